@@ -1,0 +1,1 @@
+"""Configuration files: `--config=configs/NAME.py[:key=value,...]`."""

@@ -1,0 +1,101 @@
+"""Every setting a run has, with its default; the other files here change what they need.
+
+Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
+means is said where it is used: `vidjax/training/config.py`.
+"""
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def base() -> ml_collections.ConfigDict:
+    """The complete configuration with its defaults."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    config.dtype = "float32"
+    config.model = {"name": "r3d_18", "options": {}}
+    config.data = {
+        "name": "marionette",
+        "manifest": "",
+        "root": "",
+        "data_dir": "data",
+        "short_side": 128,
+        "fps": config_dict.placeholder(float),
+        "quality": 90,
+        "bad_video_budget": 0.05,
+        "allow_group_leak": False,
+        "options": {},
+        "train_split": "train",
+        "workers": 2,
+        "threads": 2,
+    }
+    config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop", "sampling": "dense"}
+    config.augment = {"scale": (0.5, 1.0), "ratio": (0.75, 1.3333), "flip": 0.5, "color": 0.0}
+    config.train = {
+        "duration": "20 epochs",
+        "batch_size": 16,
+        "label_smoothing": 0.0,
+        "accumulate": 1,
+        "ema": 0.0,
+        "batch_norm": "global",
+    }
+    config.optimizer = {
+        "lr": 0.1,
+        "reference_batch": 0,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "decay_norm_and_bias": False,
+        "clip_norm": 0.0,
+    }
+    config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
+    config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
+    config.mesh = {"data": -1, "fsdp": 1}
+    config.eval = {"split": "test", "clips": 1, "crops": 1, "size": 112, "batch_size": 16}
+    return config
+
+
+def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_collections.ConfigDict:
+    """Reads `key=value,...` from behind the colon of `--config=FILE:key=value,...`.
+
+    Args:
+      argument: the text behind the colon, or None.
+      **defaults: the keys this file knows and what they are when not given; a value takes its
+        default's type.
+
+    Raises:
+      ValueError: a key the file does not know, or a value of the wrong type.
+    """
+    values = dict(defaults)
+    for part in filter(None, (argument or "").split(",")):
+        key, _, text = part.partition("=")
+        if key not in defaults:
+            raise ValueError(f"config argument {key!r} is unknown; allowed: {sorted(defaults)}")
+        values[key] = _convert(key, text, defaults[key])
+    return ml_collections.ConfigDict(values)
+
+
+def _convert(key: str, text: str, default: bool | int | float | str) -> bool | int | float | str:
+    if isinstance(default, bool):
+        if text.lower() not in ("", "true", "false"):
+            raise ValueError(f"config argument {key}={text!r}: true or false")
+        return text.lower() != "false"
+    try:
+        return type(default)(text)
+    except ValueError:
+        raise ValueError(f"config argument {key}={text!r}: {type(default).__name__}") from None
+
+
+def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
+    """The same code at a scale of about two CPU minutes, on the generated data set."""
+    config.data.name = "marionette"
+    config.data.options = {"train_per_class": 4, "test_per_class": 2, "seed": 0}
+    config.data.short_side = 64
+    config.data.fps = None
+    config.model.options.width = 8
+    config.clip.update({"frames": 8, "stride": 4, "size": 48})
+    config.train.update({"duration": "12 steps", "batch_size": 8, "accumulate": 1})
+    config.optimizer.reference_batch = 0
+    config.every.update({"log": "2 steps", "checkpoint": "6 steps", "evaluate": "12 steps"})
+    config.eval.update({"clips": 1, "crops": 1, "size": 48, "batch_size": 8, "split": "test"})
+    return config

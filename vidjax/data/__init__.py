@@ -1,0 +1,1 @@
+"""Video data: manifests, decoding, sampling, transforms, prepared data sets and pipelines."""

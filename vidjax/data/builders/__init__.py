@@ -1,0 +1,1 @@
+"""TFDS builders: one small class a data set, over a common prepared form."""

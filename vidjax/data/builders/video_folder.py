@@ -1,0 +1,27 @@
+"""Your own videos: a folder `class/video.*` or a CSV manifest, as a TFDS data set."""
+
+from pathlib import Path
+
+from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
+from vidjax.data.catalog import Request
+from vidjax.data.manifest import read_manifest
+
+
+class VideoFolder(PreparedVideos):
+    """Videos named by a manifest or found in a folder of classes."""
+
+
+def prepare(request: Request) -> Path:
+    """Prepares the videos of `request.manifest`.
+
+    Raises:
+      ValueError: no manifest is named, or `vidjax.data.manifest` refuses it.
+    """
+    if not request.manifest:
+        raise ValueError("data.manifest is empty; name a folder of videos or a CSV file")
+    manifest = read_manifest(
+        request.manifest,
+        root=request.root or None,
+        allow_group_leak=request.allow_group_leak,
+    )
+    return prepare_videos(VideoFolder(manifest=manifest, request=request))

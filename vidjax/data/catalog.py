@@ -1,0 +1,87 @@
+"""The data sets by name: each is one file in `vidjax/data/builders` with a `prepare` function."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidjax.data import builders
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How frames are stored.
+
+    Attributes:
+      short_side: shorter side of the stored frames in pixels; smaller videos stay as they are.
+      fps: frame rate that all videos are brought to; None keeps each video's own.
+      quality: JPEG quality, 1 to 100.
+      bad_video_budget: fraction of unreadable videos above which preparation stops.
+    """
+
+    short_side: int = 128
+    fps: float | None = None
+    quality: int = 90
+    bad_video_budget: float = 0.05
+
+    @property
+    def tag(self) -> str:
+        """Short name of the form, part of the data set's directory."""
+        rate = "" if self.fps is None else f"-fps{self.fps:g}"
+        return f"s{self.short_side}{rate}-q{self.quality}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a data set is asked for.
+
+    Attributes:
+      data_dir: where prepared data sets are kept.
+      storage: how frames are stored.
+      manifest: folder or CSV with the videos, where the data set is the user's own.
+      root: folder that a CSV's paths are relative to; empty means the CSV's own.
+      allow_group_leak: accept one group in training and test.
+      workers: processes that decode.
+      options: settings of the data set itself.
+      progress: called with (what is done, how many, of how many).
+    """
+
+    data_dir: Path
+    storage: Storage = Storage()
+    manifest: str = ""
+    root: str = ""
+    allow_group_leak: bool = False
+    workers: int = 2
+    options: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = lambda what, done, total: None
+
+
+def list_datasets() -> list[str]:
+    """Names of the data sets, sorted."""
+    found = (module.name for module in pkgutil.iter_modules(builders.__path__))
+    return sorted(name for name in found if name != "prepared_videos")
+
+
+def prepare(name: str, request: Request) -> Path:
+    """Brings a data set into its prepared form, unless it is there already.
+
+    Returns:
+      The folder to open with `vidjax.data.prepared.PreparedSplit`.
+
+    Raises:
+      ValueError: the data set is unknown, or its videos cannot be prepared.
+    """
+    if name not in list_datasets():
+        close = difflib.get_close_matches(name, list_datasets(), n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ValueError(f"data.name = {name!r} is unknown: {hint}Known: {list_datasets()}")
+    module = importlib.import_module(f"{builders.__name__}.{name}")
+    directory: Path = module.prepare(request)
+    return directory

@@ -1,0 +1,244 @@
+"""Decoding video files with PyAV, behind one small interface.
+
+Frames come as people see them: rotation applied, RGB, on a uniform time grid. What a hostile or
+broken file can cost is bounded, and it is one `DecodeError` that names the file and the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.container
+import av.video
+import numpy as np
+
+from vidjax.data.transforms import resize, short_side_size
+
+# Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
+av.logging.set_level(av.logging.PANIC)
+
+# Steps between frames that differ by more than this share of the usual one mean a variable rate.
+_JITTER = 0.25
+
+
+class DecodeError(ValueError):
+    """A file cannot be decoded as asked."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file's header says.
+
+    Attributes:
+      width: pixels as displayed, after rotation.
+      height: pixels as displayed, after rotation.
+      rotation: degrees counter-clockwise that the stored picture is turned by for display.
+      fps: average frames a second.
+      frames: number of frames stated; 0 where the header states none.
+      codec: name of the codec.
+      pixel_format: such as `yuv420p`.
+      duration: seconds stated; 0 where the header states none.
+    """
+
+    width: int
+    height: int
+    rotation: int
+    fps: float
+    frames: int
+    codec: str
+    pixel_format: str
+    duration: float
+
+
+@dataclass(frozen=True)
+class Video:
+    """Decoded frames.
+
+    Attributes:
+      frames: uint8 `[T, H, W, 3]`, RGB.
+      timestamps: float64 `[T]`, seconds from the video's first frame.
+      fps: frames a second.
+      error: why decoding stopped early, or None when all frames are here.
+    """
+
+    frames: np.ndarray
+    timestamps: np.ndarray
+    fps: float
+    error: str | None = None
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Reads a file's header and its first frame, which alone knows the rotation.
+
+    Raises:
+      DecodeError: the file cannot be opened, or has no video or no frame.
+    """
+    with _open(path) as (container, stream):
+        frame = next(_frames(path, container, stream), None)
+        if frame is None:
+            raise DecodeError(f"{path}: a video without frames")
+        turned = frame.rotation % 180 != 0
+        return VideoInfo(
+            width=frame.height if turned else frame.width,
+            height=frame.width if turned else frame.height,
+            rotation=frame.rotation % 360,
+            fps=float(stream.average_rate or 0),
+            frames=stream.frames,
+            codec=stream.codec_context.name,
+            pixel_format=stream.codec_context.pix_fmt or "",
+            duration=float((stream.duration or 0) * (stream.time_base or 0)),
+        )
+
+
+def read_video(
+    path: str | Path,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
+    short_side: int | None = None,
+    max_frames: int = 20_000,
+    max_pixels: int = 8192 * 8192,
+    partial: bool = False,
+) -> Video:
+    """Decodes a video, or the piece from `start` to `end` seconds.
+
+    With an `fps`, and wherever the time between frames varies, each moment of a uniform grid
+    shows the latest frame at or before it; a file of constant rate comes frame for frame.
+
+    Args:
+      path: file.
+      start: seconds from the first frame; None is 0.
+      end: seconds, exclusive; None is the end.
+      fps: frame rate wanted; None keeps the file's average.
+      short_side: pixels that a longer short side is reduced to while decoding.
+      max_frames: the most frames that may be decoded or returned.
+      max_pixels: the most pixels that a frame may have.
+      partial: return what came before an error instead of raising it.
+
+    Raises:
+      DecodeError: as the module says.
+    """
+    with _open(path) as (container, stream):
+        if stream.codec_context.width * stream.codec_context.height > max_pixels:
+            size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+            raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
+        reader = _Reader(path, start or 0.0, end, short_side, max_frames)
+        reader.read(_frames(path, container, stream))
+        rate = fps or float(stream.average_rate or 0)
+    if reader.error and not (partial and reader.frames):
+        raise DecodeError(reader.error)
+    if not reader.frames:
+        span = "" if not reader.seen else f" between {start or 0:g} s and {end or 'its end'}"
+        raise DecodeError(f"{path}: a video without frames{span}")
+    return reader.video(rate, resample=fps is not None)
+
+
+class _Reader:
+    """Takes frames in the order they are shown, keeps those of a time span."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        start: float,
+        end: float | None,
+        short_side: int | None,
+        max_frames: int,
+    ) -> None:
+        self._path, self._start, self._end = path, start, end
+        self._short_side, self._max_frames = short_side, max_frames
+        self.frames: list[np.ndarray] = []
+        self.times: list[float] = []
+        self.error: str | None = None
+        self.seen = 0
+
+    def read(self, frames: Iterator[av.VideoFrame]) -> None:
+        origin = None
+        try:
+            for frame in frames:
+                self.seen += 1
+                time = frame.time if frame.time is not None else float(self.seen - 1)
+                origin = time if origin is None else origin
+                if self._end is not None and time - origin >= self._end:
+                    return
+                if self.seen > self._max_frames:
+                    self.error = f"{self._path}: more than {self._max_frames} frames"
+                    return
+                if time - origin >= self._start - 1e-6:
+                    self.frames.append(self._picture(frame))
+                    self.times.append(time - origin)
+        except DecodeError as error:
+            self.error = str(error)
+
+    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
+        picture = frame.to_ndarray(format="rgb24")
+        turns = frame.rotation // 90 % 4
+        if turns:
+            picture = np.rot90(picture, turns)
+        if self._short_side:
+            size = short_side_size(*picture.shape[:2], self._short_side, upscale=False)
+            picture = resize(np.ascontiguousarray(picture)[None], size)[0]
+        if self.frames and picture.shape != self.frames[0].shape:
+            # Some streams change their size midway; a video has one.
+            picture = resize(np.ascontiguousarray(picture)[None], self.frames[0].shape[:2])[0]
+        return np.ascontiguousarray(picture)
+
+    def video(self, rate: float, *, resample: bool) -> Video:
+        times = np.array(self.times)
+        rate = rate or _measured_rate(times)
+        if not resample and _is_uniform(times):
+            return Video(np.stack(self.frames), times, rate, self.error)
+        count = max(1, round((times[-1] - times[0]) * rate) + 1)
+        if count > self._max_frames:
+            raise DecodeError(f"{self._path}: more than {self._max_frames} frames at {rate:g} fps")
+        grid = times[0] + np.arange(count) / rate
+        # Half a millisecond of slack: timestamps are rounded to the container's clock.
+        latest = np.searchsorted(times, grid + 5e-4, side="right") - 1
+        frames = np.stack([self.frames[index] for index in latest])
+        return Video(frames, grid, rate, self.error)
+
+
+def _is_uniform(times: np.ndarray) -> bool:
+    steps = np.diff(times)
+    return len(steps) == 0 or bool(np.all(np.abs(steps - np.median(steps)) <= _JITTER * steps.max()))
+
+
+def _measured_rate(times: np.ndarray) -> float:
+    span = times[-1] - times[0]
+    return (len(times) - 1) / span if span > 0 else 1.0
+
+
+@contextmanager
+def _open(
+    path: str | Path,
+) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
+    if not Path(path).is_file():
+        raise DecodeError(f"{path}: no such file")
+    try:
+        container = av.open(str(path), mode="r")
+    except (av.error.FFmpegError, UnicodeError, ValueError) as error:
+        raise DecodeError(f"{path}: not a readable video ({type(error).__name__})") from error
+    with container:
+        if not container.streams.video:
+            raise DecodeError(f"{path}: no video stream")
+        stream = container.streams.video[0]
+        # Callers decode in a process per core; threads of one decoder would only compete.
+        stream.thread_type = "NONE"
+        yield container, stream
+
+
+def _frames(
+    path: str | Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Iterator[av.VideoFrame]:
+    count = 0
+    try:
+        for frame in container.decode(stream):
+            yield frame
+            count += 1
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = type(error).__name__
+        raise DecodeError(f"{path}: broken after {count} frames ({reason})") from error

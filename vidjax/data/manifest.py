@@ -1,0 +1,233 @@
+"""A data set as a list of videos: a folder of classes, or a CSV with labels and splits."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .ts .wmv .flv .3gp .ogv .gif".split()
+)
+SPLITS = ("train", "val", "test")
+_ALIASES = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}
+_REQUIRED = ("path", "label", "split")
+_OPTIONAL = ("start", "end", "group")
+_TEST_SHARE = 0.2
+_LAYOUT = "expected class/video.mp4 or train/class/video.mp4 and test/class/video.mp4"
+
+
+class ManifestError(ValueError):
+    """A manifest or folder cannot be used as a data set."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One video, or one piece of a video.
+
+    Attributes:
+      path: file, relative to the manifest's root, or absolute.
+      label: class name.
+      split: `train`, `val` or `test`.
+      start: where the piece begins in seconds; None is the beginning.
+      end: where it ends in seconds; None is the end.
+      group: person or source video; one group must not be in training and test.
+    """
+
+    path: str
+    label: str
+    split: str
+    start: float | None = None
+    end: float | None = None
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Videos with labels and splits.
+
+    Attributes:
+      root: folder that relative paths start from.
+      entries: the videos.
+      classes: class names in the order of their indices: those of the training split, sorted.
+    """
+
+    root: Path
+    entries: tuple[Entry, ...]
+    classes: tuple[str, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have videos."""
+        present = {entry.split for entry in self.entries}
+        return tuple(split for split in SPLITS if split in present)
+
+    def split(self, name: str) -> tuple[Entry, ...]:
+        """The videos of a split."""
+        return tuple(entry for entry in self.entries if entry.split == name)
+
+    def file(self, entry: Entry) -> Path:
+        """Where an entry's video is."""
+        return self.root / entry.path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rows, whatever their order and root."""
+        rows = sorted(repr(entry) for entry in self.entries)
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def read_manifest(
+    path: str | Path, *, root: str | Path | None = None, allow_group_leak: bool = False
+) -> Manifest:
+    """Reads a folder of videos or a CSV `path,label,split[,start,end,group]`.
+
+    A folder `class/video.*` without splits is split by a hash of the file names, about a fifth
+    to `test`, the same on every machine.
+
+    Args:
+      path: folder or CSV file.
+      root: folder that the CSV's paths are relative to; its own folder when None.
+      allow_group_leak: accept a group that is in training and in test.
+
+    Raises:
+      ManifestError: something is missing or contradicts itself; the message names it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
+    if path.is_dir():
+        base, entries = path, _from_folder(path)
+    else:
+        base, entries = Path(root) if root else path.parent, list(_from_csv(path))
+    if not entries:
+        raise ManifestError(f"{path} lists no videos; {_LAYOUT}")
+    train = {entry.label for entry in entries if entry.split == "train"}
+    classes = train or {entry.label for entry in entries}
+    manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)))
+    _check_files(path, manifest)
+    _check_duplicates(path, entries)
+    _check_labels(path, entries, classes)
+    if not allow_group_leak:
+        _check_groups(path, entries)
+    return manifest
+
+
+def _from_folder(folder: Path) -> list[Entry]:
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and file.name[0] != "."
+    )
+    parts = [file.relative_to(folder).parts for file in files]
+    if not parts:
+        raise ManifestError(f"{folder} holds no videos; {_LAYOUT}")
+    shallow = [part for part in parts if len(part) < 2]
+    if shallow:
+        raise ManifestError(f"{folder / shallow[0][0]} is in no class folder; {_LAYOUT}")
+    if all(_split_name(part[0]) in SPLITS and len(part) > 2 for part in parts):
+        return [Entry("/".join(part), part[1], _split_name(part[0])) for part in parts]
+    return _hash_split([Entry("/".join(part), part[0], "train") for part in parts])
+
+
+def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
+    """Sends about a fifth of each class to test, and at least one of two or more."""
+    result = []
+    for label in sorted({entry.label for entry in entries}):
+        ours = [entry for entry in entries if entry.label == label]
+        ours.sort(key=lambda entry: hashlib.sha256(entry.path.encode()).digest())
+        tests = max(1, round(_TEST_SHARE * len(ours))) if len(ours) > 1 else 0
+        result += [Entry(entry.path, label, "test") for entry in ours[:tests]]
+        result += [Entry(entry.path, label, "train") for entry in ours[tests:]]
+    return result
+
+
+def _from_csv(path: Path) -> Iterator[Entry]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        found = reader.fieldnames or []
+        missing = [name for name in _REQUIRED if name not in found]
+        if missing:
+            raise ManifestError(
+                f"{path} lacks the column {missing[0]!r}; found {list(found)}, expected "
+                f"{','.join(_REQUIRED)}[,{','.join(_OPTIONAL)}]"
+            )
+        for number, row in enumerate(reader, start=2):
+            yield _entry(row, f"{path}, row {number}")
+
+
+def _entry(row: Mapping[str, str | None], where: str) -> Entry:
+    values = {name: (row.get(name) or "").strip() for name in (*_REQUIRED, *_OPTIONAL)}
+    for name in _REQUIRED:
+        if not values[name]:
+            raise ManifestError(f"{where}: {name} is empty")
+    split = _split_name(values["split"])
+    if split not in SPLITS:
+        raise ManifestError(f"{where}: split {values['split']!r} is not one of {', '.join(SPLITS)}")
+    start, end = (_seconds(values[name], name, where) for name in ("start", "end"))
+    if end is not None and end <= (start or 0.0):
+        raise ManifestError(f"{where}: end {end:g} is not after start {start or 0:g}")
+    return Entry(values["path"], values["label"], split, start, end, values["group"])
+
+
+def _split_name(text: str) -> str:
+    return _ALIASES.get(text.lower(), text.lower())
+
+
+def _seconds(text: str, name: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise ManifestError(f"{where}: {name} {text!r} is not a number of seconds") from None
+    if not 0 <= value < float("inf"):
+        raise ManifestError(f"{where}: {name} {text!r} is not a time in seconds from 0 on")
+    return value
+
+
+def _check_files(path: Path, manifest: Manifest) -> None:
+    missing = [entry.path for entry in manifest.entries if not manifest.file(entry).is_file()]
+    if missing:
+        raise ManifestError(
+            f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
+            f"{_few(missing)}; correct the paths or set data.root"
+        )
+
+
+def _check_duplicates(path: Path, entries: Sequence[Entry]) -> None:
+    seen: set[tuple[object, ...]] = set()
+    for entry in entries:
+        key = (entry.path, entry.start, entry.end)
+        if key in seen:
+            raise ManifestError(f"{path} lists {entry.path!r} twice; remove one of the rows")
+        seen.add(key)
+
+
+def _check_labels(path: Path, entries: Sequence[Entry], classes: Iterable[str]) -> None:
+    unknown = sorted({entry.label for entry in entries} - set(classes))
+    if unknown:
+        raise ManifestError(
+            f"{path}: no training video has the label {_few(unknown)} that others have; "
+            "add training videos of it or remove the others"
+        )
+
+
+def _check_groups(path: Path, entries: Sequence[Entry]) -> None:
+    groups = {
+        split: {entry.group for entry in entries if entry.group and entry.split == split}
+        for split in SPLITS
+    }
+    leaked = sorted(groups["train"] & (groups["val"] | groups["test"]))
+    if leaked:
+        raise ManifestError(
+            f"{path}: group {_few(leaked)} is in training and in evaluation, which inflates the "
+            "score; move its videos to one split, or set data.allow_group_leak=true"
+        )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(repr(name) for name in names[:3]) + more

@@ -1,0 +1,101 @@
+"""Reading a prepared data set: random access to videos whose frames are still JPEG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidjax.data.transforms import decode_jpeg
+
+
+@dataclass(frozen=True)
+class Record:
+    """One video as stored.
+
+    Attributes:
+      jpegs: its frames, encoded, index 0 the first.
+      label: class index.
+      name: the video's name in its manifest.
+      fps: frames a second.
+    """
+
+    jpegs: Sequence[bytes]
+    label: int
+    name: str
+    fps: float
+
+    def decode(self, indices: np.ndarray) -> np.ndarray:
+        """Decodes the frames at `indices` [T] to uint8 `[T, H, W, 3]`; index -1 is black.
+
+        Raises:
+          ValueError: a stored frame is not a readable JPEG, or sizes differ within the video.
+        """
+        wanted = sorted({int(index) for index in indices if index >= 0})
+        frames = {index: decode_jpeg(self.jpegs[index]) for index in wanted}
+        black = np.zeros_like(next(iter(frames.values())))
+        return np.stack([frames[int(i)] if i >= 0 else black for i in indices])
+
+
+class PreparedSplit:
+    """A split of a prepared data set as a random-access source of `Record`s.
+
+    Args:
+      directory: the folder that TFDS wrote, with `dataset_info.json`.
+      split: name of the split, such as `train`.
+
+    Raises:
+      ValueError: no prepared data set is there, or it has no such split.
+    """
+
+    def __init__(self, directory: str | Path, split: str) -> None:
+        builder = _open(directory)
+        if split not in builder.info.splits:
+            raise ValueError(
+                f"data set {builder.info.full_name} has no split {split!r}; "
+                f"it has {sorted(builder.info.splits)}"
+            )
+        self._source = builder.as_data_source(split=split, decoders={"frames": _keep_jpegs()})
+        self._prefix = f"{directory}:{split}"
+        self.classes = tuple(builder.info.features["label"].names)
+        metadata = builder.info.metadata or {}
+        self.manifest_digest = str(metadata.get("manifest", ""))
+        self.broken = [row for row in metadata.get("broken", []) if row["split"] == split]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Record:
+        example = self._source[int(index)]
+        return Record(
+            jpegs=example["frames"],
+            label=int(example["label"]),
+            name=example["video"].decode(),
+            fps=float(example["fps"]),
+        )
+
+    def __repr__(self) -> str:
+        """Names the content, not the object: grain compares it when a run resumes."""
+        return f"PreparedSplit({self._prefix})"
+
+
+def _open(directory: str | Path) -> Any:
+    import tensorflow_datasets as tfds
+
+    if not (Path(directory) / "dataset_info.json").is_file():
+        raise ValueError(f"no prepared data set at {str(directory)!r}: dataset_info.json is absent")
+    return tfds.builder_from_directory(str(directory))
+
+
+def _keep_jpegs() -> Any:
+    """A TFDS decoder that leaves a sequence of images encoded, in TFDS's NumPy path too."""
+    import tensorflow_datasets as tfds
+
+    class KeepEncoded(type(tfds.decode.SkipDecoding())):  # type: ignore[misc]
+        def decode_batch_example_np(self, serialized: Any) -> Any:
+            return serialized
+
+    return KeepEncoded()

@@ -1,0 +1,97 @@
+"""Which frames make a clip. Frame index 0 is the first frame, everywhere.
+
+A video with too few frames is dealt with by a declared policy: `loop` starts it again, `hold`
+repeats its last frame, `pad` marks what is missing by the index -1, a black frame.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+POLICIES = ("loop", "hold", "pad")
+
+
+def clip_indices(
+    start: int, num_frames: int, frames: int, stride: int, short: str = "loop"
+) -> np.ndarray:
+    """Indices of a clip that begins at `start`.
+
+    Args:
+      start: first frame.
+      num_frames: frames that the video has.
+      frames: length T of the clip.
+      stride: distance of neighbouring frames.
+      short: policy for indices past the video's end.
+
+    Returns:
+      int64 `[T]`.
+
+    Raises:
+      ValueError: the video has no frames, or an argument is out of its range.
+    """
+    if num_frames < 1:
+        raise ValueError("a video without frames has no clips")
+    if frames < 1 or stride < 1:
+        raise ValueError(f"frames = {frames}, stride = {stride}: both must be at least 1")
+    indices = start + stride * np.arange(frames, dtype=np.int64)
+    if short == "loop":
+        return indices % num_frames
+    if short == "hold":
+        return np.minimum(indices, num_frames - 1)
+    if short == "pad":
+        return np.where(indices < num_frames, indices, -1)
+    raise ValueError(f"short = {short!r}: one of {', '.join(POLICIES)}")
+
+
+def _last_start(num_frames: int, frames: int, stride: int) -> int:
+    """The last start whose clip lies within the video; 0 where none does."""
+    return max(0, num_frames - 1 - stride * (frames - 1))
+
+
+def random_clip(
+    rng: np.random.Generator, num_frames: int, frames: int, stride: int, short: str = "loop"
+) -> np.ndarray:
+    """A clip `[T]` whose start is uniform over all starts that keep it within the video."""
+    start = int(rng.integers(_last_start(num_frames, frames, stride) + 1))
+    return clip_indices(start, num_frames, frames, stride, short)
+
+
+def center_clip(num_frames: int, frames: int, stride: int, short: str = "loop") -> np.ndarray:
+    """The clip `[T]` from the middle of the video."""
+    start = _last_start(num_frames, frames, stride) // 2
+    return clip_indices(start, num_frames, frames, stride, short)
+
+
+def view_clips(
+    num_frames: int, frames: int, stride: int, views: int, short: str = "loop"
+) -> np.ndarray:
+    """Clips `[views, T]` spread evenly from the first possible start to the last.
+
+    One view is the centre clip. This is the temporal half of the usual 30-view protocol (10
+    clips by 3 crops; Feichtenhofer et al., SlowFast, section 4).
+    """
+    if views < 1:
+        raise ValueError(f"views = {views}: must be at least 1")
+    if views == 1:
+        return center_clip(num_frames, frames, stride, short)[None]
+    starts = np.linspace(0, _last_start(num_frames, frames, stride), views).astype(np.int64)
+    clips = [clip_indices(int(start), num_frames, frames, stride, short) for start in starts]
+    return np.stack(clips)
+
+
+def segment_clip(rng: np.random.Generator | None, num_frames: int, frames: int) -> np.ndarray:
+    """One frame from each of T equal segments of the video, `[T]` (Wang et al., TSN, section 3).
+
+    Args:
+      rng: draws a frame within each segment; None takes the middle ones.
+      num_frames: frames that the video has; segments shorter than a frame repeat it.
+      frames: number T of segments.
+
+    Raises:
+      ValueError: the video has no frames.
+    """
+    if num_frames < 1:
+        raise ValueError("a video without frames has no clips")
+    share = 0.5 if rng is None else rng.random(frames)
+    positions = (np.arange(frames) + share) * num_frames / frames
+    return np.minimum(positions.astype(np.int64), num_frames - 1)

@@ -1,0 +1,64 @@
+"""Random arrays with the interface of a prepared split: training without any video files."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from vidjax.data.prepared import Record
+from vidjax.data.transforms import encode_jpeg
+
+
+class SyntheticSplit:
+    """Flickering videos whose brightness tells their class; the same ones for the same seed.
+
+    Args:
+      num_classes: number of classes.
+      videos: number of videos.
+      seed: of the noise.
+      frames: frames a video.
+      size: height and width in pixels.
+
+    Raises:
+      ValueError: a number is below 1.
+    """
+
+    broken: tuple[dict[str, str], ...] = ()
+
+    def __init__(
+        self,
+        num_classes: int = 10,
+        videos: int = 64,
+        seed: int = 0,
+        frames: int = 32,
+        size: int = 128,
+    ) -> None:
+        if min(num_classes, videos, frames, size) < 1:
+            raise ValueError(
+                f"synthetic data of {num_classes} classes, {videos} videos, {frames} frames and "
+                f"{size} pixels: each must be at least 1"
+            )
+        self.classes = tuple(f"brightness {index}" for index in range(num_classes))
+        self.manifest_digest = f"synthetic-{num_classes}-{videos}-{seed}-{frames}-{size}"
+        self._videos = videos
+        self._seed = seed
+        self._shape = (frames, size, size, 3)
+        self._record = functools.lru_cache(maxsize=256)(self._make)
+
+    def __len__(self) -> int:
+        return self._videos
+
+    def __getitem__(self, index: int) -> Record:
+        return self._record(int(index))
+
+    def __repr__(self) -> str:
+        return f"SyntheticSplit({self.manifest_digest})"
+
+    def _make(self, index: int) -> Record:
+        rng = np.random.default_rng((self._seed, index))
+        label = index % len(self.classes)
+        level = 40 + 175 * (label + 0.5) / len(self.classes)
+        noise = rng.normal(level, 25, self._shape).clip(0, 255).astype(np.uint8)
+        jpegs = [encode_jpeg(frame) for frame in noise]
+        return Record(jpegs=jpegs, label=label, name=f"synthetic-{index}", fps=25.0)

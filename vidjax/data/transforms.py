@@ -1,0 +1,168 @@
+"""Changes of clips: resizing, cropping, flipping, colours, normalisation, JPEG.
+
+Frames are uint8 `[T, H, W, 3]`, RGB. What is random takes a generator and draws once a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+
+# Callers run several threads of their own; OpenCV's would compete with them.
+cv2.setNumThreads(0)
+
+Box = tuple[int, int, int, int]
+
+
+def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes to `size` = (height, width): by area where smaller, else bilinear."""
+    height, width = size
+    if frames.shape[1:3] == (height, width):
+        return frames
+    shrinks = height * width < frames.shape[1] * frames.shape[2]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = [cv2.resize(frame, (width, height), interpolation=method) for frame in frames]
+    return np.stack(resized)
+
+
+def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tuple[int, int]:
+    """Height and width with the shorter side at `size` and the aspect kept."""
+    short = min(height, width)
+    if short == size or (short < size and not upscale):
+        return height, width
+    scale = size / short
+    return max(size, round(height * scale)), max(size, round(width * scale))
+
+
+def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -> np.ndarray:
+    """Resizes so that the shorter side is `size` pixels; smaller frames stay unless `upscale`."""
+    return resize(frames, short_side_size(*frames.shape[1:3], size, upscale=upscale))
+
+
+def random_resized_crop_box(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    scale: tuple[float, float] = (0.08, 1.0),
+    ratio: tuple[float, float] = (0.75, 4 / 3),
+) -> Box:
+    """A random (top, left, height, width) within the frame.
+
+    Its share of the area is uniform in `scale` and the logarithm of its width over height
+    uniform in that of `ratio` (Szegedy et al. 2015, section 6); after ten draws that do not fit
+    it is the largest central box of an allowed ratio.
+    """
+    low, high = math.log(ratio[0]), math.log(ratio[1])
+    for _ in range(10):
+        area = height * width * rng.uniform(*scale)
+        aspect = math.exp(rng.uniform(low, high))
+        box_width, box_height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            top = int(rng.integers(height - box_height + 1))
+            left = int(rng.integers(width - box_width + 1))
+            return top, left, box_height, box_width
+    box_height = min(height, max(1, round(width / ratio[0])))
+    box_width = min(width, max(1, round(height * ratio[1])))
+    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
+
+
+def crop(frames: np.ndarray, box: Box) -> np.ndarray:
+    """Cuts (top, left, height, width) out of every frame; a view, not a copy.
+
+    Raises:
+      ValueError: the box does not lie within the frame.
+    """
+    top, left, height, width = box
+    inside = top >= 0 and left >= 0 and height > 0 and width > 0
+    if not inside or top + height > frames.shape[1] or left + width > frames.shape[2]:
+        raise ValueError(f"box {box} does not lie within frames of {frames.shape[1:3]}")
+    return frames[:, top : top + height, left : left + width]
+
+
+def center_crop(frames: np.ndarray, size: int) -> np.ndarray:
+    """Cuts the central `size` by `size` square out of every frame."""
+    return crop(frames, spatial_views(frames, size, 1)[0])
+
+
+def spatial_views(frames: np.ndarray, size: int, crops: int) -> list[Box]:
+    """Boxes of `size` by `size` along the longer side: 1, the centre, or 3, end to end.
+
+    Raises:
+      ValueError: the number is another, or the frames are smaller than the crop.
+    """
+    height, width = frames.shape[1:3]
+    if crops not in (1, 3):
+        raise ValueError(f"crops = {crops}: 1 or 3")
+    if min(height, width) < size:
+        raise ValueError(f"frames of {(height, width)} are smaller than a crop of {size}")
+    free_y, free_x = height - size, width - size
+    if crops == 1:
+        return [(free_y // 2, free_x // 2, size, size)]
+    if free_x >= free_y:
+        return [(free_y // 2, left, size, size) for left in (0, free_x // 2, free_x)]
+    return [(top, free_x // 2, size, size) for top in (0, free_y // 2, free_y)]
+
+
+def random_scale_short_side(
+    rng: np.random.Generator, frames: np.ndarray, low: int, high: int, size: int
+) -> np.ndarray:
+    """Short side uniform in [low, high], then a random square crop of `size` pixels.
+
+    The training crop of Simonyan and Zisserman 2015, section 3.1, as SlowFast uses it.
+    """
+    frames = resize_short_side(frames, int(rng.integers(low, high + 1)), upscale=True)
+    top = int(rng.integers(frames.shape[1] - size + 1))
+    left = int(rng.integers(frames.shape[2] - size + 1))
+    return crop(frames, (top, left, size, size))
+
+
+def flip(frames: np.ndarray) -> np.ndarray:
+    """Mirrors left and right."""
+    return frames[:, :, ::-1]
+
+
+def color_jitter(rng: np.random.Generator, frames: np.ndarray, strength: float) -> np.ndarray:
+    """Changes brightness, contrast and saturation by factors in 1 ± strength, uint8 in and out."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
+    clip = frames.astype(np.float32) * np.float32(brightness)
+    mean = clip.mean(dtype=np.float64)
+    clip = (clip - np.float32(mean)) * np.float32(contrast) + np.float32(mean)
+    gray = clip @ np.array([0.299, 0.587, 0.114], np.float32)
+    clip = gray[..., None] + (clip - gray[..., None]) * np.float32(saturation)
+    return np.rint(clip).clip(0, 255).astype(np.uint8)
+
+
+def normalize(clip: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
+    """Colours from uint8 0..255 to float32 with the mean and deviation of a network's training.
+
+    Args:
+      clip: `[..., 3]`, a NumPy or JAX array.
+      mean: of each colour, in [0, 1].
+      std: of each colour, in [0, 1].
+    """
+    scale = np.asarray([1 / (255 * s) for s in std], np.float32)
+    shift = np.asarray([m / s for m, s in zip(mean, std, strict=True)], np.float32)
+    return clip.astype(np.float32) * scale - shift
+
+
+def encode_jpeg(frame: np.ndarray, quality: int = 90) -> bytes:
+    """Encodes an RGB frame uint8 `[H, W, 3]`."""
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+    return bytes(data)
+
+
+def decode_jpeg(data: bytes) -> np.ndarray:
+    """Decodes to an RGB frame uint8 `[H, W, 3]`.
+
+    Raises:
+      ValueError: the bytes are not a readable image.
+    """
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if frame is None:
+        raise ValueError(f"{len(data)} bytes of a stored frame are not a readable JPEG")
+    return np.asarray(frame)

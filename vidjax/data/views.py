@@ -1,0 +1,147 @@
+"""Evaluation views: every video once, in T clips by S crops, padded and masked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grain
+import numpy as np
+
+from vidjax.data import transforms
+from vidjax.data.pipeline import Batch, ClipShape
+from vidjax.data.prepared import PreparedSplit, Record
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of a video are scored.
+
+    Attributes:
+      clips: clips spread evenly over the video's time.
+      crops: crops spread along the longer side: 1 (the centre) or 3.
+      size: height and width of a crop in pixels; the frame's short side is resized to it.
+      shape: frames, stride and sampling of a clip.
+    """
+
+    clips: int
+    crops: int
+    size: int
+    shape: ClipShape
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise ValueError(f"eval.clips = {self.clips}: must be at least 1")
+        if self.crops not in (1, 3):
+            raise ValueError(f"eval.crops = {self.crops}: 1 or 3")
+
+    def cut(self, record: Record, clip: int) -> np.ndarray:
+        """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`."""
+        indices = self.shape.view_indices(len(record.jpegs), self.clips)[clip]
+        frames = transforms.resize_short_side(record.decode(indices), self.size, upscale=True)
+        boxes = transforms.spatial_views(frames, self.size, self.crops)
+        return np.stack([transforms.crop(frames, box) for box in boxes])
+
+    def distinct(self, record: Record) -> tuple[int, int]:
+        """How many of the clips and of the crops differ from one another for this video."""
+        indices = self.shape.view_indices(len(record.jpegs), self.clips)
+        frame = transforms.resize_short_side(
+            record.decode(np.zeros(1, np.int64)), self.size, upscale=True
+        )
+        boxes = transforms.spatial_views(frame, self.size, self.crops)
+        return len(np.unique(indices, axis=0)), len(set(boxes))
+
+
+class _ViewSource:
+    """Random access over (video, clip) pairs, padded at the end to whole batches."""
+
+    def __init__(self, source: PreparedSplit, views: Views, length: int) -> None:
+        self._source = source
+        self._views = views
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __repr__(self) -> str:
+        return f"views of {self._source!r}"
+
+    def __getitem__(self, index: int) -> Batch:
+        video, clip = divmod(int(index), self._views.clips)
+        if video >= len(self._source):
+            return self._padding()
+        record = self._source[video]
+        return {
+            "clip": self._views.cut(record, clip),
+            "label": np.int32(record.label),
+            "video": np.int32(video),
+            "mask": np.bool_(True),
+        }
+
+    def _padding(self) -> Batch:
+        views = self._views
+        shape = (views.crops, views.shape.frames, views.size, views.size, 3)
+        zero = np.int32(0)
+        return {
+            "clip": np.zeros(shape, np.uint8),
+            "label": zero,
+            "video": zero,
+            "mask": np.bool_(False),
+        }
+
+
+def view_batches(
+    source: PreparedSplit,
+    views: Views,
+    *,
+    batch_size: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """This process' part of the evaluation batches, each video exactly once.
+
+    An element holds `clip` uint8 `[B/P, crops, T, S, S, 3]`, and `label`, `video` (index into
+    `source`) and `mask` (False for padding), each `[B/P]`.
+
+    Args:
+      source: the videos.
+      views: how each is seen.
+      batch_size: clips B of all processes together; each brings all of its crops.
+      process_index: which process this is.
+      process_count: number P of processes.
+
+    Raises:
+      ValueError: the processes do not divide the batch.
+    """
+    if batch_size % process_count:
+        raise ValueError(f"eval.batch_size {batch_size} is not divisible by {process_count}")
+    clips = len(source) * views.clips
+    padded = -(-clips // batch_size) * batch_size
+    items = grain.MapDataset.source(_ViewSource(source, views, padded))
+    return items[process_index::process_count].batch(batch_size // process_count)
+
+
+def refuse_coinciding(source: PreparedSplit, views: Views, looks: int = 64) -> None:
+    """Refuses views of which some are the same pixels for every video.
+
+    Args:
+      source: the videos; at most `looks` of them, evenly spread, are looked at.
+      views: the protocol.
+      looks: how many videos to open.
+
+    Raises:
+      ValueError: no looked-at video has as many different clips, or crops, as are asked for.
+    """
+    chosen = np.unique(np.linspace(0, len(source) - 1, min(looks, len(source))).astype(int))
+    counts = np.array([views.distinct(source[index]) for index in chosen])
+    clips, crops = counts.max(axis=0)
+    if clips < views.clips:
+        raise ValueError(
+            f"eval.clips = {views.clips}, but even the longest of {len(chosen)} videos looked at "
+            f"has only {clips} different clips of {views.shape.frames} frames with stride "
+            f"{views.shape.stride} and {views.shape.sampling} sampling; ask for {clips}"
+        )
+    if crops < views.crops:
+        raise ValueError(
+            f"eval.crops = {views.crops}, but the crops coincide: the frames are square, or too "
+            f"narrow, at size {views.size}; ask for 1 crop or a smaller eval.size"
+        )

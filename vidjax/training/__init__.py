@@ -1,0 +1,1 @@
+"""Training: state, schedules, step, sharding, checkpoints, the loop and what it reports."""

@@ -1,0 +1,53 @@
+"""Videos that cannot be read while training: counted per class, within a budget."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+class BadVideosError(ValueError):
+    """More clips than the budget allows could not be read."""
+
+
+class BadVideos:
+    """Counts masked clips.
+
+    Args:
+      classes: class names.
+      budget: largest fraction of clips that may be unreadable.
+      state: counts of an earlier run to go on from.
+    """
+
+    # Fractions of a handful of clips say nothing.
+    _FEWEST_CLIPS = 100
+
+    def __init__(
+        self, classes: Sequence[str], budget: float, state: Mapping[str, int] | None = None
+    ) -> None:
+        self._classes = classes
+        self._budget = budget
+        self.counts: collections.Counter[str] = collections.Counter(state or {"clips": 0})
+
+    def note(self, batch: Mapping[str, np.ndarray]) -> None:
+        """Counts a batch.
+
+        Raises:
+          BadVideosError: the budget is exceeded; counts per class are in the message.
+        """
+        self.counts["clips"] += len(batch["mask"])
+        self.counts.update(self._classes[label] for label in batch["label"][~batch["mask"]])
+        bad, clips = self.unreadable, self.counts["clips"]
+        if clips >= self._FEWEST_CLIPS and bad > self._budget * clips:
+            per_class = {name: self.counts[name] for name in self._classes if self.counts[name]}
+            raise BadVideosError(
+                f"{bad} of {clips} training clips could not be read, above data.bad_video_budget "
+                f"= {self._budget:g}; per class: {per_class}. Prepare the data set again"
+            )
+
+    @property
+    def unreadable(self) -> int:
+        """Unreadable clips so far."""
+        return self.counts.total() - self.counts["clips"]

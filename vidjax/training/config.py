@@ -1,0 +1,265 @@
+"""The configuration as frozen, typed values: misspelt keys and wrong types end here.
+
+Defaults live in `configs/common.py`; these classes say what each setting means.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from vidjax.data.pipeline import Augmentation, ClipShape
+
+
+class ConfigError(ValueError):
+    """A setting is unknown, of the wrong type or not allowed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """`name` as in `vidjax.list_models()`; `options` go to `vidjax.create_model`."""
+
+    name: str
+    options: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Where the videos come from and how they are stored.
+
+    Attributes:
+      name: file in `vidjax/data/builders` that makes the data set, or `synthetic`.
+      manifest: folder or CSV for `video_folder`.
+      root: folder that a CSV's paths are relative to; empty means the CSV's own.
+      data_dir: where prepared data sets are kept.
+      short_side: short side of the stored frames in pixels.
+      fps: frame rate to store; None keeps each video's own.
+      quality: JPEG quality of the stored frames.
+      bad_video_budget: fraction of unreadable videos above which a run stops.
+      allow_group_leak: accept one group (person, source) in training and test.
+      options: settings of the data set itself.
+      train_split: split to train on.
+      workers: processes that decode videos while preparing.
+      threads: threads that decode clips while training.
+    """
+
+    name: str
+    manifest: str
+    root: str
+    data_dir: str
+    short_side: int
+    fps: float | None
+    quality: int
+    bad_video_budget: float
+    allow_group_leak: bool
+    options: Mapping[str, Any]
+    train_split: str
+    workers: int
+    threads: int
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """One run.
+
+    Attributes:
+      duration: how long, such as "20 epochs" or "400 steps".
+      batch_size: clips a step over all devices.
+      label_smoothing: share of the target spread over all classes.
+      accumulate: parts that a batch is computed in, one after the other, to save memory.
+      ema: decay of the running average of the parameters that is evaluated; 0 is off.
+      batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
+        `per_device`, or a number of clips.
+    """
+
+    duration: str
+    batch_size: int
+    label_smoothing: float
+    accumulate: int
+    ema: float
+    batch_norm: str | int
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """SGD with momentum.
+
+    Attributes:
+      lr: learning rate at `reference_batch`.
+      reference_batch: batch that `lr` was tuned for; the rate used is
+        lr * batch_size / reference_batch. 0 uses `lr` as it is.
+      momentum: of the gradient's running sum.
+      nesterov: look ahead along the momentum.
+      weight_decay: L2 added to the gradient.
+      decay_norm_and_bias: decay normalisation scales and all biases too.
+      clip_norm: largest gradient norm; 0 is off.
+    """
+
+    lr: float
+    reference_batch: int
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    decay_norm_and_bias: bool
+    clip_norm: float
+
+
+@dataclasses.dataclass(frozen=True)
+class ScheduleConfig:
+    """`cosine`, `step` or `constant`, after a linear warm-up.
+
+    Attributes:
+      name: which.
+      warmup: duration of the rise from 0.
+      boundaries: durations after which `step` multiplies the rate by `factor`.
+      factor: see `boundaries`.
+    """
+
+    name: str
+    warmup: str
+    boundaries: tuple[str, ...]
+    factor: float
+
+
+@dataclasses.dataclass(frozen=True)
+class EveryConfig:
+    """Durations between log lines, checkpoints and evaluations; `keep` recent checkpoints."""
+
+    log: str
+    checkpoint: str
+    evaluate: str
+    keep: int
+
+
+@dataclasses.dataclass(frozen=True)
+class MeshConfig:
+    """Devices along each axis; -1 takes what the other leaves."""
+
+    data: int
+    fsdp: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """Views of each video of `split`: `clips` in time by `crops` in space, of `size` pixels.
+
+    `batch_size` counts clips, each with all its crops.
+    """
+
+    split: str
+    clips: int
+    crops: int
+    size: int
+    batch_size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """A whole run; `dtype` is what the network computes in, `float32` or `bfloat16`."""
+
+    seed: int
+    dtype: str
+    model: ModelConfig
+    data: DataConfig
+    clip: ClipShape
+    augment: Augmentation
+    train: TrainConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    every: EveryConfig
+    mesh: MeshConfig
+    eval: EvalConfig
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "bfloat16"):
+            raise ConfigError(f"dtype = {self.dtype!r}: float32 or bfloat16")
+        if self.train.batch_size % self.train.accumulate:
+            raise ConfigError(
+                f"train.batch_size = {self.train.batch_size} is not divisible by "
+                f"train.accumulate = {self.train.accumulate}"
+            )
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> Config:
+    """Builds a `Config` from nested mappings, such as an `ml_collections.ConfigDict`.
+
+    Raises:
+      ConfigError: a key is unknown (the nearest known one is named) or missing, or a value has
+        the wrong type.
+    """
+    return _build(Config, mapping, "config")
+
+
+def to_mapping(config: Config) -> dict[str, Any]:
+    """The nested mapping that `from_mapping` reads, of plain JSON types."""
+    return dataclasses.asdict(config)
+
+
+def nearest(word: str, known: typing.Iterable[str]) -> str:
+    """A hint that names the known words nearest to `word` first."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Known: {', '.join(known)}"
+
+
+def _build(cls: type, mapping: Any, path: str) -> Any:
+    if not isinstance(mapping, Mapping) and not hasattr(mapping, "items"):
+        raise ConfigError(f"{path} = {mapping!r}: a group of settings is expected")
+    kinds = typing.get_type_hints(cls)
+    values = dict(mapping.items())
+    for key in values:
+        if key not in kinds:
+            raise ConfigError(f"{path}.{key} is not a setting: {nearest(str(key), kinds)}")
+    missing = sorted(set(kinds) - set(values))
+    if missing:
+        raise ConfigError(f"{path} lacks {', '.join(missing)}; start from configs/common.py")
+    built = {key: _value(kinds[key], value, f"{path}.{key}") for key, value in values.items()}
+    return cls(**built)
+
+
+def _value(kind: Any, value: Any, path: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(typing.cast(type, kind), value, path)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _union(args, value, path)
+    if origin is tuple:
+        return _tuple(args, value, path)
+    if origin is not None:
+        return {str(key): _plain(item) for key, item in dict(value).items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ConfigError(f"{path} = {value!r}: a {kind.__name__} is expected")
+    return value
+
+
+def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
+    for kind in kinds:
+        try:
+            return None if kind is type(None) and value is None else _value(kind, value, path)
+        except ConfigError:
+            continue
+    names = " or ".join(kind.__name__ for kind in kinds)
+    raise ConfigError(f"{path} = {value!r}: {names} is expected")
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{path} = {value!r}: a tuple is expected")
+    if kinds[-1] is not ... and len(value) != len(kinds):
+        raise ConfigError(f"{path} = {value!r}: {len(kinds)} values are expected")
+    kind = kinds[0]
+    return tuple(_value(kind, item, path) for item in value)
+
+
+def _plain(value: Any) -> Any:
+    """Model and data options as plain dicts and lists, whatever configuration type they had."""
+    if hasattr(value, "items"):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,34 @@
+"""Durations given in steps, epochs or percent of the run."""
+
+from __future__ import annotations
+
+import math
+import re
+
+_FORM = re.compile(r"\s*([0-9.]+)\s*(steps?|epochs?|%|percent)\s*")
+
+
+def steps(text: str, *, steps_per_epoch: float, total: int | None = None) -> int:
+    """Converts a duration to steps, rounded to the nearest, at least 1 unless it is zero.
+
+    Args:
+      text: such as "400 steps", "20 epochs" or "5%".
+      steps_per_epoch: training videos over batch size.
+      total: steps of the whole run, which percentages are of.
+
+    Raises:
+      ValueError: the text has another form, or a percentage stands where no total is known.
+    """
+    match = _FORM.fullmatch(text)
+    if not match:
+        raise ValueError(f"duration {text!r}: write it as '400 steps', '20 epochs' or '5%'")
+    amount, unit = float(match[1]), match[2]
+    if unit.startswith("step"):
+        exact = amount
+    elif unit.startswith("epoch"):
+        exact = amount * steps_per_epoch
+    elif total is None:
+        raise ValueError(f"duration {text!r}: the whole run needs steps or epochs")
+    else:
+        exact = amount / 100 * total
+    return max(1, math.floor(exact + 0.5)) if exact > 0 else 0

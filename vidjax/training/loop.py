@@ -1,0 +1,214 @@
+"""The training loop.
+
+Its order is law: load data → step → metrics → checkpoint → evaluate. A checkpoint holds all
+that the following steps depend on, so that a run killed anywhere and started again ends in the
+same arrays and the same lines of `metrics.jsonl` as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vidjax.data.pipeline import prefetch, train_batches
+from vidjax.evaluation.report import summarize
+from vidjax.training.bad_videos import BadVideos
+from vidjax.training.checkpoint import Checkpoints
+from vidjax.training.clock import Clock
+from vidjax.training.compile import Compiled, compile_step
+from vidjax.training.config import Config
+from vidjax.training.experiment import Experiment
+from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.plan import Plan
+from vidjax.training.preemption import Preemption
+from vidjax.training.reporting import MetricWriter, ProgressLine, duration, progress_text
+from vidjax.training.schedules import learning_rate
+from vidjax.training.scoring import Scorer
+from vidjax.training.sharding import to_devices
+from vidjax.training.state import TrainState
+from vidjax.training.step import quantities
+from vidjax.training.workdir import claim
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: after which step, and whether it was asked to stop before its end."""
+
+    step: int
+    preempted: bool
+
+
+def train(config: Config, workdir: Path) -> Outcome:
+    """Trains to the end of `config.train.duration`, resuming what `workdir` holds.
+
+    Raises:
+      ValueError: configuration, data or checkpoint do not fit; it says what to change.
+      NonFiniteError: a loss or gradient is not finite.
+    """
+    with ProgressLine() as progress, Preemption() as preemption:
+        experiment = Experiment.open(config, progress.count)
+        claim(workdir, config)
+        run = _Run(experiment, workdir, progress)
+        state, step = run.resume()
+        if step < run.plan.total:
+            state, step = run.loop(state, step, preemption)
+        run.close()
+        return Outcome(step, preempted=step < run.plan.total)
+
+
+class _Run:
+    """What lives as long as one start of a run."""
+
+    def __init__(self, experiment: Experiment, workdir: Path, progress: ProgressLine) -> None:
+        config = experiment.config
+        source = experiment.split(config.data.train_split)
+        self._experiment, self._workdir, self._progress = experiment, workdir, progress
+        self.plan = Plan.of(config, len(source))
+        self._rate = learning_rate(
+            config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
+        )
+        self._optimizer = experiment.optimizer(self._rate)
+        self._batches = train_batches(
+            source,
+            config.clip,
+            config.augment,
+            batch_size=config.train.batch_size,
+            seed=config.seed,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        )
+        self._scorer = Scorer(experiment)
+        self._checkpoints = Checkpoints(workdir / "checkpoints", config.every.keep)
+
+    def resume(self) -> tuple[TrainState, int]:
+        """The newest checkpoint's state, or a new one, with everything set to go on from it."""
+        state, self._shardings = self._experiment.init(self._optimizer)
+        steps = self._checkpoints.steps()
+        step, run = (steps[-1] if steps else 0), {}
+        if steps:
+            state, run = self._checkpoints.restore(step, like=state)
+            self._progress.note(f"resuming after step {step} of {self.plan.total}")
+        self._restore(state, run)
+        self._writer = MetricWriter(self._workdir, step)
+        # A run killed between a checkpoint and its evaluation owes the evaluation.
+        if steps and self.plan.evaluates(step) and not self._writer.has(step, self._scorer.name):
+            self._evaluate(state, step)
+        return state, step
+
+    def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
+        data = self._experiment.config.data
+        self._meter = Meter(quantities(state.params), run.get("meter"))
+        self._clock = Clock(run.get("seconds", 0.0))
+        self._bad = BadVideos(
+            self._experiment.classes, data.bad_video_budget, run.get("bad_videos")
+        )
+        self._data = prefetch(self._batches, data.threads)
+        if run:
+            self._data.set_state(run["data"])
+
+    def loop(self, state: TrainState, step: int, preemption: Preemption) -> tuple[TrainState, int]:
+        """Steps to the plan's end, or until the machine is about to be taken away."""
+        compiled = self._compile(state, step)
+        self._clock.restart_lap()
+        while step < self.plan.total:
+            with self._clock.waiting():
+                batch = self._load()
+            state, metrics = compiled.step(state, to_devices(batch, self._experiment.mesh))
+            step += 1
+            self._meter.add(step, metrics)
+            stopping = preemption.agreed(step)
+            try:
+                if self.plan.logs(step):
+                    self._log(step, compiled)
+                if self.plan.saves(step) or stopping:
+                    self._save(step, state)
+            except NonFiniteError as error:
+                self._give_up(error)
+            if self.plan.evaluates(step):
+                self._evaluate(state, step)
+            if stopping:
+                break
+        return state, step
+
+    def _compile(self, state: TrainState, step: int) -> Compiled:
+        self._progress.show("compiling the training step")
+        compiled = compile_step(self._experiment, self._optimizer, state, self._shardings)
+        self._writer.write_timing(
+            step,
+            "compile",
+            {"seconds": compiled.seconds, "multiply_adds_per_step": compiled.multiply_adds},
+        )
+        self._progress.note(
+            f"compiled in {compiled.seconds:.1f} s; {compiled.multiply_adds / 1e9:.2f}e9 "
+            "multiply-adds a step, forward and backward"
+        )
+        return compiled
+
+    def _load(self) -> dict[str, np.ndarray]:
+        batch: dict[str, np.ndarray] = next(self._data)
+        self._bad.note(batch)
+        return batch
+
+    def _log(self, step: int, compiled: Compiled) -> None:
+        numbers = self._meter.averages()
+        numbers["lr"] = float(self._rate(step - 1))
+        numbers["unreadable"] = self._bad.unreadable
+        self._writer.write(step, "train", numbers)
+        seconds, waiting = self._clock.lap()
+        speed = {
+            "seconds": self._clock.seconds,
+            "clips_per_second": self._experiment.config.train.batch_size / seconds,
+            "flops_per_second": 2 * compiled.multiply_adds / seconds,
+            "input_wait": waiting,
+        }
+        self._writer.write_timing(step, "train", speed)
+        left = (self.plan.total - step) * seconds
+        text = progress_text(step, self.plan.total, numbers, speed["clips_per_second"], left)
+        self._progress.show(text, final=step == self.plan.total)
+
+    def _save(self, step: int, state: TrainState) -> None:
+        run = {
+            "data": self._data.get_state(),
+            "meter": self._meter.sums(),
+            "bad_videos": dict(self._bad.counts),
+            "seconds": self._clock.seconds,
+        }
+        self._checkpoints.save(step, state, run)
+
+    def _evaluate(self, state: TrainState, step: int) -> None:
+        def show(done: int, total: int) -> None:
+            self._progress.show(f"step {step}: evaluating {self._scorer.name} {done}/{total}")
+
+        start = self._clock.seconds
+        scores, labels = self._scorer.score(state.variables, show)
+        summary = summarize(scores, labels, self._experiment.classes)
+        numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
+        if jax.process_index() == 0:
+            self._scorer.report(self._workdir, step, scores, labels)
+        self._writer.write(step, self._scorer.name, numbers)
+        if summary["top1"] > self._checkpoints.best_score():
+            self._checkpoints.mark_best(step, summary["top1"])
+        self._progress.note(
+            f"step {step}: {self._scorer.name} top-1 {summary['top1']:.1%}, top-5 "
+            f"{summary['top5']:.1%} of {summary['videos']} videos in "
+            f"{duration(self._clock.seconds - start)}"
+        )
+        self._clock.restart_lap()
+
+    def _give_up(self, error: NonFiniteError) -> None:
+        """Dumps the batch of the failing step, which its number alone determines."""
+        file = self._workdir / f"non-finite-step{error.step}.npz"
+        batch = self._batches[error.step - 1]
+        np.savez(file, **batch)
+        error.add_note(f"Its batch is in {file}; a lower optimizer.lr or clip_norm may help")
+        raise error
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        self._checkpoints.close()
+        self._writer.close()

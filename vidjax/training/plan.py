@@ -1,0 +1,56 @@
+"""When a run logs, saves, evaluates and ends, in steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vidjax.training.config import Config, ConfigError
+from vidjax.training.durations import steps
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps of a run; an interval of 0 means only at the end.
+
+    Attributes:
+      steps_per_epoch: training videos over batch size.
+      total: steps of the whole run.
+      log: steps between lines of metrics.
+      checkpoint: steps between checkpoints.
+      evaluate: steps between evaluations.
+    """
+
+    steps_per_epoch: float
+    total: int
+    log: int
+    checkpoint: int
+    evaluate: int
+
+    @classmethod
+    def of(cls, config: Config, videos: int) -> Plan:
+        """The plan of a configuration on so many training videos.
+
+        Raises:
+          ValueError: a duration is not written as one, or the run has no steps.
+        """
+        epoch = videos / config.train.batch_size
+        total = steps(config.train.duration, steps_per_epoch=epoch)
+        if not total:
+            raise ConfigError(f"train.duration = {config.train.duration!r}: at least one step")
+        every = (config.every.log, config.every.checkpoint, config.every.evaluate)
+        return cls(epoch, total, *(steps(x, steps_per_epoch=epoch, total=total) for x in every))
+
+    def logs(self, step: int) -> bool:
+        """Whether metrics are written after `step`."""
+        return self._due(self.log, step)
+
+    def evaluates(self, step: int) -> bool:
+        """Whether the network is evaluated after `step`."""
+        return self._due(self.evaluate, step)
+
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint is written after `step`; what is evaluated is saved first."""
+        return self._due(self.checkpoint, step) or self.evaluates(step)
+
+    def _due(self, interval: int, step: int) -> bool:
+        return step == self.total or (interval > 0 and step % interval == 0)

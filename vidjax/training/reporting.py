@@ -1,0 +1,142 @@
+"""What a run tells while it runs: metrics.jsonl, TensorBoard events and a live line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+Numbers = Mapping[str, float]
+
+
+class MetricWriter:
+    """Writes numbers to `metrics.jsonl`, one object a line, and to TensorBoard.
+
+    Args:
+      workdir: folder of the run.
+      step: step that the run resumes after. Lines of later steps, which an interrupted run
+        wrote past its last checkpoint and which are about to be written again, are moved to
+        `metrics-interrupted.jsonl`.
+    """
+
+    def __init__(self, workdir: Path, step: int = 0) -> None:
+        from tensorboardX import SummaryWriter
+
+        self._path = workdir / "metrics.jsonl"
+        _set_aside(self._path, step)
+        self._file = self._path.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+
+    def write(self, step: int, split: str, numbers: Numbers) -> None:
+        """Adds one line `{"step": ..., "split": ..., numbers}`."""
+        self._file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
+        self._file.flush()
+        for name, value in numbers.items():
+            self._events.add_scalar(f"{split}/{name}", value, step)
+
+    def write_timing(self, step: int, split: str, numbers: Numbers) -> None:
+        """Adds a line to `timing.jsonl`.
+
+        What a clock says differs from run to run; apart, it leaves `metrics.jsonl` equal for
+        equal runs.
+        """
+        with self._path.with_name("timing.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
+        for name, value in numbers.items():
+            self._events.add_scalar(f"timing/{split}/{name}", value, step)
+
+    def has(self, step: int, split: str) -> bool:
+        """Whether a line of this step and split is written."""
+        lines = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
+        return any(line["step"] == step and line["split"] == split for line in lines)
+
+    def close(self) -> None:
+        """Writes what is buffered."""
+        self._file.close()
+        self._events.close()
+
+
+def _set_aside(path: Path, step: int) -> None:
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if _is_until(line, step)]
+    if len(kept) == len(lines):
+        return
+    aside = path.with_name("metrics-interrupted.jsonl")
+    with aside.open("a", encoding="utf-8") as file:
+        file.writelines(line for line in lines if not _is_until(line, step))
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text("".join(kept), encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _is_until(line: str, step: int) -> bool:
+    try:
+        return bool(json.loads(line)["step"] <= step)
+    except (json.JSONDecodeError, KeyError):
+        # A kill in the middle of a write leaves half a line.
+        return False
+
+
+class ProgressLine:
+    """One live line on a terminal; a plain line every few seconds elsewhere.
+
+    Args:
+      seconds: time between plain lines.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
+        self._seconds = seconds
+        self._last = float("-inf")
+
+    def __enter__(self) -> ProgressLine:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def show(self, text: str, *, final: bool = False) -> None:
+        """Replaces the line; off a terminal, prints it when it is time to or when `final`."""
+        now = time.monotonic()
+        if self._console.is_terminal:
+            self._live.update(Text(text))
+        elif final or now - self._last >= self._seconds:
+            self._last = now
+            self._console.print(text, soft_wrap=True)
+
+    def count(self, what: str, done: int, total: int) -> None:
+        """Shows how many of the videos something is done with."""
+        self.show(f"{what} videos {done}/{total}", final=done == total)
+
+    def note(self, text: str) -> None:
+        """Prints a line that stays, above the live one."""
+        self._console.print(text, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """A time span as people write it: `4:05` or `1:02:33`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def progress_text(
+    step: int, total: int, numbers: Numbers, clips_per_second: float, left: float
+) -> str:
+    """The progress line: step, loss, top-1, clips a second and time left in seconds."""
+    return (
+        f"step {step}/{total}  loss {numbers['loss']:.3f}  top-1 {numbers['top1']:.1%}  "
+        f"{clips_per_second:.1f} clips/s  {duration(left)} left"
+    )

@@ -1,0 +1,41 @@
+"""The learning rate over time: linear scaling with the batch, warm-up, then a curve."""
+
+from __future__ import annotations
+
+import optax
+
+from vidjax.training.config import Config, ConfigError
+from vidjax.training.durations import steps
+
+
+def scaled_rate(config: Config) -> float:
+    """Peak learning rate: in proportion to the batch (Goyal et al. 2017, linear scaling rule)."""
+    optimizer = config.optimizer
+    if not optimizer.reference_batch:
+        return optimizer.lr
+    return optimizer.lr * config.train.batch_size / optimizer.reference_batch
+
+
+def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> optax.Schedule:
+    """The schedule of a run of `total` steps: a function of the step number.
+
+    Raises:
+      ConfigError: the schedule's name is unknown.
+    """
+    schedule, peak = config.schedule, scaled_rate(config)
+    warmup = steps(schedule.warmup, steps_per_epoch=steps_per_epoch, total=total)
+    rest = max(1, total - warmup)
+    if schedule.name == "cosine":
+        curve = optax.cosine_decay_schedule(peak, rest)
+    elif schedule.name == "constant":
+        curve = optax.constant_schedule(peak)
+    elif schedule.name == "step":
+        drops = (
+            steps(text, steps_per_epoch=steps_per_epoch, total=total) - warmup
+            for text in schedule.boundaries
+        )
+        curve = optax.piecewise_constant_schedule(peak, dict.fromkeys(drops, schedule.factor))
+    else:
+        raise ConfigError(f"schedule.name = {schedule.name!r}: cosine, step or constant")
+    rise = optax.linear_schedule(0.0, peak, warmup)
+    return optax.join_schedules([rise, curve], [warmup]) if warmup else curve

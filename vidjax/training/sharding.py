@@ -1,0 +1,81 @@
+"""Where arrays live: a named mesh, batches split over it, large parameters split over `fsdp`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from vidjax.training.config import ConfigError, MeshConfig
+
+BATCH_AXES = ("data", "fsdp")
+# Splitting a small array costs more in messages than it saves in memory.
+_SMALLEST_SPLIT = 2**16
+
+
+def make_mesh(config: MeshConfig) -> Mesh:
+    """A mesh of all devices with axes `data` and `fsdp`.
+
+    Raises:
+      ConfigError: the axes do not multiply to the number of devices.
+    """
+    sizes, devices = [config.data, config.fsdp], jax.device_count()
+    if sizes.count(-1) == 1:
+        other = max(sizes)
+        sizes = [devices // other if size == -1 else size for size in sizes]
+    if min(sizes) < 1 or sizes[0] * sizes[1] != devices:
+        raise ConfigError(
+            f"mesh.data = {config.data} by mesh.fsdp = {config.fsdp} does not fit "
+            f"{devices} devices; one of them may be -1"
+        )
+    return jax.make_mesh(tuple(sizes), BATCH_AXES, axis_types=(AxisType.Auto, AxisType.Auto))
+
+
+def check_batch(name: str, size: int, mesh: Mesh) -> None:
+    """Refuses a batch that the devices do not divide.
+
+    Raises:
+      ConfigError: names the setting, its value and the nearest sizes that fit.
+    """
+    if size % mesh.size:
+        below = size // mesh.size * mesh.size
+        fits = " or ".join(str(fit) for fit in (below, below + mesh.size) if fit)
+        raise ConfigError(f"{name} = {size} is not divisible by {mesh.size} devices; use {fits}")
+
+
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+    """Splits the first axis over all devices."""
+    return NamedSharding(mesh, P(BATCH_AXES))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """A whole copy on each device."""
+    return NamedSharding(mesh, P())
+
+
+def state_shardings(shapes: Any, mesh: Mesh) -> Any:
+    """A sharding for each array of a state given as shapes: large ones are split over `fsdp`."""
+    return jax.tree.map(lambda leaf: NamedSharding(mesh, _split(leaf.shape, mesh)), shapes)
+
+
+def _split(shape: tuple[int, ...], mesh: Mesh) -> P:
+    parts = mesh.shape["fsdp"]
+    if parts == 1 or np.prod(shape, initial=1) < _SMALLEST_SPLIT:
+        return P()
+    axes = [axis for axis, size in enumerate(shape) if size % parts == 0]
+    if not axes:
+        return P()
+    largest = max(axes, key=lambda axis: shape[axis])
+    return P(*("fsdp" if axis == largest else None for axis in range(len(shape))))
+
+
+def to_devices(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
+    """Puts this process' rows of a batch on its devices, as part of the global batch."""
+    sharding = batch_sharding(mesh)
+    return {
+        name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()
+    }

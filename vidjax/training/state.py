@@ -1,0 +1,80 @@
+"""Everything a training step reads and writes, as one tree of arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from vidjax.training.sharding import state_shardings
+
+Tree = Any
+
+
+@flax.struct.dataclass
+class TrainState:
+    """State of a run.
+
+    Attributes:
+      step: number of steps done, int32.
+      params: parameters, float32.
+      batch_stats: running statistics of the normalisations, float32.
+      opt_state: the optimiser's state.
+      ema: running average of the parameters, or None when off.
+      seed: key data of the random stream that steps draw from.
+    """
+
+    step: jax.Array
+    params: Tree
+    batch_stats: Tree
+    opt_state: Tree
+    ema: Tree
+    seed: jax.Array
+
+    @property
+    def variables(self) -> dict[str, Tree]:
+        """What evaluation applies: the averaged parameters where they are kept."""
+        params = self.params if self.ema is None else self.ema
+        return {"params": params, "batch_stats": self.batch_stats}
+
+
+def init_state(
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    clip_shape: tuple[int, ...],
+    *,
+    seed: int,
+    ema: bool,
+    mesh: Mesh,
+) -> tuple[TrainState, Tree]:
+    """Makes the first state, its arrays born where they belong, and their shardings.
+
+    Args:
+      model: the network.
+      optimizer: its optimiser.
+      clip_shape: `(B, T, H, W, 3)`; B may be 1.
+      seed: of initialisation and of the steps' random stream.
+      ema: keep an average of the parameters.
+      mesh: devices.
+    """
+
+    def init() -> TrainState:
+        at_init, in_steps = jax.random.split(jax.random.key(seed))
+        variables = model.init(at_init, jnp.zeros(clip_shape), train=False)
+        params = variables["params"]
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            batch_stats=variables.get("batch_stats", {}),
+            opt_state=optimizer.init(params),
+            ema=params if ema else None,
+            seed=jax.random.key_data(in_steps),
+        )
+
+    shardings = state_shardings(jax.eval_shape(init), mesh)
+    return jax.jit(init, out_shardings=shardings)(), shardings

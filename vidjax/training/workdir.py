@@ -1,0 +1,114 @@
+"""The work directory of a run: which configuration it belongs to and where it ran."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
+
+# Settings that change neither the result nor its meaning: a run may resume with other values.
+_MACHINE_ONLY = ("data.workers", "data.threads", "every.log", "every.keep")
+
+
+def claim(workdir: Path, config: Config) -> None:
+    """Makes `workdir` the place of a run with `config`, or checks that it already is.
+
+    Raises:
+      ConfigError: the directory belongs to another configuration, or holds other things.
+    """
+    file = workdir / "config.json"
+    mapping = json.loads(json.dumps(to_mapping(config)))
+    if file.is_file():
+        differing = list(_differences(json.loads(file.read_text()), mapping))
+        if differing:
+            raise ConfigError(
+                f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
+                "Name another --workdir, or give the settings it was started with"
+            )
+    elif workdir.is_dir() and any(workdir.iterdir()):
+        raise ConfigError(
+            f"{workdir} is not empty and holds no config.json; name another --workdir"
+        )
+    workdir.mkdir(parents=True, exist_ok=True)
+    if jax.process_index() == 0:
+        _write(file, mapping)
+        _write_once(workdir, "environment", environment())
+
+
+def read_config(workdir: Path) -> dict[str, Any]:
+    """The configuration of the run in `workdir`, as plain mappings.
+
+    Raises:
+      ConfigError: there is no run.
+    """
+    file = workdir / "config.json"
+    if not file.is_file():
+        raise ConfigError(f"no run in {workdir}: config.json is absent. Train first")
+    mapping = json.loads(file.read_text())
+    from_mapping(mapping)
+    return mapping
+
+
+def environment() -> dict[str, Any]:
+    """Versions, devices, machine and, in a git checkout, the commit."""
+    packages = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+    devices = jax.devices()
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": dict(_versions(packages)),
+        "backend": jax.default_backend(),
+        "devices": [str(device.device_kind) for device in devices],
+        "processes": jax.process_count(),
+        "git_commit": _git_commit(),
+    }
+
+
+def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for package in packages:
+        try:
+            yield package, importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield package, "not installed"
+
+
+def _git_commit() -> str | None:
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            here = f"{path}.{key}" if path else str(key)
+            yield from _differences(old.get(key), new.get(key), here)
+    elif old != new and path not in _MACHINE_ONLY:
+        yield f"{path} is {old!r} there, {new!r} here"
+
+
+def _write(file: Path, value: Any) -> None:
+    unfinished = file.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(value, indent=2) + "\n")
+    unfinished.replace(file)
+
+
+def _write_once(workdir: Path, name: str, value: Any) -> None:
+    """Keeps what earlier starts of the run wrote: `name.json`, then `name-2.json`, ..."""
+    number, file = 1, workdir / f"{name}.json"
+    while file.exists():
+        if json.loads(file.read_text()) == value:
+            return
+        number += 1
+        file = workdir / f"{name}-{number}.json"
+    _write(file, value)
