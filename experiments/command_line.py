@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import jax
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
 
-from vidjax.training.config import Config, ConfigError, from_mapping, nearest
+from vidjax.training.config import ConfigError
 from vidjax.training.meter import NonFiniteError
-from vidjax.training.workdir import read_config
 
 Main = Callable[[Sequence[str]], int | None]
 

@@ -204,7 +204,9 @@ class _Reader:
 
 def _is_uniform(times: np.ndarray) -> bool:
     steps = np.diff(times)
-    return len(steps) == 0 or bool(np.all(np.abs(steps - np.median(steps)) <= _JITTER * steps.max()))
+    return len(steps) == 0 or bool(
+        np.all(np.abs(steps - np.median(steps)) <= _JITTER * steps.max())
+    )
 
 
 def _measured_rate(times: np.ndarray) -> float:

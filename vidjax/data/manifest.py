@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .ts .wmv .flv .3gp .ogv .gif".split()
+    (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".flv")
+    + (".3gp", ".ogv", ".gif")
 )
 SPLITS = ("train", "val", "test")
 _ALIASES = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}

@@ -1,0 +1,31 @@
+"""vidjax: recognising and explaining human actions in video with JAX and Flax."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "create_model": "vidjax.models.registry",
+    "list_models": "vidjax.models.registry",
+    "model_card": "vidjax.models.registry",
+    "count_cost": "vidjax.evaluation.cost",
+}
+_PACKAGES = ("data", "evaluation", "layers", "methods", "models", "program", "training")
+
+__all__ = ["count_cost", "create_model", "list_models", "model_card"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports on first use, so that processes which only decode video do not load JAX."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _PACKAGES:
+        return importlib.import_module(f"vidjax.{name}")
+    raise AttributeError(f"module 'vidjax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, *_PACKAGES])

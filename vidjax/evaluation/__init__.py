@@ -1,0 +1,1 @@
+"""Evaluation: protocols, metrics, reports and costs; networks come in as arguments."""

@@ -1,0 +1,106 @@
+"""What a network costs: parameters and multiply-adds, read off its program without running it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vidjax.layers.lowering import force_lowering
+from vidjax.program import Operation, operations
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """A layer's parameters and multiply-adds."""
+
+    layer: str
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A network's cost.
+
+    Attributes:
+      params: number of parameters.
+      macs: multiply-adds of convolutions and matrix products, for the clip shape asked about.
+      by_layer: the same by layer, in the order of computation.
+    """
+
+    params: int
+    macs: int
+    by_layer: tuple[LayerCost, ...]
+
+    def __str__(self) -> str:
+        """A table with a row a layer and a sum."""
+        rows = [("layer", "parameters", "multiply-adds")]
+        rows += [(row.layer, f"{row.params:,}", f"{row.macs:,}") for row in self.by_layer]
+        rows += [("all", f"{self.params:,}", f"{self.macs:,}")]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            f"{name:<{widths[0]}}  {params:>{widths[1]}}  {macs:>{widths[2]}}"
+            for name, params, macs in rows
+        )
+
+
+def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
+    """Counts parameters and multiply-adds; nothing is computed, only shapes.
+
+    Args:
+      model: a network over clips.
+      clip_shape: `(T, H, W)` of one clip, or `(B, T, H, W, 3)` of a batch.
+
+    Raises:
+      ValueError: the shape has another form.
+    """
+    if len(clip_shape) == 3:
+        clip_shape = (1, *clip_shape, 3)
+    if len(clip_shape) != 5:
+        raise ValueError(f"clip_shape {clip_shape}: (T, H, W) or (B, T, H, W, 3)")
+    clip = jax.ShapeDtypeStruct(clip_shape, jnp.float32)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
+    with force_lowering("lax"):
+        program = jax.make_jaxpr(lambda v, x: model.apply(v, x, train=False))(variables, clip)
+    params, macs = _params_by_layer(variables["params"]), _macs_by_layer(program)
+    names = [*dict.fromkeys([*macs, *params])]
+    rows = tuple(LayerCost(name, params.get(name, 0), macs.get(name, 0)) for name in names)
+    return Cost(sum(params.values()), sum(macs.values()), rows)
+
+
+def _params_by_layer(params: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        layer = "/".join(str(key.key) for key in path[:-1])
+        counts[layer] = counts.get(layer, 0) + math.prod(leaf.shape)
+    return counts
+
+
+def _macs_by_layer(program: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for operation in operations(program):
+        macs = multiply_adds(operation)
+        if macs:
+            layer = operation.layer.partition("/")[2]
+            counts[layer] = counts.get(layer, 0) + macs
+    return counts
+
+
+def multiply_adds(operation: Operation) -> int:
+    """Multiply-adds of a convolution or matrix product; 0 of any other operation."""
+    if operation.primitive not in ("conv_general_dilated", "dot_general"):
+        return 0
+    outputs = math.prod(operation.eqn.outvars[0].aval.shape)
+    left, right = (var.aval.shape for var in operation.eqn.invars[:2])
+    if operation.primitive == "dot_general":
+        contracted = operation.eqn.params["dimension_numbers"][0][0]
+        return operation.repeats * outputs * math.prod(left[axis] for axis in contracted)
+    # The kernel's input axis counts the channels of one group: grouping is right by itself.
+    kernel = operation.eqn.params["dimension_numbers"].rhs_spec
+    window = math.prod(right) // right[kernel[0]]
+    return operation.repeats * outputs * window

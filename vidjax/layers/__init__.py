@@ -1,0 +1,1 @@
+"""The operators networks are made of: convolution, normalisation, pooling."""

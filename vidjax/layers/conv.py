@@ -1,0 +1,133 @@
+"""The one convolution of all networks, channels last.
+
+Its parameters do not depend on how it is computed: on a CPU in the forms of `conv_cpu`, on an
+accelerator as the backend's own primitive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from vidjax.layers import conv_cpu
+from vidjax.layers.lowering import resolve
+
+Triple = tuple[int, int, int]
+Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
+
+# He et al. 2015, eq. 14, over the outputs: what the residual networks here start from.
+kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+def conv3d(
+    x: jax.Array,
+    kernel: jax.Array,
+    strides: Sequence[int] = (1, 1, 1),
+    padding: Padding = None,
+    groups: int = 1,
+    *,
+    lowering: str = "auto",
+) -> jax.Array:
+    """Convolves in time and space.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      kernel: `[kt, kh, kw, C / groups, O]`, of the same dtype.
+      strides: along T, H, W.
+      padding: None is k // 2 on both sides of each axis; or "SAME", "VALID", a number for each
+        axis, or a (before, after) pair for each.
+      groups: parts that the channels are convolved in, separately.
+      lowering: `auto`, `lax` or `cpu`.
+
+    Returns:
+      `[B, T', H', W', O]` in the dtype of `x`; sums are float32.
+
+    Raises:
+      ValueError: channels, groups or the padding do not fit.
+    """
+    _check(x, kernel, groups)
+    stride = _triple(strides)
+    pads = _pads(padding, x.shape[1:4], kernel.shape[:3], stride)
+    if resolve(lowering) == "cpu":
+        return conv_cpu.conv(x, kernel, stride, pads, groups)
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        stride,
+        pads,
+        dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
+        feature_group_count=groups,
+    )
+
+
+def _triple(values: Sequence[int]) -> Triple:
+    time, height, width = values
+    return int(time), int(height), int(width)
+
+
+def _check(x: jax.Array, kernel: jax.Array, groups: int) -> None:
+    if x.ndim != 5 or kernel.ndim != 5:
+        raise ValueError(
+            f"conv3d takes x [B, T, H, W, C] and kernel [kt, kh, kw, C/groups, O], "
+            f"not {x.shape} and {kernel.shape}"
+        )
+    channels, outputs = x.shape[-1], kernel.shape[-1]
+    if channels != groups * kernel.shape[3] or outputs % groups:
+        raise ValueError(
+            f"a kernel {kernel.shape} in {groups} groups does not fit {channels} channels"
+        )
+
+
+def _pads(
+    padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides: Triple
+) -> tuple[tuple[int, int], ...]:
+    if padding is None:
+        return tuple((size // 2, size // 2) for size in kernel)
+    if isinstance(padding, str):
+        return tuple(lax.padtype_to_pads(sizes, kernel, strides, padding))
+    if len(padding) != 3:
+        raise ValueError(f"padding {padding!r}: one entry for each of T, H, W")
+    return tuple((pad, pad) if isinstance(pad, int) else tuple(pad) for pad in padding)  # type: ignore[misc]
+
+
+class Conv(nn.Module):
+    """A convolution with its kernel, and a bias where asked.
+
+    Attributes:
+      features: output channels O.
+      kernel_size: along T, H, W.
+      strides: along T, H, W.
+      padding: as in `conv3d`.
+      groups: as in `conv3d`.
+      use_bias: add a bias; the networks here have a norm after each convolution instead.
+      dtype: what it computes in; None is the input's.
+      param_dtype: of the parameters.
+      kernel_init: initialiser of the kernel.
+    """
+
+    features: int
+    kernel_size: Triple = (3, 3, 3)
+    strides: Triple = (1, 1, 1)
+    padding: Padding = None
+    groups: int = 1
+    use_bias: bool = False
+    dtype: Any = None
+    param_dtype: Any = jnp.float32
+    kernel_init: Any = kaiming_normal
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Convolves `[B, T, H, W, C]`."""
+        shape = (*self.kernel_size, x.shape[-1] // self.groups, self.features)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        dtype = self.dtype or x.dtype
+        y = conv3d(x.astype(dtype), kernel.astype(dtype), self.strides, self.padding, self.groups)
+        if self.use_bias:
+            bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
+            y = y + bias.astype(dtype)
+        return y

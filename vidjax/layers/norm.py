@@ -1,0 +1,87 @@
+"""Batch normalisation whose choice of statistics has a name.
+
+Under `jax.jit` a mean over the batch is one over all devices. That is `group_size=None`; a
+number normalises consecutive groups of so many clips by themselves, without communication
+where a group lies on one device: sub-batch normalisation, or with a device's share of the
+batch, statistics per device.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+class BatchNorm(nn.Module):
+    """Normalises channels by the statistics of the batch (Ioffe and Szegedy 2015).
+
+    Running statistics are float32 in the collection `batch_stats`. The running variance is the
+    unbiased one, n / (n - 1) times that which normalises, as in PyTorch, so that converted and
+    trained statistics mean the same. Over groups both running values are means of the groups'.
+
+    Attributes:
+      momentum: share of the old running statistics kept by an update.
+      epsilon: added to the variance.
+      group_size: clips that share statistics; None is the whole batch.
+      dtype: of the output; None is the input's. Statistics are computed in float32.
+      scale_init: initialiser of the scale; zeros make a residual branch start as nothing.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    group_size: int | None = None
+    dtype: Any = None
+    scale_init: Any = nn.initializers.ones
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Normalises `[B, ..., C]`.
+
+        Args:
+          x: the features.
+          train: use and update by the batch's statistics instead of the running ones.
+
+        Raises:
+          ValueError: the groups do not divide the batch.
+        """
+        channels = x.shape[-1]
+        scale = self.param("scale", self.scale_init, (channels,), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
+        mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
+        var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
+        dtype = self.dtype or x.dtype
+        if not train:
+            return self._apply(x, mean.value, var.value, scale, bias).astype(dtype)
+        grouped = self._group(x)
+        axes = tuple(range(1, grouped.ndim - 1))
+        batch_mean = jnp.mean(grouped, axes, dtype=jnp.float32, keepdims=True)
+        # Around the mean, not as a difference of squares, which cancels for large means.
+        centred = grouped.astype(jnp.float32) - batch_mean
+        batch_var = jnp.mean(jnp.square(centred), axes, keepdims=True)
+        if not self.is_initializing():
+            count = grouped.size // (grouped.shape[0] * channels)
+            unbiased = batch_var * (count / max(count - 1, 1))
+            self._update(mean, batch_mean)
+            self._update(var, unbiased)
+        y = self._apply(grouped, batch_mean, batch_var, scale, bias)
+        return y.reshape(x.shape).astype(dtype)
+
+    def _group(self, x: jax.Array) -> jax.Array:
+        size = self.group_size or x.shape[0]
+        if x.shape[0] % size:
+            raise ValueError(
+                f"a batch of {x.shape[0]} clips is not divisible by norm groups of {size}"
+            )
+        return x.reshape(-1, size, *x.shape[1:])
+
+    def _update(self, running: Any, groups: jax.Array) -> None:
+        fresh = jnp.mean(groups.reshape(-1, groups.shape[-1]), axis=0)
+        running.value = self.momentum * running.value + (1 - self.momentum) * fresh
+
+    def _apply(
+        self, x: jax.Array, mean: jax.Array, var: jax.Array, scale: jax.Array, bias: jax.Array
+    ) -> jax.Array:
+        return (x.astype(jnp.float32) - mean) * (jax.lax.rsqrt(var + self.epsilon) * scale) + bias

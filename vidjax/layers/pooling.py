@@ -1,0 +1,100 @@
+"""Pooling: maxima over windows with a deterministic gradient, and the global mean."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from vidjax.layers.lowering import forced
+
+
+def max_pool(
+    x: jax.Array,
+    window: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[int] | None = None,
+    *,
+    lowering: str = "auto",
+) -> jax.Array:
+    """Largest value of each window; what is padded never is.
+
+    The gradient of a window goes to its first largest element in the order of T, H, W, on every
+    backend, also where the backend's own scatter would not be deterministic.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      window: along T, H, W.
+      strides: along T, H, W.
+      padding: on both sides of T, H, W; None is window // 2.
+      lowering: `lax` keeps the reduction one primitive; otherwise shifted maxima.
+
+    Returns:
+      `[B, T', H', W', C]`.
+    """
+    pads = tuple(size // 2 for size in window) if padding is None else tuple(padding)
+    if (forced() if lowering == "auto" else lowering) == "lax":
+        full = ((0, 0), *((pad, pad) for pad in pads), (0, 0))
+        lowest = jnp.array(-jnp.inf, x.dtype)
+        return lax.reduce_window(x, lowest, lax.max, (1, *window, 1), (1, *strides, 1), full)
+    # Width first: then ties fall to the first element in the order of T, H, W.
+    for axis in (2, 1, 0):
+        if window[axis] > 1 or strides[axis] > 1:
+            x = _max_along(x, axis + 1, window[axis], strides[axis], pads[axis])
+    return x
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
+def _max_along(x: jax.Array, axis: int, size: int, stride: int, pad: int) -> jax.Array:
+    taps = _taps(x, axis, size, stride, pad)
+    return functools.reduce(jnp.maximum, taps)
+
+
+def _taps(x: jax.Array, axis: int, size: int, stride: int, pad: int) -> list[jax.Array]:
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = (pad, pad, 0)
+    padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), config)
+    length = (padded.shape[axis] - size) // stride + 1
+    span = (length - 1) * stride + 1
+    return [lax.slice_in_dim(padded, tap, tap + span, stride, axis) for tap in range(size)]
+
+
+def _max_fwd(
+    x: jax.Array, axis: int, size: int, stride: int, pad: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    y = _max_along(x, axis, size, stride, pad)
+    return y, (x, y)
+
+
+def _max_bwd(
+    axis: int,
+    size: int,
+    stride: int,
+    pad: int,
+    saved: tuple[jax.Array, jax.Array],
+    g: jax.Array,
+) -> tuple[jax.Array]:
+    x, y = saved
+    length = x.shape[axis] + 2 * pad
+    span = (y.shape[axis] - 1) * stride + 1
+    free = jnp.ones(y.shape, bool)
+    total = jnp.zeros(x.shape, g.dtype)
+    for tap, value in enumerate(_taps(x, axis, size, stride, pad)):
+        chosen = free & (value == y)
+        free = free & ~chosen
+        # Back to the padded length with the padding cut off again, in one operation.
+        config = [(0, 0, 0)] * x.ndim
+        config[axis] = (tap - pad, length - tap - span - pad, stride - 1)
+        total = total + lax.pad(jnp.where(chosen, g, 0), jnp.zeros((), g.dtype), config)
+    return (total,)
+
+
+_max_along.defvjp(_max_fwd, _max_bwd)
+
+
+def global_avg_pool(x: jax.Array) -> jax.Array:
+    """Mean over time and space, `[B, T, H, W, C]` to float32 `[B, C]`."""
+    return jnp.mean(x, axis=(1, 2, 3), dtype=jnp.float32)

@@ -1,0 +1,52 @@
+"""Facts of the networks: the input they were published with, their size and their source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import flax.linen as nn
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a network.
+
+    Attributes:
+      name: as in `list_models`.
+      clip: frames, height and width of its published input.
+      frame_stride: distance of neighbouring frames of that input.
+      mean: of the colours in [0, 1], subtracted.
+      std: of the colours in [0, 1], divided by.
+      paper: where the network is from.
+      tables: rows of the four works that it belongs to.
+      params: parameters with 400 classes.
+      macs: multiply-adds of one clip of size `clip`, convolutions and matrix products.
+      notes: what is easily mistaken.
+    """
+
+    name: str
+    clip: tuple[int, int, int]
+    frame_stride: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    paper: str
+    tables: tuple[str, ...]
+    params: int
+    macs: int
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One network of a family: what a file in `vidjax/models` lists in its `VARIANTS`.
+
+    Attributes:
+      card: its facts.
+      build: makes the module from `num_classes`, `dtype`, `slots` and the family's options.
+      options: names of the options that `build` takes.
+    """
+
+    card: ModelCard
+    build: Callable[..., nn.Module]
+    options: tuple[str, ...]
