@@ -22,7 +22,11 @@ Pads = tuple[tuple[int, int], ...]
 
 # Elements of the patches that are in memory at once: 16 MiB of float32 stay near the cache.
 _PATCH_ELEMENTS = 2**22
-# With so few channels, taps in time are cheaper side by side in one 2D convolution.
+# XLA's 2D convolution forms its patches in memory too: past this many elements, where a patch is
+# long, it falls from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it is given fewer frames at once.
+_CONV2D_ELEMENTS = 2**22
+_LONG_PATCH = 200
+# Pixels of so few channels are convolved in blocks where there is a stride in space.
 _FEW_CHANNELS = 8
 
 
@@ -36,7 +40,40 @@ def conv(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, groups: i
         return conv_channelwise_cpu.conv(x, kernel, strides, pads)
     if groups > 1:
         kernel = _block_diagonal(kernel, groups)
+    if x.shape[-1] <= _FEW_CHANNELS and max(strides[1:]) > 1 and kernel.shape[1:3] != (1, 1):
+        return _strided_by_blocks(x, kernel, strides, pads)
     return _dense(x, kernel, strides, pads)
+
+
+def _strided_by_blocks(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads) -> jax.Array:
+    """A convolution with stride in space as one without, over blocks of pixels.
+
+    With y[o] = sum over q, r of x[(o + q) s + r] w[q s + r], the s pixels r of a block become
+    channels: few of them fill the processor's vectors badly, s times s as many do better.
+    """
+    size = [(x.shape[a + 1] + sum(pads[a]) - kernel.shape[a]) // strides[a] + 1 for a in range(3)]
+    blocks = [-(-kernel.shape[axis] // strides[axis]) for axis in range(3)]
+    fill, kernel_fill = [pads[0]], [(0, 0)]
+    for axis in (1, 2):
+        pixels = (size[axis] + blocks[axis] - 1) * strides[axis]
+        fill.append((pads[axis][0], pixels - x.shape[axis + 1] - pads[axis][0]))
+        kernel_fill.append((0, blocks[axis] * strides[axis] - kernel.shape[axis]))
+    x = _to_depth(pad(x, tuple(fill)), strides[1:])
+    kernel = jnp.pad(kernel, [*kernel_fill, (0, 0), (0, 0)])
+    time, outputs = kernel.shape[0], kernel.shape[-1]
+    kernel = kernel.reshape(time, blocks[1], strides[1], blocks[2], strides[2], -1, outputs)
+    kernel = kernel.transpose(0, 1, 3, 2, 4, 5, 6).reshape(time, blocks[1], blocks[2], -1, outputs)
+    return _dense(x, kernel, (strides[0], 1, 1), ((0, 0),) * 3)
+
+
+def _to_depth(x: jax.Array, block: tuple[int, ...]) -> jax.Array:
+    """Moves blocks of pixels to channels: `[B, T, H, W, C]` to `[B, T, H/b, W/b, b b C]`."""
+    batch, time, height, width, channels = x.shape
+    rows, columns = block
+    x = x.reshape(batch, time, height // rows, rows, width // columns, columns, channels)
+    return x.transpose(0, 1, 2, 4, 3, 5, 6).reshape(
+        batch, time, height // rows, width // columns, -1
+    )
 
 
 def _block_diagonal(kernel: jax.Array, groups: int) -> jax.Array:
@@ -96,22 +133,81 @@ def _forward(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads) -> ja
 def _input_gradient(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
 ) -> jax.Array:
-    """A convolution of the gradient, spread to stride 1, with the mirrored kernel."""
-    if kernel.shape[:3] == (1, 1, 1):
-        g = _pointwise(g, kernel.swapaxes(3, 4))
-        kernel = jnp.ones((1, 1, 1, 1, 1), kernel.dtype)
-    config = [(0, 0, 0)]
-    for axis in range(3):
-        size = kernel.shape[axis]
-        before = size - 1 - pads[axis][0]
-        spread = (g.shape[axis + 1] - 1) * strides[axis] + 1
-        after = x.shape[axis + 1] + size - 1 - before - spread
-        config.append((before, after, strides[axis] - 1))
-    g = lax.pad(g, jnp.zeros((), g.dtype), [*config, (0, 0, 0)])
-    if kernel.shape[:3] == (1, 1, 1):
-        return g
-    mirrored = kernel[::-1, ::-1, ::-1].swapaxes(3, 4)
-    return _forward(g, mirrored, (1, 1, 1), ((0, 0),) * 3)
+    positions = math.prod(g.shape[:4])
+    if positions * math.prod(kernel.shape[:4]) <= _PATCH_ELEMENTS:
+        return _input_gradient_by_patches(x, kernel, strides, pads, g)
+    if strides == (1, 1, 1):
+        mirrored = kernel[::-1, ::-1, ::-1].swapaxes(3, 4)
+        sizes = kernel.shape[:3]
+        before = [size - 1 - pads[axis][0] for axis, size in enumerate(sizes)]
+        after = [size - 1 - pads[axis][1] for axis, size in enumerate(sizes)]
+        return _forward(g, mirrored, strides, tuple(zip(before, after, strict=True)))
+    return _input_gradient_by_phases(x, kernel, strides, pads, g)
+
+
+def _input_gradient_by_patches(
+    x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
+) -> jax.Array:
+    """One matrix product gives each window's share of the gradient; windows overlap in sums.
+
+    The kernel, large where positions are few, is read once and in the order it lies in memory.
+    """
+    outputs, channels = kernel.shape[-1], kernel.shape[3]
+    shares = lax.dot_general(
+        g.reshape(-1, outputs),
+        kernel.reshape(-1, outputs),
+        (((1,), (1,)), ((), ())),
+        preferred_element_type=jnp.float32,
+    )
+    shares = shares.reshape(*g.shape[:4], *kernel.shape[:3], channels)
+    for axis in (2, 1, 0):
+        # Tap axes come last but the channels; each is summed into its place and disappears.
+        taps = [lax.index_in_dim(shares, tap, -2, False) for tap in range(kernel.shape[axis])]
+        length = x.shape[axis + 1] + sum(pads[axis])
+        shares = _overlap(taps, axis + 1, strides[axis], length)
+        shares = lax.slice_in_dim(
+            shares, pads[axis][0], pads[axis][0] + x.shape[axis + 1], axis=axis + 1
+        )
+    return shares.astype(x.dtype)
+
+
+def _overlap(taps: list[jax.Array], axis: int, stride: int, length: int) -> jax.Array:
+    """Sums taps into an axis of `length`: tap j of window i lands on position i stride + j."""
+    total = jnp.zeros((), taps[0].dtype)
+    for tap, values in enumerate(taps):
+        config = [(0, 0, 0)] * values.ndim
+        span = (values.shape[axis] - 1) * stride + 1
+        config[axis] = (tap, length - tap - span, stride - 1)
+        total = total + lax.pad(values, jnp.zeros((), values.dtype), config)
+    return total
+
+
+def _input_gradient_by_phases(
+    x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
+) -> jax.Array:
+    """The gradient of every phase of the stride, each a convolution of `g` without stride.
+
+    With p = m s + r: dx[m s + r] = sum over q of g[m - q] w[q s + r]. The phases r are output
+    channels of one convolution and are laid side by side afterwards.
+    """
+    taps = [-(-kernel.shape[axis] // strides[axis]) for axis in range(3)]
+    fill = [(0, taps[axis] * strides[axis] - kernel.shape[axis]) for axis in range(3)]
+    channels, outputs = kernel.shape[3:]
+    kernel = jnp.pad(kernel, [*fill, (0, 0), (0, 0)])
+    kernel = kernel.reshape(
+        taps[0], strides[0], taps[1], strides[1], taps[2], strides[2], channels, outputs
+    )
+    kernel = kernel[::-1, :, ::-1, :, ::-1].transpose(0, 2, 4, 7, 1, 3, 5, 6)
+    kernel = kernel.reshape(*taps, outputs, -1)
+    phases = _forward(g, kernel, (1, 1, 1), tuple((tap - 1, tap - 1) for tap in taps))
+    size = phases.shape[1:4]
+    dx = phases.reshape(-1, *size, *strides, channels).transpose(0, 1, 4, 2, 5, 3, 6, 7)
+    dx = dx.reshape(-1, *(size[axis] * strides[axis] for axis in range(3)), channels)
+    edges = (
+        (-pads[axis][0], x.shape[axis + 1] + pads[axis][0] - dx.shape[axis + 1])
+        for axis in range(3)
+    )
+    return pad(dx, tuple(edges))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3), inline=False)
@@ -200,11 +296,24 @@ def _pointwise(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 def _conv2d(x: jax.Array, kernel: jax.Array, strides: Triple) -> jax.Array:
     batch, length = x.shape[:2]
-    y = lax.conv_general_dilated(
-        x.reshape(-1, *x.shape[2:]),
-        kernel,
-        strides[1:],
-        "VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    x = x.reshape(-1, *x.shape[2:])
+
+    def convolve(frames: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            frames,
+            kernel,
+            strides[1:],
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+
+    columns = math.prod(kernel.shape[:3])
+    positions = math.prod((x.shape[a] - kernel.shape[a - 1]) // strides[a] + 1 for a in (1, 2))
+    most = _CONV2D_ELEMENTS // (positions * columns) if columns > _LONG_PATCH else len(x)
+    if len(x) <= max(most, 1):
+        y = convolve(x)
+    else:
+        chunk = _chunk(len(x), most)
+        y = lax.map(convolve, x.reshape(-1, chunk, *x.shape[1:]))
+        y = y.reshape(-1, *y.shape[2:])
     return y.reshape(batch, length, *y.shape[1:])

@@ -78,18 +78,40 @@ def _max_bwd(
     g: jax.Array,
 ) -> tuple[jax.Array]:
     x, y = saved
-    length = x.shape[axis] + 2 * pad
-    span = (y.shape[axis] - 1) * stride + 1
     free = jnp.ones(y.shape, bool)
-    total = jnp.zeros(x.shape, g.dtype)
-    for tap, value in enumerate(_taps(x, axis, size, stride, pad)):
+    shares = []
+    for value in _taps(x, axis, size, stride, pad):
         chosen = free & (value == y)
         free = free & ~chosen
-        # Back to the padded length with the padding cut off again, in one operation.
-        config = [(0, 0, 0)] * x.ndim
-        config[axis] = (tap - pad, length - tap - span - pad, stride - 1)
-        total = total + lax.pad(jnp.where(chosen, g, 0), jnp.zeros((), g.dtype), config)
-    return (total,)
+        shares.append(jnp.where(chosen, g, 0))
+    return (_lay_out(shares, axis, stride, pad, x.shape[axis]),)
+
+
+def _lay_out(shares: list[jax.Array], axis: int, stride: int, pad: int, length: int) -> jax.Array:
+    """Sums tap j of window i into position i stride + j - pad of an axis of `length`.
+
+    Position m stride + r receives from taps r, r + stride, ... of the windows m, m - 1, ...: the
+    sum of each phase r is made without gaps, and the phases are laid side by side.
+    """
+    reach = -(-len(shares) // stride)
+    windows = shares[0].shape[axis]
+    phases = []
+    for phase in range(stride):
+        total = jnp.zeros((), shares[0].dtype)
+        for back, share in enumerate(shares[phase::stride]):
+            config = [(0, 0, 0)] * share.ndim
+            config[axis] = (back, reach - 1 - back, 0)
+            total = total + lax.pad(share, jnp.zeros((), share.dtype), config)
+        phases.append(jnp.broadcast_to(total, _with(shares[0].shape, axis, windows + reach - 1)))
+    laid = jnp.stack(phases, axis=axis + 1)
+    laid = laid.reshape(_with(shares[0].shape, axis, (windows + reach - 1) * stride))
+    config = [(0, 0, 0)] * laid.ndim
+    config[axis] = (-pad, length + pad - laid.shape[axis], 0)
+    return lax.pad(laid, jnp.zeros((), laid.dtype), config)
+
+
+def _with(shape: tuple[int, ...], axis: int, size: int) -> tuple[int, ...]:
+    return (*shape[:axis], size, *shape[axis + 1 :])
 
 
 _max_along.defvjp(_max_fwd, _max_bwd)

@@ -1,0 +1,29 @@
+"""Measures speed against named peers: `models`, `kernels` or `data`.
+
+Examples:
+  python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
+  python -m experiments.benchmark kernels
+  python -m experiments.benchmark data --directory=data/marionette/.../1.0.0
+"""
+
+import importlib
+import sys
+
+from absl import app
+
+PARTS = ("models", "kernels", "data")
+
+
+def main() -> None:
+    """Hands over to the part that the first argument names."""
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    if part not in PARTS:
+        print(__doc__, file=sys.stderr)
+        sys.exit(0 if part in ("--help", "-h", "help") else 2)
+    module = importlib.import_module(f"experiments.benchmark.{part}")
+    del sys.argv[1]
+    app.run(module.main)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The training step of a network, against PyTorch eager and XLA's own convolutions."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from absl import flags
+
+import vidjax
+from experiments.benchmark.rounds import print_table, time_in_turns
+from vidjax.evaluation.cost import count_cost
+from vidjax.layers.lowering import force_lowering
+from vidjax.training.state import TrainState
+from vidjax.training.step import Step
+
+_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
+_WIDTH = flags.DEFINE_integer("width", 64, "channels of the stem")
+_CLASSES = flags.DEFINE_integer("classes", 400, "classes")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
+_LAX = flags.DEFINE_bool("lax", False, "also time XLA's own convolutions (slow on a CPU)")
+
+
+def make_step(model: Any, shape: tuple[int, ...]) -> tuple[Callable[[], None], float]:
+    """A compiled training step that keeps its own state, and the seconds of compiling it."""
+    optimizer = optax.sgd(0.01, momentum=0.9)
+    step = Step(model, optimizer, mean=(0.45,) * 3, std=(0.225,) * 3)
+    clip = jax.random.randint(jax.random.key(1), shape, 0, 255).astype(jnp.uint8)
+    batch = {
+        "clip": clip,
+        "label": jnp.arange(shape[0]) % model.num_classes,
+        "mask": jnp.ones(shape[0], bool),
+    }
+    variables = jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(
+        clip[:1].astype(jnp.float32)
+    )
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        opt_state=optimizer.init(variables["params"]),
+        ema=None,
+        seed=jax.random.key_data(jax.random.key(2)),
+    )
+    start = time.perf_counter()
+    compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
+    seconds = time.perf_counter() - start
+
+    def work() -> None:
+        nonlocal state
+        state, metrics = compiled(state, batch)
+        jax.block_until_ready((state, metrics))
+
+    return work, seconds
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Times the peers in turns and prints the table."""
+    del arguments
+    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    model = vidjax.create_model(
+        _MODEL.value,
+        num_classes=_CLASSES.value,
+        width=_WIDTH.value,
+        dtype=jnp.dtype(_DTYPE.value),
+    )
+    peers: dict[str, Callable[[], object]] = {}
+    peers["vidjax"], compile_seconds = make_step(model, shape)
+    if _LAX.value:
+        with force_lowering("lax"):
+            peers["XLA's own convolutions"], _ = make_step(model, shape)
+    if importlib.util.find_spec("torch"):
+        from experiments.benchmark import torch_peer
+
+        for name, last in (("contiguous", False), ("channels_last_3d", True)):
+            peers[f"torch eager {name}"] = torch_peer.train_step(model, shape, channels_last=last)
+    else:
+        print("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
+    times = time_in_turns(peers, _ROUNDS.value)
+    macs = 3 * count_cost(model, shape).macs
+    best = min((ms for name, ms in times.items() if "torch" in name), default=None)
+    rows = [
+        (name, f"{ms:.0f}", f"{ms / best:.2f}" if best else "-", f"{2e-6 * macs / ms:.0f}")
+        for name, ms in times.items()
+    ]
+    title = (
+        f"{_MODEL.value}, width {_WIDTH.value}, batch {shape[0]} of {shape[1:4]}, "
+        f"{_DTYPE.value}, {jax.default_backend()}; compiled in {compile_seconds:.1f} s"
+    )
+    print_table(title, ("train step", "ms", "of torch's best", "GFLOP/s"), rows)
