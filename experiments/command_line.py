@@ -1,44 +1,86 @@
-"""What the entry points share: help with an example, configurations, errors in one line."""
+"""What the entry points share: configurations, and errors in one line."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
 
 from vidjax.training.config import ConfigError
 from vidjax.training.meter import NonFiniteError
+from vidjax.training.workdir import read_config
 
-Main = Callable[[Sequence[str]], int | None]
+Main = Callable[[], int | None]
 
 
-def run(main: Main) -> None:
-    """Runs an entry point; an error in what the user gave ends it in one line and exit code 2."""
+def run(main: Main, help_text: str | None) -> None:
+    """Runs an entry point; an error in what the user gave ends it in one line, exit code 2.
 
-    def guarded(arguments: Sequence[str]) -> int | None:
-        logging.set_verbosity(logging.ERROR)
-        if len(arguments) > 1:
-            return _fail(f"unexpected argument {arguments[1]!r}; see --help")
-        try:
-            return main(arguments)
-        except (ValueError, FileNotFoundError) as error:
-            return _fail(str(error))
-        except NonFiniteError as error:
-            return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
-
+    Args:
+      main: the entry point, called when flags are parsed.
+      help_text: shown by `--help`, with an example.
+    """
+    sys.modules["__main__"].__doc__ = help_text
+    # Libraries' notes on missing accelerators and default settings would bury the run's lines.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.set_verbosity(logging.ERROR)
     try:
-        app.run(guarded, flags_parser=_parse)
-    except (ConfigError, AttributeError, KeyError, TypeError) as error:
-        sys.exit(_fail(_first_line(error)))
+        app.run(lambda arguments: _guarded(main, arguments), flags_parser=_parse)
+    except flags.Error as error:
+        sys.exit(_fail(str(error)))
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
-    """Parses flags; a misspelt `--config.key` is answered with the nearest settings."""
     try:
-        return flags.FLAGS(list(arguments), known_only=False)
-    except flags.Error as error:
-        sys.exit(_fail(f"{error}; see --help"))
+        return app.parse_flags_with_usage(list(arguments))
+    # ml_collections answers a bad override with whichever of these its lookup met.
+    except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        sys.exit(_fail(_first_line(error)))
+
+
+def _guarded(main: Main, arguments: Sequence[str]) -> int | None:
+    if len(arguments) > 1:
+        return _fail(f"unexpected argument {arguments[1]!r}; see --help")
+    try:
+        return main()
+    except NonFiniteError as error:
+        return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
+    except (ValueError, FileNotFoundError) as error:
+        return _fail(str(error))
+
+
+def config_file() -> flags.FlagHolder:
+    """Defines `--config=FILE[:key=value,...]`, any setting of which `--config.a.b=c` changes."""
+    return config_flags.DEFINE_config_file(
+        "config", None, "configuration file, such as configs/demo.py", accept_new_attributes=True
+    )
+
+
+def config_of_workdir() -> flags.FlagHolder:
+    """Defines `--config` as the configuration of the run that `--workdir` names."""
+    return config_flags.DEFINE_config_dict(
+        "config",
+        ConfigDict(_of_workdir(sys.argv)),
+        "settings of the run, to change for this evaluation",
+        accept_new_attributes=True,
+    )
+
+
+def _of_workdir(arguments: Sequence[str]) -> dict[str, object]:
+    """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
+    for place, argument in enumerate(arguments):
+        name, _, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == "workdir":
+            following = arguments[place + 1] if place + 1 < len(arguments) else ""
+            try:
+                return read_config(Path(value or following))
+            except ConfigError as error:
+                sys.exit(_fail(str(error)))
+    return {}
 
 
 def _fail(message: str) -> int:
@@ -47,4 +89,5 @@ def _fail(message: str) -> int:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error.args[0] if error.args else error).strip().splitlines()[0]
+    lines = str(error.args[0] if error.args else error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -80,6 +80,8 @@ def create_model(
         raise ValueError(f"num_classes = {num_classes!r}: a number of at least 1 is expected")
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise ValueError(f"dtype = {dtype!r}: float32 or bfloat16")
+    # Configurations read from JSON hold lists; a module's attributes must be hashable.
+    options = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
     slots: AllSlots = (Slots(),) * STAGES
     for method, fill in METHODS.items():
         slots = fill(slots, options.pop(method, None))

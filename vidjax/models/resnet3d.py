@@ -143,7 +143,7 @@ class ResNet3D(nn.Module):
         return nn.Dense(self.num_classes, kernel_init=init, name="head")(pooled)
 
 
-_OPTIONS = ("width", "dropout", "shortcut", "zero_init", "norm_group_size")
+_OPTIONS = ("width", "stem_kernel", "dropout", "shortcut", "zero_init", "norm_group_size")
 _HARA: dict[str, Any] = {
     "clip": (16, 112, 112),
     "frame_stride": 1,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from vidjax.evaluation.cost import count_cost
-from vidjax.training.experiment import Experiment
+from vidjax.training.network import Network
 from vidjax.training.sharding import batch_sharding, replicated
 from vidjax.training.state import TrainState
 from vidjax.training.step import Step
@@ -31,25 +31,25 @@ class Compiled:
 
 
 def compile_step(
-    experiment: Experiment,
+    network: Network,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     shardings: Any,
 ) -> Compiled:
-    """Compiles the step of an experiment for its devices; it donates the state it is given."""
-    config, mesh = experiment.config, experiment.mesh
+    """Compiles the step of a network for its devices; it donates the state it is given."""
+    config, mesh = network.config, network.mesh
     step = Step(
-        experiment.model,
+        network.module,
         optimizer,
-        mean=experiment.card.mean,
-        std=experiment.card.std,
+        mean=network.card.mean,
+        std=network.card.std,
         label_smoothing=config.train.label_smoothing,
         accumulate=config.train.accumulate,
         ema=config.train.ema,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)
     batch = {
-        "clip": jax.ShapeDtypeStruct((size, *experiment.clip_shape), jnp.uint8, sharding=split),
+        "clip": jax.ShapeDtypeStruct((size, *network.clip_shape), jnp.uint8, sharding=split),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=split),
         "mask": jax.ShapeDtypeStruct((size,), jnp.bool_, sharding=split),
     }
@@ -57,5 +57,5 @@ def compile_step(
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
     compiled = jitted.lower(state, batch).compile()
     seconds = time.monotonic() - start
-    forward = count_cost(experiment.model, experiment.clip_shape[:3]).macs
+    forward = count_cost(network.module, network.clip_shape[:3]).macs
     return Compiled(compiled, seconds, 3 * forward * size)

@@ -52,7 +52,7 @@ def train(config: Config, workdir: Path) -> Outcome:
     """
     with ProgressLine() as progress, Preemption() as preemption:
         experiment = Experiment.open(config, progress.count)
-        claim(workdir, config)
+        claim(workdir, config, experiment.network.classes)
         run = _Run(experiment, workdir, progress)
         state, step = run.resume()
         if step < run.plan.total:
@@ -65,14 +65,14 @@ class _Run:
     """What lives as long as one start of a run."""
 
     def __init__(self, experiment: Experiment, workdir: Path, progress: ProgressLine) -> None:
-        config = experiment.config
+        config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
-        self._experiment, self._workdir, self._progress = experiment, workdir, progress
+        self._config, self._workdir, self._progress = config, workdir, progress
         self.plan = Plan.of(config, len(source))
         self._rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
-        self._optimizer = experiment.optimizer(self._rate)
+        self._optimizer = self._network.optimizer(self._rate)
         self._batches = train_batches(
             source,
             config.clip,
@@ -87,7 +87,7 @@ class _Run:
 
     def resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
-        state, self._shardings = self._experiment.init(self._optimizer)
+        state, self._shardings = self._network.init(self._optimizer)
         steps = self._checkpoints.steps()
         step, run = (steps[-1] if steps else 0), {}
         if steps:
@@ -101,12 +101,10 @@ class _Run:
         return state, step
 
     def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
-        data = self._experiment.config.data
+        data = self._config.data
         self._meter = Meter(quantities(state.params), run.get("meter"))
         self._clock = Clock(run.get("seconds", 0.0))
-        self._bad = BadVideos(
-            self._experiment.classes, data.bad_video_budget, run.get("bad_videos")
-        )
+        self._bad = BadVideos(self._network.classes, data.bad_video_budget, run.get("bad_videos"))
         self._data = prefetch(self._batches, data.threads)
         if run:
             self._data.set_state(run["data"])
@@ -118,7 +116,7 @@ class _Run:
         while step < self.plan.total:
             with self._clock.waiting():
                 batch = self._load()
-            state, metrics = compiled.step(state, to_devices(batch, self._experiment.mesh))
+            state, metrics = compiled.step(state, to_devices(batch, self._network.mesh))
             step += 1
             self._meter.add(step, metrics)
             stopping = preemption.agreed(step)
@@ -137,7 +135,7 @@ class _Run:
 
     def _compile(self, state: TrainState, step: int) -> Compiled:
         self._progress.show("compiling the training step")
-        compiled = compile_step(self._experiment, self._optimizer, state, self._shardings)
+        compiled = compile_step(self._network, self._optimizer, state, self._shardings)
         self._writer.write_timing(
             step,
             "compile",
@@ -162,7 +160,7 @@ class _Run:
         seconds, waiting = self._clock.lap()
         speed = {
             "seconds": self._clock.seconds,
-            "clips_per_second": self._experiment.config.train.batch_size / seconds,
+            "clips_per_second": self._config.train.batch_size / seconds,
             "flops_per_second": 2 * compiled.multiply_adds / seconds,
             "input_wait": waiting,
         }
@@ -186,7 +184,7 @@ class _Run:
 
         start = self._clock.seconds
         scores, labels = self._scorer.score(state.variables, show)
-        summary = summarize(scores, labels, self._experiment.classes)
+        summary = summarize(scores, labels, self._network.classes)
         numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
         if jax.process_index() == 0:
             self._scorer.report(self._workdir, step, scores, labels)

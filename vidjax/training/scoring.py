@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec as P
 
 from vidjax.data.pipeline import prefetch
-from vidjax.data.transforms import normalize
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
+from vidjax.training.config import Config
 from vidjax.training.experiment import Experiment
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
 
 Variables = Any
@@ -36,22 +37,16 @@ class Scorer:
 
     def __init__(self, experiment: Experiment) -> None:
         self._experiment = experiment
-        self._views = experiment.views
+        self._network = experiment.network
+        self._views = experiment.network.views
         self._source = experiment.split(experiment.config.eval.split)
         refuse_coinciding(self._source, self._views)
-        self.probabilities = jax.jit(self._forward)
+        self._probabilities = jax.jit(self._network.probabilities)
 
     @property
     def name(self) -> str:
         """Name of the protocol, such as `test-10x3`: split, clips by crops."""
         return f"{self._experiment.config.eval.split}-{self._views.clips}x{self._views.crops}"
-
-    def _forward(self, variables: Variables, clip: jax.Array) -> jax.Array:
-        """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
-        card = self._experiment.card
-        flat = normalize(clip.reshape(-1, *clip.shape[2:]), card.mean, card.std)
-        logits = self._experiment.model.apply(variables, flat, train=False)
-        return jax.nn.softmax(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)
 
     def score(
         self, variables: Variables, progress: Progress | None = None
@@ -69,15 +64,15 @@ class Scorer:
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
-            on_devices = to_devices({"clip": batch["clip"]}, self._experiment.mesh)
-            return self._local_rows(self.probabilities(variables, on_devices["clip"]))
+            on_devices = to_devices({"clip": batch["clip"]}, self._network.mesh)
+            return self._local_rows(self._probabilities(variables, on_devices["clip"]))
 
         total = len(batches)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
             num_videos=len(self._source),
-            num_classes=len(self._experiment.classes),
+            num_classes=len(self._network.classes),
             progress=(lambda done: progress(done, total)) if progress else None,
         )
         if jax.process_count() > 1:
@@ -109,7 +104,7 @@ class Scorer:
             videos=[self._source[index].name for index in range(len(self._source))],
             scores=scores,
             labels=labels,
-            classes=self._experiment.classes,
+            classes=self._network.classes,
             facts=facts,
         )
 
@@ -117,6 +112,30 @@ class Scorer:
         if jax.process_count() > 1:
             spec = P(BATCH_AXES)
             scores = multihost_utils.global_array_to_host_local_array(
-                scores, self._experiment.mesh, spec
+                scores, self._network.mesh, spec
             )
         return np.asarray(scores)
+
+
+def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressLine) -> list[Path]:
+    """Scores a checkpoint of the run in `workdir` and writes the report.
+
+    Args:
+      config: the run's, with the protocol to use.
+      workdir: the run's directory.
+      checkpoint: a step, `best` or `last`.
+      progress: told how far it is.
+
+    Returns:
+      The report's files: JSON, predictions, picture.
+
+    Raises:
+      ValueError: there is no such checkpoint, or the protocol does not fit the videos.
+    """
+    experiment = Experiment.open(config, progress.count)
+    scorer = Scorer(experiment)
+    step, state = restore(experiment.network, workdir, checkpoint)
+    scores, labels = scorer.score(
+        state.variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
+    )
+    return scorer.report(workdir, step, scores, labels)

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,13 @@ from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 _MACHINE_ONLY = ("data.workers", "data.threads", "every.log", "every.keep")
 
 
-def claim(workdir: Path, config: Config) -> None:
+def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     """Makes `workdir` the place of a run with `config`, or checks that it already is.
+
+    Args:
+      workdir: the run's directory; made if absent.
+      config: the run's configuration.
+      classes: class names, kept so that the network can be used without its data.
 
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other things.
@@ -40,6 +45,7 @@ def claim(workdir: Path, config: Config) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     if jax.process_index() == 0:
         _write(file, mapping)
+        _write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", environment())
 
 
@@ -55,6 +61,18 @@ def read_config(workdir: Path) -> dict[str, Any]:
     mapping = json.loads(file.read_text())
     from_mapping(mapping)
     return mapping
+
+
+def read_classes(workdir: Path) -> tuple[str, ...]:
+    """The class names of the run in `workdir`.
+
+    Raises:
+      ConfigError: there is no run.
+    """
+    file = workdir / "classes.json"
+    if not file.is_file():
+        raise ConfigError(f"no run in {workdir}: classes.json is absent. Train first")
+    return tuple(json.loads(file.read_text()))
 
 
 def environment() -> dict[str, Any]:

@@ -8,6 +8,8 @@ decoding, broken files, labels and progress, is here.
 from __future__ import annotations
 
 import collections
+import contextlib
+import io
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -145,7 +147,9 @@ def prepare_videos(builder: PreparedVideos) -> Path:
       PreparationError: too many videos cannot be read.
     """
     tfds.disable_progress_bar()
-    builder.download_and_prepare()
+    # TFDS tells of downloads and sizes that are unknown here; `progress` tells what is done.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
     return Path(builder.data_dir)
 
 

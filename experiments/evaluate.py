@@ -1,0 +1,42 @@
+"""Scores a trained network on every video of a split, with several views of each.
+
+Examples:
+  python -m experiments.evaluate --workdir=runs/demo
+  python -m experiments.evaluate --workdir=runs/demo --checkpoint=best \
+      --config.eval.clips=10 --config.eval.crops=3
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from experiments import command_line
+from vidjax.training.config import from_mapping
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.scoring import evaluate
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
+flags.mark_flag_as_required("workdir")
+_CONFIG = command_line.config_of_workdir()
+
+
+def main() -> None:
+    """Evaluates and writes the report."""
+    config = from_mapping(_CONFIG.value)
+    with ProgressLine() as progress:
+        files = evaluate(config, Path(_WORKDIR.value), _CHECKPOINT.value, progress)
+    report = json.loads(files[0].read_text())
+    print(
+        f"{report['protocol']}: top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} "
+        f"of {report['videos']} videos"
+    )
+    for file in files:
+        print(f"  {file}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

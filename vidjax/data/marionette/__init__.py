@@ -1,0 +1,14 @@
+"""marionette: generated videos of people acting, the data set that needs no download.
+
+Articulated figures walk, wave, sit down and so on, rendered to real H.264 files. Body, clothes,
+camera, background, bystanders, tempo, phase and duration vary from video to video. Two pairs of
+classes differ only in the order of time (sit down and stand up, pick up and put down) and one
+only in speed (waving slowly and quickly): no single frame decides those.
+"""
+
+from vidjax.data.marionette.actions import CLASSES
+from vidjax.data.marionette.contact_sheet import contact_sheet
+from vidjax.data.marionette.generate import MarionetteSpec, generate
+from vidjax.data.marionette.render import render_video
+
+__all__ = ["CLASSES", "MarionetteSpec", "contact_sheet", "generate", "render_video"]

@@ -1,0 +1,44 @@
+"""Contact sheets: videos as rows of frames, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def contact_sheet(
+    videos: Sequence[np.ndarray], labels: Sequence[str], columns: int = 8
+) -> np.ndarray:
+    """Lays frames out, a row a video with its label, evenly spaced in time.
+
+    Args:
+      videos: each uint8 `[T, H, W, 3]`, of one size.
+      labels: one a video.
+      columns: frames of each video.
+
+    Returns:
+      uint8 `[H', W', 3]`, RGB.
+    """
+    rows = [_row(video, label, columns) for video, label in zip(videos, labels, strict=True)]
+    return np.concatenate(rows)
+
+
+def _row(video: np.ndarray, label: str, columns: int) -> np.ndarray:
+    chosen = np.linspace(0, len(video) - 1, columns).round().astype(int)
+    strip = np.concatenate([np.pad(video[k], ((1, 1), (1, 1), (0, 0))) for k in chosen], axis=1)
+    title = np.full((16, strip.shape[1], 3), 255, np.uint8)
+    cv2.putText(title, label, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1, cv2.LINE_AA)
+    return np.concatenate([title, strip])
+
+
+def save_png(path: Path, image: np.ndarray) -> None:
+    """Writes an RGB picture uint8 `[H, W, 3]`.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path} cannot be written")

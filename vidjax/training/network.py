@@ -1,0 +1,111 @@
+"""The network of a configuration: module, normalisation, optimiser and first state."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from vidjax.data.transforms import normalize
+from vidjax.data.views import Views
+from vidjax.models.cards import ModelCard
+from vidjax.models.registry import create_model, model_card
+from vidjax.training import sharding
+from vidjax.training.config import Config, ConfigError
+from vidjax.training.optimizer import make_optimizer
+from vidjax.training.state import TrainState, init_state
+
+
+@dataclass(frozen=True)
+class Network:
+    """A configuration's network for so many classes, on a mesh of devices.
+
+    Attributes:
+      config: the configuration.
+      classes: class names, index by index.
+      mesh: all devices.
+    """
+
+    config: Config
+    classes: tuple[str, ...]
+    mesh: Mesh
+
+    @classmethod
+    def of(cls, config: Config, classes: tuple[str, ...]) -> Network:
+        """The network on all devices.
+
+        Raises:
+          ValueError: the mesh, the network's name or an option does not fit.
+        """
+        network = cls(config, classes, sharding.make_mesh(config.mesh))
+        network.module  # noqa: B018 — made here, so that what does not fit is said early
+        return network
+
+    @property
+    def card(self) -> ModelCard:
+        """Facts of the network, among them its colour normalisation."""
+        return model_card(self.config.model.name)
+
+    @functools.cached_property
+    def module(self) -> nn.Module:
+        """The linen module."""
+        return create_model(
+            self.config.model.name,
+            num_classes=len(self.classes),
+            dtype=jnp.dtype(self.config.dtype),
+            **self._norm_option(),
+            **self.config.model.options,
+        )
+
+    def _norm_option(self) -> dict[str, int]:
+        choice = self.config.train.batch_norm
+        part = self.config.train.batch_size // self.config.train.accumulate
+        if choice == "global":
+            return {}
+        if choice == "per_device":
+            return {"norm_group_size": max(1, part // self.mesh.size)}
+        if isinstance(choice, int) and 0 < choice <= part and part % choice == 0:
+            return {"norm_group_size": choice}
+        raise ConfigError(
+            f"train.batch_norm = {choice!r}: 'global', 'per_device' or a number of clips that "
+            f"divides the {part} computed at once"
+        )
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """`(T, H, W, 3)` of a training clip."""
+        clip = self.config.clip
+        return (clip.frames, clip.size, clip.size, 3)
+
+    @property
+    def views(self) -> Views:
+        """The evaluation protocol."""
+        evaluation = self.config.eval
+        return Views(evaluation.clips, evaluation.crops, evaluation.size, self.config.clip)
+
+    def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
+        """The optimiser with a learning-rate schedule."""
+        return make_optimizer(self.config.optimizer, rate)
+
+    def init(self, optimizer: optax.GradientTransformation) -> tuple[TrainState, Any]:
+        """The first state and its shardings."""
+        return init_state(
+            self.module,
+            optimizer,
+            (1, *self.clip_shape),
+            seed=self.config.seed,
+            ema=self.config.train.ema > 0,
+            mesh=self.mesh,
+        )
+
+    def probabilities(self, variables: Any, clip: jax.Array) -> jax.Array:
+        """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
+        flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.card.mean, self.card.std)
+        logits = self.module.apply(variables, flat, train=False)
+        return jax.nn.softmax(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)
