@@ -22,7 +22,7 @@ def base() -> ml_collections.ConfigDict:
         "short_side": 128,
         "fps": config_dict.placeholder(float),
         "quality": 90,
-        "bad_video_budget": 0.05,
+        "bad_video_budget": 0.25,
         "allow_group_leak": False,
         "options": {},
         "train_split": "train",

@@ -15,16 +15,14 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration of the demo; arguments: `smoke`, `still`."""
     arguments = common.parse(argument, smoke=False, still=False)
     config = common.base()
-    config.model.options = {"width": 16, "stem_kernel": (3, 7, 7)}
+    config.model.options = {"width": 16, "stem_kernel": (3, 7, 7), "zero_init": True}
     config.data.options = {"train_per_class": 48, "test_per_class": 12, "seed": 0}
-    config.data.short_side = 72
-    config.clip = {"frames": 16, "stride": 2, "size": 56, "short": "loop", "sampling": "dense"}
+    config.data.short_side = 56
+    config.clip = {"frames": 16, "stride": 2, "size": 48, "short": "loop", "sampling": "dense"}
     config.clip.sampling = "still" if arguments.still else "dense"
-    config.augment.scale = (0.6, 1.0)
-    config.augment.flip = 0.5
-    config.train.update({"duration": "12 epochs", "batch_size": 16, "label_smoothing": 0.1})
-    config.optimizer.update({"lr": 0.1, "weight_decay": 5e-4})
-    config.schedule.warmup = "5%"
-    config.every.update({"log": "10 steps", "checkpoint": "25%", "evaluate": "100%"})
-    config.eval.update({"clips": 3, "crops": 3, "size": 56, "batch_size": 8})
+    config.augment.scale = (0.7, 1.0)
+    config.train.update({"duration": "20 epochs", "batch_size": 16})
+    config.optimizer.update({"lr": 0.05, "weight_decay": 5e-4})
+    config.every.update({"checkpoint": "25%", "evaluate": "100%"})
+    config.eval.update({"clips": 3, "crops": 3, "size": 48, "batch_size": 8})
     return common.smoke(config) if arguments.smoke else config

@@ -25,7 +25,7 @@ class Operation:
 
     Attributes:
       eqn: the equation of the jaxpr.
-      layer: path of the module that it stands in, such as `stage1/block2/conv1`.
+      layer: path of the module that it stands in, such as `layer1/block2/conv1`.
       repeats: how often it runs, where loops of known length hold it.
     """
 

@@ -29,7 +29,7 @@ class Storage:
     short_side: int = 128
     fps: float | None = None
     quality: int = 90
-    bad_video_budget: float = 0.05
+    bad_video_budget: float = 0.25
 
     @property
     def tag(self) -> str:

@@ -180,7 +180,8 @@ class _Reader:
         if turns:
             picture = np.rot90(picture, turns)
         if self._short_side:
-            size = short_side_size(*picture.shape[:2], self._short_side, upscale=False)
+            height, width = picture.shape[:2]
+            size = short_side_size(height, width, self._short_side, upscale=False)
             picture = resize(np.ascontiguousarray(picture)[None], size)[0]
         if self.frames and picture.shape != self.frames[0].shape:
             # Some streams change their size midway; a video has one.

@@ -14,9 +14,9 @@ import grain
 import numpy as np
 
 from vidjax.data import sampling, transforms
-from vidjax.data.prepared import PreparedSplit, Record
+from vidjax.data.prepared import Record, VideoSource
 
-Batch = dict[str, np.ndarray]
+Batch = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class _TrainClip(grain.transforms.RandomMap):
 
 
 def train_batches(
-    source: PreparedSplit,
+    source: VideoSource,
     shape: ClipShape,
     augmentation: Augmentation,
     *,

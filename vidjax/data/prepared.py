@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,6 +40,28 @@ class Record:
         return np.stack([frames[int(i)] if i >= 0 else black for i in indices])
 
 
+class VideoSource(Protocol):
+    """A split: random access to videos, with its class names and what was unreadable.
+
+    Attributes:
+      classes: class names, index by index.
+      manifest_digest: stands for the list of videos.
+      broken: what could not be read, as rows with `video`, `label` and `error`.
+    """
+
+    classes: tuple[str, ...]
+    manifest_digest: str
+    broken: Sequence[Mapping[str, str]]
+
+    def __len__(self) -> int:
+        """Number of videos."""
+        ...
+
+    def __getitem__(self, index: int) -> Record:
+        """One video."""
+        ...
+
+
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
 
@@ -63,7 +85,9 @@ class PreparedSplit:
         self.classes = tuple(builder.info.features["label"].names)
         metadata = builder.info.metadata or {}
         self.manifest_digest = str(metadata.get("manifest", ""))
-        self.broken = [row for row in metadata.get("broken", []) if row["split"] == split]
+        self.broken: Sequence[Mapping[str, str]] = [
+            row for row in metadata.get("broken", []) if row["split"] == split
+        ]
 
     def __len__(self) -> int:
         return len(self._source)

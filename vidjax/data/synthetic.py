@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -24,8 +25,6 @@ class SyntheticSplit:
       ValueError: a number is below 1.
     """
 
-    broken: tuple[dict[str, str], ...] = ()
-
     def __init__(
         self,
         num_classes: int = 10,
@@ -41,6 +40,7 @@ class SyntheticSplit:
             )
         self.classes = tuple(f"brightness {index}" for index in range(num_classes))
         self.manifest_digest = f"synthetic-{num_classes}-{videos}-{seed}-{frames}-{size}"
+        self.broken: Sequence[Mapping[str, str]] = ()
         self._videos = videos
         self._seed = seed
         self._shape = (frames, size, size, 3)

@@ -39,7 +39,8 @@ def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tup
 
 def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -> np.ndarray:
     """Resizes so that the shorter side is `size` pixels; smaller frames stay unless `upscale`."""
-    return resize(frames, short_side_size(*frames.shape[1:3], size, upscale=upscale))
+    height, width = frames.shape[1:3]
+    return resize(frames, short_side_size(height, width, size, upscale=upscale))
 
 
 def random_resized_crop_box(

@@ -9,7 +9,7 @@ import numpy as np
 
 from vidjax.data import transforms
 from vidjax.data.pipeline import Batch, ClipShape
-from vidjax.data.prepared import PreparedSplit, Record
+from vidjax.data.prepared import Record, VideoSource
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Views:
 class _ViewSource:
     """Random access over (video, clip) pairs, padded at the end to whole batches."""
 
-    def __init__(self, source: PreparedSplit, views: Views, length: int) -> None:
+    def __init__(self, source: VideoSource, views: Views, length: int) -> None:
         self._source = source
         self._views = views
         self._length = length
@@ -90,7 +90,7 @@ class _ViewSource:
 
 
 def view_batches(
-    source: PreparedSplit,
+    source: VideoSource,
     views: Views,
     *,
     batch_size: int,
@@ -120,7 +120,7 @@ def view_batches(
     return items[process_index::process_count].batch(batch_size // process_count)
 
 
-def refuse_coinciding(source: PreparedSplit, views: Views, looks: int = 64) -> None:
+def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> None:
     """Refuses views of which some are the same pixels for every video.
 
     Args:

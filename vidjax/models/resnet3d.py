@@ -4,8 +4,9 @@ Both stack blocks of 3x3x3 convolutions and halve T, H and W at the stem's pool 
 to 4. Hara's stem is 7x7x7 and bottlenecks widen four times; the thesis' stem is 3x7x7 and its
 bottlenecks leave at the width they work at (expansion 1).
 
-Parameters: `stem/conv`, `stem/norm`, `stage<i>/block<j>/conv<k>|norm<k>`, with
-`shortcut_conv` and `shortcut_norm` where the shape changes, and `head`.
+Parameters: `stem_layer/conv|norm`, `layer<i>/block<j>/conv<k>|norm<k>`, with `shortcut_conv` and
+`shortcut_norm` where the shape changes, and `head`. (The outputs are sown as `stem` and
+`stage<i>`; in flax a module may not have the name of a sown value.)
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class ResNet3D(nn.Module):
             norm=functools.partial(BatchNorm, group_size=self.norm_group_size),
         )
         x = clip.astype(self.dtype)
-        x = Stem(self.width, self.stem_kernel, factories, name="stem")(x, train=train)
+        x = Stem(self.width, self.stem_kernel, factories, name="stem_layer")(x, train=train)
         self.sow("intermediates", "stem", x)
         for index, (depth, slots) in enumerate(zip(self.depths, self.slots, strict=True)):
             x = Stage(
@@ -133,7 +134,7 @@ class ResNet3D(nn.Module):
                 zero_init=self.zero_init,
                 factories=factories,
                 slots=slots,
-                name=f"stage{index + 1}",
+                name=f"layer{index + 1}",
             )(x, train=train)
             self.sow("intermediates", f"stage{index + 1}", x)
         pooled = global_avg_pool(x)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import jax
 from jax.experimental import multihost_utils
 
 from vidjax.data import catalog
-from vidjax.data.prepared import PreparedSplit, Record
+from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
@@ -19,22 +18,6 @@ from vidjax.training.network import Network
 
 Progress = Callable[[str, int, int], None]
 _SYNTHETIC_SEEDS = {"train": 0, "val": 1, "test": 2}
-
-
-class VideoSource(Protocol):
-    """A split: random access to videos, with its class names and what was unreadable."""
-
-    classes: tuple[str, ...]
-    manifest_digest: str
-    broken: Any
-
-    def __len__(self) -> int:
-        """Number of videos."""
-        ...
-
-    def __getitem__(self, index: int) -> Record:
-        """One video."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ class _Run:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
         state, self._shardings = self._network.init(self._optimizer)
         steps = self._checkpoints.steps()
-        step, run = (steps[-1] if steps else 0), {}
+        step = steps[-1] if steps else 0
+        run: Mapping[str, Any] = {}
         if steps:
             state, run = self._checkpoints.restore(step, like=state)
             self._progress.note(f"resuming after step {step} of {self.plan.total}")

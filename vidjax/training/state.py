@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
+from flax import struct
 from jax.sharding import Mesh
 
 from vidjax.training.sharding import state_shardings
@@ -16,8 +16,7 @@ from vidjax.training.sharding import state_shardings
 Tree = Any
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """State of a run.
 
     Attributes:

@@ -1,0 +1,92 @@
+"""The whole road in a few minutes: generate videos, train, evaluate, predict one video.
+
+Examples:
+  python -m experiments.demo
+  python -m experiments.demo --smoke            (two minutes, for testing; learns little)
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from pathlib import Path
+
+from absl import flags
+
+from configs import demo
+from experiments import command_line
+from vidjax.data.catalog import Request
+from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
+from vidjax.data.marionette.contact_sheet import save_png
+from vidjax.training.config import Config, from_mapping
+from vidjax.training.loop import train
+from vidjax.training.predicting import predict
+from vidjax.training.preemption import EXIT_CODE
+from vidjax.training.reporting import duration
+
+_WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
+_DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")
+_SMOKE = flags.DEFINE_bool("smoke", False, "the same at a scale that learns little")
+
+
+def main() -> int:
+    """Runs the demo and names the files it wrote."""
+    settings = demo.get_config("smoke=true" if _SMOKE.value else "")
+    settings.data.data_dir = _DATA.value
+    config, workdir, start = from_mapping(settings), Path(_WORKDIR.value), time.monotonic()
+    print(f"training on generated videos of {len(CLASSES)} actions: {', '.join(CLASSES)}")
+    outcome = train(config, workdir)
+    if outcome.preempted:
+        return EXIT_CODE
+    sheet = _draw_sheet(workdir)
+    video = _a_test_video(config)
+    print(f"\nwhat is done in {video}?")
+    for name, probability in predict(config, workdir, "last", video):
+        print(f"{probability:7.2%}  {name}")
+    _say_results(workdir, sheet, video, outcome.step)
+    print(f"\nall of it took {duration(time.monotonic() - start)}")
+    return 0
+
+
+def _draw_sheet(workdir: Path) -> Path:
+    sheet = workdir / "videos.png"
+    save_png(sheet, contact_sheet([render_video(label) for label in CLASSES], CLASSES, columns=10))
+    return sheet
+
+
+def _a_test_video(config: Config) -> Path:
+    """A held-out video of somebody sitting down; the files are there, none is made anew."""
+    spec = MarionetteSpec(**config.data.options)
+    request = Request(Path(config.data.data_dir))
+    folder = request.data_dir / "marionette_videos" / spec.tag
+    generate(folder, spec)
+    return folder / "videos" / "test" / "sit_down" / "sit_down_0000.mp4"
+
+
+def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
+    reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
+    report = json.loads(reports[0].read_text())
+    views = report["views"]
+    print(
+        f"\ntop-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} of {report['videos']} held-out "
+        f"videos, {views['clips']} clips x {views['crops']} crops each"
+    )
+    written = [
+        (sheet, "what the videos look like"),
+        (reports[0], "scores"),
+        (reports[0].with_name(f"{reports[0].stem}-predictions.csv"), "every prediction"),
+        (reports[0].with_name(f"{reports[0].stem}-confusion.png"), "what is taken for what"),
+        (workdir / "metrics.jsonl", "numbers of the training"),
+        (workdir / "tensorboard", "the same for TensorBoard"),
+        (workdir / "checkpoints", "the trained network"),
+    ]
+    print("written:")
+    for path, what in written:
+        print(f"  {path!s:<48} {what}")
+    command = f"python -m experiments.predict --workdir={workdir} --video={video}"
+    print(f"try it on a video of yours:\n  {shlex.join(shlex.split(command))}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,130 @@
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import shared_folder
+from tests.videos import numbered_frames, read_numbers, write_video
+from vidjax.data.decode import DecodeError, probe, read_video
+
+HARD = shared_folder() / "clips" / "hard"
+
+
+def hard_rows():
+    if not (HARD / "hard.csv").is_file():
+        return []
+    with (HARD / "hard.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("videos") / "numbered.mp4", numbered_frames(50))
+
+
+def test_frame_k_is_frame_k(video):
+    decoded = read_video(video)
+    assert decoded.frames.dtype == np.uint8
+    assert read_numbers(decoded.frames) == list(range(50))
+    np.testing.assert_allclose(decoded.timestamps, np.arange(50) / 25, atol=2e-3)
+    assert decoded.fps == pytest.approx(25)
+
+
+def test_a_piece_starts_and_ends_where_it_is_told(video):
+    piece = read_video(video, start=0.4, end=1.2)
+    assert read_numbers(piece.frames) == list(range(10, 30))
+
+
+def test_another_rate_shows_the_latest_frame_of_each_moment(video):
+    assert read_numbers(read_video(video, fps=12.5).frames) == list(range(0, 50, 2))
+    assert read_numbers(read_video(video, fps=50).frames)[:6] == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_variable_rate_comes_on_a_uniform_grid(tmp_path):
+    # Ten frames at 10 a second, a pause of one second, ten more.
+    times = [k / 10 for k in range(10)] + [1.9 + k / 10 for k in range(10)]
+    path = write_video(tmp_path / "vfr.mp4", numbered_frames(20), fps=10, times=times)
+    decoded = read_video(path, fps=10)
+    assert read_numbers(decoded.frames) == [*range(9), *[9] * 10, *range(9, 20)][0:9] + [9] * 10 + [
+        *range(10, 20)
+    ]
+    steps = np.diff(read_video(path).timestamps)
+    np.testing.assert_allclose(steps, steps[0])
+
+
+def test_short_side_is_reduced_and_never_raised(video):
+    assert read_video(video, short_side=24).frames.shape == (50, 24, 32, 3)
+    assert read_video(video, short_side=500).frames.shape == (50, 48, 64, 3)
+
+
+def test_the_header_is_reported(video):
+    info = probe(video)
+    assert (info.width, info.height, info.rotation, info.frames) == (64, 48, 0, 50)
+    assert info.codec == "h264"
+    assert info.duration == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_frames": 10}, "more than 10 frames"),
+        ({"max_pixels": 1000}, "64x48 exceed the limit of 1000"),
+        ({"start": 90.0}, "without frames between 90 s"),
+        ({"fps": 1e6}, "more than 20000 frames at"),
+    ],
+)
+def test_limits_are_named(video, arguments, message):
+    with pytest.raises(DecodeError, match=message):
+        read_video(video, **arguments)
+
+
+@pytest.mark.parametrize(("content", "name"), [(b"", "empty.mp4"), (b"text" * 99, "text.mp4")])
+def test_what_is_no_video_is_named(tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DecodeError, match=f"{name}: not a readable video"):
+        read_video(tmp_path / name)
+    with pytest.raises(DecodeError, match="gone.mp4: no such file"):
+        read_video(tmp_path / "gone.mp4")
+
+
+@pytest.mark.skipif(not hard_rows(), reason=f"no reference data at {HARD}; set VIDJAX_SHARED")
+@pytest.mark.parametrize("row", hard_rows(), ids=lambda row: row["file"])
+def test_hard_files_decode_as_recorded(row):
+    path = HARD / row["file"]
+    result, frames = row["result"], int(row["frames"] or 0)
+    if result == "decodes":
+        decoded = read_video(path)
+        width, height = int(row["w"]), int(row["h"])
+        if int(row["rotation"] or 0) % 180:
+            width, height = height, width
+        assert decoded.frames.shape == (frames, height, width, 3)
+        assert decoded.error is None
+        assert probe(path).fps == pytest.approx(float(row["fps"]), rel=1e-3)
+    elif frames:
+        with pytest.raises(DecodeError, match=f"broken after {frames} frames"):
+            read_video(path)
+        part = read_video(path, partial=True)
+        assert len(part.frames) == frames
+        assert "broken after" in part.error
+    else:
+        reason = "no video stream" if "no video stream" in result else "not a readable video"
+        with pytest.raises(DecodeError, match=reason):
+            read_video(path)
+
+
+def test_rotation_turns_the_picture_upright(shared):
+    stored = read_video(shared / "clips/hard/ok_reference.mp4").frames
+    turned = read_video(shared / "clips/hard/rotated90.mp4").frames
+    difference = np.abs(np.rot90(stored, axes=(1, 2)).astype(int) - turned)
+    assert difference.mean() < 2
+
+
+def test_a_decoder_leaves_no_file_open(video):
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    for _ in range(5):
+        read_video(video, end=0.2)
+        probe(video)
+    after = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    assert after <= before

@@ -1,0 +1,107 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vidjax.data.decode import probe, read_video
+from vidjax.data.manifest import read_manifest
+from vidjax.data.marionette import (
+    CLASSES,
+    MarionetteSpec,
+    contact_sheet,
+    generate,
+    render_video,
+)
+from vidjax.data.marionette.actions import ACTIONS
+from vidjax.data.marionette.figure import Build, joints
+
+SMALL = MarionetteSpec(train_per_class=2, test_per_class=1, classes=("walk", "sit_down"))
+
+
+def test_the_same_arguments_give_the_same_pixels_and_others_do_not():
+    one = render_video("walk", seed=3, index=5)
+    assert np.array_equal(one, render_video("walk", seed=3, index=5))
+    for other in ({"seed": 4, "index": 5}, {"seed": 3, "index": 6}):
+        video = render_video("walk", **other)
+        assert video.shape != one.shape or not np.array_equal(video, one)
+
+
+@pytest.mark.parametrize("label", CLASSES)
+def test_a_figure_moves_and_keeps_its_bones(label):
+    build, motion = Build(), ACTIONS[label].motion
+    poses = [joints(motion(phase), build) for phase in np.linspace(0, 1, 25)]
+    bones = (("hip_l", "knee_l", build.thigh), ("elbow_r", "wrist_r", build.forearm))
+    for points in poses:
+        for start, end, length in bones:
+            assert np.linalg.norm(points[start] - points[end]) == pytest.approx(length)
+        feet = [points[f"{name}_{side}"][1] for name in ("ankle", "toe") for side in "lr"]
+        assert min(feet) >= -1e-9
+    hands = np.array([points["wrist_r"] - points["pelvis"] for points in poses])
+    feet = np.array([points["ankle_r"] - points["pelvis"] for points in poses])
+    assert max(np.ptp(hands, axis=0).max(), np.ptp(feet, axis=0).max()) > 0.2
+
+
+@pytest.mark.parametrize(("one", "other"), [("sit_down", "stand_up"), ("pick_up", "put_down")])
+def test_pairs_differ_in_the_order_of_time_alone(one, other):
+    first, second = ACTIONS[one], ACTIONS[other]
+    assert dataclasses.replace(first, backwards=True) == second
+    assert not first.repeats
+
+
+def test_waves_differ_in_speed_alone():
+    slow, quick = ACTIONS["wave_slowly"], ACTIONS["wave_quickly"]
+    assert dataclasses.replace(slow, tempo=quick.tempo) == quick
+    assert 2 * slow.tempo[1] < quick.tempo[0] + 0.2
+
+
+def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
+    calls = []
+    path = generate(tmp_path, SMALL, workers=1, progress=lambda *done: calls.append(done))
+    assert calls[-1] == (6, 6)
+    manifest = read_manifest(path)
+    assert manifest.classes == ("sit_down", "walk")
+    assert [len(manifest.split(name)) for name in ("train", "test")] == [4, 2]
+    groups = {split: {e.group for e in manifest.split(split)} for split in manifest.splits}
+    assert not groups["train"] & groups["test"]
+    entry = manifest.entries[0]
+    assert probe(manifest.file(entry)).codec == "h264"
+    frames = read_video(manifest.file(entry)).frames
+    rendered = render_video(entry.label, seed=0, split="train", index=0)
+    assert frames.shape == rendered.shape
+    assert np.abs(frames.astype(int) - rendered).mean() < 6
+
+
+def test_an_interrupted_generation_goes_on_and_equals_an_unbroken_one(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    generate(whole, SMALL, workers=1)
+    generate(broken, SMALL, workers=2)
+    files = sorted(file.relative_to(whole) for file in whole.rglob("*.mp4"))
+    (broken / "manifest.csv").unlink()
+    (broken / files[2]).unlink()
+    kept = (broken / files[0]).stat().st_mtime_ns
+    generate(broken, SMALL, workers=1)
+    assert (broken / files[0]).stat().st_mtime_ns == kept
+    for file in files:
+        assert (whole / file).read_bytes() == (broken / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train_per_class": 0}, "each at least 1"),
+        ({"size": (33, 64)}, "even numbers"),
+        ({"classes": ("fly",)}, r"classes \['fly'\] are unknown"),
+    ],
+)
+def test_impossible_specs_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        MarionetteSpec(**arguments)
+    with pytest.raises(ValueError, match="label 'fly' is unknown"):
+        render_video("fly")
+
+
+def test_a_contact_sheet_shows_the_frames_it_says():
+    video = render_video("jump", index=1)
+    sheet = contact_sheet([video], ["jump"], columns=3)
+    assert np.array_equal(sheet[17:113, 1:129], video[0])
+    assert np.array_equal(sheet[17:113, -129:-1], video[-1])

@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.data.conftest import LENGTHS
+from tests.videos import read_numbers
+from vidjax.data import catalog
+from vidjax.data.builders.prepared_videos import PreparationError
+from vidjax.data.prepared import PreparedSplit
+
+
+def test_every_readable_video_is_there_once_with_its_label(train_split):
+    records = [train_split[index] for index in range(len(train_split))]
+    assert train_split.classes == ("left", "right")
+    found = sorted((train_split.classes[r.label], len(r.jpegs)) for r in records)
+    assert found == sorted((label, n) for label in ("left", "right") for n in LENGTHS["train"])
+    assert {record.fps for record in records} == {25.0}
+    assert len({record.name for record in records}) == len(records)
+
+
+def test_a_broken_file_costs_that_file_and_is_named(train_split, test_split):
+    (row,) = train_split.broken
+    assert row["video"] == "train/broken.mp4"
+    assert "not a readable video" in row["error"]
+    assert list(test_split.broken) == []
+
+
+def test_only_the_asked_frames_are_decoded_and_minus_one_is_black(train_split):
+    record = max((train_split[k] for k in range(len(train_split))), key=lambda r: len(r.jpegs))
+    untouched = record.__class__([b"" for _ in record.jpegs], 0, "x", 25.0)
+    untouched.jpegs[3] = record.jpegs[3]
+    frames = untouched.decode(np.array([3, -1, 3]))
+    assert read_numbers(frames[::2]) == [3, 3]
+    assert not frames[1].any()
+
+
+def test_any_tfds_user_can_read_it(prepared_directory):
+    code = (
+        "import tensorflow_datasets as tfds, sys\n"
+        f"builder = tfds.builder_from_directory({str(prepared_directory)!r})\n"
+        "example = builder.as_data_source(split='test')[0]\n"
+        "print(example['frames'][0].shape, 'tensorflow' in sys.modules)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "(48, 64, 3) False"
+
+
+def test_preparing_again_does_nothing(prepared_directory):
+    before = {f: f.stat().st_mtime_ns for f in prepared_directory.iterdir()}
+    root = prepared_directory.parents[3]
+    request = catalog.Request(
+        data_dir=root / "data",
+        manifest=str(root / "videos.csv"),
+        storage=catalog.Storage(short_side=48, quality=95, bad_video_budget=0.1),
+    )
+    assert catalog.prepare("video_folder", request) == prepared_directory
+    assert {f: f.stat().st_mtime_ns for f in prepared_directory.iterdir()} == before
+
+
+def test_too_many_broken_videos_stop_the_preparation(prepared_directory, tmp_path):
+    request = catalog.Request(
+        data_dir=tmp_path,
+        manifest=str(prepared_directory.parents[3] / "videos.csv"),
+        storage=catalog.Storage(bad_video_budget=0.01),
+        workers=1,
+    )
+    with pytest.raises(PreparationError, match=r"1 of 11 videos .*per class: \{'left': 1\}"):
+        catalog.prepare("video_folder", request)
+
+
+def test_what_does_not_exist_is_named(prepared_directory, tmp_path):
+    with pytest.raises(ValueError, match="no split 'val'; it has"):
+        PreparedSplit(prepared_directory, "val")
+    with pytest.raises(ValueError, match="no prepared data set at"):
+        PreparedSplit(tmp_path, "train")
+    with pytest.raises(ValueError, match="did you mean 'marionette'"):
+        catalog.prepare("marionete", catalog.Request(tmp_path))
+    with pytest.raises(ValueError, match="data.manifest is empty"):
+        catalog.prepare("video_folder", catalog.Request(tmp_path))

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from tests.data.conftest import LENGTHS
+from vidjax.data import sampling, transforms
+from vidjax.data.pipeline import ClipShape
+from vidjax.data.views import Views, refuse_coinciding, view_batches
+
+SHAPE = ClipShape(frames=4, stride=2, size=32)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_every_view_of_every_video_comes_once(test_split, batch_size, processes):
+    views = Views(clips=3, crops=3, size=32, shape=SHAPE)
+    seen = []
+    for process in range(processes):
+        batches = view_batches(
+            test_split,
+            views,
+            batch_size=batch_size * processes,
+            process_index=process,
+            process_count=processes,
+        )
+        for batch in (batches[k] for k in range(len(batches))):
+            assert batch["clip"].shape == (batch_size, 3, 4, 32, 32, 3)
+            seen += list(batch["video"][batch["mask"]])
+            assert not batch["clip"][~batch["mask"]].any()
+    assert np.bincount(seen).tolist() == [3] * len(test_split)
+    assert len(test_split) == 2 * len(LENGTHS["test"])
+
+
+def test_views_are_what_sampling_and_crops_say(test_split):
+    views = Views(clips=2, crops=3, size=32, shape=SHAPE)
+    record = test_split[1]
+    for clip in range(2):
+        indices = sampling.view_clips(len(record.jpegs), 4, 2, 2)[clip]
+        frames = transforms.resize_short_side(record.decode(indices), 32)
+        cut = views.cut(record, clip)
+        width = frames.shape[2]
+        for crop, left in enumerate((0, (width - 32) // 2, width - 32)):
+            assert np.array_equal(cut[crop], frames[:, :, left : left + 32])
+
+
+def test_coinciding_views_are_refused(test_split):
+    refuse_coinciding(test_split, Views(2, 3, 32, SHAPE))
+    with pytest.raises(ValueError, match="eval.clips = 40, but even the longest"):
+        refuse_coinciding(test_split, Views(40, 1, 32, SHAPE))
+    segments = ClipShape(frames=4, stride=2, size=32, sampling="segments")
+    with pytest.raises(ValueError, match="only 1 different clips"):
+        refuse_coinciding(test_split, Views(2, 1, 32, segments))
+
+
+def test_crops_of_square_frames_are_refused():
+    from vidjax.data.synthetic import SyntheticSplit
+
+    square = SyntheticSplit(num_classes=2, videos=2, frames=8, size=32)
+    with pytest.raises(ValueError, match="the crops coincide"):
+        refuse_coinciding(square, Views(1, 3, 32, SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("clips", "crops", "message"), [(0, 1, "eval.clips = 0"), (1, 2, "eval.crops = 2")]
+)
+def test_impossible_views_are_refused(clips, crops, message):
+    with pytest.raises(ValueError, match=message):
+        Views(clips, crops, 32, SHAPE)

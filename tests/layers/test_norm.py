@@ -1,0 +1,81 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from vidjax.layers.norm import BatchNorm
+
+X = np.random.default_rng(0).normal(3.0, 2.0, (6, 2, 3, 3, 4)).astype(np.float32)
+
+
+def apply(x=X, *, train, variables=None, **fields):
+    module = BatchNorm(**fields)
+    if variables is None:
+        variables = module.init(jax.random.key(0), x, train=False)
+    return module.apply(variables, x, train=train, mutable=["batch_stats"])
+
+
+def normalized(x, axes, epsilon=1e-5):
+    x = x.astype(np.float64)
+    return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + epsilon)
+
+
+def test_whole_batch_statistics_and_their_running_values():
+    y, updated = apply(train=True)
+    np.testing.assert_allclose(y, normalized(X, (0, 1, 2, 3)), atol=1e-5)
+    stats = updated["batch_stats"]
+    flat = X.reshape(-1, 4).astype(np.float64)
+    np.testing.assert_allclose(stats["mean"], 0.1 * flat.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * flat.var(0, ddof=1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_groups_are_normalised_by_themselves(size):
+    y, updated = apply(train=True, group_size=size)
+    groups = X.reshape(6 // size, -1, 4).astype(np.float64)
+    expected = normalized(groups, (1,)).reshape(X.shape)
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    stats = updated["batch_stats"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * groups.mean((0, 1)), rtol=1e-5)
+    variance = groups.var(1, ddof=1).mean(0)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * variance, rtol=1e-5)
+
+
+def test_one_group_of_all_is_the_whole_batch():
+    np.testing.assert_array_equal(apply(train=True)[0], apply(train=True, group_size=6)[0])
+
+
+def test_evaluation_uses_running_statistics_and_leaves_them():
+    stats = {"mean": jnp.arange(4.0), "var": jnp.arange(1.0, 5.0)}
+    params = {"scale": jnp.full(4, 2.0), "bias": jnp.full(4, 0.5)}
+    y, updated = apply(train=False, variables={"params": params, "batch_stats": stats})
+    expected = (X - np.arange(4)) / np.sqrt(np.arange(1, 5) + 1e-5) * 2 + 0.5
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    np.testing.assert_array_equal(updated["batch_stats"]["mean"], stats["mean"])
+
+
+def test_a_large_mean_does_not_cost_precision():
+    y, _ = apply(X + 3000, train=True)
+    np.testing.assert_allclose(y, normalized(X + 3000, (0, 1, 2, 3)), atol=2e-3)
+
+
+def test_bfloat16_features_keep_float32_statistics():
+    y, updated = apply(jnp.asarray(X, jnp.bfloat16), train=True)
+    assert y.dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(updated)} == {jnp.dtype("float32")}
+
+
+def test_groups_must_divide_the_batch():
+    with pytest.raises(ValueError, match="6 clips is not divisible by norm groups of 4"):
+        apply(train=True, group_size=4)
+
+
+def test_gradient_is_that_of_the_definition():
+    def ours(x):
+        return jnp.sum(jnp.sin(apply(x, train=True)[0]))
+
+    def definition(x):
+        mean, var = x.mean((0, 1, 2, 3)), x.var((0, 1, 2, 3))
+        return jnp.sum(jnp.sin((x - mean) / jnp.sqrt(var + 1e-5)))
+
+    np.testing.assert_allclose(jax.grad(ours)(X), jax.grad(definition)(X), atol=1e-5)

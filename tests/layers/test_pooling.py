@@ -1,0 +1,58 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from vidjax.layers.lowering import force_lowering
+from vidjax.layers.pooling import global_avg_pool, max_pool
+
+WINDOWS = [
+    ((3, 3, 3), (2, 2, 2)),
+    ((1, 3, 3), (1, 2, 2)),
+    ((3, 1, 1), (1, 1, 1)),
+    ((5, 2, 3), (3, 2, 1)),
+]
+
+
+def run(x, window, strides, lowering):
+    y, pull = jax.vjp(lambda x: max_pool(x, window, strides, lowering=lowering), x)
+    return y, pull(jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape))[0]
+
+
+@pytest.mark.parametrize(("window", "strides"), WINDOWS)
+def test_values_and_gradients_are_xlas_ties_included(window, strides):
+    # Few different values make most windows tie.
+    x = jnp.asarray(np.random.default_rng(0).integers(0, 4, (2, 6, 9, 8, 3)), jnp.float32)
+    ours, theirs = (run(x, window, strides, lowering) for lowering in ("cpu", "lax"))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
+
+
+def test_values_are_scipys():
+    x = np.random.default_rng(0).normal(size=(6, 9, 8)).astype(np.float32)
+    filtered = ndimage.maximum_filter(x, 3, mode="constant", cval=-np.inf)
+    ours = max_pool(jnp.asarray(x)[None, ..., None], (3, 3, 3), (2, 2, 2))
+    np.testing.assert_array_equal(ours[0, ..., 0], filtered[::2, ::2, ::2])
+
+
+def test_a_window_of_equals_sends_its_gradient_to_the_first():
+    gradient = jax.grad(lambda x: max_pool(x, (2, 2, 2), (2, 2, 2), (0, 0, 0)).sum())
+    result = gradient(jnp.zeros((1, 2, 2, 2, 1)))
+    assert result[0, 0, 0, 0, 0] == 1
+    assert result.sum() == 1
+
+
+def test_forced_lowering_keeps_one_primitive():
+    with force_lowering("lax"):
+        program = str(
+            jax.make_jaxpr(lambda x: max_pool(x, (3, 3, 3), (2, 2, 2)))(jnp.ones((1, 4, 4, 4, 1)))
+        )
+    assert "reduce_window" in program
+
+
+def test_global_mean_is_float32():
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4, 5, 6)), jnp.bfloat16)
+    pooled = global_avg_pool(x)
+    assert pooled.dtype == jnp.float32
+    np.testing.assert_allclose(pooled, np.asarray(x, np.float64).mean(axis=(1, 2, 3)), atol=1e-5)

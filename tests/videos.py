@@ -1,0 +1,47 @@
+"""Small real videos for tests, whose frames carry their own number."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+BLOCK = 8
+
+
+def numbered_frames(count: int, height: int = 48, width: int = 64) -> np.ndarray:
+    """Frames uint8 `[T, H, W, 3]`: eight blocks in the top row are the bits of the number."""
+    frames = np.full((count, height, width, 3), 90, np.uint8)
+    for number, frame in enumerate(frames):
+        for bit in range(8):
+            value = 235 if number >> bit & 1 else 20
+            frame[:BLOCK, BLOCK * bit : BLOCK * (bit + 1)] = value
+    return frames
+
+
+def read_numbers(frames: np.ndarray) -> list[int]:
+    """The numbers that frames made by `numbered_frames` carry."""
+    centers = frames[:, BLOCK // 2, BLOCK // 2 :: BLOCK][:, :8, 0] > 128
+    return [int((row * 2 ** np.arange(8)).sum()) for row in centers]
+
+
+def write_video(
+    path: Path, frames: np.ndarray, fps: int = 25, times: list[float] | None = None
+) -> Path:
+    """Writes H.264; `times` in seconds make the frame rate variable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "10", "threads": "1", "bf": "0"}
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts = round(1000 * (times[number] if times else number / fps))
+            frame.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
