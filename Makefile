@@ -13,10 +13,10 @@ demo: $(INSTALLED)
 	$(BIN)/python -m experiments.demo
 
 test: check
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-all: check
-	$(BIN)/python -m pytest -n 2 -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m ""
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -92,9 +92,8 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     with files[1].open() as file:
         rows = list(csv.DictReader(file))
     assert [row["video"] for row in rows] == names
-    assert [int(row["correct"]) for row in rows] == (scores.argmax(1) == labels).astype(
-        int
-    ).tolist()
+    correct = (scores.argmax(1) == labels).astype(int)
+    assert [int(row["correct"]) for row in rows] == correct.tolist()
     assert all(float(row["score1"]) >= float(row["score2"]) for row in rows)
     assert files[2].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert sorted(file.name for file in (tmp_path / "eval").iterdir()) == sorted(

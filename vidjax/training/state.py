@@ -11,6 +11,7 @@ import optax
 from flax import struct
 from jax.sharding import Mesh
 
+from vidjax.layers.lowering import force_lowering
 from vidjax.training.sharding import state_shardings
 
 Tree = Any
@@ -64,7 +65,9 @@ def init_state(
 
     def init() -> TrainState:
         at_init, in_steps = jax.random.split(jax.random.key(seed))
-        variables = model.init(at_init, jnp.zeros(clip_shape), train=False)
+        # The forward pass is traced for its shapes and thrown away: one primitive an operator.
+        with force_lowering("lax"):
+            variables = model.init(at_init, jnp.zeros(clip_shape), train=False)
         params = variables["params"]
         return TrainState(
             step=jnp.zeros((), jnp.int32),

@@ -1,0 +1,96 @@
+import importlib
+import pkgutil
+
+import pytest
+
+import configs
+from configs import common, demo, folder
+from vidjax.training.config import ConfigError, from_mapping, to_mapping
+from vidjax.training.durations import steps
+
+NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name != "common"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("argument", [None, "smoke=true"])
+def test_every_config_file_is_complete_and_has_a_smoke_form(name, argument):
+    module = importlib.import_module(f"configs.{name}")
+    config = from_mapping(module.get_config(argument))
+    assert from_mapping(to_mapping(config)) == config
+    assert "python -m experiments" in module.__doc__
+    if argument:
+        assert config.data.name == "marionette"
+
+
+def changed(**changes):
+    config = demo.get_config().to_dict()
+    for path, value in changes.items():
+        group, _, key = path.partition("__")
+        target = config[group] if key else config
+        target[key or group] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer__learning_rate": 1.0}, "config.optimizer.learning_rate is not a setting"),
+        ({"optimzer": 1}, "did you mean 'optimizer'"),
+        ({"train__batch_size": "many"}, "config.train.batch_size = 'many': a int is expected"),
+        ({"train__batch_size": True}, "batch_size = True"),
+        ({"augment__scale": (0.1, 0.2, 0.3)}, "2 values are expected"),
+        ({"dtype": "float16"}, "dtype = 'float16': float32 or bfloat16"),
+        ({"train__accumulate": 5}, "batch_size = 16 is not divisible by train.accumulate = 5"),
+        ({"clip__frames": 0}, "clip.frames = 0"),
+        ({"model": 3}, "a group of settings"),
+    ],
+)
+def test_what_is_wrong_is_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        from_mapping(changed(**changes))
+
+
+def test_a_missing_setting_is_named():
+    config = demo.get_config().to_dict()
+    del config["schedule"]
+    with pytest.raises(ConfigError, match="config lacks schedule"):
+        from_mapping(config)
+
+
+def test_arguments_behind_the_colon():
+    assert folder.get_config("model=r3d_50,width=8").model.to_dict() == {
+        "name": "r3d_50",
+        "options": {"width": 8},
+    }
+    assert common.parse("smoke", smoke=False).smoke is True
+    with pytest.raises(ValueError, match="argument 'wdith' is unknown; allowed: "):
+        folder.get_config("wdith=8")
+    with pytest.raises(ValueError, match="width='wide': int"):
+        folder.get_config("width=wide")
+
+
+def test_whole_numbers_pass_as_fractions():
+    assert from_mapping(changed(optimizer__lr=1)).optimizer.lr == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("400 steps", 400),
+        ("1 step", 1),
+        ("2.5 epochs", 25),
+        ("5%", 10),
+        ("0 steps", 0),
+        ("0.1%", 1),
+    ],
+)
+def test_durations(text, expected):
+    assert steps(text, steps_per_epoch=10.0, total=200) == expected
+
+
+@pytest.mark.parametrize("text", ["soon", "5", "-3 steps", "5 % of it"])
+def test_unreadable_durations_are_named(text):
+    with pytest.raises(ValueError, match=f"duration '{text}'"):
+        steps(text, steps_per_epoch=1.0, total=5)
+    with pytest.raises(ValueError, match="the whole run needs steps or epochs"):
+        steps("5%", steps_per_epoch=1.0)

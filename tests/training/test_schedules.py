@@ -1,0 +1,116 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import demo
+from vidjax.training.config import from_mapping
+from vidjax.training.optimizer import decayed, make_optimizer
+from vidjax.training.plan import Plan
+from vidjax.training.schedules import learning_rate
+
+
+def config(schedule=None, optimizer=None, **train):
+    raw = demo.get_config()
+    raw.schedule.update(schedule or {})
+    raw.optimizer.update(optimizer or {})
+    raw.train.update(train)
+    return from_mapping(raw)
+
+
+def rates(config, total=100):
+    schedule = learning_rate(config, total=total, steps_per_epoch=10.0)
+    return np.array([float(schedule(step)) for step in range(total)])
+
+
+def test_cosine_after_a_linear_warm_up():
+    values = rates(config({"name": "cosine", "warmup": "20 steps"}, {"lr": 0.4}))
+    np.testing.assert_allclose(values[:20], 0.4 * np.arange(20) / 20, rtol=1e-5)
+    cosine = 0.2 * (1 + np.cos(np.pi * np.arange(80) / 80))
+    np.testing.assert_allclose(values[20:], cosine, rtol=1e-4, atol=1e-6)
+
+
+def test_steps_fall_where_they_are_told():
+    schedule = {"name": "step", "warmup": "0 steps", "boundaries": ("4 epochs", "70%")}
+    values = rates(config(schedule | {"factor": 0.1}, {"lr": 1.0}))
+    assert values[40 - 1] == pytest.approx(1.0)
+    assert values[41] == pytest.approx(0.1)
+    assert values[71] == pytest.approx(0.01)
+
+
+def test_linear_scaling_with_the_batch():
+    one = rates(config({"name": "constant", "warmup": "0 steps"}, {"lr": 0.1}))
+    optimizer = {"lr": 0.1, "reference_batch": 8}
+    scaled = rates(config({"name": "constant", "warmup": "0 steps"}, optimizer, batch_size=32))
+    np.testing.assert_allclose(scaled, 4 * one, rtol=1e-6)
+
+
+def test_an_unknown_schedule_is_named():
+    with pytest.raises(ValueError, match="schedule.name = 'linear'"):
+        rates(config({"name": "linear"}))
+
+
+PARAMS = {
+    "conv": {"kernel": jnp.full((2,), 3.0)},
+    "norm": {"scale": jnp.ones(2), "bias": jnp.ones(2)},
+}
+
+
+def sgd(params, grads_of, steps, rate, momentum, nesterov, decay, decays, clip):
+    """SGD as PyTorch documents it, in NumPy."""
+    velocity = {key: np.zeros(2) for key in params}
+    for _ in range(steps):
+        grads = {key: grads_of(value) for key, value in params.items()}
+        norm = np.sqrt(sum((g**2).sum() for g in grads.values()))
+        for key, value in params.items():
+            grad = grads[key] * (min(1.0, clip / norm) if clip else 1.0)
+            grad = grad + (decay * value if decays(key) else 0.0)
+            velocity[key] = momentum * velocity[key] + grad
+            update = grad + momentum * velocity[key] if nesterov else velocity[key]
+            params[key] = value - rate * update
+    return params
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"nesterov": True},
+        {"decay_norm_and_bias": True},
+        {"clip_norm": 0.5},
+    ],
+)
+def test_optimizer_is_sgd_with_momentum_and_decay_of_kernels(fields):
+    settings = config(optimizer={"momentum": 0.9, "weight_decay": 0.1, **fields}).optimizer
+    optimizer = make_optimizer(settings, lambda step: 0.05)
+    params, state = PARAMS, optimizer.init(PARAMS)
+    for _ in range(3):
+        updates, state = optimizer.update(jax.tree.map(jnp.sin, params), state, params)
+        params = jax.tree.map(jnp.add, params, updates)
+    flat = {"kernel": np.full(2, 3.0), "scale": np.ones(2), "bias": np.ones(2)}
+    everything = fields.get("decay_norm_and_bias", False)
+    expected = sgd(
+        flat,
+        np.sin,
+        3,
+        0.05,
+        0.9,
+        fields.get("nesterov", False),
+        0.1,
+        lambda key: everything or key == "kernel",
+        fields.get("clip_norm", 0.0),
+    )
+    np.testing.assert_allclose(params["conv"]["kernel"], expected["kernel"], rtol=1e-5)
+    np.testing.assert_allclose(params["norm"]["scale"], expected["scale"], rtol=1e-5)
+    assert jax.tree.leaves(decayed(PARAMS)) == [True, False, False]
+
+
+def test_plan_counts_epochs_and_always_ends_with_everything():
+    raw = demo.get_config()
+    raw.train.update({"duration": "3 epochs", "batch_size": 16})
+    raw.every.update({"log": "4 steps", "checkpoint": "50%", "evaluate": "1 epochs"})
+    plan = Plan.of(from_mapping(raw), videos=120)
+    assert (plan.total, plan.log, plan.checkpoint, plan.evaluate) == (23, 4, 12, 8)
+    assert [step for step in range(1, 24) if plan.logs(step)] == [4, 8, 12, 16, 20, 23]
+    assert [step for step in range(1, 24) if plan.evaluates(step)] == [8, 16, 23]
+    assert [step for step in range(1, 24) if plan.saves(step)] == [8, 12, 16, 23]

@@ -1,0 +1,97 @@
+"""A step on 8 simulated devices is the step on one; run in a process of its own."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PROGRAM = textwrap.dedent(
+    """
+    import json, sys
+    import jax
+    jax.config.update("jax_num_cpu_devices", 8)
+    import flax.linen as nn, numpy as np, optax
+    from vidjax.layers.conv import Conv
+    from vidjax.layers.norm import BatchNorm
+    from vidjax.layers.pooling import global_avg_pool, max_pool
+    from vidjax.training import sharding
+    from vidjax.training.config import MeshConfig
+    from vidjax.training.state import init_state
+    from vidjax.training.step import Step
+
+    sharding._SMALLEST_SPLIT = 64
+    rng = np.random.default_rng(0)
+    batch = {
+        "clip": rng.integers(0, 255, (8, 4, 16, 16, 3), dtype=np.uint8),
+        "label": rng.integers(0, 3, 8).astype(np.int32),
+        "mask": np.array([True] * 7 + [False]),
+    }
+
+    class Small(nn.Module):
+        group: int | None = None
+
+        @nn.compact
+        def __call__(self, x, *, train):
+            x = Conv(16, (3, 5, 5), (1, 2, 2))(x)
+            x = nn.relu(BatchNorm(group_size=self.group)(x, train=train))
+            x = max_pool(x, (3, 3, 3), (2, 2, 2))
+            x = nn.relu(BatchNorm(group_size=self.group)(Conv(16)(x), train=train))
+            return nn.Dense(3)(global_avg_pool(x))
+
+    def run(mesh, group=None, accumulate=1):
+        model = Small(group)
+        optimizer = optax.sgd(0.1, momentum=0.9)
+        state, shardings = init_state(
+            model, optimizer, (1, 4, 16, 16, 3), seed=0, ema=True, mesh=mesh)
+        step = Step(model, optimizer, (0.4,) * 3, (0.2,) * 3, accumulate=accumulate, ema=0.9)
+        compiled = jax.jit(step, donate_argnums=0,
+                           out_shardings=(shardings, sharding.replicated(mesh)))
+        for _ in range(2):
+            state, metrics = compiled(state, sharding.to_devices(batch, mesh))
+        split = sum(not leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(state.params))
+        return jax.tree.map(np.asarray, (state, metrics)), split
+
+    def distance(a, b):
+        pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+        return max(float(np.abs(np.float64(x) - np.float64(y)).max() / (np.abs(x).max() + 1e-3))
+                   for x, y in pairs)
+
+    one = jax.make_mesh((1, 1), ("data", "fsdp"), axis_types=(jax.sharding.AxisType.Auto,) * 2,
+                        devices=jax.devices()[:1])
+    alone, _ = run(one)
+    for name, config in json.loads(sys.argv[1]).items():
+        result, split = run(sharding.make_mesh(MeshConfig(*config)))
+        print(json.dumps({"name": name, "distance": distance(alone, result), "split": split}))
+    grouped, _ = run(one, group=1)
+    result, _ = run(sharding.make_mesh(MeshConfig(8, 1)), group=1)
+    print(json.dumps({"name": "per device", "distance": distance(grouped, result),
+                      "apart": distance(grouped, alone)}))
+    """
+)
+
+
+@pytest.fixture(scope="module")
+def results():
+    meshes = {"data": (-1, 1), "fsdp": (2, 4)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(meshes)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def test_eight_devices_compute_what_one_does(results):
+    assert results["data"]["distance"] < 2e-3
+    assert results["data"]["split"] == 0
+
+
+def test_split_parameters_compute_the_same(results):
+    assert results["fsdp"]["distance"] < 2e-3
+    assert results["fsdp"]["split"] == 2
+
+
+def test_statistics_per_device_are_a_choice_that_matters(results):
+    assert results["per device"]["distance"] < 2e-3
+    assert results["per device"]["apart"] > 2e-2
