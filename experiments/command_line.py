@@ -56,7 +56,11 @@ def _guarded(main: Main, arguments: Sequence[str]) -> int | None:
 def config_file() -> flags.FlagHolder:
     """Defines `--config=FILE[:key=value,...]`, any setting of which `--config.a.b=c` changes."""
     return config_flags.DEFINE_config_file(
-        "config", None, "configuration file, such as configs/demo.py", accept_new_attributes=True
+        "config",
+        None,
+        "configuration file, such as configs/demo.py",
+        accept_new_attributes=True,
+        lock_config=False,
     )
 
 
@@ -67,6 +71,7 @@ def config_of_workdir() -> flags.FlagHolder:
         ConfigDict(_of_workdir(sys.argv)),
         "settings of the run, to change for this evaluation",
         accept_new_attributes=True,
+        lock_config=False,
     )
 
 
