@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from vidjax.training.config import ConfigError
+from vidjax.training.config import ConfigError, check_path
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
 
@@ -36,6 +36,9 @@ def run(main: Main, help_text: str | None) -> None:
 
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
+        for argument in arguments:
+            if argument.lstrip("-").startswith("config."):
+                check_path(argument.lstrip("-").partition("=")[0].partition(".")[2])
         return app.parse_flags_with_usage(list(arguments))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:

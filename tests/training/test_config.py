@@ -60,7 +60,7 @@ def test_a_missing_setting_is_named():
 def test_arguments_behind_the_colon():
     assert folder.get_config("model=r3d_50,width=8").model.to_dict() == {
         "name": "r3d_50",
-        "options": {"width": 8},
+        "options": {"width": 8, "zero_init": True},
     }
     assert common.parse("smoke", smoke=False).smoke is True
     with pytest.raises(ValueError, match="argument 'wdith' is unknown; allowed: "):

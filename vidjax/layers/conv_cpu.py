@@ -26,8 +26,10 @@ _PATCH_ELEMENTS = 2**22
 # long, it falls from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it is given fewer frames at once.
 _CONV2D_ELEMENTS = 2**22
 _LONG_PATCH = 200
-# Pixels of so few channels are convolved in blocks where there is a stride in space.
-_FEW_CHANNELS = 8
+# Up to so many channels, a block of pixels included, patches of all taps are worth their copying
+# when they meet this many outputs.
+_FEW_CHANNELS = 16
+_MANY_OUTPUTS = 32
 
 
 def conv(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, groups: int) -> jax.Array:
@@ -40,7 +42,7 @@ def conv(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, groups: i
         return conv_channelwise_cpu.conv(x, kernel, strides, pads)
     if groups > 1:
         kernel = _block_diagonal(kernel, groups)
-    if x.shape[-1] <= _FEW_CHANNELS and max(strides[1:]) > 1 and kernel.shape[1:3] != (1, 1):
+    if x.shape[-1] < _FEW_CHANNELS // 2 and max(strides[1:]) > 1 and kernel.shape[1:3] != (1, 1):
         return _strided_by_blocks(x, kernel, strides, pads)
     return _dense(x, kernel, strides, pads)
 
@@ -114,6 +116,8 @@ def _forward(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads) -> ja
     taps = kernel.shape[0]
     length = (x.shape[1] - taps) // strides[0] + 1
     frames = [_tap(x, tap, length, strides[0]) for tap in range(taps)]
+    if x.shape[-1] <= _FEW_CHANNELS and kernel.shape[-1] >= _MANY_OUTPUTS:
+        return _forward_by_patches(x, kernel, strides)
     if kernel.shape[1:3] == (1, 1):
         parts = [
             _pointwise(every(frame, (1, *strides[1:])), kernel[tap : tap + 1])
@@ -217,16 +221,13 @@ def _kernel_gradient(
     x = pad(x, pads)
     taps, outputs = kernel.shape[0], kernel.shape[-1]
     length, height, width = g.shape[1:4]
-    windows = jnp.stack([_tap(x, tap, length, strides[0]) for tap in range(taps)], axis=2)
-    windows = windows.reshape(-1, *windows.shape[2:])
+    windows = _windows(x, taps, length, strides[0])
     columns = math.prod(kernel.shape[:4])
     chunk = _chunk(windows.shape[0], _PATCH_ELEMENTS // (height * width * columns))
 
     def add(total: jax.Array, part: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         window, gradient = part
-        patches = lax.optimization_barrier(
-            _patches(window, kernel.shape[1:3], (height, width), strides[1:])
-        )
+        patches = _patches(window, kernel.shape[1:3], (height, width), strides[1:])
         product = lax.dot_general(
             gradient.reshape(-1, outputs),
             patches,
@@ -244,21 +245,46 @@ def _kernel_gradient(
         total, _ = add(start, jax.tree.map(lambda part: part[0], parts))
     else:
         total, _ = lax.scan(add, start, parts)
-    return total.T.reshape(kernel.shape).astype(kernel.dtype)
+    total = total.reshape(outputs, *kernel.shape[1:3], taps, -1).transpose(3, 1, 2, 4, 0)
+    return total.astype(kernel.dtype)
+
+
+def _forward_by_patches(x: jax.Array, kernel: jax.Array, strides: Triple) -> jax.Array:
+    """One matrix product a group of frames, for few input channels and many outputs."""
+    size = [(x.shape[a + 1] - kernel.shape[a]) // strides[a] + 1 for a in range(3)]
+    windows = _windows(x, kernel.shape[0], size[0], strides[0])
+    matrix = kernel.transpose(1, 2, 0, 3, 4).reshape(-1, kernel.shape[-1])
+    chunk = _chunk(windows.shape[0], _PATCH_ELEMENTS // 2 // (size[1] * size[2] * len(matrix)))
+
+    def convolve(window: jax.Array) -> jax.Array:
+        patches = _patches(window, kernel.shape[1:3], (size[1], size[2]), strides[1:])
+        y = jnp.dot(patches, matrix, preferred_element_type=jnp.float32)
+        return y.astype(x.dtype)
+
+    y = lax.map(convolve, windows.reshape(-1, chunk, *windows.shape[1:]))
+    return y.reshape(x.shape[0], *size, kernel.shape[-1])
+
+
+def _windows(x: jax.Array, taps: int, length: int, stride: int) -> jax.Array:
+    """The frames each output frame sees, side by side: `[B * T', H, W, kt * C]`."""
+    frames = [_tap(x, tap, length, stride) for tap in range(taps)]
+    windows = jnp.concatenate(frames, axis=-1)
+    return windows.reshape(-1, *windows.shape[2:])
 
 
 def _patches(
     window: jax.Array, kernel: tuple[int, ...], size: tuple[int, int], strides: tuple[int, ...]
 ) -> jax.Array:
-    """`[n, kt, H, W, C]` to `[n * H' * W', kt * kh * kw * C]`: what each output position saw."""
+    """`[n, H, W, C]` to `[n * H' * W', kh * kw * C]`: what each output position saw."""
     views = []
-    for tap in range(window.shape[1]):
-        for top in range(kernel[0]):
-            for left in range(kernel[1]):
-                bottom = top + (size[0] - 1) * strides[0] + 1
-                right = left + (size[1] - 1) * strides[1] + 1
-                views.append(window[:, tap, top : bottom : strides[0], left : right : strides[1]])
-    return jnp.concatenate(views, axis=-1).reshape(-1, len(views) * window.shape[-1])
+    for top in range(kernel[0]):
+        for left in range(kernel[1]):
+            bottom = top + (size[0] - 1) * strides[0] + 1
+            right = left + (size[1] - 1) * strides[1] + 1
+            views.append(window[:, top : bottom : strides[0], left : right : strides[1]])
+    patches = jnp.concatenate(views, axis=-1).reshape(-1, len(views) * window.shape[-1])
+    # Without the barrier XLA would compute patches element by element inside the product.
+    return lax.optimization_barrier(patches)
 
 
 def _chunk(frames: int, most: int) -> int:

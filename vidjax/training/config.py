@@ -194,6 +194,23 @@ def from_mapping(mapping: Mapping[str, Any]) -> Config:
     return _build(Config, mapping, "config")
 
 
+def check_path(path: str) -> None:
+    """Refuses the path of a setting, such as `optimizer.lr`, that leads nowhere.
+
+    Raises:
+      ConfigError: names the part that is unknown and the nearest known one.
+    """
+    kind: Any = Config
+    here = "config"
+    for part in path.split("."):
+        if not dataclasses.is_dataclass(kind):
+            return
+        kinds = typing.get_type_hints(kind)
+        if part not in kinds:
+            raise ConfigError(f"{here}.{part} is not a setting: {nearest(part, kinds)}")
+        kind, here = kinds[part], f"{here}.{part}"
+
+
 def to_mapping(config: Config) -> dict[str, Any]:
     """The nested mapping that `from_mapping` reads, of plain JSON types."""
     return dataclasses.asdict(config)
