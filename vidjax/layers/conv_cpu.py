@@ -246,7 +246,8 @@ def _kernel_gradient(
     else:
         total, _ = lax.scan(add, start, parts)
     total = total.reshape(outputs, *kernel.shape[1:3], taps, -1).transpose(3, 1, 2, 4, 0)
-    return total.astype(kernel.dtype)
+    # Transposed once here; fused into the optimiser it would be read across memory many times.
+    return lax.optimization_barrier(total.astype(kernel.dtype))
 
 
 def _forward_by_patches(x: jax.Array, kernel: jax.Array, strides: Triple) -> jax.Array:

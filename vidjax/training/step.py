@@ -50,6 +50,8 @@ class Step:
         """Does one step; both the state and the batch are left as they were."""
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
         (loss, (stats, hits)), grads = self._gradients(state, batch, count)
+        # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
+        grads = jax.lax.optimization_barrier(grads)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # One pass over each gradient serves both the norm and the check.
