@@ -8,6 +8,7 @@ Examples:
 from __future__ import annotations
 
 import json
+import resource
 import shlex
 import time
 from pathlib import Path
@@ -45,7 +46,10 @@ def main() -> int:
     for name, probability in predict(config, workdir, "last", video):
         print(f"{probability:7.2%}  {name}")
     _say_results(workdir, sheet, video, outcome.step)
-    print(f"\nall of it took {duration(time.monotonic() - start)}")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(
+        f"\nall of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory"
+    )
     return 0
 
 

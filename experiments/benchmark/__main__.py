@@ -1,9 +1,7 @@
-"""Measures speed against named peers: `models`, `kernels` or `data`.
+"""Measures speed against named peers; the first argument says of what.
 
-Examples:
+Example:
   python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
-  python -m experiments.benchmark kernels
-  python -m experiments.benchmark data --directory=data/marionette/.../1.0.0
 """
 
 import importlib
@@ -11,7 +9,7 @@ import sys
 
 from absl import app
 
-PARTS = ("models", "kernels", "data")
+PARTS = ("models",)
 
 
 def main() -> None:

@@ -4,8 +4,12 @@ import json
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
+
+from vidjax.training import sharding
+from vidjax.training.config import ConfigError, MeshConfig
 
 PROGRAM = textwrap.dedent(
     """
@@ -95,3 +99,19 @@ def test_split_parameters_compute_the_same(results):
 def test_statistics_per_device_are_a_choice_that_matters(results):
     assert results["per device"]["distance"] < 2e-3
     assert results["per device"]["apart"] > 2e-2
+
+
+def test_a_batch_that_the_devices_do_not_divide_is_named_with_those_that_fit():
+    mesh = types.SimpleNamespace(size=8)
+    sharding.check_batch("train.batch_size", 16, mesh)
+    with pytest.raises(ConfigError, match="train.batch_size = 12 is not divisible by 8 devices"):
+        sharding.check_batch("train.batch_size", 12, mesh)
+    with pytest.raises(ConfigError, match="use 8 or 16"):
+        sharding.check_batch("train.batch_size", 12, mesh)
+    with pytest.raises(ConfigError, match="use 8$"):
+        sharding.check_batch("eval.batch_size", 3, mesh)
+
+
+def test_a_mesh_that_does_not_fit_the_devices_is_named():
+    with pytest.raises(ConfigError, match="mesh.data = 3 by mesh.fsdp = 5 does not fit"):
+        sharding.make_mesh(MeshConfig(3, 5))

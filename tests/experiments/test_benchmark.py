@@ -1,0 +1,34 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from experiments.benchmark.rounds import time_in_turns
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments):
+    command = [sys.executable, "-m", "experiments.benchmark", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_peers_take_turns_and_the_first_turn_does_not_count():
+    calls = []
+    times = time_in_turns({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3)
+    assert calls == ["a", "b"] * 4
+    assert times.keys() == {"a", "b"}
+
+
+def test_models_prints_a_row_a_peer():
+    done = call("models", "--width=4", "--batch=2", "--clip=2,16,16", "--classes=3", "--rounds=1")
+    assert done.returncode == 0, done.stderr
+    (row,) = re.findall(r"vidjax +│ +(\d+) │", done.stdout)
+    assert int(row) > 0
+    assert "compiled" in done.stdout
+
+
+def test_an_unknown_part_shows_how_it_is_called():
+    done = call("modles")
+    assert done.returncode == 2
+    assert "python -m experiments.benchmark models" in done.stderr
