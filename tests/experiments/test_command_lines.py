@@ -126,7 +126,7 @@ def test_errors_are_one_line_that_names_value_and_fix(run, videos, tmp_path):
             "--config.train.batch_size=7",
             "--config.train.accumulate=2",
         ),
-        "optimizer.lr is 0.1 there, 0.3 here": (
+        "optimizer.lr is 0.05 there, 0.3 here": (
             "train",
             *settings(videos, workdir),
             "--config.optimizer.lr=0.3",
