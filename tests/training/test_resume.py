@@ -107,12 +107,12 @@ def test_a_killed_run_ends_in_the_same_arrays_and_lines(unbroken, tmp_path):
 def test_sigterm_saves_and_leaves_with_its_own_code(tmp_path):
     workdir = tmp_path / "run"
     process = start(workdir, 1)
-    wait_for_step(workdir, 12, process)
+    wait_for_step(workdir, 3, process)
     process.send_signal(signal.SIGTERM)
     code, errors = finish(process)
-    steps = sorted(int(f) for f in os.listdir(workdir / "checkpoints") if f.isdecimal())
     assert code == 75, errors
-    assert steps[-1] % 10 or steps[-1] >= 12
+    saved = max(int(f) for f in os.listdir(workdir / "checkpoints") if f.isdecimal())
+    assert 3 <= saved < 60
     code, errors = finish(start(workdir, 1))
     assert code == 0, errors
-    assert f"resuming after step {steps[-1]} of 60" in errors
+    assert f"resuming after step {saved} of 60" in errors

@@ -28,7 +28,7 @@ class Brush:
     def __init__(
         self, image: Image, project: Callable[[Point], Point], pixels: float, light: float
     ) -> None:
-        self.image, self._project, self._pixels, self._light = image, project, pixels, light
+        self.image, self.project, self._pixels, self._light = image, project, pixels, light
 
     def limb(
         self,
@@ -40,7 +40,7 @@ class Brush:
         shade: float = 1.0,
     ) -> None:
         """A rounded limb with radii `wide` at its start and `narrow` at its end."""
-        a, b = self._project(start), self._project(end)
+        a, b = self.project(start), self.project(end)
         along = b - a
         across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
         one, two = across * wide * self._pixels, across * narrow * self._pixels
@@ -54,7 +54,7 @@ class Brush:
         self, center: Point, radius: float, color: tuple[float, ...], shade: float = 1.0
     ) -> None:
         """A disc of `radius` metres."""
-        self._disc(self._project(center), radius, self._paint(color, shade))
+        self._disc(self.project(center), radius, self._paint(color, shade))
 
     def _disc(self, center: Point, radius: float, paint: list[float]) -> None:
         x, y = self._fixed(center)
@@ -63,7 +63,7 @@ class Brush:
 
     def polygon(self, points: list[Point], color: tuple[float, ...], shade: float = 1.0) -> None:
         """A convex polygon."""
-        outline = np.array([self._project(point) for point in points])
+        outline = np.array([self.project(point) for point in points])
         hull = cv2.convexHull(self._fixed(outline))
         cv2.fillConvexPoly(self.image, hull, self._paint(color, shade), cv2.LINE_AA, _SHIFT)
 

@@ -166,7 +166,7 @@ class _Shot:
         self, image: Image, brush: Brush, points: dict[str, np.ndarray], lift: float
     ) -> None:
         feet = [points[name] * np.array([1, 0, 1]) for name in ("ankle_l", "ankle_r", "pelvis")]
-        x, y = brush._project(sum(feet) / 3)
+        x, y = brush.project(sum(feet) / 3)
         size = (int(0.34 * self._pixels), int(0.06 * self._pixels))
         shade = image.copy()
         cv2.ellipse(shade, (int(x), int(y)), size, 0, 0, 360, (20.0, 20.0, 24.0), -1, cv2.LINE_AA)
