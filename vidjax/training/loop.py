@@ -50,13 +50,15 @@ def train(config: Config, workdir: Path) -> Outcome:
       ValueError: configuration, data or checkpoint do not fit; it says what to change.
       NonFiniteError: a loss or gradient is not finite.
     """
-    with ProgressLine() as progress, Preemption() as preemption:
+    with ProgressLine() as progress:
         experiment = Experiment.open(config, progress.count)
         claim(workdir, config, experiment.network.classes)
         run = _Run(experiment, workdir, progress)
-        state, step = run.resume()
-        if step < run.plan.total:
-            state, step = run.loop(state, step, preemption)
+        # From here on there is something to save; before, SIGTERM ends the process as usual.
+        with Preemption() as preemption:
+            state, step = run.resume()
+            if step < run.plan.total:
+                state, step = run.loop(state, step, preemption)
         run.close()
         return Outcome(step, preempted=step < run.plan.total)
 
