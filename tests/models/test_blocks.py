@@ -37,7 +37,7 @@ def run(block, slots=None, x=X, **fields):
 def test_shapes_and_shortcuts(block, shortcut):
     y, _, variables = run(block, shortcut=shortcut)
     assert y.shape == (2, 2, 3, 3, 12)
-    assert ("shortcut_conv" in variables["params"]) == (shortcut == "projection")
+    assert ("shortcut" in variables["params"]) == (shortcut == "projection")
 
 
 def test_pad_shortcut_subsamples_and_adds_empty_channels():

@@ -6,15 +6,20 @@ import numpy as np
 import optax
 import pytest
 
+import vidjax
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.resnet3d import ResNet3D
 
 CLIP = jnp.asarray(np.random.default_rng(0).normal(size=(4, 8, 32, 32, 3)), jnp.float32)
 
 
+def make(**options):
+    shape = {"depths": (1, 1, 1, 1), "stem_kernel": (3, 5, 5), "width": 4}
+    return vidjax.create_model("r3d_18", num_classes=4, **shape, **options)
+
+
 @pytest.fixture(scope="module")
 def tiny():
-    model = ResNet3D(4, "basic", (1, 1, 1, 1), (3, 5, 5), width=4)
+    model = make()
     with force_lowering("lax"):
         return model, jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(CLIP)
 
@@ -69,7 +74,7 @@ def test_evaluation_does_not_depend_on_the_rest_of_the_batch(tiny):
 
 def test_dropout_acts_in_training_alone(tiny):
     _, variables = tiny
-    model = ResNet3D(4, "basic", (1, 1, 1, 1), (3, 5, 5), width=4, dropout=0.9)
+    model = make(dropout=0.9)
 
     @functools.partial(jax.jit, static_argnums=1)
     def run(key, train):

@@ -23,12 +23,10 @@ PROGRAM = textwrap.dedent(
     from vidjax.training.config import from_mapping
     from vidjax.training.loop import train
     from vidjax.training.preemption import EXIT_CODE
-    import vidjax.models.resnet3d as family
-
-    # The smallest network of the family: compiling is what these tests wait for.
-    family.VARIANTS[0].build.keywords["depths"] = (1, 0, 0, 0)
     config = synthetic.get_config()
-    config.model.options = {"width": 4, "stem_kernel": (1, 3, 3), "dropout": 0.5}
+    # The smallest network of the family: compiling is what these tests wait for.
+    config.model.options = {"width": 4, "depths": (1, 0, 0, 0), "stem_kernel": (1, 3, 3)}
+    config.model.options.dropout = 0.5
     config.data.options = {"num_classes": 3, "videos": 20, "frames": 6, "size": 20}
     config.data.threads = 1
     config.clip.update({"frames": 2, "stride": 1, "size": 16})

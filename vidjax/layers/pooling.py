@@ -11,12 +11,14 @@ from jax import lax
 
 from vidjax.layers.lowering import forced
 
+Pad = tuple[int, int]
+
 
 def max_pool(
     x: jax.Array,
     window: Sequence[int],
     strides: Sequence[int],
-    padding: Sequence[int] | None = None,
+    padding: str | Sequence[int] | None = None,
     *,
     lowering: str = "auto",
 ) -> jax.Array:
@@ -29,15 +31,16 @@ def max_pool(
       x: `[B, T, H, W, C]`.
       window: along T, H, W.
       strides: along T, H, W.
-      padding: on both sides of T, H, W; None is window // 2.
+      padding: on both sides of T, H, W; None is window // 2; "SAME" is TensorFlow's, which
+        halves sizes that are not even upwards and pads less before than after.
       lowering: `lax` keeps the reduction one primitive; otherwise shifted maxima.
 
     Returns:
       `[B, T', H', W', C]`.
     """
-    pads = tuple(size // 2 for size in window) if padding is None else tuple(padding)
+    pads = _pads(padding, x.shape[1:4], window, strides)
     if (forced() if lowering == "auto" else lowering) == "lax":
-        full = ((0, 0), *((pad, pad) for pad in pads), (0, 0))
+        full = ((0, 0), *pads, (0, 0))
         lowest = jnp.array(-jnp.inf, x.dtype)
         return lax.reduce_window(x, lowest, lax.max, (1, *window, 1), (1, *strides, 1), full)
     # Width first: then ties fall to the first element in the order of T, H, W.
@@ -47,15 +50,26 @@ def max_pool(
     return x
 
 
+def _pads(
+    padding: str | Sequence[int] | None,
+    sizes: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+) -> Sequence[Pad]:
+    if isinstance(padding, str):
+        return lax.padtype_to_pads(sizes, window, strides, padding)
+    return [(pad, pad) for pad in (padding or [size // 2 for size in window])]
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))
-def _max_along(x: jax.Array, axis: int, size: int, stride: int, pad: int) -> jax.Array:
+def _max_along(x: jax.Array, axis: int, size: int, stride: int, pad: Pad) -> jax.Array:
     taps = _taps(x, axis, size, stride, pad)
     return functools.reduce(jnp.maximum, taps)
 
 
-def _taps(x: jax.Array, axis: int, size: int, stride: int, pad: int) -> list[jax.Array]:
+def _taps(x: jax.Array, axis: int, size: int, stride: int, pad: Pad) -> list[jax.Array]:
     config = [(0, 0, 0)] * x.ndim
-    config[axis] = (pad, pad, 0)
+    config[axis] = (*pad, 0)
     padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), config)
     length = (padded.shape[axis] - size) // stride + 1
     span = (length - 1) * stride + 1
@@ -63,7 +77,7 @@ def _taps(x: jax.Array, axis: int, size: int, stride: int, pad: int) -> list[jax
 
 
 def _max_fwd(
-    x: jax.Array, axis: int, size: int, stride: int, pad: int
+    x: jax.Array, axis: int, size: int, stride: int, pad: Pad
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     y = _max_along(x, axis, size, stride, pad)
     return y, (x, y)
@@ -73,7 +87,7 @@ def _max_bwd(
     axis: int,
     size: int,
     stride: int,
-    pad: int,
+    pad: Pad,
     saved: tuple[jax.Array, jax.Array],
     g: jax.Array,
 ) -> tuple[jax.Array]:
@@ -84,7 +98,7 @@ def _max_bwd(
         chosen = free & (value == y)
         free = free & ~chosen
         shares.append(jnp.where(chosen, g, 0))
-    return (_lay_out(shares, axis, stride, pad, x.shape[axis]),)
+    return (_lay_out(shares, axis, stride, pad[0], x.shape[axis]),)
 
 
 def _lay_out(shares: list[jax.Array], axis: int, stride: int, pad: int, length: int) -> jax.Array:

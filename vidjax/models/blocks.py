@@ -13,10 +13,10 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
+from vidjax.models.shortcuts import SHORTCUTS
 
 Triple = tuple[int, int, int]
 Make = Callable[..., Any]
@@ -55,15 +55,29 @@ class Slots:
 class Factories:
     """What a block's parts are.
 
+    The three modules at the end are what some networks have in their blocks by design; None is
+    nothing. Methods do not go there but into the `Slots`.
+
     Attributes:
-      conv: `conv(features, kernel_size, strides, name=...)`.
+      conv: `conv(features, kernel_size, strides, name=...)`: the convolutions of a basic block,
+        the middle one of a bottleneck.
+      point: the same for the outer convolutions of a bottleneck and for shortcuts.
       norm: `norm(name=...)`, applied as `module(x, train=...)`; it takes `scale_init=`.
       act: activation function.
+      middle_act: activation after the middle convolution of a bottleneck; None is `act`.
+      enter: `module(x, train=...)` at the branch's input, unseen by the shortcut (TSM, TAM).
+      adapt: `module(x, train=...)` after a bottleneck's first activation (TANet).
+      excite: `module(x, train=...)` between a bottleneck's middle norm and activation (X3D).
     """
 
     conv: Make = Conv
+    point: Make = Conv
     norm: Make = BatchNorm
     act: Callable[[jax.Array], jax.Array] = nn.relu
+    middle_act: Callable[[jax.Array], jax.Array] | None = None
+    enter: Make | None = None
+    adapt: Make | None = None
+    excite: Make | None = None
 
 
 class _Residual(nn.Module):
@@ -73,9 +87,10 @@ class _Residual(nn.Module):
       features: channels of the output.
       strides: of the block, along T, H, W.
       width: channels inside; None is `features`.
-      kernel_size: of the strided (middle) convolution.
-      groups: of the strided convolution.
-      shortcut: `projection` (B) or `pad` (A), where the shape changes; He et al. 2015.
+      kernels: sizes of the convolutions, in order; None is the class's own.
+      groups: of a bottleneck's middle convolution.
+      shortcut: one of `shortcuts.SHORTCUTS`, used where the shape changes.
+      last_act: whether the sum is activated.
       zero_init: start with an empty branch.
       factories: the block's parts.
       slots: what methods put in.
@@ -84,45 +99,54 @@ class _Residual(nn.Module):
     features: int
     strides: Triple = (1, 1, 1)
     width: int | None = None
-    kernel_size: Triple = (3, 3, 3)
+    kernels: tuple[Triple, ...] | None = None
     groups: int = 1
     shortcut: str = "projection"
+    last_act: bool = True
     zero_init: bool = False
     factories: Factories = field(default_factory=Factories)
     slots: Slots = field(default_factory=Slots)
 
     def _conv_norm(
-        self, x: jax.Array, features: int, kernel: Triple, place: str, *, train: bool, **kwargs: Any
+        self, conv: Make, x: jax.Array, features: int, kernel: Triple, place: str, **kwargs: Any
     ) -> jax.Array:
         """Convolution `conv<place>`, the slot before the norm, norm `norm<place>`."""
-        init = {"scale_init": nn.initializers.zeros} if kwargs.pop("zero", False) else {}
-        x = self.factories.conv(features, kernel, name=f"conv{place}", **kwargs)(x)
-        if self.slots.before_norm is not None:
-            x = self.slots.before_norm(name=f"before_norm{place}")(x, train=train)
+        train, zero = kwargs.pop("train"), kwargs.pop("zero", False)
+        init = {"scale_init": nn.initializers.zeros} if zero else {}
+        x = _call(conv(features, kernel, name=f"conv{place}", **kwargs), x, train)
+        x = self._insert(self.slots.before_norm, x, f"before_norm{place}", train=train)
         return self.factories.norm(name=f"norm{place}", **init)(x, train=train)
 
+    def _insert(self, make: Make | None, x: jax.Array, name: str, *, train: bool) -> jax.Array:
+        return x if make is None else make(name=name)(x, train=train)
+
     def _gate(self, x: jax.Array, placement: str, *, train: bool) -> jax.Array:
-        if self.slots.gate is None or self.slots.placement != placement:
-            return x
-        return self.slots.gate(name="gate")(x, train=train)
+        here = self.slots.placement == placement
+        return self._insert(self.slots.gate if here else None, x, "gate", train=train)
 
     def _close(self, x: jax.Array, branch: jax.Array, *, train: bool) -> jax.Array:
         """Adds branch and shortcut."""
         branch = self._gate(branch, "end", train=train)
-        if self.slots.branch_drop is not None:
-            branch = self.slots.branch_drop(name="branch_drop")(branch, train=train)
+        branch = self._insert(self.slots.branch_drop, branch, "branch_drop", train=train)
         short = self._gate(self._short(x, train=train), "res", train=train)
-        return self._gate(self.factories.act(short + branch), "final", train=train)
+        total = short + branch
+        return self._gate(
+            self.factories.act(total) if self.last_act else total, "final", train=train
+        )
 
     def _short(self, x: jax.Array, *, train: bool) -> jax.Array:
         if x.shape[-1] == self.features and self.strides == (1, 1, 1):
             return x
-        if self.shortcut == "pad":
-            time, height, width = self.strides
-            x = x[:, ::time, ::height, ::width]
-            return jnp.pad(x, [(0, 0)] * 4 + [(0, self.features - x.shape[-1])])
-        conv = Conv(self.features, (1, 1, 1), self.strides, dtype=x.dtype, name="shortcut_conv")
-        return self.factories.norm(name="shortcut_norm")(conv(x), train=train)
+        shortcut = SHORTCUTS[self.shortcut]
+        module = shortcut(
+            self.features, self.strides, self.factories.point, self.factories.norm, name="shortcut"
+        )
+        return module(x, train=train)
+
+
+def _call(conv: nn.Module, x: jax.Array, train: bool) -> jax.Array:
+    """Composed convolutions have norms inside and must know of training; plain ones need not."""
+    return conv(x, train=train) if getattr(conv, "composed", False) else conv(x)
 
 
 class BasicBlock(_Residual):
@@ -133,13 +157,13 @@ class BasicBlock(_Residual):
         """Maps `[B, T, H, W, C]` to `[B, T', H', W', features]`."""
         if self.slots.gate is not None and self.slots.placement == "top":
             raise ValueError("placement 'top' needs a bottleneck; a basic block has 'mid'")
-        act, kernel = self.factories.act, self.kernel_size
+        conv, width = self.factories.conv, self.width or self.features
+        first, second = self.kernels or ((3, 3, 3), (3, 3, 3))
         x = self._gate(x, "start", train=train)
-        y = self._conv_norm(
-            x, self.width or self.features, kernel, "1", train=train, strides=self.strides
-        )
-        y = self._gate(act(y), "mid", train=train)
-        y = self._conv_norm(y, self.features, kernel, "2", train=train, zero=self.zero_init)
+        y = self._insert(self.factories.enter, x, "enter", train=train)
+        y = self._conv_norm(conv, y, width, first, "1", train=train, strides=self.strides)
+        y = self._gate(self.factories.act(y), "mid", train=train)
+        y = self._conv_norm(conv, y, self.features, second, "2", train=train, zero=self.zero_init)
         return self._close(x, y, train=train)
 
 
@@ -149,14 +173,23 @@ class Bottleneck(_Residual):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to `[B, T', H', W', features]`."""
-        act, width = self.factories.act, self.width or self.features
+        parts, width = self.factories, self.width or self.features
+        first, second, third = self.kernels or ((1, 1, 1), (3, 3, 3), (1, 1, 1))
         x = self._gate(x, "start", train=train)
-        y = act(self._conv_norm(x, width, (1, 1, 1), "1", train=train))
+        y = self._insert(parts.enter, x, "enter", train=train)
+        y = parts.act(self._conv_norm(parts.point, y, width, first, "1", train=train))
+        y = self._insert(parts.adapt, y, "adapt", train=train)
         y = self._gate(y, "top", train=train)
-        groups = {} if self.groups == 1 else {"groups": self.groups}
+        more = {} if self.groups == 1 else {"groups": self.groups}
         y = self._conv_norm(
-            y, width, self.kernel_size, "2", train=train, strides=self.strides, **groups
+            parts.conv, y, width, second, "2", train=train, strides=self.strides, **more
         )
-        y = self._gate(act(y), "mid", train=train)
-        y = self._conv_norm(y, self.features, (1, 1, 1), "3", train=train, zero=self.zero_init)
+        y = self._insert(parts.excite, y, "excite", train=train)
+        y = self._gate((parts.middle_act or parts.act)(y), "mid", train=train)
+        y = self._conv_norm(
+            parts.point, y, self.features, third, "3", train=train, zero=self.zero_init
+        )
         return self._close(x, y, train=train)
+
+
+BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}

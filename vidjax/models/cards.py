@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
 
@@ -19,10 +21,11 @@ class ModelCard:
       mean: of the colours in [0, 1], subtracted.
       std: of the colours in [0, 1], divided by.
       paper: where the network is from.
-      tables: rows of the four works that it belongs to.
+      tables: the works' tables that it stands in, with the millions of parameters and the
+        billions of operations printed there.
       params: parameters with 400 classes.
       macs: multiply-adds of one clip of size `clip`, convolutions and matrix products.
-      notes: what is easily mistaken.
+      notes: what is easily mistaken, and why printed numbers differ.
     """
 
     name: str
@@ -50,3 +53,32 @@ class Variant:
     card: ModelCard
     build: Callable[..., nn.Module]
     options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the networks of one file share.
+
+    Attributes:
+      build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
+      options: names of the options that users may give.
+      facts: fields of all cards.
+    """
+
+    build: Callable[..., nn.Module]
+    options: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def variant(
+        self,
+        name: str,
+        shape: Mapping[str, Any],
+        params: int,
+        macs: int,
+        *tables: str,
+        **facts: Any,
+    ) -> Variant:
+        """A network of the family: what `build` is given, its cost, and facts of its own."""
+        fields = {**self.facts, **facts}
+        card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
+        return Variant(card, functools.partial(self.build, **shape), self.options)

@@ -1,0 +1,1 @@
+"""PyTorch checkpoints into Flax variables, one file for each source project."""

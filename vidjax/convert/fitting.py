@@ -1,0 +1,129 @@
+"""Laying the tensors of a checkpoint into a network's variables, and saying what fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vidjax.convert.layout import Path
+
+# PyTorch's order of axes, by their number, in ours: outputs last, inputs before them.
+AXES = {2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a checkpoint; paths are ours, keys the file's.
+
+    Attributes:
+      layout: whose names the file has.
+      loaded: paths whose tensor only had its axes ordered.
+      reshaped: paths whose tensor got or lost axes of length 1 as well.
+      reinitialised: paths of a classifier for other classes, which start anew.
+      missing: paths that the file has nothing for.
+      unused: keys that the network has no place for.
+      unfit: why, where key and path belong together and the shapes differ.
+    """
+
+    layout: str
+    loaded: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
+    reinitialised: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    unfit: tuple[str, ...] = ()
+
+    @property
+    def misfits(self) -> int:
+        """How many tensors did not find their place; a new classifier does not count."""
+        return len(self.missing) + len(self.unused)
+
+    def __str__(self) -> str:
+        """One line of counts, then what did not fit, by name."""
+        parts = ("loaded", "reshaped", "reinitialised", "missing", "unused")
+        counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in parts)
+        lines = [f"{self.layout}: {counts}"]
+        for part in parts[2:]:
+            names = getattr(self, part)
+            if names:
+                more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+                lines.append(f"  {part}: {', '.join(names[:6])}{more}")
+        return "\n".join([*lines, *(f"  {line}" for line in self.unfit[:6])])
+
+
+@dataclass
+class Fit:
+    """Tensors by path, and the report of how they came there."""
+
+    report: Report
+    values: Mapping[Path, np.ndarray] = field(repr=False)
+
+
+def fit(
+    layout: str,
+    tensors: Mapping[str, np.ndarray],
+    places: Mapping[str, Path],
+    shapes: Mapping[Path, tuple[int, ...]],
+) -> Fit:
+    """Gives each path the tensor that belongs there.
+
+    Args:
+      layout: the name for the report.
+      tensors: the checkpoint.
+      places: where each key belongs.
+      shapes: what the network has, by path.
+    """
+    values: dict[Path, np.ndarray] = {}
+    found: dict[str, list[str]] = {name: [] for name in ("loaded", "reshaped", "unused", "unfit")}
+    new_head = []
+    for key in sorted(tensors):
+        path = places.get(key)
+        if path is None or path not in shapes:
+            if not key.endswith("num_batches_tracked"):
+                found["unused"].append(key)
+            continue
+        value = ordered(tensors[key])
+        if squeezed(value.shape) == squeezed(shapes[path]):
+            same = value.shape == shapes[path]
+            found["loaded" if same else "reshaped"].append(_name(path))
+            values[path] = value.reshape(shapes[path])
+        elif path[1] == "head" and value.shape[:-1] == shapes[path][:-1]:
+            new_head.append(_name(path))
+        else:
+            found["unused"].append(key)
+            found["unfit"].append(
+                f"{key} {list(tensors[key].shape)} does not fit {_name(path)} {list(shapes[path])}"
+            )
+    reinitialised = tuple(sorted(new_head))
+    missing = {_name(path) for path in shapes if path not in values} - set(reinitialised)
+    lists = {name: tuple(items) for name, items in found.items()}
+    report = Report(layout, reinitialised=reinitialised, missing=tuple(sorted(missing)), **lists)
+    return Fit(report, values)
+
+
+def ordered(tensor: np.ndarray) -> np.ndarray:
+    """A PyTorch weight with its axes in our order: `[O, I, T, H, W]` as `[T, H, W, I, O]`."""
+    return tensor.transpose(AXES[tensor.ndim]) if tensor.ndim in AXES else tensor
+
+
+def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without its axes of length 1."""
+    return tuple(size for size in shape if size != 1)
+
+
+def nested(values: Mapping[Path, Any]) -> dict[str, Any]:
+    """A tree from its leaves by path."""
+    tree: dict[str, Any] = {}
+    for path, value in values.items():
+        node = tree
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        node[path[-1]] = value
+    return tree
+
+
+def _name(path: Path) -> str:
+    return "/".join(path[1:])

@@ -1,0 +1,203 @@
+"""PyTorch weights for our networks: the layout is recognised, the rest is said."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+import vidjax.convert
+from vidjax.convert.fitting import Fit, Report, fit, nested
+from vidjax.convert.layout import Layout, Path
+from vidjax.convert.reading import CheckpointError, read_tensors
+from vidjax.models.registry import create_model, model_card
+
+ALLOWED = ("missing", "unused")
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A checkpoint as variables of one of our networks.
+
+    Attributes:
+      variables: `{"params": ..., "batch_stats": ...}`, float32.
+      options: what `create_model` must be given beside the name to make the file's network.
+      num_classes: classes of the classifier.
+      mean: of the colours in [0, 1] that the weights were trained with.
+      std: of the colours in [0, 1].
+      frames: the number of frames that the weights fit; None is any.
+      report: what became of the file's tensors.
+    """
+
+    variables: dict[str, Any]
+    options: dict[str, Any]
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    frames: int | None
+    report: Report
+
+
+def load_torch(
+    name: str,
+    source: Any,
+    num_classes: int | None = None,
+    *,
+    allow: Collection[str] = (),
+    **options: Any,
+) -> dict[str, Any]:
+    """Variables of a network from a PyTorch checkpoint of any project that is known.
+
+    What is loaded, re-shaped, started anew, missing and unused is logged; `convert.loading.convert`
+    returns it. A file of another form of the network than ours, such as R(2+1)D as torchvision
+    builds it, is recognised by its shapes and names, and the log says which options
+    `create_model` needs for it.
+
+    Args:
+      name: one of `list_models()`.
+      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, or a state dict.
+      num_classes: classes of the network; None is the file's. For another number than the
+        file's the classifier starts anew.
+      allow: `missing`, `unused` or both: differences that are no error.
+      **options: of the network, as in `create_model`.
+
+    Returns:
+      `{"params": ..., "batch_stats": ...}`, float32.
+
+    Raises:
+      ValueError: the name or an option is unknown; the file is no checkpoint, would run code on
+        loading, or is of no known project; or more than the classifier differs.
+      FileNotFoundError: there is no such file.
+    """
+    return convert(name, source, num_classes, allow=allow, **options).variables
+
+
+def convert(
+    name: str,
+    source: Any,
+    num_classes: int | None = None,
+    *,
+    allow: Collection[str] = (),
+    **options: Any,
+) -> Converted:
+    """As `load_torch`, with the report and what else is known of the file."""
+    card = model_card(name)
+    for word in allow:
+        if word not in ALLOWED:
+            raise ValueError(f"allow = {word!r}: {' or '.join(ALLOWED)}")
+    tensors = read_tensors(source)
+    candidates = _recognise(name, tensors)
+    places = candidates[0][1]
+    classes = num_classes or _classes(tensors, places)
+    frames = _frames(tensors, places)
+    clip = (frames or card.clip[0], *card.clip[1:])
+    trials = []
+    for layout, places in candidates:
+        for form in layout.options(name):
+            chosen = {**form, **options}
+            model = create_model(name, num_classes=classes, **chosen)
+            fitted = fit(layout.name, tensors, places, _shapes(model, clip))
+            trials.append((fitted, layout, chosen, model))
+    fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
+    _judge(name, fitted.report, allow)
+    _tell(name, fitted.report, chosen, options)
+    mean, std = layout.colours_of(name) or (card.mean, card.std)
+    variables = _complete(model, clip, fitted)
+    return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
+
+
+@functools.cache
+def layouts() -> tuple[Layout, ...]:
+    """All layouts that the files of `vidjax.convert` list."""
+    modules = pkgutil.iter_modules(vidjax.convert.__path__)
+    found = (importlib.import_module(f"vidjax.convert.{info.name}") for info in modules)
+    return tuple(layout for module in found for layout in getattr(module, "LAYOUTS", ()))
+
+
+def sources(name: str) -> list[str]:
+    """Projects whose checkpoints of a network can be loaded."""
+    return [layout.name for layout in layouts() if layout.options(name)]
+
+
+def _recognise(
+    name: str, tensors: Mapping[str, np.ndarray]
+) -> list[tuple[Layout, dict[str, Path]]]:
+    """The layouts that have a place for most of the keys; several, where names are the same."""
+    known = [layout for layout in layouts() if layout.options(name)]
+    if not known:
+        raise ValueError(f"no project's checkpoints of {name} are known")
+    scored = [(layout, layout.places(tensors)) for layout in known]
+    most = max(len(places) for _, places in scored)
+    if 2 * most < sum(not key.endswith("num_batches_tracked") for key in tensors):
+        names = ", ".join(layout.name for layout in known)
+        example = ", ".join(sorted(tensors)[:3])
+        raise CheckpointError(
+            f"these are no weights of {name} as known from {names}: keys such as {example}"
+        )
+    return [(layout, places) for layout, places in scored if len(places) == most]
+
+
+def _classes(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int:
+    for key, path in places.items():
+        if path == ("params", "head", "kernel"):
+            return int(tensors[key].shape[0])
+    raise CheckpointError("there is no classifier in this file: say num_classes, allow missing")
+
+
+def _frames(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int | None:
+    """The number of frames that a matrix over time fits, where there is one."""
+    for key, path in places.items():
+        if path[-2:] == ("global1", "kernel"):
+            return int(tensors[key].shape[1])
+    return None
+
+
+def _shapes(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
+    batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), batch)
+    leaves = jax.tree_util.tree_leaves_with_path(variables)
+    return {tuple(part.key for part in path): leaf.shape for path, leaf in leaves}
+
+
+def _judge(name: str, report: Report, allow: Collection[str]) -> None:
+    wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
+    if wrong:
+        raise CheckpointError(
+            f"the file does not fit {name}; if it should, allow={wrong}.\n{report}"
+        )
+
+
+def _tell(name: str, report: Report, chosen: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    logging.info("%s: %s", name, report)
+    if report.reinitialised:
+        logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
+    if dict(chosen) != dict(given):
+        words = "".join(f", {key}={value!r}" for key, value in chosen.items())
+        logging.warning("the weights are those of create_model(%r%s)", name, words)
+
+
+def _complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
+    """The variables, with first values where the file has none."""
+    absent = {*fitted.report.missing, *fitted.report.reinitialised}
+
+    @jax.jit
+    def first(key: jax.Array) -> dict[str, jax.Array]:
+        variables = model.init(key, jnp.zeros((1, *clip, 3)), train=False)
+        leaves = jax.tree_util.tree_leaves_with_path(variables)
+        paths = {tuple(part.key for part in path): leaf for path, leaf in leaves}
+        # Only these are asked for, and the compiler leaves the rest of the network away.
+        return {"/".join(p): leaf for p, leaf in paths.items() if "/".join(p[1:]) in absent}
+
+    values: dict[Path, Any] = {p: jnp.asarray(v) for p, v in fitted.values.items()}
+    if absent:
+        values |= {tuple(p.split("/")): v for p, v in first(jax.random.key(0)).items()}
+    return nested(values)

@@ -1,0 +1,111 @@
+"""open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
+
+from vidjax.convert.layout import IMAGENET, Layout
+
+BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
+HEAD = ((r"cls_head\.fc_cls", "head"),)
+
+
+def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
+    """Rules of the network below `torch`; our modules' names begin with `ours`."""
+    block = f"{ours}layer{{layer}}/block{{index}}"
+    return (
+        (torch + r"conv1\.conv", f"{ours}stem_layer/conv"),
+        (torch + r"conv1\.bn", f"{ours}stem_layer/norm"),
+        (torch + BLOCK + r"(block\.)?conv(?P<conv>\d)\.conv(\.net)?", f"{block}/conv{{conv}}"),
+        (torch + BLOCK + r"(block\.)?conv(?P<conv>\d)\.bn", f"{block}/norm{{conv}}"),
+        (torch + BLOCK + r"(block\.)?downsample\.conv", f"{block}/shortcut/conv"),
+        (torch + BLOCK + r"(block\.)?downsample\.bn", f"{block}/shortcut/norm"),
+    )
+
+
+def _factorised(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
+    """Rules of a (2+1)D convolution named `torch`, which is a module `ours` here."""
+    return (
+        (torch + r"\.conv_s", f"{ours}/space"),
+        (torch + r"\.bn_s", f"{ours}/norm"),
+        (torch + r"\.conv_t", f"{ours}/time"),
+    )
+
+
+HERE = "layer{layer}/block{index}/"
+PLAIN = _path(r"backbone\.", "")
+IN_BLOCK = r"backbone\." + BLOCK
+CSN_IR = (
+    (IN_BLOCK + r"conv2\.0\.conv", HERE + "conv2"),
+    (IN_BLOCK + r"conv2\.0\.bn", HERE + "norm2"),
+)
+CSN_IP = (
+    (IN_BLOCK + r"conv2\.0\.conv", HERE + "conv2/point"),
+    (IN_BLOCK + r"conv2\.0\.bn", HERE + "conv2/norm"),
+    (IN_BLOCK + r"conv2\.1\.conv", HERE + "conv2/channelwise"),
+    (IN_BLOCK + r"conv2\.1\.bn", HERE + "norm2"),
+)
+X3D = (
+    (r"backbone\.conv1_s\.conv", "stem_layer/conv"),
+    (r"backbone\.conv1_t\.conv", "stem_layer/conv_time"),
+    (r"backbone\.conv1_t\.bn", "stem_layer/norm"),
+    (IN_BLOCK + r"se_module\.fc1", HERE + "excite/reduce"),
+    (IN_BLOCK + r"se_module\.fc2", HERE + "excite/expand"),
+    (r"backbone\.conv5\.conv", "neck/conv"),
+    (r"backbone\.conv5\.bn", "neck/norm"),
+    (r"cls_head\.fc1", "neck/expand"),
+    (r"cls_head\.fc2", "head"),
+)
+ADAPTIVE = (
+    (IN_BLOCK + r"tam\.L\.0", HERE + "adapt:local_kernel1"),
+    (IN_BLOCK + r"tam\.L\.1", HERE + "adapt/local_norm"),
+    (IN_BLOCK + r"tam\.L\.3", HERE + "adapt/local2"),
+    (IN_BLOCK + r"tam\.G\.0", HERE + "adapt/global1"),
+    (IN_BLOCK + r"tam\.G\.1", HERE + "adapt/global_norm"),
+    (IN_BLOCK + r"tam\.G\.3", HERE + "adapt/global2"),
+)
+TWO_PLUS_ONE = (
+    *_factorised(r"backbone\.conv1\.conv", "stem_layer/conv"),
+    *_factorised(IN_BLOCK + r"conv(?P<conv>\d)\.conv", HERE + "conv{conv}"),
+    *_factorised(IN_BLOCK + r"downsample\.conv", HERE + "shortcut/conv"),
+)
+SLOWFAST = (
+    *_path(r"backbone\.slow_path\.", "slow_"),
+    *_path(r"backbone\.fast_path\.", "fast_"),
+    (r"backbone\.slow_path\.conv1_lateral\.conv", "lateral1/conv"),
+    (r"backbone\.slow_path\.layer(?P<index>\d)_lateral\.conv", "lateral{index}/conv"),
+)
+MM_FORM = ({"form": "mmaction2"},)
+LAYOUTS = (
+    Layout(
+        "MMAction2",
+        (*PLAIN, *ADAPTIVE, *HEAD),
+        {
+            "slowonly_34": ({"temporal_convs": 2}, {}),
+            "slowonly_*": ({},),
+            "tsm_*": ({},),
+            "tam_50": ({},),
+        },
+        {"slowonly_*": IMAGENET},
+    ),
+    Layout(
+        "MMAction2 ir-CSN", (*CSN_IR, *PLAIN, *HEAD), {"ir_csn_*": ({},)}, {"ir_csn_*": IMAGENET}
+    ),
+    Layout(
+        "MMAction2 ip-CSN",
+        (*CSN_IP, *PLAIN, *HEAD),
+        {"ip_csn_*": ({},)},
+        {
+            "ip_csn_152": (
+                (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
+                (58.14765 / 255, 56.46975 / 255, 55.332195 / 255),
+            )
+        },
+    ),
+    Layout("MMAction2 X3D", (*X3D, *PLAIN), {"x3d_*": MM_FORM}),
+    Layout(
+        "MMAction2 R(2+1)D",
+        (*TWO_PLUS_ONE, *PLAIN, *HEAD),
+        {"r2plus1d_34": MM_FORM},
+        {"r2plus1d_34": IMAGENET},
+    ),
+    Layout(
+        "MMAction2 SlowFast", (*SLOWFAST, *HEAD), {"slowfast_*": MM_FORM}, {"slowfast_*": IMAGENET}
+    ),
+)

@@ -1,0 +1,39 @@
+"""alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones.
+
+Names as in torchvision's VideoResNet, with each middle convolution in a sequence of its own.
+"""
+
+from vidjax.convert.layout import Layout
+from vidjax.convert.video_resnet import (
+    BLOCK,
+    CONVS,
+    CONVS_2PLUS1D,
+    CONVS_IP,
+    ENDS,
+    STEM,
+    STEM_2PLUS1D,
+)
+
+NESTED = ((BLOCK + r"conv(?P<conv>\d)\.0\.0", "layer{layer}/block{index}/conv{conv}"),)
+NESTED_IP = ((BLOCK + r"conv2\.0\.3\.0", "layer{layer}/block{index}/conv2/channelwise"),)
+INPUT = ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
+
+LAYOUTS = (
+    Layout(
+        "SRTG R3D, ir-CSN",
+        (*STEM, *NESTED, *CONVS, *ENDS),
+        {"*r3d_*_e1": ({},), "ir_csn_*": ({"form": "thesis"},)},
+        {"ir_csn_*": INPUT},
+    ),
+    Layout(
+        "SRTG ip-CSN",
+        (*STEM, *NESTED_IP, *CONVS_IP[:2], *CONVS, *ENDS),
+        {"ip_csn_*": ({"form": "thesis"},)},
+        {"ip_csn_*": INPUT},
+    ),
+    Layout(
+        "SRTG R(2+1)D",
+        (*STEM_2PLUS1D, *CONVS_2PLUS1D, *CONVS, *ENDS),
+        {"r2plus1d_*_e1": ({},)},
+    ),
+)

@@ -1,0 +1,15 @@
+"""mit-han-lab/temporal-shift-module: TSM on torchvision's ResNet."""
+
+from vidjax.convert.layout import Layout
+
+BLOCK = r"base_model\.layer(?P<layer>\d)\.(?P<index>\d+)\.(net\.)?"
+RULES = (
+    (r"base_model\.conv1", "stem_layer/conv"),
+    (r"base_model\.bn1", "stem_layer/norm"),
+    (BLOCK + r"conv(?P<conv>\d)(\.net)?", "layer{layer}/block{index}/conv{conv}"),
+    (BLOCK + r"bn(?P<conv>\d)", "layer{layer}/block{index}/norm{conv}"),
+    (BLOCK + r"downsample\.0", "layer{layer}/block{index}/shortcut/conv"),
+    (BLOCK + r"downsample\.1", "layer{layer}/block{index}/shortcut/norm"),
+    (r"new_fc", "head"),
+)
+LAYOUTS = (Layout("temporal-shift-module", RULES, {"tsm_50": ({},)}),)

@@ -1,0 +1,32 @@
+"""The connection from a fast pathway to a slow one (SlowFast, ICCV 2019, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from vidjax.layers.conv import Conv
+
+
+class Lateral(nn.Module):
+    """Fast features at the slow pathway's rate, with twice the channels.
+
+    Attributes:
+      alpha: frames of the fast pathway for one of the slow.
+      kernel_size: of the convolution over time.
+      norm: factory of the norm, which an activation follows; None is neither.
+    """
+
+    alpha: int
+    kernel_size: int
+    norm: Callable[..., Any] | None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to `[B, T / alpha, H, W, 2 C]`."""
+        kernel, strides = (self.kernel_size, 1, 1), (self.alpha, 1, 1)
+        x = Conv(2 * x.shape[-1], kernel, strides, name="conv")(x)
+        return x if self.norm is None else nn.relu(self.norm(name="norm")(x, train=train))

@@ -1,0 +1,26 @@
+"""Channels weighed by what the whole clip shows of them (Hu et al., CVPR 2018)."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+
+from vidjax.layers.pooling import global_avg_pool
+
+
+class SqueezeExcite(nn.Module):
+    """Multiplies channels by sigmoid(W2 relu(W1 mean)).
+
+    Attributes:
+      width: channels between the two matrices.
+    """
+
+    width: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the same shape; the mean is over T, H and W."""
+        del train
+        squeezed = nn.relu(nn.Dense(self.width, name="reduce")(global_avg_pool(x)))
+        weights = nn.sigmoid(nn.Dense(x.shape[-1], name="expand")(squeezed))
+        return x * weights[:, None, None, None].astype(x.dtype)

@@ -1,0 +1,39 @@
+"""Channels moved along time (Lin et al.: TSM, ICCV 2019, section 3)."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+
+def temporal_shift(x: jax.Array, fraction: int = 8) -> jax.Array:
+    """Lets frames see a part of their neighbours' channels.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      fraction: of C channels, the first C // fraction come from the next frame, as many after
+        them from the frame before, zeros beyond the ends of the clip; the rest stays.
+
+    Returns:
+      `[B, T, H, W, C]`.
+    """
+    share = x.shape[-1] // fraction
+    edges = [(0, 0)] * 5
+    later, earlier = edges.copy(), edges.copy()
+    later[1], earlier[1] = (0, 1), (1, 0)
+    following = jnp.pad(x[:, 1:, ..., :share], later)
+    previous = jnp.pad(x[:, :-1, ..., share : 2 * share], earlier)
+    return jnp.concatenate([following, previous, x[..., 2 * share :]], axis=-1)
+
+
+class TemporalShift(nn.Module):
+    """`temporal_shift` as a module, for a block's entrance."""
+
+    fraction: int = 8
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the same shape."""
+        del train
+        return temporal_shift(x, self.fraction)

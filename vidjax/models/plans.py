@@ -1,0 +1,75 @@
+"""Plans of residual stages: which blocks they are made of, one by one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from vidjax.layers.norm import BatchNorm
+from vidjax.models.blocks import BLOCKS, Factories, Make, Triple
+
+Blocks = tuple[Make, ...]
+Vary = Callable[[int, int, int, Factories], Mapping[str, Any]]
+HALVING: tuple[Triple, ...] = ((1, 1, 1), (2, 2, 2), (2, 2, 2), (2, 2, 2))
+HALVING_SPACE: tuple[Triple, ...] = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
+DEPTHS = {
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 6, 3),
+    101: (3, 4, 23, 3),
+    152: (3, 8, 36, 3),
+    200: (3, 24, 36, 3),
+}
+
+
+def doubling(width: int) -> tuple[int, ...]:
+    """Widths of the four stages, each twice the one before."""
+    return tuple(width * 2**stage for stage in range(4))
+
+
+def make_norm(epsilon: float, group_size: int | None) -> Make:
+    """The factory of a network's norms."""
+    return functools.partial(BatchNorm, epsilon=epsilon, group_size=group_size)
+
+
+def block_plans(
+    block: str,
+    depths: Sequence[int],
+    features: Sequence[int],
+    widths: Sequence[int],
+    strides: Sequence[Triple],
+    inputs: int,
+    factories: Factories,
+    vary: Vary | None = None,
+    **fields: Any,
+) -> tuple[Blocks, ...]:
+    """The blocks of all stages, the first of each strided.
+
+    Args:
+      block: `basic` or `bottleneck`.
+      depths: number of blocks of each stage.
+      features: channels that each stage puts out.
+      widths: channels inside the blocks of each stage.
+      strides: of each stage's first block.
+      inputs: channels that come from the stem.
+      factories: of the blocks.
+      vary: `vary(stage, index, inputs, factories)` gives fields of a single block that differ;
+        stages and indices count from 0.
+      **fields: of all blocks.
+    """
+    stages = []
+    for stage, depth in enumerate(depths):
+        plans = []
+        for index in range(depth):
+            own = vary(stage, index, inputs, factories) if vary else {}
+            stride = strides[stage] if index == 0 else (1, 1, 1)
+            values = (
+                {"strides": stride, "width": widths[stage], "factories": factories}
+                | fields
+                | dict(own)
+            )
+            plans.append(functools.partial(BLOCKS[block], features[stage], **values))
+            inputs = features[stage]
+        stages.append(tuple(plans))
+    return tuple(stages)

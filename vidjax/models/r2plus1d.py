@@ -1,0 +1,155 @@
+"""R(2+1)D: residual networks of convolutions factorised into space and time.
+
+Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018. The
+projects that published such networks differ in stem, pooling and the channels in between; each
+is a `form`. The thesis' own backbones are `_e1`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from vidjax.layers.conv import Conv
+from vidjax.layers.conv2plus1d import Conv2Plus1D, mid_channels
+from vidjax.models.blocks import Factories, Make, Triple
+from vidjax.models.cards import Family
+from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
+from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.stem import POOL, POOL_SPACE, Stem
+
+FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
+PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
+
+
+def build(
+    *, depths: tuple[int, ...], block: str, form: str = "tran", width: int = 64, **options: Any
+) -> ResNet:
+    """An R(2+1)D network.
+
+    Args:
+      depths: blocks of each stage.
+      block: `basic` or `bottleneck`.
+      form: whose: `tran` (VMZ), `torchvision` (one number of middle channels a block, from the
+        block's input), `hara`, `pytorchvideo` (time before space, as many channels in between
+        as after), `mmaction2`, or `thesis` (bottleneck expansion 1).
+      width: channels of the stem and inside of stage 1.
+      **options: as in `make_resnet`.
+
+    Raises:
+      ValueError: the form is unknown.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
+    deep = block == "bottleneck"
+    stem_kernel, stem_mid, pool = _stem(form, deep)
+    expansion = 4 if deep and form != "thesis" else 1
+    epsilon = {"norm_epsilon": 1e-3} if form in ("tran", "mmaction2") else {}
+
+    def parts(norm: Make) -> Mapping[str, Any]:
+        conv = functools.partial(Conv2Plus1D, norm=norm, time_first=form == "pytorchvideo")
+        return {"conv": conv, "point": conv if form == "mmaction2" else Conv}
+
+    def stem(*, features: int, factories: Factories, name: str) -> Stem:
+        conv = functools.partial(factories.conv, mid=stem_mid) if stem_mid else Conv
+        own = dataclasses.replace(factories, conv=conv)
+        return Stem(features, stem_kernel, own, pool=pool, name=name)
+
+    return make_resnet(
+        stem=stem,
+        block=block,
+        depths=depths,
+        width=width,
+        features=doubling(width * expansion),
+        strides=PTV_STRIDES if form == "pytorchvideo" else HALVING,
+        parts=parts,
+        vary=_vary(form, width),
+        **(epsilon | options),
+    )
+
+
+def _stem(form: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | None]:
+    """Kernel, channels in between and max-pool of the stem."""
+    return {
+        "tran": ((3, 7, 7), 45, POOL_SPACE if deep else None),
+        "torchvision": ((3, 7, 7), 45, None),
+        "thesis": ((3, 7, 7), 45, POOL),
+        "hara": ((7, 7, 7), 110, POOL),
+        "pytorchvideo": ((1, 7, 7), 0, None),
+        "mmaction2": ((3, 7, 7), 83, POOL_SPACE),
+    }[form]
+
+
+def _vary(form: str, width: int) -> Vary | None:
+    """The middle channels of a block's convolutions, where they are not the convolution's own."""
+    choose: dict[str, Callable[[int, int], int]] = {
+        "torchvision": mid_channels,
+        "thesis": mid_channels,
+        "pytorchvideo": lambda inputs, outputs: outputs,
+    }
+    if form not in choose:
+        return None
+
+    def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+        mid = choose[form](inputs, width * 2**stage)
+        conv = functools.partial(factories.conv, mid=mid)
+        return {"factories": dataclasses.replace(factories, conv=conv)}
+
+    return vary
+
+
+_VMZ: dict[str, Any] = {
+    "clip": (32, 112, 112),
+    "frame_stride": 1,
+    "mean": (0.43216, 0.394666, 0.37645),
+    "std": (0.22803, 0.22145, 0.216989),
+    "paper": "Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, "
+    "CVPR 2018",
+    "notes": "Frames at 15 per second. BN epsilon 1e-3; VMZ's code gives PyTorch a momentum of "
+    "0.9, a Caffe2 value that means the opposite there: here 0.9 of the old statistics are kept. "
+    "Published are depths 34 and 152. The thesis' row R(2+1)D 'ResNet101' (5.1, 6.3: 63.6 / 152) "
+    "has the numbers of this network of 34 layers.",
+}
+_THESIS: dict[str, Any] = {
+    "clip": (16, 224, 224),
+    "frame_stride": 1,
+    "mean": (124 / 255, 117 / 255, 104 / 255),
+    "std": (1 / (0.0167 * 255),) * 3,
+    "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
+    "notes": "One number of middle channels a block, bottleneck expansion 1: the parameter counts "
+    "that the thesis prints. The operations printed are not reproduced by any common input.",
+}
+_OPTIONS = (*OPTIONS, "stem_width")
+_TRAN = Family(build, (*_OPTIONS, "form"), _VMZ)
+_E1 = Family(functools.partial(build, form="thesis"), _OPTIONS, _THESIS)
+
+
+def _shape(depth: int) -> dict[str, Any]:
+    return {"block": "basic" if depth < 50 else "bottleneck", "depths": DEPTHS[depth]}
+
+
+VARIANTS = (
+    _TRAN.variant("r2plus1d_18", _shape(18), 33_370_839, 82_992_412_672),
+    _TRAN.variant(
+        "r2plus1d_34",
+        _shape(34),
+        63_697_175,
+        152_355_715_072,
+        "thesis 5.1: 63.6 / 152",
+        "thesis 6.3: 63.6 / 152",
+    ),
+    _TRAN.variant("r2plus1d_50", _shape(50), 46_985_057, 30_488_508_416),
+    _TRAN.variant("r2plus1d_101", _shape(101), 86_050_785, 45_774_125_056),
+    _TRAN.variant("r2plus1d_152", _shape(152), 118_226_785, 64_656_357_376),
+    _E1.variant(
+        "r2plus1d_34_e1", _shape(34), 61_831_661, 40_279_490_560, "thesis 4.2: 61.8 / 37.8"
+    ),
+    _E1.variant(
+        "r2plus1d_50_e1", _shape(50), 34_863_287, 24_830_224_896, "thesis 4.2: 34.8 / 83.3"
+    ),
+    _E1.variant(
+        "r2plus1d_101_e1", _shape(101), 67_218_231, 37_495_450_112, "thesis 4.2: 67.2 / 163"
+    ),
+)

@@ -1,0 +1,61 @@
+"""3D ResNeXt: bottlenecks whose middle convolution is grouped (Hara et al., CVPR 2018)."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from vidjax.models.cards import Family
+from vidjax.models.plans import DEPTHS, doubling
+from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.stem import Stem
+
+
+def build(*, width: int = 64, groups: int = 32, **options: Any) -> ResNet:
+    """A 3D ResNeXt.
+
+    Args:
+      width: channels of the stem; blocks work at twice as many and leave at four times.
+      groups: of the middle convolutions, the cardinality.
+      **options: as in `make_resnet`.
+
+    Raises:
+      ValueError: the groups do not divide the width of the blocks.
+    """
+    if 2 * width % groups:
+        raise ValueError(
+            f"width = {width}: its blocks have {2 * width} channels, not divisible into "
+            f"{groups} groups"
+        )
+    return make_resnet(
+        stem=functools.partial(Stem, kernel_size=(7, 7, 7)),
+        block="bottleneck",
+        width=width,
+        features=doubling(4 * width),
+        inner=doubling(2 * width),
+        groups=groups,
+        **options,
+    )
+
+
+_FAMILY = Family(
+    build,
+    (*OPTIONS, "groups", "stem_width"),
+    {
+        "clip": (16, 112, 112),
+        "frame_stride": 1,
+        "mean": (0.4345, 0.4051, 0.3775),
+        "std": (0.2768, 0.2713, 0.2737),
+        "paper": "Hara, Kataoka, Satoh: Can Spatiotemporal 3D CNNs Retrace the History of 2D "
+        "CNNs and ImageNet? CVPR 2018",
+        "notes": "The published network, with a stem of 64 channels; later code has 128 "
+        "(stem_width). Table 7.1 prints twice the multiply-adds at 16x224x224 and elementwise "
+        "operations.",
+    },
+)
+
+VARIANTS = (
+    _FAMILY.variant(
+        "resnext3d_101", {"depths": DEPTHS[101]}, 48_340_816, 9_567_715_328, "CFP 7.1: - / 76.96"
+    ),
+)

@@ -1,0 +1,109 @@
+"""Shortcuts of residual blocks whose output has another shape than their input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+Triple = tuple[int, int, int]
+
+
+class _Shortcut(nn.Module):
+    """What shortcuts are made from.
+
+    Attributes:
+      features: channels of the block's output.
+      strides: of the block.
+      conv: factory of 1x1x1 convolutions.
+      norm: factory of norms.
+    """
+
+    features: int
+    strides: Triple
+    conv: Callable[..., Any]
+    norm: Callable[..., Any]
+
+    def _project(self, x: jax.Array, strides: Triple, *, train: bool) -> jax.Array:
+        conv = self.conv(self.features, (1, 1, 1), strides, name="conv")
+        return conv(x, train=train) if getattr(conv, "composed", False) else conv(x)
+
+
+class Projection(_Shortcut):
+    """Strided 1x1x1 convolution and norm (He et al. 2015, option B)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the block's output shape."""
+        return self.norm(name="norm")(self._project(x, self.strides, train=train), train=train)
+
+
+class BareProjection(_Shortcut):
+    """Strided 1x1x1 convolution, with a norm only where the number of channels changes.
+
+    X3D in PyTorchVideo's form.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the block's output shape."""
+        y = self._project(x, self.strides, train=train)
+        return y if x.shape[-1] == self.features else self.norm(name="norm")(y, train=train)
+
+
+class AverageProjection(_Shortcut):
+    """Mean over 3x3 pictures with the block's stride, then 1x1x1 convolution and norm (bLNet).
+
+    What lies outside of the picture counts as zeros. Without a change of channels there is
+    nothing but the mean, without a stride only the projection.
+    """
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the block's output shape."""
+        if self.strides != (1, 1, 1):
+            window, strides = (1, 1, 3, 3, 1), (1, *self.strides, 1)
+            pads = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
+            x = lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, window, strides, pads) / 9
+        if x.shape[-1] == self.features:
+            return x
+        return self.norm(name="norm")(self._project(x, (1, 1, 1), train=train), train=train)
+
+
+class Pad(_Shortcut):
+    """Every stride-th element, and empty channels after the others (option A)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the block's output shape."""
+        del train
+        return _widen(x, self.strides, (0, self.features - x.shape[-1]))
+
+
+class PadAround(_Shortcut):
+    """The same with half of the empty channels before the others."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the block's output shape."""
+        del train
+        before = (self.features - x.shape[-1]) // 2
+        return _widen(x, self.strides, (before, self.features - x.shape[-1] - before))
+
+
+def _widen(x: jax.Array, strides: Triple, channels: tuple[int, int]) -> jax.Array:
+    time, height, width = strides
+    return jnp.pad(x[:, ::time, ::height, ::width], [(0, 0)] * 4 + [channels])
+
+
+SHORTCUTS = {
+    "projection": Projection,
+    "bare_projection": BareProjection,
+    "average_projection": AverageProjection,
+    "pad": Pad,
+    "pad_around": PadAround,
+}

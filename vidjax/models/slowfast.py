@@ -1,0 +1,211 @@
+"""SlowFast: a slow wide pathway and a fast thin one (Feichtenhofer et al., ICCV 2019).
+
+The network takes the fast pathway's frames and picks the slow ones itself. After the stem and
+the first three stages a strided convolution over time carries the fast features over to the
+slow pathway, where they stand behind its own channels.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vidjax.layers.lateral import Lateral
+from vidjax.layers.pooling import global_avg_pool
+from vidjax.models.blocks import Factories, Make, Slots
+from vidjax.models.cards import Family
+from vidjax.models.interface import check_clip, classify
+from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, block_plans, doubling, make_norm
+from vidjax.models.resnet import OPTIONS
+from vidjax.models.slowonly import bottleneck_kernels
+from vidjax.models.stage import Stage
+from vidjax.models.stem import POOL_SPACE, Stem
+
+FORMS = ("pytorchvideo", "mmaction2")
+BETA = 8
+
+
+class SlowFast(nn.Module):
+    """A SlowFast network.
+
+    Sown outputs are the slow pathway's; those of the fast one have `fast_` before their names.
+
+    Attributes:
+      num_classes: number of logits.
+      alpha: frames of the fast pathway for one of the slow.
+      slow: blocks of the slow pathway's stages.
+      fast: blocks of the fast pathway's stages.
+      stems: of the slow and of the fast pathway.
+      lateral: makes the connections.
+      form: `pytorchvideo`, or `mmaction2`, which picks every alpha-th frame for the slow pathway
+        and puts the fast features first before the classifier.
+      dropout, scan, dtype, slots: as in `ResNet`; the slots are those of both pathways.
+    """
+
+    num_classes: int
+    alpha: int
+    slow: tuple[Blocks, ...]
+    fast: tuple[Blocks, ...]
+    stems: tuple[Make, Make]
+    lateral: Make
+    form: str = "pytorchvideo"
+    dropout: float = 0.5
+    scan: bool = False
+    dtype: Any = jnp.float32
+    slots: tuple[Slots, ...] = (Slots(),) * 4
+
+    @nn.compact
+    def __call__(self, clip: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
+
+        Raises:
+          ValueError: the clip has another shape, or T is no multiple of alpha.
+        """
+        check_clip(clip)
+        clip = clip.astype(self.dtype)
+        slow = self.stems[0](name="slow_stem_layer")(clip[:, self._slow_frames(clip)], train=train)
+        fast = self.stems[1](name="fast_stem_layer")(clip, train=train)
+        self._sow("stem", slow, fast)
+        for number in range(1, 5):
+            lateral = self.lateral(name=f"lateral{number}")(fast, train=train)
+            slow = jnp.concatenate([slow, lateral], axis=-1)
+            slots = self.slots[number - 1]
+            slow_stage = Stage(self.slow[number - 1], slots, self.scan, name=f"slow_layer{number}")
+            fast_stage = Stage(self.fast[number - 1], slots, self.scan, name=f"fast_layer{number}")
+            slow, fast = slow_stage(slow, train=train), fast_stage(fast, train=train)
+            self._sow(f"stage{number}", slow, fast)
+        pooled = [global_avg_pool(slow), global_avg_pool(fast)]
+        features = jnp.concatenate(pooled[:: -1 if self.form == "mmaction2" else 1], axis=-1)
+        return classify(self, features, self.num_classes, self.dropout, train=train)
+
+    def _slow_frames(self, clip: jax.Array) -> np.ndarray:
+        length = clip.shape[1]
+        if length % self.alpha:
+            raise ValueError(
+                f"SlowFast takes one frame in {self.alpha} for its slow pathway: T = {length} is "
+                f"no multiple of it"
+            )
+        if self.form == "mmaction2":
+            return np.arange(0, length, self.alpha)
+        # PyTorchVideo spreads them from the first frame to the last.
+        return np.linspace(0, length - 1, length // self.alpha).astype(int)
+
+    def _sow(self, name: str, slow: jax.Array, fast: jax.Array) -> None:
+        self.sow("intermediates", name, slow)
+        self.sow("intermediates", f"fast_{name}", fast)
+
+
+def build(
+    *,
+    depths: tuple[int, ...],
+    alpha: int,
+    lateral_kernel: int,
+    temporal_blocks: int | None = None,
+    form: str = "pytorchvideo",
+    width: int = 64,
+    **options: Any,
+) -> SlowFast:
+    """A SlowFast network.
+
+    Args:
+      depths: blocks of each stage.
+      alpha: frames of the fast pathway for one of the slow.
+      lateral_kernel: size of the connections, over time.
+      temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
+      form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
+      width: channels of the slow stem; the fast one has an eighth.
+      **options: as in `make_resnet`.
+
+    Raises:
+      ValueError: the form is unknown, or an eighth of the width is not a whole number.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
+    if width % BETA:
+        raise ValueError(
+            f"width = {width}: a multiple of {BETA}, the fast pathway has a part of it"
+        )
+    norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
+    factories = Factories(norm=norm)
+    fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
+    plans = functools.partial(_plans, depths, temporal_blocks, factories, **fields)
+    stem = functools.partial(Stem, factories=factories, pool=POOL_SPACE)
+    return SlowFast(
+        alpha=alpha,
+        slow=plans(width, slow=True),
+        fast=plans(width // BETA, slow=False),
+        stems=(
+            functools.partial(stem, features=width, kernel_size=(1, 7, 7)),
+            functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
+        ),
+        lateral=functools.partial(
+            Lateral, alpha, lateral_kernel, None if form == "mmaction2" else norm
+        ),
+        form=form,
+        **options,
+    )
+
+
+def _plans(
+    depths: tuple[int, ...],
+    temporal_blocks: int | None,
+    factories: Factories,
+    width: int,
+    *,
+    slow: bool,
+    **fields: Any,
+) -> tuple[Blocks, ...]:
+    """The blocks of one pathway."""
+
+    def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+        late = temporal_blocks is not None and stage == 2 and index >= temporal_blocks
+        return {"kernels": bottleneck_kernels(1 if late or (slow and stage < 2) else 3)}
+
+    widths, outputs = doubling(width), doubling(4 * width)
+    return block_plans(
+        "bottleneck", depths, outputs, widths, HALVING_SPACE, width, factories, vary, **fields
+    )
+
+
+_FAMILY = Family(
+    build,
+    (*OPTIONS, "form"),
+    {
+        "clip": (32, 224, 224),
+        "frame_stride": 2,
+        "mean": (0.45, 0.45, 0.45),
+        "std": (0.225, 0.225, 0.225),
+        "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
+        "notes": "The clip holds the fast pathway's frames. Printed operations are those at "
+        "256x256. The published training starts with empty branches (zero_init).",
+    },
+)
+
+
+def _shape(depth: int, alpha: int, kernel: int, **more: Any) -> dict[str, Any]:
+    return {"depths": DEPTHS[depth], "alpha": alpha, "lateral_kernel": kernel, **more}
+
+
+VARIANTS = (
+    _FAMILY.variant(
+        "slowfast_50", _shape(50, 4, 7), 34_566_488, 50_308_583_424, "thesis 4.2: 34.4 / 65.7"
+    ),
+    _FAMILY.variant(
+        "slowfast_50_4x16", _shape(50, 8, 5), 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8"
+    ),
+    _FAMILY.variant("slowfast_101", _shape(101, 4, 5), 62_826_968, 96_396_644_352),
+    _FAMILY.variant(
+        "slowfast_101_16x8",
+        _shape(101, 4, 5, temporal_blocks=6),
+        53_774_808,
+        163_094_597_632,
+        "thesis 4.2: 53.7 / 213",
+        clip=(64, 224, 224),
+    ),
+)

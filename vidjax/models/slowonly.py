@@ -1,0 +1,97 @@
+"""SlowOnly: the slow pathway of SlowFast by itself (Feichtenhofer et al., ICCV 2019, section 3.1).
+
+No stride in time anywhere; convolutions over time in stages 3 and 4 alone. A bottleneck has its
+own in its first convolution. A basic block has it in the first of its two as PySlowFast does, or
+in both (`temporal_convs=2`) as MMAction2 does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from vidjax.models.blocks import Factories, Triple
+from vidjax.models.cards import Family
+from vidjax.models.plans import DEPTHS, HALVING_SPACE, Vary, doubling
+from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.stem import POOL_SPACE, Stem
+
+
+def bottleneck_kernels(time: int) -> tuple[Triple, ...]:
+    """Sizes of a bottleneck's convolutions with `time` frames in the first."""
+    return (time, 1, 1), (1, 3, 3), (1, 1, 1)
+
+
+def build(*, block: str, temporal_convs: int = 1, width: int = 64, **options: Any) -> ResNet:
+    """A SlowOnly network.
+
+    Args:
+      block: `basic` or `bottleneck`.
+      temporal_convs: convolutions over time in a basic block of stages 3 and 4, 1 or 2.
+      width: channels of the stem and inside of stage 1.
+      **options: as in `make_resnet`.
+
+    Raises:
+      ValueError: a bottleneck has one convolution over time, a basic block one or two.
+    """
+    if temporal_convs not in (1, 2) or (block == "bottleneck" and temporal_convs != 1):
+        raise ValueError(
+            f"temporal_convs = {temporal_convs}: 1, or in basic blocks (slowonly_34) 2"
+        )
+    return make_resnet(
+        stem=functools.partial(Stem, kernel_size=(1, 7, 7), pool=POOL_SPACE),
+        block=block,
+        width=width,
+        features=doubling(width * (4 if block == "bottleneck" else 1)),
+        strides=HALVING_SPACE,
+        vary=_basic(temporal_convs) if block == "basic" else _bottleneck,
+        **({"dropout": 0.5} | options),
+    )
+
+
+def _bottleneck(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+    return {"kernels": bottleneck_kernels(3 if stage >= 2 else 1)}
+
+
+def _basic(temporal_convs: int) -> Vary:
+    def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+        first = 3 if stage >= 2 else 1
+        second = first if temporal_convs == 2 else 1
+        return {"kernels": ((first, 3, 3), (second, 3, 3))}
+
+    return vary
+
+
+_FACTS: dict[str, Any] = {
+    "clip": (8, 224, 224),
+    "frame_stride": 8,
+    "mean": (0.45, 0.45, 0.45),
+    "std": (0.225, 0.225, 0.225),
+    "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
+    "notes": "Tested at 256x256 over 30 views. The published training starts with empty "
+    "branches (zero_init) and has dropout 0.5. Table 5.2 prints 26.6 M, which no form of it has; "
+    "its 27.3 operations are those of 4 frames at 256x256.",
+}
+_DEEP = Family(build, OPTIONS, _FACTS)
+_BASIC = Family(
+    build,
+    (*OPTIONS, "temporal_convs"),
+    _FACTS
+    | {
+        "notes": "No public definition: one convolution over time a block, as PySlowFast's rule "
+        "says, costs about what slowonly_50 does; with temporal_convs=2 it is MMAction2's, with "
+        "61,008,080 parameters."
+    },
+)
+
+
+def _shape(depth: int) -> dict[str, Any]:
+    return {"block": "basic" if depth < 50 else "bottleneck", "depths": DEPTHS[depth]}
+
+
+VARIANTS = (
+    _BASIC.variant("slowonly_34", _shape(34), 39_774_416, 44_103_704_576),
+    _DEEP.variant("slowonly_50", _shape(50), 32_454_096, 41_740_828_672, "thesis 5.2: 26.6 / 27.3"),
+    _DEEP.variant("slowonly_101", _shape(101), 60_359_120, 85_414_019_072),
+)

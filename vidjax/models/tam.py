@@ -1,0 +1,84 @@
+"""Two networks over frames whose temporal module goes by the name of TAM.
+
+`tam_50` is TANet with the Temporal Adaptive Module of Liu et al. (ICCV 2021), whose numbers the
+thesis prints; `tam_ibm_50` has the Temporal Aggregation Module of Fan et al. (NeurIPS 2019), which
+the thesis cites for them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from vidjax.layers.pooling import max_pool
+from vidjax.layers.temporal_adaptive import TemporalAdaptive
+from vidjax.layers.temporal_aggregation import TemporalAggregation
+from vidjax.models import resnet2d
+from vidjax.models.blocks import Make
+from vidjax.models.cards import Family
+from vidjax.models.plans import DEPTHS
+from vidjax.models.resnet import OPTIONS, ResNet
+from vidjax.models.tsm import FrameFeatures
+
+
+def build(**options: Any) -> ResNet:
+    """TANet: temporal adaptive modules after each bottleneck's first activation.
+
+    Args:
+      **options: as in `make_resnet`.
+    """
+
+    def parts(norm: Make) -> Mapping[str, Any]:
+        return {"adapt": functools.partial(TemporalAdaptive, norm)}
+
+    whole = {"neck": FrameFeatures}
+    return resnet2d.build(frames=None, parts=parts, whole=whole, **({"dropout": 0.5} | options))
+
+
+def build_ibm(**options: Any) -> ResNet:
+    """Temporal aggregation at the entrance of every branch, and half the frames after 3 stages.
+
+    Args:
+      **options: as in `make_resnet`.
+    """
+    halve = functools.partial(max_pool, window=(3, 1, 1), strides=(2, 1, 1))
+    return resnet2d.build(
+        frames=None,
+        parts=lambda norm: {"enter": TemporalAggregation},
+        whole={"neck": FrameFeatures, "transitions": (halve, halve, halve, None)},
+        **({"dropout": 0.5} | options),
+    )
+
+
+_LIU = Family(
+    build,
+    OPTIONS,
+    {
+        "clip": (16, 224, 224),
+        "frame_stride": 4,
+        "paper": "Liu et al.: TAM: Temporal Adaptive Module for Video Recognition, ICCV 2021",
+        "notes": "Its weights fit one number of frames: 25,590,320 parameters at 8, 25,597,744 "
+        "at 16. The thesis prints the operations at 16x256x256, and cites Fan et al. for them.",
+        **resnet2d.IMAGENET,
+    },
+)
+_IBM = Family(
+    build_ibm,
+    OPTIONS,
+    {
+        "clip": (32, 224, 224),
+        "frame_stride": 2,
+        "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
+        "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
+        "notes": "The module on a plain ResNet-50; the paper's own network is blvnet_tam_50.",
+        **resnet2d.IMAGENET,
+    },
+)
+
+VARIANTS = (
+    _LIU.variant(
+        "tam_50", {"depths": DEPTHS[50]}, 25_597_744, 65_429_702_656, "thesis 4.2: 25.6 / 86"
+    ),
+    _IBM.variant("tam_ibm_50", {"depths": DEPTHS[50]}, 24_366_992, 56_855_494_656),
+)

@@ -1,0 +1,67 @@
+"""TSM: an image network whose frames exchange channels (Lin et al., ICCV 2019)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vidjax.layers.temporal_shift import TemporalShift
+from vidjax.models import resnet2d
+from vidjax.models.blocks import Make
+from vidjax.models.cards import Family
+from vidjax.models.plans import DEPTHS
+from vidjax.models.resnet import OPTIONS, ResNet
+
+
+class FrameFeatures(nn.Module):
+    """Mean of each frame over space: frames are classified one by one."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to float32 `[B, T, C]`."""
+        del train
+        return jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
+
+
+def build(*, fraction: int = 8, **options: Any) -> ResNet:
+    """A ResNet over frames with shifts at the entrance of every branch.
+
+    Args:
+      fraction: one in so many channels comes from the next frame, as many from the one before.
+      **options: as in `make_resnet`.
+    """
+
+    def parts(norm: Make) -> Mapping[str, Any]:
+        return {"enter": functools.partial(TemporalShift, fraction)}
+
+    return resnet2d.build(
+        frames=None,
+        parts=parts,
+        whole={"neck": FrameFeatures},
+        **({"dropout": 0.5} | options),
+    )
+
+
+_FAMILY = Family(
+    build,
+    (*OPTIONS, "fraction"),
+    {
+        "clip": (8, 224, 224),
+        "frame_stride": 8,
+        "paper": "Lin, Gan, Han: TSM: Temporal Shift Module for Efficient Video Understanding, "
+        "ICCV 2019",
+        "notes": "The printed 65 are the multiply-adds of 16 frames.",
+        **resnet2d.IMAGENET,
+    },
+)
+
+VARIANTS = (
+    _FAMILY.variant(
+        "tsm_50", {"depths": DEPTHS[50]}, 24_327_632, 32_703_643_648, "thesis 4.2: 24.3 / 65"
+    ),
+)

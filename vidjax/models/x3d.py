@@ -1,0 +1,169 @@
+"""X3D: small networks grown one axis at a time (Feichtenhofer, CVPR 2020).
+
+Channel-wise convolutions, squeeze-excitation in every second block, swish inside of bottlenecks
+that widen 2.25 times; no stride in time, four in space.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from vidjax.layers.channelwise import channelwise
+from vidjax.layers.conv import Conv
+from vidjax.layers.pooling import global_avg_pool
+from vidjax.layers.squeeze_excite import SqueezeExcite
+from vidjax.models.blocks import Factories, Make
+from vidjax.models.cards import Family
+from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+
+FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
+
+
+def round_width(width: float, least: int = 8) -> int:
+    """The nearest multiple of 8 that is not below 0.9 of the width, at least `least`."""
+    rounded = max(least, int(width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * width else rounded
+
+
+class Stem(nn.Module):
+    """Convolution over space, channel-wise convolution over time, norm, activation.
+
+    Attributes:
+      features: channels of the output.
+      factories: the network's parts.
+    """
+
+    features: int
+    factories: Factories
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, 3]` to `[B, T, H/2, W/2, features]`."""
+        x = Conv(self.features, (1, 3, 3), (1, 2, 2), name="conv")(x)
+        x = channelwise(self.features, (5, 1, 1), name="conv_time")(x)
+        return self.factories.act(self.factories.norm(name="norm")(x, train=train))
+
+
+class Neck(nn.Module):
+    """Widening convolution, global mean, and a matrix to the classifier's features.
+
+    Attributes:
+      width: channels before the mean.
+      features: what the classifier gets.
+      norm: factory of the norm.
+    """
+
+    width: int
+    features: int
+    norm: Make
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to float32 `[B, features]`."""
+        x = Conv(self.width, (1, 1, 1), name="conv")(x)
+        x = global_avg_pool(nn.relu(self.norm(name="norm")(x, train=train)))
+        return nn.relu(nn.Dense(self.features, use_bias=False, name="expand")(x))
+
+
+def build(
+    *,
+    depths: tuple[int, ...],
+    widths: tuple[int, ...],
+    form: str = "pytorchvideo",
+    width: int | None = None,
+    neck: int = 2048,
+    **options: Any,
+) -> ResNet:
+    """An X3D network.
+
+    Args:
+      depths: blocks of each stage.
+      widths: channels that each stage puts out, as published; the stem has the first.
+      form: `pytorchvideo`, or `mmaction2`, with a norm in the first shortcut of stage 1 too.
+      width: channels of the stem; other widths keep their proportion to it. None is as published.
+      neck: features that the classifier gets.
+      **options: as in `make_resnet`.
+
+    Raises:
+      ValueError: the form is unknown.
+    """
+    if form not in FORMS:
+        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
+    if width is not None:
+        widths = tuple(width * value // widths[0] for value in widths)
+    inner = tuple(int(2.25 * value) for value in widths)
+
+    def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+        if index % 2:
+            return {}
+        excite = functools.partial(SqueezeExcite, round_width(inner[stage] / 16))
+        return {"factories": dataclasses.replace(factories, excite=excite)}
+
+    def parts(norm: Make) -> Mapping[str, Any]:
+        return {"conv": channelwise, "middle_act": nn.swish}
+
+    def make_neck(norm: Make) -> Mapping[str, Any]:
+        return {"neck": functools.partial(Neck, inner[-1], neck, norm)}
+
+    defaults: dict[str, Any] = {"dropout": 0.5, "shortcut": FORMS[form]}
+    return make_resnet(
+        stem=Stem,
+        block="bottleneck",
+        depths=depths,
+        width=widths[0],
+        features=widths,
+        inner=inner,
+        strides=((1, 2, 2),) * 4,
+        parts=parts,
+        whole=make_neck,
+        vary=vary,
+        **(defaults | options),
+    )
+
+
+_FAMILY = Family(
+    build,
+    (*OPTIONS, "form", "neck"),
+    {
+        "mean": (0.45, 0.45, 0.45),
+        "std": (0.225, 0.225, 0.225),
+        "paper": "Feichtenhofer: X3D: Expanding Architectures for Efficient Video Recognition, "
+        "CVPR 2020",
+        "notes": "The published training starts with empty branches (zero_init). Tested at "
+        "182x182 (XS, S), 256x256 (M) and 356x356 (L, XL), where the printed operations are "
+        "counted; the printed parameters of XL leave out the norms'.",
+    },
+)
+_SMALL = {"depths": (3, 5, 11, 7), "widths": (24, 48, 96, 192)}
+_LARGE = {"depths": (5, 10, 25, 15), "widths": (24, 48, 96, 192)}
+_WIDE = {"depths": (5, 10, 25, 15), "widths": (32, 72, 136, 280)}
+
+VARIANTS = (
+    _FAMILY.variant("x3d_xs", _SMALL, 3_794_274, 605_256_512, clip=(4, 160, 160), frame_stride=12),
+    _FAMILY.variant("x3d_s", _SMALL, 3_794_274, 1_962_892_112, clip=(13, 160, 160), frame_stride=6),
+    _FAMILY.variant("x3d_m", _SMALL, 3_794_274, 4_732_468_736, clip=(16, 224, 224), frame_stride=5),
+    _FAMILY.variant(
+        "x3d_l",
+        _LARGE,
+        6_153_384,
+        18_367_710_176,
+        "thesis 5.1: 6.1 / 24.8",
+        clip=(16, 312, 312),
+        frame_stride=5,
+    ),
+    _FAMILY.variant(
+        "x3d_xl",
+        _WIDE,
+        11_095_840,
+        35_837_627_616,
+        "thesis 5.1: 11.0 / 48.4",
+        clip=(16, 312, 312),
+        frame_stride=5,
+    ),
+)
