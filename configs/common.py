@@ -13,7 +13,13 @@ def base() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.dtype = "float32"
-    config.model = {"name": "r3d_18", "options": {}}
+    config.model = {
+        "name": "r3d_18",
+        "options": {},
+        "weights": "",
+        "mean": config_dict.placeholder(tuple),
+        "std": config_dict.placeholder(tuple),
+    }
     config.data = {
         "name": "marionette",
         "manifest": "",

@@ -12,10 +12,20 @@ _HOMES = {
     "list_models": "vidjax.models.registry",
     "model_card": "vidjax.models.registry",
     "count_cost": "vidjax.evaluation.cost",
+    "load_torch": "vidjax.convert.loading",
 }
-_PACKAGES = ("data", "evaluation", "layers", "methods", "models", "program", "training")
+_PACKAGES = (
+    "convert",
+    "data",
+    "evaluation",
+    "layers",
+    "methods",
+    "models",
+    "program",
+    "training",
+)
 
-__all__ = ["count_cost", "create_model", "list_models", "model_card"]
+__all__ = ["count_cost", "create_model", "list_models", "load_torch", "model_card"]
 
 
 def __getattr__(name: str) -> Any:

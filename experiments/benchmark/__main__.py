@@ -2,6 +2,7 @@
 
 Example:
   python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
+  python -m experiments.benchmark kernels --only=channel-wise
 """
 
 import importlib
@@ -9,7 +10,7 @@ import sys
 
 from absl import app
 
-PARTS = ("models",)
+PARTS = ("models", "kernels")
 
 
 def main() -> None:

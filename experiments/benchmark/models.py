@@ -22,7 +22,9 @@ from vidjax.training.step import Step
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
-_WIDTH = flags.DEFINE_integer("width", 64, "channels of the stem")
+_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
+_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
+_SCAN = flags.DEFINE_bool("scan", False, "compile equal blocks once")
 _CLASSES = flags.DEFINE_integer("classes", 400, "classes")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
@@ -66,24 +68,18 @@ def main(arguments: Sequence[str]) -> None:
     """Times the peers in turns and prints the table."""
     del arguments
     shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
+    given = {"width": _WIDTH.value, "depths": depths, "scan": _SCAN.value or None}
+    options = {name: value for name, value in given.items() if value is not None}
     model = vidjax.create_model(
-        _MODEL.value,
-        num_classes=_CLASSES.value,
-        width=_WIDTH.value,
-        dtype=jnp.dtype(_DTYPE.value),
+        _MODEL.value, num_classes=_CLASSES.value, dtype=jnp.dtype(_DTYPE.value), **options
     )
     peers: dict[str, Callable[[], object]] = {}
     peers["vidjax"], compile_seconds = make_step(model, shape)
     if _LAX.value:
         with force_lowering("lax"):
             peers["XLA's own convolutions"], _ = make_step(model, shape)
-    if importlib.util.find_spec("torch"):
-        from experiments.benchmark import torch_peer
-
-        for name, last in (("contiguous", False), ("channels_last_3d", True)):
-            peers[f"torch eager {name}"] = torch_peer.train_step(model, shape, channels_last=last)
-    else:
-        print("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
+    peers |= _torch_peers(shape, depths)
     times = time_in_turns(peers, _ROUNDS.value)
     macs = 3 * count_cost(model, shape).macs
     best = min((ms for name, ms in times.items() if "torch" in name), default=None)
@@ -91,8 +87,29 @@ def main(arguments: Sequence[str]) -> None:
         (name, f"{ms:.0f}", f"{ms / best:.2f}" if best else "-", f"{2e-6 * macs / ms:.0f}")
         for name, ms in times.items()
     ]
+    sizes = "".join(f", {name} {value}" for name, value in options.items())
     title = (
-        f"{_MODEL.value}, width {_WIDTH.value}, batch {shape[0]} of {shape[1:4]}, "
-        f"{_DTYPE.value}, {jax.default_backend()}; compiled in {compile_seconds:.1f} s"
+        f"{_MODEL.value}{sizes}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, "
+        f"{jax.default_backend()}; compiled in {compile_seconds:.1f} s"
     )
     print_table(title, ("train step", "ms", "of torch's best", "GFLOP/s"), rows)
+
+
+def _torch_peers(
+    shape: tuple[int, ...], depths: tuple[int, ...] | None
+) -> dict[str, Callable[[], object]]:
+    if not importlib.util.find_spec("torch"):
+        print("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
+        return {}
+    from experiments.benchmark import torch_peer
+
+    peers: dict[str, Callable[[], object]] = {}
+    for name, last in (("contiguous", False), ("channels_last_3d", True)):
+        peer = torch_peer.network(_MODEL.value, _CLASSES.value, _WIDTH.value, depths)
+        if peer is None:
+            print(f"There is no {_MODEL.value} in PyTorch here; it is timed alone.")
+            return {}
+        peers[f"torch eager {name}"] = torch_peer.train_step(
+            peer, shape, _CLASSES.value, channels_last=last
+        )
+    return peers

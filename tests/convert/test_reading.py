@@ -168,11 +168,15 @@ def test_size_may_be_a_torch_size(form, path):
     assert read_one(form, path, one).shape == (3, 4)
 
 
-def test_shared_storage_is_read_once_and_cannot_be_written(form, path):
+@pytest.mark.parametrize("kind", ["Float", "Half"])
+def test_shared_storage_is_read_once_and_cannot_be_written(form, path, kind):
     tree = mapping(
-        a=tensor(form, (12,), (1,)), b=tensor(form, (2,), (6,), 3), c=tensor(form, (1,), (1,), 4)
+        a=tensor(form, (12,), (1,), kind=kind),
+        b=tensor(form, (2,), (6,), 3, kind=kind),
+        c=tensor(form, (1,), (1,), 4, kind=kind),
     )
-    got = read_tensors(write(form, path, tree, {"0": TWELVE}))
+    block = TWELVE.astype({"Float": "<f4", "Half": "<f2"}[kind])
+    got = read_tensors(write(form, path, tree, {"0": block}))
     assert_same(got, {"a": TWELVE, "b": TWELVE[3::6], "c": TWELVE[4:5]})
     assert np.shares_memory(got["a"], got["b"])
     with pytest.raises(ValueError, match="read-only"):
@@ -303,12 +307,9 @@ def test_prefix_of_data_parallel(names, expected):
     ],
     ids=lambda record: type(record).__name__,
 )
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_harmless_records_are_passed_over(form, path, record, protocol):
-    dumped = pickle.dumps(record, protocol)[2:-1]
-    for spelling in (dumped, dumped.replace(b"numpy._core.", b"numpy.core.")):
-        if spelling is not dumped and protocol == 4:
-            continue  # there the names have their lengths before them
+def test_harmless_records_are_passed_over(form, path, record):
+    new = literal(record)
+    for spelling in (new, new.replace(b"numpy._core.", b"numpy.core.")):  # before NumPy 2
         tree = mapping(best=spelling, w=tensor(form, (12,), (1,)))
         assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE})
 
@@ -337,15 +338,16 @@ class Payload:
 
 
 def payloads(marker):
-    touch = f"open({str(marker)!r}, 'w').close()"
+    touch, at = f"open({str(marker)!r}, 'w').close()", literal(str(marker))
     return {
         f"{os.name}.system": literal(Payload(os.system, f"touch {marker}")),
         "os.system": call("os.system", literal(f"touch {marker}")),
         "__builtin__.eval": literal(Payload(eval, touch)),
         "builtins.exec": call("builtins.exec", literal(touch)),
-        "builtins.open": call("builtins.open", literal(str(marker)), literal("w")),
-        "subprocess.Popen": literal(Payload(subprocess.Popen, ["touch", str(marker)])),
-        "pathlib.Path.touch": pickle.dumps(Payload(Path.touch, marker), 4)[2:-1],
+        "builtins.open": call("builtins.open", at, literal("w")),
+        "subprocess.Popen": call("subprocess.Popen", literal(["touch", str(marker)])),
+        "os.mkdir": literal("os") + literal("mkdir") + b"\x93" + several(at) + b"R",
+        "os.makedirs": b"(" + at + b"ios\nmakedirs\n",
     }
 
 
@@ -365,10 +367,9 @@ def test_the_payloads_do_work_on_a_trusting_reader(tmp_path, name):
 @pytest.mark.parametrize("name", PAYLOADS)
 def test_code_is_not_run(form, path, name):
     marker = path.with_name("marker")
-    shown = name.replace("pathlib.Path.touch", "builtins.getattr|pathlib.Path.*")
     tree = mapping(w=tensor(form, (12,), (1,)), extra=payloads(marker)[name])
     write(form, path, tree, {"0": TWELVE})
-    with pytest.raises(CheckpointError, match=rf"weights.pth asks to run '({shown})' on loading"):
+    with pytest.raises(CheckpointError, match=f"weights.pth asks to run '{name}' on loading"):
         read_tensors(path)
     assert not marker.exists()
 
@@ -456,10 +457,8 @@ def test_a_file_cannot_change_the_reader(form, path, name):
     ],
 )
 def test_tensors_stay_inside_their_storage(form, path, size, stride, offset):
-    blocks = {"0": TWELVE, "1": TWELVE}
-    tree = mapping(w=tensor(form, size, stride, offset))
     with pytest.raises(CheckpointError, match="weights.pth has 'w', which cannot be read: "):
-        read_tensors(write(form, path, tree, blocks if form == "zip" else {"0": TWELVE}))
+        read_one(form, path, tensor(form, size, stride, offset))
 
 
 def test_numbers_that_are_stored_negated_are_refused(form, path):
@@ -510,7 +509,7 @@ def test_impossible_lengths_in_a_legacy_file(path, count):
     tree = mapping(w=tensor("legacy", (12,), (1,), kind="Byte"))
     whole = write_legacy(path, tree, {"0": np.zeros(12, "u1")}).read_bytes()
     path.write_bytes(whole[:-20] + struct.pack("<q", count) + whole[-12:])
-    with pytest.raises(CheckpointError, match="truncated"):
+    with pytest.raises(CheckpointError, match="is truncated|seems to be damaged"):
         read_tensors(path)
 
 
@@ -541,13 +540,13 @@ def test_changed_bytes_of_a_pickle_raise_one_error_or_none(form, path):
 )
 def test_other_files(path, content):
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="weights.pth is (neither a PyTorch|damaged)"):
+    with pytest.raises(CheckpointError, match="weights.pth (is neither|seems to be damaged)"):
         read_tensors(path)
 
 
 def test_other_archives(path):
     np.savez(path.with_suffix(".npz"), w=TWELVE)
-    with pytest.raises(CheckpointError, match="weights.npz is a zip file that PyTorch did not"):
+    with pytest.raises(CheckpointError, match="weights.npz is a zip file, but torch.save did not"):
         read_tensors(path.with_suffix(".npz"))
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("sys_info"), io.BytesIO())
@@ -559,7 +558,7 @@ def test_compressed_zip(path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", pickled(mapping(w=tensor("zip", (12,), (1,)))))
         archive.writestr("archive/data/0", TWELVE.tobytes())
-    with pytest.raises(CheckpointError, match="is a zip file that PyTorch did not save"):
+    with pytest.raises(CheckpointError, match="is a zip file, but torch.save did not"):
         read_tensors(path)
 
 
@@ -706,8 +705,9 @@ def torch():
     return pytest.importorskip("torch")
 
 
-def save(torch, form, path, value):
-    torch.save(value, path, _use_new_zipfile_serialization=form == "zip")
+def save(torch, form, path, value, protocol=2):
+    zipped = form == "zip"
+    torch.save(value, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
     return path
 
 
@@ -744,9 +744,10 @@ def examples(torch):
     )
 
 
-def test_pytorch_file(torch, form, path):
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_pytorch_file(torch, form, path, protocol):
     state = examples(torch)
-    got = read_tensors(save(torch, form, path, state))
+    got = read_tensors(save(torch, form, path, state, protocol))
     assert_same(got, numbers(torch, state))
 
 
@@ -764,7 +765,8 @@ def test_pytorch_mapping(torch):
     assert_same(got, expected)
 
 
-def test_pytorch_training_state(torch, form, path):
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+def test_pytorch_training_state(torch, form, path, protocol):
     model = torch.nn.DataParallel(
         torch.nn.Sequential(torch.nn.Conv3d(3, 4, 3), torch.nn.BatchNorm3d(4))
     )
@@ -783,17 +785,9 @@ def test_pytorch_training_state(torch, form, path):
         "dtype": torch.bfloat16,
         "shape": torch.Size([1, 2]),
     }
-    got = read_tensors(save(torch, form, path, state))
+    got = read_tensors(save(torch, form, path, state, protocol))
     assert_same(got, numbers(torch, model.module.state_dict()))
     assert got["1.num_batches_tracked"] == 1
-
-
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_pytorch_pickle_protocols(torch, form, path, protocol):
-    zipped = form == "zip"
-    state = examples(torch)
-    torch.save(state, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
-    assert_same(read_tensors(path), numbers(torch, state))
 
 
 def test_pytorch_whole_model_is_refused(torch, form, path):

@@ -103,7 +103,7 @@ def read_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except Exception as error:  # damaged bytes make the parsers raise nearly anything
-        why = error if isinstance(error, CheckpointError) else f"is damaged or truncated: {error!r}"
+        why = error if isinstance(error, CheckpointError) else f"seems to be damaged: {error!r}"
         name = "the mapping" if isinstance(source, Mapping) else source
         raise CheckpointError(f"{name} {why}") from error
 
@@ -125,7 +125,7 @@ def _from_zip(stream: io.BufferedReader) -> dict[str, np.ndarray]:
         compressed = {entry.filename: entry.compress_type for entry in archive.infolist()}
         root = next((n[: -len("data.pkl")] for n in compressed if n.endswith("/data.pkl")), None)
         if root is None or any(compressed.values()):  # which could grow without limit
-            raise CheckpointError("is a zip file that PyTorch did not save")
+            raise CheckpointError("is a zip file, but torch.save did not write it")
         if f"{root}byteorder" in compressed and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError("is big-endian: save it anew on a little-endian machine")
         tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from vidjax.layers.lowering import forced
@@ -41,7 +42,8 @@ def max_pool(
     pads = _pads(padding, x.shape[1:4], window, strides)
     if (forced() if lowering == "auto" else lowering) == "lax":
         full = ((0, 0), *pads, (0, 0))
-        lowest = jnp.array(-jnp.inf, x.dtype)
+        # A constant: only with one is this the maximum that JAX can differentiate.
+        lowest = np.array(-np.inf, x.dtype)
         return lax.reduce_window(x, lowest, lax.max, (1, *window, 1), (1, *strides, 1), full)
     # Width first: then ties fall to the first element in the order of T, H, W.
     for axis in (2, 1, 0):

@@ -59,6 +59,8 @@ class BLVNet(nn.Module):
           ValueError: the clip has another shape, or an odd number of frames.
         """
         check_clip(clip)
+        if min(self.depths[:3]) < 2:
+            raise ValueError(f"depths = {self.depths}: at least 2 in each of the first 3 stages")
         if clip.shape[1] % 2:
             raise ValueError(f"bLVNet takes pairs of frames: T = {clip.shape[1]} is odd")
         parts = Factories(norm=make_norm(self.norm_epsilon, self.norm_group_size))

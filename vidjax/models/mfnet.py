@@ -99,9 +99,14 @@ class MFNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has another shape, or the groups do not divide the width.
         """
         check_clip(clip)
+        if self.width % (6 * self.groups):
+            raise ValueError(
+                f"width = {self.width}: not a multiple of {6 * self.groups}, which the stem's "
+                f"sixth of it needs for {self.groups} groups"
+            )
         norm = functools.partial(BatchNorm, group_size=self.norm_group_size)
         x = Conv(self.width // 6, (3, 5, 5), (1, 2, 2), name="stem_conv")(clip.astype(self.dtype))
         x = nn.relu(norm(name="stem_norm")(x, train=train))

@@ -8,6 +8,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Triple = tuple[int, int, int]
@@ -68,7 +69,9 @@ class AverageProjection(_Shortcut):
         if self.strides != (1, 1, 1):
             window, strides = (1, 1, 3, 3, 1), (1, *self.strides, 1)
             pads = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
-            x = lax.reduce_window(x, jnp.zeros((), x.dtype), lax.add, window, strides, pads) / 9
+            # A constant zero: only with one is this the sum that JAX can differentiate.
+            zero = np.zeros((), x.dtype)
+            x = lax.reduce_window(x, zero, lax.add, window, strides, pads) / 9
         if x.shape[-1] == self.features:
             return x
         return self.norm(name="norm")(self._project(x, (1, 1, 1), train=train), train=train)

@@ -128,25 +128,22 @@ def build(
     if form not in FORMS:
         raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
     if width % BETA:
-        raise ValueError(
-            f"width = {width}: a multiple of {BETA}, the fast pathway has a part of it"
-        )
+        raise ValueError(f"width = {width}: not a multiple of {BETA}, for the fast pathway")
     norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
     factories = Factories(norm=norm)
     fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
     plans = functools.partial(_plans, depths, temporal_blocks, factories, **fields)
+    lateral_norm = None if form == "mmaction2" else norm
     stem = functools.partial(Stem, factories=factories, pool=POOL_SPACE)
     return SlowFast(
         alpha=alpha,
-        slow=plans(width, slow=True),
-        fast=plans(width // BETA, slow=False),
+        slow=plans(width=width, slow=True),
+        fast=plans(width=width // BETA, slow=False),
         stems=(
             functools.partial(stem, features=width, kernel_size=(1, 7, 7)),
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
-        lateral=functools.partial(
-            Lateral, alpha, lateral_kernel, None if form == "mmaction2" else norm
-        ),
+        lateral=functools.partial(Lateral, alpha, lateral_kernel, lateral_norm),
         form=form,
         **options,
     )
@@ -161,7 +158,6 @@ def _plans(
     slow: bool,
     **fields: Any,
 ) -> tuple[Blocks, ...]:
-    """The blocks of one pathway."""
 
     def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
         late = temporal_blocks is not None and stage == 2 and index >= temporal_blocks
@@ -173,19 +169,17 @@ def _plans(
     )
 
 
-_FAMILY = Family(
-    build,
-    (*OPTIONS, "form"),
-    {
-        "clip": (32, 224, 224),
-        "frame_stride": 2,
-        "mean": (0.45, 0.45, 0.45),
-        "std": (0.225, 0.225, 0.225),
-        "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
-        "notes": "The clip holds the fast pathway's frames. Printed operations are those at "
-        "256x256. The published training starts with empty branches (zero_init).",
-    },
-)
+_FACTS: dict[str, Any] = {
+    "clip": (32, 224, 224),
+    "frame_stride": 2,
+    "mean": (0.45, 0.45, 0.45),
+    "std": (0.225, 0.225, 0.225),
+    "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
+    "notes": "The clip holds the fast pathway's frames. Printed operations are at 256x256. "
+    "The published training starts with empty branches (zero_init).",
+}
+_FAMILY = Family(build, (*OPTIONS, "form"), _FACTS)
+_LONG = Family(build, (*OPTIONS, "form"), _FACTS | {"clip": (64, 224, 224)})
 
 
 def _shape(depth: int, alpha: int, kernel: int, **more: Any) -> dict[str, Any]:
@@ -200,12 +194,11 @@ VARIANTS = (
         "slowfast_50_4x16", _shape(50, 8, 5), 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8"
     ),
     _FAMILY.variant("slowfast_101", _shape(101, 4, 5), 62_826_968, 96_396_644_352),
-    _FAMILY.variant(
+    _LONG.variant(
         "slowfast_101_16x8",
         _shape(101, 4, 5, temporal_blocks=6),
         53_774_808,
         163_094_597_632,
         "thesis 4.2: 53.7 / 213",
-        clip=(64, 224, 224),
     ),
 )

@@ -34,7 +34,9 @@ class Stage(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the shape of the last block's output."""
-        for _, run in itertools.groupby(enumerate(self.blocks, 1), lambda item: _key(item[1])):
+        # The first block gets what no other does: channels of the stage before.
+        numbered = enumerate(self.blocks, start=1)
+        for _, run in itertools.groupby(numbered, lambda item: (item[0] == 1, _key(item[1]))):
             numbers, makes = zip(*run, strict=True)
             names = [f"block{number}" for number in numbers]
             if self.scan and len(names) > 1 and not self.is_initializing():

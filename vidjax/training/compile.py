@@ -41,8 +41,8 @@ def compile_step(
     step = Step(
         network.module,
         optimizer,
-        mean=network.card.mean,
-        std=network.card.std,
+        mean=network.mean,
+        std=network.std,
         label_smoothing=config.train.label_smoothing,
         accumulate=config.train.accumulate,
         ema=config.train.ema,

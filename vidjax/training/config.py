@@ -21,10 +21,21 @@ class ConfigError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """`name` as in `vidjax.list_models()`; `options` go to `vidjax.create_model`."""
+    """The network.
+
+    Attributes:
+      name: as in `vidjax.list_models()`.
+      options: go to `vidjax.create_model`.
+      weights: folder of converted weights to start from; empty starts from random ones.
+      mean: of the colours in [0, 1]; None is that of the weights, or of the network's card.
+      std: of the colours in [0, 1]; likewise.
+    """
 
     name: str
     options: Mapping[str, Any]
+    weights: str
+    mean: tuple[float, float, float] | None
+    std: tuple[float, float, float] | None
 
 
 @dataclasses.dataclass(frozen=True)

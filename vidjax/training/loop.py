@@ -32,6 +32,7 @@ from vidjax.training.scoring import Scorer
 from vidjax.training.sharding import to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
+from vidjax.training.weights import resolve, start_from
 from vidjax.training.workdir import claim
 
 
@@ -50,6 +51,7 @@ def train(config: Config, workdir: Path) -> Outcome:
       ValueError: configuration, data or checkpoint do not fit; it says what to change.
       NonFiniteError: a loss or gradient is not finite.
     """
+    config = resolve(config)
     with ProgressLine() as progress:
         experiment = Experiment.open(config, progress.count)
         claim(workdir, config, experiment.network.classes)
@@ -96,6 +98,9 @@ class _Run:
         if steps:
             state, run = self._checkpoints.restore(step, like=state)
             self._progress.note(f"resuming after step {step} of {self.plan.total}")
+        elif self._config.model.weights:
+            weights = Path(self._config.model.weights)
+            state = start_from(state, weights, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step)
         # A run killed between a checkpoint and its evaluation owes the evaluation.

@@ -14,7 +14,6 @@ from jax.sharding import Mesh
 
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
-from vidjax.models.cards import ModelCard
 from vidjax.models.registry import create_model, model_card
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
@@ -48,9 +47,14 @@ class Network:
         return network
 
     @property
-    def card(self) -> ModelCard:
-        """Facts of the network, among them its colour normalisation."""
-        return model_card(self.config.model.name)
+    def mean(self) -> tuple[float, float, float]:
+        """Mean of the colours in [0, 1] that it is made for."""
+        return self.config.model.mean or model_card(self.config.model.name).mean
+
+    @property
+    def std(self) -> tuple[float, float, float]:
+        """Standard deviation of the colours in [0, 1]."""
+        return self.config.model.std or model_card(self.config.model.name).std
 
     @functools.cached_property
     def module(self) -> nn.Module:
@@ -106,6 +110,6 @@ class Network:
 
     def probabilities(self, variables: Any, clip: jax.Array) -> jax.Array:
         """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
-        flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.card.mean, self.card.std)
+        flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.mean, self.std)
         logits = self.module.apply(variables, flat, train=False)
         return jax.nn.softmax(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)

@@ -1,0 +1,95 @@
+"""Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from absl import flags
+
+from experiments.benchmark.rounds import print_table, time_in_turns
+from vidjax.layers.conv import Triple, conv3d
+
+_KERNEL_ROUNDS = flags.DEFINE_integer("kernel_rounds", 5, "rounds to take the median of")
+_ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A convolution: its input `[B, T, H, W, C]`, kernel, outputs, strides and groups."""
+
+    name: str
+    shape: tuple[int, int, int, int, int]
+    kernel: Triple
+    features: int
+    strides: Triple = (1, 1, 1)
+    groups: int = 1
+
+
+CASES = (
+    Case("3x3x3, 64 channels", (4, 8, 28, 28, 64), (3, 3, 3), 64),
+    Case("1x3x3, 64 channels", (4, 8, 28, 28, 64), (1, 3, 3), 64),
+    Case("channel-wise 3x3x3, 54", (1, 8, 56, 56, 54), (3, 3, 3), 54, groups=54),
+    Case("channel-wise 3x3x3, 432", (1, 8, 14, 14, 432), (3, 3, 3), 432, groups=432),
+    Case("channel-wise strided, 54", (1, 8, 56, 56, 54), (3, 3, 3), 54, (1, 2, 2), 54),
+    Case("channel-wise 5x1x1, 24", (1, 16, 56, 56, 24), (5, 1, 1), 24, groups=24),
+    Case("32 groups, 128", (1, 8, 28, 28, 128), (3, 3, 3), 128, groups=32),
+    Case("32 groups, 512", (1, 2, 7, 7, 512), (3, 3, 3), 512, groups=32),
+)
+
+
+def passes(case: Case, lowering: str) -> Callable[[], object]:
+    """The result and both gradients of a convolution in one of our lowerings."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jax.random.normal(keys[0], case.shape)
+    kernel_shape = (*case.kernel, case.shape[-1] // case.groups, case.features)
+    kernel = jax.random.normal(keys[1], kernel_shape)
+    conv = functools.partial(conv3d, strides=case.strides, groups=case.groups, lowering=lowering)
+
+    def both(x: jax.Array, kernel: jax.Array, cotangent: jax.Array) -> Any:
+        y, back = jax.vjp(conv, x, kernel)
+        return y, back(cotangent)
+
+    output = jax.eval_shape(conv, x, kernel)
+    cotangent = jax.random.normal(keys[2], output.shape)
+    compiled = jax.jit(both).lower(x, kernel, cotangent).compile()
+    return lambda: jax.block_until_ready(compiled(x, kernel, cotangent))
+
+
+def torch_passes(case: Case) -> Callable[[], object]:
+    """The same in PyTorch eager, channels last."""
+    import torch
+
+    batch, *sizes, channels = case.shape
+    layout = torch.channels_last_3d
+    x = torch.randn(batch, channels, *sizes).contiguous(memory_format=layout).requires_grad_()
+    pads = tuple(size // 2 for size in case.kernel)
+    module = torch.nn.Conv3d(
+        channels, case.features, case.kernel, case.strides, pads, groups=case.groups, bias=False
+    ).to(memory_format=layout)
+    cotangent = torch.randn_like(module(x))
+    return lambda: torch.autograd.grad(module(x), (x, module.weight), cotangent)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Times each case in turns and prints the table."""
+    del arguments
+    rows = []
+    for case in CASES:
+        if _ONLY.value not in case.name:
+            continue
+        peers = {"vidjax": passes(case, "auto"), "XLA": passes(case, "lax")}
+        if importlib.util.find_spec("torch"):
+            peers["torch"] = torch_passes(case)
+        times = time_in_turns(peers, _KERNEL_ROUNDS.value)
+        ours = times["vidjax"]
+        ratios = [
+            f"{times[peer] / ours:.1f}" if peer in times else "-" for peer in ("XLA", "torch")
+        ]
+        rows.append((case.name, f"{ours:.1f}", *ratios))
+    title = f"Convolution and both gradients, float32, {jax.default_backend()}"
+    print_table(title, ("case", "ms", "times faster than XLA", "than torch eager"), rows)

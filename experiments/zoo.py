@@ -1,0 +1,69 @@
+"""Prints the table of all networks, as in docs/models.md.
+
+Example:
+  python -m experiments.zoo > docs/models.md
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from absl import app
+
+from vidjax.convert.loading import sources
+from vidjax.models.registry import list_models, model_card
+
+HEAD = """# The networks
+
+Parameters with 400 classes; multiply-adds (MAC) of one clip of the size given, of convolutions
+and matrix products only. Both are counted from the network's program (`vidjax.count_cost`),
+equal to counts of the published code to the last parameter and within 0.5 % of the
+multiply-adds (`tests/convert/test_parity.py`). \"Printed\" are the numbers of the four works,
+millions of parameters / billions of operations, and are the papers', not ours. \"Weights\" are
+projects whose checkpoints `vidjax.load_torch` reads.
+
+Written by `python -m experiments.zoo > docs/models.md`.
+"""
+
+
+def row(name: str) -> str:
+    """A network's line of the table."""
+    card = model_card(name)
+    clip = "x".join(map(str, card.clip))
+    cells = (
+        f"`{name}`",
+        f"{card.params:,}",
+        f"{card.macs / 1e9:.3f} G",
+        f"{clip}, stride {card.frame_stride}",
+        "; ".join(card.tables) or "-",
+        "; ".join(sources(name)) or "-",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> str:
+    """The whole page: a table, and for each group of networks its paper and its notes."""
+    lines = [HEAD]
+    lines += ["| network | parameters | MAC | clip | printed | weights |"]
+    lines += ["| --- | ---: | ---: | --- | --- | --- |"]
+    lines += [row(name) for name in list_models()]
+    lines += ["\n## Sources, and where numbers differ\n"]
+
+    def origin(name: str) -> tuple[str, str]:
+        return model_card(name).paper, model_card(name).notes
+
+    for (paper, notes), names in itertools.groupby(sorted(list_models(), key=origin), origin):
+        lines.append(f"- {', '.join(f'`{name}`' for name in names)}: {paper}.")
+        if notes:
+            lines.append(f"  {notes}")
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> None:
+    """Prints the page."""
+    del arguments
+    print(table())
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,65 @@
+"""Logits of published PyTorch networks against ours; the table in docs/parity.md.
+
+Example:
+  python -m tests.convert.parity > docs/parity.md
+"""
+
+import platform
+import zlib
+from datetime import date
+from importlib import metadata
+
+import jax
+import numpy as np
+
+import vidjax
+from tests import references
+from tests.conftest import shared_folder
+from vidjax.convert.loading import convert
+
+
+def difference(shared, reference):
+    """Largest difference of the logits, in standard deviations of the reference's.
+
+    The weights and the clip are made anew by the rule that the reference was made by; their
+    checksums tell a wrong generator from a wrong network.
+    """
+    golden = np.load(shared / f"golden/zoo/{reference}.npz")
+    state = references.state_dict(references.key_list(shared, reference), float(golden["gain"]))
+    assert references.state_checksum(state) == int(golden["state_checksum"])
+    clip = references.clip(tuple(golden["input_shape"]), int(golden["input_seed"]))
+    assert zlib.crc32(clip.tobytes()) == int(golden["input_checksum"])
+
+    name, options = references.NETWORKS[reference]
+    converted = convert(name, state)
+    assert converted.options == options
+    model = vidjax.create_model(name, num_classes=converted.num_classes, **converted.options)
+    with jax.default_matmul_precision("highest"):
+        run = jax.jit(lambda variables, x: model.apply(variables, x, train=False))
+        logits = np.asarray(run(converted.variables, references.channels_last(clip)))
+    expected = golden["logits64"]
+    return float(np.abs(logits - expected).max() / expected.std())
+
+
+def main():
+    """Prints the table of all references that are there."""
+    shared = shared_folder()
+    print("# Parity with PyTorch\n")
+    print(
+        "Largest difference between our logits in float32 at the highest matmul precision and\n"
+        "those of the published PyTorch code in float64, in standard deviations of the latter,\n"
+        "for the same weights and clips of 4 to 24 frames at 32 to 64 pixels. The tests allow\n"
+        "1e-4.\n"
+    )
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax", "numpy"))
+    print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")
+    print(f"{platform.machine()} CPU, {versions}.\n")
+    print("| reference | ours | difference |\n| --- | --- | ---: |")
+    for reference in references.names(shared / "golden/zoo", ".npz"):
+        name, options = references.NETWORKS[reference]
+        words = "".join(f", {key}={value!r}" for key, value in options.items())
+        print(f"| {reference} | `{name}{words}` | {difference(shared, reference):.1e} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Published networks by the names of their key lists, and the rules their logits were made by."""
+
+import json
+import zlib
+
+import numpy as np
+
+CLIP_SEED = 20240229
+
+
+def _form(name):
+    return {"form": name}
+
+
+# Reference -> our name and the options of its form.
+NETWORKS = {
+    "blvnet-tam-50": ("blvnet_tam_50", {}),
+    "i3d": ("i3d", {}),
+    "i3d-piergiaj": ("i3d", {}),
+    "ip-csn-50": ("ip_csn_50", {}),
+    "ip-csn-101": ("ip_csn_101", {}),
+    "ip-csn-152": ("ip_csn_152", {}),
+    "ir-csn-50": ("ir_csn_50", {}),
+    "ir-csn-101": ("ir_csn_101", {}),
+    "ir-csn-101-ptv": ("ir_csn_101", _form("pytorchvideo")),
+    "ir-csn-152": ("ir_csn_152", {}),
+    "mfnet": ("mfnet", {}),
+    "mm-ipcsn-152": ("ip_csn_152", {}),
+    "mm-ircsn-50": ("ir_csn_50", {}),
+    "mm-ircsn-152": ("ir_csn_152", {}),
+    "mm-r2plus1d-34": ("r2plus1d_34", _form("mmaction2")),
+    "mm-slowfast-50-4x16": ("slowfast_50_4x16", _form("mmaction2")),
+    "mm-slowfast-50-8x8": ("slowfast_50", _form("mmaction2")),
+    "mm-slowonly-50": ("slowonly_50", {}),
+    "mm-tanet-50": ("tam_50", {}),
+    "mm-tsm-50": ("tsm_50", {}),
+    "mm-x3d-m": ("x3d_m", _form("mmaction2")),
+    "r2plus1d-18-hara": ("r2plus1d_18", _form("hara")),
+    "r2plus1d-34-hara": ("r2plus1d_34", _form("hara")),
+    "r2plus1d-50-hara": ("r2plus1d_50", _form("hara")),
+    "r2plus1d-101-hara": ("r2plus1d_101", _form("hara")),
+    "r2plus1d-18-torchvision": ("r2plus1d_18", _form("torchvision")),
+    "r2plus1d-34-torchvision": ("r2plus1d_34", _form("torchvision")),
+    "r2plus1d-50-torchvision": ("r2plus1d_50", _form("torchvision")),
+    "r2plus1d-101-torchvision": ("r2plus1d_101", _form("torchvision")),
+    "r2plus1d-18-tran": ("r2plus1d_18", {}),
+    "r2plus1d-34-tran": ("r2plus1d_34", {}),
+    "r2plus1d-50-tran": ("r2plus1d_50", {}),
+    "r2plus1d-101-tran": ("r2plus1d_101", {}),
+    "r2plus1d-152-tran": ("r2plus1d_152", {}),
+    "r2plus1d-50-ptv": ("r2plus1d_50", _form("pytorchvideo")),
+    "r3d-18": ("r3d_18", {}),
+    "r3d-34": ("r3d_34", {}),
+    "r3d-50": ("r3d_50", {}),
+    "r3d-101": ("r3d_101", {}),
+    "r3d-152": ("r3d_152", {}),
+    "r3d-200": ("r3d_200", {}),
+    "resnet-50": ("resnet_50", {}),
+    "resnet-110-cifar": ("cifar_resnet_110", {}),
+    "resnet-110-cifar-a": ("cifar_resnet_110", {"shortcut": "pad_around"}),
+    "resnet-110-cifar-bottleneck": (
+        "cifar_resnet_110",
+        {"block": "bottleneck", "depths": (12, 12, 12)},
+    ),
+    "resnext3d-101": ("resnext3d_101", {}),
+    "resnext3d-101-head": ("resnext3d_101", {"stem_width": 128}),
+    "slowfast-50-4x16": ("slowfast_50_4x16", {}),
+    "slowfast-50-8x8": ("slowfast_50", {}),
+    "slowfast-101-8x8": ("slowfast_101", {}),
+    "slowfast-101-16x8": ("slowfast_101_16x8", {}),
+    "slowonly-34": ("slowonly_34", {"temporal_convs": 2}),
+    "slowonly-34-single": ("slowonly_34", {}),
+    "slowonly-50": ("slowonly_50", {}),
+    "slowonly-101": ("slowonly_101", {}),
+    "srtg-ip_csn_101": ("ip_csn_101", _form("thesis")),
+    "srtg-ir_csn_101": ("ir_csn_101", _form("thesis")),
+    "srtg-r2plus1d_34": ("r2plus1d_34_e1", {}),
+    "srtg-r2plus1d_50": ("r2plus1d_50_e1", {}),
+    "srtg-r2plus1d_101": ("r2plus1d_101_e1", {}),
+    "srtg-r3d_34": ("r3d_34_e1", {}),
+    "srtg-r3d_50": ("r3d_50_e1", {}),
+    "srtg-r3d_101": ("r3d_101_e1", {}),
+    "srtg-wide_r3d50_2": ("wide_r3d_50_e1", {}),
+    "tam-50-ibm": ("tam_ibm_50", {}),
+    "tanet-50": ("tam_50", {}),
+    "tsm-50": ("tsm_50", {}),
+    "wide-r3d-50": ("wide_r3d_50", {}),
+    "wide-r3d-50-head": ("wide_r3d_50", {"stem_width": 128}),
+    "x3d-xs": ("x3d_xs", {}),
+    "x3d-s": ("x3d_s", {}),
+    "x3d-m": ("x3d_m", {}),
+    "x3d-l": ("x3d_l", {}),
+    "x3d-xl": ("x3d_xl", {}),
+}
+
+
+def names(folder, suffix):
+    """Names of the references that lie in a folder; one that is not there is skipped later."""
+    return sorted(path.name[: -len(suffix)] for path in folder.glob(f"*{suffix}")) or ["absent"]
+
+
+def key_list(shared, name):
+    """PyTorch's names and shapes of a network's state dict."""
+    text = (shared / f"spec/torch-keys/{name}.json").read_text()
+    return {key: tuple(shape) for key, shape in json.loads(text).items()}
+
+
+def classes(keys):
+    """Number of logits: the size of the last bias that no norm has."""
+    heads = ("fc", "new_fc", "linear", "fc_cls", "fc2", "classifier", "proj", "conv3d")
+    (size,) = {
+        shape[0]
+        for key, shape in keys.items()
+        if key.endswith(".bias") and key.split(".")[-2] in heads and "se_module" not in key
+    }
+    return size
+
+
+def state_dict(keys, gain):
+    """Weights that follow from the names alone, float32."""
+    return {key: _tensor(key, shape, gain) for key, shape in keys.items()}
+
+
+def _tensor(key, shape, gain):
+    rs = np.random.RandomState(zlib.crc32(key.encode()))
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    if key.endswith(("running_mean", "bias")):
+        value = 0.1 * rs.standard_normal(shape)
+    elif key.endswith("running_var") or len(shape) <= 1:
+        value = rs.uniform(0.5, 1.5, shape)
+    else:
+        value = rs.standard_normal(shape) * np.sqrt(gain / np.prod(shape[1:]))
+    return np.asarray(value, np.float32)
+
+
+def state_checksum(state):
+    """Sum over the tensors of the crc32 of their bytes, modulo 2^32."""
+    counted = (value for key, value in state.items() if not key.endswith("num_batches_tracked"))
+    return sum(zlib.crc32(np.ascontiguousarray(v).tobytes()) for v in counted) % 2**32
+
+
+def clip(shape, seed):
+    """Coarse and fine noise `[N, C, (T,) H, W]`, float32."""
+    rs = np.random.RandomState(seed)
+    height, width = shape[-2:]
+    coarse = rs.standard_normal((*shape[:-2], 4, 4))
+    coarse = coarse.repeat(height // 4, axis=-2).repeat(width // 4, axis=-1)
+    return (2 * coarse + 0.5 * rs.standard_normal(shape)).astype(np.float32)
+
+
+def channels_last(x):
+    """`[N, C, (T,) H, W]` as clips `[N, T, H, W, C]`; a picture is a clip of one frame."""
+    x = x[:, :, None] if x.ndim == 4 else x
+    return x.transpose(0, 2, 3, 4, 1)

@@ -1,0 +1,283 @@
+"""The whole registry: what every network promises, and what one of each family does."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import export
+
+import vidjax
+from vidjax.evaluation.cost import count_cost
+from vidjax.layers.lowering import force_lowering
+from vidjax.models.registry import _variants as variants
+
+NAMES = vidjax.list_models()
+CLASSES = 5
+ONES = (1, 1, 1, 1)
+# One network a family, small enough to run, with its clip.
+TINY = {
+    "r3d_18": ({"width": 4, "depths": ONES}, (4, 32, 32)),
+    "r2plus1d_50": ({"width": 4, "depths": ONES}, (4, 32, 32)),
+    "resnext3d_101": ({"width": 4, "depths": ONES, "groups": 4}, (4, 32, 32)),
+    "ip_csn_50": ({"width": 4, "depths": ONES}, (8, 32, 32)),
+    "slowonly_34": ({"width": 4, "depths": ONES, "dropout": 0.0}, (4, 32, 32)),
+    "slowfast_50": ({"width": 16, "depths": ONES, "dropout": 0.0}, (8, 32, 32)),
+    "x3d_s": ({"width": 8, "depths": ONES, "neck": 16, "dropout": 0.0}, (4, 32, 32)),
+    "i3d": ({"width": 4, "dropout": 0.0}, (8, 32, 32)),
+    "mfnet": ({"width": 24, "depths": ONES, "groups": 4}, (4, 32, 32)),
+    "tsm_50": ({"width": 8, "depths": ONES, "dropout": 0.0}, (4, 32, 32)),
+    "tam_50": ({"width": 4, "depths": ONES, "dropout": 0.0}, (4, 32, 32)),
+    "blvnet_tam_50": ({"width": 8, "depths": (2, 2, 2, 1), "dropout": 0.0}, (4, 64, 64)),
+    "cifar_resnet_110": ({"width": 4, "depths": (1, 1, 1)}, (1, 16, 16)),
+}
+# A value of each option that is not its default.
+OTHER = {
+    "block": "bottleneck",
+    "depths": None,
+    "dropout": 0.25,
+    "form": None,
+    "fraction": 4,
+    "groups": 2,
+    "neck": 32,
+    "norm_epsilon": 0.1,
+    "norm_group_size": 1,
+    "scan": True,
+    "shortcut": "pad",
+    "stem_kernel": (1, 3, 3),
+    "stem_pool": False,
+    "stem_width": 16,
+    "temporal_convs": 2,
+    "width": 48,
+    "zero_init": True,
+}
+
+
+def trace(model, clip, batch=2, *, train=False):
+    """Shapes of the variables, the logits and what is sown or updated."""
+    mutable = ["batch_stats", "intermediates"] if train else ["intermediates"]
+
+    def run(x):
+        variables = model.init(jax.random.key(0), x, train=False)
+        rngs = {"dropout": jax.random.key(1), "noise": jax.random.key(2)}
+        return variables, model.apply(variables, x, train=train, rngs=rngs, mutable=mutable)
+
+    with force_lowering("lax"):
+        return jax.eval_shape(run, jax.ShapeDtypeStruct((batch, *clip, 3), jnp.float32))
+
+
+def stages(name):
+    """What a network sows, beside what a family adds of its own."""
+    count = 3 if name.startswith("cifar") else 4
+    return {"stem", "pre_logits", *(f"stage{number}" for number in range(1, count + 1))}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clips_of_the_card_become_logits(name):
+    _, (variables, (logits, state)) = whole(name)
+    chex.assert_shape(logits, (2, 7))
+    assert logits.dtype == jnp.float32
+    assert set(variables) == {"params", "batch_stats"}
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    chex.assert_trees_all_equal_shapes_and_dtypes(variables["batch_stats"], state["batch_stats"])
+    sown = state["intermediates"]
+    assert stages(name) <= set(sown)
+    assert all(len(value) == 1 for value in sown.values())
+    assert {sown[key][0].dtype for key in stages(name) - {"pre_logits"}} == {jnp.dtype("bfloat16")}
+    chex.assert_shape(sown["pre_logits"][0], (2, None))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_states_what_the_network_costs(name):
+    card = vidjax.model_card(name)
+    cost = count_cost(vidjax.create_model(name), card.clip)
+    assert (cost.params, cost.macs) == (card.params, card.macs)
+    assert card.name == name
+    assert all(0 < value < 1 for value in (*card.mean, *card.std))
+    # Every multiply-add is some layer's, and every layer of parameters is in the table.
+    assert sum(row.macs for row in cost.by_layer) == cost.macs
+    assert sum(row.params for row in cost.by_layer) == cost.params
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_parameter_tree_fits_all_input_sizes(name):
+    frames, height, width = vidjax.model_card(name).clip
+    model, (variables, _) = whole(name)
+    # TANet has matrices over time; image networks take one frame.
+    others = frames if name == "tam_50" or frames == 1 else 2 * frames
+    clip = jax.ShapeDtypeStruct((1, others, height + 32, width - 24, 3), jnp.float32)
+    with force_lowering("lax"):
+        init = functools.partial(model.init, train=False)
+        again = jax.eval_shape(init, jax.random.key(0), clip)
+    chex.assert_trees_all_equal_shapes_and_dtypes(variables, again)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_option_can_be_given(name):
+    given, clip = TINY[name]
+    for option in variants()[name].options:
+        value = OTHER[option]
+        if option == "depths":
+            value = tuple(depth + 1 for depth in given["depths"])
+        if option == "form":
+            value = "mmaction2" if name in ("x3d_s", "slowfast_50") else "pytorchvideo"
+        model = vidjax.create_model(name, num_classes=CLASSES, **{**given, option: value})
+        _, (logits, _) = trace(model, clip)
+        chex.assert_shape(logits, (2, CLASSES))
+
+
+@functools.cache
+def whole(name):
+    """A training pass of a network in bfloat16 at its card's clip, as shapes."""
+    model = vidjax.create_model(name, num_classes=7, dtype=jnp.bfloat16)
+    return model, trace(model, vidjax.model_card(name).clip, train=True)
+
+
+@functools.cache
+def tiny(name):
+    """A small network, its clips and first variables, and one compiled pass that tells all."""
+    options, shape = TINY[name]
+    model = vidjax.create_model(name, num_classes=CLASSES, **options)
+    clip = jax.random.normal(jax.random.key(3), (3, *shape, 3))
+
+    def loss_fn(params, stats, x):
+        variables = {"params": params, "batch_stats": stats}
+        logits, state = model.apply(variables, x, train=True, mutable=["batch_stats"])
+        return jnp.sum(jnp.sin(jnp.arange(CLASSES) + logits) ** 2), (logits, state)
+
+    @jax.jit
+    def run(variables, x):
+        params, stats = variables["params"], variables["batch_stats"]
+        (_, trained), grads = jax.value_and_grad(loss_fn, has_aux=True)(params, stats, x)
+        return trained, grads, model.apply(variables, x, train=False)
+
+    variables = drawn(model, clip)
+    with force_lowering("lax"):
+        run = run.lower(variables, clip).compile()
+    return model, clip, variables, run
+
+
+def drawn(model, clip):
+    """Variables from NumPy: to compile the networks' own first values takes longer than tests."""
+    rng = np.random.default_rng(4)
+
+    def draw(path, leaf):
+        name = path[-1].key
+        if name in ("scale", "var"):
+            return jnp.asarray(rng.uniform(0.5, 1.5, leaf.shape), jnp.float32)
+        fan = np.prod(leaf.shape[:-1]) if len(leaf.shape) > 1 else 100
+        return jnp.asarray(rng.normal(0, np.sqrt(2 / fan), leaf.shape), jnp.float32)
+
+    init = functools.partial(model.init, train=False)
+    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(init, jax.random.key(0), clip))
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_every_parameter_learns(name):
+    _, clip, variables, run = tiny(name)
+    _, grads, _ = run(variables, clip)
+    still = [
+        jax.tree_util.keystr(path)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(grads)
+        if not 0 < float(jnp.abs(leaf).max()) < np.inf
+    ]
+    assert still == []
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_training_and_evaluation_differ_by_the_batch_statistics(name):
+    _, clip, variables, run = tiny(name)
+    (logits, state), _, evaluated = run(variables, clip)
+    assert float(jnp.abs(logits - evaluated).max()) > 1e-3
+    moved = jax.tree.map(
+        lambda old, new: bool(jnp.any(old != new)), variables["batch_stats"], state["batch_stats"]
+    )
+    assert all(jax.tree.leaves(moved))
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_evaluation_sees_each_clip_by_itself(name):
+    _, clip, variables, run = tiny(name)
+    _, _, logits = run(variables, clip)
+    _, _, turned = run(variables, clip[::-1])
+    np.testing.assert_allclose(turned[::-1], logits, atol=1e-5)
+    _, _, others = run(variables, clip.at[1:].multiply(-3.0))
+    np.testing.assert_allclose(others[0], logits[0], atol=1e-5)
+    assert float(jnp.abs(others[1] - logits[1]).max()) > 1e-4
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "x3d_s", "tam_50"])
+def test_bfloat16_stays_near_float32(name):
+    _, clip, variables, run = tiny(name)
+    options, _ = TINY[name]
+    half = vidjax.create_model(name, num_classes=CLASSES, dtype=jnp.bfloat16, **options)
+    with force_lowering("lax"):
+        logits = jax.jit(lambda v, x: half.apply(v, x, train=False))(variables, clip)
+    _, _, expected = run(variables, clip)
+    np.testing.assert_allclose(logits, expected, atol=0.05 * float(jnp.std(expected)) + 0.01)
+
+
+def test_scanned_blocks_are_the_same_network():
+    shape = {"num_classes": CLASSES, "width": 4, "depths": (2, 4, 1, 1)}
+    clip = jax.random.normal(jax.random.key(5), (2, 4, 32, 32, 3))
+
+    def passes(scan):
+        model = vidjax.create_model("r3d_50", scan=scan, **shape)
+
+        def loss_fn(params, stats, x):
+            variables = {"params": params, "batch_stats": stats}
+            mutable = ["batch_stats", "intermediates"]
+            logits, state = model.apply(variables, x, train=True, mutable=mutable)
+            return jnp.sum(logits**2), (logits, state)
+
+        with force_lowering("lax"):
+            variables = drawn(model, clip)
+            step = jax.jit(jax.value_and_grad(loss_fn, has_aux=True))
+            return variables, step(variables["params"], variables["batch_stats"], clip)
+
+    plain, plain_out = passes(scan=False)
+    scanned, scanned_out = passes(scan=True)
+    chex.assert_trees_all_equal(plain, scanned)
+    chex.assert_trees_all_close(plain_out, scanned_out, rtol=2e-4, atol=2e-4)
+
+
+def test_an_exported_network_computes_the_same():
+    model, clip, variables, run = tiny("ip_csn_50")
+    with force_lowering("lax"):
+        function = jax.jit(lambda variables, x: model.apply(variables, x, train=False))
+        frozen = export.export(function)(variables, clip).serialize()
+    again = export.deserialize(frozen)
+    _, _, expected = run(variables, clip)
+    np.testing.assert_allclose(again.call(variables, clip), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["resnet_50", "cifar_resnet_110"])
+def test_image_networks_take_one_frame(name):
+    with pytest.raises(ValueError, match="clips of T = 1 frame, not 4"):
+        trace(vidjax.create_model(name), (4, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "clip", "message"),
+    [
+        ("slowfast_50", {}, (10, 32, 32), "T = 10 is no multiple"),
+        ("blvnet_tam_50", {}, (5, 32, 32), "T = 5 is odd"),
+        ("blvnet_tam_50", {"depths": ONES}, (4, 32, 32), "depths = .* at least 2"),
+        ("slowfast_50", {"width": 12}, (8, 32, 32), "width = 12: not a multiple of 8"),
+        ("slowonly_50", {"temporal_convs": 2}, (8, 32, 32), "no option 'temporal_convs'"),
+        ("slowonly_34", {"temporal_convs": 3}, (8, 32, 32), "temporal_convs = 3"),
+        ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: not a multiple of 96"),
+        ("resnext3d_101", {"width": 10}, (8, 32, 32), "not divisible into 32 groups"),
+        ("r2plus1d_34", {"form": "caffe2"}, (8, 32, 32), "form = 'caffe2': one of tran"),
+        ("x3d_s", {"form": "tran"}, (8, 32, 32), "form = 'tran': one of pytorchvideo"),
+        ("ip_csn_50", {"form": "tran"}, (8, 32, 32), "form = 'tran': one of vmz"),
+        ("slowfast_50", {"form": "tran"}, (8, 32, 32), "form = 'tran': one of pytorchvideo"),
+        ("r3d_50", {"shortcut": "none"}, (8, 32, 32), "shortcut = 'none': one of projection"),
+        ("r3d_50", {"depths": [1, 1, 1]}, (8, 32, 32), "depths = .* 4"),
+    ],
+)
+def test_what_does_not_fit_is_said(name, options, clip, message):
+    with pytest.raises(ValueError, match=message):
+        trace(vidjax.create_model(name, **options), clip)

@@ -1,0 +1,111 @@
+"""Converted weights on disk: an orbax checkpoint and what must be known to use it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orbax.checkpoint as ocp
+
+from vidjax.convert.loading import Converted
+from vidjax.models.registry import model_card
+
+ARRAYS, FACTS = "variables", "model.json"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a folder, their arrays not read yet.
+
+    Attributes:
+      directory: the folder.
+      name: of the network, as in `list_models()`.
+      options: for `create_model`, beside the number of classes.
+      num_classes: classes of the classifier.
+      mean: of the colours in [0, 1] that the network was trained with.
+      std: of the colours in [0, 1].
+    """
+
+    directory: Path
+    name: str
+    options: dict[str, Any]
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def variables(self) -> dict[str, Any]:
+        """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
+
+        Raises:
+          ValueError: the checkpoint is damaged.
+        """
+        path = self.directory.absolute() / ARRAYS
+        try:
+            with ocp.PyTreeCheckpointer() as checkpointer:
+                read: dict[str, Any] = checkpointer.restore(path)
+        # Orbax answers damage with whatever its readers raise, a bare Exception among it.
+        except Exception as error:
+            raise ValueError(f"the weights in {path} cannot be read; convert them anew") from error
+        return read
+
+
+def write(converted: Converted, name: str, directory: Path, source: str) -> None:
+    """Writes `variables/` and `model.json`.
+
+    Args:
+      converted: what a PyTorch file became.
+      name: of the network.
+      directory: a folder that does not exist yet, or is empty.
+      source: where the weights are from, for the record.
+
+    Raises:
+      ValueError: the folder holds something.
+    """
+    if directory.is_dir() and any(directory.iterdir()):
+        raise ValueError(f"{directory} is not empty; name another --output")
+    directory.mkdir(parents=True, exist_ok=True)
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(directory.absolute() / ARRAYS, converted.variables)
+    facts = {
+        "name": name,
+        "options": converted.options,
+        "num_classes": converted.num_classes,
+        "preprocessing": {
+            "mean": converted.mean,
+            "std": converted.std,
+            "clip": (converted.frames or model_card(name).clip[0], *model_card(name).clip[1:]),
+            "frame_stride": model_card(name).frame_stride,
+        },
+        "card": dataclasses.asdict(model_card(name)),
+        "source": source,
+        "report": dataclasses.asdict(converted.report),
+    }
+    # Written last: a folder that has it is complete.
+    (directory / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def read(directory: Path) -> Weights:
+    """What is in a folder of converted weights.
+
+    Raises:
+      ValueError: there are none.
+    """
+    file = directory / FACTS
+    if not file.is_file():
+        raise ValueError(
+            f"{directory} holds no converted weights ({FACTS} is absent); make them with "
+            "python -m experiments.convert"
+        )
+    facts = json.loads(file.read_text())
+    colours = facts["preprocessing"]
+    return Weights(
+        directory,
+        facts["name"],
+        facts["options"],
+        facts["num_classes"],
+        tuple(colours["mean"]),
+        tuple(colours["std"]),
+    )
