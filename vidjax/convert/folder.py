@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import orbax.checkpoint as ocp
 
 from vidjax.convert.loading import Converted
@@ -68,7 +69,7 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
         raise ValueError(f"{directory} is not empty; name another --output")
     directory.mkdir(parents=True, exist_ok=True)
     with ocp.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save(directory.absolute() / ARRAYS, converted.variables)
+        checkpointer.save(directory.absolute() / ARRAYS, jax.device_get(converted.variables))
     facts = {
         "name": name,
         "options": converted.options,

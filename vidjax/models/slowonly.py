@@ -8,14 +8,40 @@ in both (`temporal_convs=2`) as MMAction2 does.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vidjax.models.blocks import Factories, Triple
 from vidjax.models.cards import Family
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, Vary, doubling
+from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
 from vidjax.models.stem import POOL_SPACE, Stem
+
+
+def pathway(
+    depths: Sequence[int],
+    width: int,
+    temporal: Callable[[int, int], bool],
+    factories: Factories,
+    **fields: Any,
+) -> tuple[Blocks, ...]:
+    """The bottlenecks of a SlowOnly network, or of one pathway of a SlowFast one.
+
+    Args:
+      depths: blocks of each stage.
+      width: channels inside of stage 1, and of the stem.
+      temporal: of a stage and a block, from 0, whether it convolves over time.
+      factories: parts of the blocks.
+      **fields: of all blocks.
+    """
+
+    def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
+        return {"kernels": bottleneck_kernels(3 if temporal(stage, index) else 1)}
+
+    features, inner = doubling(4 * width), doubling(width)
+    return block_plans(
+        "bottleneck", depths, features, inner, HALVING_SPACE, width, factories, vary, **fields
+    )
 
 
 def bottleneck_kernels(time: int) -> tuple[Triple, ...]:

@@ -78,7 +78,7 @@ _IBM = Family(
 
 VARIANTS = (
     _LIU.variant(
-        "tam_50", {"depths": DEPTHS[50]}, 25_597_744, 65_429_702_656, "thesis 4.2: 25.6 / 86"
+        "tam_50", {"depths": DEPTHS[50]}, 25_597_744, 65_429_702_656, "thesis 4.2, 5.1: 25.6 / 86"
     ),
     _IBM.variant("tam_ibm_50", {"depths": DEPTHS[50]}, 24_366_992, 56_855_494_656),
 )

@@ -62,6 +62,6 @@ _FAMILY = Family(
 
 VARIANTS = (
     _FAMILY.variant(
-        "tsm_50", {"depths": DEPTHS[50]}, 24_327_632, 32_703_643_648, "thesis 4.2: 24.3 / 65"
+        "tsm_50", {"depths": DEPTHS[50]}, 24_327_632, 32_703_643_648, "thesis 4.2, 5.1: 24.3 / 65"
     ),
 )

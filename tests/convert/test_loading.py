@@ -1,0 +1,144 @@
+"""Checkpoints that do not fit in one way or another, and what is said of them."""
+
+import jax
+import numpy as np
+import pytest
+from absl import logging
+
+import vidjax
+from tests import references
+from vidjax.convert.loading import convert, layouts, load_torch, sources
+
+WIDTH = {"width": 4, "depths": (1, 1, 1, 1)}
+CLASSES = 6
+
+
+def small_state(prefix=""):
+    """A state dict as 3D-ResNets-PyTorch writes it, of a small r3d_18."""
+    keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
+    inputs = 4
+    for layer in range(1, 5):
+        outputs = 4 * 2 ** (layer - 1)
+        block = f"layer{layer}.0"
+        keys[f"{block}.conv1.weight"] = (outputs, inputs, 3, 3, 3)
+        keys[f"{block}.conv2.weight"] = (outputs, outputs, 3, 3, 3)
+        keys |= norm(f"{block}.bn1", outputs) | norm(f"{block}.bn2", outputs)
+        if layer > 1:
+            keys[f"{block}.downsample.0.weight"] = (outputs, inputs, 1, 1, 1)
+            keys |= norm(f"{block}.downsample.1", outputs)
+        inputs = outputs
+    keys |= {"fc.weight": (CLASSES, 32), "fc.bias": (CLASSES,)}
+    state = references.state_dict(keys, 1.0)
+    return {prefix + key: value for key, value in state.items()}
+
+
+def norm(name, channels):
+    leaves = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.{leaf}": (channels,) for leaf in leaves} | {f"{name}.num_batches_tracked": ()}
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What was warned of."""
+    lines = []
+    monkeypatch.setattr(logging, "warning", lambda text, *values: lines.append(text % values))
+    return lines
+
+
+def test_every_tensor_keeps_its_values():
+    state = small_state()
+    variables = load_torch("r3d_18", state, **WIDTH)
+    params, stats = variables["params"], variables["batch_stats"]
+    kernel = state["layer2.0.conv1.weight"]
+    ours = params["layer2"]["block1"]["conv1"]["kernel"]
+    for place in np.ndindex(3, 3, 3):
+        np.testing.assert_array_equal(ours[place], kernel[(..., *place)].T)
+    np.testing.assert_array_equal(params["head"]["kernel"], state["fc.weight"].T)
+    shortcut = state["layer3.0.downsample.1.running_var"]
+    np.testing.assert_array_equal(stats["layer3"]["block1"]["shortcut"]["norm"]["var"], shortcut)
+    total = sum(value.size for key, value in state.items() if "num_batches" not in key)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == total
+
+
+def test_prefixes_of_parallel_training_are_taken_off():
+    plain, wrapped = (load_torch("r3d_18", small_state(p), **WIDTH) for p in ("", "module."))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, wrapped))
+
+
+def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
+    converted = convert("r3d_18", small_state(), num_classes=9, **WIDTH)
+    assert converted.report.reinitialised == ("head/bias", "head/kernel")
+    assert (converted.report.missing, converted.report.unused) == ((), ())
+    assert any("classifier of r3d_18 starts anew" in line for line in said)
+    head = converted.variables["params"]["head"]
+    assert head["kernel"].shape == (32, 9)
+    assert 0 < float(head["kernel"].std()) < 0.02
+    model = vidjax.create_model("r3d_18", num_classes=9, **WIDTH)
+    logits = jax.eval_shape(model.apply, converted.variables, np.zeros((1, 4, 32, 32, 3)))
+    assert logits.shape == (1, 9)
+
+
+def test_missing_keys_are_an_error_unless_allowed():
+    state = small_state()
+    del state["layer3.0.conv2.weight"], state["bn1.bias"]
+    with pytest.raises(ValueError, match="does not fit r3d_18.*allow=.'missing'.") as error:
+        load_torch("r3d_18", state, **WIDTH)
+    assert "missing: layer3/block1/conv2/kernel, stem_layer/norm/bias" in str(error.value)
+    converted = convert("r3d_18", state, allow=["missing"], **WIDTH)
+    filled = converted.variables["params"]["layer3"]["block1"]["conv2"]["kernel"]
+    # Kaiming normal over the outputs: 27 * 16 of them.
+    assert float(filled.std()) == pytest.approx(np.sqrt(2 / (27 * 16)), rel=0.05)
+    np.testing.assert_array_equal(converted.variables["params"]["stem_layer"]["norm"]["bias"], 0)
+
+
+def test_surplus_keys_are_an_error_unless_allowed():
+    state = small_state() | {"layer5.0.conv1.weight": np.zeros((2, 2, 1, 1, 1), np.float32)}
+    with pytest.raises(ValueError, match=r"unused: layer5.0.conv1.weight"):
+        load_torch("r3d_18", state, **WIDTH)
+    assert convert("r3d_18", state, allow=["unused"], **WIDTH).report.unused == (
+        "layer5.0.conv1.weight",
+    )
+
+
+def test_shapes_that_do_not_fit_are_named():
+    state = small_state()
+    state["layer1.0.conv1.weight"] = np.zeros((4, 4, 1, 3, 3), np.float32)
+    with pytest.raises(ValueError, match=r"layer1.0.conv1.weight \[4, 4, 1, 3, 3\] does not fit"):
+        load_torch("r3d_18", state, **WIDTH)
+
+
+def test_another_networks_weights_are_refused_with_the_known_projects():
+    with pytest.raises(ValueError, match="no weights of i3d as known from I3D: keys such as bn1"):
+        load_torch("i3d", small_state())
+    with pytest.raises(ValueError, match="'missing' or|allow = 'everything'"):
+        load_torch("r3d_18", small_state(), allow=["everything"])
+    with pytest.raises(ValueError, match="model 'r3d_17' is unknown"):
+        load_torch("r3d_17", small_state())
+
+
+def test_the_form_of_the_network_is_recognised_and_said(said):
+    state = small_state()
+    without = {key: value for key, value in state.items() if "downsample" not in key}
+    converted = convert("r3d_18", without, **WIDTH)
+    assert converted.options == {"shortcut": "pad", **WIDTH}
+    assert any("shortcut='pad'" in line for line in said)
+
+
+def test_a_file_is_read_like_the_state_dict(tmp_path):
+    from safetensors.numpy import save_file
+
+    state = small_state()
+    save_file(
+        {key: np.ascontiguousarray(v) for key, v in state.items()}, tmp_path / "a.safetensors"
+    )
+    loaded = load_torch("r3d_18", tmp_path / "a.safetensors", **WIDTH)
+    expected = load_torch("r3d_18", state, **WIDTH)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), loaded, expected))
+    with pytest.raises(FileNotFoundError, match="nothing.pth"):
+        load_torch("r3d_18", tmp_path / "nothing.pth", **WIDTH)
+
+
+def test_all_published_networks_have_sources():
+    assert len({layout.name for layout in layouts()}) == len(layouts())
+    assert all(sources(name) for name in vidjax.list_models())
+    assert sources("tsm_50") == ["MMAction2", "temporal-shift-module"]

@@ -1,0 +1,125 @@
+"""Published weights become a folder, and a run starts from it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import vidjax
+from tests import references
+from tests.convert.test_loading import norm
+from vidjax.convert import folder
+from vidjax.convert.loading import convert, load_torch
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(module, *arguments):
+    command = [sys.executable, "-m", f"experiments.{module}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A published layout with published widths: the smallest there is, with 7 classes."""
+    keys = {"conv1.weight": (16, 3, 3, 3)} | norm("bn1", 16)
+    inputs = 16
+    for layer, outputs in enumerate((16, 32, 64), start=1):
+        for block in range(18):
+            name = f"layer{layer}.{block}"
+            keys[f"{name}.conv1.weight"] = (outputs, inputs, 3, 3)
+            keys[f"{name}.conv2.weight"] = (outputs, outputs, 3, 3)
+            keys |= norm(f"{name}.bn1", outputs) | norm(f"{name}.bn2", outputs)
+            inputs = outputs
+    keys |= {"linear.weight": (7, 64), "linear.bias": (7,)}
+    state = references.state_dict(keys, 1.0)
+    file = tmp_path_factory.mktemp("published") / "resnet110.safetensors"
+    save_file({key: np.ascontiguousarray(value) for key, value in state.items()}, file)
+    return file
+
+
+def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tmp_path):
+    output = tmp_path / "weights"
+    arguments = ("--model=cifar_resnet_110", f"--checkpoint={checkpoint}", f"--output={output}")
+    done = call("convert", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "0 missing, 0 unused" in done.stdout
+    assert "create_model('cifar_resnet_110', num_classes=7, shortcut='pad_around')" in done.stdout
+    facts = json.loads((output / "model.json").read_text())
+    card = vidjax.model_card("cifar_resnet_110")
+    assert facts["preprocessing"]["mean"] == list(card.mean)
+    assert facts["card"]["paper"] == card.paper
+    assert facts["source"].startswith("resnet110.safetensors, sha256 ")
+
+    weights = folder.read(output)
+    assert (weights.options, weights.num_classes) == ({"shortcut": "pad_around"}, 7)
+    read = weights.variables()
+    expected = load_torch("cifar_resnet_110", checkpoint)
+    kernel = expected["params"]["layer2"]["block3"]["conv1"]["kernel"]
+    np.testing.assert_array_equal(read["params"]["layer2"]["block3"]["conv1"]["kernel"], kernel)
+
+    again = call("convert", *arguments)
+    assert again.returncode == 2
+    assert "is not empty; name another --output" in again.stderr
+
+
+def test_what_is_no_checkpoint_is_said_in_one_error(tmp_path):
+    wrong = tmp_path / "notes.pth"
+    wrong.write_text("not a checkpoint")
+    done = call("convert", "--model=r3d_18", f"--checkpoint={wrong}", f"--output={tmp_path}/out")
+    assert done.returncode == 2
+    assert "notes.pth" in done.stderr
+    assert "Weights of r3d_18 are known from: 3D-ResNets-PyTorch" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
+    keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
+    keys |= {"layer1.0.conv1.weight": (4, 4, 3, 3, 3), "layer1.0.conv2.weight": (4, 4, 3, 3, 3)}
+    keys |= norm("layer1.0.bn1", 4) | norm("layer1.0.bn2", 4)
+    keys |= {"fc.weight": (9, 4), "fc.bias": (9,)}
+    options = {"width": 4, "depths": (1, 0, 0, 0)}
+    converted = convert("r3d_18", references.state_dict(keys, 1.0), **options)
+    folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
+    settings = {
+        "model.weights": tmp_path / "weights",
+        "data.options": "{'num_classes':3,'videos':12,'frames':6,'size':20}",
+        "clip.frames": 2,
+        "clip.size": 16,
+        "eval.size": 16,
+        "train.duration": "2 steps",
+        "train.batch_size": 4,
+        "optimizer.lr": 0.0,
+        "optimizer.weight_decay": 0.0,
+    }
+    flags = [f"--config.{key}={value}" for key, value in settings.items()]
+    run = tmp_path / "run"
+    done = call("train", "--config=configs/synthetic.py", f"--workdir={run}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "with a new classifier" in done.stdout + done.stderr
+    model = json.loads((run / "config.json").read_text())["model"]
+    assert model["options"]["width"] == 4
+    assert model["mean"] == list(vidjax.model_card("r3d_18").mean)
+    # Without a learning rate the run ends where it started: at the weights.
+    from vidjax.training.config import from_mapping
+    from vidjax.training.network import Network
+    from vidjax.training.restoring import restore
+    from vidjax.training.workdir import read_config
+
+    network = Network.of(from_mapping(read_config(run)), ("a", "b", "c"))
+    _, state = restore(network, run, "last")
+    kernel = converted.variables["params"]["layer1"]["block1"]["conv2"]["kernel"]
+    np.testing.assert_array_equal(state.params["layer1"]["block1"]["conv2"]["kernel"], kernel)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    done = call(
+        "train", "--config=configs/synthetic.py", f"--workdir={tmp_path}/run",
+        f"--config.model.weights={tmp_path}",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "holds no converted weights" in done.stderr
