@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax.layers import conv_channelwise_cpu
+from vidjax.layers.conv_channelwise_cpu import apart, pad
 
 Triple = tuple[int, int, int]
 Pads = tuple[tuple[int, int], ...]
@@ -35,13 +36,14 @@ _MANY_OUTPUTS = 32
 def conv(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, groups: int) -> jax.Array:
     """Convolves as `vidjax.layers.conv.conv3d` does, whose checks have been made.
 
-    Channel-wise kernels have their own form; other groups become one dense kernel with zeros
-    between the groups.
+    Channel-wise kernels have their own form; other groups are dense convolutions one by one.
     """
     if groups > 1 and kernel.shape[3] == 1 and kernel.shape[4] == groups:
         return conv_channelwise_cpu.conv(x, kernel, strides, pads)
     if groups > 1:
-        kernel = _block_diagonal(kernel, groups)
+        return conv_channelwise_cpu.grouped(
+            x, kernel, groups, lambda x, kernel: _dense(x, kernel, strides, pads)
+        )
     if x.shape[-1] < _FEW_CHANNELS // 2 and max(strides[1:]) > 1 and kernel.shape[1:3] != (1, 1):
         return _strided_by_blocks(x, kernel, strides, pads)
     return _dense(x, kernel, strides, pads)
@@ -76,13 +78,6 @@ def _to_depth(x: jax.Array, block: tuple[int, ...]) -> jax.Array:
     return x.transpose(0, 1, 2, 4, 3, 5, 6).reshape(
         batch, time, height // rows, width // columns, -1
     )
-
-
-def _block_diagonal(kernel: jax.Array, groups: int) -> jax.Array:
-    """`[..., C/g, O]` to `[..., C, O]`: zero where input and output are of different groups."""
-    blocks = kernel.reshape(*kernel.shape[:4], groups, -1)
-    spread = jnp.einsum("thwcgo,gk->thwkcgo", blocks, jnp.eye(groups, dtype=kernel.dtype))
-    return spread.reshape(*kernel.shape[:3], groups * kernel.shape[3], kernel.shape[4])
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -219,6 +214,8 @@ def _kernel_gradient(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
 ) -> jax.Array:
     x = pad(x, pads)
+    if kernel.shape[:3] == (1, 1, 1):
+        return _pointwise_gradient(every(x, strides), kernel, g)
     taps, outputs = kernel.shape[0], kernel.shape[-1]
     length, height, width = g.shape[1:4]
     windows = _windows(x, taps, length, strides[0])
@@ -248,6 +245,20 @@ def _kernel_gradient(
     total = total.reshape(outputs, *kernel.shape[1:3], taps, -1).transpose(3, 1, 2, 4, 0)
     # Transposed once here; fused into the optimiser it would be read across memory many times.
     return lax.optimization_barrier(total.astype(kernel.dtype))
+
+
+def _pointwise_gradient(x: jax.Array, kernel: jax.Array, g: jax.Array) -> jax.Array:
+    """Of the two orders of one product, that with the shorter side first is twice as fast."""
+    channels, outputs = kernel.shape[3:]
+    sides = (x.reshape(-1, channels), g.reshape(-1, outputs))
+    turned = outputs < channels
+    product = lax.dot_general(
+        *(sides[::-1] if turned else sides),
+        (((0,), (0,)), ((), ())),
+        preferred_element_type=jnp.float32,
+    ).astype(kernel.dtype)
+    # Turned once here; fused into the optimiser it would be read across memory many times.
+    return (apart(jnp.transpose, product) if turned else product).reshape(kernel.shape)
 
 
 def _forward_by_patches(x: jax.Array, kernel: jax.Array, strides: Triple) -> jax.Array:
@@ -291,14 +302,6 @@ def _patches(
 def _chunk(frames: int, most: int) -> int:
     """The largest divisor of `frames` that is at most `most`, at least 1."""
     return max(size for size in range(1, frames + 1) if frames % size == 0 and size <= max(1, most))
-
-
-def pad(x: jax.Array, pads: Pads) -> jax.Array:
-    """Pads T, H, W with zeros; negative padding cuts."""
-    if not any(side for axis in pads for side in axis):
-        return x
-    config = [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config)
 
 
 def every(x: jax.Array, strides: Triple) -> jax.Array:

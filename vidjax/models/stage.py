@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -15,6 +15,8 @@ from jax import lax
 from vidjax.models.blocks import Factories, Make, Slots
 
 STREAMS = ("dropout", "noise")
+# Stacking the parameters of a loop costs as much compiling as so many blocks.
+LEAST = 6
 
 
 class Stage(nn.Module):
@@ -23,8 +25,9 @@ class Stage(nn.Module):
     Attributes:
       blocks: makes the blocks, called with `slots` and `name`.
       slots: what methods put in.
-      scan: run neighbouring blocks of the same make as one loop, which is compiled once. The
-        parameters keep their names; random streams are split otherwise than without.
+      scan: run the blocks after the first, where they are all of one make or of two in turns,
+        as a loop whose body is compiled once. The parameters keep their names; random streams
+        are split otherwise than without.
     """
 
     blocks: tuple[Make, ...]
@@ -34,46 +37,69 @@ class Stage(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the shape of the last block's output."""
+        looped = range(0)
         # The first block gets what no other does: channels of the stage before.
-        numbered = enumerate(self.blocks, start=1)
-        for _, run in itertools.groupby(numbered, lambda item: (item[0] == 1, _key(item[1]))):
-            numbers, makes = zip(*run, strict=True)
-            names = [f"block{number}" for number in numbers]
-            if self.scan and len(names) > 1 and not self.is_initializing():
-                x = self._loop(makes[0], names, x, train=train)
-                continue
-            for name, block in zip(names, makes, strict=True):
-                x = block(slots=self.slots, name=name)(x, train=train)
+        if self.scan and (period := _period(self.blocks[1:])) and not self.is_initializing():
+            rest = len(self.blocks) - 1
+            looped = range(2, 2 + rest // period * period) if rest >= LEAST else looped
+        for number, make in enumerate(self.blocks, start=1):
+            if number not in looped:
+                x = make(slots=self.slots, name=f"block{number}")(x, train=train)
+            elif number == looped.start:
+                x = self._loop(looped, period, x, train=train)
         if self.slots.after_stage is not None:
             x = self.slots.after_stage(name="after_stage")(x, train=train)
         return x
 
-    def _loop(self, make: Make, names: list[str], x: jax.Array, *, train: bool) -> jax.Array:
+    def _loop(self, numbers: range, period: int, x: jax.Array, *, train: bool) -> jax.Array:
         """Stacks the variables of equal blocks, scans over them and lays the new ones apart."""
-        block = make(slots=self.slots, parent=None)
+        names = [f"block{number}" for number in numbers]
+        turns = [names[turn::period] for turn in range(period)]
+        makes = self.blocks[numbers.start - 1 : numbers.start - 1 + period]
+        blocks = [make(slots=self.slots, parent=None) for make in makes]
         known = {c: v for c, v in self.variables.items() if all(name in v for name in names)}
-        stacked = {
-            collection: jax.tree.map(lambda *leaves: jnp.stack(leaves), *(tree[n] for n in names))
-            for collection, tree in known.items()
-        }
-        keys = {
-            stream: jax.random.split(self.make_rng(stream), len(names))
-            for stream in STREAMS
-            if self.has_rng(stream)
-        }
+        stacked = [
+            {c: jax.tree.map(_stack, *(known[c][name] for name in turn)) for c in known}
+            for turn in turns
+        ]
+        # Otherwise XLA fuses the stacking into whatever reads a parameter, and compiles longer.
+        stacked = lax.optimization_barrier(stacked)
         mutable = [c for c in (*known, "intermediates") if self.is_mutable_collection(c)]
 
         def body(x: jax.Array, own: Any) -> tuple[jax.Array, Any]:
-            variables, rngs = own
-            return block.apply(variables, x, train=train, rngs=rngs, mutable=mutable)
+            variables, keys = own
+            updates = []
+            for turn, block in enumerate(blocks):
+                rngs = {stream: jax.random.fold_in(key, turn) for stream, key in keys.items()}
+                x, update = block.apply(variables[turn], x, train=train, rngs=rngs, mutable=mutable)
+                updates.append(update)
+            return x, updates
 
         with jax.named_scope(names[0]):
-            x, updates = lax.scan(body, x, (stacked, keys))
-        for collection, tree in updates.items():
-            for index, name in enumerate(names):
-                one = jax.tree.map(lambda leaf, index=index: leaf[index], tree)
-                self.put_variable(collection, name, one)
+            x, updates = lax.scan(body, x, (stacked, self._keys(len(turns[0]))))
+        for turn, update in zip(turns, updates, strict=True):
+            for collection, tree in update.items():
+                for index, name in enumerate(turn):
+                    self.put_variable(collection, name, jax.tree.map(lambda v, i=index: v[i], tree))
         return x
+
+    def _keys(self, count: int) -> dict[str, jax.Array]:
+        """So many keys of each random stream that there is."""
+        streams = [stream for stream in STREAMS if self.has_rng(stream)]
+        return {stream: jax.random.split(self.make_rng(stream), count) for stream in streams}
+
+
+def _stack(*leaves: jax.Array) -> jax.Array:
+    return jnp.stack(leaves)
+
+
+def _period(blocks: Sequence[Make]) -> int:
+    """After how many blocks their makes come again, 1 or 2; 0 if they do not."""
+    keys = [_key(block) for block in blocks]
+    for period in (1, 2):
+        if all(first == second for first, second in zip(keys, keys[period:], strict=False)):
+            return period
+    return 0
 
 
 def _key(value: Any) -> Any:
