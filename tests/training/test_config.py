@@ -58,10 +58,9 @@ def test_a_missing_setting_is_named():
 
 
 def test_arguments_behind_the_colon():
-    assert folder.get_config("model=r3d_50,width=8").model.to_dict() == {
-        "name": "r3d_50",
-        "options": {"width": 8, "zero_init": True},
-    }
+    model = folder.get_config("model=r3d_50,width=8").model
+    assert model.name == "r3d_50"
+    assert model.options.to_dict() == {"width": 8, "zero_init": True}
     assert common.parse("smoke", smoke=False).smoke is True
     with pytest.raises(ValueError, match="argument 'wdith' is unknown; allowed: "):
         folder.get_config("wdith=8")

@@ -1,6 +1,4 @@
-"""Convolutions of channels by themselves and in groups, for the CPU.
-
-Channel by channel it is shifted multiply-adds, group by group one dense convolution each.
+"""Channel-wise 3D convolution for the CPU: shifted multiply-adds.
 
 The kernel's gradient keeps sums per column of the picture until the end: adding them up over
 the width at once would be a chain of scalar additions, while this is one of vectors.
@@ -10,18 +8,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax.layers.apart import apart
+from vidjax.layers.padding import pad
+
 Triple = tuple[int, int, int]
 Pads = tuple[tuple[int, int], ...]
-
-# Groups of fewer channels are convolved together, with zeros between them.
-_GROUP_CHANNELS = 8
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -67,52 +63,6 @@ def _forward(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads) -> ja
     return apart(convolve, x, kernel)
 
 
-def apart(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """`compute(*arrays)`, once: XLA fuses cheap operations into every reader of their result.
-
-    A barrier does not keep it from that, but a branch does. No number takes the other one, which
-    XLA does not see.
-    """
-    result = jax.eval_shape(compute, *arrays)
-
-    def other(*arrays: jax.Array) -> jax.Array:
-        number = math.prod(array.ravel()[0] for array in arrays)
-        return jnp.broadcast_to(number, result.shape).astype(result.dtype)
-
-    number = arrays[-1].ravel()[0]
-    return lax.cond(jnp.isnan(number) & jnp.isinf(number), other, compute, *arrays)
-
-
-def grouped(
-    x: jax.Array,
-    kernel: jax.Array,
-    groups: int,
-    convolve: Callable[[jax.Array, jax.Array], jax.Array],
-) -> jax.Array:
-    """`convolve` for each group by itself, groups of few channels some at a time.
-
-    Zeros between groups cost their products; too few channels fill the processor's vectors badly.
-    """
-    most = max(1, _GROUP_CHANNELS // kernel.shape[3])
-    together = max(size for size in range(1, most + 1) if groups % size == 0)
-    parts = groups // together
-    inputs = jnp.moveaxis(x.reshape(*x.shape[:4], parts, -1), 4, 0)
-    kernels = jnp.moveaxis(kernel.reshape(*kernel.shape[:4], parts, -1), 4, 0)
-
-    def some(part: tuple[jax.Array, jax.Array]) -> jax.Array:
-        return convolve(part[0], _block_diagonal(part[1], together))
-
-    y = jnp.moveaxis(lax.map(some, (inputs, kernels)), 0, 4)
-    return y.reshape(*y.shape[:4], -1)
-
-
-def _block_diagonal(kernel: jax.Array, groups: int) -> jax.Array:
-    """`[..., C/g, O]` to `[..., C, O]`: zero where input and output are of different groups."""
-    blocks = kernel.reshape(*kernel.shape[:4], groups, -1)
-    spread = jnp.einsum("thwcgo,gk->thwkcgo", blocks, jnp.eye(groups, dtype=kernel.dtype))
-    return spread.reshape(*kernel.shape[:3], groups * kernel.shape[3], kernel.shape[4])
-
-
 def _kernel_gradient(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
 ) -> jax.Array:
@@ -147,11 +97,3 @@ def _shifted(x: jax.Array, tap: tuple[int, ...], size: list[int], strides: Tripl
         stop = tap[axis] + (size[axis] - 1) * strides[axis] + 1
         x = lax.slice_in_dim(x, tap[axis], stop, strides[axis], axis=axis + 1)
     return x
-
-
-def pad(x: jax.Array, pads: Pads) -> jax.Array:
-    """Pads T, H, W with zeros; negative padding cuts."""
-    if not any(side for axis in pads for side in axis):
-        return x
-    config = [(0, 0, 0), *((before, after, 0) for before, after in pads), (0, 0, 0)]
-    return lax.pad(x, jnp.zeros((), x.dtype), config)

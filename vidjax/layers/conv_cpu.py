@@ -15,8 +15,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers import conv_channelwise_cpu
-from vidjax.layers.conv_channelwise_cpu import apart, pad
+from vidjax.layers import conv_channelwise_cpu, conv_grouped_cpu
+from vidjax.layers.apart import apart
+from vidjax.layers.padding import pad
 
 Triple = tuple[int, int, int]
 Pads = tuple[tuple[int, int], ...]
@@ -41,7 +42,7 @@ def conv(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, groups: i
     if groups > 1 and kernel.shape[3] == 1 and kernel.shape[4] == groups:
         return conv_channelwise_cpu.conv(x, kernel, strides, pads)
     if groups > 1:
-        return conv_channelwise_cpu.grouped(
+        return conv_grouped_cpu.grouped(
             x, kernel, groups, lambda x, kernel: _dense(x, kernel, strides, pads)
         )
     if x.shape[-1] < _FEW_CHANNELS // 2 and max(strides[1:]) > 1 and kernel.shape[1:3] != (1, 1):
