@@ -22,15 +22,17 @@ from vidjax.layers.padding import pad
 Triple = tuple[int, int, int]
 Pads = tuple[tuple[int, int], ...]
 
-# Elements of the patches that are in memory at once: 16 MiB of float32 stay near the cache.
-_PATCH_ELEMENTS = 2**22
+# Elements of the patches that are in memory at once: 4 MiB of float32 stay in the cache.
+_PATCH_ELEMENTS = 2**20
+# Windows' shares of an input gradient that are laid side by side, rather than convolved.
+_SHARE_ELEMENTS = 2**22
 # XLA's 2D convolution forms its patches in memory too: past this many elements, where a patch is
 # long, it falls from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it is given fewer frames at once.
-_CONV2D_ELEMENTS = 2**22
+_CONV2D_ELEMENTS = 2**20
 _LONG_PATCH = 200
-# Up to so many channels, a block of pixels included, patches of all taps are worth their copying
-# when they meet this many outputs.
+# Up to so many channels, a block of pixels included, frames are convolved side by side.
 _FEW_CHANNELS = 16
+# Patches of all taps are worth their copying when they meet this many outputs.
 _MANY_OUTPUTS = 32
 
 
@@ -112,14 +114,14 @@ def _forward(x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads) -> ja
     taps = kernel.shape[0]
     length = (x.shape[1] - taps) // strides[0] + 1
     frames = [_tap(x, tap, length, strides[0]) for tap in range(taps)]
-    if x.shape[-1] <= _FEW_CHANNELS and kernel.shape[-1] >= _MANY_OUTPUTS:
-        return _forward_by_patches(x, kernel, strides)
     if kernel.shape[1:3] == (1, 1):
         parts = [
             _pointwise(every(frame, (1, *strides[1:])), kernel[tap : tap + 1])
             for tap, frame in enumerate(frames)
         ]
         return sum(parts[1:], parts[0])
+    if kernel.shape[-1] >= _MANY_OUTPUTS:
+        return _forward_by_patches(x, kernel, strides)
     if taps > 1 and x.shape[-1] <= _FEW_CHANNELS:
         side_by_side = kernel.transpose(1, 2, 0, 3, 4).reshape(
             *kernel.shape[1:3], -1, kernel.shape[-1]
@@ -134,7 +136,7 @@ def _input_gradient(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, g: jax.Array
 ) -> jax.Array:
     positions = math.prod(g.shape[:4])
-    if positions * math.prod(kernel.shape[:4]) <= _PATCH_ELEMENTS:
+    if positions * math.prod(kernel.shape[:4]) <= _SHARE_ELEMENTS:
         return _input_gradient_by_patches(x, kernel, strides, pads, g)
     if strides == (1, 1, 1):
         mirrored = kernel[::-1, ::-1, ::-1].swapaxes(3, 4)
@@ -263,11 +265,11 @@ def _pointwise_gradient(x: jax.Array, kernel: jax.Array, g: jax.Array) -> jax.Ar
 
 
 def _forward_by_patches(x: jax.Array, kernel: jax.Array, strides: Triple) -> jax.Array:
-    """One matrix product a group of frames, for few input channels and many outputs."""
+    """One matrix product a group of frames, of their patches with the kernel."""
     size = [(x.shape[a + 1] - kernel.shape[a]) // strides[a] + 1 for a in range(3)]
     windows = _windows(x, kernel.shape[0], size[0], strides[0])
     matrix = kernel.transpose(1, 2, 0, 3, 4).reshape(-1, kernel.shape[-1])
-    chunk = _chunk(windows.shape[0], _PATCH_ELEMENTS // 2 // (size[1] * size[2] * len(matrix)))
+    chunk = _chunk(windows.shape[0], _PATCH_ELEMENTS // (size[1] * size[2] * len(matrix)))
 
     def convolve(window: jax.Array) -> jax.Array:
         patches = _patches(window, kernel.shape[1:3], (size[1], size[2]), strides[1:])
