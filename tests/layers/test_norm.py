@@ -79,3 +79,35 @@ def test_gradient_is_that_of_the_definition():
         return jnp.sum(jnp.sin((x - mean) / jnp.sqrt(var + 1e-5)))
 
     np.testing.assert_allclose(jax.grad(ours)(X), jax.grad(definition)(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("group_size", [None, 2])
+def test_the_closed_gradient_is_that_of_the_definition(group_size):
+    """Also through the statistics themselves, which a loss may read."""
+    rng = np.random.default_rng(3)
+    x = jnp.asarray(rng.normal(2, 3, size=(4, 2, 3, 3, 5)), jnp.float32)
+    scale, bias = (jnp.asarray(rng.normal(size=5), jnp.float32) for _ in range(2))
+    weights = jnp.asarray(rng.normal(size=x.shape), jnp.float32)
+    stats = {"mean": jnp.zeros(5), "var": jnp.ones(5)}
+    norm = BatchNorm(group_size=group_size)
+
+    def ours(x, scale, bias):
+        variables = {"params": {"scale": scale, "bias": bias}, "batch_stats": stats}
+        y, state = norm.apply(variables, x, train=True, mutable=["batch_stats"])
+        return (weights * y).sum() + jnp.sin(state["batch_stats"]["var"]).sum()
+
+    def definition(x, scale, bias):
+        grouped = x.reshape(-1, group_size or 4, *x.shape[1:])
+        mean = grouped.mean((1, 2, 3, 4), keepdims=True)
+        var = ((grouped - mean) ** 2).mean((1, 2, 3, 4), keepdims=True)
+        y = ((grouped - mean) / jnp.sqrt(var + 1e-5) * scale + bias).reshape(x.shape)
+        count = (group_size or 4) * 18
+        running = 0.9 + 0.1 * (var * count / (count - 1)).reshape(-1, 5).mean(0)
+        return (weights * y).sum() + jnp.sin(running).sum()
+
+    for result, expected in zip(
+        jax.grad(ours, (0, 1, 2))(x, scale, bias),
+        jax.grad(definition, (0, 1, 2))(x, scale, bias),
+        strict=True,
+    ):
+        np.testing.assert_allclose(result, expected, rtol=2e-4, atol=2e-5)

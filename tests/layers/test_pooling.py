@@ -56,3 +56,22 @@ def test_global_mean_is_float32():
     pooled = global_avg_pool(x)
     assert pooled.dtype == jnp.float32
     np.testing.assert_allclose(pooled, np.asarray(x, np.float64).mean(axis=(1, 2, 3)), atol=1e-5)
+
+
+@pytest.mark.parametrize(("window", "strides"), [((1, 3, 3), (1, 2, 2)), ((2, 2, 2), (2, 2, 2))])
+@pytest.mark.parametrize("size", [(4, 8, 8), (5, 7, 9)])
+def test_same_padding_is_xlas(window, strides, size):
+    rng = np.random.default_rng(4)
+    x = jnp.asarray(rng.normal(size=(2, *size, 3)), jnp.float32)
+
+    def ours(x):
+        return max_pool(x, window, strides, "SAME")
+
+    def theirs(x):
+        full = ((1, *window, 1), (1, *strides, 1), "SAME")
+        return jax.lax.reduce_window(x, -np.inf, jax.lax.max, *full)
+
+    np.testing.assert_array_equal(ours(x), theirs(x))
+    weights = jnp.asarray(rng.normal(size=ours(x).shape), jnp.float32)
+    gradients = [jax.grad(lambda x, f=f: (weights * f(x)).sum())(x) for f in (ours, theirs)]
+    np.testing.assert_allclose(*gradients, atol=1e-6)
