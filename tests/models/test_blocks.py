@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidjax.models.blocks import BasicBlock, Bottleneck, Slots
+from vidjax.models.blocks import BasicBlock, Bottleneck
+from vidjax.models.slots import Slots
 
 
 class Probe(nn.Module):

@@ -17,38 +17,7 @@ import jax
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.models.shortcuts import SHORTCUTS
-
-Triple = tuple[int, int, int]
-Make = Callable[..., Any]
-PLACEMENTS = ("start", "top", "mid", "end", "res", "final")
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What methods put into a block; None leaves a slot empty.
-
-    Each is a factory, called with `name=` inside the block, of a module that maps features to
-    features of the same shape.
-
-    Attributes:
-      before_norm: `module(x, train=...)` between each convolution of the branch and its norm.
-      gate: `module(x, train=...)` at `placement`.
-      placement: where the gate is: `start` (block input), `top` (after the first convolution of
-        a bottleneck), `mid` (before the last convolution), `end` (branch output), `res`
-        (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
-      branch_drop: `module(branch, train=...)` before the addition.
-      after_stage: `module(x, train=...)` at the end of a stage.
-    """
-
-    before_norm: Make | None = None
-    gate: Make | None = None
-    placement: str = "final"
-    branch_drop: Make | None = None
-    after_stage: Make | None = None
-
-    def __post_init__(self) -> None:
-        if self.placement not in PLACEMENTS:
-            raise ValueError(f"placement {self.placement!r}: one of {', '.join(PLACEMENTS)}")
+from vidjax.models.slots import Make, Slots, Triple, points_of
 
 
 @dataclass(frozen=True)
@@ -106,16 +75,25 @@ class _Residual(nn.Module):
     zero_init: bool = False
     factories: Factories = field(default_factory=Factories)
     slots: Slots = field(default_factory=Slots)
+    kind = ""
 
     def _conv_norm(
         self, conv: Make, x: jax.Array, features: int, kernel: Triple, place: str, **kwargs: Any
     ) -> jax.Array:
-        """Convolution `conv<place>`, the slot before the norm, norm `norm<place>`."""
+        """Convolution `conv<place>` and norm `norm<place>`, with the slot where it belongs."""
         train, zero = kwargs.pop("train"), kwargs.pop("zero", False)
         init = {"scale_init": nn.initializers.zeros} if zero else {}
+        x = self._before(f"conv{place}", x, train=train)
         x = _call(conv(features, kernel, name=f"conv{place}", **kwargs), x, train)
-        x = self._insert(self.slots.before_norm, x, f"before_norm{place}", train=train)
-        return self.factories.norm(name=f"norm{place}", **init)(x, train=train)
+        x = self._before(f"norm{place}", x, train=train)
+        x = self.factories.norm(name=f"norm{place}", **init)(x, train=train)
+        return self._before(f"act{place}", x, train=train)
+
+    def _before(self, point: str, x: jax.Array, *, train: bool) -> jax.Array:
+        here = point in getattr(self.slots.points, self.kind)
+        return self._insert(
+            self.slots.before_norm if here else None, x, f"before_{point}", train=train
+        )
 
     def _insert(self, make: Make | None, x: jax.Array, name: str, *, train: bool) -> jax.Array:
         return x if make is None else make(name=name)(x, train=train)
@@ -152,9 +130,14 @@ def _call(conv: nn.Module, x: jax.Array, train: bool) -> jax.Array:
 class BasicBlock(_Residual):
     """Two convolutions, the first one strided (He et al. 2015, figure 5 left)."""
 
+    kind = "basic"
+
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to `[B, T', H', W', features]`."""
+        for point in self.slots.points.basic:
+            if point not in points_of(2):
+                raise ValueError(f"{point!r}: a basic block has {', '.join(points_of(2))}")
         if self.slots.gate is not None and self.slots.placement == "top":
             raise ValueError("placement 'top' needs a bottleneck; a basic block has 'mid'")
         conv, width = self.factories.conv, self.width or self.features
@@ -169,6 +152,8 @@ class BasicBlock(_Residual):
 
 class Bottleneck(_Residual):
     """Reduce, convolve (strided), expand (He et al. 2015, figure 5 right)."""
+
+    kind = "bottleneck"
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:

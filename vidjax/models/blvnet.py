@@ -14,11 +14,12 @@ import jax.numpy as jnp
 
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models.big_little import FULL, HALF, BigLittle, ConvNorm, Entrance
-from vidjax.models.blocks import Bottleneck, Factories, Slots
+from vidjax.models.blocks import Bottleneck, Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify
 from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
+from vidjax.models.slots import Slots
 from vidjax.models.tsm import FrameFeatures
 
 

@@ -48,11 +48,13 @@ class Variant:
       card: its facts.
       build: makes the module from `num_classes`, `dtype`, `slots` and the family's options.
       options: names of the options that `build` takes.
+      methods: names of the methods that have a place in it; None is all.
     """
 
     card: ModelCard
     build: Callable[..., nn.Module]
     options: tuple[str, ...]
+    methods: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,13 @@ class Family:
       build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
       options: names of the options that users may give.
       facts: fields of all cards.
+      methods: as in `Variant`.
     """
 
     build: Callable[..., nn.Module]
     options: tuple[str, ...]
     facts: Mapping[str, Any]
+    methods: tuple[str, ...] | None = None
 
     def variant(
         self,
@@ -81,4 +85,4 @@ class Family:
         """A network of the family: what `build` is given, its cost, and facts of its own."""
         fields = {**self.facts, **facts}
         card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
-        return Variant(card, functools.partial(self.build, **shape), self.options)
+        return Variant(card, functools.partial(self.build, **shape), self.options, self.methods)

@@ -14,10 +14,11 @@ import flax.linen as nn
 
 from vidjax.layers.channelwise import InteractionPreserved, channelwise
 from vidjax.layers.conv import Conv
-from vidjax.models.blocks import Factories, Make
+from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Make
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 
 FORMS: Mapping[str, Mapping[str, Any]] = {

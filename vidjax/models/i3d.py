@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
-from vidjax.models.blocks import Make, Slots, Triple
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify
+from vidjax.models.slots import Make, Slots, Triple
 
 # Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
 MIXED: tuple[tuple[tuple[int, ...], ...], ...] = (
@@ -148,6 +148,7 @@ _FAMILY = Family(
         "the operations of 64 frames beside an input of 16; table 7.1 twice the multiply-adds "
         "of 16 frames.",
     },
+    methods=(),
 )
 
 VARIANTS = (

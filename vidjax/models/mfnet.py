@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
-from vidjax.models.blocks import Make, Slots, Triple
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify
+from vidjax.models.slots import Make, Slots, Triple
 
 
 class PreConv(nn.Module):
@@ -138,6 +138,7 @@ _FAMILY = Family(
         "notes": "The 22.5 of table 5.2 and 22.70 of table 7.1 are twice the multiply-adds and "
         "elementwise operations.",
     },
+    methods=(),
 )
 
 VARIANTS = (

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from vidjax.layers.norm import BatchNorm
-from vidjax.models.blocks import BLOCKS, Factories, Make, Triple
+from vidjax.models.blocks import BLOCKS, Factories
 from vidjax.models.shortcuts import SHORTCUTS
+from vidjax.models.slots import Make, Triple
 
 Blocks = tuple[Make, ...]
 Vary = Callable[[int, int, int, Factories], Mapping[str, Any]]

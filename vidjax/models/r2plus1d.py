@@ -14,10 +14,11 @@ from typing import Any
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.conv2plus1d import Conv2Plus1D, mid_channels
-from vidjax.models.blocks import Factories, Make, Triple
+from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Make, Triple
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 
 FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")

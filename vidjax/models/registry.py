@@ -6,6 +6,7 @@ is one line in `METHODS`.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import fnmatch
 import functools
@@ -18,14 +19,31 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 import vidjax.models
-from vidjax.models.blocks import Slots
+from vidjax.methods.random_mean_scaling import RandomScaling
+from vidjax.methods.random_mean_scaling import check as check_scaling
 from vidjax.models.cards import ModelCard, Variant
+from vidjax.models.slots import Points, Slots
 
 STAGES = 4
 AllSlots = tuple[Slots, ...]
 
+
+def _random_scaling(slots: AllSlots, settings: Mapping[str, Any]) -> AllSlots:
+    """Into the branches of stages 3 and 4, where the paper's ablation (table 1a) found it best."""
+    values = {key: _hashable(value) for key, value in settings.items()}
+    best = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
+    at = values.pop("at", None)
+    points = Points(basic=at, bottleneck=at) if at else best
+    stages = _stages("random_scaling", values.pop("stages", (3, 4)))
+    make = _settings("random_scaling", RandomScaling, values)
+    check_scaling(make())
+    return _fill(slots, stages, before_norm=make, points=points)
+
+
 # Option of `create_model` -> what it puts into the slots of the four stages.
-METHODS: Mapping[str, Callable[[AllSlots, Any], AllSlots]] = {}
+METHODS: Mapping[str, Callable[[AllSlots, Any], AllSlots]] = {
+    "random_scaling": _random_scaling,
+}
 
 
 @functools.cache
@@ -73,19 +91,49 @@ def create_model(
     """
     variant = _variant(name)
     for option in options:
-        if option not in variant.options and option not in METHODS:
-            known = (*variant.options, *METHODS)
+        methods = METHODS if variant.methods is None else variant.methods
+        if option not in variant.options and option not in methods:
+            known = (*variant.options, *methods)
             raise ValueError(f"{name} has no option {option!r}: {_nearest(option, known)}")
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ValueError(f"num_classes = {num_classes!r}: a number of at least 1 is expected")
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise ValueError(f"dtype = {dtype!r}: float32 or bfloat16")
     # Configurations read from JSON hold lists; a module's attributes must be hashable.
-    options = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
+    options = {key: _hashable(value) for key, value in options.items()}
     slots: AllSlots = (Slots(),) * STAGES
     for method, fill in METHODS.items():
-        slots = fill(slots, options.pop(method, None))
+        settings = options.pop(method, None)
+        slots = slots if settings is None else fill(slots, settings)
     return variant.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _settings(method: str, module: type, values: Mapping[str, Any]) -> Callable[..., Any]:
+    """Makes modules of a method, once it is known that it has such settings."""
+    known = {item.name for item in dataclasses.fields(module)} - {"name", "parent"}
+    for key in values:
+        if key not in known:
+            raise ValueError(f"{method} has no setting {key!r}: {_nearest(key, known)}")
+    return functools.partial(module, **values)
+
+
+def _stages(method: str, stages: Iterable[int]) -> tuple[int, ...]:
+    for stage in stages:
+        if stage not in range(1, STAGES + 1):
+            raise ValueError(f"{method} in stage {stage!r}: stages are 1 to {STAGES}")
+    return tuple(stages)
+
+
+def _fill(slots: AllSlots, stages: Iterable[int], **values: Any) -> AllSlots:
+    """The slots of some stages with other contents."""
+    return tuple(
+        dataclasses.replace(slot, **values) if number in stages else slot
+        for number, slot in enumerate(slots, start=1)
+    )
 
 
 def _variant(name: str) -> Variant:

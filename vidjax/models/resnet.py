@@ -17,9 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.models.blocks import Factories, Make, Slots, Triple
+from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify
 from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, make_norm
+from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
 
 OPTIONS = (

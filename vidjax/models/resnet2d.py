@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from vidjax.models.blocks import Triple
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Triple
 from vidjax.models.stem import POOL_SPACE, Stem
 
 KERNELS: dict[str, tuple[Triple, ...]] = {

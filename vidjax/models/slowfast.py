@@ -17,11 +17,12 @@ import numpy as np
 
 from vidjax.layers.lateral import Lateral
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.models.blocks import Factories, Make, Slots
+from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify
 from vidjax.models.plans import DEPTHS, Blocks, make_norm
 from vidjax.models.resnet import OPTIONS
+from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
 from vidjax.models.stem import POOL_SPACE, Stem

@@ -11,10 +11,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vidjax.models.blocks import Factories, Triple
+from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Triple
 from vidjax.models.stem import POOL_SPACE, Stem
 
 

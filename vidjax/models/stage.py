@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.models.blocks import Factories, Make, Slots
+from vidjax.models.blocks import Factories
+from vidjax.models.slots import Make, Slots
 
 STREAMS = ("dropout", "noise")
 # Stacking the parameters of a loop costs as much compiling as so many blocks.

@@ -15,10 +15,10 @@ from vidjax.layers.pooling import max_pool
 from vidjax.layers.temporal_adaptive import TemporalAdaptive
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models import resnet2d
-from vidjax.models.blocks import Make
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import OPTIONS, ResNet
+from vidjax.models.slots import Make
 from vidjax.models.tsm import FrameFeatures
 
 

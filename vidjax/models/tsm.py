@@ -12,10 +12,10 @@ import jax.numpy as jnp
 
 from vidjax.layers.temporal_shift import TemporalShift
 from vidjax.models import resnet2d
-from vidjax.models.blocks import Make
 from vidjax.models.cards import Family
 from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import OPTIONS, ResNet
+from vidjax.models.slots import Make
 
 
 class FrameFeatures(nn.Module):

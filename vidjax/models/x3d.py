@@ -18,9 +18,10 @@ from vidjax.layers.channelwise import channelwise
 from vidjax.layers.conv import Conv
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.layers.squeeze_excite import SqueezeExcite
-from vidjax.models.blocks import Factories, Make
+from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Make
 
 FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
 

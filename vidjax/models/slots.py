@@ -1,0 +1,65 @@
+"""The places in a residual block that methods may fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Triple = tuple[int, int, int]
+Make = Callable[..., Any]
+PLACES = ("conv", "norm", "act")
+PLACEMENTS = ("start", "top", "mid", "end", "res", "final")
+
+
+def points_of(convolutions: int) -> tuple[str, ...]:
+    """The points of a branch of so many convolutions."""
+    return tuple(f"{place}{n + 1}" for n in range(convolutions) for place in PLACES)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Where in the branch of a block something is, for each kind of block.
+
+    `conv1` is before the first convolution, `norm1` before its norm, `act1` before its activation,
+    and so on; the last `act` is at the branch's end, before the addition.
+    """
+
+    basic: tuple[str, ...] = ("norm1", "norm2")
+    bottleneck: tuple[str, ...] = ("norm1", "norm2", "norm3")
+
+    def __post_init__(self) -> None:
+        known = points_of(3)
+        for point in (*self.basic, *self.bottleneck):
+            if point not in known:
+                raise ValueError(f"{point!r} in a block: one of {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What methods put into a block; None leaves a slot empty.
+
+    Each is a factory, called with `name=` inside the block, of a module that maps features to
+    features of the same shape.
+
+    Attributes:
+      before_norm: `module(x, train=...)` inside the branch.
+      points: where; between each convolution and its norm if not said otherwise.
+      gate: `module(x, train=...)` at `placement`.
+      placement: where the gate is: `start` (block input), `top` (after the first convolution of
+        a bottleneck), `mid` (before the last convolution), `end` (branch output), `res`
+        (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
+      branch_drop: `module(branch, train=...)` before the addition.
+      after_stage: `module(x, train=...)` at the end of a stage.
+    """
+
+    before_norm: Make | None = None
+    points: Points = Points()
+    gate: Make | None = None
+    placement: str = "final"
+    branch_drop: Make | None = None
+    after_stage: Make | None = None
+
+    def __post_init__(self) -> None:
+        if self.placement not in PLACEMENTS:
+            raise ValueError(f"placement {self.placement!r}: one of {', '.join(PLACEMENTS)}")
