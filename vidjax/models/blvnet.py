@@ -128,6 +128,7 @@ _FAMILY = Family(
         "notes": "alpha 2, beta 4.",
         **IMAGENET,
     },
+    methods=("random_scaling",),
 )
 
 VARIANTS = (_FAMILY.variant("blvnet_tam_50", {}, 25_483_216, 23_855_005_696),)

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import vidjax.models
 from vidjax.methods.random_mean_scaling import RandomScaling
 from vidjax.methods.random_mean_scaling import check as check_scaling
+from vidjax.methods.residual_drop import residual_drop
 from vidjax.models.cards import ModelCard, Variant
 from vidjax.models.slots import Points, Slots
 
@@ -40,9 +41,15 @@ def _random_scaling(slots: AllSlots, settings: Mapping[str, Any]) -> AllSlots:
     return _fill(slots, stages, before_norm=make, points=points)
 
 
+def _residual_drop(slots: AllSlots, option: Any) -> AllSlots:
+    """Into all branches."""
+    return _fill(slots, range(1, STAGES + 1), branch_drop=residual_drop(option))
+
+
 # Option of `create_model` -> what it puts into the slots of the four stages.
 METHODS: Mapping[str, Callable[[AllSlots, Any], AllSlots]] = {
     "random_scaling": _random_scaling,
+    "residual_drop": _residual_drop,
 }
 
 

@@ -74,7 +74,14 @@ class ResNet(nn.Module):
         x = self.stem(name="stem_layer")(clip.astype(self.dtype), train=train)
         self.sow("intermediates", "stem", x)
         for number, blocks in enumerate(self.stages, start=1):
-            stage = Stage(blocks, self.slots[number - 1], self.scan, name=f"layer{number}")
+            stage = Stage(
+                blocks,
+                self.slots[number - 1],
+                self.scan,
+                before=sum(map(len, self.stages[: number - 1])),
+                total=sum(map(len, self.stages)),
+                name=f"layer{number}",
+            )
             x = stage(x, train=train)
             self.sow("intermediates", f"stage{number}", x)
             transition = self.transitions[number - 1]

@@ -49,7 +49,8 @@ class Slots:
       placement: where the gate is: `start` (block input), `top` (after the first convolution of
         a bottleneck), `mid` (before the last convolution), `end` (branch output), `res`
         (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
-      branch_drop: `module(branch, train=...)` before the addition.
+      branch_drop: `module(branch, train=...)` before the addition; made with `depth=`, the
+        block's number divided by that of all blocks, too.
       after_stage: `module(x, train=...)` at the end of a stage.
     """
 

@@ -1,8 +1,7 @@
 """SlowFast: a slow wide pathway and a fast thin one (Feichtenhofer et al., ICCV 2019).
 
 The network takes the fast pathway's frames and picks the slow ones itself. After the stem and
-the first three stages a strided convolution over time carries the fast features over to the
-slow pathway, where they stand behind its own channels.
+three stages strided convolutions over time carry fast features over, behind the slow channels.
 """
 
 from __future__ import annotations
@@ -75,10 +74,8 @@ class SlowFast(nn.Module):
         for number in range(1, 5):
             lateral = self.lateral(name=f"lateral{number}")(fast, train=train)
             slow = jnp.concatenate([slow, lateral], axis=-1)
-            slots = self.slots[number - 1]
-            slow_stage = Stage(self.slow[number - 1], slots, self.scan, name=f"slow_layer{number}")
-            fast_stage = Stage(self.fast[number - 1], slots, self.scan, name=f"fast_layer{number}")
-            slow, fast = slow_stage(slow, train=train), fast_stage(fast, train=train)
+            slow = self._stage(self.slow, number, "slow")(slow, train=train)
+            fast = self._stage(self.fast, number, "fast")(fast, train=train)
             self._sow(f"stage{number}", slow, fast)
         pooled = [global_avg_pool(slow), global_avg_pool(fast)]
         features = jnp.concatenate(pooled[:: -1 if self.form == "mmaction2" else 1], axis=-1)
@@ -88,13 +85,17 @@ class SlowFast(nn.Module):
         length = clip.shape[1]
         if length % self.alpha:
             raise ValueError(
-                f"SlowFast takes one frame in {self.alpha} for its slow pathway: T = {length} is "
-                f"no multiple of it"
+                f"T = {length} is no multiple of {self.alpha}, the slow pathway's share"
             )
         if self.form == "mmaction2":
             return np.arange(0, length, self.alpha)
-        # PyTorchVideo spreads them from the first frame to the last.
+        # PyTorchVideo spreads them over the whole clip.
         return np.linspace(0, length - 1, length // self.alpha).astype(int)
+
+    def _stage(self, plans: tuple[Blocks, ...], number: int, pathway: str) -> Stage:
+        before, total = sum(map(len, plans[: number - 1])), sum(map(len, plans))
+        name, slots = f"{pathway}_layer{number}", self.slots[number - 1]
+        return Stage(plans[number - 1], slots, self.scan, before, total, name=name)
 
     def _sow(self, name: str, slow: jax.Array, fast: jax.Array) -> None:
         self.sow("intermediates", name, slow)

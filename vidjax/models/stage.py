@@ -29,28 +29,41 @@ class Stage(nn.Module):
       scan: run the blocks after the first, where they are all of one make or of two in turns,
         as a loop whose body is compiled once. The parameters keep their names; random streams
         are split otherwise than without.
+      before: blocks of the stages before.
+      total: blocks of all stages.
     """
 
     blocks: tuple[Make, ...]
     slots: Slots
     scan: bool = False
+    before: int = 0
+    total: int = 0
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the shape of the last block's output."""
         looped = range(0)
         # The first block gets what no other does: channels of the stage before.
-        if self.scan and (period := _period(self.blocks[1:])) and not self.is_initializing():
+        scan = self.scan and self.slots.branch_drop is None and not self.is_initializing()
+        if scan and (period := _period(self.blocks[1:])):
             rest = len(self.blocks) - 1
             looped = range(2, 2 + rest // period * period) if rest >= LEAST else looped
         for number, make in enumerate(self.blocks, start=1):
             if number not in looped:
-                x = make(slots=self.slots, name=f"block{number}")(x, train=train)
+                x = make(slots=self._slots(number), name=f"block{number}")(x, train=train)
             elif number == looped.start:
                 x = self._loop(looped, period, x, train=train)
         if self.slots.after_stage is not None:
             x = self.slots.after_stage(name="after_stage")(x, train=train)
         return x
+
+    def _slots(self, number: int) -> Slots:
+        """The slots of a block: what drops branches must know how deep it is."""
+        if self.slots.branch_drop is None:
+            return self.slots
+        depth = (self.before + number) / (self.total or len(self.blocks))
+        drop = functools.partial(self.slots.branch_drop, depth=depth)
+        return dataclasses.replace(self.slots, branch_drop=drop)
 
     def _loop(self, numbers: range, period: int, x: jax.Array, *, train: bool) -> jax.Array:
         """Stacks the variables of equal blocks, scans over them and lays the new ones apart."""

@@ -1,0 +1,144 @@
+"""Residual branches dropped or shaken at random: RandomDrop and ShakeDrop.
+
+RandomDrop is stochastic depth (Huang et al., ECCV 2016): a branch is left away in training with a
+probability that grows with its depth, and scaled by its chance to be kept in evaluation.
+ShakeDrop (Yamada et al., IEEE Access 2019) scales a branch that would be left away by alpha, and
+its gradient by beta, drawn independently. The RMS paper compares with both (table 2): ShakeDrop
+with alpha = 0 and beta uniform in [0, 0.5], drawn for each element.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+STREAM = "noise"
+LEVELS = ("batch", "clip", "channel", "pixel")
+
+
+class RandomDrop(nn.Module):
+    """Stochastic depth.
+
+    Attributes:
+      depth: place of the block in the network, its number divided by that of all blocks.
+      last: chance of the last block to be kept; those before it have more, linearly.
+      level: whether one draw is for the whole batch or for each clip.
+    """
+
+    depth: float
+    last: float = 0.5
+    level: str = "batch"
+
+    @nn.compact
+    def __call__(self, branch: jax.Array, *, train: bool) -> jax.Array:
+        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from stream `noise`."""
+        kept = 1 - self.depth * (1 - self.last)
+        if not train:
+            return branch * jnp.asarray(kept, branch.dtype)
+        shape = level_shape(branch, self.level)
+        return branch * jax.random.bernoulli(self.make_rng(STREAM), kept, shape)
+
+
+class ShakeDrop(nn.Module):
+    """ShakeDrop regularisation.
+
+    Attributes:
+      depth: place of the block in the network, its number divided by that of all blocks.
+      last: chance of the last block to be left as it is; those before it have more, linearly.
+      alpha: range of the factor of a branch that is not left as it is.
+      beta: range of the factor of its gradient.
+      level: for what alpha and beta are drawn anew: `batch`, `clip`, `channel` or `pixel`
+        (each element).
+    """
+
+    depth: float
+    last: float = 0.5
+    alpha: tuple[float, float] = (0.0, 0.0)
+    beta: tuple[float, float] = (0.0, 0.5)
+    level: str = "pixel"
+
+    @nn.compact
+    def __call__(self, branch: jax.Array, *, train: bool) -> jax.Array:
+        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from stream `noise`."""
+        kept = 1 - self.depth * (1 - self.last)
+        if not train:
+            expected = kept + (1 - kept) * sum(self.alpha) / 2
+            return branch * jnp.asarray(expected, branch.dtype)
+        keys = jax.random.split(self.make_rng(STREAM), 3)
+        shape = level_shape(branch, self.level)
+        left = jax.random.bernoulli(keys[0], kept)
+        forward, backward = (
+            jnp.where(left, 1, jax.random.uniform(key, shape, minval=low, maxval=high))
+            for key, (low, high) in zip(keys[1:], (self.alpha, self.beta), strict=True)
+        )
+        return _shake(branch, forward.astype(branch.dtype), backward.astype(branch.dtype))
+
+
+@jax.custom_vjp
+def _shake(branch: jax.Array, forward: jax.Array, backward: jax.Array) -> jax.Array:
+    """`forward * branch`, whose gradient is multiplied by `backward` instead."""
+    del backward
+    return forward * branch
+
+
+def _shake_fwd(branch: jax.Array, forward: jax.Array, backward: jax.Array) -> Any:
+    return forward * branch, (forward, backward)
+
+
+def _shake_bwd(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> Any:
+    forward, backward = saved
+    return backward * g, jnp.zeros_like(forward), jnp.zeros_like(backward)
+
+
+_shake.defvjp(_shake_fwd, _shake_bwd)
+
+
+def level_shape(branch: jax.Array, level: str) -> tuple[int, ...]:
+    """The shape of draws for `[B, T, H, W, C]`.
+
+    Raises:
+      ValueError: the level is unknown.
+    """
+    batch, *_, channels = branch.shape
+    shapes = {
+        "batch": (1, 1, 1, 1, 1),
+        "clip": (batch, 1, 1, 1, 1),
+        "channel": (batch, 1, 1, 1, channels),
+        "pixel": branch.shape,
+    }
+    if level not in shapes:
+        raise ValueError(f"level = {level!r}: one of {', '.join(LEVELS)}")
+    return shapes[level]
+
+
+DROPS = {"random_drop": RandomDrop, "shake_drop": ShakeDrop}
+
+
+def residual_drop(option: Any) -> functools.partial[Any]:
+    """What makes the drop that an option names.
+
+    Args:
+      option: `random_drop` or `shake_drop`, or a mapping with that under `name` and the drop's
+        settings beside it.
+
+    Raises:
+      ValueError: the name, a setting or its value is not allowed.
+    """
+    settings: dict[str, Any] = {"name": option} if isinstance(option, str) else dict(option)
+    name = settings.pop("name", None)
+    if name not in DROPS:
+        raise ValueError(f"residual_drop = {name!r}: one of {', '.join(DROPS)}")
+    known = set(DROPS[name].__annotations__) - {"depth"}
+    for key in settings:
+        if key not in known:
+            raise ValueError(f"{name} has no setting {key!r}; known: {', '.join(sorted(known))}")
+    if settings.get("level", "pixel") not in LEVELS:
+        raise ValueError(f"{name} level = {settings['level']!r}: one of {', '.join(LEVELS)}")
+    if not 0 < settings.get("last", 0.5) <= 1:
+        raise ValueError(f"{name} last = {settings['last']}: a chance in (0, 1]")
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    return functools.partial(DROPS[name], **values)
