@@ -14,22 +14,23 @@ from vidjax.training.config import ConfigError, check_path
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
 
-Main = Callable[[], int | None]
+Main = Callable[..., int | None]
 
 
-def run(main: Main, help_text: str | None) -> None:
+def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> None:
     """Runs an entry point; an error in what the user gave ends it in one line, exit code 2.
 
     Args:
       main: the entry point, called when flags are parsed.
       help_text: shown by `--help`, with an example.
+      arguments: names of what it takes beside flags, all of it.
     """
     sys.modules["__main__"].__doc__ = help_text
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)
     try:
-        app.run(lambda arguments: _guarded(main, arguments), flags_parser=_parse)
+        app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
     except flags.Error as error:
         sys.exit(_fail(str(error)))
 
@@ -45,11 +46,13 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(_fail(_first_line(error)))
 
 
-def _guarded(main: Main, arguments: Sequence[str]) -> int | None:
-    if len(arguments) > 1:
-        return _fail(f"unexpected argument {arguments[1]!r}; see --help")
+def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | None:
+    if len(given) > len(names):
+        return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
+    if len(given) < len(names):
+        return _fail(f"{names[len(given)]} is missing; see --help")
     try:
-        return main()
+        return main(*given)
     except NonFiniteError as error:
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     except (ValueError, FileNotFoundError) as error:

@@ -1,1 +1,5 @@
-"""Evaluation: protocols, metrics, reports and costs; networks come in as arguments."""
+"""Evaluation: protocols, metrics, significance, reports and costs; networks come as arguments."""
+
+from vidjax.evaluation.significance import McNemar, mcnemar
+
+__all__ = ["McNemar", "mcnemar"]

@@ -1,0 +1,119 @@
+"""Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
+
+Prints who has how many videos right, the statistic and its p, and writes the videos on which the
+two differ. Both runs must have been evaluated on the same videos.
+
+Example:
+  python -m experiments.compare runs/a runs/b
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+from rich.table import Table
+
+from experiments import command_line
+from vidjax.evaluation.significance import McNemar, mcnemar
+
+_PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
+_OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
+END = "-predictions.csv"
+Rows = dict[str, dict[str, str]]
+
+
+def main(first: str, second: str) -> None:
+    """Compares, prints and writes."""
+    runs = Path(first), Path(second)
+    protocol = _common_protocol(*runs)
+    files = [_newest(run, protocol) for run in runs]
+    a, b = (_read(file) for file in files)
+    _same_videos(a, b, files)
+    result = mcnemar(*([row["correct"] == "1" for row in rows.values()] for rows in _sorted(a, b)))
+    _print(result, files)
+    default = runs[1] / "eval" / f"{files[1].name[: -len(END)]}-against-{runs[0].name}.csv"
+    output = Path(_OUTPUT.value) if _OUTPUT.value else default
+    _write(output, a, b)
+    print(f"The {result.b + result.c} videos on which they differ: {output}")
+
+
+def _evaluations(run: Path) -> dict[str, list[Path]]:
+    """Prediction files by protocol, oldest step first."""
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for file in (run / "eval").glob(f"*{END}"):
+        protocol, _, step = file.name[: -len(END)].rpartition("-step")
+        if protocol and step.isdecimal():
+            found.setdefault(protocol, []).append((int(step), file))
+    if not found:
+        raise ValueError(f"{run} holds no evaluation; python -m experiments.evaluate makes one")
+    return {name: [file for _, file in sorted(files)] for name, files in found.items()}
+
+
+def _common_protocol(first: Path, second: Path) -> str:
+    names = [set(_evaluations(run)) for run in (first, second)]
+    common = sorted(names[0] & names[1])
+    if _PROTOCOL.value:
+        common = [name for name in common if name == _PROTOCOL.value]
+    if len(common) != 1:
+        raise ValueError(
+            f"{'several' if common else 'no'} protocols are common: {first} has "
+            f"{sorted(names[0])}, {second} has {sorted(names[1])}; say --protocol"
+        )
+    return common[0]
+
+
+def _newest(run: Path, protocol: str) -> Path:
+    return _evaluations(run)[protocol][-1]
+
+
+def _read(file: Path) -> Rows:
+    with file.open(newline="", encoding="utf-8") as stream:
+        return {row["video"]: row for row in csv.DictReader(stream)}
+
+
+def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
+    """Refuses runs that were evaluated on other videos, or on others' labels."""
+    odd = sorted(a.keys() ^ b.keys()) or [v for v in a if a[v]["label"] != b[v]["label"]]
+    if odd:
+        raise ValueError(
+            f"{files[0]} and {files[1]} are not of the same videos: {len(odd)} differ, {odd[0]!r} "
+            "among them"
+        )
+
+
+def _sorted(a: Rows, b: Rows) -> tuple[Rows, Rows]:
+    return {video: a[video] for video in sorted(a)}, {video: b[video] for video in sorted(a)}
+
+
+def _print(result: McNemar, files: list[Path]) -> None:
+    table = Table(title="videos", title_justify="left")
+    for column in ("", "B right", "B wrong", "all"):
+        table.add_column(column, justify="right" if column else "left")
+    rows = (("A right", result.both, result.b), ("A wrong", result.c, result.neither))
+    for name, right, wrong in rows:
+        table.add_row(name, str(right), str(wrong), str(right + wrong))
+    total = result.both + result.b + result.c + result.neither
+    table.add_row("all", str(result.both + result.c), str(result.b + result.neither), str(total))
+    print(f"A: {files[0]}\nB: {files[1]}")
+    Console(width=100).print(table)
+    how = "binomial" if result.exact else "chi-squared with Edwards' correction"
+    print(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")
+
+
+def _write(output: Path, a: Rows, b: Rows) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["video", "label", "predicted by A", "predicted by B", "right"])
+        for video in sorted(a):
+            if a[video]["correct"] != b[video]["correct"]:
+                right = "A" if a[video]["correct"] == "1" else "B"
+                predicted = a[video]["predicted"], b[video]["predicted"]
+                writer.writerow([video, a[video]["label"], *predicted, right])
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__, arguments=("RUN_A", "RUN_B"))

@@ -1,0 +1,71 @@
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidjax.evaluation.report import write_report
+
+ROOT = Path(__file__).parents[2]
+CLASSES = ["jump", "run", "walk"]
+
+
+def call(*arguments):
+    command = [sys.executable, "-m", "experiments.compare", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def evaluated(run, wrong, name="test-1x1-step20", videos=30):
+    """A run whose evaluation has the videos `wrong` wrong and the others right."""
+    labels = np.arange(videos) % 3
+    predicted = np.where(np.isin(np.arange(videos), wrong), (labels + 1) % 3, labels)
+    scores = np.eye(3)[predicted] * 0.8 + 0.1
+    names = [f"video{number:02}" for number in range(videos)]
+    write_report(
+        run / "eval", name, videos=names, scores=scores, labels=labels, classes=CLASSES, facts={}
+    )
+    return run
+
+
+def test_two_runs_are_compared_video_by_video(tmp_path):
+    a = evaluated(tmp_path / "a", wrong=[0, 1, 2])
+    b = evaluated(tmp_path / "b", wrong=[2, *range(10, 22)])
+    # An older evaluation of the same protocol is not what is compared.
+    evaluated(tmp_path / "b", wrong=[], name="test-1x1-step9")
+    done = call(a, b)
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in done.stdout.splitlines()]
+    assert ["A right", "15", "12", "27"] in rows
+    assert ["A wrong", "2", "1", "3"] in rows
+    # Twice the chance of at most 2 heads in 14 throws.
+    assert f"p = {2 * (1 + 14 + 91) / 2**14:.3g} (binomial)" in done.stdout
+    file = b / "eval/test-1x1-step20-against-a.csv"
+    differing = list(csv.DictReader(file.read_text().splitlines()))
+    assert [row["video"] for row in differing][:3] == ["video00", "video01", "video10"]
+    assert (differing[0]["right"], differing[2]["right"]) == ("B", "A")
+    assert (differing[0]["label"], differing[0]["predicted by A"]) == ("jump", "run")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        (lambda b: evaluated(b, [], videos=29), "are not of the same videos: 1 differ, 'video29'"),
+        (lambda b: b.mkdir(), "holds no evaluation"),
+        (lambda b: evaluated(b, [], name="test-10x3-step20"), "no protocols are common"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused(tmp_path, prepare, message):
+    evaluated(tmp_path / "a", wrong=[])
+    prepare(tmp_path / "b")
+    done = call(tmp_path / "a", tmp_path / "b")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_run_is_asked_for(tmp_path):
+    done = call(tmp_path)
+    assert done.returncode == 2
+    assert "RUN_B is missing" in done.stderr
