@@ -6,8 +6,7 @@ its clips, its card, and what became of each tensor. Train from it with
 
 Examples:
   python -m experiments.convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m
-  python -m experiments.convert --model=r3d_50 --checkpoint=r3d50_K_200ep.pth \
-      --num_classes=51 --output=weights/r3d_50
+  python -m experiments.convert --model=r3d_50 --checkpoint=r3d50.pth --num_classes=51 --output=w
 """
 
 from __future__ import annotations
@@ -26,7 +25,12 @@ _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write")
 _NUM_CLASSES = flags.DEFINE_integer("num_classes", None, "classes; the file's if not given")
-_ALLOW = flags.DEFINE_multi_enum("allow", [], ALLOWED, "differences that are no error")
+_ALLOW = flags.DEFINE_multi_enum(
+    "allow",
+    [],
+    ALLOWED,
+    "accept tensors that the file lacks (missing) or that have no place (unused)",
+)
 flags.mark_flags_as_required(["model", "checkpoint", "output"])
 
 
@@ -34,6 +38,9 @@ def main() -> None:
     """Converts, writes and reports."""
     name, file, output = _MODEL.value, Path(_CHECKPOINT.value), Path(_OUTPUT.value)
     model_card(name)
+    folder.check_empty(output)
+    if not file.is_file():
+        raise ValueError(f"--checkpoint={file} is no file")
     logging.set_verbosity(logging.WARNING)
     try:
         converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value)

@@ -19,7 +19,8 @@ Parameters with 400 classes; multiply-adds (MAC) of one clip of the size given, 
 and matrix products only. Both are counted from the network's program (`vidjax.count_cost`),
 equal to counts of the published code to the last parameter and within 0.5 % of the
 multiply-adds (`tests/convert/test_parity.py`). \"Printed\" are the numbers of the four works,
-millions of parameters / billions of operations, and are the papers', not ours. \"Weights\" are
+millions of parameters / billions of operations, and are the papers', not ours: the PhD thesis
+"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Weights\" are
 projects whose checkpoints `vidjax.load_torch` reads.
 
 Written by `python -m experiments.zoo > docs/models.md`.

@@ -5,6 +5,7 @@ Example:
 """
 
 import platform
+import sys
 import zlib
 from datetime import date
 from importlib import metadata
@@ -44,12 +45,15 @@ def difference(shared, reference):
 def main():
     """Prints the table of all references that are there."""
     shared = shared_folder()
+    if not (shared / "golden/zoo").is_dir():
+        sys.exit(f"no references in {shared / 'golden/zoo'}; name their folder with VIDJAX_SHARED")
     print("# Parity with PyTorch\n")
     print(
         "Largest difference between our logits in float32 at the highest matmul precision and\n"
         "those of the published PyTorch code in float64, in standard deviations of the latter,\n"
         "for the same weights and clips of 4 to 24 frames at 32 to 64 pixels. The tests allow\n"
-        "1e-4.\n"
+        "1e-4. In the references' names, mm- is MMAction2 and srtg- the thesis' own code; others\n"
+        "end in their project where it matters.\n"
     )
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("jax", "flax", "numpy"))
     print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")

@@ -65,8 +65,7 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
     Raises:
       ValueError: the folder holds something.
     """
-    if directory.is_dir() and any(directory.iterdir()):
-        raise ValueError(f"{directory} is not empty; name another --output")
+    check_empty(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(directory.absolute() / ARRAYS, jax.device_get(converted.variables))
@@ -86,6 +85,16 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
     }
     # Written last: a folder that has it is complete.
     (directory / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def check_empty(directory: Path) -> None:
+    """Refuses a place that holds something.
+
+    Raises:
+      ValueError: it is a file, or a folder that is not empty.
+    """
+    if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
+        raise ValueError(f"{directory} is not empty; name another --output")
 
 
 def read(directory: Path) -> Weights:

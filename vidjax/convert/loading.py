@@ -91,13 +91,13 @@ def convert(
 ) -> Converted:
     """As `load_torch`, with the report and what else is known of the file."""
     card = model_card(name)
-    for word in allow:
-        if word not in ALLOWED:
-            raise ValueError(f"allow = {word!r}: {' or '.join(ALLOWED)}")
+    for word in (allow,) if isinstance(allow, str) else allow:
+        if word not in ALLOWED or isinstance(allow, str):
+            raise ValueError(f"allow = {allow!r}: a list of {' and '.join(ALLOWED)}")
     tensors = read_tensors(source)
     candidates = _recognise(name, tensors)
     places = candidates[0][1]
-    classes = num_classes or _classes(tensors, places)
+    classes = _classes(tensors, places) if num_classes is None else num_classes
     frames = _frames(tensors, places)
     clip = (frames or card.clip[0], *card.clip[1:])
     trials = []
@@ -172,7 +172,8 @@ def _judge(name: str, report: Report, allow: Collection[str]) -> None:
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
         raise CheckpointError(
-            f"the file does not fit {name}; if it should, allow={wrong}.\n{report}"
+            f"the file does not fit {name}; is it another network's? If these differences are "
+            f"meant, allow={wrong}.\n{report}"
         )
 
 

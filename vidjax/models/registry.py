@@ -31,6 +31,10 @@ AllSlots = tuple[Slots, ...]
 
 def _random_scaling(slots: AllSlots, settings: Mapping[str, Any]) -> AllSlots:
     """Into the branches of stages 3 and 4, where the paper's ablation (table 1a) found it best."""
+    if not isinstance(settings, Mapping):
+        raise ValueError(
+            f"random_scaling = {settings!r}: a mapping of settings, {{}} for the paper's"
+        )
     values = {key: _hashable(value) for key, value in settings.items()}
     best = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
     at = values.pop("at", None)
@@ -100,6 +104,8 @@ def create_model(
     for option in options:
         methods = METHODS if variant.methods is None else variant.methods
         if option not in variant.options and option not in methods:
+            if option in METHODS:
+                raise ValueError(f"{name} has no residual branches in which {option} has a place")
             known = (*variant.options, *methods)
             raise ValueError(f"{name} has no option {option!r}: {_nearest(option, known)}")
     if not isinstance(num_classes, int) or num_classes < 1:
@@ -124,15 +130,18 @@ def _settings(method: str, module: type, values: Mapping[str, Any]) -> Callable[
     known = {item.name for item in dataclasses.fields(module)} - {"name", "parent"}
     for key in values:
         if key not in known:
-            raise ValueError(f"{method} has no setting {key!r}: {_nearest(key, known)}")
+            near = _nearest(key, known | {"at", "stages"})
+            raise ValueError(f"{method} has no setting {key!r}: {near}")
     return functools.partial(module, **values)
 
 
-def _stages(method: str, stages: Iterable[int]) -> tuple[int, ...]:
+def _stages(method: str, stages: Any) -> tuple[int, ...]:
+    if not isinstance(stages, tuple):
+        raise ValueError(f"{method} stages = {stages!r}: a tuple, such as (3, 4)")
     for stage in stages:
         if stage not in range(1, STAGES + 1):
             raise ValueError(f"{method} in stage {stage!r}: stages are 1 to {STAGES}")
-    return tuple(stages)
+    return stages
 
 
 def _fill(slots: AllSlots, stages: Iterable[int], **values: Any) -> AllSlots:
