@@ -1,0 +1,97 @@
+"""Checkpoint files written byte by byte, so that their reader is tested without PyTorch."""
+
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+
+from vidjax.convert.reading import read_tensors
+
+FORMS = ("zip", "legacy")
+V2 = "torch._utils._rebuild_tensor_v2"
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010101006000600000") + bytes(600)
+
+
+# A pickle without PyTorch: the opcodes that PyTorch writes.
+def literal(value):
+    return pickle.dumps(value, protocol=2)[2:-1]
+
+
+def named(name):
+    module, _, attribute = name.rpartition(".")
+    return f"c{module}\n{attribute}\n".encode()
+
+
+def several(*items):
+    return b"(" + b"".join(items) + b"t"
+
+
+def call(name, *arguments):
+    return named(name) + several(*arguments) + b"R"
+
+
+def mapping(**entries):
+    return b"}(" + b"".join(literal(key) + value for key, value in entries.items()) + b"u"
+
+
+def pickled(body):
+    return b"\x80\x02" + body + b"."
+
+
+def storage(kind, key, numel, *view):
+    parts = [literal("storage"), named(f"torch.{kind}Storage")]
+    return several(*parts, *map(literal, (key, "cuda:0", numel, *view))) + b"Q"
+
+
+def tensor(form, size, stride, offset=0, kind="Float", key="0", numel=12, rebuild=V2, more=()):
+    stored = storage(kind, key, numel, *([None] if form == "legacy" else []))
+    hooks = call("collections.OrderedDict")
+    flags = [] if rebuild.endswith("_tensor") else [literal(False), hooks]
+    return call(rebuild, stored, *map(literal, (offset, size, stride)), *flags, *more)
+
+
+def write_zip(path, tree, blocks, root="archive", **members):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{root}/data.pkl", pickled(tree))
+        archive.writestr(f"{root}/byteorder", members.pop("byteorder", "little"))
+        for key, block in blocks.items():
+            archive.writestr(f"{root}/data/{key}", np.asarray(block).tobytes())
+        archive.writestr(f"{root}/version", "3\n")
+    return path
+
+
+def write_legacy(path, tree, blocks, system=None):
+    system = system or literal({"protocol_version": 1001, "little_endian": True})
+    head = [literal(0x1950A86A20F9469CFC6C), literal(1001), system, tree, literal([*blocks])]
+    raw = [struct.pack("<q", np.size(b)) + np.asarray(b).tobytes() for b in blocks.values()]
+    path.write_bytes(b"".join([*map(pickled, head), *raw]))
+    return path
+
+
+def write(form, path, tree, blocks=None):
+    return {"zip": write_zip, "legacy": write_legacy}[form](path, tree, blocks or {})
+
+
+TWELVE = np.arange(12, dtype="<f4")
+
+
+def read_one(form, path, one, block=TWELVE):
+    return read_tensors(write(form, path, mapping(w=one), {"0": block}))["w"]
+
+
+def assert_same(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        assert actual[name].dtype == value.dtype, name
+        np.testing.assert_array_equal(actual[name], value, err_msg=name)
+
+
+class Payload:
+    """Calls `function(*arguments)` when a trusting reader loads it."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
