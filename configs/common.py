@@ -44,6 +44,9 @@ def base() -> ml_collections.ConfigDict:
         "accumulate": 1,
         "ema": 0.0,
         "batch_norm": "global",
+        "cutmix": 0.0,
+        "cutmix_chance": 1.0,
+        "train_only": "",
     }
     config.optimizer = {
         "lr": 0.1,

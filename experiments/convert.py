@@ -19,7 +19,7 @@ from absl import flags, logging
 from experiments import command_line
 from vidjax.convert import folder
 from vidjax.convert.loading import ALLOWED, convert, sources
-from vidjax.models.registry import model_card
+from vidjax.models.listing import model_card
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")

@@ -11,7 +11,7 @@ import itertools
 from absl import app
 
 from vidjax.convert.loading import sources
-from vidjax.models.registry import list_models, model_card
+from vidjax.models.listing import list_models, model_card
 
 HEAD = """# The networks
 

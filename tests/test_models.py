@@ -12,7 +12,7 @@ from jax import export
 import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.registry import _variants as variants
+from vidjax.models.listing import variants
 
 NAMES = vidjax.list_models()
 CLASSES = 5

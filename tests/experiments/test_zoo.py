@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from experiments import zoo
-from vidjax.models.registry import list_models
+from vidjax.models.listing import list_models
 
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 

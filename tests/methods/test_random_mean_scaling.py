@@ -174,7 +174,7 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
         ({"window": (3, 3, 4)}, "a window of 4"),
         ({"low_pass": "median"}, "low_pass = 'median': one of mean, gaussian"),
         ({"stages": 3}, "random_scaling stages = 3: a tuple"),
-        ({"stages": (5,)}, "random_scaling in stage 5: stages are 1 to 4"),
+        ({"stages": (5,)}, "random_scaling in stage 5: this network.s stages are 1, 2, 3, 4"),
         ({"at": ("norm4",)}, "'norm4' in a block: one of conv1"),
         ({"sigma": 1}, "random_scaling has no setting 'sigma'"),
     ],
@@ -190,5 +190,5 @@ def test_settings_are_a_mapping():
 
 
 def test_networks_without_residual_branches_have_no_place_for_it():
-    with pytest.raises(ValueError, match="i3d has no residual branches in which random_scaling"):
+    with pytest.raises(ValueError, match="i3d has no place for random_scaling"):
         vidjax.create_model("i3d", random_scaling={})

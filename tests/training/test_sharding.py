@@ -35,6 +35,7 @@ PROGRAM = textwrap.dedent(
 
     class Small(nn.Module):
         group: int | None = None
+        num_classes: int = 3
 
         @nn.compact
         def __call__(self, x, *, train):

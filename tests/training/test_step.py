@@ -18,6 +18,7 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.3, 0.25)
 
 class Small(nn.Module):
     group: int = 2
+    num_classes: int = 3
 
     @nn.compact
     def __call__(self, x, *, train):

@@ -12,7 +12,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from vidjax.convert.loading import Converted
-from vidjax.models.registry import model_card
+from vidjax.models.listing import model_card
 
 ARRAYS, FACTS = "variables", "model.json"
 

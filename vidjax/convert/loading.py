@@ -19,7 +19,8 @@ import vidjax.convert
 from vidjax.convert.fitting import Fit, Report, fit, nested
 from vidjax.convert.layout import Layout, Path
 from vidjax.convert.reading import CheckpointError, read_tensors
-from vidjax.models.registry import create_model, model_card
+from vidjax.models.listing import model_card
+from vidjax.models.registry import create_model
 
 ALLOWED = ("missing", "unused")
 

@@ -16,7 +16,7 @@ from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models.big_little import FULL, HALF, BigLittle, ConvNorm, Entrance
 from vidjax.models.blocks import Bottleneck, Factories
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, classify
+from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
 from vidjax.models.slots import Slots
@@ -82,10 +82,11 @@ class BLVNet(nn.Module):
                 parts,
                 name=f"layer{stage + 1}",
             )(x, train=train)
-            x = self._end(x, stage, train=train)
-        x = self._end(self._last(x[:, 1::2], parts, train=train), 3, train=train)
+            self.sow("intermediates", f"stage{stage + 1}", x)
+        x = self._last(x[:, 1::2], parts, train=train)
+        self.sow("intermediates", "stage4", x)
         features = FrameFeatures(name="neck")(x, train=train)
-        return classify(self, features, self.num_classes, self.dropout, train=train)
+        return classify(self, make_head(self.num_classes), features, self.dropout, train=train)
 
     def _block(self, parts: Factories, stage: int) -> Any:
         return functools.partial(
@@ -108,12 +109,6 @@ class BLVNet(nn.Module):
             strides = FULL if index else HALF
             block = make(strides=strides, factories=own, name=f"layer4_block{index + 1}")
             x = block(x, train=train)
-        return x
-
-    def _end(self, x: jax.Array, stage: int, *, train: bool) -> jax.Array:
-        after = self.slots[stage].after_stage
-        x = x if after is None else after(name=f"after_stage{stage + 1}")(x, train=train)
-        self.sow("intermediates", f"stage{stage + 1}", x)
         return x
 
 

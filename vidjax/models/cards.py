@@ -49,12 +49,14 @@ class Variant:
       build: makes the module from `num_classes`, `dtype`, `slots` and the family's options.
       options: names of the options that `build` takes.
       methods: names of the methods that have a place in it; None is all.
+      stages: numbers of the stages that methods have a place in.
     """
 
     card: ModelCard
     build: Callable[..., nn.Module]
     options: tuple[str, ...]
     methods: tuple[str, ...] | None = None
+    stages: tuple[int, ...] = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,14 @@ class Family:
       build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
       options: names of the options that users may give.
       facts: fields of all cards.
-      methods: as in `Variant`.
+      methods, stages: as in `Variant`.
     """
 
     build: Callable[..., nn.Module]
     options: tuple[str, ...]
     facts: Mapping[str, Any]
     methods: tuple[str, ...] | None = None
+    stages: tuple[int, ...] = (1, 2, 3, 4)
 
     def variant(
         self,
@@ -85,4 +88,5 @@ class Family:
         """A network of the family: what `build` is given, its cost, and facts of its own."""
         fields = {**self.facts, **facts}
         card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
-        return Variant(card, functools.partial(self.build, **shape), self.options, self.methods)
+        build = functools.partial(self.build, **shape)
+        return Variant(card, build, self.options, self.methods, self.stages)

@@ -13,8 +13,8 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, classify
-from vidjax.models.slots import Make, Slots, Triple
+from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.slots import Make, Slots, Triple, end
 
 # Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
 MIXED: tuple[tuple[tuple[int, ...], ...], ...] = (
@@ -80,7 +80,7 @@ class I3D(nn.Module):
       norm_epsilon: added to variances.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       dtype: what it computes in.
-      slots: `after_stage` alone is used: a mixed block has no branch to add.
+      slots: `after_block` and `after_stage` are used, where mixed blocks are: stages 2 to 4.
     """
 
     num_classes: int
@@ -99,6 +99,8 @@ class I3D(nn.Module):
           ValueError: the clip has another shape.
         """
         check_clip(clip)
+        head = make_head(self.num_classes)
+        classifier = class_weights(head, sum(map(self._scale, _outputs(MIXED[-1][-1]))), self.slots)
         norm = functools.partial(
             BatchNorm, epsilon=self.norm_epsilon, group_size=self.norm_group_size
         )
@@ -108,25 +110,27 @@ class I3D(nn.Module):
         x = max_pool(x, (1, 3, 3), (1, 2, 2), "SAME")
         x = Unit(self._scale(64), (1, 1, 1), norm, name="layer1_conv1")(x, train=train)
         x = Unit(self._scale(192), (3, 3, 3), norm, name="layer1_conv2")(x, train=train)
-        x = self._end(x, 1, train=train)
+        self.sow("intermediates", "stage1", x)
         pools = ((1, 3, 3), (1, 2, 2)), ((3, 3, 3), (2, 2, 2)), ((2, 2, 2), (2, 2, 2))
         for stage, (blocks, pool) in enumerate(zip(MIXED, pools, strict=True), start=2):
-            x = max_pool(x, *pool, "SAME")
+            x, slots = max_pool(x, *pool, "SAME"), self.slots[stage - 1]
             for index, widths in enumerate(blocks, start=1):
                 scaled = tuple(map(self._scale, widths))
                 x = Mixed(scaled, norm, name=f"layer{stage}_block{index}")(x, train=train)
-            x = self._end(x, stage, train=train)
+                name = f"after_block{stage}_{index}"
+                x = end(slots.after_block, x, classifier, name, train=train)
+            x = end(slots.after_stage, x, classifier, f"after_stage{stage}", train=train)
+            self.sow("intermediates", f"stage{stage}", x)
         features = jnp.mean(_windows(x), axis=(1, 2, 3), dtype=jnp.float32)
-        return classify(self, features, self.num_classes, self.dropout, train=train)
+        return classify(self, head, features, self.dropout, train=train)
 
     def _scale(self, channels: int) -> int:
         return max(1, channels * self.width // 64)
 
-    def _end(self, x: jax.Array, stage: int, *, train: bool) -> jax.Array:
-        after = self.slots[stage - 1].after_stage
-        x = x if after is None else after(name=f"after_stage{stage}")(x, train=train)
-        self.sow("intermediates", f"stage{stage}", x)
-        return x
+
+def _outputs(widths: tuple[int, ...]) -> tuple[int, ...]:
+    """Channels that the branches of a mixed block put out."""
+    return widths[0], widths[2], widths[4], widths[5]
 
 
 def _windows(x: jax.Array) -> jax.Array:
@@ -148,7 +152,8 @@ _FAMILY = Family(
         "the operations of 64 frames beside an input of 16; table 7.1 twice the multiply-adds "
         "of 16 frames.",
     },
-    methods=(),
+    methods=("class_reg",),
+    stages=(2, 3, 4),
 )
 
 VARIANTS = (

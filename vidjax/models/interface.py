@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from vidjax.models.slots import Slots
 
 CLASSIFIER_INIT = nn.initializers.normal(0.01)
 
@@ -28,16 +32,40 @@ def check_clip(clip: jax.Array, frames: int | None = None) -> None:
         )
 
 
+def make_head(num_classes: int) -> nn.Dense:
+    """The classifier, a linear layer named `head`, made inside a network's `__call__`."""
+    return nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")
+
+
+def class_weights(head: nn.Dense, features: int, slots: Iterable[Slots]) -> jax.Array | None:
+    """The kernel of a classifier before anything is classified, for slots that read it.
+
+    Args:
+      head: not called yet.
+      features: what it will get.
+      slots: of the network's stages.
+
+    Returns:
+      `[features, num_classes]`; None if no slot reads it.
+    """
+    if not any(slot.after_block or slot.after_stage for slot in slots):
+        return None
+    if head.is_initializing():
+        head(jnp.zeros((1, features)))
+    kernel: jax.Array = head.variables["params"]["kernel"]
+    return kernel
+
+
 def classify(
-    network: nn.Module, features: jax.Array, num_classes: int, dropout: float, *, train: bool
+    network: nn.Module, head: nn.Dense, features: jax.Array, dropout: float, *, train: bool
 ) -> jax.Array:
-    """Dropout and a linear layer named `head`, called inside a network's `__call__`.
+    """Dropout and the classifier, called inside a network's `__call__`.
 
     Args:
       network: sows the features as `pre_logits` `[B, F]`.
+      head: as `make_head` makes it.
       features: `[B, F]`; or `[B, T, F]`, whose frames are classified one by one.
-      num_classes: number of logits.
-      dropout: rate before the linear layer.
+      dropout: rate before the classifier.
       train: whether dropout acts.
 
     Returns:
@@ -46,5 +74,4 @@ def classify(
     between = tuple(range(1, features.ndim - 1))
     network.sow("intermediates", "pre_logits", jnp.mean(features, between))
     features = nn.Dropout(dropout, deterministic=not train)(features)
-    logits = nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")(features)
-    return jnp.mean(logits, between)
+    return jnp.mean(head(features), between)

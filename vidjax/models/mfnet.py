@@ -13,8 +13,8 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, classify
-from vidjax.models.slots import Make, Slots, Triple
+from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.slots import Make, Slots, Triple, end
 
 
 class PreConv(nn.Module):
@@ -82,7 +82,7 @@ class MFNet(nn.Module):
       dropout: rate before the classifier; the published fine-tuning has some.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       dtype: what it computes in.
-      slots: `after_stage` alone is used.
+      slots: `after_block`, after each unit, and `after_stage` are used.
     """
 
     num_classes: int
@@ -107,23 +107,25 @@ class MFNet(nn.Module):
                 f"width = {self.width}: not a multiple of {6 * self.groups}, which the stem's "
                 f"sixth of it needs for {self.groups} groups"
             )
+        head = make_head(self.num_classes)
+        classifier = class_weights(head, self.width * 2 ** (len(self.depths) - 1), self.slots)
         norm = functools.partial(BatchNorm, group_size=self.norm_group_size)
         x = Conv(self.width // 6, (3, 5, 5), (1, 2, 2), name="stem_conv")(clip.astype(self.dtype))
         x = nn.relu(norm(name="stem_norm")(x, train=train))
         x = max_pool(x, (1, 3, 3), (1, 2, 2))
         self.sow("intermediates", "stem", x)
-        for stage, depth in enumerate(self.depths):
+        for stage, (depth, slots) in enumerate(zip(self.depths, self.slots, strict=True)):
             for index in range(depth):
                 strides = (1, 1, 1) if index else (1, 2, 2) if stage else (2, 1, 1)
                 name = f"layer{stage + 1}_unit{index + 1}"
                 features = self.width * 2**stage
                 unit = FiberUnit(features, index == 0, strides, self.groups, norm, name=name)
-                x = unit(x, train=train)
-            after = self.slots[stage].after_stage
-            x = x if after is None else after(name=f"after_stage{stage + 1}")(x, train=train)
+                after = f"after_block{stage + 1}_{index + 1}"
+                x = end(slots.after_block, unit(x, train=train), classifier, after, train=train)
+            x = end(slots.after_stage, x, classifier, f"after_stage{stage + 1}", train=train)
             self.sow("intermediates", f"stage{stage + 1}", x)
         features = global_avg_pool(nn.relu(norm(name="tail_norm")(x, train=train)))
-        return classify(self, features, self.num_classes, self.dropout, train=train)
+        return classify(self, head, features, self.dropout, train=train)
 
 
 _FAMILY = Family(
@@ -138,7 +140,7 @@ _FAMILY = Family(
         "notes": "The 22.5 of table 5.2 and 22.70 of table 7.1 are twice the multiply-adds and "
         "elementwise operations.",
     },
-    methods=(),
+    methods=("class_reg",),
 )
 
 VARIANTS = (

@@ -6,79 +6,45 @@ is one line in `METHODS`.
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import fnmatch
-import functools
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
-import vidjax.models
-from vidjax.methods.random_mean_scaling import RandomScaling
-from vidjax.methods.random_mean_scaling import check as check_scaling
-from vidjax.methods.residual_drop import residual_drop
-from vidjax.models.cards import ModelCard, Variant
-from vidjax.models.slots import Points, Slots
+from vidjax.methods import class_regularization
+from vidjax.models import filling
+from vidjax.models.filling import AllSlots, Stages, hashable
+from vidjax.models.listing import nearest, variant
+from vidjax.models.slots import Slots
 
 STAGES = 4
-AllSlots = tuple[Slots, ...]
+Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]
 
 
-def _random_scaling(slots: AllSlots, settings: Mapping[str, Any]) -> AllSlots:
-    """Into the branches of stages 3 and 4, where the paper's ablation (table 1a) found it best."""
-    if not isinstance(settings, Mapping):
-        raise ValueError(
-            f"random_scaling = {settings!r}: a mapping of settings, {{}} for the paper's"
-        )
-    values = {key: _hashable(value) for key, value in settings.items()}
-    best = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
-    at = values.pop("at", None)
-    points = Points(basic=at, bottleneck=at) if at else best
-    stages = _stages("random_scaling", values.pop("stages", (3, 4)))
-    make = _settings("random_scaling", RandomScaling, values)
-    check_scaling(make())
-    return _fill(slots, stages, before_norm=make, points=points)
+@dataclass(frozen=True)
+class Method:
+    """What an option of `create_model` does to a network.
 
-
-def _residual_drop(slots: AllSlots, option: Any) -> AllSlots:
-    """Into all branches."""
-    return _fill(slots, range(1, STAGES + 1), branch_drop=residual_drop(option))
-
-
-# Option of `create_model` -> what it puts into the slots of the four stages.
-METHODS: Mapping[str, Callable[[AllSlots, Any], AllSlots]] = {
-    "random_scaling": _random_scaling,
-    "residual_drop": _residual_drop,
-}
-
-
-@functools.cache
-def _variants() -> Mapping[str, Variant]:
-    found: dict[str, Variant] = {}
-    for info in pkgutil.iter_modules(vidjax.models.__path__):
-        module = importlib.import_module(f"{vidjax.models.__name__}.{info.name}")
-        for variant in getattr(module, "VARIANTS", ()):
-            found[variant.card.name] = variant
-    return dict(sorted(found.items()))
-
-
-def list_models(pattern: str = "*") -> list[str]:
-    """Names of the networks that match a shell-style pattern, sorted."""
-    return [name for name in _variants() if fnmatch.fnmatchcase(name, pattern)]
-
-
-def model_card(name: str) -> ModelCard:
-    """Facts of a network.
-
-    Raises:
-      ValueError: the name is unknown.
+    Attributes:
+      fill: from the slots of all stages, the option's value and the numbers of the network's
+        stages to slots.
+      reading: from what a network has sown into `intermediates`, and its logits, to what is
+        worth a line in the log: named values `[B]`, of which the mean is taken.
     """
-    return _variant(name).card
+
+    fill: Callable[[AllSlots, Any, Stages], AllSlots]
+    reading: Reading | None = None
+
+
+# Option of `create_model` -> what it puts into the slots of the stages.
+METHODS: Mapping[str, Method] = {
+    "random_scaling": Method(filling.random_scaling),
+    "residual_drop": Method(filling.drop_branches),
+    "class_reg": Method(filling.class_reg, class_regularization.agreement),
+}
 
 
 def create_model(
@@ -100,67 +66,36 @@ def create_model(
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
     """
-    variant = _variant(name)
+    network = variant(name)
     for option in options:
-        methods = METHODS if variant.methods is None else variant.methods
-        if option not in variant.options and option not in methods:
+        methods = METHODS if network.methods is None else network.methods
+        if option not in network.options and option not in methods:
             if option in METHODS:
-                raise ValueError(f"{name} has no residual branches in which {option} has a place")
-            known = (*variant.options, *methods)
-            raise ValueError(f"{name} has no option {option!r}: {_nearest(option, known)}")
+                raise ValueError(f"{name} has no place for {option}")
+            known = (*network.options, *methods)
+            raise ValueError(f"{name} has no option {option!r}: {nearest(option, known)}")
     if not isinstance(num_classes, int) or num_classes < 1:
         raise ValueError(f"num_classes = {num_classes!r}: a number of at least 1 is expected")
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise ValueError(f"dtype = {dtype!r}: float32 or bfloat16")
-    # Configurations read from JSON hold lists; a module's attributes must be hashable.
-    options = {key: _hashable(value) for key, value in options.items()}
+    options = {key: hashable(value) for key, value in options.items()}
     slots: AllSlots = (Slots(),) * STAGES
-    for method, fill in METHODS.items():
-        settings = options.pop(method, None)
-        slots = slots if settings is None else fill(slots, settings)
-    return variant.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
+    for name, method in METHODS.items():
+        option = options.pop(name, None)
+        slots = slots if option is None else method.fill(slots, option, network.stages)
+    return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+def readings(options: Mapping[str, Any]) -> Reading | None:
+    """What reads all that the methods in a network have to say; None if that is nothing.
 
+    Args:
+      options: that the network was made with.
+    """
+    on = [METHODS[name].reading for name in METHODS if options.get(name) is not None]
+    found = [reading for reading in on if reading is not None]
 
-def _settings(method: str, module: type, values: Mapping[str, Any]) -> Callable[..., Any]:
-    """Makes modules of a method, once it is known that it has such settings."""
-    known = {item.name for item in dataclasses.fields(module)} - {"name", "parent"}
-    for key in values:
-        if key not in known:
-            near = _nearest(key, known | {"at", "stages"})
-            raise ValueError(f"{method} has no setting {key!r}: {near}")
-    return functools.partial(module, **values)
+    def read(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
+        return {k: v for reading in found for k, v in reading(intermediates, logits).items()}
 
-
-def _stages(method: str, stages: Any) -> tuple[int, ...]:
-    if not isinstance(stages, tuple):
-        raise ValueError(f"{method} stages = {stages!r}: a tuple, such as (3, 4)")
-    for stage in stages:
-        if stage not in range(1, STAGES + 1):
-            raise ValueError(f"{method} in stage {stage!r}: stages are 1 to {STAGES}")
-    return stages
-
-
-def _fill(slots: AllSlots, stages: Iterable[int], **values: Any) -> AllSlots:
-    """The slots of some stages with other contents."""
-    return tuple(
-        dataclasses.replace(slot, **values) if number in stages else slot
-        for number, slot in enumerate(slots, start=1)
-    )
-
-
-def _variant(name: str) -> Variant:
-    if name not in _variants():
-        raise ValueError(f"model {name!r} is unknown: {_nearest(name, _variants())}")
-    return _variants()[name]
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
-    others = [name for name in known if name not in close]
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}Known: {', '.join([*close, *others])}"
+    return read if found else None

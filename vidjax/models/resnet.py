@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
-from vidjax.models.interface import check_clip, classify
+from vidjax.models.interface import check_clip, class_weights, classify, make_head
 from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, make_norm
 from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
@@ -42,6 +42,7 @@ class ResNet(nn.Module):
       num_classes: number of logits.
       stem: makes the stem.
       stages: makes the blocks of each stage.
+      head_width: features F that the classifier gets.
       neck: makes what turns the last stage into features, `module(x, train=...)` to `[B, F]`, or
         `[B, T, F]` where frames are classified one by one; None is the global mean.
       transitions: what is done between stages, after each; None is nothing.
@@ -55,6 +56,7 @@ class ResNet(nn.Module):
     num_classes: int
     stem: Make
     stages: tuple[Blocks, ...]
+    head_width: int
     neck: Make | None = None
     transitions: tuple[Callable[[jax.Array], jax.Array] | None, ...] = (None,) * 4
     frames: int | None = None
@@ -71,6 +73,8 @@ class ResNet(nn.Module):
           ValueError: the clip has another shape.
         """
         check_clip(clip, self.frames)
+        head = make_head(self.num_classes)
+        classifier = class_weights(head, self.head_width, self.slots)
         x = self.stem(name="stem_layer")(clip.astype(self.dtype), train=train)
         self.sow("intermediates", "stem", x)
         for number, blocks in enumerate(self.stages, start=1):
@@ -82,12 +86,12 @@ class ResNet(nn.Module):
                 total=sum(map(len, self.stages)),
                 name=f"layer{number}",
             )
-            x = stage(x, train=train)
+            x = stage(x, classifier, train=train)
             self.sow("intermediates", f"stage{number}", x)
             transition = self.transitions[number - 1]
             x = x if transition is None else transition(x)
         features = self.neck(name="neck")(x, train=train) if self.neck else global_avg_pool(x)
-        return classify(self, features, self.num_classes, self.dropout, train=train)
+        return classify(self, head, features, self.dropout, train=train)
 
 
 def make_resnet(
@@ -137,11 +141,11 @@ def make_resnet(
     """
     norm = make_norm(norm_epsilon, norm_group_size)
     factories = Factories(norm=norm, **parts(norm))
-    stem_width = stem_width or width
+    stem_width, features = stem_width or width, features or doubling(width)
     plans = block_plans(
         block,
         depths,
-        features or doubling(width),
+        features,
         inner or doubling(width),
         strides,
         stem_width,
@@ -149,6 +153,7 @@ def make_resnet(
         vary,
         **fields,
     )
+    made = {"head_width": features[-1], **whole(norm)}
     return ResNet(
         num_classes=num_classes,
         stem=functools.partial(stem, features=stem_width, factories=factories),
@@ -157,5 +162,5 @@ def make_resnet(
         scan=scan,
         dtype=dtype,
         slots=slots,
-        **whole(norm),
+        **made,
     )

@@ -87,6 +87,7 @@ _CIFAR = Family(
         "shortcut='pad_around', and 12 bottlenecks a stage block='bottleneck', "
         "depths=(12, 12, 12). The RMS paper does not say which it has; this is the one of 1.7 M.",
     },
+    stages=(1, 2, 3),
 )
 
 VARIANTS = (

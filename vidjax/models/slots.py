@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+
 Triple = tuple[int, int, int]
 Make = Callable[..., Any]
 PLACES = ("conv", "norm", "act")
@@ -51,7 +53,9 @@ class Slots:
         (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
       branch_drop: `module(branch, train=...)` before the addition; made with `depth=`, the
         block's number divided by that of all blocks, too.
-      after_stage: `module(x, train=...)` at the end of a stage.
+      after_block: `module(x, classifier, train=...)` at the end of each block, with the
+        classifier's kernel `[F, num_classes]`.
+      after_stage: the same at the end of the stage.
     """
 
     before_norm: Make | None = None
@@ -59,8 +63,16 @@ class Slots:
     gate: Make | None = None
     placement: str = "final"
     branch_drop: Make | None = None
+    after_block: Make | None = None
     after_stage: Make | None = None
 
     def __post_init__(self) -> None:
         if self.placement not in PLACEMENTS:
             raise ValueError(f"placement {self.placement!r}: one of {', '.join(PLACEMENTS)}")
+
+
+def end(
+    make: Make | None, x: jax.Array, classifier: jax.Array | None, name: str, *, train: bool
+) -> jax.Array:
+    """What is in a slot at the end of a block or stage, called inside a module."""
+    return x if make is None else make(name=name)(x, classifier, train=train)

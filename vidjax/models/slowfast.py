@@ -18,8 +18,8 @@ from vidjax.layers.lateral import Lateral
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, classify
-from vidjax.models.plans import DEPTHS, Blocks, make_norm
+from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.plans import DEPTHS, Blocks, doubling, make_norm
 from vidjax.models.resnet import OPTIONS
 from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
@@ -42,6 +42,7 @@ class SlowFast(nn.Module):
       fast: blocks of the fast pathway's stages.
       stems: of the slow and of the fast pathway.
       lateral: makes the connections.
+      head_width: features that the classifier gets, of both pathways.
       form: `pytorchvideo`, or `mmaction2`, which picks every alpha-th frame for the slow pathway
         and puts the fast features first before the classifier.
       dropout, scan, dtype, slots: as in `ResNet`; the slots are those of both pathways.
@@ -53,6 +54,7 @@ class SlowFast(nn.Module):
     fast: tuple[Blocks, ...]
     stems: tuple[Make, Make]
     lateral: Make
+    head_width: int
     form: str = "pytorchvideo"
     dropout: float = 0.5
     scan: bool = False
@@ -67,6 +69,8 @@ class SlowFast(nn.Module):
           ValueError: the clip has another shape, or T is no multiple of alpha.
         """
         check_clip(clip)
+        head = make_head(self.num_classes)
+        classifier = class_weights(head, self.head_width, self.slots)
         clip = clip.astype(self.dtype)
         slow = self.stems[0](name="slow_stem_layer")(clip[:, self._slow_frames(clip)], train=train)
         fast = self.stems[1](name="fast_stem_layer")(clip, train=train)
@@ -74,12 +78,12 @@ class SlowFast(nn.Module):
         for number in range(1, 5):
             lateral = self.lateral(name=f"lateral{number}")(fast, train=train)
             slow = jnp.concatenate([slow, lateral], axis=-1)
-            slow = self._stage(self.slow, number, "slow")(slow, train=train)
-            fast = self._stage(self.fast, number, "fast")(fast, train=train)
+            slow = self._stage(self.slow, number, "slow")(slow, classifier, train=train)
+            fast = self._stage(self.fast, number, "fast")(fast, classifier, train=train)
             self._sow(f"stage{number}", slow, fast)
         pooled = [global_avg_pool(slow), global_avg_pool(fast)]
         features = jnp.concatenate(pooled[:: -1 if self.form == "mmaction2" else 1], axis=-1)
-        return classify(self, features, self.num_classes, self.dropout, train=train)
+        return classify(self, head, features, self.dropout, train=train)
 
     def _slow_frames(self, clip: jax.Array) -> np.ndarray:
         length = clip.shape[1]
@@ -154,6 +158,7 @@ def build(
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
         lateral=functools.partial(Lateral, alpha, lateral_kernel, lateral_norm),
+        head_width=doubling(4 * width)[-1] + doubling(4 * width // BETA)[-1],
         form=form,
         **options,
     )

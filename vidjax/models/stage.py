@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax.models.blocks import Factories
-from vidjax.models.slots import Make, Slots
+from vidjax.models.slots import Make, Slots, end
 
 STREAMS = ("dropout", "noise")
 # Stacking the parameters of a loop costs as much compiling as so many blocks.
@@ -40,22 +40,28 @@ class Stage(nn.Module):
     total: int = 0
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to the shape of the last block's output."""
+    def __call__(
+        self, x: jax.Array, classifier: jax.Array | None = None, *, train: bool
+    ) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the shape of the last block's output.
+
+        The classifier's kernel `[F, num_classes]` is for the slots that read it.
+        """
         looped = range(0)
         # The first block gets what no other does: channels of the stage before.
-        scan = self.scan and self.slots.branch_drop is None and not self.is_initializing()
+        alike = self.slots.branch_drop is None and self.slots.after_block is None
+        scan = self.scan and alike and not self.is_initializing()
         if scan and (period := _period(self.blocks[1:])):
             rest = len(self.blocks) - 1
             looped = range(2, 2 + rest // period * period) if rest >= LEAST else looped
         for number, make in enumerate(self.blocks, start=1):
             if number not in looped:
                 x = make(slots=self._slots(number), name=f"block{number}")(x, train=train)
+                name = f"after_block{number}"
+                x = end(self.slots.after_block, x, classifier, name, train=train)
             elif number == looped.start:
                 x = self._loop(looped, period, x, train=train)
-        if self.slots.after_stage is not None:
-            x = self.slots.after_stage(name="after_stage")(x, train=train)
-        return x
+        return end(self.slots.after_stage, x, classifier, "after_stage", train=train)
 
     def _slots(self, number: int) -> Slots:
         """The slots of a block: what drops branches must know how deep it is."""

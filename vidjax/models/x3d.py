@@ -110,7 +110,7 @@ def build(
         return {"conv": channelwise, "middle_act": nn.swish}
 
     def make_neck(norm: Make) -> Mapping[str, Any]:
-        return {"neck": functools.partial(Neck, inner[-1], neck, norm)}
+        return {"neck": functools.partial(Neck, inner[-1], neck, norm), "head_width": neck}
 
     defaults: dict[str, Any] = {"dropout": 0.5, "shortcut": FORMS[form]}
     return make_resnet(

@@ -46,6 +46,10 @@ def compile_step(
         label_smoothing=config.train.label_smoothing,
         accumulate=config.train.accumulate,
         ema=config.train.ema,
+        mix=config.train.cutmix,
+        mix_chance=config.train.cutmix_chance,
+        train_only=config.train.train_only,
+        reading=network.reading,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)
     batch = {

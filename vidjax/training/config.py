@@ -85,6 +85,11 @@ class TrainConfig:
       ema: decay of the running average of the parameters that is evaluated; 0 is off.
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
+      cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
+      cutmix_chance: of a step to be mixed.
+      train_only: parameters to train, those with this part in their path, such as `class_reg` or
+        `head`; the rest of the network stays as it is, batch statistics included, and runs as in
+        evaluation. Empty trains all.
     """
 
     duration: str
@@ -93,6 +98,9 @@ class TrainConfig:
     accumulate: int
     ema: float
     batch_norm: str | int
+    cutmix: float
+    cutmix_chance: float
+    train_only: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,6 +200,11 @@ class Config:
             raise ConfigError(
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
                 f"train.accumulate = {self.train.accumulate}"
+            )
+        if self.train.cutmix < 0 or not 0 <= self.train.cutmix_chance <= 1:
+            raise ConfigError(
+                f"train.cutmix = {self.train.cutmix!r} with cutmix_chance "
+                f"{self.train.cutmix_chance!r}: alpha of at least 0, and a probability"
             )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-AVERAGED = ("loss", "top1", "grad_norm")
+# Of a step's metrics, what is no quantity to average.
+_OTHERS = ("clips", "finite")
 
 
 class NonFiniteError(ArithmeticError):
@@ -34,12 +35,8 @@ class Meter:
 
     def __init__(self, quantities: Sequence[str], sums: Mapping[str, float] | None = None) -> None:
         self._quantities = quantities
-        self._sums = dict(sums or self._nothing())
+        self._sums = dict(sums or {"steps": 0.0})
         self._pending: list[tuple[int, Mapping[str, jax.Array]]] = []
-
-    @staticmethod
-    def _nothing() -> dict[str, float]:
-        return dict.fromkeys((*AVERAGED, "steps"), 0.0)
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
         """Takes the metrics of a step without waiting for them to be computed."""
@@ -55,8 +52,8 @@ class Meter:
             finite = np.asarray(metrics["finite"])
             if not finite.all():
                 raise NonFiniteError(step, self._quantities[int(np.argmin(finite))])
-            for name in AVERAGED:
-                self._sums[name] += float(metrics[name])
+            for name in metrics.keys() - set(_OTHERS):
+                self._sums[name] = self._sums.get(name, 0.0) + float(metrics[name])
             self._sums["steps"] += 1
         self._pending.clear()
         return dict(self._sums)
@@ -68,5 +65,6 @@ class Meter:
           NonFiniteError: as `sums`.
         """
         sums = self.sums()
-        self._sums = self._nothing()
-        return {name: sums[name] / sums["steps"] for name in AVERAGED}
+        self._sums = {"steps": 0.0}
+        steps = sums.pop("steps")
+        return {name: sums[name] / steps for name in sorted(sums)}

@@ -14,9 +14,11 @@ from jax.sharding import Mesh
 
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
-from vidjax.models.registry import create_model, model_card
+from vidjax.models.listing import model_card
+from vidjax.models.registry import Reading, create_model, readings
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
+from vidjax.training.freezing import train_part
 from vidjax.training.optimizer import make_optimizer
 from vidjax.training.state import TrainState, init_state
 
@@ -67,6 +69,11 @@ class Network:
             **self.config.model.options,
         )
 
+    @property
+    def reading(self) -> Reading | None:
+        """What the methods in it have to say of a batch."""
+        return readings(self.config.model.options)
+
     def _norm_option(self) -> dict[str, int]:
         choice = self.config.train.batch_norm
         part = self.config.train.batch_size // self.config.train.accumulate
@@ -95,7 +102,9 @@ class Network:
 
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
         """The optimiser with a learning-rate schedule."""
-        return make_optimizer(self.config.optimizer, rate)
+        optimizer = make_optimizer(self.config.optimizer, rate)
+        part = self.config.train.train_only
+        return train_part(optimizer, part) if part else optimizer
 
     def init(self, optimizer: optax.GradientTransformation) -> tuple[TrainState, Any]:
         """The first state and its shardings."""

@@ -12,6 +12,9 @@ import jax.numpy as jnp
 import optax
 
 from vidjax.data.transforms import normalize
+from vidjax.methods.cutmix import cutmix
+from vidjax.models.registry import Reading
+from vidjax.training.freezing import hold
 from vidjax.training.state import TrainState
 
 Tree = Any
@@ -24,11 +27,11 @@ class Step:
     """The pure function `(state, batch) -> (state, metrics)`.
 
     The batch is that of `vidjax.data.pipeline.train_batches`. Metrics are scalars: `loss`,
-    `top1`, `clips` (readable ones) and `grad_norm`; and `finite`, a flag for the loss and one
-    for each gradient in the order of `quantities`.
+    `top1`, `clips` (readable ones), `grad_norm` and what `reading` reads; and `finite`, a flag
+    for the loss and one for each gradient in the order of `quantities`.
 
     Attributes:
-      model: the network.
+      model: the network, which says its `num_classes`.
       optimizer: transforms gradients into updates.
       mean: of the colours, in [0, 1].
       std: of the colours, in [0, 1].
@@ -36,6 +39,11 @@ class Step:
       accumulate: parts of the batch computed one after the other; their gradients add up to
         those of the whole batch, while batch normalisation sees a part at a time.
       ema: decay of the average of the parameters, where the state keeps one.
+      mix: alpha of CutMix; 0 is off.
+      mix_chance: of a batch to be mixed.
+      train_only: the part that is trained, in a network that else runs as in evaluation; empty
+        is all.
+      reading: what methods in the network have to say, as in `vidjax.models.registry`.
     """
 
     model: nn.Module
@@ -45,11 +53,15 @@ class Step:
     label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
+    mix: float = 0.0
+    mix_chance: float = 1.0
+    train_only: str = ""
+    reading: Reading | None = None
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Does one step; both the state and the batch are left as they were."""
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
-        (loss, (stats, hits)), grads = self._gradients(state, batch, count)
+        (loss, (stats, sums)), grads = self._gradients(state, batch, count)
         # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
         grads = jax.lax.optimization_barrier(grads)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
@@ -61,7 +73,7 @@ class Step:
             average = optax.incremental_update(params, average, 1 - self.ema)
         metrics = {
             "loss": loss,
-            "top1": hits / count,
+            **{name: total / count for name, total in sums.items()},
             "clips": jnp.sum(batch["mask"]),
             "grad_norm": jnp.sqrt(jnp.sum(squares)),
             "finite": jnp.isfinite(jnp.append(loss, squares)),
@@ -82,37 +94,46 @@ class Step:
             return grad_fn(state.params, state.batch_stats, batch, count, rng)
 
         def add(total: Any, part: Any) -> tuple[Any, None]:
-            (loss, (stats, hits)), grads = total
+            (loss, (stats, sums)), grads = total
             index, clips = part
             key = jax.random.fold_in(rng, index)
-            (more, (stats, more_hits)), new = grad_fn(state.params, stats, clips, count, key)
-            return (
-                (loss + more, (stats, hits + more_hits)),
-                jax.tree.map(jnp.add, grads, new),
-            ), None
+            (more, (stats, new_sums)), new = grad_fn(state.params, stats, clips, count, key)
+            sums, grads = jax.tree.map(jnp.add, (sums, grads), (new_sums, new))
+            return ((loss + more, (stats, sums)), grads), None
 
-        nothing = (jnp.zeros(()), (state.batch_stats, jnp.zeros((), jnp.int32)))
-        start = (nothing, jax.tree.map(jnp.zeros_like, state.params))
         parts = (jnp.arange(self.accumulate), jax.tree.map(self._split, dict(batch)))
-        return jax.lax.scan(add, start, parts)[0]
+        first = jax.tree.map(lambda rows: rows[0], parts[1])
+        shapes = jax.eval_shape(grad_fn, state.params, state.batch_stats, first, count, rng)
+        (loss, (_, sums)), grads = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+        return jax.lax.scan(add, ((loss, (state.batch_stats, sums)), grads), parts)[0]
 
     def _loss(
         self, params: Tree, batch_stats: Tree, batch: Batch, count: jax.Array, rng: jax.Array
-    ) -> tuple[jax.Array, tuple[Tree, jax.Array]]:
+    ) -> tuple[jax.Array, tuple[Tree, Metrics]]:
+        clip, label, mask = batch["clip"], batch["label"], batch["mask"]
         noise, dropout = jax.random.split(rng)
+        targets = jax.nn.one_hot(label, self.model.num_classes)
+        targets = optax.smooth_labels(targets, self.label_smoothing)
+        if self.mix:
+            key = jax.random.fold_in(rng, 2)
+            settings = {"alpha": self.mix, "chance": self.mix_chance}
+            clip, targets = cutmix(key, clip, targets, mask, **settings)
         logits, updated = self.model.apply(
-            {"params": params, "batch_stats": batch_stats},
-            normalize(batch["clip"], self.mean, self.std),
-            train=True,
-            mutable=["batch_stats"],
+            {
+                "params": hold(params, self.train_only) if self.train_only else params,
+                "batch_stats": batch_stats,
+            },
+            normalize(clip, self.mean, self.std),
+            train=not self.train_only,
+            mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
             rngs={"noise": noise, "dropout": dropout},
         )
-        labels = jax.nn.one_hot(batch["label"], logits.shape[-1])
-        labels = optax.smooth_labels(labels, self.label_smoothing)
-        losses = optax.softmax_cross_entropy(logits, labels)
-        loss = jnp.sum(losses, where=batch["mask"]) / count
-        hits = jnp.sum((logits.argmax(-1) == batch["label"]) & batch["mask"])
-        return loss, (updated.get("batch_stats", {}), hits)
+        loss = jnp.sum(optax.softmax_cross_entropy(logits, targets), where=mask) / count
+        values = {"top1": logits.argmax(-1) == label}
+        if self.reading:
+            values |= self.reading(updated["intermediates"], logits)
+        sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
+        return loss, (updated.get("batch_stats", {}), sums)
 
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep every device's share of a part on that device.

@@ -1,0 +1,161 @@
+"""Class Regularization: the classifier's weights amplify or damp the activations of a stage.
+
+Stergiou et al., Learning Class Regularized Features for Action Recognition, ICIP 2020, eq. 1 to
+3; Stergiou, thesis, chapter 6, algorithm 1. The classifier's rows are mapped to the channels of
+a stage; the row that answers best to the stage's mean activations is the stage's own guess of
+the class; scaled to bounds around one that the affection rate sets, it multiplies the channels.
+The classifier itself learns nothing from this (its weights enter as the step before left them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+BOUNDS = ("symmetric", "unit", "printed")
+LEVELS = ("sample", "batch")
+MATCHES = ("sum", "max")
+INDEX = "class_index"
+# Lambda of the four stages (thesis, table 6.1).
+AFFECTION = (0.9, 0.8, 0.7, 0.6)
+# Where each of the two texts has it, and whether mapped weights are rectified.
+FORMS: Mapping[str, Mapping[str, Any]] = {
+    "thesis": {"after": "stage", "relu": True},
+    "icip": {"after": "block", "relu": False},
+}
+
+
+class ClassRegularization(nn.Module):
+    """Scales channels by the weights of the class that they speak for.
+
+    The chosen class is sown into `intermediates` as `class_index` int32 `[B]`, its share of a
+    softmax over the class scores as `class_probability` float32 `[B]`. Only the mapping from the
+    classifier's features to the channels, `class_reg`, is learnt.
+
+    Attributes:
+      affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect.
+      bounds: of the scale, as in `scale`.
+      relu: whether mapped weights are rectified (thesis) or not (ICIP).
+      level: whether a class is chosen for each clip (`sample`) or for the `batch`, by its mean
+        scores, in which unreadable clips count too.
+      bias: whether the mapping has one; neither text says.
+      match: a class's score: the `sum` over channels of weight times activation (eq. of Z in
+        ICIP, 3.1), or their `max` (algorithm 1 read by the letter).
+    """
+
+    affection: float = 0.9
+    bounds: str = "symmetric"
+    relu: bool = True
+    level: str = "sample"
+    bias: bool = False
+    match: str = "sum"
+
+    @nn.compact
+    def __call__(self, x: jax.Array, classifier: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps features to the same shape; training and evaluation do not differ.
+
+        Args:
+          x: `[B, T, H, W, C]`.
+          classifier: kernel of the classifier `[F, num_classes]`; no gradient goes into it.
+          train: without effect.
+
+        Raises:
+          ValueError: a setting is not allowed.
+        """
+        del train
+        check(self)
+        mapping = nn.Dense(x.shape[-1], use_bias=self.bias, precision="highest", name="class_reg")
+        rows = mapping(lax.stop_gradient(classifier).T)
+        rows = nn.relu(rows) if self.relu else rows
+        pooled = jnp.mean(x, axis=(1, 2, 3), dtype=jnp.float32)
+        scores = self._scores(pooled, rows)
+        index = jnp.argmax(scores, axis=-1)
+        chosen = jnp.take_along_axis(nn.softmax(scores), index[:, None], axis=-1)[:, 0]
+        self.sow("intermediates", INDEX, index)
+        self.sow("intermediates", "class_probability", chosen)
+        factors = scale(rows[index], self.affection, self.bounds)
+        return x * factors[:, None, None, None].astype(x.dtype)
+
+    def _scores(self, pooled: jax.Array, rows: jax.Array) -> jax.Array:
+        """How well each class answers, `[B, num_classes]`."""
+        if self.match == "sum":
+            scores = jnp.einsum("bc,nc->bn", pooled, rows, precision="highest")
+        else:
+            scores = jnp.max(pooled[:, None] * rows, axis=-1)
+        if self.level == "batch":
+            scores = jnp.broadcast_to(jnp.mean(scores, axis=0), scores.shape)
+        return scores
+
+
+def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
+    """The factors that a class's weights stand for; 1 where all weights of a row are equal.
+
+    With u the weights brought to [0, 1] over the row and lambda the affection rate:
+    `symmetric`, lambda + 2 (1 - lambda) u in [lambda, 2 - lambda], is the only reading of eq. 3
+    that does what the texts say of it (lambda = 1 has no effect, some features are amplified and
+    others damped); `unit`, lambda + (1 - lambda) u in [lambda, 1], adds the one sign that may be
+    missing; `printed`, lambda (1 - lambda) u, is eq. 3 by the letter, and at most a quarter.
+
+    Args:
+      row: `[..., C]`.
+      affection: lambda.
+      bounds: one of `BOUNDS`.
+    """
+    low = jnp.min(row, axis=-1, keepdims=True)
+    span = jnp.max(row, axis=-1, keepdims=True) - low
+    # A safe divisor, because a gradient goes through both sides of a `where`.
+    u = (row - low) / jnp.where(span > 0, span, 1)
+    factors = {
+        "symmetric": affection + 2 * (1 - affection) * u,
+        "unit": affection + (1 - affection) * u,
+        "printed": affection * (1 - affection) * u,
+    }
+    return jnp.where(span > 0, factors[bounds], 1)
+
+
+def check(module: ClassRegularization) -> None:
+    """Refuses settings that mean nothing.
+
+    Raises:
+      ValueError: names the setting and what is allowed.
+    """
+    if not 0 <= module.affection <= 1:
+        raise ValueError(f"class_reg affection = {module.affection!r}: a number in [0, 1]")
+    for name, known in (("bounds", BOUNDS), ("level", LEVELS), ("match", MATCHES)):
+        value = getattr(module, name)
+        if value not in known:
+            raise ValueError(f"class_reg {name} = {value!r}: one of {', '.join(known)}")
+
+
+def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
+    """Where the classes chosen on the way are the network's answer.
+
+    Args:
+      intermediates: what a network has sown.
+      logits: `[B, num_classes]`.
+
+    Returns:
+      `agreement/<where>` bool `[B]` for each module, such as `agreement/layer1`,
+      `agreement/layer1_block2` or, in I3D, `agreement/stage2`.
+    """
+    answer = jnp.argmax(logits, axis=-1)
+    return {
+        "agreement/" + "_".join(where): index == answer for where, index in _chosen(intermediates)
+    }
+
+
+def _chosen(
+    tree: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], jax.Array]]:
+    """Classes and where they were chosen; `after_stage` and the like are left out of names."""
+    for name, value in tree.items():
+        if name == INDEX:
+            yield path, value[0]
+        elif isinstance(value, Mapping):
+            part = name.removeprefix("after_")
+            yield from _chosen(value, path if part == "stage" else (*path, part))

@@ -1,0 +1,82 @@
+"""CutMix for clips: a box of one clip is pasted into another, and their targets are mixed.
+
+Yun et al., ICCV 2019, eq. 1, 2 and algorithm 1; one box for all frames of a clip. The RMS paper
+compares with it at the level of the batch, with lambda from Beta(1, 1) (table 2).
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+
+def cutmix(
+    key: jax.Array,
+    clip: jax.Array,
+    targets: jax.Array,
+    mask: jax.Array,
+    *,
+    alpha: float = 1.0,
+    chance: float = 1.0,
+) -> tuple[jax.Array, jax.Array]:
+    """Mixes each clip with another of the batch.
+
+    Args:
+      key: of the draw: one box and one pairing for the whole batch.
+      clip: `[B, T, H, W, C]`, any dtype.
+      targets: `[B, K]`, what a loss compares probabilities with.
+      mask: bool `[B]`, which clips were readable; the others take no part.
+      alpha: of the Beta distribution of lambda, the share of the picture that is kept.
+      chance: of the batch to be mixed.
+
+    Returns:
+      Clips and targets of the same shapes and dtypes.
+
+    Raises:
+      ValueError: alpha is not above 0, or the chance no probability.
+    """
+    check(alpha, chance)
+    pairs, box, mixes = jax.random.split(key, 3)
+    partner = jax.random.permutation(pairs, clip.shape[0])
+    mixed = mask & mask[partner] & jax.random.bernoulli(mixes, chance)
+    inside = random_box(box, clip.shape[2], clip.shape[3], alpha)
+    pasted = inside[None, None, :, :, None] & mixed[:, None, None, None, None]
+    share = jnp.where(mixed, jnp.mean(inside), 0)[:, None].astype(targets.dtype)
+    return (
+        jnp.where(pasted, clip[partner], clip),
+        (1 - share) * targets + share * targets[partner],
+    )
+
+
+def random_box(key: jax.Array, height: int, width: int, alpha: float) -> jax.Array:
+    """Which positions are in the box, bool `[height, width]`.
+
+    Its centre is uniform over the picture and its area, before what sticks out is cut off, is
+    1 - lambda of the picture's, in the picture's proportions.
+    """
+    keys = jax.random.split(key, 3)
+    side = jnp.sqrt(1 - jax.random.beta(keys[0], alpha, alpha))
+    rows, columns = (
+        _span(centre, size, side) for centre, size in zip(keys[1:], (height, width), strict=True)
+    )
+    return rows[:, None] & columns
+
+
+def _span(key: jax.Array, size: int, side: jax.Array) -> jax.Array:
+    """Positions along one axis around a random centre, bool `[size]`."""
+    half = (size * side).astype(jnp.int32) // 2
+    centre = jax.random.randint(key, (), 0, size)
+    positions = jnp.arange(size)
+    return (positions >= centre - half) & (positions < centre + half)
+
+
+def check(alpha: float, chance: float) -> None:
+    """Refuses settings that mean nothing.
+
+    Raises:
+      ValueError: names the setting.
+    """
+    if alpha <= 0:
+        raise ValueError(f"cutmix alpha = {alpha!r}: a number above 0 is expected")
+    if not 0 <= chance <= 1:
+        raise ValueError(f"cutmix chance = {chance!r}: a probability in [0, 1] is expected")

@@ -1,0 +1,109 @@
+"""What the options of methods put into the slots of a network's stages.
+
+Each function here maps the slots of all stages, an option's value and the numbers of the
+network's stages to slots, and refuses what means nothing with a ValueError.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from vidjax.methods import class_regularization, random_mean_scaling
+from vidjax.methods.class_regularization import AFFECTION, FORMS, ClassRegularization
+from vidjax.methods.random_mean_scaling import RandomScaling
+from vidjax.methods.residual_drop import residual_drop
+from vidjax.models.listing import nearest
+from vidjax.models.slots import Points, Slots
+
+AllSlots = tuple[Slots, ...]
+Stages = tuple[int, ...]
+
+
+def random_scaling(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
+    """Into the branches of the last two stages, res4 and res5 in the paper (section 4.1)."""
+    values = _values("random_scaling", option)
+    best = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
+    at = values.pop("at", None)
+    points = Points(basic=at, bottleneck=at) if at else best
+    stages = _stages("random_scaling", values.pop("stages", present[-2:]), present)
+    make = _settings("random_scaling", RandomScaling, values, ("at", "stages"))
+    random_mean_scaling.check(make())
+    return _fill(slots, stages, before_norm=make, points=points)
+
+
+def drop_branches(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
+    """Into all branches."""
+    return _fill(slots, present, branch_drop=residual_drop(option))
+
+
+def class_reg(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
+    """At the end of stages (thesis) or of their blocks, without ReLU (ICIP)."""
+    values = _values("class_reg", option)
+    form = values.pop("form", "thesis")
+    if form not in FORMS:
+        raise ValueError(f"class_reg form = {form!r}: one of {', '.join(FORMS)}")
+    values = {**FORMS[form], **values}
+    after = values.pop("after")
+    if after not in ("stage", "block"):
+        raise ValueError(f"class_reg after = {after!r}: one of stage, block")
+    stages = _stages("class_reg", values.pop("stages", present), present)
+    rates = values.pop("affection", AFFECTION[-len(stages) :])
+    if not isinstance(rates, tuple) or len(rates) != len(stages):
+        raise ValueError(
+            f"class_reg affection = {rates!r}: {len(stages)} numbers, one for each of the stages "
+            f"{', '.join(map(str, stages))}"
+        )
+    settings = ("form", "after", "stages", "affection")
+    for stage, rate in zip(stages, rates, strict=True):
+        own = {**values, "affection": rate}
+        make = _settings("class_reg", ClassRegularization, own, settings)
+        class_regularization.check(make())
+        slots = _fill(slots, (stage,), **{f"after_{after}": make})
+    return slots
+
+
+def hashable(value: Any) -> Any:
+    """Lists, such as configurations hold, as tuples, such as a module needs."""
+    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _values(method: str, option: Any) -> dict[str, Any]:
+    if not isinstance(option, Mapping):
+        raise ValueError(f"{method} = {option!r}: a mapping of settings, {{}} for the paper's")
+    return {key: hashable(value) for key, value in option.items()}
+
+
+def _settings(
+    method: str, module: type, values: Mapping[str, Any], more: tuple[str, ...]
+) -> Callable[..., Any]:
+    """Makes modules of a method, once it is known that it has such settings.
+
+    There may be more settings, of where the modules go.
+    """
+    known = {item.name for item in dataclasses.fields(module)} - {"name", "parent"}
+    for key in values:
+        if key not in known:
+            near = nearest(key, known | set(more))
+            raise ValueError(f"{method} has no setting {key!r}: {near}")
+    return functools.partial(module, **values)
+
+
+def _stages(method: str, stages: Any, present: Stages) -> Stages:
+    if not isinstance(stages, tuple) or not stages:
+        raise ValueError(f"{method} stages = {stages!r}: a tuple, such as (3, 4)")
+    for stage in stages:
+        if stage not in present:
+            known = ", ".join(map(str, present))
+            raise ValueError(f"{method} in stage {stage!r}: this network's stages are {known}")
+    return stages
+
+
+def _fill(slots: AllSlots, stages: Iterable[int], **values: Any) -> AllSlots:
+    """The slots of some stages with other contents."""
+    return tuple(
+        dataclasses.replace(slot, **values) if number in stages else slot
+        for number, slot in enumerate(slots, start=1)
+    )
