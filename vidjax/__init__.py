@@ -9,8 +9,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "create_model": "vidjax.models.registry",
-    "list_models": "vidjax.models.registry",
-    "model_card": "vidjax.models.registry",
+    "list_models": "vidjax.models.listing",
+    "model_card": "vidjax.models.listing",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
 }
@@ -18,6 +18,7 @@ _PACKAGES = (
     "convert",
     "data",
     "evaluation",
+    "explain",
     "layers",
     "methods",
     "models",

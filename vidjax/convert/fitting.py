@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.convert.layout import Path
+from vidjax.models.slots import in_slot
 
 # PyTorch's order of axes, by their number, in ours: outputs last, inputs before them.
 AXES = {2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
@@ -23,7 +24,8 @@ class Report:
       loaded: paths whose tensor only had its axes ordered.
       reshaped: paths whose tensor got or lost axes of length 1 as well.
       reinitialised: paths of a classifier for other classes, which start anew.
-      missing: paths that the file has nothing for.
+      added: paths of methods in the network's slots, unknown to the file, which start anew.
+      missing: other paths that the file has nothing for.
       unused: keys that the network has no place for.
       unfit: why, where key and path belong together and the shapes differ.
     """
@@ -32,18 +34,19 @@ class Report:
     loaded: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
     reinitialised: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     unfit: tuple[str, ...] = ()
 
     @property
     def misfits(self) -> int:
-        """How many tensors did not find their place; a new classifier does not count."""
+        """How many tensors did not find their place; what starts anew does not count."""
         return len(self.missing) + len(self.unused)
 
     def __str__(self) -> str:
         """One line of counts, then what did not fit, by name."""
-        parts = ("loaded", "reshaped", "reinitialised", "missing", "unused")
+        parts = ("loaded", "reshaped", "reinitialised", "added", "missing", "unused")
         counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in parts)
         lines = [f"{self.layout}: {counts}"]
         for part in parts[2:]:
@@ -98,9 +101,14 @@ def fit(
                 f"{key} {list(tensors[key].shape)} does not fit {_name(path)} {list(shapes[path])}"
             )
     reinitialised = tuple(sorted(new_head))
-    missing = {_name(path) for path in shapes if path not in values} - set(reinitialised)
+    absent = {path for path in shapes if path not in values and _name(path) not in reinitialised}
+    added = {path for path in absent if in_slot(path)}
+    found |= {
+        name: sorted(map(_name, paths))
+        for name, paths in (("added", added), ("missing", absent - added))
+    }
     lists = {name: tuple(items) for name, items in found.items()}
-    report = Report(layout, reinitialised=reinitialised, missing=tuple(sorted(missing)), **lists)
+    report = Report(layout, reinitialised=reinitialised, **lists)
     return Fit(report, values)
 
 

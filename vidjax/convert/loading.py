@@ -182,6 +182,8 @@ def _tell(name: str, report: Report, chosen: Mapping[str, Any], given: Mapping[s
     logging.info("%s: %s", name, report)
     if report.reinitialised:
         logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
+    if report.added:
+        logging.warning("not in the file, starts anew: %s", ", ".join(report.added))
     if dict(chosen) != dict(given):
         words = "".join(f", {key}={value!r}" for key, value in chosen.items())
         logging.warning("the weights are those of create_model(%r%s)", name, words)
@@ -189,7 +191,8 @@ def _tell(name: str, report: Report, chosen: Mapping[str, Any], given: Mapping[s
 
 def _complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
     """The variables, with first values where the file has none."""
-    absent = {*fitted.report.missing, *fitted.report.reinitialised}
+    report = fitted.report
+    absent = {*report.missing, *report.reinitialised, *report.added}
 
     @jax.jit
     def first(key: jax.Array) -> dict[str, jax.Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ import jax
 Triple = tuple[int, int, int]
 Make = Callable[..., Any]
 PLACES = ("conv", "norm", "act")
+# Modules in slots have names that begin so.
+SLOT_NAMES = ("before_", "gate", "branch_drop", "after_block", "after_stage")
 PLACEMENTS = ("start", "top", "mid", "end", "res", "final")
 
 
@@ -69,6 +71,11 @@ class Slots:
     def __post_init__(self) -> None:
         if self.placement not in PLACEMENTS:
             raise ValueError(f"placement {self.placement!r}: one of {', '.join(PLACEMENTS)}")
+
+
+def in_slot(path: Iterable[str]) -> bool:
+    """Whether a variable is of a method: a part of its path is the name of a filled slot."""
+    return any(part.startswith(SLOT_NAMES) for part in path)
 
 
 def end(

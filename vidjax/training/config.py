@@ -10,6 +10,7 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import MISSING
 from typing import Any
 
 from vidjax.data.pipeline import Augmentation, ClipShape
@@ -26,7 +27,8 @@ class ModelConfig:
     Attributes:
       name: as in `vidjax.list_models()`.
       options: go to `vidjax.create_model`.
-      weights: folder of converted weights to start from; empty starts from random ones.
+      weights: folder of converted weights, or work directory of a run, to start from; empty
+        starts from random ones.
       mean: of the colours in [0, 1]; None is that of the weights, or of the network's card.
       std: of the colours in [0, 1]; likewise.
     """
@@ -98,9 +100,9 @@ class TrainConfig:
     accumulate: int
     ema: float
     batch_norm: str | int
-    cutmix: float
-    cutmix_chance: float
-    train_only: str
+    cutmix: float = 0.0
+    cutmix_chance: float = 1.0
+    train_only: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,7 +258,9 @@ def _build(cls: type, mapping: Any, path: str) -> Any:
     for key in values:
         if key not in kinds:
             raise ConfigError(f"{path}.{key} is not a setting: {nearest(str(key), kinds)}")
-    missing = sorted(set(kinds) - set(values))
+    # A setting that is younger than some runs has its default here too, and they can be opened.
+    young = {item.name for item in dataclasses.fields(cls) if item.default is not MISSING}
+    missing = sorted(set(kinds) - set(values) - young)
     if missing:
         raise ConfigError(f"{path} lacks {', '.join(missing)}; start from configs/common.py")
     built = {key: _value(kinds[key], value, f"{path}.{key}") for key, value in values.items()}

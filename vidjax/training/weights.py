@@ -1,20 +1,77 @@
-"""Starting from converted weights instead of random ones."""
+"""Starting from the weights of a converted checkpoint or of an earlier run."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.convert import folder
-from vidjax.training.config import Config, ConfigError
+from vidjax.models.slots import in_slot
+from vidjax.training.config import Config, ConfigError, from_mapping
+from vidjax.training.network import Network
+from vidjax.training.restoring import restore
 from vidjax.training.state import TrainState
+from vidjax.training.workdir import read_classes, read_config
 
 HEAD = "head"
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a network somewhere on disk.
+
+    Attributes:
+      name: of the network.
+      options: of the network, as in `create_model`.
+      mean: of the colours in [0, 1] that it was trained with.
+      std: of the colours in [0, 1].
+      variables: reads `{"params": ..., "batch_stats": ...}`.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    variables: Callable[[], Tree]
+
+
+def open_weights(place: Path) -> Weights:
+    """Weights of a place, their arrays not read yet.
+
+    Args:
+      place: a folder of `experiments.convert`, or the work directory of a run, of which it is the
+        last checkpoint.
+
+    Raises:
+      ConfigError: it is neither.
+    """
+    try:
+        if (place / "checkpoints").is_dir():
+            return _of_run(place)
+        found = folder.read(place)
+    except ValueError as error:
+        raise ConfigError(f"model.weights: {error}") from None
+    return Weights(found.name, found.options, found.mean, found.std, found.variables)
+
+
+def _of_run(workdir: Path) -> Weights:
+    config = from_mapping(read_config(workdir))
+    network = Network.of(config, read_classes(workdir))
+    return Weights(
+        config.model.name,
+        config.model.options,
+        network.mean,
+        network.std,
+        lambda: restore(network, workdir, "last")[1].variables,
+    )
 
 
 def resolve(config: Config) -> Config:
@@ -23,15 +80,12 @@ def resolve(config: Config) -> Config:
     What it says itself stays. A run keeps the result, so that it needs the weights only once.
 
     Raises:
-      ConfigError: the folder holds no weights, or those of another network.
+      ConfigError: there are no weights, or those of another network.
     """
     model = config.model
     if not model.weights:
         return config
-    try:
-        weights = folder.read(Path(model.weights))
-    except ValueError as error:
-        raise ConfigError(f"model.weights: {error}") from None
+    weights = open_weights(Path(model.weights))
     if weights.name != model.name:
         raise ConfigError(
             f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
@@ -45,40 +99,49 @@ def resolve(config: Config) -> Config:
     return dataclasses.replace(config, model=filled)
 
 
-def start_from(state: TrainState, directory: Path, say: Callable[[str], None]) -> TrainState:
-    """The first state with the weights of a folder; a classifier of another size stays random.
+def start_from(state: TrainState, place: Path, say: Callable[[str], None]) -> TrainState:
+    """The first state with given weights.
+
+    What the weights know nothing of, because a method was added to the network, stays random,
+    and so does a classifier of another size.
 
     Args:
       state: as initialised; its shardings are kept.
-      directory: folder of converted weights.
-      say: told what was taken over.
+      place: as in `open_weights`.
+      say: told what was taken over and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
     """
-    variables = folder.read(directory).variables()
-    fresh = []
-
-    def take(path: Any, own: jax.Array, given: Any) -> jax.Array:
-        if own.shape == given.shape:
-            return jax.device_put(given.astype(own.dtype), own.sharding)
-        if path[0].key == HEAD:
-            fresh.append(path)
-            return own
-        name = "/".join(part.key for part in path)
-        raise ConfigError(
-            f"model.weights = {str(directory)!r}: {name} is {given.shape}, in the network "
-            f"{own.shape}; were model.options changed?"
-        )
-
+    variables = open_weights(place).variables()
     try:
-        params = jax.tree_util.tree_map_with_path(take, state.params, variables["params"])
-        stats = jax.tree_util.tree_map_with_path(take, state.batch_stats, variables["batch_stats"])
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(f"model.weights = {str(directory)!r} do not fit: {error}") from None
-    say(f"starting from {directory}" + (", with a new classifier" if fresh else ""))
+        params, fresh = _take(state.params, variables["params"])
+        stats, _ = _take(state.batch_stats, variables["batch_stats"])
+    except ConfigError as error:
+        raise ConfigError(f"model.weights = {str(place)!r}: {error}") from None
+    say(f"starting from {place}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
     # A copy: a step donates its state, and no buffer can be given away twice.
     ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
     return state.replace(params=params, batch_stats=stats, ema=ema)
+
+
+def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
+    """Given arrays in the places of own ones, and the modules that keep their own."""
+    ours, theirs = flatten_dict(own, sep="/"), flatten_dict(given, sep="/")
+    if unknown := sorted(theirs.keys() - ours.keys()):
+        raise ConfigError(f"the network has no {unknown[0]}; were model.options changed?")
+    fresh: dict[str, None] = {}
+    taken = {}
+    for path, array in ours.items():
+        parts = path.split("/")
+        if path in theirs and theirs[path].shape == array.shape:
+            taken[path] = jax.device_put(theirs[path].astype(array.dtype), array.sharding)
+        elif parts[0] == HEAD or (path not in theirs and in_slot(parts)):
+            taken[path] = array
+            fresh["/".join(parts[:-1])] = None
+        else:
+            their = f"is {theirs[path].shape}" if path in theirs else "is not there"
+            raise ConfigError(
+                f"{path} {their}, in the network {array.shape}; were model.options changed?"
+            )
+    return unflatten_dict(taken, sep="/"), list(fresh)
