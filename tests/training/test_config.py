@@ -8,7 +8,8 @@ from configs import common, demo, folder
 from vidjax.training.config import ConfigError, from_mapping, to_mapping
 from vidjax.training.durations import steps
 
-NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name != "common"]
+SHARED = ("common", "rms_rows")
+NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in SHARED]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,7 +70,10 @@ class Step:
         squares = jnp.stack([jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(grads)])
         average = state.ema
         if average is not None:
-            average = optax.incremental_update(params, average, 1 - self.ema)
+            # In this form what does not change stays the same to the last bit.
+            average = jax.tree.map(
+                lambda old, new: old + (1 - self.ema) * (new - old), average, params
+            )
         metrics = {
             "loss": loss,
             **{name: total / count for name, total in sums.items()},
