@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from vidjax.training.sharding import BATCH_AXES, to_devices
 
 Variables = Any
 Progress = Callable[[int, int], None]
+Forward = Callable[[Variables, jax.Array], jax.Array]
 
 
 class Scorer:
@@ -30,18 +31,20 @@ class Scorer:
 
     Args:
       experiment: network, data and protocol.
+      forward: maps variables and crops uint8 `[B, S, T, H, W, 3]` to probabilities `[B, S, K]`;
+        None is the network's own pass. It is compiled.
 
     Raises:
       ValueError: the protocol's views coincide, or the split is absent.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: Experiment, forward: Forward | None = None) -> None:
         self._experiment = experiment
         self._network = experiment.network
         self._views = experiment.network.views
         self._source = experiment.split(experiment.config.eval.split)
         refuse_coinciding(self._source, self._views)
-        self._probabilities = jax.jit(self._network.probabilities)
+        self._probabilities = jax.jit(forward or self._network.probabilities)
 
     @property
     def name(self) -> str:
@@ -52,6 +55,16 @@ class Scorer:
         self, variables: Variables, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities `[N, K]` and labels `[N]` of all videos."""
+        scores, labels = self.score_each([variables], progress)
+        return scores[0], labels
+
+    def score_each(
+        self, variants: Sequence[Variables], progress: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities `[V, N, K]` with each of V variables, and labels `[N]`.
+
+        Each video is read once, however many variables there are.
+        """
         config = self._experiment.config
         batches = view_batches(
             self._source,
@@ -60,24 +73,26 @@ class Scorer:
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        labels = np.zeros(len(self._source), np.int64)
+        num_videos, num_classes = len(self._source), len(self._network.classes)
+        labels = np.zeros(num_videos, np.int64)
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
-            on_devices = to_devices({"clip": batch["clip"]}, self._network.mesh)
-            return self._local_rows(self._probabilities(variables, on_devices["clip"]))
+            clip = to_devices({"clip": batch["clip"]}, self._network.mesh)["clip"]
+            rows = [self._local_rows(self._probabilities(each, clip)) for each in variants]
+            return np.concatenate(rows, axis=-1)
 
         total = len(batches)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
-            num_videos=len(self._source),
-            num_classes=len(self._network.classes),
+            num_videos=num_videos,
+            num_classes=len(variants) * num_classes,
             progress=(lambda done: progress(done, total)) if progress else None,
         )
         if jax.process_count() > 1:
             labels = multihost_utils.process_allgather(labels).max(axis=0)
-        return scores, labels
+        return scores.reshape(num_videos, len(variants), num_classes).swapaxes(0, 1), labels
 
     def report(
         self, workdir: Path, step: int, scores: np.ndarray, labels: np.ndarray

@@ -1,0 +1,137 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from configs import synthetic
+from vidjax.training.config import from_mapping
+from vidjax.training.loop import train
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.scoring import evaluate
+from vidjax.training.workdir import read_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments, method="frequency"):
+    command = [sys.executable, "-m", "experiments.explain", f"--method={method}"]
+    return subprocess.run(
+        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """A run of few steps, not perfect, of a network without random scaling."""
+    config = synthetic.get_config()
+    config.model.name = "slowonly_34"
+    # One block, in the third stage: compiling is what these tests wait for.
+    config.model.options = {"width": 8, "depths": (0, 0, 1, 0), "dropout": 0.0}
+    config.data.options = {"num_classes": 5, "videos": 40, "frames": 4, "size": 32}
+    config.data.threads = 1
+    config.clip.update({"frames": 2, "stride": 1, "size": 32})
+    config.eval.update({"size": 32, "batch_size": 16})
+    config.optimizer.lr = 0.05
+    config.train.update({"duration": "25 steps", "batch_size": 8})
+    config.every.update({"log": "25 steps", "checkpoint": "25 steps", "evaluate": "25 steps"})
+    workdir = tmp_path_factory.mktemp("runs") / "plain"
+    train(from_mapping(config), workdir)
+    return workdir
+
+
+def with_options(run, name, options):
+    """The same weights in a run with other options of the network."""
+    copy = run.with_name(name)
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    config["model"] |= options
+    (copy / "config.json").write_text(json.dumps(config))
+    return copy
+
+
+def with_scaling(run, name, settings):
+    options = read_config(run)["model"]["options"]
+    return with_options(run, name, {"options": {**options, "random_scaling": settings}})
+
+
+def evaluated(run):
+    """Accuracy and number of videos, as the project's evaluation has them."""
+    with ProgressLine() as progress:
+        report, *_ = evaluate(from_mapping(read_config(run)), run, "last", progress)
+    summary = json.loads(report.read_text())
+    return summary["top1"], summary["videos"]
+
+
+def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
+    own = {"window": [1, 5, 5], "at": ["norm1"]}
+    wide = with_scaling(plain, "wide", own)
+    output = tmp_path / "new" / "pictures"
+    done = call(f"--workdir={plain},{wide}", f"--output={output}", "--scales=4,1")
+    assert done.returncode == 0, done.stderr
+    assert f"{wide}: 3/3" in done.stderr
+    assert done.stdout.split() == [str(output / f"frequency.{end}") for end in ("csv", "png")]
+    with (output / "frequency.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {(r["run"], r["part"], float(r["scale"])): float(r["top1"]) for r in rows}
+    assert len(found) == len(rows) == 2 * 2 * 2
+    top1, videos = evaluated(plain)
+    assert {int(row["videos"]) for row in rows} == {videos}
+    assert all(int(r["correct"]) == pytest.approx(float(r["top1"]) * videos) for r in rows)
+    for run in (plain, wide):
+        assert found[str(run), "low", 1.0] == found[str(run), "high", 1.0] == top1
+    # The same weights in a network that scales by itself, which nothing here takes part in.
+    for run, part, settings in (
+        (plain, "low", {"target": "mean"}),
+        (wide, "high", {"target": "residual", **own}),
+    ):
+        always = {**settings, "distribution": ["normal", 4.0, 0.0]}
+        expected, _ = evaluated(with_scaling(plain, f"{run.name}-{part}", always))
+        assert found[str(run), part, 4.0] == expected != top1
+    picture = cv2.imread(str(output / "frequency.png"))
+    assert min(picture.shape[:2]) > 300
+    assert picture.std() > 10
+
+
+def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
+    i3d = with_options(plain, "i3d", {"name": "i3d", "options": {"width": 8}})
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "frequency.png").touch()
+    (tmp_path / "file").touch()
+    new = f"--output={tmp_path / 'new'}"
+    cases = {
+        "error: i3d has no": (f"--workdir={i3d}", new),
+        "full/frequency.png is there already; name another --output": (
+            f"--workdir={plain}",
+            f"--output={tmp_path / 'full'}",
+        ),
+        "file is a file; name a folder": (f"--workdir={plain}", f"--output={tmp_path / 'file'}"),
+        "--scales=0,half: numbers are due": (f"--workdir={plain}", new, "--scales=0,half"),
+        "--scales=nan: numbers are due": (f"--workdir={plain}", new, "--scales=nan"),
+        "absent: config.json is absent": (f"--workdir={plain},{plain}/absent", new),
+        "no checkpoint '7'": (f"--workdir={plain}", new, "--checkpoint=7"),
+        "--workdir names no run": ("--workdir=", new),
+    }
+    for message, arguments in cases.items():
+        done = call(*arguments)
+        assert done.returncode == 2, (message, done.stderr)
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_unknown_method_is_answered_with_those_there_are(tmp_path):
+    done = call(f"--workdir={tmp_path}", f"--output={tmp_path}", method="frequncy")
+    assert done.returncode == 2
+    assert "did you mean 'frequency'? Known: frequency" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_help_explains_itself_with_an_example():
+    done = call("--help")
+    assert "python -m experiments.explain --workdir=runs/demo" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,132 @@
+"""How much a network relies on the low and on the high frequencies of its features.
+
+RMS paper, figures 1 and 4, section 5.1: features x are taken apart into their local mean (low
+frequencies) and the rest (high ones), and one part is scaled while the other is unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vidjax.evaluation.metrics import top_k
+from vidjax.layers.low_pass import low_pass
+from vidjax.methods.random_mean_scaling import RandomScaling
+
+PARTS = ("low", "high")
+Scale = float | jax.Array
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One part is scaled, the other unchanged.
+
+    Attributes:
+      part: one of `PARTS`.
+      scale: its factor.
+    """
+
+    part: str
+    scale: float
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """Of the low and of the high frequencies."""
+        return (self.scale, 1.0) if self.part == "low" else (1.0, self.scale)
+
+
+@dataclass(frozen=True)
+class Point:
+    """How many videos a network has right in a setting; the columns of `frequency.csv`.
+
+    Attributes:
+      run: name of the network.
+      part: as in `Setting`.
+      scale: as in `Setting`.
+      top1: fraction of the videos whose class is right.
+      correct: number of those videos.
+      videos: number of all.
+    """
+
+    run: str
+    part: str
+    scale: float
+    top1: float
+    correct: int
+    videos: int
+
+
+def settings_of(scales: Sequence[float]) -> list[Setting]:
+    """Each part with each scale: two curves."""
+    return [Setting(part, scale) for part in PARTS for scale in scales]
+
+
+def points_of(
+    run: str, settings: Sequence[Setting], scores: np.ndarray, labels: np.ndarray
+) -> list[Point]:
+    """The curves of a network.
+
+    Args:
+      run: its name.
+      settings: V settings.
+      scores: `[V, N, K]`, probabilities in each setting.
+      labels: int `[N]`.
+    """
+    points = []
+    for setting, own in zip(settings, scores, strict=True):
+        top1, videos = top_k(own, labels, 1), len(labels)
+        correct = round(top1 * videos)
+        points.append(Point(run, setting.part, setting.scale, top1, correct, videos))
+    return points
+
+
+@contextlib.contextmanager
+def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
+    """Scales the parts of the features in a network that is applied inside.
+
+    It happens where the network has a `RandomScaling`, which is without parameters, so that
+    weights that were trained without it fit. What leaves it, x, becomes low m + high (x - m) with
+    m the mean in its own window; with both factors 1 it stays, bit for bit. Under `jax.jit` this
+    belongs inside the compiled function, which may take the factors as arguments.
+
+    Args:
+      low: factor of the low frequencies, the paper's x-bar; a scalar.
+      high: factor of the high frequencies, the paper's r; a scalar.
+
+    Raises:
+      ValueError: no network that has such a place was applied.
+    """
+    places = []
+
+    def intercept(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        x = call(*args, **kwargs)
+        module = context.module
+        if not isinstance(module, RandomScaling) or context.method_name != "__call__":
+            return x
+        places.append(module.path)
+        return _scale(x, _low_part(module, x), low, high)
+
+    with nn.intercept_methods(intercept):
+        yield
+    if not places:
+        raise ValueError(
+            "no features to scale: no network with random_scaling in its blocks was applied"
+        )
+
+
+def _low_part(module: RandomScaling, x: jax.Array) -> jax.Array:
+    std = module.std if module.low_pass == "gaussian" else None
+    return low_pass(x, module.window, std, module.border)
+
+
+def _scale(x: jax.Array, mean: jax.Array, low: Scale, high: Scale) -> jax.Array:
+    """Written as changes of x, which vanish without a rounding error where a factor is 1."""
+    more_low, more_high = (jnp.asarray(factor - 1, x.dtype) for factor in (low, high))
+    return x + more_low * mean + more_high * (x - mean)

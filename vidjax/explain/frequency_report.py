@@ -1,0 +1,61 @@
+"""The curves of `frequency` as a table and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidjax.explain.frequency import Point
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAMES = {"low": "low frequencies", "high": "high frequencies"}
+# The paper's markers; a triangle is seen inside a circle where two curves meet.
+LOOKS = {
+    "low": {"marker": "o", "markersize": 9, "fillstyle": "none"},
+    "high": {"marker": "^", "markersize": 5, "linestyle": "--"},
+}
+
+
+def write_points(file: Path, points: Sequence[Point]) -> None:
+    """Writes a CSV with the fields of `Point` as columns.
+
+    Raises:
+      FileExistsError: the file is there.
+    """
+    columns = [field.name for field in dataclasses.fields(Point)]
+    with file.open("x", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(point) for point in points)
+
+
+def draw_points(points: Sequence[Point]) -> Figure:
+    """Top-1 accuracy over the scale, two curves a run (RMS paper, figures 1 and 4).
+
+    Args:
+      points: of one run or of several; a colour for each, circles for the low frequencies and
+        triangles for the high ones.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    runs = list(dict.fromkeys(point.run for point in points))
+    # The unchanged network, which all curves of a run share.
+    axes.axvline(1, color="0.85", zorder=0)
+    for part, name in NAMES.items():
+        for number, run in enumerate(runs):
+            curve = [point for point in points if (point.run, point.part) == (run, part)]
+            scales, accuracies = zip(*((p.scale, 100 * p.top1) for p in curve), strict=True)
+            (line,) = axes.plot(scales, accuracies, color=f"C{number}", label=f"{run}: {name}")
+            line.set(**LOOKS[part])
+    axes.set_xlabel("scale of one part of the features, the other unchanged")
+    axes.set_ylabel("top-1 accuracy (%)")
+    axes.set_ylim(bottom=0)
+    figure.legend(loc="outside lower center", ncols=len(NAMES))
+    return figure
