@@ -3,6 +3,7 @@
 Example:
   python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
   python -m experiments.benchmark kernels --only=channel-wise
+  python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
 """
 
 import importlib
@@ -10,7 +11,7 @@ import sys
 
 from absl import app
 
-PARTS = ("models", "kernels")
+PARTS = ("models", "kernels", "methods")
 
 
 def main() -> None:

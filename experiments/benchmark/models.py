@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from absl import flags
 
 import vidjax
 from experiments.benchmark.rounds import print_table, time_in_turns
+from experiments.benchmark.train_step import make_step
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
-from vidjax.training.state import TrainState
-from vidjax.training.step import Step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
@@ -31,39 +27,6 @@ _ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
 _LAX = flags.DEFINE_bool("lax", False, "also time XLA's own convolutions (slow on a CPU)")
 
 
-def make_step(model: Any, shape: tuple[int, ...]) -> tuple[Callable[[], None], float]:
-    """A compiled training step that keeps its own state, and the seconds of compiling it."""
-    optimizer = optax.sgd(0.01, momentum=0.9)
-    step = Step(model, optimizer, mean=(0.45,) * 3, std=(0.225,) * 3)
-    clip = jax.random.randint(jax.random.key(1), shape, 0, 255).astype(jnp.uint8)
-    batch = {
-        "clip": clip,
-        "label": jnp.arange(shape[0]) % model.num_classes,
-        "mask": jnp.ones(shape[0], bool),
-    }
-    variables = jax.jit(lambda x: model.init(jax.random.key(0), x, train=False))(
-        clip[:1].astype(jnp.float32)
-    )
-    state = TrainState(
-        step=jnp.zeros((), jnp.int32),
-        params=variables["params"],
-        batch_stats=variables["batch_stats"],
-        opt_state=optimizer.init(variables["params"]),
-        ema=None,
-        seed=jax.random.key_data(jax.random.key(2)),
-    )
-    start = time.perf_counter()
-    compiled = jax.jit(step, donate_argnums=0).lower(state, batch).compile()
-    seconds = time.perf_counter() - start
-
-    def work() -> None:
-        nonlocal state
-        state, metrics = compiled(state, batch)
-        jax.block_until_ready((state, metrics))
-
-    return work, seconds
-
-
 def main(arguments: Sequence[str]) -> None:
     """Times the peers in turns and prints the table."""
     del arguments
@@ -75,10 +38,10 @@ def main(arguments: Sequence[str]) -> None:
         _MODEL.value, num_classes=_CLASSES.value, dtype=jnp.dtype(_DTYPE.value), **options
     )
     peers: dict[str, Callable[[], object]] = {}
-    peers["vidjax"], compile_seconds = make_step(model, shape)
+    peers["vidjax"] = own = make_step(model, shape)
     if _LAX.value:
         with force_lowering("lax"):
-            peers["XLA's own convolutions"], _ = make_step(model, shape)
+            peers["XLA's own convolutions"] = make_step(model, shape)
     peers |= _torch_peers(shape, depths)
     times = time_in_turns(peers, _ROUNDS.value)
     macs = 3 * count_cost(model, shape).macs
@@ -90,7 +53,7 @@ def main(arguments: Sequence[str]) -> None:
     sizes = "".join(f", {name} {value}" for name, value in options.items())
     title = (
         f"{_MODEL.value}{sizes}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, "
-        f"{jax.default_backend()}; compiled in {compile_seconds:.1f} s"
+        f"{jax.default_backend()}; compiled in {own.seconds:.1f} s"
     )
     print_table(title, ("train step", "ms", "of torch's best", "GFLOP/s"), rows)
 

@@ -13,11 +13,9 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vidjax.evaluation.metrics import top_k
-from vidjax.layers.low_pass import low_pass
 from vidjax.methods.random_mean_scaling import RandomScaling
 
 PARTS = ("low", "high")
@@ -111,7 +109,7 @@ def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
         if not isinstance(module, RandomScaling) or context.method_name != "__call__":
             return x
         places.append(module.path)
-        return _scale(x, _low_part(module, x), low, high)
+        return module.scale(x, low, high)
 
     with nn.intercept_methods(intercept):
         yield
@@ -119,14 +117,3 @@ def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
         raise ValueError(
             "no features to scale: no network with random_scaling in its blocks was applied"
         )
-
-
-def _low_part(module: RandomScaling, x: jax.Array) -> jax.Array:
-    std = module.std if module.low_pass == "gaussian" else None
-    return low_pass(x, module.window, std, module.border)
-
-
-def _scale(x: jax.Array, mean: jax.Array, low: Scale, high: Scale) -> jax.Array:
-    """Written as changes of x, which vanish without a rounding error where a factor is 1."""
-    more_low, more_high = (jnp.asarray(factor - 1, x.dtype) for factor in (low, high))
-    return x + more_low * mean + more_high * (x - mean)

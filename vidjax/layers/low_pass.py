@@ -6,13 +6,18 @@ what lies outside are shared out among the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from vidjax.layers.apart import apart
+from vidjax.layers.lowering import resolve
+
+Factor = jax.Array | float
 BORDERS = ("clip", "zero", "replicate")
 
 
@@ -58,20 +63,109 @@ def low_pass(
     return x
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def scale_parts(
+    x: jax.Array,
+    low: Factor,
+    high: Factor,
+    window: Sequence[int] = (3, 3, 3),
+    std: float | None = None,
+    border: str = "clip",
+) -> jax.Array:
+    """Low-frequency part times `low`, and the rest times `high`; x itself where both are 1.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      low: a scalar or `[B, 1, 1, 1, 1]`; no gradient goes into it.
+      high: likewise.
+      window: as in `low_pass`.
+      std: likewise.
+      border: likewise.
+    """
+
+    def combine(x: jax.Array, mean: jax.Array) -> jax.Array:
+        return _factor(high, x) * x + _factor(low - high, x) * mean
+
+    return _once(combine, x, low_pass(x, window, std, border))
+
+
+def _scale_fwd(
+    x: jax.Array, low: Factor, high: Factor, window: Sequence[int], std: float | None, border: str
+) -> tuple[jax.Array, tuple[Factor, Factor]]:
+    return scale_parts(x, low, high, window, std, border), (low, high)
+
+
+def _scale_bwd(
+    window: Sequence[int],
+    std: float | None,
+    border: str,
+    saved: tuple[Factor, Factor],
+    g: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    low, high = saved
+    weighted = _factor(low - high, g) * g
+    if border == "replicate":
+        (mean,) = jax.linear_transpose(lambda x: low_pass(x, window, std, border), g)(weighted)
+    else:
+        mean = _spread(weighted, window, std, border)
+    dx = _once(lambda g, mean: _factor(high, g) * g + mean, g, mean)
+    return dx, jnp.zeros_like(low), jnp.zeros_like(high)
+
+
+scale_parts.defvjp(_scale_fwd, _scale_bwd)
+
+
+def _factor(factor: Factor, x: jax.Array) -> jax.Array:
+    return jnp.asarray(factor, x.dtype)
+
+
 def _along(x: jax.Array, axis: int, weights: np.ndarray, border: str) -> jax.Array:
+    """The weighted mean along one axis."""
+
+    def mean(x: jax.Array) -> jax.Array:
+        total = _sum(x, axis, weights, border)
+        return total * _inside(x, axis, weights) if border == "clip" else total
+
+    return _once(mean, x)
+
+
+def _spread(g: jax.Array, window: Sequence[int], std: float | None, border: str) -> jax.Array:
+    """The transpose of `low_pass`: windows are symmetric, so only the shares of a border move."""
+    for axis, size in enumerate(window, start=1):
+        weights = window_weights(size, std)
+
+        def spread(g: jax.Array, axis: int = axis, weights: np.ndarray = weights) -> jax.Array:
+            shares = g * _inside(g, axis, weights) if border == "clip" else g
+            return _sum(shares, axis, weights, border)
+
+        g = g if size == 1 else _once(spread, g)
+    return g
+
+
+def _sum(x: jax.Array, axis: int, weights: np.ndarray, border: str) -> jax.Array:
+    reach = len(weights) // 2
+    shifts = range(-reach, reach + 1)
+    parts = (_shift(x, axis, by, border) * w for by, w in zip(shifts, weights, strict=True))
+    return functools.reduce(jnp.add, parts).astype(x.dtype)
+
+
+def _shift(x: jax.Array, axis: int, by: int, border: str) -> jax.Array:
+    """What is so many positions further on, zeros or the last of them beyond the border."""
+    length = x.shape[axis]
+    by = max(-length, min(length, by))
+    kept = lax.slice_in_dim(x, max(by, 0), length + min(by, 0), axis=axis)
+    edge = lax.slice_in_dim(x, *((length - 1, length) if by > 0 else (0, 1)), axis=axis)
+    beyond = jnp.repeat(edge if border == "replicate" else jnp.zeros_like(edge), abs(by), axis)
+    return jnp.concatenate([kept, beyond] if by > 0 else [beyond, kept], axis)
+
+
+def _inside(x: jax.Array, axis: int, weights: np.ndarray) -> jax.Array:
+    """What the weights of the positions that are there must be multiplied by."""
     length, reach = x.shape[axis], len(weights) // 2
-    config = [(0, 0)] * x.ndim
-    config[axis] = (reach, reach)
-    padded = jnp.pad(x, config, mode="edge" if border == "replicate" else "constant")
-    shifted = [
-        lax.slice_in_dim(padded, tap, tap + length, axis=axis) for tap in range(len(weights))
-    ]
-    total = shifted[0] * weights[0].astype(x.dtype)
-    for part, weight in zip(shifted[1:], weights[1:], strict=True):
-        total = total + part * weight.astype(x.dtype)
-    if border != "clip":
-        return total
-    inside = np.convolve(np.ones(length), weights[::-1])[reach : reach + length]
-    shape = [1] * x.ndim
-    shape[axis] = length
-    return total * jnp.asarray((1 / inside).reshape(shape), x.dtype)
+    inside = np.convolve(np.ones(length), weights)[reach : reach + length]
+    return jnp.asarray((1 / inside).reshape([-1, *[1] * (x.ndim - axis - 1)]), x.dtype)
+
+
+def _once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """On a CPU, passes that are fused into each other and into all readers are slower."""
+    return apart(compute, *arrays) if resolve("auto") == "cpu" else compute(*arrays)

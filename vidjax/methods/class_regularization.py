@@ -21,7 +21,7 @@ BOUNDS = ("symmetric", "unit", "printed")
 LEVELS = ("sample", "batch")
 MATCHES = ("sum", "max")
 INDEX = "class_index"
-# Lambda of the four stages (thesis, table 6.1).
+# Lambda of stages 1 to 4 (thesis, table 6.1).
 AFFECTION = (0.9, 0.8, 0.7, 0.6)
 # Where each of the two texts has it, and whether mapped weights are rectified.
 FORMS: Mapping[str, Mapping[str, Any]] = {

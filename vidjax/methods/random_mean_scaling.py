@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.low_pass import BORDERS, low_pass, window_weights
+from vidjax.layers.low_pass import BORDERS, Factor, scale_parts, window_weights
 
 TARGETS = ("mean", "input", "residual")
 FILTERS = ("mean", "gaussian")
@@ -54,10 +54,13 @@ class RandomScaling(nn.Module):
             alpha = jnp.asarray(mean, x.dtype)
         if self.target == "input":
             return alpha * x
+        low, high = (alpha, 1.0) if self.target == "mean" else (1.0, alpha)
+        return self.scale(x, low, high)
+
+    def scale(self, x: jax.Array, low: Factor, high: Factor) -> jax.Array:
+        """The low-frequency part of x times `low` and the rest times `high`."""
         std = self.std if self.low_pass == "gaussian" else None
-        smooth = low_pass(x, self.window, std, self.border)
-        part = smooth if self.target == "mean" else x - smooth
-        return x + (alpha - 1) * part
+        return scale_parts(x, low, high, self.window, std, self.border)
 
 
 def sample(key: jax.Array, distribution: Sequence[Any], count: int) -> jax.Array:

@@ -50,7 +50,7 @@ def class_reg(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
     if after not in ("stage", "block"):
         raise ValueError(f"class_reg after = {after!r}: one of stage, block")
     stages = _stages("class_reg", values.pop("stages", present), present)
-    rates = values.pop("affection", AFFECTION[-len(stages) :])
+    rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in stages))
     if not isinstance(rates, tuple) or len(rates) != len(stages):
         raise ValueError(
             f"class_reg affection = {rates!r}: {len(stages)} numbers, one for each of the stages "

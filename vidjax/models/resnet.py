@@ -153,7 +153,8 @@ def make_resnet(
         vary,
         **fields,
     )
-    made = {"head_width": features[-1], **whole(norm)}
+    last = max(stage for stage, depth in enumerate(depths) if depth)
+    made = {"head_width": features[last], **whole(norm)}
     return ResNet(
         num_classes=num_classes,
         stem=functools.partial(stem, features=stem_width, factories=factories),

@@ -1,0 +1,62 @@
+"""What the papers' methods add to the training step of a network, in the same run without them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+import vidjax
+from experiments.benchmark.rounds import print_table, time_in_turns
+from experiments.benchmark.train_step import make_step
+
+_MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")
+_METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
+_CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "frames, height, width")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
+_ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of")
+METHODS: Mapping[str, Mapping[str, Any]] = {
+    "RMS": {"random_scaling": {}},
+    "RMS-GF": {"random_scaling": {"low_pass": "gaussian"}},
+    "RandomDrop": {"residual_drop": "random_drop"},
+    "ShakeDrop": {"residual_drop": "shake_drop"},
+    "Class Regularization": {"class_reg": {}},
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Times the network with each method and without, in turns, and prints the table.
+
+    Raises:
+      ValueError: a method is unknown.
+    """
+    del arguments
+    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    for name in _METHODS.value:
+        if name not in METHODS:
+            raise ValueError(f"--methods={name}: of {', '.join(METHODS)}")
+    chosen: dict[str, Mapping[str, Any]] = {"without": {}}
+    chosen |= {name: METHODS[name] for name in _METHODS.value}
+    dtype = jnp.dtype(_DTYPE.value)
+    peers = {
+        name: make_step(vidjax.create_model(_MODEL.value, dtype=dtype, **options), shape)
+        for name, options in chosen.items()
+    }
+    times = time_in_turns(peers, _ROUNDS.value)
+    rows = [
+        (
+            name,
+            f"{ms:.0f}",
+            f"{ms / times['without'] - 1:+.1%}",
+            f"{peers[name].scratch / 2**20:.0f}",
+        )
+        for name, ms in times.items()
+    ]
+    title = (
+        f"{_MODEL.value}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
+    )
+    print_table(title, ("train step", "ms", "more than without", "scratch MiB"), rows)
