@@ -29,10 +29,7 @@ def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> Non
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)
-    try:
-        app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
-    except flags.Error as error:
-        sys.exit(_fail(str(error)))
+    app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
@@ -40,10 +37,12 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         for argument in arguments:
             if argument.lstrip("-").startswith("config."):
                 check_path(argument.lstrip("-").partition("=")[0].partition(".")[2])
-        return app.parse_flags_with_usage(list(arguments))
+        return flags.FLAGS(list(arguments))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         sys.exit(_fail(_first_line(error)))
+    except flags.Error as error:
+        sys.exit(_fail(_last_line(error)))
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | None:
@@ -55,8 +54,11 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | No
         return main(*given)
     except NonFiniteError as error:
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
-    except (ValueError, FileNotFoundError) as error:
+    except ValueError as error:
         return _fail(str(error))
+    except OSError as error:
+        # Of a configuration file that is not there the last line alone is to the point.
+        return _fail(str(error).strip().splitlines()[-1].strip())
 
 
 def config_file() -> flags.FlagHolder:
@@ -100,5 +102,16 @@ def _fail(message: str) -> int:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, KeyError):
+        return (
+            f"the configuration has no group {error} to set a part of; give the whole of it, such "
+            "as \"--config.model.options.random_scaling={'std':0.4}\""
+        )
     lines = str(error.args[0] if error.args else error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def _last_line(error: flags.Error) -> str:
+    """What is wrong; a configuration file's own error stands below its traceback."""
+    text = str(error).strip().splitlines()[-1]
+    return f"{text.removeprefix('ValueError: ')}; see --help"

@@ -1,0 +1,57 @@
+"""Rows of the RMS paper's tables by name: what each sets beyond what its table has in common.
+
+`rms` and `rms_gf` are the method as the paper recommends it: one alpha from N(1, 0.5) for each
+clip, in stages 3 and 4 (res4 and res5), before both norms of a basic block and before the last of
+a bottleneck; a mean of 3x3x3, or a Gaussian. All of it are the method's defaults, and what table 2
+says of the drops are theirs. Rows that are the same run have all the names their tables give them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def choose(rows: Mapping[str, Any], name: str, what: str = "row") -> Any:
+    """The row of a name; ValueError names those there are."""
+    if name not in rows:
+        raise ValueError(f"{what} = {name!r}: one of {', '.join(rows)}")
+    return rows[name]
+
+
+def _options(**options: Any) -> Row:
+    return {"model": {"options": options}}
+
+
+def _at(*points: str) -> Row:
+    return _options(random_scaling={"at": points})
+
+
+def _alpha(*distribution: str | float, target: str = "mean") -> Row:
+    return _options(random_scaling={"target": target, "distribution": distribution})
+
+
+def _gaussian(std: float) -> Row:
+    return _options(random_scaling={"low_pass": "gaussian", "std": std})
+
+
+METHODS = {"baseline": {}, "rms": _options(random_scaling={}), "rms_gf": _gaussian(0.4)}
+_OTHERS = {name: _options(residual_drop=name) for name in ("random_drop", "shake_drop")}
+TABLE_2 = METHODS | _OTHERS | {"cutmix": {"train": {"cutmix": 1.0}}}
+_POINTS = ("conv1", "norm1", "act1", "conv2", "norm2", "act2")
+TABLE_1A = {f"before_{point}": _at(point) for point in _POINTS}
+TABLE_1A["before_norms"] = _at("norm1", "norm2")
+TABLE_1A_50 = {f"before_norm{place}": _at(f"norm{place}") for place in (1, 2, 3)}
+TABLE_1B = {f"normal_{std}": _alpha("normal", 1.0, std) for std in (0.3, 0.5, 0.7)}
+for _low, _high in ((0.5, 1.5), (0.0, 2.0), (-0.5, 2.5)):
+    TABLE_1B[f"uniform_{_low}_{_high}"] = _alpha("uniform", _low, _high)
+TABLE_1C = {
+    f"{target}_{std}": _alpha("normal", 1.0, std, target=target)
+    for target in ("mean", "input", "residual")
+    for std in (0.3, 0.5)
+}
+TABLE_1D = {f"gaussian_{std}": _gaussian(std) for std in (0.4, 1.0, 2.0)}
+MINI_KINETICS = {
+    "slowonly_34": TABLE_2 | TABLE_1A | TABLE_1B | TABLE_1C | TABLE_1D,
+    "slowonly_50": TABLE_2 | TABLE_1A_50 | {"gaussian_0.4": _gaussian(0.4)},
+}
