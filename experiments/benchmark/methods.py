@@ -17,6 +17,8 @@ _MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list
 _METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
 _CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "frames, height, width")
+_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
+_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of")
 METHODS: Mapping[str, Mapping[str, Any]] = {
@@ -41,9 +43,11 @@ def main(arguments: Sequence[str]) -> None:
             raise ValueError(f"--methods={name}: of {', '.join(METHODS)}")
     chosen: dict[str, Mapping[str, Any]] = {"without": {}}
     chosen |= {name: METHODS[name] for name in _METHODS.value}
-    dtype = jnp.dtype(_DTYPE.value)
+    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
+    sizes = {"width": _WIDTH.value, "depths": depths, "dtype": jnp.dtype(_DTYPE.value)}
+    given = {key: value for key, value in sizes.items() if value is not None}
     peers = {
-        name: make_step(vidjax.create_model(_MODEL.value, dtype=dtype, **options), shape)
+        name: make_step(vidjax.create_model(_MODEL.value, **given, **options), shape)
         for name, options in chosen.items()
     }
     times = time_in_turns(peers, _ROUNDS.value)
