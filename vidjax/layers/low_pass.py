@@ -56,11 +56,8 @@ def low_pass(
     """
     if border not in BORDERS:
         raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
-    for axis, size in enumerate(window, start=1):
-        weights = window_weights(size, std)
-        if size > 1:
-            x = _along(x, axis, weights, border)
-    return x
+    total = _sums(x, (1, 2, 3), window, std, border)
+    return total * _shares(x, window, std) if border == "clip" else total
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
@@ -82,11 +79,17 @@ def scale_parts(
       std: likewise.
       border: likewise.
     """
+    if border not in BORDERS:
+        raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
 
-    def combine(x: jax.Array, mean: jax.Array) -> jax.Array:
-        return _factor(high, x) * x + _factor(low - high, x) * mean
+    def combine(x: jax.Array, sums: jax.Array) -> jax.Array:
+        means = _sum(sums, 3, window, std, border)
+        if border == "clip":
+            means = means * _shares(x, window, std)
+        return _factor(high, x) * x + _factor(low - high, x) * means
 
-    return _once(combine, x, low_pass(x, window, std, border))
+    # The last axis is done in the pass over both, which is one less over a large array.
+    return _once(combine, x, _sums(x, (1, 2), window, std, border))
 
 
 def _scale_fwd(
@@ -104,11 +107,18 @@ def _scale_bwd(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     low, high = saved
     weighted = _factor(low - high, g) * g
+    if border == "clip":
+        weighted = weighted * _shares(g, window, std)
+
+    def combine(g: jax.Array, sums: jax.Array) -> jax.Array:
+        return _factor(high, g) * g + _sum(sums, 3, window, std, border)
+
     if border == "replicate":
-        (mean,) = jax.linear_transpose(lambda x: low_pass(x, window, std, border), g)(weighted)
+        (means,) = jax.linear_transpose(lambda x: low_pass(x, window, std, border), g)(weighted)
+        dx = _factor(high, g) * g + means
     else:
-        mean = _spread(weighted, window, std, border)
-    dx = _once(lambda g, mean: _factor(high, g) * g + mean, g, mean)
+        # Windows are symmetric, so this sum is its own transpose.
+        dx = _once(combine, g, _sums(weighted, (1, 2), window, std, border))
     return dx, jnp.zeros_like(low), jnp.zeros_like(high)
 
 
@@ -119,30 +129,21 @@ def _factor(factor: Factor, x: jax.Array) -> jax.Array:
     return jnp.asarray(factor, x.dtype)
 
 
-def _along(x: jax.Array, axis: int, weights: np.ndarray, border: str) -> jax.Array:
-    """The weighted mean along one axis."""
-
-    def mean(x: jax.Array) -> jax.Array:
-        total = _sum(x, axis, weights, border)
-        return total * _inside(x, axis, weights) if border == "clip" else total
-
-    return _once(mean, x)
-
-
-def _spread(g: jax.Array, window: Sequence[int], std: float | None, border: str) -> jax.Array:
-    """The transpose of `low_pass`: windows are symmetric, so only the shares of a border move."""
-    for axis, size in enumerate(window, start=1):
-        weights = window_weights(size, std)
-
-        def spread(g: jax.Array, axis: int = axis, weights: np.ndarray = weights) -> jax.Array:
-            shares = g * _inside(g, axis, weights) if border == "clip" else g
-            return _sum(shares, axis, weights, border)
-
-        g = g if size == 1 else _once(spread, g)
-    return g
+def _sums(
+    x: jax.Array, axes: Sequence[int], window: Sequence[int], std: float | None, border: str
+) -> jax.Array:
+    """Weighted sums along some axes, each in a pass of its own."""
+    for axis in axes:
+        if window[axis - 1] > 1:
+            along = functools.partial(_sum, axis=axis, window=window, std=std, border=border)
+            x = _once(along, x)
+    return x
 
 
-def _sum(x: jax.Array, axis: int, weights: np.ndarray, border: str) -> jax.Array:
+def _sum(
+    x: jax.Array, axis: int, window: Sequence[int], std: float | None, border: str
+) -> jax.Array:
+    weights = window_weights(window[axis - 1], std)
     reach = len(weights) // 2
     shifts = range(-reach, reach + 1)
     parts = (_shift(x, axis, by, border) * w for by, w in zip(shifts, weights, strict=True))
@@ -159,11 +160,13 @@ def _shift(x: jax.Array, axis: int, by: int, border: str) -> jax.Array:
     return jnp.concatenate([kept, beyond] if by > 0 else [beyond, kept], axis)
 
 
-def _inside(x: jax.Array, axis: int, weights: np.ndarray) -> jax.Array:
-    """What the weights of the positions that are there must be multiplied by."""
-    length, reach = x.shape[axis], len(weights) // 2
-    inside = np.convolve(np.ones(length), weights)[reach : reach + length]
-    return jnp.asarray((1 / inside).reshape([-1, *[1] * (x.ndim - axis - 1)]), x.dtype)
+def _shares(x: jax.Array, window: Sequence[int], std: float | None) -> jax.Array:
+    """What sums must be multiplied by to be means of the positions that are there."""
+    shares = np.ones(())
+    for size, length in zip(window, x.shape[1:4], strict=True):
+        inside = np.convolve(np.ones(length), window_weights(size, std))
+        shares = np.multiply.outer(shares, 1 / inside[size // 2 : size // 2 + length])
+    return jnp.asarray(shares[..., None], x.dtype)
 
 
 def _once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
