@@ -1,0 +1,98 @@
+"""One run in a process of its own: trains, scores the training videos too, records how it ended.
+
+`run.py` starts it and hands it its order, a line of JSON, on standard input. When that closes,
+because the reproduction was stopped or killed, the run saves and stops.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.reproduce import source
+from vidjax.training.config import Config, from_mapping
+from vidjax.training.loop import train
+from vidjax.training.preemption import EXIT_CODE
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.scoring import evaluate
+
+
+def main() -> int:
+    """Carries out the order; returns 0, 75 if stopped, or 1 if the run failed."""
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_stop_when_left_alone, daemon=True).start()
+    state = carry_out(order)
+    return {"finished": 0, "stopped": EXIT_CODE}.get(state, 1)
+
+
+def carry_out(order: Mapping[str, Any]) -> str:
+    """Trains and scores a run, and records how it stands: the state it returns.
+
+    Args:
+      order: `config`, `workdir`, `record` (a file), and `code`, the digest of the code to use.
+    """
+    record = Path(order["record"])
+    record.parent.mkdir(parents=True, exist_ok=True)
+    before = read_record(record)
+    begun = {key: before.get(key, 0) + more for key, more in (("starts", 1), ("seconds", 0.0))}
+    write_record(record, begun | {"state": "started"})
+    try:
+        _check(order["code"])
+        end = _attempt(from_mapping(order["config"]), Path(order["workdir"]))
+        end["seconds"] += begun["seconds"]
+    except Exception as error:  # whatever ends a run, the others go on and the table says it
+        traceback.print_exc()
+        end = {"state": "failed", "error": f"{type(error).__name__}: {error}"}
+    write_record(record, begun | end)
+    return str(end["state"])
+
+
+def _stop_when_left_alone() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _check(code: str) -> None:
+    if source.digest() != code:
+        raise ValueError(
+            "vidjax was edited since the reproduction began; give it a checkout of its own"
+        )
+
+
+def _attempt(config: Config, workdir: Path) -> dict[str, Any]:
+    start = time.monotonic()
+    outcome = train(config, workdir)
+    cost = {"seconds": time.monotonic() - start}
+    if outcome.preempted:
+        return {"state": "stopped", **cost}
+    seen = dataclasses.replace(config.eval, split=config.data.train_split)
+    with ProgressLine() as progress:
+        evaluate(dataclasses.replace(config, eval=seen), workdir, "last", progress)
+    cost["cpu_seconds"] = time.process_time()
+    return {"state": "finished", "step": outcome.step, **cost}
+
+
+def read_record(file: Path) -> dict[str, Any]:
+    """What is recorded of a run; nothing before its first start."""
+    record: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return record
+
+
+def write_record(file: Path, record: Mapping[str, Any]) -> None:
+    """Records how a run stands: `state` (started, stopped, failed, finished), `starts`, ..."""
+    unfinished = file.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(record, indent=2) + "\n")
+    unfinished.replace(file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What the small tables have in common: data sets, optimiser, protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from configs import common
+from experiments.reproduce.table import Setup
+
+Configure = Callable[[str], ConfigDict]
+SEEDS = (0, 1, 2)
+_SIZE = 36
+
+
+def small(model: str, options: Mapping[str, Any], frames: int, stride: int) -> ConfigDict:
+    """A run of tens of seconds on one core, but for its length: SGD on clips of 36x36.
+
+    Args:
+      model: name of the network.
+      options: of the network, and of the row.
+      frames: of a clip.
+      stride: distance of its frames.
+    """
+    config = common.base()
+    config.model.update({"name": model, "options": dict(options)})
+    config.data.update({"short_side": 40, "threads": 1})
+    config.clip.update({"frames": frames, "stride": stride, "size": _SIZE})
+    config.train.batch_size = 8
+    config.optimizer.update({"lr": 0.05, "weight_decay": 5e-4})
+    config.every.update({"log": "1 epochs", "checkpoint": "50%", "evaluate": "100%", "keep": 1})
+    # Three clips over time, as in the paper's figure 3.
+    config.eval.update({"clips": 3, "crops": 1, "size": _SIZE, "batch_size": 32})
+    return config
+
+
+def marionette(small: Configure, duration: str, note: str) -> Setup:
+    """The generated data set of the demo: 768 videos to train on, 192 to test."""
+
+    def configure(row: str) -> ConfigDict:
+        config = small(row)
+        config.data.options = {"train_per_class": 48, "test_per_class": 12, "seed": 0}
+        config.train.duration = duration
+        return config
+
+    return Setup(configure, SEEDS, note)
+
+
+def jhmdb(small: Configure, duration: str, note: str) -> Setup:
+    """Real videos, 561 to train on and 185 to test, of other sources."""
+
+    def configure(row: str) -> ConfigDict:
+        config = small(row)
+        config.train.duration = duration
+        return config
+
+    return Setup(configure, SEEDS, f"Folds 0 to 2 train, fold 3 tests. {note}")
+
+
+def smoke(small: Configure) -> Setup:
+    """The same code in two steps, on a few generated videos."""
+
+    def configure(row: str) -> ConfigDict:
+        config = small(row)
+        config.data.options = {"train_per_class": 2, "test_per_class": 1, "seed": 0}
+        config.model.options.update({"width": 4, "depths": (0, 0, 1, 1)})
+        config.train.update({"batch_size": 8, "duration": "2 steps"})
+        return config
+
+    return Setup(configure, (0,), "Two steps: a test of the machinery, whose numbers say nothing.")

@@ -1,0 +1,57 @@
+"""A table as a picture: top-1 and gap of each row, with their intervals and each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.reproduce.statistics import Summary
+
+PANELS = (
+    ("top1", "top-1, % of the test videos"),
+    ("gap", "gap: training minus test videos, points"),
+)
+
+
+def draw(
+    file: Path, summaries: Mapping[str, Sequence[Summary]], reference: str, title: str
+) -> None:
+    """Draws a line of two panels for each data set.
+
+    Args:
+      file: PNG to write.
+      summaries: rows of each data set.
+      reference: name of the row that a dashed line stands for.
+      title: above all.
+    """
+    from matplotlib.figure import Figure
+
+    rows = max(map(len, summaries.values()))
+    size = (10, 1.2 + len(summaries) * (1 + 0.32 * rows))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(summaries), len(PANELS), squeeze=False, sharey="row")
+    for line, (dataset, each) in zip(grid, summaries.items(), strict=True):
+        for axes, (quantity, label) in zip(line, PANELS, strict=True):
+            _panel(axes, each, quantity, reference)
+            axes.set_xlabel(label)
+            axes.set_title(dataset, loc="left")
+    figure.suptitle(f"{title}: mean over seeds, 95 % interval; dots are seeds")
+    figure.savefig(file, dpi=110)
+
+
+def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: str) -> None:
+    for place, summary in enumerate(summaries):
+        values = [100 * getattr(result, quantity) for result in summary.finished]
+        over = summary.over_seeds(quantity)
+        # A single seed has no interval, an unfinished row no point: Matplotlib leaves out NaN.
+        half = 100 * np.nan_to_num(over.half)
+        axes.errorbar(100 * over.mean, place, xerr=half, fmt="D", capsize=3, color="C0")
+        axes.plot(values, [place] * len(values), ".", color="0.4")
+        if summary.row.name == reference and values:
+            axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(summaries)), [summary.row.label for summary in summaries])
+    axes.set_ylim(len(summaries) - 0.5, -0.5)
+    axes.grid(axis="x", alpha=0.3)

@@ -1,0 +1,127 @@
+"""A table as Markdown: how it was made, what its columns mean, and its rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.reproduce.plan import Plan
+from experiments.reproduce.statistics import Interval, Summary
+from vidjax.training.config import Config
+from vidjax.training.reporting import duration
+
+COLUMNS = (
+    "row",
+    "top-1 %",
+    "training videos %",
+    "gap",
+    "last training clips %",
+    "difference",
+    "only reference : only row",
+    "McNemar p",
+    "s a run",
+    "seeds",
+    "the paper's top-1 %",
+)
+_MEANING = (
+    "Means over the finished seeds ± half the width of their 95 % Student-t interval, which is "
+    "wide because they are few, and which is of seeds alone, not of other test videos. *top-1* and "
+    "*training videos*: the last checkpoint on the test and on the training videos, with the same "
+    "views and regularisers off; *gap* is the second minus the first. *last training clips*: as "
+    "the network saw them in training, over the last stretch that was logged, mixed or perturbed "
+    "where the row does so. *difference*: top-1 minus that of `{reference}`, seed by seed. "
+    "*McNemar p*: of the pairs (same seed, same video) of all seeds together. They repeat each "
+    "video once a seed and are not independent, so that p comes out too small; p of each seed "
+    "alone is in `runs.csv`. p is not corrected for the {comparisons} comparisons on a data set. "
+    "*s a run*: wall time of training, compilation and the test included. *the paper's*: {source}."
+)
+
+
+def render(
+    plan: Plan, summaries: Mapping[str, Sequence[Summary]], starts: Sequence[Mapping[str, Any]]
+) -> str:
+    """The text of `table.md`.
+
+    Args:
+      plan: of the table.
+      summaries: rows of each data set.
+      starts: of the reproduction: date, command, hardware, workers and seconds of each.
+    """
+    table = plan.table
+    meaning = _MEANING.format(
+        reference=table.reference, comparisons=len(table.rows) - 1, source=table.source
+    )
+    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", _made(starts), meaning]
+    for dataset, rows in summaries.items():
+        parts += [f"## {dataset}", _budget(plan, dataset, rows), _rows(rows), *_failures(rows)]
+    parts += ["![top-1 and gap of each row](figure.png)"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _made(starts: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        f"- {start['date']}: `{start['command']}`, {start['workers']} at a time on "
+        f"{start['hardware']}, {duration(start['seconds'])}"
+        for start in starts
+    ]
+    total = duration(sum(start["seconds"] for start in starts))
+    made = f"Made in {total} in all, as `plan.json` says, with its versions and commit:"
+    return "\n".join([made, "", *lines])
+
+
+def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
+    setup = plan.table.setups[plan.scale][dataset]
+    (config, *_) = (run.config for run in plan.runs if run.dataset == dataset)
+    finished = [result for row in rows for result in row.finished]
+    counts = {(result.train_videos, len(result.correct)) for result in finished}
+    videos = "; ".join(f"{train} training and {test} test videos" for train, test in sorted(counts))
+    seeds = ", ".join(map(str, setup.seeds))
+    counted = videos or "No run is finished"
+    return f"{counted}. {_recipe(config)}; seeds {seeds}. {setup.note}".strip()
+
+
+def _recipe(config: Config) -> str:
+    clip, train, rate, views = config.clip, config.train, config.optimizer, config.eval
+    options = ", ".join(f"{key} {value}" for key, value in config.model.options.items())
+    return (
+        f"{config.model.name} ({options}), clips of {clip.frames}x{clip.size}x{clip.size} every "
+        f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, rate {rate.lr:g} "
+        f"({config.schedule.name}), decay {rate.weight_decay:g}, tested on {views.clips} clips x "
+        f"{views.crops} crops"
+    )
+
+
+def _rows(rows: Sequence[Summary]) -> str:
+    rule = ["---", *["---:"] * (len(COLUMNS) - 1)]
+    lines = [COLUMNS, rule, *(list(_cells(row)) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cells(row: Summary) -> Iterator[str]:
+    yield row.row.label
+    for quantity in ("top1", "train_top1", "gap", "train_accuracy"):
+        yield percent(row.over_seeds(quantity))
+    compared = row.comparison
+    yield percent(compared.difference, sign="+") if compared else ""
+    yield f"{compared.test.b} : {compared.test.c}" if compared else ""
+    yield f"{compared.test.p_value:.2g}" if compared else ""
+    yield _number(row.over_seeds("seconds").mean, ".0f")
+    yield f"{len(row.finished)} of {len(row.results)}"
+    yield "" if row.row.paper is None else f"{row.row.paper:.1f}"
+
+
+def percent(value: Interval, sign: str = "") -> str:
+    """Such as `21.4 ± 2.3`, from fractions; a dash where nothing is known."""
+    half = "" if math.isnan(value.half) else f" ± {100 * value.half:.1f}"
+    return _number(100 * value.mean, f"{sign}.1f") + half
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else format(value, form)
+
+
+def _failures(rows: Sequence[Summary]) -> list[str]:
+    lost = [result for row in rows for result in row.results if result.state != "finished"]
+    lines = [f"- `{result.run.name}` {result.state}: {result.error}" for result in lost]
+    return ["\n".join(lines)] if lines else []

@@ -1,0 +1,132 @@
+"""The statistics of a table: intervals over seeds, differences seed by seed, McNemar's test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from experiments.reproduce.plan import Plan
+from experiments.reproduce.results import Result
+from experiments.reproduce.table import Row
+from vidjax.evaluation.significance import McNemar, mcnemar
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over seeds; `half` is half the width of its 95 % interval, NaN of a single seed."""
+
+    mean: float
+    half: float
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Mean and Student-t interval of a few values; NaN where there are too few."""
+    count = len(values)
+    if count < 2:
+        return Interval(values[0] if values else float("nan"), float("nan"))
+    error = float(np.std(values, ddof=1)) / count**0.5
+    return Interval(float(np.mean(values)), float(stats.t.ppf((1 + LEVEL) / 2, count - 1)) * error)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row against the reference row, over the seeds that both finished.
+
+    Attributes:
+      difference: of top-1, row minus reference, seed by seed.
+      test: McNemar's of the pairs (same seed, same video) of all seeds; `b` counts what only the
+        reference has right, `c` what only the row has.
+      by_seed: p of each seed alone.
+    """
+
+    difference: Interval
+    test: McNemar
+    by_seed: dict[int, float]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A row of the table on one data set.
+
+    Attributes:
+      row: the row.
+      results: one for each seed, finished or not.
+      comparison: with the reference; None of the reference itself, or where no seed is common.
+    """
+
+    row: Row
+    results: tuple[Result, ...]
+    comparison: Comparison | None
+
+    @property
+    def finished(self) -> tuple[Result, ...]:
+        """The finished ones."""
+        return tuple(result for result in self.results if result.state == "finished")
+
+    @property
+    def test_videos(self) -> int:
+        """Number of test videos; 0 where no run is finished."""
+        return max((len(result.correct) for result in self.finished), default=0)
+
+    def over_seeds(self, quantity: str) -> Interval:
+        """A quantity of the finished runs, by its name in `Result`."""
+        return interval([getattr(result, quantity) for result in self.finished])
+
+
+def summarize(plan: Plan, results: Sequence[Result], dataset: str) -> list[Summary]:
+    """The rows of a table on a data set, in their order."""
+    by_row = {
+        row.name: tuple(
+            result
+            for result in results
+            if (result.run.dataset, result.run.row) == (dataset, row.name)
+        )
+        for row in plan.table.rows
+    }
+    reference = plan.table.reference
+    return [
+        Summary(
+            row,
+            by_row[row.name],
+            None if row.name == reference else compare(by_row[row.name], by_row[reference]),
+        )
+        for row in plan.table.rows
+    ]
+
+
+def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | None:
+    """Compares runs with those of the reference that have the same seed; None if there are none.
+
+    Raises:
+      ValueError: runs of a seed were tested on different videos.
+    """
+    others = {result.run.seed: result for result in reference if result.state == "finished"}
+    pairs = [
+        (others[result.run.seed], result)
+        for result in row
+        if result.state == "finished" and result.run.seed in others
+    ]
+    if not pairs:
+        return None
+    aligned = [_aligned(*pair) for pair in pairs]
+    return Comparison(
+        interval([ours.top1 - theirs.top1 for theirs, ours in pairs]),
+        mcnemar(*np.concatenate(aligned, axis=1)),
+        {
+            ours.run.seed: mcnemar(*both).p_value
+            for (_, ours), both in zip(pairs, aligned, strict=True)
+        },
+    )
+
+
+def _aligned(reference: Result, row: Result) -> np.ndarray:
+    """Who has which video right, bool `[2, videos]`, the reference first."""
+    if reference.correct.keys() != row.correct.keys():
+        raise ValueError(f"{reference.run.workdir} and {row.run.workdir} tested other videos")
+    videos = sorted(reference.correct)
+    return np.array([[result.correct[video] for video in videos] for result in (reference, row)])

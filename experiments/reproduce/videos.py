@@ -1,0 +1,75 @@
+"""Where the videos of a table's data sets are."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+# The folds of jhmdb share no source video; the last one is the test set.
+TEST_FOLD = "3"
+
+
+class AbsentError(ValueError):
+    """The videos of a data set are not on this machine; the message says where they should be."""
+
+
+def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
+    """Settings of `config.data` that say where a data set is.
+
+    Args:
+      dataset: `marionette`, which is generated; `jhmdb`, whose manifest is written to `output`;
+        any other is the manifest that `config` names.
+      config: of a row.
+      output: where to write.
+
+    Raises:
+      AbsentError: the videos are not here.
+    """
+    if dataset == "marionette":
+        return {"name": "marionette"}
+    if dataset == "jhmdb":
+        return _jhmdb(output)
+    if not Path(config.data.manifest).exists():
+        raise AbsentError(
+            f"{dataset}: {config.data.manifest} is absent; write the manifest of your copy there, "
+            "columns path,label,split (README, Train on your own videos)"
+        )
+    return {}
+
+
+def clips_folder() -> Path:
+    """The folder of real videos; `VIDJAX_SHARED` names the one that it is in."""
+    return Path(os.environ.get("VIDJAX_SHARED", "../shared")).absolute() / "clips"
+
+
+def _jhmdb(output: Path) -> Mapping[str, str]:
+    source = clips_folder() / "manifest.csv"
+    if not source.is_file():
+        raise AbsentError(
+            f"jhmdb: {source} is absent; set VIDJAX_SHARED to the folder that holds clips/"
+        )
+    manifest = output / "jhmdb.csv"
+    write_folds(source, manifest)
+    return {"name": "video_folder", "manifest": str(manifest), "root": str(source.parent)}
+
+
+def write_folds(source: Path, manifest: Path) -> None:
+    """Writes the jhmdb rows of a list of clips as a manifest: fold 3 for testing, 0-2 training.
+
+    Args:
+      source: CSV with the columns file, label, group, dataset and fold.
+      manifest: CSV to write, `path,label,split,group`.
+    """
+    with source.open(newline="", encoding="utf-8") as stream:
+        clips = [clip for clip in csv.DictReader(stream) if clip["dataset"] == "jhmdb"]
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    with manifest.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "label", "split", "group"])
+        for clip in clips:
+            split = "test" if clip["fold"] == TEST_FOLD else "train"
+            writer.writerow([clip["file"], clip["label"], split, clip["group"]])

@@ -1,0 +1,167 @@
+"""Tables, their plans, and where their videos are."""
+
+import csv
+import dataclasses
+import json
+from collections import Counter
+
+import pytest
+
+from configs import synthetic
+from experiments.reproduce import source, videos
+from experiments.reproduce.plan import Plan
+from experiments.reproduce.table import SCALES, Row, Setup, Table, find_tables
+from vidjax.training.config import from_mapping, to_mapping
+
+NAMES = ["rms.2", "cr.6.4"]
+
+
+def table(seeds=(0, 1), lr=0.1):
+    def configure(row):
+        config = synthetic.get_config()
+        config.optimizer.lr = lr
+        config.train.label_smoothing = {"plain": 0.0, "smooth": 0.1}[row]
+        return config
+
+    rows = (Row("plain", "plain"), Row("smooth", "smooth"))
+    setups = {"small": {"made_up": Setup(configure, seeds)}}
+    return Table("t.1", "a table", "no paper", rows, "plain", setups)
+
+
+def plan_of(root, **changes):
+    return Plan.of(table(**changes), "small", ["made_up"], root, root / "data")
+
+
+def test_tables_are_found_by_their_files():
+    assert [found.name for found in find_tables(NAMES)] == NAMES
+    with pytest.raises(ValueError, match="--table=rms.3 is unknown: did you mean 'rms.2'"):
+        find_tables(["rms.3"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_row_is_a_valid_configuration_and_differs_by_its_method_alone(name, scale):
+    (found,) = find_tables([name])
+    assert found.reference in [row.name for row in found.rows]
+    for setup in found.setups[scale].values():
+        mappings = {
+            row.name: to_mapping(from_mapping(setup.config(row.name))) for row in found.rows
+        }
+        plain = mappings.pop(found.reference)
+        for mapping in mappings.values():
+            changed = {
+                (group, key)
+                for group, settings in mapping.items()
+                if isinstance(settings, dict)
+                for key, value in settings.items()
+                if value != plain[group][key]
+            }
+            assert changed in ({("model", "options")}, {("train", "cutmix")})
+        assert len({json.dumps(mapping) for mapping in mappings.values()}) == len(mappings)
+
+
+def test_the_tables_of_the_issue_are_complete():
+    rms, cr = find_tables(NAMES)
+    assert len(rms.rows) == 8
+    assert len(cr.rows) == 3
+    for found in (rms, cr):
+        assert {*found.setups["small"]} == {"marionette", "jhmdb"}
+        # The seed that the budgets were chosen with is none of the table's.
+        assert all(setup.seeds == (0, 1, 2) for setup in found.setups["small"].values())
+
+
+def test_a_plan_has_every_row_with_every_seed_in_a_directory_of_its_own(tmp_path):
+    plan = plan_of(tmp_path)
+    order = [(run.row, run.seed) for run in plan.runs]
+    assert order == [("plain", 0), ("smooth", 0), ("plain", 1), ("smooth", 1)]
+    assert plan.runs[1].workdir == tmp_path / "t.1-small/made_up/smooth/seed0"
+    assert [run.config.seed for run in plan.runs] == [0, 0, 1, 1]
+    assert plan.runs[1].config.train.label_smoothing == 0.1
+
+
+def test_the_plan_is_written_down_and_taken_up_again(tmp_path):
+    plan_of(tmp_path).write_down()
+    file = tmp_path / "t.1-small/plan.json"
+    written = file.read_bytes()
+    mapping = json.loads(written)
+    assert mapping["runs"]["made_up/smooth/seed1"]["train"]["label_smoothing"] == 0.1
+    assert mapping["environment"]["packages"]["jax"]
+    assert "git_commit" in mapping["environment"]
+    plan_of(tmp_path).write_down()
+    assert file.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"lr": 0.2}, "optimizer.lr is 0.1 there, 0.2 here and more. Name another --output"),
+        ({"seeds": (0, 1, 2)}, "runs.made_up/plain/seed2 is None there"),
+    ],
+)
+def test_another_plan_is_refused(tmp_path, changes, message):
+    plan_of(tmp_path).write_down()
+    with pytest.raises(ValueError, match=message):
+        plan_of(tmp_path, **changes).write_down()
+
+
+def test_edited_code_is_another_plan(tmp_path, monkeypatch):
+    plan_of(tmp_path).write_down()
+    monkeypatch.setattr(source, "digest", lambda: "other")
+    with pytest.raises(ValueError, match="code is .* there, 'other' here"):
+        plan_of(tmp_path).write_down()
+
+
+def test_the_digest_tells_a_change_of_one_letter(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("a = 1\n")
+    monkeypatch.setattr(source.vidjax, "__file__", str(package / "__init__.py"))
+    before = source.digest()
+    (package / "__init__.py").write_text("a = 2\n")
+    assert source.digest() != before
+
+
+def test_jhmdb_is_every_clip_once_with_the_last_fold_for_testing(shared, tmp_path):
+    manifest = tmp_path / "jhmdb.csv"
+    videos.write_folds(shared / "clips" / "manifest.csv", manifest)
+    with manifest.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    listed = {row["path"] for row in rows}
+    assert len(listed) == len(rows)
+    assert listed == {
+        str(file.relative_to(shared / "clips"))
+        for file in (shared / "clips" / "jhmdb").rglob("*.mp4")
+    }
+    groups = {
+        split: {row["group"] for row in rows if row["split"] == split}
+        for split in ("train", "test")
+    }
+    assert not groups["train"] & groups["test"]
+    with (shared / "clips" / "manifest.csv").open(newline="") as stream:
+        folds = {clip["file"]: clip["fold"] for clip in csv.DictReader(stream)}
+    assert Counter((row["split"], folds[row["path"]]) for row in rows).keys() == {
+        ("train", "0"),
+        ("train", "1"),
+        ("train", "2"),
+        ("test", "3"),
+    }
+
+
+def test_absent_videos_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDJAX_SHARED", str(tmp_path / "nowhere"))
+    config = synthetic.get_config()
+    with pytest.raises(videos.AbsentError, match="nowhere/clips/manifest.csv is absent; set VID"):
+        videos.locate("jhmdb", config, tmp_path)
+    config.data.manifest = "data/mini_kinetics.csv"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(videos.AbsentError, match="mini_kinetics: data/mini_kinetics.csv is absent"):
+        videos.locate("mini_kinetics", config, tmp_path)
+
+
+def test_rows_are_unchanged_by_one_another():
+    (found,) = find_tables(["rms.2"])
+    setup = found.setups["small"]["jhmdb"]
+    before = from_mapping(setup.config("baseline"))
+    setup.config("rms")
+    assert from_mapping(setup.config("baseline")) == before
+    assert dataclasses.asdict(before)["model"]["options"].keys().isdisjoint({"random_scaling"})
