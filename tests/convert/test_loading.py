@@ -78,6 +78,18 @@ def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
     assert logits.shape == (1, 9)
 
 
+def test_methods_unknown_to_the_file_start_anew_and_this_is_said(said):
+    plain = load_torch("r3d_18", small_state(), **WIDTH)
+    converted = convert("r3d_18", small_state(), class_reg={"stages": (3, 4)}, **WIDTH)
+    added = tuple(f"layer{n}/after_stage/class_reg/kernel" for n in (3, 4))
+    assert converted.report.added == added
+    assert any(all(path in line for path in added) for line in said)
+    params = converted.variables["params"]
+    assert params["layer3"].pop("after_stage")["class_reg"]["kernel"].shape == (32, 16)
+    assert params["layer4"].pop("after_stage")["class_reg"]["kernel"].shape == (32, 32)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain["params"], params))
+
+
 def test_missing_keys_are_an_error_unless_allowed():
     state = small_state()
     del state["layer3.0.conv2.weight"], state["bn1.bias"]

@@ -7,6 +7,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,9 @@ def train(config: Config, workdir: Path) -> Outcome:
         # From here on there is something to save; before, SIGTERM ends the process as usual.
         with Preemption() as preemption:
             state, step = run.resume()
-            if step < run.plan.total:
-                state, step = run.loop(state, step, preemption)
-        run.close()
+            with contextlib.closing(run):
+                if step < run.plan.total:
+                    state, step = run.loop(state, step, preemption)
         return Outcome(step, preempted=step < run.plan.total)
 
 

@@ -63,8 +63,9 @@ def init_state(
       mesh: devices.
     """
 
-    def init() -> TrainState:
-        at_init, in_steps = jax.random.split(jax.random.key(seed))
+    # The key is an argument, so that all seeds are one program to a cache of compiled ones.
+    def init(key: jax.Array) -> TrainState:
+        at_init, in_steps = jax.random.split(key)
         # The forward pass is traced for its shapes and thrown away: one primitive an operator.
         with force_lowering("lax"):
             variables = model.init(at_init, jnp.zeros(clip_shape), train=False)
@@ -78,5 +79,6 @@ def init_state(
             seed=jax.random.key_data(in_steps),
         )
 
-    shardings = state_shardings(jax.eval_shape(init), mesh)
-    return jax.jit(init, out_shardings=shardings)(), shardings
+    key = jax.random.key(seed)
+    shardings = state_shardings(jax.eval_shape(init, key), mesh)
+    return jax.jit(init, out_shardings=shardings)(key), shardings
