@@ -6,7 +6,7 @@ import matplotlib.colors
 import pytest
 
 from vidjax.explain.frequency import Point
-from vidjax.explain.frequency_report import draw_points, write_points
+from vidjax.explain.frequency_report import draw_points, what_differs, write_points
 
 CORRECT = {("a", "low"): (7, 8, 6), ("a", "high"): (3, 8, 5), ("b", "low"): (8, 9, 9)}
 POINTS = [
@@ -59,3 +59,16 @@ def test_importing_it_loads_no_drawing_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (["runs/a/seed0", "runs/b/seed0"], ["a", "b"]),
+        (["runs/a", "runs/a/b"], ["a", "a/b"]),
+        (["runs/a"], ["runs/a"]),
+        (["x/1/y", "x/2/z"], ["1/y", "2/z"]),
+    ],
+)
+def test_legends_name_what_differs(paths, expected):
+    assert what_differs(paths) == expected

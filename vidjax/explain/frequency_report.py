@@ -46,16 +46,31 @@ def draw_points(points: Sequence[Point]) -> Figure:
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     runs = list(dict.fromkeys(point.run for point in points))
+    labels = dict(zip(runs, what_differs(runs), strict=True))
     # The unchanged network, which all curves of a run share.
     axes.axvline(1, color="0.85", zorder=0)
     for part, name in NAMES.items():
         for number, run in enumerate(runs):
             curve = [point for point in points if (point.run, point.part) == (run, part)]
             scales, accuracies = zip(*((p.scale, 100 * p.top1) for p in curve), strict=True)
-            (line,) = axes.plot(scales, accuracies, color=f"C{number}", label=f"{run}: {name}")
+            (line,) = axes.plot(
+                scales, accuracies, color=f"C{number}", label=f"{labels[run]}: {name}"
+            )
             line.set(**LOOKS[part])
     axes.set_xlabel("scale of one part of the features, the other unchanged")
     axes.set_ylabel("top-1 accuracy (%)")
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=len(NAMES))
     return figure
+
+
+def what_differs(paths: Sequence[str]) -> list[str]:
+    """Paths without the parts that all begin and end with; `runs/a/x`, `runs/b/x` as `a`, `b`."""
+    parts = [path.split("/") for path in paths]
+    if len(set(paths)) < 2:
+        return list(paths)
+    while min(map(len, parts)) > 1 and len({part[0] for part in parts}) == 1:
+        parts = [part[1:] for part in parts]
+    while min(map(len, parts)) > 1 and len({part[-1] for part in parts}) == 1:
+        parts = [part[:-1] for part in parts]
+    return ["/".join(part) for part in parts]
