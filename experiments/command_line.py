@@ -105,7 +105,7 @@ def _first_line(error: BaseException) -> str:
     if isinstance(error, KeyError):
         return (
             f"the configuration has no group {error} to set a part of; give the whole of it, such "
-            "as \"--config.model.options.random_scaling={'std':0.4}\""
+            "as \"--config.model.options.random_scaling={'target':'input'}\""
         )
     lines = str(error.args[0] if error.args else error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

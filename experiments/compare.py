@@ -55,6 +55,8 @@ def _evaluations(run: Path) -> dict[str, list[Path]]:
 def _common_protocol(first: Path, second: Path) -> str:
     names = [set(_evaluations(run)) for run in (first, second)]
     common = sorted(names[0] & names[1])
+    if _PROTOCOL.value and common and _PROTOCOL.value not in common:
+        raise ValueError(f"--protocol={_PROTOCOL.value}: the runs share {', '.join(common)}")
     if _PROTOCOL.value:
         common = [name for name in common if name == _PROTOCOL.value]
     if len(common) != 1:
@@ -80,7 +82,7 @@ def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
     if odd:
         raise ValueError(
             f"{files[0]} and {files[1]} are not of the same videos: {len(odd)} differ, {odd[0]!r} "
-            "among them"
+            "among them. Evaluate both on one split: python -m experiments.evaluate"
         )
 
 

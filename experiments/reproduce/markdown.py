@@ -16,8 +16,8 @@ COLUMNS = (
     "top-1 %",
     "training videos %",
     "gap",
-    "last training clips %",
-    "difference",
+    "gap, difference",
+    "top-1, difference",
     "only reference : only row",
     "McNemar p",
     "s a run",
@@ -28,9 +28,8 @@ _MEANING = (
     "Means over the finished seeds ± half the width of their 95 % Student-t interval, which is "
     "wide because they are few, and which is of seeds alone, not of other test videos. *top-1* and "
     "*training videos*: the last checkpoint on the test and on the training videos, with the same "
-    "views and regularisers off; *gap* is the second minus the first. *last training clips*: as "
-    "the network saw them in training, over the last stretch that was logged, mixed or perturbed "
-    "where the row does so. *difference*: top-1 minus that of `{reference}`, seed by seed. "
+    "views and regularisers off; *gap* is the second minus the first. "
+    "*difference*: of the row from `{reference}`, seed by seed. "
     "*McNemar p*: of the pairs (same seed, same video) of all seeds together. They repeat each "
     "video once a seed and are not independent, so that p comes out too small; p of each seed "
     "alone is in `runs.csv`. p is not corrected for the {comparisons} comparisons on a data set. "
@@ -100,9 +99,10 @@ def _rows(rows: Sequence[Summary]) -> str:
 
 def _cells(row: Summary) -> Iterator[str]:
     yield row.row.label
-    for quantity in ("top1", "train_top1", "gap", "train_accuracy"):
+    for quantity in ("top1", "train_top1", "gap"):
         yield percent(row.over_seeds(quantity))
     compared = row.comparison
+    yield percent(compared.gap, sign="+") if compared else ""
     yield percent(compared.difference, sign="+") if compared else ""
     yield f"{compared.test.b} : {compared.test.c}" if compared else ""
     yield f"{compared.test.p_value:.2g}" if compared else ""

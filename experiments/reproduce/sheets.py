@@ -44,6 +44,8 @@ def _row(dataset: str, summary: Summary) -> dict[str, Any]:
     return row | {
         "difference": compared and compared.difference.mean,
         "difference_half": compared and compared.difference.half,
+        "gap_difference": compared and compared.gap.mean,
+        "gap_difference_half": compared and compared.gap.half,
         "only_reference_right": compared and compared.test.b,
         "only_row_right": compared and compared.test.c,
         "mcnemar_p_pooled": compared and compared.test.p_value,
@@ -71,7 +73,7 @@ def _run(result: Result, compared: Comparison | None) -> dict[str, Any]:
 def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     rows = list(rows)
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 

@@ -39,12 +39,14 @@ class Comparison:
 
     Attributes:
       difference: of top-1, row minus reference, seed by seed.
+      gap: difference of the gaps between training and test videos, likewise.
       test: McNemar's of the pairs (same seed, same video) of all seeds; `b` counts what only the
         reference has right, `c` what only the row has.
       by_seed: p of each seed alone.
     """
 
     difference: Interval
+    gap: Interval
     test: McNemar
     by_seed: dict[int, float]
 
@@ -116,6 +118,7 @@ def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | 
     aligned = [_aligned(*pair) for pair in pairs]
     return Comparison(
         interval([ours.top1 - theirs.top1 for theirs, ours in pairs]),
+        interval([ours.gap - theirs.gap for theirs, ours in pairs]),
         mcnemar(*np.concatenate(aligned, axis=1)),
         {
             ours.run.seed: mcnemar(*both).p_value

@@ -51,6 +51,10 @@ def config(**changes):
 def test_a_work_directory_belongs_to_one_configuration(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     workdirs.claim(tmp_path / "run", config(data__threads=7), ["a", "b"])
+    # Nothing has begun yet: a run that was refused for its settings leaves the place free.
+    workdirs.claim(tmp_path / "run", config(optimizer__lr=0.2), ["a", "b"])
+    workdirs.claim(tmp_path / "run", config(), ["a", "b"])
+    (tmp_path / "run" / "metrics.jsonl").touch()
     with pytest.raises(ConfigError, match="optimizer.lr is 0.05 there, 0.5 here"):
         workdirs.claim(tmp_path / "run", config(optimizer__lr=0.5), ["a", "b"])
     assert workdirs.read_classes(tmp_path / "run") == ("a", "b")

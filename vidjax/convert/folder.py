@@ -106,8 +106,8 @@ def read(directory: Path) -> Weights:
     file = directory / FACTS
     if not file.is_file():
         raise ValueError(
-            f"{directory} holds no converted weights ({FACTS} is absent); make them with "
-            "python -m experiments.convert"
+            f"{directory} {'holds' if directory.is_dir() else 'does not exist, so it holds'} no "
+            f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
         )
     facts = json.loads(file.read_text())
     colours = facts["preprocessing"]

@@ -29,7 +29,7 @@ def write_points(file: Path, points: Sequence[Point]) -> None:
     """
     columns = [field.name for field in dataclasses.fields(Point)]
     with file.open("x", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(dataclasses.asdict(point) for point in points)
 

@@ -1,4 +1,4 @@
-"""The low-frequency part of features: means over windows of 3 (RMS paper, eq. 1 and 2).
+"""The low-frequency part of features: means over windows (RMS paper, eq. 1 and 2).
 
 Windows are separable, so each axis is summed by itself; at a border of `clip` the weights of
 what lies outside are shared out among the rest.
@@ -28,9 +28,9 @@ def window_weights(size: int, std: float | None) -> np.ndarray:
       ValueError: the size is even or the deviation is not positive.
     """
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"a window of {size}: an odd number is due, so that it has a middle")
+        raise ValueError(f"a window of {size}: an odd number is expected, so that it has a middle")
     if std is not None and std <= 0:
-        raise ValueError(f"a Gaussian of deviation {std}: a positive number is due")
+        raise ValueError(f"a Gaussian of deviation {std}: a positive number is expected")
     distance = np.arange(size) - size // 2
     weights = np.ones(size) if std is None else np.exp(-(distance**2) / (2 * std**2))
     return weights / weights.sum()
@@ -54,8 +54,6 @@ def low_pass(
     Raises:
       ValueError: a window is even, the deviation not positive, or the border unknown.
     """
-    if border not in BORDERS:
-        raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
     total = _sums(x, (1, 2, 3), window, std, border)
     return total * _shares(x, window, std) if border == "clip" else total
 
@@ -79,8 +77,6 @@ def scale_parts(
       std: likewise.
       border: likewise.
     """
-    if border not in BORDERS:
-        raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
 
     def combine(x: jax.Array, sums: jax.Array) -> jax.Array:
         means = _sum(sums, 3, window, std, border)
@@ -133,6 +129,8 @@ def _sums(
     x: jax.Array, axes: Sequence[int], window: Sequence[int], std: float | None, border: str
 ) -> jax.Array:
     """Weighted sums along some axes, each in a pass of its own."""
+    if border not in BORDERS:
+        raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
     for axis in axes:
         if window[axis - 1] > 1:
             along = functools.partial(_sum, axis=axis, window=window, std=std, border=border)

@@ -3,7 +3,7 @@
 Stergiou et al., Learning Class Regularized Features for Action Recognition, ICIP 2020, eq. 1 to
 3; Stergiou, thesis, chapter 6, algorithm 1. The classifier's rows are mapped to the channels of
 a stage; the row that answers best to the stage's mean activations is the stage's own guess of
-the class; scaled to bounds around one that the affection rate sets, it multiplies the channels.
+the class; scaled to bounds that the affection rate sets, it multiplies the channels.
 The classifier itself learns nothing from this (its weights enter as the step before left them).
 """
 
@@ -38,14 +38,14 @@ class ClassRegularization(nn.Module):
     classifier's features to the channels, `class_reg`, is learnt.
 
     Attributes:
-      affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect.
+      affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, but for `printed`.
       bounds: of the scale, as in `scale`.
       relu: whether mapped weights are rectified (thesis) or not (ICIP).
       level: whether a class is chosen for each clip (`sample`) or for the `batch`, by its mean
         scores, in which unreadable clips count too.
       bias: whether the mapping has one; neither text says.
-      match: a class's score: the `sum` over channels of weight times activation (eq. of Z in
-        ICIP, 3.1), or their `max` (algorithm 1 read by the letter).
+      match: a class's score: the `sum` over channels of weight times activation (ICIP,
+        section 3.1), or their `max` (algorithm 1 read by the letter).
     """
 
     affection: float = 0.9
@@ -124,8 +124,12 @@ def check(module: ClassRegularization) -> None:
     Raises:
       ValueError: names the setting and what is allowed.
     """
-    if not 0 <= module.affection <= 1:
-        raise ValueError(f"class_reg affection = {module.affection!r}: a number in [0, 1]")
+    rate = module.affection
+    if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+        raise ValueError(f"class_reg affection = {rate!r}: a number in [0, 1] for each stage")
+    for name in ("relu", "bias"):
+        if not isinstance(getattr(module, name), bool):
+            raise ValueError(f"class_reg {name} = {getattr(module, name)!r}: True or False")
     for name, known in (("bounds", BOUNDS), ("level", LEVELS), ("match", MATCHES)):
         value = getattr(module, name)
         if value not in known:

@@ -19,7 +19,7 @@ def cutmix(
     alpha: float = 1.0,
     chance: float = 1.0,
 ) -> tuple[jax.Array, jax.Array]:
-    """Mixes each clip with another of the batch.
+    """Mixes each clip with one of the batch, by a random permutation, which may be itself.
 
     Args:
       key: of the draw: one box and one pairing for the whole batch.
@@ -51,8 +51,8 @@ def cutmix(
 def random_box(key: jax.Array, height: int, width: int, alpha: float) -> jax.Array:
     """Which positions are in the box, bool `[height, width]`.
 
-    Its centre is uniform over the picture and its area, before what sticks out is cut off, is
-    1 - lambda of the picture's, in the picture's proportions.
+    Its centre is uniform over the picture and its area, before sides are rounded down to even
+    numbers and what sticks out is cut off, is 1 - lambda of the picture's, in its proportions.
     """
     keys = jax.random.split(key, 3)
     side = jnp.sqrt(1 - jax.random.beta(keys[0], alpha, alpha))

@@ -7,6 +7,7 @@ itself, or r, is what the paper compares it with (table 1c).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.low_pass import BORDERS, Factor, scale_parts, window_weights
+from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
 
 TARGETS = ("mean", "input", "residual")
 FILTERS = ("mean", "gaussian")
@@ -87,12 +88,32 @@ def check(scaling: RandomScaling) -> None:
         value = getattr(scaling, name)
         if value not in known:
             raise ValueError(f"random_scaling {name} = {value!r}: one of {', '.join(known)}")
-    given = scaling.distribution
-    right = len(given) == 3 and all(isinstance(value, (int, float)) for value in given[1:])
-    if not right or given[0] not in ("normal", "uniform"):
+    if not _is_distribution(scaling.distribution):
         raise ValueError(
-            f"random_scaling distribution = {given!r}: ('normal', mean, deviation) or "
-            "('uniform', from, to)"
+            f"random_scaling distribution = {scaling.distribution!r}: ('normal', mean, deviation) "
+            "with a deviation of at least 0, or ('uniform', from, to) in this order"
         )
-    for size in scaling.window:
-        window_weights(size, scaling.std)
+    window, std = scaling.window, scaling.std
+    if not isinstance(window, tuple) or len(window) != 3 or not all(map(_is_odd, window)):
+        raise ValueError(
+            f"random_scaling window = {window!r}: three odd numbers, along T, H and W, so that "
+            "each has a middle"
+        )
+    if not _is_number(std) or std <= 0:
+        raise ValueError(f"random_scaling std = {std!r}: a number above 0")
+
+
+def _is_distribution(value: Any) -> bool:
+    if not isinstance(value, tuple) or len(value) != 3 or not all(map(_is_number, value[1:])):
+        return False
+    kind, first, second = value
+    return (kind == "normal" and second >= 0) or (kind == "uniform" and first <= second)
+
+
+def _is_number(value: Any) -> bool:
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, int) and value > 0 and value % 2 == 1

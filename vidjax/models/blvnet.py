@@ -86,7 +86,7 @@ class BLVNet(nn.Module):
         x = self._last(x[:, 1::2], parts, train=train)
         self.sow("intermediates", "stage4", x)
         features = FrameFeatures(name="neck")(x, train=train)
-        return classify(self, make_head(self.num_classes), features, self.dropout, train=train)
+        return classify(self, make_head(self.num_classes)[0], features, self.dropout, train=train)
 
     def _block(self, parts: Factories, stage: int) -> Any:
         return functools.partial(

@@ -27,6 +27,8 @@ def random_scaling(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
     values = _values("random_scaling", option)
     best = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
     at = values.pop("at", None)
+    if at is not None and (not isinstance(at, tuple) or not at):
+        raise ValueError(f"random_scaling at = {at!r}: a tuple of points, such as ('norm3',)")
     points = Points(basic=at, bottleneck=at) if at else best
     stages = _stages("random_scaling", values.pop("stages", present[-2:]), present)
     make = _settings("random_scaling", RandomScaling, values, ("at", "stages"))
@@ -92,8 +94,8 @@ def _settings(
 
 
 def _stages(method: str, stages: Any, present: Stages) -> Stages:
-    if not isinstance(stages, tuple) or not stages:
-        raise ValueError(f"{method} stages = {stages!r}: a tuple, such as (3, 4)")
+    if not isinstance(stages, tuple) or not stages or len(set(stages)) < len(stages):
+        raise ValueError(f"{method} stages = {stages!r}: a tuple of different ones, as (3, 4)")
     for stage in stages:
         if stage not in present:
             known = ", ".join(map(str, present))

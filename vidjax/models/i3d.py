@@ -13,7 +13,7 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.slots import Make, Slots, Triple, end
 
 # Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
@@ -99,8 +99,9 @@ class I3D(nn.Module):
           ValueError: the clip has another shape.
         """
         check_clip(clip)
-        head = make_head(self.num_classes)
-        classifier = class_weights(head, sum(map(self._scale, _outputs(MIXED[-1][-1]))), self.slots)
+        head, classifier = make_head(
+            self.num_classes, sum(map(self._scale, _outputs(MIXED[-1][-1]))), self.slots
+        )
         norm = functools.partial(
             BatchNorm, epsilon=self.norm_epsilon, group_size=self.norm_group_size
         )

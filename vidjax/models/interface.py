@@ -32,28 +32,26 @@ def check_clip(clip: jax.Array, frames: int | None = None) -> None:
         )
 
 
-def make_head(num_classes: int) -> nn.Dense:
-    """The classifier, a linear layer named `head`, made inside a network's `__call__`."""
-    return nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")
-
-
-def class_weights(head: nn.Dense, features: int, slots: Iterable[Slots]) -> jax.Array | None:
-    """The kernel of a classifier before anything is classified, for slots that read it.
+def make_head(
+    num_classes: int, features: int = 0, slots: Iterable[Slots] = ()
+) -> tuple[nn.Dense, jax.Array | None]:
+    """The classifier, a linear layer named `head`, made at the start of a network's `__call__`.
 
     Args:
-      head: not called yet.
-      features: what it will get.
+      num_classes: number of logits.
+      features: what it will get, where a slot may read its kernel.
       slots: of the network's stages.
 
     Returns:
-      `[features, num_classes]`; None if no slot reads it.
+      The layer, and its kernel `[features, num_classes]` before anything is classified, for the
+      slots that read it; None if none does.
     """
+    head = nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")
     if not any(slot.after_block or slot.after_stage for slot in slots):
-        return None
+        return head, None
     if head.is_initializing():
         head(jnp.zeros((1, features)))
-    kernel: jax.Array = head.variables["params"]["kernel"]
-    return kernel
+    return head, head.variables["params"]["kernel"]
 
 
 def classify(

@@ -13,7 +13,7 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.slots import Make, Slots, Triple, end
 
 
@@ -107,8 +107,9 @@ class MFNet(nn.Module):
                 f"width = {self.width}: not a multiple of {6 * self.groups}, which the stem's "
                 f"sixth of it needs for {self.groups} groups"
             )
-        head = make_head(self.num_classes)
-        classifier = class_weights(head, self.width * 2 ** (len(self.depths) - 1), self.slots)
+        head, classifier = make_head(
+            self.num_classes, self.width * 2 ** (len(self.depths) - 1), self.slots
+        )
         norm = functools.partial(BatchNorm, group_size=self.norm_group_size)
         x = Conv(self.width // 6, (3, 5, 5), (1, 2, 2), name="stem_conv")(clip.astype(self.dtype))
         x = nn.relu(norm(name="stem_norm")(x, train=train))

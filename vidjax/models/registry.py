@@ -80,8 +80,8 @@ def create_model(
         raise ValueError(f"dtype = {dtype!r}: float32 or bfloat16")
     options = {key: hashable(value) for key, value in options.items()}
     slots: AllSlots = (Slots(),) * STAGES
-    for name, method in METHODS.items():
-        option = options.pop(name, None)
+    for key, method in METHODS.items():
+        option = options.pop(key, None)
         slots = slots if option is None else method.fill(slots, option, network.stages)
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
-from vidjax.models.interface import check_clip, class_weights, classify, make_head
+from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, make_norm
 from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
@@ -73,8 +73,7 @@ class ResNet(nn.Module):
           ValueError: the clip has another shape.
         """
         check_clip(clip, self.frames)
-        head = make_head(self.num_classes)
-        classifier = class_weights(head, self.head_width, self.slots)
+        head, classifier = make_head(self.num_classes, self.head_width, self.slots)
         x = self.stem(name="stem_layer")(clip.astype(self.dtype), train=train)
         self.sow("intermediates", "stem", x)
         for number, blocks in enumerate(self.stages, start=1):

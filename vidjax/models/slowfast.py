@@ -18,8 +18,8 @@ from vidjax.layers.lateral import Lateral
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.interface import check_clip, class_weights, classify, make_head
-from vidjax.models.plans import DEPTHS, Blocks, doubling, make_norm
+from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.plans import DEPTHS, Blocks, make_norm
 from vidjax.models.resnet import OPTIONS
 from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
@@ -38,11 +38,10 @@ class SlowFast(nn.Module):
     Attributes:
       num_classes: number of logits.
       alpha: frames of the fast pathway for one of the slow.
-      slow: blocks of the slow pathway's stages.
-      fast: blocks of the fast pathway's stages.
+      slow, fast: blocks of the pathways' stages.
       stems: of the slow and of the fast pathway.
       lateral: makes the connections.
-      head_width: features that the classifier gets, of both pathways.
+      head_width: features that the classifier gets.
       form: `pytorchvideo`, or `mmaction2`, which picks every alpha-th frame for the slow pathway
         and puts the fast features first before the classifier.
       dropout, scan, dtype, slots: as in `ResNet`; the slots are those of both pathways.
@@ -69,8 +68,7 @@ class SlowFast(nn.Module):
           ValueError: the clip has another shape, or T is no multiple of alpha.
         """
         check_clip(clip)
-        head = make_head(self.num_classes)
-        classifier = class_weights(head, self.head_width, self.slots)
+        head, classifier = make_head(self.num_classes, self.head_width, self.slots)
         clip = clip.astype(self.dtype)
         slow = self.stems[0](name="slow_stem_layer")(clip[:, self._slow_frames(clip)], train=train)
         fast = self.stems[1](name="fast_stem_layer")(clip, train=train)
@@ -120,7 +118,7 @@ def build(
 
     Args:
       depths: blocks of each stage.
-      alpha: frames of the fast pathway for one of the slow.
+      alpha: as in `SlowFast`.
       lateral_kernel: size of the connections, over time.
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
       form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
@@ -138,16 +136,13 @@ def build(
     factories = Factories(norm=norm)
     fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
 
-    def late(stage: int, index: int) -> bool:
-        return temporal_blocks is not None and stage == 2 and index >= temporal_blocks
-
     def plans(width: int, first: int) -> tuple[Blocks, ...]:
-        """A pathway with convolutions over time from stage `first` on."""
-        return pathway(
-            depths, width, lambda s, i: s >= first and not late(s, i), factories, **fields
-        )
+        def temporal(stage: int, index: int) -> bool:
+            return stage >= first and (stage != 2 or index < (temporal_blocks or depths[2]))
 
-    lateral_norm = None if form == "mmaction2" else norm
+        return pathway(depths, width, temporal, factories, **fields)
+
+    connection_norm = None if form == "mmaction2" else norm
     stem = functools.partial(Stem, factories=factories, pool=POOL_SPACE)
     return SlowFast(
         alpha=alpha,
@@ -157,8 +152,8 @@ def build(
             functools.partial(stem, features=width, kernel_size=(1, 7, 7)),
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
-        lateral=functools.partial(Lateral, alpha, lateral_kernel, lateral_norm),
-        head_width=doubling(4 * width)[-1] + doubling(4 * width // BETA)[-1],
+        lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
+        head_width=32 * (width + width // BETA),
         form=form,
         **options,
     )

@@ -26,7 +26,10 @@ def frozen(params: Params, part: str) -> Params:
     paths = [_names(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     if not any(part in path for path in paths):
         known = {name for path in paths for name in path}
-        raise ConfigError(f"train.train_only = {part!r} is in no parameter: {nearest(part, known)}")
+        raise ConfigError(
+            f"train.train_only = {part!r} is in no parameter (is its method in model.options?): "
+            f"{nearest(part, known)}"
+        )
     return jax.tree_util.tree_map_with_path(lambda path, _: part not in _names(path), params)
 
 

@@ -41,8 +41,8 @@ class Step:
       ema: decay of the average of the parameters, where the state keeps one.
       mix: alpha of CutMix; 0 is off.
       mix_chance: of a batch to be mixed.
-      train_only: the part that is trained, in a network that else runs as in evaluation; empty
-        is all.
+      train_only: the part that is trained, in a network that otherwise runs as in evaluation;
+        empty is all.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
     """
 

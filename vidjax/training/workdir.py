@@ -33,7 +33,7 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
         differing = list(_differences(json.loads(file.read_text()), mapping))
-        if differing:
+        if differing and _has_begun(workdir):
             raise ConfigError(
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
                 "Name another --workdir, or give the settings it was started with"
@@ -47,6 +47,13 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         _write(file, mapping)
         _write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", environment())
+
+
+def _has_begun(workdir: Path) -> bool:
+    """Whether a run has left anything there; one refused for its settings has not."""
+    checkpoints = workdir / "checkpoints"
+    saved = checkpoints.is_dir() and any(checkpoints.iterdir())
+    return saved or (workdir / "metrics.jsonl").is_file()
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
