@@ -28,6 +28,8 @@ Rows = dict[str, dict[str, str]]
 def main(first: str, second: str) -> None:
     """Compares, prints and writes."""
     runs = Path(first), Path(second)
+    if _OUTPUT.value and Path(_OUTPUT.value).exists():
+        raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     protocol = _common_protocol(*runs)
     files = [_newest(run, protocol) for run in runs]
     a, b = (_read(file) for file in files)

@@ -48,7 +48,7 @@ def main() -> None:
     """Explains and names the files written."""
     if _METHOD.value not in METHODS:
         raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
-    runs = [Path(run) for run in dict.fromkeys(_WORKDIR.value)]
+    runs = list(dict.fromkeys(map(Path, _WORKDIR.value)))
     if not runs:
         raise ValueError("--workdir names no run")
     with ProgressLine() as progress:

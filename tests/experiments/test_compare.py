@@ -65,6 +65,17 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, prepare, message):
     assert done.stderr.count("\n") == 1
 
 
+def test_a_list_that_is_there_is_not_overwritten(tmp_path):
+    evaluated(tmp_path / "a", wrong=[])
+    evaluated(tmp_path / "b", wrong=[1])
+    kept = tmp_path / "kept.csv"
+    kept.write_text("mine")
+    done = call(tmp_path / "a", tmp_path / "b", f"--output={kept}")
+    assert done.returncode == 2
+    assert "kept.csv is there already; name another" in done.stderr
+    assert kept.read_text() == "mine"
+
+
 def test_a_missing_run_is_asked_for(tmp_path):
     done = call(tmp_path)
     assert done.returncode == 2
