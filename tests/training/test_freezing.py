@@ -23,7 +23,7 @@ TREE = {
 def step_of_a_part():
     """A state, and that after two steps that train the class weights' mapping alone."""
     model = vidjax.create_model(
-        "r3d_18", num_classes=3, width=4, depths=(1, 1, 1, 1), class_reg={}, dropout=0.5
+        "r3d_18", num_classes=3, width=4, depths=(1, 0, 0, 1), class_reg={}, dropout=0.5
     )
     optimizer = train_part(
         optax.chain(optax.add_decayed_weights(0.1), optax.sgd(0.5, momentum=0.9)), PART
