@@ -153,7 +153,6 @@ def make_resnet(
         **fields,
     )
     last = max(stage for stage, depth in enumerate(depths) if depth)
-    made = {"head_width": features[last], **whole(norm)}
     return ResNet(
         num_classes=num_classes,
         stem=functools.partial(stem, features=stem_width, factories=factories),
@@ -162,5 +161,5 @@ def make_resnet(
         scan=scan,
         dtype=dtype,
         slots=slots,
-        **made,
+        **{"head_width": features[last], **whole(norm)},
     )
