@@ -1,0 +1,117 @@
+"""Temporal frame selection: the frames that are least like their neighbours.
+
+Thesis, section 5.3.1, eq. 5.6 and 5.7: frames are compared by the cosine of their channels'
+spatial means; the sum of a frame's cosines with both neighbours, a triplet, says how redundant
+the frame is, and half of the frames are kept.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+CHOICES = ("lowest", "highest")
+EDGES = ("never", "single")
+
+
+def temporal_frame_selection(
+    x: jax.Array,
+    count: int | None = None,
+    *,
+    choose: str = "lowest",
+    squared: bool = False,
+    edge: str = "never",
+) -> tuple[jax.Array, jax.Array]:
+    """Some frames of each clip, in the order of time.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      count: how many; None is half of T, rounded down.
+      choose: frames of the `lowest` redundancy (thesis) or of the `highest` (released code). Of
+        equal ones the earlier is taken.
+      squared: cosines are squared before they are added (released code).
+      edge: the first and the last frame have one neighbour: they are `never` chosen, or that
+        `single` cosine counts twice.
+
+    Returns:
+      Frames `[B, count, H, W, C]` and their numbers int32 `[B, count]`. Clips of one or two frames
+      are returned whole where no count is asked for. The gradient goes to the chosen frames alone.
+
+    Raises:
+      ValueError: more frames are wanted than can be chosen, or a setting is unknown.
+    """
+    check_selection(choose, edge)
+    length = x.shape[1]
+    if count is None and length <= 2:
+        return x, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (x.shape[0], length))
+    count = length // 2 if count is None else count
+    eligible = length if edge == "single" and length > 1 else max(length - 2, 0)
+    if not 1 <= count <= eligible:
+        raise ValueError(
+            f"{count} frames of {length} cannot be selected: at most {eligible}, those that have "
+            "neighbours to be compared with"
+        )
+    scores = redundancy(x, squared=squared, edge=edge)
+    order = jnp.argsort(scores if choose == "lowest" else -scores, axis=1, stable=True)
+    first = 0 if edge == "single" else 1
+    numbers = jnp.sort(order[:, :count], axis=1).astype(jnp.int32) + first
+    return _take(x, numbers), numbers
+
+
+def redundancy(x: jax.Array, *, squared: bool = False, edge: str = "never") -> jax.Array:
+    """How much each frame is like its neighbours, float32 `[B, T - 2]`, or `[B, T]` with edges.
+
+    No gradient goes through it: it is for a choice.
+
+    Args:
+      x: `[B, T, H, W, C]`.
+      squared: as in `temporal_frame_selection`.
+      edge: likewise.
+    """
+    frames = lax.stop_gradient(jnp.mean(x, axis=(2, 3), dtype=jnp.float32))
+    norms = jnp.linalg.norm(frames, axis=-1)
+    products = jnp.sum(frames[:, :-1] * frames[:, 1:], axis=-1)
+    cosines = products / jnp.maximum(norms[:, :-1] * norms[:, 1:], 1e-8)
+    cosines = cosines**2 if squared else cosines
+    if edge == "single":
+        cosines = jnp.concatenate([cosines[:, :1], cosines, cosines[:, -1:]], axis=1)
+    return cosines[:, :-1] + cosines[:, 1:]
+
+
+def check_selection(choose: str, edge: str) -> None:
+    """Refuses unknown settings.
+
+    Raises:
+      ValueError: names the setting and what is allowed.
+    """
+    for name, value, known in (("choose", choose, CHOICES), ("edge", edge, EDGES)):
+        if value not in known:
+            raise ValueError(f"frame selection {name} = {value!r}: one of {', '.join(known)}")
+
+
+@jax.custom_vjp
+def _take(x: jax.Array, numbers: jax.Array) -> jax.Array:
+    """Frames by their numbers, ascending and different in each clip: whole frames are copied."""
+    return jax.vmap(lambda clip, own: clip[own])(x, numbers)
+
+
+def _take_forward(
+    x: jax.Array, numbers: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    # Of x only its length is needed: an array without contents.
+    return _take(x, numbers), (numbers, jnp.zeros((x.shape[1], 0)))
+
+
+def _take_backward(
+    saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, None]:
+    """Each frame looks up its own gradient: the transpose of a gather would add into zeros."""
+    numbers, frames = saved
+    chosen = jnp.any(numbers[:, None] == jnp.arange(len(frames))[None, :, None], axis=-1)
+    place = jnp.maximum(jnp.cumsum(chosen, axis=1) - 1, 0)
+    found = jax.vmap(lambda clip, own: clip[own])(gradient, place)
+    return jnp.where(chosen[:, :, None, None, None], found, 0), None
+
+
+_take.defvjp(_take_forward, _take_backward)

@@ -1,0 +1,59 @@
+"""Squeeze and recursion (SR): features weighted by what recurrent cells make of the clip so far.
+
+Stergiou, thesis, section 4.3.1, eq. 4.1 to 4.5, with LSTM cells; section 5.3.2, eq. 5.8 to 5.11,
+with GRU cells, as the branch of global feature importance in MTBlocks.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vidjax.layers.recurrence import Recurrence, check_recurrence
+
+FUSIONS = ("multiply", "add")
+
+
+class SqueezeRecursion(nn.Module):
+    """The spatial mean of each frame runs through recurrent cells; their states meet the features.
+
+    The states lie in (-1, 1): multiplied by them, features become smaller, and may change sign.
+
+    Attributes:
+      cell: one of `vidjax.layers.recurrence.CELLS`.
+      layers: of cells.
+      fuse: `multiply` features by states, or `add` them.
+    """
+
+    cell: str = "lstm"
+    layers: int = 2
+    fuse: str = "multiply"
+
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps `[B, T, H, W, C]` to the same shape; it is the same in training.
+
+        Raises:
+          ValueError: a setting is not allowed.
+        """
+        return self.parts(x)[0]
+
+    @nn.compact
+    def parts(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Fused features; pooled frames and states, float32 `[B, T, C]`."""
+        check_squeeze_recursion(self.cell, self.layers, self.fuse)
+        pooled = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
+        states = Recurrence(self.cell, self.layers, name="recurrence")(pooled)
+        spread = states[:, :, None, None].astype(x.dtype)
+        return x * spread if self.fuse == "multiply" else x + spread, pooled, states
+
+
+def check_squeeze_recursion(cell: str, layers: int, fuse: str) -> None:
+    """Refuses settings that mean nothing.
+
+    Raises:
+      ValueError: names the setting and what is allowed.
+    """
+    check_recurrence(cell, layers)
+    if fuse not in FUSIONS:
+        raise ValueError(f"fuse = {fuse!r}: one of {', '.join(FUSIONS)}")
