@@ -7,6 +7,7 @@ knows what fills one; the registry does that.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,29 +25,33 @@ from vidjax.models.slots import Make, Slots, Triple, points_of
 class Factories:
     """What a block's parts are.
 
-    The three modules at the end are what some networks have in their blocks by design; None is
+    The four modules at the end are what some networks have in their blocks by design; None is
     nothing. Methods do not go there but into the `Slots`.
 
     Attributes:
       conv: `conv(features, kernel_size, strides, name=...)`: the convolutions of a basic block,
         the middle one of a bottleneck.
-      point: the same for the outer convolutions of a bottleneck and for shortcuts.
+      point: the same for the outer convolutions of a bottleneck.
+      short: the same for shortcuts; None is `point`.
       norm: `norm(name=...)`, applied as `module(x, train=...)`; it takes `scale_init=`.
       act: activation function.
       middle_act: activation after the middle convolution of a bottleneck; None is `act`.
       enter: `module(x, train=...)` at the branch's input, unseen by the shortcut (TSM, TAM).
       adapt: `module(x, train=...)` after a bottleneck's first activation (TANet).
       excite: `module(x, train=...)` between a bottleneck's middle norm and activation (X3D).
+      align: `module(x, train=...)` at the end of the branch (MTNet).
     """
 
     conv: Make = Conv
     point: Make = Conv
+    short: Make | None = None
     norm: Make = BatchNorm
     act: Callable[[jax.Array], jax.Array] = nn.relu
     middle_act: Callable[[jax.Array], jax.Array] | None = None
     enter: Make | None = None
     adapt: Make | None = None
     excite: Make | None = None
+    align: Make | None = None
 
 
 class _Residual(nn.Module):
@@ -84,10 +89,18 @@ class _Residual(nn.Module):
         train, zero = kwargs.pop("train"), kwargs.pop("zero", False)
         init = {"scale_init": nn.initializers.zeros} if zero else {}
         x = self._before(f"conv{place}", x, train=train)
-        x = _call(conv(features, kernel, name=f"conv{place}", **kwargs), x, train)
-        x = self._before(f"norm{place}", x, train=train)
-        x = self.factories.norm(name=f"norm{place}", **init)(x, train=train)
+        module = conv(features, kernel, name=f"conv{place}", **kwargs)
+        x = self._before(f"norm{place}", _call(module, x, train), train=train)
+        if not getattr(module, "normed", False):
+            x = self.factories.norm(name=f"norm{place}", **init)(x, train=train)
         return self._before(f"act{place}", x, train=train)
+
+    @property
+    def _conv(self) -> Make:
+        """What convolves in space and time: the network's own, or what a method puts there."""
+        if self.slots.conv is None:
+            return self.factories.conv
+        return functools.partial(self.slots.conv, norm=self.factories.norm)
 
     def _before(self, point: str, x: jax.Array, *, train: bool) -> jax.Array:
         here = point in getattr(self.slots.points, self.kind)
@@ -104,6 +117,7 @@ class _Residual(nn.Module):
 
     def _close(self, x: jax.Array, branch: jax.Array, *, train: bool) -> jax.Array:
         """Adds branch and shortcut."""
+        branch = self._insert(self.factories.align, branch, "align", train=train)
         branch = self._gate(branch, "end", train=train)
         branch = self._insert(self.slots.branch_drop, branch, "branch_drop", train=train)
         short = self._gate(self._short(x, train=train), "res", train=train)
@@ -116,14 +130,17 @@ class _Residual(nn.Module):
         if x.shape[-1] == self.features and self.strides == (1, 1, 1):
             return x
         shortcut = SHORTCUTS[self.shortcut]
-        module = shortcut(
-            self.features, self.strides, self.factories.point, self.factories.norm, name="shortcut"
-        )
+        parts = self.factories
+        conv = parts.short or parts.point
+        module = shortcut(self.features, self.strides, conv, parts.norm, name="shortcut")
         return module(x, train=train)
 
 
 def _call(conv: nn.Module, x: jax.Array, train: bool) -> jax.Array:
-    """Composed convolutions have norms inside and must know of training; plain ones need not."""
+    """Composed convolutions have norms inside and must know of training; plain ones need not.
+
+    Those that are `normed` end in norm and activation, too.
+    """
     return conv(x, train=train) if getattr(conv, "composed", False) else conv(x)
 
 
@@ -140,7 +157,7 @@ class BasicBlock(_Residual):
                 raise ValueError(f"{point!r}: a basic block has {', '.join(points_of(2))}")
         if self.slots.gate is not None and self.slots.placement == "top":
             raise ValueError("placement 'top' needs a bottleneck; a basic block has 'mid'")
-        conv, width = self.factories.conv, self.width or self.features
+        conv, width = self._conv, self.width or self.features
         first, second = self.kernels or ((3, 3, 3), (3, 3, 3))
         x = self._gate(x, "start", train=train)
         y = self._insert(self.factories.enter, x, "enter", train=train)
@@ -167,7 +184,7 @@ class Bottleneck(_Residual):
         y = self._gate(y, "top", train=train)
         more = {} if self.groups == 1 else {"groups": self.groups}
         y = self._conv_norm(
-            parts.conv, y, width, second, "2", train=train, strides=self.strides, **more
+            self._conv, y, width, second, "2", train=train, strides=self.strides, **more
         )
         y = self._insert(parts.excite, y, "excite", train=train)
         y = self._gate((parts.middle_act or parts.act)(y), "mid", train=train)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
@@ -50,6 +50,7 @@ class Variant:
       options: names of the options that `build` takes.
       methods: names of the methods that have a place in it; None is all.
       stages: numbers of the stages that methods have a place in.
+      defaults: options that are on without being asked for.
     """
 
     card: ModelCard
@@ -57,6 +58,7 @@ class Variant:
     options: tuple[str, ...]
     methods: tuple[str, ...] | None = None
     stages: tuple[int, ...] = (1, 2, 3, 4)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Family:
       build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
       options: names of the options that users may give.
       facts: fields of all cards.
-      methods, stages: as in `Variant`.
+      methods, stages, defaults: as in `Variant`.
     """
 
     build: Callable[..., nn.Module]
@@ -75,6 +77,7 @@ class Family:
     facts: Mapping[str, Any]
     methods: tuple[str, ...] | None = None
     stages: tuple[int, ...] = (1, 2, 3, 4)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def variant(
         self,
@@ -89,4 +92,4 @@ class Family:
         fields = {**self.facts, **facts}
         card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
         build = functools.partial(self.build, **shape)
-        return Variant(card, build, self.options, self.methods, self.stages)
+        return Variant(card, build, self.options, self.methods, self.stages, self.defaults)

@@ -12,12 +12,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from vidjax.methods import class_regularization, random_mean_scaling
+from vidjax.methods import multi_temporal as multi_temporal_method
+from vidjax.methods import temporal_gates as temporal_gates_method
 from vidjax.methods.class_regularization import AFFECTION, FORMS, ClassRegularization
+from vidjax.methods.multi_temporal import MTConv
 from vidjax.methods.random_mean_scaling import RandomScaling
 from vidjax.methods.residual_drop import residual_drop
+from vidjax.methods.temporal_gates import TemporalGate
 from vidjax.models.listing import nearest
-from vidjax.models.slots import Points, Slots
+from vidjax.models.slots import PLACEMENTS, Points, Slots
 
+# Fields of modules that are not for users: flax's, and what a block says of a convolution.
+OF_BLOCKS = {"name", "parent", "features", "kernel_size", "strides", "groups", "norm", "depth"}
 AllSlots = tuple[Slots, ...]
 Stages = tuple[int, ...]
 
@@ -67,6 +73,43 @@ def class_reg(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
     return slots
 
 
+def temporal_gates(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
+    """At one placement in all blocks: its name, or a mapping that has more settings."""
+    values = _values("srtg", option if isinstance(option, Mapping) else {"placement": option})
+    placement = values.pop("placement", "final")
+    if placement not in PLACEMENTS:
+        raise ValueError(f"srtg = {placement!r}: one of {', '.join(PLACEMENTS)}")
+    stages = _stages("srtg", values.pop("stages", present), present)
+    make = _settings("srtg", TemporalGate, values, ("placement", "stages"))
+    temporal_gates_method.check(make())
+    return _fill(slots, stages, gate=make, placement=placement)
+
+
+def gate_setting(name: str) -> Callable[[AllSlots, Any, Stages], AllSlots]:
+    """What fills in one setting of the gates that are there already."""
+
+    def fill(slots: AllSlots, value: Any, present: Stages) -> AllSlots:
+        if not any(slot.gate for slot in slots):
+            raise ValueError(f"{name} = {value!r} without srtg: there is no gate")
+        for number, slot in enumerate(slots, start=1):
+            if slot.gate is not None:
+                make = functools.partial(slot.gate, **{name: value})
+                temporal_gates_method.check(make())
+                slots = _fill(slots, (number,), gate=make)
+        return slots
+
+    return fill
+
+
+def multi_temporal(slots: AllSlots, option: Any, present: Stages) -> AllSlots:
+    """In the place of the convolutions in space and time (table 5.2)."""
+    values = _values("multi_temporal", option)
+    stages = _stages("multi_temporal", values.pop("stages", present), present)
+    make = _settings("multi_temporal", MTConv, values, ("stages",))
+    multi_temporal_method.check(make(features=0))
+    return _fill(slots, stages, conv=make)
+
+
 def hashable(value: Any) -> Any:
     """Lists, such as configurations hold, as tuples, such as a module needs."""
     return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
@@ -85,7 +128,7 @@ def _settings(
 
     There may be more settings, of where the modules go.
     """
-    known = {item.name for item in dataclasses.fields(module)} - {"name", "parent"}
+    known = {item.name for item in dataclasses.fields(module)} - OF_BLOCKS
     for key in values:
         if key not in known:
             near = nearest(key, known | set(more))

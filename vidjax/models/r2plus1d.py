@@ -125,37 +125,34 @@ _THESIS: dict[str, Any] = {
 }
 _OPTIONS = (*OPTIONS, "stem_width")
 _TRAN = Family(build, (*_OPTIONS, "form"), _VMZ)
-_E1 = Family(functools.partial(build, form="thesis"), _OPTIONS, _THESIS)
+E1 = Family(functools.partial(build, form="thesis"), _OPTIONS, _THESIS)
 
 
-def _shape(depth: int) -> dict[str, Any]:
+def shape(depth: int) -> dict[str, Any]:
+    """What `build` is given for a network of so many layers."""
     return {"block": "basic" if depth < 50 else "bottleneck", "depths": DEPTHS[depth]}
 
 
 VARIANTS = (
-    _TRAN.variant("r2plus1d_18", _shape(18), 33_370_839, 82_992_412_672),
+    _TRAN.variant("r2plus1d_18", shape(18), 33_370_839, 82_992_412_672),
     _TRAN.variant(
         "r2plus1d_34",
-        _shape(34),
+        shape(34),
         63_697_175,
         152_355_715_072,
         "thesis 5.1, 6.3: 63.6 / 152",
     ),
-    _TRAN.variant("r2plus1d_50", _shape(50), 46_985_057, 30_488_508_416),
-    _TRAN.variant("r2plus1d_101", _shape(101), 86_050_785, 45_774_125_056),
-    _TRAN.variant("r2plus1d_152", _shape(152), 118_226_785, 64_656_357_376),
-    _E1.variant(
-        "r2plus1d_34_e1", _shape(34), 61_831_661, 40_279_490_560, "thesis 4.2: 61.8 / 37.8"
-    ),
-    _E1.variant(
+    _TRAN.variant("r2plus1d_50", shape(50), 46_985_057, 30_488_508_416),
+    _TRAN.variant("r2plus1d_101", shape(101), 86_050_785, 45_774_125_056),
+    _TRAN.variant("r2plus1d_152", shape(152), 118_226_785, 64_656_357_376),
+    E1.variant("r2plus1d_34_e1", shape(34), 61_831_661, 40_279_490_560, "thesis 4.2: 61.8 / 37.8"),
+    E1.variant(
         "r2plus1d_50_e1",
-        _shape(50),
+        shape(50),
         34_863_287,
         24_830_224_896,
         "thesis 4.2, 6.4: 34.8 / 83.3",
         "thesis 5.2: 38.8 / 56.0",
     ),
-    _E1.variant(
-        "r2plus1d_101_e1", _shape(101), 67_218_231, 37_495_450_112, "thesis 4.2: 67.2 / 163"
-    ),
+    E1.variant("r2plus1d_101_e1", shape(101), 67_218_231, 37_495_450_112, "thesis 4.2: 67.2 / 163"),
 )

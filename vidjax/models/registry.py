@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.methods import class_regularization
+from vidjax.methods import class_regularization, temporal_gates
 from vidjax.models import filling
 from vidjax.models.filling import AllSlots, Stages, hashable
 from vidjax.models.listing import nearest, variant
@@ -39,8 +39,12 @@ class Method:
     reading: Reading | None = None
 
 
-# Option of `create_model` -> what it puts into the slots of the stages.
+# Option of `create_model` -> what it puts into the slots of the stages, one after the other.
 METHODS: Mapping[str, Method] = {
+    "srtg": Method(filling.temporal_gates, temporal_gates.openness),
+    "gate": Method(filling.gate_setting("gate")),
+    "gate_warmup_steps": Method(filling.gate_setting("gate_warmup_steps")),
+    "multi_temporal": Method(filling.multi_temporal),
     "random_scaling": Method(filling.random_scaling),
     "residual_drop": Method(filling.drop_branches),
     "class_reg": Method(filling.class_reg, class_regularization.agreement),
@@ -78,7 +82,7 @@ def create_model(
         raise ValueError(f"num_classes = {num_classes!r}: a number of at least 1 is expected")
     if jnp.dtype(dtype) not in (jnp.float32, jnp.bfloat16):
         raise ValueError(f"dtype = {dtype!r}: float32 or bfloat16")
-    options = {key: hashable(value) for key, value in options.items()}
+    options = {**network.defaults, **{key: hashable(value) for key, value in options.items()}}
     slots: AllSlots = (Slots(),) * STAGES
     for key, method in METHODS.items():
         option = options.pop(key, None)
@@ -86,12 +90,14 @@ def create_model(
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 
 
-def readings(options: Mapping[str, Any]) -> Reading | None:
+def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
     """What reads all that the methods in a network have to say; None if that is nothing.
 
     Args:
-      options: that the network was made with.
+      name: of the network.
+      options: that it was made with.
     """
+    options = {**variant(name).defaults, **options}
     on = [METHODS[name].reading for name in METHODS if options.get(name) is not None]
     found = [reading for reading in on if reading is not None]
 

@@ -66,7 +66,7 @@ _HARA = Family(
         "channels; later code has 128 (stem_width).",
     },
 )
-_E1 = Family(
+E1 = Family(
     build,
     _OPTIONS,
     {
@@ -92,7 +92,8 @@ def _hara(depth: int, **more: Any) -> dict[str, Any]:
     return _shape(depth, expansion=1 if depth < 50 else 4, **more)
 
 
-def _e1(depth: int, **more: Any) -> dict[str, Any]:
+def e1_shape(depth: int, **more: Any) -> dict[str, Any]:
+    """What `build` is given for one of the thesis' networks."""
     return _shape(depth, stem_kernel=(3, 7, 7), **more)
 
 
@@ -104,19 +105,21 @@ VARIANTS = (
     _HARA.variant("r3d_152", _hara(152), 118_223_440, 18_611_273_728, "CFP 7.1: - / 148.91"),
     _HARA.variant("r3d_200", _hara(200), 127_423_056, 25_804_505_088),
     _HARA.variant("wide_r3d_50", _hara(50, widen=2), 158_248_272, 26_239_664_128),
-    _E1.variant("r3d_34_e1", _e1(34), 63_681_104, 42_645_790_720, "thesis 4.2: 63.7 / 26.6"),
-    _E1.variant(
+    E1.variant("r3d_34_e1", e1_shape(34), 63_681_104, 42_645_790_720, "thesis 4.2: 63.7 / 26.6"),
+    E1.variant(
         "r3d_50_e1",
-        _e1(50),
+        e1_shape(50),
         36_724_688,
         26_467_442_688,
         "thesis 4.2, 6.4: 36.7 / 52.6",
         "thesis 5.2: 36.7 / 53.2",
     ),
-    _E1.variant("r3d_101_e1", _e1(101), 69_060_048, 39_132_667_904, "thesis 4.2, 6.4: 69.1 / 78.0"),
-    _E1.variant(
+    E1.variant(
+        "r3d_101_e1", e1_shape(101), 69_060_048, 39_132_667_904, "thesis 4.2, 6.4: 69.1 / 78.0"
+    ),
+    E1.variant(
         "wide_r3d_50_e1",
-        _e1(50, widen=2),
+        e1_shape(50, widen=2),
         140_937_936,
         85_374_869_504,
         "thesis 6.4: 140.9 / 168.6",

@@ -44,9 +44,12 @@ class Slots:
     """What methods put into a block; None leaves a slot empty.
 
     Each is a factory, called with `name=` inside the block, of a module that maps features to
-    features of the same shape.
+    features, all but the first to those of the same shape.
 
     Attributes:
+      conv: in the place of the convolutions in space and time, those of a basic block and the
+        middle one of a bottleneck: `conv(features, kernel_size, strides, norm=...)`, which ends
+        in norm and activation.
       before_norm: `module(x, train=...)` inside the branch.
       points: where; between each convolution and its norm if not said otherwise.
       gate: `module(x, train=...)` at `placement`.
@@ -60,6 +63,7 @@ class Slots:
       after_stage: the same at the end of the stage.
     """
 
+    conv: Make | None = None
     before_norm: Make | None = None
     points: Points = Points()
     gate: Make | None = None

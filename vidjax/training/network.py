@@ -72,7 +72,7 @@ class Network:
     @property
     def reading(self) -> Reading | None:
         """What the methods in it have to say of a batch."""
-        return readings(self.config.model.options)
+        return readings(self.config.model.name, self.config.model.options)
 
     def _norm_option(self) -> dict[str, int]:
         choice = self.config.train.batch_norm

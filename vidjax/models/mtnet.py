@@ -1,0 +1,141 @@
+"""MTNet: residual networks of multi-temporal convolutions (Stergiou, thesis, chapter 5).
+
+X3D's depths and widths (table 6.1b), with bottlenecks of three MTConvs whose output is aligned by
+squeeze and recursion (MTBlocks, figure 5.2). Half of the frames are selected after the stem.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from vidjax.layers.conv import Conv
+from vidjax.layers.pooling import max_pool
+from vidjax.layers.temporal_frame_selection import temporal_frame_selection
+from vidjax.methods.halving import SETTINGS
+from vidjax.methods.multi_temporal import MTConv
+from vidjax.methods.squeeze_recursion import SqueezeRecursion
+from vidjax.models.blocks import Factories
+from vidjax.models.cards import Family
+from vidjax.models.mtnet_pair import PairedMTNet, make_paired
+from vidjax.models.plans import HALVING
+from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.slots import Make
+from vidjax.models.stem import POOL_SPACE
+from vidjax.models.x3d import Neck
+
+BRANCHES = ("delta", "kernels", "split_input", "lateral_from", "share_norm", "activate")
+
+
+class Stem(nn.Module):
+    """Convolution over space, norm, activation, max-pool, and half of the frames.
+
+    Attributes:
+      features: channels of the output.
+      factories: the network's parts.
+    """
+
+    features: int
+    factories: Factories
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Maps `[B, T, H, W, 3]` to `[B, T/2, H/4, W/4, features]`; two frames both stay."""
+        x = Conv(self.features, (1, 3, 3), (1, 2, 2), name="conv")(x)
+        x = self.factories.act(self.factories.norm(name="norm")(x, train=train))
+        return temporal_frame_selection(max_pool(x, *POOL_SPACE))[0]
+
+
+def build(
+    *,
+    depths: tuple[int, ...],
+    released: tuple[int, ...],
+    persistent_low_res: bool = False,
+    width: int | None = None,
+    cell: str = "gru",
+    layers: int = 2,
+    neck: int = 2048,
+    **options: Any,
+) -> ResNet | PairedMTNet:
+    """An MTNet.
+
+    Args:
+      depths: blocks of each stage.
+      released: the same of the network whose code was published with the thesis.
+      persistent_low_res: that network, whose prolonged branch keeps its size (`PairedMTNet`).
+      width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
+        thesis, 64 as released.
+      cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
+      layers: of cells.
+      neck: features that the classifier gets.
+      **options: settings of `MTConv`, and as in `make_resnet`.
+
+    Raises:
+      ValueError: an option or a method has no place in the released network.
+    """
+    if persistent_low_res:
+        return make_paired(released, width or 64, cell, layers, **options)
+    width = width or 24
+    inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
+    settings = {name: options.pop(name) for name in (*BRANCHES, *SETTINGS) if name in options}
+    settings = {"kernels": "factorised"} | settings
+
+    def parts(norm: Make) -> Mapping[str, Any]:
+        conv = functools.partial(MTConv, norm=norm, **settings)
+        align = functools.partial(SqueezeRecursion, cell, layers)
+        return {"conv": conv, "point": conv, "short": Conv, "align": align}
+
+    def make_neck(norm: Make) -> Mapping[str, Any]:
+        return {"neck": functools.partial(Neck, inner[-1], neck, norm), "head_width": neck}
+
+    return make_resnet(
+        stem=Stem,
+        block="bottleneck",
+        depths=depths,
+        width=width,
+        features=tuple(width * 2**stage for stage in range(4)),
+        inner=inner,
+        strides=HALVING,
+        parts=parts,
+        whole=make_neck,
+        **options,
+    )
+
+
+_FAMILY = Family(
+    build,
+    (*OPTIONS, *BRANCHES, *SETTINGS, "cell", "layers", "neck", "persistent_low_res"),
+    {
+        "frame_stride": 5,
+        "mean": (124 / 255, 117 / 255, 104 / 255),
+        "std": (1 / (0.0167 * 255),) * 3,
+        "paper": "Stergiou: Modelling across time, PhD thesis, chapter 5",
+        "notes": "The thesis leaves open what its convolutions are made of: that they are "
+        "factorised into space and time, and that the time is halved before stage 1 and at "
+        "each later one, is what fits its numbers best, not what it says.",
+    },
+)
+_SMALL = {"depths": (3, 5, 11, 7), "released": (2, 2, 5, 3)}
+_MEDIUM = {"depths": (3, 5, 11, 7), "released": (3, 4, 6, 3)}
+_LARGE = {"depths": (5, 10, 25, 15), "released": (3, 4, 23, 3)}
+
+VARIANTS = (
+    _FAMILY.variant(
+        "mtnet_s", _SMALL, 25_755_075, 4_085_216_247, "thesis 5.1: 25.8 / 5.8", clip=(13, 182, 182)
+    ),
+    _FAMILY.variant(
+        "mtnet_m", _MEDIUM, 25_755_075, 8_980_007_360, "thesis 5.1: 25.8 / 8.8", clip=(16, 256, 256)
+    ),
+    _FAMILY.variant(
+        "mtnet_l",
+        _LARGE,
+        53_854_573,
+        17_549_644_736,
+        "thesis 5.1: 50.1 / 17.6",
+        clip=(16, 256, 256),
+    ),
+)
