@@ -5,11 +5,15 @@ Methods:
              of the high frequencies (triangles) of the features, one scaled while the other is
              unchanged, where Random Mean Scaling has its places: figure 1 of its paper with one
              run, figure 4 with several. Writes frequency.csv and frequency.png.
+  gates      how many clips of the evaluation split open each temporal gate (srtg), also in networks
+             that were trained without testing them, and what the runs have logged of it. Writes
+             gates.csv, gates_training.csv and gates.png.
 
 Examples:
   python -m experiments.explain --workdir=runs/demo --method=frequency --output=explained/demo
   python -m experiments.explain --workdir=runs/plain,runs/rms --method=frequency \
       --scales=0,0.5,1,1.5,2 --output=explained/rms
+  python -m experiments.explain --workdir=runs/srtg --method=gates --output=explained/srtg
 """
 
 from __future__ import annotations
@@ -17,15 +21,21 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from absl import flags
 
 from experiments import command_line
+from vidjax.data.transforms import normalize
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
-from vidjax.explain.frequency_report import draw_points, write_points
+from vidjax.explain.frequency_report import draw_points
+from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
+from vidjax.explain.gates_report import draw_gates
+from vidjax.explain.rows import write_rows
 from vidjax.training.config import Config, from_mapping, nearest
 from vidjax.training.experiment import Experiment
 from vidjax.training.network import Network
@@ -35,7 +45,7 @@ from vidjax.training.scoring import Scorer
 from vidjax.training.workdir import read_config
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
-_METHOD = flags.DEFINE_string("method", None, "how to explain: frequency")
+_METHOD = flags.DEFINE_string("method", None, "how to explain: frequency or gates")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
 _SCALES = flags.DEFINE_list(
@@ -65,13 +75,27 @@ def explain_frequency(runs: Sequence[Path], output: Path, progress: ProgressLine
     opened = [(run, *_open(run, progress)) for run in runs]
     output.mkdir(parents=True, exist_ok=True)
     points = [point for each in opened for point in _curves(*each, scales, progress)]
-    write_points(table, points)
+    write_rows(table, Point, points)
     draw_points(points).savefig(picture, dpi=110, bbox_inches="tight")
     return files
 
 
+def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+    """Tests the gates in the networks of the runs."""
+    table, training, picture = files = _new_files(
+        output, "gates.csv", "gates_training.csv", "gates.png"
+    )
+    states = [state for run in runs for state in _gates(run, progress)]
+    logs = [log for run in runs for log in read_log(run, str(run))]
+    output.mkdir(parents=True, exist_ok=True)
+    write_rows(table, GateState, states)
+    write_rows(training, GateLog, logs)
+    draw_gates(states, logs).savefig(picture, dpi=110, bbox_inches="tight")
+    return files
+
+
 Method = Callable[[Sequence[Path], Path, ProgressLine], list[Path]]
-METHODS: Mapping[str, Method] = {"frequency": explain_frequency}
+METHODS: Mapping[str, Method] = {"frequency": explain_frequency, "gates": explain_gates}
 
 
 def _scales(texts: Sequence[str]) -> list[float]:
@@ -108,6 +132,30 @@ def _with_places(config: Config) -> Config:
     places = config.model.options.get("random_scaling")
     options = {**config.model.options, "random_scaling": {} if places is None else places}
     return dataclasses.replace(config, model=dataclasses.replace(config.model, options=options))
+
+
+def _gates(run: Path, progress: ProgressLine) -> list[GateState]:
+    """The gates of a run's network on its evaluation split."""
+    config = from_mapping(read_config(run))
+    experiment = Experiment.open(config, progress.count)
+    network = experiment.network
+    # As it was trained there may be a warm-up, or no test at all.
+    options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}
+    model = dataclasses.replace(config.model, options=options)
+    tested = Network.of(dataclasses.replace(config, model=model), network.classes).module
+    _, state = restore(network, run, _CHECKPOINT.value)
+    clip = jax.ShapeDtypeStruct((1, *network.clip_shape), jnp.float32)
+    names = list(jax.eval_shape(partial(gates_of, tested), state.variables, clip))
+
+    def forward(variables: Any, crops: jax.Array) -> jax.Array:
+        flat = normalize(crops.reshape(-1, *crops.shape[2:]), network.mean, network.std)
+        return gate_scores(tested, variables, flat).reshape(*crops.shape[:2], -1)
+
+    scores, _ = Scorer(experiment, forward, width=len(names)).score(
+        state.variables,
+        lambda done, total: progress.show(f"{run}: {done}/{total}", final=done == total),
+    )
+    return states_of(str(run), names, scores)
 
 
 def _scaled(network: Network) -> Callable[[Any, jax.Array], jax.Array]:

@@ -6,7 +6,8 @@ import matplotlib.colors
 import pytest
 
 from vidjax.explain.frequency import Point
-from vidjax.explain.frequency_report import draw_points, what_differs, write_points
+from vidjax.explain.frequency_report import draw_points
+from vidjax.explain.rows import what_differs, write_rows
 
 CORRECT = {("a", "low"): (7, 8, 6), ("a", "high"): (3, 8, 5), ("b", "low"): (8, 9, 9)}
 POINTS = [
@@ -18,7 +19,7 @@ POINTS = [
 
 def test_the_table_holds_every_point(tmp_path):
     file = tmp_path / "frequency.csv"
-    write_points(file, POINTS)
+    write_rows(file, Point, POINTS)
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["run", "part", "scale", "top1", "correct", "videos"]
@@ -28,7 +29,7 @@ def test_the_table_holds_every_point(tmp_path):
     ]
     assert read == [(p.run, p.part, p.scale, p.top1, p.correct) for p in POINTS]
     with pytest.raises(FileExistsError):
-        write_points(file, POINTS)
+        write_rows(file, Point, POINTS)
 
 
 def test_curves_are_coloured_by_run_and_marked_by_part():

@@ -36,7 +36,7 @@ def step_of_a_part():
         "label": np.array([0, 1, 2, 0], np.int32),
         "mask": np.ones(4, bool),
     }
-    reading = readings({"class_reg": {}})
+    reading = readings("r3d_18", {"class_reg": {}})
     fields = {"ema": 0.9, "train_only": PART, "reading": reading}
     step = jax.jit(Step(model, optimizer, (0.5,) * 3, (0.5,) * 3, **fields))
     once, metrics = step(state, batch)

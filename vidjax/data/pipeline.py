@@ -17,6 +17,7 @@ from vidjax.data import sampling, transforms
 from vidjax.data.prepared import Record, VideoSource
 
 Batch = dict[str, Any]
+SAMPLINGS = ("dense", "normal_start", "segments", "still")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class ClipShape:
       stride: distance of neighbouring frames in the stored video.
       size: height and width in pixels.
       short: policy for videos with too few frames: `loop`, `hold` or `pad`.
-      sampling: `dense` (T frames a stride apart), `segments` (one of each of T equal parts),
-        or `still` (one frame held T times, for measuring what a single frame tells).
+      sampling: `dense` (T frames a stride apart), `normal_start` (the same, in training from a
+        start around a quarter of the video), `segments` (one of each of T equal parts), or
+        `still` (one frame held T times, for measuring what a single frame tells).
     """
 
     frames: int = 16
@@ -42,8 +44,8 @@ class ClipShape:
         for name in ("frames", "stride", "size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"clip.{name} = {getattr(self, name)}: must be at least 1")
-        if self.sampling not in ("dense", "segments", "still"):
-            raise ValueError(f"clip.sampling = {self.sampling!r}: dense, segments or still")
+        if self.sampling not in SAMPLINGS:
+            raise ValueError(f"clip.sampling = {self.sampling!r}: one of {', '.join(SAMPLINGS)}")
         if self.short not in ("loop", "hold", "pad"):
             raise ValueError(f"clip.short = {self.short!r}: loop, hold or pad")
 
@@ -53,7 +55,10 @@ class ClipShape:
             return np.full(self.frames, rng.integers(num_frames))
         if self.sampling == "segments":
             return sampling.segment_clip(rng, num_frames, self.frames)
-        return sampling.random_clip(rng, num_frames, self.frames, self.stride, self.short)
+        draw = sampling.random_clip
+        if self.sampling == "normal_start":
+            draw = sampling.normal_start_clip
+        return draw(rng, num_frames, self.frames, self.stride, self.short)
 
     def view_indices(self, num_frames: int, views: int) -> np.ndarray:
         """Frame indices [views, T] of the evaluation clips of one video."""

@@ -7,6 +7,7 @@ repeats its last frame, `pad` marks what is missing by the index -1, a black fra
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 POLICIES = ("loop", "hold", "pad")
 
@@ -53,6 +54,23 @@ def random_clip(
 ) -> np.ndarray:
     """A clip `[T]` whose start is uniform over all starts that keep it within the video."""
     start = int(rng.integers(_last_start(num_frames, frames, stride) + 1))
+    return clip_indices(start, num_frames, frames, stride, short)
+
+
+def normal_start_clip(
+    rng: np.random.Generator, num_frames: int, frames: int, stride: int, short: str = "loop"
+) -> np.ndarray:
+    """A clip `[T]` that starts around a quarter of the video (Stergiou, thesis, figure 5.6).
+
+    With L frames in the video the start is normal of mean L/4 and standard deviation L/6, cut off
+    below 0 and above L/2 or the last start that keeps the clip within the video, and rounded. One
+    number is drawn. A video too short for a clip gives start 0.
+    """
+    latest = min(num_frames / 2, _last_start(num_frames, frames, stride))
+    mean, deviation = num_frames / 4, max(num_frames, 1) / 6
+    low, high = special.ndtr([-mean / deviation, (latest - mean) / deviation])
+    place = mean + deviation * special.ndtri(low + (high - low) * rng.random())
+    start = int(np.clip(np.rint(place), 0, np.floor(latest)))
     return clip_indices(start, num_frames, frames, stride, short)
 
 

@@ -1,14 +1,12 @@
-"""The curves of `frequency` as a table and as a picture."""
+"""The curves of `frequency` as a picture."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidjax.explain.frequency import Point
+from vidjax.explain.rows import what_differs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,19 +17,6 @@ LOOKS = {
     "low": {"marker": "o", "markersize": 9, "fillstyle": "none"},
     "high": {"marker": "^", "markersize": 5, "linestyle": "--"},
 }
-
-
-def write_points(file: Path, points: Sequence[Point]) -> None:
-    """Writes a CSV with the fields of `Point` as columns.
-
-    Raises:
-      FileExistsError: the file is there.
-    """
-    columns = [field.name for field in dataclasses.fields(Point)]
-    with file.open("x", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(point) for point in points)
 
 
 def draw_points(points: Sequence[Point]) -> Figure:
@@ -62,15 +47,3 @@ def draw_points(points: Sequence[Point]) -> Figure:
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=len(NAMES))
     return figure
-
-
-def what_differs(paths: Sequence[str]) -> list[str]:
-    """Paths without the parts that all begin and end with; `runs/a/x`, `runs/b/x` as `a`, `b`."""
-    parts = [path.split("/") for path in paths]
-    if len(set(paths)) < 2:
-        return list(paths)
-    while min(map(len, parts)) > 1 and len({part[0] for part in parts}) == 1:
-        parts = [part[1:] for part in parts]
-    while min(map(len, parts)) > 1 and len({part[-1] for part in parts}) == 1:
-        parts = [part[:-1] for part in parts]
-    return ["/".join(part) for part in parts]

@@ -52,34 +52,37 @@ class Stem(nn.Module):
 
 def build(
     *,
-    depths: tuple[int, ...],
+    written: tuple[int, ...],
     released: tuple[int, ...],
     persistent_low_res: bool = False,
+    depths: tuple[int, ...] | None = None,
     width: int | None = None,
     cell: str = "gru",
     layers: int = 2,
-    neck: int = 2048,
+    neck: int | None = None,
     **options: Any,
 ) -> ResNet | PairedMTNet:
     """An MTNet.
 
     Args:
-      depths: blocks of each stage.
-      released: the same of the network whose code was published with the thesis.
+      written: blocks of each stage in the thesis.
+      released: the same in the network whose code was published with it.
       persistent_low_res: that network, whose prolonged branch keeps its size (`PairedMTNet`).
+      depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
         thesis, 64 as released.
       cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
       layers: of cells.
-      neck: features that the classifier gets.
+      neck: features that the classifier gets; None is 2048 as in the thesis.
       **options: settings of `MTConv`, and as in `make_resnet`.
 
     Raises:
       ValueError: an option or a method has no place in the released network.
     """
     if persistent_low_res:
-        return make_paired(released, width or 64, cell, layers, **options)
-    width = width or 24
+        options |= {} if neck is None else {"neck": neck}
+        return make_paired(depths or released, width or 64, cell, layers, **options)
+    width, neck = width or 24, neck or 2048
     inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
     settings = {name: options.pop(name) for name in (*BRANCHES, *SETTINGS) if name in options}
     settings = {"kernels": "factorised"} | settings
@@ -95,7 +98,7 @@ def build(
     return make_resnet(
         stem=Stem,
         block="bottleneck",
-        depths=depths,
+        depths=depths or written,
         width=width,
         features=tuple(width * 2**stage for stage in range(4)),
         inner=inner,
@@ -119,9 +122,9 @@ _FAMILY = Family(
         "each later one, is what fits its numbers best, not what it says.",
     },
 )
-_SMALL = {"depths": (3, 5, 11, 7), "released": (2, 2, 5, 3)}
-_MEDIUM = {"depths": (3, 5, 11, 7), "released": (3, 4, 6, 3)}
-_LARGE = {"depths": (5, 10, 25, 15), "released": (3, 4, 23, 3)}
+_SMALL = {"written": (3, 5, 11, 7), "released": (2, 2, 5, 3)}
+_MEDIUM = {"written": (3, 5, 11, 7), "released": (3, 4, 6, 3)}
+_LARGE = {"written": (5, 10, 25, 15), "released": (3, 4, 23, 3)}
 
 VARIANTS = (
     _FAMILY.variant(

@@ -109,9 +109,10 @@ def make_paired(
       ValueError: an option or a method has no place in it.
     """
     if options or any(slot != Slots() for slot in slots):
+        refused = ", ".join(options) or "methods"
         raise ValueError(
-            f"persistent_low_res has no place for {', '.join(options) or 'methods'}: of an MTNet's "
-            "options it takes width, delta, cell, layers, dropout, norm_epsilon, norm_group_size"
+            f"persistent_low_res has no place for {refused}: it takes width, depths, delta, cell, "
+            "layers, dropout, norm_epsilon and norm_group_size"
         )
     if delta == 1:
         raise ValueError("persistent_low_res with delta = 1: there would be no second clip")

@@ -33,14 +33,18 @@ class Scorer:
       experiment: network, data and protocol.
       forward: maps variables and crops uint8 `[B, S, T, H, W, 3]` to probabilities `[B, S, K]`;
         None is the network's own pass. It is compiled.
+      width: K, where `forward` maps to something else; None is the number of classes.
 
     Raises:
       ValueError: the protocol's views coincide, or the split is absent.
     """
 
-    def __init__(self, experiment: Experiment, forward: Forward | None = None) -> None:
+    def __init__(
+        self, experiment: Experiment, forward: Forward | None = None, width: int | None = None
+    ) -> None:
         self._experiment = experiment
         self._network = experiment.network
+        self._width = width or len(self._network.classes)
         self._views = experiment.network.views
         self._source = experiment.split(experiment.config.eval.split)
         refuse_coinciding(self._source, self._views)
@@ -73,7 +77,7 @@ class Scorer:
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        num_videos, num_classes = len(self._source), len(self._network.classes)
+        num_videos, width = len(self._source), self._width
         labels = np.zeros(num_videos, np.int64)
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -87,12 +91,12 @@ class Scorer:
             predict,
             prefetch(batches, config.data.threads),
             num_videos=num_videos,
-            num_classes=len(variants) * num_classes,
+            num_classes=len(variants) * width,
             progress=(lambda done: progress(done, total)) if progress else None,
         )
         if jax.process_count() > 1:
             labels = multihost_utils.process_allgather(labels).max(axis=0)
-        return scores.reshape(num_videos, len(variants), num_classes).swapaxes(0, 1), labels
+        return scores.reshape(num_videos, len(variants), width).swapaxes(0, 1), labels
 
     def report(
         self, workdir: Path, step: int, scores: np.ndarray, labels: np.ndarray

@@ -1,0 +1,39 @@
+"""What the reports of explanations share: rows of a table, and names of runs."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
+    """Writes a CSV with the fields of a dataclass as columns.
+
+    Args:
+      file: a new one.
+      kind: the dataclass.
+      rows: of that class.
+
+    Raises:
+      FileExistsError: the file is there.
+    """
+    columns = [field.name for field in dataclasses.fields(kind)]
+    with file.open("x", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dataclasses.asdict(row) for row in rows)
+
+
+def what_differs(paths: Sequence[str]) -> list[str]:
+    """Paths without the parts that all begin and end with; `runs/a/x`, `runs/b/x` as `a`, `b`."""
+    parts = [path.split("/") for path in paths]
+    if len(set(paths)) < 2:
+        return list(paths)
+    while min(map(len, parts)) > 1 and len({part[0] for part in parts}) == 1:
+        parts = [part[1:] for part in parts]
+    while min(map(len, parts)) > 1 and len({part[-1] for part in parts}) == 1:
+        parts = [part[:-1] for part in parts]
+    return ["/".join(part) for part in parts]
