@@ -27,6 +27,11 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "RandomDrop": {"residual_drop": "random_drop"},
     "ShakeDrop": {"residual_drop": "shake_drop"},
     "Class Regularization": {"class_reg": {}},
+    "SRTG": {"srtg": "final"},
+    "SRTG hard": {"srtg": "final", "gate": "hard"},
+    "MTConv": {"multi_temporal": {}},
+    # Of MTNets alone: what their selection of frames costs beyond fixed ones.
+    "strided": {"choose": "strided"},
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 
 
 def trilinear(x: jax.Array, size: Sequence[int]) -> jax.Array:
     """Resizes `[B, T, H, W, C]` to `[B, *size, C]`; beyond the outer centres values are constant.
 
-    The weights are those of PyTorch's `interpolate` with `align_corners=False`.
+    The weights are those of PyTorch's `interpolate` with `align_corners=False`. Computed in
+    float32, and of x's dtype.
 
     Args:
       x: the features.
@@ -18,4 +20,6 @@ def trilinear(x: jax.Array, size: Sequence[int]) -> jax.Array:
     """
     if tuple(size) == x.shape[1:4]:
         return x
-    return jax.image.resize(x, (x.shape[0], *size, x.shape[-1]), "trilinear", antialias=False)
+    shape = (x.shape[0], *size, x.shape[-1])
+    resized = jax.image.resize(x.astype(jnp.float32), shape, "trilinear", antialias=False)
+    return resized.astype(x.dtype)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-CHOICES = ("lowest", "highest")
+CHOICES = ("lowest", "highest", "strided")
 EDGES = ("never", "single")
 
 
@@ -28,8 +28,9 @@ def temporal_frame_selection(
     Args:
       x: `[B, T, H, W, C]`.
       count: how many; None is half of T, rounded down.
-      choose: frames of the `lowest` redundancy (thesis) or of the `highest` (released code). Of
-        equal ones the earlier is taken.
+      choose: frames of the `lowest` redundancy (thesis) or of the `highest` (released code); of
+        equal ones the earlier is taken. Or `strided` ones, each as far from the next, whatever
+        is in them: what a selection is measured against.
       squared: cosines are squared before they are added (released code).
       edge: the first and the last frame have one neighbour: they are `never` chosen, or that
         `single` cosine counts twice.
@@ -46,6 +47,8 @@ def temporal_frame_selection(
     if count is None and length <= 2:
         return x, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (x.shape[0], length))
     count = length // 2 if count is None else count
+    if choose == "strided":
+        return _strided(x, count)
     eligible = length if edge == "single" and length > 1 else max(length - 2, 0)
     if not 1 <= count <= eligible:
         raise ValueError(
@@ -77,6 +80,16 @@ def redundancy(x: jax.Array, *, squared: bool = False, edge: str = "never") -> j
     if edge == "single":
         cosines = jnp.concatenate([cosines[:, :1], cosines, cosines[:, -1:]], axis=1)
     return cosines[:, :-1] + cosines[:, 1:]
+
+
+def _strided(x: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
+    batch, length = x.shape[:2]
+    if not 1 <= count <= length:
+        raise ValueError(f"{count} frames of {length} cannot be selected")
+    stride = length // count
+    places = slice(stride // 2, stride // 2 + stride * (count - 1) + 1, stride)
+    numbers = jnp.arange(length, dtype=jnp.int32)[places]
+    return x[:, places], jnp.broadcast_to(numbers, (batch, count))
 
 
 def check_selection(choose: str, edge: str) -> None:

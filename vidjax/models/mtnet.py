@@ -28,6 +28,7 @@ from vidjax.models.slots import Make
 from vidjax.models.stem import POOL_SPACE
 from vidjax.models.x3d import Neck
 
+SELECTION = ("choose", "squared", "edge")
 BRANCHES = ("delta", "kernels", "split_input", "lateral_from", "share_norm", "activate")
 
 
@@ -37,17 +38,24 @@ class Stem(nn.Module):
     Attributes:
       features: channels of the output.
       factories: the network's parts.
+      choose: as in `temporal_frame_selection`.
+      squared: likewise.
+      edge: likewise.
     """
 
     features: int
     factories: Factories
+    choose: str = "lowest"
+    squared: bool = False
+    edge: str = "never"
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, 3]` to `[B, T/2, H/4, W/4, features]`; two frames both stay."""
         x = Conv(self.features, (1, 3, 3), (1, 2, 2), name="conv")(x)
         x = self.factories.act(self.factories.norm(name="norm")(x, train=train))
-        return temporal_frame_selection(max_pool(x, *POOL_SPACE))[0]
+        settings = {name: getattr(self, name) for name in SELECTION}
+        return temporal_frame_selection(max_pool(x, *POOL_SPACE), **settings)[0]
 
 
 def build(
@@ -85,6 +93,7 @@ def build(
     width, neck = width or 24, neck or 2048
     inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
     settings = {name: options.pop(name) for name in (*BRANCHES, *SETTINGS) if name in options}
+    selection = {name: settings[name] for name in SELECTION if name in settings}
     settings = {"kernels": "factorised"} | settings
 
     def parts(norm: Make) -> Mapping[str, Any]:
@@ -96,7 +105,7 @@ def build(
         return {"neck": functools.partial(Neck, inner[-1], neck, norm), "head_width": neck}
 
     return make_resnet(
-        stem=Stem,
+        stem=functools.partial(Stem, **selection),
         block="bottleneck",
         depths=depths or written,
         width=width,
