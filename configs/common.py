@@ -4,6 +4,9 @@ Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What e
 means is said where it is used: `vidjax/training/config.py`.
 """
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import ml_collections
 from ml_collections import config_dict
 
@@ -93,6 +96,13 @@ def _convert(key: str, text: str, default: bool | int | float | str) -> bool | i
         return type(default)(text)
     except ValueError:
         raise ValueError(f"config argument {key}={text!r}: {type(default).__name__}") from None
+
+
+def choose(choices: Mapping[Any, Any], value: Hashable, what: str) -> Any:
+    """What a value of an argument stands for; ValueError names the values there are."""
+    if value not in choices:
+        raise ValueError(f"{what} = {value!r}: one of {', '.join(map(str, choices))}")
+    return choices[value]
 
 
 def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:

@@ -3,6 +3,7 @@ import pytest
 from scipy import stats
 
 from vidjax.data import sampling
+from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 
 
 def slow_clip(start, num_frames, frames, stride, short):
@@ -60,3 +61,90 @@ def test_impossible_clips_are_refused(arguments, named):
         sampling.clip_indices(*arguments)
     with pytest.raises(ValueError, match="short = 'mirror'"):
         sampling.clip_indices(0, 9, 4, 1, "mirror")
+
+
+FRAMES, STRIDE = 8, 3
+SPAN = 22
+
+
+def normal_starts(num_frames, count, seed=0):
+    rng = np.random.default_rng(seed)
+    draw = sampling.normal_start_clip
+    return np.array([draw(rng, num_frames, FRAMES, STRIDE)[0] for _ in range(count)])
+
+
+def figure_5_6(num_frames):
+    """The normal distribution of mean L/4 and deviation L/6 within 0 and min(L/2, L - span)."""
+    mean, deviation = num_frames / 4, num_frames / 6
+    latest = min(num_frames / 2, num_frames - SPAN)
+    bounds = ((0 - mean) / deviation, (latest - mean) / deviation)
+    return stats.truncnorm(*bounds, loc=mean, scale=deviation), latest
+
+
+def test_normal_starts_of_a_long_video_are_normal_and_cut_off_at_its_middle():
+    expected, latest = figure_5_6(1_000_000)
+    starts = normal_starts(1_000_000, 4000)
+    assert latest == 500_000
+    assert stats.kstest(starts, expected.cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("num_frames", [26, 30, 41, 71])
+def test_normal_starts_of_a_short_video_are_the_same_in_whole_frames(num_frames):
+    expected, latest = figure_5_6(num_frames)
+    edges = np.arange(np.floor(latest) + 1) + 0.5
+    edges[-1] = latest
+    counts = np.bincount(normal_starts(num_frames, 4000), minlength=len(edges))
+    shares = np.diff(expected.cdf(edges), prepend=0.0)
+    assert len(counts) == len(edges)
+    assert stats.chisquare(counts, 4000 * shares).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("short", sampling.POLICIES)
+@pytest.mark.parametrize(
+    ("num_frames", "starts"), [(1, {0}), (SPAN - 1, {0}), (SPAN, {0}), (SPAN + 1, {0, 1})]
+)
+def test_normal_start_clips_of_barely_long_enough_videos(num_frames, starts, short):
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(60):
+        clip = sampling.normal_start_clip(rng, num_frames, FRAMES, STRIDE, short)
+        start = clip[0]
+        seen.add(int(start))
+        assert clip.tolist() == slow_clip(start, num_frames, FRAMES, STRIDE, short)
+    assert seen == starts
+
+
+def test_normal_starts_come_from_the_given_generator_by_one_number_each():
+    one, two = np.random.default_rng(3), np.random.default_rng(3)
+    for num_frames in (5, SPAN + 1, 400):
+        first = sampling.normal_start_clip(one, num_frames, FRAMES, STRIDE)
+        assert np.array_equal(first, sampling.normal_start_clip(two, num_frames, FRAMES, STRIDE))
+    two.random()
+    sampling.normal_start_clip(one, 400, FRAMES, STRIDE)
+    assert one.random() == two.random()
+    assert len(set(normal_starts(400, 20, seed=4))) > 10
+
+
+def test_a_video_without_frames_has_no_normal_start():
+    with pytest.raises(ValueError, match="without frames"):
+        sampling.normal_start_clip(np.random.default_rng(0), 0, FRAMES, STRIDE)
+
+
+def test_normal_start_is_a_sampling_of_training_alone():
+    normal, dense = (ClipShape(8, 3, 48, sampling=name) for name in ("normal_start", "dense"))
+    indices = normal.train_indices(np.random.default_rng(5), 400)
+    expected = sampling.normal_start_clip(np.random.default_rng(5), 400, 8, 3)
+    assert indices.tolist() == expected.tolist()
+    for num_frames in (5, 22, 400):
+        views = (shape.view_indices(num_frames, 4) for shape in (normal, dense))
+        assert np.array_equal(*views)
+
+
+def test_a_batch_of_normal_starts_depends_on_seed_and_number_alone(train_split):
+    shape, still = ClipShape(4, 3, 48, sampling="normal_start"), Augmentation((1, 1), (1, 1), 0)
+
+    def batch(*numbers, seed=0):
+        items = train_batches(train_split, shape, still, batch_size=4, seed=seed)
+        return [items[number]["clip"] for number in numbers][-1]
+
+    assert np.array_equal(batch(7, 2), batch(2))
+    assert not np.array_equal(batch(2, seed=1), batch(2))

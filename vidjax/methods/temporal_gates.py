@@ -134,6 +134,8 @@ def check(module: TemporalGate) -> None:
     steps, temperature = module.gate_warmup_steps, module.temperature
     if not isinstance(steps, int) or steps < 0:
         raise ValueError(f"srtg: gate_warmup_steps = {steps!r}: a number of at least 0 is expected")
+    if steps and module.gate == "none":
+        raise ValueError(f"srtg: gate_warmup_steps = {steps} is for gate = 'hard', not 'none'")
     if not isinstance(temperature, (int, float)) or not temperature > 0:
         raise ValueError(f"srtg: temperature = {temperature!r}: a number above 0 is expected")
     check_squeeze_recursion(module.cell, module.layers, module.fuse)
