@@ -154,19 +154,17 @@ def test_released_networks_have_the_size_of_the_released_code() -> None:
         assert deeper(alike, depths, "macs") / 1e9 == pytest.approx(macs, rel=0.005)
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_cells_differ_by_their_sets_of_gates(layers) -> None:
+def test_cells_differ_by_their_sets_of_gates() -> None:
     """A set of gates on C channels: two matrices and two biases, in each layer and block."""
     x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
-    params = {
-        cell: sum(
-            map(np.size, jax.tree.leaves(shapes(make(cell=cell, layers=layers), x)["params"]))
-        )
-        for cell in ("rnn", "gru", "lstm")
-    }
-    gates = layers * sum(2 * c * (c + 1) for c in (8, 16, 32, 64))
-    assert params["gru"] - params["rnn"] == 2 * gates
-    assert params["lstm"] - params["gru"] == gates
+    gates = sum(2 * c * (c + 1) for c in (8, 16, 32, 64))
+    counts = {}
+    for cell, layers in (("rnn", 1), ("gru", 1), ("lstm", 1), ("gru", 2)):
+        params = shapes(make(cell=cell, layers=layers), x)["params"]
+        counts[cell, layers] = sum(map(np.size, jax.tree.leaves(params)))
+    assert counts["gru", 1] - counts["rnn", 1] == 2 * gates
+    assert counts["lstm", 1] - counts["gru", 1] == gates
+    assert counts["gru", 2] - counts["gru", 1] == 3 * gates
 
 
 def test_class_regularization_after_each_stage_adds_what_the_thesis_says() -> None:

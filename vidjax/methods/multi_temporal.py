@@ -130,13 +130,24 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
     """Channels of the local and the prolonged branch (eq. 5.1), the latter none for delta = 1.
 
     Raises:
-      ValueError: a branch is left without a channel.
+      ValueError: delta is not in (0, 1], or a branch is left without a channel.
     """
+    check_delta(delta)
     # A share such as 0.7 is not exact, and 0.7 * 10 must not become 6.
     local = math.floor(delta * channels + 1e-9)
     if not local or (delta < 1 and local == channels):
         raise ValueError(f"MTConv delta = {delta}: one branch has none of {channels} channels")
     return local, channels - local
+
+
+def check_delta(delta: float) -> None:
+    """Refuses what is no share.
+
+    Raises:
+      ValueError: delta is not in (0, 1].
+    """
+    if isinstance(delta, bool) or not isinstance(delta, (int, float)) or not 0 < delta <= 1:
+        raise ValueError(f"MTConv delta = {delta!r}: a share in (0, 1] is expected")
 
 
 def check(module: MTConv) -> None:
@@ -145,9 +156,7 @@ def check(module: MTConv) -> None:
     Raises:
       ValueError: names the setting and what is allowed.
     """
-    delta = module.delta
-    if isinstance(delta, bool) or not isinstance(delta, (int, float)) or not 0 < delta <= 1:
-        raise ValueError(f"MTConv delta = {delta!r}: a share in (0, 1] is expected")
+    check_delta(module.delta)
     for name, known in ALLOWED.items():
         if getattr(module, name) not in known:
             value = getattr(module, name)

@@ -52,6 +52,10 @@ class PairedMTConv(nn.Module):
           ValueError: delta leaves a clip without channels.
         """
         local, prolonged = shares(self.features, self.delta)
+        if not prolonged:
+            raise ValueError(
+                f"MTConv delta = {self.delta}: of a pair, the long clip has no channel"
+            )
         short = Conv(local, self.kernel_size, self.strides, name="local")(pair[0])
         long = Conv(prolonged, self.kernel_size, self.strides, name="prolonged")(pair[1])
         across = trilinear(halving("halving")(short, train=train), long.shape[1:4])

@@ -15,9 +15,10 @@ import jax
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.pooling import max_pool
+from vidjax.layers.recurrence import check_recurrence
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
 from vidjax.methods.halving import SETTINGS
-from vidjax.methods.multi_temporal import MTConv
+from vidjax.methods.multi_temporal import MTConv, check
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
@@ -85,8 +86,9 @@ def build(
       **options: settings of `MTConv`, and as in `make_resnet`.
 
     Raises:
-      ValueError: an option or a method has no place in the released network.
+      ValueError: a value is not allowed, or has no place in the released network.
     """
+    check_recurrence(cell, layers)
     if persistent_low_res:
         options |= {} if neck is None else {"neck": neck}
         return make_paired(depths or released, width or 64, cell, layers, **options)
@@ -95,6 +97,7 @@ def build(
     settings = {name: options.pop(name) for name in (*BRANCHES, *SETTINGS) if name in options}
     selection = {name: settings[name] for name in SELECTION if name in settings}
     settings = {"kernels": "factorised"} | settings
+    check(MTConv(features=0, **settings))
 
     def parts(norm: Make) -> Mapping[str, Any]:
         conv = functools.partial(MTConv, norm=norm, **settings)
