@@ -28,8 +28,8 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, data="cifar100", row="rms")
     cifar = arguments.data == "cifar100"
     config = common.base()
-    config.model.name = rms_rows.choose(MODELS, arguments.data, "data")
-    config.update(rms_rows.choose(rms_rows.METHODS, arguments.row))
+    config.model.name = common.choose(MODELS, arguments.data, "data")
+    config.update(common.choose(rms_rows.METHODS, arguments.row, "row"))
     config.data.update({"name": "video_folder", "manifest": f"data/{arguments.data}.csv"})
     config.data.update({"short_side": 32 if cifar else 256, "quality": 100 if cifar else 90})
     config.clip.update({"frames": 1, "stride": 1, "size": 32 if cifar else 224})

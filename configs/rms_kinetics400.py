@@ -26,7 +26,7 @@ SPAN = 64
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration of a row; arguments: `model`, `row` (`baseline`, `rms`, `rms_gf`), `smoke`."""
     arguments = common.parse(argument, smoke=False, model="slowonly_50", row="rms")
-    frames = rms_rows.choose(FRAMES, arguments.model, "model")
+    frames = common.choose(FRAMES, arguments.model, "model")
     config = common.base()
     config.model.name = arguments.model
     config.model.options = {"zero_init": True}
@@ -39,5 +39,5 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.schedule.update({"name": "cosine", "warmup": "17%"})
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})
     config.eval.update({"split": "val", "clips": 10, "crops": 3, "size": 256})
-    config.update(rms_rows.choose(rms_rows.METHODS, arguments.row))
+    config.update(common.choose(rms_rows.METHODS, arguments.row, "row"))
     return common.smoke(config) if arguments.smoke else config

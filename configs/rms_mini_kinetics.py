@@ -27,7 +27,7 @@ from configs import common, rms_rows
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     """Configuration of a row; arguments: `model` (`slowonly_34`, `slowonly_50`), `row`, `smoke`."""
     arguments = common.parse(argument, smoke=False, model="slowonly_34", row="rms")
-    rows = rms_rows.choose(rms_rows.MINI_KINETICS, arguments.model, "model")
+    rows = common.choose(rms_rows.MINI_KINETICS, arguments.model, "model")
     config = common.base()
     config.model.name = arguments.model
     config.model.options = {"zero_init": True}
@@ -40,5 +40,5 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.schedule.update({"name": "cosine", "warmup": "17%"})
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})
     config.eval.update({"split": "val", "clips": 10, "crops": 3, "size": 256})
-    config.update(rms_rows.choose(rows, arguments.row))
+    config.update(common.choose(rows, arguments.row, "row"))
     return common.smoke(config) if arguments.smoke else config

@@ -6,17 +6,9 @@ a bottleneck; a mean of 3x3x3, or a Gaussian. All of it are the method's default
 says of the drops are theirs. Rows that are the same run have all the names their tables give them.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 Row = dict[str, Any]
-
-
-def choose(rows: Mapping[str, Any], name: str, what: str = "row") -> Any:
-    """The row of a name; ValueError names those there are."""
-    if name not in rows:
-        raise ValueError(f"{what} = {name!r}: one of {', '.join(rows)}")
-    return rows[name]
 
 
 def _options(**options: Any) -> Row:

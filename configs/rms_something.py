@@ -32,6 +32,6 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.schedule.update({"name": "step", "warmup": "1%", "boundaries": boundaries})
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})
     config.eval.update({"split": "val", "clips": 10, "crops": 3, "size": 256})
-    config.update(rms_rows.choose(rms_rows.METHODS, arguments.row))
+    config.update(common.choose(rms_rows.METHODS, arguments.row, "row"))
     config.model.weights = "" if arguments.smoke else "weights/slowfast_50"
     return common.smoke(config) if arguments.smoke else config
