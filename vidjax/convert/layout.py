@@ -14,6 +14,9 @@ Path = tuple[str, ...]
 
 IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 RUNNING = {"running_mean": "mean", "running_var": "var"}
+# What PyTorch's recurrent layers, counted from 0, call their parameters.
+RECURRENT = re.compile(r"(?P<kind>weight|bias)_(?P<side>ih|hh)_l(?P<layer>\d+)")
+SIDES = {"ih": "input/{kind}", "hh": "recurrent_{kind}"}
 IGNORED = "num_batches_tracked"
 
 
@@ -72,6 +75,10 @@ def _place(path: str, leaf: str, *, is_norm: bool) -> Path:
     parts = tuple(module.split("/"))
     if leaf in RUNNING:
         return ("batch_stats", *parts, RUNNING[leaf])
+    if recurrent := RECURRENT.fullmatch(leaf):
+        kind = "kernel" if recurrent["kind"] == "weight" else "bias"
+        side = SIDES[recurrent["side"]].format(kind=kind)
+        return ("params", *parts, f"layer{int(recurrent['layer']) + 1}", *side.split("/"))
     weight = "scale" if is_norm else "kernel"
     return ("params", *parts, own or (weight if leaf == "weight" else leaf))
 

@@ -1,6 +1,7 @@
-"""alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones.
+"""alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones and SRTG.
 
-Names as in torchvision's VideoResNet, with each middle convolution in a sequence of its own.
+Names as in torchvision's VideoResNet, with each middle convolution in a sequence of its own, and
+the gates' cells in each block.
 """
 
 from vidjax.convert.layout import Layout
@@ -16,13 +17,14 @@ from vidjax.convert.video_resnet import (
 
 NESTED = ((BLOCK + r"conv(?P<conv>\d)\.0\.0", "layer{layer}/block{index}/conv{conv}"),)
 NESTED_IP = ((BLOCK + r"conv2\.0\.3\.0", "layer{layer}/block{index}/conv2/channelwise"),)
+GATES = ((BLOCK + r"sar\.lstm", "layer{layer}/block{index}/gate/squeeze_recursion/recurrence"),)
 INPUT = ((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
 
 LAYOUTS = (
     Layout(
         "SRTG R3D, ir-CSN",
-        (*STEM, *NESTED, *CONVS, *ENDS),
-        {"*r3d_*_e1": ({},), "ir_csn_*": ({"form": "thesis"},)},
+        (*STEM, *NESTED, *CONVS, *GATES, *ENDS),
+        {"*r3d_*_e1": ({},), "srtg_r3d_*": ({},), "ir_csn_*": ({"form": "thesis"},)},
         {"ir_csn_*": INPUT},
     ),
     Layout(
@@ -33,7 +35,7 @@ LAYOUTS = (
     ),
     Layout(
         "SRTG R(2+1)D",
-        (*STEM_2PLUS1D, *CONVS_2PLUS1D, *CONVS, *ENDS),
-        {"r2plus1d_*_e1": ({},)},
+        (*STEM_2PLUS1D, *CONVS_2PLUS1D, *CONVS, *GATES, *ENDS),
+        {"r2plus1d_*_e1": ({},), "srtg_r2plus1d_*": ({},)},
     ),
 )
