@@ -15,6 +15,10 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.training.sharding import state_shardings
 
 Tree = Any
+QUICKLY: dict[str, Any] = {
+    "xla_backend_optimization_level": 0,
+    "xla_llvm_disable_expensive_passes": True,
+}
 
 
 class TrainState(struct.PyTreeNode):
@@ -81,4 +85,6 @@ def init_state(
 
     key = jax.random.key(seed)
     shardings = state_shardings(jax.eval_shape(init, key), mesh)
-    return jax.jit(init, out_shardings=shardings)(key), shardings
+    made = jax.jit(init, out_shardings=shardings).lower(key)
+    # It runs once, and a CPU takes minutes to compile it well: each array is drawn by its own code.
+    return made.compile(QUICKLY if jax.default_backend() == "cpu" else None)(key), shardings
