@@ -206,3 +206,19 @@ def test_what_cannot_be_is_refused_in_one_line(length, settings, message):
     with pytest.raises(ValueError, match=message) as caught:
         temporal_frame_selection(X[:, :length], **settings)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "expected"),
+    [(8, None, [1, 3, 5, 7]), (7, None, [1, 3, 5]), (9, 3, [1, 4, 7]), (5, 5, [0, 1, 2, 3, 4])],
+)
+def test_strided_frames_are_equally_far_apart_whatever_is_in_them(length, count, expected):
+    x = np.random.default_rng(5).normal(size=(2, length, 2, 2, 3)).astype(np.float32)
+    frames, numbers = temporal_frame_selection(x, count, choose="strided")
+    np.testing.assert_array_equal(numbers, [expected, expected])
+    np.testing.assert_array_equal(frames, x[:, expected])
+
+
+def test_more_strided_frames_than_there_are_is_refused():
+    with pytest.raises(ValueError, match="6 frames of 5"):
+        temporal_frame_selection(np.zeros((1, 5, 2, 2, 3), np.float32), 6, choose="strided")
