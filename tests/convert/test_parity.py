@@ -24,7 +24,10 @@ def network(reference, num_classes):
 
 def test_parity_table_knows_every_key_list(shared):
     assert sorted(references.NETWORKS) == sorted(KEY_LISTS)
-    assert {name for name, _ in references.NETWORKS.values()} == set(vidjax.list_models())
+    published = {name for name, _ in references.NETWORKS.values()}
+    # Of gates and MTNets there are only counts and blocks: `tests/models`.
+    ours = {*vidjax.list_models("srtg_*"), *vidjax.list_models("mtnet_*")}
+    assert published == set(vidjax.list_models()) - ours
 
 
 @pytest.mark.parametrize("reference", KEY_LISTS)
@@ -46,7 +49,11 @@ def test_parity_of_costs(reference, shared):
     """Parameters to the last one, multiply-adds within 0.5 %."""
     entry = json.loads((shared / "spec/zoo-counts.json").read_text())[reference]
     keys = references.key_list(shared, reference)
-    cost = count_cost(network(reference, references.classes(keys)), tuple(entry["input"]))
+    name, options = references.NETWORKS[reference]
+    cost = vidjax.model_card(name)
+    # What stands on the card is counted in `tests/test_models.py`.
+    if (options, references.classes(keys), tuple(entry["input"])) != ({}, 400, cost.clip):
+        cost = count_cost(network(reference, references.classes(keys)), tuple(entry["input"]))
     assert cost.params == entry["params_400"]
     # The counts were rounded to 0.001.
     assert cost.macs / 1e9 == pytest.approx(entry["gflops"], rel=5e-3, abs=5e-4)
