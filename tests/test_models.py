@@ -16,22 +16,8 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import variants
 
 NAMES = vidjax.list_models()
-# Where more blocks are all that a network has beyond another one here.
-DEEPER = [
-    "r3d_101*",
-    "r3d_152",
-    "r3d_200",
-    "r2plus1d_101*",
-    "r2plus1d_152",
-    "i?_csn_101",
-    "i?_csn_152",
-    "*only_101",
-    "slowfast_101*",
-    "srtg_*_101",
-    "x3d_l",
-    "x3d_xl",
-    "mtnet_l",
-]
+# Where more blocks are all that a network has beyond another one, or beyond its tiny form.
+DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_l")
 SHALLOW = [name for name in NAMES if not any(fnmatch.fnmatch(name, each) for each in DEEPER)]
 CLASSES = 5
 ONES = (1, 1, 1, 1)
