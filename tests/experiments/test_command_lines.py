@@ -9,12 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_command
 from tests.videos import numbered_frames, write_video
 
 ROOT = Path(__file__).parents[2]
 
 
 def call(name, *arguments):
+    return run_command(f"experiments.{name}", *arguments)
+
+
+def call_from_nothing(name, *arguments):
     command = [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)]
     environment = {**os.environ, "PYTHONWARNINGS": "default"}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
@@ -53,7 +58,7 @@ def settings(videos, workdir):
 @pytest.fixture(scope="module")
 def run(videos, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("runs") / "mine"
-    done = call("train", *settings(videos, workdir))
+    done = call_from_nothing("train", *settings(videos, workdir))
     assert done.returncode == 0, done.stderr
     return workdir, done
 

@@ -1,20 +1,16 @@
 import csv
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.commands import run_command
 from vidjax.evaluation.report import write_report
 
-ROOT = Path(__file__).parents[2]
 CLASSES = ["jump", "run", "walk"]
 
 
 def call(*arguments):
-    command = [sys.executable, "-m", "experiments.compare", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run_command("experiments.compare", *arguments)
 
 
 def evaluated(run, wrong, name="test-1x1-step20", videos=30):

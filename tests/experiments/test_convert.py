@@ -1,9 +1,6 @@
 """Published weights become a folder, and a run starts from it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,16 +8,14 @@ from safetensors.numpy import save_file
 
 import vidjax
 from tests import references
+from tests.commands import run_command
 from tests.convert.test_loading import norm
 from vidjax.convert import folder
 from vidjax.convert.loading import convert, load_torch
 
-ROOT = Path(__file__).parents[2]
-
 
 def call(module, *arguments):
-    command = [sys.executable, "-m", f"experiments.{module}", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run_command(f"experiments.{module}", *arguments)
 
 
 @pytest.fixture(scope="module")

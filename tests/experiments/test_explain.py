@@ -1,28 +1,21 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import pytest
 
 from configs import synthetic
+from tests.commands import run_command
 from vidjax.training.config import from_mapping
 from vidjax.training.loop import train
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.scoring import evaluate
 from vidjax.training.workdir import read_config
 
-ROOT = Path(__file__).parents[2]
-
 
 def call(*arguments, method="frequency"):
-    command = [sys.executable, "-m", "experiments.explain", f"--method={method}"]
-    return subprocess.run(
-        [*command, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
+    return run_command("experiments.explain", f"--method={method}", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from experiments.reproduce import attempt, run, source
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.report import write_report
 from experiments.reproduce.table import Row, Setup, Table
+from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 # Stands for a run's process: what it does depends on the row it is told to be.
@@ -151,12 +152,11 @@ def test_the_time_of_interrupted_starts_is_added_up(tmp_path, monkeypatch):
     assert (record["seconds"], record["starts"]) == (12.0, 2)
 
 
-def call(*arguments, **environment):
+def call(*arguments):
     command = [sys.executable, "-m", "experiments.reproduce", *map(str, arguments)]
     return subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -176,11 +176,12 @@ def call(*arguments, **environment):
 def test_what_does_not_fit_is_one_line(tmp_path, arguments, message):
     if (ROOT / "data/mini_kinetics.csv").exists():
         pytest.skip("this machine has the videos")
-    process = call(*arguments, f"--output={tmp_path}", VIDJAX_SHARED=str(tmp_path / "nowhere"))
-    out, err = process.communicate()
-    assert process.returncode in (1, 2), out
-    assert message in err
-    assert "Traceback" not in err
+    arguments = (*arguments, f"--output={tmp_path}")
+    nowhere = {"VIDJAX_SHARED": str(tmp_path / "nowhere")}
+    done = run_command("experiments.reproduce", *arguments, **nowhere)
+    assert done.returncode in (1, 2), done.stdout
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from configs import common, demo, folder
 from vidjax.training.config import ConfigError, from_mapping, to_mapping
 from vidjax.training.durations import steps
 
-SHARED = ("common", "rms_rows")
+SHARED = ("common", "rms_rows", "thesis")
 NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in SHARED]
 
 
