@@ -55,6 +55,7 @@ OTHER = {
     "fraction": 4,
     "frames": "pooled",
     "groups": 2,
+    "keep_time": True,
     "kernels": "dense",
     "lateral_from": "convolution",
     "layers": 1,

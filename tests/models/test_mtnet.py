@@ -193,6 +193,16 @@ def test_frames_and_sides_of_the_stages(released) -> None:
         assert found == [(2, t, s, s, c) for (t, s), c in zip(expected, channels, strict=True)]
 
 
+def test_all_frames_stay_where_time_is_kept() -> None:
+    model = vidjax.create_model(
+        "mtnet_m", width=8, depths=ONES, num_classes=3, neck=16, keep_time=True
+    )
+    _, found = stages(model, (5, 32, 32))
+    assert [shape[1:3] for shape in found] == [(5, 8), (5, 4), (5, 2), (5, 1)]
+    with pytest.raises(ValueError, match="no place for keep_time"):
+        vidjax.create_model("mtnet_m", keep_time=True, persistent_low_res=True)
+
+
 def gru(x, weights, prefix):
     """PyTorch's cells, gates in the order reset, update, candidate."""
     layer = 1

@@ -242,6 +242,13 @@ def test_parameters_are_those_of_the_reference(counts, name):
         assert count + each * (entry["num_classes"] - 400) == entry["params"]
 
 
+@pytest.mark.parametrize("kind", ["r3d", "r2plus1d"])
+def test_wide_outputs_have_the_parameters_of_the_reference(counts, kind):
+    for name, ours in ((f"{kind}_50", f"{kind}_50_e1"), (f"srtg_{kind}_50", f"srtg_{kind}_50")):
+        count, _ = parameters(ours, expansion=4)
+        assert count == counts[f"{name}_expansion4_c400"]["params"]
+
+
 def test_parameters_are_those_of_the_reference_with_wide_bottlenecks(counts):
     entry = counts["srtg_r3d_50_expansion4_c400"]
     count, _ = parameters("r3d_50", srtg="final", stem_kernel=(3, 7, 7))

@@ -15,9 +15,9 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.conv import Conv
+from vidjax.layers.halving import SETTINGS, Halving, check_halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
-from vidjax.methods.halving import SETTINGS, Halving, check_halving
 
 Triple = tuple[int, int, int]
 POINT: Triple = (1, 1, 1)

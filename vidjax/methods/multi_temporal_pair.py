@@ -13,9 +13,9 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
+from vidjax.layers.halving import Halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
-from vidjax.methods.halving import Halving
 from vidjax.methods.multi_temporal import POINT, Triple, shares
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 

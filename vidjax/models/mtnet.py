@@ -14,16 +14,16 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
+from vidjax.layers.halving import SETTINGS
 from vidjax.layers.pooling import max_pool
 from vidjax.layers.recurrence import check_recurrence
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
-from vidjax.methods.halving import SETTINGS
 from vidjax.methods.multi_temporal import MTConv, check
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.mtnet_pair import PairedMTNet, make_paired
-from vidjax.models.plans import HALVING
+from vidjax.models.plans import HALVING, HALVING_SPACE
 from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
 from vidjax.models.slots import Make
 from vidjax.models.stem import POOL_SPACE
@@ -39,6 +39,7 @@ class Stem(nn.Module):
     Attributes:
       features: channels of the output.
       factories: the network's parts.
+      keep_time: leave all frames.
       choose: as in `temporal_frame_selection`.
       squared: likewise.
       edge: likewise.
@@ -46,6 +47,7 @@ class Stem(nn.Module):
 
     features: int
     factories: Factories
+    keep_time: bool = False
     choose: str = "lowest"
     squared: bool = False
     edge: str = "never"
@@ -55,8 +57,9 @@ class Stem(nn.Module):
         """Maps `[B, T, H, W, 3]` to `[B, T/2, H/4, W/4, features]`; two frames both stay."""
         x = Conv(self.features, (1, 3, 3), (1, 2, 2), name="conv")(x)
         x = self.factories.act(self.factories.norm(name="norm")(x, train=train))
+        x = max_pool(x, *POOL_SPACE)
         settings = {name: getattr(self, name) for name in SELECTION}
-        return temporal_frame_selection(max_pool(x, *POOL_SPACE), **settings)[0]
+        return x if self.keep_time else temporal_frame_selection(x, **settings)[0]
 
 
 def build(
@@ -66,6 +69,7 @@ def build(
     persistent_low_res: bool = False,
     depths: tuple[int, ...] | None = None,
     width: int | None = None,
+    keep_time: bool = False,
     cell: str = "gru",
     layers: int = 2,
     neck: int | None = None,
@@ -80,6 +84,7 @@ def build(
       depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
         thesis, 64 as released.
+      keep_time: stride in space alone, as X3D does, and select no frames after the stem.
       cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
       layers: of cells.
       neck: features that the classifier gets; None is 2048 as in the thesis.
@@ -90,7 +95,8 @@ def build(
     """
     check_recurrence(cell, layers)
     if persistent_low_res:
-        options |= {} if neck is None else {"neck": neck}
+        more = {"neck": neck, "keep_time": keep_time}
+        options |= {name: value for name, value in more.items() if value}
         return make_paired(depths or released, width or 64, cell, layers, **options)
     width, neck = width or 24, neck or 2048
     inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
@@ -108,13 +114,13 @@ def build(
         return {"neck": functools.partial(Neck, inner[-1], neck, norm), "head_width": neck}
 
     return make_resnet(
-        stem=functools.partial(Stem, **selection),
+        stem=functools.partial(Stem, keep_time=keep_time, **selection),
         block="bottleneck",
         depths=depths or written,
         width=width,
         features=tuple(width * 2**stage for stage in range(4)),
         inner=inner,
-        strides=HALVING,
+        strides=HALVING_SPACE if keep_time else HALVING,
         parts=parts,
         whole=make_neck,
         **options,
@@ -123,7 +129,7 @@ def build(
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, *BRANCHES, *SETTINGS, "cell", "layers", "neck", "persistent_low_res"),
+    (*OPTIONS, *BRANCHES, *SETTINGS, "cell", "layers", "neck", "keep_time", "persistent_low_res"),
     {
         "frame_stride": 5,
         "mean": (124 / 255, 117 / 255, 104 / 255),

@@ -26,7 +26,13 @@ PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 
 
 def build(
-    *, depths: tuple[int, ...], block: str, form: str = "tran", width: int = 64, **options: Any
+    *,
+    depths: tuple[int, ...],
+    block: str,
+    form: str = "tran",
+    width: int = 64,
+    expansion: int | None = None,
+    **options: Any,
 ) -> ResNet:
     """An R(2+1)D network.
 
@@ -37,6 +43,7 @@ def build(
         block's input), `hara`, `pytorchvideo` (time before space, as many channels in between
         as after), `mmaction2`, or `thesis` (bottleneck expansion 1).
       width: channels of the stem and inside of stage 1.
+      expansion: width of a stage's output, as a multiple; None is the form's.
       **options: as in `make_resnet`.
 
     Raises:
@@ -46,7 +53,7 @@ def build(
         raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
     deep = block == "bottleneck"
     stem_kernel, stem_mid, pool = _stem(form, deep)
-    expansion = 4 if deep and form != "thesis" else 1
+    expansion = expansion or (4 if deep and form != "thesis" else 1)
     epsilon = {"norm_epsilon": 1e-3} if form in ("tran", "mmaction2") else {}
 
     def parts(norm: Make) -> Mapping[str, Any]:
@@ -125,7 +132,7 @@ _THESIS: dict[str, Any] = {
 }
 _OPTIONS = (*OPTIONS, "stem_width")
 _TRAN = Family(build, (*_OPTIONS, "form"), _VMZ)
-E1 = Family(functools.partial(build, form="thesis"), _OPTIONS, _THESIS)
+E1 = Family(functools.partial(build, form="thesis"), (*_OPTIONS, "expansion"), _THESIS)
 
 
 def shape(depth: int) -> dict[str, Any]:

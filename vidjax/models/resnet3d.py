@@ -68,7 +68,7 @@ _HARA = Family(
 )
 E1 = Family(
     build,
-    _OPTIONS,
+    (*_OPTIONS, "expansion"),
     {
         "clip": (16, 224, 224),
         "frame_stride": 1,

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vidjax.methods.halving import Halving
+from vidjax.layers.halving import Halving
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(3, 8, 5, 7, 4)) + RNG.normal(size=(3, 8, 1, 1, 4))).astype(np.float32)
