@@ -1,9 +1,24 @@
 """Fixtures shared by all tests."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
+
+# Tracing makes millions of objects that live for long: with the usual thresholds, to look for
+# cycles among them over and over takes a good part of the suite's time.
+gc.set_threshold(200_000, 50, 1000)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs() -> Iterator[None]:
+    """No module of tests pays for what others have traced and compiled."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 def shared_folder() -> Path:

@@ -64,8 +64,8 @@ def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
     if len(clip_shape) != 5:
         raise ValueError(f"clip_shape {clip_shape}: (T, H, W) or (B, T, H, W, 3)")
     clip = jax.ShapeDtypeStruct(clip_shape, jnp.float32)
-    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
     with force_lowering("lax"):
+        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
         program = jax.make_jaxpr(lambda v, x: model.apply(v, x, train=False))(variables, clip)
     params, macs = _params_by_layer(variables["params"]), _macs_by_layer(program)
     names = [*dict.fromkeys([*macs, *params])]
