@@ -11,6 +11,7 @@ import pytest
 from jax import export
 
 import vidjax
+from tests.quickly import UNOPTIMIZED
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import variants
@@ -21,8 +22,6 @@ DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_l")
 SHALLOW = [name for name in NAMES if not any(fnmatch.fnmatch(name, each) for each in DEEPER)]
 CLASSES = 5
 ONES = (1, 1, 1, 1)
-# What is compiled runs a few times: compiling is what these tests wait for.
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 # One network a family, small enough to run, with its clip.
 TINY = {
     "r3d_18": ({"width": 4, "depths": ONES}, (4, 32, 32)),

@@ -8,13 +8,13 @@ import pytest
 from scipy import ndimage
 
 import vidjax
+from tests.quickly import UNOPTIMIZED
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.methods.random_mean_scaling import RandomScaling
 
 X = np.random.default_rng(0).normal(size=(2, 4, 5, 6, 3)).astype(np.float32)
 CLIP = jax.random.normal(jax.random.key(1), (2, 2, 32, 32, 3))
 # What is compiled runs once or twice: compiling is what these tests wait for.
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def local_mean(x, window=(3, 3, 3), axis_weights=None, border="clip"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import vidjax
+from tests.quickly import quickly
 from vidjax.explain.gates import (
     GateLog,
     GateState,
@@ -19,7 +20,6 @@ from vidjax.explain.gates import (
 from vidjax.explain.gates_report import draw_gates
 
 SHAPE = {"num_classes": 3, "width": 4, "depths": (1, 1, 0, 0)}
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def network(**options):
@@ -30,24 +30,26 @@ def network(**options):
 def trained():
     """Variables of a network that always fuses, and clips of eight frames."""
     clip = jax.random.normal(jax.random.key(1), (3, 8, 16, 16, 3))
-    init = jax.jit(lambda key: network(srtg="final").init(key, clip, train=False))
-    return init.lower(jax.random.key(0)).compile(UNOPTIMIZED)(jax.random.key(0)), clip
+    init = quickly(lambda key: network(srtg="final").init(key, clip, train=False))
+    return init(jax.random.key(0)), clip
 
 
 def test_each_gate_of_a_network_is_named_and_tested_clip_by_clip(trained):
     variables, clip = trained
-    gates = jax.jit(lambda v, x: gates_of(network(srtg="final", gate="hard"), v, x))(*trained)
+    model = network(srtg="final", gate="hard")
+    gates = quickly(lambda v, x: gates_of(model, v, x))(*trained)
     assert list(gates) == ["layer1_block1", "layer2_block1"]
     assert all(value.shape == (3,) and value.dtype == bool for value in gates.values())
     # Of four frames (stage 1) random cells match none; two clips more do not change the others.
     assert not gates["layer1_block1"].any()
-    scores = gate_scores(network(srtg="final", gate="hard"), variables, clip[:1])
+    scores = quickly(lambda v, x: gate_scores(model, v, x))(variables, clip[:1])
     np.testing.assert_array_equal(scores[0], [float(value[0]) for value in gates.values()])
 
 
 def test_one_frame_matches_itself(trained):
     variables, clip = trained
-    gates = gates_of(network(srtg="final", gate="hard"), variables, clip[:, :1])
+    model = network(srtg="final", gate="hard")
+    gates = quickly(lambda v, x: gates_of(model, v, x))(variables, clip[:, :1])
     assert all(value.all() for value in gates.values())
 
 

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.halving import Halving
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(3, 8, 5, 7, 4)) + RNG.normal(size=(3, 8, 1, 1, 4))).astype(np.float32)
 LAST = (0, 2, 3, 4, 1)
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 POOLED = {"frames": "pooled"}
 ALL = [
     {},

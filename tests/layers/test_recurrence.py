@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.recurrence import CELLS, Recurrence
 
 GATES = {"rnn": 1, "lstm": 4, "peephole_lstm": 4, "gru": 3, "gru_reset_before": 3}
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 4, 3)).astype(np.float32)
 UPSTREAM = RNG.normal(size=X.shape).astype(np.float32)

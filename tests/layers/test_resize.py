@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.resize import trilinear
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 4, 5, 2)).astype(np.float32)
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 SIZES = [(6, 8, 10), (5, 3, 7), (3, 4, 5), (1, 2, 2), (4, 1, 11)]
 
 

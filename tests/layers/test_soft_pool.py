@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.soft_pool import soft_pool
 
 FORMS = {"full": "dx_full", "weights": "dx_detached"}
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 4, 5, 7, 3)).astype(np.float32) * 2
 UPSTREAM = RNG.normal(size=(2, 4, 2, 3, 3)).astype(np.float32)

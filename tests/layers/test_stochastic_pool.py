@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.stochastic_pool import stochastic_pool
 
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 RNG = np.random.default_rng(0)
 # Values that differ from each other tell which one was drawn.
 X = (RNG.permutation(2 * 4 * 5 * 7 * 3).reshape(2, 4, 5, 7, 3) - 300).astype(np.float32) / 64

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.temporal_frame_selection import redundancy, temporal_frame_selection
 
 GOLDEN = {"paper": {}, "ref": {"choose": "highest", "squared": True}}
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(3, 7, 3, 2, 5)) + RNG.normal(size=(3, 7, 1, 1, 5))).astype(np.float32)
 A, B = np.eye(2, dtype=np.float32)

@@ -12,6 +12,7 @@ import pytest
 from flax.traverse_util import flatten_dict
 
 import vidjax
+from tests.quickly import UNOPTIMIZED
 from vidjax.layers.lowering import force_lowering
 from vidjax.methods.class_regularization import ClassRegularization, agreement, check, scale
 
@@ -25,7 +26,6 @@ PLACES = [f"layer{stage}" for stage in (1, 2, 3, 4)]
 AFTER = "1/after_stage={} 2/after_stage={} 3/after_stage={} 4/after_stage={}"
 TINY = {"num_classes": 5, "width": 8, "depths": ONES}
 CLIP = RNG.normal(size=(2, 4, 32, 32, 3)).astype(np.float32)
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def run(x=X, w=W, kernel=KERNEL, train=False, params=None, **settings):

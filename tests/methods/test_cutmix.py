@@ -8,12 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
 from vidjax.methods.cutmix import cutmix
 
 BATCH, FRAMES, HEIGHT, WIDTH = 6, 2, 24, 36
 DRAWS = 500
-# What is compiled runs a few times: compiling is what these tests wait for.
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 VALUES = np.arange(BATCH)
 CLIP = np.broadcast_to(
     VALUES.astype(np.uint8)[:, None, None, None, None], (BATCH, FRAMES, HEIGHT, WIDTH, 3)

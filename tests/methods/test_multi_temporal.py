@@ -11,10 +11,10 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from tests.layers.test_halving import account as halve
+from tests.quickly import UNOPTIMIZED
 from vidjax.methods.multi_temporal import MTConv, shares
 
 RNG = np.random.default_rng(0)
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 LAST = (0, 2, 3, 4, 1)
 EPSILON, MOMENTUM = 1e-5, 0.9
 HALVING = ("pool", "frames", "choose", "squared", "edge", "odd")

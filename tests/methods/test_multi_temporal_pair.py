@@ -9,7 +9,8 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from tests.layers.test_halving import account as halve
-from tests.methods.test_multi_temporal import UNOPTIMIZED, Norms, conv, drawn, flat, trilinear
+from tests.methods.test_multi_temporal import Norms, conv, drawn, flat, trilinear
+from tests.quickly import UNOPTIMIZED
 from vidjax.methods.multi_temporal_pair import PairedMTBlock, PairedMTConv
 
 LAST = (0, 2, 3, 4, 1)

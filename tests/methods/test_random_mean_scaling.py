@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import vidjax
+from tests.quickly import quickly
 from vidjax.layers.low_pass import low_pass, window_weights
 from vidjax.methods.random_mean_scaling import RandomScaling, expectation, sample
 
@@ -153,16 +154,23 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
     clip = jax.random.normal(jax.random.key(5), (2, 4, 32, 32, 3))
     plain = vidjax.create_model("r3d_18", num_classes=3, width=4, depths=(1, 1, 1, 1))
     scaled = model("r3d_18", stages=(1, 2, 3, 4))
-    variables = plain.init(jax.random.key(6), clip, train=False)
-    logits = plain.apply(variables, clip, train=False)
-    np.testing.assert_array_equal(scaled.apply(variables, clip, train=False), logits)
+    variables = quickly(lambda key: plain.init(key, clip, train=False))(jax.random.key(6))
 
-    def trained(network, seed):
-        rngs = {"noise": jax.random.key(seed)}
-        return network.apply(variables, clip, train=True, rngs=rngs, mutable=["batch_stats"])[0]
+    def evaluated(network):
+        return quickly(lambda v: network.apply(v, clip, train=False))(variables)
 
-    assert not np.allclose(trained(scaled, 0), trained(plain, 0))
-    assert not np.allclose(trained(scaled, 0), trained(scaled, 1))
+    def trained(network):
+        def run(variables, key):
+            state = {"train": True, "rngs": {"noise": key}, "mutable": ["batch_stats"]}
+            return network.apply(variables, clip, **state)[0]
+
+        run = quickly(run)
+        return [run(variables, jax.random.key(seed)) for seed in (0, 1)]
+
+    np.testing.assert_array_equal(evaluated(scaled), evaluated(plain))
+    (first, second), (without, _) = trained(scaled), trained(plain)
+    assert not np.allclose(first, without)
+    assert not np.allclose(first, second)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import vidjax
+from tests.quickly import quickly
 from vidjax.methods.residual_drop import RandomDrop, ShakeDrop, level_shape
 
 BRANCH = jnp.asarray(np.random.default_rng(0).normal(size=(4, 2, 3, 3, 5)), jnp.float32)
@@ -107,11 +108,14 @@ def test_networks_train_with_it_and_keep_their_parameters(option):
     clip = jax.random.normal(jax.random.key(1), (2, 4, 32, 32, 3))
     plain = vidjax.create_model("r3d_18", **shape)
     dropping = vidjax.create_model("r3d_18", residual_drop=option, **shape)
-    variables = plain.init(jax.random.key(2), clip, train=False)
-    rngs = {"noise": jax.random.key(3)}
-    logits, _ = dropping.apply(variables, clip, train=True, rngs=rngs, mutable=["batch_stats"])
-    expected, _ = plain.apply(variables, clip, train=True, mutable=["batch_stats"])
-    assert not np.allclose(logits, expected)
+    variables = quickly(lambda key: plain.init(key, clip, train=False))(jax.random.key(2))
+
+    def trained(network):
+        state = {"train": True, "mutable": ["batch_stats"]}
+        run = quickly(lambda v, key: network.apply(v, clip, rngs={"noise": key}, **state)[0])
+        return run(variables, jax.random.key(3))
+
+    assert not np.allclose(trained(dropping), trained(plain))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from tests.quickly import quickly
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 
-# What is compiled runs a few times: compiling is what these tests wait for.
-UNOPTIMIZED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 GATES = {"lstm": 4, "gru": 3}
 RNG = np.random.default_rng(0)
 X = np.asarray(RNG.normal(1.0, 2.0, (3, 5, 2, 3, 4)), np.float32)
@@ -90,7 +89,6 @@ def applied(x, params, form):
         return SqueezeRecursion(**dict(settings)).apply(variables, x, method=method, **more)
 
 
-quickly = functools.partial(jax.jit, compiler_options=UNOPTIMIZED)
 compiled = quickly(applied, static_argnames="form")
 
 

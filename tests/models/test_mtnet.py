@@ -10,8 +10,9 @@ import pytest
 
 import vidjax
 from tests.layers.test_halving import chosen
-from tests.methods.test_multi_temporal import UNOPTIMIZED, Norms, conv, drawn, flat, relu
+from tests.methods.test_multi_temporal import Norms, conv, drawn, flat, relu
 from tests.methods.test_multi_temporal import account as mtconv
+from tests.quickly import UNOPTIMIZED
 
 KEY = jax.random.key(0)
 ONES, TWOS = (1, 1, 1, 1), (2, 2, 2, 2)
