@@ -52,6 +52,7 @@ def base() -> ml_collections.ConfigDict:
         "train_only": "",
     }
     config.optimizer = {
+        "name": "sgd",
         "lr": 0.1,
         "reference_batch": 0,
         "momentum": 0.9,

@@ -21,7 +21,8 @@ def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
 
 def write_report(plan: Plan) -> Path:
     """Writes the table of a plan from the runs there are; returns the Markdown file."""
-    results = [read_result(run) for run in plan.runs]
+    setups = plan.table.setups[plan.scale]
+    results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}
     folder = plan.folder
     sheets.write_rows(folder / "table.csv", summaries)

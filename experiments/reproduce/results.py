@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Result:
       state: `finished`, `failed`, `stopped`, or `not started`.
       error: what a failed run said.
       top1: fraction of the test videos that it has right.
+      timed_top1: of those whose class no single frame decides; NaN if there are none.
       train_top1: of the training videos, by the same protocol, regularisers off.
       train_accuracy: of the last training clips, as the network saw them in training.
       seconds: wall time of the training, what it compiled and its test included.
@@ -35,6 +36,7 @@ class Result:
     state: str
     error: str = ""
     top1: float = float("nan")
+    timed_top1: float = float("nan")
     train_top1: float = float("nan")
     train_accuracy: float = float("nan")
     seconds: float = float("nan")
@@ -49,8 +51,13 @@ class Result:
         return self.train_top1 - self.top1
 
 
-def read_result(run: Run) -> Result:
-    """How a run ended."""
+def read_result(run: Run, timed: Collection[str] = ()) -> Result:
+    """How a run ended.
+
+    Args:
+      run: the run.
+      timed: classes that no single frame decides.
+    """
     record = read_record(run.record)
     state = record.get("state", "not started")
     if state != "finished":
@@ -59,16 +66,19 @@ def read_result(run: Run) -> Result:
     test = _report(run.workdir, config.eval.split, step)
     seen = _report(run.workdir, config.data.train_split, step)
     seen_scores = json.loads(seen.read_text())
+    rows = _predictions(test.with_name(f"{test.stem}-predictions.csv"))
+    of_timed = [row["correct"] == "1" for row in rows if row["label"] in timed]
     return Result(
         run,
         state,
         top1=json.loads(test.read_text())["top1"],
+        timed_top1=sum(of_timed) / len(of_timed) if of_timed else float("nan"),
         train_top1=seen_scores["top1"],
         train_accuracy=_last(run.workdir / "metrics.jsonl", "train")["top1"],
         seconds=record["seconds"],
         cpu_seconds=record["cpu_seconds"],
         compile_seconds=_last(run.workdir / "timing.jsonl", "compile")["seconds"],
-        correct=_correct(test.with_name(f"{test.stem}-predictions.csv")),
+        correct={row["video"]: row["correct"] == "1" for row in rows},
         train_videos=seen_scores["videos"],
     )
 
@@ -85,6 +95,6 @@ def _last(file: Path, split: str) -> dict[str, Any]:
     return last
 
 
-def _correct(file: Path) -> dict[str, bool]:
+def _predictions(file: Path) -> list[dict[str, str]]:
     with file.open(newline="", encoding="utf-8") as stream:
-        return {row["video"]: row["correct"] == "1" for row in csv.DictReader(stream)}
+        return list(csv.DictReader(stream))

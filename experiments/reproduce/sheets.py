@@ -15,7 +15,15 @@ from typing import Any
 from experiments.reproduce.results import Result
 from experiments.reproduce.statistics import Comparison, Summary
 
-QUANTITIES = ("top1", "train_top1", "gap", "train_accuracy", "seconds", "cpu_seconds")
+QUANTITIES = (
+    "top1",
+    "timed_top1",
+    "train_top1",
+    "gap",
+    "train_accuracy",
+    "seconds",
+    "cpu_seconds",
+)
 
 
 def write_rows(file: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
@@ -44,6 +52,8 @@ def _row(dataset: str, summary: Summary) -> dict[str, Any]:
     return row | {
         "difference": compared and compared.difference.mean,
         "difference_half": compared and compared.difference.half,
+        "timed_difference": compared and compared.timed.mean,
+        "timed_difference_half": compared and compared.timed.half,
         "gap_difference": compared and compared.gap.mean,
         "gap_difference_half": compared and compared.gap.half,
         "only_reference_right": compared and compared.test.b,

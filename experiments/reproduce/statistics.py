@@ -39,6 +39,7 @@ class Comparison:
 
     Attributes:
       difference: of top-1, row minus reference, seed by seed.
+      timed: difference on the classes that no single frame decides, likewise.
       gap: difference of the gaps between training and test videos, likewise.
       test: McNemar's of the pairs (same seed, same video) of all seeds; `b` counts what only the
         reference has right, `c` what only the row has.
@@ -46,6 +47,7 @@ class Comparison:
     """
 
     difference: Interval
+    timed: Interval
     gap: Interval
     test: McNemar
     by_seed: dict[int, float]
@@ -118,6 +120,7 @@ def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | 
     aligned = [_aligned(*pair) for pair in pairs]
     return Comparison(
         interval([ours.top1 - theirs.top1 for theirs, ours in pairs]),
+        interval([ours.timed_top1 - theirs.timed_top1 for theirs, ours in pairs]),
         interval([ours.gap - theirs.gap for theirs, ours in pairs]),
         mcnemar(*np.concatenate(aligned, axis=1)),
         {

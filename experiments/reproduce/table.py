@@ -39,11 +39,13 @@ class Setup:
         for where the data set is.
       seeds: one run each, written down before any is started.
       note: how the budget was chosen, and what else belongs beside the numbers.
+      timed: classes that no single frame tells apart, which are scored by themselves as well.
     """
 
     config: Callable[[str], ConfigDict]
     seeds: tuple[int, ...]
     note: str = ""
+    timed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

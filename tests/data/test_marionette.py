@@ -7,6 +7,7 @@ from vidjax.data.decode import probe, read_video
 from vidjax.data.manifest import read_manifest
 from vidjax.data.marionette import (
     CLASSES,
+    TIMED,
     MarionetteSpec,
     contact_sheet,
     generate,
@@ -39,6 +40,11 @@ def test_a_figure_moves_and_keeps_its_bones(label):
     hands = np.array([points["wrist_r"] - points["pelvis"] for points in poses])
     feet = np.array([points["ankle_r"] - points["pelvis"] for points in poses])
     assert max(np.ptp(hands, axis=0).max(), np.ptp(feet, axis=0).max()) > 0.2
+
+
+def test_the_timed_classes_are_the_pairs_that_share_their_poses():
+    pairs = ["pick_up", "put_down", "sit_down", "stand_up", "wave_quickly", "wave_slowly"]
+    assert list(TIMED) == pairs
 
 
 @pytest.mark.parametrize(("one", "other"), [("sit_down", "stand_up"), ("pick_up", "put_down")])

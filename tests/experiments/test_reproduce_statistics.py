@@ -33,7 +33,7 @@ TABLE = Table(
     source="no paper",
     rows=(Row("plain", "plain", 74.7), Row("method", "the method"), Row("other", "another")),
     reference="plain",
-    setups={"small": {"made_up": Setup(configure, seeds=(0, 1, 2), note="Nothing was tuned.")}},
+    setups={"small": {"made_up": Setup(configure, (0, 1, 2), "Nothing was tuned.", timed=("b",))}},
 )
 
 
@@ -126,6 +126,21 @@ def test_the_gap_is_that_between_training_and_test_videos(written):
     assert float(plain["train_accuracy"]) == 0.6
     assert float(plain["seconds"]) == pytest.approx(11)
     assert {run["compile_seconds"] for run in runs if run["state"] == "finished"} == {"3.5"}
+
+
+def test_timed_classes_are_scored_by_themselves(written):
+    _, text, rows, runs = written
+    # Labels alternate, so that every odd video is of class b.
+    plain, method = (
+        np.array([sum(video % 2 for video in right) / (VIDEOS // 2) for right in of_row])
+        for of_row in (PLAIN, METHOD)
+    )
+    found = [float(run["timed_top1"]) for run in runs if run["row"] == "plain"]
+    assert found == pytest.approx(plain, abs=1e-6)
+    assert float(by_name(rows)["method"]["timed_top1"]) == pytest.approx(method.mean(), abs=1e-6)
+    difference = float(by_name(rows)["method"]["timed_difference"])
+    assert difference == pytest.approx((method - plain).mean(), abs=1e-6)
+    assert "timed classes %" in text
 
 
 def test_differences_are_taken_seed_by_seed(written):

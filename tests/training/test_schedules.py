@@ -105,6 +105,34 @@ def test_optimizer_is_sgd_with_momentum_and_decay_of_kernels(fields):
     assert jax.tree.leaves(decayed(PARAMS)) == [True, False, False]
 
 
+def adamw(value, grads_of, steps, rate, beta, nesterov, decay):
+    """AdamW by Loshchilov and Hutter (algorithm 2), in NumPy; looking ahead as Dozat does."""
+    mean, square = np.zeros(2), np.zeros(2)
+    for step in range(1, steps + 1):
+        grad = grads_of(value)
+        mean, square = beta * mean + (1 - beta) * grad, 0.999 * square + 0.001 * grad**2
+        ahead = mean / (1 - beta**step)
+        if nesterov:
+            ahead = beta * mean / (1 - beta ** (step + 1)) + (1 - beta) * grad / (1 - beta**step)
+        update = ahead / (np.sqrt(square / (1 - 0.999**step)) + 1e-8)
+        value = value - rate * (update + decay * value)
+    return value
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_adamw_decays_kernels_beside_the_gradient(nesterov):
+    fields = {"name": "adamw", "momentum": 0.8, "weight_decay": 0.1, "nesterov": nesterov}
+    optimizer = make_optimizer(config(optimizer=fields).optimizer, lambda step: 0.05)
+    params, state = PARAMS, optimizer.init(PARAMS)
+    for _ in range(3):
+        updates, state = optimizer.update(jax.tree.map(jnp.sin, params), state, params)
+        params = jax.tree.map(jnp.add, params, updates)
+    kernel = adamw(np.full(2, 3.0), np.sin, 3, 0.05, 0.8, nesterov, 0.1)
+    scale = adamw(np.ones(2), np.sin, 3, 0.05, 0.8, nesterov, 0.0)
+    np.testing.assert_allclose(params["conv"]["kernel"], kernel, rtol=1e-5)
+    np.testing.assert_allclose(params["norm"]["scale"], scale, rtol=1e-5)
+
+
 def test_plan_counts_epochs_and_always_ends_with_everything():
     raw = demo.get_config()
     raw.train.update({"duration": "3 epochs", "batch_size": 16})

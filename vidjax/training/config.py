@@ -107,15 +107,16 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """SGD with momentum.
+    """SGD with momentum, or AdamW.
 
     Attributes:
+      name: `sgd` or `adamw`.
       lr: learning rate at `reference_batch`.
       reference_batch: batch that `lr` was tuned for; the rate used is
         lr * batch_size / reference_batch. 0 uses `lr` as it is.
-      momentum: of the gradient's running sum.
+      momentum: of the gradient's running sum (AdamW's first beta).
       nesterov: look ahead along the momentum.
-      weight_decay: L2 added to the gradient.
+      weight_decay: L2 added to the gradient; AdamW takes it from the weights themselves.
       decay_norm_and_bias: decay normalisation scales and all biases too.
       clip_norm: largest gradient norm; 0 is off.
     """
@@ -127,6 +128,7 @@ class OptimizerConfig:
     weight_decay: float
     decay_norm_and_bias: bool
     clip_norm: float
+    name: str = "sgd"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,6 +200,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "bfloat16"):
             raise ConfigError(f"dtype = {self.dtype!r}: float32 or bfloat16")
+        if self.optimizer.name not in ("sgd", "adamw"):
+            raise ConfigError(f"optimizer.name = {self.optimizer.name!r}: sgd or adamw")
         if self.train.batch_size % self.train.accumulate:
             raise ConfigError(
                 f"train.batch_size = {self.train.batch_size} is not divisible by "

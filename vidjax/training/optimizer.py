@@ -1,4 +1,4 @@
-"""The optimiser: SGD with momentum, weight decay on kernels, optional clipping."""
+"""The optimiser: SGD with momentum or AdamW, weight decay on kernels, optional clipping."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ def decayed(params: Any) -> Any:
 def make_optimizer(
     config: OptimizerConfig, rate: optax.Schedule
 ) -> optax.GradientTransformationExtraArgs:
-    """Clipping (if on), then weight decay as part of the gradient, then SGD with momentum."""
+    """Clipping (if on), then the optimiser.
+
+    The decay is part of the gradient in SGD, and beside it in AdamW (Loshchilov and Hutter 2019).
+    """
     mask = None if config.decay_norm_and_bias else decayed
     clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    return optax.chain(
-        *clip,
-        optax.add_decayed_weights(config.weight_decay, mask),
-        optax.sgd(rate, config.momentum, config.nesterov),
-    )
+    momentum, decay, nesterov = config.momentum, config.weight_decay, config.nesterov
+    if config.name == "adamw":
+        adamw = optax.adamw(rate, momentum, weight_decay=decay, mask=mask, nesterov=nesterov)
+        return optax.chain(*clip, adamw)
+    decays = optax.add_decayed_weights(decay, mask)
+    return optax.chain(*clip, decays, optax.sgd(rate, momentum, nesterov))

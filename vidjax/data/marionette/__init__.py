@@ -6,9 +6,9 @@ classes differ only in the order of time (sit down and stand up, pick up and put
 only in speed (waving slowly and quickly): no single frame decides those.
 """
 
-from vidjax.data.marionette.actions import CLASSES
+from vidjax.data.marionette.actions import CLASSES, TIMED
 from vidjax.data.marionette.contact_sheet import contact_sheet
 from vidjax.data.marionette.generate import MarionetteSpec, generate
 from vidjax.data.marionette.render import render_video
 
-__all__ = ["CLASSES", "MarionetteSpec", "contact_sheet", "generate", "render_video"]
+__all__ = ["CLASSES", "TIMED", "MarionetteSpec", "contact_sheet", "generate", "render_video"]

@@ -7,6 +7,7 @@ its reverse in time is another class: the poses are the same, in the other order
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -229,3 +230,8 @@ ACTIONS: dict[str, Action] = {
     "wave_slowly": Action(_wave_one, (0.45, 0.8), _FRONT),
 }
 CLASSES: tuple[str, ...] = tuple(sorted(ACTIONS))
+
+_SHARED = Counter(action.motion for action in ACTIONS.values())
+# Classes whose poses another class has too, in the other order or at another speed: no single frame
+# tells them apart.
+TIMED: tuple[str, ...] = tuple(name for name in CLASSES if _SHARED[ACTIONS[name].motion] > 1)
