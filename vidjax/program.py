@@ -1,73 +1,271 @@
-"""Reading a traced JAX program: every operation with the layer it belongs to.
+"""Reading a traced JAX program: every operation with the layer it belongs to, and running it.
 
 A jaxpr nests: jitted calls, custom gradients, rematerialised and scanned bodies hold jaxprs of
-their own. The walk enters them, so that a reader sees one flat sequence of primitives.
+their own. A program is the same computation laid flat, in order: calls are entered, loops of known
+length are unrolled, and both branches of a choice are computed before one is selected.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.extend import core
 
 # Transformations wrap the names of layers in the name stack: jvp(stage1), transpose(jvp(stage1)).
 _WRAPPED = re.compile(r"^\w+\((.*)\)$")
 # Flax adds `block1._short` for methods of a module beside its `__call__`.
 _METHOD = re.compile(r"^\w+\.\w+$")
+Form = Callable[..., Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Value:
+    """An array of a program; each is made once.
+
+    Attributes:
+      shape: of the array.
+      dtype: of the array.
+      constant: the array itself, where the program holds it.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    constant: Any = None
+
+
+@dataclass(frozen=True, eq=False)
 class Operation:
     """One primitive of a program.
 
     Attributes:
-      eqn: the equation of the jaxpr.
+      kind: the primitive.
+      params: its parameters.
+      inputs: what it reads.
+      outputs: what it makes.
       layer: path of the module that it stands in, such as `layer1/block2/conv1`.
-      repeats: how often it runs, where loops of known length hold it.
     """
 
-    eqn: Any
+    kind: core.Primitive
+    params: Mapping[str, Any]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
     layer: str
-    repeats: int
 
     @property
     def primitive(self) -> str:
         """Name of the primitive."""
-        return str(self.eqn.primitive.name)
+        return str(self.kind.name)
 
 
-def operations(jaxpr: Any, layer: str = "", repeats: int = 1) -> Iterator[Operation]:
-    """Walks a (closed) jaxpr in order, entering nested ones.
+@dataclass(frozen=True)
+class Program:
+    """A computation, laid flat.
 
-    The branches of a `cond` are all walked, and a `while` body once: how often it runs is not
-    in the program.
+    Attributes:
+      inputs: the arguments, in the order of their leaves.
+      outputs: the results, likewise.
+      operations: in order.
+      makers: the operation that makes a value, where one does.
     """
-    for eqn in getattr(jaxpr, "jaxpr", jaxpr).eqns:
-        here = _join(layer, str(eqn.source_info.name_stack))
-        inner = list(_inner(eqn))
-        if not inner:
-            yield Operation(eqn, here, repeats)
-        length = eqn.params["length"] if eqn.primitive.name == "scan" else 1
-        for body in inner:
-            yield from operations(body, here, repeats * length)
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    operations: tuple[Operation, ...]
+    makers: Mapping[Value, Operation] = field(repr=False)
+
+    def depending_on(self, values: Iterable[Value]) -> set[Value]:
+        """All values that something of these goes into, these included."""
+        found = set(values)
+        for operation in self.operations:
+            if not found.isdisjoint(operation.inputs):
+                found.update(operation.outputs)
+        return found
 
 
-def _inner(eqn: Any) -> Iterator[Any]:
-    """The jaxprs an equation runs; not those of its gradients, which are functions still."""
+def read_program(function: Callable[..., Any], *arguments: Any) -> Program:
+    """Traces a function; nothing is computed.
+
+    Args:
+      function: of arrays, or trees of them.
+      *arguments: arrays, or their shapes and dtypes (`jax.ShapeDtypeStruct`).
+    """
+    closed: Any = jax.make_jaxpr(function)(*arguments)
+    reader = _Reader()
+    inputs = [_value_of(var.aval) for var in closed.jaxpr.invars]
+    outputs = reader.read(closed.jaxpr, closed.consts, inputs, "")
+    makers = {value: step for step in reader.operations for value in step.outputs}
+    return Program(tuple(inputs), tuple(outputs), tuple(reader.operations), makers)
+
+
+def evaluate(
+    program: Program,
+    given: Mapping[Value, Any],
+    wanted: Sequence[Value],
+    forms: Mapping[str, Form] | None = None,
+) -> list[Any]:
+    """Computes some values of a program from others, and what lies between them alone.
+
+    Args:
+      program: the program.
+      given: arrays of values, the program's inputs or any others.
+      wanted: values to compute.
+      forms: functions by the primitives they stand in for, called with the operation's inputs as
+        arguments and its parameters as keywords.
+
+    Raises:
+      ValueError: an input that is needed was not given.
+    """
+    known = dict(given)
+    for operation in _needed(program, given, wanted):
+        arrays = [_array(known, value) for value in operation.inputs]
+        form = (forms or {}).get(operation.primitive, operation.kind.bind)
+        results = form(*arrays, **operation.params)
+        several = operation.kind.multiple_results
+        known.update(zip(operation.outputs, results if several else (results,), strict=True))
+    return [_array(known, value) for value in wanted]
+
+
+def _array(known: Mapping[Value, Any], value: Value) -> Any:
+    if value in known:
+        return known[value]
+    if value.constant is None:
+        raise ValueError(f"an input {value.shape} of the program is needed and was not given")
+    return jnp.asarray(value.constant)
+
+
+def _needed(
+    program: Program, given: Mapping[Value, Any], wanted: Iterable[Value]
+) -> list[Operation]:
+    missing, steps = set(wanted) - set(given), []
+    for operation in reversed(program.operations):
+        if not missing.isdisjoint(operation.outputs):
+            steps.append(operation)
+            missing.update(value for value in operation.inputs if value not in given)
+    return steps[::-1]
+
+
+def _value_of(aval: Any) -> Value:
+    return Value(tuple(aval.shape), aval.dtype)
+
+
+class _Reader:
+    """Lays jaxprs flat."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def read(
+        self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value], layer: str
+    ) -> list[Value]:
+        """Reads a jaxpr whose arguments are these values; returns its results."""
+        known = dict(zip(jaxpr.invars, inputs, strict=True))
+        for var, const in zip(jaxpr.constvars, consts, strict=True):
+            known[var] = dataclasses.replace(_value_of(var.aval), constant=const)
+
+        def value(atom: Any) -> Value:
+            if isinstance(atom, core.Literal):
+                return dataclasses.replace(_value_of(atom.aval), constant=atom.val)
+            return known[atom]
+
+        for eqn in jaxpr.eqns:
+            here = _join(layer, str(eqn.source_info.name_stack))
+            results = self._enter(eqn, [value(atom) for atom in eqn.invars], here)
+            known.update(zip(eqn.outvars, results, strict=True))
+        return [value(atom) for atom in jaxpr.outvars]
+
+    def _enter(self, eqn: Any, inputs: list[Value], layer: str) -> list[Value]:
+        name, params = eqn.primitive.name, eqn.params
+        if name == "scan":
+            return self._unroll(params, inputs, layer)
+        if name == "cond":
+            return self._choose(params["branches"], inputs, layer)
+        body = _body(eqn)
+        if body is not None:
+            return self._call(body, inputs, layer)
+        outputs = [_value_of(var.aval) for var in eqn.outvars]
+        self._add(eqn.primitive, params, inputs, outputs, layer)
+        return outputs
+
+    def _call(self, body: Any, inputs: Sequence[Value], layer: str) -> list[Value]:
+        return self.read(getattr(body, "jaxpr", body), getattr(body, "consts", ()), inputs, layer)
+
+    def _add(
+        self,
+        kind: core.Primitive,
+        params: Mapping[str, Any],
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        layer: str,
+    ) -> None:
+        self.operations.append(Operation(kind, params, tuple(inputs), tuple(outputs), layer))
+
+    def _unroll(self, params: Mapping[str, Any], inputs: list[Value], layer: str) -> list[Value]:
+        carried = params["num_consts"] + params["num_carry"]
+        consts, state = inputs[: params["num_consts"]], inputs[params["num_consts"] : carried]
+        turns = list(range(params["length"]))
+        collected: dict[int, list[Value]] = {}
+        for turn in turns[::-1] if params["reverse"] else turns:
+            own = [self._element(value, turn, layer) for value in inputs[carried:]]
+            results = self._call(params["jaxpr"], [*consts, *state, *own], layer)
+            state, collected[turn] = results[: len(state)], results[len(state) :]
+        stacks = zip(*(collected[turn] for turn in turns), strict=True)
+        return [*state, *(self._emit(_stack, list(stack), layer) for stack in stacks)]
+
+    def _element(self, value: Value, turn: int, layer: str) -> Value:
+        return self._emit(lambda x: lax.index_in_dim(x, turn, keepdims=False), [value], layer)
+
+    def _choose(self, branches: Sequence[Any], inputs: list[Value], layer: str) -> list[Value]:
+        which, *rest = inputs
+        results = zip(*(self._call(branch, rest, layer) for branch in branches), strict=True)
+        return [self._emit(lax.select_n, [which, *cases], layer) for cases in results]
+
+    def _emit(self, function: Callable[..., Any], inputs: list[Value], layer: str) -> Value:
+        """Adds the operations of a function of one result, as JAX itself traces it."""
+        shapes = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in inputs]
+        closed: Any = jax.make_jaxpr(lambda *arrays: function(*arrays))(*shapes)
+        (result,) = self.read(closed.jaxpr, closed.consts, inputs, layer)
+        return result
+
+
+def _stack(*arrays: jax.Array) -> jax.Array:
+    return jnp.concatenate([array[None] for array in arrays])
+
+
+def _body(eqn: Any) -> Any:
+    """The jaxpr that an equation calls; None if it calls none.
+
+    A call's body takes and gives what the call does; other jaxprs, such as that of a reduction, are
+    of scalars, and those of gradients are functions still.
+    """
+    outer = [_shapes(eqn.invars), _shapes(eqn.outvars)]
     for value in eqn.params.values():
-        for item in value if isinstance(value, (tuple, list)) else (value,):
-            if isinstance(item, (core.Jaxpr, core.ClosedJaxpr)):
-                yield item
+        if isinstance(value, (core.Jaxpr, core.ClosedJaxpr)):
+            jaxpr = getattr(value, "jaxpr", value)
+            if [_shapes(jaxpr.invars), _shapes(jaxpr.outvars)] == outer:
+                return value
+    return None
+
+
+def _shapes(atoms: Iterable[Any]) -> list[tuple[int, ...]]:
+    return [tuple(atom.aval.shape) for atom in atoms]
 
 
 def _join(outer: str, name_stack: str) -> str:
     parts = [outer] if outer else []
-    for part in name_stack.split("/"):
+    parts += _names(name_stack.split("/"))
+    return "/".join(parts)
+
+
+def _names(parts: Iterable[str]) -> Iterator[str]:
+    for part in parts:
         while match := _WRAPPED.match(part):
             part = match[1]
         if part and not _METHOD.match(part):
-            parts.append(part)
-    return "/".join(parts)
+            yield part

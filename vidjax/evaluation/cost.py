@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.program import Operation, operations
+from vidjax.program import Operation, Program, read_program
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
     clip = jax.ShapeDtypeStruct(clip_shape, jnp.float32)
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
-        program = jax.make_jaxpr(lambda v, x: model.apply(v, x, train=False))(variables, clip)
+        program = read_program(lambda v, x: model.apply(v, x, train=False), variables, clip)
     params, macs = _params_by_layer(variables["params"]), _macs_by_layer(program)
     names = [*dict.fromkeys([*macs, *params])]
     rows = tuple(LayerCost(name, params.get(name, 0), macs.get(name, 0)) for name in names)
@@ -81,9 +81,9 @@ def _params_by_layer(params: Any) -> dict[str, int]:
     return counts
 
 
-def _macs_by_layer(program: Any) -> dict[str, int]:
+def _macs_by_layer(program: Program) -> dict[str, int]:
     counts: dict[str, int] = {}
-    for operation in operations(program):
+    for operation in program.operations:
         macs = multiply_adds(operation)
         if macs:
             layer = operation.layer.partition("/")[2]
@@ -95,12 +95,12 @@ def multiply_adds(operation: Operation) -> int:
     """Multiply-adds of a convolution or matrix product; 0 of any other operation."""
     if operation.primitive not in ("conv_general_dilated", "dot_general"):
         return 0
-    outputs = math.prod(operation.eqn.outvars[0].aval.shape)
-    left, right = (var.aval.shape for var in operation.eqn.invars[:2])
+    outputs = math.prod(operation.outputs[0].shape)
+    left, right = (value.shape for value in operation.inputs[:2])
     if operation.primitive == "dot_general":
-        contracted = operation.eqn.params["dimension_numbers"][0][0]
-        return operation.repeats * outputs * math.prod(left[axis] for axis in contracted)
+        contracted = operation.params["dimension_numbers"][0][0]
+        return outputs * math.prod(left[axis] for axis in contracted)
     # The kernel's input axis counts the channels of one group: grouping is right by itself.
-    kernel = operation.eqn.params["dimension_numbers"].rhs_spec
+    kernel = operation.params["dimension_numbers"].rhs_spec
     window = math.prod(right) // right[kernel[0]]
-    return operation.repeats * outputs * window
+    return outputs * window

@@ -1,5 +1,7 @@
 """Explaining what networks rely on; networks come as arguments."""
 
+from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.frequency import scaled_parts
+from vidjax.explain.saliency_tubes import SaliencyTube, saliency_tube
 
-__all__ = ["scaled_parts"]
+__all__ = ["Pyramid", "SaliencyTube", "class_feature_pyramid", "saliency_tube", "scaled_parts"]

@@ -19,7 +19,7 @@ def max_pool(
     x: jax.Array,
     window: Sequence[int],
     strides: Sequence[int],
-    padding: str | Sequence[int] | None = None,
+    padding: str | Sequence[int | Pad] | None = None,
     *,
     lowering: str = "auto",
 ) -> jax.Array:
@@ -32,7 +32,8 @@ def max_pool(
       x: `[B, T, H, W, C]`.
       window: along T, H, W.
       strides: along T, H, W.
-      padding: on both sides of T, H, W; None is window // 2; "SAME" is TensorFlow's, which
+      padding: on both sides of T, H, W, or a (before, after) pair for each; None is window // 2;
+        "SAME" is TensorFlow's, which
         halves sizes that are not even upwards and pads less before than after.
       lowering: `lax` keeps the reduction one primitive; otherwise shifted maxima.
 
@@ -53,14 +54,15 @@ def max_pool(
 
 
 def _pads(
-    padding: str | Sequence[int] | None,
+    padding: str | Sequence[int | Pad] | None,
     sizes: Sequence[int],
     window: Sequence[int],
     strides: Sequence[int],
 ) -> Sequence[Pad]:
     if isinstance(padding, str):
         return lax.padtype_to_pads(sizes, window, strides, padding)
-    return [(pad, pad) for pad in (padding or [size // 2 for size in window])]
+    pads = padding or [size // 2 for size in window]
+    return [(pad, pad) if isinstance(pad, int) else pad for pad in pads]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2, 3, 4))

@@ -1,0 +1,121 @@
+"""The back-step: which channels of a layer's input its kernels rely on for a class.
+
+Stergiou et al., Class Feature Pyramids, ICCVW 2019, sections 3.1 to 3.4; thesis, section 7.5.
+Kernels and activations are averaged over space and time, multiplied, and brought to [0, 1]; what
+reaches a threshold is kept. (The papers' shifted sigmoid exceeds zero everywhere; reaching the
+threshold is what it is for, and what the authors' code does.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ALLOWED = {"class_level": ("product", "weights"), "grouped": ("inflate", "repeat")}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Where the authors' code differs from the paper.
+
+    Attributes:
+      class_level: the `product` of classifier row and activations (CFP, section 3.1), or bare
+        `weights`, brought to [0, 1] over those of all classes (code).
+      divide: products are divided by their sum first, which turns their order round where it is
+        negative (code).
+      grouped: kernels of a grouped convolution are `inflate`d with zeros (section 3.4), or each
+        element is `repeat`ed, so that it meets other channels' activations (code).
+
+    Raises:
+      ValueError: a rule is unknown.
+    """
+
+    class_level: str = "product"
+    divide: bool = False
+    grouped: str = "inflate"
+
+    def __post_init__(self) -> None:
+        for name, known in ALLOWED.items():
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise ValueError(f"{name} = {value!r}: one of {', '.join(known)}")
+
+    def class_values(self, pooled: np.ndarray, weights: np.ndarray, class_index: int) -> np.ndarray:
+        """How much a class relies on the classifier's inputs, `[channels]` in [0, 1].
+
+        Args:
+          pooled: means of the classifier's input, `[channels]`.
+          weights: of the classifier, `[classes, channels]`.
+          class_index: the class.
+        """
+        if self.class_level == "weights":
+            return normalize(weights)[class_index]
+        return normalize(weights[class_index] * pooled)
+
+    def products(self, kernels: np.ndarray, pooled: np.ndarray, groups: int = 1) -> np.ndarray:
+        """Mean kernels times mean activations, `[kernels, channels]` (CFP, eq. 3).
+
+        Args:
+          kernels: means over their window, `[kernels, channels / groups]`.
+          pooled: means of the activations over space and time, `[channels]`.
+          groups: of a grouped convolution.
+        """
+        if groups == 1:
+            return kernels * pooled
+        if self.grouped == "repeat":
+            return np.repeat(kernels, groups, axis=1) * pooled
+        inflated = np.zeros((groups, len(kernels) // groups, groups, kernels.shape[1]), np.float32)
+        own = np.arange(groups)
+        inflated[own, :, own] = kernels.reshape(groups, -1, kernels.shape[1])
+        return inflated.reshape(len(kernels), -1) * pooled
+
+    def values(self, products: np.ndarray) -> np.ndarray:
+        """Products of one kernel, or means over several, brought to [0, 1]."""
+        return normalize(products / products.sum() if self.divide else products)
+
+
+PAPER = Rules()
+CODE = Rules("weights", divide=True, grouped="repeat")
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which channels are kept.
+
+    Attributes:
+      threshold: theta, the least value, in [0, 1].
+      top: at most so many of them, the largest; None is all.
+
+    Raises:
+      ValueError: a number is out of its range.
+    """
+
+    threshold: float = 0.6
+    top: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold = {self.threshold!r}: theta is in [0, 1]")
+        if self.top is not None and self.top < 1:
+            raise ValueError(f"top = {self.top!r}: at least 1, or None for all")
+
+    def __call__(self, values: np.ndarray) -> dict[int, float]:
+        """Channels and their values, the largest first, of equal ones the lower number.
+
+        Args:
+          values: `[channels]` in [0, 1]; where all are equal nothing tells the channels apart, and
+            none is kept.
+        """
+        if values.min() == values.max():
+            return {}
+        order = np.argsort(-values, kind="stable")
+        kept = order[values[order] >= self.threshold][: self.top]
+        return {int(index): float(values[index]) for index in kept}
+
+
+def normalize(values: np.ndarray) -> np.ndarray:
+    """Values brought to [0, 1] (CFP, eq. 1); zeros where all are equal."""
+    values = np.asarray(values, np.float32)
+    spread = values.max() - values.min()
+    return (values - values.min()) / spread if spread > 0 else np.zeros_like(values)

@@ -1,0 +1,192 @@
+"""A network opened for explanation: its anatomy, and any of its values for any clip.
+
+Models come as arguments: a Flax module, or a function of variables and clip. They are traced with
+convolutions as one primitive each, and run in the forms that are fast on the machine.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from vidjax.explain.anatomy import Anatomy, read_anatomy
+from vidjax.layers.conv import conv3d
+from vidjax.layers.lowering import force_lowering
+from vidjax.layers.pooling import max_pool
+from vidjax.program import Form, Value, evaluate, read_program
+
+# Axes of [B, T, H, W, C] and [kt, kh, kw, in, out], in XLA's order of their meanings.
+_CLIP_AXES, _KERNEL_AXES = (0, 4, 1, 2, 3), (4, 3, 0, 1, 2)
+Model = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A network, read for clips of one shape.
+
+    Attributes:
+      anatomy: its layers.
+      weights: values of its variables, in the order of their leaves.
+      clip: value of its clip.
+    """
+
+    anatomy: Anatomy
+    weights: tuple[Value, ...]
+    clip: Value
+
+    def run(self, variables: Any, clip: Any, wanted: Sequence[Value]) -> list[np.ndarray]:
+        """Values of the program, float32, for one clip, in one compiled pass.
+
+        Args:
+          variables: as the model takes them.
+          clip: `[1, T, H, W, 3]`.
+          wanted: which.
+        """
+        return [np.asarray(array) for array in self._compiled(tuple(wanted))(variables, clip)]
+
+    def class_gradients(
+        self, variables: Any, clip: Any, values: Sequence[Value], class_index: int
+    ) -> list[np.ndarray]:
+        """Gradients of the class's logit with respect to values, of their shapes, float32."""
+        gradients = self._gradients(tuple(values))(variables, clip, class_index)
+        return [np.asarray(array, np.float32) for array in gradients]
+
+    @functools.cache  # noqa: B019 - as long as the reading, which is itself kept in a bounded cache
+    def _compiled(self, wanted: tuple[Value, ...]) -> Callable[..., list[jax.Array]]:
+        @jax.jit
+        def run(variables: Any, clip: jax.Array) -> list[jax.Array]:
+            return [array.astype(jnp.float32) for array in self.evaluate(variables, clip, wanted)]
+
+        return run
+
+    @functools.cache  # noqa: B019
+    def _gradients(self, values: tuple[Value, ...]) -> Callable[..., list[jax.Array]]:
+        program, logits = self.anatomy.program, self.anatomy.logits
+
+        @jax.jit
+        def gradients(variables: Any, clip: jax.Array, index: jax.Array) -> list[jax.Array]:
+            given = self._given(variables, clip)
+
+            def logit(arrays: list[jax.Array]) -> jax.Array:
+                known = given | dict(zip(values, arrays, strict=True))
+                (found,) = evaluate(program, known, [logits], FORMS)
+                return found.reshape(-1)[index].astype(jnp.float32)
+
+            return jax.grad(logit)(evaluate(program, given, values, FORMS))
+
+        return gradients
+
+    def evaluate(self, variables: Any, clip: jax.Array, wanted: Sequence[Value]) -> list[Any]:
+        """The same as `run` in its own dtypes, to be called inside a compiled function."""
+        given = self._given(variables, clip)
+        return evaluate(self.anatomy.program, given, wanted, FORMS)
+
+    def _given(self, variables: Any, clip: jax.Array) -> dict[Value, Any]:
+        leaves = jax.tree.leaves(variables)
+        return dict(zip((*self.weights, self.clip), (*leaves, clip), strict=True))
+
+
+def read(model: Model, variables: Any, clip: Any) -> Reading:
+    """Reads a network; the same one is read once for a shape of clips.
+
+    Args:
+      model: a Flax module that is applied to `(clip, train=False)`, or a function of
+        `(variables, clip)`, to logits `[1, classes]`.
+      variables: arrays, or their shapes.
+      clip: `[1, T, H, W, 3]`, an array or its shape.
+
+    Raises:
+      ValueError: the logits do not come from one classifier.
+      UnknownPrimitiveError: a primitive of the network is not known.
+    """
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), variables)
+    leaves, tree = jax.tree.flatten(shapes)
+    shape = jax.ShapeDtypeStruct(clip.shape, clip.dtype)
+    try:
+        return _read_once(model, tree, tuple(leaves), shape)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return _read(model, tree, tuple(leaves), shape)
+
+
+def _read(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> Reading:
+    with force_lowering("lax"):
+        variables = jax.tree.unflatten(tree, leaves)
+        program = read_program(functools.partial(_logits, model), variables, clip)
+    *weights, value = program.inputs
+    learnt = program.depending_on(weights)
+    given = program.depending_on(program.inputs)
+
+    def fixed(value: Value) -> np.ndarray | None:
+        return None if value in given else np.asarray(evaluate(program, {}, [value])[0])
+
+    top = type(model).__name__ if hasattr(model, "apply") else ""
+    anatomy = read_anatomy(program, value, learnt, fixed, top)
+    return Reading(anatomy, tuple(weights), value)
+
+
+_read_once = functools.lru_cache(maxsize=16)(_read)
+
+
+def as_clip(clip: Any) -> Any:
+    """One clip as `[1, T, H, W, 3]`.
+
+    Raises:
+      ValueError: it is none, or there are several.
+    """
+    clip = jnp.asarray(clip)
+    clip = clip[None] if clip.ndim == 4 else clip
+    if clip.ndim != 5 or len(clip) != 1:
+        raise ValueError(f"one clip is explained, [T, H, W, 3] or [1, T, H, W, 3]: {clip.shape}")
+    return clip
+
+
+def choose_class(logits: np.ndarray, class_index: int | None) -> int:
+    """The class asked for, or the likeliest.
+
+    Raises:
+      ValueError: there is no such class.
+    """
+    count = logits.size
+    if class_index is None:
+        return int(logits.argmax())
+    if not 0 <= class_index < count:
+        raise ValueError(f"class_index = {class_index}: the network has classes 0 to {count - 1}")
+    return int(class_index)
+
+
+def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:
+    if hasattr(model, "apply"):
+        return model.apply(variables, clip, train=False)
+    return model(variables, clip)
+
+
+def _conv(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:
+    numbers = params["dimension_numbers"]
+    axes = (tuple(spec) for spec in (numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec))
+    dilated = {*params["lhs_dilation"], *params["rhs_dilation"], params["batch_group_count"]}
+    if (*axes,) == (_CLIP_AXES, _KERNEL_AXES, _CLIP_AXES) and dilated == {1}:
+        groups = params["feature_group_count"]
+        return conv3d(x, kernel, params["window_strides"], params["padding"], groups)
+    return lax.conv_general_dilated_p.bind(x, kernel, **params)
+
+
+def _max(x: jax.Array, **params: Any) -> jax.Array:
+    windows, strides = params["window_dimensions"], params["window_strides"]
+    dilated = {*params["base_dilation"], *params["window_dilation"]}
+    whole = {windows[0], windows[-1], strides[0], strides[-1]}
+    if x.ndim == 5 and whole == {1} and dilated == {1}:
+        return max_pool(x, windows[1:4], strides[1:4], params["padding"][1:4])
+    return lax.reduce_window_max_p.bind(x, **params)
+
+
+# What XLA computes slowly on a CPU, in this project's forms.
+FORMS: Mapping[str, Form] = {"conv_general_dilated": _conv, "reduce_window_max": _max}
