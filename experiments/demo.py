@@ -18,8 +18,8 @@ from absl import flags
 from configs import demo
 from experiments import command_line
 from vidjax.data.catalog import Request
+from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
-from vidjax.data.marionette.contact_sheet import save_png
 from vidjax.training.config import Config, from_mapping
 from vidjax.training.loop import train
 from vidjax.training.predicting import predict
@@ -55,7 +55,7 @@ def main() -> int:
 
 def _draw_sheet(workdir: Path) -> Path:
     sheet = workdir / "videos.png"
-    save_png(sheet, contact_sheet([render_video(label) for label in CLASSES], CLASSES, columns=10))
+    write_png(sheet, contact_sheet([render_video(label) for label in CLASSES], CLASSES, columns=10))
     return sheet
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy, Layer, channels_first
 from vidjax.explain.back_step import PAPER, Keep, Rules, normalize
-from vidjax.explain.reading import Model, Reading, as_clip, choose_class, read
 from vidjax.explain.saliency_tubes import Size, enlarge
+from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
 
 LISTS = ("layer", "feature")
 Place = tuple[str, int]
@@ -179,34 +179,35 @@ def class_feature_pyramid(
         raise ValueError(f"mode = {mode!r}: one of {', '.join(LISTS)}")
     keep = Keep(threshold, top)
     clip = as_clip(clip)
-    reading = read(model, variables, clip)
-    if not 1 <= depth <= reading.anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {reading.anatomy.depth}")
-    logits, layers, arrays = jax.tree.map(np.asarray, measure(reading, depth)(variables, clip))
-    index = choose_class(logits, class_index)
-    climber = _Climber(reading.anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(reading.anatomy, depth), layers, strict=True))
+    network = trace_network(model, variables, clip)
+    check_class(network, class_index)
+    if not 1 <= depth <= network.anatomy.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
+    logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
+    index = int(logits.argmax()) if class_index is None else class_index
+    climber = _Climber(network.anatomy, depth, mode, keep, rules)
+    means = dict(zip(_readers(network.anatomy, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(reading.anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(network.anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
     return Pyramid(index, mode, threshold, depth, tuple(clip.shape[1:4]), kept, edges)
 
 
 @functools.lru_cache(maxsize=16)
-def measure(reading: Reading, depth: int) -> Callable[[Any, Any], Any]:
+def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     """The one compiled pass, of variables and clip.
 
     It returns the logits; for the classifier and each layer that is stepped back through, means of
     its kernels and of what it convolves; and the activations that kernels are seen in.
     """
-    anatomy = reading.anatomy
+    anatomy = network.anatomy
     layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
 
     @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
-        arrays = [x.astype(jnp.float32) for x in reading.evaluate(variables, clip, wanted)]
+        arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
         logits, rest = arrays[0], arrays[1:]
         means = [
             (layer.mean_kernel(kernel), _means(layer, data))

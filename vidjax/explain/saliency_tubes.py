@@ -7,16 +7,20 @@ channel, squared and summed, and enlarged to the clip by cubic splines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
 from vidjax.explain.anatomy import channels_first, in_space_and_time
 from vidjax.explain.back_step import normalize
-from vidjax.explain.reading import Model, Reading, as_clip, choose_class, read
+from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
 
 MODES = ("thesis", "cam")
 Size = tuple[int, int, int]
@@ -32,6 +36,7 @@ class SaliencyTube:
       volume: float32 `[T, H, W]` of the clip, in [0, 1].
       low: the same before it was enlarged, for each of the features that are pooled.
       kept: channels that are part of it, bool, likewise.
+      logits: of the clip, float32 `[classes]`, where they are known.
     """
 
     class_index: int
@@ -39,6 +44,7 @@ class SaliencyTube:
     volume: np.ndarray
     low: tuple[np.ndarray, ...]
     kept: tuple[np.ndarray, ...]
+    logits: np.ndarray | None = None
 
 
 def saliency_tube(
@@ -73,17 +79,48 @@ def saliency_tube(
     """
     check_mode(mode, tau)
     clip = as_clip(clip)
-    reading = read(model, variables, clip)
-    values = [own.value for own in reading.anatomy.pooled]
-    if not values:
+    network = trace_network(model, variables, clip)
+    check_class(network, class_index)
+    pooled = network.anatomy.pooled
+    if not pooled:
         raise ValueError(
             "a saliency tube needs a classifier over features that are pooled over space and time; "
-            f"nothing is between {reading.anatomy.classifier.name!r} and the layers before it"
+            f"nothing is between {network.anatomy.classifier.name!r} and the layers before it"
         )
-    logits, *features = reading.run(variables, clip, [reading.anatomy.logits, *values])
-    index = choose_class(logits, class_index)
-    maps, weights = _weighted(reading, variables, clip, features, index)
-    return tube_of(maps, weights, clip.shape[1:4], index, mode=mode, tau=tau)
+    wanted = -1 if class_index is None else class_index
+    logits, pairs = jax.tree.map(np.asarray, _measure(network)(variables, clip, wanted))
+    index = int(logits.argmax()) if class_index is None else class_index
+    maps = [in_space_and_time(features) for features, _ in pairs]
+    weights = [weight for _, weight in pairs]
+    tube = tube_of(maps, weights, clip.shape[1:4], index, mode=mode, tau=tau)
+    return dataclasses.replace(tube, logits=logits)
+
+
+@functools.lru_cache(maxsize=16)
+def _measure(network: TracedNetwork) -> Callable[[Any, Any, Any], Any]:
+    """Of variables, clip and class (-1: the predicted one): logits, pooled features and weights."""
+    anatomy = network.anatomy
+    values = [own.value for own in anatomy.pooled]
+
+    @jax.jit
+    def run(variables: Any, clip: jax.Array, index: jax.Array) -> Any:
+        logits, *features = network.evaluate(variables, clip, [anatomy.logits, *values])
+        chosen = jnp.where(index < 0, jnp.argmax(logits), index)
+
+        def logit(arrays: Sequence[jax.Array]) -> jax.Array:
+            known = dict(zip(values, arrays, strict=True))
+            (found,) = network.evaluate(variables, clip, [anatomy.logits], known)
+            return found.reshape(-1)[chosen].astype(jnp.float32)
+
+        pairs = [
+            [channels_first(array.astype(jnp.float32), own.axes) for array in both]
+            for own, *both in zip(anatomy.pooled, features, jax.grad(logit)(features), strict=True)
+        ]
+        return logits.reshape(-1).astype(jnp.float32), [
+            (maps, gradient.reshape(len(gradient), -1).sum(-1)) for maps, gradient in pairs
+        ]
+
+    return run
 
 
 def tube_of(
@@ -143,18 +180,3 @@ def _sum(weighted: np.ndarray, mode: str) -> np.ndarray:
     # A channel without differences shows nothing.
     scaled = (weighted - low) / np.where(spread > 0, spread, 1)
     return (scaled**2).sum(axis=0)
-
-
-def _weighted(
-    reading: Reading, variables: Any, clip: Any, features: Sequence[np.ndarray], index: int
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The features with channels in front, and their weights."""
-    pooled = reading.anatomy.pooled
-    values = [own.value for own in pooled]
-    gradients = reading.class_gradients(variables, clip, values, index)
-    maps, weights = [], []
-    for own, array, gradient in zip(pooled, features, gradients, strict=True):
-        maps.append(in_space_and_time(channels_first(array, own.axes)))
-        laid = channels_first(gradient, own.axes)
-        weights.append(laid.reshape(len(laid), -1).sum(axis=1))
-    return maps, weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -32,13 +31,3 @@ def _row(video: np.ndarray, label: str, columns: int) -> np.ndarray:
     title = np.full((16, strip.shape[1], 3), 255, np.uint8)
     cv2.putText(title, label, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1, cv2.LINE_AA)
     return np.concatenate([title, strip])
-
-
-def save_png(path: Path, image: np.ndarray) -> None:
-    """Writes an RGB picture uint8 `[H, W, 3]`.
-
-    Raises:
-      OSError: the file cannot be written.
-    """
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path} cannot be written")

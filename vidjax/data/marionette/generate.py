@@ -13,9 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-import numpy as np
-
+from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_video
 
@@ -133,18 +131,6 @@ def _make(job: _Job) -> None:
     unfinished = job.file.with_suffix(".part")
     write_mp4(unfinished, frames, spec.fps)
     os.replace(unfinished, job.file)
-
-
-def write_mp4(path: Path, frames: np.ndarray, fps: int) -> None:
-    """Writes uint8 `[T, H, W, 3]` as H.264; one thread, so that equal frames give equal bytes."""
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "18", "preset": "veryfast", "threads": "1"}
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
 
 
 def _write_manifest(path: Path, jobs: list[_Job]) -> None:

@@ -7,7 +7,7 @@ convolutions as one primitive each, and run in the forms that are fast on the ma
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ Model = Any
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class TracedNetwork:
     """A network, read for clips of one shape.
 
     Attributes:
@@ -41,51 +41,22 @@ class Reading:
     weights: tuple[Value, ...]
     clip: Value
 
-    def run(self, variables: Any, clip: Any, wanted: Sequence[Value]) -> list[np.ndarray]:
-        """Values of the program, float32, for one clip, in one compiled pass.
+    def evaluate(
+        self,
+        variables: Any,
+        clip: Any,
+        wanted: Sequence[Value],
+        known: Mapping[Value, Any] | None = None,
+    ) -> list[Any]:
+        """Values of the program for one clip; belongs inside a compiled function.
 
         Args:
           variables: as the model takes them.
           clip: `[1, T, H, W, 3]`.
           wanted: which.
+          known: arrays that stand in for what the network would compute.
         """
-        return [np.asarray(array) for array in self._compiled(tuple(wanted))(variables, clip)]
-
-    def class_gradients(
-        self, variables: Any, clip: Any, values: Sequence[Value], class_index: int
-    ) -> list[np.ndarray]:
-        """Gradients of the class's logit with respect to values, of their shapes, float32."""
-        gradients = self._gradients(tuple(values))(variables, clip, class_index)
-        return [np.asarray(array, np.float32) for array in gradients]
-
-    @functools.cache  # noqa: B019 - as long as the reading, which is itself kept in a bounded cache
-    def _compiled(self, wanted: tuple[Value, ...]) -> Callable[..., list[jax.Array]]:
-        @jax.jit
-        def run(variables: Any, clip: jax.Array) -> list[jax.Array]:
-            return [array.astype(jnp.float32) for array in self.evaluate(variables, clip, wanted)]
-
-        return run
-
-    @functools.cache  # noqa: B019
-    def _gradients(self, values: tuple[Value, ...]) -> Callable[..., list[jax.Array]]:
-        program, logits = self.anatomy.program, self.anatomy.logits
-
-        @jax.jit
-        def gradients(variables: Any, clip: jax.Array, index: jax.Array) -> list[jax.Array]:
-            given = self._given(variables, clip)
-
-            def logit(arrays: list[jax.Array]) -> jax.Array:
-                known = given | dict(zip(values, arrays, strict=True))
-                (found,) = evaluate(program, known, [logits], FORMS)
-                return found.reshape(-1)[index].astype(jnp.float32)
-
-            return jax.grad(logit)(evaluate(program, given, values, FORMS))
-
-        return gradients
-
-    def evaluate(self, variables: Any, clip: jax.Array, wanted: Sequence[Value]) -> list[Any]:
-        """The same as `run` in its own dtypes, to be called inside a compiled function."""
-        given = self._given(variables, clip)
+        given = self._given(variables, clip) | dict(known or {})
         return evaluate(self.anatomy.program, given, wanted, FORMS)
 
     def _given(self, variables: Any, clip: jax.Array) -> dict[Value, Any]:
@@ -93,7 +64,7 @@ class Reading:
         return dict(zip((*self.weights, self.clip), (*leaves, clip), strict=True))
 
 
-def read(model: Model, variables: Any, clip: Any) -> Reading:
+def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
     """Reads a network; the same one is read once for a shape of clips.
 
     Args:
@@ -110,14 +81,14 @@ def read(model: Model, variables: Any, clip: Any) -> Reading:
     leaves, tree = jax.tree.flatten(shapes)
     shape = jax.ShapeDtypeStruct(clip.shape, clip.dtype)
     try:
-        return _read_once(model, tree, tuple(leaves), shape)
+        return _trace_once(model, tree, tuple(leaves), shape)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _read(model, tree, tuple(leaves), shape)
+        return _trace(model, tree, tuple(leaves), shape)
 
 
-def _read(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> Reading:
+def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedNetwork:
     with force_lowering("lax"):
         variables = jax.tree.unflatten(tree, leaves)
         program = read_program(functools.partial(_logits, model), variables, clip)
@@ -130,10 +101,10 @@ def _read(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> Readin
 
     top = type(model).__name__ if hasattr(model, "apply") else ""
     anatomy = read_anatomy(program, value, learnt, fixed, top)
-    return Reading(anatomy, tuple(weights), value)
+    return TracedNetwork(anatomy, tuple(weights), value)
 
 
-_read_once = functools.lru_cache(maxsize=16)(_read)
+_trace_once = functools.lru_cache(maxsize=16)(_trace)
 
 
 def as_clip(clip: Any) -> Any:
@@ -149,18 +120,15 @@ def as_clip(clip: Any) -> Any:
     return clip
 
 
-def choose_class(logits: np.ndarray, class_index: int | None) -> int:
-    """The class asked for, or the likeliest.
+def check_class(network: TracedNetwork, class_index: int | None) -> None:
+    """Refuses a class that is none.
 
     Raises:
-      ValueError: there is no such class.
+      ValueError: names the number and those there are.
     """
-    count = logits.size
-    if class_index is None:
-        return int(logits.argmax())
-    if not 0 <= class_index < count:
+    count = network.anatomy.logits.shape[-1]
+    if class_index is not None and not 0 <= class_index < count:
         raise ValueError(f"class_index = {class_index}: the network has classes 0 to {count - 1}")
-    return int(class_index)
 
 
 def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:

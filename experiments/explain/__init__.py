@@ -1,0 +1,1 @@
+"""Shows what trained networks rely on."""

@@ -1,0 +1,70 @@
+r"""Shows what trained networks rely on, for one video or for a whole split.
+
+Methods for a video (--video):
+  tubes      Saliency Tubes: where the network looks for the class that it answers, or for others;
+             with Class Regularization also stage by stage. Writes tubes.mp4, .gif, .png and .html.
+  pyramid    Class Feature Pyramids: which kernels speak for the class, layer by layer. Writes
+             pyramid.json, .png and .html, and layers.mp4, .gif and .png.
+Several runs, or several classes, are shown side by side. The HTML pages open offline.
+
+Methods for the evaluation split:
+  frequency  accuracy over the scale of the low frequencies (circles) and of the high frequencies
+             (triangles) of the features, one scaled while the other is unchanged, where Random Mean
+             Scaling has its places: figure 1 of its paper with one run, figure 4 with several.
+             Writes frequency.csv and frequency.png.
+  gates      how many clips open each temporal gate (srtg), also in networks that were trained
+             without testing them, and what the runs have logged of it. Writes gates.csv,
+             gates_training.csv and gates.png.
+
+Examples:
+  python -m experiments.explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
+  python -m experiments.explain --workdir=runs/demo --video=my.mp4 --method=pyramid \
+      --classes=sit_down,stand_up --depth=4 --threshold=0.65 --output=seen/pair
+  python -m experiments.explain --workdir=runs/plain,runs/rms --method=frequency \
+      --scales=0,0.5,1,1.5,2 --output=explained/rms
+  python -m experiments.explain --workdir=runs/srtg --method=gates --output=explained/srtg
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from experiments import command_line
+from experiments.explain.frequency import explain_frequency
+from experiments.explain.gates import explain_gates
+from experiments.explain.video import explain_pyramid, explain_tubes
+from vidjax.training.config import nearest
+from vidjax.training.reporting import ProgressLine
+
+_WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
+_METHOD = flags.DEFINE_string("method", None, "how to explain: tubes, pyramid, frequency or gates")
+_OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
+flags.mark_flags_as_required(["workdir", "method", "output"])
+
+Method = Callable[[Sequence[Path], Path, ProgressLine], list[Path]]
+METHODS: Mapping[str, Method] = {
+    "frequency": explain_frequency,
+    "gates": explain_gates,
+    "pyramid": explain_pyramid,
+    "tubes": explain_tubes,
+}
+
+
+def main() -> None:
+    """Explains and names the files written."""
+    if _METHOD.value not in METHODS:
+        raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
+    runs = list(dict.fromkeys(map(Path, _WORKDIR.value)))
+    if not runs:
+        raise ValueError("--workdir names no run")
+    with ProgressLine() as progress:
+        files = METHODS[_METHOD.value](runs, Path(_OUTPUT.value), progress)
+    for file in files:
+        print(f"  {file}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

@@ -1,0 +1,90 @@
+"""How accuracy depends on the scale of low and of high frequencies."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import flags
+
+from experiments.explain.files import new_files
+from experiments.explain.settings import CHECKPOINT
+from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
+from vidjax.explain.frequency_report import draw_points
+from vidjax.explain.rows import write_rows
+from vidjax.training.config import Config, from_mapping
+from vidjax.training.experiment import Experiment
+from vidjax.training.network import Network
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.restoring import restore
+from vidjax.training.scoring import Scorer
+from vidjax.training.workdir import read_config
+
+_SCALES = flags.DEFINE_list(
+    "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"
+)
+
+
+def explain_frequency(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+    """Scales the parts of the features in the networks of the runs."""
+    scales = _scales(_SCALES.value)
+    table, picture = files = new_files(output, "frequency.csv", "frequency.png")
+    # All runs are opened before the first is scored: what does not fit is said at once.
+    opened = [(run, *_open(run, progress)) for run in runs]
+    output.mkdir(parents=True, exist_ok=True)
+    points = [point for each in opened for point in _curves(*each, scales, progress)]
+    write_rows(table, Point, points)
+    draw_points(points).savefig(picture, dpi=110, bbox_inches="tight")
+    return files
+
+
+def _scales(texts: Sequence[str]) -> list[float]:
+    try:
+        scales = sorted({float(text) for text in texts})
+    except ValueError:
+        scales = []
+    if not scales or not all(map(math.isfinite, scales)):
+        raise ValueError(f"--scales={','.join(texts)}: numbers are due, such as 0,0.5,1,1.5,2")
+    return scales
+
+
+def _open(run: Path, progress: ProgressLine) -> tuple[Scorer, Any]:
+    """What scores the run's videos, given variables and factors, and the run's variables."""
+    config = _with_places(from_mapping(read_config(run)))
+    experiment = Experiment.open(config, progress.count)
+    scorer = Scorer(experiment, _scaled(experiment.network))
+    _, state = restore(experiment.network, run, CHECKPOINT.value)
+    return scorer, state.variables
+
+
+def _with_places(config: Config) -> Config:
+    """A network trained without Random Mean Scaling gets its places; they hold no parameters."""
+    places = config.model.options.get("random_scaling")
+    options = {**config.model.options, "random_scaling": {} if places is None else places}
+    return dataclasses.replace(config, model=dataclasses.replace(config.model, options=options))
+
+
+def _scaled(network: Network) -> Callable[[Any, jax.Array], jax.Array]:
+    """The network's probabilities, given its variables and both factors, as traced numbers."""
+
+    def probabilities(given: Any, clip: jax.Array) -> jax.Array:
+        variables, factors = given
+        with scaled_parts(*factors):
+            return network.probabilities(variables, clip)
+
+    return probabilities
+
+
+def _curves(
+    run: Path, scorer: Scorer, variables: Any, scales: Sequence[float], progress: ProgressLine
+) -> list[Point]:
+    settings = settings_of(scales)
+    scores, labels = scorer.score_each(
+        [(variables, setting.factors) for setting in settings],
+        lambda done, total: progress.show(f"{run}: {done}/{total}", final=done == total),
+    )
+    return points_of(str(run), settings, scores, labels)

@@ -1,0 +1,64 @@
+"""How many clips open each temporal gate."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from experiments.explain.files import new_files
+from experiments.explain.settings import CHECKPOINT
+from vidjax.data.transforms import normalize
+from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
+from vidjax.explain.gates_report import draw_gates
+from vidjax.explain.rows import write_rows
+from vidjax.training.config import from_mapping
+from vidjax.training.experiment import Experiment
+from vidjax.training.network import Network
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.restoring import restore
+from vidjax.training.scoring import Scorer
+from vidjax.training.workdir import read_config
+
+
+def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+    """Tests the gates in the networks of the runs."""
+    table, training, picture = files = new_files(
+        output, "gates.csv", "gates_training.csv", "gates.png"
+    )
+    states = [state for run in runs for state in _gates(run, progress)]
+    logs = [log for run in runs for log in read_log(run, str(run))]
+    output.mkdir(parents=True, exist_ok=True)
+    write_rows(table, GateState, states)
+    write_rows(training, GateLog, logs)
+    draw_gates(states, logs).savefig(picture, dpi=110, bbox_inches="tight")
+    return files
+
+
+def _gates(run: Path, progress: ProgressLine) -> list[GateState]:
+    """The gates of a run's network on its evaluation split."""
+    config = from_mapping(read_config(run))
+    experiment = Experiment.open(config, progress.count)
+    network = experiment.network
+    # As it was trained there may be a warm-up, or no test at all.
+    options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}
+    model = dataclasses.replace(config.model, options=options)
+    tested = Network.of(dataclasses.replace(config, model=model), network.classes).module
+    _, state = restore(network, run, CHECKPOINT.value)
+    clip = jax.ShapeDtypeStruct((1, *network.clip_shape), jnp.float32)
+    names = list(jax.eval_shape(partial(gates_of, tested), state.variables, clip))
+
+    def forward(variables: Any, crops: jax.Array) -> jax.Array:
+        flat = normalize(crops.reshape(-1, *crops.shape[2:]), network.mean, network.std)
+        return gate_scores(tested, variables, flat).reshape(*crops.shape[:2], -1)
+
+    scores, _ = Scorer(experiment, forward, width=len(names)).score(
+        state.variables,
+        lambda done, total: progress.show(f"{run}: {done}/{total}", final=done == total),
+    )
+    return states_of(str(run), names, scores)

@@ -1,0 +1,149 @@
+"""What explanations of tiny networks have to be, worked out in NumPy.
+
+A network is a function of the array library, of `conv(name, x)`, of a clip and of its weights, so
+that it runs in JAX as well as in NumPy.
+"""
+
+from collections import Counter
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+from scipy import ndimage
+
+SIZE = (5, 9, 10)
+LAST = ("NDHWC", "DHWIO", "NDHWC")
+
+
+def normal(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+CLIP = normal(0, 1, *SIZE, 3)
+
+
+def enlarged(volume):
+    factors = [size / small for size, small in zip(SIZE, volume.shape, strict=True)]
+    volume = ndimage.zoom(volume, factors, order=3, mode="mirror")
+    return (volume - volume.min()) / np.ptp(volume)
+
+
+def kernels_of(seed, classes=3, **channels):
+    """Kernels 3x3x3, two numbers of channels a name, and the rows of `head`."""
+    weights = {
+        name: normal(seed + place, 3, 3, 3, *pair) / 5
+        for place, (name, pair) in enumerate(channels.items())
+        if name != "head"
+    }
+    return weights | {"head": normal(seed + 99, channels["head"], classes)}
+
+
+def convolve(x, kernel):
+    pads = [(0, 0), *((size // 2, size // 2) for size in kernel.shape[:3]), (0, 0)]
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, pads), kernel.shape[:3], (1, 2, 3))
+    return np.einsum("nthwiabc,abcio->nthwo", windows, kernel, optimize=True)
+
+
+def keep(products, threshold, top):
+    if np.ptp(products) == 0:
+        return {}
+    shares = (products - products.min()) / np.ptp(products)
+    largest = np.argsort(-shares)[:top]
+    return {int(i): shares[i] for i in largest if shares[i] >= threshold}
+
+
+def levels_of(makers):
+    """Longest ways to the classifier; `makers` has those who are near it first."""
+    levels = {"": 0}
+    for name, sources in makers.items():
+        for source, _, _ in sources:
+            levels[source] = max(levels.get(source, 0), levels[name] + 1)
+    return levels
+
+
+def answer(weights, inputs, makers, threshold, depth=3, mode="layer", top=None, class_index=0):
+    """Lists of the class and of each kernel: `{place: {place: weight}}`."""
+    levels = levels_of(makers)
+    counts, edges = Counter({("", class_index): 1}), {}
+    for name in sorted(levels, key=levels.get):
+        kernels = sorted(kernel for layer, kernel in counts if layer == name)
+        if not kernels or levels[name] >= depth:
+            continue
+        rows = weights[name or "head"]
+        rows = rows.mean((0, 1, 2)) if name else rows
+        pooled = inputs[name or "head"].reshape(-1, rows.shape[0]).mean(0)
+        lists = {kernel: rows[:, kernel] * pooled for kernel in kernels}
+        if mode == "layer":
+            connections = [counts[name, kernel] for kernel in kernels]
+            merged = np.average(list(lists.values()), axis=0, weights=connections)
+            lists = dict.fromkeys(kernels, merged)
+        for kernel, products in lists.items():
+            edges[name, kernel] = {
+                (source, i - first): share
+                for i, share in keep(products, threshold, top).items()
+                for source, first, size in makers[name]
+                if first <= i < first + size and levels[source] <= depth
+            }
+            counts.update(edges[name, kernel].keys())
+    return edges
+
+
+def lists_of(pyramid):
+    assert all(len(dict(edges)) == len(edges) for edges in pyramid.edges.values())
+    return {place: dict(edges) for place, edges in pyramid.edges.items() if edges}
+
+
+def assert_same_lists(found, wanted):
+    wanted = {place: edges for place, edges in wanted.items() if edges}
+    assert found.keys() == wanted.keys()
+    for place, edges in wanted.items():
+        assert found[place] == pytest.approx(edges, abs=1e-4), place
+
+
+def check(pyramid, edges, makers):
+    """Lists, and what is said of layers, are those of the answer."""
+    assert_same_lists(lists_of(pyramid), edges)
+    leading = [edge for own in edges.values() for edge in own.items()]
+    levels = levels_of(makers)
+    assert {layer.name for layer in pyramid.layers} == {name for (name, _), _ in leading}
+    assert [layer.level for layer in pyramid.layers] == sorted(
+        levels[x.name] for x in pyramid.layers
+    )
+    for layer in pyramid.layers:
+        own = [(kernel, share) for (name, kernel), share in leading if name == layer.name]
+        counts = Counter(kernel for kernel, _ in own)
+        kernels = sorted(counts)
+        largest = [max(share for number, share in own if number == kernel) for kernel in kernels]
+        assert layer.level == levels[layer.name]
+        assert layer.kernels.tolist() == kernels
+        assert layer.counts.tolist() == [counts[kernel] for kernel in kernels]
+        np.testing.assert_allclose(layer.weights, largest, atol=1e-4)
+
+
+def function_of(network):
+    def apply(weights, clip):
+        def conv(name, x):
+            kernel = weights[name]
+            with jax.named_scope(name):
+                groups = x.shape[-1] // kernel.shape[-2]
+                return lax.conv_general_dilated(
+                    x, kernel, (1, 1, 1), "SAME", None, None, LAST, feature_group_count=groups
+                )
+
+        return network(jnp, conv, clip, weights) @ weights["head"]
+
+    return apply
+
+
+def inputs_of(network, weights):
+    """What each layer, and the classifier, gets."""
+    inputs = {}
+
+    def conv(name, x):
+        inputs[name] = x
+        return convolve(x, weights[name])
+
+    inputs["head"] = network(np, conv, CLIP, weights)
+    return inputs

@@ -1,0 +1,48 @@
+"""Writing videos, animations and pictures."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from PIL import Image
+
+
+def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
+    """Writes uint8 `[T, H, W, 3]` as H.264; one thread, so that equal frames give equal bytes.
+
+    A size that is not even, which the codec does not take, grows by a row or column.
+    """
+    height, width = frames.shape[1:3]
+    odd = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
+    frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
+    rate = Fraction(fps).limit_denominator(1001)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": "18", "preset": "veryfast", "threads": "1"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def write_gif(path: Path, frames: np.ndarray, fps: float) -> None:
+    """Writes uint8 `[T, H, W, 3]` as an animation that repeats."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    # Browsers play what is faster than 20 ms a frame slowly instead.
+    duration = max(20, round(1000 / fps))
+    first.save(path, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Writes an RGB picture uint8 `[H, W, 3]`.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+        raise OSError(f"{path} cannot be written")

@@ -1,0 +1,86 @@
+"""Class feature pyramids as JSON: the tree, with lists of children that kernels share once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+
+
+def to_json(pyramid: Pyramid) -> str:
+    """A pyramid without its activations.
+
+    `lists` are lists of children, each `[layer, kernel, weight]`; the first is that of the class.
+    `layers` lists what was kept; a kernel's `list` is the number of its children's.
+    """
+    lists = list({id(edges): edges for edges in pyramid.edges.values()}.values())
+    numbers = {id(edges): number for number, edges in enumerate(lists)}
+    text: dict[str, Any] = {
+        "class_index": pyramid.class_index,
+        "mode": pyramid.mode,
+        "threshold": pyramid.threshold,
+        "depth": pyramid.depth,
+        "clip": list(pyramid.size),
+        "lists": [[[*place, weight] for place, weight in edges] for edges in lists],
+        "layers": [
+            {
+                "name": layer.name,
+                "level": layer.level,
+                "kernels": [
+                    {
+                        "kernel": int(kernel),
+                        "weight": float(layer.weights[place]),
+                        "count": int(layer.counts[place]),
+                        "list": numbers.get(id(pyramid.edges.get((layer.name, int(kernel))))),
+                    }
+                    for place, kernel in enumerate(layer.kernels)
+                ],
+            }
+            for layer in pyramid.layers
+        ],
+    }
+    return json.dumps(text) + "\n"
+
+
+def from_json(text: str) -> Pyramid:
+    """The pyramid that `to_json` wrote; nothing in it is seen in space and time.
+
+    Raises:
+      ValueError: it is another kind of file.
+    """
+    given = json.loads(text)
+    try:
+        lists = [
+            tuple(((layer, kernel), weight) for layer, kernel, weight in edges)
+            for edges in given["lists"]
+        ]
+        edges = {("", given["class_index"]): lists[0]}
+        for layer in given["layers"]:
+            for own in layer["kernels"]:
+                if own["list"] is not None:
+                    edges[layer["name"], own["kernel"]] = lists[own["list"]]
+        return Pyramid(
+            class_index=given["class_index"],
+            mode=given["mode"],
+            threshold=given["threshold"],
+            depth=given["depth"],
+            size=tuple(given["clip"]),
+            layers=tuple(map(_kept, given["layers"])),
+            edges=edges,
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"this JSON is no class feature pyramid: {error!r}") from error
+
+
+def _kept(layer: dict[str, Any]) -> KeptLayer:
+    kernels = layer["kernels"]
+    return KeptLayer(
+        layer["name"],
+        layer["level"],
+        np.array([own["kernel"] for own in kernels], int),
+        np.array([own["weight"] for own in kernels], np.float32),
+        np.array([own["count"] for own in kernels], int),
+    )

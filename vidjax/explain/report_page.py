@@ -1,0 +1,110 @@
+"""One HTML file that opens offline: a slider over time; tubes, layers, kernels, their children."""
+
+from __future__ import annotations
+
+import base64
+import importlib.resources
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vidjax.data.transforms import encode_jpeg
+from vidjax.explain.back_step import normalize
+from vidjax.explain.class_feature_pyramids import KeptLayer, Place, Pyramid
+from vidjax.explain.pyramid_figure import strongest
+
+TILES = 24
+# A layer's heat is shown no finer: a page has to stay small enough to be sent.
+FINEST = 28
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One explanation; several stand side by side.
+
+    Attributes:
+      title: such as the network and the class.
+      frames: the clip, uint8 `[T, H, W, 3]`.
+      tube: `[T, H, W]` in [0, 1].
+      pyramid: of the same clip; None shows the tube alone.
+    """
+
+    title: str
+    frames: np.ndarray
+    tube: np.ndarray
+    pyramid: Pyramid | None = None
+
+
+def page(title: str, panels: Sequence[Panel], fps: float) -> str:
+    """The page's text.
+
+    Args:
+      title: above all.
+      panels: side by side.
+      fps: of the clips.
+    """
+    data = {"title": title, "fps": fps, "panels": [_panel(own) for own in panels]}
+    # A title must not end the script that the data stand in.
+    text = json.dumps(data).replace("<", "\\u003c")
+    template = importlib.resources.files(__package__).joinpath("page.html")
+    return template.read_text(encoding="utf-8").replace("@DATA@", text)
+
+
+def _panel(panel: Panel) -> dict[str, Any]:
+    return {
+        "title": panel.title,
+        "frames": [_text(encode_jpeg(frame, 85)) for frame in panel.frames],
+        "heat": _heat(panel.tube),
+        "layers": _layers(panel.pyramid) if panel.pyramid else [],
+    }
+
+
+def _layers(pyramid: Pyramid) -> list[dict[str, Any]]:
+    shown = {layer.name: strongest(layer, TILES) for layer in pyramid.layers}
+    places: dict[Place, tuple[int, int]] = {
+        (layer.name, int(layer.kernels[place])): (row, column)
+        for row, layer in enumerate(pyramid.layers)
+        for column, place in enumerate(shown[layer.name])
+    }
+    return [_layer(pyramid, layer, shown[layer.name], places) for layer in pyramid.layers]
+
+
+def _layer(
+    pyramid: Pyramid, layer: KeptLayer, shown: np.ndarray, places: dict[Place, tuple[int, int]]
+) -> dict[str, Any]:
+    tiles = []
+    for place in shown:
+        kernel = int(layer.kernels[place])
+        edges = pyramid.edges.get((layer.name, kernel), ())
+        tiles.append(
+            {
+                "kernel": kernel,
+                "weight": float(layer.weights[place]),
+                "count": int(layer.counts[place]),
+                "heat": None if layer.maps is None else _heat(layer.maps[place]),
+                "relies": len(edges),
+                "children": [places[child] for child, _ in edges if child in places],
+            }
+        )
+    total = None if layer.maps is None else np.tensordot(layer.counts, layer.maps, 1)
+    return {
+        "name": layer.name,
+        "level": layer.level,
+        "kept": len(layer.kernels),
+        "heat": None if total is None else _heat(total),
+        "tiles": tiles,
+    }
+
+
+def _heat(volume: np.ndarray) -> dict[str, Any]:
+    steps = [-(-size // FINEST) for size in volume.shape]
+    small = volume[:, :: steps[1], :: steps[2]]
+    levels = (255 * normalize(small)).round().astype(np.uint8)
+    return {"size": levels.shape, "data": _text(levels.tobytes())}
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,135 @@
+"""What a trained run's network sees in a video file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from vidjax.data.transforms import normalize
+from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
+from vidjax.explain.regularized_tubes import stage_tubes
+from vidjax.explain.report_page import Panel
+from vidjax.explain.saliency_tubes import SaliencyTube, saliency_tube
+from vidjax.training.config import Config, from_mapping, nearest
+from vidjax.training.network import Network
+from vidjax.training.predicting import as_record
+from vidjax.training.restoring import restore
+from vidjax.training.workdir import read_classes, read_config
+
+
+@dataclass(frozen=True)
+class OpenClip:
+    """A run's network and the middle clip of a video, its centre.
+
+    Attributes:
+      network: of the run.
+      variables: of a checkpoint.
+      frames: uint8 `[T, S, S, 3]`, as the network's evaluation crops them.
+      fps: frames a second of the clip, its stride counted.
+    """
+
+    network: Network
+    variables: Any
+    frames: np.ndarray
+    fps: float
+
+    @property
+    def clip(self) -> jax.Array:
+        """What the network gets, `[1, T, S, S, 3]`."""
+        return normalize(self.frames[None], self.network.mean, self.network.std)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An explanation of a clip.
+
+    Attributes:
+      label: name of the class.
+      probability: that the network gives it.
+      frames: of the clip, uint8 `[T, S, S, 3]`.
+      tube: of the class.
+      stages: tubes by stage, where the network has Class Regularization.
+      pyramid: of the class, where it was asked for.
+    """
+
+    label: str
+    probability: float
+    frames: np.ndarray
+    tube: SaliencyTube
+    stages: dict[str, SaliencyTube]
+    pyramid: Pyramid | None = None
+
+    @property
+    def title(self) -> str:
+        """Class and probability."""
+        return f"{self.label} ({self.probability:.1%})"
+
+    def panel(self, title: str = "") -> Panel:
+        """For a page."""
+        return Panel(title or self.title, self.frames, self.tube.volume, self.pyramid)
+
+
+def open_clip(
+    workdir: Path, video: Path, checkpoint: str = "last", config: Config | None = None
+) -> OpenClip:
+    """Opens a run and a video.
+
+    Args:
+      workdir: the run's directory.
+      video: a file.
+      checkpoint: a step, `best` or `last`.
+      config: the run's configuration; None reads it.
+
+    Raises:
+      ValueError: the run, the checkpoint or the video cannot be read.
+    """
+    workdir, video = Path(workdir), Path(video)
+    config = config or from_mapping(read_config(workdir))
+    record = as_record(video, config)
+    network = Network.of(config, read_classes(workdir))
+    _, state = restore(network, workdir, checkpoint)
+    views = dataclasses.replace(network.views, clips=1, crops=1)
+    (frames,) = views.cut(record, 0)
+    return OpenClip(network, state.variables, frames, record.fps / config.clip.stride)
+
+
+def see(
+    opened: OpenClip,
+    label: str | None = None,
+    *,
+    tube: dict[str, Any] | None = None,
+    pyramid: dict[str, Any] | None = None,
+) -> Seen:
+    """Explains a clip.
+
+    Args:
+      opened: a network and a clip.
+      label: name of the class; None is the predicted one.
+      tube: settings of `saliency_tube`.
+      pyramid: settings of `class_feature_pyramid`; None does without one.
+
+    Raises:
+      ValueError: there is no such class, or the network cannot be explained so.
+    """
+    classes, model = opened.network.classes, opened.network.module
+    if label is not None and label not in classes:
+        raise ValueError(f"class {label!r} is unknown: {nearest(label, classes)}")
+    index = None if label is None else classes.index(label)
+    given = (model, opened.variables, opened.clip)
+    found = saliency_tube(*given, index, **(tube or {}))
+    assert found.logits is not None
+    chances = np.asarray(jax.nn.softmax(found.logits))
+    index = found.class_index
+    return Seen(
+        classes[index],
+        float(chances[index]),
+        opened.frames,
+        found,
+        stage_tubes(*given, index, **(tube or {})),
+        None if pyramid is None else class_feature_pyramid(*given, index, **pyramid),
+    )
