@@ -1,31 +1,56 @@
 """Names the action in a video file: the five likeliest classes and their probabilities.
 
-Example:
+With --explain it also shows where the network looked and which kernels spoke for the class: a page
+that opens offline, overlay videos and pictures, in --output or a new folder of the run.
+
+Examples:
   python -m experiments.predict --workdir=runs/demo --video=my.mp4
+  python -m experiments.predict --workdir=runs/demo --video=my.mp4 --explain
 """
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from absl import flags
 
 from experiments import command_line
+from experiments.explain import settings
+from experiments.explain.pictures import write_pyramid
 from vidjax.training.config import from_mapping
+from vidjax.training.explaining import open_clip, see
 from vidjax.training.predicting import predict
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _VIDEO = flags.DEFINE_string("video", None, "a video file")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
+_EXPLAIN = flags.DEFINE_bool("explain", False, "show where it looked")
+_OUTPUT = flags.DEFINE_string("output", None, "--explain: folder for its files")
+flags.adopt_module_key_flags(settings)
 flags.mark_flags_as_required(["workdir", "video"])
 _CONFIG = command_line.config_of_workdir()
 
 
 def main() -> None:
-    """Prints the top five."""
-    config, workdir = from_mapping(_CONFIG.value), Path(_WORKDIR.value)
-    for name, probability in predict(config, workdir, _CHECKPOINT.value, Path(_VIDEO.value)):
+    """Prints the top five, and the files of the explanation."""
+    config, workdir, video = from_mapping(_CONFIG.value), Path(_WORKDIR.value), Path(_VIDEO.value)
+    checkpoint = settings.CHECKPOINT.value
+    for name, probability in predict(config, workdir, checkpoint, video):
         print(f"{probability:7.2%}  {name}")
+    if _EXPLAIN.value:
+        opened = open_clip(workdir, video, checkpoint, config)
+        output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(workdir, video)
+        seen = see(opened, pyramid={})
+        for file in write_pyramid(output, {seen.title: seen}, opened.fps, video):
+            print(f"  {file}")
+
+
+def _new_folder(workdir: Path, video: Path) -> Path:
+    """A folder of the run for this video that is not there yet."""
+    names = (f"{video.stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
+    return next(
+        workdir / "explain" / name for name in names if not (workdir / "explain" / name).exists()
+    )
 
 
 if __name__ == "__main__":

@@ -27,3 +27,5 @@ def test_quickstart_runs_and_predicts(tmp_path, monkeypatch):
     lines = outputs[4].splitlines()
     assert len(lines) == 6
     assert all("%" in line for line in lines[1:])
+    (shown,) = notebook.cells[-1]["outputs"]
+    assert shown["data"]["text/html"].startswith("<iframe srcdoc=")

@@ -33,23 +33,23 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line
-from experiments.explain.frequency import explain_frequency
-from experiments.explain.gates import explain_gates
-from experiments.explain.video import explain_pyramid, explain_tubes
+from experiments.explain import frequency, gates, settings, video
 from vidjax.training.config import nearest
 from vidjax.training.reporting import ProgressLine
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
 _METHOD = flags.DEFINE_string("method", None, "how to explain: tubes, pyramid, frequency or gates")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
+for _module in (frequency, settings, video):
+    flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["workdir", "method", "output"])
 
 Method = Callable[[Sequence[Path], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
-    "frequency": explain_frequency,
-    "gates": explain_gates,
-    "pyramid": explain_pyramid,
-    "tubes": explain_tubes,
+    "frequency": frequency.explain_frequency,
+    "gates": gates.explain_gates,
+    "pyramid": video.explain_pyramid,
+    "tubes": video.explain_tubes,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import importlib.resources
 import json
 from collections.abc import Sequence
@@ -51,6 +52,12 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
     text = json.dumps(data).replace("<", "\\u003c")
     template = importlib.resources.files(__package__).joinpath("page.html")
     return template.read_text(encoding="utf-8").replace("@DATA@", text)
+
+
+def embed(text: str, height: int = 900) -> str:
+    """A page as a frame inside another, such as a notebook's, with so many pixels of height."""
+    quoted = html.escape(text)
+    return f'<iframe srcdoc="{quoted}" width="100%" height="{height}" style="border:0"></iframe>'
 
 
 def _panel(panel: Panel) -> dict[str, Any]:

@@ -1,0 +1,134 @@
+"""Pictures, JSON and the page of explanations, from pyramids that are only written down."""
+
+import base64
+import json
+import re
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+from vidjax.explain.pyramid_figure import draw_pyramid, strongest
+from vidjax.explain.pyramid_json import from_json, to_json
+from vidjax.explain.render import heat, overlay, write_heat
+from vidjax.explain.report_page import Panel, embed, page
+
+RNG = np.random.default_rng(0)
+SIZE = (6, 21, 33)
+FRAMES = RNG.integers(0, 255, (*SIZE, 3), np.uint8)
+VOLUME = np.linspace(0, 1, np.prod(SIZE), dtype=np.float32).reshape(SIZE)
+
+
+def layer(name, level, kernels):
+    count = len(kernels)
+    weights = np.linspace(1, 0.6, count, dtype=np.float32)
+    maps = RNG.random((count, 2, 3, 5), np.float32)
+    return KeptLayer(name, level, np.array(kernels), weights, np.arange(1, count + 1), maps)
+
+
+@pytest.fixture(scope="module")
+def pyramid():
+    shared = ((("conv1", 5), 0.9), (("conv1", 2), 0.7))
+    edges = {
+        ("", 4): ((("conv2", 3), 1.0), (("conv2", 1), 0.6)),
+        ("conv2", 3): shared,
+        ("conv2", 1): shared,
+    }
+    layers = (layer("conv2", 1, [1, 3]), layer("conv1", 2, [2, 5]))
+    return Pyramid(4, "layer", 0.6, 2, SIZE, layers, edges)
+
+
+def test_heat_goes_from_blue_to_red():
+    colours = heat(np.array([[[0.0, 0.5, 1.0]]]))[0, 0].astype(int)
+    assert colours[0].argmax() == 2
+    assert colours[2].argmax() == 0
+    assert colours[1].argmax() == 1
+
+
+def test_an_overlay_is_half_heat_and_half_frame():
+    found = overlay(FRAMES, VOLUME)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, heat(VOLUME) // 2 + FRAMES // 2)
+    with pytest.raises(ValueError, match=r"\(6, 21, 33\) and heat \(5, 21, 33\) differ"):
+        overlay(FRAMES, VOLUME[1:])
+
+
+def test_files_hold_the_clip_and_each_heat_beside_it(tmp_path):
+    files = write_heat(tmp_path, "tubes", FRAMES, {"sit": VOLUME, "stand": 1 - VOLUME}, 7.5)
+    assert [file.name for file in files] == ["tubes.mp4", "tubes.gif", "tubes.png"]
+    # Small frames are enlarged by a whole number, and sides that are not even by a pixel.
+    height, width = 6 * SIZE[1], 3 * 6 * SIZE[2]
+    for file in files[:2]:
+        with av.open(str(file)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert len(frames) == SIZE[0]
+        assert frames[0].shape[:2] == (height, width)
+        first = frames[0][3::6, 3::6].astype(int)
+        assert abs(first[:, : SIZE[2]] - FRAMES[0]).mean() < 40
+        middle = overlay(FRAMES, VOLUME)[0]
+        assert abs(first[:, SIZE[2] : 2 * SIZE[2]] - middle).mean() < 40
+    sheet = cv2.imread(str(files[2]))
+    assert sheet.shape[1] == 6 * (6 * SIZE[2] + 2)
+    assert sheet.shape[0] == 3 * (16 + height + 2)
+
+
+def test_json_goes_out_and_comes_back(pyramid):
+    text = to_json(pyramid)
+    back = from_json(text)
+    assert back.edges == pyramid.edges
+    assert back.roots == pyramid.roots
+    assert (back.class_index, back.threshold, back.size) == (4, 0.6, SIZE)
+    for one, other in zip(back.layers, pyramid.layers, strict=True):
+        assert (one.name, one.level) == (other.name, other.level)
+        for name in ("kernels", "weights", "counts"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+    assert to_json(back) == text
+    # Kernels that share a list point to it.
+    kernels = json.loads(text)["layers"][0]["kernels"]
+    assert kernels[0]["list"] == kernels[1]["list"]
+    with pytest.raises(ValueError, match="no class feature pyramid"):
+        from_json('{"class_index": 1}')
+    with pytest.raises(ValueError, match="nowhere in space"):
+        back.tube("conv1")
+
+
+def test_tiles_are_the_most_relied_on(pyramid):
+    own = KeptLayer("x", 1, np.arange(4), np.array([0.7, 1, 0.7, 0.9]), np.array([1, 1, 5, 1]))
+    assert strongest(own).tolist() == [1, 3, 2, 0]
+    assert strongest(own, 2).tolist() == [1, 3]
+
+
+def test_the_figure_shows_layers_kernels_and_links(pyramid, tmp_path):
+    figure = draw_pyramid(pyramid, FRAMES, "sit_down (90.0%)")
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert "sit_down (90.0%)" in texts
+    assert "conv2\n2 kernels" in texts
+    assert "5 · 0.60 · 2" in texts
+    assert len(axes.images) == 4
+    assert len(axes.lines) == 6
+    figure.savefig(tmp_path / "pyramid.png")
+    assert cv2.imread(str(tmp_path / "pyramid.png")).std() > 10
+
+
+def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
+    panels = [Panel("first", FRAMES, VOLUME, pyramid), Panel("</script>", FRAMES[:3], VOLUME)]
+    text = page("my <clip>.mp4", panels, 7.5)
+    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
+    assert data["title"] == "my <clip>.mp4"
+    first, second = data["panels"]
+    assert second["title"] == "</script>"
+    assert (len(first["frames"]), len(second["frames"])) == (6, 3)
+    frame = cv2.imdecode(np.frombuffer(base64.b64decode(first["frames"][0]), np.uint8), 1)
+    assert frame.shape == FRAMES[0].shape
+    size = first["heat"]["size"]
+    assert len(base64.b64decode(first["heat"]["data"])) == np.prod(size)
+    tile = first["layers"][0]["tiles"][0]
+    assert (tile["kernel"], tile["relies"]) == (1, 2)
+    # Row 1, and the tiles' places in it: kernel 2 is heavier than kernel 5.
+    assert sorted(map(tuple, tile["children"])) == [(1, 0), (1, 1)]
+    assert embed(text).startswith("<iframe srcdoc=")
+    assert "<script" not in embed(text)
