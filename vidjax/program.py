@@ -21,7 +21,7 @@ from jax.extend import core
 # Transformations wrap the names of layers in the name stack: jvp(stage1), transpose(jvp(stage1)).
 _WRAPPED = re.compile(r"^\w+\((.*)\)$")
 # Flax adds `block1._short` for methods of a module beside its `__call__`.
-_METHOD = re.compile(r"^\w+\.\w+$")
+_METHOD = re.compile(r"^\w+\.[\w<>]+$")
 Form = Callable[..., Any]
 
 

@@ -5,7 +5,9 @@ that it runs in JAX as well as in NumPy.
 """
 
 from collections import Counter
+from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,11 @@ import pytest
 from jax import lax
 from scipy import ndimage
 
+from vidjax.explain.back_step import PAPER
+from vidjax.explain.class_feature_pyramids import class_feature_pyramid
+
 SIZE = (5, 9, 10)
+FIRST = ("NCDHW", "OIDHW", "NCDHW")
 LAST = ("NDHWC", "DHWIO", "NDHWC")
 
 
@@ -24,10 +30,13 @@ def normal(seed, *shape):
 CLIP = normal(0, 1, *SIZE, 3)
 
 
-def enlarged(volume):
-    factors = [size / small for size, small in zip(SIZE, volume.shape, strict=True)]
-    volume = ndimage.zoom(volume, factors, order=3, mode="mirror")
-    return (volume - volume.min()) / np.ptp(volume)
+def enlarged(*volumes):
+    """As large as the clip, added, in [0, 1]."""
+    whole = 0
+    for volume in volumes:
+        factors = [size / small for size, small in zip(SIZE, volume.shape, strict=True)]
+        whole = whole + ndimage.zoom(volume, factors, order=3, mode="mirror")
+    return (whole - whole.min()) / (np.ptp(whole) or 1)
 
 
 def kernels_of(seed, classes=3, **channels):
@@ -122,15 +131,25 @@ def check(pyramid, edges, makers):
         np.testing.assert_allclose(layer.weights, largest, atol=1e-4)
 
 
+conv3d = partial(
+    lax.conv_general_dilated, window_strides=(1, 1, 1), padding="SAME", dimension_numbers=LAST
+)
+
+
+@jax.custom_vjp
+def positive(x):
+    return jnp.maximum(x, 0)
+
+
+positive.defvjp(lambda x: (jnp.maximum(x, 0), x), lambda x, g: (g * (x > 0),))
+
+
 def function_of(network):
     def apply(weights, clip):
         def conv(name, x):
-            kernel = weights[name]
+            groups = x.shape[-1] // weights[name].shape[-2]
             with jax.named_scope(name):
-                groups = x.shape[-1] // kernel.shape[-2]
-                return lax.conv_general_dilated(
-                    x, kernel, (1, 1, 1), "SAME", None, None, LAST, feature_group_count=groups
-                )
+                return conv3d(x, weights[name], feature_group_count=groups)
 
         return network(jnp, conv, clip, weights) @ weights["head"]
 
@@ -147,3 +166,74 @@ def inputs_of(network, weights):
 
     inputs["head"] = network(np, conv, CLIP, weights)
     return inputs
+
+
+def examine(network, weights, makers, threshold, inflated=None, **options):
+    """The pyramid of class 0, after a look at it, and the lists that it should have."""
+    model = function_of(network)
+    given = {"threshold": threshold, "rules": PAPER, **options}
+    pyramid = class_feature_pyramid(model, weights, CLIP, 0, **given)
+    inflated = inflated or weights
+    edges = answer(inflated, inputs_of(network, inflated), makers, threshold, **options)
+    check(pyramid, edges, makers)
+    return pyramid, edges
+
+
+def renamed(edges, name):
+    """The lists with other names for places."""
+    return {
+        name(place): {name(to): share for to, share in own.items()} for place, own in edges.items()
+    }
+
+
+CHAIN = {"": [("conv3", 0, 5)], "conv3": [("conv2", 0, 6)], "conv2": [("conv1", 0, 4)]}
+WEIGHTS = kernels_of(10, conv1=(3, 4), conv2=(4, 6), conv3=(6, 5), head=5)
+
+
+class Chain(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train):
+        for number, width in enumerate((4, 6, 5), 1):
+            x = nn.Conv(width, (3, 3, 3), name=f"conv{number}")(x)
+            x = nn.relu(nn.BatchNorm(not train, name=f"norm{number}")(x))
+            x = nn.max_pool(x, (1, 2, 2), (1, 2, 2)) if number == 1 else x
+        return nn.Dense(3, name="head")(x.mean((1, 2, 3)))
+
+
+def channels_second(variables, clip):
+    params, stats = variables["params"], variables["batch_stats"]
+    x = jnp.moveaxis(clip, -1, 1)
+    for number in "123":
+        layer, norm, running = (
+            params["conv" + number],
+            params["norm" + number],
+            stats["norm" + number],
+        )
+        with jax.named_scope("conv" + number):
+            kernel = layer["kernel"].transpose(4, 3, 0, 1, 2)
+            x = conv3d(x, kernel, dimension_numbers=FIRST)
+            x = x + layer["bias"].reshape(-1, 1, 1, 1)
+        scale = norm["scale"] / jnp.sqrt(running["var"] + 1e-5)
+        x = (x - running["mean"][:, None, None, None]) * scale.reshape(1, -1, 1, 1, 1)
+        x = jax.nn.relu(x + norm["bias"][:, None, None, None])
+        if number == "1":
+            window = (1, 1, 1, 2, 2)
+            x = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
+    return x.mean((2, 3, 4)) @ params["head"]["kernel"] + params["head"]["bias"]
+
+
+def chain_by_hand():
+    """Variables of the chain, and what each layer gets."""
+    params = {"head": {"kernel": WEIGHTS["head"], "bias": normal(5, 3)}}
+    stats, inputs, x = {}, {}, CLIP
+    for number in (1, 2, 3):
+        kernel, inputs[f"conv{number}"] = WEIGHTS[f"conv{number}"], x
+        bias, shift, mean = normal(20 + number, 3, kernel.shape[-1])
+        scale, var = np.exp(normal(30 + number, 2, kernel.shape[-1]))
+        params[f"conv{number}"] = {"kernel": kernel, "bias": bias}
+        params[f"norm{number}"] = {"scale": scale, "bias": shift}
+        stats[f"norm{number}"] = {"mean": mean, "var": var}
+        x = (convolve(x, kernel) + bias - mean) / np.sqrt(var + 1e-5) * scale + shift
+        x = np.maximum(x, 0)
+        x = x[:, :, :8].reshape(1, 5, 4, 2, 5, 2, 4).max((3, 5)) if number == 1 else x
+    return {"params": params, "batch_stats": stats}, inputs | {"head": x}

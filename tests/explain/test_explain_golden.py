@@ -81,7 +81,7 @@ def test_the_class_level_is_the_golden_one_in_both_forms(data, case):
 
 @pytest.mark.parametrize("name", ["paper", "ref"])
 def test_back_steps_are_the_golden_ones_from_the_codes_class_level(data, case, name):
-    rules = CODE if name == "ref" else Rules("weights")
+    rules = CODE if name == "ref" else Rules("weights", grouped="inflate")
     theta, label = float(data["theta"]), int(data["label"])
     pyramid = class_feature_pyramid(*case, label, 3, theta, "feature", rules=rules)
     assert [layer.name for layer in pyramid.layers] == ["conv3", "conv2", "conv1"]

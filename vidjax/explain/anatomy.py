@@ -251,21 +251,24 @@ class _Reader:
         for layer, pairs in found.items():
             yield Link(layer, np.unique(np.concatenate(pairs), axis=0))
 
-    def pooled(self, layer: Layer) -> Iterator[Pooled]:
+    def pooled(self, layer: Layer) -> list[Pooled]:
         """The features that a layer gets sums of, itself or by way of other layers."""
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
             return self._sums(operation) or self._is_layer(operation, output, marks)
 
-        seen = set()
+        found: dict[Value, tuple[int, Pooled]] = {}
         for operation, output, marks in self._walk(layer.data, layer.data_axes, ends):
             if not self._sums(operation):
-                yield from self.pooled(self._layer(operation, marks))
-            elif output not in seen:
-                seen.add(output)
-                ((value, own),) = pass_back(operation, output, marks, self._flow)
-                axes = tuple(axis for axis, size in enumerate(own.shape) if size > 1)
-                yield Pooled(value, axes or (len(value.shape) - 1,))
+                for deeper in self.pooled(self._layer(operation, marks)):
+                    found.setdefault(deeper.value, (0, deeper))
+                continue
+            ((value, own),) = pass_back(operation, output, marks, self._flow)
+            axes = tuple(axis for axis, size in enumerate(own.shape) if size > 1)
+            place = int(own[own != NONE].min())
+            found.setdefault(value, (place, Pooled(value, axes or (len(value.shape) - 1,))))
+        # In the order in which the classifier has them.
+        return [pooled for _, pooled in sorted(found.values(), key=lambda item: item[0])]
 
     def _sums(self, operation: Operation) -> bool:
         return operation.primitive in REDUCTIONS and operation.inputs[0] in self._flow.direct

@@ -8,24 +8,28 @@ threshold is what it is for, and what the authors' code does.)
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-ALLOWED = {"class_level": ("product", "weights"), "grouped": ("inflate", "repeat")}
+ALLOWED = {"class_level": ("product", "weights"), "grouped": ("own", "inflate", "repeat")}
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Where the authors' code differs from the paper.
+    """Where the paper, the authors' code and what networks are wired like differ.
 
     Attributes:
       class_level: the `product` of classifier row and activations (CFP, section 3.1), or bare
         `weights`, brought to [0, 1] over those of all classes (code).
       divide: products are divided by their sum first, which turns their order round where it is
         negative (code).
-      grouped: kernels of a grouped convolution are `inflate`d with zeros (section 3.4), or each
-        element is `repeat`ed, so that it meets other channels' activations (code).
+      grouped: kernels of a grouped convolution are inflated with zeros, and only channels of their
+        `own` group can be kept; or any (`inflate`, section 3.4 by the letter, where zeros are kept
+        if a kernel's own products are negative); or each element is `repeat`ed, so that it meets
+        other channels' activations (code).
 
     Raises:
       ValueError: a rule is unknown.
@@ -33,7 +37,7 @@ class Rules:
 
     class_level: str = "product"
     divide: bool = False
-    grouped: str = "inflate"
+    grouped: str = "own"
 
     def __post_init__(self) -> None:
         for name, known in ALLOWED.items():
@@ -70,12 +74,29 @@ class Rules:
         inflated[own, :, own] = kernels.reshape(groups, -1, kernels.shape[1])
         return inflated.reshape(len(kernels), -1) * pooled
 
+    def wired(
+        self, numbers: Sequence[int], kernels: int, channels: int, groups: int
+    ) -> Iterator[tuple[list[int], range]]:
+        """Kernels by groups, with the channels that they may rely on.
+
+        Args:
+          numbers: of the kernels, ascending.
+          kernels: of the layer.
+          channels: that it convolves.
+          groups: of the convolution.
+        """
+        groups = groups if self.grouped == "own" else 1
+        outputs, inputs = kernels // groups, channels // groups
+        for group, members in itertools.groupby(numbers, lambda number: number // outputs):
+            yield list(members), range(group * inputs, (group + 1) * inputs)
+
     def values(self, products: np.ndarray) -> np.ndarray:
         """Products of one kernel, or means over several, brought to [0, 1]."""
         return normalize(products / products.sum() if self.divide else products)
 
 
-PAPER = Rules()
+DEFAULT = Rules()
+PAPER = Rules(grouped="inflate")
 CODE = Rules("weights", divide=True, grouped="repeat")
 
 
@@ -100,16 +121,19 @@ class Keep:
         if self.top is not None and self.top < 1:
             raise ValueError(f"top = {self.top!r}: at least 1, or None for all")
 
-    def __call__(self, values: np.ndarray) -> dict[int, float]:
+    def __call__(self, values: np.ndarray, among: Iterable[int] | None = None) -> dict[int, float]:
         """Channels and their values, the largest first, of equal ones the lower number.
 
         Args:
           values: `[channels]` in [0, 1]; where all are equal nothing tells the channels apart, and
             none is kept.
+          among: channels that may be kept; None is all.
         """
         if values.min() == values.max():
             return {}
         order = np.argsort(-values, kind="stable")
+        if among is not None:
+            order = order[np.isin(order, list(among))]
         kept = order[values[order] >= self.threshold][: self.top]
         return {int(index): float(values[index]) for index in kept}
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.explain.anatomy import Anatomy, Layer, channels_first
-from vidjax.explain.back_step import PAPER, Keep, Rules, normalize
+from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
 from vidjax.explain.saliency_tubes import Size, enlarge
 from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
 
@@ -52,8 +52,9 @@ class KeptLayer:
       kernels: their numbers, int `[n]`, ascending.
       weights: the largest that any parent gives them, `[n]`.
       counts: how many connections lead to them, int `[n]`.
-      maps: their activations `[n, T', H', W']`, after norm and activation function; None for a
-        layer after pooling, which is nowhere in space and time.
+      maps: their activations `[n, T', H', W']`, as the first layer that reads them gets them: after
+        norm, activation function and whatever else is between; None for a layer after pooling,
+        which is nowhere in space and time.
     """
 
     name: str
@@ -155,7 +156,7 @@ def class_feature_pyramid(
     mode: str = "layer",
     *,
     top: int | None = None,
-    rules: Rules = PAPER,
+    rules: Rules = DEFAULT,
 ) -> Pyramid:
     """The pyramid of a clip.
 
@@ -169,7 +170,8 @@ def class_feature_pyramid(
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).
       top: at most so many channels from each list, the largest; None is all.
-      rules: the paper's, or the authors' code's (`vidjax.explain.back_step.CODE`).
+      rules: where the paper's letter (`back_step.PAPER`) and the authors' code (`back_step.CODE`)
+        differ from the default.
 
     Raises:
       ValueError: there is no such class, mode or level.
@@ -256,9 +258,13 @@ class _Climber:
                 continue
             products = self._rules.products(*means[layer], layer.groups)
             for numbers, values in self._lists(chosen, products):
-                kept = self._keep(self._rules.values(values))
-                own = self._arrive(layer, kept, len(numbers))
-                edges |= {(layer.name, number): own for number in numbers}
+                wired = list(self._rules.wired(numbers, layer.kernels, layer.inputs, layer.groups))
+                reached = [channel for _, channels in wired for channel in channels]
+                kept = self._keep(self._rules.values(values), reached)
+                for members, channels in wired:
+                    own = {channel: kept[channel] for channel in kept if channel in channels}
+                    lists = self._arrive(layer, own, len(members))
+                    edges |= {(layer.name, number): lists for number in members}
         return edges
 
     def _lists(

@@ -14,7 +14,7 @@ from vidjax.data.transforms import normalize
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.regularized_tubes import stage_tubes
 from vidjax.explain.report_page import Panel
-from vidjax.explain.saliency_tubes import SaliencyTube, saliency_tube
+from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
 from vidjax.training.config import Config, from_mapping, nearest
 from vidjax.training.network import Network
 from vidjax.training.predicting import as_record
@@ -120,8 +120,10 @@ def see(
     if label is not None and label not in classes:
         raise ValueError(f"class {label!r} is unknown: {nearest(label, classes)}")
     index = None if label is None else classes.index(label)
-    given = (model, opened.variables, opened.clip)
-    found = saliency_tube(*given, index, **(tube or {}))
+    given, settings = (model, opened.variables, opened.clip), tube or {}
+    check_mode(**{"mode": "thesis", "tau": None, **settings})
+    grown = None if pyramid is None else class_feature_pyramid(*given, index, **pyramid)
+    found = saliency_tube(*given, index, **settings)
     assert found.logits is not None
     chances = np.asarray(jax.nn.softmax(found.logits))
     index = found.class_index
@@ -130,6 +132,6 @@ def see(
         float(chances[index]),
         opened.frames,
         found,
-        stage_tubes(*given, index, **(tube or {})),
-        None if pyramid is None else class_feature_pyramid(*given, index, **pyramid),
+        stage_tubes(*given, index, **settings),
+        grown,
     )

@@ -6,12 +6,15 @@ its reverse in time is another class: the poses are the same, in the other order
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vidjax.data.marionette.figure import Arm, Leg, Pose
+import numpy as np
+
+from vidjax.data.marionette.figure import Arm, Build, Leg, Pose, joints
 
 Motion = Callable[[float], Pose]
 _TURN = 2 * math.pi
@@ -235,3 +238,23 @@ _SHARED = Counter(action.motion for action in ACTIONS.values())
 # Classes whose poses another class has too, in the other order or at another speed: no single frame
 # tells them apart.
 TIMED: tuple[str, ...] = tuple(name for name in CLASSES if _SHARED[ACTIONS[name].motion] > 1)
+
+
+_ENDS = {
+    "arm_l": ("shoulder_l", "wrist_l"),
+    "arm_r": ("shoulder_r", "wrist_r"),
+    "leg_l": ("hip_l", "ankle_l"),
+    "leg_r": ("hip_r", "ankle_r"),
+    "trunk": ("pelvis", "neck"),
+}
+
+
+@functools.cache
+def acting_limbs(action: Action) -> tuple[str, ...]:
+    """The limbs that make an action: they turn at least half as far as the one that turns most."""
+    poses = [joints(action.motion(phase), Build()) for phase in np.linspace(0, 1, 33)]
+    reach = {
+        name: float(np.ptp([pose[end] - pose[start] for pose in poses], axis=0).max())
+        for name, (start, end) in _ENDS.items()
+    }
+    return tuple(name for name, far in reach.items() if far >= max(reach.values()) / 2)

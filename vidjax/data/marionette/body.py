@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ Image = np.ndarray
 Point = np.ndarray
 # Sub-pixel bits of OpenCV's drawing functions: limbs glide instead of jumping between pixels.
 _SHIFT = 4
+LIMBS = ("arm_l", "arm_r", "leg_l", "leg_r", "trunk")
 
 
 class Brush:
@@ -84,6 +85,21 @@ def draw_body(brush: Brush, points: dict[str, Point], performer: Performer, near
     _trunk(brush, points, performer)
     _head(brush, points, performer)
     _arm(brush, points, performer, near, 1.06)
+
+
+def draw_limbs(
+    brush: Brush, points: dict[str, Point], performer: Performer, limbs: Sequence[str]
+) -> None:
+    """Draws some of a person's `LIMBS` alone."""
+    for name in limbs:
+        part, _, side = name.partition("_")
+        if part == "arm":
+            _arm(brush, points, performer, side, 1.0)
+        elif part == "leg":
+            _leg(brush, points, performer, side, 1.0)
+        else:
+            _trunk(brush, points, performer)
+            _head(brush, points, performer)
 
 
 def _leg(brush: Brush, points: dict[str, Point], who: Performer, side: str, shade: float) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 
 import cv2
 import numpy as np
 
 from vidjax.data.marionette import appearance, scene
-from vidjax.data.marionette.actions import ACTIONS, Action
-from vidjax.data.marionette.body import Brush, draw_body
+from vidjax.data.marionette.actions import ACTIONS, Action, acting_limbs
+from vidjax.data.marionette.body import Brush, draw_body, draw_limbs
 from vidjax.data.marionette.figure import Pose, joints
 
 Image = np.ndarray
@@ -57,6 +58,28 @@ def render_video(
     film = _generator(seed, f"{split}/{label}/{index}")
     shot = _Shot(label, appearance.draw_performer(person), film, size)
     return np.stack([shot.frame(k / fps) for k in range(round(shot.take.seconds * fps))])
+
+
+def render_masks(
+    label: str,
+    *,
+    seed: int = 0,
+    split: str = "train",
+    index: int = 0,
+    size: tuple[int, int] = (96, 128),
+    fps: int = 15,
+) -> Image:
+    """Where the limbs are that act, in the frames of the same video.
+
+    A limb counts where something stands before it, too. Arguments are those of `render_video`.
+
+    Returns:
+      bool `[T, H, W]`.
+    """
+    person = _generator(seed, performer_name(split, seed, index))
+    film = _generator(seed, f"{split}/{label}/{index}")
+    shot = _Shot(label, appearance.draw_performer(person), film, size)
+    return np.stack([shot.mask(k / fps) for k in range(round(shot.take.seconds * fps))])
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:
@@ -107,17 +130,32 @@ class _Shot:
     def frame(self, time: float) -> Image:
         """The picture at a time in seconds, uint8 `[H, W, 3]`."""
         pose = self._pose(time)
-        travel = pose.travel - self._travelled
-        along = np.cos(self.take.yaw) * (-1 if self.take.faces_left else 1)
-        sway = self.take.shake * self._height * self._hand(time)
-        pan = along * travel * self.take.follows * self._pixels + sway[0]
+        pan, bob = self._camera(pose, time)
         image = self._behind(pan)
         for ball in self._balls:
             ball.draw(image, time)
         if self.take.bystander:
             self._stand_by(image, pan, time)
-        self._perform(image, pose, travel, pan, sway[1])
+        self._perform(image, pose, pan, bob)
         return self._finish(image)
+
+    def mask(self, time: float) -> Image:
+        """Where the acting limbs are at a time, bool `[H, W]`."""
+        pose = self._pose(time)
+        image = np.zeros((self._height, self._width, 3), np.float32)
+        brush, points = self._figure(image, pose, *self._camera(pose, time))
+        white = dict.fromkeys(("shirt", "skin", "trousers", "shoes", "hair"), (255.0,) * 3)
+        performer = dataclasses.replace(self._performer, **white)
+        draw_limbs(brush, points, performer, acting_limbs(self.action))
+        # Half of a pixel, in the dimmest light.
+        return self._shrink(image)[..., 0] > 0.5 * 255 * self.take.light * 0.9
+
+    def _camera(self, pose: Pose, time: float) -> tuple[float, float]:
+        """How far the camera has turned and risen, in pixels."""
+        travel = pose.travel - self._travelled
+        along = np.cos(self.take.yaw) * (-1 if self.take.faces_left else 1)
+        sway = self.take.shake * self._height * self._hand(time)
+        return along * travel * self.take.follows * self._pixels + sway[0], sway[1]
 
     def _hand(self, time: float) -> np.ndarray:
         """The sway of a hand-held camera."""
@@ -145,13 +183,18 @@ class _Shot:
 
         return Brush(image, project, pixels, self.take.light)
 
-    def _perform(self, image: Image, pose: Pose, travel: float, pan: float, bob: float) -> None:
+    def _figure(
+        self, image: Image, pose: Pose, pan: float, bob: float
+    ) -> tuple[Brush, dict[str, np.ndarray]]:
+        """What draws the figure, and where its joints are."""
         x = self.take.center[0] * self._width - pan
         y = self.take.center[1] * self._height + bob
-        brush = self._brush(image, x, y)
         points = joints(pose, self._performer.build)
-        shift = np.array([travel - pose.travel, 0.0, 0.0])
-        points = {name: point + shift for name, point in points.items()}
+        shift = np.array([-self._travelled, 0.0, 0.0])
+        return self._brush(image, x, y), {name: point + shift for name, point in points.items()}
+
+    def _perform(self, image: Image, pose: Pose, pan: float, bob: float) -> None:
+        brush, points = self._figure(image, pose, pan, bob)
         self._shadow(image, brush, points, pose.lift)
         if self.action.prop == "chair":
             self._chair(brush)
@@ -192,13 +235,17 @@ class _Shot:
         draw_body(brush, joints(pose, self._other.build), self._other, near="r")
 
     def _finish(self, image: Image) -> Image:
+        small = self._shrink(image)
+        y, x = self._rng.integers(0, 17, 2)
+        grain = self._noise[y : y + self._size[0], x : x + self._size[1]]
+        return np.rint(small + grain).clip(0, 255).astype(np.uint8)
+
+    def _shrink(self, image: Image) -> Image:
+        """Rolls the camera and averages down to the video's size."""
         turn = cv2.getRotationMatrix2D(
             (self._width / 2, self._height / 2), float(np.degrees(self.take.roll)), 1.0
         )
         image = cv2.warpAffine(
             image, turn, (self._width, self._height), borderMode=cv2.BORDER_REFLECT
         )
-        small = cv2.resize(image, self._size[::-1], interpolation=cv2.INTER_AREA)
-        y, x = self._rng.integers(0, 17, 2)
-        grain = self._noise[y : y + self._size[0], x : x + self._size[1]]
-        return np.rint(small + grain).clip(0, 255).astype(np.uint8)
+        return cv2.resize(image, self._size[::-1], interpolation=cv2.INTER_AREA)
