@@ -15,6 +15,9 @@ Methods for the evaluation split:
   gates      how many clips open each temporal gate (srtg), also in networks that were trained
              without testing them, and what the runs have logged of it. Writes gates.csv,
              gates_training.csv and gates.png.
+  truth      whether tubes are where the acting limbs of generated videos are, and what the network
+             loses without what they show, beside the same network with random weights and random
+             maps. Writes truth.csv and truth.png.
 
 Examples:
   python -m experiments.explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
@@ -33,14 +36,14 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line
-from experiments.explain import frequency, gates, settings, video
+from experiments.explain import frequency, gates, settings, truth, video
 from vidjax.training.config import nearest
 from vidjax.training.reporting import ProgressLine
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
-_METHOD = flags.DEFINE_string("method", None, "how to explain: tubes, pyramid, frequency or gates")
+_METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
-for _module in (frequency, settings, video):
+for _module in (frequency, settings, truth, video):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["workdir", "method", "output"])
 
@@ -49,6 +52,7 @@ METHODS: Mapping[str, Method] = {
     "frequency": frequency.explain_frequency,
     "gates": gates.explain_gates,
     "pyramid": video.explain_pyramid,
+    "truth": truth.explain_truth,
     "tubes": video.explain_tubes,
 }
 

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
-from vidjax.data.marionette.render import performer_name, render_video
+from vidjax.data.marionette.render import performer_name, render_masks, render_video
 
 Progress = Callable[[int, int], None]
 
@@ -82,6 +85,8 @@ def generate(
 ) -> Path:
     """Writes `directory/videos/SPLIT/LABEL/LABEL_0000.mp4` and `directory/manifest.csv`.
 
+    Where the acting limbs are in a video lies in `directory/masks/SPLIT/LABEL/LABEL_0000.npz`.
+
     What an interrupted call has written is kept and not made again.
 
     Args:
@@ -94,10 +99,10 @@ def generate(
       The manifest's path.
     """
     manifest = directory / "manifest.csv"
-    if manifest.is_file():
-        return manifest
     jobs = list(_jobs(directory, spec))
-    missing = [job for job in jobs if not job.file.is_file()]
+    missing = [job for job in jobs if not (job.file.is_file() and mask_file(job.file).is_file())]
+    if manifest.is_file() and not missing:
+        return manifest
     done = len(jobs) - len(missing)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
@@ -105,8 +110,29 @@ def generate(
             done += 1
             if progress:
                 progress(done, len(jobs))
-    _write_manifest(manifest, jobs)
+    if not manifest.is_file():
+        _write_manifest(manifest, jobs)
     return manifest
+
+
+def mask_file(video: Path) -> Path:
+    """Where the masks of a video of the data set are."""
+    *root, _, split, label, name = video.parts
+    return Path(*root, "masks", split, label, name).with_suffix(".npz")
+
+
+def read_masks(video: Path) -> np.ndarray:
+    """Where the acting limbs are in a video of the data set, bool `[T, H, W]`.
+
+    Raises:
+      ValueError: they are not there.
+    """
+    file = mask_file(video)
+    if not file.is_file():
+        raise ValueError(f"{file} is absent: {video} is no video that was generated with masks")
+    with np.load(file) as stored:
+        bits, shape = stored["bits"], tuple(stored["shape"])
+    return np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)
 
 
 def _jobs(directory: Path, spec: MarionetteSpec) -> Iterator[_Job]:
@@ -118,19 +144,25 @@ def _jobs(directory: Path, spec: MarionetteSpec) -> Iterator[_Job]:
 
 
 def _make(job: _Job) -> None:
-    spec = job.spec
-    frames = render_video(
-        job.label,
-        seed=spec.seed,
-        split=job.split,
-        index=job.index,
-        size=spec.size,
-        fps=spec.fps,
-    )
-    job.file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = job.file.with_suffix(".part")
-    write_mp4(unfinished, frames, spec.fps)
-    os.replace(unfinished, job.file)
+    spec, masks = job.spec, mask_file(job.file)
+    settings: dict[str, Any] = {
+        "seed": spec.seed,
+        "split": job.split,
+        "index": job.index,
+        "size": spec.size,
+        "fps": spec.fps,
+    }
+    for file in (job.file, masks):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if not masks.is_file():
+        found = render_masks(job.label, **settings)
+        with masks.with_suffix(".part").open("wb") as stream:
+            np.savez_compressed(stream, bits=np.packbits(found), shape=found.shape)
+        os.replace(masks.with_suffix(".part"), masks)
+    if not job.file.is_file():
+        unfinished = job.file.with_suffix(".part")
+        write_mp4(unfinished, render_video(job.label, **settings), spec.fps)
+        os.replace(unfinished, job.file)
 
 
 def _write_manifest(path: Path, jobs: list[_Job]) -> None:

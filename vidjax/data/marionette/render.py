@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ Image = np.ndarray
 _OVERSAMPLING = 2
 _PERFORMERS = {"train": 24, "test": 8}
 _STANDING = 1.75
+_COLOURS = ("shirt", "skin", "trousers", "shoes", "hair")
 
 
 def performer_name(split: str, seed: int, index: int) -> str:
@@ -51,12 +53,7 @@ def render_video(
     Raises:
       ValueError: the label is unknown.
     """
-    if label not in ACTIONS:
-        raise ValueError(f"label {label!r} is unknown: one of {', '.join(sorted(ACTIONS))}")
-    person = _generator(seed, performer_name(split, seed, index))
-    # Classes that differ in time alone share their draws' distribution, not their draws.
-    film = _generator(seed, f"{split}/{label}/{index}")
-    shot = _Shot(label, appearance.draw_performer(person), film, size)
+    shot = _shoot(label, seed, split, index, size)
     return np.stack([shot.frame(k / fps) for k in range(round(shot.take.seconds * fps))])
 
 
@@ -76,10 +73,17 @@ def render_masks(
     Returns:
       bool `[T, H, W]`.
     """
-    person = _generator(seed, performer_name(split, seed, index))
-    film = _generator(seed, f"{split}/{label}/{index}")
-    shot = _Shot(label, appearance.draw_performer(person), film, size)
+    shot = _shoot(label, seed, split, index, size)
     return np.stack([shot.mask(k / fps) for k in range(round(shot.take.seconds * fps))])
+
+
+def _shoot(label: str, seed: int, split: str, index: int, size: tuple[int, int]) -> _Shot:
+    if label not in ACTIONS:
+        raise ValueError(f"label {label!r} is unknown: one of {', '.join(sorted(ACTIONS))}")
+    person = _generator(seed, performer_name(split, seed, index))
+    # Classes that differ in time alone share their draws' distribution, not their draws.
+    film = _generator(seed, f"{split}/{label}/{index}")
+    return _Shot(label, appearance.draw_performer(person), film, size)
 
 
 def _generator(seed: int, name: str) -> np.random.Generator:
@@ -144,7 +148,7 @@ class _Shot:
         pose = self._pose(time)
         image = np.zeros((self._height, self._width, 3), np.float32)
         brush, points = self._figure(image, pose, *self._camera(pose, time))
-        white = dict.fromkeys(("shirt", "skin", "trousers", "shoes", "hair"), (255.0,) * 3)
+        white: dict[str, Any] = dict.fromkeys(_COLOURS, (255.0,) * 3)
         performer = dataclasses.replace(self._performer, **white)
         draw_limbs(brush, points, performer, acting_limbs(self.action))
         # Half of a pixel, in the dimmest light.
