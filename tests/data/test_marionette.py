@@ -13,8 +13,10 @@ from vidjax.data.marionette import (
     generate,
     render_video,
 )
-from vidjax.data.marionette.actions import ACTIONS
+from vidjax.data.marionette.actions import ACTIONS, acting_limbs
 from vidjax.data.marionette.figure import Build, joints
+from vidjax.data.marionette.generate import mask_file, read_masks
+from vidjax.data.marionette.render import render_masks
 
 SMALL = MarionetteSpec(train_per_class=2, test_per_class=1, classes=("walk", "sit_down"))
 
@@ -47,6 +49,28 @@ def test_the_timed_classes_are_the_pairs_that_share_their_poses():
     assert list(TIMED) == pairs
 
 
+def test_acting_limbs_are_those_that_turn_most():
+    limbs = {label: acting_limbs(action) for label, action in ACTIONS.items()}
+    assert limbs["kick"] == ("leg_r",)
+    assert limbs["wave_slowly"] == limbs["wave_quickly"] == ("arm_r",)
+    assert limbs["clap"] == limbs["box"] == ("arm_l", "arm_r")
+    assert limbs["bend"] == ("trunk",)
+    assert all(limbs.values())
+
+
+def test_masks_are_where_the_acting_limb_moves():
+    """Of a figure that waves, what changes from frame to frame is mostly its arm."""
+    where = {"split": "test", "index": 1}
+    video = render_video("wave_quickly", **where).astype(int)
+    masks = render_masks("wave_quickly", **where)
+    assert masks.shape == video.shape[:3]
+    assert masks.dtype == bool
+    assert 0.002 < masks.mean() < 0.05
+    change = np.abs(np.diff(video, axis=0)).sum(axis=-1)
+    either = masks[1:] | masks[:-1]
+    assert change[either].mean() > 3 * change[~either].mean()
+
+
 @pytest.mark.parametrize(("one", "other"), [("sit_down", "stand_up"), ("pick_up", "put_down")])
 def test_pairs_differ_in_the_order_of_time_alone(one, other):
     first, second = ACTIONS[one], ACTIONS[other]
@@ -75,6 +99,14 @@ def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
     rendered = render_video(entry.label, seed=0, split="train", index=0)
     assert frames.shape == rendered.shape
     assert np.abs(frames.astype(int) - rendered).mean() < 6
+    masks = render_masks(entry.label, seed=0, split="train", index=0)
+    assert np.array_equal(read_masks(manifest.file(entry)), masks)
+    mask_file(manifest.file(entry)).unlink()
+    with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is absent"):
+        read_masks(manifest.file(entry))
+    # Data of before there were masks get them.
+    generate(tmp_path, SMALL, workers=1)
+    assert np.array_equal(read_masks(manifest.file(entry)), masks)
 
 
 def test_an_interrupted_generation_goes_on_and_equals_an_unbroken_one(tmp_path):

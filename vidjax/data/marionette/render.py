@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -53,41 +54,42 @@ def render_video(
     Raises:
       ValueError: the label is unknown.
     """
-    shot = _shoot(label, seed, split, index, size)
-    return np.stack([shot.frame(k / fps) for k in range(round(shot.take.seconds * fps))])
+    return _shoot(label, seed, split, index, size, fps).film(lambda shot, time: shot.frame(time))
 
 
-def render_masks(
+def render_masks(label: str, **video: Any) -> Image:
+    """Where the limbs are that act, in the frames of a video.
+
+    A limb counts where something stands before it, too.
+
+    Args:
+      label: as in `render_video`.
+      **video: the other arguments of `render_video`.
+
+    Returns:
+      bool `[T, H, W]`.
+    """
+    return _shoot(label, **video).film(lambda shot, time: shot.mask(time))
+
+
+def _generator(seed: int, name: str) -> np.random.Generator:
+    return np.random.default_rng((seed, zlib.crc32(name.encode())))
+
+
+def _shoot(
     label: str,
-    *,
     seed: int = 0,
     split: str = "train",
     index: int = 0,
     size: tuple[int, int] = (96, 128),
     fps: int = 15,
-) -> Image:
-    """Where the limbs are that act, in the frames of the same video.
-
-    A limb counts where something stands before it, too. Arguments are those of `render_video`.
-
-    Returns:
-      bool `[T, H, W]`.
-    """
-    shot = _shoot(label, seed, split, index, size)
-    return np.stack([shot.mask(k / fps) for k in range(round(shot.take.seconds * fps))])
-
-
-def _shoot(label: str, seed: int, split: str, index: int, size: tuple[int, int]) -> _Shot:
+) -> _Shot:
     if label not in ACTIONS:
         raise ValueError(f"label {label!r} is unknown: one of {', '.join(sorted(ACTIONS))}")
     person = _generator(seed, performer_name(split, seed, index))
     # Classes that differ in time alone share their draws' distribution, not their draws.
     film = _generator(seed, f"{split}/{label}/{index}")
-    return _Shot(label, appearance.draw_performer(person), film, size)
-
-
-def _generator(seed: int, name: str) -> np.random.Generator:
-    return np.random.default_rng((seed, zlib.crc32(name.encode())))
+    return _Shot(label, appearance.draw_performer(person), film, size, fps)
 
 
 class _Shot:
@@ -99,7 +101,9 @@ class _Shot:
         performer: appearance.Performer,
         rng: np.random.Generator,
         size: tuple[int, int],
+        fps: int,
     ) -> None:
+        self._fps = fps
         self.action: Action = ACTIONS[label]
         self.take = appearance.draw_take(rng, self.action)
         self._performer = performer
@@ -124,6 +128,12 @@ class _Shot:
         self._noise = self._noise[: size[0] + 16, : size[1] + 16].astype(np.float32)
         self._rng = rng
         self._travelled = self._pose(self.take.seconds / 2).travel
+
+    def film(self, picture: Callable[[_Shot, float], Image]) -> Image:
+        """A picture of each frame's time, in order."""
+        return np.stack(
+            [picture(self, k / self._fps) for k in range(round(self.take.seconds * self._fps))]
+        )
 
     def _pose(self, time: float) -> Pose:
         if self.action.repeats:
