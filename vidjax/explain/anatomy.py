@@ -6,6 +6,7 @@ back to the kernels that made them: through everything in between, along all bra
 
 from __future__ import annotations
 
+import functools
 import heapq
 import math
 from collections import Counter
@@ -94,9 +95,16 @@ class Link:
     layer: Layer
     pairs: np.ndarray
 
-    def kernels(self, channel: int) -> np.ndarray:
+    def kernels(self, channel: int) -> list[int]:
         """Kernels that make a channel."""
-        return self.pairs[self.pairs[:, 0] == channel, 1]
+        return self._by_channel.get(channel, [])
+
+    @functools.cached_property
+    def _by_channel(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for channel, kernel in self.pairs.tolist():
+            found.setdefault(channel, []).append(kernel)
+        return found
 
 
 @dataclass(frozen=True)

@@ -288,7 +288,7 @@ class _Climber:
                 continue
             found = self._found.setdefault(link.layer, {})
             for channel, weight in kept.items():
-                for number in map(int, link.kernels(channel)):
+                for number in link.kernels(channel):
                     most, count = found.get(number, (0.0, 0))
                     found[number] = max(most, weight), count + parents
                     edges.append(((link.layer.name, number), weight))
