@@ -44,8 +44,8 @@ def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     files = [tmp_path / "new" / f"tubes.{end}" for end in ("mp4", "gif", "png", "html")]
     assert done.stdout.split() == list(map(str, files))
-    # The clip, both classes and one stage of the second: four rows of 4 frames of 128 pixels.
-    assert cv2.imread(str(files[2])).shape[:2] == (4 * (16 + 130), 4 * 130)
+    # The clip, both classes and four stages of the second: rows of 4 frames of 128 pixels.
+    assert cv2.imread(str(files[2])).shape[:2] == (7 * (16 + 130), 4 * 130)
     page = files[3].read_text()
     assert "plain: " in page
     assert "cr: " in page

@@ -1,0 +1,55 @@
+"""Tubes of stages against the equation, in a network that Class Regularization leaves as it is."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import vidjax
+from tests.quickly import quickly
+from vidjax.explain.regularized_tubes import stage_tubes
+
+LABEL = 2
+
+
+@pytest.fixture(scope="module")
+def network():
+    # With an affection rate of 1 the features of a stage are its output, which is sown.
+    model = vidjax.create_model(
+        "r3d_18", num_classes=4, width=8, depths=(0, 0, 1, 1), class_reg={"affection": (1, 1, 1, 1)}
+    )
+    clip = jax.random.normal(jax.random.key(0), (1, 4, 32, 32, 3))
+    init = quickly(lambda key: model.init(key, clip, train=False))
+    return model, init(jax.random.key(1)), clip
+
+
+def test_each_stage_is_weighted_by_the_mapped_row_of_the_class(network):
+    model, variables, clip = network
+    found = stage_tubes(*network, LABEL)
+    assert list(found) == [f"layer{number}/after_stage" for number in (1, 2, 3, 4)]
+    apply = quickly(lambda v, x: model.apply(v, x, train=False, mutable=["intermediates"]))
+    _, state = apply(variables, clip)
+    params = jax.tree.map(np.asarray, variables["params"])
+    for number, tube in enumerate(found.values(), start=1):
+        mapping = params[f"layer{number}"]["after_stage"]["class_reg"]["kernel"]
+        row = np.maximum(params["head"]["kernel"][:, LABEL] @ mapping, 0)
+        (features,) = state["intermediates"][f"stage{number}"]
+        weighted = np.asarray(features)[0] * row
+        low, high = weighted.min((0, 1, 2)), weighted.max((0, 1, 2))
+        spread = np.where(high > low, high - low, 1)
+        expected = (((weighted - low) / spread) ** 2).sum(-1)
+        np.testing.assert_allclose(tube.low[0], expected, rtol=1e-3, atol=1e-4)
+        factors = np.divide(clip.shape[1:4], expected.shape)
+        large = ndimage.zoom(expected, factors, order=3)
+        large = (large - large.min()) / (large.max() - large.min())
+        np.testing.assert_allclose(tube.volume, large, atol=2e-3)
+        assert tube.class_index == LABEL
+
+
+def test_other_networks_have_none(network):
+    model = vidjax.create_model("r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 1))
+    clip = network[2]
+    variables = quickly(lambda key: model.init(key, clip, train=False))(jax.random.key(1))
+    assert stage_tubes(model, variables, clip) == {}
+    with pytest.raises(ValueError, match="class_index = 4: the network has classes 0 to 3"):
+        stage_tubes(model, variables, clip, 4)
