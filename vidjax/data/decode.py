@@ -138,6 +138,17 @@ def read_video(
     return reader.video(rate, resample=fps is not None)
 
 
+@contextmanager
+def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.VideoFrame]]]:
+    """A file's first video stream and its frames, decoded one by one.
+
+    Raises:
+      DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
+    """
+    with _open(path) as (container, stream):
+        yield stream, _frames(path, container, stream)
+
+
 class _Reader:
     """Takes frames in the order they are shown, keeps those of a time span."""
 

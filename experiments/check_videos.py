@@ -1,0 +1,135 @@
+"""Decodes every video of a folder or a manifest, and says of each whether it is sound.
+
+Writes a CSV with one line a file: verdict (ok, changed size, truncated, no video stream,
+undecodable, empty, ...), what was found, size, rate, frames, codec, rotation and a hash. All cores
+work; a file that hangs, takes too much memory or kills its process costs that file alone. The same
+command goes on where it was interrupted, and looks again at files that have changed.
+
+Examples:
+  python -m experiments.check_videos videos/ --output=verdicts.csv
+  python -m experiments.check_videos videos.csv --output=verdicts.csv --seconds=60
+
+Exit codes: 0 all can be used, 1 some cannot, 2 something given does not fit.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import flags
+
+from experiments import command_line
+from vidjax.data.manifest import VIDEO_SUFFIXES
+from vidjax.data.verdicts import Limits, Verdict, digest, judge
+from vidjax.data.workers import Lost, run_each
+from vidjax.training.reporting import ProgressLine
+
+_OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
+_WORKERS = flags.DEFINE_integer("workers", None, "processes; one a core if not given", 1)
+_SECONDS = flags.DEFINE_float("seconds", 600.0, "that one file may take")
+_MEMORY = flags.DEFINE_integer("memory_mb", 4096, "that one file may take, where it can be limited")
+_PIXELS = flags.DEFINE_integer("max_pixels", Limits().pixels, "of a frame")
+_FRAMES = flags.DEFINE_integer("max_frames", Limits().frames, "of a video")
+flags.mark_flag_as_required("output")
+COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
+
+
+def main(given: str) -> int:
+    """Judges what has no verdict yet, and counts the verdicts."""
+    root, names = _files(Path(given))
+    output = Path(_OUTPUT.value)
+    known = {verdict.path: verdict for verdict in _read(output)}
+    left = [name for name in names if not _is_known(root / name, known.get(name))]
+    kept = [known[name] for name in known if name not in set(left)]
+    _write(output, kept)
+    limits = Limits(_PIXELS.value, _FRAMES.value)
+    work = functools.partial(judge, root=root, limits=limits)
+    settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
+    results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)
+    with ProgressLine() as progress, output.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        for done, (name, result) in enumerate(results, start=1):
+            verdict = _lost(root, name, result) if isinstance(result, Lost) else result
+            known[name] = verdict
+            writer.writerow(dataclasses.asdict(verdict))
+            stream.flush()
+            progress.show(f"checked {done}/{len(left)}: {name}", final=done == len(left))
+    return _summarize([known[name] for name in names], output)
+
+
+def _files(given: Path) -> tuple[Path, list[str]]:
+    """The folder that names start from, and the names."""
+    if given.is_dir():
+        found = (file for file in sorted(given.rglob("*")) if file.suffix.lower() in VIDEO_SUFFIXES)
+        names = [file.relative_to(given).as_posix() for file in found]
+        if not names:
+            raise ValueError(f"{given}: no videos in it (of {', '.join(sorted(VIDEO_SUFFIXES))})")
+        return given, names
+    if not given.is_file():
+        raise ValueError(f"{given}: no such folder or manifest")
+    with given.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if "path" not in (rows.fieldnames or ()):
+            raise ValueError(
+                f"{given}: a CSV with a column path is expected, not {rows.fieldnames}"
+            )
+        names = [row["path"] for row in rows]
+    return given.parent, list(dict.fromkeys(names))
+
+
+def _read(file: Path) -> Iterator[Verdict]:
+    """Verdicts that are there; a line that was being written when it was interrupted is not."""
+    if not file.is_file():
+        return
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if rows.fieldnames and rows.fieldnames != COLUMNS:
+            raise ValueError(f"{file} is another kind of table: {', '.join(rows.fieldnames)}")
+        kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
+        for row in rows:
+            if None not in row.values() and None not in row:
+                yield Verdict(**{name: kind(row[name]) for name, kind in kinds.items()})
+
+
+def _is_known(file: Path, verdict: Verdict | None) -> bool:
+    if verdict is None:
+        return False
+    if not file.is_file():
+        return verdict.verdict == "absent"
+    return file.stat().st_size == verdict.bytes and digest(file) == verdict.sha256
+
+
+def _write(file: Path, verdicts: list[Verdict]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(file.name + ".tmp")
+    with unfinished.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(map(dataclasses.asdict, verdicts))
+    unfinished.replace(file)
+
+
+def _lost(root: Path, name: str, lost: Lost) -> Verdict:
+    file = root / name
+    return Verdict(name, lost.reason, lost.detail, bytes=file.stat().st_size, sha256=digest(file))
+
+
+def _summarize(verdicts: list[Verdict], output: Path) -> int:
+    for name, count in Counter(verdict.verdict for verdict in verdicts).most_common():
+        print(f"{count:8}  {name}")
+    unusable = [verdict for verdict in verdicts if not verdict.usable]
+    for verdict in unusable[:20]:
+        print(f"{verdict.path}: {verdict.verdict}, {verdict.detail}")
+    if len(unusable) > 20:
+        print(f"and {len(unusable) - 20} more")
+    print(f"  {output}")
+    return 1 if unusable else 0
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__, ("DIR or MANIFEST.csv",))

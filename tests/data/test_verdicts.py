@@ -1,0 +1,129 @@
+"""Verdicts on real files, on files broken here, and workers that are treated badly."""
+
+import csv
+import dataclasses
+import os
+import signal
+import time
+
+import av
+import numpy as np
+import pytest
+
+from vidjax.data.encode import write_mp4
+from vidjax.data.verdicts import VERDICTS, Limits, judge
+from vidjax.data.workers import Lost, run_each
+
+FRAMES = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), np.uint8)
+# What the list of hard files says of them, in the words used here.
+EXPECTED = {
+    "decodes": "ok",
+    "opens, no video stream": "no video stream",
+    "open fails: InvalidDataError": "undecodable",
+}
+
+
+def test_hard_files_get_the_verdicts_that_their_list_implies(shared):
+    folder = shared / "clips" / "hard"
+    with (folder / "hard.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        found = judge(row["file"], folder)
+        expected = EXPECTED.get(row["result"], "truncated")
+        expected = "empty" if row["bytes"] == "0" else expected
+        assert found.verdict == expected, row["file"]
+        assert found.verdict in VERDICTS
+        assert found.bytes == int(row["bytes"])
+        if row["frames"]:
+            assert found.frames == int(row["frames"]), row["file"]
+            assert found.stated_frames == int(row["header_frames"])
+            assert (found.codec, found.pixel_format) == (row["codec"], row["pix_fmt"])
+            assert found.rotation == int(row["rotation"] or 0)
+            size = (found.height, found.width) if row["rotation"] else (found.width, found.height)
+            assert size == (int(row["w"]), int(row["h"]))
+            assert found.fps == pytest.approx(float(row["fps"]), abs=0.01)
+        if expected == "truncated":
+            assert f"after frame {row['frames']} of {row['header_frames']}" in found.detail
+        assert bool(found.detail) == (expected != "ok")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    file = tmp_path_factory.mktemp("videos") / "sound.mp4"
+    write_mp4(file, FRAMES, 10)
+    return file
+
+
+def test_a_sound_file(video):
+    found = judge(str(video))
+    assert (found.verdict, found.usable, found.detail) == ("ok", True, "")
+    assert (found.width, found.height, found.frames, found.fps) == (64, 48, 30, 10)
+    assert found.seconds == pytest.approx(2.9)
+    assert len(found.sha256) == 16
+
+
+def test_a_file_cut_short_and_one_that_is_absent(video, tmp_path):
+    data = video.read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) * 2 // 3])
+    found = judge("cut.mp4", tmp_path)
+    assert (found.verdict, found.usable) == ("truncated", False)
+    assert 0 < found.frames < 30
+    assert f"ends after frame {found.frames} of 30" in found.detail
+    assert judge("none.mp4", tmp_path).verdict == "absent"
+
+
+def test_a_stream_that_changes_its_size(tmp_path):
+    file = tmp_path / "changing.ts"
+    parts = []
+    for size in ((48, 64), (32, 64)):
+        part = tmp_path / f"{size[0]}.ts"
+        with av.open(str(part), "w", format="mpegts") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.height, stream.width = size
+            stream.pix_fmt = "yuv420p"
+            for frame in FRAMES[:10, : size[0], : size[1]]:
+                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+        parts.append(part.read_bytes())
+    file.write_bytes(b"".join(parts))
+    found = judge(str(file))
+    assert found.verdict == "changed size"
+    assert found.detail == "64x48 then 64x32"
+    assert found.usable
+
+
+def test_limits_end_a_file_early(video):
+    found = judge(str(video), limits=Limits(pixels=1000))
+    assert (found.verdict, found.frames) == ("too large", 0)
+    assert "3072 pixels exceed the limit of 1000" in found.detail
+    found = judge(str(video), limits=Limits(frames=7))
+    assert (found.verdict, found.detail) == ("too large", "more than 7 frames")
+
+
+def treat(item):
+    """A job that does as it is told."""
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "hang":
+        time.sleep(60)
+    if item == "grow":
+        return len(bytearray(2**31))
+    return item * 2
+
+
+def test_a_worker_that_dies_hangs_or_grows_costs_its_item_alone():
+    items = ["a", "die", "b", "hang", "c", "grow", "d"]
+    found = dict(run_each(treat, items, workers=2, seconds=3, memory=2**30))
+    assert found.keys() == set(items)
+    assert {found[item] for item in "abcd"} == {"aa", "bb", "cc", "dd"}
+    assert found["die"] == Lost("killed its worker", "its process ended with code -9")
+    assert found["hang"] == Lost("took too long", "more than 3 s")
+    assert isinstance(found["grow"], Lost)
+    assert found["grow"].reason == "killed its worker"
+
+
+def test_verdicts_go_into_tables_as_plain_values(video):
+    values = dataclasses.asdict(judge(str(video)))
+    assert all(isinstance(value, (str, int, float)) for value in values.values())
