@@ -137,7 +137,9 @@ def _array(known: Mapping[Value, Any], value: Value) -> Any:
         return known[value]
     if value.constant is None:
         raise ValueError(f"an input {value.shape} of the program is needed and was not given")
-    return jnp.asarray(value.constant)
+    if isinstance(value.constant, jax.Array):
+        return value.constant
+    return jnp.asarray(value.constant, value.dtype)
 
 
 def _needed(
