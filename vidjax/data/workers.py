@@ -30,6 +30,10 @@ class Lost:
     reason: str
     detail: str
 
+    def __str__(self) -> str:
+        """Reason and detail."""
+        return f"{self.reason} ({self.detail})"
+
 
 def run_each(
     function: Callable[[Item], Result],

@@ -10,9 +10,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import io
-import multiprocessing
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +22,11 @@ from vidjax.data.catalog import Request, Storage
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.transforms import encode_jpeg
+from vidjax.data.workers import Lost, run_each
+
+# What one video may cost before it counts as broken.
+_SECONDS = 600.0
+_MEMORY = 8 * 2**30
 
 
 class PreparationError(ValueError):
@@ -112,16 +115,20 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         entries = self._manifest.split(split)
         jobs = [_Job(self._manifest.file(entry), entry, self._request.storage) for entry in entries]
-        # Threads of JAX and of the caller do not survive a fork, hence spawn.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self._request.workers, mp_context=context) as pool:
-            for result in pool.map(_prepare_one, jobs, chunksize=8):
-                self._done += 1
-                self._request.progress("prepare", self._done, len(self._manifest.entries))
-                if result.error:
-                    self._note_broken(result, split)
-                else:
-                    yield video_name(result.entry), _example(result)
+        for job, found in run_each(
+            _prepare_one, jobs, workers=self._request.workers, seconds=_SECONDS, memory=_MEMORY
+        ):
+            result = (
+                _Prepared(job.entry, [], 0.0, f"{job.file}: {found}")
+                if isinstance(found, Lost)
+                else found
+            )
+            self._done += 1
+            self._request.progress("prepare", self._done, len(self._manifest.entries))
+            if result.error:
+                self._note_broken(result, split)
+            else:
+                yield video_name(result.entry), _example(result)
         self._check_budget(split, len(entries))
 
     def _note_broken(self, result: _Prepared, split: str) -> None:
