@@ -17,7 +17,7 @@ from absl import flags
 
 from experiments import command_line
 from experiments.explain import settings
-from experiments.explain.pictures import write_pyramid
+from experiments.explain.pictures import write_pyramid, write_tubes
 from vidjax.training.config import from_mapping
 from vidjax.training.explaining import open_clip, see
 from vidjax.training.predicting import predict
@@ -34,6 +34,8 @@ _CONFIG = command_line.config_of_workdir()
 def main() -> None:
     """Prints the top five, and the files of the explanation."""
     config, workdir, video = from_mapping(_CONFIG.value), Path(_WORKDIR.value), Path(_VIDEO.value)
+    if _OUTPUT.value and not _EXPLAIN.value:
+        raise ValueError("--output is for --explain")
     checkpoint = settings.CHECKPOINT.value
     for name, probability in predict(config, workdir, checkpoint, video):
         print(f"{probability:7.2%}  {name}")
@@ -41,7 +43,8 @@ def main() -> None:
         opened = open_clip(workdir, video, checkpoint, config)
         output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(workdir, video)
         seen = see(opened, pyramid={})
-        for file in write_pyramid(output, {seen.title: seen}, opened.fps, video):
+        given = (output, {seen.title: seen}, opened.fps, video)
+        for file in (*write_tubes(*given), *write_pyramid(*given)):
             print(f"  {file}")
 
 

@@ -55,12 +55,20 @@ METHODS: Mapping[str, Method] = {
     "truth": truth.explain_truth,
     "tubes": video.explain_tubes,
 }
+FLAGS: Mapping[str, set[str]] = {
+    "frequency": {"scales"},
+    "gates": set(),
+    "pyramid": {"video", "classes", "tube", "tau", "depth", "threshold", "top", "lists"},
+    "truth": {"videos", "steps"},
+    "tubes": {"video", "classes", "tube", "tau"},
+}
 
 
 def main() -> None:
     """Explains and names the files written."""
     if _METHOD.value not in METHODS:
         raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
+    _refuse_others(_METHOD.value)
     runs = list(dict.fromkeys(map(Path, _WORKDIR.value)))
     if not runs:
         raise ValueError("--workdir names no run")
@@ -68,6 +76,18 @@ def main() -> None:
         files = METHODS[_METHOD.value](runs, Path(_OUTPUT.value), progress)
     for file in files:
         print(f"  {file}")
+
+
+def _refuse_others(method: str) -> None:
+    """Refuses flags that another method takes.
+
+    Raises:
+      ValueError: names the flag and those of this method.
+    """
+    for name in sorted(set().union(*FLAGS.values()) - FLAGS[method]):
+        if flags.FLAGS[name].present:
+            own = ", ".join(f"--{known}" for known in sorted(FLAGS[method])) or "none of its own"
+            raise ValueError(f"--{name} is not for --method={method}, which takes {own}")
 
 
 if __name__ == "__main__":

@@ -48,7 +48,10 @@ def _gates(run: Path, progress: ProgressLine) -> list[GateState]:
     # As it was trained there may be a warm-up, or no test at all.
     options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}
     model = dataclasses.replace(config.model, options=options)
-    tested = Network.of(dataclasses.replace(config, model=model), network.classes).module
+    try:
+        tested = Network.of(dataclasses.replace(config, model=model), network.classes).module
+    except ValueError as error:
+        raise ValueError(f"{run} has no temporal gates (model.options.srtg): {error}") from error
     _, state = restore(network, run, CHECKPOINT.value)
     clip = jax.ShapeDtypeStruct((1, *network.clip_shape), jnp.float32)
     names = list(jax.eval_shape(partial(gates_of, tested), state.variables, clip))

@@ -18,7 +18,8 @@ from vidjax.training.explaining import Seen
 HEAT = ("mp4", "gif", "png")
 TUBE_FILES = tuple(f"tubes.{end}" for end in (*HEAT, "html"))
 PYRAMID_FILES = (
-    *(f"pyramid{place}.{end}" for place in ("", "-1") for end in ("json", "png")),
+    "pyramid.json",
+    "pyramid.png",
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
@@ -63,7 +64,9 @@ def write_pyramid(output: Path, seen: Named, fps: float, video: Path) -> list[Pa
 
 def _places(seen: Named) -> list[str]:
     """What is added to the names of files of which there is one for each explanation."""
-    return [""] if len(seen) == 1 else [f"-{number}" for number in range(1, len(seen) + 1)]
+    if len(seen) == 1:
+        return [""]
+    return [f"-{number}-{own.label}" for number, own in enumerate(seen.values(), start=1)]
 
 
 def _volumes(own: Seen) -> dict[str, np.ndarray]:

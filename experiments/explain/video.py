@@ -20,7 +20,7 @@ _VIDEO = flags.DEFINE_string("video", None, "tubes, pyramid: a video file")
 _CLASSES = flags.DEFINE_list("classes", [], "tubes, pyramid: which; none is the predicted one")
 _TUBE = flags.DEFINE_enum("tube", "thesis", MODES, "tubes: the thesis' form, or plain CAM")
 _TAU = flags.DEFINE_float("tau", None, "tubes: leave out channels below this share of the largest")
-_DEPTH = flags.DEFINE_integer("depth", 3, "pyramid: levels, that of the class included")
+_DEPTH = flags.DEFINE_integer("depth", 3, "pyramid: levels; 1 is what the class relies on")
 _THRESHOLD = flags.DEFINE_float("threshold", 0.6, "pyramid: theta, in [0, 1]")
 _TOP = flags.DEFINE_integer("top", None, "pyramid: at most so many kernels from each list")
 _LISTS = flags.DEFINE_enum(
@@ -61,6 +61,9 @@ def _see(
         for label in _CLASSES.value or [None]:
             progress.show(f"explaining {short} {label or ''}".strip())
             own = _see_class(opened, label, pyramid)
+            if not own.tube.volume.any():
+                sizes = ", ".join("x".join(map(str, low.shape)) for low in own.tube.low)
+                progress.note(f"{short}: features of {sizes} before pooling show no place")
             seen[f"{short}: {own.title}" if len(runs) > 1 else own.title] = own
     progress.show("writing", final=True)
     return seen, opened.fps, video

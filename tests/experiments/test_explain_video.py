@@ -60,10 +60,10 @@ def test_pyramids_of_two_classes(folder, tmp_path):
     done = explain(folder, "pyramid", *arguments, f"--output={tmp_path}")
     assert done.returncode == 0, done.stderr
     for number, index in ((1, 0), (2, 2)):
-        pyramid = json.loads((tmp_path / f"pyramid-{number}.json").read_text())
+        pyramid = json.loads((tmp_path / f"pyramid-{number}-{classes[index]}.json").read_text())
         assert (pyramid["class_index"], pyramid["depth"]) == (index, 2)
         assert max(map(len, pyramid["lists"])) <= 8
-        assert cv2.imread(str(tmp_path / f"pyramid-{number}.png")).std() > 5
+        assert cv2.imread(str(tmp_path / f"pyramid-{number}-{classes[index]}.png")).std() > 5
     assert (tmp_path / "layers.png").is_file()
     assert all(name in (tmp_path / "pyramid.html").read_text() for name in (classes[0], classes[2]))
 
@@ -77,6 +77,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     page = folder / "plain" / "explain" / "kick-2" / "pyramid.html"
     assert str(page) in done.stdout
     assert page.is_file()
+    assert page.with_name("tubes.mp4").is_file()
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--top=0",), "top = 0: at least 1"),
         (("--tau=2",), "tau = 2.0: a share in [0, 1]"),
         (("--video=",), "--video is missing"),
+        (("--scales=1",), "--scales is not for --method=pyramid, which takes --classes, --depth"),
         (("--video=empty",), "empty"),
     ],
 )

@@ -1,5 +1,6 @@
 """The layers of every network of the zoo, read off its program."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,6 +77,22 @@ def check_anatomy(anatomy, model):
 def test_every_network_is_read(name):
     model, variables, clip = shallow(name)
     check_anatomy(trace_network(model, variables, clip).anatomy, model)
+
+
+def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
+    class Mine(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            x = nn.relu(nn.Conv(4, (3, 3, 3), name="conv")(x))
+            return nn.Dense(3, name="head")(x.mean((1, 2, 3)))
+
+    model, clip = Mine(), jnp.zeros((1, 2, 8, 8, 3))
+    anatomy = trace_network(model, model.init(jax.random.key(0), clip), clip).anatomy
+    assert [layer.name for layer in anatomy.levels] == ["head", "conv"]
+    anatomy = trace_network(*shapes_of("mtnet_s", depths=(1, 1, 1, 1))).anatomy
+    placed = {layer.name for layer in anatomy.sources}
+    assert "layer4/block1/conv2/lateral" in placed
+    assert {layer.name for layer in anatomy.levels} - placed == {"head", "neck/expand"}
 
 
 @pytest.mark.slow

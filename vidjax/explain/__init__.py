@@ -2,6 +2,15 @@
 
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.frequency import scaled_parts
+from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.saliency_tubes import SaliencyTube, saliency_tube
 
-__all__ = ["Pyramid", "SaliencyTube", "class_feature_pyramid", "saliency_tube", "scaled_parts"]
+__all__ = [
+    "Pyramid",
+    "SaliencyTube",
+    "class_feature_pyramid",
+    "from_json",
+    "saliency_tube",
+    "scaled_parts",
+    "to_json",
+]

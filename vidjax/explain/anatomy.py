@@ -245,7 +245,7 @@ class _Reader:
         }
         # In the order of `climb`, so that the reader that comes first in the program wins.
         for layer, own_links in links.items():
-            if layer.data in self._flow.direct:
+            if len(layer.data.shape) > 3:
                 for link in own_links:
                     found[link.layer] = Source(layer.data, layer.data_axes, link.pairs)
         return found

@@ -142,7 +142,10 @@ class Pyramid:
 
     def _maps(self, layer: KeptLayer) -> np.ndarray:
         if layer.maps is None:
-            raise ValueError(f"layer {layer.name!r} comes after pooling: it is nowhere in space")
+            raise ValueError(
+                f"no activations in space are known of layer {layer.name!r}: it comes after "
+                "pooling, or the pyramid was read from JSON, which has none"
+            )
         return layer.maps
 
 
@@ -165,7 +168,8 @@ def class_feature_pyramid(
       variables: of the model.
       clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
       class_index: which class; None is the predicted one.
-      depth: number of levels, that of the class included: 1 is what the classifier relies on.
+      depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
+        relies on, 2 also has what these rely on.
       threshold: theta, in [0, 1].
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TILES = 12
-# Links are drawn down to this weight relative to the strongest, and not more than so many.
-MOST_LINKS = 400
+# Between two layers no more links are drawn than so many, the strongest.
+MOST_LINKS = 120
 
 
 def strongest(layer: KeptLayer, count: int = TILES) -> np.ndarray:
@@ -41,7 +41,11 @@ def draw_pyramid(pyramid: Pyramid, frames: np.ndarray, title: str) -> Figure:
     places = {("", pyramid.class_index): ((TILES + 2) / 2, -0.45)}
     for row, layer in enumerate(pyramid.layers):
         places |= dict(_tiles(axes, row, layer, frames))
-    _links(axes, pyramid, places)
+    drawn, known = _links(axes, pyramid, places)
+    legend = "under a tile: kernel · weight · connections; each map is scaled by itself"
+    if drawn < known:
+        legend += f"; {drawn} of {known} links between these tiles are drawn, the strongest"
+    axes.text((TILES + 2) / 2, rows + 0.05, legend, ha="center", va="center", size=8)
     return figure
 
 
@@ -50,7 +54,12 @@ def _tiles(
 ) -> Iterator[tuple[Place, tuple[float, float]]]:
     """Draws the tiles of a layer; yields where each kernel is."""
     chosen = strongest(layer)
-    axes.text(0.1, row + 0.3, f"{layer.name}\n{len(layer.kernels)} kernels", va="center", size=7)
+    count = len(layer.kernels)
+    shown = f", {len(chosen)} shown" if len(chosen) < count else ""
+    label = f"{layer.name}\n{count} kernel{'s' * (count != 1)}{shown}"
+    if layer.maps is None:
+        label += "\nafter pooling: no place"
+    axes.text(0.1, row + 0.3, label, va="center", size=7)
     for column, place in enumerate(chosen):
         left, middle = 2 + column, 2.4 + column
         kernel, weight = int(layer.kernels[place]), float(layer.weights[place])
@@ -76,16 +85,26 @@ def _tile(activation: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return overlay(frame[None], np.clip(large, 0, 1)[None])[0]
 
 
-def _links(axes: Any, pyramid: Pyramid, places: dict[Place, tuple[float, float]]) -> None:
-    lines = [
-        (weight, places[parent], places[child])
-        for parent, edges in pyramid.edges.items()
-        for child, weight in edges
-        if parent in places and child in places
+def _links(
+    axes: Any, pyramid: Pyramid, places: Mapping[Place, tuple[float, float]]
+) -> tuple[int, int]:
+    """Draws links between tiles; returns how many, and of how many."""
+    between: dict[tuple[str, str], list[tuple[float, Place, Place]]] = {}
+    for parent, edges in pyramid.edges.items():
+        for child, weight in edges:
+            if parent in places and child in places:
+                own = between.setdefault((parent[0], child[0]), [])
+                own.append((weight, parent, child))
+    chosen = [
+        line
+        for lines in between.values()
+        for line in sorted(lines, key=lambda line: -line[0])[:MOST_LINKS]
     ]
-    for weight, (x, y), (to_x, to_y) in sorted(lines, key=lambda line: -line[0])[:MOST_LINKS]:
+    room = 1 - pyramid.threshold
+    for weight, parent, child in chosen:
+        (x, y), (to_x, to_y) = places[parent], places[child]
         start = y + (0.62 if y >= 0 else 0)
-        strength = (weight - pyramid.threshold) / max(1 - pyramid.threshold, 1e-6)
+        strength = (weight - pyramid.threshold) / room if room else 1.0
         axes.plot(
             [x, to_x],
             [start, to_y],
@@ -94,3 +113,4 @@ def _links(axes: Any, pyramid: Pyramid, places: dict[Place, tuple[float, float]]
             alpha=0.08 + 0.5 * strength,
             linewidth=0.4 + 1.2 * strength,
         )
+    return len(chosen), sum(map(len, between.values()))

@@ -13,6 +13,7 @@ from vidjax.data.marionette.contact_sheet import contact_sheet
 
 COLUMNS = 8
 LEAST = 112
+TITLE = 16
 
 
 def heat(volume: np.ndarray) -> np.ndarray:
@@ -46,7 +47,7 @@ def magnify(frames: np.ndarray) -> np.ndarray:
 def write_heat(
     folder: Path, name: str, frames: np.ndarray, volumes: Mapping[str, np.ndarray], fps: float
 ) -> list[Path]:
-    """Writes `NAME.mp4` and `NAME.gif`, the frames with each heat side by side, and `NAME.png`.
+    """Writes `NAME.mp4` and `NAME.gif`, the frames with each heat beside them, and `NAME.png`.
 
     The picture is a contact sheet: a row of frames, and a row for each heat.
 
@@ -61,10 +62,31 @@ def write_heat(
       The files.
     """
     rows = {"clip": frames, **{label: overlay(frames, own) for label, own in volumes.items()}}
-    large = [magnify(own) for own in rows.values()]
+    large = {label: magnify(own) for label, own in rows.items()}
     files = [folder / f"{name}.{end}" for end in ("mp4", "gif", "png")]
-    side_by_side = np.concatenate(large, axis=2)
-    write_mp4(files[0], side_by_side, fps)
-    write_gif(files[1], side_by_side, fps)
-    write_png(files[2], contact_sheet(large, list(rows), min(COLUMNS, len(frames))))
+    board = side_by_side(large)
+    write_mp4(files[0], board, fps)
+    write_gif(files[1], board, fps)
+    columns = min(COLUMNS, len(frames))
+    write_png(files[2], contact_sheet(list(large.values()), list(large), columns))
     return files
+
+
+def side_by_side(videos: Mapping[str, np.ndarray], columns: int = 4) -> np.ndarray:
+    """Videos of one size with their labels above, in rows of so many: uint8 `[T, H', W', 3]`."""
+    titled = [_titled(label, own) for label, own in videos.items()]
+    columns = min(columns, len(titled))
+    blank = np.full_like(titled[0], 255)
+    titled += [blank] * (-len(titled) % columns)
+    rows = [
+        np.concatenate(titled[start : start + columns], axis=2)
+        for start in range(0, len(titled), columns)
+    ]
+    return np.concatenate(rows, axis=1)
+
+
+def _titled(label: str, frames: np.ndarray) -> np.ndarray:
+    bar = np.full((TITLE, frames.shape[2], 3), 255, np.uint8)
+    scale = min(0.38, 0.38 * frames.shape[2] / (6.6 * max(len(label), 1)))
+    cv2.putText(bar, label, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, scale, (20, 20, 20), 1, cv2.LINE_AA)
+    return np.concatenate([np.broadcast_to(bar, (len(frames), *bar.shape)), frames], axis=1)

@@ -7,6 +7,7 @@ convolutions as one primitive each, and run in the forms that are fast on the ma
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
     """Reads a network; the same one is read once for a shape of clips.
 
     Args:
-      model: a Flax module that is applied to `(clip, train=False)`, or a function of
+      model: a Flax module, which is told `train=False` if it takes that, or a function of
         `(variables, clip)`, to logits `[1, classes]`.
       variables: arrays, or their shapes.
       clip: `[1, T, H, W, 3]`, an array or its shape.
@@ -132,9 +133,10 @@ def check_class(network: TracedNetwork, class_index: int | None) -> None:
 
 
 def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:
-    if hasattr(model, "apply"):
-        return model.apply(variables, clip, train=False)
-    return model(variables, clip)
+    if not hasattr(model, "apply"):
+        return model(variables, clip)
+    taken = inspect.signature(type(model).__call__).parameters
+    return model.apply(variables, clip, **({"train": False} if "train" in taken else {}))
 
 
 def _conv(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:

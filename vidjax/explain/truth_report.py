@@ -67,11 +67,15 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
             style = {"color": f"C{runs.index(case[0]) % 10}", "fill": case[2] == "trained"}
             axes.barh(place, own[case].mean, xerr=own[case].half, capsize=2, **style)
         axes.set_xlabel(name)
+        axes.set_xlim(left=0)
         areas = [row.mean for row in rows if row.quantity == "area"]
         if name in ("pointing", "energy"):
             axes.axvline(float(np.mean(areas)), color="0.5", linestyle="--", linewidth=1)
     names = [" ".join(filter(None, (labels[run], kind, weights))) for run, kind, weights in cases]
     figure.axes[0].set_yticks(range(len(cases)), names, fontsize=8)
     figure.axes[0].invert_yaxis()
-    figure.suptitle("means over test videos, 95 % intervals; dashed: area of the mask", fontsize=10)
+    figure.suptitle(
+        f"means over {rows[0].videos} test videos, 95 % intervals; dashed: area of the mask",
+        fontsize=10,
+    )
     return figure
