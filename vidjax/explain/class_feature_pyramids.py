@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.anatomy import Anatomy, Layer, channels_first
+from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
+from vidjax.explain.layer import Layer, channels_first
 from vidjax.explain.saliency_tubes import Size, enlarge
 from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
 

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
-from vidjax.explain.anatomy import channels_first, in_space_and_time
 from vidjax.explain.back_step import normalize
+from vidjax.explain.layer import channels_first, in_space_and_time
 from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
 
 MODES = ("thesis", "cam")
