@@ -28,4 +28,4 @@ def test_quickstart_runs_and_predicts(tmp_path, monkeypatch):
     assert len(lines) == 6
     assert all("%" in line for line in lines[1:])
     (shown,) = notebook.cells[-1]["outputs"]
-    assert shown["data"]["text/html"].startswith("<iframe srcdoc=")
+    assert shown["data"]["text/html"].startswith("<div><iframe srcdoc=")

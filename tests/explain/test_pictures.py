@@ -158,5 +158,5 @@ def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
     assert (tile["kernel"], tile["relies"]) == (1, 2)
     # Row 1, and the tiles' places in it: kernel 2 is heavier than kernel 5.
     assert sorted(map(tuple, tile["children"])) == [(1, 0), (1, 1)]
-    assert embed(text).startswith("<iframe srcdoc=")
+    assert embed(text).startswith("<div><iframe srcdoc=")
     assert "<script" not in embed(text)

@@ -57,7 +57,9 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
 def embed(text: str, height: int = 900) -> str:
     """A page as a frame inside another, such as a notebook's, with so many pixels of height."""
     quoted = html.escape(text)
-    return f'<iframe srcdoc="{quoted}" width="100%" height="{height}" style="border:0"></iframe>'
+    frame = f'<iframe srcdoc="{quoted}" width="100%" height="{height}" style="border:0"></iframe>'
+    # A bare frame makes IPython advise its own, which takes addresses alone.
+    return f"<div>{frame}</div>"
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
