@@ -73,6 +73,6 @@ def test_rows_and_picture_have_each_run_map_and_weights():
     assert found["runs/b", "random", "tube", "insertion"] == pytest.approx(0.7)
     figure = draw_truth(rows)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels[0] == "a tube trained"
+    assert labels[0] == "a tube, trained weights"
     assert len(labels) == 8
     assert len(figure.axes) == 4

@@ -58,7 +58,9 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
 
     shown = [name for name in QUANTITIES if name != "area"]
     runs = list(dict.fromkeys(row.run for row in rows))
-    labels = dict(zip(runs, what_differs(runs), strict=True))
+    # Of one run there is nothing to tell apart.
+    names = what_differs(runs) if len(runs) > 1 else [""]
+    labels = dict(zip(runs, names, strict=True))
     cases = list(dict.fromkeys((row.run, row.map, row.weights) for row in rows))
     figure = Figure(figsize=(3.1 * len(shown), 1.3 + 0.26 * len(cases)), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
@@ -71,8 +73,8 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
         areas = [row.mean for row in rows if row.quantity == "area"]
         if name in ("pointing", "energy"):
             axes.axvline(float(np.mean(areas)), color="0.5", linestyle="--", linewidth=1)
-    names = [" ".join(filter(None, (labels[run], kind, weights))) for run, kind, weights in cases]
-    figure.axes[0].set_yticks(range(len(cases)), names, fontsize=8)
+    ticks = [f"{labels[run]} {kind}, {weights} weights".strip() for run, kind, weights in cases]
+    figure.axes[0].set_yticks(range(len(cases)), ticks, fontsize=8)
     figure.axes[0].invert_yaxis()
     figure.suptitle(
         f"means over {rows[0].videos} test videos, 95 % intervals; dashed: area of the mask",
