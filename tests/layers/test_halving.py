@@ -232,3 +232,12 @@ def test_it_has_no_parameters_and_keeps_the_dtype() -> None:
 def test_unknown_settings_are_refused_by_value(name) -> None:
     with pytest.raises(ValueError, match=f"{name} = 'nonsense'"):
         run(**{name: "nonsense"})
+
+
+def test_of_equal_largest_values_the_first_gets_the_gradient():
+    """Nothing is divided by how many there are, which compiled code may count as none."""
+    module, x = Halving(pool="max", frames="pooled"), jnp.ones((1, 4, 4, 4, 2))
+    gradient = jax.grad(lambda x: module.apply({}, x, train=True).sum())(x)
+    expected = np.zeros(x.shape)
+    expected[:, ::2, ::2, ::2] = 1
+    np.testing.assert_array_equal(gradient, expected)

@@ -13,6 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.pooling import max_pool
 from vidjax.layers.soft_pool import soft_pool
 from vidjax.layers.stochastic_pool import stochastic_pool
 from vidjax.layers.temporal_frame_selection import check_selection, temporal_frame_selection
@@ -26,7 +27,9 @@ def _average(x: jax.Array, window: Triple) -> jax.Array:
 
 
 def _largest(x: jax.Array, window: Triple) -> jax.Array:
-    return jnp.max(windows(x, window), axis=PLACES)
+    # Not `jnp.max`: its gradient divides by the number of largest elements, which it counts by
+    # comparing with values that XLA may have computed anew, a last bit apart, and then finds none.
+    return max_pool(x, window, window, (0, 0, 0))
 
 
 POOLS: dict[str, Callable[..., jax.Array]] = {
