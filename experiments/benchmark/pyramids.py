@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -34,7 +35,11 @@ COLUMNS = ("network", "theta", "levels", "kept", "forward ms", "with pyramid ms"
 def main(arguments: Sequence[str]) -> None:
     """Times a forward pass and a whole pyramid in turns, both compiled before, and prints both."""
     del arguments
-    rows = [_row(name) for name in _MODELS.value]
+    rows = []
+    for name in _MODELS.value:
+        rows.append(_row(name))
+        # To compile the largest takes minutes.
+        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
     clip = "x".join(_CLIP.value)
     print_table(f"one clip of {clip}, float32, {jax.default_backend()}", COLUMNS, rows)
 

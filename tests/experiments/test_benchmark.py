@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from experiments.benchmark.rounds import time_in_turns
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,14 @@ def test_methods_prints_what_each_adds_to_the_step_without():
     assert done.returncode == 0, done.stderr
     assert re.search(r"without +│ +\d+ │ +\+0\.0%", done.stdout)
     assert re.search(r"RMS +│ +\d+ │ +[+-]\d+\.\d%", done.stdout)
+
+
+@pytest.mark.slow
+def test_pyramids_prints_what_they_add_to_a_forward_pass():
+    done = call("pyramids", "--models=r3d_18", "--clip=2,32,32", "--rounds=1")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"r3d_18 +│ +0\.6 │ +3 │ +\d+ │ +\d+ │ +\d+ │ +[+-]\d+%", done.stdout)
+    assert "r3d_18  0.6  3" in done.stderr
 
 
 def test_an_unknown_part_shows_how_it_is_called():
