@@ -13,6 +13,7 @@ from absl import flags
 import vidjax
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
+from vidjax.training.state import QUICKLY
 
 # Networks with the threshold and depth of table 7.1; of I3D the class level and the last block.
 TABLE = {
@@ -48,7 +49,10 @@ def _row(name: str) -> tuple[str, ...]:
     threshold, depth = TABLE.get(name, (0.6, 3))
     model = vidjax.create_model(name)
     clip = jax.random.normal(jax.random.key(1), (1, *map(int, _CLIP.value), 3))
-    variables = jax.jit(partial(model.init, train=False))(jax.random.key(0), clip)
+    # Variables are made once: not worth compiling well.
+    options = QUICKLY if jax.default_backend() == "cpu" else None
+    init = jax.jit(partial(model.init, train=False), compiler_options=options)
+    variables = init(jax.random.key(0), clip)
     forward = jax.jit(partial(model.apply, train=False))
 
     def explain() -> Pyramid:
