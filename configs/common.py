@@ -27,6 +27,8 @@ def base() -> ml_collections.ConfigDict:
         "name": "marionette",
         "manifest": "",
         "root": "",
+        "manual_dir": "",
+        "verdicts": "",
         "data_dir": "data",
         "short_side": 128,
         "fps": config_dict.placeholder(float),

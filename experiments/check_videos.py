@@ -18,14 +18,13 @@ import csv
 import dataclasses
 import functools
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
 
 from experiments import command_line
 from vidjax.data.manifest import VIDEO_SUFFIXES
-from vidjax.data.verdicts import Limits, Verdict, digest, judge
+from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
 from vidjax.data.workers import Lost, run_each
 from vidjax.training.reporting import ProgressLine
 
@@ -36,14 +35,14 @@ _MEMORY = flags.DEFINE_integer("memory_mb", 4096, "that one file may take, where
 _PIXELS = flags.DEFINE_integer("max_pixels", Limits().pixels, "of a frame")
 _FRAMES = flags.DEFINE_integer("max_frames", Limits().frames, "of a video")
 flags.mark_flag_as_required("output")
-COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
 
 
 def main(given: str) -> int:
     """Judges what has no verdict yet, and counts the verdicts."""
     root, names = _files(Path(given))
     output = Path(_OUTPUT.value)
-    known = {verdict.path: verdict for verdict in _read(output)}
+    earlier = read_verdicts(output) if output.is_file() else ()
+    known = {verdict.path: verdict for verdict in earlier}
     left = [name for name in names if not _is_known(root / name, known.get(name))]
     kept = [known[name] for name in known if name not in set(left)]
     _write(output, kept)
@@ -80,20 +79,6 @@ def _files(given: Path) -> tuple[Path, list[str]]:
             )
         names = [row["path"] for row in rows]
     return given.parent, list(dict.fromkeys(names))
-
-
-def _read(file: Path) -> Iterator[Verdict]:
-    """Verdicts that are there; a line that was being written when it was interrupted is not."""
-    if not file.is_file():
-        return
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        if rows.fieldnames and rows.fieldnames != COLUMNS:
-            raise ValueError(f"{file} is another kind of table: {', '.join(rows.fieldnames)}")
-        kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
-        for row in rows:
-            if None not in row.values() and None not in row:
-                yield Verdict(**{name: kind(row[name]) for name, kind in kinds.items()})
 
 
 def _is_known(file: Path, verdict: Verdict | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 from vidjax.data import builders
 
 Progress = Callable[[str, int, int], None]
+# Files in `builders` that are no data set but what several share.
+_BASES = ("kinetics", "prepared_videos", "published_images", "published_videos")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Storage:
 
 
 @dataclass(frozen=True)
+class Beam:
+    """A runner of Apache Beam, such as `DirectRunner`, and its options as on a command line."""
+
+    runner: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Request:
     """What a data set is asked for.
 
@@ -47,26 +58,34 @@ class Request:
       storage: how frames are stored.
       manifest: folder or CSV with the videos, where the data set is the user's own.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
+      manual_dir: folder with the videos and annotations of a published data set.
+      verdicts: CSV of `experiments.check_videos`; what it finds unsound is left out by name.
       allow_group_leak: accept one group in training and test.
       workers: processes that decode.
+      beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
       progress: called with (what is done, how many, of how many).
+      note: called with what a user should know.
     """
 
     data_dir: Path
     storage: Storage = Storage()
     manifest: str = ""
     root: str = ""
+    manual_dir: str = ""
+    verdicts: str = ""
     allow_group_leak: bool = False
     workers: int = 2
+    beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = lambda what, done, total: None
+    note: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
 
 
 def list_datasets() -> list[str]:
     """Names of the data sets, sorted."""
     found = (module.name for module in pkgutil.iter_modules(builders.__path__))
-    return sorted(name for name in found if name != "prepared_videos")
+    return sorted(name for name in found if name not in _BASES)
 
 
 def prepare(name: str, request: Request) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 VIDEO_SUFFIXES = frozenset(
@@ -45,18 +45,29 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Exclusion:
+    """A video that is listed and not used, and why."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Videos with labels and splits.
 
     Attributes:
       root: folder that relative paths start from.
       entries: the videos.
-      classes: class names in the order of their indices: those of the training split, sorted.
+      classes: class names in the order of their indices: as published, or, of your own videos,
+        those of the training split, sorted.
+      excluded: what was listed beside them.
     """
 
     root: Path
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
+    excluded: tuple[Exclusion, ...] = ()
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -71,6 +82,22 @@ class Manifest:
     def file(self, entry: Entry) -> Path:
         """Where an entry's video is."""
         return self.root / entry.path
+
+    def without(self, flaw: Callable[[Entry], str]) -> Manifest:
+        """Leaves out, by name, the videos that `flaw` has a word for."""
+        flaws = [flaw(entry) for entry in self.entries]
+        kept = tuple(entry for entry, why in zip(self.entries, flaws, strict=True) if not why)
+        out = [Exclusion(*pair) for pair in zip(self.entries, flaws, strict=True) if pair[1]]
+        return replace(self, entries=kept, excluded=(*self.excluded, *out))
+
+    @property
+    def leaked_groups(self) -> list[str]:
+        """Groups (people, source videos) that are in training and in evaluation, sorted."""
+        groups = {
+            split: {entry.group for entry in self.entries if entry.group and entry.split == split}
+            for split in SPLITS
+        }
+        return sorted(groups["train"] & (groups["val"] | groups["test"]))
 
     @property
     def digest(self) -> str:
@@ -111,7 +138,7 @@ def read_manifest(
     _check_duplicates(path, entries)
     _check_labels(path, entries, classes)
     if not allow_group_leak:
-        _check_groups(path, entries)
+        refuse_leak(str(path), manifest)
     return manifest
 
 
@@ -193,7 +220,7 @@ def _check_files(path: Path, manifest: Manifest) -> None:
     if missing:
         raise ManifestError(
             f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
-            f"{_few(missing)}; correct the paths or set data.root"
+            f"{few(missing)}; correct the paths or set data.root"
         )
 
 
@@ -210,24 +237,25 @@ def _check_labels(path: Path, entries: Sequence[Entry], classes: Iterable[str]) 
     unknown = sorted({entry.label for entry in entries} - set(classes))
     if unknown:
         raise ManifestError(
-            f"{path}: no training video has the label {_few(unknown)} that others have; "
+            f"{path}: no training video has the label {few(unknown)} that others have; "
             "add training videos of it or remove the others"
         )
 
 
-def _check_groups(path: Path, entries: Sequence[Entry]) -> None:
-    groups = {
-        split: {entry.group for entry in entries if entry.group and entry.split == split}
-        for split in SPLITS
-    }
-    leaked = sorted(groups["train"] & (groups["val"] | groups["test"]))
-    if leaked:
+def refuse_leak(name: str, manifest: Manifest) -> None:
+    """Refuses a data set of which one group is in training and in evaluation.
+
+    Raises:
+      ManifestError: names some of the groups.
+    """
+    if manifest.leaked_groups:
         raise ManifestError(
-            f"{path}: group {_few(leaked)} is in training and in evaluation, which inflates the "
-            "score; move its videos to one split, or set data.allow_group_leak=true"
+            f"{name}: group {few(manifest.leaked_groups)} is in training and in evaluation, which "
+            "inflates the score; move its videos to one split, or set data.allow_group_leak=true"
         )
 
 
-def _few(names: Sequence[str]) -> str:
+def few(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(repr(name) for name in names[:3]) + more

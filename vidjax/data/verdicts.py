@@ -5,6 +5,8 @@ Files are decoded frame by frame and nothing is kept, so that a long video costs
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,6 +87,25 @@ class Verdict:
     def usable(self) -> bool:
         """Whether training may read it: all of its frames are there."""
         return self.verdict in ("ok", "changed size")
+
+
+COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
+
+
+def read_verdicts(file: Path) -> Iterator[Verdict]:
+    """The verdicts in a CSV; a line that was cut off while it was written is left out.
+
+    Raises:
+      ValueError: it is another kind of table.
+    """
+    with file.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if rows.fieldnames and list(rows.fieldnames) != COLUMNS:
+            raise ValueError(f"{file} is another kind of table: {', '.join(rows.fieldnames)}")
+        kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
+        for row in rows:
+            if None not in row.values() and None not in row:
+                yield Verdict(**{name: kind(row[name]) for name, kind in kinds.items()})
 
 
 def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:

@@ -47,6 +47,8 @@ class DataConfig:
     Attributes:
       name: file in `vidjax/data/builders` that makes the data set, or `synthetic`.
       manifest: folder or CSV for `video_folder`.
+      manual_dir: folder with the videos and annotations of a published data set.
+      verdicts: CSV of `experiments.check_videos`; what it finds unsound is left out by name.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
       data_dir: where prepared data sets are kept.
       short_side: short side of the stored frames in pixels.
@@ -73,6 +75,8 @@ class DataConfig:
     train_split: str
     workers: int
     threads: int
+    manual_dir: str = ""
+    verdicts: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -77,6 +77,8 @@ def _prepare(config: Config, progress: Progress) -> Path | None:
         storage=catalog.Storage(data.short_side, data.fps, data.quality, data.bad_video_budget),
         manifest=data.manifest,
         root=data.root,
+        manual_dir=data.manual_dir,
+        verdicts=data.verdicts,
         allow_group_leak=data.allow_group_leak,
         workers=data.workers,
         options=data.options,

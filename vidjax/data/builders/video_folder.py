@@ -4,7 +4,8 @@ from pathlib import Path
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
-from vidjax.data.manifest import read_manifest
+from vidjax.data.manifest import few, read_manifest
+from vidjax.data.soundness import condemned
 
 
 class VideoFolder(PreparedVideos):
@@ -24,4 +25,11 @@ def prepare(request: Request) -> Path:
         root=request.root or None,
         allow_group_leak=request.allow_group_leak,
     )
+    if manifest.leaked_groups:
+        request.note(
+            f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in training and "
+            "in evaluation, which inflates the score"
+        )
+    if request.verdicts:
+        manifest = manifest.without(condemned(Path(request.verdicts), manifest))
     return prepare_videos(VideoFolder(manifest=manifest, request=request))

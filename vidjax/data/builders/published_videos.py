@@ -1,0 +1,164 @@
+"""Data sets as their authors publish them: annotation files, folders of videos, official splits.
+
+A data set is one subclass that says where to get it, how its folder looks and how its annotations
+read; what is missing, broken, listed twice or out of place is dealt with here, by name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
+from vidjax.data.catalog import Request
+from vidjax.data.manifest import Entry, Manifest, ManifestError, few, refuse_leak
+from vidjax.data.soundness import absent, condemned, repeated
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What annotations say.
+
+    Attributes:
+      classes: names in the order of their indices.
+      entries: the videos, paths relative to the data set's folder.
+    """
+
+    classes: tuple[str, ...]
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, classes: Iterable[str], entries: Iterable[Entry]) -> Listing:
+        """From any iterables."""
+        return cls(tuple(classes), tuple(entries))
+
+
+class PublishedVideos(PreparedVideos):
+    """Common base of the published data sets.
+
+    Attributes:
+      HOMEPAGE: where to get it.
+      LAYOUT: the folder that `--manual_dir` names, as text.
+      CLASSES: number of classes as published.
+      VIDEOS: number of clips per split as published, of the first split where there are several.
+      TRAPS: what goes wrong with it, and what is done about it.
+      LEAKS: what its official splits share between training and evaluation; empty where nothing
+        is known, and then a shared group is an error.
+    """
+
+    HOMEPAGE: ClassVar[str]
+    LAYOUT: ClassVar[str]
+    CLASSES: ClassVar[int]
+    VIDEOS: ClassVar[tuple[tuple[str, int], ...]]
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+    LEAKS: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, folder: Path) -> Listing:
+        """Reads the annotations below `folder`; keyword arguments of subclasses are options.
+
+        Raises:
+          ManifestError: a file is absent or does not have its published form.
+        """
+
+    @classmethod
+    def manifest_of(cls, request: Request) -> Manifest:
+        """The videos that can be used, and by name those that cannot.
+
+        Raises:
+          ManifestError: the folder or its annotations do not fit; nothing is there; a group is in
+            training and in evaluation.
+        """
+        folder = _folder(cls, request)
+        listing = _read(cls, folder, request.options)
+        _refuse_unknown_labels(cls.name, listing)
+        manifest = Manifest(folder.absolute(), listing.entries, listing.classes)
+        manifest = manifest.without(repeated()).without(absent(folder))
+        if not manifest.entries:
+            lost = [exclusion.entry.path for exclusion in manifest.excluded]
+            raise ManifestError(
+                f"{folder} holds none of the {len(lost)} videos that its annotations list, such "
+                f"as {few(lost)}. Expected:\n{cls.LAYOUT}"
+            )
+        if request.verdicts:
+            manifest = manifest.without(condemned(Path(request.verdicts), manifest))
+        _judge_leak(cls, manifest, request)
+        return manifest
+
+    @classmethod
+    def prepare(cls, request: Request) -> Path:
+        """Prepares the data set in `request.manual_dir`; returns its folder.
+
+        Raises:
+          ValueError: as `manifest_of`, or too many videos cannot be read.
+        """
+        manifest = cls.manifest_of(request)
+        missing = len(manifest.excluded)
+        if missing:
+            request.note(f"{cls.name}: {missing} of the videos listed are left out; excluded.csv")
+        return prepare_videos(cls(manifest=manifest, request=request))
+
+    @classmethod
+    def describe(cls) -> str:
+        """What a user has to know, as text."""
+        videos = ", ".join(f"{split} {count:,}" for split, count in cls.VIDEOS)
+        parts = [
+            inspect.cleandoc(cls.__doc__ or ""),
+            f"From {cls.HOMEPAGE}. {cls.CLASSES} classes; clips as published: {videos}.",
+            f"Folder that --manual_dir names:\n{inspect.cleandoc(cls.LAYOUT)}",
+        ]
+        options = list(inspect.signature(cls.read).parameters.values())[1:]
+        if options:
+            given = ", ".join(f"{option.name}={option.default}" for option in options)
+            parts.append(f"Options and their defaults: {given}")
+        return "\n\n".join(parts + [f"- {trap}" for trap in (*cls.TRAPS, cls.LEAKS) if trap])
+
+
+def _folder(cls: type[PublishedVideos], request: Request) -> Path:
+    if request.manual_dir and Path(request.manual_dir).is_dir():
+        return Path(request.manual_dir)
+    problem = (
+        f"data.manual_dir = {request.manual_dir!r} is no folder"
+        if request.manual_dir
+        else "data.manual_dir is empty"
+    )
+    raise ManifestError(
+        f"{problem}; {cls.name} is from {cls.HOMEPAGE}, and its folder is expected as\n"
+        f"{inspect.cleandoc(cls.LAYOUT)}"
+    )
+
+
+def _read(cls: type[PublishedVideos], folder: Path, options: Mapping[str, Any]) -> Listing:
+    known = list(inspect.signature(cls.read).parameters)[1:]
+    for name in options:
+        if name not in known:
+            raise ManifestError(
+                f"data.options.{name} is unknown to {cls.name}; "
+                f"{f'known: {few(known)}' if known else 'it has none'}"
+            )
+    return cls.read(folder, **options)
+
+
+def _refuse_unknown_labels(name: str, listing: Listing) -> None:
+    unknown = sorted({entry.label for entry in listing.entries} - set(listing.classes))
+    if unknown:
+        raise ManifestError(
+            f"{name}: {few(unknown)} is not in its list of {len(listing.classes)} classes "
+            f"({few(listing.classes)}); correct the annotations"
+        )
+
+
+def _judge_leak(cls: type[PublishedVideos], manifest: Manifest, request: Request) -> None:
+    if not manifest.leaked_groups:
+        return
+    if not (cls.LEAKS or request.allow_group_leak):
+        refuse_leak(cls.name, manifest)
+    request.note(
+        f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in training and in "
+        f"evaluation, which inflates the score. {cls.LEAKS}".rstrip()
+    )

@@ -1,0 +1,101 @@
+"""What a preparation found: videos that are there, missing, left out and broken, per class."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidjax.data.manifest import Manifest
+from vidjax.data.soundness import MISSING
+
+Row = dict[str, str]
+REPORT, EXCLUDED = "report.csv", "excluded.csv"
+
+
+@dataclass(frozen=True)
+class Count:
+    """Videos of a class in a split, or of all classes.
+
+    Attributes:
+      split: its name.
+      label: class name.
+      listed: that the annotations name.
+      missing: of them, that are not on the disk.
+      excluded: that are left out for what is known of them, such as being listed twice.
+      broken: that could not be decoded.
+    """
+
+    split: str
+    label: str
+    listed: int
+    missing: int
+    excluded: int
+    broken: int
+
+    @property
+    def prepared(self) -> int:
+        """Videos that the data set has."""
+        return self.listed - self.missing - self.excluded - self.broken
+
+
+COLUMNS = ("split", "label", "listed", "missing", "excluded", "broken", "prepared")
+
+
+def count(manifest: Manifest, broken: Sequence[Mapping[str, str]]) -> list[Count]:
+    """Counts per split and class, in the order of splits and of class indices.
+
+    Args:
+      manifest: what was to be prepared, and what was excluded beforehand.
+      broken: rows with `video`, `label`, `split` and `error` of all that the data set lacks,
+        exclusions first.
+    """
+    excluded = manifest.excluded
+    entries = [*manifest.entries, *(exclusion.entry for exclusion in excluded)]
+    listed = Counter((entry.split, entry.label) for entry in entries)
+    missing = Counter(
+        (exclusion.entry.split, exclusion.entry.label)
+        for exclusion in excluded
+        if exclusion.reason == MISSING
+    )
+    out = Counter((exclusion.entry.split, exclusion.entry.label) for exclusion in excluded)
+    lost = Counter((row["split"], row["label"]) for row in broken[len(excluded) :])
+    place = {label: index for index, label in enumerate(manifest.classes)}
+    keys = sorted(listed, key=lambda key: (key[0] != "train", key[0], place.get(key[1], -1)))
+    return [
+        Count(*key, listed[key], missing[key], out[key] - missing[key], lost[key]) for key in keys
+    ]
+
+
+def total(counts: Iterable[Count]) -> list[Count]:
+    """Counts per split, summed over classes."""
+    sums: dict[str, Counter[str]] = {}
+    for each in counts:
+        sums.setdefault(each.split, Counter()).update(
+            {name: getattr(each, name) for name in COLUMNS[2:6]}
+        )
+    return [
+        Count(split, "", *(amount[name] for name in COLUMNS[2:6])) for split, amount in sums.items()
+    ]
+
+
+def write_report(folder: Path, manifest: Manifest, broken: Sequence[Mapping[str, str]]) -> None:
+    """Writes `report.csv` and `excluded.csv` into the data set's folder."""
+    with (folder / REPORT).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for each in count(manifest, broken):
+            writer.writerow([getattr(each, name) for name in COLUMNS])
+    with (folder / EXCLUDED).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.DictWriter(stream, ("video", "label", "split", "error"), lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(broken)
+
+
+def read_report(folder: Path) -> Iterator[Count]:
+    """The counts of a prepared data set, per split and class."""
+    with (folder / REPORT).open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            yield Count(row["split"], row["label"], *(int(row[name]) for name in COLUMNS[2:6]))

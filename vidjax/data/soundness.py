@@ -1,0 +1,79 @@
+"""What keeps a listed video out of a data set: each says why, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from vidjax.data.manifest import Entry, Manifest, ManifestError, few
+from vidjax.data.verdicts import Verdict, read_verdicts
+
+Flaw = Callable[[Entry], str]
+MISSING = "missing"
+
+
+def repeated() -> Flaw:
+    """Finds what was listed before: the same piece of the same file in the same split."""
+    seen: set[tuple[object, ...]] = set()
+
+    def flaw(entry: Entry) -> str:
+        key = (entry.path, entry.start, entry.end, entry.split)
+        if key in seen:
+            return "listed twice"
+        seen.add(key)
+        return ""
+
+    return flaw
+
+
+def absent(root: Path) -> Flaw:
+    """Finds what is not on the disk."""
+    return lambda entry: "" if (root / entry.path).is_file() else MISSING
+
+
+def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
+    """Finds what `experiments.check_videos` found unsound.
+
+    A verdict on a file that has changed its size since counts for nothing: decoding will tell.
+
+    Args:
+      verdicts: its CSV.
+      manifest: the data set; paths of either are those of its files, from their own folder on.
+
+    Raises:
+      ManifestError: the CSV is absent, or speaks of none of the videos.
+    """
+    if not verdicts.is_file():
+        raise ManifestError(f"data.verdicts = {str(verdicts)!r}: no such file")
+    known: dict[str, list[Verdict]] = {}
+    for verdict in read_verdicts(verdicts):
+        known.setdefault(PurePosixPath(verdict.path).name, []).append(verdict)
+    found = {entry.path: _find(known, entry.path) for entry in manifest.entries}
+    if manifest.entries and not any(found.values()):
+        raise ManifestError(
+            f"{verdicts} speaks of none of the {len(manifest.entries)} videos, such as "
+            f"{manifest.entries[0].path!r}; it has {few(sorted(known))}"
+        )
+
+    def flaw(entry: Entry) -> str:
+        verdict = found[entry.path]
+        file = manifest.file(entry)
+        if verdict is None or verdict.usable or not file.is_file():
+            return ""
+        if verdict.verdict != "absent" and file.stat().st_size != verdict.bytes:
+            return ""
+        return f"verdict {verdict.verdict}: {verdict.detail}"
+
+    return flaw
+
+
+def _find(known: dict[str, list[Verdict]], path: str) -> Verdict | None:
+    """The verdict on a file; the folder that was scanned may lie above or below the manifest's."""
+    path = PurePosixPath(path).as_posix()
+    alike = [
+        verdict
+        for verdict in known.get(PurePosixPath(path).name, ())
+        if f"/{verdict.path}".endswith(f"/{path}") or f"/{path}".endswith(f"/{verdict.path}")
+    ]
+    exact = [verdict for verdict in alike if verdict.path == path]
+    return exact[0] if exact else alike[0] if len(alike) == 1 else None

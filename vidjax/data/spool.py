@@ -1,0 +1,72 @@
+"""Decoded videos on disk, one file each, until the data set that they belong to is written.
+
+What is here need not be decoded again, so that a preparation which was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Spool:
+    """A folder of decoded videos; it may be shared by processes and machines.
+
+    Attributes:
+      folder: made when something is saved.
+    """
+
+    folder: Path
+
+    def has(self, name: str) -> bool:
+        """Whether the video is there, whole."""
+        return self._file(name).is_file()
+
+    def save(self, name: str, jpegs: Sequence[bytes], fps: float) -> None:
+        """Keeps a video's encoded frames and rate."""
+        file = self._file(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = file.with_suffix(f".{os.getpid()}.tmp")
+        with unfinished.open("wb") as stream:
+            sizes = np.array([len(jpeg) for jpeg in jpegs])
+            data = np.frombuffer(b"".join(jpegs), np.uint8)
+            np.savez(stream, data=data, sizes=sizes, fps=np.float32(fps))
+        unfinished.replace(file)
+
+    def load(self, name: str) -> tuple[list[bytes], float]:
+        """A video's encoded frames and rate, as `save` got them."""
+        with np.load(self._file(name)) as stored:
+            ends = np.cumsum(stored["sizes"])
+            data = stored["data"].tobytes()
+            fps = float(stored["fps"])
+        starts = (0, *ends[:-1])
+        return [data[start:end] for start, end in zip(starts, ends, strict=True)], fps
+
+    def fail(self, name: str, error: str) -> None:
+        """Keeps why a video is not here."""
+        file = self._file(name).with_suffix(".json")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({"video": name, "error": error}), encoding="utf-8")
+
+    def failures(self) -> dict[str, str]:
+        """What `fail` has kept: errors by the videos' names."""
+        files = sorted(self.folder.glob("*/*.json"))
+        rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return {row["video"]: row["error"] for row in rows}
+
+    def remove(self) -> None:
+        """Frees the disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _file(self, name: str) -> Path:
+        key = hashlib.sha256(name.encode()).hexdigest()
+        # A quarter of a million files are too many for one folder.
+        return self.folder / key[:2] / f"{key[2:34]}.npz"
