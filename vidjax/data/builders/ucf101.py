@@ -28,7 +28,7 @@ class UCF101(PublishedVideos):
     CLASSES = 101
     VIDEOS = (("train", 9537), ("test", 3783))
     TRAPS = (
-        "v_PommelHorse_g05_c01 to c04 are 400x226, not 320x240; each video keeps its own size here.",
+        "v_PommelHorse_g05_c01 to c04 are 400x226, not 320x240; each video keeps its size here.",
         "The files of the folder HandstandPushups are spelt v_HandStandPushups.",
         "Test splits overlap: a network trained on split 1 has seen videos that split 2 tests on.",
     )
