@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from vidjax.data import builders
@@ -97,10 +99,24 @@ def prepare(name: str, request: Request) -> Path:
     Raises:
       ValueError: the data set is unknown, or its videos cannot be prepared.
     """
+    directory: Path = _module(name).prepare(request)
+    return directory
+
+
+def describe(name: str) -> str:
+    """Where a data set is from, how its folder looks and what goes wrong with it, as text.
+
+    Raises:
+      ValueError: the data set is unknown.
+    """
+    prepare_it = _module(name).prepare
+    published = getattr(prepare_it, "__self__", None)
+    return str(published.describe() if published else inspect.getdoc(_module(name)))
+
+
+def _module(name: str) -> ModuleType:
     if name not in list_datasets():
         close = difflib.get_close_matches(name, list_datasets(), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"data.name = {name!r} is unknown: {hint}Known: {list_datasets()}")
-    module = importlib.import_module(f"{builders.__name__}.{name}")
-    directory: Path = module.prepare(request)
-    return directory
+        raise ValueError(f"data set {name!r} is unknown: {hint}Known: {', '.join(list_datasets())}")
+    return importlib.import_module(f"{builders.__name__}.{name}")

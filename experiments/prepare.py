@@ -1,0 +1,118 @@
+"""Brings a data set into the form that training reads: each video's frames, seekable, once.
+
+All cores decode. What is missing, broken, unsound or listed twice is left out by name; the counts
+of each class are in report.csv beside the data, the names in excluded.csv. The same command goes on
+where it was interrupted, and does nothing where all is done.
+
+Examples:
+  python -m experiments.prepare --dataset=ucf101 --describe
+  python -m experiments.prepare --dataset=ucf101 --manual_dir=videos/ucf101 --data_dir=data \
+      --option=split=2
+  python -m experiments.prepare --dataset=kinetics400 --manual_dir=videos/k400 --data_dir=data \
+      --short_side=320 --verdicts=verdicts.csv
+  python -m experiments.prepare --dataset=kinetics400 --manual_dir=/shared/k400 \
+      --data_dir=/shared/data --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+from rich.console import Console
+from rich.table import Table
+
+from experiments import command_line
+from vidjax.data import catalog
+from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.training.reporting import ProgressLine
+
+_FORM = catalog.Storage()
+_NAME = flags.DEFINE_string("dataset", None, "which; a name that is unknown lists all")
+_DESCRIBE = flags.DEFINE_bool("describe", False, "say where it is from and how its folder looks")
+_MANUAL = flags.DEFINE_string("manual_dir", "", "folder with its videos and annotations")
+_MANIFEST = flags.DEFINE_string("manifest", "", "folder or CSV, for --dataset=video_folder")
+_ROOT = flags.DEFINE_string("root", "", "folder that the CSV's paths are relative to")
+_DATA = flags.DEFINE_string("data_dir", "data", "where prepared data sets are kept")
+_OPTION = flags.DEFINE_multi_string("option", [], "name=value of the data set, such as split=2")
+_SHORT = flags.DEFINE_integer("short_side", _FORM.short_side, "of the stored frames", 1)
+_FPS = flags.DEFINE_float("fps", _FORM.fps, "to store; each video's own if not given")
+_QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "of the JPEGs", 1, 100)
+_BUDGET = flags.DEFINE_float("bad_video_budget", _FORM.bad_video_budget, "share that may be broken")
+_VERDICTS = flags.DEFINE_string("verdicts", "", "CSV of experiments.check_videos")
+_LEAK = flags.DEFINE_bool("allow_group_leak", False, "accept one group in training and test")
+_WORKERS = flags.DEFINE_integer("workers", None, "processes; one a core if not given", 1)
+_RUNNER = flags.DEFINE_string("beam_runner", "", "of Apache Beam, which then decodes")
+_BEAM = flags.DEFINE_multi_string("beam_option", [], "of that runner, as on its command line")
+flags.mark_flag_as_required("dataset")
+
+
+def main() -> int:
+    """Prepares the data set and says what was found."""
+    if _DESCRIBE.value:
+        print(catalog.describe(_NAME.value))
+        return 0
+    with ProgressLine() as progress:
+        try:
+            folder = catalog.prepare(_NAME.value, _request(progress))
+        except KeyboardInterrupt:
+            progress.note("interrupted; the same command goes on with what is left")
+            return 130
+    if (folder / REPORT).is_file():
+        _print(list(read_report(folder)), folder)
+    print(folder)
+    return 0
+
+
+def _request(progress: ProgressLine) -> catalog.Request:
+    runner = _RUNNER.value
+    return catalog.Request(
+        data_dir=Path(_DATA.value),
+        storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value),
+        manifest=_MANIFEST.value,
+        root=_ROOT.value,
+        manual_dir=_MANUAL.value,
+        verdicts=_VERDICTS.value,
+        allow_group_leak=_LEAK.value,
+        workers=_WORKERS.value or os.cpu_count() or 1,
+        beam=catalog.Beam(runner, tuple(_BEAM.value)) if runner else None,
+        options=_options(_OPTION.value),
+        progress=progress.count,
+        note=progress.note,
+    )
+
+
+def _options(texts: Sequence[str]) -> Mapping[str, Any]:
+    """Values as Python writes them; what it does not know is text."""
+    values = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ValueError(f"--option={text}: name=value is expected, such as split=2")
+        try:
+            values[name] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            values[name] = value
+    return values
+
+
+def _print(counts: Sequence[Count], folder: Path) -> None:
+    table = Table("split", "classes", "listed", "missing", "left out", "broken", "prepared")
+    for each in total(counts):
+        classes = sum(one.prepared > 0 for one in counts if one.split == each.split)
+        numbers = (each.listed, each.missing, each.excluded, each.broken, each.prepared)
+        table.add_row(each.split, str(classes), *map(str, numbers))
+    Console().print(table)
+    empty = [f"{one.label} ({one.split})" for one in counts if not one.prepared]
+    if empty:
+        more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
+        print(f"classes without a video: {', '.join(empty[:10])}{more}")
+    print(f"of each class: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)
