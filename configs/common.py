@@ -10,6 +10,12 @@ from typing import Any
 import ml_collections
 from ml_collections import config_dict
 
+# Multigrid as the thesis and its code train, and as its authors do (Wu et al. 2020).
+MULTIGRID = {
+    "thesis": {"over": "epoch", "both": "capped", "anchor": "largest", "time": "picks"},
+    "official": {"over": "stage", "both": "capped", "anchor": "default", "time": "rate"},
+}
+
 
 def base() -> ml_collections.ConfigDict:
     """The complete configuration with its defaults."""
@@ -65,6 +71,7 @@ def base() -> ml_collections.ConfigDict:
     }
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
+    config.multigrid = {"cycle": "none", **MULTIGRID["thesis"], "anchor": "default"}
     config.mesh = {"data": -1, "fsdp": 1}
     config.eval = {"split": "test", "clips": 1, "crops": 1, "size": 112, "batch_size": 16}
     return config

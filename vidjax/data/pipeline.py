@@ -96,7 +96,7 @@ class Augmentation:
         return transforms.color_jitter(rng, frames, self.color) if self.color else frames
 
 
-class _TrainClip(grain.transforms.RandomMap):
+class TrainClip(grain.transforms.RandomMap):
     """Record -> one augmented clip; a clip whose frames cannot be decoded is masked, not lost."""
 
     def __init__(self, shape: ClipShape, augmentation: Augmentation) -> None:
@@ -104,6 +104,7 @@ class _TrainClip(grain.transforms.RandomMap):
         self._augmentation = augmentation
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
+        """Cuts and augments a clip of the record."""
         size = self._shape.size
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
@@ -147,7 +148,7 @@ def train_batches(
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(_TrainClip(shape, augmentation))
+        .random_map(TrainClip(shape, augmentation))
     )
     return clips[process_index::process_count].batch(batch_size // process_count)
 

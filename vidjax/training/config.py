@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING
 from typing import Any
 
+from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 
 
@@ -108,6 +109,12 @@ class TrainConfig:
     cutmix_chance: float = 1.0
     train_only: str = ""
 
+    @property
+    def norm_group(self) -> int | None:
+        """The number of clips that `batch_norm` is; a command line gives it as text."""
+        text = str(self.batch_norm)
+        return int(text) if text.isdecimal() and int(text) > 0 else None
+
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
@@ -200,6 +207,7 @@ class Config:
     every: EveryConfig
     mesh: MeshConfig
     eval: EvalConfig
+    multigrid: Multigrid = dataclasses.field(default_factory=Multigrid)
 
     def __post_init__(self) -> None:
         if self.dtype not in ("float32", "bfloat16"):
@@ -267,7 +275,7 @@ def _build(cls: type, mapping: Any, path: str) -> Any:
         if key not in kinds:
             raise ConfigError(f"{path}.{key} is not a setting: {nearest(str(key), kinds)}")
     # A setting that is younger than some runs has its default here too, and they can be opened.
-    young = {item.name for item in dataclasses.fields(cls) if item.default is not MISSING}
+    young = {item.name for item in dataclasses.fields(cls) if _has_default(item)}
     missing = sorted(set(kinds) - set(values) - young)
     if missing:
         raise ConfigError(f"{path} lacks {', '.join(missing)}; start from configs/common.py")
@@ -316,3 +324,7 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "items"):
         return {str(key): _plain(item) for key, item in value.items()}
     return list(value) if isinstance(value, (list, tuple)) else value
+
+
+def _has_default(item: dataclasses.Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING

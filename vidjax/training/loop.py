@@ -16,9 +16,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.data.pipeline import prefetch, train_batches
+from vidjax.data.multigrid import GridShape
+from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.report import summarize
+from vidjax.training import grid
 from vidjax.training.bad_videos import BadVideos
+from vidjax.training.balance import Balance, input_rate
 from vidjax.training.checkpoint import Checkpoints
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
@@ -73,20 +76,14 @@ class _Run:
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
-        self.plan = Plan.of(config, len(source))
-        self._rate = learning_rate(
+        self.plan = Plan.of(config, len(source), grid.batch_unit(self._network))
+        self._table = grid.make_timetable(self._network, self.plan)
+        rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
+        self._rate = grid.scaled_by_batch(rate, self._table)
         self._optimizer = self._network.optimizer(self._rate)
-        self._batches = train_batches(
-            source,
-            config.clip,
-            config.augment,
-            batch_size=config.train.batch_size,
-            seed=config.seed,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
-        )
+        self._batches = grid.batches(config, source, self._table)
         self._scorer = Scorer(experiment)
         self._checkpoints = Checkpoints(workdir / "checkpoints", config.every.keep)
 
@@ -121,17 +118,22 @@ class _Run:
     def loop(self, state: TrainState, step: int, preemption: Preemption) -> tuple[TrainState, int]:
         """Steps to the plan's end, or until the machine is about to be taken away."""
         compiled = self._compile(state, step)
+        balance = self._measure_input(step)
         self._clock.restart_lap()
         while step < self.plan.total:
             with self._clock.waiting():
                 batch = self._load()
-            state, metrics = compiled.step(state, to_devices(batch, self._network.mesh))
+            shape = self._table.shape(step)
+            balance.begin()
+            state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
+            balance.end(metrics, shape.batch)
+            self._clock.count(shape.batch, compiled[shape].multiply_adds)
             step += 1
             self._meter.add(step, metrics)
             stopping = preemption.agreed(step)
             try:
                 if self.plan.logs(step):
-                    self._log(step, compiled)
+                    self._log(step)
                 if self.plan.saves(step) or stopping:
                     self._save(step, state)
             except NonFiniteError as error:
@@ -142,40 +144,49 @@ class _Run:
                 break
         return state, step
 
-    def _compile(self, state: TrainState, step: int) -> Compiled:
-        self._progress.show("compiling the training step")
-        compiled = compile_step(self._network, self._optimizer, state, self._shardings)
-        self._writer.write_timing(
-            step,
-            "compile",
-            {"seconds": compiled.seconds, "multiply_adds_per_step": compiled.multiply_adds},
-        )
-        self._progress.note(
-            f"compiled in {compiled.seconds:.1f} s; {compiled.multiply_adds / 1e9:.2f}e9 "
-            "multiply-adds a step, forward and backward"
-        )
+    def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
+        """The step for every shape that batches have, ahead of the first."""
+        compiled = {}
+        for shape in self._table.shapes:
+            self._progress.show(f"compiling the training step for batches of {shape}")
+            network = grid.shaped(self._network, shape)
+            one = compile_step(network, self._optimizer, state, self._shardings)
+            numbers = {"seconds": one.seconds, "multiply_adds_per_step": one.multiply_adds}
+            self._writer.write_timing(step, f"compile {shape}", numbers)
+            self._progress.note(
+                f"compiled {shape} in {one.seconds:.1f} s; {one.multiply_adds / 1e9:.2f}e9 "
+                "multiply-adds a step, forward and backward"
+            )
+            compiled[shape] = one
         return compiled
+
+    def _measure_input(self, step: int) -> Balance:
+        def tell(line: str, rates: dict[str, float]) -> None:
+            self._writer.write_timing(step, "balance", rates)
+            self._progress.note(line)
+
+        return Balance(input_rate(self._batches, self._config.data.threads, step), tell)
 
     def _load(self) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = next(self._data)
         self._bad.note(batch)
         return batch
 
-    def _log(self, step: int, compiled: Compiled) -> None:
+    def _log(self, step: int) -> None:
         numbers = self._meter.averages()
         numbers["lr"] = float(self._rate(step - 1))
         numbers["unreadable"] = self._bad.unreadable
         self._writer.write(step, "train", numbers)
-        seconds, waiting = self._clock.lap()
+        lap = self._clock.lap()
         speed = {
             "seconds": self._clock.seconds,
-            "clips_per_second": self._config.train.batch_size / seconds,
-            "flops_per_second": 2 * compiled.multiply_adds / seconds,
-            "input_wait": waiting,
+            "clips_per_second": lap.clips_per_second,
+            "flops_per_second": lap.flops_per_second,
+            "input_wait": lap.waiting,
         }
         self._writer.write_timing(step, "train", speed)
-        left = (self.plan.total - step) * seconds
-        text = progress_text(step, self.plan.total, numbers, speed["clips_per_second"], left)
+        left = (self.plan.total - step) * lap.seconds
+        text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
 
     def _save(self, step: int, state: TrainState) -> None:

@@ -81,8 +81,9 @@ class Network:
             return {}
         if choice == "per_device":
             return {"norm_group_size": max(1, part // self.mesh.size)}
-        if isinstance(choice, int) and 0 < choice <= part and part % choice == 0:
-            return {"norm_group_size": choice}
+        group = self.config.train.norm_group
+        if group and part % group == 0:
+            return {"norm_group_size": group}
         raise ConfigError(
             f"train.batch_norm = {choice!r}: 'global', 'per_device' or a number of clips that "
             f"divides the {part} computed at once"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidjax.data.multigrid import GridShape, cycles, mean_batch
 from vidjax.training.config import Config, ConfigError
 from vidjax.training.durations import steps
+
+
+def base_shape(config: Config) -> GridShape:
+    """Batch, frames and size that a configuration states."""
+    return GridShape(config.train.batch_size, config.clip.frames, config.clip.size)
 
 
 @dataclass(frozen=True)
@@ -13,7 +19,7 @@ class Plan:
     """Steps of a run; an interval of 0 means only at the end.
 
     Attributes:
-      steps_per_epoch: training videos over batch size.
+      steps_per_epoch: training videos over batch size, the mean one of a multigrid.
       total: steps of the whole run.
       log: steps between lines of metrics.
       checkpoint: steps between checkpoints.
@@ -27,13 +33,18 @@ class Plan:
     evaluate: int
 
     @classmethod
-    def of(cls, config: Config, videos: int) -> Plan:
+    def of(cls, config: Config, videos: int, unit: int = 1) -> Plan:
         """The plan of a configuration on so many training videos.
+
+        Args:
+          config: the configuration.
+          videos: of the training split.
+          unit: what the batches of a multigrid are multiples of.
 
         Raises:
           ValueError: a duration is not written as one, or the run has no steps.
         """
-        epoch = videos / config.train.batch_size
+        epoch = videos / mean_batch(cycles(config.multigrid, base_shape(config), unit))
         total = steps(config.train.duration, steps_per_epoch=epoch)
         if not total:
             raise ConfigError(f"train.duration = {config.train.duration!r}: at least one step")

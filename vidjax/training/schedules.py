@@ -16,6 +16,16 @@ def scaled_rate(config: Config) -> float:
     return optimizer.lr * config.train.batch_size / optimizer.reference_batch
 
 
+def drops(config: Config, *, total: int, steps_per_epoch: float) -> list[int]:
+    """Steps at which a rate that falls in steps does so; none of another schedule's."""
+    schedule = config.schedule
+    if schedule.name != "step":
+        return []
+    return [
+        steps(text, steps_per_epoch=steps_per_epoch, total=total) for text in schedule.boundaries
+    ]
+
+
 def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> optax.Schedule:
     """The schedule of a run of `total` steps: a function of the step number.
 
@@ -30,11 +40,10 @@ def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> opta
     elif schedule.name == "constant":
         curve = optax.constant_schedule(peak)
     elif schedule.name == "step":
-        drops = (
-            steps(text, steps_per_epoch=steps_per_epoch, total=total) - warmup
-            for text in schedule.boundaries
+        falls = (
+            step - warmup for step in drops(config, total=total, steps_per_epoch=steps_per_epoch)
         )
-        curve = optax.piecewise_constant_schedule(peak, dict.fromkeys(drops, schedule.factor))
+        curve = optax.piecewise_constant_schedule(peak, dict.fromkeys(falls, schedule.factor))
     else:
         raise ConfigError(f"schedule.name = {schedule.name!r}: cosine, step or constant")
     rise = optax.linear_schedule(0.0, peak, warmup)

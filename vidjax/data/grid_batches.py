@@ -1,0 +1,112 @@
+"""Training batches whose shape changes from step to step, after a timetable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import grain
+import numpy as np
+
+from vidjax.data.multigrid import GridShape, Timetable
+from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
+from vidjax.data.prepared import VideoSource
+
+
+@dataclass(frozen=True)
+class _Thinned(ClipShape):
+    """A clip of fewer frames than a base clip, over the same time.
+
+    Attributes:
+      base: the base clip.
+      time: how frames are chosen, as in `Multigrid`.
+    """
+
+    base: ClipShape = field(default_factory=ClipShape)
+    time: str = "picks"
+
+    def train_indices(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
+        if self.time == "picks" or self.base.sampling in ("still", "segments"):
+            picks = np.arange(self.frames) * self.base.frames // self.frames
+            return self.base.train_indices(rng, num_frames)[picks]
+        widest = self.base.stride * self.base.frames // self.frames
+        stride = int(rng.integers(self.base.stride, widest + 1))
+        return replace(self.base, frames=self.frames, stride=stride).train_indices(rng, num_frames)
+
+
+class _GridSource:
+    """Random access over the batches of a run."""
+
+    def __init__(
+        self,
+        clips: grain.MapDataset,
+        timetable: Timetable,
+        transforms: dict[GridShape, TrainClip],
+        seed: int,
+        processes: tuple[int, int],
+    ) -> None:
+        self._clips, self._timetable, self._transforms = clips, timetable, transforms
+        self._seed, self._processes = seed, processes
+
+    def __len__(self) -> int:
+        return len(self._timetable)
+
+    def __repr__(self) -> str:
+        return f"{len(self)} batches of {len(self._timetable.shapes)} shapes of {self._clips!r}"
+
+    def __getitem__(self, step: int) -> Batch:
+        first, end = self._timetable.firsts[step : step + 2]
+        index, count = self._processes
+        transform = self._transforms[self._timetable.shape(step)]
+        rows = [self._row(transform, int(clip)) for clip in range(first + index, end, count)]
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def _row(self, transform: TrainClip, clip: int) -> Batch:
+        return transform.random_map(self._clips[clip], np.random.default_rng((self._seed, clip)))
+
+
+def grid_batches(
+    source: VideoSource,
+    shape: ClipShape,
+    augmentation: Augmentation,
+    timetable: Timetable,
+    *,
+    time: str,
+    seed: int,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> grain.MapDataset:
+    """This process' part of the batches of a run; element k is batch k, in the shape of step k.
+
+    As `vidjax.data.pipeline.train_batches` otherwise: every epoch has each video once, batch k
+    depends on (seed, k) alone, and rows are spread over the processes in turn.
+
+    Args:
+      source: the videos.
+      shape: the base clip.
+      augmentation: what training may change of it.
+      timetable: the shape of every step.
+      time: how fewer frames are chosen, as in `Multigrid`.
+      seed: of order, frames and augmentation.
+      process_index: which process this is.
+      process_count: number of processes.
+
+    Raises:
+      ValueError: the split is empty, or the processes do not divide a batch.
+    """
+    if len(source) == 0:
+        raise ValueError(f"{source} holds no videos to train on")
+    for each in timetable.shapes:
+        if each.batch % process_count:
+            raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
+    transforms = {
+        each: TrainClip(_thinned(shape, each, time), augmentation) for each in timetable.shapes
+    }
+    clips = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    processes = (process_index, process_count)
+    return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
+
+
+def _thinned(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
+    if shape.frames == base.frames:
+        return replace(base, size=shape.size)
+    return _Thinned(shape.frames, base.stride, shape.size, base.short, base.sampling, base, time)

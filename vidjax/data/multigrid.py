@@ -1,0 +1,191 @@
+"""Multigrid: batches of many small clips in turn with few large ones, each as much work.
+
+A long cycle changes frames and size a few times an epoch, a short cycle changes the size at every
+step, and the batch makes up for it, so that b t h w stays B T H W (Wu et al. 2020; Stergiou,
+thesis, section 4.4.1 and figure 4.6). An epoch then has a fraction of the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Frames and size as shares of the base shape's, in the order of the cycle.
+_HALF_AREA = 1 / math.sqrt(2)
+_LONG = ((1 / 4, _HALF_AREA), (1 / 2, _HALF_AREA), (1 / 2, 1.0), (1.0, 1.0))
+_SHORT = (1 / 2, _HALF_AREA, 1.0)
+_CHOICES = {
+    "cycle": ("none", "long", "short", "both"),
+    "over": ("epoch", "stage"),
+    "both": ("capped", "product"),
+    "anchor": ("default", "largest"),
+    "time": ("picks", "rate"),
+}
+
+
+@dataclass(frozen=True)
+class Multigrid:
+    """Which shapes batches have, and when.
+
+    Attributes:
+      cycle: `none`, `long`, `short` or `both`.
+      over: what a long cycle goes through its four shapes in, a quarter of the steps each: every
+        `epoch` (thesis), or every `stage` of the learning rate between `schedule.boundaries`,
+        after the last of which the base shape stays (Wu et al.).
+      both: how a short cycle changes a long one: its sizes are shares of the base size and
+        `capped` at the long one's (Wu et al.), or shares of the long one's, a `product`.
+      anchor: the batch that the learning rate belongs to, in proportion to which it changes along
+        a long cycle: the `default` one, or the `largest`.
+      time: how fewer frames are chosen: even `picks` from those of the base clip (thesis), or as
+        many at a stride drawn between the base stride and that which spans the base clip, `rate`.
+    """
+
+    cycle: str = "none"
+    over: str = "epoch"
+    both: str = "capped"
+    anchor: str = "default"
+    time: str = "picks"
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                given = getattr(self, name)
+                raise ValueError(f"multigrid.{name} = {given!r}: one of {', '.join(choices)}")
+
+    @property
+    def is_on(self) -> bool:
+        """Whether shapes change at all."""
+        return self.cycle != "none"
+
+
+@dataclass(frozen=True)
+class GridShape:
+    """What a batch has: clips over all devices, frames of a clip, height and width in pixels."""
+
+    batch: int
+    frames: int
+    size: int
+
+    def __str__(self) -> str:
+        """As `64x4x158x158`."""
+        return f"{self.batch}x{self.frames}x{self.size}x{self.size}"
+
+
+def cycles(grid: Multigrid, base: GridShape, unit: int = 1) -> list[list[GridShape]]:
+    """The shapes of each part of a long cycle, in the order of the short cycle.
+
+    Sizes are rounded to even numbers, batches to multiples of `unit`.
+
+    Args:
+      grid: the settings.
+      base: the shape that all others are as much work as.
+      unit: what batches must be multiples of: devices, groups of batch normalisation, parts.
+    """
+    parts = _LONG if grid.cycle in ("long", "both") else _LONG[-1:]
+    shares = _SHORT if grid.cycle in ("short", "both") else _SHORT[-1:]
+    if grid.both == "product":
+        pairs = [[(time, space * share) for share in shares] for time, space in parts]
+    else:
+        pairs = [[(time, min(space, share)) for share in shares] for time, space in parts]
+    return [[_shape(base, *pair, unit) for pair in part] for part in pairs]
+
+
+def _shape(base: GridShape, time: float, space: float, unit: int) -> GridShape:
+    if (time, space) == (1.0, 1.0):
+        return base
+    clips = base.batch / (time * space**2)
+    return GridShape(
+        batch=max(1, round(clips / unit)) * unit,
+        frames=max(1, round(base.frames * time)),
+        size=max(2, 2 * round(base.size * space / 2)),
+    )
+
+
+def mean_batch(parts: Sequence[Sequence[GridShape]]) -> float:
+    """Clips a step on average over a whole cycle, each part of which has as many steps."""
+    return float(np.mean([np.mean([shape.batch for shape in part]) for part in parts]))
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The shape of every step of a run.
+
+    Attributes:
+      shapes: the different ones.
+      index: of each step's shape in `shapes`, int `[steps]`.
+      firsts: number of the first clip of each step, and of all clips, int `[steps + 1]`.
+      rates: what the learning rate is multiplied by at each step, float `[steps]`.
+    """
+
+    shapes: tuple[GridShape, ...]
+    index: np.ndarray
+    firsts: np.ndarray
+    rates: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def shape(self, step: int) -> GridShape:
+        """Of step number `step`, counted from 0."""
+        return self.shapes[self.index[step]]
+
+
+def timetable(
+    grid: Multigrid,
+    base: GridShape,
+    *,
+    steps: int,
+    steps_per_epoch: float,
+    boundaries: Sequence[int] = (),
+    unit: int = 1,
+) -> Timetable:
+    """Fixes the shape of every step.
+
+    Args:
+      grid: the settings.
+      base: the base shape.
+      steps: of the whole run.
+      steps_per_epoch: videos over `mean_batch`.
+      boundaries: steps at which the learning rate falls, ascending.
+      unit: as in `cycles`.
+
+    Raises:
+      ValueError: a cycle over stages has no boundaries to go by.
+    """
+    parts = cycles(grid, base, unit)
+    part, short = _turns(grid, len(parts), steps, steps_per_epoch, boundaries)
+    width = len(parts[0])
+    flat = [shape for each in parts for shape in each]
+    shapes = tuple(dict.fromkeys(flat))
+    place = np.array([shapes.index(shape) for shape in flat])
+    index = place[part * width + short]
+    batches = np.array([shape.batch for shape in shapes])[index]
+    largest = parts[0][-1].batch if grid.anchor == "largest" else base.batch
+    longs = np.array([each[-1].batch for each in parts])[part]
+    firsts = np.concatenate([[0], np.cumsum(batches, dtype=np.int64)])
+    return Timetable(shapes, index, firsts, longs / largest)
+
+
+def _turns(
+    grid: Multigrid, parts: int, steps: int, steps_per_epoch: float, boundaries: Sequence[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of each step, which part of the long cycle and which of the short one it has."""
+    step = np.arange(steps)
+    width = len(_SHORT) if grid.cycle in ("short", "both") else 1
+    short = step % width
+    if grid.over == "epoch" or parts == 1:
+        return np.floor(step * parts / steps_per_epoch).astype(np.int64) % parts, short
+    if not boundaries:
+        raise ValueError(
+            "multigrid.over = 'stage' needs schedule.boundaries, the stages of a learning rate "
+            "that falls in steps; set them, or multigrid.over = 'epoch'"
+        )
+    edges = np.array([0, *boundaries])
+    stage = np.searchsorted(edges, step, side="right") - 1
+    last = stage == len(boundaries)
+    lengths = np.append(np.diff(edges), 1)
+    part = np.floor((step - edges[stage]) * parts / lengths[stage]).astype(np.int64)
+    return np.where(last, parts - 1, part), np.where(last, width - 1, short)

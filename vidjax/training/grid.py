@@ -1,0 +1,85 @@
+"""A run's batches, steps and learning rate where their shape changes: multigrid training."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from vidjax.data.grid_batches import grid_batches
+from vidjax.data.multigrid import GridShape, Timetable, timetable
+from vidjax.data.pipeline import train_batches
+from vidjax.data.prepared import VideoSource
+from vidjax.training.config import Config
+from vidjax.training.network import Network
+from vidjax.training.plan import Plan, base_shape
+from vidjax.training.schedules import drops
+
+
+def batch_unit(network: Network) -> int:
+    """What batches are multiples of: devices, groups of batch normalisation, parts of a step."""
+    train = network.config.train
+    return math.lcm(network.mesh.size, train.norm_group or 1) * train.accumulate
+
+
+def make_timetable(network: Network, plan: Plan) -> Timetable:
+    """The shape of every step of a run.
+
+    Raises:
+      ValueError: the configuration's multigrid lacks the stages that it goes by.
+    """
+    config = network.config
+    return timetable(
+        config.multigrid,
+        base_shape(config),
+        steps=plan.total,
+        steps_per_epoch=plan.steps_per_epoch,
+        boundaries=drops(config, total=plan.total, steps_per_epoch=plan.steps_per_epoch),
+        unit=batch_unit(network),
+    )
+
+
+def shaped(network: Network, shape: GridShape) -> Network:
+    """The same network for batches of another shape; parameters do not depend on it."""
+    config = network.config
+    if shape == base_shape(config):
+        return network
+    train = dataclasses.replace(config.train, batch_size=shape.batch)
+    clip = dataclasses.replace(config.clip, frames=shape.frames, size=shape.size)
+    return Network.of(dataclasses.replace(config, train=train, clip=clip), network.classes)
+
+
+def scaled_by_batch(rate: optax.Schedule, table: Timetable) -> optax.Schedule:
+    """A learning rate in proportion to the batch along a long cycle (Goyal et al. 2017)."""
+    if np.all(table.rates == 1):
+        return rate
+    changes = np.flatnonzero(np.diff(table.rates)) + 1
+    factors = jnp.asarray(table.rates[np.append(0, changes)], jnp.float32)
+
+    def scaled(step: jax.typing.ArrayLike) -> jax.Array:
+        return rate(step) * factors[jnp.searchsorted(changes, step, side="right")]
+
+    return scaled
+
+
+def batches(config: Config, source: VideoSource, table: Timetable) -> grain.MapDataset:
+    """This process' batches of a run.
+
+    Raises:
+      ValueError: the split is empty, or the processes do not divide a batch.
+    """
+    settings = {
+        "seed": config.seed,
+        "process_index": jax.process_index(),
+        "process_count": jax.process_count(),
+    }
+    if config.multigrid.is_on:
+        time = config.multigrid.time
+        return grid_batches(source, config.clip, config.augment, table, time=time, **settings)
+    size = config.train.batch_size
+    return train_batches(source, config.clip, config.augment, batch_size=size, **settings)
