@@ -5,6 +5,7 @@ Example:
   python -m experiments.benchmark kernels --only=channel-wise
   python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   python -m experiments.benchmark pyramids --models=r3d_50
+  python -m experiments.benchmark multigrid --model=r3d_18 --clip=16,112,112
 """
 
 import importlib
@@ -12,7 +13,7 @@ import sys
 
 from absl import app
 
-PARTS = ("models", "kernels", "methods", "pyramids")
+PARTS = ("models", "kernels", "methods", "pyramids", "multigrid")
 
 
 def main() -> None:

@@ -30,9 +30,11 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
       ConfigError: the directory belongs to another configuration, or holds other things.
     """
     file = workdir / "config.json"
-    mapping = json.loads(json.dumps(to_mapping(config)))
+    mapping = _plain(config)
     if file.is_file():
-        differing = list(_differences(json.loads(file.read_text()), mapping))
+        # Of a run that is older than some settings, what they were by default.
+        earlier = _plain(from_mapping(json.loads(file.read_text())))
+        differing = list(_differences(earlier, mapping))
         if differing and _has_begun(workdir):
             raise ConfigError(
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
@@ -47,6 +49,10 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         _write(file, mapping)
         _write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", environment())
+
+
+def _plain(config: Config) -> Any:
+    return json.loads(json.dumps(to_mapping(config)))
 
 
 def _has_begun(workdir: Path) -> bool:
