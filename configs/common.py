@@ -47,7 +47,18 @@ def base() -> ml_collections.ConfigDict:
         "threads": 2,
     }
     config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop", "sampling": "dense"}
-    config.augment = {"scale": (0.5, 1.0), "ratio": (0.75, 1.3333), "flip": 0.5, "color": 0.0}
+    config.augment = {
+        "scale": (0.5, 1.0),
+        "ratio": (0.75, 1.3333),
+        "flip": 0.5,
+        "color": 0.0,
+        "chain": 0.0,
+        "member": 0.4,
+        "crop": "area",
+        "short_side": 0,
+        "device": False,
+        "flip_sided": False,
+    }
     config.train = {
         "duration": "20 epochs",
         "batch_size": 16,

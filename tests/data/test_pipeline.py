@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
+from vidjax.data import transforms
+from vidjax.data.chain import Chain, Draw, nothing
+from vidjax.data.chain_device import apply_on_device
+from vidjax.data.chain_host import apply_on_host
+from vidjax.data.pipeline import (
+    Augmentation,
+    ClipShape,
+    batch_shapes,
+    prefetch,
+    train_batches,
+)
 from vidjax.data.prepared import Record
 
 SHAPE = ClipShape(frames=4, stride=3, size=48)
@@ -131,3 +141,105 @@ def test_impossible_shapes_are_refused(arguments, message):
 def test_processes_must_divide_the_batch(train_split):
     with pytest.raises(ValueError, match="batch size 4 is not divisible by 3 processes"):
         batches(train_split, process_count=3)
+
+
+def test_without_the_chain_numbers_are_drawn_and_used_as_they_were_before_it():
+    """Runs that began before the chain go on with the same clips: box, mirror, then colours."""
+    frames = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
+    for seed in range(6):
+        ours, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
+        clip = Augmentation(color=0.3)(ours, frames, 24)["clip"]
+        box = transforms.random_resized_crop_box(theirs, 40, 60, (0.5, 1.0), (0.75, 1.3333333))
+        flip = theirs.random() < 0.5
+        expected = transforms.resize(transforms.crop(frames, box), (24, 24))
+        expected = expected[:, :, ::-1] if flip else expected
+        assert np.array_equal(clip, transforms.color_jitter(theirs, expected, 0.3))
+        assert ours.random() == theirs.random()
+
+
+def test_the_chain_comes_after_the_crop_and_before_the_mirror():
+    frames = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        clip = Augmentation(crop="fixed", chain=0.9)(np.random.default_rng(seed), frames, 24)
+        crop = transforms.random_scale_short_side(rng, frames, 40, 40, 24)
+        flip = rng.random() < 0.5
+        expected = apply_on_host(crop, Chain(0.9, 0.4).draw(rng, 24))
+        assert clip.keys() == {"clip"}
+        assert np.array_equal(clip["clip"], expected[:, :, ::-1] if flip else expected)
+
+
+def found_in(large, part):
+    """Where a part of a picture lies in it."""
+    windows = np.lib.stride_tricks.sliding_window_view(large, part.shape, axis=(0, 1, 2))
+    places = np.argwhere((windows == part).all(axis=(-3, -2, -1))[..., 0])
+    (place,) = places
+    return tuple(place)
+
+
+@pytest.mark.parametrize(("side", "resized"), [(0, (20, 30)), (16, (16, 24)), (26, (26, 39))])
+def test_a_fixed_crop_is_a_part_of_the_frame_at_a_short_side(side, resized):
+    frame = np.random.default_rng(0).integers(0, 256, (1, 20, 30, 3), np.uint8)
+    large = transforms.resize(frame, resized)[0]
+    augmentation = Augmentation(flip=0.0, crop="fixed", short_side=side)
+    rng = np.random.default_rng(1)
+    places = {found_in(large, augmentation(rng, frame, 14)["clip"][0]) for _ in range(300)}
+    rows, columns = zip(*places, strict=True)
+    assert (min(rows), max(rows)) == (0, resized[0] - 14)
+    assert (min(columns), max(columns)) == (0, resized[1] - 14)
+
+
+def test_frames_smaller_than_a_fixed_crop_are_enlarged_to_it():
+    frame = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), np.uint8)
+    clip = Augmentation(flip=0.0, crop="fixed")(np.random.default_rng(0), frame, 32)["clip"]
+    assert np.array_equal(clip, transforms.resize(frame, (32, 32)))
+
+
+@pytest.mark.parametrize("chain", [0.0, 1.0])
+def test_what_is_left_to_the_device_is_what_the_host_would_have_done(train_split, chain):
+    settings = {"chain": chain, "crop": "fixed", "flip": 0.5}
+    host = batches(train_split, augmentation=Augmentation(**settings), size=8)[0]
+    left = batches(train_split, augmentation=Augmentation(**settings, device=True), size=8)[0]
+    assert not np.array_equal(left["clip"], host["clip"])
+    done = apply_on_device(left["clip"], Draw(*(left[name] for name in Draw._fields)))
+    assert np.array_equal(done, host["clip"])
+    assert np.array_equal(left["label"], host["label"])
+    same_tables = [(left["tone"][k] == nothing(48).tone).all() for k in range(8)]
+    assert all(same_tables) == (chain == 0)
+    assert 0 < left["flip"].sum() < 8
+
+
+@pytest.mark.parametrize("device", [False, True])
+def test_a_batch_has_the_shapes_that_are_said_of_it(train_split, device):
+    augmentation = Augmentation(chain=0.5, device=device)
+    batch = batches(train_split, augmentation=augmentation, size=6)[0]
+    found = {name: (array.shape, array.dtype) for name, array in batch.items()}
+    assert found == batch_shapes(SHAPE, augmentation, 6)
+    assert set(batch) == {"clip", "label", "mask"} | (set(Draw._fields) if device else set())
+
+
+def test_an_unreadable_clip_is_left_black_on_the_device(train_split):
+    class Broken(Watched):
+        def __getitem__(self, index):
+            return Record([b""] * 3, 1, "broken", 25.0)
+
+    batch = batches(Broken(train_split), augmentation=Augmentation(chain=1.0, device=True))[0]
+    assert not batch["mask"].any()
+    assert not apply_on_device(batch["clip"], Draw(*(batch[n] for n in Draw._fields))).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"chain": 1.5}, "augment.chain = 1.5: a probability"),
+        ({"member": -0.1}, "augment.member = -0.1: a probability"),
+        ({"flip": 2.0}, "augment.flip = 2.0: a probability"),
+        ({"crop": "centre"}, "augment.crop = 'centre': one of area, fixed"),
+        ({"short_side": 320}, "augment.short_side = 320 with augment.crop = 'area'"),
+        ({"crop": "fixed", "short_side": -1}, "augment.short_side = -1"),
+        ({"chain": 0.5, "color": 0.1}, "augment.color = 0.1 with augment.chain = 0.5"),
+    ],
+)
+def test_impossible_augmentations_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**settings)

@@ -44,6 +44,7 @@ def changed(**changes):
         ({"dtype": "float16"}, "dtype = 'float16': float32 or bfloat16"),
         ({"train__accumulate": 5}, "batch_size = 16 is not divisible by train.accumulate = 5"),
         ({"clip__frames": 0}, "clip.frames = 0"),
+        ({"augment__crop": "whole"}, "augment.crop = 'whole': one of area, fixed"),
         ({"model": 3}, "a group of settings"),
     ],
 )

@@ -48,6 +48,18 @@ def config(**changes):
     return from_mapping(raw)
 
 
+def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path):
+    workdirs.claim(tmp_path / "run", config(), ["a", "b"])
+    file = tmp_path / "run" / "config.json"
+    old = json.loads(file.read_text())
+    del old["augment"]["chain"], old["eval"]["short_side"]
+    file.write_text(json.dumps(old))
+    (tmp_path / "run" / "metrics.jsonl").touch()
+    with pytest.raises(ConfigError, match="augment.chain is 0.0 there, 0.5 here"):
+        workdirs.claim(tmp_path / "run", config(augment__chain=0.5), ["a", "b"])
+    workdirs.claim(tmp_path / "run", config(), ["a", "b"])
+
+
 def test_a_work_directory_belongs_to_one_configuration(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     workdirs.claim(tmp_path / "run", config(data__threads=7), ["a", "b"])
@@ -58,6 +70,7 @@ def test_a_work_directory_belongs_to_one_configuration(tmp_path):
     with pytest.raises(ConfigError, match="optimizer.lr is 0.05 there, 0.5 here"):
         workdirs.claim(tmp_path / "run", config(optimizer__lr=0.5), ["a", "b"])
     assert workdirs.read_classes(tmp_path / "run") == ("a", "b")
+    workdirs.claim(tmp_path / "run", config(augment__flip_sided=True), ["a", "b"])
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty and holds no config.json"):

@@ -14,10 +14,14 @@ import grain
 import numpy as np
 
 from vidjax.data import sampling, transforms
+from vidjax.data.chain import Chain, Draw, nothing
+from vidjax.data.chain_host import apply_on_host
 from vidjax.data.prepared import Record, VideoSource
 
 Batch = dict[str, Any]
+Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "segments", "still")
+CROPS = ("area", "fixed")
 
 
 @dataclass(frozen=True)
@@ -75,25 +79,78 @@ class Augmentation:
     """What training may change of a clip; one draw holds for all its frames.
 
     Attributes:
-      scale: range of the crop's share of the frame's area.
-      ratio: range of the crop's width over its height.
+      scale: range of an area crop's share of the frame's area.
+      ratio: range of an area crop's width over its height.
       flip: probability of mirroring left and right; 0 where labels tell left from right.
       color: strength of brightness, contrast and saturation changes; 0 leaves colours alone.
+      chain: probability of the chain of `vidjax.data.chain`; 0 is off.
+      member: probability of each member of the chain.
+      crop: `area`, of random area and shape and resized to the clip's size, or `fixed`, a random
+        crop of that size; frames that are smaller than it are enlarged.
+      short_side: that frames have before a fixed crop, in pixels; 0 leaves them as stored.
+      device: chain and mirroring are left to the training step, on the devices.
+      flip_sided: mirror even where labels tell left from right.
     """
 
     scale: tuple[float, float] = (0.5, 1.0)
     ratio: tuple[float, float] = (0.75, 1.3333333)
     flip: float = 0.5
     color: float = 0.0
+    chain: float = 0.0
+    member: float = 0.4
+    crop: str = "area"
+    short_side: int = 0
+    device: bool = False
+    flip_sided: bool = False
 
-    def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
-        """Augments uint8 frames `[T, H, W, 3]` to `[T, size, size, 3]`."""
-        height, width = frames.shape[1:3]
-        box = transforms.random_resized_crop_box(rng, height, width, self.scale, self.ratio)
+    def __post_init__(self) -> None:
+        for name in ("flip", "chain", "member"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"augment.{name} = {getattr(self, name)}: a probability, 0 to 1")
+        if self.crop not in CROPS:
+            raise ValueError(f"augment.crop = {self.crop!r}: one of {', '.join(CROPS)}")
+        if self.short_side < 0 or (self.short_side and self.crop != "fixed"):
+            raise ValueError(
+                f"augment.short_side = {self.short_side} with augment.crop = {self.crop!r}: it is "
+                "for fixed crops and at least 1, or 0"
+            )
+        if self.chain and self.color:
+            raise ValueError(
+                f"augment.color = {self.color} with augment.chain = {self.chain}: the chain "
+                "changes colours itself; set one of them to 0"
+            )
+
+    def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> Batch:
+        """Augments uint8 frames `[T, H, W, 3]`.
+
+        Returns:
+          `clip` uint8 `[T, size, size, 3]` and, where the rest is left to the training step, the
+          fields of the clip's `Draw`.
+        """
+        clip = self._cut(rng, frames, size)
         flip = rng.random() < self.flip
-        frames = transforms.resize(transforms.crop(frames, box), (size, size))
-        frames = transforms.flip(frames) if flip else frames
-        return transforms.color_jitter(rng, frames, self.color) if self.color else frames
+        draw = Chain(self.chain, self.member).draw(rng, size)._replace(flip=np.bool_(flip))
+        clip = clip if self.device else apply_on_host(clip, draw)
+        if self.color:
+            clip = transforms.color_jitter(rng, clip, self.color)
+        return self._example(clip, draw)
+
+    def blank(self, shape: ClipShape) -> Batch:
+        """What stands for a clip that cannot be read: black, and nothing is done to it."""
+        clip = np.zeros((shape.frames, shape.size, shape.size, 3), np.uint8)
+        return self._example(clip, nothing(shape.size))
+
+    def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
+        height, width = frames.shape[1:3]
+        if self.crop == "fixed":
+            side = max(self.short_side or min(height, width), size)
+            return transforms.random_scale_short_side(rng, frames, side, side, size)
+        box = transforms.random_resized_crop_box(rng, height, width, self.scale, self.ratio)
+        return transforms.resize(transforms.crop(frames, box), (size, size))
+
+    def _example(self, clip: np.ndarray, draw: Draw) -> Batch:
+        example = {"clip": np.ascontiguousarray(clip)}
+        return example | draw._asdict() if self.device else example
 
 
 class TrainClip(grain.transforms.RandomMap):
@@ -105,19 +162,22 @@ class TrainClip(grain.transforms.RandomMap):
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
         """Cuts and augments a clip of the record."""
-        size = self._shape.size
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
-            clip = self._augmentation(rng, record.decode(indices), size)
-            readable = True
+            clip = self._augmentation(rng, record.decode(indices), self._shape.size)
         except ValueError:
-            clip = np.zeros((self._shape.frames, size, size, 3), np.uint8)
-            readable = False
-        return {
-            "clip": np.ascontiguousarray(clip),
-            "label": np.int32(record.label),
-            "mask": np.bool_(readable),
-        }
+            return _labelled(self._augmentation.blank(self._shape), record.label, readable=False)
+        return _labelled(clip, record.label, readable=True)
+
+
+def _labelled(clip: Batch, label: int, *, readable: bool) -> Batch:
+    return clip | {"label": np.int32(label), "mask": np.bool_(readable)}
+
+
+def batch_shapes(shape: ClipShape, augmentation: Augmentation, batch_size: int) -> Shapes:
+    """Shape and type of each array of a batch of `train_batches`, by name."""
+    one = _labelled(augmentation.blank(shape), 0, readable=False)
+    return {name: ((batch_size, *np.shape(array)), array.dtype) for name, array in one.items()}
 
 
 def train_batches(
@@ -133,8 +193,9 @@ def train_batches(
     """This process' part of the endless sequence of training batches.
 
     Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`
-    and `mask` bool `[B/P]`, False where a video could not be read. Over the P processes the
-    batches k together hold the same clips for every P.
+    and `mask` bool `[B/P]`, False where a video could not be read; with `augmentation.device` also
+    the fields of `vidjax.data.chain.Draw`. Over the P processes the batches k together hold the
+    same clips for every P.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.

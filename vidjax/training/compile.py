@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 
+from vidjax.data.pipeline import batch_shapes
 from vidjax.evaluation.cost import count_cost
 from vidjax.training.network import Network
 from vidjax.training.sharding import batch_sharding, replicated
@@ -49,13 +49,13 @@ def compile_step(
         mix=config.train.cutmix,
         mix_chance=config.train.cutmix_chance,
         train_only=config.train.train_only,
+        augments=config.augment.device,
         reading=network.reading,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)
     batch = {
-        "clip": jax.ShapeDtypeStruct((size, *network.clip_shape), jnp.uint8, sharding=split),
-        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=split),
-        "mask": jax.ShapeDtypeStruct((size,), jnp.bool_, sharding=split),
+        name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
+        for name, (shape, dtype) in batch_shapes(config.clip, config.augment, size).items()
     }
     start = time.monotonic()
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))

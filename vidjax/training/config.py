@@ -219,6 +219,11 @@ class Config:
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
                 f"train.accumulate = {self.train.accumulate}"
             )
+        if self.augment.short_side and self.augment.short_side < self.clip.size:
+            raise ConfigError(
+                f"augment.short_side = {self.augment.short_side} is less than clip.size = "
+                f"{self.clip.size}, the crop that is cut; make it larger, or 0"
+            )
         if self.train.cutmix < 0 or not 0 <= self.train.cutmix_chance <= 1:
             raise ConfigError(
                 f"train.cutmix = {self.train.cutmix!r} with cutmix_chance "

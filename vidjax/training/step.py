@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from vidjax.data.chain import Draw
+from vidjax.data.chain_device import apply_on_device
 from vidjax.data.transforms import normalize
 from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading
@@ -26,7 +28,8 @@ Metrics = dict[str, jax.Array]
 class Step:
     """The pure function `(state, batch) -> (state, metrics)`.
 
-    The batch is that of `vidjax.data.pipeline.train_batches`. Metrics are scalars: `loss`,
+    The batch is that of `vidjax.data.pipeline.train_batches`; what the host left undone of its
+    augmentation is done first. Metrics are scalars: `loss`,
     `top1`, `clips` (readable ones), `grad_norm` and what `reading` reads; and `finite`, a flag
     for the loss and one for each gradient in the order of `quantities`.
 
@@ -43,6 +46,7 @@ class Step:
       mix_chance: of a batch to be mixed.
       train_only: the part that is trained, in a network that otherwise runs as in evaluation;
         empty is all.
+      augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
     """
 
@@ -56,10 +60,13 @@ class Step:
     mix: float = 0.0
     mix_chance: float = 1.0
     train_only: str = ""
+    augments: bool = False
     reading: Reading | None = None
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Does one step; both the state and the batch are left as they were."""
+        if self.augments:
+            batch = _augmented(batch)
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
         (loss, (stats, sums)), grads = self._gradients(state, batch, count)
         # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
@@ -141,6 +148,12 @@ class Step:
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep every device's share of a part on that device.
         return rows.reshape(-1, self.accumulate, *rows.shape[1:]).swapaxes(0, 1)
+
+
+def _augmented(batch: Batch) -> Batch:
+    draws = Draw(**{name: batch[name] for name in Draw._fields})
+    kept = {name: rows for name, rows in batch.items() if name not in Draw._fields}
+    return kept | {"clip": apply_on_device(batch["clip"], draws)}
 
 
 def quantities(params: Tree) -> list[str]:

@@ -15,7 +15,7 @@ import jax
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
-_MACHINE_ONLY = ("data.workers", "data.threads", "every.log", "every.keep")
+_FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
 
 
 def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
@@ -30,11 +30,9 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
       ConfigError: the directory belongs to another configuration, or holds other things.
     """
     file = workdir / "config.json"
-    mapping = _plain(config)
+    mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
-        # Of a run that is older than some settings, what they were by default.
-        earlier = _plain(from_mapping(json.loads(file.read_text())))
-        differing = list(_differences(earlier, mapping))
+        differing = list(_differences(_as_written_now(file), mapping))
         if differing and _has_begun(workdir):
             raise ConfigError(
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
@@ -51,8 +49,9 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         _write_once(workdir, "environment", environment())
 
 
-def _plain(config: Config) -> Any:
-    return json.loads(json.dumps(to_mapping(config)))
+def _as_written_now(file: Path) -> dict[str, Any]:
+    """The configuration in a file with the defaults of settings that are younger than it."""
+    return json.loads(json.dumps(to_mapping(from_mapping(json.loads(file.read_text())))))
 
 
 def _has_begun(workdir: Path) -> bool:
@@ -124,7 +123,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         for key in sorted({*old, *new}):
             here = f"{path}.{key}" if path else str(key)
             yield from _differences(old.get(key), new.get(key), here)
-    elif old != new and path not in _MACHINE_ONLY:
+    elif old != new and path not in _FREE:
         yield f"{path} is {old!r} there, {new!r} here"
 
 
