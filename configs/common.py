@@ -84,7 +84,14 @@ def base() -> ml_collections.ConfigDict:
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
     config.multigrid = {"cycle": "none", **MULTIGRID["thesis"], "anchor": "default"}
     config.mesh = {"data": -1, "fsdp": 1}
-    config.eval = {"split": "test", "clips": 1, "crops": 1, "size": 112, "batch_size": 16}
+    config.eval = {
+        "split": "test",
+        "clips": 1,
+        "crops": 1,
+        "size": 112,
+        "short_side": 0,
+        "batch_size": 16,
+    }
     return config
 
 
@@ -134,8 +141,10 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.data.fps = None
     config.model.options.width = 8
     config.clip.update({"frames": 8, "stride": 4, "size": 48})
+    config.augment.short_side = 0
     config.train.update({"duration": "12 steps", "batch_size": 8, "accumulate": 1})
     config.optimizer.reference_batch = 0
     config.every.update({"log": "2 steps", "checkpoint": "6 steps", "evaluate": "12 steps"})
     config.eval.update({"clips": 1, "crops": 1, "size": 48, "batch_size": 8, "split": "test"})
+    config.eval.short_side = 0
     return config

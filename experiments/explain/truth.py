@@ -94,7 +94,7 @@ def _mask(video: Path, record: Record, views: Views) -> np.ndarray:
     masks = read_masks(video)
     (indices,) = views.shape.view_indices(len(record.jpegs), 1)
     pictures = np.repeat(masks[indices][..., None], 3, axis=-1).astype(np.uint8) * 255
-    sized = transforms.resize_short_side(pictures, views.size, upscale=True)
+    sized = views.resized(pictures)
     (box,) = transforms.spatial_views(sized, views.size, 1)
     return transforms.crop(sized, box)[..., 0] > 127
 

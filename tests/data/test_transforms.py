@@ -56,6 +56,15 @@ def test_three_crops_are_the_ends_and_the_middle_of_the_longer_side(shape):
     assert transforms.spatial_views(frames, 20, 1) == [boxes[1]]
 
 
+@pytest.mark.parametrize("shape", [(24, 40), (40, 24)])
+def test_five_crops_are_the_corners_and_the_centre(shape):
+    height, width = shape
+    boxes = transforms.spatial_views(np.zeros((1, *shape, 3), np.uint8), 20, 5)
+    corners = {(y, x, 20, 20) for y in (0, height - 20) for x in (0, width - 20)}
+    assert set(boxes[:4]) == corners
+    assert boxes[4] == ((height - 20) // 2, (width - 20) // 2, 20, 20)
+
+
 def test_crops_that_do_not_fit_are_refused(frames):
     with pytest.raises(ValueError, match="crops = 2"):
         transforms.spatial_views(frames, 20, 2)

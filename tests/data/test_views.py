@@ -59,8 +59,42 @@ def test_crops_of_square_frames_are_refused():
         refuse_coinciding(square, Views(1, 3, 32, SHAPE))
 
 
+def test_ten_crops_are_corners_and_centre_and_their_mirror_images(test_split):
+    views = Views(clips=2, crops=10, size=24, shape=SHAPE, short_side=32)
+    record = test_split[1]
+    indices = sampling.view_clips(len(record.jpegs), 4, 2, 2)[1]
+    frames = transforms.resize_short_side(record.decode(indices), 32)
+    height, width = frames.shape[1:3]
+    middle = frames[:, (height - 24) // 2 :, (width - 24) // 2 :][:, :24, :24]
+    rows, columns = (slice(24), slice(height - 24, None)), (slice(24), slice(width - 24, None))
+    expected = [frames[:, row, column] for row in rows for column in columns] + [middle]
+    cut = views.cut(record, 1)
+    assert cut.shape == (10, 4, 24, 24, 3)
+    assert np.array_equal(cut[:5], expected)
+    assert np.array_equal(cut[5:], cut[:5, :, :, ::-1])
+    assert views.distinct(record)[1] == 10
+    refuse_coinciding(test_split, views)
+
+
+def test_ten_crops_of_frames_no_higher_than_a_crop_are_refused(test_split):
+    with pytest.raises(ValueError, match="eval.crops = 10, but .* a larger eval.short_side"):
+        refuse_coinciding(test_split, Views(1, 10, 32, SHAPE))
+
+
+def test_the_short_side_may_be_larger_than_the_crop(test_split):
+    record = test_split[0]
+    one = ClipShape(frames=1, stride=1, size=32)
+    (index,) = sampling.view_clips(len(record.jpegs), 1, 1, 1)
+    frames = transforms.resize_short_side(record.decode(index), 40)
+    (cut,) = Views(1, 1, 32, one, short_side=40).cut(record, 0)
+    assert np.array_equal(cut, transforms.center_crop(frames, 32))
+    with pytest.raises(ValueError, match="eval.short_side = 30 is less than eval.size = 32"):
+        Views(1, 1, 32, SHAPE, short_side=30)
+
+
 @pytest.mark.parametrize(
-    ("clips", "crops", "message"), [(0, 1, "eval.clips = 0"), (1, 2, "eval.crops = 2")]
+    ("clips", "crops", "message"),
+    [(0, 1, "eval.clips = 0"), (1, 2, "eval.crops = 2: one of 1, 3, 10")],
 )
 def test_impossible_views_are_refused(clips, crops, message):
     with pytest.raises(ValueError, match=message):

@@ -53,6 +53,23 @@ def test_what_is_wrong_is_named(changes, message):
         from_mapping(changed(**changes))
 
 
+def test_a_short_side_that_no_crop_fits_in_is_named():
+    config = changed(augment__crop="fixed", augment__short_side=40, clip__size=48)
+    with pytest.raises(ConfigError, match="augment.short_side = 40 is less than clip.size = 48"):
+        from_mapping(config)
+
+
+def test_settings_younger_than_a_run_have_what_it_ran_with():
+    config = demo.get_config().to_dict()
+    old = {key: config["augment"][key] for key in ("scale", "ratio", "flip", "color")}
+    del config["eval"]["short_side"]
+    opened = from_mapping(config | {"augment": old})
+    assert opened == from_mapping(demo.get_config())
+    augment = opened.augment
+    assert (augment.chain, augment.crop, augment.short_side) == (0.0, "area", 0)
+    assert (augment.device, augment.flip_sided) == (False, False)
+
+
 def test_a_missing_setting_is_named():
     config = demo.get_config().to_dict()
     del config["schedule"]

@@ -89,22 +89,30 @@ def center_crop(frames: np.ndarray, size: int) -> np.ndarray:
 
 
 def spatial_views(frames: np.ndarray, size: int, crops: int) -> list[Box]:
-    """Boxes of `size` by `size` along the longer side: 1, the centre, or 3, end to end.
+    """Boxes of `size` by `size`.
+
+    Args:
+      frames: uint8 `[T, H, W, 3]`.
+      size: height and width of a box in pixels.
+      crops: 1, the centre; 3, end to end along the longer side; or 5, corners and centre.
 
     Raises:
       ValueError: the number is another, or the frames are smaller than the crop.
     """
     height, width = frames.shape[1:3]
-    if crops not in (1, 3):
-        raise ValueError(f"crops = {crops}: 1 or 3")
+    if crops not in (1, 3, 5):
+        raise ValueError(f"crops = {crops}: 1, 3 or 5")
     if min(height, width) < size:
         raise ValueError(f"frames of {(height, width)} are smaller than a crop of {size}")
     free_y, free_x = height - size, width - size
-    if crops == 1:
-        return [(free_y // 2, free_x // 2, size, size)]
-    if free_x >= free_y:
-        return [(free_y // 2, left, size, size) for left in (0, free_x // 2, free_x)]
-    return [(top, free_x // 2, size, size) for top in (0, free_y // 2, free_y)]
+    places = [(free_y // 2, free_x // 2)]
+    if crops == 5:
+        places = [(y, x) for y in (0, free_y) for x in (0, free_x)] + places
+    elif crops == 3 and free_x >= free_y:
+        places = [(free_y // 2, left) for left in (0, free_x // 2, free_x)]
+    elif crops == 3:
+        places = [(top, free_x // 2) for top in (0, free_y // 2, free_y)]
+    return [(top, left, size, size) for top, left in places]
 
 
 def random_scale_short_side(

@@ -11,6 +11,8 @@ from vidjax.data import transforms
 from vidjax.data.pipeline import Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
 
+CROPS = (1, 3, 10)
+
 
 @dataclass(frozen=True)
 class Views:
@@ -18,37 +20,55 @@ class Views:
 
     Attributes:
       clips: clips spread evenly over the video's time.
-      crops: crops spread along the longer side: 1 (the centre) or 3.
-      size: height and width of a crop in pixels; the frame's short side is resized to it.
+      crops: 1 (the centre), 3 (spread along the longer side), or 10 (the corners and the centre,
+        and their mirror images).
+      size: height and width of a crop in pixels.
       shape: frames, stride and sampling of a clip.
+      short_side: that frames are resized to before, in pixels; 0 is `size`.
     """
 
     clips: int
     crops: int
     size: int
     shape: ClipShape
+    short_side: int = 0
 
     def __post_init__(self) -> None:
         if self.clips < 1:
             raise ValueError(f"eval.clips = {self.clips}: must be at least 1")
-        if self.crops not in (1, 3):
-            raise ValueError(f"eval.crops = {self.crops}: 1 or 3")
+        if self.crops not in CROPS:
+            raise ValueError(f"eval.crops = {self.crops}: one of {', '.join(map(str, CROPS))}")
+        if self.short_side and self.short_side < self.size:
+            raise ValueError(
+                f"eval.short_side = {self.short_side} is less than eval.size = {self.size}, the "
+                "crop that is cut; make it larger, or 0"
+            )
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether some crops are mirror images."""
+        return self.crops == 10
 
     def cut(self, record: Record, clip: int) -> np.ndarray:
         """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`."""
         indices = self.shape.view_indices(len(record.jpegs), self.clips)[clip]
-        frames = transforms.resize_short_side(record.decode(indices), self.size, upscale=True)
-        boxes = transforms.spatial_views(frames, self.size, self.crops)
-        return np.stack([transforms.crop(frames, box) for box in boxes])
+        frames = self.resized(record.decode(indices))
+        crops = [transforms.crop(frames, box) for box in self._boxes(frames)]
+        return np.stack(crops + [transforms.flip(crop) for crop in crops if self.mirrors])
 
     def distinct(self, record: Record) -> tuple[int, int]:
         """How many of the clips and of the crops differ from one another for this video."""
         indices = self.shape.view_indices(len(record.jpegs), self.clips)
-        frame = transforms.resize_short_side(
-            record.decode(np.zeros(1, np.int64)), self.size, upscale=True
-        )
-        boxes = transforms.spatial_views(frame, self.size, self.crops)
-        return len(np.unique(indices, axis=0)), len(set(boxes))
+        boxes = self._boxes(self.resized(record.decode(np.zeros(1, np.int64))))
+        return len(np.unique(indices, axis=0)), len(set(boxes)) * (2 if self.mirrors else 1)
+
+    def resized(self, frames: np.ndarray) -> np.ndarray:
+        """Frames uint8 `[T, H, W, 3]` in the size that crops are cut from."""
+        side = self.short_side or self.size
+        return transforms.resize_short_side(frames, side, upscale=True)
+
+    def _boxes(self, frames: np.ndarray) -> list[transforms.Box]:
+        return transforms.spatial_views(frames, self.size, 5 if self.mirrors else self.crops)
 
 
 class _ViewSource:
@@ -143,5 +163,6 @@ def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> Non
     if crops < views.crops:
         raise ValueError(
             f"eval.crops = {views.crops}, but the crops coincide: the frames are square, or too "
-            f"narrow, at size {views.size}; ask for 1 crop or a smaller eval.size"
+            f"narrow, at size {views.size}; ask for 1 crop, a smaller eval.size or a larger "
+            "eval.short_side"
         )

@@ -181,7 +181,8 @@ class MeshConfig:
 class EvalConfig:
     """Views of each video of `split`: `clips` in time by `crops` in space, of `size` pixels.
 
-    `batch_size` counts clips, each with all its crops.
+    `batch_size` counts clips, each with all its crops. `short_side` is that of the frames that
+    are cropped, in pixels; 0 is `size`.
     """
 
     split: str
@@ -189,6 +190,7 @@ class EvalConfig:
     crops: int
     size: int
     batch_size: int
+    short_side: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from jax.experimental import multihost_utils
 
 from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
+from vidjax.data.sides import refuse_mirrors
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
@@ -49,6 +50,17 @@ class Experiment:
         directory = _prepare(config, progress)
         classes = _split(config, directory, config.data.train_split).classes
         return cls(config, Network.of(config, classes), directory)
+
+    def check_mirroring(self) -> None:
+        """Refuses to train on mirrored clips where labels tell left from right.
+
+        Raises:
+          ValueError: names two of the labels and what to set.
+        """
+        augment = self.config.augment
+        if augment.flip and not augment.flip_sided:
+            setting = f"augment.flip = {augment.flip:g}"
+            refuse_mirrors(self.network.classes, setting, "augment.flip=0")
 
     def split(self, name: str) -> VideoSource:
         """A split of the data set.

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from vidjax.data.sides import refuse_mirrors
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.listing import model_card
@@ -97,9 +98,16 @@ class Network:
 
     @property
     def views(self) -> Views:
-        """The evaluation protocol."""
-        evaluation = self.config.eval
-        return Views(evaluation.clips, evaluation.crops, evaluation.size, self.config.clip)
+        """The evaluation protocol.
+
+        Raises:
+          ValueError: it mirrors crops, and labels tell left from right.
+        """
+        config = self.config.eval
+        views = Views(config.clips, config.crops, config.size, self.config.clip, config.short_side)
+        if views.mirrors and not self.config.augment.flip_sided:
+            refuse_mirrors(self.classes, f"eval.crops = {config.crops}", "eval.crops=3")
+        return views
 
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
         """The optimiser with a learning-rate schedule."""
