@@ -11,9 +11,9 @@ Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs), in ha
 The manifest is yours (columns path,label,split). Training clips start around a quarter of the
 video (figure 5.6), and then have a fixed stride. Kinetics-700 starts from weights of HACS, which
 `config.model.weights` names. For mtnet_s the thesis prints several inputs; ours are 13 frames, as
-X3D-S has, of what is a crop of 256 (and a view of 256) for the others, resized to 182. Multigrid
-and augmentation but for crop, mirror and colours come later; the colours' strength is ours, and so
-is what `configs/thesis.py` says. The rate is as printed, whatever the batch.
+X3D-S has, of what is a crop of 256 (and a view of 256) for the others, at 182 pixels: frames are
+resized to 228 before, where theirs stay at 320. Multigrid comes later; what is ours besides is in
+`configs/thesis.py`. The rate is as printed, whatever the batch.
 
     python -m experiments.train --config=configs/mtnet.py:model=mtnet_m,dataset=hacs \
         --workdir=runs/mtnet/hacs/mtnet_m
@@ -25,6 +25,8 @@ from configs import common, thesis
 
 # Frames, and size of the network's input.
 INPUTS = {"mtnet_s": (13, 182), "mtnet_m": (16, 256), "mtnet_l": (16, 256)}
+# Probability of the chain of augmentations, in the code released with the thesis.
+CHAIN = 0.7
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
@@ -33,6 +35,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     frames, size = common.choose(INPUTS, arguments.model, "model")
     config = train(thesis.base(arguments.model, arguments.dataset, 256))
     config.clip.update({"frames": frames, "size": size})
+    config.augment.short_side = round(320 * size / 256)
     config.eval.size = size
     return thesis.smoke(config) if arguments.smoke else config
 
@@ -40,6 +43,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
 def train(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     """The training of section 5.4.1."""
     config.clip.sampling = "normal_start"
+    config.augment.chain = CHAIN
     config.train.update({"duration": "400 epochs", "batch_size": 64})
     config.optimizer.update({"lr": 1.16, "weight_decay": 5e-5})
     config.schedule.update({"name": "cosine", "warmup": "8000 steps"})

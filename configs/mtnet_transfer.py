@@ -27,4 +27,5 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, fold=1, **choices)
     config = mtnet.get_config(f"model={arguments.model}")
     thesis.transfer(config, arguments.dataset, arguments.fold)
+    config.augment.chain = mtnet.CHAIN
     return thesis.smoke(config) if arguments.smoke else config

@@ -18,8 +18,7 @@ of a network without (`model=r3d_34_e1`, or `srtg=none`) and with gates.
 is that code's for HACS; its crop of 284 is from our short side of 320.
 
 The manifest is yours (columns path,label,split). Kinetics-700 starts from weights of HACS, which
-`config.model.weights` names. Multigrid and augmentation but for crop, mirror and colours come
-later; the colours' strength is ours, and so is what `configs/thesis.py` says.
+`config.model.weights` names. Multigrid comes later; what is ours is in `configs/thesis.py`.
 
     python -m experiments.train --config=configs/srtg.py:model=srtg_r3d_34,dataset=hacs \
         --workdir=runs/srtg/hacs/srtg_r3d_34

@@ -1,7 +1,8 @@
 """What chapters 4 and 5 of the thesis share: data, clips, views, and transfer to small data sets.
 
-Ours: strides of UCF-101 and HMDB-51, which are those of data sets with videos as long; one manifest
-for each official fold; what stands for a crop of fixed size, its share of frames of 16:9 to 4:3.
+Clips are augmented by the chain of `vidjax/data/chain.py`, then mirrored. How often is the released
+code's: it depends on the data set. Ours: strides of UCF-101 and HMDB-51, which are those of data
+sets with videos as long; one manifest for each official fold.
 """
 
 import ml_collections
@@ -11,6 +12,8 @@ from configs import common
 # Distance of a clip's frames (4.4.1, 5.4.1).
 STRIDES = {"hacs": 2, "kinetics400": 5, "kinetics700": 5, "mit": 3}
 SMALL_STRIDES = {"ucf101": 5, "hmdb51": 3}
+# Probability of the chain, and of each of its members, where it is not that of large data sets.
+SMALL_CHAINS = {"ucf101": (0.65, 0.3), "hmdb51": (0.8, 0.4)}
 FOLDS = {1: 1, 2: 2, 3: 3}
 
 
@@ -29,9 +32,7 @@ def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict
     config.data.short_side = 320
     stride = common.choose(STRIDES, dataset, "dataset")
     config.clip.update({"frames": 16, "stride": stride, "size": size})
-    share = (size / 320) ** 2
-    scale = (share * 9 / 16, share * 3 / 4)
-    config.augment.update({"scale": scale, "ratio": (1.0, 1.0), "flip": 0.5, "color": 0.1})
+    config.augment.update({"crop": "fixed", "short_side": 320, "flip": 0.5, "chain": 0.9})
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})
     config.eval.update({"split": "val", "clips": 10, "crops": 3, "size": 256})
     return config
@@ -41,6 +42,7 @@ def transfer(config: ml_collections.ConfigDict, dataset: str, fold: int) -> None
     """The classifier alone, on a fold of `ucf101` or `hmdb51` (section 4.5)."""
     config.model.weights = f"weights/{config.model.name}"
     config.clip.stride = common.choose(SMALL_STRIDES, dataset, "dataset")
+    config.augment.chain, config.augment.member = SMALL_CHAINS[dataset]
     config.data.manifest = f"data/{dataset}_{common.choose(FOLDS, fold, 'fold')}.csv"
     config.eval.split = "test"
     config.train.update({"train_only": "head", "duration": "80 epochs"})

@@ -60,11 +60,9 @@ def test_clips_are_those_of_section_5_4_1(model, frames, size, dataset, stride):
     assert (config.eval.clips, config.eval.crops, config.eval.size) == (10, 3, size)
     given = "weights/" + model if dataset == "kinetics700" else ""
     assert config.model.weights == given
-    sides = [
-        (share * 320 * width) ** 0.5
-        for share, width in zip(config.augment.scale, (320 * 16 / 9, 320 * 4 / 3), strict=True)
-    ]
-    assert sides == pytest.approx([256, 256])
+    assert (config.augment.crop, config.augment.chain) == ("fixed", 0.7)
+    # The crop is 256 of 320, whatever the size it is made in.
+    assert size / config.augment.short_side == pytest.approx(256 / 320, abs=0.002)
 
 
 def test_the_rate_rises_for_8000_steps_and_falls_along_a_cosine():
@@ -141,6 +139,7 @@ def test_table_5_2_trains_all_networks_alike(row, model, frames):
     other = config_of(mtnet, "dataset=kinetics400")
     assert (config.train, config.optimizer) == (other.train, other.optimizer)
     assert (config.schedule, config.clip.sampling) == (other.schedule, "normal_start")
+    assert (config.augment.chain, config.augment.short_side) == (0.7, 320)
 
 
 def test_mtconv_takes_the_place_of_convolutions_in_space_and_time():
@@ -156,6 +155,7 @@ def test_transfer_of_table_5_9_trains_the_classifier_of_given_weights_alone():
     assert (config.train.train_only, config.model.weights) == ("head", "weights/mtnet_s")
     assert (config.data.manifest, config.eval.split) == ("data/ucf101_3.csv", "test")
     assert (config.clip.frames, config.clip.size, config.eval.size) == (13, 182, 182)
+    assert (config.augment.chain, config.augment.member) == (0.7, 0.3)
     schedule = learning_rate(config, total=800, steps_per_epoch=10)
     found = [float(schedule(step)) for step in (0, 395, 405, 605)]
     assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-4])

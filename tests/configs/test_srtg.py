@@ -111,14 +111,22 @@ def test_clips_and_views_are_those_of_section_4_4_1(dataset, stride, weights):
     assert not config_of(srtg, f"dataset={dataset},smoke=true").model.weights
 
 
-def test_the_crop_is_224_of_frames_of_16_9_and_of_4_3():
-    augment = config_of(srtg, None).augment
-    assert augment.ratio == (1.0, 1.0)
-    sides = [
-        (share * 320 * width) ** 0.5
-        for share, width in zip(augment.scale, (320 * 16 / 9, 320 * 4 / 3), strict=True)
-    ]
-    assert sides == pytest.approx([224, 224])
+@pytest.mark.parametrize(
+    ("module", "dataset", "chain"),
+    [
+        (srtg, "hacs", (0.9, 0.4)),
+        (srtg, "kinetics700", (0.9, 0.4)),
+        (srtg, "mit", (0.9, 0.4)),
+        (srtg_transfer, "ucf101", (0.65, 0.3)),
+        (srtg_transfer, "hmdb51", (0.8, 0.4)),
+    ],
+)
+def test_a_crop_of_224_from_a_short_side_of_320_goes_through_the_chain(module, dataset, chain):
+    config = config_of(module, f"dataset={dataset}")
+    augment = config.augment
+    assert (augment.crop, augment.short_side, config.clip.size) == ("fixed", 320, 224)
+    assert (augment.chain, augment.member) == chain
+    assert (augment.flip, augment.color) == (0.5, 0.0)
 
 
 def test_the_rate_falls_as_the_thesis_and_as_its_code_say():
