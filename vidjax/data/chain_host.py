@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import cv2
 import numpy as np
 
 from vidjax.data import hue, warp
 from vidjax.data.chain import BLUR_UNIT, Draw, nothing
 
+Step = Callable[[np.ndarray], np.ndarray]
 # Sums are odd multiples of this and never lie between two values: how ties round is no matter.
 _OFF_TIES = 1 / (2 * BLUR_UNIT)
 
@@ -18,46 +21,60 @@ def apply_on_host(frames: np.ndarray, draw: Draw) -> np.ndarray:
     The result is uint8, and that of `vidjax.data.chain_device.apply_on_device`; it may be the
     frames themselves.
     """
-    same = nothing(frames.shape[1])
+    steps = tuple(_steps(draw, frames.shape[1]))
+    if not steps:
+        return frames
+    done = np.empty(frames.shape, np.uint8)
+    # A frame at a time stays in the cache, and takes no memory that is new to the process.
+    for frame, place in zip(frames, done, strict=True):
+        for step in steps:
+            frame = step(frame)
+        place[:] = frame
+    return done
+
+
+def _steps(draw: Draw, size: int) -> Iterator[Step]:
+    """What is to be done to each frame, uint8 `[S, S, 3]`."""
+    same = nothing(size)
     if not np.array_equal(draw.blur, same.blur):
-        frames = _blur(frames, draw.blur)
+        yield _blur(draw.blur)
     if not np.array_equal(draw.tone, same.tone):
-        frames = _look_up(frames, draw.tone)
+        yield _look_up(draw.tone)
     if draw.hue or draw.saturation:
-        frames = _shift(frames, draw.hue, draw.saturation)
+        yield _shift(draw.hue, draw.saturation)
     if not np.array_equal(draw.contrast, same.contrast):
-        frames = _look_up(frames, np.tile(draw.contrast, (3, 1)))
+        yield _look_up(np.tile(draw.contrast, (3, 1)))
     if not np.array_equal(draw.warp, same.warp):
-        frames = _warp(frames, draw.warp)
-    return np.stack([cv2.flip(frame, 1) for frame in frames]) if draw.flip else frames
+        yield _warp(draw.warp, size)
+    if draw.flip:
+        yield lambda frame: cv2.flip(frame, 1)
 
 
-def _blur(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _blur(weights: np.ndarray) -> Step:
     kernel = weights.astype(np.float32) / BLUR_UNIT
-    blurred = [cv2.filter2D(frame, -1, kernel, anchor=(2, 2), delta=_OFF_TIES) for frame in frames]
-    return np.stack(blurred)
+    return lambda frame: cv2.filter2D(frame, -1, kernel, anchor=(2, 2), delta=_OFF_TIES)
 
 
-def _look_up(frames: np.ndarray, table: np.ndarray) -> np.ndarray:
-    tall = frames.reshape(-1, *frames.shape[2:])
-    if (table == table[0]).all():
-        return cv2.LUT(tall.reshape(len(tall), -1), table[0]).reshape(frames.shape)
-    return cv2.LUT(tall, np.ascontiguousarray(table.T)[None]).reshape(frames.shape)
+def _look_up(table: np.ndarray) -> Step:
+    # OpenCV takes one table for all channels in half the time.
+    shared = (table == table[0]).all()
+    given = table[0] if shared else np.ascontiguousarray(table.T)[None]
+    return lambda frame: cv2.LUT(frame, given)
 
 
-def _shift(frames: np.ndarray, turn: np.ndarray, colour: np.ndarray) -> np.ndarray:
+def _shift(turn: np.ndarray, colour: np.ndarray) -> Step:
     shifts = turn.astype(np.int16), colour.astype(np.int16)
-    shifted = np.empty(frames.shape, np.uint8)
-    # A frame at a time stays in the cache.
-    for frame, into in zip(frames, shifted, strict=True):
+
+    def step(frame: np.ndarray) -> np.ndarray:
         rgb = np.moveaxis(frame, -1, 0).astype(np.int16, order="C")
-        cv2.merge(list(hue.shifted(np, rgb, *shifts)), into)
-    return shifted
+        return np.asarray(cv2.merge(list(hue.shifted(np, rgb, *shifts))))
+
+    return step
 
 
-def _warp(frames: np.ndarray, homography: np.ndarray) -> np.ndarray:
-    across, down = warp.sources(homography, frames.shape[1])
+def _warp(homography: np.ndarray, size: int) -> Step:
+    across, down = warp.sources(homography, size)
     whole = np.stack([across // warp.STEPS, down // warp.STEPS], axis=-1).astype(np.int16)
     parts = (down % warp.STEPS * warp.STEPS + across % warp.STEPS).astype(np.uint16)
     settings = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    return np.stack([cv2.remap(frame, whole, parts, **settings) for frame in frames])
+    return lambda frame: cv2.remap(frame, whole, parts, **settings)

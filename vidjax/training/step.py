@@ -29,9 +29,9 @@ class Step:
     """The pure function `(state, batch) -> (state, metrics)`.
 
     The batch is that of `vidjax.data.pipeline.train_batches`; what the host left undone of its
-    augmentation is done first. Metrics are scalars: `loss`,
-    `top1`, `clips` (readable ones), `grad_norm` and what `reading` reads; and `finite`, a flag
-    for the loss and one for each gradient in the order of `quantities`.
+    augmentation is done first. Metrics are scalars: `loss`, `top1`, `clips` (readable ones),
+    `grad_norm` and what `reading` reads; and `finite`, a flag for the loss and one for each
+    gradient in the order of `quantities`.
 
     Attributes:
       model: the network, which says its `num_classes`.
