@@ -144,6 +144,7 @@ def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
     config.augment.short_side = 0
     config.train.update({"duration": "12 steps", "batch_size": 8, "accumulate": 1})
     config.optimizer.reference_batch = 0
+    config.multigrid.cycle = "none"
     config.every.update({"log": "2 steps", "checkpoint": "6 steps", "evaluate": "12 steps"})
     config.eval.update({"clips": 1, "crops": 1, "size": 48, "batch_size": 8, "split": "test"})
     config.eval.short_side = 0

@@ -91,7 +91,8 @@ def grid_batches(
       process_count: number of processes.
 
     Raises:
-      ValueError: the split is empty, or the processes do not divide a batch.
+      ValueError: the split is empty, the processes do not divide a batch, or fixed crops are of
+        frames whose size is not stated.
     """
     if len(source) == 0:
         raise ValueError(f"{source} holds no videos to train on")
@@ -99,7 +100,8 @@ def grid_batches(
         if each.batch % process_count:
             raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
     transforms = {
-        each: TrainClip(_thinned(shape, each, time), augmentation) for each in timetable.shapes
+        each: TrainClip(_thinned(shape, each, time), _scaled(augmentation, each.size / shape.size))
+        for each in timetable.shapes
     }
     clips = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
     processes = (process_index, process_count)
@@ -110,3 +112,15 @@ def _thinned(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
     if shape.frames == base.frames:
         return replace(base, size=shape.size)
     return _Thinned(shape.frames, base.stride, shape.size, base.short, base.sampling, base, time)
+
+
+def _scaled(augmentation: Augmentation, scale: float) -> Augmentation:
+    """Fixed crops of smaller clips show as much of smaller frames as those of the base clip do."""
+    if augmentation.crop != "fixed":
+        return augmentation
+    if not augmentation.short_side:
+        raise ValueError(
+            "augment.crop = 'fixed' with a multigrid needs augment.short_side, which is made "
+            "smaller along with the clips; set it to data.short_side"
+        )
+    return replace(augmentation, short_side=round(augmentation.short_side * scale))

@@ -66,7 +66,7 @@ class Step:
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Does one step; both the state and the batch are left as they were."""
         if self.augments:
-            batch = _augmented(batch)
+            batch = augmented(batch)
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
         (loss, (stats, sums)), grads = self._gradients(state, batch, count)
         # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
@@ -150,7 +150,8 @@ class Step:
         return rows.reshape(-1, self.accumulate, *rows.shape[1:]).swapaxes(0, 1)
 
 
-def _augmented(batch: Batch) -> Batch:
+def augmented(batch: Batch) -> Batch:
+    """A batch with the draws of its augmentation applied to its clips, and gone."""
     draws = Draw(**{name: batch[name] for name in Draw._fields})
     kept = {name: rows for name, rows in batch.items() if name not in Draw._fields}
     return kept | {"clip": apply_on_device(batch["clip"], draws)}

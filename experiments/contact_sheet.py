@@ -1,0 +1,84 @@
+"""Draws what a configuration feeds its network: a row a clip, a column a frame.
+
+A training batch is shown as the step gets it, cropped, augmented and mirrored; or, of one video,
+every view that evaluation scores. Look at it before a long run.
+
+Examples:
+  python -m experiments.contact_sheet --config=configs/demo.py --output=batch.png
+  python -m experiments.contact_sheet --config=configs/srtg.py:dataset=hacs --output=batch.png \
+      --batch=7 --clips=12
+  python -m experiments.contact_sheet --config=configs/demo.py --output=views.png --video=0
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from experiments import command_line
+from vidjax.training.config import from_mapping
+from vidjax.training.feeding import Fed, test_views, training_batch
+from vidjax.training.reporting import ProgressLine
+
+_CONFIG = command_line.config_file()
+_OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
+_BATCH = flags.DEFINE_integer("batch", 0, "training batch, counted from 0", 0)
+_VIDEO = flags.DEFINE_integer("video", None, "show the test views of this video instead", 0)
+_CLIPS = flags.DEFINE_integer("clips", 8, "most clips to show", 1)
+_FRAMES = flags.DEFINE_integer("frames", 8, "most frames of a clip to show, evenly spread", 1)
+flags.mark_flags_as_required(["config", "output"])
+_GAP = 2
+_SMALLEST = 112
+
+
+def main() -> None:
+    """Draws the sheet."""
+    output = Path(_OUTPUT.value)
+    if output.exists():
+        raise ValueError(f"--output={output}: a file that is there is kept; name another")
+    config = from_mapping(_CONFIG.value)
+    with ProgressLine() as progress:
+        if _VIDEO.value is None:
+            fed = training_batch(config, _BATCH.value, progress.count)
+        else:
+            fed = test_views(config, _VIDEO.value, progress.count)
+    _draw(fed, output)
+    shape = "x".join(map(str, fed.clips.shape[:4]))
+    print(f"{min(_CLIPS.value, len(fed.clips))} of {shape}\n  {output}")
+
+
+def _draw(fed: Fed, output: Path) -> None:
+    # Matplotlib's figure without pyplot leaves no global state behind.
+    from matplotlib.figure import Figure
+
+    clips = fed.clips[: _CLIPS.value]
+    frames, size = clips.shape[1], clips.shape[3]
+    places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
+    # Small clips are shown larger.
+    zoom = max(1, _SMALLEST // size)
+    clips = clips[:, places].repeat(zoom, axis=2).repeat(zoom, axis=3)
+    sheet, step = _mosaic(clips), clips.shape[3] + _GAP
+    figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
+    axes = figure.add_subplot()
+    axes.imshow(sheet, interpolation="nearest")
+    axes.set_yticks((np.arange(len(clips)) + 0.5) * step, fed.names[: len(clips)])
+    axes.set_xticks((np.arange(len(places)) + 0.5) * step, places)
+    axes.set_xlabel(f"frame of {frames}")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(output, bbox_inches="tight")
+
+
+def _mosaic(clips: np.ndarray) -> np.ndarray:
+    """Clips `[N, T, H, W, 3]` as a picture of N rows by T columns, a white gap between."""
+    gap = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
+    padded = np.pad(clips, gap, constant_values=255)
+    rows, columns, height, width = padded.shape[:4]
+    return padded.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)
