@@ -2,12 +2,13 @@ import csv
 import os
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from tests.conftest import shared_folder
 from tests.videos import numbered_frames, read_numbers, write_video
-from vidjax.data.decode import DecodeError, probe, read_video
+from vidjax.data.decode import DecodeError, open_frames, probe, read_video
 
 HARD = shared_folder() / "clips" / "hard"
 
@@ -35,6 +36,52 @@ def test_frame_k_is_frame_k(video):
 def test_a_piece_starts_and_ends_where_it_is_told(video):
     piece = read_video(video, start=0.4, end=1.2)
     assert read_numbers(piece.frames) == list(range(10, 30))
+
+
+def _interlaced(file, pictures):
+    """Videos whose even rows are of one moment and whose odd rows of the next."""
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg2video", rate=25)
+        stream.height, stream.width = pictures.shape[1:3]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
+        stream.options = {"flags": "+ilme+ildct"}
+        for first, second in zip(pictures[::2], pictures[1::2], strict=True):
+            woven = first.copy()
+            woven[1::2] = second[1::2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_motion_leaves_no_combs_in_interlaced_video(tmp_path):
+    pictures = np.full((40, 64, 128, 3), 30, np.uint8)
+    for moment, picture in enumerate(pictures):
+        # A bar with vertical edges: rows of one picture differ only where fields do.
+        picture[:, 3 * moment : 3 * moment + 8] = 220
+    _interlaced(tmp_path / "bar.mpg", pictures)
+    with open_frames(tmp_path / "bar.mpg") as (_, frames):
+        raw = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+    clean = read_video(tmp_path / "bar.mpg").frames
+    assert clean.shape == raw.shape == (20, 64, 128, 3)
+
+    def comb(frames):
+        return np.abs(np.diff(frames[2:-2].astype(float), axis=1)).mean()
+
+    assert comb(clean) < 0.2 * comb(raw)
+
+
+def test_cover_art_is_not_the_video(tmp_path):
+    with av.open(str(tmp_path / "cover.mp4"), "w") as container:
+        art = container.add_stream("mjpeg", rate=1)
+        art.width, art.height, art.pix_fmt = 64, 64, "yuvj420p"
+        art.disposition = av.stream.Disposition.attached_pic
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        black = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux([*art.encode(black), *art.encode()])
+        for frame in numbered_frames(12):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    assert read_numbers(read_video(tmp_path / "cover.mp4").frames) == list(range(12))
 
 
 def test_another_rate_shows_the_latest_frame_of_each_moment(video):

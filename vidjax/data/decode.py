@@ -1,7 +1,8 @@
 """Decoding video files with PyAV, behind one small interface.
 
-Frames come as people see them: rotation applied, RGB, on a uniform time grid. What a hostile or
-broken file can cost is bounded, and it is one `DecodeError` that names the file and the reason.
+Frames come as people see them: rotation applied, without the combs of interlacing, RGB, on a
+uniform time grid. What a hostile or broken file can cost is bounded, and it is one `DecodeError`
+that names the file and the reason.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import av.container
 import av.video
 import numpy as np
 
+from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.transforms import resize, short_side_size
 
 # Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
@@ -127,8 +129,8 @@ def read_video(
         if stream.codec_context.width * stream.codec_context.height > max_pixels:
             size = f"{stream.codec_context.width}x{stream.codec_context.height}"
             raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
-        reader = _Reader(path, start or 0.0, end, short_side, max_frames)
-        reader.read(_frames(path, container, stream))
+        reader = _Reader(path, start or 0.0, end, short_side, (max_frames, max_pixels))
+        reader.read(deinterlaced(_frames(path, container, stream)))
         rate = fps or float(stream.average_rate or 0)
     if reader.error and not (partial and reader.frames):
         raise DecodeError(reader.error)
@@ -140,7 +142,7 @@ def read_video(
 
 @contextmanager
 def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.VideoFrame]]]:
-    """A file's first video stream and its frames, decoded one by one.
+    """A file's main video stream and its frames, decoded one by one.
 
     Raises:
       DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
@@ -158,10 +160,11 @@ class _Reader:
         start: float,
         end: float | None,
         short_side: int | None,
-        max_frames: int,
+        limits: tuple[int, int],
     ) -> None:
         self._path, self._start, self._end = path, start, end
-        self._short_side, self._max_frames = short_side, max_frames
+        self._short_side = short_side
+        self._max_frames, self._max_pixels = limits
         self.frames: list[np.ndarray] = []
         self.times: list[float] = []
         self.error: str | None = None
@@ -178,6 +181,9 @@ class _Reader:
                     return
                 if self.seen > self._max_frames:
                     self.error = f"{self._path}: more than {self._max_frames} frames"
+                    return
+                if frame.width * frame.height > self._max_pixels:
+                    self.error = f"{self._path}: a frame of {frame.width}x{frame.height} pixels"
                     return
                 if time - origin >= self._start - 1e-6:
                     self.frames.append(self._picture(frame))
@@ -239,7 +245,9 @@ def _open(
     with container:
         if not container.streams.video:
             raise DecodeError(f"{path}: no video stream")
-        stream = container.streams.video[0]
+        # Not always the first one: cover art is a stream of one picture.
+        stream = container.streams.best("video")
+        assert isinstance(stream, av.video.stream.VideoStream)
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from vidjax.data.decode import DecodeError, open_frames
 VERDICTS = (
     "ok",
     "changed size",
+    "damaged",
     "truncated",
     "too large",
     "took too long",
@@ -32,6 +34,8 @@ VERDICTS = (
 )
 # Containers round: fewer frames than stated are a loss only beyond this share.
 _MISSING = 0.02
+# And a second or so of the length that is stated.
+_SLACK = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Verdict:
       stated_frames: that the header states; 0 where it states none.
       frames: that were decoded.
       seconds: from the first decoded frame to the last.
+      scan: `progressive` or `interlaced`, as the first frame is marked.
     """
 
     path: str
@@ -82,11 +87,12 @@ class Verdict:
     stated_frames: int = 0
     frames: int = 0
     seconds: float = 0.0
+    scan: str = ""
 
     @property
     def usable(self) -> bool:
-        """Whether training may read it: all of its frames are there."""
-        return self.verdict in ("ok", "changed size")
+        """Whether training may read it: all of its frames are there, if some be patched up."""
+        return self.verdict in ("ok", "changed size", "damaged")
 
 
 COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
@@ -124,8 +130,9 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
         return Verdict(path, "empty", "no bytes", **facts)  # type: ignore[arg-type]
     try:
         with open_frames(file) as (stream, frames):
-            facts |= _stated(stream)
-            verdict, detail = _watch(stream, frames, facts, limits or Limits())
+            watch = _Watch(stream, limits or Limits())
+            verdict, detail = watch.all(frames)
+            facts |= _stated(stream) | watch.facts
     except DecodeError as error:
         verdict, detail = _refusal(error, str(file))
     return Verdict(path, verdict, detail, **facts)  # type: ignore[arg-type]
@@ -146,50 +153,83 @@ def _stated(stream: av.VideoStream) -> dict[str, object]:
     }
 
 
-def _watch(
-    stream: av.VideoStream,
-    frames: Iterator[av.VideoFrame],
-    facts: dict[str, object],
-    limits: Limits,
-) -> tuple[str, str]:
-    """Decodes all frames and notes what they are; returns verdict and detail."""
-    sizes: list[tuple[int, int]] = []
-    first, last, count = 0.0, 0.0, 0
-    pixels = stream.codec_context.width * stream.codec_context.height
-    if pixels > limits.pixels:
-        return "too large", f"frames of {pixels} pixels exceed the limit of {limits.pixels}"
-    broken = ""
-    try:
-        for frame in frames:
-            count += 1
-            if count > limits.frames:
-                return "too large", f"more than {limits.frames} frames"
-            last = frame.time if frame.time is not None else last
-            size = (
-                (frame.height, frame.width) if frame.rotation % 180 else (frame.width, frame.height)
+class _Watch:
+    """Sees all frames of a file, keeps none, and notes what they are."""
+
+    def __init__(self, stream: av.VideoStream, limits: Limits) -> None:
+        self._stream, self._limits = stream, limits
+        self._sizes: list[tuple[int, int]] = []
+        self._first = self._last = 0.0
+        self._count = self._damaged = 0
+        self.facts: dict[str, object] = {}
+
+    def all(self, frames: Iterator[av.VideoFrame]) -> tuple[str, str]:
+        """Verdict and detail."""
+        context, broken = self._stream.codec_context, ""
+        excess = self._excess(context.width, context.height)
+        if excess:
+            return "too large", excess
+        try:
+            for frame in frames:
+                self._see(frame)
+                excess = self._excess(frame.width, frame.height)
+                if excess:
+                    return "too large", excess
+        except DecodeError as error:
+            broken = str(error).rpartition("(")[2].rstrip(")")
+        return self._judge(broken)
+
+    def _excess(self, width: int, height: int) -> str:
+        if width * height > self._limits.pixels:
+            return f"frames of {width}x{height} exceed the limit of {self._limits.pixels} pixels"
+        if self._count > self._limits.frames:
+            return f"more than {self._limits.frames} frames"
+        return ""
+
+    def _see(self, frame: av.VideoFrame) -> None:
+        self._count += 1
+        self._damaged += frame.is_corrupt
+        self._last = frame.time if frame.time is not None else self._last
+        turned = frame.rotation % 180 != 0
+        size = (frame.height, frame.width) if turned else (frame.width, frame.height)
+        if not self._sizes:
+            self._first = self._last
+            scan = "interlaced" if frame.interlaced_frame else "progressive"
+            self.facts |= {"width": size[0], "height": size[1], "scan": scan}
+            self.facts["rotation"] = frame.rotation % 360
+        if not self._sizes or size != self._sizes[-1]:
+            self._sizes.append(size)
+        self.facts |= {"frames": self._count, "seconds": round(self._last - self._first, 4)}
+
+    def _judge(self, broken: str) -> tuple[str, str]:
+        count, reason = self._count, f" ({broken})" if broken else ""
+        if not count:
+            if broken:
+                return "undecodable", f"no frame can be decoded{reason}"
+            return "no frames", "a video stream without frames"
+        stated, lasting = self._stream.frames, _stated_seconds(self._stream)
+        if broken or (stated and count < stated * (1 - _MISSING)):
+            return (
+                "truncated",
+                f"ends after frame {count}{f' of {stated}' if stated else ''}{reason}",
             )
-            if not sizes:
-                first, (facts["width"], facts["height"]) = last, size
-                facts["rotation"] = frame.rotation % 360
-            if not sizes or size != sizes[-1]:
-                sizes.append(size)
-            facts |= {"frames": count, "seconds": round(last - first, 4)}
-    except DecodeError as error:
-        broken = str(error).rpartition("(")[2].rstrip(")")
-    stated = stream.frames
-    if not count:
-        return (
-            ("undecodable", f"no frame can be decoded ({broken})")
-            if broken
-            else ("no frames", "a video stream without frames")
-        )
-    if broken or (stated and count < stated * (1 - _MISSING)):
-        of = f" of {stated}" if stated else ""
-        reason = f" ({broken})" if broken else ""
-        return "truncated", f"ends after frame {count}{of}{reason}"
-    if len(sizes) > 1:
-        return "changed size", " then ".join(f"{width}x{height}" for width, height in sizes[:4])
-    return "ok", ""
+        if not stated and self._last + _SLACK < lasting * (1 - _MISSING):
+            return "truncated", f"ends after frame {count}, at {self._last:g} s of {lasting:g} s"
+        if len(self._sizes) > 1:
+            sizes = (f"{width}x{height}" for width, height in self._sizes[:4])
+            return "changed size", " then ".join(sizes)
+        if self._damaged:
+            return "damaged", f"{self._damaged} of {count} frames are patched up by the decoder"
+        return "ok", ""
+
+
+def _stated_seconds(stream: av.VideoStream) -> float:
+    """Length that Matroska states for its streams; 0 where none is stated."""
+    parts = stream.metadata.get("DURATION", "0").split(":")
+    try:
+        return functools.reduce(lambda total, part: 60 * total + float(part), parts, 0.0)
+    except ValueError:
+        return 0.0
 
 
 def _refusal(error: DecodeError, file: str) -> tuple[str, str]:
