@@ -17,6 +17,13 @@ MULTIGRID = {
 }
 
 
+def multigrid(config: ml_collections.ConfigDict, name: str) -> float:
+    """Sets the multigrid `thesis`, `official` or `none`; returns what epochs are multiplied by."""
+    settings = choose(MULTIGRID | {"none": {}}, name, "multigrid")
+    config.multigrid.update({"cycle": "both" if settings else "none"} | settings)
+    return 1.5 if name == "official" else 1.0
+
+
 def base() -> ml_collections.ConfigDict:
     """The complete configuration with its defaults."""
     config = ml_collections.ConfigDict()

@@ -12,8 +12,8 @@ The manifest is yours (columns path,label,split). Training clips start around a 
 video (figure 5.6), and then have a fixed stride. Kinetics-700 starts from weights of HACS, which
 `config.model.weights` names. For mtnet_s the thesis prints several inputs; ours are 13 frames, as
 X3D-S has, of what is a crop of 256 (and a view of 256) for the others, at 182 pixels: frames are
-resized to 228 before, where theirs stay at 320. Multigrid comes later; what is ours besides is in
-`configs/thesis.py`. The rate is as printed, whatever the batch.
+resized to 228 before, where theirs stay at 320. What is ours besides is in `configs/thesis.py`.
+The rate is as printed, of the largest batch of the multigrid.
 
     python -m experiments.train --config=configs/mtnet.py:model=mtnet_m,dataset=hacs \
         --workdir=runs/mtnet/hacs/mtnet_m

@@ -1,8 +1,8 @@
 """What chapters 4 and 5 of the thesis share: data, clips, views, and transfer to small data sets.
 
-Clips are augmented by the chain of `vidjax/data/chain.py`, then mirrored. How often is the released
-code's: it depends on the data set. Ours: strides of UCF-101 and HMDB-51, which are those of data
-sets with videos as long; one manifest for each official fold.
+Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain.py`, then
+mirrored. How often is the released code's: it depends on the data set. Ours: strides of UCF-101 and
+HMDB-51, which are those of data sets with videos as long; one manifest for each official fold.
 """
 
 import ml_collections
@@ -33,6 +33,7 @@ def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict
     stride = common.choose(STRIDES, dataset, "dataset")
     config.clip.update({"frames": 16, "stride": stride, "size": size})
     config.augment.update({"crop": "fixed", "short_side": 320, "flip": 0.5, "chain": 0.9})
+    common.multigrid(config, "thesis")
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})
     config.eval.update({"split": "val", "clips": 10, "crops": 3, "size": 256})
     return config

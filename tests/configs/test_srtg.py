@@ -1,12 +1,15 @@
 """Each run of SRTG's tables is the network and the training that the thesis says."""
 
+import jax
 import pytest
 
 from configs import srtg, srtg_transfer, thesis
 from tests.configs import test_files
 from tests.configs.traced import calls, config_of, of
+from vidjax.data.multigrid import cycles
 from vidjax.methods.temporal_gates import TemporalGate
 from vidjax.models.registry import create_model
+from vidjax.training.plan import base_shape
 from vidjax.training.schedules import learning_rate
 
 DEPTHS = ("34", "50", "101")
@@ -174,3 +177,40 @@ def test_a_gate_in_a_network_without_any_is_refused():
     model = config_of(srtg, "srtg=none,gate=hard").model
     with pytest.raises(ValueError, match="gate = 'hard' without srtg"):
         create_model(model.name, **model.options)
+
+
+@pytest.mark.parametrize(
+    ("multigrid", "cycle", "over", "anchor", "epochs"),
+    [
+        ("thesis", "both", "epoch", "largest", "150 epochs"),
+        ("official", "both", "stage", "default", "225 epochs"),
+        ("none", "none", None, None, "150 epochs"),
+    ],
+)
+def test_the_multigrid_of_a_run(multigrid, cycle, over, anchor, epochs):
+    config = config_of(srtg, f"model=srtg_r3d_34,dataset=hacs,multigrid={multigrid}")
+    assert config.multigrid.cycle == cycle
+    assert over in (None, config.multigrid.over)
+    assert anchor in (None, config.multigrid.anchor)
+    assert config.train.duration == epochs
+
+
+@pytest.mark.parametrize("gate", ["none", "hard"])
+def test_gates_stand_the_smallest_clips_of_the_multigrid(gate):
+    config = config_of(srtg, f"model=srtg_r3d_34,dataset=hacs,gate={gate}")
+    base = base_shape(config)
+    (smallest, *_), *_ = cycles(config.multigrid, base)
+    assert (smallest.frames, smallest.size) == (4, 112)
+    # Three of the stages halve the time of 4 frames: the last two have one.
+    options = config.model.options | {"width": 8, "depths": (1, 1, 1, 1)}
+    model = create_model(config.model.name, num_classes=5, **options)
+    clip = jax.ShapeDtypeStruct((2, 4, 112, 112, 3), "float32")
+    key = jax.random.key(0)
+    variables = jax.eval_shape(lambda x: model.init(key, x, train=False), clip)
+    rngs = {"noise": key, "dropout": key}
+    logits, _ = jax.eval_shape(
+        lambda v, x: model.apply(v, x, train=True, mutable=["batch_stats"], rngs=rngs),
+        variables,
+        clip,
+    )
+    assert logits.shape == (2, 5)

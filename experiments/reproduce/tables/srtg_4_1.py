@@ -40,8 +40,8 @@ def _small(row: str) -> ConfigDict:
 
 def _paper(row: str) -> ConfigDict:
     config = srtg.get_config("model=r3d_34_e1,dataset=hacs")
-    # 150 epochs of about half a million clips, 32 in a batch.
-    config.model.options.update(_options(row, 150 * 500_000 // 32))
+    # 150 epochs of about half a million clips, 184 in a batch of the multigrid on average.
+    config.model.options.update(_options(row, 150 * 500_000 // 184))
     return config
 
 
