@@ -6,9 +6,11 @@ What is wrong with one is said once, with its name, the place in it and what was
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +52,29 @@ def table(
       header: whether the first row names the columns.
 
     Raises:
-      ManifestError: a column is missing, or a row has fewer fields.
+      ManifestError: a column is missing, or a row has too few or too many fields.
     """
+    reader = csv.DictReader(io.StringIO(_text(file)), None if header else columns)
+    found = [name.strip() for name in reader.fieldnames or []]
+    reader.fieldnames = found
+    missing = [name for name in columns if name not in found]
+    if missing:
+        raise ManifestError(
+            f"{file} lacks the column {missing[0]!r}; found {found}, expected {','.join(columns)}"
+        )
+    for row in reader:
+        where = f"{file}, line {reader.line_num}"
+        values = {name: (value or "").strip() for name, value in row.items() if name is not None}
+        if None in row or any(row[name] is None for name in columns):
+            amount = "more" if None in row else "fewer"
+            raise ManifestError(f"{where}: {amount} fields than {','.join(found)}")
+        yield where, values
+
+
+def columns_of(file: Path) -> list[str]:
+    """The names in the first row of a CSV."""
     with file.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream, None if header else columns)
-        found = list(reader.fieldnames or [])
-        missing = [name for name in columns if name not in found]
-        if missing:
-            raise ManifestError(
-                f"{file} lacks the column {missing[0]!r}; found {found}, expected "
-                f"{','.join(columns)}"
-            )
-        for row in reader:
-            where = f"{file}, line {reader.line_num}"
-            values = {str(name): (value or "").strip() for name, value in row.items() if name}
-            if any(row[name] is None for name in columns):
-                raise ManifestError(f"{where}: fewer fields than {','.join(columns)}")
-            yield where, values
+        return [name.strip() for name in next(csv.reader(stream), [])]
 
 
 def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -81,7 +89,7 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
       ManifestError: a line has another form.
     """
     pattern = re.compile(form)
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(_text(file).split("\n"), start=1):
         if not line.strip():
             continue
         match = pattern.fullmatch(line.strip())
@@ -124,6 +132,26 @@ def json_list(file: Path) -> list[Any]:
     return found
 
 
+def in_order(names: Iterable[tuple[int, str]], first: int, file: Path) -> list[str]:
+    """Names in the order of their numbers.
+
+    Args:
+      names: pairs of number and name.
+      first: the lowest number.
+      file: where they are from, for the error.
+
+    Raises:
+      ManifestError: the numbers are not each from `first` on once, or two names are the same.
+    """
+    order = sorted(names)
+    found = [index for index, _ in order]
+    if not order or found != list(range(first, first + len(order))):
+        raise ManifestError(f"{file}: classes are not numbered from {first} on, each once")
+    if len({name for _, name in order}) < len(order):
+        raise ManifestError(f"{file} lists a class twice")
+    return [name for _, name in order]
+
+
 def number(text: Any, name: str, where: str) -> float:
     """A number from a field of an annotation.
 
@@ -131,9 +159,12 @@ def number(text: Any, name: str, where: str) -> float:
       ManifestError: it is none.
     """
     try:
-        return float(text)
+        value = float(text)
     except (TypeError, ValueError):
-        raise ManifestError(f"{where}: {name} {text!r} is not a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise ManifestError(f"{where}: {name} {text!r} is not a number")
+    return value
 
 
 def seconds(text: str, name: str, where: str) -> float:
@@ -153,9 +184,16 @@ def seconds(text: str, name: str, where: str) -> float:
 
 def _json(file: Path, kind: type) -> Any:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(_text(file))
     except json.JSONDecodeError as error:
         raise ManifestError(f"{file} is not JSON: {error}") from None
     if not isinstance(found, kind):
         raise ManifestError(f"{file} holds no JSON {'list' if kind is list else 'object'}")
     return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{file} is not UTF-8 text: {error}") from None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -25,6 +26,11 @@ av.logging.set_level(av.logging.PANIC)
 
 # Steps between frames that differ by more than this share of the usual one mean a variable rate.
 _JITTER = 0.25
+# Files whose frames carry the same times wherever decoding begins; others are read from their
+# first frame on.
+_SEEKABLE = ("mov,mp4", "matroska")
+# A piece that begins later is looked for, in seconds, and decoding begins this much before it.
+_FAR, _BEFORE = 2.0, 1.0
 
 
 class DecodeError(ValueError):
@@ -125,12 +131,9 @@ def read_video(
     Raises:
       DecodeError: as the module says.
     """
-    with _open(path) as (container, stream):
-        if stream.codec_context.width * stream.codec_context.height > max_pixels:
-            size = f"{stream.codec_context.width}x{stream.codec_context.height}"
-            raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
+    with _open_at(path, start or 0.0, max_pixels) as (stream, origin, frames):
         reader = _Reader(path, start or 0.0, end, short_side, (max_frames, max_pixels))
-        reader.read(deinterlaced(_frames(path, container, stream)))
+        reader.read(deinterlaced(frames), origin)
         rate = fps or float(stream.average_rate or 0)
     if reader.error and not (partial and reader.frames):
         raise DecodeError(reader.error)
@@ -170,8 +173,7 @@ class _Reader:
         self.error: str | None = None
         self.seen = 0
 
-    def read(self, frames: Iterator[av.VideoFrame]) -> None:
-        origin = None
+    def read(self, frames: Iterator[av.VideoFrame], origin: float | None) -> None:
         try:
             for frame in frames:
                 self.seen += 1
@@ -251,6 +253,48 @@ def _open(
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream
+
+
+@contextmanager
+def _open_at(
+    path: str | Path, start: float, max_pixels: int
+) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
+    """A file's frames from `start` seconds or earlier on, and the time of its first if skipped."""
+    with _open(path) as (container, stream):
+        if stream.codec_context.width * stream.codec_context.height > max_pixels:
+            size = f"{stream.codec_context.width}x{stream.codec_context.height}"
+            raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
+        if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
+            yield stream, None, _frames(path, container, stream)
+            return
+        found = _skip(path, container, stream, start)
+        if found is not None:
+            yield stream, *found
+            return
+    with _open(path) as (container, stream):
+        yield stream, None, _frames(path, container, stream)
+
+
+def _skip(
+    path: str | Path,
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream,
+    start: float,
+) -> tuple[float, Iterator[av.VideoFrame]] | None:
+    """The time of the first frame, and the frames from shortly before `start` on; None if lost."""
+    try:
+        first = next(_frames(path, container, stream), None)
+        if first is None or first.time is None:
+            return None
+        target = first.time + start - _BEFORE
+        container.seek(round(target / (stream.time_base or 1)), stream=stream)
+        frames = _frames(path, container, stream)
+        landed = next(frames, None)
+    except (DecodeError, av.error.FFmpegError):
+        return None
+    if landed is None or landed.time is None or landed.time > first.time + start:
+        return None
+    return first.time, chain([landed], frames)
 
 
 def _frames(

@@ -12,7 +12,13 @@ VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()  # noqa: SIM905
 )
 SPLITS = ("train", "val", "test")
-_ALIASES = {"valid": "val", "validation": "val", "training": "train", "testing": "test"}
+_ALIASES = {
+    "valid": "val",
+    "validate": "val",
+    "validation": "val",
+    "training": "train",
+    "testing": "test",
+}
 _REQUIRED = ("path", "label", "split")
 _OPTIONAL = ("start", "end", "group")
 _TEST_SHARE = 0.2
@@ -154,8 +160,8 @@ def _from_folder(folder: Path) -> list[Entry]:
     shallow = [part for part in parts if len(part) < 2]
     if shallow:
         raise ManifestError(f"{folder / shallow[0][0]} is in no class folder; {_LAYOUT}")
-    if all(_split_name(part[0]) in SPLITS and len(part) > 2 for part in parts):
-        return [Entry("/".join(part), part[1], _split_name(part[0])) for part in parts]
+    if all(split_name(part[0]) in SPLITS and len(part) > 2 for part in parts):
+        return [Entry("/".join(part), part[1], split_name(part[0])) for part in parts]
     return _hash_split([Entry("/".join(part), part[0], "train") for part in parts])
 
 
@@ -190,7 +196,7 @@ def _entry(row: Mapping[str, str | None], where: str) -> Entry:
     for name in _REQUIRED:
         if not values[name]:
             raise ManifestError(f"{where}: {name} is empty")
-    split = _split_name(values["split"])
+    split = split_name(values["split"])
     if split not in SPLITS:
         raise ManifestError(f"{where}: split {values['split']!r} is not one of {', '.join(SPLITS)}")
     start, end = (_seconds(values[name], name, where) for name in ("start", "end"))
@@ -199,7 +205,8 @@ def _entry(row: Mapping[str, str | None], where: str) -> Entry:
     return Entry(values["path"], values["label"], split, start, end, values["group"])
 
 
-def _split_name(text: str) -> str:
+def split_name(text: str) -> str:
+    """What a split is called here: `validation` is `val`, `training` is `train`."""
     return _ALIASES.get(text.lower(), text.lower())
 
 

@@ -14,16 +14,26 @@ MISSING = "missing"
 
 def repeated() -> Flaw:
     """Finds what was listed before: the same piece of the same file in the same split."""
-    seen: set[tuple[object, ...]] = set()
+    seen: dict[tuple[object, ...], str] = {}
 
     def flaw(entry: Entry) -> str:
-        key = (entry.path, entry.start, entry.end, entry.split)
-        if key in seen:
-            return "listed twice"
-        seen.add(key)
-        return ""
+        first = seen.setdefault(key := (entry.path, entry.start, entry.end, entry.split), "")
+        if not first:
+            seen[key] = entry.label
+            return ""
+        return "listed twice" if first == entry.label else f"listed twice, first as {first!r}"
 
     return flaw
+
+
+def empty(entry: Entry) -> str:
+    """Finds a piece that begins before its video, or does not end after its beginning."""
+    start = entry.start or 0.0
+    if start < 0:
+        return f"its piece begins at {start:g} s"
+    if entry.end is not None and entry.end <= start:
+        return f"its piece goes from {start:g} s to {entry.end:g} s"
+    return ""
 
 
 def absent(root: Path) -> Flaw:

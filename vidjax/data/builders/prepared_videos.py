@@ -161,10 +161,8 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         Raises:
           PreparationError: names their number per class, and the first.
         """
-        excluded = {video_name(exclusion.entry) for exclusion in self.manifest.excluded}
-        broken = [
-            row for row in self.broken if row["split"] == split and row["video"] not in excluded
-        ]
+        tried = self.broken[len(self.manifest.excluded) :]
+        broken = [row for row in tried if row["split"] == split]
         total, budget = len(self.manifest.split(split)), self.request.storage.bad_video_budget
         if len(broken) == total or len(broken) > budget * total:
             per_class = collections.Counter(row["label"] for row in broken)

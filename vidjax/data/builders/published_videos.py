@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,20 @@ from typing import Any, ClassVar
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
-from vidjax.data.manifest import Entry, Manifest, ManifestError, few, refuse_leak
-from vidjax.data.soundness import absent, condemned, repeated
+from vidjax.data.manifest import (
+    SPLITS,
+    Entry,
+    Exclusion,
+    Manifest,
+    ManifestError,
+    few,
+    refuse_leak,
+)
+from vidjax.data.report import EXCLUDED, read_report
+from vidjax.data.soundness import absent, condemned, empty, repeated
+
+# Published lists differ a little from one copy to another; below this share they are cut short.
+_WHOLE = 0.9
 
 
 @dataclass(frozen=True)
@@ -26,15 +39,19 @@ class Listing:
     Attributes:
       classes: names in the order of their indices.
       entries: the videos, paths relative to the data set's folder.
+      excluded: what is listed but of no use, and why.
     """
 
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
+    excluded: tuple[Exclusion, ...] = ()
 
     @classmethod
-    def of(cls, classes: Iterable[str], entries: Iterable[Entry]) -> Listing:
+    def of(
+        cls, classes: Iterable[str], entries: Iterable[Entry], excluded: Iterable[Exclusion] = ()
+    ) -> Listing:
         """From any iterables."""
-        return cls(tuple(classes), tuple(entries))
+        return cls(tuple(classes), tuple(entries), tuple(excluded))
 
 
 class PublishedVideos(PreparedVideos):
@@ -77,8 +94,8 @@ class PublishedVideos(PreparedVideos):
         folder = _folder(cls, request)
         listing = _read(cls, folder, request.options)
         _refuse_unknown_labels(cls.name, listing)
-        manifest = Manifest(folder.absolute(), listing.entries, listing.classes)
-        manifest = manifest.without(repeated()).without(absent(folder))
+        manifest = Manifest(folder.absolute(), listing.entries, listing.classes, listing.excluded)
+        manifest = manifest.without(repeated()).without(empty).without(absent(folder))
         if not manifest.entries:
             lost = [exclusion.entry.path for exclusion in manifest.excluded]
             raise ManifestError(
@@ -98,10 +115,15 @@ class PublishedVideos(PreparedVideos):
           ValueError: as `manifest_of`, or too many videos cannot be read.
         """
         manifest = cls.manifest_of(request)
-        missing = len(manifest.excluded)
-        if missing:
-            request.note(f"{cls.name}: {missing} of the videos listed are left out; excluded.csv")
-        return prepare_videos(cls(manifest=manifest, request=request))
+        builder = cls(manifest=manifest, request=request)
+        for what in (_part(cls, manifest), _left_out(manifest)):
+            if what:
+                request.note(f"{cls.name}: {what}")
+        folder = prepare_videos(builder)
+        broken = sum(each.broken for each in read_report(folder))
+        if broken or manifest.excluded:
+            request.note(f"{cls.name}: {folder / EXCLUDED} names them, and {broken} broken videos")
+        return folder
 
     @classmethod
     def describe(cls) -> str:
@@ -162,3 +184,35 @@ def _judge_leak(cls: type[PublishedVideos], manifest: Manifest, request: Request
         f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in training and in "
         f"evaluation, which inflates the score. {cls.LEAKS}".rstrip()
     )
+
+
+def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
+    """What is missing of the data set as published; lists cut short look like any other."""
+    classes = len({entry.label for entry in manifest.entries})
+    whole = max(cls.CLASSES, len(manifest.classes))
+    listed = _count(manifest, listed=True)
+    short = [
+        f"{listed[split]:,} of {videos:,} {split} videos listed"
+        for split, videos in cls.VIDEOS
+        if listed[split] < _WHOLE * videos
+    ]
+    return ", ".join([f"{classes} of {whole} classes"] * (classes < whole) + short)
+
+
+def _left_out(manifest: Manifest) -> str:
+    """How many listed videos of each split are of no use, and the first of them."""
+    if not manifest.excluded:
+        return ""
+    listed, used = _count(manifest, listed=True), _count(manifest, listed=False)
+    parts = [
+        f"{listed[split] - used[split]:,} of {listed[split]:,} {split} videos"
+        for split in SPLITS
+        if listed[split] > used[split]
+    ]
+    first = manifest.excluded[0]
+    return f"left out: {', '.join(parts)}, the first {first.entry.path!r} ({first.reason})"
+
+
+def _count(manifest: Manifest, *, listed: bool) -> Counter[str]:
+    out = [exclusion.entry for exclusion in manifest.excluded] if listed else []
+    return Counter(entry.split for entry in (*manifest.entries, *out))

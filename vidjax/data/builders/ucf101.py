@@ -1,16 +1,16 @@
 """UCF-101: actions in videos of the web, in three official splits."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 
-from vidjax.data.annotations import lines, locate, locate_if_there
+from vidjax.data.annotations import in_order, lines, locate, locate_if_there
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
+from vidjax.data.tree import videos_by_stem
 
 _FORM = r"(?P<path>(?P<label>\w+)/\w+\.avi)(?:\s+\d+)?"
-_NAME = re.compile(r"v_\w+?_g(?P<group>\d+)_c\d+")
+_NAME = re.compile(r"v_(?P<label>\w+?)_g(?P<group>0[1-9]|1\d|2[0-5])_c\d+", re.IGNORECASE)
 # Groups of 1 to 25 that each official split tests on.
 _TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}
 
@@ -21,7 +21,8 @@ class UCF101(PublishedVideos):
     name = "ucf101"
     HOMEPAGE = "https://www.crcv.ucf.edu/data/UCF101.php"
     LAYOUT = """
-        UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi, or the class folders themselves
+        UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi, or the class folders themselves, or
+        all videos in one folder
         ucfTrainTestlist/classInd.txt, trainlist01.txt, testlist01.txt, ... 02, 03; without them
         the splits follow from the groups in the file names, as the lists do
         """
@@ -29,8 +30,10 @@ class UCF101(PublishedVideos):
     VIDEOS = (("train", 9537), ("test", 3783))
     TRAPS = (
         "v_PommelHorse_g05_c01 to c04 are 400x226, not 320x240; each video keeps its size here.",
-        "The files of the folder HandstandPushups are spelt v_HandStandPushups.",
+        "The files of the folder HandstandPushups are spelt v_HandStandPushups in some copies and "
+        "v_HandstandPushups in others; names are compared without regard to case.",
         "Test splits overlap: a network trained on split 1 has seen videos that split 2 tests on.",
+        "Copies of the lists that were cut short go around; how many videos are listed is told.",
     )
 
     @classmethod
@@ -38,44 +41,56 @@ class UCF101(PublishedVideos):
         """The official split `split`, 1 to 3; a group of clips is cut from one video."""
         if split not in _TEST_GROUPS:
             raise ManifestError(f"data.options.split = {split!r}: 1, 2 or 3")
-        videos = locate_if_there(folder, "UCF-101") or folder
-        lists = locate_if_there(folder, "ucfTrainTestlist", "splits_classification")
-        rows = _listed(lists, split) if lists else _by_groups(videos, split)
-        found = [
-            Entry(f"{videos.name}/{path}" if videos != folder else path, label, part, group=group)
-            for path, label, part, group in rows
-        ]
-        return Listing.of(_classes(lists, videos), found)
+        files = {stem.lower(): path for stem, path in videos_by_stem(folder).items()}
+        found = locate_if_there(folder, "classInd.txt", "*/classInd.txt")
+        if found is None:
+            entries = list(_by_groups(files.values(), split))
+            return Listing.of(sorted({entry.label for entry in entries}, key=str.lower), entries)
+        classes = _classes(found)
+        return Listing.of(classes, _listed(found.parent, split, files, classes))
 
 
-def _classes(lists: Path | None, videos: Path) -> list[str]:
-    if lists is None:
-        return sorted(entry.name for entry in videos.iterdir() if entry.is_dir())
-    rows = lines(locate(lists, "classInd.txt"), r"(\d+)\s+(\w+)", "1 ApplyEyeMakeup")
-    return [match[2] for _, match in sorted(rows, key=lambda row: int(row[1][1]))]
+def _classes(file: Path) -> list[str]:
+    rows = lines(file, r"(\d+)\s+(\w+)", "1 ApplyEyeMakeup")
+    return in_order(((int(match[1]), match[2]) for _, match in rows), 1, file)
 
 
-def _listed(lists: Path, split: int) -> Iterator[tuple[str, str, str, str]]:
+def _listed(
+    lists: Path, split: int, files: dict[str, str], classes: Iterable[str]
+) -> Iterator[Entry]:
+    spelt = {label.lower(): label for label in classes}
     for part in ("train", "test"):
         file = locate(lists, f"{part}list{split:02}.txt")
         for where, match in lines(file, _FORM, "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1"):
-            group = _group(match["path"], where)
-            yield match["path"], match["label"], part, f"{match['label']} {group}"
+            path = PurePosixPath(match["path"])
+            group = _name(path, where)["group"]
+            label = spelt.get(match["label"].lower(), match["label"])
+            there = files.get(path.stem.lower(), str(path))
+            yield Entry(there, label, part, group=f"{label} {group}")
 
 
-def _by_groups(videos: Path, split: int) -> Iterator[tuple[str, str, str, str]]:
-    for file in sorted(videos.glob("*/*.avi")):
-        path = file.relative_to(videos).as_posix()
-        group = _group(path, str(file))
-        part = "test" if int(group) in _TEST_GROUPS[split] else "train"
-        yield path, file.parent.name, part, f"{file.parent.name} {group}"
+def _by_groups(files: Iterable[str], split: int) -> Iterator[Entry]:
+    """As the lists: they name every video, and a group's number says on which side it is."""
+    for path in map(PurePosixPath, files):
+        name = _name(path, str(path))
+        # The folder is spelt as the class is.
+        label = path.parent.name if _alike(path.parent.name, name["label"]) else name["label"]
+        part = "test" if int(name["group"]) in _TEST_GROUPS[split] else "train"
+        yield Entry(str(path), label, part, group=f"{label} {name['group']}")
 
 
-def _group(path: str, where: str) -> Any:
-    match = _NAME.fullmatch(Path(path).stem)
+def _alike(one: str, other: str) -> bool:
+    return one.lower() == other.lower()
+
+
+def _name(path: PurePosixPath, where: str) -> re.Match[str]:
+    match = _NAME.fullmatch(path.stem)
     if match is None:
-        raise ManifestError(f"{where}: {path!r} is not of the form 'v_ApplyEyeMakeup_g01_c01.avi'")
-    return match["group"]
+        raise ManifestError(
+            f"{where}: {path.name!r} is not of the form 'v_ApplyEyeMakeup_g01_c01.avi' with a "
+            "group of g01 to g25"
+        )
+    return match
 
 
 prepare = UCF101.prepare

@@ -1,0 +1,75 @@
+"""HACS Clips: two seconds of untrimmed videos, each said to show its class or not to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vidjax.data.annotations import locate, number, table
+from vidjax.data.builders.published_videos import Listing, PublishedVideos
+from vidjax.data.manifest import Entry, ManifestError, split_name
+from vidjax.data.tree import videos_by_stem
+
+_COLUMNS = ("classname", "youtube_id", "subset", "start", "end", "label")
+_SHOWN, _NOT_SHOWN = "1", "-1"
+# The class of clips that do not show what was looked for.
+NONE = "none of them"
+
+
+class HACS(PublishedVideos):
+    """HACS Clips v1.1.1 (Zhao et al. 2019): 1.55 million clips of 2 s out of 504,000 videos."""
+
+    name = "hacs"
+    HOMEPAGE = "http://hacs.csail.mit.edu"
+    LAYOUT = """
+        HACS_v1.1.1/HACS_clips_v1.1.1.csv: classname,youtube_id,subset,start,end,label
+        whole videos in any folders, such as Archery/v_a2X2hz1G6i8.mp4 or a2X2hz1G6i8.mp4
+        """
+    CLASSES = 200
+    VIDEOS = (("train", 480000),)
+    TRAPS = (
+        "Videos are published whole; clips are cut here by their start and end in seconds.",
+        "Label -1 says that a clip does not show its class, and no more. Such clips, two thirds "
+        f"of all, are used with data.options.negatives=true, as a class {NONE!r} of their own; one "
+        "that shows another class is listed under that one alone.",
+        "Testing clips have no labels and are left out, but for rows that have one.",
+        "The number of training clips above is that of those that show their class, about.",
+    )
+
+    @classmethod
+    def read(cls, folder: Path, negatives: bool = False) -> Listing:
+        """Clips that show their class, and with `negatives` the others; grouped by video."""
+        file = locate(folder, "HACS_clips*.csv", "*/HACS_clips*.csv")
+        files = videos_by_stem(folder)
+        shown: list[Entry] = []
+        others: list[Entry] = []
+        classes: set[str] = set()
+        for where, row in table(file, _COLUMNS):
+            classes.add(row["classname"])
+            if _labelled(row, where):
+                (shown if row["label"] == _SHOWN else others).append(_entry(row, files, where))
+        if not negatives:
+            return Listing.of(sorted(classes), shown)
+        # First those that show something, so that a second listing of a clip gives way to them.
+        return Listing.of([*sorted(classes), NONE], [*shown, *others])
+
+
+def _labelled(row: Mapping[str, str], where: str) -> bool:
+    if row["label"] in (_SHOWN, _NOT_SHOWN):
+        return True
+    if split_name(row["subset"]) == "test":
+        return False
+    raise ManifestError(f"{where}: label {row['label']!r} is neither 1 nor -1")
+
+
+def _entry(row: Mapping[str, str], files: Mapping[str, str], where: str) -> Entry:
+    split = split_name(row["subset"])
+    if split not in ("train", "val", "test"):
+        raise ManifestError(f"{where}: subset {row['subset']!r}: training, validation or testing")
+    video, label = row["youtube_id"], row["classname"]
+    start, end = (number(row[name], name, where) for name in ("start", "end"))
+    missing = f"{label.replace(' ', '_')}/v_{video}.mp4"
+    path = files.get(f"v_{video}") or files.get(video) or missing
+    label = label if row["label"] == _SHOWN else NONE
+    return Entry(path, label, split, start, end, group=video)
+
+
+prepare = HACS.prepare

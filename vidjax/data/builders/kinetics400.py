@@ -1,0 +1,14 @@
+"""Kinetics-400: ten seconds of a video of the web for each of 400 human actions."""
+
+from vidjax.data.builders.kinetics import Kinetics
+
+
+class Kinetics400(Kinetics):
+    """Kinetics-400 (Kay et al. 2017): 306,245 clips of 10 s of as many YouTube videos."""
+
+    name = "kinetics400"
+    CLASSES = 400
+    VIDEOS = (("train", 246534), ("val", 19906), ("test", 39805))
+
+
+prepare = Kinetics400.prepare
