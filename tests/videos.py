@@ -28,7 +28,11 @@ def read_numbers(frames: np.ndarray) -> list[int]:
 
 
 def write_video(
-    path: Path, frames: np.ndarray, fps: int = 25, times: list[float] | None = None
+    path: Path,
+    frames: np.ndarray,
+    fps: int = 25,
+    times: list[float] | None = None,
+    key_every: int = 250,
 ) -> Path:
     """Writes H.264; `times` in seconds make the frame rate variable."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +40,7 @@ def write_video(
         stream = container.add_stream("libx264", rate=fps)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "10", "threads": "1", "bf": "0"}
+        stream.options = {"crf": "10", "threads": "1", "bf": "0", "g": str(key_every)}
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, pixels in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")

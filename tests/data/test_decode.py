@@ -84,6 +84,23 @@ def test_cover_art_is_not_the_video(tmp_path):
     assert read_numbers(read_video(tmp_path / "cover.mp4").frames) == list(range(12))
 
 
+@pytest.mark.parametrize("name", ["far.mp4", "far.mkv"])
+def test_what_comes_before_a_far_piece_is_not_decoded(tmp_path, name):
+    path = write_video(tmp_path / name, numbered_frames(200), fps=10, key_every=20)
+    piece = read_video(path, start=15.2, end=16.5, max_frames=60)
+    assert read_numbers(piece.frames) == list(range(152, 165))
+    np.testing.assert_allclose(piece.timestamps, np.arange(152, 165) / 10, atol=2e-3)
+    with pytest.raises(DecodeError, match="more than 60 frames"):
+        read_video(path, max_frames=60)
+
+
+def test_a_far_piece_is_the_same_in_files_that_are_read_from_their_beginning(tmp_path):
+    path = write_video(tmp_path / "far.ts", numbered_frames(100), fps=10, key_every=20)
+    assert read_numbers(read_video(path, start=7.0, end=8.0).frames) == list(range(70, 80))
+    with pytest.raises(DecodeError, match="without frames between 11"):
+        read_video(path, start=11.0)
+
+
 def test_another_rate_shows_the_latest_frame_of_each_moment(video):
     assert read_numbers(read_video(video, fps=12.5).frames) == list(range(0, 50, 2))
     assert read_numbers(read_video(video, fps=50).frames)[:6] == [0, 0, 1, 1, 2, 2]
@@ -99,6 +116,20 @@ def test_a_variable_rate_comes_on_a_uniform_grid(tmp_path):
     ]
     steps = np.diff(read_video(path).timestamps)
     np.testing.assert_allclose(steps, steps[0])
+
+
+@pytest.mark.parametrize("clip", [1, 3])
+def test_avi_frames_come_in_the_order_they_are_shown(shared, clip):
+    """Frames of some of UCF-101's files are stored, and timed, in another order."""
+    path = shared / f"clips/ucf101_few/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c0{clip}.avi"
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    times = [frame.time for frame in frames]
+    assert sorted(times) != times
+    decoded = read_video(path)
+    shown = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+    np.testing.assert_array_equal(decoded.frames, shown)
+    np.testing.assert_allclose(np.diff(decoded.timestamps), 1 / 25)
 
 
 def test_short_side_is_reduced_and_never_raised(video):

@@ -208,7 +208,9 @@ class _Reader:
         return np.ascontiguousarray(picture)
 
     def video(self, rate: float, *, resample: bool) -> Video:
-        times = np.array(self.times)
+        # AVI tells the order of decoding alone: the times guessed from it are those of the frames,
+        # but not always in the order in which frames are shown.
+        times = np.sort(self.times)
         rate = rate or _measured_rate(times)
         if not resample and _is_uniform(times):
             return Video(np.stack(self.frames), times, rate, self.error)
