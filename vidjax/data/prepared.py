@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from vidjax.data.transforms import decode_jpeg
+
+# What names a video, and a picture in TFDS's own data sets.
+_NAMES = ("video", "file_name", "id")
 
 
 @dataclass(frozen=True)
@@ -65,26 +68,35 @@ class VideoSource(Protocol):
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
 
+    Pictures, which TFDS's own data sets have in place of frames, are videos of one frame, one
+    frame a second.
+
     Args:
       directory: the folder that TFDS wrote, with `dataset_info.json`.
-      split: name of the split, such as `train`.
+      split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
 
     Raises:
-      ValueError: no prepared data set is there, or it has no such split.
+      ValueError: no prepared data set is there, or it has no such split, or no labels in it.
     """
 
     def __init__(self, directory: str | Path, split: str) -> None:
         builder = _open(directory)
-        if split not in builder.info.splits:
+        named = _name_in(builder.info.splits, split)
+        if named is None:
             raise ValueError(
                 f"data set {builder.info.full_name} has no split {split!r}; "
                 f"it has {sorted(builder.info.splits)}"
             )
-        self._source = builder.as_data_source(split=split, decoders={"frames": _keep_jpegs()})
+        features = builder.info.features
+        self._frames = "frames" if "frames" in features else "image"
+        self._source = builder.as_data_source(split=named, decoders={self._frames: _keep_jpegs()})
+        self._name = next((name for name in _NAMES if name in features), "")
         self._prefix = f"{directory}:{split}"
-        self.classes = tuple(builder.info.features["label"].names)
+        if len(self._source) and int(self._source[0]["label"]) < 0:
+            raise ValueError(f"split {split!r} of {builder.info.full_name} has no labels")
+        self.classes = tuple(features["label"].names)
         metadata = builder.info.metadata or {}
-        self.manifest_digest = str(metadata.get("manifest", ""))
+        self.manifest_digest = str(metadata.get("manifest", builder.info.full_name))
         self.broken: Sequence[Mapping[str, str]] = [
             row for row in metadata.get("broken", []) if row["split"] == split
         ]
@@ -94,11 +106,12 @@ class PreparedSplit:
 
     def __getitem__(self, index: int) -> Record:
         example = self._source[int(index)]
+        frames = example[self._frames]
         return Record(
-            jpegs=example["frames"],
+            jpegs=[frames] if self._frames == "image" else frames,
             label=int(example["label"]),
-            name=example["video"].decode(),
-            fps=float(example["fps"]),
+            name=example[self._name].decode() if self._name else str(index),
+            fps=float(example.get("fps", 1.0)),
         )
 
     def __repr__(self) -> str:
@@ -112,6 +125,11 @@ def _open(directory: str | Path) -> Any:
     if not (Path(directory) / "dataset_info.json").is_file():
         raise ValueError(f"no prepared data set at {str(directory)!r}: dataset_info.json is absent")
     return tfds.builder_from_directory(str(directory))
+
+
+def _name_in(splits: Collection[str], split: str) -> str | None:
+    names = (split, "validation") if split == "val" else (split,)
+    return next((name for name in names if name in splits), None)
 
 
 def _keep_jpegs() -> Any:

@@ -198,7 +198,7 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     Raises:
       PreparationError: too many videos cannot be read.
     """
-    with _alone(builder.folder):
+    with alone(builder.folder):
         if not (builder.folder / "dataset_info.json").is_file():
             _write(builder)
     return builder.folder
@@ -244,7 +244,7 @@ def _decode_on_a_worker(job: _Job) -> list[tuple[str, dict[str, Any]]]:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Waits until no other process prepares the same data set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:

@@ -1,0 +1,101 @@
+"""Published data sets of pictures: TFDS itself prepares them, as files with random access."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+from pathlib import Path
+from typing import ClassVar
+
+import tensorflow_datasets as tfds
+
+from vidjax.data.builders.prepared_videos import alone
+from vidjax.data.catalog import Request
+from vidjax.data.manifest import ManifestError
+
+
+class PublishedImages:
+    """Common base of the data sets of pictures; each is a video of one frame when it is read.
+
+    Attributes:
+      name: as in TFDS.
+      HOMEPAGE: where to get it.
+      LAYOUT: the folder that `--manual_dir` names, as text.
+      FILES: what must lie in that folder; empty where TFDS downloads the data set.
+      CLASSES: number of classes as published.
+      VIDEOS: number of pictures per split as published.
+      TRAPS: what goes wrong with it, and what is done about it.
+    """
+
+    name: ClassVar[str]
+    HOMEPAGE: ClassVar[str]
+    LAYOUT: ClassVar[str]
+    FILES: ClassVar[tuple[str, ...]] = ()
+    CLASSES: ClassVar[int]
+    VIDEOS: ClassVar[tuple[tuple[str, int], ...]]
+    TRAPS: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def prepare(cls, request: Request) -> Path:
+        """Prepares the data set below `request.data_dir` unless it is there; returns its folder.
+
+        Pictures are stored as they are published: `request.storage` changes nothing.
+
+        Raises:
+          ValueError: an option is given, a file is missing, or the data set is there in a form
+            that cannot be read at random; or it cannot be downloaded.
+        """
+        for option in request.options:
+            raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
+        builder = _builder(cls.name, request.data_dir)
+        folder = Path(builder.data_dir)
+        with alone(folder):
+            if not (folder / "dataset_info.json").is_file():
+                _require_files(cls, request.manual_dir)
+                _write(cls, builder, request.manual_dir)
+        return folder
+
+    @classmethod
+    def describe(cls) -> str:
+        """What a user has to know, as text."""
+        pictures = ", ".join(f"{split} {count:,}" for split, count in cls.VIDEOS)
+        parts = [
+            inspect.cleandoc(cls.__doc__ or ""),
+            f"From {cls.HOMEPAGE}. {cls.CLASSES} classes; pictures as published: {pictures}.",
+            f"Folder that --manual_dir names:\n{inspect.cleandoc(cls.LAYOUT)}",
+        ]
+        return "\n\n".join(parts + [f"- {trap}" for trap in cls.TRAPS])
+
+
+def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
+    builder = tfds.builder(name, data_dir=str(data_dir.absolute()))
+    there = builder.info.file_format if builder.is_prepared() else None
+    if there is not None and there.value != "array_record":
+        raise ManifestError(
+            f"{builder.data_dir} holds {name} as {there.value}, which cannot be read at random; "
+            "remove it, or set another data.data_dir"
+        )
+    return tfds.builder(name, data_dir=str(data_dir.absolute()), file_format="array_record")
+
+
+def _require_files(cls: type[PublishedImages], manual_dir: str) -> None:
+    missing = [name for name in cls.FILES if not (Path(manual_dir) / name).is_file()]
+    if missing:
+        raise ManifestError(
+            f"data.manual_dir = {manual_dir!r} holds no {missing[0]}; {cls.name} is from "
+            f"{cls.HOMEPAGE}, and its folder is expected as\n{inspect.cleandoc(cls.LAYOUT)}"
+        )
+
+
+def _write(cls: type[PublishedImages], builder: tfds.core.DatasetBuilder, manual_dir: str) -> None:
+    tfds.disable_progress_bar()
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir or None)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(download_config=config)
+    except OSError as error:
+        raise ManifestError(
+            f"{cls.name} cannot be prepared: {error}. Without a network, --manual_dir names a "
+            f"folder with\n{inspect.cleandoc(cls.LAYOUT)}"
+        ) from None
