@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import importlib
+from unittest import mock
 
 import pytest
 
 from tests.data.builders.conftest import rows
 from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data import catalog
+from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.hacs import HACS
 from vidjax.data.builders.ucf101 import UCF101
 from vidjax.data.manifest import ManifestError
@@ -148,6 +150,25 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree):
     assert not list(PreparedSplit(folder, "train").broken)
     assert not spool.exists()
     assert [path.name for path in folder.parent.iterdir() if "incomplete" in path.name] == []
+
+
+def test_a_preparation_that_ended_at_its_very_end_is_completed(tree, monkeypatch):
+    _ucf(tree)
+    tree.text("YoYo/v_YoYo_g10_c01.avi", "no video")
+    storage = catalog.Storage(short_side=48, bad_video_budget=0.5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(prepared_videos, "write_report", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            catalog.prepare("ucf101", tree.request(storage=storage))
+    folder = catalog.prepare("ucf101", tree.request(storage=storage))
+    broken = [row["video"] for row in PreparedSplit(folder, "train").broken]
+    assert broken == ["YoYo/v_YoYo_g10_c01.avi"]
+    assert "YoYo/v_YoYo_g10_c01.avi" in (folder / "excluded.csv").read_text()
+    assert sorted(path.name for path in folder.parent.iterdir()) == [
+        folder.name,
+        f"{folder.name}.lock",
+    ]
 
 
 def test_verdicts_keep_videos_out_by_name(tree):

@@ -132,18 +132,18 @@ def _dive(video, label):
     return {"vid_name": video, "label": label, "start_frame": 0, "end_frame": 48}
 
 
-def _diving(tree, test=(_dive("2x00lRzlTVQ_00000", 1),)):
+def _diving(tree, *test):
     tree.text("Diving48_vocab.json", json.dumps(VOCABULARY))
     for version, label in (("", 0), ("V2_", 1)):
         train = [_dive("-mmq0PT-u8k_00155", label)]
         tree.text(f"Diving48_{version}train.json", json.dumps(train))
-        tree.text(f"Diving48_{version}test.json", json.dumps(list(test)))
+        tree.text(f"Diving48_{version}test.json", json.dumps(test))
     tree.videos("rgb/-mmq0PT-u8k_00155.mp4", "rgb/2x00lRzlTVQ_00000.mp4")
 
 
 @pytest.mark.parametrize(("options", "label"), [({}, 1), ({"version": 2}, 1), ({"version": 1}, 0)])
 def test_dives_are_of_the_version_asked_for_and_grouped_by_competition(tree, options, label):
-    _diving(tree)
+    _diving(tree, _dive("2x00lRzlTVQ_00000", 1))
     manifest = Diving48.manifest_of(tree.request(**options))
     assert manifest.classes == ("Back+15som+05Twis+FREE", "Front+35som+NoTwis+TUCK")
     train, test = rows(manifest)
@@ -154,13 +154,13 @@ def test_dives_are_of_the_version_asked_for_and_grouped_by_competition(tree, opt
 
 @pytest.mark.parametrize("label", [2, -1, "0", None])
 def test_a_dive_of_no_class_is_named(tree, label):
-    _diving(tree, [_dive("2x00lRzlTVQ_00000", label)])
+    _diving(tree, _dive("2x00lRzlTVQ_00000", label))
     with pytest.raises(ManifestError, match=f"V2_test.json, entry 1: label {label!r} is not one"):
         Diving48.manifest_of(tree.request())
 
 
 def test_a_competition_on_both_sides_and_a_third_version_are_refused(tree):
-    _diving(tree, [_dive("-mmq0PT-u8k_00156", 0)])
+    _diving(tree, _dive("-mmq0PT-u8k_00156", 0))
     tree.videos("rgb/-mmq0PT-u8k_00156.mp4")
     with pytest.raises(ManifestError, match="group '-mmq0PT-u8k' is in training and in evaluation"):
         Diving48.manifest_of(tree.request())

@@ -33,15 +33,16 @@ class EpicKitchens55(PublishedVideos):
         whole videos in any folders, such as EPIC_KITCHENS_2018/videos/train/P01/P01_01.MP4
         """
     CLASSES = 125
-    VIDEOS = (("train", 23191), ("val", 5281))
+    VIDEOS = (("train", 28472),)
+    # Published are training clips alone, of which some are for validation here.
+    WHOLE = 0.7
     TRAPS = (
-        "The official tests have no labels. Training here is on participants P01 to P25, "
-        "validation on the others, as Baradel et al. 2018 do.",
+        "The official tests have no labels. Of the published training clips, those of participants "
+        "P01 to P25 are for training here, the others for validation, as Baradel et al. 2018 do.",
         "Numbers of frames in the annotations are those of 60 a second, which few videos have; "
         "pieces are cut by their times.",
         "Pieces overlap, and one piece may be listed under two labels; the second is left out.",
         "125 is the number of verbs; there are 352 nouns, and 2,513 actions, pairs of both.",
-        "Only the sum of the clips of this division is published officially, 28,472.",
     )
 
     @classmethod

@@ -24,14 +24,15 @@ class HACS(PublishedVideos):
         whole videos in any folders, such as Archery/v_a2X2hz1G6i8.mp4 or a2X2hz1G6i8.mp4
         """
     CLASSES = 200
-    VIDEOS = (("train", 480000),)
+    VIDEOS = (("train", 1509478), ("val", 20245))
+    # Those that show their class are about a third.
+    WHOLE = 0.2
     TRAPS = (
         "Videos are published whole; clips are cut here by their start and end in seconds.",
-        "Label -1 says that a clip does not show its class, and no more. Such clips, two thirds "
-        f"of all, are used with data.options.negatives=true, as a class {NONE!r} of their own; one "
+        "Label -1 says that a clip does not show its class, and no more. Such clips, about two "
+        f"thirds, are used with data.options.negatives=true, as a class {NONE!r} of their own; one "
         "that shows another class is listed under that one alone.",
         "Testing clips have no labels and are left out, but for rows that have one.",
-        "The number of training clips above is that of those that show their class, about.",
     )
 
     @classmethod

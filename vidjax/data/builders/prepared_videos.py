@@ -174,18 +174,24 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
             )
 
     def gather_failures(self) -> None:
-        """Takes what Beam's workers could not decode into the data set's record.
+        """Takes what Beam's workers, if any, could not decode into the data set's record.
 
         Raises:
           PreparationError: as `check_budget`.
         """
         failures = self.spool.failures()
-        for entry in self.manifest.entries:
-            if video_name(entry) in failures:
-                self.broken.append(_row(entry, failures[video_name(entry)]))
+        new = failures.keys() - {row["video"] for row in self.broken}
+        failed = [
+            _row(entry, failures[name])
+            for entry in self.manifest.entries
+            if (name := video_name(entry)) in new and not self.spool.has(name)
+        ]
+        self.broken += failed
         for split in self.manifest.splits:
             self.check_budget(split)
-        self.info.write_to_directory(self.folder)
+        if failed:
+            self.info.metadata["broken"] = self.broken
+            self.info.write_to_directory(self.folder)
 
 
 def prepare_videos(builder: PreparedVideos) -> Path:
@@ -201,6 +207,14 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     with alone(builder.folder):
         if not (builder.folder / "dataset_info.json").is_file():
             _write(builder)
+        elif builder.spool.folder.is_dir():
+            # Ended after the data were written and before all was said of them.
+            builder.broken[:] = builder.info.metadata["broken"]
+        else:
+            return builder.folder
+        builder.gather_failures()
+        write_report(builder.folder, builder.manifest, builder.broken)
+        builder.spool.remove()
     return builder.folder
 
 
@@ -211,10 +225,6 @@ def _write(builder: PreparedVideos) -> None:
     # TFDS tells of downloads and sizes that are unknown here; `progress` tells what is done.
     with contextlib.redirect_stdout(io.StringIO()):
         builder.download_and_prepare(download_config=_beam_config(builder) if beam else None)
-    if beam:
-        builder.gather_failures()
-    write_report(builder.folder, builder.manifest, builder.broken)
-    builder.spool.remove()
 
 
 def _beam_config(builder: PreparedVideos) -> tfds.download.DownloadConfig:

@@ -28,9 +28,6 @@ from vidjax.data.manifest import (
 from vidjax.data.report import EXCLUDED, read_report
 from vidjax.data.soundness import absent, condemned, empty, repeated
 
-# Published lists differ a little from one copy to another; below this share they are cut short.
-_WHOLE = 0.9
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -62,6 +59,7 @@ class PublishedVideos(PreparedVideos):
       LAYOUT: the folder that `--manual_dir` names, as text.
       CLASSES: number of classes as published.
       VIDEOS: number of clips per split as published, of the first split where there are several.
+      WHOLE: share of `VIDEOS` below which a list counts as cut short; copies differ a little.
       TRAPS: what goes wrong with it, and what is done about it.
       LEAKS: what its official splits share between training and evaluation; empty where nothing
         is known, and then a shared group is an error.
@@ -71,6 +69,7 @@ class PublishedVideos(PreparedVideos):
     LAYOUT: ClassVar[str]
     CLASSES: ClassVar[int]
     VIDEOS: ClassVar[tuple[tuple[str, int], ...]]
+    WHOLE: ClassVar[float] = 0.9
     TRAPS: ClassVar[tuple[str, ...]] = ()
     LEAKS: ClassVar[str] = ""
 
@@ -194,7 +193,7 @@ def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
     short = [
         f"{listed[split]:,} of {videos:,} {split} videos listed"
         for split, videos in cls.VIDEOS
-        if listed[split] < _WHOLE * videos
+        if listed[split] < cls.WHOLE * videos
     ]
     return ", ".join([f"{classes} of {whole} classes"] * (classes < whole) + short)
 
