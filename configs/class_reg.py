@@ -14,7 +14,7 @@ counts one layer a stage: `--config.model.options.class_reg.after=stage`). `tune
 trained network, whose folder `config.model.weights` names, and trains it alone, as the thesis does.
 `baseline=true` leaves it out.
 
-The manifest is yours (columns path,label,split). Batch and length are each work's own; rate, steps
+The videos are yours, in `videos/` as published. Batch and length are each work's own; rate, steps
 and decay the thesis' (6.4.2), and so is the stride (chapter 4). Ours are the sizes, which are to
 the 112 of the crop what 320 and 256 are to 224, the crop's share, the views and the colours.
 
@@ -36,7 +36,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.model.name = arguments.model
     if not arguments.baseline:
         config.model.options.class_reg = {"form": arguments.form, "bounds": arguments.bounds}
-    config.data.update({"name": "video_folder", "manifest": "data/kinetics400.csv"})
+    common.published(config, "kinetics400")
     config.data.short_side = 160
     config.clip.update({"frames": 16, "stride": 5, "size": 112})
     config.augment.update({"scale": (0.25, 1.0), "flip": 0.5, "color": 0.1})

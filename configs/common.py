@@ -17,6 +17,11 @@ MULTIGRID = {
 }
 
 
+def published(config: ml_collections.ConfigDict, name: str, **options: int) -> None:
+    """A published data set, in the folder `videos/NAME`; `experiments.prepare --describe`."""
+    config.data.update({"name": name, "manual_dir": f"videos/{name}", "options": options})
+
+
 def multigrid(config: ml_collections.ConfigDict, name: str) -> float:
     """Sets the multigrid `thesis`, `official` or `none`; returns what epochs are multiplied by."""
     settings = choose(MULTIGRID | {"none": {}}, name, "multigrid")

@@ -9,8 +9,8 @@ and top-5 in percent (table 5.2).
 Training is that of section 5.4.1, and ours are the clips: the thesis says neither. The table's
 operations fit a crop of 224 for r3d and 4 frames for slowonly, which is the form 4x16; slowfast has
 it too, with 32 frames in its fast pathway. Both span 64 frames, as in their paper. Arguments
-`delta=3/4` and `kernels=factorised` (or `dense`, `depthwise`) are for mtconv. The manifest is yours
-(columns path,label,split). What is missing, and ours besides, is as `configs/mtnet.py` says.
+`delta=3/4` and `kernels=factorised` (or `dense`, `depthwise`) are for mtconv. The videos are yours,
+in `videos/` as published. What is missing, and ours besides, is as `configs/mtnet.py` says.
 
     python -m experiments.train --config=configs/mtconv.py:row=mtconv --workdir=runs/mtconv/mtconv
 """

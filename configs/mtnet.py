@@ -8,7 +8,7 @@ Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs), in ha
     mtnet_m  76.6 92.5    34.5 58.6   58.4 77.6    83.4 95.9
     mtnet_l  78.1 93.2    35.2 59.3   63.3 84.1    86.6 96.7
 
-The manifest is yours (columns path,label,split). Training clips start around a quarter of the
+The videos are yours, in `videos/` as published. Training clips start around a quarter of the
 video (figure 5.6), and then have a fixed stride. Kinetics-700 starts from weights of HACS, which
 `config.model.weights` names. For mtnet_s the thesis prints several inputs; ours are 13 frames, as
 X3D-S has, of what is a crop of 256 (and a view of 256) for the others, at 182 pixels: frames are

@@ -17,7 +17,7 @@ in percent over 30 views. Without arguments it is the network of tables 5.1 and 
     mtnet_m     79.8     77.6  78.2        80.7  82.6     83.4
     mtnet_l     83.8     82.1  82.9        84.2  85.9     86.6
 
-The manifest is yours (columns path,label,split). All else, and what is ours, is as
+The videos are yours, in `videos/` as published. All else, and what is ours, is as
 `configs/mtnet.py` says. Table 5.7's parameters are those of `--config.model.options.layers=1`; the
 text has two layers.
 

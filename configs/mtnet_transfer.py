@@ -8,7 +8,7 @@ Section 5.4.7 says only that all weights are those of table 5.5. How the network
 taken from section 4.5: the classifier alone, at 0.01, a tenth of it from epoch 40 and again from
 60 of 80. Clips, batch, decay and what is missing are those of `configs/mtnet.py`.
 
-The manifest is yours (columns path,label,split), one for each official fold, of which the thesis
+The videos are yours, in `videos/` as published, with their official folds, of which the thesis
 does not say which it scored, and so are the weights, which `config.model.weights` names.
 `dataset=hmdb51` has no score. What is ours besides is in `configs/thesis.py`.
 

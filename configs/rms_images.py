@@ -6,9 +6,9 @@ and top-5, in percent (CIFAR-100: mean of several runs).
     cifar100  ResNet-110  baseline 74.49 93.18   rms 77.17 94.15
     imagenet  ResNet-50   baseline 76.81 93.26   rms 77.62 93.91
 
-An image is a video of one frame: the manifest is yours (columns path,label,split), its paths name
-PNG or JPEG files. RMS draws from N(1, 0.5), in the last two stages of either network: CIFAR's has
-three. That, and all of the training, are in an appendix that we lack: length, rates and decay are
+An image is a video of one frame. CIFAR-100 is downloaded; ImageNet's archives are yours, in
+`videos/imagenet2012`. RMS draws from N(1, 0.5), in the last two stages of either network (CIFAR's
+has three). That, and all of the training, are in an appendix that we lack: length, rates, decay are
 those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has there. A crop of
 half the area at least stands for CIFAR's padded one, a whole picture for ImageNet's 224 of 256.
 
@@ -30,8 +30,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config = common.base()
     config.model.name = common.choose(MODELS, arguments.data, "data")
     config.update(common.choose(rms_rows.METHODS, arguments.row, "row"))
-    config.data.update({"name": "video_folder", "manifest": f"data/{arguments.data}.csv"})
-    config.data.update({"short_side": 32 if cifar else 256, "quality": 100 if cifar else 90})
+    common.published(config, "cifar100" if cifar else "imagenet2012")
     config.clip.update({"frames": 1, "stride": 1, "size": 32 if cifar else 224})
     config.augment.update({"scale": (0.5 if cifar else 0.08, 1.0), "flip": 0.5})
     config.train.update({"duration": "300 epochs", "batch_size": 64 if cifar else 256})

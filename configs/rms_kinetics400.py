@@ -7,7 +7,7 @@ and top-5, in percent over 30 views (10 where a star was that our text of the ta
     ip_csn_50    baseline 69.7 88.6   rms 70.5 89.6
     slowfast_50  baseline 75.0 92.1   rms 76.3 92.5   (section 4.3 swaps the gains of the last two)
 
-The manifest is yours (columns path,label,split). A clip spans 64 frames: 8, or SlowFast's 32, in
+The videos are yours, in `videos/` as published. A clip spans 64 frames: 8, or SlowFast's 32, in
 both of whose pathways RMS is here; the paper does not say in which. Rate, batch, length, decay and
 dropout, in an appendix that we lack, are PySlowFast's for SlowOnly.
 
@@ -30,7 +30,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config = common.base()
     config.model.name = arguments.model
     config.model.options = {"zero_init": True}
-    config.data.update({"name": "video_folder", "manifest": "data/kinetics400.csv"})
+    common.published(config, "kinetics400")
     config.data.update({"short_side": 256, "fps": 25.0})
     config.clip.update({"frames": frames, "stride": SPAN // frames, "size": 224})
     config.augment.update({"scale": (0.25, 1.0), "ratio": (0.75, 1.3333), "flip": 0.5})

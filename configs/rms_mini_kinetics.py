@@ -12,7 +12,7 @@ in percent over 30 views, mean of three runs. Names and meaning of all rows: `rm
     slowonly_50  baseline 77.5, rms 78.6, rms_gf 78.3, random_drop 76.6, shake_drop 78.3,
                  cutmix 78.2; 1a: before_norm1 78.4, _norm2 77.8, _norm3 78.6; 1d: gaussian_0.4 78.3
 
-The manifest is yours (columns path,label,split). Section 4.1 gives clips, augmentation and views;
+The videos are yours, in `videos/` as published. Section 4.1 gives clips, augmentation and views;
 rate, batch, length, decay and dropout, in an appendix that we lack, are PySlowFast's for SlowOnly.
 
     python -m experiments.train --config=configs/rms_mini_kinetics.py:model=slowonly_34,row=rms \
@@ -31,7 +31,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config = common.base()
     config.model.name = arguments.model
     config.model.options = {"zero_init": True}
-    config.data.update({"name": "video_folder", "manifest": "data/mini_kinetics.csv"})
+    common.published(config, "mini_kinetics200")
     config.data.update({"short_side": 256, "fps": 25.0})
     config.clip.update({"frames": 8, "stride": 8, "size": 224})
     config.augment.update({"scale": (0.25, 1.0), "ratio": (0.75, 1.3333), "flip": 0.5})

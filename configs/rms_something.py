@@ -3,7 +3,7 @@
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
 and top-5, in percent over 30 views: `baseline` 59.5 86.6, `rms` 61.2 87.6.
 
-The manifest is yours (columns path,label,split), and so are the weights: a folder that
+The videos are yours, in `videos/` as published, and so are the weights: a folder that
 `experiments.convert` writes, of PyTorchVideo's file for instance. The paper gives the rate and that
 it falls in steps; the rest is table 4's, but for the length and the steps, which are PySlowFast's
 for these videos. Nothing is mirrored: labels tell left from right.
@@ -22,7 +22,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, row="rms")
     config = common.base()
     config.model.name = "slowfast_50"
-    config.data.update({"name": "video_folder", "manifest": "data/something_v2.csv"})
+    common.published(config, "something_something_v2")
     config.data.update({"short_side": 256, "fps": 25.0})
     config.clip.update({"frames": 32, "stride": 2, "size": 224})
     config.augment.update({"scale": (0.25, 1.0), "ratio": (0.75, 1.3333), "flip": 0.0})

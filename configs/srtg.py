@@ -17,7 +17,7 @@ of a network without (`model=r3d_34_e1`, or `srtg=none`) and with gates.
 `none`, the default, always fuses, as the code released with the thesis trains. `schedule=released`
 is that code's for HACS; its crop of 284 is from our short side of 320.
 
-The manifest is yours (columns path,label,split). Kinetics-700 starts from weights of HACS, which
+The videos are yours, in `videos/` as published. Kinetics-700 starts from weights of HACS, which
 `config.model.weights` names. What is ours is in `configs/thesis.py`. `multigrid=official` is that
 of its authors, with half as many epochs again; `none` is off.
 

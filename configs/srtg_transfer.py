@@ -12,7 +12,7 @@ UCF-101 and HMDB-51, from weights of HACS, of HACS and Kinetics-700, and of HACS
     weights are of HACS and Kinetics-700, and has 4.7's numbers of HACS for the five above.
 
 Only the classifier is trained, at 0.01, a tenth of it from epoch 40 and again from 60 of 80. The
-manifest is yours (columns path,label,split), one for each official fold, and so are the weights,
+videos are yours, in `videos/` as published, with their official folds, and so are the weights,
 which `config.model.weights` names: the work directory of a run of `configs/srtg.py`, for instance.
 The thesis does not say what folds it scored. Batch, decay and the rest are those of `srtg.py`, and
 so is what is missing; what is ours is in `configs/thesis.py`.

@@ -2,7 +2,7 @@
 
 Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain.py`, then
 mirrored. How often is the released code's: it depends on the data set. Ours: strides of UCF-101 and
-HMDB-51, which are those of data sets with videos as long; one manifest for each official fold.
+HMDB-51, which are those of data sets with videos as long.
 """
 
 import ml_collections
@@ -28,7 +28,7 @@ def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict
     config = common.base()
     config.model.name = model
     config.model.weights = f"weights/{model}" if dataset == "kinetics700" else ""
-    config.data.update({"name": "video_folder", "manifest": f"data/{dataset}.csv"})
+    common.published(config, "moments_in_time" if dataset == "mit" else dataset)
     config.data.short_side = 320
     stride = common.choose(STRIDES, dataset, "dataset")
     config.clip.update({"frames": 16, "stride": stride, "size": size})
@@ -44,7 +44,7 @@ def transfer(config: ml_collections.ConfigDict, dataset: str, fold: int) -> None
     config.model.weights = f"weights/{config.model.name}"
     config.clip.stride = common.choose(SMALL_STRIDES, dataset, "dataset")
     config.augment.chain, config.augment.member = SMALL_CHAINS[dataset]
-    config.data.manifest = f"data/{dataset}_{common.choose(FOLDS, fold, 'fold')}.csv"
+    common.published(config, dataset, split=common.choose(FOLDS, fold, "fold"))
     config.eval.split = "test"
     config.train.update({"train_only": "head", "duration": "80 epochs"})
     config.optimizer.lr = 0.01

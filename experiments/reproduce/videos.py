@@ -22,7 +22,7 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
 
     Args:
       dataset: `marionette`, which is generated; `jhmdb`, whose manifest is written to `output`;
-        any other is the manifest that `config` names.
+        any other is the published one that `config` names.
       config: of a row.
       output: where to write.
 
@@ -33,10 +33,10 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
         return {"name": "marionette"}
     if dataset == "jhmdb":
         return _jhmdb(output)
-    if not Path(config.data.manifest).exists():
+    if not Path(config.data.manual_dir).exists():
         raise AbsentError(
-            f"{dataset}: {config.data.manifest} is absent; write the manifest of your copy there, "
-            "columns path,label,split (README, Train on your own videos)"
+            f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
+            f"published (python -m experiments.prepare --dataset={config.data.name} --describe)"
         )
     return {}
 

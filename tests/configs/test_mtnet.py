@@ -54,7 +54,9 @@ def test_the_smoke_form_of_mtnet_trains(name, argument, tmp_path):
 )
 def test_clips_are_those_of_section_5_4_1(model, frames, size, dataset, stride):
     config = config_of(mtnet, f"model={model},dataset={dataset}")
-    assert (config.model.name, config.data.manifest) == (model, f"data/{dataset}.csv")
+    assert config.model.name == model
+    name = "moments_in_time" if dataset == "mit" else dataset
+    assert (config.data.name, config.data.manual_dir) == (name, f"videos/{name}")
     assert (config.clip.frames, config.clip.stride, config.clip.size) == (frames, stride, size)
     assert (config.clip.sampling, config.data.short_side) == ("normal_start", 320)
     assert (config.eval.clips, config.eval.crops, config.eval.size) == (10, 3, size)
@@ -102,7 +104,7 @@ def test_settings_of_an_ablation_reach_every_block():
 def test_table_5_6_has_seven_shares(delta):
     config = config_of(mtnet_ablations, f"model=mtnet_l,delta={delta}")
     assert config.model.options["delta"] == float(fractions.Fraction(delta))
-    assert config.data.manifest == "data/hacs.csv"
+    assert config.data.name == "hacs"
     assert create_model(config.model.name, **config.model.options)
 
 
@@ -135,7 +137,7 @@ def test_table_5_2_trains_all_networks_alike(row, model, frames):
     config = config_of(mtconv, f"row={row}")
     assert (config.model.name, config.clip.frames, config.clip.size) == (model, frames, 224)
     assert config.model.options == ({"multi_temporal": {}} if row == "mtconv" else {})
-    assert config.data.manifest == "data/kinetics400.csv"
+    assert config.data.name == "kinetics400"
     other = config_of(mtnet, "dataset=kinetics400")
     assert (config.train, config.optimizer) == (other.train, other.optimizer)
     assert (config.schedule, config.clip.sampling) == (other.schedule, "normal_start")
@@ -153,7 +155,8 @@ def test_mtconv_takes_the_place_of_convolutions_in_space_and_time():
 def test_transfer_of_table_5_9_trains_the_classifier_of_given_weights_alone():
     config = config_of(mtnet_transfer, "model=mtnet_s,dataset=ucf101,fold=3")
     assert (config.train.train_only, config.model.weights) == ("head", "weights/mtnet_s")
-    assert (config.data.manifest, config.eval.split) == ("data/ucf101_3.csv", "test")
+    assert (config.data.name, config.data.options) == ("ucf101", {"split": 3})
+    assert config.eval.split == "test"
     assert (config.clip.frames, config.clip.size, config.eval.size) == (13, 182, 182)
     assert (config.augment.chain, config.augment.member) == (0.7, 0.3)
     schedule = learning_rate(config, total=800, steps_per_epoch=10)

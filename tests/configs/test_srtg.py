@@ -106,7 +106,8 @@ def test_each_network_of_table_4_5_has_a_baseline_without_gates(backbone):
 )
 def test_clips_and_views_are_those_of_section_4_4_1(dataset, stride, weights):
     config = config_of(srtg, f"dataset={dataset}")
-    assert config.data.manifest == f"data/{dataset}.csv"
+    name = "moments_in_time" if dataset == "mit" else dataset
+    assert (config.data.name, config.data.manual_dir) == (name, f"videos/{name}")
     assert (config.clip.frames, config.clip.stride, config.clip.size) == (16, stride, 224)
     assert (config.clip.sampling, config.data.short_side) == ("dense", 320)
     assert (config.eval.clips, config.eval.crops, config.eval.size) == (10, 3, 256)
@@ -154,7 +155,8 @@ def test_transfer_trains_the_classifier_of_given_weights_alone(dataset):
     found = rates(config, (0, 39, 40, 59, 60, 79), 80)
     assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4])
     assert config.train.duration == "80 epochs"
-    assert (config.data.manifest, config.eval.split) == (f"data/{dataset}_2.csv", "test")
+    assert (config.data.name, config.data.options) == (dataset, {"split": 2})
+    assert config.eval.split == "test"
     assert (config.clip.frames, config.clip.size) == (16, 224)
     assert not config_of(srtg_transfer, "smoke=true").model.weights
 

@@ -152,9 +152,11 @@ def test_absent_videos_are_named(tmp_path, monkeypatch):
     config = synthetic.get_config()
     with pytest.raises(videos.AbsentError, match="nowhere/clips/manifest.csv is absent; set VID"):
         videos.locate("jhmdb", config, tmp_path)
-    config.data.manifest = "data/mini_kinetics.csv"
+    config.data.update({"name": "mini_kinetics200", "manual_dir": "videos/mini_kinetics200"})
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(videos.AbsentError, match="mini_kinetics: data/mini_kinetics.csv is absent"):
+    with pytest.raises(
+        videos.AbsentError, match="mini_kinetics: videos/mini_kinetics200 is absent"
+    ):
         videos.locate("mini_kinetics", config, tmp_path)
 
 

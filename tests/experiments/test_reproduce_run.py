@@ -169,7 +169,7 @@ def call(*arguments):
         (["--table=rms.9"], "--table=rms.9 is unknown"),
         (["--table=rms.2", "--datasets=ucf"], "has no data set 'ucf': it has marionette, jhmdb"),
         (["--table=rms.2", "--datasets=jhmdb"], "manifest.csv is absent; set VIDJAX_SHARED"),
-        (["--table=rms.2", "--scale=paper"], "data/mini_kinetics.csv is absent"),
+        (["--table=rms.2", "--scale=paper"], "videos/mini_kinetics200 is absent"),
         ([], "--table must have a value"),
     ],
 )

@@ -52,9 +52,10 @@ def test_the_rate_follows_the_batch_along_the_cycle(finished):
 
 def test_every_shape_is_compiled_once_and_ahead(finished):
     rows = map(json.loads, (finished / "timing.jsonl").read_text().splitlines())
-    compiled = [row["split"] for row in rows if row["split"].startswith("compile")]
+    bills = {row["split"]: row["seconds"] for row in rows if row["split"].startswith("compile")}
     shapes = ("16x1x12x12", "8x2x12x12", "4x2x16x16", "2x4x16x16")
-    assert compiled == [f"compile {shape}" for shape in shapes]
+    assert list(bills) == [*(f"compile {shape}" for shape in shapes), "compile"]
+    assert bills.pop("compile") == pytest.approx(sum(bills.values()))
 
 
 def test_input_and_step_are_compared_at_the_start(finished):
