@@ -58,7 +58,8 @@ def base() -> ml_collections.ConfigDict:
         "workers": 2,
         "threads": 2,
     }
-    config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop", "sampling": "dense"}
+    config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop"}
+    config.clip.update({"sampling": "dense", "fit": False})
     config.augment = {
         "scale": (0.5, 1.0),
         "ratio": (0.75, 1.3333),

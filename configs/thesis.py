@@ -31,7 +31,7 @@ def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict
     common.published(config, "moments_in_time" if dataset == "mit" else dataset)
     config.data.short_side = 320
     stride = common.choose(STRIDES, dataset, "dataset")
-    config.clip.update({"frames": 16, "stride": stride, "size": size})
+    config.clip.update({"frames": 16, "stride": stride, "size": size, "fit": True})
     config.augment.update({"crop": "fixed", "short_side": 320, "flip": 0.5, "chain": 0.9})
     common.multigrid(config, "thesis")
     config.every.update({"checkpoint": "1 epochs", "evaluate": "100%"})

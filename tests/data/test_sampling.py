@@ -148,3 +148,57 @@ def test_a_batch_of_normal_starts_depends_on_seed_and_number_alone(train_split):
 
     assert np.array_equal(batch(7, 2), batch(2))
     assert not np.array_equal(batch(2, seed=1), batch(2))
+
+
+@pytest.mark.parametrize(
+    ("num_frames", "stride"),
+    [(90, 3), (46, 3), (45, 2), (31, 2), (30, 1), (16, 1), (15, 1), (1, 1)],
+)
+def test_a_stride_is_made_smaller_until_the_clip_fits(num_frames, stride):
+    # 16 frames at stride s span 15 s + 1.
+    assert sampling.fitting_stride(num_frames, frames=16, stride=3) == stride
+
+
+def test_a_fitted_clip_spans_as_much_of_a_short_video_as_it_can():
+    shape = ClipShape(frames=4, stride=5, size=8, fit=True)
+    rng = np.random.default_rng(0)
+    # 4 frames at stride 5 need 16; at stride 3, 10; at stride 1, 4.
+    for num_frames, stride in ((16, 5), (15, 4), (12, 3), (4, 1)):
+        for _ in range(20):
+            indices = shape.train_indices(rng, num_frames)
+            assert set(np.diff(indices)) == {stride}
+            assert indices.max() < num_frames
+    # Below that the policy counts.
+    np.testing.assert_array_equal(shape.train_indices(rng, 3), [0, 1, 2, 0])
+    np.testing.assert_array_equal(shape.view_indices(12, 1)[0], [1, 4, 7, 10])
+
+
+def test_repeat_is_one_frame_for_the_whole_clip_where_it_does_not_fit():
+    shape = ClipShape(frames=4, stride=2, size=8, short="repeat")
+    rng = np.random.default_rng(0)
+    assert set(np.diff(shape.train_indices(rng, 7))) == {2}
+    clips = [shape.train_indices(rng, 6) for _ in range(200)]
+    assert all(len(set(clip)) == 1 for clip in clips)
+    assert {int(clip[0]) for clip in clips} == set(range(6))
+    np.testing.assert_array_equal(shape.view_indices(5, 1), [[2, 2, 2, 2]])
+
+
+def test_frames_after_a_normal_start_are_spread_to_the_end():
+    rng = np.random.default_rng(0)
+    clips = np.stack([sampling.normal_spread_clip(rng, 120, 8) for _ in range(4000)])
+    assert (np.diff(clips, axis=1) > 0).all()
+    starts = clips[:, 0]
+    # Normal of mean L/4 and deviation L/6, cut off at 0 and L/2.
+    expected = stats.truncnorm(-1.5, 1.5, loc=30, scale=20)
+    assert stats.kstest(starts + rng.random(4000) - 0.5, expected.cdf).statistic < 0.03
+    # Sorted uniform draws: of those after a start, the last is on average 7/8 of the way.
+    share = (clips[:, -1] - starts) / (120 - starts)
+    assert share.mean() == pytest.approx(7 / 8, abs=0.01)
+
+
+@pytest.mark.parametrize("num_frames", [1, 5, 8, 9])
+def test_a_spread_clip_of_a_short_video_repeats_frames(num_frames):
+    clip = sampling.normal_spread_clip(np.random.default_rng(1), num_frames, 8)
+    assert clip.shape == (8,)
+    assert (np.diff(clip) >= 0).all()
+    assert 0 <= clip[0] <= clip[-1] < num_frames

@@ -25,7 +25,7 @@ class _Thinned(ClipShape):
     time: str = "picks"
 
     def train_indices(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
-        if self.time == "picks" or self.base.sampling in ("still", "segments"):
+        if self.time == "picks" or self.base.sampling not in ("dense", "normal_start"):
             picks = np.arange(self.frames) * self.base.frames // self.frames
             return self.base.train_indices(rng, num_frames)[picks]
         widest = self.base.stride * self.base.frames // self.frames
@@ -111,7 +111,7 @@ def grid_batches(
 def _thinned(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
     if shape.frames == base.frames:
         return replace(base, size=shape.size)
-    return _Thinned(shape.frames, base.stride, shape.size, base.short, base.sampling, base, time)
+    return _Thinned(frames=shape.frames, size=shape.size, base=base, time=time)
 
 
 def _scaled(augmentation: Augmentation, scale: float) -> Augmentation:

@@ -20,7 +20,7 @@ from vidjax.data.prepared import Record, VideoSource
 
 Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
-SAMPLINGS = ("dense", "normal_start", "segments", "still")
+SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
 CROPS = ("area", "fixed")
 
 
@@ -32,10 +32,13 @@ class ClipShape:
       frames: number of frames T.
       stride: distance of neighbouring frames in the stored video.
       size: height and width in pixels.
-      short: policy for videos with too few frames: `loop`, `hold` or `pad`.
+      short: policy for videos with too few frames: `loop`, `hold`, `pad`, or `repeat` (one frame,
+        in training a random one, is the whole clip, as in the thesis' released code).
       sampling: `dense` (T frames a stride apart), `normal_start` (the same, in training from a
-        start around a quarter of the video), `segments` (one of each of T equal parts), or
-        `still` (one frame held T times, for measuring what a single frame tells).
+        start around a quarter of the video), `normal_spread` (from such a start on to random
+        frames after it), `segments` (one of each of T equal parts), or `still` (one frame held T
+        times, for measuring what a single frame tells).
+      fit: where a video is too short, make the stride smaller before that policy counts.
     """
 
     frames: int = 16
@@ -43,6 +46,7 @@ class ClipShape:
     size: int = 112
     short: str = "loop"
     sampling: str = "dense"
+    fit: bool = False
 
     def __post_init__(self) -> None:
         for name in ("frames", "stride", "size"):
@@ -50,8 +54,8 @@ class ClipShape:
                 raise ValueError(f"clip.{name} = {getattr(self, name)}: must be at least 1")
         if self.sampling not in SAMPLINGS:
             raise ValueError(f"clip.sampling = {self.sampling!r}: one of {', '.join(SAMPLINGS)}")
-        if self.short not in ("loop", "hold", "pad"):
-            raise ValueError(f"clip.short = {self.short!r}: loop, hold or pad")
+        if self.short not in (*sampling.POLICIES, "repeat"):
+            raise ValueError(f"clip.short = {self.short!r}: loop, hold, pad or repeat")
 
     def train_indices(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
         """Frame indices [T] of a training clip."""
@@ -59,19 +63,36 @@ class ClipShape:
             return np.full(self.frames, rng.integers(num_frames))
         if self.sampling == "segments":
             return sampling.segment_clip(rng, num_frames, self.frames)
+        if self.sampling == "normal_spread":
+            return sampling.normal_spread_clip(rng, num_frames, self.frames)
+        stride, short = self._fitted(num_frames)
+        if short == "repeat":
+            return np.full(self.frames, rng.integers(num_frames))
         draw = sampling.random_clip
         if self.sampling == "normal_start":
             draw = sampling.normal_start_clip
-        return draw(rng, num_frames, self.frames, self.stride, self.short)
+        return draw(rng, num_frames, self.frames, stride, short)
+
+    def _fitted(self, num_frames: int) -> tuple[int, str]:
+        """Stride, and policy, `repeat` only where it counts."""
+        stride = self.stride
+        if self.fit:
+            stride = sampling.fitting_stride(num_frames, self.frames, stride)
+        fits = stride * (self.frames - 1) < num_frames
+        return stride, "loop" if fits and self.short == "repeat" else self.short
 
     def view_indices(self, num_frames: int, views: int) -> np.ndarray:
         """Frame indices [views, T] of the evaluation clips of one video."""
         if self.sampling == "still":
-            middle = sampling.view_clips(num_frames, 1, 1, views, self.short)
+            middle = sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
         if self.sampling == "segments":
             return np.tile(sampling.segment_clip(None, num_frames, self.frames), (views, 1))
-        return sampling.view_clips(num_frames, self.frames, self.stride, views, self.short)
+        stride, short = self._fitted(num_frames)
+        if short == "repeat":
+            middle = sampling.view_clips(num_frames, 1, 1, views)
+            return np.repeat(middle, self.frames, axis=1)
+        return sampling.view_clips(num_frames, self.frames, stride, views, short)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,11 @@ def clip_indices(
     raise ValueError(f"short = {short!r}: one of {', '.join(POLICIES)}")
 
 
+def fitting_stride(num_frames: int, frames: int, stride: int) -> int:
+    """The largest stride up to `stride` at which a clip lies within the video; at least 1."""
+    return max(1, min(stride, (num_frames - 1) // max(1, frames - 1)))
+
+
 def _last_start(num_frames: int, frames: int, stride: int) -> int:
     """The last start whose clip lies within the video; 0 where none does."""
     return max(0, num_frames - 1 - stride * (frames - 1))
@@ -66,12 +71,37 @@ def normal_start_clip(
     below 0 and above L/2 or the last start that keeps the clip within the video, and rounded. One
     number is drawn. A video too short for a clip gives start 0.
     """
-    latest = min(num_frames / 2, _last_start(num_frames, frames, stride))
+    start = _normal_start(rng, num_frames, _last_start(num_frames, frames, stride))
+    return clip_indices(start, num_frames, frames, stride, short)
+
+
+def _normal_start(rng: np.random.Generator, num_frames: int, last: int) -> int:
+    latest = min(num_frames / 2, last)
     mean, deviation = num_frames / 4, max(num_frames, 1) / 6
     low, high = special.ndtr([-mean / deviation, (latest - mean) / deviation])
     place = mean + deviation * special.ndtri(low + (high - low) * rng.random())
-    start = int(np.clip(np.rint(place), 0, np.floor(latest)))
-    return clip_indices(start, num_frames, frames, stride, short)
+    return int(np.clip(np.rint(place), 0, np.floor(latest)))
+
+
+def normal_spread_clip(rng: np.random.Generator, num_frames: int, frames: int) -> np.ndarray:
+    """A clip `[T]` from a normal start, as in `normal_start_clip`, on to anywhere.
+
+    The other frames are uniform over what comes after the start, in order of time: the other
+    reading of the thesis' figure 5.6. A frame is repeated where there are too few.
+
+    Raises:
+      ValueError: the video has no frames.
+    """
+    if num_frames < 1:
+        raise ValueError("a video without frames has no clips")
+    start = _normal_start(rng, num_frames, max(0, num_frames - frames))
+    later = np.arange(start + 1, num_frames)
+    wanted = frames - 1
+    if len(later) >= wanted:
+        chosen = rng.choice(later, wanted, replace=False)
+    else:
+        chosen = rng.choice(np.append(later, start), wanted)
+    return np.concatenate([[start], np.sort(chosen)]).astype(np.int64)
 
 
 def center_clip(num_frames: int, frames: int, stride: int, short: str = "loop") -> np.ndarray:
