@@ -52,3 +52,22 @@ def test_an_unknown_part_shows_how_it_is_called():
     done = call("modles")
     assert done.returncode == 2
     assert "python -m experiments.benchmark models" in done.stderr
+
+
+def test_data_prints_a_row_a_form_of_storage():
+    done = call(
+        "data", "--seconds=2", "--clips=2", "--rounds=1", "--size=32", "--frames=4",
+        "--short_sides=48", "--model=",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for form in ("JPEG, short side 48", "TFDS, whole video of 48", "PyAV, seek and decode"):
+        assert re.search(rf"{form} +│ +\d+\.\d │ +\d+ │ +\d+ │ +\d+\.\d │ +\d+", done.stdout)
+
+
+@pytest.mark.slow
+def test_multigrid_prints_what_an_epoch_comes_to():
+    done = call("multigrid", "--width=4", "--batch=1", "--clip=4,16,16", "--rounds=1")
+    assert done.returncode == 0, done.stderr
+    # 20,000 videos one by one, or 5.75 on average.
+    assert re.search(r"none +│ +20000 │", done.stdout)
+    assert re.search(r"both +│ +3478 │", done.stdout)
