@@ -65,7 +65,7 @@ class PublishedImages:
             f"From {cls.HOMEPAGE}. {cls.CLASSES} classes; pictures as published: {pictures}.",
             f"Folder that --manual_dir names:\n{inspect.cleandoc(cls.LAYOUT)}",
         ]
-        return "\n\n".join(parts + [f"- {trap}" for trap in cls.TRAPS])
+        return "\n\n".join([*parts, "\n".join(f"- {trap}" for trap in cls.TRAPS)])
 
 
 def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:

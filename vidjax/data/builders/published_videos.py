@@ -137,7 +137,8 @@ class PublishedVideos(PreparedVideos):
         if options:
             given = ", ".join(f"{option.name}={option.default}" for option in options)
             parts.append(f"Options and their defaults: {given}")
-        return "\n\n".join(parts + [f"- {trap}" for trap in (*cls.TRAPS, cls.LEAKS) if trap])
+        traps = "\n".join(f"- {trap}" for trap in (*cls.TRAPS, cls.LEAKS) if trap)
+        return "\n\n".join([*parts, traps])
 
 
 def _folder(cls: type[PublishedVideos], request: Request) -> Path:

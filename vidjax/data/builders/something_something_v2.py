@@ -34,7 +34,7 @@ class SomethingSomethingV2(PublishedVideos):
     CLASSES = 174
     VIDEOS = (("train", 168913), ("val", 24777), ("test", 27157))
     TRAPS = (
-        "Some labels tell left from right: train with data.flip=0.",
+        "Some labels tell left from right: train with augment.flip=0.",
         "The test split is there where test-answers.csv is; without it there are no labels.",
         "Videos have 12 frames a second; frame numbers of copies extracted at 30 do not fit them.",
         "Who filmed a video is not published, so that its group is the video itself.",
