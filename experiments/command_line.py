@@ -10,6 +10,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from vidjax.training import compile_cache
 from vidjax.training.config import ConfigError, check_path
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
@@ -29,6 +30,7 @@ def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> Non
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)
+    compile_cache.enable()
     app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
 
 

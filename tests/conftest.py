@@ -8,6 +8,8 @@ from pathlib import Path
 import jax
 import pytest
 
+# Commands under test leave no compiled programs in the home of whoever runs the tests.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 # Tracing makes millions of objects that live for long: with the usual thresholds, to look for
 # cycles among them over and over takes a good part of the suite's time.
 gc.set_threshold(200_000, 50, 1000)

@@ -12,6 +12,7 @@ import optax
 
 from vidjax.data.pipeline import batch_shapes
 from vidjax.evaluation.cost import count_cost
+from vidjax.training import compile_cache
 from vidjax.training.network import Network
 from vidjax.training.sharding import batch_sharding, replicated
 from vidjax.training.state import TrainState
@@ -20,7 +21,7 @@ from vidjax.training.step import Step
 
 @dataclass(frozen=True)
 class Compiled:
-    """The compiled step, the seconds it took, and its multiply-adds.
+    """The compiled step, the seconds it took, its multiply-adds, whether it came from the cache.
 
     A backward pass costs two forward passes: a gradient for the input and one for the kernel.
     """
@@ -28,6 +29,7 @@ class Compiled:
     step: Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
     seconds: float
     multiply_adds: int
+    cached: bool = False
 
 
 def compile_step(
@@ -59,7 +61,8 @@ def compile_step(
     }
     start = time.monotonic()
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
-    compiled = jitted.lower(state, batch).compile()
+    with compile_cache.Hits() as hits:
+        compiled = jitted.lower(state, batch).compile()
     seconds = time.monotonic() - start
     forward = count_cost(network.module, network.clip_shape[:3]).macs
-    return Compiled(compiled, seconds, 3 * forward * size)
+    return Compiled(compiled, seconds, 3 * forward * size, cached=hits.found > 0)

@@ -154,8 +154,8 @@ class _Run:
             one = compile_step(network, self._optimizer, state, self._shardings)
             self._writer.write_timing(step, f"compile {shape}", _bill([one]))
             self._progress.note(
-                f"compiled {shape} in {one.seconds:.1f} s; {one.multiply_adds / 1e9:.2f}e9 "
-                "multiply-adds a step, forward and backward"
+                f"{'had' if one.cached else 'compiled'} {shape} in {one.seconds:.1f} s; "
+                f"{one.multiply_adds / 1e9:.2f}e9 multiply-adds a step, forward and backward"
             )
             compiled[shape] = one
         self._writer.write_timing(step, "compile", _bill(list(compiled.values())))

@@ -1,0 +1,49 @@
+"""Compiled programs on disk, so that a run that is started again does not compile anew."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+import jax
+
+
+def enable() -> None:
+    """Keeps what takes a second or more to compile in `~/.cache/vidjax/compiled`.
+
+    JAX's own settings win: `JAX_COMPILATION_CACHE_DIR` names another folder, and
+    `JAX_ENABLE_COMPILATION_CACHE=false` turns it off.
+    """
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "vidjax" / "compiled" / _processor()
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def _processor() -> str:
+    """Stands for the CPU's instructions: machines that share a home may not share programs."""
+    cpus = Path("/proc/cpuinfo")
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.is_file() else []
+    features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    known = hashlib.sha256(f"{platform.processor()}{features}".encode()).hexdigest()[:8]
+    return f"{platform.machine()}-{known}"
+
+
+class Hits:
+    """Counts programs that came from the cache while it is open, and those that did not."""
+
+    def __init__(self) -> None:
+        self.found = self.missed = 0
+
+    def __enter__(self) -> Hits:
+        jax.monitoring.register_event_listener(self._count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        jax.monitoring.unregister_event_listener(self._count)
+
+    def _count(self, event: str, **_: object) -> None:
+        self.found += event == "/jax/compilation_cache/cache_hits"
+        self.missed += event == "/jax/compilation_cache/cache_misses"
