@@ -64,6 +64,7 @@ OTHER = {
     "odd": "replicate",
     "persistent_low_res": True,
     "pool": "average",
+    "remat": (2,),
     "scan": True,
     "share_norm": True,
     "shortcut": "pad",

@@ -32,6 +32,7 @@ OPTIONS = (
     "norm_epsilon",
     "norm_group_size",
     "scan",
+    "remat",
 )
 
 
@@ -49,6 +50,7 @@ class ResNet(nn.Module):
       frames: the number of frames it takes; None is any.
       dropout: rate before the classifier.
       scan: whether equal blocks are compiled once.
+      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
       dtype: what it computes in.
       slots: what methods put into the blocks of each stage.
     """
@@ -62,6 +64,7 @@ class ResNet(nn.Module):
     frames: int | None = None
     dropout: float = 0.0
     scan: bool = False
+    remat: tuple[int, ...] = ()
     dtype: Any = jnp.float32
     slots: tuple[Slots, ...] = (Slots(),) * 4
 
@@ -83,6 +86,7 @@ class ResNet(nn.Module):
                 self.scan,
                 before=sum(map(len, self.stages[: number - 1])),
                 total=sum(map(len, self.stages)),
+                remat=number in self.remat,
                 name=f"layer{number}",
             )
             x = stage(x, classifier, train=train)
@@ -91,6 +95,17 @@ class ResNet(nn.Module):
             x = x if transition is None else transition(x)
         features = self.neck(name="neck")(x, train=train) if self.neck else global_avg_pool(x)
         return classify(self, head, features, self.dropout, train=train)
+
+
+def check_stages(stages: Sequence[int]) -> tuple[int, ...]:
+    """Numbers of stages, as a tuple.
+
+    Raises:
+      ValueError: one is not 1 to 4.
+    """
+    if not set(stages) <= {1, 2, 3, 4}:
+        raise ValueError(f"remat = {tuple(stages)}: numbers of stages, 1 to 4, such as (1, 2)")
+    return tuple(stages)
 
 
 def make_resnet(
@@ -110,6 +125,7 @@ def make_resnet(
     norm_epsilon: float = 1e-5,
     norm_group_size: int | None = None,
     scan: bool = False,
+    remat: Sequence[int] = (),
     parts: Callable[[Make], Mapping[str, Any]] = lambda norm: {},
     vary: Vary | None = None,
     whole: Callable[[Make], Mapping[str, Any]] = lambda norm: {},
@@ -133,6 +149,7 @@ def make_resnet(
       norm_epsilon: added to variances.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       scan: compile equal blocks once.
+      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
       parts: from the factory of norms to what differs in the `Factories`.
       vary: as in `block_plans`.
       whole: from the factory of norms to further fields of `ResNet`.
@@ -159,6 +176,7 @@ def make_resnet(
         stages=plans,
         dropout=dropout,
         scan=scan,
+        remat=check_stages(remat),
         dtype=dtype,
         slots=slots,
         **{"head_width": features[last], **whole(norm)},

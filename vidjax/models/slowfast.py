@@ -20,7 +20,7 @@ from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.plans import DEPTHS, Blocks, make_norm
-from vidjax.models.resnet import OPTIONS
+from vidjax.models.resnet import OPTIONS, check_stages
 from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
@@ -44,7 +44,7 @@ class SlowFast(nn.Module):
       head_width: features that the classifier gets.
       form: `pytorchvideo`, or `mmaction2`, which picks every alpha-th frame for the slow pathway
         and puts the fast features first before the classifier.
-      dropout, scan, dtype, slots: as in `ResNet`; the slots are those of both pathways.
+      dropout, scan, remat, dtype, slots: as in `ResNet`; the slots are those of both pathways.
     """
 
     num_classes: int
@@ -57,6 +57,7 @@ class SlowFast(nn.Module):
     form: str = "pytorchvideo"
     dropout: float = 0.5
     scan: bool = False
+    remat: tuple[int, ...] = ()
     dtype: Any = jnp.float32
     slots: tuple[Slots, ...] = (Slots(),) * 4
 
@@ -97,7 +98,8 @@ class SlowFast(nn.Module):
     def _stage(self, plans: tuple[Blocks, ...], number: int, pathway: str) -> Stage:
         before, total = sum(map(len, plans[: number - 1])), sum(map(len, plans))
         name, slots = f"{pathway}_layer{number}", self.slots[number - 1]
-        return Stage(plans[number - 1], slots, self.scan, before, total, name=name)
+        remat = number in self.remat
+        return Stage(plans[number - 1], slots, self.scan, before, total, remat, name=name)
 
     def _sow(self, name: str, slow: jax.Array, fast: jax.Array) -> None:
         self.sow("intermediates", name, slow)
@@ -155,6 +157,7 @@ def build(
         lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
         head_width=32 * (width + width // BETA),
         form=form,
+        remat=check_stages(options.pop("remat", ())),
         **options,
     )
 

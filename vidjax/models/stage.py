@@ -31,6 +31,8 @@ class Stage(nn.Module):
         are split otherwise than without.
       before: blocks of the stages before.
       total: blocks of all stages.
+      remat: keep no more of each block than its input for the backward pass, which computes the
+        block once more.
     """
 
     blocks: tuple[Make, ...]
@@ -38,6 +40,7 @@ class Stage(nn.Module):
     scan: bool = False
     before: int = 0
     total: int = 0
+    remat: bool = False
 
     @nn.compact
     def __call__(
@@ -56,12 +59,20 @@ class Stage(nn.Module):
             looped = range(2, 2 + rest // period * period) if rest >= LEAST else looped
         for number, make in enumerate(self.blocks, start=1):
             if number not in looped:
-                x = make(slots=self._slots(number), name=f"block{number}")(x, train=train)
+                make = functools.partial(make, slots=self._slots(number), name=f"block{number}")
+                x = self._block(make, x, train=train)
                 name = f"after_block{number}"
                 x = end(self.slots.after_block, x, classifier, name, train=train)
             elif number == looped.start:
                 x = self._loop(looped, period, x, train=train)
         return end(self.slots.after_stage, x, classifier, "after_stage", train=train)
+
+    def _block(self, make: Make, x: jax.Array, *, train: bool) -> jax.Array:
+        def run(stage: Stage, x: jax.Array) -> jax.Array:
+            del stage
+            return make()(x, train=train)
+
+        return (nn.remat(run) if self.remat else run)(self, x)
 
     def _slots(self, number: int) -> Slots:
         """The slots of a block: what drops branches must know how deep it is."""
@@ -96,6 +107,7 @@ class Stage(nn.Module):
             return x, updates
 
         with jax.named_scope(names[0]):
+            body = jax.checkpoint(body) if self.remat else body
             x, updates = lax.scan(body, x, (stacked, self._keys(len(turns[0]))))
         for turn, update in zip(turns, updates, strict=True):
             for collection, tree in update.items():
