@@ -2,7 +2,7 @@
 
 Example:
   python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
-  python -m experiments.benchmark data --model=r3d_18
+  python -m experiments.benchmark data
   python -m experiments.benchmark kernels --only=channel-wise
   python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   python -m experiments.benchmark pyramids --models=r3d_50
