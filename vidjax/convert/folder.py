@@ -28,6 +28,9 @@ class Weights:
       num_classes: classes of the classifier.
       mean: of the colours in [0, 1] that the network was trained with.
       std: of the colours in [0, 1].
+      clip: frames, height and width that it was trained on.
+      frame_stride: distance of neighbouring frames in the video.
+      source: where the weights are from.
     """
 
     directory: Path
@@ -36,6 +39,9 @@ class Weights:
     num_classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    clip: tuple[int, int, int]
+    frame_stride: int
+    source: str
 
     def variables(self) -> dict[str, Any]:
         """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
@@ -110,12 +116,15 @@ def read(directory: Path) -> Weights:
             f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
         )
     facts = json.loads(file.read_text())
-    colours = facts["preprocessing"]
+    seen = facts["preprocessing"]
     return Weights(
         directory,
         facts["name"],
         facts["options"],
         facts["num_classes"],
-        tuple(colours["mean"]),
-        tuple(colours["std"]),
+        tuple(seen["mean"]),
+        tuple(seen["std"]),
+        tuple(seen["clip"]),
+        seen["frame_stride"],
+        facts["source"],
     )

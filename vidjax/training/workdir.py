@@ -94,7 +94,7 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": dict(_versions(packages)),
+        "packages": dict(versions(packages)),
         "backend": jax.default_backend(),
         "devices": [str(device.device_kind) for device in devices],
         "processes": jax.process_count(),
@@ -102,7 +102,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _versions(packages: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def versions(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Packages with their versions, or `not installed`."""
     for package in packages:
         try:
             yield package, importlib.metadata.version(package)

@@ -1,0 +1,81 @@
+"""Exports a trained network to files that need neither vidjax nor Flax.
+
+The network takes RGB clips uint8 [B, T, H, W, 3], any number of them, normalises the colours itself
+and gives float32 logits. Beside it stand its card (classes, input, versions, sha256), load.py and
+what it costs to run it on a stream of video.
+
+Examples:
+  python -m experiments.export --workdir=runs/demo --format=stablehlo --output=exported/demo
+  python -m experiments.export --workdir=runs/demo --checkpoint=best --format=saved_model \
+      --config.eval.size=128 --output=exported/demo-tensorflow
+  python -m experiments.export --weights=weights/x3d_m --format=stablehlo --output=exported/x3d_m
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from experiments import command_line
+from vidjax.convert.folder import check_empty
+from vidjax.training.config import from_mapping
+from vidjax.training.exporting.assembling import FORMATS, export
+from vidjax.training.exporting.program import PLATFORMS
+from vidjax.training.exporting.trained import Trained, of_run, of_weights
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")
+_WEIGHTS = flags.DEFINE_string("weights", None, "instead of a run, a folder of converted weights")
+_CLIP = flags.DEFINE_list("clip", None, "--weights: frames, height and width; if not given, theirs")
+_FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "what to write")
+_OUTPUT = flags.DEFINE_string("output", None, "a new folder")
+_PLATFORMS = flags.DEFINE_multi_enum("platform", PLATFORMS, PLATFORMS, "to run on")
+_FPS = flags.DEFINE_float("fps", None, "of the stream reported on; if not given, the run's, or 30")
+flags.mark_flags_as_required(["format", "output"])
+_CONFIG = command_line.config_of_workdir()
+
+
+def main() -> None:
+    """Exports and reports."""
+    output = Path(_OUTPUT.value)
+    check_empty(output)
+    trained = _of_weights() if _WEIGHTS.value else _of_run()
+    fps = trained.fps or 30.0 if _FPS.value is None else _FPS.value
+    if fps <= 0:
+        raise ValueError(f"--fps={fps:g}: must be above 0")
+    report, difference = export(trained, _FORMAT.value, output, _PLATFORMS.value, fps)
+    print(report)
+    if difference is None:
+        print(f"not loaded back: this machine is none of {', '.join(_PLATFORMS.value)}")
+    else:
+        print(f"loaded back: logits differ by at most {difference:.2g} from the network's own")
+    for file in sorted(output.iterdir()):
+        print(f"  {file}")
+
+
+def _of_run() -> Trained:
+    if not _WORKDIR.value:
+        raise ValueError("nothing to export: say --workdir, a run, or --weights")
+    if _CLIP.value:
+        raise ValueError("--clip is for --weights; of a run, --config.clip.frames and .eval.size")
+    return of_run(from_mapping(_CONFIG.value), Path(_WORKDIR.value), _CHECKPOINT.value)
+
+
+def _of_weights() -> Trained:
+    if _WORKDIR.value or len(_CONFIG.value):
+        raise ValueError("--weights has no run: without --workdir and --config settings")
+    return of_weights(Path(_WEIGHTS.value), _clip())
+
+
+def _clip() -> tuple[int, int, int] | None:
+    if not _CLIP.value:
+        return None
+    if len(_CLIP.value) != 3 or not all(part.isdecimal() and int(part) for part in _CLIP.value):
+        raise ValueError(f"--clip={','.join(_CLIP.value)}: frames, height and width, as 16,112,112")
+    frames, height, width = map(int, _CLIP.value)
+    return frames, height, width
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

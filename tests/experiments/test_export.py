@@ -1,0 +1,274 @@
+"""A trained network leaves vidjax: files that other programs load, its card and what it costs."""
+
+import collections
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import jax
+import numpy as np
+import optax
+import pytest
+from jax import export as jax_export
+
+from configs import synthetic
+from tests import references
+from tests.commands import run_command
+from tests.convert.test_loading import norm
+from vidjax.convert import folder
+from vidjax.convert.loading import convert
+from vidjax.training.checkpoint import Checkpoints
+from vidjax.training.config import from_mapping
+from vidjax.training.exporting import load
+from vidjax.training.exporting.program import program_of
+from vidjax.training.exporting.streaming import frames_kept
+from vidjax.training.exporting.trained import of_run, of_weights
+from vidjax.training.network import Network
+from vidjax.training.workdir import claim
+
+CLASSES = ("sit", "stand", "walk")
+# What a program of a user does, who has neither vidjax nor Flax.
+WITH_JAX = """
+    import jax.export
+    blob = bytearray(open(f"{folder}/network.stablehlo", "rb").read())
+    network = jax.export.deserialize(blob).call
+    sys.argv = ["load.py", f"{place}/clip.npy"]
+    runpy.run_path(f"{folder}/load.py", run_name="__main__")
+"""
+WITH_TENSORFLOW = """
+    import tensorflow as tf
+    model = tf.saved_model.load(folder)
+    network = lambda clips: model.signatures["serving_default"](clips=tf.constant(clips))["logits"]
+"""
+PROGRAM = """
+    import runpy, sys
+    import numpy as np
+    folder, place = sys.argv[1:]
+{load}
+    clips = np.load(f"{{place}}/clips.npy")
+    np.save(f"{{place}}/one.npy", np.asarray(network(clips[:1])))
+    np.save(f"{{place}}/three.npy", np.asarray(network(clips)))
+    assert not {{"vidjax", "flax"}} & set(sys.modules)
+"""
+
+
+def noisy(path, array):
+    """Weights and statistics that a network would get by training: none of them 0 or 1."""
+    noise = np.random.default_rng(len(str(path))).standard_normal(array.shape)
+    moved = np.exp(0.3 * noise) if path[-1].key in ("scale", "var") else array + 0.1 * noise
+    return jax.device_put(np.asarray(moved, np.float32), array.sharding)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run at step 7."""
+    config = synthetic.get_config()
+    config.model.options = {"width": 4, "depths": (1, 1, 0, 0), "stem_kernel": (3, 3, 3)}
+    config.model.mean, config.model.std = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
+    config.data.fps = 12.5
+    config.clip.update({"frames": 4, "stride": 3, "size": 20})
+    config.eval.update({"size": 24, "short_side": 28, "crops": 3})
+    config = from_mapping(config)
+    workdir = tmp_path_factory.mktemp("runs") / "mine"
+    claim(workdir, config, CLASSES)
+    network = Network.of(config, CLASSES)
+    state, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
+    trees = {"params": state.params, "batch_stats": state.batch_stats}
+    state = state.replace(**jax.tree_util.tree_map_with_path(noisy, trees))
+    checkpoints = Checkpoints(workdir / "checkpoints")
+    checkpoints.save(7, state, {})
+    checkpoints.close()
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def config(workdir):
+    return from_mapping(json.loads((workdir / "config.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return np.random.default_rng(1).integers(0, 256, (3, 4, 24, 24, 3), dtype=np.uint8)
+
+
+def own_logits(trained, clips):
+    """Of the module, with colours normalised by the equation."""
+    normal = (clips / 255 - np.asarray(trained.mean)) / np.asarray(trained.std)
+    apply = jax.jit(lambda variables, clip: trained.module.apply(variables, clip, train=False))
+    return np.asarray(apply(trained.variables, normal.astype(np.float32)))
+
+
+@pytest.fixture(scope="module")
+def expected(workdir, config, clips):
+    logits = own_logits(of_run(config, workdir, "last"), clips)
+    assert np.ptp(logits, axis=0).min() > 1e-3
+    return logits
+
+
+def export(*arguments):
+    return run_command("experiments.export", *arguments)
+
+
+@pytest.fixture(scope="module", params=["stablehlo", "saved_model"])
+def exported(request, workdir, tmp_path_factory):
+    """The folder of an export, and what the command said."""
+    output = tmp_path_factory.mktemp("exported") / request.param
+    done = export(f"--workdir={workdir}", f"--format={request.param}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    return output, done
+
+
+def test_a_program_without_vidjax_gets_the_networks_logits(exported, clips, expected, tmp_path):
+    output, _ = exported
+    np.save(tmp_path / "clips.npy", clips)
+    np.save(tmp_path / "clip.npy", clips[0])
+    steps = WITH_JAX if output.name == "stablehlo" else WITH_TENSORFLOW
+    program = textwrap.dedent(PROGRAM.format(load=steps.strip("\n")))
+    command = [sys.executable, "-c", program, str(output), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(np.load(tmp_path / "one.npy"), expected[:1], atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "three.npy"), expected, atol=1e-5)
+    if steps == WITH_JAX:
+        likeliest = CLASSES[int(np.argmax(expected[0]))]
+        assert done.stdout.splitlines()[0].endswith(f"%  {likeliest}")
+
+
+def test_the_card_says_how_to_feed_it(exported):
+    output, _ = exported
+    card = json.loads((output / "card.json").read_text())
+    assert card["classes"] == list(CLASSES)
+    assert card["input"]["shape"] == ["batch", 4, 24, 24, 3]
+    assert card["input"]["dtype"] == "uint8"
+    assert card["output"]["shape"] == ["batch", 3]
+    assert card["frames"] == {"stride": 3, "sampling": "dense", "fps": 12.5, "short_side": 28}
+    assert card["normalisation"]["mean"] == [0.3, 0.4, 0.5]
+    assert (card["model"]["name"], card["step"]) == ("r3d_18", 7)
+    assert card["versions"]["jax"] == jax.__version__
+    load.check(output, card)
+
+
+def test_the_report_says_what_a_stream_costs(exported, workdir, config):
+    output, done = exported
+    report = json.loads((output / "streaming.json").read_text())
+    card = json.loads((output / "card.json").read_text())
+    held = sum((output / name).stat().st_size for name in card["files"])
+    arrays = jax.tree.leaves(of_run(config, workdir, "last").variables["params"])
+    assert report["artifact_bytes"] == held
+    assert report["float32_bytes"] == sum(array.nbytes for array in arrays)
+    assert report["bfloat16_bytes"] * 2 == report["float32_bytes"]
+    assert report["artifact_bytes"] > report["float32_bytes"]
+    # A clip's own pixels as float32 are among its activations.
+    assert report["working_bytes"] >= 4 * 24 * 24 * 3 * 4
+    assert report["clip_seconds"] == pytest.approx(4 * 3 / 12.5)
+    first, *_, last = report["windows"]
+    assert (first["every"], last["every"]) == (12, 3)
+    for window in report["windows"]:
+        assert window["clips_per_second"] == pytest.approx(12.5 / window["every"])
+        macs = report["macs_per_clip"] * 12.5 / window["every"]
+        assert window["macs_per_second"] == pytest.approx(macs)
+        assert window["buffer_bytes"] == window["buffer_frames"] * 24 * 24 * 3
+    assert len((output / "streaming.csv").read_text().splitlines()) == len(report["windows"]) + 1
+    assert f"parameters          {report['params']:,}" in done.stdout
+    assert "loaded back: logits differ by at most" in done.stdout
+
+
+def test_what_is_there_already_stays(exported, workdir):
+    output, _ = exported
+    before = {file: file.stat() for file in output.rglob("*")}
+    done = export(f"--workdir={workdir}", "--format=stablehlo", f"--output={output}")
+    assert done.returncode == 2
+    assert done.stderr == f"error: {output} is not empty; name another --output\n"
+    assert {file: file.stat() for file in output.rglob("*")} == before
+
+
+def test_damage_is_refused(exported, tmp_path):
+    output, _ = exported
+    copy = shutil.copytree(output, tmp_path / "copy")
+    card = json.loads((copy / "card.json").read_text())
+    name = max(card["files"], key=lambda name: card["files"][name]["bytes"])
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is damaged"):
+        load.load(copy)
+    (copy / name).unlink()
+    with pytest.raises(ValueError, match=f"{name} is absent"):
+        load.load(copy)
+
+
+def test_accelerators_get_a_form_that_computes_the_same(workdir, config, clips, expected):
+    trained = of_run(config, workdir, "7")
+    unchecked = [jax_export.DisabledSafetyCheck.platform()]
+    for platform in ("cuda", "tpu"):
+        lowered = jax_export.export(
+            jax.jit(program_of(trained)), platforms=[platform], disabled_checks=unchecked
+        )(trained.variables, clips)
+        # The backend's own 3D convolutions, which our form for the CPU does without.
+        assert "dim_numbers = [b, 0, 1, 2, f]x" in lowered.mlir_module()
+        logits = np.asarray(lowered.call(trained.variables, clips))
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+
+
+def test_converted_weights_are_exported_without_a_run(tmp_path):
+    keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
+    keys |= {"fc.weight": (9, 4), "fc.bias": (9,)}
+    state = references.state_dict(keys, 1.0)
+    converted = convert("r3d_18", state, width=4, depths=(0, 0, 0, 0))
+    folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
+    given = (f"--weights={tmp_path / 'weights'}", "--format=stablehlo", "--platform=cpu")
+    done = export(*given, f"--output={tmp_path / 'out'}", "--clip=2,16,24", "--fps=10")
+    assert done.returncode == 0, done.stderr
+    network, card = load.load(tmp_path / "out")
+    assert (card["classes"], card["source"], card["platforms"]) == (None, "made up", ["cpu"])
+    clips = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 24, 3), dtype=np.uint8)
+    trained = of_weights(tmp_path / "weights", (2, 16, 24))
+    np.testing.assert_allclose(network(clips), own_logits(trained, clips), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (
+            ["--workdir=RUN", "--format=onnx"],
+            "should be one of <stablehlo|saved_model>; see --help",
+        ),
+        (["--workdir=RUN", "--format=stablehlo", "--platform=wasm"], "<cpu|cuda|tpu>"),
+        (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
+        (["--workdir=RUN", "--format=stablehlo", "--checkpoint=3"], "it has [7]"),
+        (["--workdir=RUN", "--format=stablehlo", "--fps=0"], "--fps=0: must be above 0"),
+        (["--workdir=RUN", "--format=stablehlo", "--clip=1,2,3"], "--clip is for --weights"),
+        (["--format=stablehlo"], "nothing to export: say --workdir, a run, or --weights"),
+        (["--weights=RUN", "--format=stablehlo"], "holds no converted weights"),
+        (["--weights=w", "--workdir=RUN", "--format=stablehlo"], "--weights has no run"),
+        (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: frames, height and"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(workdir, tmp_path, arguments, error):
+    given = [argument.replace("RUN", str(workdir)) for argument in arguments]
+    done = export(*given, f"--output={tmp_path / 'out'}")
+    assert done.returncode == 2
+    assert error in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("frames", "stride"), [(4, 2), (3, 5), (1, 4), (8, 1)])
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 7, 10, 40])
+def test_a_buffer_of_that_many_frames_and_no_smaller_one_serves_every_clip(frames, stride, every):
+    clips = [range(start, start + frames * stride, stride) for start in range(0, 200, every)]
+    used = sorted({frame for clip in clips for frame in clip})
+
+    def serves(size):
+        buffer, complete = collections.deque(maxlen=size), 0
+        for frame in used[: used.index(clips[-1][0])]:
+            buffer.append(frame)
+            ending = [clip for clip in clips if clip[-1] == frame]
+            complete += all(set(clip) <= set(buffer) for clip in ending)
+        return complete == len(used[: used.index(clips[-1][0])])
+
+    kept = frames_kept(frames, stride, every)
+    assert serves(kept)
+    assert not serves(kept - 1)

@@ -1,0 +1,1 @@
+"""Exporting a trained network to files that need neither vidjax nor Flax."""

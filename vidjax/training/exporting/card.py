@@ -1,0 +1,74 @@
+"""The card of an export: all that a program must know to feed the network and read its answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidjax.training.exporting.program import INPUT, OUTPUT
+from vidjax.training.exporting.trained import Trained
+from vidjax.training.workdir import versions
+
+FILE = "card.json"
+_PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")
+
+
+def card(
+    trained: Trained, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The card, of plain JSON types.
+
+    Args:
+      trained: the network.
+      kind: `stablehlo` or `saved_model`.
+      platforms: that it runs on.
+      files: as `digests` gives them.
+    """
+    frames, height, width = trained.clip
+    installed = {name: found for name, found in versions(_PACKAGES) if found != "not installed"}
+    return {
+        "format": kind,
+        "model": {"name": trained.name, "options": dict(trained.options)},
+        "source": trained.source,
+        "step": trained.step,
+        "classes": trained.classes and list(trained.classes),
+        "input": {
+            "name": INPUT,
+            "dtype": "uint8",
+            "shape": ["batch", frames, height, width, 3],
+            "colours": "RGB",
+        },
+        "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", trained.num_classes]},
+        "frames": {
+            "stride": trained.stride,
+            "sampling": trained.sampling,
+            "fps": trained.fps,
+            "short_side": trained.short_side,
+        },
+        "normalisation": {"mean": trained.mean, "std": trained.std, "inside": True},
+        "platforms": list(platforms),
+        "versions": installed,
+        "files": files,
+    }
+
+
+def digests(directory: Path) -> dict[str, dict[str, Any]]:
+    """Size in bytes and sha256 of every file in a folder, by name."""
+    return dict(_digests(directory))
+
+
+def _digests(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in sorted(directory.rglob("*")):
+        if file.is_file():
+            content = file.read_bytes()
+            name = file.relative_to(directory).as_posix()
+            digest = hashlib.sha256(content).hexdigest()
+            yield name, {"bytes": len(content), "sha256": digest}
+
+
+def write(mapping: dict[str, Any], directory: Path) -> None:
+    """Writes `card.json`."""
+    (directory / FILE).write_text(json.dumps(mapping, indent=2) + "\n", encoding="utf-8")

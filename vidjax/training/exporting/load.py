@@ -1,0 +1,88 @@
+"""Loads the network that was exported into the folder of this file.
+
+It needs NumPy and, by the format that card.json names, JAX with flatbuffers or TensorFlow alone.
+
+    from load import load
+    network, card = load()
+    logits = network(clips)  # uint8 RGB [B, T, H, W, 3] to float32 [B, K]
+
+or `python load.py clip.npy` for the likeliest classes of a clip, uint8 RGB [T, H, W, 3].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Network = Callable[[np.ndarray], np.ndarray]
+
+
+def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str, Any]]:
+    """The network as a function of clips, and its card.
+
+    Args:
+      folder: of an export.
+
+    Raises:
+      ValueError: a file is not as it was written.
+    """
+    folder = Path(folder)
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    check(folder, card)
+    return (_with_jax if card["format"] == "stablehlo" else _with_tensorflow)(folder), card
+
+
+def check(folder: Path, card: dict[str, Any]) -> None:
+    """Refuses files that are absent or damaged.
+
+    Raises:
+      ValueError: names the first one.
+    """
+    for name, facts in card["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise ValueError(f"{file} is absent; copy the whole folder again")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != facts["sha256"]:
+            raise ValueError(f"{file} is damaged: its sha256 is not the card's; copy it again")
+
+
+def _with_jax(folder: Path) -> Network:
+    import jax
+    from jax import export
+
+    exported = export.deserialize(bytearray((folder / "network.stablehlo").read_bytes()))
+    call = jax.jit(exported.call)
+    return lambda clips: np.asarray(call(clips))
+
+
+def _with_tensorflow(folder: Path) -> Network:
+    import tensorflow as tf
+
+    model = tf.saved_model.load(str(folder))
+    call = model.signatures["serving_default"]
+
+    def network(clips: np.ndarray) -> np.ndarray:
+        # The signature does not keep the model alive, so that this function has to.
+        assert model is not None
+        return np.asarray(call(clips=tf.constant(clips))["logits"])
+
+    return network
+
+
+def _print_likeliest(file: str, top: int = 5) -> None:
+    network, card = load()
+    (logits,) = network(np.load(file)[None])
+    odds = np.exp(logits - logits.max())
+    names = card["classes"] or [f"class {k}" for k in range(len(logits))]
+    for k in np.argsort(-odds, kind="stable")[:top]:
+        print(f"{odds[k] / odds.sum():7.2%}  {names[k]}")
+
+
+if __name__ == "__main__":
+    _print_likeliest(sys.argv[1])

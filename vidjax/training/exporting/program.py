@@ -1,0 +1,44 @@
+"""The program that is exported: clips of bytes to logits, for any number of clips."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from vidjax.data.transforms import normalize
+from vidjax.layers.lowering import force_lowering
+from vidjax.training.exporting.trained import Trained
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+INPUT, OUTPUT = "clips", "logits"
+Program = Callable[[Any, jax.Array], jax.Array]
+
+
+def program_of(trained: Trained) -> Program:
+    """The function of variables and clips, uint8 `[B, T, H, W, 3]`, to float32 logits `[B, K]`.
+
+    Each platform gets the form that is fast on it, chosen when the program is lowered for it, not
+    by where it is traced; the variables are one and the same to all. Accelerators get the
+    backend's own operators, over the whole batch. Our forms for the CPU divide their work by the
+    number of clips, which is not known here: the CPU takes the clips one after another, which
+    fills it as well.
+    """
+
+    def apply(variables: Any, clips: jax.Array, lowering: str) -> jax.Array:
+        with force_lowering(lowering):
+            normal = normalize(clips, trained.mean, trained.std)
+            return trained.module.apply(variables, normal, train=False).astype(jnp.float32)
+
+    def one_by_one(variables: Any, clips: jax.Array) -> jax.Array:
+        return lax.map(lambda clip: apply(variables, clip[None], "cpu")[0], clips)
+
+    def logits(variables: Any, clips: jax.Array) -> jax.Array:
+        whole = functools.partial(apply, lowering="lax")
+        return lax.platform_dependent(variables, clips, cpu=one_by_one, default=whole)
+
+    return logits

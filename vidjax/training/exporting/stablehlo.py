@@ -1,0 +1,33 @@
+"""The network as one file of StableHLO, written and versioned by `jax.export`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jax import export
+
+from vidjax.training.exporting.program import program_of
+from vidjax.training.exporting.trained import Trained
+
+FILE = "network.stablehlo"
+
+
+def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
+    """Writes `network.stablehlo`, with the weights in it.
+
+    Args:
+      trained: the network.
+      directory: a folder.
+      platforms: of `PLATFORMS`, that it is to run on.
+    """
+    # The variables are constants of the program: handed on as arguments inside of it, they are
+    # written once for all platforms.
+    network = functools.partial(program_of(trained), trained.variables)
+    (batch,) = export.symbolic_shape("batch")
+    clips = jax.ShapeDtypeStruct((batch, *trained.clip, 3), jnp.uint8)
+    exported = export.export(jax.jit(network), platforms=platforms)(clips)
+    (directory / FILE).write_bytes(exported.serialize())
