@@ -162,7 +162,10 @@ def test_a_corrupt_checkpoint_is_named_with_a_way_out(run, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "predict", "demo"])
+NAMES = ("train", "evaluate", "predict", "demo", "prepare", "export", "contact_sheet")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_help_explains_itself_with_an_example(name):
     done = call(name, "--help")
     assert f"python -m experiments.{name}" in done.stdout + done.stderr
