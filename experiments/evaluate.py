@@ -13,8 +13,9 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, distributed
 from vidjax.training.config import from_mapping
+from vidjax.training.processes import is_first
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.scoring import evaluate
 
@@ -22,13 +23,16 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
 flags.mark_flag_as_required("workdir")
 _CONFIG = command_line.config_of_workdir()
+flags.adopt_module_key_flags(distributed)
 
 
 def main() -> None:
     """Evaluates and writes the report."""
     config = from_mapping(_CONFIG.value)
-    with ProgressLine() as progress:
+    with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(config, Path(_WORKDIR.value), _CHECKPOINT.value, progress)
+    if not files:
+        return
     report = json.loads(files[0].read_text())
     print(
         f"{report['protocol']}: top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} "
@@ -39,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    command_line.run(distributed.in_company(main), __doc__)

@@ -6,7 +6,10 @@ Examples:
   python -m experiments.train --config=configs/folder.py --workdir=runs/mine \
       --config.data.manifest=my_videos.csv --config.optimizer.lr=0.05
 
-Exit codes: 0 done, 2 something given does not fit, 75 stopped by SIGTERM after saving.
+Several processes, as on a cluster, are started as docs/launching.md says.
+
+Exit codes: 0 done, 2 something given does not fit, 69 other processes of the job were lost,
+75 stopped by SIGTERM after saving.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, distributed
 from vidjax.training.config import from_mapping
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
+from vidjax.training.processes import is_first
 
 _CONFIG = command_line.config_file()
+flags.adopt_module_key_flags(distributed)
 _WORKDIR = flags.DEFINE_string("workdir", None, "where the run keeps its files")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -30,11 +35,16 @@ def main() -> int:
     workdir = Path(_WORKDIR.value)
     outcome = train(from_mapping(_CONFIG.value), workdir)
     if outcome.preempted:
-        print(f"stopped after step {outcome.step}; the same command resumes it")
+        _say(f"stopped after step {outcome.step}; the same command resumes it")
         return EXIT_CODE
-    print(f"done: {outcome.step} steps, results in {workdir}")
+    _say(f"done: {outcome.step} steps, results in {workdir}")
     return 0
 
 
+def _say(text: str) -> None:
+    if is_first():
+        print(text)
+
+
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    command_line.run(distributed.in_company(main), __doc__)

@@ -57,7 +57,9 @@ class _GridSource:
         first, end = self._timetable.firsts[step : step + 2]
         index, count = self._processes
         transform = self._transforms[self._timetable.shape(step)]
-        rows = [self._row(transform, int(clip)) for clip in range(first + index, end, count)]
+        share = (end - first) // count
+        clips = range(first + index * share, first + (index + 1) * share)
+        rows = [self._row(transform, int(clip)) for clip in clips]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
     def _row(self, transform: TrainClip, clip: int) -> Batch:
@@ -78,7 +80,7 @@ def grid_batches(
     """This process' part of the batches of a run; element k is batch k, in the shape of step k.
 
     As `vidjax.data.pipeline.train_batches` otherwise: every epoch has each video once, batch k
-    depends on (seed, k) alone, and rows are spread over the processes in turn.
+    depends on (seed, k) alone, and each process has a block of rows.
 
     Args:
       source: the videos.

@@ -215,8 +215,8 @@ def train_batches(
 
     Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`
     and `mask` bool `[B/P]`, False where a video could not be read; with `augmentation.device` also
-    the fields of `vidjax.data.chain.Draw`. Over the P processes the batches k together hold the
-    same clips for every P.
+    the fields of `vidjax.data.chain.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k
+    that one process alone would have, and nothing else is read.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.
@@ -232,7 +232,8 @@ def train_batches(
         .repeat()
         .random_map(TrainClip(shape, augmentation))
     )
-    return clips[process_index::process_count].batch(batch_size // process_count)
+    parts = clips.batch(batch_size // process_count, drop_remainder=True)
+    return parts[process_index::process_count]
 
 
 def prefetch(batches: grain.MapDataset, threads: int) -> Any:

@@ -137,7 +137,7 @@ def view_batches(
     clips = len(source) * views.clips
     padded = -(-clips // batch_size) * batch_size
     items = grain.MapDataset.source(_ViewSource(source, views, padded))
-    return items[process_index::process_count].batch(batch_size // process_count)
+    return items.batch(batch_size // process_count)[process_index::process_count]
 
 
 def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> None:

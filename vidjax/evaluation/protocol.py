@@ -45,11 +45,26 @@ def score_videos(
         if progress:
             progress(done)
     if jax.process_count() > 1:
-        sums = multihost_utils.process_allgather(sums).sum(axis=0)
-        views = multihost_utils.process_allgather(views).sum(axis=0)
+        sums, views = _of_all_processes(sums, views)
     if views.min() != views.max() or views.min() == 0:
         raise ValueError(
             f"videos were seen between {views.min()} and {views.max()} times; each must be seen "
             "equally often, by the batches of one protocol"
         )
     return sums / views[:, None]
+
+
+def _of_all_processes(sums: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums `[N, K]` and views `[N]` of all processes; each sends the videos that it has seen."""
+    seen = np.flatnonzero(views)
+    most = int(multihost_utils.process_allgather(np.array(len(seen))).max())
+    # Padding repeats a video with nothing to add.
+    own = np.zeros((most, sums.shape[1] + 2))
+    own[: len(seen)] = np.column_stack([seen, views[seen], sums[seen]])
+    # As bytes: on devices a float64 would become a float32.
+    every = multihost_utils.process_allgather(own.view(np.uint8)).view(np.float64)
+    video, count, values = np.split(every.reshape(-1, own.shape[1]), [1, 2], axis=1)
+    sums, views = np.zeros_like(sums), np.zeros_like(views)
+    np.add.at(sums, video[:, 0].astype(int), values)
+    np.add.at(views, video[:, 0].astype(int), count[:, 0].astype(int))
+    return sums, views

@@ -5,7 +5,9 @@ from __future__ import annotations
 import collections
 from collections.abc import Mapping, Sequence
 
+import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 
 class BadVideosError(ValueError):
@@ -14,6 +16,8 @@ class BadVideosError(ValueError):
 
 class BadVideos:
     """Counts masked clips.
+
+    Each process notes its own; what all of them have noted is added up in `agree`.
 
     Args:
       classes: class names.
@@ -30,15 +34,31 @@ class BadVideos:
         self._classes = classes
         self._budget = budget
         self.counts: collections.Counter[str] = collections.Counter(state or {"clips": 0})
+        self._own: collections.Counter[str] = collections.Counter()
 
     def note(self, batch: Mapping[str, np.ndarray]) -> None:
-        """Counts a batch.
+        """Counts a batch; a process that is alone agrees with itself at once.
+
+        Raises:
+          BadVideosError: as `agree`.
+        """
+        self._own["clips"] += len(batch["mask"])
+        self._own.update(self._classes[label] for label in batch["label"][~batch["mask"]])
+        if jax.process_count() == 1:
+            self.agree()
+
+    def agree(self) -> None:
+        """Adds up what the processes have noted; all of them call it after the same batch.
 
         Raises:
           BadVideosError: the budget is exceeded; counts per class are in the message.
         """
-        self.counts["clips"] += len(batch["mask"])
-        self.counts.update(self._classes[label] for label in batch["label"][~batch["mask"]])
+        names = ("clips", *self._classes)
+        noted = np.array([self._own[name] for name in names])
+        if jax.process_count() > 1:
+            noted = multihost_utils.process_allgather(noted).sum(axis=0)
+        self.counts.update({name: int(n) for name, n in zip(names, noted, strict=True) if n})
+        self._own.clear()
         bad, clips = self.unreadable, self.counts["clips"]
         if clips >= self._FEWEST_CLIPS and bad > self._budget * clips:
             per_class = {name: self.counts[name] for name in self._classes if self.counts[name]}

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
+
+from vidjax.training.processes import after_first, is_first
 
 Run = dict[str, Any]
 
@@ -32,9 +33,9 @@ class Checkpoints:
 
     def __init__(self, directory: Path, keep: int = 2) -> None:
         self._directory = directory.absolute()
-        self._directory.mkdir(parents=True, exist_ok=True)
-        if jax.process_index() == 0:
-            _remove_unfinished(self._directory)
+        self._best_file = self._directory / "best.json"
+        after_first(self._tidy, f"opening {self._directory}")
+        self._best = self._read_best()
         options = ocp.CheckpointManagerOptions(
             preservation_policy=_RecentAndBest(keep, self.best_step)
         )
@@ -46,13 +47,11 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """Step of the checkpoint with the best evaluation, or None before the first."""
-        file = self._directory / "best.json"
-        return int(json.loads(file.read_text())["step"]) if file.is_file() else None
+        return self._best[0]
 
     def best_score(self) -> float:
         """Score of the best checkpoint; minus infinity before the first evaluation."""
-        file = self._directory / "best.json"
-        return float(json.loads(file.read_text())["score"]) if file.is_file() else float("-inf")
+        return self._best[1]
 
     def save(self, step: int, state: Any, run: Run) -> None:
         """Starts to write a checkpoint; the arrays are copied before this returns."""
@@ -62,11 +61,25 @@ class Checkpoints:
     def mark_best(self, step: int, score: float) -> None:
         """Makes the checkpoint of `step` the one that `best` means."""
         self.wait()
-        if jax.process_index() == 0:
-            file = self._directory / "best.json"
-            unfinished = file.with_suffix(".tmp")
+        # Kept here too: another process may see the file late.
+        self._best = (step, score)
+        if is_first():
+            unfinished = self._best_file.with_suffix(".tmp")
             unfinished.write_text(json.dumps({"step": step, "score": score}))
-            unfinished.replace(file)
+            unfinished.replace(self._best_file)
+
+    def _read_best(self) -> tuple[int | None, float]:
+        if not self._best_file.is_file():
+            return None, float("-inf")
+        best = json.loads(self._best_file.read_text())
+        return int(best["step"]), float(best["score"])
+
+    def _tidy(self) -> None:
+        """Makes the folder, without what a killed process left of a checkpoint."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if is_first():
+            for folder in self._directory.glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(folder)
 
     def wait(self) -> None:
         """Returns when everything started is on disk."""
@@ -131,12 +144,6 @@ class _RecentAndBest(checkpoint_managers.PreservationPolicy):
         steps = [info.step for info in checkpoints]
         kept = {*steps[-self._keep :], self._best_step()}
         return [step in kept for step in steps]
-
-
-def _remove_unfinished(directory: Path) -> None:
-    """Removes what a killed process left of a checkpoint that it was writing."""
-    for folder in directory.glob("*.orbax-checkpoint-tmp*"):
-        shutil.rmtree(folder)
 
 
 def _first_line(error: BaseException) -> str:

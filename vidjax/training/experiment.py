@@ -6,9 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
-from jax.experimental import multihost_utils
-
 from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.sides import refuse_mirrors
@@ -16,6 +13,7 @@ from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
 from vidjax.training.network import Network
+from vidjax.training.processes import after_first
 
 Progress = Callable[[str, int, int], None]
 _SYNTHETIC_SEEDS = {"train": 0, "val": 1, "test": 2}
@@ -96,10 +94,4 @@ def _prepare(config: Config, progress: Progress) -> Path | None:
         options=data.options,
         progress=progress,
     )
-    # One process writes; the others wait and find the data set complete.
-    if jax.process_index() > 0:
-        multihost_utils.sync_global_devices("data set prepared")
-    directory = catalog.prepare(data.name, request)
-    if jax.process_index() == 0 and jax.process_count() > 1:
-        multihost_utils.sync_global_devices("data set prepared")
-    return directory
+    return after_first(lambda: catalog.prepare(data.name, request), f"preparing {data.name}")

@@ -30,6 +30,7 @@ from vidjax.training.experiment import Experiment
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
+from vidjax.training.processes import first_says, is_first
 from vidjax.training.reporting import MetricWriter, ProgressLine, duration, progress_text
 from vidjax.training.schedules import learning_rate
 from vidjax.training.scoring import Scorer
@@ -56,7 +57,7 @@ def train(config: Config, workdir: Path) -> Outcome:
       NonFiniteError: a loss or gradient is not finite.
     """
     config = resolve(config)
-    with ProgressLine() as progress:
+    with ProgressLine(silent=not is_first()) as progress:
         experiment = Experiment.open(config, progress.count)
         experiment.check_mirroring()
         claim(workdir, config, experiment.network.classes)
@@ -101,9 +102,10 @@ class _Run:
             weights = Path(self._config.model.weights)
             state = start_from(state, weights, self._progress.note)
         self._restore(state, run)
-        self._writer = MetricWriter(self._workdir, step)
+        self._writer = MetricWriter(self._workdir, step, silent=not is_first())
         # A run killed between a checkpoint and its evaluation owes the evaluation.
-        if steps and self.plan.evaluates(step) and not self._writer.has(step, self._scorer.name):
+        owed = steps and self.plan.evaluates(step)
+        if owed and not first_says(self._writer.has(step, self._scorer.name)):
             self._evaluate(state, step)
         return state, step
 
@@ -176,6 +178,7 @@ class _Run:
     def _log(self, step: int) -> None:
         numbers = self._meter.averages()
         numbers["lr"] = float(self._rate(step - 1))
+        self._bad.agree()
         numbers["unreadable"] = self._bad.unreadable
         self._writer.write(step, "train", numbers)
         lap = self._clock.lap()
@@ -191,6 +194,7 @@ class _Run:
         self._progress.show(text, final=step == self.plan.total)
 
     def _save(self, step: int, state: TrainState) -> None:
+        self._bad.agree()
         run = {
             "data": self._data.get_state(),
             "meter": self._meter.sums(),
@@ -207,7 +211,7 @@ class _Run:
         scores, labels = self._scorer.score(state.variables, show)
         summary = summarize(scores, labels, self._network.classes)
         numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
-        if jax.process_index() == 0:
+        if is_first():
             self._scorer.report(self._workdir, step, scores, labels)
         self._writer.write(step, self._scorer.name, numbers)
         if summary["top1"] > self._checkpoints.best_score():
@@ -221,7 +225,8 @@ class _Run:
 
     def _give_up(self, error: NonFiniteError) -> None:
         """Dumps the batch of the failing step, which its number alone determines."""
-        file = self._workdir / f"non-finite-step{error.step}.npz"
+        part = f"-process{jax.process_index()}" if jax.process_count() > 1 else ""
+        file = self._workdir / f"non-finite-step{error.step}{part}.npz"
         batch = self._batches[error.step - 1]
         np.savez(file, **batch)
         error.add_note(f"Its batch is in {file}; a lower optimizer.lr or clip_norm may help")

@@ -23,18 +23,23 @@ class MetricWriter:
       step: step that the run resumes after. Lines of later steps, which an interrupted run
         wrote past its last checkpoint and which are about to be written again, are moved to
         `metrics-interrupted.jsonl`.
+      silent: writes nothing, in a process beside the one that does.
     """
 
-    def __init__(self, workdir: Path, step: int = 0) -> None:
+    def __init__(self, workdir: Path, step: int = 0, *, silent: bool = False) -> None:
         from tensorboardX import SummaryWriter
 
-        self._path = workdir / "metrics.jsonl"
+        self._path, self._silent = workdir / "metrics.jsonl", silent
+        if silent:
+            return
         _set_aside(self._path, step)
         self._file = self._path.open("a", encoding="utf-8")
         self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
+        if self._silent:
+            return
         self._file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
         self._file.flush()
         for name, value in numbers.items():
@@ -46,20 +51,25 @@ class MetricWriter:
         What a clock says differs from run to run; apart, it leaves `metrics.jsonl` equal for
         equal runs.
         """
+        if self._silent:
+            return
         with self._path.with_name("timing.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
         for name, value in numbers.items():
             self._events.add_scalar(f"timing/{split}/{name}", value, step)
 
     def has(self, step: int, split: str) -> bool:
-        """Whether a line of this step and split is written."""
+        """Whether a line of this step and split is written; a silent writer does not know."""
+        if self._silent:
+            return False
         lines = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
         return any(line["step"] == step and line["split"] == split for line in lines)
 
     def close(self) -> None:
         """Writes what is buffered."""
-        self._file.close()
-        self._events.close()
+        if not self._silent:
+            self._file.close()
+            self._events.close()
 
 
 def _set_aside(path: Path, step: int) -> None:
@@ -90,10 +100,11 @@ class ProgressLine:
 
     Args:
       seconds: time between plain lines.
+      silent: shows nothing, in a process beside the one that does.
     """
 
-    def __init__(self, seconds: float = 10.0) -> None:
-        self._console = Console(file=sys.stderr, highlight=False)
+    def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
+        self._console = Console(file=sys.stderr, highlight=False, quiet=silent)
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
         self._seconds = seconds
         self._last = float("-inf")

@@ -17,6 +17,7 @@ from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
 from vidjax.training.config import Config
 from vidjax.training.experiment import Experiment
+from vidjax.training.processes import is_first
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
@@ -146,7 +147,7 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
       progress: told how far it is.
 
     Returns:
-      The report's files: JSON, predictions, picture.
+      The report's files: JSON, predictions, picture; none in processes that do not write.
 
     Raises:
       ValueError: there is no such checkpoint, or the protocol does not fit the videos.
@@ -157,4 +158,6 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
     scores, labels = scorer.score(
         state.variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )
+    if not is_first():
+        return []
     return scorer.report(workdir, step, scores, labels)

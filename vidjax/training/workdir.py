@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
+from vidjax.training.processes import after_first, is_first
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
@@ -29,6 +30,10 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other things.
     """
+    after_first(lambda: _claim(workdir, config, classes), f"writing into {workdir}")
+
+
+def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     file = workdir / "config.json"
     mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
@@ -43,7 +48,7 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )
     workdir.mkdir(parents=True, exist_ok=True)
-    if jax.process_index() == 0:
+    if is_first():
         _write(file, mapping)
         _write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", environment())
