@@ -13,10 +13,11 @@ from vidjax.training.config import ConfigError, MeshConfig
 
 PROGRAM = textwrap.dedent(
     """
-    import json, sys
+    import functools, json, sys
     import jax
     jax.config.update("jax_num_cpu_devices", 8)
     import flax.linen as nn, numpy as np, optax
+    from tests.quickly import UNOPTIMIZED
     from vidjax.layers.conv import Conv
     from vidjax.layers.norm import BatchNorm
     from vidjax.layers.pooling import global_avg_pool, max_pool
@@ -26,12 +27,14 @@ PROGRAM = textwrap.dedent(
     from vidjax.training.step import Step
 
     sharding._SMALLEST_SPLIT = 64
-    rng = np.random.default_rng(0)
-    batch = {
-        "clip": rng.integers(0, 255, (8, 4, 16, 16, 3), dtype=np.uint8),
-        "label": rng.integers(0, 3, 8).astype(np.int32),
-        "mask": np.array([True] * 7 + [False]),
-    }
+
+    def batch(size, frames, side):
+        rng = np.random.default_rng(size)
+        return {
+            "clip": rng.integers(0, 255, (size, frames, side, side, 3), dtype=np.uint8),
+            "label": rng.integers(0, 3, size).astype(np.int32),
+            "mask": np.arange(size) != size - 2,
+        }
 
     class Small(nn.Module):
         group: int | None = None
@@ -45,16 +48,19 @@ PROGRAM = textwrap.dedent(
             x = nn.relu(BatchNorm(group_size=self.group)(Conv(16)(x), train=train))
             return nn.Dense(3)(global_avg_pool(x))
 
-    def run(mesh, group=None, accumulate=1):
+    SHAPES = {"base": [(8, 4, 16)] * 2, "grid": [(32, 2, 12), (16, 4, 12), (16, 4, 16)]}
+
+    def run(mesh, group=None, accumulate=1, shapes="base"):
         model = Small(group)
         optimizer = optax.sgd(0.1, momentum=0.9)
         state, shardings = init_state(
             model, optimizer, (1, 4, 16, 16, 3), seed=0, ema=True, mesh=mesh)
         step = Step(model, optimizer, (0.4,) * 3, (0.2,) * 3, accumulate=accumulate, ema=0.9)
         compiled = jax.jit(step, donate_argnums=0,
-                           out_shardings=(shardings, sharding.replicated(mesh)))
-        for _ in range(2):
-            state, metrics = compiled(state, sharding.to_devices(batch, mesh))
+                           out_shardings=(shardings, sharding.replicated(mesh)),
+                           compiler_options=UNOPTIMIZED)
+        for shape in SHAPES[shapes]:
+            state, metrics = compiled(state, sharding.to_devices(batch(*shape), mesh))
         split = sum(not leaf.sharding.is_fully_replicated for leaf in jax.tree.leaves(state.params))
         return jax.tree.map(np.asarray, (state, metrics)), split
 
@@ -65,41 +71,45 @@ PROGRAM = textwrap.dedent(
 
     one = jax.make_mesh((1, 1), ("data", "fsdp"), axis_types=(jax.sharding.AxisType.Auto,) * 2,
                         devices=jax.devices()[:1])
-    alone, _ = run(one)
-    for name, config in json.loads(sys.argv[1]).items():
-        result, split = run(sharding.make_mesh(MeshConfig(*config)))
-        print(json.dumps({"name": name, "distance": distance(alone, result), "split": split}))
-    grouped, _ = run(one, group=1)
-    result, _ = run(sharding.make_mesh(MeshConfig(8, 1)), group=1)
-    print(json.dumps({"name": "per device", "distance": distance(grouped, result),
-                      "apart": distance(grouped, alone)}))
+    alone = functools.cache(lambda *how: run(one, *how)[0])
+    for name, mesh, *how in json.loads(sys.argv[1]):
+        result, split = run(sharding.make_mesh(MeshConfig(*mesh)), *how)
+        print(json.dumps({
+            "name": name,
+            "split": split,
+            "distance": distance(alone(*how), result),
+            "apart": distance(alone(), result) if how[0] else None,
+        }))
     """
 )
+# Name, mesh, clips that share statistics, parts of a step, shapes of its batches.
+CASES = [
+    ("data", (-1, 1), None, 1, "base"),
+    ("fsdp", (1, 8), None, 1, "base"),
+    ("mixed", (2, 4), None, 1, "base"),
+    ("mixed, in parts", (4, 2), None, 2, "grid"),
+    ("per device", (8, 1), 1, 1, "base"),
+    ("per device, mixed", (2, 4), 1, 1, "base"),
+]
 
 
 @pytest.fixture(scope="module")
 def results():
-    meshes = {"data": (-1, 1), "fsdp": (2, 4)}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps(meshes)], capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", PROGRAM, json.dumps(CASES)]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 
 
-def test_eight_devices_compute_what_one_does(results):
-    assert results["data"]["distance"] < 2e-3
-    assert results["data"]["split"] == 0
+@pytest.mark.parametrize(("name", "split"), [(case[0], 2 * (case[1][1] > 1)) for case in CASES])
+def test_eight_devices_compute_what_one_does(results, name, split):
+    assert results[name]["distance"] < 2e-3
+    assert results[name]["split"] == split
 
 
-def test_split_parameters_compute_the_same(results):
-    assert results["fsdp"]["distance"] < 2e-3
-    assert results["fsdp"]["split"] == 2
-
-
-def test_statistics_per_device_are_a_choice_that_matters(results):
-    assert results["per device"]["distance"] < 2e-3
-    assert results["per device"]["apart"] > 2e-2
+@pytest.mark.parametrize("name", ["per device", "per device, mixed"])
+def test_statistics_per_device_are_a_choice_that_matters(results, name):
+    assert results[name]["apart"] > 2e-2
 
 
 def test_a_batch_that_the_devices_do_not_divide_is_named_with_those_that_fit():

@@ -1,0 +1,188 @@
+"""Two real processes on this machine are one job; each runs `experiments.train` by itself."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commands import run_command
+from tests.training.test_resume import arrays, finish, wait_for_step
+from vidjax.training.config import ConfigError
+from vidjax.training.processes import Job, launcher
+
+ROOT = Path(__file__).parents[2]
+# The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
+SETTINGS = {
+    "model.options": "{'width':4,'depths':(1,0,0,0),'stem_kernel':(1,3,3),'dropout':0.5}",
+    "data.options": "{'num_classes':3,'videos':21,'frames':6,'size':20}",
+    "data.threads": 1,
+    "clip.frames": 2,
+    "clip.stride": 1,
+    "clip.size": 16,
+    "eval.size": 16,
+    "eval.batch_size": 8,
+    "eval.clips": 2,
+    "optimizer.lr": 0.02,
+    "train.batch_size": 8,
+    "train.ema": 0.9,
+    "train.duration": "40 steps",
+    "every.log": "3 steps",
+    "every.checkpoint": "10 steps",
+    "every.evaluate": "20 steps",
+}
+HEARTBEAT = 10
+
+
+def start(workdir, processes, **changes):
+    """A job of four devices in all."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": str(4 // processes),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
+    settings = SETTINGS | {name.replace("__", "."): value for name, value in changes.items()}
+    command = [
+        sys.executable, "-m", "experiments.train", "--config=configs/synthetic.py",
+        f"--workdir={workdir}", f"--coordinator_address=localhost:{port}",
+        f"--num_processes={processes}", f"--heartbeat_timeout={HEARTBEAT}",
+        *(f"--config.{name}={value}" for name, value in settings.items()),
+    ]  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return [
+        subprocess.Popen([*command, f"--process_id={k}"], cwd=ROOT, env=environment, **pipes)
+        for k in range(processes)
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """One process with the four devices, over the same messages as two."""
+    workdir = tmp_path_factory.mktemp("alone") / "run"
+    code, errors = finish(start(workdir, 1)[0])
+    assert code == 0, errors
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """What two processes leave when one is killed, and how the other one ends."""
+    workdir = tmp_path_factory.mktemp("killed") / "run"
+    first, second = start(workdir, 2)
+    wait_for_step(workdir, 21, first)
+    second.send_signal(signal.SIGKILL)
+    began = time.monotonic()
+    _, errors = first.communicate(timeout=300)
+    seconds = time.monotonic() - began
+    second.communicate()
+    return workdir, first.returncode, errors.decode(), seconds
+
+
+def same_to_the_bit(one, two):
+    (step, ours), (other, theirs) = arrays(one), arrays(two)
+    assert step == other == 40
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert (one / "metrics.jsonl").read_text() == (two / "metrics.jsonl").read_text()
+
+
+def test_when_a_process_is_killed_the_other_one_ends_by_itself(killed):
+    _, code, errors, seconds = killed
+    # JAX ends it at the missing heartbeat, unless a broken connection does before.
+    assert code in (-signal.SIGABRT, 69), errors
+    assert "another" in errors
+    assert seconds < 3 * HEARTBEAT
+
+
+def test_one_process_goes_on_from_the_checkpoint_of_two_as_if_it_had_begun(killed, alone, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(killed[0], workdir)
+    code, errors = finish(start(workdir, 1)[0])
+    assert code == 0, errors
+    assert re.search(r"resuming after step \d+ of 40", errors)
+    same_to_the_bit(workdir, alone)
+
+
+def test_two_processes_write_what_one_does_and_evaluate_each_video_once(killed, alone):
+    ours, theirs = (
+        (folder / "eval" / "test-2x1-step20-predictions.csv").read_text()
+        for folder in (killed[0], alone)
+    )
+    assert ours == theirs
+    videos = [row["video"] for row in csv.DictReader(ours.splitlines())]
+    assert len(videos) == len(set(videos)) == 21
+    lines = map(json.loads, (killed[0] / "metrics.jsonl").read_text().splitlines())
+    assert sum(line["split"] == "test-2x1" for line in lines) == 1
+    assert len(list((killed[0] / "tensorboard").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_sigterm_to_one_of_two_saves_and_ends_both_and_two_go_on(alone, tmp_path):
+    workdir = tmp_path / "run"
+    job = start(workdir, 2)
+    wait_for_step(workdir, 3, job[0])
+    job[1].send_signal(signal.SIGTERM)
+    assert [finish(process)[0] for process in job] == [75, 75]
+    saved = max(int(f) for f in os.listdir(workdir / "checkpoints") if f.isdecimal())
+    assert 3 <= saved < 40
+    assert [finish(process)[0] for process in start(workdir, 2)] == [0, 0]
+    same_to_the_bit(workdir, alone)
+
+
+@pytest.mark.slow
+def test_split_parameters_and_a_multigrid_are_the_same_over_two_processes(tmp_path):
+    changes = {
+        "mesh__data": 2,
+        "mesh__fsdp": 2,
+        "model__options": "{'width':16,'depths':(1,0,0,1),'stem_kernel':(1,3,3)}",
+        "multigrid__cycle": "short",
+        "train__accumulate": 2,
+    }
+    for processes in (1, 2):
+        job = start(tmp_path / str(processes), processes, **changes)
+        assert [finish(process)[0] for process in job] == [0] * processes
+    same_to_the_bit(tmp_path / "1", tmp_path / "2")
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once_by_every_process_and_ends_all_of_them(tmp_path):
+    for process in start(tmp_path / "run", 2, train__batch_size=10):
+        code, errors = finish(process)
+        assert code == 2
+        assert "train.batch_size = 10 is not divisible by 4 devices" in errors
+
+
+def test_nothing_is_joined_that_was_not_started_together(monkeypatch):
+    for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert launcher() is None
+    # An interactive step of one task.
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert launcher() is None
+    Job().join()
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "16")
+    assert launcher() == "SLURM"
+    Job(distributed=False).join()
+
+
+def test_a_job_of_which_too_little_is_known_is_refused():
+    with pytest.raises(ConfigError, match="--process_id go together"):
+        Job(num_processes=2).join()
+    common = ("--config=configs/synthetic.py", "--workdir=nowhere", "--distributed")
+    done = run_command("experiments.train", *common)
+    assert done.returncode == 2, done.stderr
+    assert "JAX does not find the other processes" in done.stderr
+    assert "give --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
