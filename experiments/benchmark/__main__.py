@@ -7,6 +7,7 @@ Example:
   python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   python -m experiments.benchmark pyramids --models=r3d_50
   python -m experiments.benchmark multigrid --model=r3d_18 --clip=16,112,112
+  python -m experiments.benchmark scale --model=r3d_50 --devices=8 --machine=h100
 """
 
 import importlib
@@ -14,7 +15,7 @@ import sys
 
 from absl import app
 
-PARTS = ("models", "data", "kernels", "methods", "pyramids", "multigrid")
+PARTS = ("models", "data", "kernels", "methods", "pyramids", "multigrid", "scale")
 
 
 def main() -> None:

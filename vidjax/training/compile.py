@@ -39,6 +39,22 @@ def compile_step(
     shardings: Any,
 ) -> Compiled:
     """Compiles the step of a network for its devices; it donates the state it is given."""
+    start = time.monotonic()
+    with compile_cache.Hits() as hits:
+        compiled = lower_step(network, optimizer, state, shardings).compile()
+    seconds = time.monotonic() - start
+    forward = count_cost(network.module, network.clip_shape[:3]).macs
+    macs = 3 * forward * network.config.train.batch_size
+    return Compiled(compiled, seconds, macs, cached=hits.found > 0)
+
+
+def lower_step(
+    network: Network,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    shardings: Any,
+) -> jax.stages.Lowered:
+    """The step as `compile_step` compiles it, before it is compiled."""
     config, mesh = network.config, network.mesh
     step = Step(
         network.module,
@@ -59,10 +75,5 @@ def compile_step(
         name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
         for name, (shape, dtype) in batch_shapes(config.clip, config.augment, size).items()
     }
-    start = time.monotonic()
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
-    with compile_cache.Hits() as hits:
-        compiled = jitted.lower(state, batch).compile()
-    seconds = time.monotonic() - start
-    forward = count_cost(network.module, network.clip_shape[:3]).macs
-    return Compiled(compiled, seconds, 3 * forward * size, cached=hits.found > 0)
+    return jitted.lower(state, batch)

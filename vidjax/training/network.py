@@ -21,7 +21,7 @@ from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
 from vidjax.training.freezing import train_part
 from vidjax.training.optimizer import make_optimizer
-from vidjax.training.state import TrainState, init_state
+from vidjax.training.state import TrainState, init_state, state_like
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,11 @@ class Network:
             ema=self.config.train.ema > 0,
             mesh=self.mesh,
         )
+
+    def state_like(self, optimizer: optax.GradientTransformation) -> Any:
+        """Shapes, dtypes and shardings of the state that `init` makes."""
+        ema, shape = self.config.train.ema > 0, (1, *self.clip_shape)
+        return state_like(self.module, optimizer, shape, ema=ema, mesh=self.mesh)
 
     def probabilities(self, variables: Any, clip: jax.Array) -> jax.Array:
         """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""

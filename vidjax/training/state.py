@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jax.sharding import Mesh
+from jax.sharding import Mesh, Sharding
 
 from vidjax.layers.lowering import force_lowering
 from vidjax.training.sharding import state_shardings
@@ -66,7 +67,41 @@ def init_state(
       ema: keep an average of the parameters.
       mesh: devices.
     """
+    init = _initializer(model, optimizer, clip_shape, ema)
+    like, key = _placed(init, mesh), jax.random.key(seed)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
+    made = jax.jit(init, out_shardings=shardings).lower(key)
+    # It runs once, and a CPU takes minutes to compile it well: each array is drawn by its own code.
+    return made.compile(QUICKLY if jax.default_backend() == "cpu" else None)(key), shardings
 
+
+def state_like(
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    clip_shape: tuple[int, ...],
+    *,
+    ema: bool,
+    mesh: Mesh,
+) -> Tree:
+    """Shapes, dtypes and shardings of what `init_state` makes, on devices that need not be here."""
+    return _placed(_initializer(model, optimizer, clip_shape, ema), mesh)
+
+
+def _placed(init: Callable[[jax.Array], TrainState], mesh: Mesh) -> Tree:
+    shapes = jax.eval_shape(init, jax.random.key(0))
+
+    def place(leaf: jax.ShapeDtypeStruct, where: Sharding) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where)
+
+    return jax.tree.map(place, shapes, state_shardings(shapes, mesh))
+
+
+def _initializer(
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    clip_shape: tuple[int, ...],
+    ema: bool,
+) -> Callable[[jax.Array], TrainState]:
     # The key is an argument, so that all seeds are one program to a cache of compiled ones.
     def init(key: jax.Array) -> TrainState:
         at_init, in_steps = jax.random.split(key)
@@ -83,8 +118,4 @@ def init_state(
             seed=jax.random.key_data(in_steps),
         )
 
-    key = jax.random.key(seed)
-    shardings = state_shardings(jax.eval_shape(init, key), mesh)
-    made = jax.jit(init, out_shardings=shardings).lower(key)
-    # It runs once, and a CPU takes minutes to compile it well: each array is drawn by its own code.
-    return made.compile(QUICKLY if jax.default_backend() == "cpu" else None)(key), shardings
+    return init

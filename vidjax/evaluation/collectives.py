@@ -1,0 +1,139 @@
+"""What devices send one another in a compiled program, read from its text."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
+# Times that an array travels a ring: a sum is scattered, then gathered.
+_ROUNDS = {"all-reduce": 2}
+_BITS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
+_SHAPE = re.compile(r"\b(pred|token|[a-z]+(\d+)\w*)\[([\d,]*)\]")
+_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?[\w.\-]+ = (.*)$")
+_OPERATION = re.compile(rf" ({'|'.join(KINDS)})(-start)?\(")
+_CALLED = re.compile(
+    r"\b(?:calls|to_apply|body|condition|true_computation|false_computation)=%?([\w.\-]+)"
+    r"|(?:branch_computations|called_computations)=\{([^}]*)\}"
+)
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
+
+
+@dataclass(frozen=True)
+class Collective:
+    """An exchange between devices.
+
+    Attributes:
+      kind: one of `KINDS`.
+      size: bytes of the whole array on one device of a group: of what is summed, of what is
+        gathered, of what is summed before it is scattered, of what is exchanged.
+      group: devices that exchange it with one another.
+      times: how often a run of the program does it; once for each turn of a loop.
+    """
+
+    kind: str
+    size: int
+    group: int
+    times: int = 1
+
+    @property
+    def sent(self) -> float:
+        """Bytes that a device sends each time on a ring of its group: the least there can be."""
+        if self.kind == "collective-permute":
+            return self.size
+        return _ROUNDS.get(self.kind, 1) * self.size * (self.group - 1) / self.group
+
+
+def collectives(program: str) -> list[Collective]:
+    """The exchanges of a program in the order of its text.
+
+    Args:
+      program: `compiled.as_text()` of a `jax.stages.Compiled`. A loop whose number of turns XLA
+        does not state counts as one turn.
+    """
+    computations = dict(_computations(program))
+    times = _times(computations)
+    partitions = re.search(r"num_partitions=(\d+)", program)
+    devices = int(partitions[1]) if partitions else 1
+    found = [
+        replace(one, times=times.get(name, 0))
+        for name, lines in computations.items()
+        for line in lines
+        if (one := _read(line, devices)) is not None
+    ]
+    return [one for one in found if one.times and one.group > 1]
+
+
+def _computations(program: str) -> Iterator[tuple[str, list[str]]]:
+    """Names and instructions of a program's functions; the entry's name is empty."""
+    name: str | None = None
+    lines: list[str] = []
+    for line in program.splitlines():
+        head = _COMPUTATION.match(line)
+        if head and not line.startswith(" "):
+            name, lines = "" if head[1] else head[2], []
+        elif line.startswith("}") and name is not None:
+            yield name, lines
+            name = None
+        elif name is not None:
+            lines.append(line)
+
+
+def _times(computations: dict[str, list[str]]) -> dict[str, int]:
+    """How often each function runs in a run of the program."""
+    calls: dict[str, list[tuple[str, int]]] = {}
+    for caller, lines in computations.items():
+        for line in lines:
+            trips = _TRIPS.search(line) if " while(" in line else None
+            for one, several in _CALLED.findall(line):
+                for callee in re.findall(r"[\w.\-]+", one or several):
+                    calls.setdefault(callee, []).append((caller, int(trips[1]) if trips else 1))
+
+    @functools.cache
+    def count(name: str) -> int:
+        if name == "":
+            return 1
+        return sum(turns * count(caller) for caller, turns in calls.get(name, []))
+
+    return {name: count(name) for name in computations}
+
+
+def _read(line: str, devices: int) -> Collective | None:
+    instruction = _INSTRUCTION.match(line)
+    operation = _OPERATION.search(instruction[1]) if instruction else None
+    if instruction is None or operation is None:
+        return None
+    kind, result = operation[1], instruction[1][: operation.start()]
+    sizes = [_bytes(*shape) for shape in _SHAPE.findall(result)]
+    group = _group(line, devices)
+    size = sum(_results(kind, sizes) if operation[2] else sizes)
+    return Collective(kind, size * group if kind == "reduce-scatter" else size, group)
+
+
+def _results(kind: str, sizes: list[int]) -> list[int]:
+    """Of what an exchange that only starts gives, the part that is its result."""
+    if kind == "all-reduce":
+        return sizes
+    if kind == "collective-permute":
+        return sizes[1:2]
+    return sizes[len(sizes) // 2 :]
+
+
+def _bytes(kind: str, bits: str, dimensions: str) -> int:
+    each = _BITS.get(kind, int(bits or 0))
+    return math.ceil(each * math.prod(int(size) for size in dimensions.split(",") if size) / 8)
+
+
+def _group(line: str, devices: int) -> int:
+    """Devices of a group: `{{0,1},{2,3}}`, or `[2,2]<=[4]`, groups by members."""
+    if "source_target_pairs=" in line:
+        return 2
+    if listed := re.search(r"replica_groups=\{\{([\d,]*)\}", line):
+        return len(listed[1].split(","))
+    if counted := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
+        return int(counted[1])
+    return devices
