@@ -1,4 +1,4 @@
-"""A model on paper of what exchanges between devices take: links of two speeds, no latency.
+"""A model on paper of what the bytes of exchanges take: links of two speeds, used fully.
 
 Devices come in islands, a TPU slice or the GPUs of a machine, with fast links inside and a slower
 network between them. A sum over a group of g devices, i of them in each island and k = g / i

@@ -49,6 +49,7 @@ _MACHINE = flags.DEFINE_enum("machine", "v5e", sorted(MACHINES), "whose numbers 
 _LINK = flags.DEFINE_float("link_gbs", None, "GB/s of a device inside an island, instead")
 _NETWORK = flags.DEFINE_float("network_gbs", None, "GB/s of a device between islands, instead")
 _ISLAND = flags.DEFINE_integer("island", None, "devices of an island, instead")
+_LATENCY = flags.DEFINE_float("latency_us", 0.0, "microseconds that each exchange takes besides")
 _STEP = flags.DEFINE_float("step_ms", None, "measured milliseconds of a step on one device")
 _SHARE = flags.DEFINE_float("peak_share", 0.3, "of the peak that a step reaches, if not measured")
 _MOST = flags.DEFINE_integer("most", 1024, "devices to predict up to")
@@ -140,15 +141,17 @@ def _print_exchanges(exchanges: Sequence[Collective], mesh: Mesh) -> None:
 def _print_prediction(
     exchanges: Sequence[Collective], mesh: Mesh, machine: Machine, compute: float
 ) -> None:
+    latency = 1e-6 * _LATENCY.value * sum(one.times for one in exchanges)
     rows, devices = [], 2 * mesh.fsdp if mesh.data > 1 else 2
     while devices <= _MOST.value:
-        messages = seconds(exchanges, mesh, devices, machine)
+        messages = seconds(exchanges, mesh, devices, machine) + latency
         apart, hidden = compute / (compute + messages), compute / max(compute, messages)
         rows.append((str(devices), f"{1e3 * messages:.2f}", f"{apart:.1%}", f"{hidden:.1%}"))
         devices *= 2
     title = (
         f"predicted on paper for {machine.source}; {machine.link:g} GB/s in islands of "
-        f"{machine.island}, {machine.network:g} between; {1e3 * compute:.1f} ms of computing"
+        f"{machine.island}, {machine.network:g} between; {_LATENCY.value:g} us an exchange; "
+        f"{1e3 * compute:.1f} ms of computing"
     )
     columns = ("devices", "ms of messages", "efficiency, none hidden", "all hidden")
     print_table(title, columns, rows)
