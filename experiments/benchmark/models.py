@@ -65,10 +65,11 @@ def _torch_peers(
         print("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
         return {}
     from experiments.benchmark import torch_peer
+    from experiments.peers.listing import network
 
     peers: dict[str, Callable[[], object]] = {}
     for name, last in (("contiguous", False), ("channels_last_3d", True)):
-        peer = torch_peer.network(_MODEL.value, _CLASSES.value, _WIDTH.value, depths)
+        peer = network(_MODEL.value, _CLASSES.value, _WIDTH.value, depths)
         if peer is None:
             print(f"There is no {_MODEL.value} in PyTorch here; it is timed alone.")
             return {}
