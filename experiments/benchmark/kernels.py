@@ -64,15 +64,25 @@ def torch_passes(case: Case) -> Callable[[], object]:
     """The same in PyTorch eager, channels last."""
     import torch
 
+    from experiments.benchmark.torch_peer import as_jax_does, device, wait
+
+    as_jax_does()
+
     batch, *sizes, channels = case.shape
     layout = torch.channels_last_3d
-    x = torch.randn(batch, channels, *sizes).contiguous(memory_format=layout).requires_grad_()
+    x = torch.randn(batch, channels, *sizes, device=device())
+    x = x.contiguous(memory_format=layout).requires_grad_()
     pads = tuple(size // 2 for size in case.kernel)
     module = torch.nn.Conv3d(
         channels, case.features, case.kernel, case.strides, pads, groups=case.groups, bias=False
-    ).to(memory_format=layout)
+    ).to(device(), memory_format=layout)
     cotangent = torch.randn_like(module(x))
-    return lambda: torch.autograd.grad(module(x), (x, module.weight), cotangent)
+
+    def work() -> None:
+        torch.autograd.grad(module(x), (x, module.weight), cotangent)
+        wait()
+
+    return work
 
 
 def main(arguments: Sequence[str]) -> None:

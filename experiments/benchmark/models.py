@@ -1,79 +1,143 @@
-"""The training step of a network, against PyTorch eager and XLA's own convolutions."""
+"""Forward passes and training steps of networks, against PyTorch and XLA's own convolutions."""
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Sequence
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 from absl import flags
 
 import vidjax
-from experiments.benchmark.rounds import print_table, time_in_turns
-from experiments.benchmark.train_step import make_step
-from vidjax.evaluation.cost import count_cost
-from vidjax.layers.lowering import force_lowering
+from experiments.benchmark.case import Case
+from experiments.benchmark.contest import Contest, release
+from experiments.benchmark.machine import Machine, describe, measure, versions
+from experiments.benchmark.measurement import COLUMNS, LEGEND, Measurement
+from experiments.benchmark.models_csv import write_csv
+from experiments.benchmark.models_figure import draw
+from experiments.benchmark.rounds import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
+_MODELS = flags.DEFINE_list("models", [], "several networks instead")
+_BATCH = flags.DEFINE_list("batch", ["4"], "clips a pass; several with commas")
+_CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "frames,height,width; may be given again")
+_PASSES = flags.DEFINE_list("passes", ["train"], "forward, train")
+_DTYPES = flags.DEFINE_list("dtypes", ["float32"], "compute types: float32, bfloat16")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
 _SCAN = flags.DEFINE_bool("scan", False, "compile equal blocks once")
 _CLASSES = flags.DEFINE_integer("classes", 400, "classes")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
+_PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "who is timed beside")
+_COMPILED = flags.DEFINE_bool("compiled", False, "with torch.compile too, which takes minutes")
+_LIMIT = flags.DEFINE_float("compile_seconds", 600, "that torch.compile may take")
 _LAX = flags.DEFINE_bool("lax", False, "also time XLA's own convolutions (slow on a CPU)")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
+_STEPS = flags.DEFINE_integer("steps", 1, "passes between two looks at the clock")
+_OUTPUT = flags.DEFINE_string("output", "", "folder for models.csv and models.png")
+_CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the peers in turns and prints the table."""
+    """Times the peers of each case in turns, prints a table a case and writes all in one.
+
+    A case that fails, for want of memory say, is told of and does not keep the others.
+
+    Raises:
+      ValueError: a flag names what there is not, or the output is there already.
+      SystemExit: a case failed.
+    """
     del arguments
-    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    _check()
+    if _PEER.value == "torch":
+        # Otherwise JAX takes most of an accelerator's memory at once.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    machine = measure(_DTYPES.value)
+    print(f"{describe()}\n{versions()}\n{_rates(machine)}")
+    rows: list[Measurement] = []
+    failures = 0
+    for contest, case in _cases():
+        try:
+            measured = contest.run(case, machine)
+        except (RuntimeError, ValueError) as error:
+            print(f"{case}: {error}", flush=True)
+            failures += 1
+            continue
+        finally:
+            release()
+        rows += measured
+        _report(case, measured, rows)
+    if rows:
+        print(LEGEND)
+        if _OUTPUT.value:
+            draw(Path(_OUTPUT.value) / "models.png", rows, f"{describe()}; {versions()}")
+    if failures:
+        raise SystemExit(f"{failures} cases failed; see above")
+
+
+def _check() -> None:
+    for flag, known in _CHOICES.items():
+        for value in flags.FLAGS[flag].value:
+            if value not in known:
+                raise ValueError(f"--{flag}={value}: of {', '.join(known)}")
+    for name in _names():
+        vidjax.model_card(name)
+    for text in _CLIP.value:
+        _sizes(text)
+    if _OUTPUT.value and (Path(_OUTPUT.value) / "models.csv").exists():
+        raise ValueError(f"--output={_OUTPUT.value} has a models.csv: name a new folder")
+
+
+def _names() -> list[str]:
+    return _MODELS.value or [_MODEL.value]
+
+
+def _sizes(text: str) -> tuple[int, int, int]:
+    parts = text.replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        raise ValueError(f"--clip={text}: frames,height,width, such as 8,64,64")
+    frames, height, width = map(int, parts)
+    return frames, height, width
+
+
+def _cases() -> Iterator[tuple[Contest, Case]]:
+    options = _options()
+    suffix = "".join(f" {name}={value}" for name, value in options.items())
+    clips = [_sizes(text) for text in _CLIP.value]
+    batches = map(int, _BATCH.value)
+    grid = itertools.product(_names(), _DTYPES.value, clips, batches, _PASSES.value)
+    for name, dtype, clip, batch, task in grid:
+        contest = Contest(
+            name,
+            _CLASSES.value,
+            options,
+            rounds=_ROUNDS.value,
+            steps=_STEPS.value,
+            torch=_PEER.value == "torch",
+            compile_limit=_LIMIT.value if _COMPILED.value else None,
+            lax=_LAX.value,
+        )
+        yield contest, Case(f"{name}{suffix}", task, dtype, batch, clip)
+
+
+def _options() -> dict[str, Any]:
     depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
     given = {"width": _WIDTH.value, "depths": depths, "scan": _SCAN.value or None}
-    options = {name: value for name, value in given.items() if value is not None}
-    model = vidjax.create_model(
-        _MODEL.value, num_classes=_CLASSES.value, dtype=jnp.dtype(_DTYPE.value), **options
-    )
-    peers: dict[str, Callable[[], object]] = {}
-    peers["vidjax"] = own = make_step(model, shape)
-    if _LAX.value:
-        with force_lowering("lax"):
-            peers["XLA's own convolutions"] = make_step(model, shape)
-    peers |= _torch_peers(shape, depths)
-    times = time_in_turns(peers, _ROUNDS.value)
-    macs = 3 * count_cost(model, shape).macs
-    best = min((ms for name, ms in times.items() if "torch" in name), default=None)
-    rows = [
-        (name, f"{ms:.0f}", f"{ms / best:.2f}" if best else "-", f"{2e-6 * macs / ms:.0f}")
-        for name, ms in times.items()
-    ]
-    sizes = "".join(f", {name} {value}" for name, value in options.items())
-    title = (
-        f"{_MODEL.value}{sizes}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, "
-        f"{jax.default_backend()}; compiled in {own.seconds:.1f} s"
-    )
-    print_table(title, ("train step", "ms", "of torch's best", "GFLOP/s"), rows)
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def _torch_peers(
-    shape: tuple[int, ...], depths: tuple[int, ...] | None
-) -> dict[str, Callable[[], object]]:
-    if not importlib.util.find_spec("torch"):
-        print("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
-        return {}
-    from experiments.benchmark import torch_peer
-    from experiments.peers.listing import network
+def _rates(machine: Machine) -> str:
+    matmul = [f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in machine.matmul.items()]
+    return f"matrix products {', '.join(matmul)}; copies {machine.copies / 1e9:.1f} GB/s"
 
-    peers: dict[str, Callable[[], object]] = {}
-    for name, last in (("contiguous", False), ("channels_last_3d", True)):
-        peer = network(_MODEL.value, _CLASSES.value, _WIDTH.value, depths)
-        if peer is None:
-            print(f"There is no {_MODEL.value} in PyTorch here; it is timed alone.")
-            return {}
-        peers[f"torch eager {name}"] = torch_peer.train_step(
-            peer, shape, _CLASSES.value, channels_last=last
-        )
-    return peers
+
+def _report(case: Case, measured: Sequence[Measurement], rows: Sequence[Measurement]) -> None:
+    macs = measured[0].macs_per_clip / 1e9
+    title = f"{case}, {jax.default_backend()}: {macs:.3g} G multiply-adds a clip forward"
+    print_table(title, COLUMNS, [row.cells() for row in measured])
+    if _OUTPUT.value:
+        folder = Path(_OUTPUT.value)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(folder / "models.csv", rows)

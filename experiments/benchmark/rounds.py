@@ -12,8 +12,8 @@ from rich.table import Table
 Work = Callable[[], object]
 
 
-def time_in_turns(peers: Mapping[str, Work], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each peer over so many rounds, after one that is not counted."""
+def all_times(peers: Mapping[str, Work], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each peer in each of so many rounds, after one that is not counted."""
     times: dict[str, list[float]] = {name: [] for name in peers}
     for turn in range(rounds + 1):
         for name, work in peers.items():
@@ -21,7 +21,20 @@ def time_in_turns(peers: Mapping[str, Work], rounds: int) -> dict[str, float]:
             work()
             if turn:
                 times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
+
+
+def time_in_turns(peers: Mapping[str, Work], rounds: int) -> dict[str, float]:
+    """The medians of `all_times`."""
+    return {name: statistics.median(each) for name, each in all_times(peers, rounds).items()}
+
+
+def half_spread(values: Sequence[float]) -> float | None:
+    """Half of the interquartile range; None of fewer than three values."""
+    if len(values) < 3:
+        return None
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / 2
 
 
 def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -1,0 +1,144 @@
+"""A network's pass by all who can do it, timed in turns."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import vidjax
+from experiments.benchmark.case import Case
+from experiments.benchmark.demand import count_demand
+from experiments.benchmark.forward_pass import make_forward
+from experiments.benchmark.machine import Machine
+from experiments.benchmark.measurement import Entry, Measurement, measurements
+from experiments.benchmark.rounds import Work, all_times
+from experiments.benchmark.train_step import make_step
+from vidjax.layers.lowering import force_lowering
+
+PASSES = {"forward": make_forward, "train": make_step}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Who takes part, and how long.
+
+    Attributes:
+      name: of the network, as in `vidjax.list_models()`.
+      classes: number of logits.
+      options: of the network, as `vidjax.create_model` takes them.
+      rounds: repeats to take the median of.
+      steps: passes between two looks at the clock.
+      torch: PyTorch takes part, where it is installed and has the network.
+      compile_limit: seconds that `torch.compile` may take; None is without it.
+      lax: XLA's own convolutions take part.
+      say: where lines go about who does not take part.
+    """
+
+    name: str
+    classes: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    rounds: int = 5
+    steps: int = 1
+    torch: bool = True
+    compile_limit: float | None = None
+    lax: bool = False
+    say: Callable[[str], None] = print
+
+    def run(self, case: Case, machine: Machine) -> list[Measurement]:
+        """Compiles all who take part, times them in turns, and makes the rows."""
+        model = vidjax.create_model(
+            self.name, num_classes=self.classes, dtype=jnp.dtype(case.dtype), **self.options
+        )
+        before = _device_peak()
+        own = PASSES[case.task](model, case.shape, self.steps)
+        own()
+        after = _device_peak()
+        peers: dict[str, Work] = {"vidjax": own}
+        raised = after if after and after > (before or 0) else None
+        entries = {"vidjax": Entry(own.seconds, own.memory, raised)}
+        if self.lax:
+            with force_lowering("lax"):
+                other = PASSES[case.task](model, case.shape, self.steps)
+            peers["XLA's own"], entries["XLA's own"] = other, Entry(other.seconds, other.memory)
+        if self.torch:
+            self._add_torch(case, peers, entries)
+        times = all_times(peers, self.rounds)
+        times = {name: [ms / self.steps for ms in each] for name, each in times.items()}
+        return measurements(case, times, entries, count_demand(model, case.shape), machine)
+
+    def _add_torch(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
+        if not importlib.util.find_spec("torch"):
+            self.say("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
+            return
+        from experiments.benchmark import torch_peer
+
+        torch_peer.as_jax_does()
+        if self._torch_network() is None:
+            self.say(f"There is no {self.name} in PyTorch here; it is timed alone.")
+            return
+        for name, layout in torch_peer.LAYOUTS.items():
+            work = self._torch_pass(case, self._torch_network(), layout)
+            work()
+            peers[name], entries[name] = work, Entry(memory=torch_peer.peak_memory(work))
+        if self.compile_limit is not None:
+            self._add_compiled(case, peers, entries)
+
+    def _add_compiled(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
+        import torch
+
+        from experiments.benchmark import torch_peer
+
+        name = "torch compiled"
+        layout = torch.channels_last_3d
+        work = self._torch_pass(case, torch.compile(self._torch_network()), layout)
+        try:
+            seconds = torch_peer.first_call(work, self.compile_limit or 0)
+        # Whatever its compiler stumbles over, the others are worth timing.
+        except (Exception, torch_peer.TooLong) as error:
+            self.say(f"{name}: {type(error).__name__}: {_first_line(error)}; left out")
+            return
+        peers[name] = work
+        entries[name] = Entry(seconds, torch_peer.peak_memory(work))
+
+    def _torch_network(self) -> Any:
+        from experiments.peers.listing import network
+
+        sizes = {key: self.options.get(key) for key in ("width", "depths")}
+        return network(self.name, self.classes, **sizes)
+
+    def _torch_pass(self, case: Case, peer: Any, layout: Any) -> Work:
+        from experiments.benchmark import torch_peer
+
+        return torch_peer.make_pass(
+            peer,
+            case.shape,
+            self.classes,
+            train=case.task == "train",
+            dtype=case.dtype,
+            layout=layout,
+            steps=self.steps,
+        )
+
+
+def release() -> None:
+    """Gives accelerator memory of a contest that is over back to the others."""
+    gc.collect()
+    if importlib.util.find_spec("torch"):
+        import torch
+
+        torch.cuda.empty_cache()
+
+
+def _device_peak() -> int | None:
+    stats = jax.devices()[0].memory_stats()
+    return stats.get("peak_bytes_in_use") if stats else None
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no word why"])[0]

@@ -1,0 +1,107 @@
+"""What this machine can do at best, measured: matrix products and moving memory."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+from experiments.benchmark.rounds import all_times, print_table
+from experiments.reproduce.machine import hardware
+
+_ROUNDS = flags.DEFINE_integer("machine_rounds", 5, "repeats of measuring the machine itself")
+_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The best of what was measured.
+
+    Attributes:
+      matmul: FLOP/s of square matrix products, by the name of their type.
+      copies: bytes/s of reading one array and writing another, both counted.
+    """
+
+    matmul: Mapping[str, float]
+    copies: float
+
+
+def measure(dtypes: Sequence[str]) -> Machine:
+    """Measures the matrix products of these types, and copies."""
+    rounds = _ROUNDS.value
+    matmul = {dtype: max(matmul_rates(dtype, rounds).values()) for dtype in dtypes}
+    return Machine(matmul, max(copy_rates(rounds).values()))
+
+
+def matmul_rates(dtype: str, rounds: int) -> dict[int, float]:
+    """FLOP/s of the product of two square matrices, by their size; medians of rounds."""
+    sizes = (512, 1024, 2048) if jax.default_backend() == "cpu" else (2048, 4096, 8192, 16384)
+    return {size: _matmul_rate(size, dtype, rounds) for size in sizes}
+
+
+def _matmul_rate(size: int, dtype: str, rounds: int) -> float:
+    keys = jax.random.split(jax.random.key(0))
+    left, right = (jax.random.normal(key, (size, size), jnp.dtype(dtype)) for key in keys)
+    return 2 * size**3 / _seconds(lambda: jnp.matmul(left, right), rounds, calls=10)
+
+
+def copy_rates(rounds: int) -> dict[str, float]:
+    """Bytes/s of two ways to fill an array from another far larger than any cache."""
+    length = 2**26 if jax.default_backend() == "cpu" else 2**28
+    source = jax.random.normal(jax.random.key(0), (length,))
+    ways = {"copy": jax.jit(jnp.copy), "negative": jax.jit(jnp.negative)}
+    moved = 2 * source.nbytes
+    return {
+        name: moved / _seconds(partial(way, source), rounds, calls=3) for name, way in ways.items()
+    }
+
+
+def _seconds(call: Callable[[], jax.Array], rounds: int, calls: int) -> float:
+    """Median seconds of a call; several follow each other without waiting."""
+
+    def work() -> None:
+        for _ in range(calls):
+            result = call()
+        result.block_until_ready()
+
+    return statistics.median(all_times({"": work}, rounds)[""]) / 1e3 / calls
+
+
+def describe() -> str:
+    """The hardware, and the platform that JAX runs on."""
+    if jax.default_backend() == "cpu":
+        return hardware()
+    platform_version = " ".join(str(jax.devices()[0].client.platform_version).split())
+    return f"{hardware()}; {jax.default_backend()}, {platform_version}"
+
+
+def versions() -> str:
+    """Python and the libraries that matter to speed, where they are installed."""
+    found = [f"Python {platform.python_version()}"]
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints what the machine is and what it can do."""
+    del arguments
+    rounds = _ROUNDS.value
+    print(f"{describe()}\n{versions()}")
+    rows = [
+        (f"{dtype} matrices of {size}x{size}", f"{rate / 1e9:.0f} GFLOP/s")
+        for dtype in ("float32", "bfloat16")
+        for size, rate in matmul_rates(dtype, rounds).items()
+    ]
+    rows += [(name, f"{rate / 1e9:.1f} GB/s") for name, rate in copy_rates(rounds).items()]
+    print_table(f"medians of {rounds} repeats", ("what", "rate"), rows)

@@ -1,0 +1,128 @@
+"""What was measured of a network's pass, as a row of tables and files."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.benchmark.case import Case
+from experiments.benchmark.demand import TRAINING, Demand
+from experiments.benchmark.machine import Machine
+from experiments.benchmark.rounds import half_spread
+
+COLUMNS = (
+    "", "ms", "±", "clips/s", "of torch", "GFLOP/s", "of matmul", "of copies", "MiB", "compile s",
+)  # fmt: skip
+LEGEND = (
+    "ms: the median of the repeats; ±: half of their interquartile range. of torch: the time as a "
+    "share of PyTorch's best. of matmul: FLOP/s as a share of this machine's own best square "
+    "matrix product in the same type. of copies: bytes/s of what convolutions and matrix products "
+    "read and write, as a share of this machine's own best copy. A training step counts three "
+    "times the multiply-adds and bytes of a forward pass. MiB: arguments, results and scratch as "
+    "XLA plans them; of PyTorch what its allocator held at most on an accelerator."
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a peer beside its times.
+
+    Attributes:
+      compile_seconds: of compiling; None where nothing is compiled.
+      memory: bytes that the program is planned or was seen to hold; None where nobody counts.
+      device_peak: bytes that the accelerator held at most, where this pass raised it.
+    """
+
+    compile_seconds: float | None = None
+    memory: int | None = None
+    device_peak: int | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A row; fields are the columns of `models.csv`. Rates are in 1/s, memory in bytes."""
+
+    network: str
+    task: str
+    dtype: str
+    batch: int
+    clip: str
+    peer: str
+    repeats: int
+    ms: float
+    half_iqr_ms: float | None
+    clips_per_second: float
+    of_torch: float | None
+    macs_per_clip: int
+    flops_per_second: float
+    of_matmul: float
+    of_copies: float
+    compile_seconds: float | None
+    memory: int | None
+    device_peak: int | None
+
+    def cells(self) -> tuple[str, ...]:
+        """The row under `COLUMNS`."""
+        return (
+            self.peer,
+            f"{self.ms:.0f}" if self.ms >= 100 else f"{self.ms:.3g}",
+            _shown(self.half_iqr_ms, "{:.2g}"),
+            f"{self.clips_per_second:.3g}",
+            _shown(self.of_torch, "{:.2f}"),
+            f"{self.flops_per_second / 1e9:.0f}",
+            f"{self.of_matmul:.1%}",
+            f"{self.of_copies:.1%}",
+            _shown(None if self.memory is None else self.memory / 2**20, "{:.0f}"),
+            _shown(self.compile_seconds, "{:.1f}"),
+        )
+
+
+def measurements(
+    case: Case,
+    times: dict[str, list[float]],
+    entries: dict[str, Entry],
+    demand: Demand,
+    machine: Machine,
+) -> list[Measurement]:
+    """The rows of a case.
+
+    Args:
+      case: what was done.
+      times: milliseconds of each peer's repeats.
+      entries: what else is known of each.
+      demand: of a forward pass of the batch.
+      machine: what shares are of.
+    """
+    medians = {peer: statistics.median(each) for peer, each in times.items()}
+    best = min((ms for peer, ms in medians.items() if peer.startswith("torch")), default=None)
+    share = TRAINING if case.task == "train" else 1
+    rows = []
+    for peer, ms in medians.items():
+        flops = 2 * share * demand.macs / ms * 1e3
+        rows.append(
+            Measurement(
+                **_labels(case),
+                peer=peer,
+                repeats=len(times[peer]),
+                ms=ms,
+                half_iqr_ms=half_spread(times[peer]),
+                clips_per_second=1e3 * case.batch / ms,
+                of_torch=ms / best if best else None,
+                macs_per_clip=demand.macs // case.batch,
+                flops_per_second=flops,
+                of_matmul=flops / machine.matmul[case.dtype],
+                of_copies=share * demand.traffic / ms * 1e3 / machine.copies,
+                **dataclasses.asdict(entries[peer]),
+            )
+        )
+    return rows
+
+
+def _labels(case: Case) -> dict[str, Any]:
+    return dataclasses.asdict(case) | {"clip": "x".join(map(str, case.clip))}
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else form.format(value)

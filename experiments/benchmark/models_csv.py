@@ -1,0 +1,40 @@
+"""The file `models.csv`: a row a measurement."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmark.measurement import Measurement
+
+
+def write_csv(file: Path, rows: Sequence[Measurement]) -> None:
+    """Writes all rows, over what the same run wrote before."""
+    names = [field.name for field in dataclasses.fields(Measurement)]
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, names)
+        writer.writeheader()
+        writer.writerows(map(dataclasses.asdict, rows))
+
+
+def read_csv(file: Path) -> list[Measurement]:
+    """What `write_csv` wrote."""
+    with file.open(newline="") as stream:
+        return [_parsed(row) for row in csv.DictReader(stream)]
+
+
+def _parsed(row: dict[str, str]) -> Measurement:
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(Measurement):
+        kind = str(field.type).partition(" ")[0]
+        text = row[field.name]
+        values[field.name] = {"int": int, "float": float, "str": str}[kind](text) if text else None
+    return Measurement(**values)
+
+
+def joined(files: Iterable[Path]) -> list[Measurement]:
+    """The rows of several files, one after the other."""
+    return [row for file in files for row in read_csv(file)]

@@ -1,0 +1,56 @@
+"""Clips a second of networks and their peers, and what share of the machine they use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmark.measurement import Measurement
+
+_MARKS = ("o", "s", "^", "D", "v")
+
+
+def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
+    """Draws a line a case: clips/s left, share of the best matrix product right.
+
+    Args:
+      file: PNG to write.
+      rows: of any cases and peers.
+      title: above all.
+    """
+    from matplotlib.figure import Figure
+
+    cases = list(dict.fromkeys(map(_case, rows)))
+    figure = Figure(figsize=(11, 1.8 + 0.32 * len(cases)), layout="constrained")
+    speed, share = figure.subplots(1, 2, sharey=True)
+    for index, peer in enumerate(dict.fromkeys(row.peer for row in rows)):
+        own = [row for row in rows if row.peer == peer]
+        places = [cases.index(_case(row)) for row in own]
+        style = {"fmt": _MARKS[index % len(_MARKS)], "label": peer, "alpha": 0.8}
+        speeds = [row.clips_per_second for row in own]
+        speed.errorbar(speeds, places, xerr=list(map(_spread, own)), capsize=3, **style)
+        share.errorbar([100 * row.of_matmul for row in own], places, **style)
+    speed.set_xscale("log")
+    speed.set_xlabel("clips/s, ± half of the interquartile range")
+    share.set_xlabel("FLOP/s, % of this machine's best matrix product")
+    _lines(speed, cases)
+    share.set_xlim(left=0)
+    share.grid(axis="x", alpha=0.3)
+    figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    figure.suptitle(title, fontsize="small", wrap=True)
+    figure.savefig(file, dpi=110)
+
+
+def _case(row: Measurement) -> str:
+    return f"{row.network}, {row.task}, {row.dtype}, {row.batch} x {row.clip}"
+
+
+def _spread(row: Measurement) -> float:
+    return row.clips_per_second * (row.half_iqr_ms or 0) / row.ms
+
+
+def _lines(axes: Any, cases: Sequence[str]) -> None:
+    axes.set_yticks(range(len(cases)), cases)
+    axes.set_ylim(len(cases) - 0.5, -0.5)
+    axes.grid(axis="x", alpha=0.3)
