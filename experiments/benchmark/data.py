@@ -17,7 +17,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from absl import flags, logging
+from absl import flags
 
 import vidjax
 from experiments.benchmark.rounds import print_table
@@ -59,7 +59,6 @@ class Peer:
 def main(arguments: Sequence[str]) -> None:
     """Times the peers in turns and prints the tables."""
     del arguments
-    logging.set_verbosity(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch:
         files = _files(Path(scratch))
         hours = sum(_length(file) for file in files) / 3600

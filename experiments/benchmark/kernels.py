@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from absl import flags
 
+from experiments.benchmark.machine import leave_memory_to_others
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
 
@@ -88,6 +89,7 @@ def torch_passes(case: Case) -> Callable[[], object]:
 def main(arguments: Sequence[str]) -> None:
     """Times each case in turns and prints the table."""
     del arguments
+    leave_memory_to_others()
     rows = []
     for case in CASES:
         if _ONLY.value not in case.name:

@@ -16,12 +16,13 @@ COLUMNS = (
     "", "ms", "±", "clips/s", "of torch", "GFLOP/s", "of matmul", "of copies", "MiB", "compile s",
 )  # fmt: skip
 LEGEND = (
-    "ms: the median of the repeats; ±: half of their interquartile range. of torch: the time as a "
-    "share of PyTorch's best. of matmul: FLOP/s as a share of this machine's own best square "
-    "matrix product in the same type. of copies: bytes/s of what convolutions and matrix products "
-    "read and write, as a share of this machine's own best copy. A training step counts three "
-    "times the multiply-adds and bytes of a forward pass. MiB: arguments, results and scratch as "
-    "XLA plans them; of PyTorch what its allocator held at most on an accelerator."
+    "GMAC: 1e9 multiply-adds of a forward pass. ms: the median of the repeats; ±: half of their "
+    "interquartile range. of torch: the time as a share of PyTorch's best. of matmul: FLOP/s as a "
+    "share of this machine's own best square matrix product in the same type. of copies: bytes/s "
+    "of what convolutions and matrix products read and write, as a share of this machine's own "
+    "best pass over memory. A training step counts three times the multiply-adds and bytes of a "
+    "forward pass. MiB: arguments, results and scratch as XLA plans them; of PyTorch what its "
+    "allocator held at most on an accelerator."
 )
 
 

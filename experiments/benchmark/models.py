@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,13 @@ from absl import flags
 import vidjax
 from experiments.benchmark.case import Case
 from experiments.benchmark.contest import Contest, release
-from experiments.benchmark.machine import Machine, describe, measure, versions
+from experiments.benchmark.machine import (
+    Machine,
+    describe,
+    leave_memory_to_others,
+    measure,
+    versions,
+)
 from experiments.benchmark.measurement import COLUMNS, LEGEND, Measurement
 from experiments.benchmark.models_csv import write_csv
 from experiments.benchmark.models_figure import draw
@@ -52,8 +57,7 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     _check()
     if _PEER.value == "torch":
-        # Otherwise JAX takes most of an accelerator's memory at once.
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        leave_memory_to_others()
     machine = measure(_DTYPES.value)
     print(f"{describe()}\n{versions()}\n{_rates(machine)}")
     rows: list[Measurement] = []
@@ -135,7 +139,7 @@ def _rates(machine: Machine) -> str:
 
 def _report(case: Case, measured: Sequence[Measurement], rows: Sequence[Measurement]) -> None:
     macs = measured[0].macs_per_clip / 1e9
-    title = f"{case}, {jax.default_backend()}: {macs:.3g} G multiply-adds a clip forward"
+    title = f"{case}, {jax.default_backend()}: {macs:.3g} GMAC a clip"
     print_table(title, COLUMNS, [row.cells() for row in measured])
     if _OUTPUT.value:
         folder = Path(_OUTPUT.value)

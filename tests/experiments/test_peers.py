@@ -1,9 +1,12 @@
+import time
+
 import pytest
 
 import vidjax
 
 torch = pytest.importorskip("torch", reason="the peers are PyTorch's: pip install -e '.[torch]'")
 
+from experiments.benchmark import torch_peer  # noqa: E402
 from experiments.peers.listing import PEERS, network  # noqa: E402
 
 
@@ -24,3 +27,20 @@ def test_a_peer_has_our_parameters_and_multiply_adds(name):
 
 def test_without_a_peer_there_is_none():
     assert network("mtnet_m", 400) is None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_step_trains_and_a_forward_pass_changes_nothing(dtype):
+    peer = network("r3d_18", 3, width=4, depths=(0, 0, 0, 1))
+    weights = [weight.detach().clone() for weight in peer.parameters()]
+    settings = {"dtype": dtype, "layout": torch.channels_last_3d}
+    torch_peer.make_pass(peer, (2, 2, 16, 16, 3), 3, train=False, **settings)()
+    assert all(map(torch.equal, weights, peer.parameters()))
+    torch_peer.make_pass(peer, (2, 2, 16, 16, 3), 3, train=True, **settings)()
+    assert not any(map(torch.equal, weights, peer.parameters()))
+    assert all(weight.dtype == torch.float32 for weight in peer.parameters())
+
+
+def test_compiling_that_takes_too_long_is_ended():
+    with pytest.raises(torch_peer.TooLong, match=r"more than 0\.05 s"):
+        torch_peer.first_call(lambda: time.sleep(30), 0.05)
