@@ -1,21 +1,36 @@
 """Measures speed against named peers; the first argument says of what.
 
 Example:
-  python -m experiments.benchmark models --model=r3d_18 --batch=4 --clip=8,64,64
+  python -m experiments.benchmark models --models=r3d_18,x3d_s --passes=forward,train
   python -m experiments.benchmark data
   python -m experiments.benchmark kernels --only=channel-wise
   python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   python -m experiments.benchmark pyramids --models=r3d_50
   python -m experiments.benchmark multigrid --model=r3d_18 --clip=16,112,112
   python -m experiments.benchmark scale --model=r3d_50 --devices=8 --machine=h100
+  python -m experiments.benchmark machine
+  python -m experiments.benchmark profile --model=r3d_18
+  python -m experiments.benchmark accelerator --output=runs/speed
 """
 
 import importlib
 import sys
+from collections.abc import Callable, Sequence
 
-from absl import app
+from absl import app, logging
 
-PARTS = ("models", "data", "kernels", "methods", "pyramids", "multigrid", "scale")
+PARTS = (
+    "models",
+    "data",
+    "kernels",
+    "methods",
+    "pyramids",
+    "multigrid",
+    "scale",
+    "machine",
+    "profile",
+    "accelerator",
+)
 
 
 def main() -> None:
@@ -26,7 +41,13 @@ def main() -> None:
         sys.exit(0 if part in ("--help", "-h", "help") else 2)
     module = importlib.import_module(f"experiments.benchmark.{part}")
     del sys.argv[1]
-    app.run(module.main)
+    app.run(lambda arguments: _quietly(module.main, arguments))
+
+
+def _quietly(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> None:
+    """Without JAX's notes on accelerators that are not there."""
+    logging.set_verbosity(logging.ERROR)
+    main(arguments)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,38 @@
+import csv
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from experiments.benchmark.rounds import time_in_turns
+import vidjax
+from experiments.benchmark.accelerator_jobs import NETWORKS, PARTS, jobs
+from experiments.benchmark.demand import count_demand
+from experiments.benchmark.rounds import half_spread, time_in_turns
+from tests.commands import run_command
+from vidjax.evaluation.cost import count_cost
+from vidjax.layers.conv import Conv
 
 ROOT = Path(__file__).parents[2]
 
 
-def call(*arguments):
+def call(*arguments, **environment):
     command = [sys.executable, "-m", "experiments.benchmark", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path):
+    """A path on which TensorFlow and TFDS cannot be imported."""
+    for name in ("tensorflow", "tensorflow_datasets"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('a machine without it')")
+    return str(tmp_path)
 
 
 def test_peers_take_turns_and_the_first_turn_does_not_count():
@@ -22,12 +42,75 @@ def test_peers_take_turns_and_the_first_turn_does_not_count():
     assert times.keys() == {"a", "b"}
 
 
-def test_models_prints_a_row_a_peer():
-    done = call("models", "--width=4", "--batch=2", "--clip=2,16,16", "--classes=3", "--rounds=1")
+def test_half_the_spread_is_of_the_quartiles():
+    values = np.random.default_rng(0).exponential(size=9)
+    low, high = np.percentile(values, [25, 75])
+    assert half_spread(list(values)) == pytest.approx((high - low) / 2)
+    assert half_spread([1.0, 2.0]) is None
+
+
+def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow):
+    output = tmp_path / "new"
+    done = call(
+        "models", "--width=4", "--depths=0,0,0,1", "--batch=2", "--clip=2,16,16", "--classes=3",
+        "--rounds=1", "--passes=forward,train", "--machine_rounds=1", f"--output={output}",
+        PYTHONPATH=without_tensorflow,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (row,) = re.findall(r"vidjax +│ +(\d+) │", done.stdout)
-    assert int(row) > 0
-    assert "compiled" in done.stdout
+    assert len(re.findall(r"vidjax +│ +[\d.]+ │", done.stdout)) == 2
+    with (output / "models.csv").open() as stream:
+        rows = [row for row in csv.DictReader(stream) if row["peer"] == "vidjax"]
+    model = vidjax.create_model("r3d_18", num_classes=3, width=4, depths=(0, 0, 0, 1))
+    cost = count_cost(model, (2, 16, 16))
+    macs, params = cost.macs, cost.params
+    assert [row["task"] for row in rows] == ["forward", "train"]
+    for row, share in zip(rows, (1, 3), strict=True):
+        assert float(row["clips_per_second"]) == pytest.approx(2e3 / float(row["ms"]))
+        assert int(row["macs_per_clip"]) == macs
+        flops = 2 * share * macs * float(row["clips_per_second"])
+        assert float(row["flops_per_second"]) == pytest.approx(flops)
+        assert int(row["memory"]) > 4 * min(share, 2) * params
+    assert (output / "models.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--passes=backward"], "--passes=backward: of forward, train"),
+        (["--dtypes=float64"], "--dtypes=float64: of float32, bfloat16"),
+        (["--clip=8,64"], "--clip=8,64: frames,height,width"),
+        (["--models=r3d_18,r3d_19"], "'r3d_19' is unknown"),
+    ],
+)
+def test_models_refuses_what_there_is_not(flags, said):
+    done = run_command("experiments.benchmark", "models", *flags)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_models_overwrites_nothing(tmp_path):
+    (tmp_path / "models.csv").write_text("mine")
+    done = run_command("experiments.benchmark", "models", f"--output={tmp_path}")
+    assert "name a new folder" in done.stderr
+    assert (tmp_path / "models.csv").read_text() == "mine"
+
+
+class _Only(nn.Module):
+    """A network of one layer."""
+
+    layer: nn.Module
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return self.layer(x.astype(jnp.bfloat16))
+
+
+def test_demand_counts_each_array_of_a_product_once():
+    conv = Conv(5, (3, 3, 3), dtype=jnp.bfloat16)
+    demand = count_demand(_Only(conv), (2, 4, 8, 8, 3))
+    pixels = 2 * 4 * 8 * 8
+    assert demand.macs == pixels * 27 * 3 * 5
+    assert demand.traffic == 2 * (pixels * 3 + 27 * 3 * 5 + pixels * 5)
 
 
 def test_methods_prints_what_each_adds_to_the_step_without():
@@ -71,3 +154,38 @@ def test_multigrid_prints_what_an_epoch_comes_to():
     # 20,000 videos one by one, or 5.75 on average.
     assert re.search(r"none +│ +20000 │", done.stdout)
     assert re.search(r"both +│ +3478 │", done.stdout)
+
+
+def test_the_accelerators_jobs_are_of_networks_and_flags_that_there_are(tmp_path):
+    assert set(NETWORKS) <= set(vidjax.list_models())
+    one_a_part = {job.arguments[0]: job for job in jobs(tmp_path, list(PARTS), [])}
+    assert one_a_part.keys() == PARTS.keys()
+    for job in one_a_part.values():
+        done = run_command("experiments.benchmark", *job.arguments, "--only_check_args")
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_failed_job_is_in_the_report_beside_the_others(tmp_path, without_tensorflow):
+    output = tmp_path / "new"
+    done = call(
+        "accelerator", "--tiny", "--parts=kernels,machine", "--job_seconds=0.01",
+        f"--output={output}",
+    )  # fmt: skip
+    assert done.returncode == 1
+    report = (output / "report.md").read_text()
+    assert re.search(r"## kernels\n\n`.*kernels .*`: ended after 0.01 s", report)
+    assert re.search(r"## machine\n\n`.*machine .*`: ended after 0.01 s", report)
+    assert "failed: kernels, machine" in done.stderr
+
+
+@pytest.mark.slow
+def test_all_is_measured_on_a_machine_without_tensorflow(tmp_path, without_tensorflow):
+    output = tmp_path / "new"
+    done = call("accelerator", "--tiny", f"--output={output}", PYTHONPATH=without_tensorflow)
+    assert done.returncode == 0, done.stderr
+    report = (output / "report.md").read_text()
+    assert report.count(": exit 0") == len(PARTS)
+    assert re.search(r"\| r3d_18 width=4 \| forward \| float32 \| 2 x 2x16x16 \| vidjax", report)
+    assert "The three largest costs: " in report
+    assert (output / "models.csv").is_file()
+    assert (output / "models.png").is_file()

@@ -1,0 +1,107 @@
+"""All that is to be measured on an accelerator, by one command.
+
+Each job is a process of its own, so that one that fails, or takes the device's memory, does not
+lose the others. Neither TensorFlow nor TFDS is needed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from absl import flags
+
+from experiments.benchmark import models_markdown
+from experiments.benchmark.accelerator_jobs import PARTS, Job, jobs
+from experiments.benchmark.measurement import LEGEND
+from experiments.benchmark.models_csv import joined, write_csv
+from experiments.benchmark.models_figure import draw
+
+_OUTPUT = flags.DEFINE_string("output", "", "new folder for report.md and all that it names")
+_TINY = flags.DEFINE_bool("tiny", False, "small networks and clips, to see that all of it runs")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), "which")
+_NETWORKS = flags.DEFINE_list("networks", [], "of the table of networks; all if not given")
+_SECONDS = flags.DEFINE_float("job_seconds", 3600, "after which a job is ended")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job that has ended.
+
+    Attributes:
+      job: which.
+      ending: exit status, or that it took too long.
+      seconds: it took.
+      text: what it printed.
+    """
+
+    job: Job
+    ending: str
+    seconds: float
+    text: str
+
+    def __str__(self) -> str:
+        """A section of the report."""
+        head = f"## {self.job.name}\n\n`{self.job.command}`: {self.ending}, {self.seconds:.0f} s"
+        return f"{head}\n\n```text\n{self.text.rstrip()}\n```\n"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Runs the jobs one after the other; the report is written anew after each.
+
+    Raises:
+      ValueError: the output is not named or not new, or a part or network is unknown.
+      SystemExit: a job failed.
+    """
+    del arguments
+    if not _OUTPUT.value or Path(_OUTPUT.value).exists():
+        raise ValueError(f"--output={_OUTPUT.value}: name a new folder")
+    folder = Path(_OUTPUT.value)
+    chosen = jobs(folder, _PARTS.value, _NETWORKS.value, tiny=_TINY.value)
+    folder.mkdir(parents=True)
+    done: list[Done] = []
+    for job in chosen:
+        print(job.command, flush=True)
+        done.append(_run(job, _SECONDS.value))
+        print(f"{done[-1].text}\n{job.name}: {done[-1].ending}\n", flush=True)
+        _report(folder, done)
+    failed = [each.job.name for each in done if each.ending != "exit 0"]
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}; see {folder / 'report.md'}")
+
+
+def _run(job: Job, limit: float) -> Done:
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "experiments.benchmark", *job.arguments]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    if job.flags:
+        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {job.flags}".strip()
+    # A pipe that a killed job's own children keep open would be waited for: a file is not.
+    log = job.folder / f"{job.name.replace(' ', '_')}.txt"
+    with log.open("w") as stream:
+        try:
+            code = subprocess.run(
+                command, stdout=stream, stderr=subprocess.STDOUT, env=environment, timeout=limit
+            ).returncode
+            ending = f"exit {code}"
+        except subprocess.TimeoutExpired:
+            ending = f"ended after {limit:g} s"
+    text = log.read_text(errors="replace")
+    return Done(job, ending, time.perf_counter() - start, text)
+
+
+def _report(folder: Path, done: Sequence[Done]) -> None:
+    today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    parts = [f"# Speed on this machine\n\n`{' '.join(sys.argv)}`, {today}\n"]
+    rows = joined(sorted(folder.glob("models/*/models.csv")))
+    if rows:
+        write_csv(folder / "models.csv", rows)
+        draw(folder / "models.png", rows, "networks and their peers")
+        parts.append(f"## Networks\n\n{models_markdown.render(rows)}\n\n{LEGEND}\n")
+    (folder / "report.md").write_text("\n".join([*parts, *map(str, done)]))

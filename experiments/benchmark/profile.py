@@ -1,0 +1,88 @@
+"""One training step under the profiler: its largest costs, by kind of layer and one by one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+import vidjax
+from experiments.benchmark.rounds import print_table
+from experiments.benchmark.trace import Instruction, instructions, operation_times, without_control
+from experiments.benchmark.train_step import make_step
+
+_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
+_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
+_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
+_OUTPUT = flags.DEFINE_string("output", "", "folder that keeps the trace, for a viewer")
+_SHOWN = 8
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Traces a step that has run before, and prints what took longest in it."""
+    del arguments
+    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    step = make_step(vidjax.create_model(_MODEL.value, **_options()), shape)
+    step()
+    step()
+    if _OUTPUT.value:
+        times = _traced(step, Path(_OUTPUT.value))
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            times = _traced(step, Path(scratch))
+    known = instructions(step.program.as_text())
+    times = without_control(times, known)
+    print(
+        f"A training step of {_MODEL.value}, {_DTYPE.value}, {shape[0]} clips of "
+        f"{'x'.join(_CLIP.value)}, {jax.default_backend()}: times of {len(times)} operations from "
+        "the profiler's trace, by the layer that the compiled program names. A fusion counts for "
+        "the layer of its last operation; those that run at once are summed."
+    )
+    _print_kinds(times, known)
+    _print_operations(times, known)
+
+
+def _options() -> dict[str, Any]:
+    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
+    given = {"width": _WIDTH.value, "depths": depths, "dtype": jnp.dtype(_DTYPE.value)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _traced(step: Any, folder: Path) -> Counter[str]:
+    options = jax.profiler.ProfileOptions()
+    options.python_tracer_level = 0
+    with jax.profiler.trace(str(folder), profiler_options=options):
+        step()
+    return operation_times(folder)
+
+
+def _print_kinds(times: Counter[str], known: Mapping[str, Instruction]) -> None:
+    kinds: Counter[str] = Counter()
+    for name, ns in times.items():
+        kinds[known[name].kind if name in known else "not in the program"] += ns
+    rows = [(kind, *_amount(ns, times)) for kind, ns in kinds.most_common(_SHOWN)]
+    print_table("by kind of layer", ("kind", "ms", "share"), rows)
+    largest = [f"{kind} ({share})" for kind, _, share in rows[:3]]
+    print(f"The three largest costs: {'; '.join(largest)}.")
+
+
+def _print_operations(times: Counter[str], known: Mapping[str, Instruction]) -> None:
+    rows = []
+    for name, ns in times.most_common(_SHOWN):
+        each = known.get(name)
+        where = f"{each.layer or '-'}, {each.direction}" if each else "-"
+        rows.append((name[:50], where[-44:], *_amount(ns, times)))
+    print_table("one by one", ("operation", "layer", "ms", "share"), rows)
+
+
+def _amount(ns: float, times: Counter[str]) -> tuple[str, str]:
+    return f"{ns / 1e6:.2f}", f"{ns / times.total():.1%}"
