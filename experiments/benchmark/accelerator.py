@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -98,7 +99,8 @@ def _run(job: Job, limit: float) -> Done:
 
 def _report(folder: Path, done: Sequence[Done]) -> None:
     today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    parts = [f"# Speed on this machine\n\n`{' '.join(sys.argv)}`, {today}\n"]
+    command = shlex.join(["python", "-m", "experiments.benchmark", "accelerator", *sys.argv[1:]])
+    parts = [f"# Speed on this machine\n\n`{command}`, {today}\n"]
     rows = joined(sorted(folder.glob("models/*/models.csv")))
     if rows:
         write_csv(folder / "models.csv", rows)

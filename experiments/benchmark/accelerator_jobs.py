@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,7 @@ class Job:
     def command(self) -> str:
         """To type it."""
         flags = f"XLA_FLAGS={self.flags} " if self.flags else ""
-        quoted = (f"'{word}'" if " " in word else word for word in self.arguments)
-        return f"{flags}python -m experiments.benchmark {' '.join(quoted)}"
+        return f"{flags}python -m experiments.benchmark {shlex.join(self.arguments)}"
 
 
 def jobs(

@@ -1,8 +1,10 @@
+import re
 import time
 
 import pytest
 
 import vidjax
+from tests.commands import run_command
 
 torch = pytest.importorskip("torch", reason="the peers are PyTorch's: pip install -e '.[torch]'")
 
@@ -44,3 +46,18 @@ def test_a_step_trains_and_a_forward_pass_changes_nothing(dtype):
 def test_compiling_that_takes_too_long_is_ended():
     with pytest.raises(torch_peer.TooLong, match=r"more than 0\.05 s"):
         torch_peer.first_call(lambda: time.sleep(30), 0.05)
+
+
+def test_models_times_both_layouts_and_says_who_is_left_out():
+    flags = ["--width=4", "--depths=0,0,0,1", "--batch=2", "--clip=2,16,16", "--classes=3"]
+    done = run_command(
+        "experiments.benchmark", "models", *flags, "--passes=forward", "--rounds=1",
+        "--machine_rounds=1", "--compiled", "--compile_seconds=0.01",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "torch compiled: TooLong: more than 0.01 s; left out" in done.stdout
+    rows = re.findall(
+        r"(torch|torch channels last) +│ +[\d.]+ │ +- │ +[\d.]+ │ +([\d.]+)", done.stdout
+    )
+    assert [name for name, _ in rows] == ["torch", "torch channels last"]
+    assert min(float(share) for _, share in rows) == 1
