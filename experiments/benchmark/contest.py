@@ -77,34 +77,35 @@ class Contest:
             self.say("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
             return
         from experiments.benchmark import torch_peer
+        from experiments.peers.listing import PEERS
 
         torch_peer.as_jax_does()
-        if self._torch_network() is None:
+        if self.name not in PEERS:
             self.say(f"There is no {self.name} in PyTorch here; it is timed alone.")
             return
-        for name, layout in torch_peer.LAYOUTS.items():
-            work = self._torch_pass(case, self._torch_network(), layout)
-            work()
-            peers[name], entries[name] = work, Entry(memory=torch_peer.peak_memory(work))
+        layouts: dict[str, Any] = dict(torch_peer.LAYOUTS)
         if self.compile_limit is not None:
-            self._add_compiled(case, peers, entries)
+            layouts["torch compiled"] = torch_peer.LAYOUTS["torch channels last"]
+        for name, layout in layouts.items():
+            # Whatever it stumbles over, memory or its compiler, the others are worth timing.
+            try:
+                work, entry = self._torch_entry(case, layout, compiled="compiled" in name)
+            except (Exception, torch_peer.TooLong) as error:
+                self.say(f"{name}: {type(error).__name__}: {_first_line(error)}; left out")
+                continue
+            peers[name], entries[name] = work, entry
 
-    def _add_compiled(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
+    def _torch_entry(self, case: Case, layout: Any, *, compiled: bool) -> tuple[Work, Entry]:
+        """A pass that has run once, and what is known of it."""
         import torch
 
         from experiments.benchmark import torch_peer
 
-        name = "torch compiled"
-        layout = torch.channels_last_3d
-        work = self._torch_pass(case, torch.compile(self._torch_network()), layout)
-        try:
-            seconds = torch_peer.first_call(work, self.compile_limit or 0)
-        # Whatever its compiler stumbles over, the others are worth timing.
-        except (Exception, torch_peer.TooLong) as error:
-            self.say(f"{name}: {type(error).__name__}: {_first_line(error)}; left out")
-            return
-        peers[name] = work
-        entries[name] = Entry(seconds, torch_peer.peak_memory(work))
+        peer = torch.compile(self._torch_network()) if compiled else self._torch_network()
+        work = self._torch_pass(case, peer, layout)
+        limit = self.compile_limit if compiled else None
+        seconds = torch_peer.first_call(work, limit)
+        return work, Entry(seconds if compiled else None, torch_peer.peak_memory(work))
 
     def _torch_network(self) -> Any:
         from experiments.peers.listing import network

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -99,19 +99,23 @@ def _step(peer: nn.Module, clip: torch.Tensor, num_classes: int, precision: Any)
     return step
 
 
-def first_call(work: Work, limit: float) -> float:
+def first_call(work: Work, limit: float | None) -> float:
     """Seconds of the first call, in which `torch.compile` compiles; a Unix's signal ends it.
+
+    Args:
+      work: what is called.
+      limit: seconds that it may take; None is any.
 
     Raises:
       TooLong: it took longer than `limit` seconds.
     """
     start = time.perf_counter()
-    with _alarm(limit):
+    with contextlib.nullcontext() if limit is None else _alarm(limit):
         work()
     return time.perf_counter() - start
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     def ring(*_: object) -> None:
         raise TooLong(f"more than {seconds:g} s")
