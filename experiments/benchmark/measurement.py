@@ -68,9 +68,9 @@ class Measurement:
         """The row under `COLUMNS`."""
         return (
             self.peer,
-            f"{self.ms:.0f}" if self.ms >= 100 else f"{self.ms:.3g}",
-            _shown(self.half_iqr_ms, "{:.2g}"),
-            f"{self.clips_per_second:.3g}",
+            _three_digits(self.ms),
+            "-" if self.half_iqr_ms is None else _three_digits(self.half_iqr_ms),
+            _three_digits(self.clips_per_second),
             _shown(self.of_torch, "{:.2f}"),
             f"{self.flops_per_second / 1e9:.0f}",
             f"{self.of_matmul:.1%}",
@@ -127,3 +127,7 @@ def _labels(case: Case) -> dict[str, Any]:
 
 def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -17,7 +17,9 @@ _OP_NAME = re.compile(r'op_name="([^"]*)"')
 # These only wait for what they call, which has events of its own.
 _CONTROL = ("while", "call", "conditional")
 # Of the name stack, what is neither a module nor the primitive at its end.
-_NO_MODULE = re.compile(r".*[().<].*|while|body|cond|closed_call|checkpoint|rematted_computation")
+_NO_MODULE = re.compile(
+    r".*[().<].*|while|body|cond|closed_call|checkpoint|rematted_computation|branch_\d+_fun"
+)
 
 
 @dataclass(frozen=True)

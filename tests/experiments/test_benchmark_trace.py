@@ -17,7 +17,7 @@ def _hlo(name, of, op_name):
 def test_instructions_say_layer_and_direction():
     lines = [
         _hlo("fusion.1", "fusion", "jit(step)/jvp(ResNet)/layer1/block1/block1._conv/conv2/add"),
-        _hlo("dot.2", "dot", "jit(step)/transpose(jvp(ResNet))/stem/conv/jit(_f)/while/body/dot"),
+        _hlo("dot.2", "dot", "jit(f)/transpose(jvp(Net))/stem/conv/branch_0_fun/while/body/dot"),
         "  ROOT %copy.3 = f32[8,3]{1,0:T(8,128)} copy(%fusion.1)",
     ]
     found = instructions("\n".join(lines))
