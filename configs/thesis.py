@@ -1,6 +1,6 @@
 """What chapters 4 and 5 of the thesis share: data, clips, views, and transfer to small data sets.
 
-Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain.py`, then
+Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain`, then
 mirrored. How often is the released code's: it depends on the data set. Ours: strides of UCF-101 and
 HMDB-51, which are those of data sets with videos as long.
 """

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from vidjax.data import hue, warp
-from vidjax.data.chain import Chain, Draw, Recipe, nothing
-from vidjax.data.chain_device import apply_on_device
-from vidjax.data.chain_host import apply_on_host
+from vidjax.data.chain import hue, warp
+from vidjax.data.chain.device import apply_on_device
+from vidjax.data.chain.draw import Chain, Draw, Recipe, nothing
+from vidjax.data.chain.host import apply_on_host
 
 SIZE = 23
 on_device = jax.jit(apply_on_device)

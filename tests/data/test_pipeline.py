@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from vidjax.data import transforms
-from vidjax.data.chain import Chain, Draw, nothing
-from vidjax.data.chain_device import apply_on_device
-from vidjax.data.chain_host import apply_on_host
+from vidjax.data.chain.device import apply_on_device
+from vidjax.data.chain.draw import Chain, Draw, nothing
+from vidjax.data.chain.host import apply_on_host
 from vidjax.data.pipeline import (
     Augmentation,
     ClipShape,

@@ -26,9 +26,9 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", 8)
     import numpy as np
     from configs import synthetic
-    from vidjax.data.chain import Chain, Draw
-    from vidjax.data.chain_device import apply_on_device
-    from vidjax.data.chain_host import apply_on_host
+    from vidjax.data.chain.draw import Chain, Draw
+    from vidjax.data.chain.device import apply_on_device
+    from vidjax.data.chain.host import apply_on_host
     from vidjax.training import sharding
     from vidjax.training.config import MeshConfig, from_mapping
     from vidjax.training.loop import train

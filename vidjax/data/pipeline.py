@@ -14,8 +14,8 @@ import grain
 import numpy as np
 
 from vidjax.data import sampling, transforms
-from vidjax.data.chain import Chain, Draw, nothing
-from vidjax.data.chain_host import apply_on_host
+from vidjax.data.chain.draw import Chain, Draw, nothing
+from vidjax.data.chain.host import apply_on_host
 from vidjax.data.prepared import Record, VideoSource
 
 Batch = dict[str, Any]
@@ -215,8 +215,8 @@ def train_batches(
 
     Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`
     and `mask` bool `[B/P]`, False where a video could not be read; with `augmentation.device` also
-    the fields of `vidjax.data.chain.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k
-    that one process alone would have, and nothing else is read.
+    the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the
+    batch k that one process alone would have, and nothing else is read.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vidjax.data.chain import Draw
-from vidjax.data.chain_device import apply_on_device
+from vidjax.data.chain.device import apply_on_device
+from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
 from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading

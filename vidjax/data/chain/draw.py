@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vidjax.data import hue, warp
+from vidjax.data.chain import hue, warp
 
 # Parts that the numbers of a blur's kernel add up to: its sums over bytes fit 24 bits.
 BLUR_UNIT = 2**15
@@ -31,10 +31,10 @@ class Draw(NamedTuple):
       blur: int32 `[4, 4]`, weights of the pixels from two before to one after, which add up to
         `BLUR_UNIT`; pixels beyond an edge mirror those within.
       tone: uint8 `[3, 256]`, what each value of each channel becomes.
-      hue: int32, shift in steps of `vidjax.data.hue`.
+      hue: int32, shift in steps of `vidjax.data.chain.hue`.
       saturation: int32, likewise.
       contrast: uint8 `[256]`, what each value becomes.
-      warp: int32 `[3, 3]`, as in `vidjax.data.warp`.
+      warp: int32 `[3, 3]`, as in `vidjax.data.chain.warp`.
       flip: bool, whether left and right are mirrored.
     """
 

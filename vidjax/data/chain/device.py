@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.data import hue, warp
-from vidjax.data.chain import BLUR_UNIT, Draw
+from vidjax.data.chain import hue, warp
+from vidjax.data.chain.draw import BLUR_UNIT, Draw
 
 
 def apply_on_device(clip: jax.Array, draws: Draw) -> jax.Array:
@@ -20,7 +20,7 @@ def apply_on_device(clip: jax.Array, draws: Draw) -> jax.Array:
       draws: arrays with a leading axis B.
 
     Returns:
-      uint8 `[B, T, S, S, 3]`, the same bytes as `vidjax.data.chain_host.apply_on_host` makes.
+      uint8 `[B, T, S, S, 3]`, the same bytes as `vidjax.data.chain.host.apply_on_host` makes.
     """
     return jax.vmap(_apply)(clip, Draw(*(jnp.asarray(array) for array in draws)))
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from vidjax.data import hue, warp
-from vidjax.data.chain import BLUR_UNIT, Draw, nothing
+from vidjax.data.chain import hue, warp
+from vidjax.data.chain.draw import BLUR_UNIT, Draw, nothing
 
 Step = Callable[[np.ndarray], np.ndarray]
 # Sums are odd multiples of this and never lie between two values: how ties round is no matter.
@@ -18,7 +18,7 @@ _OFF_TIES = 1 / (2 * BLUR_UNIT)
 def apply_on_host(frames: np.ndarray, draw: Draw) -> np.ndarray:
     """Does to the frames of a clip, uint8 `[T, S, S, 3]`, what was drawn for it.
 
-    The result is uint8, and that of `vidjax.data.chain_device.apply_on_device`; it may be the
+    The result is uint8, and that of `vidjax.data.chain.device.apply_on_device`; it may be the
     frames themselves.
     """
     steps = tuple(_steps(draw, frames.shape[1]))
