@@ -29,6 +29,7 @@ from vidjax.data.workers import Lost, run_each
 from vidjax.training.reporting import ProgressLine
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
+_ROOT = flags.DEFINE_string("root", "", "folder that a CSV's paths are relative to, if not its own")
 _WORKERS = flags.DEFINE_integer("workers", None, "processes; one a core if not given", 1)
 _SECONDS = flags.DEFINE_float("seconds", 600.0, "that one file may take")
 _MEMORY = flags.DEFINE_integer("memory_mb", 4096, "that one file may take, where it can be limited")
@@ -40,6 +41,7 @@ flags.mark_flag_as_required("output")
 def main(given: str) -> int:
     """Judges what has no verdict yet, and counts the verdicts."""
     root, names = _files(Path(given))
+    root = Path(_ROOT.value) if _ROOT.value else root
     output = Path(_OUTPUT.value)
     earlier = read_verdicts(output) if output.is_file() else ()
     known = {verdict.path: verdict for verdict in earlier}

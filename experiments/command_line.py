@@ -54,6 +54,9 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | No
         return _fail(f"{names[len(given)]} is missing; see --help")
     try:
         return main(*given)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with what is left", file=sys.stderr)
+        return 130
     except NonFiniteError as error:
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     except ValueError as error:

@@ -26,7 +26,7 @@ _CONFIG = command_line.config_file()
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
 _BATCH = flags.DEFINE_integer("batch", 0, "training batch, counted from 0", 0)
 _VIDEO = flags.DEFINE_integer("video", None, "show the test views of this video instead", 0)
-_CLIPS = flags.DEFINE_integer("clips", 8, "most clips to show", 1)
+_CLIPS = flags.DEFINE_integer("clips", None, "most to show; 8 of a batch, all views of a video", 1)
 _FRAMES = flags.DEFINE_integer("frames", 8, "most frames of a clip to show, evenly spread", 1)
 flags.mark_flags_as_required(["config", "output"])
 _GAP = 2
@@ -44,16 +44,17 @@ def main() -> None:
             fed = training_batch(config, _BATCH.value, progress.count)
         else:
             fed = test_views(config, _VIDEO.value, progress.count)
-    _draw(fed, output)
+    shown = min(_CLIPS.value or (len(fed.clips) if _VIDEO.present else 8), len(fed.clips))
+    _draw(fed, shown, output)
     shape = "x".join(map(str, fed.clips.shape[:4]))
-    print(f"{min(_CLIPS.value, len(fed.clips))} of {shape}\n  {output}")
+    print(f"{shown} of {shape}\n  {output}")
 
 
-def _draw(fed: Fed, output: Path) -> None:
+def _draw(fed: Fed, shown: int, output: Path) -> None:
     # Matplotlib's figure without pyplot leaves no global state behind.
     from matplotlib.figure import Figure
 
-    clips = fed.clips[: _CLIPS.value]
+    clips = fed.clips[:shown]
     frames, size = clips.shape[1], clips.shape[3]
     places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
     # Small clips are shown larger.

@@ -57,11 +57,7 @@ def main() -> int:
         print(catalog.describe(_NAME.value))
         return 0
     with ProgressLine() as progress:
-        try:
-            folder = catalog.prepare(_NAME.value, _request(progress))
-        except KeyboardInterrupt:
-            progress.note("interrupted; the same command goes on with what is left")
-            return 130
+        folder = catalog.prepare(_NAME.value, _request(progress))
     if (folder / REPORT).is_file():
         _print(list(read_report(folder)), folder)
     print(folder)

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 
@@ -90,3 +91,19 @@ def test_what_does_not_exist_is_named(prepared_directory, tmp_path):
         catalog.prepare("marionete", catalog.Request(tmp_path))
     with pytest.raises(ValueError, match="data.manifest is empty"):
         catalog.prepare("video_folder", catalog.Request(tmp_path))
+
+
+def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory):
+    root, notes = prepared_directory.parents[3], []
+    request = catalog.Request(
+        data_dir=root / "data",
+        manifest=str(root / "videos.csv"),
+        storage=catalog.Storage(short_side=48, quality=95, bad_video_budget=0.05),
+        note=notes.append,
+    )
+    with pytest.raises(PreparationError, match=r"1 of 11 videos of split 'train' .*excluded\.csv"):
+        catalog.prepare("video_folder", request)
+    loose = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.5)
+    catalog.prepare("video_folder", dataclasses.replace(request, storage=loose))
+    (note,) = notes
+    assert note.startswith("1 of 17 videos are left out;")

@@ -1,9 +1,15 @@
 import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
 
-from tests.commands import run_command
+from tests.commands import ROOT, run_command
+from tests.videos import numbered_frames, write_video
 from vidjax.data.encode import write_mp4
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (12, 32, 32, 3), np.uint8)
@@ -86,3 +92,31 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
         assert done.returncode == 2, message
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
+    videos = tmp_path / "videos"
+    for number in range(40):
+        write_video(videos / f"{number}.mp4", numbered_frames(120, 240, 320))
+    manifest = tmp_path / "elsewhere" / "list.csv"
+    manifest.parent.mkdir()
+    manifest.write_text("path,label,split\n" + "".join(f"{k}.mp4,a,train\n" for k in range(40)))
+    output = tmp_path / "verdicts.csv"
+    command = [sys.executable, "-m", "experiments.check_videos", str(manifest)]
+    command += [f"--root={videos}", f"--output={output}", "--workers=2"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (
+        not output.is_file() or len(output.read_text().splitlines()) < 3
+    ):
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1] == "interrupted; the same command goes on with what is left"
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["40", "ok"]

@@ -180,8 +180,8 @@ def _turns(
         return np.floor(step * parts / steps_per_epoch).astype(np.int64) % parts, short
     if not boundaries:
         raise ValueError(
-            "multigrid.over = 'stage' needs schedule.boundaries, the stages of a learning rate "
-            "that falls in steps; set them, or multigrid.over = 'epoch'"
+            "multigrid.over = 'stage' needs a learning rate that falls in steps: set "
+            "schedule.name = 'step' with schedule.boundaries, or multigrid.over = 'epoch'"
         )
     edges = np.array([0, *boundaries])
     stage = np.searchsorted(edges, step, side="right") - 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -120,6 +121,8 @@ class _Worker(Generic[Item, Result]):
 
 
 def _work(pipe: Connection, function: Callable[[Any], Any], memory: int | None) -> None:
+    # Ctrl-C reaches every process of a terminal; whoever started this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if memory:
         _limit(memory)
     while True:

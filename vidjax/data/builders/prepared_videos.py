@@ -23,7 +23,7 @@ import tensorflow_datasets as tfds
 from vidjax.data.catalog import Request, Storage
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.data.report import Row, write_report
+from vidjax.data.report import EXCLUDED, REPORT, Row, read_report, total, write_report
 from vidjax.data.spool import Spool
 from vidjax.data.transforms import encode_jpeg
 from vidjax.data.workers import run_each
@@ -163,11 +163,11 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         """
         tried = self.broken[len(self.manifest.excluded) :]
         broken = [row for row in tried if row["split"] == split]
-        total, budget = len(self.manifest.split(split)), self.request.storage.bad_video_budget
-        if len(broken) == total or len(broken) > budget * total:
+        listed, budget = len(self.manifest.split(split)), self.request.storage.bad_video_budget
+        if len(broken) == listed or len(broken) > budget * listed:
             per_class = collections.Counter(row["label"] for row in broken)
             raise PreparationError(
-                f"{len(broken)} of {total} videos of split {split!r} cannot be read, above the "
+                f"{len(broken)} of {listed} videos of split {split!r} cannot be read, above the "
                 f"budget of {budget:.0%} (per class: {dict(per_class)}). "
                 f"First: {broken[0]['error']}. "
                 "Remove these videos from the manifest, or raise data.bad_video_budget."
@@ -211,6 +211,7 @@ def prepare_videos(builder: PreparedVideos) -> Path:
             # Ended after the data were written and before all was said of them.
             builder.broken[:] = builder.info.metadata["broken"]
         else:
+            _check_again(builder)
             return builder.folder
         builder.gather_failures()
         write_report(builder.folder, builder.manifest, builder.broken)
@@ -260,6 +261,25 @@ def alone(folder: Path) -> Iterator[None]:
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _check_again(builder: PreparedVideos) -> None:
+    """The budget holds for a data set that is there, too: it may have been prepared with another.
+
+    Raises:
+      PreparationError: names the split and what is broken of it.
+    """
+    budget = builder.request.storage.bad_video_budget
+    if not (builder.folder / REPORT).is_file():
+        return
+    for split in total(read_report(builder.folder)):
+        readable = split.broken + split.prepared
+        if split.broken > budget * readable:
+            raise PreparationError(
+                f"{split.broken} of {readable} videos of split {split.split!r} cannot be read, "
+                f"above the budget of {budget:.0%}; {builder.folder / EXCLUDED} names them. Remove "
+                "them from the manifest, or raise data.bad_video_budget."
+            )
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
 from vidjax.data.manifest import few, read_manifest
+from vidjax.data.report import EXCLUDED, read_report
 from vidjax.data.soundness import condemned
 
 
@@ -32,4 +33,9 @@ def prepare(request: Request) -> Path:
         )
     if request.verdicts:
         manifest = manifest.without(condemned(Path(request.verdicts), manifest))
-    return prepare_videos(VideoFolder(manifest=manifest, request=request))
+    folder = prepare_videos(VideoFolder(manifest=manifest, request=request))
+    lost = sum(count.listed - count.prepared for count in read_report(folder))
+    if lost:
+        total = len(manifest.entries) + len(manifest.excluded)
+        request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
+    return folder
