@@ -2,6 +2,7 @@
 
 import collections
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -281,3 +282,19 @@ def test_a_buffer_of_that_many_frames_and_no_smaller_one_serves_every_clip(frame
     kept = frames_kept(frames, stride, every)
     assert serves(kept)
     assert not serves(kept - 1)
+
+
+@pytest.mark.parametrize(
+    "clips",
+    [
+        np.zeros((4, 24, 24, 3), np.uint8),
+        np.zeros((2, 4, 24, 20, 3), np.uint8),
+        np.zeros((2, 4, 24, 24, 3), np.float32),
+    ],
+)
+def test_clips_of_another_shape_or_type_are_named_with_what_is_expected(clips):
+    network = load.checked(lambda clips: clips, ["batch", 4, 24, 24, 3])
+    given = f"clips are {clips.dtype} {list(clips.shape)}; uint8 [B, 4, 24, 24, 3] is expected"
+    with pytest.raises(ValueError, match=re.escape(given)):
+        network(clips)
+    assert network(np.zeros((3, 4, 24, 24, 3), np.uint8)).shape == (3, 4, 24, 24, 3)

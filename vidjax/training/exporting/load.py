@@ -35,7 +35,26 @@ def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str,
     folder = Path(folder)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     check(folder, card)
-    return (_with_jax if card["format"] == "stablehlo" else _with_tensorflow)(folder), card
+    network = (_with_jax if card["format"] == "stablehlo" else _with_tensorflow)(folder)
+    return checked(network, card["input"]["shape"]), card
+
+
+def checked(network: Network, shape: list[Any]) -> Network:
+    """The network, which says what it expects where it is given something else.
+
+    Args:
+      network: maps clips to logits.
+      shape: of clips, the first entry standing for any number.
+    """
+
+    def run(clips: np.ndarray) -> np.ndarray:
+        given = list(np.shape(clips))
+        if len(given) != len(shape) or given[1:] != shape[1:] or clips.dtype != np.uint8:
+            wanted = ", ".join(map(str, ("B", *shape[1:])))
+            raise ValueError(f"clips are {clips.dtype} {given}; uint8 [{wanted}] is expected")
+        return network(clips)
+
+    return run
 
 
 def check(folder: Path, card: dict[str, Any]) -> None:
@@ -76,8 +95,11 @@ def _with_tensorflow(folder: Path) -> Network:
 
 
 def _print_likeliest(file: str, top: int = 5) -> None:
-    network, card = load()
-    (logits,) = network(np.load(file)[None])
+    try:
+        network, card = load()
+        (logits,) = network(np.load(file)[None])
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
     odds = np.exp(logits - logits.max())
     names = card["classes"] or [f"class {k}" for k in range(len(logits))]
     for k in np.argsort(-odds, kind="stable")[:top]:
