@@ -105,8 +105,10 @@ def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
     command = [sys.executable, "-m", "experiments.check_videos", str(manifest)]
     command += [f"--root={videos}", f"--output={output}", "--workers=2"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # What runs in the background of a shell inherits deafness to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (
         not output.is_file() or len(output.read_text().splitlines()) < 3
