@@ -60,18 +60,7 @@ def base() -> ml_collections.ConfigDict:
     }
     config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop"}
     config.clip.update({"sampling": "dense", "fit": False})
-    config.augment = {
-        "scale": (0.5, 1.0),
-        "ratio": (0.75, 1.3333),
-        "flip": 0.5,
-        "color": 0.0,
-        "chain": 0.0,
-        "member": 0.4,
-        "crop": "area",
-        "short_side": 0,
-        "device": False,
-        "flip_sided": False,
-    }
+    config.augment = _augment()
     config.train = {
         "duration": "20 epochs",
         "batch_size": 16,
@@ -106,6 +95,21 @@ def base() -> ml_collections.ConfigDict:
         "batch_size": 16,
     }
     return config
+
+
+def _augment() -> dict[str, Any]:
+    return {
+        "scale": (0.5, 1.0),
+        "ratio": (0.75, 1.3333),
+        "flip": 0.5,
+        "color": 0.0,
+        "chain": 0.0,
+        "member": 0.4,
+        "crop": "area",
+        "short_side": 0,
+        "device": False,
+        "flip_sided": False,
+    }
 
 
 def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_collections.ConfigDict:

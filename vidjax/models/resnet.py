@@ -158,17 +158,8 @@ def make_resnet(
     norm = make_norm(norm_epsilon, norm_group_size)
     factories = Factories(norm=norm, **parts(norm))
     stem_width, features = stem_width or width, features or doubling(width)
-    plans = block_plans(
-        block,
-        depths,
-        features,
-        inner or doubling(width),
-        strides,
-        stem_width,
-        factories,
-        vary,
-        **fields,
-    )
+    shape = (block, depths, features, inner or doubling(width), strides)
+    plans = block_plans(*shape, stem_width, factories, vary, **fields)
     last = max(stage for stage, depth in enumerate(depths) if depth)
     return ResNet(
         num_classes=num_classes,
