@@ -94,6 +94,14 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
         assert done.stderr.count("\n") == 1
 
 
+# What runs in the background of a shell inherits deafness to Ctrl-C.
+HEARING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
     videos = tmp_path / "videos"
     for number in range(40):
@@ -105,9 +113,8 @@ def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
     command = [sys.executable, "-m", "experiments.check_videos", str(manifest)]
     command += [f"--root={videos}", f"--output={output}", "--workers=2"]
     process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        # What runs in the background of a shell inherits deafness to Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        [sys.executable, "-c", HEARING, *command],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (

@@ -6,6 +6,7 @@ too much memory gets none: each is answered in its stead, and a new process goes
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -86,7 +87,8 @@ class _Worker(Generic[Item, Result]):
         self._process = context.Process(
             target=_work, args=(theirs, self._function, self._memory), daemon=True
         )
-        self._process.start()
+        with _deaf_to_interrupts():
+            self._process.start()
         theirs.close()
 
     def age(self) -> float:
@@ -120,8 +122,24 @@ class _Worker(Generic[Item, Result]):
         self.pipe.close()
 
 
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes started herein do not hear Ctrl-C, which reaches every process of a terminal.
+
+    Whoever started them ends them. The mask is inherited, so that they are deaf from their first
+    instruction on, long before code of their own could see to it. Windows has no such mask.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(pipe: Connection, function: Callable[[Any], Any], memory: int | None) -> None:
-    # Ctrl-C reaches every process of a terminal; whoever started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if memory:
         _limit(memory)
