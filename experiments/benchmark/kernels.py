@@ -1,22 +1,37 @@
-"""Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's."""
+"""Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's.
+
+With --measure it times every form of every convolution of --networks instead, pass by pass, and
+writes the table from which `vidjax.layers.convolution` chooses on such a machine.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
 from absl import flags
 
+from experiments.benchmark.form_times import measure
+from experiments.benchmark.kept_memory import keep_freed_memory
 from experiments.benchmark.machine import leave_memory_to_others
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
+from vidjax.layers.convolution.choice import VARIABLE
 
 _KERNEL_ROUNDS = flags.DEFINE_integer("kernel_rounds", 5, "rounds to take the median of")
 _ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
+_MEASURE = flags.DEFINE_string("measure", "", "table to write; it must not be there yet")
+_NETWORKS = flags.DEFINE_list("networks", ["r3d_18", "x3d_s"], "of whose convolutions")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure")
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width, for --measure")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type, for --measure")
 
 
 @dataclass(frozen=True)
@@ -87,9 +102,31 @@ def torch_passes(case: Case) -> Callable[[], object]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times each case in turns and prints the table."""
+    """Times each case in turns and prints the table, or measures all forms."""
     del arguments
     leave_memory_to_others()
+    keep_freed_memory()
+    if _MEASURE.value:
+        _measure_forms(Path(_MEASURE.value))
+    else:
+        _compare()
+
+
+def _measure_forms(output: Path) -> None:
+    if output.exists():
+        sys.exit(f"{output} is there already; nothing is overwritten. Give another name.")
+    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    command = shlex.join(["python -m experiments.benchmark kernels", *sys.argv[1:]])
+    rows = measure(
+        _NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command.replace("'", "")
+    )
+    columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
+    shown = [tuple(row[column] for column in columns) for row in rows]
+    print_table("The fastest form of each pass", columns, shown)
+    print(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+
+
+def _compare() -> None:
     rows = []
     for case in CASES:
         if _ONLY.value not in case.name:

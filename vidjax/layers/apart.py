@@ -16,6 +16,9 @@ def apart(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
     A barrier does not keep it from that, but a branch does. No number takes the other one, which
     XLA does not see.
     """
+    if jax.default_backend() != "cpu":
+        # There the branch would cost more than the repetition.
+        return compute(*arrays)
     result = jax.eval_shape(compute, *arrays)
 
     def other(*arrays: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
 """The one convolution of all networks, channels last.
 
-Its parameters do not depend on how it is computed: on a CPU in the forms of `conv_cpu`, on an
-accelerator as the backend's own primitive.
+Its parameters do not depend on how it is computed: `vidjax.layers.convolution` has the forms, and a
+table of measurements by which one is chosen for each shape and pass.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers import conv_cpu
+from vidjax.layers.convolution import compute, xla
+from vidjax.layers.convolution.problem import Pads, Problem, Triple
 from vidjax.layers.lowering import resolve
 
-Triple = tuple[int, int, int]
 Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
 
 # He et al. 2015, eq. 14, over the outputs: what the residual networks here start from.
@@ -42,7 +42,8 @@ def conv3d(
       padding: None is k // 2 on both sides of each axis; or "SAME", "VALID", a number for each
         axis, or a (before, after) pair for each.
       groups: parts that the channels are convolved in, separately.
-      lowering: `auto`, `lax` or `cpu`.
+      lowering: `lax` is XLA's own primitive; `cpu`, `gpu` or `tpu` the forms that were the fastest
+        there; `auto` those of this backend, where some were measured.
 
     Returns:
       `[B, T', H', W', O]` in the dtype of `x`; sums are float32.
@@ -53,16 +54,11 @@ def conv3d(
     _check(x, kernel, groups)
     stride = _triple(strides)
     pads = _pads(padding, x.shape[1:4], kernel.shape[:3], stride)
-    if resolve(lowering) == "cpu":
-        return conv_cpu.conv(x, kernel, stride, pads, groups)
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        stride,
-        pads,
-        dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
-        feature_group_count=groups,
-    )
+    problem = Problem(x.shape, kernel.shape, stride, pads, groups)
+    lowering = resolve(lowering)
+    if lowering == "lax":
+        return xla.forward(problem, x, kernel)
+    return compute.convolve(problem, x, kernel, lowering)
 
 
 def _triple(values: Sequence[int]) -> Triple:
@@ -85,7 +81,7 @@ def _check(x: jax.Array, kernel: jax.Array, groups: int) -> None:
 
 def _pads(
     padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides: Triple
-) -> tuple[tuple[int, int], ...]:
+) -> Pads:
     if padding is None:
         return tuple((size // 2, size // 2) for size in kernel)
     if isinstance(padding, str):

@@ -1,4 +1,4 @@
-"""Which form an operator is computed in: the backend's own, or ours for the CPU."""
+"""Which form an operator is computed in: XLA's own primitive, or ours for a backend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from contextvars import ContextVar
 
 import jax
 
-LOWERINGS = ("auto", "lax", "cpu")
+from vidjax.layers.convolution.choice import backends
+
+LOWERINGS = ("auto", "lax", "cpu", "gpu", "tpu")
 _forced: ContextVar[str] = ContextVar("lowering", default="auto")
 
 
@@ -35,7 +37,7 @@ def forced() -> str:
 
 
 def resolve(name: str) -> str:
-    """`lax` or `cpu`: what `auto` means here and now, other names as they are.
+    """What `auto` means here and now, `lax` or this backend; other names as they are.
 
     Raises:
       ValueError: the name is not one of `LOWERINGS`.
@@ -44,7 +46,8 @@ def resolve(name: str) -> str:
     if name == "auto":
         name = _forced.get()
     if name == "auto":
-        return "cpu" if jax.default_backend() == "cpu" else "lax"
+        backend = jax.default_backend()
+        return backend if backend in backends() else "lax"
     return name
 
 

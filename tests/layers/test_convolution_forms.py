@@ -1,0 +1,217 @@
+"""Every form against XLA's own convolution, and the choice between them."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.layers.test_conv import CASES
+from vidjax.layers.conv import conv3d
+from vidjax.layers.convolution import choice, in_parts, winograd, xla
+from vidjax.layers.convolution.compute import convolve
+from vidjax.layers.convolution.form import PASSES
+from vidjax.layers.convolution.forms import FORMS, candidates
+from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
+
+HEAD = ",".join(choice.COLUMNS)
+
+
+def problem_of(shape, kernel, strides=(1, 1, 1), padding=None, groups=1):
+    sizes = kernel[:3]
+    if padding is None:
+        padding = [size // 2 for size in sizes]
+    if padding == "VALID":
+        padding = [0, 0, 0]
+    if padding == "SAME":
+        padding = jax.lax.padtype_to_pads(shape[1:4], sizes, strides, "SAME")
+    pads = tuple((pad, pad) if isinstance(pad, int) else tuple(pad) for pad in padding)
+    return Problem(shape, kernel, strides, pads, groups)
+
+
+def arrays_of(problem, dtype=jnp.float32):
+    rng = np.random.default_rng(0)
+    result = (problem.shape[0], *problem.size, problem.outputs)
+    x, kernel, g = (
+        jnp.asarray(rng.normal(size=shape), dtype)
+        for shape in (problem.shape, problem.kernel, result)
+    )
+    return {"forward": (x, kernel), "input_gradient": (kernel, g), "kernel_gradient": (x, g)}
+
+
+def computed(form, name, problem, arrays):
+    return jax.jit(partial(getattr(FORMS[form], name), problem))(*arrays[name])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_form_is_xlas_convolution(case):
+    problem = problem_of(*CASES[case])
+    arrays = arrays_of(problem)
+    for name in PASSES:
+        expected = computed("xla", name, problem, arrays)
+        scale = float(jnp.abs(expected).max())
+        for form in candidates(name, problem):
+            result = computed(form, name, problem, arrays)
+            assert (form, result.shape) == (form, expected.shape)
+            np.testing.assert_allclose(result / scale, expected / scale, atol=3e-6, err_msg=form)
+
+
+def test_each_form_is_for_some_pass_of_some_case():
+    problems = [problem_of(*case) for case in CASES.values()]
+    met = {form for name in PASSES for each in problems for form in candidates(name, each)}
+    assert met == set(FORMS)
+
+
+@pytest.mark.parametrize("case", ["dense", "few channels, stride 3", "three taps in time"])
+def test_forms_in_parts_are_the_whole(case, monkeypatch):
+    problem = problem_of(*CASES[case])
+    arrays = arrays_of(problem)
+    whole = {(f, n): computed(f, n, problem, arrays) for n in PASSES for f in candidates(n, problem)}
+    for form in ("winograd", "patches", "taps", "frame_by_frame"):
+        monkeypatch.setattr(f"vidjax.layers.convolution.{form}._ELEMENTS", 1)
+    monkeypatch.setattr("vidjax.layers.convolution.taps._LONG_PATCH", 0)
+    for written_out in (8, 1):
+        monkeypatch.setattr(in_parts, "_WRITTEN_OUT", written_out)
+        for (form, name), expected in whole.items():
+            result = computed(form, name, problem, arrays)
+            np.testing.assert_allclose(result, expected, atol=2e-4, err_msg=form)
+
+
+def test_parts_are_equal_and_no_more_than_needed():
+    assert in_parts.parts(12, scratch=100, most=100) == 1
+    assert in_parts.parts(12, scratch=500, most=100) == 6
+    assert in_parts.parts(12, scratch=10_000, most=100) == 12
+
+
+def test_winograd_multiplies_less():
+    """16 products of a quarter of the positions, for nine of all: 2.25 times fewer multiply-adds."""
+    problem = problem_of((2, 3, 8, 6, 16), (1, 3, 3, 16, 32))
+    program = jax.make_jaxpr(partial(winograd.forward, problem))(*arrays_of(problem)["forward"])
+    products = [each for each in program.jaxpr.eqns if each.primitive.name == "dot_general"]
+    multiplied = sum(each.outvars[0].aval.size * each.invars[1].aval.shape[0] for each in products)
+    assert len(products) == 16
+    assert multiplied * 2.25 == 2 * 3 * 8 * 6 * 9 * 16 * 32
+
+
+def test_taps_that_see_padding_alone_are_left_out():
+    one_frame = problem_of((2, 1, 5, 4, 8), (3, 3, 3, 8, 6))
+    assert live_taps(one_frame) == (slice(1, 2), slice(0, 3), slice(0, 3))
+    alive = without_dead_taps(one_frame, live_taps(one_frame))
+    assert (alive.kernel, alive.pads) == ((1, 3, 3, 8, 6), ((0, 0), (1, 1), (1, 1)))
+    assert alive.size == one_frame.size
+    whole = problem_of((2, 2, 5, 4, 8), (3, 3, 3, 8, 6))
+    assert without_dead_taps(whole, live_taps(whole)) == whole
+
+
+def test_a_dead_taps_gradient_is_zero():
+    x = jnp.ones((1, 1, 4, 4, 2))
+    gradient = jax.grad(lambda k: conv3d(x, k, lowering="cpu").sum())(jnp.ones((3, 3, 3, 2, 2)))
+    assert np.abs(gradient[1]).min() > 0
+    assert not gradient[0].any() and not gradient[2].any()
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+
+    def write(*rows):
+        path.write_text("\n".join(["# made by hand", HEAD, *rows]) + "\n")
+        monkeypatch.setenv(choice.VARIABLE, str(path))
+        choice._table.cache_clear()
+        choice._named.cache_clear()
+
+    yield write
+    choice._table.cache_clear()
+    choice._named.cache_clear()
+
+
+def row(form, clip="4x8x16x16x64", kernel="3x3x3", backend="cpu", name="forward", outputs=64):
+    pads = "x".join(f"{int(size) // 2}+{int(size) // 2}" for size in kernel.split("x"))
+    return f"{backend},{name},{clip},{kernel},1x1x1,{pads},{outputs},1,{form},1.0,"
+
+
+def test_the_most_similar_measured_convolution_says_the_form(table):
+    table(row("taps"), row("patches", clip="4x2x4x4x512", outputs=512))
+    near, far = (
+        problem_of((2, 8, 16, 16, 32), (3, 3, 3, 32, 64)),
+        problem_of((2, 2, 4, 4, 256), (3, 3, 3, 256, 512)),
+    )
+    assert choice.choose("forward", near, "cpu") == "taps"
+    assert choice.choose("forward", far, "cpu") == "patches"
+
+
+def test_another_kind_extent_or_stride_says_nothing(table):
+    table(row("taps"), row("taps", kernel="1x3x3"))
+    strided = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64), (2, 2, 2))
+    assert choice.choose("forward", strided, "cpu") == "patches"
+    time = problem_of((4, 8, 16, 16, 64), (3, 1, 1, 64, 64))
+    assert choice.choose("forward", time, "cpu") == "winograd"
+    assert choice.choose("kernel_gradient", time, "cpu") == "winograd"
+
+
+def test_a_form_that_does_not_fit_is_not_taken(table):
+    table(row("winograd", kernel="1x3x3"))
+    wide = problem_of((4, 8, 16, 16, 64), (1, 5, 5, 64, 64))
+    assert choice.choose("forward", wide, "cpu") == "patches"
+
+
+def test_a_backend_without_measurements_has_xlas_own(table):
+    table(row("taps"), row("winograd", backend="gpu"))
+    problem = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64))
+    assert choice.backends() == {"cpu", "gpu"}
+    assert choice.choose("forward", problem, "tpu") == "xla"
+    assert choice.choose("forward", problem, "gpu") == "winograd"
+
+
+def test_a_row_is_read_as_it_was_written(table):
+    problem = problem_of((2, 3, 9, 8, 12), (1, 3, 2, 3, 8), (1, 2, 2), ((0, 0), (0, 2), (1, -1)), 4)
+    written = choice.row_of("forward", problem, "cpu", {"xla": 2.0, "shifted": 1.0})
+    table(",".join(written.values()))
+    (measured,) = choice.read_table(choice._path())["cpu"]
+    assert (measured.name, measured.problem, measured.form) == ("forward", problem, "shifted")
+    assert written["others"] == "xla:2"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (row("fastest"), "row 1: form 'fastest': one of xla, "),
+        (row("taps", clip="4x8xfew"), "row 1: invalid literal"),
+    ],
+)
+def test_a_broken_table_is_named(table, line, message):
+    table(line)
+    with pytest.raises(ValueError, match=message):
+        choice.backends()
+
+
+def test_a_table_without_a_column_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("backend,pass\n")
+    with pytest.raises(ValueError, match=r"t.csv: no column clip, kernel.*it has \['backend'"):
+        choice.read_table(tmp_path / "t.csv")
+
+
+def test_the_programs_forms_are_those_of_the_table(table):
+    problem = problem_of((1, 2, 4, 4, 8), (1, 3, 3, 8, 8))
+    x, kernel = arrays_of(problem)["forward"]
+    counts = {}
+    for form in ("patches", "winograd", "xla"):
+        table(row(form, clip="1x2x4x4x8", kernel="1x3x3", outputs=8))
+        program = str(jax.make_jaxpr(partial(convolve, problem, backend="cpu"))(x, kernel))
+        counts[form] = (program.count(" dot_general["), program.count("conv_general_dilated["))
+    assert counts == {"patches": (1, 0), "winograd": (16, 0), "xla": (0, 1)}
+
+
+def test_bfloat16_is_rounded_once():
+    problem = problem_of((1, 4, 6, 6, 8), (3, 3, 3, 8, 8))
+    exact = arrays_of(problem, jnp.bfloat16)
+    full = {name: tuple(a.astype(jnp.float32) for a in pair) for name, pair in exact.items()}
+    for name in PASSES:
+        expected = getattr(xla.FORM, name)(problem, *full[name])
+        scale = float(jnp.abs(expected).max())
+        for form in set(candidates(name, problem)) - {"xla"}:
+            result = computed(form, name, problem, exact)
+            assert result.dtype == jnp.bfloat16
+            error = jnp.abs(result.astype(jnp.float32) - expected).max() / scale
+            assert error <= 2**-8, form

@@ -1,0 +1,151 @@
+"""Which form computes a convolution: that of the most similar one in a table of measurements.
+
+`python -m experiments.benchmark kernels --measure=table.csv` measures such a table on the machine
+at hand; the environment's `VIDJAX_CONVOLUTIONS` names it, in place of the one that comes along for
+the backend. A backend without a table has XLA's own convolution.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidjax.layers.convolution.forms import FORMS, candidates
+from vidjax.layers.convolution.problem import Problem
+
+VARIABLE = "VIDJAX_CONVOLUTIONS"
+COLUMNS = (
+    "backend", "pass", "clip", "kernel", "strides", "pads", "outputs", "groups", "form", "ms",
+    "others",
+)  # fmt: skip
+# Where nothing similar was measured: the first that fits.
+_UNMEASURED = (
+    "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps", "xla",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row of a table: a problem, a pass of it, and the form that was the fastest."""
+
+    name: str
+    problem: Problem
+    form: str
+
+
+def choose(name: str, problem: Problem, backend: str) -> str:
+    """The form for a pass of a problem."""
+    if backend not in backends():
+        return "xla"
+    fitting = set(candidates(name, problem))
+    rows = [row for row in _rows(name, backend) if row.form in fitting and _alike(row, problem)]
+    if rows:
+        return min(rows, key=lambda row: _distance(row.problem, problem)).form
+    return next(form for form in _UNMEASURED if form in fitting)
+
+
+def backends() -> frozenset[str]:
+    """Those that have a table."""
+    return frozenset(_table(_path()))
+
+
+def read_table(path: Path) -> dict[str, list[Measured]]:
+    """The rows of a table, by backend.
+
+    Raises:
+      ValueError: a column is missing, or a value is not one; the line is named.
+    """
+    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+    reader = csv.DictReader(lines)
+    if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
+        raise ValueError(f"{path}: no column {', '.join(missing)}; it has {reader.fieldnames}")
+    table: dict[str, list[Measured]] = {}
+    for number, row in enumerate(reader, 1):
+        try:
+            measured = Measured(row["pass"], _problem(row), row["form"])
+            if measured.form not in FORMS:
+                raise ValueError(f"form {measured.form!r}: one of {', '.join(FORMS)}")
+        except ValueError as error:
+            raise ValueError(f"{path}, row {number}: {error}") from error
+        table.setdefault(row["backend"], []).append(measured)
+    return table
+
+
+def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> dict[str, str]:
+    """The row of a table that says how long each form took, in milliseconds."""
+    order = sorted(ms, key=lambda form: ms[form])
+    pads = "x".join(f"{before}+{after}" for before, after in problem.pads)
+    return {
+        "backend": backend,
+        "pass": name,
+        "clip": _text(problem.shape),
+        "kernel": _text(problem.kernel[:3]),
+        "strides": _text(problem.strides),
+        "pads": pads,
+        "outputs": str(problem.outputs),
+        "groups": str(problem.groups),
+        "form": order[0],
+        "ms": f"{ms[order[0]]:.3g}",
+        "others": " ".join(f"{form}:{ms[form]:.3g}" for form in order[1:]),
+    }
+
+
+def _text(sizes: Sequence[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _problem(row: dict[str, str]) -> Problem:
+    shape, kernel, strides = (
+        tuple(map(int, row[key].split("x"))) for key in ("clip", "kernel", "strides")
+    )
+    sides = (side.split("+") for side in row["pads"].split("x"))
+    pads = tuple((int(before), int(after)) for before, after in sides)
+    groups = int(row["groups"])
+    time, height, width = strides
+    weights = (*kernel, shape[4] // groups, int(row["outputs"]))
+    return Problem(shape, weights, (time, height, width), pads, groups)
+
+
+def _path() -> Path:
+    given = os.environ.get(VARIABLE)
+    return Path(given) if given else Path(__file__).with_name("measured.csv")
+
+
+@functools.cache
+def _table(path: Path) -> dict[str, list[Measured]]:
+    return read_table(path)
+
+
+@functools.cache
+def _named(path: Path, name: str, backend: str) -> list[Measured]:
+    return [row for row in _table(path).get(backend, ()) if row.name == name]
+
+
+def _rows(name: str, backend: str) -> list[Measured]:
+    return _named(_path(), name, backend)
+
+
+def _alike(row: Measured, problem: Problem) -> bool:
+    """Only what is of the same kind, extent and stridedness says something about a problem."""
+    other = row.problem
+    return (other.kind, other.extent, other.strided) == (
+        problem.kind,
+        problem.extent,
+        problem.strided,
+    )
+
+
+def _distance(one: Problem, other: Problem) -> float:
+    """How far apart two are in octaves of positions, frames, channels, outputs and taps."""
+    return math.hypot(*(math.log2(a / b) for a, b in zip(_sizes(one), _sizes(other), strict=True)))
+
+
+def _sizes(problem: Problem) -> tuple[int, ...]:
+    frame = problem.size[1] * problem.size[2]
+    taps = math.prod(problem.kernel[:3])
+    return max(problem.positions, 1), max(frame, 1), *problem.kernel[3:], taps

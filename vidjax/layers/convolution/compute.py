@@ -1,0 +1,57 @@
+"""A convolution with its gradients, each in the form that is chosen for it."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+
+from vidjax.layers.convolution import split
+from vidjax.layers.convolution.choice import choose
+from vidjax.layers.convolution.forms import FORMS
+from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
+
+
+def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) -> jax.Array:
+    """`[B, T', H', W', O]`, by the table of a backend."""
+    live = live_taps(problem)
+    problem, kernel = without_dead_taps(problem, live), kernel[live]
+    if problem.kind == "grouped" and backend == "cpu":
+        dense = functools.partial(_with_gradients, backend)
+        return split.convolve(problem, x, kernel, dense)
+    return _with_gradients(backend, problem, x, kernel)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _with_gradients(backend: str, problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    return _pass(backend, "forward", problem, x, kernel)
+
+
+def _forward(
+    backend: str, problem: Problem, x: jax.Array, kernel: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _pass(backend, "forward", problem, x, kernel), (x, kernel)
+
+
+def _backward(
+    backend: str, problem: Problem, saved: tuple[jax.Array, jax.Array], g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = saved
+    dx = _pass(backend, "input_gradient", problem, kernel, g)
+    return dx, _pass(backend, "kernel_gradient", problem, x, g)
+
+
+_with_gradients.defvjp(_forward, _backward)
+
+
+def _pass(backend: str, name: str, problem: Problem, one: jax.Array, other: jax.Array) -> jax.Array:
+    return _computed(choose(name, problem, backend), name, problem, one, other)
+
+
+# Not inlined: a network has many convolutions of the same shapes, which are traced once.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=False)
+def _computed(
+    form: str, name: str, problem: Problem, one: jax.Array, other: jax.Array
+) -> jax.Array:
+    result: jax.Array = getattr(FORMS[form], name)(problem, one, other)
+    return result

@@ -1,0 +1,26 @@
+"""The gradient of a channel-wise kernel as one reduction a tap, which accelerators do in parallel."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+
+from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.problem import Problem
+from vidjax.layers.convolution.shifted import fits, shifted
+from vidjax.layers.padding import pad
+
+
+def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
+    """The sum over positions of the input, shifted, times the gradient."""
+    x = pad(x, problem.pads)
+    sums = [
+        jnp.sum(shifted(problem, x, tap) * g, axis=(0, 1, 2, 3), dtype=jnp.float32)
+        for tap in itertools.product(*map(range, problem.kernel[:3]))
+    ]
+    return jnp.stack(sums).reshape(problem.kernel).astype(x.dtype)
+
+
+FORM = Form(fits, None, None, kernel_gradient)

@@ -1,0 +1,87 @@
+"""Channel-wise kernels: shifted multiply-adds.
+
+The kernel's gradient keeps sums per column of the picture until the end: adding them up over
+the width at once would be a chain of scalar additions, while this is one of vectors.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from vidjax.layers.apart import apart
+from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.problem import Problem
+from vidjax.layers.padding import pad
+
+
+def fits(problem: Problem, name: str) -> bool:
+    """Kernels of one channel each."""
+    del name
+    return problem.kind == "channel-wise"
+
+
+def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """The sum over taps of the input, shifted, times the tap."""
+    x = pad(x, problem.pads)
+
+    def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        total = jnp.zeros((), jnp.float32)
+        for tap in itertools.product(*map(range, problem.kernel[:3])):
+            total = total + shifted(problem, x, tap) * kernel[tap][0]
+        return total.astype(x.dtype)
+
+    return apart(convolve, x, kernel)
+
+
+def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
+    """The forward pass of the gradient, spread by the strides, with the mirrored kernel."""
+    config = [(0, 0, 0)]
+    for axis in range(3):
+        before = problem.kernel[axis] - 1 - problem.pads[axis][0]
+        spread = (g.shape[axis + 1] - 1) * problem.strides[axis] + 1
+        after = problem.shape[axis + 1] + problem.kernel[axis] - 1 - before - spread
+        config.append((before, after, problem.strides[axis] - 1))
+    g = lax.pad(g, jnp.zeros((), g.dtype), [*config, (0, 0, 0)])
+    spread_out = Problem(g.shape, problem.kernel, (1, 1, 1), ((0, 0),) * 3, problem.groups)
+    return forward(spread_out, g, kernel[::-1, ::-1, ::-1])
+
+
+def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
+    """The products of input and gradient, row by row of the picture."""
+    x = pad(x, problem.pads)
+    kt, kh, kw = problem.kernel[:3]
+    batch, length, height, width, channels = g.shape
+    st, sh, sw = problem.strides
+
+    def add(row: jax.Array, totals: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        n, rest = jnp.divmod(row, length * height)
+        t, h = jnp.divmod(rest, height)
+        gradient = lax.dynamic_slice(g, (n, t, h, 0, 0), (1, 1, 1, width, channels))
+        window = lax.dynamic_slice(x, (n, t * st, h * sh, 0, 0), (1, kt, kh, x.shape[3], channels))
+        return tuple(
+            total
+            + lax.slice_in_dim(window, j, j + (width - 1) * sw + 1, sw, axis=3)[0].astype(
+                jnp.float32
+            )
+            * gradient[0].astype(jnp.float32)
+            for j, total in enumerate(totals)
+        )
+
+    start = tuple(jnp.zeros((kt, kh, width, channels), jnp.float32) for _ in range(kw))
+    totals = lax.fori_loop(0, batch * length * height, add, start)
+    gradient = jnp.stack([total.sum(axis=2) for total in totals], axis=2)
+    return gradient[:, :, :, None].astype(x.dtype)
+
+
+FORM = Form(fits, forward, input_gradient, kernel_gradient)
+
+
+def shifted(problem: Problem, x: jax.Array, tap: tuple[int, ...]) -> jax.Array:
+    for axis in range(3):
+        stop = tap[axis] + (problem.size[axis] - 1) * problem.strides[axis] + 1
+        x = lax.slice_in_dim(x, tap[axis], stop, problem.strides[axis], axis=axis + 1)
+    return x

@@ -1,0 +1,213 @@
+"""Winograd's minimal filtering: three taps, two results, four products instead of six.
+
+Lavin and Gray: Fast Algorithms for Convolutional Neural Networks, CVPR 2016, section 4: their
+F(2, 3). An axis of three taps and stride 1 is cut into tiles of four that overlap by two; sums
+and differences of a tile's entries are multiplied with those of the taps. A 1x3x3 kernel takes 16
+matrix products of a quarter of the positions, 2.25 times fewer multiplications than one of all,
+and what is copied for it is four ninths of the patches. Taps in time lie side by side in the
+products' inner dimension, unless there are no others: then time is cut into tiles.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.in_parts import mapped, parts, summed
+from vidjax.layers.convolution.problem import Problem
+from vidjax.layers.padding import pad
+
+# Results of a tile, entries of a tile.
+_RESULTS, _ENTRIES = 2, 4
+# Elements in memory at once of tiles and products: 256 MiB of float32.
+_ELEMENTS = 2**26
+Arrays = list[jax.Array]
+
+
+def fits(problem: Problem, name: str) -> bool:
+    """Dense 3x3 kernels in space, whatever there is in time, or three taps in time alone."""
+    del name
+    if problem.kind != "dense" or problem.strided:
+        return False
+    return problem.kernel[1:3] == (3, 3) or problem.kernel[:3] == (3, 1, 1)
+
+
+def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Products of the tiles' sums with those of the taps."""
+    matrices = [tile.reshape(-1, tile.shape[-1]) for tile in _tap_tiles(problem, kernel)]
+    return _filtered(problem, x, matrices)
+
+
+def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
+    """The forward pass of the gradient with the mirrored kernel, which is turned as tiles.
+
+    Mirrored taps have the same sums, the first and the last in exchanged places.
+    """
+    axes, tiles = _axes(problem), _tap_tiles(problem, kernel)
+    shape = (_ENTRIES,) * len(axes)
+    order = [range(_ENTRIES)] * len(axes)
+    places = {index: place for place, index in enumerate(itertools.product(*order))}
+    exchanged = (3, 1, 2, 0)
+    matrices = []
+    for index in itertools.product(*map(range, shape)):
+        tile = tiles[places[tuple(exchanged[i] for i in index)]]
+        untiled = [axis for axis in range(3) if axis not in axes]
+        turned = jnp.flip(tile, untiled).swapaxes(3, 4)
+        matrices.append(turned.reshape(-1, turned.shape[-1]))
+    return _filtered(problem.mirrored(), g, matrices)
+
+
+def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
+    """Products of both sides' tiles, contracted over their positions."""
+
+    def contract(x: jax.Array, g: jax.Array) -> jax.Array:
+        pairs = zip(_input_tiles(problem, x), _gradient_tiles(problem, g), strict=True)
+        return jnp.stack([_across(tile, gradient) for tile, gradient in pairs])
+
+    products = summed(contract, (x, g), _parts(problem))
+    axes = _axes(problem)
+    rest = [1 if axis in axes else problem.kernel[axis] for axis in range(3)]
+    products = products.reshape(-1, *rest, *problem.kernel[3:])
+    return _tap_gradients(list(products), axes).astype(x.dtype)
+
+
+FORM = Form(fits, forward, input_gradient, kernel_gradient)
+
+
+def _axes(problem: Problem) -> tuple[int, ...]:
+    return (0,) if problem.extent == "time" else (1, 2)
+
+
+def _parts(problem: Problem) -> int:
+    axes = len(_axes(problem))
+    widest = max(problem.kernel[0] * problem.kernel[3], problem.outputs)
+    return parts(problem.shape[0], problem.positions * 2**axes * widest, _ELEMENTS)
+
+
+def _filtered(problem: Problem, x: jax.Array, matrices: Arrays) -> jax.Array:
+    axes = _axes(problem)
+
+    def convolve(x: jax.Array) -> jax.Array:
+        tiles = _input_tiles(problem, x)
+        products = [_times(tile, matrix) for tile, matrix in zip(tiles, matrices, strict=True)]
+        y = _results(lax.optimization_barrier(products), axes)
+        time, height, width = problem.size
+        return y[:, :time, :height, :width].astype(x.dtype)
+
+    return mapped(convolve, x, _parts(problem))
+
+
+def _tiled(array: jax.Array, axes: Sequence[int], along: Callable[..., Arrays]) -> Arrays:
+    """Transforms along one axis after the other; each makes four arrays of one."""
+    arrays = [array]
+    for axis in axes:
+        arrays = list(itertools.chain(*(along(each, axis) for each in arrays)))
+    return arrays
+
+
+def _gathered(arrays: Arrays, axes: Sequence[int], along: Callable[..., jax.Array]) -> jax.Array:
+    """The way back: each axis makes one array of four."""
+    for axis in reversed(axes):
+        groups = (arrays[i : i + _ENTRIES] for i in range(0, len(arrays), _ENTRIES))
+        arrays = [along(*group, axis) for group in groups]
+    return arrays[0]
+
+
+def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
+    """`[B, T', H', W', C]` each, where taps in time are not tiled of as many times the channels."""
+    axes = _axes(problem)
+    # Sums of bfloat16 entries have more bits than it.
+    x = x.astype(jnp.float32)
+    sides = list(problem.pads)
+    for axis in axes:
+        entries = _RESULTS * math.ceil(problem.size[axis] / _RESULTS) + _ENTRIES - _RESULTS
+        before = problem.pads[axis][0]
+        sides[axis] = (before, entries - x.shape[axis + 1] - before)
+
+    def along(array: jax.Array, axis: int) -> Arrays:
+        span = array.shape[axis + 1] - _ENTRIES + 1
+        a, b, c, d = (
+            lax.slice_in_dim(array, i, i + span, _RESULTS, axis + 1) for i in range(_ENTRIES)
+        )
+        return [a - c, b + c, c - b, b - d]
+
+    tiles = lax.optimization_barrier(_tiled(pad(x, tuple(sides)), axes, along))
+    taps, length = problem.kernel[0], problem.size[0]
+    if 0 in axes or taps == 1:
+        return tiles
+    windows = [
+        jnp.concatenate([tile[:, tap : tap + length] for tap in range(taps)], -1) for tile in tiles
+    ]
+    return lax.optimization_barrier(windows)
+
+
+def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
+    """Sums and differences of the taps, `[kt, 1, 1, C, O]` each, or `[1, 1, 1, C, O]`."""
+
+    def along(array: jax.Array, axis: int) -> Arrays:
+        first, second, third = (lax.slice_in_dim(array, i, i + 1, axis=axis) for i in range(3))
+        outer = 0.5 * (first + third)
+        return [first, outer + 0.5 * second, outer - 0.5 * second, third]
+
+    return _tiled(kernel.astype(jnp.float32), _axes(problem), along)
+
+
+def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
+    """Two results a tile, laid side by side."""
+
+    def along(
+        a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int
+    ) -> jax.Array:
+        results = jnp.stack([a + b + c, b - c - d], axis + 2)
+        shape = list(a.shape)
+        shape[axis + 1] *= _RESULTS
+        return results.reshape(shape)
+
+    return _gathered(products, axes, along)
+
+
+def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
+    """What each product is given back, the transpose of `_results`."""
+    axes = _axes(problem)
+    sides = tuple((0, -g.shape[a + 1] % _RESULTS if a in axes else 0) for a in range(3))
+
+    def along(array: jax.Array, axis: int) -> Arrays:
+        even, odd = (
+            lax.slice_in_dim(array, i, None, _RESULTS, axis + 1) for i in range(_RESULTS)
+        )
+        return [even, even + odd, even - odd, -odd]
+
+    return lax.optimization_barrier(_tiled(pad(g.astype(jnp.float32), sides), axes, along))
+
+
+def _tap_gradients(products: Arrays, axes: Sequence[int]) -> jax.Array:
+    """The taps' gradients from those of their sums, the transpose of `_tap_tiles`."""
+
+    def along(
+        a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int
+    ) -> jax.Array:
+        outer = 0.5 * (b + c)
+        return jnp.concatenate([a + outer, 0.5 * (b - c), outer + d], axis)
+
+    return _gathered(products, axes, along)
+
+
+def _times(tile: jax.Array, matrix: jax.Array) -> jax.Array:
+    rows = tile.reshape(-1, len(matrix))
+    product = jnp.dot(rows, matrix, preferred_element_type=jnp.float32)
+    return product.reshape(*tile.shape[:4], -1)
+
+
+def _across(tile: jax.Array, gradient: jax.Array) -> jax.Array:
+    return lax.dot_general(
+        tile.reshape(-1, tile.shape[-1]),
+        gradient.reshape(-1, gradient.shape[-1]),
+        (((0,), (0,)), ((), ())),
+        preferred_element_type=jnp.float32,
+    )

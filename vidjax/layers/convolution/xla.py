@@ -1,0 +1,24 @@
+"""XLA's own convolution: the reference of all other forms, and what accelerators start from."""
+
+from __future__ import annotations
+
+import jax
+from jax import lax
+
+from vidjax.layers.convolution.form import from_forward
+from vidjax.layers.convolution.problem import Problem
+
+
+def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """`conv_general_dilated`."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        problem.strides,
+        problem.pads,
+        dimension_numbers=("NDHWC", "DHWIO", "NDHWC"),
+        feature_group_count=problem.groups,
+    )
+
+
+FORM = from_forward(lambda problem, name: True, forward)
