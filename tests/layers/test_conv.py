@@ -34,6 +34,17 @@ CASES = {
     "odd sizes": ((1, 3, 7, 5, 4), (1, 3, 3, 4, 5), (1, 1, 1), ((0, 0), (1, 1), (2, 0)), 1),
     "channel-wise temporal": ((2, 5, 4, 4, 8), (5, 1, 1, 1, 8), (1, 1, 1), None, 8),
 }
+# A case for each way of adding taps up.
+ROUNDED = [
+    "dense",
+    "dense strided",
+    "temporal",
+    "pointwise",
+    "stem",
+    "many outputs",
+    "grouped",
+    "channel-wise",
+]
 
 
 def arrays(case, dtype=np.float32):
@@ -42,8 +53,10 @@ def arrays(case, dtype=np.float32):
     return x, kernel
 
 
-def value_and_gradients(case, lowering, dtype=np.float32):
-    x, kernel = (jnp.asarray(a, dtype) for a in arrays(case))
+def value_and_gradients(case, lowering, dtype=np.float32, given=None):
+    """Computed in `dtype` from numbers that were rounded to `given`, the same if not said."""
+    given = given or dtype
+    x, kernel = (jnp.asarray(a, given).astype(dtype) for a in arrays(case))
     _, _, strides, padding, groups = CASES[case]
 
     @jax.jit
@@ -51,8 +64,8 @@ def value_and_gradients(case, lowering, dtype=np.float32):
         y, pull = jax.vjp(
             lambda x, k: conv3d(x, k, strides, padding, groups, lowering=lowering), x, kernel
         )
-        weight = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(y.dtype)
-        return y, *pull(weight)
+        weight = jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(given)
+        return y, *pull(weight.astype(y.dtype))
 
     return run(x, kernel)
 
@@ -67,14 +80,15 @@ def test_cpu_form_has_the_values_and_gradients_of_xla(case):
         np.testing.assert_allclose(ours / scale, theirs / scale, atol=3e-6)
 
 
-@pytest.mark.parametrize("case", ["dense strided", "stem", "pointwise", "channel-wise"])
-def test_bfloat16_stays_close_and_keeps_its_type(case):
+@pytest.mark.parametrize("case", ROUNDED)
+def test_in_bfloat16_sums_are_float32_and_rounded_once(case):
     ours = value_and_gradients(case, "cpu", jnp.bfloat16)
-    exact = value_and_gradients(case, "lax", np.float32)
+    exact = value_and_gradients(case, "lax", np.float32, jnp.bfloat16)
+    half_a_bit = float(jnp.finfo(jnp.bfloat16).eps) / 2
     for low, full in zip(ours, exact, strict=True):
         assert low.dtype == jnp.bfloat16
-        scale = float(jnp.abs(full).max())
-        np.testing.assert_allclose(low.astype(np.float32) / scale, full / scale, atol=2e-2)
+        atol = 1e-5 * float(jnp.abs(full).max())
+        np.testing.assert_allclose(low.astype(np.float32), full, rtol=half_a_bit, atol=atol)
 
 
 @pytest.mark.parametrize("lowering", ["cpu", "lax"])

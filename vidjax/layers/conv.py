@@ -17,6 +17,7 @@ from jax import lax
 from vidjax.layers.convolution import compute, xla
 from vidjax.layers.convolution.problem import Pads, Problem, Triple
 from vidjax.layers.lowering import resolve
+from vidjax.layers.spread import spread
 
 Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
 
@@ -125,5 +126,5 @@ class Conv(nn.Module):
         y = conv3d(x.astype(dtype), kernel.astype(dtype), self.strides, self.padding, self.groups)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
-            y = y + bias.astype(dtype)
+            y = y + spread(bias, y)
         return y

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.pooling import global_avg_pool
+from vidjax.layers.spread import spread
 
 
 class SqueezeExcite(nn.Module):
@@ -23,4 +24,4 @@ class SqueezeExcite(nn.Module):
         del train
         squeezed = nn.relu(nn.Dense(self.width, name="reduce")(global_avg_pool(x)))
         weights = nn.sigmoid(nn.Dense(x.shape[-1], name="expand")(squeezed))
-        return x * weights[:, None, None, None].astype(x.dtype)
+        return x * spread(weights[:, None, None, None], x)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.norm import BatchNorm
+from vidjax.layers.spread import spread
 
 
 class TemporalAdaptive(nn.Module):
@@ -32,11 +33,11 @@ class TemporalAdaptive(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape."""
         frames = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
-        weights = self._local(frames, train=train)[:, :, None, None].astype(x.dtype)
-        taps = self._global(frames, train=train)[:, :, None, None, None].astype(x.dtype)
+        weights = spread(self._local(frames, train=train)[:, :, None, None], x)
+        taps = self._global(frames, train=train)[:, :, None, None, None]
         padded = jnp.pad(x * weights, [(0, 0), (1, 1), (0, 0), (0, 0), (0, 0)])
         length = x.shape[1]
-        shifted = [padded[:, tap : tap + length] * taps[:, tap] for tap in range(3)]
+        shifted = [padded[:, tap : tap + length] * spread(taps[:, tap], x) for tap in range(3)]
         return shifted[0] + shifted[1] + shifted[2]
 
     def _local(self, frames: jax.Array, *, train: bool) -> jax.Array:

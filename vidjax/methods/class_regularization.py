@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax.layers.spread import spread
+
 BOUNDS = ("symmetric", "unit", "printed")
 LEVELS = ("sample", "batch")
 MATCHES = ("sum", "max")
@@ -79,7 +81,7 @@ class ClassRegularization(nn.Module):
         self.sow("intermediates", INDEX, index)
         self.sow("intermediates", "class_probability", chosen)
         factors = scale(rows[index], self.affection, self.bounds)
-        return x * factors[:, None, None, None].astype(x.dtype)
+        return x * spread(factors[:, None, None, None], x)
 
     def _scores(self, pooled: jax.Array, rows: jax.Array) -> jax.Array:
         """How well each class answers, `[B, num_classes]`."""

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.recurrence import Recurrence, check_recurrence
+from vidjax.layers.spread import spread
 
 FUSIONS = ("multiply", "add")
 
@@ -44,8 +45,8 @@ class SqueezeRecursion(nn.Module):
         check_squeeze_recursion(self.cell, self.layers, self.fuse)
         pooled = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
         states = Recurrence(self.cell, self.layers, name="recurrence")(pooled)
-        spread = states[:, :, None, None].astype(x.dtype)
-        return x * spread if self.fuse == "multiply" else x + spread, pooled, states
+        weights = spread(states[:, :, None, None], x)
+        return x * weights if self.fuse == "multiply" else x + weights, pooled, states
 
 
 def check_squeeze_recursion(cell: str, layers: int, fuse: str) -> None:
