@@ -1,6 +1,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -131,6 +132,15 @@ def test_averaging_shortcut_divides_by_nine_at_the_border_too():
     expected = np.array([[4, 6, 4], [6, 9, 6], [4, 6, 4]]) / 9
     for frame in np.asarray(y)[0, ..., 0]:
         np.testing.assert_allclose(frame, expected, rtol=1e-6)
+
+
+def test_averaging_shortcut_rounds_a_mean_of_bfloat16_once():
+    x = jnp.asarray(X, jnp.bfloat16)
+    y = shortcut("average_projection", 4, (1, 2, 2)).apply({}, x, train=False)
+    assert y.dtype == jnp.bfloat16
+    half_a_bit = float(jnp.finfo(jnp.bfloat16).eps) / 2
+    expected = averaged(np.float64(x), (1, 2, 2))
+    np.testing.assert_allclose(np.float64(y), expected, rtol=half_a_bit, atol=1e-6)
 
 
 @pytest.mark.parametrize("train", [False, True])

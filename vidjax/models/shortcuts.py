@@ -70,8 +70,9 @@ class AverageProjection(_Shortcut):
             window, strides = (1, 1, 3, 3, 1), (1, *self.strides, 1)
             pads = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
             # A constant zero: only with one is this the sum that JAX can differentiate.
-            zero = np.zeros((), x.dtype)
-            x = lax.reduce_window(x, zero, lax.add, window, strides, pads) / 9
+            zero, full = np.zeros((), np.float32), x.astype(jnp.float32)
+            mean = lax.reduce_window(full, zero, lax.add, window, strides, pads) / 9
+            x = mean.astype(x.dtype)
         if x.shape[-1] == self.features:
             return x
         return self.norm(name="norm")(self._project(x, (1, 1, 1), train=train), train=train)
