@@ -1,0 +1,87 @@
+"""What is computed together in a compiled program: its fusions, read from its text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from experiments.benchmark.trace import instructions
+
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) .*\{$")
+# ` = f32[8,3]{1,0} fusion(%a, %b), `: types hold no word between a space and a parenthesis.
+_LINE = re.compile(r"^\s+(ROOT )?%([\w.\-]+) = (.*?) ([a-z][a-z0-9\-]*)\((.*)$")
+_NAME = re.compile(r"%([\w.\-]+)")
+
+
+@dataclass(frozen=True)
+class Line:
+    """An instruction: what it does, of which module, in which shape and from what."""
+
+    name: str
+    opcode: str
+    layer: str
+    shape: tuple[int, ...]
+    operands: tuple[str, ...]
+    is_root: bool
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Computation:
+    """Instructions that run together if `fused`, and one by one otherwise."""
+
+    lines: tuple[Line, ...]
+    fused: bool
+
+    def readers(self, line: Line) -> set[Line]:
+        """What the result of an instruction goes into, at last."""
+        names, found = {line.name}, set()
+        for other in self.lines:
+            if not names.isdisjoint(other.operands):
+                names.add(other.name)
+                found.add(other)
+        return found
+
+    def leaves(self, line: Line) -> bool:
+        """Whether an instruction's own result is written to memory."""
+        tuples = [other for other in self.lines if other.is_root and other.opcode == "tuple"]
+        written = {name for other in tuples for name in other.operands}
+        return not self.fused or line.is_root or line.name in written
+
+
+def computations(text: str) -> list[Computation]:
+    """The functions of a compiled program's text."""
+    known = instructions(text)
+    fused = set(re.findall(r" fusion\(.*?calls=%([\w.\-]+)", text))
+    found = []
+    for name, lines in _bodies(text):
+        parsed = (_parse(line, known) for line in lines)
+        found.append(Computation(tuple(filter(None, parsed)), name in fused))
+    return found
+
+
+def _bodies(text: str) -> Iterator[tuple[str, list[str]]]:
+    name, lines = "", []
+    for line in text.splitlines():
+        if head := _COMPUTATION.match(line):
+            name, lines = head[1], []
+        elif line.startswith("}"):
+            yield name, lines
+        else:
+            lines.append(line)
+
+
+def _parse(line: str, known) -> Line | None:
+    match = _LINE.match(line)
+    if match is None:
+        return None
+    root, name, kind, opcode, rest = match.groups()
+    sizes = re.search(r"\[([\d,]*)\]", kind)
+    shape = tuple(int(size) for size in sizes[1].split(",") if size) if sizes else ()
+    operands = tuple(_NAME.findall(rest.partition(")")[0]))
+    return Line(name, opcode, known[name].layer, shape, operands, bool(root))
