@@ -1,0 +1,180 @@
+"""Interpreted against XLA's convolution, and lowered for the platforms that are not here."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from vidjax.layers.convolution import channelwise_mosaic, channelwise_pallas, channelwise_triton
+
+BODIES = {"triton": channelwise_triton, "mosaic": channelwise_mosaic}
+CALLS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}
+# input, kernel, strides, padding
+CASES = {
+    "whole": ((2, 3, 4, 5, 6), (3, 3, 3), (1, 1, 1), ((1, 1),) * 3),
+    "halved": ((1, 5, 6, 7, 6), (2, 2, 3), (2, 2, 2), ((1, 0), (0, 2), (2, 1))),
+    "temporal": ((1, 7, 2, 3, 6), (5, 1, 1), (1, 1, 1), ((2, 2), (0, 0), (0, 0))),
+    "spatial": ((2, 2, 7, 5, 20), (1, 3, 3), (1, 2, 2), ((0, 0), (0, 1), (1, 1))),
+    "skipping": ((1, 5, 7, 8, 2), (1, 2, 2), (2, 3, 3), ((0, 0), (1, 1), (0, -1))),
+    "many blocks": ((1, 3, 3, 35, 70), (2, 2, 1), (1, 1, 1), ((1, 0), (0, 1), (0, 0))),
+}
+
+
+def xla(x, kernel, strides, pads):
+    """XLA's convolution of one channel after the other: on a CPU, grouped ones compile slowly."""
+
+    def one(x_and_kernel):
+        x, kernel = (array[..., None] for array in x_and_kernel)
+        numbers = ("NDHWC", "DHWIO", "NDHWC")
+        return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=numbers)
+
+    y = lax.map(one, (jnp.moveaxis(x, -1, 0), jnp.moveaxis(kernel, -1, 0)))
+    return jnp.moveaxis(y[..., 0], 0, -1)
+
+
+def arrays(case, dtype=jnp.float32):
+    shape, kernel, _, _ = CASES[case]
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=shape), rng.normal(size=(*kernel, 1, shape[-1]))
+    return jnp.asarray(x, dtype), jnp.asarray(kernel, dtype)
+
+
+def cotangent(y):
+    return jnp.cos(jnp.arange(y.size)).reshape(y.shape).astype(y.dtype)
+
+
+def expected(case):
+    return jax.jit(lambda x, kernel: value_and_gradients(xla, case, x, kernel))(*arrays(case))
+
+
+def value_and_gradients(convolve, case, x, kernel):
+    y, pull = jax.vjp(lambda x, kernel: convolve(x, kernel, *CASES[case][2:]), x, kernel)
+    return y, *pull(cotangent(y))
+
+
+def assert_close(ours, theirs, tolerance):
+    for one, other in zip(ours, theirs, strict=True):
+        scale = float(jnp.abs(other).max())
+        one = one.astype(jnp.float32).reshape(other.shape)
+        np.testing.assert_allclose(one / scale, other / scale, atol=tolerance)
+
+
+def interpreted(body, case, dtype=jnp.float32):
+    strides, pads = CASES[case][2:]
+
+    def parts(x, kernel):
+        y = body.forward(x, kernel, strides, pads, interpret=True)
+        g = cotangent(y)
+        return (
+            y,
+            body.input_gradient(x.shape, kernel, strides, pads, g, interpret=True),
+            body.kernel_gradient(x, kernel.shape, strides, pads, g, interpret=True),
+        )
+
+    return quickly(parts)(*arrays(case, dtype))
+
+
+def quickly(function):
+    """Compiled in a hurry: a kernel is a long program when it is interpreted."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Fewer multiply-adds in a row for XLA to compile, and more tiles to go through."""
+    monkeypatch.setattr(channelwise_triton, "_UNROLLED", 36)
+    monkeypatch.setattr(channelwise_triton, "_GRADIENT_UNROLLED", 36)
+    monkeypatch.setattr(channelwise_triton, "_BLOCK", 64)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("body", BODIES)
+def test_parts_are_those_of_xla(body, case):
+    assert_close(interpreted(BODIES[body], case), expected(case), 3e-6)
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_bfloat16_stays_close_and_sums_in_float32(body):
+    y, dx, dkernel = interpreted(BODIES[body], "temporal", jnp.bfloat16)
+    assert (y.dtype, dx.dtype, dkernel.dtype) == (jnp.bfloat16, jnp.bfloat16, jnp.float32)
+    assert_close((y, dx, dkernel), expected("temporal"), 2e-2)
+
+
+def test_convolution_is_differentiated_by_its_parts():
+    run = functools.partial(value_and_gradients, channelwise_pallas.conv, "temporal")
+    assert_close(quickly(run)(*arrays("temporal")), expected("temporal"), 3e-6)
+
+
+@pytest.mark.parametrize(
+    ("strides", "dtype"), [((1, 1, 1), jnp.float32), ((1, 2, 2), jnp.bfloat16)]
+)
+def test_parts_lower_to_kernels_of_their_platform(strides, dtype):
+    x = jax.ShapeDtypeStruct((1, 8, 56, 56, 54), dtype)
+    kernel = jax.ShapeDtypeStruct((3, 3, 3, 1, 54), dtype)
+    pads = ((1, 1),) * 3
+    g = jax.eval_shape(lambda x, k: xla(x, k, strides, pads), x, kernel)
+
+    def input_gradient(kernel, g):
+        return channelwise_pallas.input_gradient(x.shape, kernel, strides, pads, g)
+
+    def kernel_gradient(x, g):
+        return channelwise_pallas.kernel_gradient(x, kernel.shape, strides, pads, g)
+
+    def forward(x, kernel):
+        return channelwise_pallas.forward(x, kernel, strides, pads)
+
+    for part, shapes in (
+        (forward, (x, kernel)),
+        (input_gradient, (kernel, g)),
+        (kernel_gradient, (x, g)),
+    ):
+        traced = jax.jit(part).trace(*shapes)
+        for platform, call in CALLS.items():
+            program = traced.lower(lowering_platforms=(platform,)).as_text()
+            assert program.count(f"custom_call @{call}(") == 1
+            assert "stablehlo.convolution" not in program
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "strides", "message"),
+    [
+        ((2, 5, 5, 4), (3, 3, 3, 1, 4), (1, 1, 1), r"x \[B, T, H, W, C\]"),
+        ((1, 2, 5, 5, 4), (3, 3, 3, 1, 8), (1, 1, 1), r"kernel \[kt, kh, kw, 1, C\]"),
+        ((1, 2, 5, 5, 4), (3, 3, 3, 4, 4), (1, 1, 1), r"kernel \[kt, kh, kw, 1, C\]"),
+        ((1, 2, 5, 5, 4), (1, 3, 3, 1, 4), (1, 0, 1), "one stride of 1 or more"),
+        (
+            (1, 2, 5, 5, 4),
+            (3, 3, 3, 1, 4),
+            (1, 1, 1),
+            r"larger than the padded clip of \(2, 5, 5\)",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named(x, kernel, strides, message):
+    with pytest.raises(ValueError, match=message):
+        channelwise_pallas.conv(jnp.zeros(x), jnp.zeros(kernel), strides, ((0, 0),) * 3)
+
+
+def test_gradient_of_another_output_is_named():
+    with pytest.raises(
+        ValueError, match=r"is \(1, 2, 3, 3, 4\); its gradient is \(1, 2, 5, 5, 4\)"
+    ):
+        channelwise_pallas.kernel_gradient(
+            jnp.zeros((1, 2, 5, 5, 4)),
+            (1, 3, 3, 1, 4),
+            (1, 1, 1),
+            ((0, 0),) * 3,
+            jnp.zeros((1, 2, 5, 5, 4)),
+        )
+
+
+def test_rows_that_no_fast_memory_holds_are_named():
+    x, kernel = jax.ShapeDtypeStruct((1, 9, 9, 4096, 512), jnp.float32), (3, 3, 3, 1, 512)
+    with pytest.raises(ValueError, match="does not fit in a TPU's fast memory"):
+        jax.eval_shape(
+            lambda x: channelwise_mosaic.forward(x, jnp.zeros(kernel), (1, 1, 1), ((1, 1),) * 3), x
+        )
