@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from vidjax.training import compile_cache
+from vidjax.training import compile_cache, kept_memory
 from vidjax.training.config import ConfigError, check_path
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
@@ -31,6 +31,7 @@ def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> Non
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)
     compile_cache.enable()
+    kept_memory.keep_freed_memory()
     app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
 
 

@@ -17,8 +17,14 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, logging
+from absl import app, flags, logging
 
+from vidjax.training.kept_memory import keep_freed_memory
+
+# Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
+_KEEP_MEMORY = flags.DEFINE_bool(
+    "keep_memory", False, "keep freed memory, as runs of training on a CPU do"
+)
 PARTS = (
     "models",
     "data",
@@ -46,6 +52,8 @@ def main() -> None:
 
 def _quietly(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> None:
     """Without JAX's notes on accelerators that are not there."""
+    if _KEEP_MEMORY.value:
+        keep_freed_memory()
     logging.set_verbosity(logging.ERROR)
     main(arguments)
 

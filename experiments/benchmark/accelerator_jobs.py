@@ -94,8 +94,16 @@ def _model(folder: Path, name: str, tiny: bool) -> Job:
 
 
 def _kernels(folder: Path, networks: Sequence[str], tiny: bool) -> list[Job]:
-    arguments = ("--only=5x1x1", "--kernel_rounds=1") if tiny else ("--kernel_rounds=20",)
-    return [Job("kernels", folder, ("kernels", *arguments))]
+    if tiny:
+        return [Job("kernels", folder, ("kernels", "--only=5x1x1", "--kernel_rounds=1"))]
+    measured = (
+        f"--measure={folder / 'convolutions.csv'}", "--networks=x3d_m,ir_csn_101,r3d_18",
+        "--batch=16", "--clip=16,112,112", "--dtype=bfloat16", "--kernel_rounds=20",
+    )  # fmt: skip
+    return [
+        Job("kernels", folder, ("kernels", "--kernel_rounds=20")),
+        Job("forms of convolution", folder, ("kernels", *measured)),
+    ]
 
 
 def _methods(folder: Path, networks: Sequence[str], tiny: bool) -> list[Job]:

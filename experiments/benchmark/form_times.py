@@ -1,4 +1,4 @@
-"""Times the forms of a network's convolutions, pass by pass, and writes the table of the fastest."""
+"""Times the forms of a network's convolutions, pass by pass; writes the table of the fastest."""
 
 from __future__ import annotations
 
@@ -52,7 +52,12 @@ def _problem(inputs: Sequence[Any], parameters: Mapping[str, Any]) -> Problem:
 
 
 def measure(
-    networks: Sequence[str], shape: tuple[int, ...], dtype: str, rounds: int, output: Path, note: str
+    networks: Sequence[str],
+    shape: tuple[int, ...],
+    dtype: str,
+    rounds: int,
+    output: Path,
+    note: str,
 ) -> list[dict[str, str]]:
     """Times all forms of all passes, and writes a row for each as it comes.
 
@@ -76,9 +81,10 @@ def measure(
         writer.writeheader()
         for problem in track(list(problems), "timing"):
             for name in PASSES:
-                times = form_times(name, problem, dtype, rounds)
+                forms = list(worth_timing(name, problem))
                 # One form alone is no choice to be remembered.
-                if len(times) > 1:
+                if len(forms) > 1:
+                    times = form_times(forms, name, problem, dtype, rounds)
                     rows.append(row_of(name, problem, backend, times))
                     writer.writerow(rows[-1])
                     file.flush()
@@ -86,11 +92,13 @@ def measure(
     return rows
 
 
-def form_times(name: str, problem: Problem, dtype: str, rounds: int) -> dict[str, float]:
-    """Milliseconds of a pass in each form that has it; medians of turns."""
+def form_times(
+    forms: Sequence[str], name: str, problem: Problem, dtype: str, rounds: int
+) -> dict[str, float]:
+    """Milliseconds of a pass in each form; medians of turns."""
     arrays = _arrays(name, problem, dtype)
     once, works = {}, {}
-    for form in _worth_timing(name, problem):
+    for form in forms:
         work = jax.jit(getattr(FORMS[form], name), static_argnums=0)
         compiled = work.lower(problem, *arrays).compile()
         works[form] = lambda compiled=compiled: jax.block_until_ready(compiled(*arrays))
@@ -100,7 +108,7 @@ def form_times(name: str, problem: Problem, dtype: str, rounds: int) -> dict[str
     return {**once, **time_in_turns(close, rounds)}
 
 
-def _worth_timing(name: str, problem: Problem) -> Iterator[str]:
+def worth_timing(name: str, problem: Problem) -> Iterator[str]:
     """All forms, but for XLA's own gradients on a CPU: those of a strided kernel take minutes."""
     forms = candidates(name, problem)
     for form in forms:

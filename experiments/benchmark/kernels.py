@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import math
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -19,11 +20,12 @@ import jax
 from absl import flags
 
 from experiments.benchmark.form_times import measure
-from experiments.benchmark.kept_memory import keep_freed_memory
-from experiments.benchmark.machine import leave_memory_to_others
+from experiments.benchmark.machine import copy_rates, leave_memory_to_others
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
 from vidjax.layers.convolution.choice import VARIABLE
+from vidjax.layers.convolution.problem import Problem
+from vidjax.training.kept_memory import keep_freed_memory
 
 _KERNEL_ROUNDS = flags.DEFINE_integer("kernel_rounds", 5, "rounds to take the median of")
 _ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
@@ -105,7 +107,6 @@ def main(arguments: Sequence[str]) -> None:
     """Times each case in turns and prints the table, or measures all forms."""
     del arguments
     leave_memory_to_others()
-    keep_freed_memory()
     if _MEASURE.value:
         _measure_forms(Path(_MEASURE.value))
     else:
@@ -113,6 +114,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def _measure_forms(output: Path) -> None:
+    # Alone, most of a convolution's time would be that of touching new pages.
+    keep_freed_memory()
     if output.exists():
         sys.exit(f"{output} is there already; nothing is overwritten. Give another name.")
     shape = (_BATCH.value, *map(int, _CLIP.value), 3)
@@ -127,6 +130,7 @@ def _measure_forms(output: Path) -> None:
 
 
 def _compare() -> None:
+    copies = max(copy_rates(_KERNEL_ROUNDS.value).values())
     rows = []
     for case in CASES:
         if _ONLY.value not in case.name:
@@ -139,6 +143,17 @@ def _compare() -> None:
         ratios = [
             f"{times[peer] / ours:.1f}" if peer in times else "-" for peer in ("XLA", "torch")
         ]
-        rows.append((case.name, f"{ours:.1f}", *ratios))
+        share = moved_bytes(case) / (ours / 1e3) / copies
+        rows.append((case.name, f"{ours:.2f}", *ratios, f"{share:.1%}"))
     title = f"Convolution and both gradients, float32, {jax.default_backend()}"
-    print_table(title, ("case", "ms", "times faster than XLA", "than torch eager"), rows)
+    columns = ("case", "ms", "times faster than XLA", "than torch eager", "of copies")
+    print_table(title, columns, rows)
+
+
+def moved_bytes(case: Case) -> int:
+    """What the three passes read and write of memory, each array of each pass once, in float32."""
+    kernel = (*case.kernel, case.shape[-1] // case.groups, case.features)
+    pads = tuple((size // 2, size // 2) for size in case.kernel)
+    problem = Problem(case.shape, kernel, case.strides, pads, case.groups)
+    arrays = (math.prod(case.shape), math.prod(kernel), problem.positions * case.features)
+    return 3 * 4 * sum(arrays)

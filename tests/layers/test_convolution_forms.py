@@ -60,14 +60,16 @@ def test_every_form_is_xlas_convolution(case):
 def test_each_form_is_for_some_pass_of_some_case():
     problems = [problem_of(*case) for case in CASES.values()]
     met = {form for name in PASSES for each in problems for form in candidates(name, each)}
-    assert met == set(FORMS)
+    assert met == set(FORMS) - {"pallas"}, "that one has tests of its own"
 
 
 @pytest.mark.parametrize("case", ["dense", "few channels, stride 3", "three taps in time"])
 def test_forms_in_parts_are_the_whole(case, monkeypatch):
     problem = problem_of(*CASES[case])
     arrays = arrays_of(problem)
-    whole = {(f, n): computed(f, n, problem, arrays) for n in PASSES for f in candidates(n, problem)}
+    whole = {
+        (f, n): computed(f, n, problem, arrays) for n in PASSES for f in candidates(n, problem)
+    }
     for form in ("winograd", "patches", "taps", "frame_by_frame"):
         monkeypatch.setattr(f"vidjax.layers.convolution.{form}._ELEMENTS", 1)
     monkeypatch.setattr("vidjax.layers.convolution.taps._LONG_PATCH", 0)
@@ -85,7 +87,7 @@ def test_parts_are_equal_and_no_more_than_needed():
 
 
 def test_winograd_multiplies_less():
-    """16 products of a quarter of the positions, for nine of all: 2.25 times fewer multiply-adds."""
+    """16 products of a quarter of the positions, for nine of all: 2.25 times fewer."""
     problem = problem_of((2, 3, 8, 6, 16), (1, 3, 3, 16, 32))
     program = jax.make_jaxpr(partial(winograd.forward, problem))(*arrays_of(problem)["forward"])
     products = [each for each in program.jaxpr.eqns if each.primitive.name == "dot_general"]
@@ -108,7 +110,8 @@ def test_a_dead_taps_gradient_is_zero():
     x = jnp.ones((1, 1, 4, 4, 2))
     gradient = jax.grad(lambda k: conv3d(x, k, lowering="cpu").sum())(jnp.ones((3, 3, 3, 2, 2)))
     assert np.abs(gradient[1]).min() > 0
-    assert not gradient[0].any() and not gradient[2].any()
+    assert not gradient[0].any()
+    assert not gradient[2].any()
 
 
 @pytest.fixture

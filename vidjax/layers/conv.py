@@ -80,9 +80,7 @@ def _check(x: jax.Array, kernel: jax.Array, groups: int) -> None:
         )
 
 
-def _pads(
-    padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides: Triple
-) -> Pads:
+def _pads(padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides: Triple) -> Pads:
     if padding is None:
         return tuple((size // 2, size // 2) for size in kernel)
     if isinstance(padding, str):

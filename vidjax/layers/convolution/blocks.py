@@ -73,7 +73,11 @@ def _blocked_input(problem: Problem, x: jax.Array) -> jax.Array:
 def _blocked_kernel(problem: Problem, kernel: jax.Array) -> jax.Array:
     taps, _, _, channels, outputs = kernel.shape
     (rows, columns), (down, across) = _blocks(problem), problem.strides[1:]
-    fill = [(0, 0, 0), (0, rows * down - kernel.shape[1], 0), (0, columns * across - kernel.shape[2], 0)]
+    fill = [
+        (0, 0, 0),
+        (0, rows * down - kernel.shape[1], 0),
+        (0, columns * across - kernel.shape[2], 0),
+    ]
     kernel = jax.lax.pad(kernel, jnp.zeros((), kernel.dtype), [*fill, (0, 0, 0), (0, 0, 0)])
     kernel = kernel.reshape(taps, rows, down, columns, across, channels, outputs)
     return kernel.transpose(0, 1, 3, 2, 4, 5, 6).reshape(taps, rows, columns, -1, outputs)

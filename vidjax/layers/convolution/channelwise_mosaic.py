@@ -23,10 +23,9 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
+from vidjax.layers.convolution.problem import Pads, Triple
 from vidjax.layers.padding import pad
 
-Triple = tuple[int, int, int]
-Pads = tuple[tuple[int, int], ...]
 Ref = Any
 
 # Bytes of a window of x: there are two at a time, of the 16 MiB that a kernel is given.

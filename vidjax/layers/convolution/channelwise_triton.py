@@ -25,8 +25,8 @@ from jax import lax
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import triton as pltriton
 
-Triple = tuple[int, int, int]
-Pads = tuple[tuple[int, int], ...]
+from vidjax.layers.convolution.problem import Pads, Triple
+
 Ref = Any
 
 # Numbers in the block of columns and channels that a program holds at a time, and in a thread's

@@ -6,6 +6,7 @@ from vidjax.layers.convolution import (
     blocks,
     frame_by_frame,
     overlap,
+    pallas,
     patches,
     phases,
     pointwise,
@@ -30,6 +31,7 @@ FORMS: dict[str, Form] = {
     "phases": phases.FORM,
     "shifted": shifted.FORM,
     "reduced": reduced.FORM,
+    "pallas": pallas.FORM,
 }
 
 

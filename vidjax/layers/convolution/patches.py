@@ -15,8 +15,8 @@ from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
-# Elements of the patches in memory at once: 64 MiB of float32.
-_ELEMENTS = 2**24
+# Elements of the patches in memory at once: 16 MiB of float32.
+_ELEMENTS = 2**22
 # Past so many elements a kernel's gradient is computed in the order that it lies in memory.
 _LARGE_KERNEL = 2**17
 
@@ -31,7 +31,7 @@ def fits(problem: Problem, name: str) -> bool:
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The patches with the kernel."""
     windows = _windows(problem, x)
-    matrix = kernel.reshape(-1, problem.outputs)
+    matrix = kernel.transpose(1, 2, 0, 3, 4).reshape(-1, problem.outputs)
 
     def convolve(windows: jax.Array) -> jax.Array:
         rows = _patches(problem, windows)
@@ -51,8 +51,8 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
 
     With the gradient first the product is the faster one, but comes out turned.
     """
-    columns, outputs = math.prod(problem.kernel[:4]), problem.outputs
-    turned = outputs < columns and columns * outputs <= _LARGE_KERNEL
+    length, outputs = math.prod(problem.kernel[:4]), problem.outputs
+    turned = outputs < length and length * outputs <= _LARGE_KERNEL
 
     def contract(windows: jax.Array, gradient: jax.Array) -> jax.Array:
         sides = (_patches(problem, windows), gradient.reshape(-1, outputs))
@@ -66,7 +66,8 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     gradient = summed(contract, (_windows(problem, x), frames), _parts(problem)).astype(x.dtype)
     # Turned once here; fused into the optimiser it would be read across memory many times.
     gradient = apart(jnp.transpose, gradient) if turned else gradient
-    return gradient.reshape(problem.kernel)
+    taps, rows, columns = problem.kernel[:3]
+    return gradient.reshape(rows, columns, taps, *problem.kernel[3:]).transpose(2, 0, 1, 3, 4)
 
 
 def _parts(problem: Problem) -> int:
@@ -75,24 +76,21 @@ def _parts(problem: Problem) -> int:
 
 
 def _windows(problem: Problem, x: jax.Array) -> jax.Array:
-    """The frames that each output frame sees: `[B * T', kt, H, W, C]`."""
+    """The frames that each output frame sees, side by side: `[B * T', H, W, kt * C]`."""
     x = pad(x, problem.pads)
     taps, stride = problem.kernel[0], problem.strides[0]
-    if taps == 1:
-        return x[:, ::stride].reshape(-1, 1, *x.shape[2:])
     span = (problem.size[0] - 1) * stride + 1
-    frames = [x[:, tap : tap + span : stride] for tap in range(taps)]
-    windows = jnp.stack(frames, axis=2)
+    windows = jnp.concatenate([x[:, tap : tap + span : stride] for tap in range(taps)], axis=-1)
     return windows.reshape(-1, *windows.shape[2:])
 
 
 def _patches(problem: Problem, windows: jax.Array) -> jax.Array:
-    """`[n, kt, H, W, C]` to `[n * H' * W', kt * kh * kw * C]`."""
+    """`[n, H, W, kt * C]` to `[n * H' * W', kh * kw * kt * C]`."""
     rows, columns = problem.strides[1:]
     height, width = (problem.size[1] - 1) * rows + 1, (problem.size[2] - 1) * columns + 1
     views = [
-        windows[:, tap, top : top + height : rows, left : left + width : columns]
-        for tap, top, left in itertools.product(*map(range, problem.kernel[:3]))
+        windows[:, top : top + height : rows, left : left + width : columns]
+        for top, left in itertools.product(*map(range, problem.kernel[1:3]))
     ]
     patches = jnp.concatenate(views, axis=-1).reshape(-1, len(views) * windows.shape[-1])
     # Without the barrier XLA would compute patches element by element inside the product.

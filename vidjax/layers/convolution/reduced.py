@@ -1,4 +1,4 @@
-"""The gradient of a channel-wise kernel as one reduction a tap, which accelerators do in parallel."""
+"""The gradient of a channel-wise kernel as one reduction a tap, as accelerators do in parallel."""
 
 from __future__ import annotations
 

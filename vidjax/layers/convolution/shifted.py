@@ -81,6 +81,7 @@ FORM = Form(fits, forward, input_gradient, kernel_gradient)
 
 
 def shifted(problem: Problem, x: jax.Array, tap: tuple[int, ...]) -> jax.Array:
+    """What a tap sees of the padded input, `[B, T', H', W', C]`."""
     for axis in range(3):
         stop = tap[axis] + (problem.size[axis] - 1) * problem.strides[axis] + 1
         x = lax.slice_in_dim(x, tap[axis], stop, problem.strides[axis], axis=axis + 1)

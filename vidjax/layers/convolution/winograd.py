@@ -161,9 +161,7 @@ def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
 def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
     """Two results a tile, laid side by side."""
 
-    def along(
-        a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int
-    ) -> jax.Array:
+    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
         results = jnp.stack([a + b + c, b - c - d], axis + 2)
         shape = list(a.shape)
         shape[axis + 1] *= _RESULTS
@@ -178,9 +176,7 @@ def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
     sides = tuple((0, -g.shape[a + 1] % _RESULTS if a in axes else 0) for a in range(3))
 
     def along(array: jax.Array, axis: int) -> Arrays:
-        even, odd = (
-            lax.slice_in_dim(array, i, None, _RESULTS, axis + 1) for i in range(_RESULTS)
-        )
+        even, odd = (lax.slice_in_dim(array, i, None, _RESULTS, axis + 1) for i in range(_RESULTS))
         return [even, even + odd, even - odd, -odd]
 
     return lax.optimization_barrier(_tiled(pad(g.astype(jnp.float32), sides), axes, along))
@@ -189,9 +185,7 @@ def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
 def _tap_gradients(products: Arrays, axes: Sequence[int]) -> jax.Array:
     """The taps' gradients from those of their sums, the transpose of `_tap_tiles`."""
 
-    def along(
-        a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int
-    ) -> jax.Array:
+    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
         outer = 0.5 * (b + c)
         return jnp.concatenate([a + outer, 0.5 * (b - c), outer + d], axis)
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from vidjax.layers.convolution import channelwise_mosaic, channelwise_pallas, channelwise_triton
+from vidjax.layers.convolution import channelwise_mosaic, channelwise_triton, pallas
+from vidjax.layers.convolution.form import PASSES
+from vidjax.layers.convolution.problem import Problem
 
 BODIES = {"triton": channelwise_triton, "mosaic": channelwise_mosaic}
 CALLS = {"cuda": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}
@@ -104,9 +106,20 @@ def test_bfloat16_stays_close_and_sums_in_float32(body):
     assert_close((y, dx, dkernel), expected("temporal"), 2e-2)
 
 
-def test_convolution_is_differentiated_by_its_parts():
-    run = functools.partial(value_and_gradients, channelwise_pallas.conv, "temporal")
-    assert_close(quickly(run)(*arrays("temporal")), expected("temporal"), 3e-6)
+def test_passes_are_those_of_the_platforms_kernels():
+    shape, kernel, strides, pads = CASES["temporal"]
+    problem = Problem(shape, (*kernel, 1, shape[-1]), strides, pads, shape[-1])
+
+    def passes(x, kernel):
+        y = pallas.forward(problem, x, kernel)
+        g = cotangent(y)
+        return (
+            y,
+            pallas.input_gradient(problem, kernel, g),
+            pallas.kernel_gradient(problem, x, g),
+        )
+
+    assert_close(quickly(passes)(*arrays("temporal")), expected("temporal"), 3e-6)
 
 
 @pytest.mark.parametrize(
@@ -115,23 +128,15 @@ def test_convolution_is_differentiated_by_its_parts():
 def test_parts_lower_to_kernels_of_their_platform(strides, dtype):
     x = jax.ShapeDtypeStruct((1, 8, 56, 56, 54), dtype)
     kernel = jax.ShapeDtypeStruct((3, 3, 3, 1, 54), dtype)
-    pads = ((1, 1),) * 3
-    g = jax.eval_shape(lambda x, k: xla(x, k, strides, pads), x, kernel)
-
-    def input_gradient(kernel, g):
-        return channelwise_pallas.input_gradient(x.shape, kernel, strides, pads, g)
-
-    def kernel_gradient(x, g):
-        return channelwise_pallas.kernel_gradient(x, kernel.shape, strides, pads, g)
-
-    def forward(x, kernel):
-        return channelwise_pallas.forward(x, kernel, strides, pads)
-
-    for part, shapes in (
-        (forward, (x, kernel)),
-        (input_gradient, (kernel, g)),
-        (kernel_gradient, (x, g)),
-    ):
+    problem = Problem(x.shape, kernel.shape, strides, ((1, 1),) * 3, 54)
+    g = jax.ShapeDtypeStruct((1, *problem.size, 54), dtype)
+    given = {
+        "forward": (x, kernel),
+        "input_gradient": (kernel, g),
+        "kernel_gradient": (x, g),
+    }
+    for name in PASSES:
+        part, shapes = functools.partial(getattr(pallas, name), problem), given[name]
         traced = jax.jit(part).trace(*shapes)
         for platform, call in CALLS.items():
             program = traced.lower(lowering_platforms=(platform,)).as_text()
@@ -139,37 +144,13 @@ def test_parts_lower_to_kernels_of_their_platform(strides, dtype):
             assert "stablehlo.convolution" not in program
 
 
-@pytest.mark.parametrize(
-    ("x", "kernel", "strides", "message"),
-    [
-        ((2, 5, 5, 4), (3, 3, 3, 1, 4), (1, 1, 1), r"x \[B, T, H, W, C\]"),
-        ((1, 2, 5, 5, 4), (3, 3, 3, 1, 8), (1, 1, 1), r"kernel \[kt, kh, kw, 1, C\]"),
-        ((1, 2, 5, 5, 4), (3, 3, 3, 4, 4), (1, 1, 1), r"kernel \[kt, kh, kw, 1, C\]"),
-        ((1, 2, 5, 5, 4), (1, 3, 3, 1, 4), (1, 0, 1), "one stride of 1 or more"),
-        (
-            (1, 2, 5, 5, 4),
-            (3, 3, 3, 1, 4),
-            (1, 1, 1),
-            r"larger than the padded clip of \(2, 5, 5\)",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_named(x, kernel, strides, message):
-    with pytest.raises(ValueError, match=message):
-        channelwise_pallas.conv(jnp.zeros(x), jnp.zeros(kernel), strides, ((0, 0),) * 3)
-
-
-def test_gradient_of_another_output_is_named():
-    with pytest.raises(
-        ValueError, match=r"is \(1, 2, 3, 3, 4\); its gradient is \(1, 2, 5, 5, 4\)"
-    ):
-        channelwise_pallas.kernel_gradient(
-            jnp.zeros((1, 2, 5, 5, 4)),
-            (1, 3, 3, 1, 4),
-            (1, 1, 1),
-            ((0, 0),) * 3,
-            jnp.zeros((1, 2, 5, 5, 4)),
-        )
+def test_it_is_for_channel_wise_kernels_on_accelerators(monkeypatch):
+    channelwise = Problem((1, 2, 5, 5, 4), (1, 3, 3, 1, 4), (1, 1, 1), ((0, 0),) * 3, 4)
+    dense = Problem((1, 2, 5, 5, 4), (1, 3, 3, 4, 4), (1, 1, 1), ((0, 0),) * 3)
+    assert not pallas.fits(channelwise, "forward")
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert pallas.fits(channelwise, "forward")
+    assert not pallas.fits(dense, "forward")
 
 
 def test_rows_that_no_fast_memory_holds_are_named():

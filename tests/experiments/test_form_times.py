@@ -1,0 +1,38 @@
+import jax
+import pytest
+
+from experiments.benchmark import form_times
+from vidjax.layers.convolution import choice
+from vidjax.layers.convolution.problem import Problem
+
+SPACE = Problem((1, 2, 6, 6, 4), (1, 3, 3, 4, 4), (1, 1, 1), ((0, 0), (1, 1), (1, 1)))
+ALONE = Problem((1, 2, 6, 6, 4), (1, 1, 1, 4, 8), (2, 2, 2), ((0, 0),) * 3)
+
+
+def test_a_networks_convolutions_are_found_once_and_without_dead_taps():
+    found = form_times.convolutions("r3d_18", (1, 8, 64, 64, 3), "float32")
+    assert len(found) == len(set(found)) == 11
+    assert found[0].kernel == (7, 7, 7, 3, 64)
+    # The last stage has one frame, of which two of the three taps in time see nothing.
+    assert found[-2].kernel == (1, 3, 3, 512, 512)
+
+
+def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(form_times, "convolutions", lambda *_: [SPACE, ALONE])
+    path = tmp_path / "table.csv"
+    given = (["one", "another"], (1, 2, 6, 6, 3), "float32", 1, path, "the command")
+    rows = form_times.measure(*given)
+    assert path.read_text().splitlines()[0] == "# the command"
+    measured = choice.read_table(path)[jax.default_backend()]
+    assert [(row.name, row.problem) for row in measured] == [
+        ("forward", SPACE),
+        ("input_gradient", SPACE),
+        ("kernel_gradient", SPACE),
+        ("forward", ALONE),
+    ]
+    for row, each in zip(rows, measured, strict=True):
+        others = dict(other.split(":") for other in row["others"].split())
+        assert {each.form, *others} == set(form_times.worth_timing(each.name, each.problem))
+        assert all(float(ms) >= float(row["ms"]) for ms in others.values())
+    with pytest.raises(FileExistsError):
+        form_times.measure(*given)

@@ -1,0 +1,51 @@
+"""In a process of its own each time: the allocator is told once, before JAX starts."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys
+from vidjax.training.kept_memory import keep_freed_memory
+told = keep_freed_memory() if "keep" in sys.argv else False
+import jax, jax.numpy as jnp
+work = jax.jit(lambda x: (x * 2.0) @ (x + 1.0))
+x = jnp.ones((2000, 2000))
+for _ in range(3):
+    work(x).block_until_ready()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    work(x).block_until_ready()
+print(told, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(*arguments, **environment):
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+    own = {**own, "JAX_PLATFORMS": "cpu", **environment}
+    command = [sys.executable, "-c", FAULTS, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=own)
+    assert done.returncode == 0, done.stderr
+    told, count = done.stdout.split()
+    return told == "True", int(count)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator is meant")
+def test_pages_are_touched_for_the_first_time_once():
+    told, kept = faults("keep")
+    _, given_back = faults()
+    assert told
+    # Ten calls with three arrays of 16 MB: 117,000 pages of 4 KiB, or far fewer of a larger size.
+    assert kept < given_back / 4
+
+
+@pytest.mark.parametrize("environment", [{"MALLOC_ARENA_MAX": "2"}, {"JAX_PLATFORMS": "cuda,cpu"}])
+def test_it_is_left_alone_where_it_is_not_ours_to_set(environment, monkeypatch):
+    from vidjax.training.kept_memory import keep_freed_memory
+
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert not keep_freed_memory()
