@@ -1,6 +1,8 @@
 """Every form against XLA's own convolution, and the choice between them."""
 
+import os
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -160,18 +162,25 @@ def test_a_form_that_does_not_fit_is_not_taken(table):
 
 
 def test_a_backend_without_measurements_has_xlas_own(table):
-    table(row("taps"), row("winograd", backend="gpu"))
+    table(row("winograd", backend="gpu"))
     problem = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64))
     assert choice.backends() == {"cpu", "gpu"}
     assert choice.choose("forward", problem, "tpu") == "xla"
     assert choice.choose("forward", problem, "gpu") == "winograd"
+    assert choice.choose("forward", problem, "cpu") != "xla", "the table that comes along"
+
+
+def test_a_table_that_is_not_there_is_named(table, monkeypatch, tmp_path):
+    monkeypatch.setenv(choice.VARIABLE, str(tmp_path / "none.csv"))
+    with pytest.raises(ValueError, match=r"VIDJAX_CONVOLUTIONS=.*none.csv: no such table"):
+        choice.backends()
 
 
 def test_a_row_is_read_as_it_was_written(table):
     problem = problem_of((2, 3, 9, 8, 12), (1, 3, 2, 3, 8), (1, 2, 2), ((0, 0), (0, 2), (1, -1)), 4)
     written = choice.row_of("forward", problem, "cpu", {"xla": 2.0, "shifted": 1.0})
     table(",".join(written.values()))
-    (measured,) = choice.read_table(choice._path())["cpu"]
+    (measured,) = choice.read_table(Path(os.environ[choice.VARIABLE]))["cpu"]
     assert (measured.name, measured.problem, measured.form) == ("forward", problem, "shifted")
     assert written["others"] == "xla:2"
 

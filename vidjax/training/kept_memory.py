@@ -1,8 +1,8 @@
 """Memory that a step frees stays with the process, so that the next does not pay for it again.
 
 XLA's CPU backend allocates what a program needs at every call, and glibc gives large blocks back to
-the system at once: a step then touches its pages for the first time, each time, which was 12 to
-30 % of its time on two cores. On accelerators steps do not allocate from the host.
+the system at once: a step then touches its pages for the first time, each time, which was 18 to
+32 % of its CPU time on two cores. On accelerators steps do not allocate from the host.
 """
 
 from __future__ import annotations

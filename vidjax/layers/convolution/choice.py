@@ -51,7 +51,7 @@ def choose(name: str, problem: Problem, backend: str) -> str:
 
 def backends() -> frozenset[str]:
     """Those that have a table."""
-    return frozenset(_table(_path()))
+    return frozenset(_table(os.environ.get(VARIABLE, "")))
 
 
 def read_table(path: Path) -> dict[str, list[Measured]]:
@@ -111,23 +111,24 @@ def _problem(row: dict[str, str]) -> Problem:
     return Problem(shape, weights, (time, height, width), pads, groups)
 
 
-def _path() -> Path:
-    given = os.environ.get(VARIABLE)
-    return Path(given) if given else Path(__file__).with_name("measured.csv")
-
-
-@functools.cache
-def _table(path: Path) -> dict[str, list[Measured]]:
-    return read_table(path)
-
-
-@functools.cache
-def _named(path: Path, name: str, backend: str) -> list[Measured]:
-    return [row for row in _table(path).get(backend, ()) if row.name == name]
-
-
 def _rows(name: str, backend: str) -> list[Measured]:
-    return _named(_path(), name, backend)
+    return _named(os.environ.get(VARIABLE, ""), name, backend)
+
+
+@functools.cache
+def _named(given: str, name: str, backend: str) -> list[Measured]:
+    return [row for row in _table(given).get(backend, ()) if row.name == name]
+
+
+@functools.cache
+def _table(given: str) -> dict[str, list[Measured]]:
+    """The rows that come along, and those that were given in place of them for their backends."""
+    table = read_table(Path(__file__).with_name("measured.csv"))
+    if given and not Path(given).is_file():
+        raise ValueError(
+            f"{VARIABLE}={given}: no such table; `benchmark kernels --measure` makes one"
+        )
+    return {**table, **read_table(Path(given))} if given else table
 
 
 def _alike(row: Measured, problem: Problem) -> bool:
