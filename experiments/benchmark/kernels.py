@@ -119,10 +119,8 @@ def _measure_forms(output: Path) -> None:
     if output.exists():
         sys.exit(f"{output} is there already; nothing is overwritten. Give another name.")
     shape = (_BATCH.value, *map(int, _CLIP.value), 3)
-    command = shlex.join(["python -m experiments.benchmark kernels", *sys.argv[1:]])
-    rows = measure(
-        _NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command.replace("'", "")
-    )
+    command = f"python -m experiments.benchmark kernels {shlex.join(sys.argv[1:])}"
+    rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
     columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
     shown = [tuple(row[column] for column in columns) for row in rows]
     print_table("The fastest form of each pass", columns, shown)

@@ -2,6 +2,7 @@ import jax
 import pytest
 
 from experiments.benchmark import form_times
+from tests.commands import run_command
 from vidjax.layers.convolution import choice
 from vidjax.layers.convolution.problem import Problem
 
@@ -36,3 +37,14 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
     with pytest.raises(FileExistsError):
         form_times.measure(*given)
+
+
+def test_a_table_that_is_there_is_left_alone(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("mine")
+    done = run_command("experiments.benchmark", "kernels", f"--measure={path}")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "table.csv is there already; nothing is overwritten. Give another name.\n"
+    )
+    assert path.read_text() == "mine"

@@ -69,7 +69,7 @@ class Layout(NamedTuple):
 def forward(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, *, interpret: bool = False
 ) -> jax.Array:
-    """`[B, T', H', W', C]`, as `channelwise_pallas.forward`."""
+    """`[B, T', H', W', C]`, as `pallas.forward`."""
     layout = _layout(x, kernel.shape, strides, pads)
     channels = x.shape[-1]
     weights = kernel.reshape(-1, channels).astype(jnp.float32)
@@ -94,7 +94,7 @@ def input_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[B, T, H, W, C]`, as `channelwise_pallas.input_gradient`."""
+    """`[B, T, H, W, C]`, as `pallas.input_gradient`."""
     gaps = [(0, 0, 0), *((0, 0, stride - 1) for stride in strides), (0, 0, 0)]
     g = lax.pad(g, jnp.zeros((), g.dtype), gaps)
     around = []
@@ -113,7 +113,7 @@ def kernel_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[kt kh kw, C]` in float32, as `channelwise_pallas.kernel_gradient`.
+    """`[kt kh kw, C]` in float32, as `pallas.kernel_gradient`.
 
     The programs run one after another, and add to the same sums.
     """

@@ -90,7 +90,7 @@ class Tile(NamedTuple):
 def forward(
     x: jax.Array, kernel: jax.Array, strides: Triple, pads: Pads, *, interpret: bool = False
 ) -> jax.Array:
-    """`[B, T', H', W', C]`, as `channelwise_pallas.forward`."""
+    """`[B, T', H', W', C]`, as `pallas.forward`."""
     axes = _axes(_forward_axis, x.shape, kernel.shape, strides, pads)
     return _gather(x, kernel, axes, "channelwise_forward", interpret)
 
@@ -104,7 +104,7 @@ def input_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[B, T, H, W, C]`, as `channelwise_pallas.input_gradient`."""
+    """`[B, T, H, W, C]`, as `pallas.input_gradient`."""
     axes = _axes(_gradient_axis, x_shape, kernel.shape, strides, pads)
     return _gather(g, kernel, axes, "channelwise_input_gradient", interpret)
 
@@ -118,7 +118,7 @@ def kernel_gradient(
     *,
     interpret: bool = False,
 ) -> jax.Array:
-    """`[kt kh kw, C]` in float32, as `channelwise_pallas.kernel_gradient`.
+    """`[kt kh kw, C]` in float32, as `pallas.kernel_gradient`.
 
     Parts of the clips are summed apart, and then together: the same numbers every time.
     """
