@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.fusions import computations
 from tests.layers.test_conv import CASES
 from vidjax.layers.conv import conv3d
 from vidjax.layers.convolution import choice, in_parts, winograd, xla
@@ -96,6 +97,24 @@ def test_winograd_multiplies_less():
     multiplied = sum(each.outvars[0].aval.size * each.invars[1].aval.shape[0] for each in products)
     assert len(products) == 16
     assert multiplied * 2.25 == 2 * 3 * 8 * 6 * 9 * 16 * 32
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the form is for CPUs")
+@pytest.mark.parametrize("kernel", [(1, 3, 3, 4, 8), (3, 3, 3, 4, 8), (3, 1, 1, 4, 8)])
+def test_winograd_computes_once_what_the_gradient_comes_from(kernel):
+    """Not in each of the tiles, nor for both gradients."""
+    problem = problem_of((2, 4, 8, 8, 4), kernel)
+    x, g = arrays_of(problem)["kernel_gradient"]
+    weights, _ = arrays_of(problem)["input_gradient"]
+
+    def gradients(x, weights, g):
+        g = jnp.where(g > 0, g, 0)
+        form = FORMS["winograd"]
+        return form.input_gradient(problem, weights, g), form.kernel_gradient(problem, x, g)
+
+    text = jax.jit(gradients).lower(x, weights, g).compile().as_text()
+    lines = (line for each in computations(text) for line in each.lines)
+    assert sum(line.size for line in lines if line.opcode == "compare") == g.size
 
 
 def test_taps_that_see_padding_alone_are_left_out():

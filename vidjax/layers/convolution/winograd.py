@@ -10,6 +10,7 @@ products' inner dimension, unless there are no others: then time is cut into til
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -40,27 +41,32 @@ def fits(problem: Problem, name: str) -> bool:
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """Products of the tiles' sums with those of the taps."""
-    matrices = [tile.reshape(-1, tile.shape[-1]) for tile in _tap_tiles(problem, kernel)]
-    return _filtered(problem, x, matrices)
+    axes, matrices = _axes(problem), _matrices(problem, kernel)
+
+    def convolve(x: jax.Array) -> jax.Array:
+        tiles = _input_tiles(problem, x)
+        products = [_times(tile, matrix) for tile, matrix in zip(tiles, matrices, strict=True)]
+        y = _results(lax.optimization_barrier(products), axes)
+        time, height, width = problem.size
+        return y[:, :time, :height, :width].astype(x.dtype)
+
+    return mapped(convolve, x, _parts(problem))
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The forward pass of the gradient with the mirrored kernel, which is turned as tiles.
+    """The forward pass transposed, step by step.
 
-    Mirrored taps have the same sums, the first and the last in exchanged places.
+    A convolution with the mirrored kernel has as few products, but this shares the gradient's
+    tiles, which are much of the work, with the kernel's gradient.
     """
-    axes, tiles = _axes(problem), _tap_tiles(problem, kernel)
-    shape = (_ENTRIES,) * len(axes)
-    order = [range(_ENTRIES)] * len(axes)
-    places = {index: place for place, index in enumerate(itertools.product(*order))}
-    exchanged = (3, 1, 2, 0)
-    matrices = []
-    for index in itertools.product(*map(range, shape)):
-        tile = tiles[places[tuple(exchanged[i] for i in index)]]
-        untiled = [axis for axis in range(3) if axis not in axes]
-        turned = jnp.flip(tile, untiled).swapaxes(3, 4)
-        matrices.append(turned.reshape(-1, turned.shape[-1]))
-    return _filtered(problem.mirrored(), g, matrices)
+    matrices = _matrices(problem, kernel)
+
+    def spread(g: jax.Array) -> jax.Array:
+        tiles = _gradient_tiles(problem, g)
+        products = [_times(tile, matrix.T) for tile, matrix in zip(tiles, matrices, strict=True)]
+        return _entries(problem, lax.optimization_barrier(products)).astype(g.dtype)
+
+    return mapped(spread, g, _parts(problem))
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
@@ -90,19 +96,6 @@ def _parts(problem: Problem) -> int:
     return parts(problem.shape[0], problem.positions * 2**axes * widest, _ELEMENTS)
 
 
-def _filtered(problem: Problem, x: jax.Array, matrices: Arrays) -> jax.Array:
-    axes = _axes(problem)
-
-    def convolve(x: jax.Array) -> jax.Array:
-        tiles = _input_tiles(problem, x)
-        products = [_times(tile, matrix) for tile, matrix in zip(tiles, matrices, strict=True)]
-        y = _results(lax.optimization_barrier(products), axes)
-        time, height, width = problem.size
-        return y[:, :time, :height, :width].astype(x.dtype)
-
-    return mapped(convolve, x, _parts(problem))
-
-
 def _tiled(array: jax.Array, axes: Sequence[int], along: Callable[..., Arrays]) -> Arrays:
     """Transforms along one axis after the other; each makes four arrays of one."""
     arrays = [array]
@@ -124,11 +117,6 @@ def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
     axes = _axes(problem)
     # Sums of bfloat16 entries have more bits than it.
     x = x.astype(jnp.float32)
-    sides = list(problem.pads)
-    for axis in axes:
-        entries = _RESULTS * math.ceil(problem.size[axis] / _RESULTS) + _ENTRIES - _RESULTS
-        before = problem.pads[axis][0]
-        sides[axis] = (before, entries - x.shape[axis + 1] - before)
 
     def along(array: jax.Array, axis: int) -> Arrays:
         span = array.shape[axis + 1] - _ENTRIES + 1
@@ -137,7 +125,7 @@ def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
         )
         return [a - c, b + c, c - b, b - d]
 
-    tiles = lax.optimization_barrier(_tiled(pad(x, tuple(sides)), axes, along))
+    tiles = lax.optimization_barrier(_tiled(pad(x, _sides(problem)), axes, along))
     taps, length = problem.kernel[0], problem.size[0]
     if 0 in axes or taps == 1:
         return tiles
@@ -145,6 +133,61 @@ def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
         jnp.concatenate([tile[:, tap : tap + length] for tap in range(taps)], -1) for tile in tiles
     ]
     return lax.optimization_barrier(windows)
+
+
+def _entries(problem: Problem, products: Arrays) -> jax.Array:
+    """`[B, T, H, W, C]`, the transpose of `_input_tiles`: what overlaps is added."""
+    axes = _axes(problem)
+
+    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
+        even = _after(a, axis) + _before(b + c - a, axis)
+        odd = _after(b - c + d, axis) - _before(d, axis)
+        pairs = jnp.stack([even, odd], axis + 2)
+        return pairs.reshape(*a.shape[: axis + 1], -1, *a.shape[axis + 2 :])
+
+    taps = problem.kernel[0]
+    if 0 not in axes and taps > 1:
+        products = [_overlapping(product, taps) for product in products]
+    sides = tuple((-before, -after) for before, after in _sides(problem))
+    return pad(_gathered(products, axes, along), sides)
+
+
+def _after(array: jax.Array, axis: int) -> jax.Array:
+    """With a tile of zeros behind."""
+    return _beside(array, axis, (0, 1))
+
+
+def _before(array: jax.Array, axis: int) -> jax.Array:
+    """With a tile of zeros in front."""
+    return _beside(array, axis, (1, 0))
+
+
+def _beside(array: jax.Array, axis: int, sides: tuple[int, int]) -> jax.Array:
+    return pad(array, tuple(sides if a == axis else (0, 0) for a in range(3)))
+
+
+def _overlapping(product: jax.Array, taps: int) -> jax.Array:
+    """Each tap's channels go to the frame that they were of."""
+    shares = jnp.split(product, taps, -1)
+    placed = (
+        pad(share, ((tap, taps - 1 - tap), (0, 0), (0, 0))) for tap, share in enumerate(shares)
+    )
+    return functools.reduce(jnp.add, placed)
+
+
+def _sides(problem: Problem) -> tuple[tuple[int, int], ...]:
+    """The padding with which tiles come out even, along T, H, W."""
+    sides = list(problem.pads)
+    for axis in _axes(problem):
+        entries = _RESULTS * math.ceil(problem.size[axis] / _RESULTS) + _ENTRIES - _RESULTS
+        before = problem.pads[axis][0]
+        sides[axis] = (before, entries - problem.shape[axis + 1] - before)
+    return tuple(sides)
+
+
+def _matrices(problem: Problem, kernel: jax.Array) -> Arrays:
+    """What tiles are multiplied with, `[kt * C, O]` or `[C, O]` each."""
+    return [tile.reshape(-1, tile.shape[-1]) for tile in _tap_tiles(problem, kernel)]
 
 
 def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
@@ -173,10 +216,15 @@ def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
 def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
     """What each product is given back, the transpose of `_results`."""
     axes = _axes(problem)
-    sides = tuple((0, -g.shape[a + 1] % _RESULTS if a in axes else 0) for a in range(3))
+    ends = {axis: _RESULTS * math.ceil(problem.size[axis] / _RESULTS) for axis in axes}
+    # A tile of zeros behind, which is never read: XLA pads once, and without it computes what the
+    # gradient comes from, a norm's and an activation's backward pass, in each of the tiles again.
+    lengths = [ends[axis] + _RESULTS if axis in axes else g.shape[axis + 1] for axis in range(3)]
+    sides = tuple((0, length - g.shape[axis + 1]) for axis, length in enumerate(lengths))
 
     def along(array: jax.Array, axis: int) -> Arrays:
-        even, odd = (lax.slice_in_dim(array, i, None, _RESULTS, axis + 1) for i in range(_RESULTS))
+        places = [slice(first, ends[axis], _RESULTS) for first in range(_RESULTS)]
+        even, odd = (array[(slice(None),) * (axis + 1) + (place,)] for place in places)
         return [even, even + odd, even - odd, -odd]
 
     return lax.optimization_barrier(_tiled(pad(g.astype(jnp.float32), sides), axes, along))
