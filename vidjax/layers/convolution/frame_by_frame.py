@@ -2,13 +2,15 @@
 
 Where channels are few, as in a stem, patches over time are long to copy: a frame's own are as many
 times shorter as there are taps in time, and the products' rows as many times wider, which matrix
-products like.
+products like. Taps that would meet padding before the first or after the last frame are left out.
 """
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+import functools
 import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
@@ -17,54 +19,60 @@ from jax import lax
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
-from vidjax.layers.padding import pad
+from vidjax.layers.convolution.windows import first_frames, padded, windows
 
-# Elements in memory at once of patches and of products: 4 MiB a core are still in its cache.
+# Elements of a frame's patches or products in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
+# Products are written out frame by frame, so that a program grows with them.
+_MOST_FRAMES = 64
 
 
 def fits(problem: Problem, name: str) -> bool:
-    """Dense kernels with more than one tap in time."""
+    """Dense kernels with more than one tap in time, and clips that are not long."""
     del name
-    return problem.kind == "dense" and problem.kernel[0] > 1
+    several = problem.kind == "dense" and problem.kernel[0] > 1
+    return several and problem.shape[1] <= _MOST_FRAMES
 
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Products of all frames and taps, each added to the result that it is for."""
-    taps, outputs = problem.kernel[0], problem.outputs
-    matrix = kernel.reshape(taps, -1, outputs).swapaxes(0, 1).reshape(-1, taps * outputs)
+    """A product for each frame and the taps that meet it, shared out to the results."""
+    outputs, (_, height, width) = problem.outputs, problem.size
+    taps = kernel.reshape(problem.kernel[0], -1, outputs)
 
     def convolve(clips: jax.Array) -> jax.Array:
-        patches = _patches(problem, clips)
-        shape = patches.shape[:4]
-        product = jnp.dot(
-            patches.reshape(-1, len(matrix)), matrix, preferred_element_type=jnp.float32
-        )
-        shares = lax.optimization_barrier(product).reshape(*shape, taps, outputs)
-        total = jnp.zeros((), jnp.float32)
-        for tap in range(taps):
-            total = total + _taken(problem, shares[..., tap, :], tap)
-        return total.astype(x.dtype)
+        shares: list[list[jax.Array]] = [[] for _ in range(problem.size[0])]
+        for met, patches in _frames(problem, clips):
+            matrix = jnp.concatenate([taps[tap] for tap in met], -1)
+            product = jnp.dot(patches, matrix, preferred_element_type=jnp.float32)
+            each = jnp.split(lax.optimization_barrier(product), len(met), -1)
+            for time, share in zip(met.values(), each, strict=True):
+                shares[time].append(share)
+        y = _added(shares, (len(clips) * height * width, outputs))
+        return y.reshape(-1, len(clips), height, width, outputs).swapaxes(0, 1).astype(x.dtype)
 
     return mapped(convolve, x, _parts(problem))
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """Gradients as every tap in time meets them, side by side, with the frames' patches."""
-    taps, outputs = problem.kernel[0], problem.outputs
+    """Each frame's patches with the gradients of the results that it is part of."""
+    outputs = problem.outputs
 
     def contract(clips: jax.Array, gradient: jax.Array) -> jax.Array:
-        patches = _patches(problem, clips)
-        shares = jnp.concatenate([_given(problem, gradient, tap) for tap in range(taps)], -1)
-        return lax.dot_general(
-            lax.optimization_barrier(shares).reshape(-1, taps * outputs),
-            patches.reshape(-1, patches.shape[-1]),
-            (((0,), (0,)), ((), ())),
-            preferred_element_type=jnp.float32,
-        )
+        totals: list[list[jax.Array]] = [[] for _ in range(problem.kernel[0])]
+        for met, patches in _frames(problem, clips):
+            given = jnp.concatenate([gradient[:, time] for time in met.values()], -1)
+            product = lax.dot_general(
+                lax.optimization_barrier(given).reshape(-1, len(met) * outputs),
+                patches,
+                (((0,), (0,)), ((), ())),
+                preferred_element_type=jnp.float32,
+            )
+            for tap, share in zip(met, jnp.split(product, len(met)), strict=True):
+                totals[tap].append(share)
+        return _added(totals, (outputs, math.prod(problem.kernel[1:4])))
 
     gradient = summed(contract, (x, g), _parts(problem)).astype(x.dtype)
-    gradient = gradient.reshape(taps, outputs, *problem.kernel[1:4])
+    gradient = gradient.reshape(problem.kernel[0], outputs, *problem.kernel[1:4])
     return gradient.transpose(0, 2, 3, 4, 1)
 
 
@@ -72,35 +80,39 @@ FORM = Form(fits, forward, None, kernel_gradient)
 
 
 def _parts(problem: Problem) -> int:
-    frame = math.prod(problem.size[1:])
     widest = max(math.prod(problem.kernel[1:4]), problem.kernel[0] * problem.outputs)
-    return parts(problem.shape[0], problem.shape[0] * problem.shape[1] * frame * widest, _ELEMENTS)
+    return parts(problem.shape[0], problem.positions // problem.size[0] * widest, _ELEMENTS)
 
 
-def _taken(problem: Problem, share: jax.Array, tap: int) -> jax.Array:
-    """Of a tap's share at every frame, what each result takes."""
-    stride = problem.strides[0]
-    share = pad(share, (problem.pads[0], (0, 0), (0, 0)))
-    return share[:, tap : tap + (problem.size[0] - 1) * stride + 1 : stride]
+def _meetings(problem: Problem) -> list[dict[int, int]]:
+    """For each frame of the input, the result that it is part of by each tap in time."""
+    stride, before = problem.strides[0], problem.pads[0][0]
+    meetings: list[dict[int, int]] = [{} for _ in range(problem.shape[1])]
+    for time in range(problem.size[0]):
+        for tap in range(problem.kernel[0]):
+            frame = time * stride + tap - before
+            if 0 <= frame < len(meetings):
+                meetings[frame][tap] = time
+    return meetings
 
 
-def _given(problem: Problem, g: jax.Array, tap: int) -> jax.Array:
-    """The transpose of `_taken`: each result's gradient at the frame that its tap saw."""
-    stride = problem.strides[0]
-    span = (problem.size[0] - 1) * stride + 1
-    before = tap - problem.pads[0][0]
-    config = [(0, 0, 0)] * g.ndim
-    config[1] = (before, problem.shape[1] - before - span, stride - 1)
-    return lax.pad(g, jnp.zeros((), g.dtype), config)
+def _frames(problem: Problem, clips: jax.Array) -> Iterator[tuple[dict[int, int], jax.Array]]:
+    """Where frames are met, and `[B * H' * W', kh * kw * C]`: what each position sees of them."""
+    alone = dataclasses.replace(
+        problem,
+        shape=clips.shape,
+        kernel=(1, *problem.kernel[1:]),
+        strides=(1, *problem.strides[1:]),
+        pads=((0, 0), *problem.pads[1:]),
+    )
+    x, numbers = padded(alone, clips), first_frames(alone)
+    columns = math.prod(problem.kernel[1:4])
+    for frame, met in enumerate(_meetings(problem)):
+        if met:
+            each = numbers[frame :: problem.shape[1]]
+            yield met, windows(alone, x, each).reshape(-1, columns)
 
 
-def _patches(problem: Problem, x: jax.Array) -> jax.Array:
-    """`[B, T, H', W', kh * kw * C]`: what each position of a frame sees of it."""
-    x = pad(x, ((0, 0), *problem.pads[1:]))
-    (_, height, width), (_, rows, columns) = problem.size, problem.strides
-    views = [
-        x[:, :, i : i + (height - 1) * rows + 1 : rows, j : j + (width - 1) * columns + 1 : columns]
-        for i, j in itertools.product(*map(range, problem.kernel[1:3]))
-    ]
-    # Without the barrier XLA would compute patches element by element inside the product.
-    return lax.optimization_barrier(jnp.concatenate(views, -1))
+def _added(shares: list[list[jax.Array]], shape: tuple[int, int]) -> jax.Array:
+    """The sum of each list's arrays `shape`, one after the other."""
+    return jnp.stack([functools.reduce(jnp.add, each, jnp.zeros(shape)) for each in shares])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 
 import jax
@@ -13,7 +12,7 @@ from vidjax.layers.apart import apart
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
-from vidjax.layers.padding import pad
+from vidjax.layers.convolution.windows import first_frames, padded, windows
 
 # Elements of the patches in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
@@ -30,14 +29,13 @@ def fits(problem: Problem, name: str) -> bool:
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The patches with the kernel."""
-    windows = _windows(problem, x)
-    matrix = kernel.transpose(1, 2, 0, 3, 4).reshape(-1, problem.outputs)
+    matrix, source = kernel.reshape(-1, problem.outputs), padded(problem, x)
 
-    def convolve(windows: jax.Array) -> jax.Array:
-        rows = _patches(problem, windows)
+    def convolve(frames: jax.Array) -> jax.Array:
+        rows = windows(problem, source, frames).reshape(-1, len(matrix))
         return jnp.dot(rows, matrix, preferred_element_type=jnp.float32).astype(x.dtype)
 
-    y = mapped(convolve, windows, _parts(problem))
+    y = mapped(convolve, first_frames(problem), _parts(problem))
     return y.reshape(problem.shape[0], *problem.size, problem.outputs)
 
 
@@ -53,48 +51,28 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     """
     length, outputs = math.prod(problem.kernel[:4]), problem.outputs
     turned = outputs < length and length * outputs <= _LARGE_KERNEL
+    source = padded(problem, x)
 
-    def contract(windows: jax.Array, gradient: jax.Array) -> jax.Array:
-        sides = (_patches(problem, windows), gradient.reshape(-1, outputs))
+    def contract(frames: jax.Array, gradient: jax.Array) -> jax.Array:
+        rows = windows(problem, source, frames).reshape(-1, length)
+        sides = (rows, gradient.reshape(-1, outputs))
         return lax.dot_general(
             *(sides[::-1] if turned else sides),
             (((0,), (0,)), ((), ())),
             preferred_element_type=jnp.float32,
         )
 
-    frames = g.reshape(-1, *g.shape[2:])
-    gradient = summed(contract, (_windows(problem, x), frames), _parts(problem)).astype(x.dtype)
+    gradients = g.reshape(-1, *g.shape[2:])
+    gradient = summed(contract, (first_frames(problem), gradients), _parts(problem))
+    gradient = gradient.astype(x.dtype)
     # Turned once here; fused into the optimiser it would be read across memory many times.
     gradient = apart(jnp.transpose, gradient) if turned else gradient
-    taps, rows, columns = problem.kernel[:3]
-    return gradient.reshape(rows, columns, taps, *problem.kernel[3:]).transpose(2, 0, 1, 3, 4)
+    return gradient.reshape(problem.kernel)
 
 
 def _parts(problem: Problem) -> int:
     frames = problem.shape[0] * problem.size[0]
     return parts(frames, problem.positions * math.prod(problem.kernel[:4]), _ELEMENTS)
-
-
-def _windows(problem: Problem, x: jax.Array) -> jax.Array:
-    """The frames that each output frame sees, side by side: `[B * T', H, W, kt * C]`."""
-    x = pad(x, problem.pads)
-    taps, stride = problem.kernel[0], problem.strides[0]
-    span = (problem.size[0] - 1) * stride + 1
-    windows = jnp.concatenate([x[:, tap : tap + span : stride] for tap in range(taps)], axis=-1)
-    return windows.reshape(-1, *windows.shape[2:])
-
-
-def _patches(problem: Problem, windows: jax.Array) -> jax.Array:
-    """`[n, H, W, kt * C]` to `[n * H' * W', kh * kw * kt * C]`."""
-    rows, columns = problem.strides[1:]
-    height, width = (problem.size[1] - 1) * rows + 1, (problem.size[2] - 1) * columns + 1
-    views = [
-        windows[:, top : top + height : rows, left : left + width : columns]
-        for top, left in itertools.product(*map(range, problem.kernel[1:3]))
-    ]
-    patches = jnp.concatenate(views, axis=-1).reshape(-1, len(views) * windows.shape[-1])
-    # Without the barrier XLA would compute patches element by element inside the product.
-    return lax.optimization_barrier(patches)
 
 
 FORM = Form(fits, forward, input_gradient, kernel_gradient)
