@@ -104,12 +104,20 @@ def _tiled(array: jax.Array, axes: Sequence[int], along: Callable[..., Arrays]) 
     return arrays
 
 
-def _gathered(arrays: Arrays, axes: Sequence[int], along: Callable[..., jax.Array]) -> jax.Array:
-    """The way back: each axis makes one array of four."""
-    for axis in reversed(axes):
-        groups = (arrays[i : i + _ENTRIES] for i in range(0, len(arrays), _ENTRIES))
-        arrays = [along(*group, axis) for group in groups]
-    return arrays[0]
+def _interleaved(arrays: Arrays, axes: Sequence[int], along: Callable[..., Arrays]) -> jax.Array:
+    """The way back: along each axis two arrays are made of four, and take turns.
+
+    Sums are made along all axes first, so that what lies in between is not written to memory.
+    """
+    if not axes:
+        return arrays[0]
+    axis, *others = axes
+    rest = len(arrays) // _ENTRIES
+    fours = zip(*(arrays[i : i + rest] for i in range(0, len(arrays), rest)), strict=True)
+    halves = zip(*(along(*four, axis) for four in fours), strict=True)
+    even, odd = (_interleaved(list(half), others, along) for half in halves)
+    pairs = jnp.stack([even, odd], axis + 2)
+    return pairs.reshape(*even.shape[: axis + 1], -1, *even.shape[axis + 2 :])
 
 
 def _input_tiles(problem: Problem, x: jax.Array) -> Arrays:
@@ -139,17 +147,15 @@ def _entries(problem: Problem, products: Arrays) -> jax.Array:
     """`[B, T, H, W, C]`, the transpose of `_input_tiles`: what overlaps is added."""
     axes = _axes(problem)
 
-    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
+    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> Arrays:
         even = _after(a, axis) + _before(b + c - a, axis)
-        odd = _after(b - c + d, axis) - _before(d, axis)
-        pairs = jnp.stack([even, odd], axis + 2)
-        return pairs.reshape(*a.shape[: axis + 1], -1, *a.shape[axis + 2 :])
+        return [even, _after(b - c + d, axis) - _before(d, axis)]
 
     taps = problem.kernel[0]
     if 0 not in axes and taps > 1:
         products = [_overlapping(product, taps) for product in products]
     sides = tuple((-before, -after) for before, after in _sides(problem))
-    return pad(_gathered(products, axes, along), sides)
+    return pad(_interleaved(products, axes, along), sides)
 
 
 def _after(array: jax.Array, axis: int) -> jax.Array:
@@ -204,13 +210,11 @@ def _tap_tiles(problem: Problem, kernel: jax.Array) -> Arrays:
 def _results(products: Arrays, axes: Sequence[int]) -> jax.Array:
     """Two results a tile, laid side by side."""
 
-    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
-        results = jnp.stack([a + b + c, b - c - d], axis + 2)
-        shape = list(a.shape)
-        shape[axis + 1] *= _RESULTS
-        return results.reshape(shape)
+    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> Arrays:
+        del axis
+        return [a + b + c, b - c - d]
 
-    return _gathered(products, axes, along)
+    return _interleaved(products, axes, along)
 
 
 def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
@@ -233,11 +237,15 @@ def _gradient_tiles(problem: Problem, g: jax.Array) -> Arrays:
 def _tap_gradients(products: Arrays, axes: Sequence[int]) -> jax.Array:
     """The taps' gradients from those of their sums, the transpose of `_tap_tiles`."""
 
-    def along(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array, axis: int) -> jax.Array:
+    def along(four: Arrays, axis: int) -> jax.Array:
+        a, b, c, d = four
         outer = 0.5 * (b + c)
         return jnp.concatenate([a + outer, 0.5 * (b - c), outer + d], axis)
 
-    return _gathered(products, axes, along)
+    for axis in reversed(axes):
+        firsts = range(0, len(products), _ENTRIES)
+        products = [along(products[i : i + _ENTRIES], axis) for i in firsts]
+    return products[0]
 
 
 def _times(tile: jax.Array, matrix: jax.Array) -> jax.Array:
