@@ -42,6 +42,32 @@ def test_pages_are_touched_for_the_first_time_once():
     assert kept < given_back / 4
 
 
+ADVISED = """
+from vidjax.training.kept_memory import keep_freed_memory
+keep_freed_memory()
+size, advised = 0, [0]
+for line in open("/proc/self/smaps"):
+    name, *values = line.split()
+    if name == "Size:":
+        size = 1024 * int(values[0])
+    if name == "VmFlags:" and "hg" in values:
+        advised.append(size)
+print(max(advised))
+"""
+
+
+@pytest.mark.skipif(
+    not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="the kernel has no huge pages"
+)
+def test_the_system_is_asked_for_huge_pages():
+    own = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+    command = [sys.executable, "-c", ADVISED]
+    own = {**own, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, capture_output=True, text=True, env=own)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0.2 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 @pytest.mark.parametrize("environment", [{"MALLOC_ARENA_MAX": "2"}, {"JAX_PLATFORMS": "cuda,cpu"}])
 def test_it_is_left_alone_where_it_is_not_ours_to_set(environment, monkeypatch):
     from vidjax.training.kept_memory import keep_freed_memory

@@ -19,7 +19,8 @@ from jax import lax
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
-from vidjax.layers.convolution.windows import first_frames, padded, windows
+from vidjax.layers.convolution.windows import windows
+from vidjax.layers.padding import pad
 
 # Elements of a frame's patches or products in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
@@ -98,19 +99,19 @@ def _meetings(problem: Problem) -> list[dict[int, int]]:
 
 def _frames(problem: Problem, clips: jax.Array) -> Iterator[tuple[dict[int, int], jax.Array]]:
     """Where frames are met, and `[B * H' * W', kh * kw * C]`: what each position sees of them."""
+    batch, _, height, width, channels = clips.shape
     alone = dataclasses.replace(
         problem,
-        shape=clips.shape,
+        shape=(batch, 1, height, width, channels),
         kernel=(1, *problem.kernel[1:]),
         strides=(1, *problem.strides[1:]),
         pads=((0, 0), *problem.pads[1:]),
     )
-    x, numbers = padded(alone, clips), first_frames(alone)
+    x = pad(clips, alone.pads)
     columns = math.prod(problem.kernel[1:4])
     for frame, met in enumerate(_meetings(problem)):
         if met:
-            each = numbers[frame :: problem.shape[1]]
-            yield met, windows(alone, x, each).reshape(-1, columns)
+            yield met, windows(alone, x[:, frame : frame + 1]).reshape(-1, columns)
 
 
 def _added(shares: list[list[jax.Array]], shape: tuple[int, int]) -> jax.Array:

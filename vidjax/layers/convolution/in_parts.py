@@ -22,14 +22,15 @@ def parts(rows: int, scratch: int, most: int) -> int:
 
 
 def mapped(compute: Callable[[jax.Array], jax.Array], x: jax.Array, count: int) -> jax.Array:
-    """`compute` of each of `count` parts of `x` along its first axis, one after the other again."""
+    """`compute` of each of `count` parts of `x` along its first axis, in its order again."""
     if count == 1:
         return compute(x)
-    split = x.reshape(count, -1, *x.shape[1:])
+    split = _split(x, count)
     if count <= _WRITTEN_OUT:
-        return jnp.concatenate([compute(part) for part in split])
-    y = lax.map(compute, split)
-    return y.reshape(-1, *y.shape[2:])
+        y = jnp.stack([compute(part) for part in split])
+    else:
+        y = lax.map(compute, split)
+    return y.swapaxes(0, 1).reshape(-1, *y.shape[2:])
 
 
 def summed(
@@ -38,7 +39,7 @@ def summed(
     """The sum of `compute` over `count` parts of the arrays along their first axes."""
     if count == 1:
         return compute(*arrays)
-    split = tuple(array.reshape(count, -1, *array.shape[1:]) for array in arrays)
+    split = tuple(_split(array, count) for array in arrays)
     if count <= _WRITTEN_OUT:
         total = compute(*(array[0] for array in split))
         for part in range(1, count):
@@ -50,3 +51,8 @@ def summed(
 
     result = jax.eval_shape(compute, *(array[0] for array in split))
     return lax.scan(add, jnp.zeros(result.shape, result.dtype), split)[0]
+
+
+def _split(array: jax.Array, count: int) -> jax.Array:
+    """Parts of every `count`-th: of rows that lie on several devices, each part has some of all."""
+    return array.reshape(-1, count, *array.shape[1:]).swapaxes(0, 1)

@@ -12,7 +12,8 @@ from vidjax.layers.apart import apart
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
-from vidjax.layers.convolution.windows import first_frames, padded, windows
+from vidjax.layers.convolution.windows import windows
+from vidjax.layers.padding import pad
 
 # Elements of the patches in memory at once: 16 MiB of float32.
 _ELEMENTS = 2**22
@@ -29,14 +30,14 @@ def fits(problem: Problem, name: str) -> bool:
 
 def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """The patches with the kernel."""
-    matrix, source = kernel.reshape(-1, problem.outputs), padded(problem, x)
+    matrix = kernel.reshape(-1, problem.outputs)
 
-    def convolve(frames: jax.Array) -> jax.Array:
-        rows = windows(problem, source, frames).reshape(-1, len(matrix))
-        return jnp.dot(rows, matrix, preferred_element_type=jnp.float32).astype(x.dtype)
+    def convolve(clips: jax.Array) -> jax.Array:
+        rows = windows(problem, clips).reshape(-1, len(matrix))
+        y = jnp.dot(rows, matrix, preferred_element_type=jnp.float32)
+        return y.reshape(-1, *problem.size, problem.outputs).astype(x.dtype)
 
-    y = mapped(convolve, first_frames(problem), _parts(problem))
-    return y.reshape(problem.shape[0], *problem.size, problem.outputs)
+    return mapped(convolve, pad(x, problem.pads), _parts(problem))
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
@@ -51,10 +52,9 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     """
     length, outputs = math.prod(problem.kernel[:4]), problem.outputs
     turned = outputs < length and length * outputs <= _LARGE_KERNEL
-    source = padded(problem, x)
 
-    def contract(frames: jax.Array, gradient: jax.Array) -> jax.Array:
-        rows = windows(problem, source, frames).reshape(-1, length)
+    def contract(clips: jax.Array, gradient: jax.Array) -> jax.Array:
+        rows = windows(problem, clips).reshape(-1, length)
         sides = (rows, gradient.reshape(-1, outputs))
         return lax.dot_general(
             *(sides[::-1] if turned else sides),
@@ -62,17 +62,14 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
             preferred_element_type=jnp.float32,
         )
 
-    gradients = g.reshape(-1, *g.shape[2:])
-    gradient = summed(contract, (first_frames(problem), gradients), _parts(problem))
-    gradient = gradient.astype(x.dtype)
+    gradient = summed(contract, (pad(x, problem.pads), g), _parts(problem)).astype(x.dtype)
     # Turned once here; fused into the optimiser it would be read across memory many times.
     gradient = apart(jnp.transpose, gradient) if turned else gradient
     return gradient.reshape(problem.kernel)
 
 
 def _parts(problem: Problem) -> int:
-    frames = problem.shape[0] * problem.size[0]
-    return parts(frames, problem.positions * math.prod(problem.kernel[:4]), _ELEMENTS)
+    return parts(problem.shape[0], problem.positions * math.prod(problem.kernel[:4]), _ELEMENTS)
 
 
 FORM = Form(fits, forward, input_gradient, kernel_gradient)

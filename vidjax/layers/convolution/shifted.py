@@ -51,29 +51,28 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
 
 
 def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
-    """The products of input and gradient, row by row of the picture."""
+    """The products of input and gradient, row by row of the picture, for all clips at once."""
     x = pad(x, problem.pads)
     kt, kh, kw = problem.kernel[:3]
     batch, length, height, width, channels = g.shape
     st, sh, sw = problem.strides
 
     def add(row: jax.Array, totals: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
-        n, rest = jnp.divmod(row, length * height)
-        t, h = jnp.divmod(rest, height)
-        gradient = lax.dynamic_slice(g, (n, t, h, 0, 0), (1, 1, 1, width, channels))
-        window = lax.dynamic_slice(x, (n, t * st, h * sh, 0, 0), (1, kt, kh, x.shape[3], channels))
+        t, h = jnp.divmod(row, height)
+        gradient = lax.dynamic_slice(g, (0, t, h, 0, 0), (batch, 1, 1, width, channels))
+        seen = (batch, kt, kh, x.shape[3], channels)
+        window = lax.dynamic_slice(x, (0, t * st, h * sh, 0, 0), seen)
         return tuple(
             total
-            + lax.slice_in_dim(window, j, j + (width - 1) * sw + 1, sw, axis=3)[0].astype(
-                jnp.float32
-            )
-            * gradient[0].astype(jnp.float32)
+            + lax.slice_in_dim(window, j, j + (width - 1) * sw + 1, sw, axis=3).astype(jnp.float32)
+            * gradient.astype(jnp.float32)
             for j, total in enumerate(totals)
         )
 
-    start = tuple(jnp.zeros((kt, kh, width, channels), jnp.float32) for _ in range(kw))
-    totals = lax.fori_loop(0, batch * length * height, add, start)
-    gradient = jnp.stack([total.sum(axis=2) for total in totals], axis=2)
+    # Clips are added up at last: they may lie on several devices.
+    start = tuple(jnp.zeros((batch, kt, kh, width, channels), jnp.float32) for _ in range(kw))
+    totals = lax.fori_loop(0, length * height, add, start)
+    gradient = jnp.stack([total.sum(axis=(0, 3)) for total in totals], axis=2)
     return gradient[:, :, :, None].astype(x.dtype)
 
 
