@@ -8,8 +8,13 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.quickly import UNOPTIMIZED, flags
+
 # Commands under test leave no compiled programs in the home of whoever runs the tests.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+# Most of the time went to compiling what runs once. XLA reads this when it first compiles, here
+# and in what is started from here; flags that are given win.
+os.environ["XLA_FLAGS"] = f"{flags(UNOPTIMIZED)} {os.environ.get('XLA_FLAGS', '')}".strip()
 # Tracing makes millions of objects that live for long: with the usual thresholds, to look for
 # cycles among them over and over takes a good part of the suite's time.
 gc.set_threshold(200_000, 50, 1000)

@@ -1,3 +1,5 @@
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -5,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from tests.quickly import OPTIMIZED, UNOPTIMIZED
 from vidjax.layers.conv import Conv, conv3d
 from vidjax.layers.lowering import force_lowering, resolve
 
@@ -59,7 +62,8 @@ def value_and_gradients(case, lowering, dtype=np.float32, given=None):
     x, kernel = (jnp.asarray(a, given).astype(dtype) for a in arrays(case))
     _, _, strides, padding, groups = CASES[case]
 
-    @jax.jit
+    # Our forms are compiled as anyone compiles them.
+    @functools.partial(jax.jit, compiler_options=OPTIMIZED if lowering == "cpu" else UNOPTIMIZED)
     def run(x, kernel):
         y, pull = jax.vjp(
             lambda x, k: conv3d(x, k, strides, padding, groups, lowering=lowering), x, kernel

@@ -12,8 +12,9 @@ import pytest
 import vidjax
 from configs import synthetic
 from tests.fusions import computations
+from tests.quickly import OPTIMIZED
 from vidjax.layers.lowering import force_lowering
-from vidjax.training.compile import compile_step
+from vidjax.training.compile import lower_step
 from vidjax.training.config import from_mapping
 from vidjax.training.network import Network
 from vidjax.training.sharding import to_devices
@@ -44,7 +45,8 @@ def trained(lowering="auto"):
     optimizer = network.optimizer(optax.constant_schedule(0.1))
     state, shardings = network.init(optimizer)
     with force_lowering(lowering):
-        return compile_step(network, optimizer, state, shardings).step, network, state
+        lowered = lower_step(network, optimizer, state, shardings)
+        return lowered.compile(OPTIMIZED), network, state
 
 
 def batch(network):
@@ -65,7 +67,7 @@ def evaluated(lowering):
         init = functools.partial(model.init, train=False)
         variables = jax.eval_shape(init, jax.random.key(0), clip)
         apply = jax.jit(functools.partial(model.apply, train=False))
-        return apply.lower(variables, clip).compile().as_text()
+        return apply.lower(variables, clip).compile(OPTIMIZED).as_text()
 
 
 PROGRAMS = {
