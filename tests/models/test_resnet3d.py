@@ -26,7 +26,8 @@ def tiny():
 
 def test_strides_halve_time_and_space_where_the_paper_says(tiny):
     model, variables = tiny
-    _, state = model.apply(variables, CLIP, train=False, mutable=["intermediates"])
+    run = functools.partial(model.apply, train=False, mutable=["intermediates"])
+    _, state = jax.eval_shape(run, variables, CLIP)
     sown = state["intermediates"]
     sizes = {name: value[0].shape[1:4] for name, value in sown.items() if name != "pre_logits"}
     assert sizes == {
