@@ -32,7 +32,8 @@ def test_a_real_trace_names_the_product_that_takes_longest(tmp_path):
         with jax.named_scope("large"):
             return jnp.tanh(x @ x)
 
-    x = jax.random.normal(jax.random.key(0), (600, 600))
+    # Waited for: making it is not to be in the trace.
+    x = jax.block_until_ready(jax.random.normal(jax.random.key(0), (600, 600)))
     program = jax.jit(product).lower(x).compile()
     with jax.profiler.trace(str(tmp_path)):
         program(x).block_until_ready()
