@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.lowering import force_lowering
 from vidjax.models.registry import create_model
 from vidjax.training.config import from_mapping
 
@@ -27,7 +28,8 @@ def calls(module, argument):
     network = create_model(config.model.name, num_classes=7, **config.model.options)
     size = config.clip.size
     clip = jax.ShapeDtypeStruct((2, config.clip.frames, size, size, 3), jnp.float32)
-    with nn.intercept_methods(watch):
+    # A convolution is a module in every form, and traced fastest as one primitive.
+    with force_lowering("lax"), nn.intercept_methods(watch):
         logits, _ = jax.eval_shape(
             lambda x: network.init_with_output(jax.random.key(0), x, train=False), clip
         )

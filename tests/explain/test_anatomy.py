@@ -1,5 +1,7 @@
 """The layers of every network of the zoo, read off its program."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import pytest
 import vidjax
 from vidjax.explain.class_feature_pyramids import class_feature_pyramid
 from vidjax.explain.traced import trace_network
+from vidjax.layers.lowering import force_lowering
 
 CLASSES, SIZE = 5, 32
 # Families of which one network stands for the others where it is run, not only read.
@@ -34,11 +37,9 @@ def shapes_of(name, **options):
     frames = vidjax.model_card(name).clip[0]
     frames = frames if name.startswith("slowfast") else min(frames, 16)
     clip = jax.ShapeDtypeStruct((1, frames, SIZE, SIZE, 3), jnp.float32)
-    return (
-        model,
-        jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip),
-        clip,
-    )
+    with force_lowering("lax"):
+        init = functools.partial(model.init, train=False)
+        return model, jax.eval_shape(init, jax.random.key(0), clip), clip
 
 
 def shallow(name):

@@ -19,6 +19,7 @@ import vidjax.convert
 from vidjax.convert.fitting import Fit, Report, fit, nested
 from vidjax.convert.layout import Layout, Path
 from vidjax.convert.reading import CheckpointError, read_tensors
+from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
 
@@ -164,7 +165,9 @@ def _frames(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> in
 
 def _shapes(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
     batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
-    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), batch)
+    # Only shapes are asked for: one primitive an operator.
+    with force_lowering("lax"):
+        variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), batch)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
     return {tuple(part.key for part in path): leaf.shape for path, leaf in leaves}
 
