@@ -21,7 +21,8 @@ def call(name, *arguments):
 
 def call_from_nothing(name, *arguments):
     command = [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONWARNINGS": "default"}
+    # XLA compiles as for anyone, too.
+    environment = {**os.environ, "PYTHONWARNINGS": "default", "XLA_FLAGS": ""}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
