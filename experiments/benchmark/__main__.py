@@ -51,11 +51,15 @@ def main() -> None:
 
 
 def _quietly(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> None:
-    """Without JAX's notes on accelerators that are not there."""
+    """Without JAX's notes on accelerators that are not there, and with one line for bad input."""
     if _KEEP_MEMORY.value:
         keep_freed_memory()
     logging.set_verbosity(logging.ERROR)
-    main(arguments)
+    try:
+        main(arguments)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

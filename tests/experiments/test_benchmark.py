@@ -84,8 +84,10 @@ def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow
 )
 def test_models_refuses_what_there_is_not(flags, said):
     done = run_command("experiments.benchmark", "models", *flags)
-    assert done.returncode != 0
-    assert said in done.stderr
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
 
 
 def test_models_overwrites_nothing(tmp_path):
