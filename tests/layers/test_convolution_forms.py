@@ -209,6 +209,7 @@ def test_a_row_is_read_as_it_was_written(table):
     [
         (row("fastest"), "row 1: form 'fastest': one of xla, "),
         (row("taps", clip="4x8xfew"), "row 1: invalid literal"),
+        ("cpu,forward,1x4x32x3", "row 1: no kernel, strides, .*take the row out"),
     ],
 )
 def test_a_broken_table_is_named(table, line, message):
@@ -220,6 +221,12 @@ def test_a_broken_table_is_named(table, line, message):
 def test_a_table_without_a_column_is_named(tmp_path):
     (tmp_path / "t.csv").write_text("backend,pass\n")
     with pytest.raises(ValueError, match=r"t.csv: no column clip, kernel.*it has \['backend'"):
+        choice.read_table(tmp_path / "t.csv")
+
+
+def test_a_binary_file_is_no_table(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"\x89PNG\xff")
+    with pytest.raises(ValueError, match=r"t.csv: not a table but a binary file"):
         choice.read_table(tmp_path / "t.csv")
 
 

@@ -60,13 +60,20 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
     Raises:
       ValueError: a column is missing, or a value is not one; the line is named.
     """
-    lines = [line for line in path.read_text("utf-8").splitlines() if not line.startswith("#")]
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not a table but a binary file ({error.reason})") from error
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
     reader = csv.DictReader(lines)
     if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
         raise ValueError(f"{path}: no column {', '.join(missing)}; it has {reader.fieldnames}")
     table: dict[str, list[Measured]] = {}
     for number, row in enumerate(reader, 1):
         try:
+            # Of a row that was cut off, as by an interrupted measurement, the rest is None.
+            if absent := [column for column in COLUMNS if row[column] is None]:
+                raise ValueError(f"no {', '.join(absent)}; take the row out or measure anew")
             measured = Measured(row["pass"], _problem(row), row["form"])
             if measured.form not in FORMS:
                 raise ValueError(f"form {measured.form!r}: one of {', '.join(FORMS)}")
