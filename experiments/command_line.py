@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +20,14 @@ Main = Callable[..., int | None]
 
 
 def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> None:
-    """Runs an entry point; an error in what the user gave ends it in one line, exit code 2.
+    """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
+    compile_cache.enable()
+    kept_memory.keep_freed_memory()
+    answer(functools.partial(_to_be_resumed, main), help_text, arguments)
+
+
+def answer(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> None:
+    """Calls an entry point; an error in what the user gave ends it in one line, exit code 2.
 
     Args:
       main: the entry point, called when flags are parsed.
@@ -30,9 +38,15 @@ def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> Non
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     logging.set_verbosity(logging.ERROR)
-    compile_cache.enable()
-    kept_memory.keep_freed_memory()
     app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
+
+
+def _to_be_resumed(main: Main, *given: str) -> int | None:
+    try:
+        return main(*given)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with what is left", file=sys.stderr)
+        return 130
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
@@ -55,9 +69,6 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | No
         return _fail(f"{names[len(given)]} is missing; see --help")
     try:
         return main(*given)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on with what is left", file=sys.stderr)
-        return 130
     except NonFiniteError as error:
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     except ValueError as error:

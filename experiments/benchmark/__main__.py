@@ -17,8 +17,9 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 
-from absl import app, flags, logging
+from absl import flags
 
+from experiments import command_line
 from vidjax.training.kept_memory import keep_freed_memory
 
 # Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
@@ -43,23 +44,21 @@ def main() -> None:
     """Hands over to the part that the first argument names."""
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     if part not in PARTS:
-        print(__doc__, file=sys.stderr)
-        sys.exit(0 if part in ("--help", "-h", "help") else 2)
+        asked = part in ("--help", "-h", "help")
+        unknown = f"error: {part!r} is none of {', '.join(PARTS)}\n\n" if part else ""
+        print(__doc__ if asked else f"{unknown}{__doc__}", file=sys.stderr)
+        sys.exit(0 if asked else 2)
     module = importlib.import_module(f"experiments.benchmark.{part}")
+    # So that the part's --help shows the part's own.
+    flags.adopt_module_key_flags(module)
     del sys.argv[1]
-    app.run(lambda arguments: _quietly(module.main, arguments))
+    command_line.answer(lambda: _run(module.main), module.__doc__)
 
 
-def _quietly(main: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> None:
-    """Without JAX's notes on accelerators that are not there, and with one line for bad input."""
+def _run(main: Callable[[Sequence[str]], None]) -> None:
     if _KEEP_MEMORY.value:
         keep_freed_memory()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        main(arguments)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    main([])
 
 
 if __name__ == "__main__":

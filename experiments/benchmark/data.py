@@ -30,15 +30,15 @@ from vidjax.data.prepared import PreparedSplit
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
-_FRAMES = flags.DEFINE_integer("frames", 16, "of a clip")
-_STRIDE = flags.DEFINE_integer("stride", 2, "of a clip's frames")
-_SIZE = flags.DEFINE_integer("size", 112, "of a clip in pixels")
+_FRAMES = flags.DEFINE_integer("frames", 16, "of a clip", lower_bound=1)
+_STRIDE = flags.DEFINE_integer("stride", 2, "of a clip's frames", lower_bound=1)
+_SIZE = flags.DEFINE_integer("size", 112, "of a clip in pixels", lower_bound=1)
 _SHORT = flags.DEFINE_list("short_sides", ["128", "240"], "forms of storage")
 _CHAIN = flags.DEFINE_float("chain", 0.9, "probability of the chain of augmentations")
-_CLIPS = flags.DEFINE_integer("clips", 60, "that each peer makes in a round")
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds to take the median of")
+_CLIPS = flags.DEFINE_integer("clips", 60, "that each peer makes in a round", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds to take the median of", lower_bound=1)
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network whose step is measured beside; or empty")
-_BATCH = flags.DEFINE_integer("batch", 4, "of that step")
+_BATCH = flags.DEFINE_integer("batch", 4, "of that step", lower_bound=1)
 _FPS = 25
 Clip = Callable[[np.random.Generator], np.ndarray]
 

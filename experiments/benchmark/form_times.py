@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.progress import track
 import vidjax
 from experiments.benchmark.machine import describe, versions
 from experiments.benchmark.rounds import time_in_turns
-from vidjax.layers.convolution.choice import COLUMNS, row_of
+from vidjax.layers.convolution.choice import COLUMNS, key_of, row_of
 from vidjax.layers.convolution.form import PASSES
 from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
@@ -59,37 +60,65 @@ def measure(
     output: Path,
     note: str,
 ) -> list[dict[str, str]]:
-    """Times all forms of all passes, and writes a row for each as it comes.
+    """Times all forms of all passes, and writes a table with a row for each.
+
+    Rows come one by one into a file beside it, `.part`: where that is there, it is gone on with.
 
     Args:
       networks: as in `vidjax.list_models()`.
       shape: of the clips, `[B, T, H, W, 3]`.
       dtype: what is computed in.
       rounds: repeats to take the median of.
-      output: the table, which must not be there yet.
+      output: the table.
       note: the command, for the head of the table.
+
+    Raises:
+      ValueError: the table is there already, or has no folder, or the part is another command's.
     """
     problems: dict[Problem, None] = {}
     for network in networks:
         problems.update(dict.fromkeys(convolutions(network, shape, dtype)))
     backend = jax.default_backend()
-    rows = []
-    with output.open("x", newline="", encoding="utf-8") as file:
-        for line in (note, f"{describe()}; {versions()}; {time.strftime('%Y-%m-%d')}"):
-            file.write(f"# {line}\n")
+    if output.exists():
+        raise ValueError(f"{output} is there already; nothing is overwritten. Give another name.")
+    if not output.parent.is_dir():
+        raise ValueError(f"{output}: there is no folder {output.parent}")
+    part = output.with_name(f"{output.name}.part")
+    rows = _begun(part, note)
+    known = [_asked(row) for row in rows]
+    with part.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
         for problem in track(list(problems), "timing"):
             for name in PASSES:
                 forms = list(worth_timing(name, problem))
                 # One form alone is no choice to be remembered.
-                if len(forms) > 1:
+                if len(forms) > 1 and key_of(name, problem, backend) not in known:
                     times = form_times(forms, name, problem, dtype, rounds)
                     rows.append(row_of(name, problem, backend, times))
                     writer.writerow(rows[-1])
                     file.flush()
             jax.clear_caches()
+    part.rename(output)
     return rows
+
+
+def _begun(part: Path, note: str) -> list[dict[str, str]]:
+    """The rows that an interrupted measurement left; the head of a new one, if there was none."""
+    if not part.exists():
+        machine = f"{describe()}; {versions()}; {time.strftime('%Y-%m-%d')}"
+        part.write_text(f"# {note}\n# {machine}\n{','.join(COLUMNS)}\n", "utf-8")
+    text = part.read_text("utf-8")
+    if text.splitlines()[:1] != [f"# {note}"]:
+        raise ValueError(f"{part} was left by another command: go on with that, or remove it")
+    # The last row may have been cut off.
+    whole = text[: text.rindex("\n") + 1]
+    os.truncate(part, len(whole.encode()))
+    return list(csv.DictReader(line for line in whole.splitlines() if not line.startswith("#")))
+
+
+def _asked(row: Mapping[str, str]) -> dict[str, str]:
+    """What a row is the answer to."""
+    return {column: row[column] for column in COLUMNS if column not in ("form", "ms", "others")}
 
 
 def form_times(

@@ -20,6 +20,7 @@ import jax
 from absl import flags
 
 from experiments.benchmark.form_times import measure
+from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.machine import copy_rates, leave_memory_to_others
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
@@ -27,11 +28,13 @@ from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
 from vidjax.training.kept_memory import keep_freed_memory
 
-_KERNEL_ROUNDS = flags.DEFINE_integer("kernel_rounds", 5, "rounds to take the median of")
+_KERNEL_ROUNDS = flags.DEFINE_integer(
+    "kernel_rounds", 5, "rounds to take the median of", lower_bound=1
+)
 _ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
-_MEASURE = flags.DEFINE_string("measure", "", "table to write; it must not be there yet")
+_MEASURE = flags.DEFINE_string("measure", "", "table to write, or to go on with")
 _NETWORKS = flags.DEFINE_list("networks", ["r3d_18", "x3d_s"], "of whose convolutions")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width, for --measure")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type, for --measure")
 
@@ -107,6 +110,8 @@ def main(arguments: Sequence[str]) -> None:
     """Times each case in turns and prints the table, or measures all forms."""
     del arguments
     leave_memory_to_others()
+    if _ONLY.value and _MEASURE.value:
+        raise ValueError("--only is of the cases that are compared, not with --measure")
     if _MEASURE.value:
         _measure_forms(Path(_MEASURE.value))
     else:
@@ -116,9 +121,7 @@ def main(arguments: Sequence[str]) -> None:
 def _measure_forms(output: Path) -> None:
     # Alone, most of a convolution's time would be that of touching new pages.
     keep_freed_memory()
-    if output.exists():
-        sys.exit(f"{output} is there already; nothing is overwritten. Give another name.")
-    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"python -m experiments.benchmark kernels {shlex.join(sys.argv[1:])}"
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
     columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
@@ -128,11 +131,13 @@ def _measure_forms(output: Path) -> None:
 
 
 def _compare() -> None:
+    cases = [case for case in CASES if _ONLY.value in case.name]
+    if not cases:
+        names = "; ".join(case.name for case in CASES)
+        raise ValueError(f"--only={_ONLY.value} is in no case's name: {names}")
     copies = max(copy_rates(_KERNEL_ROUNDS.value).values())
     rows = []
-    for case in CASES:
-        if _ONLY.value not in case.name:
-            continue
+    for case in cases:
         peers = {"vidjax": passes(case, "auto"), "XLA": passes(case, "lax")}
         if importlib.util.find_spec("torch"):
             peers["torch"] = torch_passes(case)

@@ -16,7 +16,9 @@ from absl import flags
 from experiments.benchmark.rounds import all_times, print_table
 from experiments.reproduce.machine import hardware
 
-_ROUNDS = flags.DEFINE_integer("machine_rounds", 5, "repeats of measuring the machine itself")
+_ROUNDS = flags.DEFINE_integer(
+    "machine_rounds", 5, "repeats of measuring the machine itself", lower_bound=1
+)
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
 
 

@@ -10,17 +10,19 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
+from experiments.benchmark.given import clip_sizes, form, named
+from experiments.benchmark.machine import describe, versions
 from experiments.benchmark.rounds import print_table, time_in_turns
 from experiments.benchmark.train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")
 _METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "frames, height, width")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of")
+_ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of", lower_bound=1)
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "RMS": {"random_scaling": {}},
     "RMS-GF": {"random_scaling": {"low_pass": "gaussian"}},
@@ -42,17 +44,15 @@ def main(arguments: Sequence[str]) -> None:
       ValueError: a method is unknown.
     """
     del arguments
-    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
+    shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     for name in _METHODS.value:
         if name not in METHODS:
             raise ValueError(f"--methods={name}: of {', '.join(METHODS)}")
     chosen: dict[str, Mapping[str, Any]] = {"without": {}}
     chosen |= {name: METHODS[name] for name in _METHODS.value}
-    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
-    sizes = {"width": _WIDTH.value, "depths": depths, "dtype": jnp.dtype(_DTYPE.value)}
-    given = {key: value for key, value in sizes.items() if value is not None}
+    given, dtype = form(_WIDTH.value, _DEPTHS.value), jnp.dtype(_DTYPE.value)
     peers = {
-        name: make_step(vidjax.create_model(_MODEL.value, **given, **options), shape)
+        name: make_step(vidjax.create_model(_MODEL.value, dtype=dtype, **given, **options), shape)
         for name, options in chosen.items()
     }
     times = time_in_turns(peers, _ROUNDS.value)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> None:
         )
         for name, ms in times.items()
     ]
-    title = (
-        f"{_MODEL.value}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
-    )
+    network = named(_MODEL.value, given)
+    print(f"{describe()}\n{versions()}")
+    title = f"{network}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
     print_table(title, ("train step", "ms", "more than without", "scratch MiB"), rows)

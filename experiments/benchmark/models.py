@@ -13,6 +13,7 @@ from absl import flags
 import vidjax
 from experiments.benchmark.case import Case
 from experiments.benchmark.contest import Contest, release
+from experiments.benchmark.given import clip_sizes, form, named, numbers
 from experiments.benchmark.machine import (
     Machine,
     describe,
@@ -26,7 +27,7 @@ from experiments.benchmark.models_figure import draw
 from experiments.benchmark.rounds import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_MODELS = flags.DEFINE_list("models", [], "several networks instead")
+_MODELS = flags.DEFINE_list("models", [], "several networks, in place of --model")
 _BATCH = flags.DEFINE_list("batch", ["4"], "clips a pass; several with commas")
 _CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "frames,height,width; may be given again")
 _PASSES = flags.DEFINE_list("passes", ["train"], "forward, train")
@@ -34,13 +35,13 @@ _DTYPES = flags.DEFINE_list("dtypes", ["float32"], "compute types: float32, bflo
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
 _SCAN = flags.DEFINE_bool("scan", False, "compile equal blocks once")
-_CLASSES = flags.DEFINE_integer("classes", 400, "classes")
+_CLASSES = flags.DEFINE_integer("classes", 400, "classes", lower_bound=1)
 _PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "who is timed beside")
 _COMPILED = flags.DEFINE_bool("compiled", False, "with torch.compile too, which takes minutes")
 _LIMIT = flags.DEFINE_float("compile_seconds", 600, "that torch.compile may take")
 _LAX = flags.DEFINE_bool("lax", False, "also time XLA's own convolutions (slow on a CPU)")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
-_STEPS = flags.DEFINE_integer("steps", 1, "passes between two looks at the clock")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
+_STEPS = flags.DEFINE_integer("steps", 1, "passes between two looks at the clock", lower_bound=1)
 _OUTPUT = flags.DEFINE_string("output", "", "folder for models.csv and models.png")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
@@ -89,7 +90,9 @@ def _check() -> None:
     for name in _names():
         vidjax.model_card(name)
     for text in _CLIP.value:
-        _sizes(text)
+        clip_sizes(text)
+    numbers("batch", _BATCH.value)
+    _options()
     if _OUTPUT.value and (Path(_OUTPUT.value) / "models.csv").exists():
         raise ValueError(f"--output={_OUTPUT.value} has a models.csv: name a new folder")
 
@@ -98,19 +101,10 @@ def _names() -> list[str]:
     return _MODELS.value or [_MODEL.value]
 
 
-def _sizes(text: str) -> tuple[int, int, int]:
-    parts = text.replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.isdigit() for part in parts):
-        raise ValueError(f"--clip={text}: frames,height,width, such as 8,64,64")
-    frames, height, width = map(int, parts)
-    return frames, height, width
-
-
 def _cases() -> Iterator[tuple[Contest, Case]]:
     options = _options()
-    suffix = "".join(f" {name}={value}" for name, value in options.items())
-    clips = [_sizes(text) for text in _CLIP.value]
-    batches = map(int, _BATCH.value)
+    clips = [clip_sizes(text) for text in _CLIP.value]
+    batches = numbers("batch", _BATCH.value)
     grid = itertools.product(_names(), _DTYPES.value, clips, batches, _PASSES.value)
     for name, dtype, clip, batch, task in grid:
         contest = Contest(
@@ -123,13 +117,11 @@ def _cases() -> Iterator[tuple[Contest, Case]]:
             compile_limit=_LIMIT.value if _COMPILED.value else None,
             lax=_LAX.value,
         )
-        yield contest, Case(f"{name}{suffix}", task, dtype, batch, clip)
+        yield contest, Case(named(name, options), task, dtype, batch, clip)
 
 
 def _options() -> dict[str, Any]:
-    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
-    given = {"width": _WIDTH.value, "depths": depths, "scan": _SCAN.value or None}
-    return {name: value for name, value in given.items() if value is not None}
+    return form(_WIDTH.value, _DEPTHS.value, scan=_SCAN.value or None)
 
 
 def _rates(machine: Machine) -> str:

@@ -11,27 +11,28 @@ from absl import flags
 from rich.console import Console
 
 import vidjax
+from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.rounds import print_table, time_in_turns
 from experiments.benchmark.train_step import Compiled, make_step
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
 from vidjax.training.reporting import duration
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips of a base batch")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips of a base batch", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height, width of a base clip")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _BOTH = flags.DEFINE_enum("both", "capped", ["capped", "product"], "how cycles combine")
 _VIDEOS = flags.DEFINE_integer("videos", 20_000, "of the training split")
-_EPOCHS = flags.DEFINE_integer("epochs", 30, "of the run")
+_EPOCHS = flags.DEFINE_integer("epochs", 30, "of the run", lower_bound=1)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
 _CYCLES = ("none", "long", "short", "both")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Times the step of every shape in turns, and prints what epochs and runs come to."""
     del arguments
-    frames, height, _ = map(int, _CLIP.value)
+    frames, height, _ = clip_sizes(_CLIP.value)
     base = GridShape(_BATCH.value, frames, height)
     shapes = {
         shape: None

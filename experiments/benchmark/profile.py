@@ -13,12 +13,14 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
+from experiments.benchmark.given import clip_sizes, form, named
+from experiments.benchmark.machine import describe, versions
 from experiments.benchmark.rounds import print_table
 from experiments.benchmark.trace import Instruction, instructions, operation_times, without_control
 from experiments.benchmark.train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a step")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
@@ -30,8 +32,10 @@ _SHOWN = 8
 def main(arguments: Sequence[str]) -> None:
     """Traces a step that has run before, and prints what took longest in it."""
     del arguments
-    shape = (_BATCH.value, *map(int, _CLIP.value), 3)
-    step = make_step(vidjax.create_model(_MODEL.value, **_options()), shape)
+    shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
+    given = form(_WIDTH.value, _DEPTHS.value)
+    model = vidjax.create_model(_MODEL.value, dtype=jnp.dtype(_DTYPE.value), **given)
+    step = make_step(model, shape)
     step()
     step()
     if _OUTPUT.value:
@@ -42,19 +46,14 @@ def main(arguments: Sequence[str]) -> None:
     known = instructions(step.program.as_text())
     times = without_control(times, known)
     print(
-        f"A training step of {_MODEL.value}, {_DTYPE.value}, {shape[0]} clips of "
+        f"{describe()}\n{versions()}\n"
+        f"A training step of {named(_MODEL.value, given)}, {_DTYPE.value}, {shape[0]} clips of "
         f"{'x'.join(_CLIP.value)}, {jax.default_backend()}: times of {len(times)} operations from "
         "the profiler's trace, by the layer that the compiled program names. A fusion counts for "
         "the layer of its last operation; those that run at once are summed."
     )
     _print_kinds(times, known)
     _print_operations(times, known)
-
-
-def _options() -> dict[str, Any]:
-    depths = tuple(map(int, _DEPTHS.value)) if _DEPTHS.value else None
-    given = {"width": _WIDTH.value, "depths": depths, "dtype": jnp.dtype(_DTYPE.value)}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _traced(step: Any, folder: Path) -> Counter[str]:

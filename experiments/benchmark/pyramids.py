@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
+from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.training.state import QUICKLY
@@ -29,7 +30,7 @@ TABLE = {
 }
 _MODELS = flags.DEFINE_list("models", list(TABLE), "networks; those of table 7.1 if not given")
 _CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height, width")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds to take the median of")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds to take the median of", lower_bound=1)
 COLUMNS = ("network", "theta", "levels", "kept", "forward ms", "with pyramid ms", "back-step share")
 
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
 def _row(name: str) -> tuple[str, ...]:
     threshold, depth = TABLE.get(name, (0.6, 3))
     model = vidjax.create_model(name)
-    clip = jax.random.normal(jax.random.key(1), (1, *map(int, _CLIP.value), 3))
+    clip = jax.random.normal(jax.random.key(1), (1, *clip_sizes(_CLIP.value), 3))
     # Variables are made once: not worth compiling well.
     options = QUICKLY if jax.default_backend() == "cpu" else None
     init = jax.jit(partial(model.init, train=False), compiler_options=options)

@@ -23,6 +23,7 @@ from jax.experimental.topologies import get_topology_desc
 from jax.sharding import AxisType
 
 from configs import synthetic
+from experiments.benchmark.given import form, named, numbers
 from experiments.benchmark.interconnect import MACHINES, Machine, Mesh, seconds
 from experiments.benchmark.rounds import print_table
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
@@ -35,16 +36,16 @@ from vidjax.training.sharding import BATCH_AXES
 from vidjax.training.state import QUICKLY
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
-_CLASSES = flags.DEFINE_integer("classes", 400, "of the network")
-_CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device")
+_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
+_CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device", lower_bound=1)
 _SHAPE = flags.DEFINE_list("clip", ["16", "112"], "frames and size of a clip")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "compute type")
-_DEVICES = flags.DEFINE_integer("devices", 8, "simulated devices to compile for")
+_DEVICES = flags.DEFINE_integer("devices", 8, "simulated devices to compile for", lower_bound=1)
 _TOPOLOGY = flags.DEFINE_string("topology", "", "TPUs to compile for instead, as v5e:2x4")
 _FSDP = flags.DEFINE_integer("fsdp", 1, "of them along the axis that splits parameters")
 _NORM = flags.DEFINE_string("batch_norm", "global", "as train.batch_norm")
-_PARTS = flags.DEFINE_integer("accumulate", 1, "as train.accumulate")
+_PARTS = flags.DEFINE_integer("accumulate", 1, "as train.accumulate", lower_bound=1)
 _MACHINE = flags.DEFINE_enum("machine", "v5e", sorted(MACHINES), "whose numbers to predict with")
 _LINK = flags.DEFINE_float("link_gbs", None, "GB/s of a device inside an island, instead")
 _NETWORK = flags.DEFINE_float("network_gbs", None, "GB/s of a device between islands, instead")
@@ -52,7 +53,7 @@ _ISLAND = flags.DEFINE_integer("island", None, "devices of an island, instead")
 _LATENCY = flags.DEFINE_float("latency_us", 0.0, "microseconds that each exchange takes besides")
 _STEP = flags.DEFINE_float("step_ms", None, "measured milliseconds of a step on one device")
 _SHARE = flags.DEFINE_float("peak_share", 0.3, "of the peak that a step reaches, if not measured")
-_MOST = flags.DEFINE_integer("most", 1024, "devices to predict up to")
+_MOST = flags.DEFINE_integer("most", 1024, "devices to predict up to", lower_bound=1)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -98,7 +99,9 @@ def _config(mesh: Mesh) -> Config:
     config.dtype = _DTYPE.value
     if _WIDTH.value:
         config.model.options.width = _WIDTH.value
-    frames, size = map(int, _SHAPE.value)
+    if len(_SHAPE.value) != 2:
+        raise ValueError(f"--clip={','.join(_SHAPE.value)}: frames,size, such as 16,112")
+    frames, size = numbers("clip", _SHAPE.value)
     config.clip.update({"frames": frames, "size": size})
     config.train.batch_size = _CLIPS.value * mesh.size
     config.train.update({"batch_norm": _NORM.value, "accumulate": _PARTS.value})
@@ -131,7 +134,8 @@ def _print_exchanges(exchanges: Sequence[Collective], mesh: Mesh) -> None:
             sent = sum(one.sent * one.times for one in own) / 1e6
             rows.append((kind, str(group), str(times), f"{size:.2f}", f"{sent:.2f}"))
     title = (
-        f"{_MODEL.value}, {_DTYPE.value}, mesh {mesh.data}x{mesh.fsdp}, {_CLIPS.value} clips of "
+        f"{named(_MODEL.value, form(_WIDTH.value, None))}, {_DTYPE.value}, "
+        f"mesh {mesh.data}x{mesh.fsdp}, {_CLIPS.value} clips of "
         f"{'x'.join(_SHAPE.value)} a device, batch_norm {_NORM.value}, in {_PARTS.value} parts"
     )
     columns = ("exchange", "devices", "times a step", "MB", "MB sent by a device")

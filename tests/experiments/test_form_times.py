@@ -35,7 +35,7 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
         others = dict(other.split(":") for other in row["others"].split())
         assert {each.form, *others} == set(form_times.worth_timing(each.name, each.problem))
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
-    with pytest.raises(FileExistsError):
+    with pytest.raises(ValueError, match=r"table.csv is there already"):
         form_times.measure(*given)
 
 
@@ -43,8 +43,53 @@ def test_a_table_that_is_there_is_left_alone(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("mine")
     done = run_command("experiments.benchmark", "kernels", f"--measure={path}")
-    assert done.returncode == 1
-    assert done.stderr.endswith(
-        "table.csv is there already; nothing is overwritten. Give another name.\n"
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {path} is there already; nothing is overwritten. Give another name.\n"
     )
     assert path.read_text() == "mine"
+
+
+def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
+    timed = []
+
+    def times(forms, name, problem, *_):
+        if len(timed) == 2:
+            timed.append("interrupted")
+            raise KeyboardInterrupt
+        timed.append(name)
+        return {form: 1.0 + place for place, form in enumerate(forms)}
+
+    monkeypatch.setattr(form_times, "convolutions", lambda *_: [SPACE, ALONE])
+    monkeypatch.setattr(form_times, "form_times", times)
+    path, part = tmp_path / "table.csv", tmp_path / "table.csv.part"
+    given = (["one"], (1, 2, 6, 6, 3), "float32", 1, path)
+    with pytest.raises(KeyboardInterrupt):
+        form_times.measure(*given, "the command")
+    assert not path.exists()
+    # Killed while it wrote: the second row has no end.
+    part.write_text(part.read_text()[:-9])
+    with pytest.raises(ValueError, match=r"table.csv.part was left by another command"):
+        form_times.measure(*given, "another command")
+    rows = form_times.measure(*given, "the command")
+    assert timed[3:] == ["input_gradient", "kernel_gradient", "forward"]
+    assert not part.exists()
+    assert len(rows) == len(choice.read_table(path)[jax.default_backend()]) == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--measure=none/table.csv"], "none/table.csv: there is no folder none"),
+        (["--measure=table.csv", "--only=point"], "--only is of the cases that are compared"),
+        (["--only=zzz"], "--only=zzz is in no case's name: 3x3x3, 64 channels; "),
+        (["--measure=table.csv", "--clip=4,32"], "--clip=4,32: frames,height,width"),
+        (["--batch=0"], "--batch=0"),
+    ],
+)
+def test_kernels_refuses_in_one_line(flags, said):
+    done = run_command("experiments.benchmark", "kernels", *flags)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert said in line

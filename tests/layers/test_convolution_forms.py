@@ -11,6 +11,7 @@ import pytest
 
 from tests.fusions import computations
 from tests.layers.test_conv import CASES
+from tests.quickly import OPTIMIZED
 from vidjax.layers.conv import conv3d
 from vidjax.layers.convolution import choice, in_parts, winograd, xla
 from vidjax.layers.convolution.compute import convolve
@@ -112,7 +113,7 @@ def test_winograd_computes_once_what_the_gradient_comes_from(kernel):
         form = FORMS["winograd"]
         return form.input_gradient(problem, weights, g), form.kernel_gradient(problem, x, g)
 
-    text = jax.jit(gradients).lower(x, weights, g).compile().as_text()
+    text = jax.jit(gradients).lower(x, weights, g).compile(OPTIMIZED).as_text()
     lines = (line for each in computations(text) for line in each.lines)
     assert sum(line.size for line in lines if line.opcode == "compare") == g.size
 

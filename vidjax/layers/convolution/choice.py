@@ -86,6 +86,16 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
 def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> dict[str, str]:
     """The row of a table that says how long each form took, in milliseconds."""
     order = sorted(ms, key=lambda form: ms[form])
+    return {
+        **key_of(name, problem, backend),
+        "form": order[0],
+        "ms": f"{ms[order[0]]:.3g}",
+        "others": " ".join(f"{form}:{ms[form]:.3g}" for form in order[1:]),
+    }
+
+
+def key_of(name: str, problem: Problem, backend: str) -> dict[str, str]:
+    """What a row of a table is about, by its columns."""
     pads = "x".join(f"{before}+{after}" for before, after in problem.pads)
     return {
         "backend": backend,
@@ -96,9 +106,6 @@ def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> d
         "pads": pads,
         "outputs": str(problem.outputs),
         "groups": str(problem.groups),
-        "form": order[0],
-        "ms": f"{ms[order[0]]:.3g}",
-        "others": " ".join(f"{form}:{ms[form]:.3g}" for form in order[1:]),
     }
 
 

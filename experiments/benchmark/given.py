@@ -1,0 +1,48 @@
+"""What a command was given: sizes and numbers, and a network's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def clip_sizes(values: str | Sequence[str]) -> tuple[int, int, int]:
+    """Frames, height and width.
+
+    Raises:
+      ValueError: they are not three positive numbers.
+    """
+    text = values if isinstance(values, str) else ",".join(values)
+    parts = text.replace("x", ",").split(",")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts):
+        raise ValueError(f"--clip={text}: frames,height,width, such as 8,64,64")
+    frames, height, width = map(int, parts)
+    return frames, height, width
+
+
+def numbers(flag: str, values: Sequence[str], least: int = 1) -> tuple[int, ...]:
+    """Whole numbers that are not below `least`.
+
+    Raises:
+      ValueError: one is not; the flag is named.
+    """
+    for value in values:
+        if not value.isdigit() or int(value) < least:
+            raise ValueError(f"--{flag}={','.join(values)}: {value!r} is no number from {least} on")
+    return tuple(map(int, values))
+
+
+def form(width: int | None, depths: Sequence[str] | None, **others: Any) -> dict[str, Any]:
+    """The options of a network that were given, for `vidjax.create_model`.
+
+    Raises:
+      ValueError: as `numbers`.
+    """
+    blocks = numbers("depths", depths, 0) if depths else None
+    options = {"width": width, "depths": blocks, **others}
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def named(network: str, options: Mapping[str, Any]) -> str:
+    """A network's name with what differs from its published form."""
+    return network + "".join(f" {name}={value}" for name, value in options.items())
