@@ -33,7 +33,7 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
         share.errorbar([100 * row.of_matmul for row in own], places, **style)
     speed.set_xscale("log")
     speed.set_xlabel("clips/s, ± half of the interquartile range")
-    share.set_xlabel("FLOP/s, % of this machine's best matrix product")
+    share.set_xlabel("FLOP/s, % of the best matrix product")
     _lines(speed, cases)
     share.set_xlim(left=0)
     share.grid(axis="x", alpha=0.3)

@@ -1,5 +1,6 @@
 """Every form against XLA's own convolution, and the choice between them."""
 
+import hashlib
 import os
 from functools import partial
 from pathlib import Path
@@ -188,6 +189,15 @@ def test_a_backend_without_measurements_has_xlas_own(table):
     assert choice.choose("forward", problem, "tpu") == "xla"
     assert choice.choose("forward", problem, "gpu") == "winograd"
     assert choice.choose("forward", problem, "cpu") != "xla", "the table that comes along"
+
+
+def test_a_given_table_is_described_for_a_runs_records(table, monkeypatch):
+    table(row("winograd", backend="gpu"))
+    path = os.environ[choice.VARIABLE]
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert choice.given_table() == {"path": path, "sha256": digest, "backends": ["gpu"]}
+    monkeypatch.delenv(choice.VARIABLE)
+    assert choice.given_table() is None
 
 
 def test_a_table_that_is_not_there_is_named(table, monkeypatch, tmp_path):

@@ -19,6 +19,7 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.report import summarize
+from vidjax.layers.convolution.choice import given_table
 from vidjax.training import grid
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
@@ -34,7 +35,7 @@ from vidjax.training.processes import first_says, is_first
 from vidjax.training.reporting import MetricWriter, ProgressLine, duration, progress_text
 from vidjax.training.schedules import learning_rate
 from vidjax.training.scoring import Scorer
-from vidjax.training.sharding import to_devices
+from vidjax.training.sharding import describe, to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
@@ -91,6 +92,10 @@ class _Run:
 
     def resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
+        self._progress.note(describe(self._network.mesh))
+        if table := given_table():
+            backends = ", ".join(table["backends"])
+            self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
         state, self._shardings = self._network.init(self._optimizer)
         steps = self._checkpoints.steps()
         step = steps[-1] if steps else 0
@@ -155,8 +160,9 @@ class _Run:
             network = grid.shaped(self._network, shape)
             one = compile_step(network, self._optimizer, state, self._shardings)
             self._writer.write_timing(step, f"compile {shape}", _bill([one]))
+            origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
-                f"{'had' if one.cached else 'compiled'} {shape} in {one.seconds:.1f} s; "
+                f"{origin} {shape} in {one.seconds:.1f} s; "
                 f"{one.multiply_adds / 1e9:.2f}e9 multiply-adds a step, forward and backward"
             )
             compiled[shape] = one

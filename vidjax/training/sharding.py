@@ -35,6 +35,13 @@ def make_mesh(config: MeshConfig) -> Mesh:
     return jax.make_mesh(tuple(sizes), BATCH_AXES, axis_types=(AxisType.Auto, AxisType.Auto))
 
 
+def describe(mesh: Mesh) -> str:
+    """Its devices, axes and processes, in a line."""
+    axes = ", ".join(f"{name} {size}" for name, size in mesh.shape.items())
+    kind = mesh.devices.flat[0].device_kind
+    return f"on {mesh.size} x {kind} ({axes}) in {jax.process_count()} process(es)"
+
+
 def check_batch(name: str, size: int, mesh: Mesh) -> None:
     """Refuses a batch that the devices do not divide.
 

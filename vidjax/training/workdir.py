@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 
+from vidjax.layers.convolution.choice import given_table
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.training.processes import after_first, is_first
 
@@ -93,7 +94,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, devices, machine and, in a git checkout, the commit."""
+    """Versions, devices, machine, given tables and, in a git checkout, the commit."""
     packages = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
     devices = jax.devices()
     return {
@@ -103,6 +104,7 @@ def environment() -> dict[str, Any]:
         "backend": jax.default_backend(),
         "devices": [str(device.device_kind) for device in devices],
         "processes": jax.process_count(),
+        "convolutions": given_table(),
         "git_commit": _git_commit(),
     }
 

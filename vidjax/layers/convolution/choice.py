@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import csv
 import functools
+import hashlib
 import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem
@@ -52,6 +54,16 @@ def choose(name: str, problem: Problem, backend: str) -> str:
 def backends() -> frozenset[str]:
     """Those that have a table."""
     return frozenset(_table(os.environ.get(VARIABLE, "")))
+
+
+def given_table() -> dict[str, Any] | None:
+    """The table that the environment names: path, sha256, and the backends it has rows for."""
+    path = os.environ.get(VARIABLE, "")
+    if not path:
+        return None
+    backends = sorted(_given(path))
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return {"path": path, "sha256": digest, "backends": backends}
 
 
 def read_table(path: Path) -> dict[str, list[Measured]]:
@@ -138,11 +150,15 @@ def _named(given: str, name: str, backend: str) -> list[Measured]:
 def _table(given: str) -> dict[str, list[Measured]]:
     """The rows that come along, and those that were given in place of them for their backends."""
     table = read_table(Path(__file__).with_name("measured.csv"))
-    if given and not Path(given).is_file():
+    return {**table, **_given(given)} if given else table
+
+
+def _given(path: str) -> dict[str, list[Measured]]:
+    if not Path(path).is_file():
         raise ValueError(
-            f"{VARIABLE}={given}: no such table; `benchmark kernels --measure` makes one"
+            f"{VARIABLE}={path}: no such table; `benchmark kernels --measure` makes one"
         )
-    return {**table, **read_table(Path(given))} if given else table
+    return read_table(Path(path))
 
 
 def _alike(row: Measured, problem: Problem) -> bool:
