@@ -2,9 +2,6 @@
 
 import csv
 import dataclasses
-import os
-import signal
-import time
 
 import av
 import numpy as np
@@ -12,7 +9,6 @@ import pytest
 
 from vidjax.data.encode import write_mp4
 from vidjax.data.verdicts import VERDICTS, Limits, judge
-from vidjax.data.workers import Lost, run_each
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), np.uint8)
 # What the list of hard files says of them, in the words used here.
@@ -134,28 +130,6 @@ def test_limits_end_a_file_early(video):
     assert found.detail == "frames of 64x48 exceed the limit of 1000 pixels"
     found = judge(str(video), limits=Limits(frames=7))
     assert (found.verdict, found.detail) == ("too large", "more than 7 frames")
-
-
-def treat(item):
-    """A job that does as it is told."""
-    if item == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if item == "hang":
-        time.sleep(60)
-    if item == "grow":
-        return len(bytearray(2**31))
-    return item * 2
-
-
-def test_a_worker_that_dies_hangs_or_grows_costs_its_item_alone():
-    items = ["a", "die", "b", "hang", "c", "grow", "d"]
-    found = dict(run_each(treat, items, workers=2, seconds=3, memory=2**30))
-    assert found.keys() == set(items)
-    assert {found[item] for item in "abcd"} == {"aa", "bb", "cc", "dd"}
-    assert found["die"] == Lost("killed its worker", "its process ended with code -9")
-    assert found["hang"] == Lost("took too long", "more than 3 s")
-    assert isinstance(found["grow"], Lost)
-    assert found["grow"].reason == "killed its worker"
 
 
 def test_verdicts_go_into_tables_as_plain_values(video):
