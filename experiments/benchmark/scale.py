@@ -23,7 +23,7 @@ from jax.experimental.topologies import get_topology_desc
 from jax.sharding import AxisType
 
 from configs import synthetic
-from experiments.benchmark.given import form, named, numbers
+from experiments.benchmark.given import clip_sizes, form, named
 from experiments.benchmark.interconnect import MACHINES, Machine, Mesh, seconds
 from experiments.benchmark.rounds import print_table
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
@@ -38,7 +38,7 @@ from vidjax.training.state import QUICKLY
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
 _CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device", lower_bound=1)
-_SHAPE = flags.DEFINE_list("clip", ["16", "112"], "frames and size of a clip")
+_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width of a clip")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "compute type")
 _DEVICES = flags.DEFINE_integer("devices", 8, "simulated devices to compile for", lower_bound=1)
@@ -99,10 +99,10 @@ def _config(mesh: Mesh) -> Config:
     config.dtype = _DTYPE.value
     if _WIDTH.value:
         config.model.options.width = _WIDTH.value
-    if len(_SHAPE.value) != 2:
-        raise ValueError(f"--clip={','.join(_SHAPE.value)}: frames,size, such as 16,112")
-    frames, size = numbers("clip", _SHAPE.value)
-    config.clip.update({"frames": frames, "size": size})
+    frames, height, width = clip_sizes(_SHAPE.value)
+    if height != width:
+        raise ValueError(f"--clip={','.join(_SHAPE.value)}: training cuts out squares")
+    config.clip.update({"frames": frames, "size": height})
     config.train.batch_size = _CLIPS.value * mesh.size
     config.train.update({"batch_norm": _NORM.value, "accumulate": _PARTS.value})
     config.mesh.update(dataclasses.asdict(mesh))

@@ -49,7 +49,7 @@ def test_groups_that_lie_along_no_axis_are_named():
 def test_scale_prints_what_is_sent_and_what_follows():
     done = run_command(
         "experiments.benchmark", "scale", "--model=r3d_18", "--width=4", "--classes=3",
-        "--clip=2,16", "--clips=1", "--devices=4", "--dtype=float32", "--machine=h100",
+        "--clip=2,16,16", "--clips=1", "--devices=4", "--dtype=float32", "--machine=h100",
         "--step_ms=1", "--most=16",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -60,6 +60,16 @@ def test_a_run_older_than_a_setting_goes_on_with_its_default(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
 
 
+def test_a_table_of_convolutions_that_is_not_there_leaves_no_work_directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("VIDJAX_CONVOLUTIONS", str(tmp_path / "none.csv"))
+    with pytest.raises(ValueError, match="no such table"):
+        workdirs.claim(tmp_path / "run", config(), ["a", "b"])
+    assert not (tmp_path / "run").exists()
+    monkeypatch.delenv("VIDJAX_CONVOLUTIONS")
+    workdirs.claim(tmp_path / "run", config(), ["a", "b"])
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["convolutions"] is None
+
+
 def test_a_work_directory_belongs_to_one_configuration(tmp_path):
     workdirs.claim(tmp_path / "run", config(), ["a", "b"])
     workdirs.claim(tmp_path / "run", config(data__threads=7), ["a", "b"])

@@ -48,11 +48,13 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         raise ConfigError(
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )
+    # Before anything is written: a table of convolutions that cannot be read is refused here.
+    here = environment()
     workdir.mkdir(parents=True, exist_ok=True)
     if is_first():
         _write(file, mapping)
         _write(workdir / "classes.json", list(classes))
-        _write_once(workdir, "environment", environment())
+        _write_once(workdir, "environment", here)
 
 
 def _as_written_now(file: Path) -> dict[str, Any]:
