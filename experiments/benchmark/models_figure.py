@@ -31,7 +31,7 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
         speeds = [row.clips_per_second for row in own]
         speed.errorbar(speeds, places, xerr=list(map(_spread, own)), capsize=3, **style)
         share.errorbar([100 * row.of_matmul for row in own], places, **style)
-    speed.set_xscale("log")
+    _scale(speed, [row.clips_per_second for row in rows])
     speed.set_xlabel("clips/s, ± half of the interquartile range")
     share.set_xlabel("FLOP/s, % of the best matrix product")
     _lines(speed, cases)
@@ -48,6 +48,19 @@ def _case(row: Measurement) -> str:
 
 def _spread(row: Measurement) -> float:
     return row.clips_per_second * (row.half_iqr_ms or 0) / row.ms
+
+
+def _scale(axes: Any, speeds: Sequence[float]) -> None:
+    """From zero, or logarithmic where the slow ones would not be told apart."""
+    if max(speeds) < 10 * min(speeds):
+        axes.set_xlim(left=0)
+        return
+    from matplotlib.ticker import LogLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
 
 
 def _lines(axes: Any, cases: Sequence[str]) -> None:
