@@ -93,6 +93,19 @@ def test_what_does_not_exist_is_named(prepared_directory, tmp_path):
         catalog.prepare("video_folder", catalog.Request(tmp_path))
 
 
+def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
+    notes = []
+    request = catalog.Request(
+        tmp_path, manifest="mine.csv", options={"colour": 1}, note=notes.append
+    )
+    with pytest.raises(ValueError, match="data.options for marionette"):
+        catalog.prepare("marionette", request)
+    assert notes == [
+        "data.manifest = 'mine.csv' is not read: it is of video_folder, and the data set is "
+        "marionette"
+    ]
+
+
 def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory):
     root, notes = prepared_directory.parents[3], []
     request = catalog.Request(

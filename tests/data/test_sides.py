@@ -1,13 +1,14 @@
 """Labels that tell left from right, and what is refused for them."""
 
+import types
+
 import pytest
 
 from configs import common
 from vidjax.data.marionette import CLASSES
 from vidjax.data.sides import refuse_mirrors, sided
-from vidjax.training import loop
+from vidjax.training import experiment, loop
 from vidjax.training.config import from_mapping
-from vidjax.training.experiment import Experiment
 from vidjax.training.network import Network
 from vidjax.training.sharding import make_mesh
 
@@ -59,20 +60,67 @@ def test_a_refusal_names_two_labels_and_the_fix():
         refuse_mirrors(SIDED, "augment.flip = 0.5", "augment.flip=0")
 
 
-def experiment(classes=SIDED, **changes):
+def network(classes=SIDED, **changes):
+    config = configured(**changes)
+    return Network(config, classes, make_mesh(config.mesh))
+
+
+def configured(**changes):
     raw = common.smoke(common.base())
     for path, value in changes.items():
         group, key = path.split("__")
         raw[group][key] = value
-    config = from_mapping(raw)
-    return Experiment(config, Network(config, classes, make_mesh(config.mesh)), None)
+    return from_mapping(raw)
 
 
-def test_training_on_mirrored_clips_of_sided_labels_is_refused(monkeypatch, tmp_path):
-    found = experiment()
-    monkeypatch.setattr(Experiment, "open", lambda config, progress: found)
+@pytest.fixture
+def own_videos(tmp_path):
+    """Settings of a data set of sided labels, whose files are no videos and cannot be decoded."""
+    rows = [
+        f"{label}_{split}.mp4,{label},{split}" for label in SIDED for split in ("train", "test")
+    ]
+    for row in rows:
+        (tmp_path / row.split(",")[0]).write_bytes(b"no video")
+    manifest = tmp_path / "list.csv"
+    manifest.write_text("\n".join(["path,label,split", *rows, ""]))
+    return {
+        "data__name": "video_folder", "data__manifest": str(manifest), "data__options": {},
+        "data__data_dir": str(tmp_path / "data"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "augment.flip = 0.5 mirrors clips"),
+        ({"augment__flip": 0.0, "eval__crops": 10, "eval__short_side": 56}, "eval.crops = 10 mir"),
+        (
+            {"augment__flip": 0.0, "eval__split": "val"},
+            "eval.split = 'val': video_folder has videos of train, test alone; set eval.split",
+        ),
+        (
+            {"augment__flip": 0.0, "data__train_split": "all"},
+            "data.train_split = 'all': video_folder has videos of",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_video_is_decoded(
+    own_videos, tmp_path, changes, message
+):
+    with pytest.raises(ValueError, match=message):
+        loop.train(configured(**own_videos, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "data").exists()
+    # Decoding is what comes next.
+    with pytest.raises(ValueError, match="4 of 4 videos of split"):
+        loop.train(configured(**own_videos, augment__flip=0.0), tmp_path / "run")
+
+
+def test_what_has_no_list_of_videos_is_refused_all_the_same(monkeypatch, tmp_path):
+    source = types.SimpleNamespace(classes=SIDED)
+    monkeypatch.setattr(experiment, "SyntheticSplit", lambda **options: source)
     with pytest.raises(ValueError, match="augment.flip = 0.5 mirrors clips"):
-        loop.train(found.config, tmp_path / "run")
+        loop.train(configured(data__name="synthetic", data__options={}), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -85,13 +133,13 @@ def test_training_on_mirrored_clips_of_sided_labels_is_refused(monkeypatch, tmp_
     ],
 )
 def test_training_goes_on_where_no_label_is_hurt_or_the_user_insists(classes, changes):
-    experiment(classes, **changes).check_mirroring()
+    network(classes, **changes).check_mirroring()
 
 
 def test_ten_crops_of_sided_labels_are_refused():
     ten = {"eval__crops": 10, "eval__short_side": 56}
     with pytest.raises(ValueError, match="eval.crops = 10 mirrors .* set eval.crops=3, or augment"):
-        experiment(**ten).network.views  # noqa: B018
-    assert experiment(**ten, augment__flip_sided=True).network.views.crops == 10
-    assert experiment(("walk",), **ten).network.views.short_side == 56
-    assert experiment(eval__crops=3).network.views.crops == 3
+        network(**ten).views  # noqa: B018
+    assert network(**ten, augment__flip_sided=True).views.crops == 10
+    assert network(("walk",), **ten).views.short_side == 56
+    assert network(eval__crops=3).views.crops == 3

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from typing import Any
 from vidjax.data import builders
 
 Progress = Callable[[str, int, int], None]
+_OWN = "video_folder"
 # Files in `builders` that are no data set but what several share.
 _BASES = ("kinetics", "prepared_videos", "published_images", "published_videos")
 
@@ -66,6 +67,8 @@ class Request:
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
+      judge: called with the names of classes and of splits as soon as they are known, before any
+        video is decoded; raises ValueError where they are not fit for what they are wanted for.
       progress: called with (what is done, how many, of how many).
       note: called with what a user should know.
     """
@@ -80,6 +83,7 @@ class Request:
     workers: int = 2
     beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    judge: Callable[[Sequence[str], Sequence[str]], None] = lambda classes, splits: None
     progress: Progress = lambda what, done, total: None
     note: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
 
@@ -99,7 +103,13 @@ def prepare(name: str, request: Request) -> Path:
     Raises:
       ValueError: the data set is unknown, or its videos cannot be prepared.
     """
-    directory: Path = _module(name).prepare(request)
+    module = _module(name)
+    if request.manifest and name != _OWN:
+        request.note(
+            f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "
+            f"is {name}"
+        )
+    directory: Path = module.prepare(request)
     return directory
 
 

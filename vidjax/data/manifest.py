@@ -141,7 +141,6 @@ def read_manifest(
     classes = train or {entry.label for entry in entries}
     manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)))
     _check_files(path, manifest)
-    _check_duplicates(path, entries)
     _check_labels(path, entries, classes)
     if not allow_group_leak:
         refuse_leak(str(path), manifest)
@@ -187,8 +186,15 @@ def _from_csv(path: Path) -> Iterator[Entry]:
                 f"{path} lacks the column {missing[0]!r}; found {list(found)}, expected "
                 f"{','.join(_REQUIRED)}[,{','.join(_OPTIONAL)}]"
             )
+        rows: dict[tuple[object, ...], int] = {}
         for number, row in enumerate(reader, start=2):
-            yield _entry(row, f"{path}, row {number}")
+            entry = _entry(row, f"{path}, row {number}")
+            first = rows.setdefault((entry.path, entry.start, entry.end), number)
+            if first != number:
+                raise ManifestError(
+                    f"{path} lists {entry.path!r} twice, in rows {first} and {number}; remove one"
+                )
+            yield entry
 
 
 def _entry(row: Mapping[str, str | None], where: str) -> Entry:
@@ -229,15 +235,6 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
             f"{few(missing)}; correct the paths or set data.root"
         )
-
-
-def _check_duplicates(path: Path, entries: Sequence[Entry]) -> None:
-    seen: set[tuple[object, ...]] = set()
-    for entry in entries:
-        key = (entry.path, entry.start, entry.end)
-        if key in seen:
-            raise ManifestError(f"{path} lists {entry.path!r} twice; remove one of the rows")
-        seen.add(key)
 
 
 def _check_labels(path: Path, entries: Sequence[Entry], classes: Iterable[str]) -> None:

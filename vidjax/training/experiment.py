@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
-from vidjax.data.sides import refuse_mirrors
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
@@ -16,6 +15,7 @@ from vidjax.training.network import Network
 from vidjax.training.processes import after_first
 
 Progress = Callable[[str, int, int], None]
+Judge = Callable[[Sequence[str], Sequence[str]], None]
 _SYNTHETIC_SEEDS = {"train": 0, "val": 1, "test": 2}
 
 
@@ -34,8 +34,15 @@ class Experiment:
     directory: Path | None
 
     @classmethod
-    def open(cls, config: Config, progress: Progress) -> Experiment:
-        """Checks the configuration against the devices, then prepares its data set.
+    def open(cls, config: Config, progress: Progress, *, training: bool = False) -> Experiment:
+        """Checks the configuration against devices, classes and splits; prepares its data set.
+
+        What does not fit is said before videos are decoded, where their list tells it.
+
+        Args:
+          config: the configuration.
+          progress: called with (what is done, how many, of how many).
+          training: whether clips are to be augmented too.
 
         Raises:
           ValueError: the data, the network's name or options, or a batch size does not fit.
@@ -45,20 +52,14 @@ class Experiment:
         name = "train.batch_size" if config.train.accumulate == 1 else "a part of train.batch_size"
         sharding.check_batch(name, part, mesh)
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
-        directory = _prepare(config, progress)
+
+        def judge(classes: Sequence[str], splits: Sequence[str]) -> None:
+            _fitting(config, classes, training)
+            _require_splits(config, splits)
+
+        directory = _prepare(config, judge, progress)
         classes = _split(config, directory, config.data.train_split).classes
-        return cls(config, Network.of(config, classes), directory)
-
-    def check_mirroring(self) -> None:
-        """Refuses to train on mirrored clips where labels tell left from right.
-
-        Raises:
-          ValueError: names two of the labels and what to set.
-        """
-        augment = self.config.augment
-        if augment.flip and not augment.flip_sided:
-            setting = f"augment.flip = {augment.flip:g}"
-            refuse_mirrors(self.network.classes, setting, "augment.flip=0")
+        return cls(config, _fitting(config, classes, training), directory)
 
     def split(self, name: str) -> VideoSource:
         """A split of the data set.
@@ -78,7 +79,26 @@ def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
         raise ConfigError(f"data.options for synthetic: {error}") from None
 
 
-def _prepare(config: Config, progress: Progress) -> Path | None:
+def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
+    """The network for classes that neither augmentation nor views mix up."""
+    network = Network.of(config, tuple(classes))
+    network.views  # noqa: B018 — it refuses what does not fit
+    if training:
+        network.check_mirroring()
+    return network
+
+
+def _require_splits(config: Config, splits: Sequence[str]) -> None:
+    wanted = {"data.train_split": config.data.train_split, "eval.split": config.eval.split}
+    for setting, name in wanted.items():
+        if name not in splits:
+            raise ConfigError(
+                f"{setting} = {name!r}: {config.data.name} has videos of {', '.join(splits)} "
+                f"alone; set {setting}, or add videos of {name!r}"
+            )
+
+
+def _prepare(config: Config, judge: Judge, progress: Progress) -> Path | None:
     data = config.data
     if data.name == "synthetic":
         return None
@@ -92,6 +112,7 @@ def _prepare(config: Config, progress: Progress) -> Path | None:
         allow_group_leak=data.allow_group_leak,
         workers=data.workers,
         options=data.options,
+        judge=judge,
         progress=progress,
     )
     return after_first(lambda: catalog.prepare(data.name, request), f"preparing {data.name}")

@@ -35,8 +35,7 @@ def training_batch(config: Config, number: int, progress: Progress) -> Fed:
     Raises:
       ValueError: configuration or data do not fit, or the run has no such batch.
     """
-    experiment = Experiment.open(config, progress)
-    experiment.check_mirroring()
+    experiment = Experiment.open(config, progress, training=True)
     network, source = experiment.network, experiment.split(config.data.train_split)
     plan = Plan.of(config, len(source), grid.batch_unit(network))
     if not 0 <= number < plan.total:

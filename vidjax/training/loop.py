@@ -59,8 +59,7 @@ def train(config: Config, workdir: Path) -> Outcome:
     """
     config = resolve(config)
     with ProgressLine(silent=not is_first()) as progress:
-        experiment = Experiment.open(config, progress.count)
-        experiment.check_mirroring()
+        experiment = Experiment.open(config, progress.count, training=True)
         claim(workdir, config, experiment.network.classes)
         run = _Run(experiment, workdir, progress)
         # From here on there is something to save; before, SIGTERM ends the process as usual.

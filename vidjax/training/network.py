@@ -109,6 +109,16 @@ class Network:
             refuse_mirrors(self.classes, f"eval.crops = {config.crops}", "eval.crops=3")
         return views
 
+    def check_mirroring(self) -> None:
+        """Refuses to train on mirrored clips where labels tell left from right.
+
+        Raises:
+          ValueError: names two of the labels and what to set.
+        """
+        augment = self.config.augment
+        if augment.flip and not augment.flip_sided:
+            refuse_mirrors(self.classes, f"augment.flip = {augment.flip:g}", "augment.flip=0")
+
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
         """The optimiser with a learning-rate schedule."""
         optimizer = make_optimizer(self.config.optimizer, rate)

@@ -203,7 +203,9 @@ def prepare_videos(builder: PreparedVideos) -> Path:
 
     Raises:
       PreparationError: too many videos cannot be read.
+      ValueError: of `Request.judge`, whether the data set is there or not.
     """
+    builder.request.judge(builder.manifest.classes, builder.manifest.splits)
     with alone(builder.folder):
         if not (builder.folder / "dataset_info.json").is_file():
             _write(builder)
