@@ -56,6 +56,12 @@ PROGRAM = textwrap.dedent(
     x = jax.device_put(jnp.ones((16, 32)), NamedSharding(mesh, P(ALL)))
     text = jax.jit(jax.grad(loss)).lower(kernel, x).compile().as_text()
     print(json.dumps(["gradient", [dataclasses.astuple(one) for one in collectives(text)]]))
+
+    for axes in (("fsdp",), ("data",), ALL):
+        split = jax.device_put(jnp.ones((32, 64)), NamedSharding(mesh, P(None, axes)))
+        whole = jax.jit(lambda x: x + 1, out_shardings=NamedSharding(mesh, P()))
+        found = collectives(whole.lower(split).compile().as_text())
+        print(json.dumps(["whole " + " ".join(axes), [dataclasses.astuple(one) for one in found]]))
     """
 )
 
@@ -82,6 +88,9 @@ def read():
         ("loop", [Collective("all-reduce", 96, 2, 5)]),
         ("nothing", []),
         ("gradient", [Collective("all-reduce", 32 * 64 * 4, 8)]),
+        ("whole fsdp", [Collective("all-gather", 32 * 64 * 4, 4)]),
+        ("whole data", [Collective("all-gather", 32 * 64 * 4, 2)]),
+        ("whole data fsdp", [Collective("all-gather", 32 * 64 * 4, 8)]),
     ],
 )
 def test_sizes_groups_and_turns_are_those_counted_by_hand(read, name, expected):
@@ -118,3 +127,59 @@ def test_what_only_starts_and_groups_that_are_counted_are_read():
         Collective("collective-permute", 36, 2),
         Collective("all-to-all", 16, 8),
     ]
+
+
+def test_an_exchange_that_a_tpu_spreads_over_several_computations_counts_once():
+    """Written after programs of libtpu 0.0.42, cut down to what is read."""
+    groups = "replica_groups=mesh['a'=1,'b'=4,'c'=2], device_ids=([2,4]T(1,0)) {'b'}"
+    gather = f'all-gather(%q), channel_id=55, {groups}, frontend_attributes={{chain_id="3"}}'
+    other = f"all-gather(%q), channel_id=56, {groups}"
+    text = textwrap.dedent(
+        f"""
+        HloModule jit_step, num_partitions=8
+
+        %start (q: bf16[2,3]) -> bf16[8,3] {{
+          %a = bf16[8,3]{{1,0}} {gather}
+        }}
+
+        %step (q: bf16[2,3]) -> bf16[8,3] {{
+          %b = bf16[8,3]{{1,0}} {gather}
+        }}
+
+        ENTRY %main (p: bf16[2,3]) -> bf16[8,3] {{
+          %c = bf16[8,3]{{1,0}} fusion(%p), kind=kCustom, calls=%start
+          %d = bf16[8,3]{{1,0}} fusion(%c), kind=kOutput, calls=%step
+          %e = bf16[8,3]{{1,0}} {other}
+          ROOT %f = bf16[8,3]{{1,0}} {other}
+        }}
+        """
+    )
+    assert collectives(text) == [Collective("all-gather", 48, 4)] * 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "size"),
+    [
+        ("mesh['a'=2,'b'=4] {'a','b'}", 8),
+        ("mesh['a'=2,'b'=4] {'b'}", 4),
+        ("mesh['a'=8], device_ids=([4,2]T(1,0)) {'a':(2)4}", 4),
+        ("{{0,1},{2,3}}", 2),
+        ("[4,2]<=[8]", 2),
+        ("{}", 8),
+    ],
+)
+def test_groups_are_read_in_all_their_forms(groups, size):
+    program = (
+        "HloModule jit_step, num_partitions=8\n\nENTRY %main (p: f32[4]) -> f32[4] {\n"
+        f"  ROOT %a = f32[4] all-reduce(%p), replica_groups={groups}, to_apply=%add\n}}\n"
+    )
+    assert collectives(program) == [Collective("all-reduce", 16, size)]
+
+
+def test_groups_of_another_form_are_not_guessed():
+    program = (
+        "HloModule jit_step, num_partitions=8\n\nENTRY %main (p: f32[4]) -> f32[4] {\n"
+        "  ROOT %a = f32[4] all-reduce(%p), replica_groups=rings(4), to_apply=%add\n}\n"
+    )
+    with pytest.raises(ValueError, match=r"a form that is not known: replica_groups=rings\(4\)"):
+        collectives(program)

@@ -18,13 +18,14 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", 8)
     import flax.linen as nn, numpy as np, optax
     from tests.quickly import UNOPTIMIZED
+    from vidjax.evaluation.collectives import collectives
     from vidjax.layers.conv import Conv
     from vidjax.layers.norm import BatchNorm
     from vidjax.layers.pooling import global_avg_pool, max_pool
     from vidjax.training import sharding
     from vidjax.training.config import MeshConfig
     from vidjax.training.state import init_state
-    from vidjax.training.step import Step
+    from vidjax.training.step import Step, sum_of_squares
 
     sharding._SMALLEST_SPLIT = 64
 
@@ -80,6 +81,16 @@ PROGRAM = textwrap.dedent(
             "distance": distance(alone(*how), result),
             "apart": distance(alone(), result) if how[0] else None,
         }))
+
+    mesh = sharding.make_mesh(MeshConfig(2, 4))
+    where = sharding.state_shardings(jax.ShapeDtypeStruct((3, 4, 8, 16), "float32"), mesh)
+    values = np.random.default_rng(0).normal(size=(3, 4, 8, 16)).astype(np.float32)
+    squares = jax.jit(sum_of_squares).lower(jax.device_put(values, where)).compile()
+    print(json.dumps({
+        "name": "squares",
+        "error": abs(float(squares(jax.device_put(values, where)) / (values**2).sum()) - 1),
+        "exchanges": [(one.kind, one.size, one.group) for one in collectives(squares.as_text())],
+    }))
     """
 )
 # Name, mesh, clips that share statistics, parts of a step, shapes of its batches.
@@ -105,6 +116,11 @@ def results():
 def test_eight_devices_compute_what_one_does(results, name, split):
     assert results[name]["distance"] < 2e-3
     assert results[name]["split"] == split
+
+
+def test_the_gradients_norm_sends_numbers_and_not_gradients(results):
+    assert results["squares"]["exchanges"] == [["all-reduce", 4, 4]]
+    assert results["squares"]["error"] < 1e-5
 
 
 @pytest.mark.parametrize("name", ["per device", "per device, mixed"])

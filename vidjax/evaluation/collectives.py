@@ -20,6 +20,8 @@ _CALLED = re.compile(
     r"|(?:branch_computations|called_computations)=\{([^}]*)\}"
 )
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_CHANNEL = re.compile(r"channel_id=\d+")
+_MESH = re.compile(r"replica_groups=mesh\[([^\]]*)\](?:, device_ids=[^{]*)? ?\{([^}]*)\}")
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
 
 
@@ -59,13 +61,22 @@ def collectives(program: str) -> list[Collective]:
     times = _times(computations)
     partitions = re.search(r"num_partitions=(\d+)", program)
     devices = int(partitions[1]) if partitions else 1
-    found = [
-        replace(one, times=times.get(name, 0))
-        for name, lines in computations.items()
-        for line in lines
+    found = {
+        _identity(line, place): replace(one, times=times.get(name, 0))
+        for place, (name, line) in enumerate(_lines(computations))
         if (one := _read(line, devices)) is not None
-    ]
-    return [one for one in found if one.times and one.group > 1]
+    }
+    return [one for one in found.values() if one.times and one.group > 1]
+
+
+def _lines(computations: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    return ((name, line) for name, lines in computations.items() for line in lines)
+
+
+def _identity(line: str, place: int) -> str | int:
+    """The same for the parts of an exchange that a TPU spreads over several fused computations."""
+    channel = _CHANNEL.search(line) if "chain_id=" in line else None
+    return channel[0] if channel else place
 
 
 def _computations(program: str) -> Iterator[tuple[str, list[str]]]:
@@ -129,11 +140,18 @@ def _bytes(kind: str, bits: str, dimensions: str) -> int:
 
 
 def _group(line: str, devices: int) -> int:
-    """Devices of a group: `{{0,1},{2,3}}`, or `[2,2]<=[4]`, groups by members."""
+    """Devices of a group: `{{0,1},{2,3}}`, `[2,2]<=[4]`, groups by members, or axes of a mesh."""
     if "source_target_pairs=" in line:
         return 2
     if listed := re.search(r"replica_groups=\{\{([\d,]*)\}", line):
         return len(listed[1].split(","))
     if counted := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
         return int(counted[1])
+    if mesh := _MESH.search(line):
+        sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh[1]))
+        # Of an axis that is divided, as in `'a':(2)4`, the last number counts.
+        axes = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", mesh[2])
+        return math.prod(int(part or sizes[axis]) for axis, part in axes)
+    if (other := re.search(r"replica_groups=([^{]|\{[^}])", line)) is not None:
+        raise ValueError(f"groups of devices in a form that is not known: {line[other.start() :]}")
     return devices

@@ -74,7 +74,7 @@ class Step:
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # One pass over each gradient serves both the norm and the check.
-        squares = jnp.stack([jnp.vdot(leaf, leaf) for leaf in jax.tree.leaves(grads)])
+        squares = jnp.stack(list(map(sum_of_squares, jax.tree.leaves(grads))))
         average = state.ema
         if average is not None:
             # In this form what does not change stays the same to the last bit.
@@ -148,6 +148,12 @@ class Step:
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep every device's share of a part on that device.
         return rows.reshape(-1, self.accumulate, *rows.shape[1:]).swapaxes(0, 1)
+
+
+def sum_of_squares(leaf: jax.Array) -> jax.Array:
+    """A scalar; a flattened view, as of `vdot`, would gather what devices have split."""
+    axes = tuple(range(leaf.ndim))
+    return jax.lax.dot_general(leaf, leaf, ((axes, axes), ((), ())))
 
 
 def augmented(batch: Batch) -> Batch:
