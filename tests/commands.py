@@ -39,6 +39,14 @@ def run_command(
         return subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
 
 
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line with which a command has refused what it was given."""
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
 @functools.cache
 def _server() -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.commands"]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from experiments.benchmark.interconnect import Machine, Mesh, seconds
-from tests.commands import run_command
+from tests.commands import refusal, run_command
 from vidjax.evaluation.collectives import Collective
 
 # 100 GB/s in islands of 4, 10 GB/s between them.
@@ -59,3 +59,15 @@ def test_scale_prints_what_is_sent_and_what_follows():
     rows = re.findall(r"│ (\d+) +│ +[\d.]+ │ +([\d.]+)% │ +([\d.]+)% │", done.stdout)
     assert [int(devices) for devices, *_ in rows] == [2, 4, 8, 16]
     assert all(float(apart) <= float(hidden) <= 100 for _, apart, hidden in rows)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--clip=4,64"], "--clip=4,64: frames,height,width"),
+        (["--clip=4,64,32"], "--clip=4,64,32: training cuts out squares"),
+        (["--fsdp=3"], "--fsdp=3 of 8 devices"),
+    ],
+)
+def test_scale_refuses_in_one_line(flags, said):
+    assert said in refusal(run_command("experiments.benchmark", "scale", *flags))
