@@ -1,0 +1,161 @@
+"""What a setting may be, said once in a table and checked in one way.
+
+A table maps names of settings to kinds. A value of another kind is refused in one line that
+names the setting, the value and what is allowed:
+
+    TABLE = {"affection": number(0, 1), "bounds": one_of("symmetric", "unit")}
+    check({"affection": 2}, TABLE, "class_reg ")
+    # ValueError: class_reg affection = 2: a number in [0, 1]
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value.
+
+    Attributes:
+      text: what it is, as the end of an error.
+      accepts: whether a value is of it.
+    """
+
+    text: str
+    accepts: Callable[[Any], bool]
+
+
+def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "") -> None:
+    """Refuses the first value that is not of its kind.
+
+    Args:
+      values: by name; names that the table lacks are not looked at.
+      table: kinds by name.
+      where: what stands before a name in the error, such as `class_reg ` or `train.`.
+
+    Raises:
+      ValueError: names the setting, its value and what is allowed.
+    """
+    for name, kind in table.items():
+        if name in values and not kind.accepts(values[name]):
+            raise ValueError(f"{where}{name} = {values[name]!r}: {kind.text}")
+
+
+def number(
+    least: float | None = None,
+    most: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> Kind:
+    """A finite real number, within bounds that belong to it (or, `above` and `below`, do not)."""
+    inside = _within(least, most, above, below)
+    return Kind("a number" + _range(least, most, above, below), lambda x: _is_real(x) and inside(x))
+
+
+def whole(least: int | None = None, most: int | None = None) -> Kind:
+    """A whole number within bounds that belong to it."""
+    inside = _within(least, most, None, None)
+    return Kind(
+        "a whole number" + _range(least, most, None, None), lambda x: _is_whole(x) and inside(x)
+    )
+
+
+def boolean() -> Kind:
+    """True or False."""
+    return Kind("True or False", lambda x: isinstance(x, bool))
+
+
+def one_of(*known: Any) -> Kind:
+    """One of some values."""
+    # `in` alone would take 1 for True, and fail on arrays.
+    same = lambda x, each: type(x) is type(each) and x == each  # noqa: E731
+    return Kind(
+        f"one of {', '.join(map(str, known))}", lambda x: any(same(x, each) for each in known)
+    )
+
+
+def word() -> Kind:
+    """A text that is not empty."""
+    return Kind("a text", lambda x: isinstance(x, str) and bool(x))
+
+
+def several(kind: Kind, count: int | None = None, *, text: str | None = None) -> Kind:
+    """A tuple or list of one kind: of `count` values, or of at least one.
+
+    Args:
+      kind: of each.
+      count: how many; None is any number above 0.
+      text: what to call it in an error.
+    """
+
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, (tuple, list)) or len(value) != (count or max(1, len(value))):
+            return False
+        return all(map(kind.accepts, value))
+
+    many = f"{count} values" if count else "a tuple"
+    return Kind(text or f"{many}, each {kind.text}", accepts)
+
+
+def rising(kind: Kind, *, text: str | None = None) -> Kind:
+    """Two values of one kind, the first at most the second."""
+    pair = several(kind, 2)
+    return Kind(
+        text or f"two values in rising order, each {kind.text}",
+        lambda x: pair.accepts(x) and x[0] <= x[1],
+    )
+
+
+def either(*kinds: Kind) -> Kind:
+    """Any of some kinds."""
+    return Kind(
+        " or ".join(kind.text for kind in kinds), lambda x: any(kind.accepts(x) for kind in kinds)
+    )
+
+
+def optional(kind: Kind) -> Kind:
+    """A kind, or None."""
+    return Kind(f"{kind.text}, or None", lambda x: x is None or kind.accepts(x))
+
+
+def _is_real(value: Any) -> bool:
+    plain = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _within(
+    least: float | None, most: float | None, above: float | None, below: float | None
+) -> Callable[[Any], bool]:
+    def inside(value: Any) -> bool:
+        return (
+            (least is None or value >= least)
+            and (most is None or value <= most)
+            and (above is None or value > above)
+            and (below is None or value < below)
+        )
+
+    return inside
+
+
+def _range(
+    least: float | None, most: float | None, above: float | None, below: float | None
+) -> str:
+    """Bounds in words: ` in [0, 1)`, ` of at least 1`, ` above 0`."""
+    lower, upper = (least if above is None else above), (most if below is None else below)
+    if lower is not None and upper is not None:
+        return f" in {'[' if above is None else '('}{lower}, {upper}{']' if below is None else ')'}"
+    if lower is not None:
+        return f" of at least {lower}" if above is None else f" above {lower}"
+    if upper is not None:
+        return f" of at most {upper}" if below is None else f" below {upper}"
+    return ""
