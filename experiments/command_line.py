@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -51,9 +52,12 @@ def _to_be_resumed(main: Main, *given: str) -> int | None:
 
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
-        for argument in arguments:
-            if argument.lstrip("-").startswith("config."):
-                check_path(argument.lstrip("-").partition("=")[0].partition(".")[2])
+        for name, value in _named(arguments):
+            if name == "config" and value and not Path(value.partition(":")[0]).is_file():
+                # Said here: the parser would blame the first setting that changes it.
+                raise FileNotFoundError(f"--config={value}: there is no such file")
+            if name.startswith("config."):
+                check_path(name.partition(".")[2])
         return flags.FLAGS(list(arguments))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
@@ -102,15 +106,21 @@ def config_of_workdir() -> flags.FlagHolder:
 
 def _of_workdir(arguments: Sequence[str]) -> dict[str, object]:
     """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
-    for place, argument in enumerate(arguments):
-        name, _, value = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and name == "workdir":
-            following = arguments[place + 1] if place + 1 < len(arguments) else ""
+    for name, value in _named(arguments):
+        if name == "workdir":
             try:
-                return read_config(Path(value or following))
+                return read_config(Path(value))
             except ConfigError as error:
                 sys.exit(_fail(str(error)))
     return {}
+
+
+def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Flags and their values, given as `--flag=value` or as two arguments."""
+    for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
+        if argument.startswith("-"):
+            name, equals, value = argument.lstrip("-").partition("=")
+            yield name, value if equals else following
 
 
 def _fail(message: str) -> int:

@@ -37,11 +37,14 @@ def changed(**changes):
     [
         ({"optimizer__learning_rate": 1.0}, "config.optimizer.learning_rate is not a setting"),
         ({"optimzer": 1}, "did you mean 'optimizer'"),
-        ({"train__batch_size": "many"}, "config.train.batch_size = 'many': a int is expected"),
+        (
+            {"train__batch_size": "many"},
+            "config.train.batch_size = 'many': a whole number is expected",
+        ),
         ({"train__batch_size": True}, "batch_size = True"),
         ({"augment__scale": (0.1, 0.2, 0.3)}, "2 values are expected"),
-        ({"optimizer__name": "adam"}, "optimizer.name = 'adam': sgd or adamw"),
-        ({"dtype": "float16"}, "dtype = 'float16': float32 or bfloat16"),
+        ({"optimizer__name": "adam"}, "optimizer.name = 'adam': one of sgd, adamw"),
+        ({"dtype": "float16"}, "dtype = 'float16': one of float32, bfloat16"),
         ({"train__accumulate": 5}, "batch_size = 16 is not divisible by train.accumulate = 5"),
         ({"clip__frames": 0}, "clip.frames = 0"),
         ({"augment__crop": "whole"}, "augment.crop = 'whole': one of area, fixed"),

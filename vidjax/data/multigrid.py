@@ -13,16 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidjax.settings import check, one_of
+
 # Frames and size as shares of the base shape's, in the order of the cycle.
 _HALF_AREA = 1 / math.sqrt(2)
 _LONG = ((1 / 4, _HALF_AREA), (1 / 2, _HALF_AREA), (1 / 2, 1.0), (1.0, 1.0))
 _SHORT = (1 / 2, _HALF_AREA, 1.0)
-_CHOICES = {
-    "cycle": ("none", "long", "short", "both"),
-    "over": ("epoch", "stage"),
-    "both": ("capped", "product"),
-    "anchor": ("default", "largest"),
-    "time": ("picks", "rate"),
+SETTINGS = {
+    "cycle": one_of("none", "long", "short", "both"),
+    "over": one_of("epoch", "stage"),
+    "both": one_of("capped", "product"),
+    "anchor": one_of("default", "largest"),
+    "time": one_of("picks", "rate"),
 }
 
 
@@ -50,10 +52,7 @@ class Multigrid:
     time: str = "picks"
 
     def __post_init__(self) -> None:
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                given = getattr(self, name)
-                raise ValueError(f"multigrid.{name} = {given!r}: one of {', '.join(choices)}")
+        check(vars(self), SETTINGS, "multigrid.")
 
     @property
     def is_on(self) -> bool:

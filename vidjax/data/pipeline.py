@@ -17,11 +17,35 @@ from vidjax.data import sampling, transforms
 from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.settings import boolean, check, number, one_of, rising, whole
 
 Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
 CROPS = ("area", "fixed")
+# Far above any clip or picture in use, and low enough that arithmetic on them does not overflow.
+MOST_FRAMES = 65_536
+LARGEST_SIZE = 16_384
+CLIP = {
+    "frames": whole(1, MOST_FRAMES),
+    "stride": whole(1, MOST_FRAMES),
+    "size": whole(1, LARGEST_SIZE),
+    "short": one_of(*sampling.POLICIES, "repeat"),
+    "sampling": one_of(*SAMPLINGS),
+    "fit": boolean(),
+}
+AUGMENT = {
+    "scale": rising(number(above=0, most=1)),
+    "ratio": rising(number(above=0)),
+    "flip": number(0, 1),
+    "color": number(0, 1),
+    "chain": number(0, 1),
+    "member": number(0, 1),
+    "crop": one_of(*CROPS),
+    "short_side": whole(0, LARGEST_SIZE),
+    "device": boolean(),
+    "flip_sided": boolean(),
+}
 
 
 @dataclass(frozen=True)
@@ -49,13 +73,7 @@ class ClipShape:
     fit: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("frames", "stride", "size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"clip.{name} = {getattr(self, name)}: must be at least 1")
-        if self.sampling not in SAMPLINGS:
-            raise ValueError(f"clip.sampling = {self.sampling!r}: one of {', '.join(SAMPLINGS)}")
-        if self.short not in (*sampling.POLICIES, "repeat"):
-            raise ValueError(f"clip.short = {self.short!r}: loop, hold, pad or repeat")
+        check(vars(self), CLIP, "clip.")
 
     def train_indices(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
         """Frame indices [T] of a training clip."""
@@ -103,7 +121,8 @@ class Augmentation:
       scale: range of an area crop's share of the frame's area.
       ratio: range of an area crop's width over its height.
       flip: probability of mirroring left and right; 0 where labels tell left from right.
-      color: strength of brightness, contrast and saturation changes; 0 leaves colours alone.
+      color: strength of brightness, contrast and saturation changes, up to 1; 0 leaves colours
+        alone.
       chain: probability of the chain of `vidjax.data.chain`; 0 is off.
       member: probability of each member of the chain.
       crop: `area`, of random area and shape and resized to the clip's size, or `fixed`, a random
@@ -125,15 +144,11 @@ class Augmentation:
     flip_sided: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("flip", "chain", "member"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"augment.{name} = {getattr(self, name)}: a probability, 0 to 1")
-        if self.crop not in CROPS:
-            raise ValueError(f"augment.crop = {self.crop!r}: one of {', '.join(CROPS)}")
-        if self.short_side < 0 or (self.short_side and self.crop != "fixed"):
+        check(vars(self), AUGMENT, "augment.")
+        if self.short_side and self.crop != "fixed":
             raise ValueError(
-                f"augment.short_side = {self.short_side} with augment.crop = {self.crop!r}: it is "
-                "for fixed crops and at least 1, or 0"
+                f"augment.short_side = {self.short_side} with augment.crop = {self.crop!r}: only "
+                "fixed crops use it; set augment.crop = 'fixed', or the side to 0"
             )
         if self.chain and self.color:
             raise ValueError(

@@ -9,6 +9,15 @@ import numpy as np
 
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
+from vidjax.settings import check, whole
+
+OPTIONS = {
+    "num_classes": whole(1, 1_000_000),
+    "videos": whole(1, 1_000_000_000),
+    "seed": whole(0),
+    "frames": whole(1, 65_536),
+    "size": whole(1, 4096),
+}
 
 
 class SyntheticSplit:
@@ -22,7 +31,7 @@ class SyntheticSplit:
       size: height and width in pixels.
 
     Raises:
-      ValueError: a number is below 1.
+      ValueError: a number is not in its range.
     """
 
     def __init__(
@@ -33,11 +42,8 @@ class SyntheticSplit:
         frames: int = 32,
         size: int = 128,
     ) -> None:
-        if min(num_classes, videos, frames, size) < 1:
-            raise ValueError(
-                f"synthetic data of {num_classes} classes, {videos} videos, {frames} frames and "
-                f"{size} pixels: each must be at least 1"
-            )
+        given = {"num_classes": num_classes, "videos": videos, "frames": frames, "size": size}
+        check(given | {"seed": seed}, OPTIONS, "data.options.")
         self.classes = tuple(f"brightness {index}" for index in range(num_classes))
         self.manifest_digest = f"synthetic-{num_classes}-{videos}-{seed}-{frames}-{size}"
         self.broken: Sequence[Mapping[str, str]] = ()

@@ -8,10 +8,17 @@ import grain
 import numpy as np
 
 from vidjax.data import transforms
-from vidjax.data.pipeline import Batch, ClipShape
+from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.settings import check, one_of, whole
 
 CROPS = (1, 3, 10)
+VIEWS = {
+    "clips": whole(1, MOST_FRAMES),
+    "crops": one_of(*CROPS),
+    "size": whole(1, LARGEST_SIZE),
+    "short_side": whole(0, LARGEST_SIZE),
+}
 
 
 @dataclass(frozen=True)
@@ -34,10 +41,7 @@ class Views:
     short_side: int = 0
 
     def __post_init__(self) -> None:
-        if self.clips < 1:
-            raise ValueError(f"eval.clips = {self.clips}: must be at least 1")
-        if self.crops not in CROPS:
-            raise ValueError(f"eval.crops = {self.crops}: one of {', '.join(map(str, CROPS))}")
+        check(vars(self), VIEWS, "eval.")
         if self.short_side and self.short_side < self.size:
             raise ValueError(
                 f"eval.short_side = {self.short_side} is less than eval.size = {self.size}, the "

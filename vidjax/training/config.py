@@ -15,6 +15,18 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.settings import check
+from vidjax.training.allowed import ALLOWED
+
+# What the types of settings are called in errors.
+_KINDS: Mapping[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    str: "a text",
+    tuple[float, float, float]: "3 numbers",
+    type(None): "None",
+}
 
 
 class ConfigError(ValueError):
@@ -212,10 +224,12 @@ class Config:
     multigrid: Multigrid = dataclasses.field(default_factory=Multigrid)
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "bfloat16"):
-            raise ConfigError(f"dtype = {self.dtype!r}: float32 or bfloat16")
-        if self.optimizer.name not in ("sgd", "adamw"):
-            raise ConfigError(f"optimizer.name = {self.optimizer.name!r}: sgd or adamw")
+        for group, table in ALLOWED.items():
+            values, where = (getattr(self, group), f"{group}.") if group else (self, "")
+            try:
+                check(vars(values), table, where)
+            except ValueError as error:
+                raise ConfigError(str(error)) from None
         if self.train.batch_size % self.train.accumulate:
             raise ConfigError(
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
@@ -226,19 +240,14 @@ class Config:
                 f"augment.short_side = {self.augment.short_side} is less than clip.size = "
                 f"{self.clip.size}, the crop that is cut; make it larger, or 0"
             )
-        if self.train.cutmix < 0 or not 0 <= self.train.cutmix_chance <= 1:
-            raise ConfigError(
-                f"train.cutmix = {self.train.cutmix!r} with cutmix_chance "
-                f"{self.train.cutmix_chance!r}: alpha of at least 0, and a probability"
-            )
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:
     """Builds a `Config` from nested mappings, such as an `ml_collections.ConfigDict`.
 
     Raises:
-      ConfigError: a key is unknown (the nearest known one is named) or missing, or a value has
-        the wrong type.
+      ConfigError: a key is unknown (the nearest known one is named) or missing, or a value is
+        not allowed (`vidjax.training.allowed`).
     """
     return _build(Config, mapping, "config")
 
@@ -303,7 +312,7 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{path} = {value!r}: a {kind.__name__} is expected")
+        raise ConfigError(f"{path} = {value!r}: {_KINDS.get(kind, kind.__name__)} is expected")
     return value
 
 
@@ -313,7 +322,7 @@ def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
             return None if kind is type(None) and value is None else _value(kind, value, path)
         except ConfigError:
             continue
-    names = " or ".join(kind.__name__ for kind in kinds)
+    names = " or ".join(_KINDS.get(kind, str(kind)) for kind in kinds)
     raise ConfigError(f"{path} = {value!r}: {names} is expected")
 
 

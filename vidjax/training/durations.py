@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
-_FORM = re.compile(r"\s*([0-9.]+)\s*(steps?|epochs?|%|percent)\s*")
+_FORM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(steps?|epochs?|%|percent)\s*")
+
+
+def is_duration(text: Any) -> bool:
+    """Whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
+    return isinstance(text, str) and _FORM.fullmatch(text) is not None
 
 
 def steps(text: str, *, steps_per_epoch: float, total: int | None = None) -> int:

@@ -10,6 +10,7 @@ from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
+from vidjax.training.batch_memory import check_batch_memory
 from vidjax.training.config import Config, ConfigError
 from vidjax.training.network import Network
 from vidjax.training.processes import after_first
@@ -52,6 +53,7 @@ class Experiment:
         name = "train.batch_size" if config.train.accumulate == 1 else "a part of train.batch_size"
         sharding.check_batch(name, part, mesh)
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
+        check_batch_memory(config)
 
         def judge(classes: Sequence[str], splits: Sequence[str]) -> None:
             _fitting(config, classes, training)

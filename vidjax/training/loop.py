@@ -60,8 +60,11 @@ def train(config: Config, workdir: Path) -> Outcome:
     config = resolve(config)
     with ProgressLine(silent=not is_first()) as progress:
         experiment = Experiment.open(config, progress.count, training=True)
+        # Before the work directory is claimed: a plan that is refused leaves none behind.
+        videos = len(experiment.split(config.data.train_split))
+        plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
         claim(workdir, config, experiment.network.classes)
-        run = _Run(experiment, workdir, progress)
+        run = _Run(experiment, plan, workdir, progress)
         # From here on there is something to save; before, SIGTERM ends the process as usual.
         with Preemption() as preemption:
             state, step = run.resume()
@@ -74,11 +77,13 @@ def train(config: Config, workdir: Path) -> Outcome:
 class _Run:
     """What lives as long as one start of a run."""
 
-    def __init__(self, experiment: Experiment, workdir: Path, progress: ProgressLine) -> None:
+    def __init__(
+        self, experiment: Experiment, plan: Plan, workdir: Path, progress: ProgressLine
+    ) -> None:
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
-        self.plan = Plan.of(config, len(source), grid.batch_unit(self._network))
+        self.plan = plan
         self._table = grid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch

@@ -8,6 +8,9 @@ from vidjax.data.multigrid import GridShape, cycles, mean_batch
 from vidjax.training.config import Config, ConfigError
 from vidjax.training.durations import steps
 
+# The shape of each step is laid out in memory before the first.
+_MOST_STEPS = 10_000_000
+
 
 def base_shape(config: Config) -> GridShape:
     """Batch, frames and size that a configuration states."""
@@ -48,6 +51,11 @@ class Plan:
         total = steps(config.train.duration, steps_per_epoch=epoch)
         if not total:
             raise ConfigError(f"train.duration = {config.train.duration!r}: at least one step")
+        if total > _MOST_STEPS:
+            raise ConfigError(
+                f"train.duration = {config.train.duration!r}: {total:,} steps on {videos:,} "
+                f"videos; a run has at most {_MOST_STEPS:,}"
+            )
         every = (config.every.log, config.every.checkpoint, config.every.evaluate)
         return cls(epoch, total, *(steps(x, steps_per_epoch=epoch, total=total) for x in every))
 

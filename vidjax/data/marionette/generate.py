@@ -19,8 +19,21 @@ import numpy as np
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
+from vidjax.settings import Kind, check, one_of, several, whole
 
 Progress = Callable[[int, int], None]
+SPEC = {
+    "train_per_class": whole(1, 1_000_000),
+    "test_per_class": whole(1, 1_000_000),
+    "seed": whole(0),
+    "size": several(
+        Kind("", lambda side: whole(32, 4096).accepts(side) and side % 2 == 0),
+        2,
+        text="height and width, even numbers in [32, 4096]",
+    ),
+    "fps": whole(1, 240),
+    "classes": several(one_of(*CLASSES), text=f"a tuple of some of {', '.join(CLASSES)}"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,18 +60,9 @@ class MarionetteSpec:
     classes: tuple[str, ...] = CLASSES
 
     def __post_init__(self) -> None:
+        check(vars(self), SPEC, "marionette ")
         object.__setattr__(self, "size", tuple(self.size))
         object.__setattr__(self, "classes", tuple(self.classes))
-        if self.train_per_class < 1 or self.test_per_class < 1:
-            counts = (self.train_per_class, self.test_per_class)
-            raise ValueError(f"train_per_class, test_per_class = {counts}: each at least 1")
-        if min(self.size) < 32 or self.size[0] % 2 or self.size[1] % 2:
-            raise ValueError(f"size = {self.size}: even numbers of at least 32")
-        if self.fps < 1:
-            raise ValueError(f"fps = {self.fps}: at least 1")
-        unknown = sorted(set(self.classes) - set(CLASSES))
-        if unknown or not self.classes:
-            raise ValueError(f"classes {unknown} are unknown; known: {', '.join(CLASSES)}")
 
     @property
     def tag(self) -> str:

@@ -1,0 +1,90 @@
+"""Settings that nothing can be done with: each is refused in one line before anything begins."""
+
+import pytest
+
+from configs import synthetic
+from tests.commands import refusal, run_command
+from vidjax.training.config import from_mapping
+
+SETTINGS = [
+    ("seed", -1, "seed = -1: a whole number in [0, 4294967295]"),
+    ("dtype", "float16", "dtype = 'float16': one of float32, bfloat16"),
+    ("train.batch_size", 0, "train.batch_size = 0: a whole number in [1, "),
+    ("train.batch_size", -8, "train.batch_size = -8"),
+    ("train.accumulate", 0, "train.accumulate = 0: a whole number in [1, "),
+    ("train.accumulate", -1, "train.accumulate = -1"),
+    ("train.ema", 2.0, "train.ema = 2.0: a number in [0, 1)"),
+    ("train.label_smoothing", 1.0, "train.label_smoothing = 1.0: a number in [0, 1)"),
+    ("train.cutmix", float("nan"), "train.cutmix = nan: a number of at least 0"),
+    ("train.duration", 5, "train.duration = 5"),
+    ("train.duration", "5", "'400 steps'"),
+    ("train.duration", "5%", "train.duration = '5%': how long the run is"),
+    ("train.duration", "1.2.3 steps", "train.duration = '1.2.3 steps'"),
+    ("train.batch_norm", 0, "train.batch_norm = 0: 'global', 'per_device' or a number of clips"),
+    ("every.keep", 0, "every.keep = 0: a whole number of at least 1"),
+    ("every.keep", -1, "every.keep = -1: a whole number of at least 1"),
+    ("every.log", "often", "every.log = 'often': a duration"),
+    ("eval.batch_size", 0, "eval.batch_size = 0"),
+    ("eval.batch_size", 100000000, "eval.batch_size = 100000000: a whole number in"),
+    ("eval.size", 0, "eval.size = 0"),
+    ("eval.size", -1, "eval.size = -1"),
+    ("eval.size", 1000000000000, "eval.size = 1000000000000: a whole number in [1, "),
+    ("eval.short_side", 1000000000000, "eval.short_side = 1000000000000"),
+    ("eval.clips", 1000000000000, "eval.clips = 1000000000000"),
+    ("eval.crops", 2, "eval.crops = 2: one of 1, 3, 10"),
+    ("mesh.fsdp", 0, "mesh.fsdp = 0: a whole number of at least 1 or one of -1"),
+    ("clip.stride", 10**22, "clip.stride = 10000000000000000000000"),
+    ("clip.frames", 1000000000000, "clip.frames = 1000000000000"),
+    ("augment.color", float("nan"), "augment.color = nan: a number in [0, 1]"),
+    ("augment.color", float("inf"), "augment.color = inf"),
+    ("augment.scale", (2.0, 3.0), "augment.scale = (2.0, 3.0): two values in rising order"),
+    ("augment.ratio", (2.0, 1.0), "augment.ratio = (2.0, 1.0): two values in rising order"),
+    ("model.std", (0.0, 0.0, 0.0), "model.std = (0.0, 0.0, 0.0): 3 values, each a number above 0"),
+    ("optimizer.lr", float("nan"), "optimizer.lr = nan: a number of at least 0"),
+    ("optimizer.momentum", 1.0, "optimizer.momentum = 1.0: a number in [0, 1)"),
+    ("schedule.name", "linear", "schedule.name = 'linear': one of cosine, step, constant"),
+    ("schedule.boundaries", ("half",), "schedule.boundaries = ('half',): a tuple of durations"),
+    ("data.workers", 0, "data.workers = 0"),
+    ("data.quality", 101, "data.quality = 101: a whole number in [1, 100]"),
+    ("data.fps", 0.0, "data.fps = 0.0: a number"),
+    ("data.bad_video_budget", -1.0, "data.bad_video_budget = -1.0: a number in [0, 1]"),
+]
+
+
+@pytest.mark.parametrize(("setting", "value", "message"), SETTINGS)
+def test_a_setting_out_of_range_is_named_with_what_is_allowed(setting, value, message):
+    config = synthetic.get_config().to_dict()
+    group, _, name = setting.rpartition(".")
+    (config[group] if group else config)[name] = value
+    with pytest.raises(ValueError, match=" = ") as caught:
+        from_mapping(config)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def train(tmp_path, *arguments):
+    return run_command("experiments.train", f"--workdir={tmp_path / 'run'}", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("train.ema=2.", "train.ema = 2.0: a number in [0, 1)"),
+        ("train.duration=5", "train.duration = '5': how long the run is"),
+        ("train.duration=999999999999999 steps", "999,999,999,999,999 steps"),
+        ("every.keep=-1", "every.keep = -1: a whole number of at least 1"),
+        ("eval.batch_size=1000000", "eval.batch_size = 1000000: one batch of"),
+        ("model.std=(0.,0.,0.)", "model.std = (0.0, 0.0, 0.0): 3 values, each a number above 0"),
+    ],
+)
+def test_a_run_is_refused_in_one_line_before_it_begins(tmp_path, setting, message):
+    done = train(tmp_path, "--config=configs/synthetic.py", f"--config.{setting}")
+    assert message in refusal(done)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_configuration_is_named_whatever_changes_it(tmp_path):
+    done = train(tmp_path, "--config=configs/nope.py", "--config.train.ema=0.5")
+    assert refusal(done) == "error: --config=configs/nope.py: there is no such file\n"
+    done = train(tmp_path, "--config", "configs/nope.py:smoke=true")
+    assert "configs/nope.py:smoke=true: there is no such file" in refusal(done)

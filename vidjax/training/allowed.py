@@ -1,0 +1,100 @@
+"""What each setting of a configuration may be, group by group.
+
+Settings of clips, augmentation and multigrid have their tables beside their classes in
+`vidjax.data`; options of networks and data sets are checked by what they go to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from vidjax.data.pipeline import LARGEST_SIZE
+from vidjax.data.views import VIEWS
+from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
+from vidjax.training.durations import is_duration
+
+# A larger seed does not fit the 32 bits that shuffling takes.
+LARGEST_SEED = 2**32 - 1
+LARGEST_BATCH = 2**20
+
+_DURATION = Kind("a duration, such as '400 steps', '20 epochs' or '5%'", is_duration)
+_LENGTH = Kind(
+    "how long the run is, such as '400 steps' or '20 epochs'",
+    lambda value: is_duration(value) and not str(value).rstrip().endswith(("%", "percent")),
+)
+_TEXT = Kind("a text", lambda value: isinstance(value, str))
+_NAME = Kind("a name", lambda value: isinstance(value, str) and bool(value.strip()))
+_AXIS = either(whole(1), one_of(-1))
+_NORM_GROUP = Kind(
+    "'global', 'per_device' or a number of clips",
+    lambda value: (
+        str(value) in ("global", "per_device")
+        or (not isinstance(value, bool) and str(value).isdecimal() and int(value) > 0)
+    ),
+)
+
+ALLOWED: Mapping[str, Mapping[str, Kind]] = {
+    "": {
+        "seed": whole(0, LARGEST_SEED),
+        "dtype": one_of("float32", "bfloat16"),
+    },
+    "model": {
+        "name": _NAME,
+        "weights": _TEXT,
+        "mean": optional(several(number(), 3)),
+        "std": optional(several(number(above=0), 3)),
+    },
+    "data": {
+        "name": _NAME,
+        "short_side": whole(1, LARGEST_SIZE),
+        "fps": optional(number(above=0, most=1000)),
+        "quality": whole(1, 100),
+        "bad_video_budget": number(0, 1),
+        "allow_group_leak": boolean(),
+        "train_split": _NAME,
+        "workers": whole(1, 4096),
+        "threads": whole(1, 4096),
+    },
+    "train": {
+        "duration": _LENGTH,
+        "batch_size": whole(1, LARGEST_BATCH),
+        "label_smoothing": number(0, below=1),
+        "accumulate": whole(1, LARGEST_BATCH),
+        "ema": number(0, below=1),
+        "batch_norm": _NORM_GROUP,
+        "cutmix": number(0),
+        "cutmix_chance": number(0, 1),
+        "train_only": _TEXT,
+    },
+    "optimizer": {
+        "name": one_of("sgd", "adamw"),
+        "lr": number(0),
+        "reference_batch": whole(0),
+        "momentum": number(0, below=1),
+        "nesterov": boolean(),
+        "weight_decay": number(0),
+        "decay_norm_and_bias": boolean(),
+        "clip_norm": number(0),
+    },
+    "schedule": {
+        "name": one_of("cosine", "step", "constant"),
+        "warmup": _DURATION,
+        "boundaries": Kind(
+            "a tuple of durations, such as ('50%', '75%')",
+            lambda values: isinstance(values, tuple) and all(map(is_duration, values)),
+        ),
+        "factor": number(above=0),
+    },
+    "every": {
+        "log": _DURATION,
+        "checkpoint": _DURATION,
+        "evaluate": _DURATION,
+        "keep": whole(1),
+    },
+    "mesh": {"data": _AXIS, "fsdp": _AXIS},
+    "eval": {
+        **VIEWS,
+        "split": _NAME,
+        "batch_size": whole(1, LARGEST_BATCH),
+    },
+}

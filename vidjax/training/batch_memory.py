@@ -1,0 +1,42 @@
+"""Whether a machine can hold the batches that a configuration asks for."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+
+from vidjax.training.config import Config, ConfigError
+
+_CHANNELS = 3
+
+
+def check_batch_memory(config: Config) -> None:
+    """Refuses batches of which a single one is larger than the memory of this machine.
+
+    Raises:
+      ConfigError: names the setting, what one batch takes and what there is.
+    """
+    memory = machine_memory()
+    clip = config.clip.frames * _CHANNELS
+    views = config.eval.crops * clip * config.eval.size**2
+    batches = {
+        "train.batch_size": (config.train.batch_size, clip * config.clip.size**2),
+        "eval.batch_size": (config.eval.batch_size, views),
+    }
+    for name, (count, clip_bytes) in batches.items():
+        needed = count * clip_bytes // jax.process_count()
+        if memory and needed > memory:
+            raise ConfigError(
+                f"{name} = {count}: one batch of {clip_bytes / 2**20:.4g} MiB a clip takes "
+                f"{needed / 2**30:.4g} GiB, and this machine has {memory / 2**30:.4g}; at most "
+                f"{memory * jax.process_count() // clip_bytes} would fit"
+            )
+
+
+def machine_memory() -> int:
+    """Bytes of memory of this machine; 0 where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 0
