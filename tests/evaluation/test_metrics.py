@@ -96,6 +96,9 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     assert [int(row["correct"]) for row in rows] == correct.tolist()
     assert all(float(row["score1"]) >= float(row["score2"]) for row in rows)
     assert files[2].read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with files[3].open() as file:
+        wrong = list(csv.DictReader(file))
+    assert sum(int(row["videos"]) for row in wrong) == 12 - correct.sum()
     assert sorted(file.name for file in (tmp_path / "eval").iterdir()) == sorted(
         file.name for file in files
     )

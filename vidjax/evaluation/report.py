@@ -1,17 +1,19 @@
-"""What an evaluation leaves behind: a JSON of scores, a CSV of predictions, a confusion picture."""
+"""What an evaluation leaves behind: scores, predictions, and which classes are confused."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from vidjax.evaluation import metrics
+from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
 
 
 def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -45,7 +47,9 @@ def write_report(
     classes: Sequence[str],
     facts: Mapping[str, Any],
 ) -> list[Path]:
-    """Writes `NAME.json`, `NAME-predictions.csv` and `NAME-confusion.png`.
+    """Writes `NAME.json`, `NAME-predictions.csv`, `NAME-confusion.png` and `NAME-confusions.csv`.
+
+    The last lists the pairs of classes that were confused, the worst first.
 
     Args:
       folder: where to; made if absent.
@@ -61,13 +65,14 @@ def write_report(
     """
     folder.mkdir(parents=True, exist_ok=True)
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
-    files = [folder / f"{name}{end}" for end in (".json", "-predictions.csv", "-confusion.png")]
+    ends = (".json", "-predictions.csv", "-confusion.png", "-confusions.csv")
+    files = [folder / f"{name}{end}" for end in ends]
     _replace(files[0], json.dumps(summary, indent=2) + "\n")
-    with _unfinished(files[1]).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(_rows(videos, scores, labels, classes))
-    os.replace(_unfinished(files[1]), files[1])
+    _write_table(files[1], _rows(videos, scores, labels, classes))
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
     draw_confusion(files[2], matrix, classes, f"{name}: top-1 {summary['top1']:.1%}")
+    worst = (dataclasses.astuple(each) for each in worst_confusions(matrix, classes))
+    _write_table(files[3], [["label", "predicted", "videos", "fraction"], *worst])
     return files
 
 
@@ -84,26 +89,9 @@ def _rows(
     return rows
 
 
-def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title: str) -> None:
-    """Draws a confusion matrix `[K, K]` with each row as fractions of its class."""
-    from matplotlib.figure import Figure
-
-    totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.32 * len(classes)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(matrix / totals, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("label")
-    axes.set_title(title)
-    if len(classes) <= 40:
-        for row, column in zip(*np.nonzero(matrix), strict=True):
-            shade = "white" if matrix[row, column] > totals[row, 0] / 2 else "black"
-            axes.text(column, row, str(matrix[row, column]), ha="center", va="center", color=shade)
-    figure.colorbar(image, label="fraction of the class", shrink=0.7)
-    figure.savefig(_unfinished(file), dpi=110, format="png")
+def _write_table(file: Path, rows: Iterable[Sequence[Any]]) -> None:
+    with _unfinished(file).open("w", newline="", encoding="utf-8") as unfinished:
+        csv.writer(unfinished).writerows(rows)
     os.replace(_unfinished(file), file)
 
 
