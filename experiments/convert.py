@@ -29,7 +29,11 @@ _ALLOW = flags.DEFINE_multi_enum(
     "allow",
     [],
     ALLOWED,
-    "accept tensors that the file lacks (missing) or that have no place (unused)",
+    "accept tensors that the file lacks (missing), that have no place (unused) or that hold NaN or "
+    "infinity (nonfinite)",
+)
+_ENTRY = flags.DEFINE_string(
+    "entry", None, "state dict to read where the file has several, such as state_dict_ema"
 )
 flags.mark_flags_as_required(["model", "checkpoint", "output"])
 
@@ -43,7 +47,7 @@ def main() -> None:
         raise ValueError(f"--checkpoint={file} is no file")
     logging.set_verbosity(logging.WARNING)
     try:
-        converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value)
+        converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value, entry=_ENTRY.value)
     except ValueError as error:
         known = ", ".join(sources(name)) or "no project"
         raise ValueError(f"{error}\nWeights of {name} are known from: {known}") from None

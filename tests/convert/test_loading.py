@@ -112,6 +112,30 @@ def test_surplus_keys_are_an_error_unless_allowed():
     )
 
 
+def test_numbers_that_are_not_finite_are_an_error_unless_allowed():
+    state = small_state()
+    state["layer2.0.bn1.running_var"][3] = np.inf
+    state["layer1.0.conv1.weight"][0, 0, 0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="allow=.'nonfinite'.") as error:
+        convert("r3d_18", state, **WIDTH)
+    assert "nonfinite: layer1/block1/conv1/kernel, layer2/block1/norm1/var" in str(error.value)
+    report = convert("r3d_18", state, allow=["nonfinite"], **WIDTH).report
+    assert len(report.nonfinite) == 2
+
+
+def test_averaged_weights_beside_the_usual_ones_are_told_and_can_be_asked_for(said):
+    usual, averaged = small_state(), {key: value + 1 for key, value in small_state().items()}
+    file = {"epoch": 3, "state_dict": usual, "state_dict_ema": averaged}
+    bias = load_torch("r3d_18", file, **WIDTH)["params"]["head"]["bias"]
+    np.testing.assert_array_equal(bias, usual["fc.bias"])
+    assert said == ["averaged weights are not read: the file has 'state_dict_ema' too"]
+    bias = load_torch("r3d_18", file, entry="state_dict_ema", **WIDTH)["params"]["head"]["bias"]
+    np.testing.assert_array_equal(bias, averaged["fc.bias"])
+    assert len(said) == 1
+    with pytest.raises(ValueError, match="no entry 'ema'; it has epoch, state_dict, state_dict_e"):
+        load_torch("r3d_18", file, entry="ema", **WIDTH)
+
+
 def test_shapes_that_do_not_fit_are_named():
     state = small_state()
     state["layer1.0.conv1.weight"] = np.zeros((4, 4, 1, 3, 3), np.float32)
@@ -122,7 +146,7 @@ def test_shapes_that_do_not_fit_are_named():
 def test_another_networks_weights_are_refused_with_the_known_projects():
     with pytest.raises(ValueError, match="no weights of i3d as known from I3D: keys such as bn1"):
         load_torch("i3d", small_state())
-    with pytest.raises(ValueError, match="allow = .'everything'.: a list of missing and"):
+    with pytest.raises(ValueError, match="allow = .'everything'.: a list of some of missing, "):
         load_torch("r3d_18", small_state(), allow=["everything"])
     with pytest.raises(ValueError, match="model 'r3d_17' is unknown"):
         load_torch("r3d_17", small_state())

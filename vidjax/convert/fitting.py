@@ -27,6 +27,7 @@ class Report:
       added: paths of methods in the network's slots, unknown to the file, which start anew.
       missing: other paths that the file has nothing for.
       unused: keys that the network has no place for.
+      nonfinite: paths whose tensor holds a NaN or an infinity.
       unfit: why, where key and path belong together and the shapes differ.
     """
 
@@ -37,6 +38,7 @@ class Report:
     added: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    nonfinite: tuple[str, ...] = ()
     unfit: tuple[str, ...] = ()
 
     @property
@@ -49,7 +51,7 @@ class Report:
         parts = ("loaded", "reshaped", "reinitialised", "added", "missing", "unused")
         counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in parts)
         lines = [f"{self.layout}: {counts}"]
-        for part in parts[2:]:
+        for part in (*parts[2:], "nonfinite"):
             names = getattr(self, part)
             if names:
                 more = f" and {len(names) - 6} more" if len(names) > 6 else ""
@@ -108,6 +110,9 @@ def fit(
         for name, paths in (("added", added), ("missing", absent - added))
     }
     lists = {name: tuple(items) for name, items in found.items()}
+    lists["nonfinite"] = tuple(
+        _name(path) for path, value in values.items() if not np.isfinite(value).all()
+    )
     report = Report(layout, reinitialised=reinitialised, **lists)
     return Fit(report, values)
 

@@ -23,7 +23,7 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
 
-ALLOWED = ("missing", "unused")
+ALLOWED = ("missing", "unused", "nonfinite")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def load_torch(
     num_classes: int | None = None,
     *,
     allow: Collection[str] = (),
+    entry: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Variables of a network from a PyTorch checkpoint of any project that is known.
@@ -69,7 +70,9 @@ def load_torch(
       source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, or a state dict.
       num_classes: classes of the network; None is the file's. For another number than the
         file's the classifier starts anew.
-      allow: `missing`, `unused` or both: differences that are no error.
+      allow: `missing`, `unused`, `nonfinite`: differences, and numbers, that are no error.
+      entry: name of the state dict to read, where the file holds several, such as
+        `state_dict_ema`; None is the file's usual one, and a warning names the others.
       **options: of the network, as in `create_model`.
 
     Returns:
@@ -80,7 +83,7 @@ def load_torch(
         loading, or is of no known project; or more than the classifier differs.
       FileNotFoundError: there is no such file.
     """
-    return convert(name, source, num_classes, allow=allow, **options).variables
+    return convert(name, source, num_classes, allow=allow, entry=entry, **options).variables
 
 
 def convert(
@@ -89,14 +92,15 @@ def convert(
     num_classes: int | None = None,
     *,
     allow: Collection[str] = (),
+    entry: str | None = None,
     **options: Any,
 ) -> Converted:
     """As `load_torch`, with the report and what else is known of the file."""
     card = model_card(name)
     for word in (allow,) if isinstance(allow, str) else allow:
         if word not in ALLOWED or isinstance(allow, str):
-            raise ValueError(f"allow = {allow!r}: a list of {' and '.join(ALLOWED)}")
-    tensors = read_tensors(source)
+            raise ValueError(f"allow = {allow!r}: a list of some of {', '.join(ALLOWED)}")
+    tensors = read_tensors(source, entry)
     candidates = _recognise(name, tensors)
     places = candidates[0][1]
     classes = _classes(tensors, places) if num_classes is None else num_classes
@@ -176,8 +180,8 @@ def _judge(name: str, report: Report, allow: Collection[str]) -> None:
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
         raise CheckpointError(
-            f"the file does not fit {name}; is it another network's? If these differences are "
-            f"meant, allow={wrong}.\n{report}"
+            f"the file does not fit {name}; is it another network's, or damaged? If these "
+            f"differences are meant, allow={wrong}.\n{report}"
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import ml_dtypes  # noqa: F401 - names bfloat16 to NumPy, which safetensors needs as well
 import numpy as np
+from absl import logging
 from safetensors.numpy import load_file
 
 _DTYPES = {
@@ -28,6 +29,8 @@ _FORGOTTEN = re.compile(r"""(?x)
     | argparse\.Namespace | collections\.defaultdict | _codecs\.encode
     | (builtins|__builtin__)\.(dict|float|int|list|long|set)  # factories of a defaultdict""")
 _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
+# Running averages of the weights, which some projects score with.
+_AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|module_ema")
 
 
 class CheckpointError(ValueError):
@@ -80,26 +83,31 @@ class _Unpickler(pickle.Unpickler):
         return kind, key, start, numel
 
 
-def read_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, np.ndarray]:
+def read_tensors(
+    source: str | os.PathLike[str] | Mapping[str, Any], entry: str | None = None
+) -> dict[str, np.ndarray]:
     """The tensors of a checkpoint, by name; what else it holds is dropped.
 
     Args:
       source: file of `torch.save` or safetensors; or a mapping of PyTorch, NumPy or JAX arrays. The
         state dict is all of it or lies, at most two deep, under `state_dict`, `model_state`,
         `model_state_dict` or `model`. A `module.` before every name (DataParallel) is taken off.
+      entry: name of another entry of the file to read, such as `state_dict_ema`. None reads the
+        usual one, and logs a warning that names averaged weights beside it.
 
     Returns:
       Floats as float32, the rest as it is; from `torch.save`, read-only and sharing memory.
 
     Raises:
       FileNotFoundError: there is no such file.
-      CheckpointError: it is something else, is damaged, has no state dict, or would run code.
+      CheckpointError: it is something else, is damaged, has no state dict or no such entry, or
+        would run code.
     """
     try:
         if isinstance(source, Mapping):
-            return _converted(source, _in_memory)
+            return _converted(_entry(source, entry), _in_memory)
         with open(source, "rb") as stream:
-            return _from_file(stream)
+            return _from_file(stream, entry)
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise
     except Exception as error:  # damaged bytes make the parsers raise nearly anything
@@ -108,19 +116,19 @@ def read_tensors(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str
         raise CheckpointError(f"{name} {why}") from error
 
 
-def _from_file(stream: io.BufferedReader) -> dict[str, np.ndarray]:
+def _from_file(stream: io.BufferedReader, entry: str | None) -> dict[str, np.ndarray]:
     head = stream.peek(512)
     if head.startswith(b"PK"):
-        return _from_zip(stream)
+        return _from_zip(stream, entry)
     if pickle.encode_long(0x1950A86A20F9469CFC6C) in head[:32]:
-        return _from_legacy(stream)
+        return _from_legacy(stream, entry)
     if head[8:9] != b"{":
         kind = "a tar file (PyTorch 0.1?)" if head[257:262] == b"ustar" else f"{head[:12]!r}..."
         raise CheckpointError(f"is neither a PyTorch (0.2 or newer) nor a safetensors file: {kind}")
-    return _converted(load_file(stream.name), _in_memory)
+    return _converted(_entry(load_file(stream.name), entry), _in_memory)
 
 
-def _from_zip(stream: io.BufferedReader) -> dict[str, np.ndarray]:
+def _from_zip(stream: io.BufferedReader, entry: str | None) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(stream) as archive:
         compressed = {entry.filename: entry.compress_type for entry in archive.infolist()}
         root = next((n[: -len("data.pkl")] for n in compressed if n.endswith("/data.pkl")), None)
@@ -129,10 +137,12 @@ def _from_zip(stream: io.BufferedReader) -> dict[str, np.ndarray]:
         if f"{root}byteorder" in compressed and archive.read(f"{root}byteorder") != b"little":
             raise CheckpointError("is big-endian: save it anew on a little-endian machine")
         tree = _Unpickler(io.BytesIO(archive.read(f"{root}data.pkl"))).load()
-        return _converted(tree, _reader(lambda key: archive.read(f"{root}data/{key}")))
+        return _converted(
+            _entry(tree, entry), _reader(lambda key: archive.read(f"{root}data/{key}"))
+        )
 
 
-def _from_legacy(stream: io.BufferedReader) -> dict[str, np.ndarray]:
+def _from_legacy(stream: io.BufferedReader, entry: str | None) -> dict[str, np.ndarray]:
     _magic, _protocol, _system = (_Unpickler(stream).load() for _ in range(3))
     unpickler, blocks = _Unpickler(stream), {}
     tree = unpickler.load()
@@ -141,7 +151,24 @@ def _from_legacy(stream: io.BufferedReader) -> dict[str, np.ndarray]:
         blocks[key] = stream.read(length)
         if len(blocks[key]) != length:
             raise CheckpointError(f"is truncated: {len(blocks[key])} of {length} bytes of {key}")
-    return _converted(tree, _reader(blocks.__getitem__))
+    return _converted(_entry(tree, entry), _reader(blocks.__getitem__))
+
+
+def _entry(tree: Any, name: str | None) -> Any:
+    """What to look for tensors in: the whole file, or one entry of it."""
+    entries = tree if isinstance(tree, Mapping) else {}
+    if name is None:
+        averaged = [repr(key) for key in entries if _AVERAGED.search(str(key))]
+        averaged = averaged if any(key in entries for key in _STATE_DICT_KEYS) else []
+        if averaged:
+            logging.warning(
+                "averaged weights are not read: the file has %s too", ", ".join(averaged)
+            )
+        return tree
+    if name not in entries:
+        known = ", ".join(str(key) for key in list(entries)[:20])
+        raise CheckpointError(f"has no entry {name!r}; it has {known}")
+    return entries[name]
 
 
 def _reader(read: Callable[[str], bytes]) -> Callable[[_Rebuilt], np.ndarray]:
