@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 from configs import common
@@ -11,7 +12,7 @@ from vidjax.training.config import ConfigError, from_mapping
 from vidjax.training.loop import train
 from vidjax.training.network import Network
 from vidjax.training.restoring import restore
-from vidjax.training.weights import open_weights, resolve
+from vidjax.training.weights import open_weights, resolve, start_from
 from vidjax.training.workdir import read_classes, read_config
 
 BASE = {"width": 4, "depths": (1, 0, 0, 1)}
@@ -56,6 +57,31 @@ def test_a_method_is_added_to_a_trained_network_and_tuned_alone(base_run, tmp_pa
     blocks = {name: params for name, params in after.params.items() if params}
     jax.tree.map(np.testing.assert_array_equal, before.params, blocks)
     jax.tree.map(np.testing.assert_array_equal, before.batch_stats, after.batch_stats)
+
+
+def first_state_from(base_run, classes):
+    """The first state of a run with these classes that starts from `base_run`."""
+    config, said = resolve(config_of(base_run, seed=1)), []
+    network = Network.of(config, classes)
+    state, _ = network.init(network.optimizer(optax.constant_schedule(0.1)))
+    own = jax.tree.map(np.asarray, state.params["head"])
+    started = start_from(state, base_run, classes, said.append)
+    return own, started.params["head"], said[0]
+
+
+def test_a_classifier_follows_its_classes_into_another_order(base_run):
+    theirs, trained = read_classes(base_run), state_of(base_run).params["head"]
+    _, head, said = first_state_from(base_run, theirs[::-1])
+    np.testing.assert_array_equal(head["kernel"], trained["kernel"][:, ::-1])
+    np.testing.assert_array_equal(head["bias"], trained["bias"][::-1])
+    assert "random" not in said
+
+
+@pytest.mark.parametrize("classes", [("walk", "sit", "run"), ("brightness 0", "brightness 1")])
+def test_a_classifier_of_other_classes_starts_anew(base_run, classes):
+    own, head, said = first_state_from(base_run, classes)
+    jax.tree.map(np.testing.assert_array_equal, head, own)
+    assert said.endswith("; random: head")
 
 
 def test_a_run_says_what_network_and_colours_it_has(base_run):

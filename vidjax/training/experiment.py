@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidjax.data import catalog
+from vidjax.data.class_names import RenumberedSplit, differences, places
 from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
@@ -35,7 +36,14 @@ class Experiment:
     directory: Path | None
 
     @classmethod
-    def open(cls, config: Config, progress: Progress, *, training: bool = False) -> Experiment:
+    def open(
+        cls,
+        config: Config,
+        progress: Progress,
+        *,
+        training: bool = False,
+        classes: Sequence[str] | None = None,
+    ) -> Experiment:
         """Checks the configuration against devices, classes and splits; prepares its data set.
 
         What does not fit is said before videos are decoded, where their list tells it.
@@ -43,10 +51,14 @@ class Experiment:
         Args:
           config: the configuration.
           progress: called with (what is done, how many, of how many).
-          training: whether clips are to be augmented too.
+          training: whether the network is to be trained.
+          classes: names of the classes that a network has been trained for, index by index. The
+            data set's labels are matched to them by name; it may lack some of them unless the
+            training goes on. None takes the data set's own.
 
         Raises:
-          ValueError: the data, the network's name or options, or a batch size does not fit.
+          ValueError: the data, the network's name or options, or a batch size does not fit, or the
+            data set has classes that the network does not know.
         """
         mesh = Network.of(config, ("any",)).mesh
         part = config.train.batch_size // config.train.accumulate
@@ -55,21 +67,29 @@ class Experiment:
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
         check_batch_memory(config)
 
-        def judge(classes: Sequence[str], splits: Sequence[str]) -> None:
-            _fitting(config, classes, training)
-            _require_splits(config, splits)
+        def network_for(found: Sequence[str]) -> Network:
+            if classes is not None:
+                _match(found, classes, training)
+            return _fitting(config, classes or found, training)
+
+        def judge(found: Sequence[str], splits: Sequence[str]) -> None:
+            network_for(found)
+            _require_splits(config, splits, training)
 
         directory = _prepare(config, judge, progress)
-        classes = _split(config, directory, config.data.train_split).classes
-        return cls(config, _fitting(config, classes, training), directory)
+        first = config.data.train_split if training else config.eval.split
+        return cls(config, network_for(_split(config, directory, first).classes), directory)
 
     def split(self, name: str) -> VideoSource:
-        """A split of the data set.
+        """A split of the data set, its labels numbered as the network's classes are.
 
         Raises:
           ValueError: the data set has no such split.
         """
-        return _split(self.config, self.directory, name)
+        source = _split(self.config, self.directory, name)
+        if source.classes == self.network.classes:
+            return source
+        return RenumberedSplit(source, self.network.classes)
 
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
@@ -90,8 +110,19 @@ def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
     return network
 
 
-def _require_splits(config: Config, splits: Sequence[str]) -> None:
-    wanted = {"data.train_split": config.data.train_split, "eval.split": config.eval.split}
+def _match(found: Sequence[str], known: Sequence[str], training: bool) -> None:
+    """Refuses classes that a network was not trained for, or, to train on, other ones."""
+    if places(found, known) is None or (training and len(found) != len(known)):
+        raise ConfigError(
+            f"the network was trained for other classes ({differences(found, known)}). Give "
+            f"videos of its classes, {'or train a new run' if training else 'or another run'}"
+        )
+
+
+def _require_splits(config: Config, splits: Sequence[str], training: bool) -> None:
+    wanted = {"eval.split": config.eval.split}
+    if training:
+        wanted = {"data.train_split": config.data.train_split} | wanted
     for setting, name in wanted.items():
         if name not in splits:
             raise ConfigError(

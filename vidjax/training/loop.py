@@ -39,7 +39,7 @@ from vidjax.training.sharding import describe, to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
-from vidjax.training.workdir import claim
+from vidjax.training.workdir import claim, classes_so_far
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def train(config: Config, workdir: Path) -> Outcome:
     """
     config = resolve(config)
     with ProgressLine(silent=not is_first()) as progress:
-        experiment = Experiment.open(config, progress.count, training=True)
+        classes = classes_so_far(workdir, config)
+        experiment = Experiment.open(config, progress.count, training=True, classes=classes)
         # Before the work directory is claimed: a plan that is refused leaves none behind.
         videos = len(experiment.split(config.data.train_split))
         plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
@@ -109,7 +110,7 @@ class _Run:
             self._progress.note(f"resuming after step {step} of {self.plan.total}")
         elif self._config.model.weights:
             weights = Path(self._config.model.weights)
-            state = start_from(state, weights, self._progress.note)
+            state = start_from(state, weights, self._network.classes, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())
         # A run killed between a checkpoint and its evaluation owes the evaluation.

@@ -21,6 +21,7 @@ from vidjax.training.processes import is_first
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
+from vidjax.training.workdir import read_classes
 
 Variables = Any
 Progress = Callable[[int, int], None]
@@ -152,7 +153,7 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
     Raises:
       ValueError: there is no such checkpoint, or the protocol does not fit the videos.
     """
-    experiment = Experiment.open(config, progress.count)
+    experiment = Experiment.open(config, progress.count, classes=read_classes(workdir))
     scorer = Scorer(experiment)
     step, state = restore(experiment.network, workdir, checkpoint)
     scores, labels = scorer.score(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.convert import folder
+from vidjax.data.class_names import places
 from vidjax.models.slots import in_slot
 from vidjax.training.config import Config, ConfigError, from_mapping
 from vidjax.training.network import Network
@@ -34,6 +35,7 @@ class Weights:
       mean: of the colours in [0, 1] that it was trained with.
       std: of the colours in [0, 1].
       variables: reads `{"params": ..., "batch_stats": ...}`.
+      classes: names of the classifier's classes, index by index; None where they are not known.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Weights:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     variables: Callable[[], Tree]
+    classes: tuple[str, ...] | None = None
 
 
 def open_weights(place: Path) -> Weights:
@@ -71,6 +74,7 @@ def _of_run(workdir: Path) -> Weights:
         network.mean,
         network.std,
         lambda: restore(network, workdir, "last")[1].variables,
+        network.classes,
     )
 
 
@@ -99,21 +103,27 @@ def resolve(config: Config) -> Config:
     return dataclasses.replace(config, model=filled)
 
 
-def start_from(state: TrainState, place: Path, say: Callable[[str], None]) -> TrainState:
+def start_from(
+    state: TrainState, place: Path, classes: Sequence[str], say: Callable[[str], None]
+) -> TrainState:
     """The first state with given weights.
 
     What the weights know nothing of, because a method was added to the network, stays random,
-    and so does a classifier of another size.
+    and so does a classifier of other classes. Classes in another order are put into the
+    network's.
 
     Args:
       state: as initialised; its shardings are kept.
       place: as in `open_weights`.
+      classes: names of the network's classes, index by index.
       say: told what was taken over and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
     """
-    variables = open_weights(place).variables()
+    weights = open_weights(place)
+    variables = weights.variables()
+    variables["params"] = _for_classes(variables["params"], weights.classes, classes)
     try:
         params, fresh = _take(state.params, variables["params"])
         stats, _ = _take(state.batch_stats, variables["batch_stats"])
@@ -123,6 +133,17 @@ def start_from(state: TrainState, place: Path, say: Callable[[str], None]) -> Tr
     # A copy: a step donates its state, and no buffer can be given away twice.
     ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
     return state.replace(params=params, batch_stats=stats, ema=ema)
+
+
+def _for_classes(params: Tree, theirs: Sequence[str] | None, ours: Sequence[str]) -> Tree:
+    """Parameters whose classifier is of our classes, or that have none."""
+    if theirs is None or tuple(theirs) == tuple(ours):
+        return params
+    numbers = places(ours, theirs)
+    rest = {name: part for name, part in params.items() if name != HEAD}
+    if numbers is None or len(theirs) != len(ours):
+        return rest
+    return rest | {HEAD: jax.tree.map(lambda array: array[..., numbers], params[HEAD])}
 
 
 def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:

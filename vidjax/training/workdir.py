@@ -34,7 +34,30 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     after_first(lambda: _claim(workdir, config, classes), f"writing into {workdir}")
 
 
+def classes_so_far(workdir: Path, config: Config) -> tuple[str, ...] | None:
+    """The class names of the run that goes on in `workdir`; None where none has begun.
+
+    Raises:
+      ConfigError: the directory belongs to another configuration, or holds other things.
+    """
+    _refuse_other(workdir, config)
+    return read_classes(workdir) if _has_begun(workdir) else None
+
+
 def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
+    _refuse_other(workdir, config)
+    # Before anything is written: a table of convolutions that cannot be read is refused here.
+    here = environment()
+    workdir.mkdir(parents=True, exist_ok=True)
+    if is_first():
+        _write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
+        if not _has_begun(workdir):
+            # Later, the classes stay: they say what old predictions mean.
+            _write(workdir / "classes.json", list(classes))
+        _write_once(workdir, "environment", here)
+
+
+def _refuse_other(workdir: Path, config: Config) -> None:
     file = workdir / "config.json"
     mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
@@ -48,13 +71,6 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         raise ConfigError(
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )
-    # Before anything is written: a table of convolutions that cannot be read is refused here.
-    here = environment()
-    workdir.mkdir(parents=True, exist_ok=True)
-    if is_first():
-        _write(file, mapping)
-        _write(workdir / "classes.json", list(classes))
-        _write_once(workdir, "environment", here)
 
 
 def _as_written_now(file: Path) -> dict[str, Any]:
