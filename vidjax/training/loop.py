@@ -29,6 +29,7 @@ from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.config import Config
 from vidjax.training.experiment import Experiment
+from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
@@ -112,7 +113,24 @@ class _Run:
         )
 
     def go(self) -> Outcome:
-        """Resumes, and steps to the plan's end unless SIGTERM comes before."""
+        """Resumes, and steps to the plan's end unless SIGTERM comes before.
+
+        Raises:
+          MachineError: the machine failed; it says how the run goes on.
+        """
+        try:
+            return self._go()
+        except MachineError:
+            raise
+        except Exception as error:
+            if (reason := of_machine(error)) is None:
+                raise
+            raise MachineError(
+                f"{reason}. When that is mended, the same command goes on with the run in "
+                f"{self._workdir} from its last checkpoint"
+            ) from error
+
+    def _go(self) -> Outcome:
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():

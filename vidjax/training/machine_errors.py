@@ -20,7 +20,9 @@ _NUMBERS = (
 )  # fmt: skip
 # TensorStore, and XLA on its devices.
 _TOLD = re.compile(r"os_error_code='(\d+)'|OS error (\d+)")
-_NO_MEMORY = re.compile(r"RESOURCE_EXHAUSTED|[Oo]ut of memory|bad_alloc|Cannot allocate memory")
+_NO_MEMORY = re.compile(
+    r"RESOURCE_EXHAUSTED|[Oo]ut of memory|bad_alloc|Cannot allocate memory|can't start new thread"
+)
 
 
 class MachineError(OSError):
@@ -46,7 +48,7 @@ def of_machine(error: BaseException) -> str | None:
     if told := _TOLD.search(str(error)):
         number = int(told[1] or told[2])
         return os.strerror(number) if number in _NUMBERS else None
-    if isinstance(error, RuntimeError | ValueError) and _NO_MEMORY.search(str(error)):
+    if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
         return _no_memory(str(error))
     cause = error.__cause__
     return None if cause is None else of_machine(cause)
