@@ -234,7 +234,8 @@ class Checkpoints:
         except (checksums.DamageError, FileNotFoundError) as error:
             self._refuse_removed(step)
             raise CheckpointError(
-                f"checkpoint {step} cannot be used: {error}. {self._others(step)}"
+                f"checkpoint {step} in {self._directory} cannot be used: {error}. "
+                f"{self._others(step)}"
             ) from None
 
     def _refuse_removed(self, step: int) -> None:
@@ -250,8 +251,8 @@ class Checkpoints:
         if not others:
             return "There is no other: train again in another --workdir"
         return (
-            f"There are {others}: read one with --checkpoint={others[-1]}, or, to train on from "
-            f"it, move the folder {step} away"
+            f"There are {others}: read one with --checkpoint={others[-1]}. Move the folder {step} "
+            "away to train on from it"
         )
 
 
