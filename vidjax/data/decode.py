@@ -18,11 +18,11 @@ import av.container
 import av.video
 import numpy as np
 
+from vidjax.data.containers import DecodeError, open_video
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.transforms import resize, short_side_size
 
-# Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
-av.logging.set_level(av.logging.PANIC)
+__all__ = ["DecodeError", "Video", "VideoInfo", "open_frames", "probe", "read_video"]
 
 # Steps between frames that differ by more than this share of the usual one mean a variable rate.
 _JITTER = 0.25
@@ -31,10 +31,6 @@ _JITTER = 0.25
 _SEEKABLE = ("mov,mp4", "matroska")
 # A piece that begins later is looked for, in seconds, and decoding begins this much before it.
 _FAR, _BEFORE = 2.0, 1.0
-
-
-class DecodeError(ValueError):
-    """A file cannot be decoded as asked."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +81,7 @@ def probe(path: str | Path) -> VideoInfo:
     Raises:
       DecodeError: the file cannot be opened, or has no video or no frame.
     """
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         frame = next(_frames(path, container, stream), None)
         if frame is None:
             raise DecodeError(f"{path}: a video without frames")
@@ -150,7 +146,7 @@ def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.
     Raises:
       DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
     """
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         yield stream, _frames(path, container, stream)
 
 
@@ -237,32 +233,11 @@ def _measured_rate(times: np.ndarray) -> float:
 
 
 @contextmanager
-def _open(
-    path: str | Path,
-) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    if not Path(path).is_file():
-        raise DecodeError(f"{path}: no such file")
-    try:
-        container = av.open(str(path), mode="r")
-    except (av.error.FFmpegError, UnicodeError, ValueError) as error:
-        raise DecodeError(f"{path}: not a readable video ({type(error).__name__})") from error
-    with container:
-        if not container.streams.video:
-            raise DecodeError(f"{path}: no video stream")
-        # Not always the first one: cover art is a stream of one picture.
-        stream = container.streams.best("video")
-        assert isinstance(stream, av.video.stream.VideoStream)
-        # Callers decode in a process per core; threads of one decoder would only compete.
-        stream.thread_type = "NONE"
-        yield container, stream
-
-
-@contextmanager
 def _open_at(
     path: str | Path, start: float, max_pixels: int
 ) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
     """A file's frames from `start` seconds or earlier on, and the time of its first if skipped."""
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         if stream.codec_context.width * stream.codec_context.height > max_pixels:
             size = f"{stream.codec_context.width}x{stream.codec_context.height}"
             raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
@@ -273,7 +248,7 @@ def _open_at(
         if found is not None:
             yield stream, *found
             return
-    with _open(path) as (container, stream):
+    with open_video(path) as (container, stream):
         yield stream, None, _frames(path, container, stream)
 
 
