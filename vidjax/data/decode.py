@@ -19,6 +19,7 @@ import av.video
 import numpy as np
 
 from vidjax.data.containers import DecodeError, open_video
+from vidjax.data.costs import Limits, Meter
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.transforms import resize, short_side_size
 
@@ -31,6 +32,8 @@ _JITTER = 0.25
 _SEEKABLE = ("mov,mp4", "matroska")
 # A piece that begins later is looked for, in seconds, and decoding begins this much before it.
 _FAR, _BEFORE = 2.0, 1.0
+# Pixels of all frames returned: 6 gigabytes, and as much again while they are put together.
+_MOST_KEPT = 2**31
 
 
 @dataclass(frozen=True)
@@ -120,15 +123,16 @@ def read_video(
       end: seconds, exclusive; None is the end.
       fps: frame rate wanted; None keeps the file's average.
       short_side: pixels that a longer short side is reduced to while decoding.
-      max_frames: the most frames that may be decoded or returned.
+      max_frames: the most frames that may be returned.
       max_pixels: the most pixels that a frame may have.
       partial: return what came before an error instead of raising it.
 
     Raises:
       DecodeError: as the module says.
     """
-    with _open_at(path, start or 0.0, max_pixels) as (stream, origin, frames):
-        reader = _Reader(path, start or 0.0, end, short_side, (max_frames, max_pixels))
+    meter = Meter(_size(path), Limits(max_pixels))
+    with _open_at(path, start or 0.0, meter) as (stream, origin, frames):
+        reader = _Reader(path, start or 0.0, end, short_side, max_frames, meter)
         reader.read(deinterlaced(frames), origin)
         rate = fps or float(stream.average_rate or 0)
     if reader.error and not (partial and reader.frames):
@@ -150,6 +154,14 @@ def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.
         yield stream, _frames(path, container, stream)
 
 
+def _size(path: str | Path) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        # Opening it says what is wrong.
+        return 0
+
+
 class _Reader:
     """Takes frames in the order they are shown, keeps those of a time span."""
 
@@ -159,11 +171,12 @@ class _Reader:
         start: float,
         end: float | None,
         short_side: int | None,
-        limits: tuple[int, int],
+        max_frames: int,
+        meter: Meter,
     ) -> None:
         self._path, self._start, self._end = path, start, end
         self._short_side = short_side
-        self._max_frames, self._max_pixels = limits
+        self._max_frames, self._meter = max_frames, meter
         self.frames: list[np.ndarray] = []
         self.times: list[float] = []
         self.error: str | None = None
@@ -177,17 +190,28 @@ class _Reader:
                 origin = time if origin is None else origin
                 if self._end is not None and time - origin >= self._end:
                     return
-                if self.seen > self._max_frames:
-                    self.error = f"{self._path}: more than {self._max_frames} frames"
+                excess = self._meter.add(frame.width, frame.height)
+                if time - origin >= self._start - 1e-6 and not excess:
+                    excess = self._keep(frame, time - origin)
+                if excess:
+                    self.error = f"{self._path}: {excess}"
                     return
-                if frame.width * frame.height > self._max_pixels:
-                    self.error = f"{self._path}: a frame of {frame.width}x{frame.height} pixels"
-                    return
-                if time - origin >= self._start - 1e-6:
-                    self.frames.append(self._picture(frame))
-                    self.times.append(time - origin)
         except DecodeError as error:
             self.error = str(error)
+
+    def _keep(self, frame: av.VideoFrame, time: float) -> str:
+        """Takes a frame, or says what it exceeds."""
+        if len(self.frames) == self._max_frames:
+            return f"more than {self._max_frames} frames"
+        self.frames.append(self._picture(frame))
+        self.times.append(time)
+        return self._too_much(len(self.frames))
+
+    def _too_much(self, count: int) -> str:
+        height, width = self.frames[0].shape[:2]
+        if count * height * width > _MOST_KEPT:
+            return f"{count} frames of {width}x{height} are too many to be kept; set a short side"
+        return ""
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
         picture = frame.to_ndarray(format="rgb24")
@@ -213,6 +237,8 @@ class _Reader:
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._max_frames:
             raise DecodeError(f"{self._path}: more than {self._max_frames} frames at {rate:g} fps")
+        if excess := self._too_much(count):
+            raise DecodeError(f"{self._path}: {excess}")
         grid = times[0] + np.arange(count) / rate
         # Half a millisecond of slack: timestamps are rounded to the container's clock.
         latest = np.searchsorted(times, grid + 5e-4, side="right") - 1
@@ -234,13 +260,12 @@ def _measured_rate(times: np.ndarray) -> float:
 
 @contextmanager
 def _open_at(
-    path: str | Path, start: float, max_pixels: int
+    path: str | Path, start: float, meter: Meter
 ) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
     """A file's frames from `start` seconds or earlier on, and the time of its first if skipped."""
     with open_video(path) as (container, stream):
-        if stream.codec_context.width * stream.codec_context.height > max_pixels:
-            size = f"{stream.codec_context.width}x{stream.codec_context.height}"
-            raise DecodeError(f"{path}: frames of {size} exceed the limit of {max_pixels} pixels")
+        if excess := meter.excess(stream.codec_context.width, stream.codec_context.height):
+            raise DecodeError(f"{path}: {excess}")
         if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
             yield stream, None, _frames(path, container, stream)
             return

@@ -26,8 +26,13 @@ def cells(values: Iterable[Any]) -> list[Any]:
     return [f"'{x}" if isinstance(x, str) and _FORMULA.match(x) else x for x in values]
 
 
-def text(file: Path, fault: type[ValueError] = ValueError) -> str:
+def text(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False) -> str:
     """A text file's content, with or without a byte-order mark.
+
+    Args:
+      file: the text.
+      fault: the error to raise.
+      torn: leave out a last line of a CSV that was cut off while it was written.
 
     Raises:
       fault: it is not a file (a pipe may never end) or not UTF-8; names the line.
@@ -35,6 +40,7 @@ def text(file: Path, fault: type[ValueError] = ValueError) -> str:
     if not file.is_file():
         raise fault(f"{file} is not a file")
     data = file.read_bytes()
+    data = _whole(data) if torn else data
     try:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -52,7 +58,7 @@ def columns(file: Path, fault: type[ValueError] = ValueError) -> list[str]:
     Raises:
       fault: as `rows`.
     """
-    _, fields = next(_records(file, False, fault), (1, []))
+    _, fields = next(_records(text(file, fault), file, False, fault), (1, []))
     return [name.strip() for name in fields]
 
 
@@ -63,6 +69,7 @@ def rows(
     header: bool = True,
     one_line: bool = True,
     ours: bool = False,
+    torn: bool = False,
     fault: type[ValueError] = ValueError,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV, each with the number of its line.
@@ -74,13 +81,14 @@ def rows(
       header: whether the first row names the columns.
       one_line: refuse rows that go over several lines, as they do where a quote is left open.
       ours: whether `cells` wrote it.
+      torn: leave out a last row that was cut off while it was written.
       fault: the error to raise.
 
     Raises:
       fault: names the file, the line and what was expected.
     """
     names = list(required)
-    for line, fields in _records(file, one_line, fault):
+    for line, fields in _records(text(file, fault, torn=torn), file, one_line, fault):
         if header:
             names, header = _header(file, fields, required, fault), False
             continue
@@ -112,11 +120,18 @@ def _header(
     return found
 
 
+def _whole(data: bytes) -> bytes:
+    """Without a last line that has fewer fields than the first and no end."""
+    lines, end, last = data.rpartition(b"\n")
+    first = data.partition(b"\n")[0]
+    return data if last.count(b",") >= first.count(b",") else lines + end
+
+
 def _records(
-    file: Path, one_line: bool, fault: type[ValueError]
+    content: str, file: Path, one_line: bool, fault: type[ValueError]
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the number of its (last) line."""
-    reader = csv.reader(io.StringIO(text(file, fault), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
     before = 0
     try:
         for fields in reader:
