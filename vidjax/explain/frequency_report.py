@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidjax.explain.frequency import Point
 from vidjax.explain.rows import what_differs
+from vidjax.names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +40,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
             curve = [point for point in points if (point.run, point.part) == (run, part)]
             scales, accuracies = zip(*((p.scale, 100 * p.top1) for p in curve), strict=True)
             (line,) = axes.plot(
-                scales, accuracies, color=f"C{number}", label=f"{labels[run]}: {name}"
+                scales, accuracies, color=f"C{number}", label=lettering(f"{labels[run]}: {name}")
             )
             line.set(**LOOKS[part])
     axes.set_xlabel("scale of one part of the features, the other unchanged")

@@ -10,6 +10,7 @@ import numpy as np
 
 from vidjax.explain.rows import what_differs
 from vidjax.explain.truth import Truth, mean_interval
+from vidjax.names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
         if name in ("pointing", "energy"):
             axes.axvline(float(np.mean(areas)), color="0.5", linestyle="--", linewidth=1)
     ticks = [f"{labels[run]} {kind}, {weights} weights".strip() for run, kind, weights in cases]
-    figure.axes[0].set_yticks(range(len(cases)), ticks, fontsize=8)
+    figure.axes[0].set_yticks(range(len(cases)), list(map(lettering, ticks)), fontsize=8)
     figure.axes[0].invert_yaxis()
     figure.suptitle(
         f"means over {rows[0].videos} test videos, 95 % intervals; dashed: area of the mask",
