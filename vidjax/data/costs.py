@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Of the longer side to the shorter: a strip of 2x30000 would be resized to gigabytes a frame.
-_ASPECT = 64
+from vidjax.data.transforms import ASPECT
+
 # Black pictures alone take a byte for 20,000 pixels in H.264 and for 75,000 in AV1 (1920x1080).
 # The free pixels are 500 such frames.
 _PIXELS_A_BYTE, _FREE_PIXELS = 2**17, 2**30
@@ -43,8 +43,8 @@ class Meter:
         """What a frame of `width` by `height` pixels exceeds; empty if nothing."""
         if width * height > self._limits.pixels:
             return f"frames of {width}x{height} exceed the limit of {self._limits.pixels} pixels"
-        if max(width, height) > _ASPECT * max(1, min(width, height)):
-            return f"frames of {width}x{height} are more than {_ASPECT} times as long as wide"
+        if max(width, height) > ASPECT * max(1, min(width, height)):
+            return f"frames of {width}x{height} are more than {ASPECT} times as long as wide"
         return ""
 
     def add(self, width: int, height: int) -> str:

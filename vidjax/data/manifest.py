@@ -192,9 +192,12 @@ def _from_folder(folder: Path) -> list[Entry]:
 def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     """Sends about a fifth of each class to test, and at least one of two or more."""
     result = []
+
+    def draw(entry: Entry) -> bytes:
+        return hashlib.sha256(entry.path.encode("utf-8", "surrogateescape")).digest()
+
     for label in sorted({entry.label for entry in entries}):
-        ours = [entry for entry in entries if entry.label == label]
-        ours.sort(key=lambda entry: hashlib.sha256(entry.path.encode()).digest())
+        ours = sorted((entry for entry in entries if entry.label == label), key=draw)
         tests = max(1, round(_TEST_SHARE * len(ours))) if len(ours) > 1 else 0
         result += [Entry(entry.path, label, "test") for entry in ours[:tests]]
         result += [Entry(entry.path, label, "train") for entry in ours[tests:]]
