@@ -1,4 +1,4 @@
-"""Video files that cannot be read, and names that are hardly text: a verdict each, none a traceback."""
+"""Video files that cannot be read, and names that are hardly text: each is one verdict."""
 
 import errno
 import os
@@ -50,12 +50,8 @@ def test_a_file_without_permission_is_unreadable(videos):
     shutil.copy(videos / "sound.mp4", videos / "closed" / "inside.mp4")
     (videos / "closed").chmod(0)
     names = [videos / "secret.mp4", videos / "closed" / "inside.mp4", videos / "sound.mp4"]
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, *map(str, names)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-c", AS_NOBODY, *map(str, names)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     (videos / "closed").chmod(0o755)
     assert done.returncode == 0, done.stderr
     denied = f"unreadable | {os.strerror(errno.EACCES)} | False"

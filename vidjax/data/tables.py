@@ -52,13 +52,13 @@ def text(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False
         ) from None
 
 
-def columns(file: Path, fault: type[ValueError] = ValueError) -> list[str]:
-    """The names in the first row of a CSV.
+def columns(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False) -> list[str]:
+    """The names in the first row of a CSV; arguments are those of `text`.
 
     Raises:
       fault: as `rows`.
     """
-    _, fields = next(_records(text(file, fault), file, False, fault), (1, []))
+    _, fields = next(_records(text(file, fault, torn=torn), file, False, fault), (1, []))
     return [name.strip() for name in fields]
 
 
@@ -111,8 +111,14 @@ def _header(
     found = [name.strip() for name in fields]
     missing = [name for name in required if name not in found]
     if missing:
+        hint = (
+            "; separate them by commas"
+            if len(fields) == 1 and re.search("[;\t]", fields[0])
+            else ""
+        )
         raise fault(
-            f"{file} lacks the column {missing[0]!r}; found {found}, expected {','.join(required)}"
+            f"{file} lacks the column {missing[0]!r}; found {found}, expected "
+            f"{','.join(required)}{hint}"
         )
     twice = [name for name in found if name and found.count(name) > 1]
     if twice:

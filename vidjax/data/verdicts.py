@@ -99,7 +99,7 @@ def read_verdicts(file: Path) -> Iterator[Verdict]:
     Raises:
       ValueError: it is another kind of table, or damaged; names the line.
     """
-    found = tables.columns(file)
+    found = tables.columns(file, torn=True)
     if found and found != COLUMNS:
         raise ValueError(f"{file} is another kind of table: {', '.join(found)}")
     for line, row in tables.rows(file, COLUMNS, ours=True, torn=True):

@@ -91,11 +91,11 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     from matplotlib.figure import Figure
 
     totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.32 * len(classes)
+    labels = list(map(lettering, classes))
+    side = 2.5 + 0.32 * len(classes) + 0.08 * max(0, max(map(len, labels)) - 16)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(matrix / totals, cmap="Blues", vmin=0, vmax=1)
-    labels = list(map(lettering, classes))
     axes.set_xticks(range(len(classes)), labels, rotation=90)
     axes.set_yticks(range(len(classes)), labels)
     axes.set_xlabel("predicted")
