@@ -32,7 +32,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     runs = list(dict.fromkeys(point.run for point in points))
-    labels = dict(zip(runs, what_differs(runs), strict=True))
+    labels = dict(zip(runs, map(lettering, what_differs(runs)), strict=True))
     # The unchanged network, which all curves of a run share.
     axes.axvline(1, color="0.85", zorder=0)
     for part, name in NAMES.items():
@@ -40,7 +40,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
             curve = [point for point in points if (point.run, point.part) == (run, part)]
             scales, accuracies = zip(*((p.scale, 100 * p.top1) for p in curve), strict=True)
             (line,) = axes.plot(
-                scales, accuracies, color=f"C{number}", label=lettering(f"{labels[run]}: {name}")
+                scales, accuracies, color=f"C{number}", label=f"{labels[run]}: {name}"
             )
             line.set(**LOOKS[part])
     axes.set_xlabel("scale of one part of the features, the other unchanged")

@@ -26,7 +26,7 @@ def draw_gates(states: Sequence[GateState], logs: Sequence[GateLog]) -> Figure:
     from matplotlib.figure import Figure
 
     runs = list(dict.fromkeys(state.run for state in states))
-    labels = dict(zip(runs, what_differs(runs), strict=True))
+    labels = dict(zip(runs, map(lettering, what_differs(runs)), strict=True))
     figure = Figure(figsize=(10, 1.6 + 0.35 * max(6, len(runs))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
     _draw_training(left, logs, labels)
@@ -41,7 +41,7 @@ def _draw_training(axes: Axes, logs: Sequence[GateLog], labels: dict[str, str]) 
             steps = sorted({log.step for log in own})
             if steps:
                 means = [np.mean([log.fraction for log in own if log.step == at]) for at in steps]
-                label = lettering(labels[run]) if quantity == "open" else None
+                label = labels[run] if quantity == "open" else None
                 axes.plot(steps, means, style, color=f"C{number % 10}", label=label)
     axes.set(xlabel="step of training", ylabel="gates open (dotted: would be)", ylim=(-0.03, 1.03))
     if axes.lines:
@@ -62,5 +62,5 @@ def _draw_states(axes: Axes, states: Sequence[GateState], labels: dict[str, str]
             shade = "white" if value > 0.5 else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=shade, size=8)
     axes.set_xticks(range(len(gates)), gates, rotation=30, ha="right")
-    axes.set_yticks(range(len(labels)), list(map(lettering, labels.values())))
+    axes.set_yticks(range(len(labels)), list(labels.values()))
     axes.set_title("fraction of test clips that match", fontsize=10)

@@ -61,7 +61,7 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
     runs = list(dict.fromkeys(row.run for row in rows))
     # Of one run there is nothing to tell apart.
     names = what_differs(runs) if len(runs) > 1 else [""]
-    labels = dict(zip(runs, names, strict=True))
+    labels = dict(zip(runs, map(lettering, names), strict=True))
     cases = list(dict.fromkeys((row.run, row.map, row.weights) for row in rows))
     figure = Figure(figsize=(3.1 * len(shown), 1.3 + 0.26 * len(cases)), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
@@ -75,7 +75,7 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
         if name in ("pointing", "energy"):
             axes.axvline(float(np.mean(areas)), color="0.5", linestyle="--", linewidth=1)
     ticks = [f"{labels[run]} {kind}, {weights} weights".strip() for run, kind, weights in cases]
-    figure.axes[0].set_yticks(range(len(cases)), list(map(lettering, ticks)), fontsize=8)
+    figure.axes[0].set_yticks(range(len(cases)), ticks, fontsize=8)
     figure.axes[0].invert_yaxis()
     figure.suptitle(
         f"means over {rows[0].videos} test videos, 95 % intervals; dashed: area of the mask",
