@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from vidjax.names import lettering
+
 # Up to so many classes have their counts, and their names, in the picture.
 _COUNTED = 40
 _NAMED = 100
@@ -63,7 +65,9 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     from matplotlib.figure import Figure
 
     many = len(classes) > _NAMED
-    side = 8.0 if many else 2.5 + 0.32 * len(classes)
+    labels = list(map(lettering, classes))
+    longest = max(map(len, labels))
+    side = 8.0 if many else 2.5 + 0.32 * len(classes) + 0.08 * max(0, longest - 16)
     figure = Figure(figsize=(side + (6.5 if many else 0.6), side), layout="constrained")
     if many:
         axes, beside = figure.subplots(1, 2, width_ratios=(side, 5))
@@ -80,10 +84,10 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
         interpolation="nearest",
     )
     axes.set(xlabel="predicted", ylabel="label")
-    axes.set_title(title, parse_math=False)
+    axes.set_title(lettering(title))
     if not many:
-        axes.set_xticks(range(len(classes)), classes, rotation=90, parse_math=False)
-        axes.set_yticks(range(len(classes)), classes, parse_math=False)
+        axes.set_xticks(range(len(classes)), labels, rotation=90)
+        axes.set_yticks(range(len(classes)), labels)
     if len(classes) <= _COUNTED:
         _write_counts(axes, matrix, fractions)
     figure.colorbar(image, ax=axes, label="fraction of the class", shrink=0.7, pad=0.02)
@@ -114,11 +118,9 @@ def _list_worst(axes: Any, matrix: np.ndarray, classes: Sequence[str]) -> None:
         for each in worst[:_LISTED]
     ]
     head = f"worst of {len(worst):,} confusions: videos, fraction of the class"
-    text = "\n".join([head, "", *lines])
+    text = "\n".join([head, "", *(lettering(line, 80) for line in lines)])
     axes.set_axis_off()
-    axes.text(
-        0.08, 1, text, va="top", family="monospace", fontsize=8, parse_math=False, linespacing=1.5
-    )
+    axes.text(0.08, 1, text, va="top", family="monospace", fontsize=8, linespacing=1.5)
 
 
 def _short(name: str, longest: int = 26) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
 
@@ -91,7 +92,7 @@ def _rows(
 
 def _write_table(file: Path, rows: Iterable[Sequence[Any]]) -> None:
     with _unfinished(file).open("w", newline="", encoding="utf-8") as unfinished:
-        csv.writer(unfinished).writerows(rows)
+        csv.writer(unfinished).writerows(map(cells, rows))
     os.replace(_unfinished(file), file)
 
 
