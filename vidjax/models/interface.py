@@ -47,7 +47,7 @@ def make_head(
       slots that read it; None if none does.
     """
     head = nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")
-    if not any(slot.after_block or slot.after_stage for slot in slots):
+    if not any(slot.has("after_block", "after_stage") for slot in slots):
         return head, None
     if head.is_initializing():
         head(jnp.zeros((1, features)))
