@@ -81,7 +81,6 @@ def scale_parts(
       std: likewise.
       border: likewise.
     """
-
     window = _window(x, window)
 
     def combine(x: jax.Array, sums: jax.Array) -> jax.Array:

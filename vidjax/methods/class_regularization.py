@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax import settings
 from vidjax.layers.spread import spread
-from vidjax.settings import Kind, boolean, check, number, one_of
+from vidjax.settings import Kind, boolean, number, one_of
 
 SETTINGS: Mapping[str, Kind] = {
     "affection": number(0, 1),
@@ -76,7 +77,7 @@ class ClassRegularization(nn.Module):
           ValueError: a setting is not allowed.
         """
         del train
-        check(vars(self), SETTINGS, "class_reg ")
+        check(self)
         mapping = nn.Dense(x.shape[-1], use_bias=self.bias, precision="highest", name="class_reg")
         rows = mapping(lax.stop_gradient(classifier).T)
         rows = nn.relu(rows) if self.relu else rows
@@ -124,6 +125,15 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
         "printed": affection * (1 - affection) * u,
     }
     return jnp.where(span > 0, factors[bounds], 1)
+
+
+def check(module: ClassRegularization) -> None:
+    """Refuses settings that mean nothing.
+
+    Raises:
+      ValueError: names the setting and what is allowed.
+    """
+    settings.check(vars(module), SETTINGS, "class_reg ")
 
 
 def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:

@@ -150,8 +150,8 @@ _FAMILY = Family(
         "each later one, is what fits its numbers best, not what it says.",
     },
     refused={
-        "multi_temporal": "its convolutions are MTConvs; give their settings as options of the "
-        "network, such as delta=3 / 4"
+        "multi_temporal": "its convolutions are MTConvs, with persistent_low_res too; give their "
+        "settings as options of the network, such as delta=3 / 4"
     },
 )
 _SMALL = {"written": (3, 5, 11, 7), "released": (2, 2, 5, 3)}
