@@ -97,7 +97,7 @@ SETTINGS: Mapping[str, Kind] = {
         _is_distribution,
     ),
     "low_pass": one_of("mean", "gaussian"),
-    "std": number(above=0),
+    "std": Kind("a number above 0 and at most 1000", number(above=0, most=1000).accepts),
     "window": Kind(
         "three odd numbers, along T, H and W, so that each has a middle",
         several(

@@ -73,7 +73,8 @@ def gate_in_time(slots: AllSlots, option: Any, places: Places) -> AllSlots:
     """At one placement in all blocks: its name, or a mapping that has more settings."""
     values = _values("srtg", option if isinstance(option, Mapping) else {"placement": option})
     placement = values.pop("placement", "final")
-    check({"srtg": placement}, {"srtg": one_of(*PLACEMENTS)})
+    where = "srtg placement" if isinstance(option, Mapping) else "srtg"
+    check({where: placement}, {where: one_of(*PLACEMENTS)})
     if placement == "top" and places.block == "basic":
         known = ", ".join(name for name in PLACEMENTS if name != "top")
         raise ValueError(f"srtg = 'top' is for bottlenecks; a basic block has {known}")

@@ -43,7 +43,7 @@ OPTIONS: Mapping[str, Kind] = {
     "shortcut": one_of(*SHORTCUTS),
     "zero_init": boolean(),
     "norm_epsilon": number(above=0, most=1),
-    "norm_group_size": optional(whole(1)),
+    "norm_group_size": optional(whole(1, 2**24)),
     "scan": boolean(),
     "remat": Kind(
         "numbers of stages, 1 to 4, such as (1, 2)",
