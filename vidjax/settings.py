@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST = 200
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -43,7 +45,39 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
     """
     for name, kind in table.items():
         if name in values and not kind.accepts(values[name]):
-            raise ValueError(f"{where}{name} = {values[name]!r}: {kind.text}")
+            raise ValueError(f"{where}{name} = {shown(values[name])}: {kind.text}")
+
+
+def check_used(
+    given: Mapping[str, Any],
+    values: Mapping[str, Any],
+    needs: Mapping[str, Mapping[str, Kind]],
+    where: str = "",
+) -> None:
+    """Refuses the first setting that was given and is ignored because of another one.
+
+    Args:
+      given: what the user has set.
+      values: of all settings, those left at their defaults too.
+      needs: for the name of a setting, what others must be so that it has an effect.
+      where: as in `check`.
+
+    Raises:
+      ValueError: names both settings and the fix.
+    """
+    for name, others in needs.items():
+        for other, kind in others.items():
+            if name in given and not kind.accepts(values[other]):
+                raise ValueError(
+                    f"{where}{name} = {shown(given[name])} has no effect, because {other} = "
+                    f"{shown(values[other])}: leave it out, or set {other} to {kind.text}"
+                )
+
+
+def shown(value: Any) -> str:
+    """A value in one line of bounded length, for an error."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def number(

@@ -31,7 +31,7 @@ def write_tubes(output: Path, seen: Named, fps: float, video: Path) -> list[Path
     new_files(output, *TUBE_FILES)
     output.mkdir(parents=True, exist_ok=True)
     files = _write_heat(output, "tubes", seen, fps, _volumes)
-    return [*files, _write_page(output / "tubes.html", seen, fps, video)]
+    return [*files, _write_page(output / "tubes.html", seen, fps, video, kernels=False)]
 
 
 def write_pyramid(output: Path, seen: Named, fps: float, video: Path) -> list[Path]:
@@ -70,8 +70,7 @@ def _places(seen: Named) -> list[str]:
 
 
 def _volumes(own: Seen) -> dict[str, np.ndarray]:
-    stages = {place.split("/")[0]: tube.volume for place, tube in own.stages.items()}
-    return {"": own.tube.volume, **stages}
+    return {"": own.tube.volume, **own.stage_volumes}
 
 
 def _layers(own: Seen) -> dict[str, np.ndarray]:
@@ -97,7 +96,7 @@ def _write_heat(output: Path, name: str, seen: Named, fps: float, volumes: Any) 
     return files
 
 
-def _write_page(file: Path, seen: Named, fps: float, video: Path) -> Path:
-    panels = [own.panel(title) for title, own in seen.items()]
+def _write_page(file: Path, seen: Named, fps: float, video: Path, *, kernels: bool = True) -> Path:
+    panels = [own.panel(title, kernels=kernels) for title, own in seen.items()]
     file.write_text(page(video.name, panels, fps), encoding="utf-8")
     return file

@@ -35,7 +35,7 @@ from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.workdir import read_classes, read_config
 
-_VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given")
+_VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)
 Measured = dict[Case, list[Truth]]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ class Result:
       top1: fraction of the test videos that it has right.
       timed_top1: of those whose class no single frame decides; NaN if there are none.
       train_top1: of the training videos, by the same protocol, regularisers off.
-      train_accuracy: of the last training clips, as the network saw them in training.
+      train_accuracy: of the last epoch's training clips, as the network saw them in training:
+        augmented, with regularisers on, while it learnt.
       seconds: wall time of the training, what it compiled and its test included.
       cpu_seconds: of its process, over all cores.
       compile_seconds: of `seconds`, for the training step.
@@ -74,10 +75,13 @@ def read_result(run: Run, timed: Collection[str] = ()) -> Result:
         top1=json.loads(test.read_text())["top1"],
         timed_top1=sum(of_timed) / len(of_timed) if of_timed else float("nan"),
         train_top1=seen_scores["top1"],
-        train_accuracy=_last(run.workdir / "metrics.jsonl", "train")["top1"],
+        train_accuracy=_of_last_epoch(
+            _lines(run.workdir / "metrics.jsonl", "train"),
+            max(1, seen_scores["videos"] // config.train.batch_size),
+        ),
         seconds=record["seconds"],
         cpu_seconds=record["cpu_seconds"],
-        compile_seconds=_last(run.workdir / "timing.jsonl", "compile")["seconds"],
+        compile_seconds=_lines(run.workdir / "timing.jsonl", "compile")[-1]["seconds"],
         correct={row["video"]: row["correct"] == "1" for row in rows},
         train_videos=seen_scores["videos"],
     )
@@ -88,11 +92,20 @@ def _report(workdir: Path, split: str, step: int) -> Path:
     return file
 
 
-def _last(file: Path, split: str) -> dict[str, Any]:
-    """The last line of a split."""
+def _lines(file: Path, split: str) -> list[dict[str, Any]]:
+    """The lines of a split, in their order."""
     lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    last: dict[str, Any] = [line for line in lines if line["split"] == split][-1]
-    return last
+    return [line for line in lines if line["split"] == split]
+
+
+def _of_last_epoch(lines: Sequence[Mapping[str, Any]], steps: int) -> float:
+    """Mean top-1 over the last steps: a line is the mean of all steps since the line before."""
+    begun = max(0, lines[-1]["step"] - steps)
+    total, before = 0.0, 0
+    for line in lines:
+        total += line["top1"] * max(0, line["step"] - max(before, begun))
+        before = line["step"]
+    return total / (before - begun)
 
 
 def _predictions(file: Path) -> list[dict[str, str]]:

@@ -9,12 +9,22 @@ threshold is what it is for, and what the authors' code does.)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-ALLOWED = {"class_level": ("product", "weights"), "grouped": ("own", "inflate", "repeat")}
+from vidjax.settings import Kind, boolean, check, number, one_of, optional, whole
+
+RULES: Mapping[str, Kind] = {
+    "class_level": one_of("product", "weights"),
+    "divide": boolean(),
+    "grouped": one_of("own", "inflate", "repeat"),
+}
+KEEP: Mapping[str, Kind] = {
+    "threshold": Kind("theta is in [0, 1]", number(0, 1).accepts),
+    "top": Kind("at least 1, or None for all", optional(whole(1)).accepts),
+}
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,7 @@ class Rules:
     grouped: str = "own"
 
     def __post_init__(self) -> None:
-        for name, known in ALLOWED.items():
-            if getattr(self, name) not in known:
-                value = getattr(self, name)
-                raise ValueError(f"{name} = {value!r}: one of {', '.join(known)}")
+        check(vars(self), RULES)
 
     def class_values(self, pooled: np.ndarray, weights: np.ndarray, class_index: int) -> np.ndarray:
         """How much a class relies on the classifier's inputs, `[channels]` in [0, 1].
@@ -116,10 +123,7 @@ class Keep:
     top: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f"threshold = {self.threshold!r}: theta is in [0, 1]")
-        if self.top is not None and self.top < 1:
-            raise ValueError(f"top = {self.top!r}: at least 1, or None for all")
+        check(vars(self), KEEP)
 
     def __call__(self, values: np.ndarray, among: Iterable[int] | None = None) -> dict[int, float]:
         """Channels and their values, the largest first, of equal ones the lower number.

@@ -18,11 +18,20 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
+from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.layer import Layer, channels_first
 from vidjax.explain.saliency_tubes import Size, enlarge
-from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
+from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.settings import Kind, check, one_of, whole
 
 LISTS = ("layer", "feature")
+SETTINGS: Mapping[str, Kind] = {
+    "mode": one_of(*LISTS),
+    "depth": whole(1),
+    "rules": Kind(
+        "of vidjax.explain.back_step.Rules, such as PAPER", lambda rules: isinstance(rules, Rules)
+    ),
+}
 Place = tuple[str, int]
 
 
@@ -168,7 +177,7 @@ def class_feature_pyramid(
       model: a Flax module over clips, or a function of `(variables, clip)`.
       variables: of the model.
       clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class; None is the predicted one.
+      class_index: which class, an integer of any kind; None is the predicted one.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on.
       threshold: theta, in [0, 1].
@@ -179,16 +188,15 @@ def class_feature_pyramid(
         differ from the default.
 
     Raises:
-      ValueError: there is no such class, mode or level.
+      ValueError: names an argument that is not of its kind.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
-    if mode not in LISTS:
-        raise ValueError(f"mode = {mode!r}: one of {', '.join(LISTS)}")
+    check({"mode": mode, "depth": depth, "rules": rules}, SETTINGS)
     keep = Keep(threshold, top)
     clip = as_clip(clip)
     network = trace_network(model, variables, clip)
-    check_class(network, class_index)
-    if not 1 <= depth <= network.anatomy.depth:
+    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
+    if depth > network.anatomy.depth:
         raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
     logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
     index = int(logits.argmax()) if class_index is None else class_index

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+from vidjax.settings import shown
 
 
 def to_json(pyramid: Pyramid) -> str:
@@ -15,7 +16,12 @@ def to_json(pyramid: Pyramid) -> str:
 
     `lists` are lists of children, each `[layer, kernel, weight]`; the first is that of the class.
     `layers` lists what was kept; a kernel's `list` is the number of its children's.
+
+    Raises:
+      ValueError: it is no pyramid.
     """
+    if not isinstance(pyramid, Pyramid):
+        raise ValueError(f"pyramid = {shown(pyramid)}: what class_feature_pyramid returns")
     lists = list({id(edges): edges for edges in pyramid.edges.values()}.values())
     numbers = {id(edges): number for number, edges in enumerate(lists)}
     text: dict[str, Any] = {
@@ -51,6 +57,8 @@ def from_json(text: str) -> Pyramid:
     Raises:
       ValueError: it is another kind of file.
     """
+    if not isinstance(text, str):
+        raise ValueError(f"text = {shown(text)}: what to_json returns")
     given = json.loads(text)
     try:
         lists = [

@@ -14,8 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import as_clip, check_class, trace_network
+from vidjax.explain.traced import trace_network
 from vidjax.methods.class_regularization import ClassRegularization
 
 
@@ -46,7 +47,8 @@ def stage_tubes(
     """
     check_mode(mode, tau)
     clip = as_clip(clip)
-    check_class(trace_network(model, variables, clip), class_index)
+    count = trace_network(model, variables, clip).anatomy.logits.shape[-1]
+    class_index = as_class(class_index, count)
     places: list[str] = []
 
     @jax.jit
@@ -79,3 +81,12 @@ def stage_tubes(
         )
         for place, (features, rows) in zip(places, found, strict=True)
     }
+
+
+def name_of(place: str) -> str:
+    """A short name for a module path of `stage_tubes`, another for each.
+
+    `layer1/after_stage` is `layer1`, `layer1/after_block2` is `layer1 block2`.
+    """
+    parts = (part.removeprefix("after_") for part in place.split("/"))
+    return " ".join(part for part in parts if part != "stage")

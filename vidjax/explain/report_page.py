@@ -6,8 +6,8 @@ import base64
 import html
 import importlib.resources
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,15 @@ class Panel:
       title: such as the network and the class.
       frames: the clip, uint8 `[T, H, W, 3]`.
       tube: `[T, H, W]` in [0, 1].
-      pyramid: of the same clip; None shows the tube alone.
+      pyramid: of the same clip; None shows the tubes alone.
+      stages: further tubes, such as those of stages with Class Regularization, by their names.
     """
 
     title: str
     frames: np.ndarray
     tube: np.ndarray
     pyramid: Pyramid | None = None
+    stages: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def page(title: str, panels: Sequence[Panel], fps: float) -> str:
@@ -67,6 +69,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "title": panel.title,
         "frames": [_text(encode_jpeg(frame, 85)) for frame in panel.frames],
         "heat": _heat(panel.tube),
+        "stages": [{"name": name, "heat": _heat(tube)} for name, tube in panel.stages.items()],
         "layers": _layers(panel.pyramid) if panel.pyramid else [],
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,16 @@ import numpy as np
 from scipy import ndimage
 
 from vidjax.explain.back_step import normalize
+from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.layer import channels_first, in_space_and_time
-from vidjax.explain.traced import Model, TracedNetwork, as_clip, check_class, trace_network
+from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
+SETTINGS: Mapping[str, Kind] = {
+    "mode": one_of(*MODES),
+    "tau": optional(Kind("a share in [0, 1]", number(0, 1).accepts)),
+}
 Size = tuple[int, int, int]
 
 
@@ -67,7 +73,7 @@ def saliency_tube(
       model: a Flax module over clips, or a function of `(variables, clip)`.
       variables: of the model.
       clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class; None is the predicted one.
+      class_index: which class, an integer of any kind; None is the predicted one.
       mode: `thesis`, or `cam`: the plain sum of weighted channels, as the published scripts have
         it. The thesis' form does not mind how large a weight is, and shows a channel of negative
         weight where it is least active, unless `tau` leaves it out.
@@ -75,12 +81,13 @@ def saliency_tube(
         are left out; None keeps all.
 
     Raises:
-      ValueError: there is no such class or mode, or nothing is pooled before the classifier.
+      ValueError: names an argument that is not of its kind; or nothing is pooled before the
+        classifier.
     """
     check_mode(mode, tau)
     clip = as_clip(clip)
     network = trace_network(model, variables, clip)
-    check_class(network, class_index)
+    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
     pooled = network.anatomy.pooled
     if not pooled:
         raise ValueError(
@@ -160,10 +167,7 @@ def check_mode(mode: str, tau: float | None) -> None:
     Raises:
       ValueError: names the setting.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode = {mode!r}: one of {', '.join(MODES)}")
-    if tau is not None and not 0 <= tau <= 1:
-        raise ValueError(f"tau = {tau!r}: a share in [0, 1], or None")
+    check({"mode": mode, "tau": tau}, SETTINGS)
 
 
 def enlarge(volume: np.ndarray, size: Size) -> np.ndarray:

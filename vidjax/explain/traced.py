@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from flax.errors import FlaxError
 from jax import lax
 
 from vidjax.explain.anatomy import Anatomy, read_anatomy
+from vidjax.explain.given import check_logits, check_model
 from vidjax.layers.conv import conv3d
 from vidjax.layers.lowering import force_lowering
 from vidjax.layers.pooling import max_pool
 from vidjax.program import Form, Value, evaluate, read_program
+from vidjax.settings import shown
 
 # Axes of [B, T, H, W, C] and [kt, kh, kw, in, out], in XLA's order of their meanings.
 _CLIP_AXES, _KERNEL_AXES = (0, 4, 1, 2, 3), (4, 3, 0, 1, 2)
@@ -75,10 +77,12 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
       clip: `[1, T, H, W, 3]`, an array or its shape.
 
     Raises:
-      ValueError: the logits do not come from one classifier.
+      ValueError: the model, or what it gives, is of another kind; or the logits do not come from
+        one classifier.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), variables)
+    check_model(model)
+    shapes = jax.tree.map(_shape, variables)
     leaves, tree = jax.tree.flatten(shapes)
     shape = jax.ShapeDtypeStruct(clip.shape, clip.dtype)
     try:
@@ -92,7 +96,11 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
 def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedNetwork:
     with force_lowering("lax"):
         variables = jax.tree.unflatten(tree, leaves)
-        program = read_program(functools.partial(_logits, model), variables, clip)
+        try:
+            program = read_program(functools.partial(_logits, model), variables, clip)
+        except FlaxError as error:
+            why = str(error).splitlines()[0]
+            raise ValueError(f"model and variables do not fit each other: {why}") from error
     *weights, value = program.inputs
     learnt = program.depending_on(weights)
     given = program.depending_on(program.inputs)
@@ -108,35 +116,20 @@ def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> Trace
 _trace_once = functools.lru_cache(maxsize=16)(_trace)
 
 
-def as_clip(clip: Any) -> Any:
-    """One clip as `[1, T, H, W, 3]`.
-
-    Raises:
-      ValueError: it is none, or there are several.
-    """
-    clip = jnp.asarray(clip)
-    clip = clip[None] if clip.ndim == 4 else clip
-    if clip.ndim != 5 or len(clip) != 1:
-        raise ValueError(f"one clip is explained, [T, H, W, 3] or [1, T, H, W, 3]: {clip.shape}")
-    return clip
-
-
-def check_class(network: TracedNetwork, class_index: int | None) -> None:
-    """Refuses a class that is none.
-
-    Raises:
-      ValueError: names the number and those there are.
-    """
-    count = network.anatomy.logits.shape[-1]
-    if class_index is not None and not 0 <= class_index < count:
-        raise ValueError(f"class_index = {class_index}: the network has classes 0 to {count - 1}")
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    if not hasattr(leaf, "shape"):
+        raise ValueError(f"variables hold {shown(leaf)}: arrays are expected")
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:
-    if not hasattr(model, "apply"):
-        return model(variables, clip)
-    taken = inspect.signature(type(model).__call__).parameters
-    return model.apply(variables, clip, **({"train": False} if "train" in taken else {}))
+    if hasattr(model, "apply"):
+        taken = inspect.signature(type(model).__call__).parameters
+        logits = model.apply(variables, clip, **({"train": False} if "train" in taken else {}))
+    else:
+        logits = model(variables, clip)
+    check_logits(logits)
+    return logits
 
 
 def _conv(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:

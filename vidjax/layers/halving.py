@@ -6,18 +6,19 @@ selected; the symmetric alternatives pool over time as they do over space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers import temporal_frame_selection as selection
 from vidjax.layers.pooling import max_pool
 from vidjax.layers.soft_pool import soft_pool
 from vidjax.layers.stochastic_pool import stochastic_pool
-from vidjax.layers.temporal_frame_selection import check_selection, temporal_frame_selection
+from vidjax.layers.temporal_frame_selection import temporal_frame_selection
 from vidjax.layers.windows import PLACES, windows
+from vidjax.settings import Kind, check, one_of
 
 Triple = tuple[int, int, int]
 
@@ -38,11 +39,15 @@ POOLS: dict[str, Callable[..., jax.Array]] = {
     "max": _largest,
     "stochastic": stochastic_pool,
 }
-SETTINGS = ("pool", "frames", "choose", "squared", "edge", "odd")
-ALLOWED = {
-    "pool": tuple(POOLS),
-    "frames": ("selected", "pooled"),
-    "odd": ("floor", "replicate"),
+SETTINGS: Mapping[str, Kind] = {
+    "pool": one_of(*POOLS),
+    "frames": one_of("selected", "pooled"),
+    **selection.SETTINGS,
+    "odd": one_of("floor", "replicate"),
+}
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    name: {"frames": one_of("selected"), **selection.NEEDS.get(name, {})}
+    for name in selection.SETTINGS
 }
 
 
@@ -76,7 +81,7 @@ class Halving(nn.Module):
         Raises:
           ValueError: a setting is not allowed.
         """
-        check_halving(self)
+        check(vars(self), SETTINGS)
         length, height, width = x.shape[1:4]
         window = (min(length, 2 if self.frames == "pooled" else 1), min(height, 2), min(width, 2))
         if self.odd == "replicate":
@@ -89,15 +94,3 @@ class Halving(nn.Module):
         return temporal_frame_selection(
             x, choose=self.choose, squared=self.squared, edge=self.edge
         )[0]
-
-
-def check_halving(module: Any) -> None:
-    """Refuses settings of a module that halves.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    for name, known in ALLOWED.items():
-        if getattr(module, name) not in known:
-            raise ValueError(f"{name} = {getattr(module, name)!r}: one of {', '.join(known)}")
-    check_selection(module.choose, module.edge)

@@ -1,7 +1,8 @@
 """The low-frequency part of features: means over windows (RMS paper, eq. 1 and 2).
 
 Windows are separable, so each axis is summed by itself; at a border of `clip` the weights of
-what lies outside are shared out among the rest.
+what lies outside are shared out among the rest. A clip of one frame is a picture, which has no
+neighbours in time: its windows are along H and W alone, whatever the border.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from vidjax.layers.lowering import resolve
 
 Factor = jax.Array | float
 BORDERS = ("clip", "zero", "replicate")
+# The border with which a sum is the transpose of that with another border, if it is not the same.
+TRANSPOSED = {"replicate": "fold"}
 
 
 def window_weights(size: int, std: float | None) -> np.ndarray:
@@ -54,6 +57,7 @@ def low_pass(
     Raises:
       ValueError: a window is even, the deviation not positive, or the border unknown.
     """
+    window = _window(x, window)
     total = _sums(x, (1, 2, 3), window, std, border)
     return total * _shares(x, window, std) if border == "clip" else total
 
@@ -77,6 +81,7 @@ def scale_parts(
       std: likewise.
       border: likewise.
     """
+    window = _window(x, window)
 
     def combine(x: jax.Array, sums: jax.Array) -> jax.Array:
         means = _sum(sums, 3, window, std, border)
@@ -102,23 +107,27 @@ def _scale_bwd(
     g: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     low, high = saved
+    window = _window(g, window)
     weighted = _factor(low - high, g) * g
     if border == "clip":
         weighted = weighted * _shares(g, window, std)
 
-    def combine(g: jax.Array, sums: jax.Array) -> jax.Array:
-        return _factor(high, g) * g + _sum(sums, 3, window, std, border)
+    # Windows are symmetric, so a sum is its own transpose but for what lies outside.
+    back = TRANSPOSED.get(border, border)
 
-    if border == "replicate":
-        (means,) = jax.linear_transpose(lambda x: low_pass(x, window, std, border), g)(weighted)
-        dx = _factor(high, g) * g + means
-    else:
-        # Windows are symmetric, so this sum is its own transpose.
-        dx = _once(combine, g, _sums(weighted, (1, 2), window, std, border))
+    def combine(g: jax.Array, sums: jax.Array) -> jax.Array:
+        return _factor(high, g) * g + _sum(sums, 3, window, std, back)
+
+    dx = _once(combine, g, _sums(weighted, (1, 2), window, std, back))
     return dx, jnp.zeros_like(low), jnp.zeros_like(high)
 
 
 scale_parts.defvjp(_scale_fwd, _scale_bwd)
+
+
+def _window(x: jax.Array, window: Sequence[int]) -> tuple[int, ...]:
+    """The window over features, flat where there is one frame."""
+    return (1, *window[1:]) if x.shape[1] == 1 else tuple(window)
 
 
 def _factor(factor: Factor, x: jax.Array) -> jax.Array:
@@ -129,7 +138,7 @@ def _sums(
     x: jax.Array, axes: Sequence[int], window: Sequence[int], std: float | None, border: str
 ) -> jax.Array:
     """Weighted sums along some axes, each in a pass of its own."""
-    if border not in BORDERS:
+    if border not in (*BORDERS, *TRANSPOSED.values()):
         raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
     for axis in axes:
         if window[axis - 1] > 1:
@@ -143,6 +152,15 @@ def _sum(
 ) -> jax.Array:
     weights = window_weights(window[axis - 1], std)
     reach = len(weights) // 2
+    if border == "fold":
+        # What positions outside have been summed up to belongs to the edge that they repeat.
+        pads = [(reach, reach) if place == axis else (0, 0) for place in range(x.ndim)]
+        wide = _sum(jnp.pad(x, pads), axis, window, std, "zero")
+        before, inside, after = jnp.split(wide, [reach, reach + x.shape[axis]], axis)
+        first = [slice(None)] * axis + [slice(0, 1)]
+        last = [slice(None)] * axis + [slice(-1, None)]
+        inside = inside.at[tuple(first)].add(before.sum(axis, keepdims=True))
+        return inside.at[tuple(last)].add(after.sum(axis, keepdims=True))
     shifts = range(-reach, reach + 1)
     parts = (_shift(x, axis, by, border) * w for by, w in zip(shifts, weights, strict=True))
     return functools.reduce(jnp.add, parts).astype(x.dtype)

@@ -7,13 +7,15 @@ sides, as the thesis' parameter counts have them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from vidjax.settings import Kind, check, one_of, whole
 
 Carry = tuple[jax.Array, ...]
 
@@ -91,6 +93,13 @@ CELLS = {
     "gru": Cell(3, 1, _gru),
     "gru_reset_before": Cell(3, 1, _gru_reset_before),
 }
+_MOST_LAYERS = 64
+SETTINGS: Mapping[str, Kind] = {
+    "cell": one_of(*CELLS),
+    "layers": Kind(
+        f"a whole number of at least 1 and at most {_MOST_LAYERS}", whole(1, _MOST_LAYERS).accepts
+    ),
+}
 
 
 class Recurrence(nn.Module):
@@ -113,7 +122,7 @@ class Recurrence(nn.Module):
         Raises:
           ValueError: the cell is unknown, or there is no layer.
         """
-        check_recurrence(self.cell, self.layers)
+        check(vars(self), SETTINGS)
         x = x.astype(jnp.float32)
         for number in range(1, self.layers + 1):
             x = RecurrentLayer(CELLS[self.cell], name=f"layer{number}")(x)
@@ -145,18 +154,6 @@ class RecurrentLayer(nn.Module):
         start = (jnp.zeros((batch, width)),) * self.cell.states
         _, states = lax.scan(step, start, projected.swapaxes(0, 1))
         return states.swapaxes(0, 1)
-
-
-def check_recurrence(cell: str, layers: int) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    if cell not in CELLS:
-        raise ValueError(f"cell = {cell!r}: one of {', '.join(CELLS)}")
-    if not isinstance(layers, int) or layers < 1:
-        raise ValueError(f"recurrent layers = {layers!r}: a number of at least 1 is expected")
 
 
 def _uniform(bound: float) -> nn.initializers.Initializer:

@@ -7,12 +7,23 @@ the frame is, and half of the frames are kept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-CHOICES = ("lowest", "highest", "strided")
-EDGES = ("never", "single")
+from vidjax.settings import Kind, boolean, check, one_of
+
+SETTINGS: Mapping[str, Kind] = {
+    "choose": one_of("lowest", "highest", "strided"),
+    "squared": boolean(),
+    "edge": one_of("never", "single"),
+}
+# What has an effect only where others are so.
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    name: {"choose": one_of("lowest", "highest")} for name in ("squared", "edge")
+}
 
 
 def temporal_frame_selection(
@@ -42,7 +53,8 @@ def temporal_frame_selection(
     Raises:
       ValueError: more frames are wanted than can be chosen, or a setting is unknown.
     """
-    check_selection(choose, edge)
+    given = {"choose": choose, "squared": squared, "edge": edge}
+    check(given, SETTINGS, "frame selection ")
     length = x.shape[1]
     if count is None and length <= 2:
         return x, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (x.shape[0], length))
@@ -90,17 +102,6 @@ def _strided(x: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
     places = slice(stride // 2, stride // 2 + stride * (count - 1) + 1, stride)
     numbers = jnp.arange(length, dtype=jnp.int32)[places]
     return x[:, places], jnp.broadcast_to(numbers, (batch, count))
-
-
-def check_selection(choose: str, edge: str) -> None:
-    """Refuses unknown settings.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    for name, value, known in (("choose", choose, CHOICES), ("edge", edge, EDGES)):
-        if value not in known:
-            raise ValueError(f"frame selection {name} = {value!r}: one of {', '.join(known)}")
 
 
 @jax.custom_vjp

@@ -17,11 +17,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax import settings
 from vidjax.layers.spread import spread
+from vidjax.settings import Kind, boolean, number, one_of
 
-BOUNDS = ("symmetric", "unit", "printed")
-LEVELS = ("sample", "batch")
-MATCHES = ("sum", "max")
+SETTINGS: Mapping[str, Kind] = {
+    "affection": number(0, 1),
+    "bounds": one_of("symmetric", "unit", "printed"),
+    "relu": boolean(),
+    "level": one_of("sample", "batch"),
+    "bias": boolean(),
+    "match": one_of("sum", "max"),
+}
 INDEX = "class_index"
 # Lambda of stages 1 to 4 (thesis, table 6.1).
 AFFECTION = (0.9, 0.8, 0.7, 0.6)
@@ -106,7 +113,7 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
     Args:
       row: `[..., C]`.
       affection: lambda.
-      bounds: one of `BOUNDS`.
+      bounds: `symmetric`, `unit` or `printed`.
     """
     low = jnp.min(row, axis=-1, keepdims=True)
     span = jnp.max(row, axis=-1, keepdims=True) - low
@@ -126,16 +133,7 @@ def check(module: ClassRegularization) -> None:
     Raises:
       ValueError: names the setting and what is allowed.
     """
-    rate = module.affection
-    if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(f"class_reg affection = {rate!r}: a number in [0, 1] for each stage")
-    for name in ("relu", "bias"):
-        if not isinstance(getattr(module, name), bool):
-            raise ValueError(f"class_reg {name} = {getattr(module, name)!r}: True or False")
-    for name, known in (("bounds", BOUNDS), ("level", LEVELS), ("match", MATCHES)):
-        value = getattr(module, name)
-        if value not in known:
-            raise ValueError(f"class_reg {name} = {value!r}: one of {', '.join(known)}")
+    settings.check(vars(module), SETTINGS, "class_reg ")
 
 
 def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:

@@ -6,8 +6,14 @@ compares with it at the level of the batch, with lambda from Beta(1, 1) (table 2
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
+
+from vidjax.settings import Kind, check, number
+
+SETTINGS: Mapping[str, Kind] = {"alpha": number(above=0), "chance": number(0, 1)}
 
 
 def cutmix(
@@ -35,7 +41,7 @@ def cutmix(
     Raises:
       ValueError: alpha is not above 0, or the chance no probability.
     """
-    check(alpha, chance)
+    check({"alpha": alpha, "chance": chance}, SETTINGS, "cutmix ")
     pairs, box, mixes = jax.random.split(key, 3)
     partner = jax.random.permutation(pairs, clip.shape[0])
     mixed = mask & mask[partner] & jax.random.bernoulli(mixes, chance)
@@ -68,15 +74,3 @@ def _span(key: jax.Array, size: int, side: jax.Array) -> jax.Array:
     centre = jax.random.randint(key, (), 0, size)
     positions = jnp.arange(size)
     return (positions >= centre - half) & (positions < centre + half)
-
-
-def check(alpha: float, chance: float) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting.
-    """
-    if alpha <= 0:
-        raise ValueError(f"cutmix alpha = {alpha!r}: a number above 0 is expected")
-    if not 0 <= chance <= 1:
-        raise ValueError(f"cutmix chance = {chance!r}: a probability in [0, 1] is expected")

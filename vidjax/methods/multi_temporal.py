@@ -8,6 +8,7 @@ local branch has found; it is brought back to full size, and both are put side b
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -15,16 +16,31 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.conv import Conv
-from vidjax.layers.halving import SETTINGS, Halving, check_halving
+from vidjax.layers.halving import NEEDS as HALVING_NEEDS
+from vidjax.layers.halving import SETTINGS as HALVING
+from vidjax.layers.halving import Halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
+from vidjax.settings import Kind, boolean, check, number, one_of
 
 Triple = tuple[int, int, int]
 POINT: Triple = (1, 1, 1)
-ALLOWED = {
-    "kernels": ("dense", "factorised", "depthwise"),
-    "lateral_from": ("activation", "convolution"),
-    "activate": ("each", "sum"),
+# What of it a network of MTConvs lets users choose, beside how the inputs are halved.
+BRANCHES: Mapping[str, Kind] = {
+    "delta": Kind("a share in (0, 1] is expected", number(above=0, most=1).accepts),
+    "kernels": one_of("dense", "factorised", "depthwise"),
+    "split_input": boolean(),
+    "lateral_from": one_of("activation", "convolution"),
+    "share_norm": boolean(),
+    "activate": one_of("each", "sum"),
+}
+SETTINGS: Mapping[str, Kind] = {**BRANCHES, **HALVING}
+_TWO_BRANCHES = {"delta": Kind("a share below 1", lambda delta: delta < 1)}
+# What has an effect only where others are so: all but the kernels are of the prolonged branch.
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    name: {**_TWO_BRANCHES, **HALVING_NEEDS.get(name, {})}
+    for name in SETTINGS
+    if name not in ("delta", "kernels")
 }
 
 
@@ -78,7 +94,12 @@ class MTConv(nn.Module):
         Raises:
           ValueError: a setting is not allowed, or leaves a branch without channels.
         """
-        check(self)
+        check(vars(self), SETTINGS, "MTConv ")
+        if self.groups != 1:
+            raise ValueError(
+                f"an MTConv has no groups, and this network's convolutions have {self.groups}: "
+                "kernels='depthwise' is there for channel-wise networks"
+            )
         local, prolonged = shares(self.features, self.delta)
         near, far = x, x
         if self.split_input and prolonged:
@@ -95,7 +116,7 @@ class MTConv(nn.Module):
         self, x: jax.Array, lateral: jax.Array, features: int, *, train: bool
     ) -> jax.Array:
         """The prolonged branch at its own size (eq. 5.3 without the interpolation, eq. 5.4)."""
-        halved = Halving(**{name: getattr(self, name) for name in SETTINGS}, name="halving")
+        halved = Halving(**{name: getattr(self, name) for name in HALVING}, name="halving")
         own = self._conv(halved(x, train=train), features, "prolonged", train=train)
         across = Conv(features, POINT, name="lateral")(halved(lateral, train=train))
         # A strided convolution leaves sizes that differ. Point-wise, it may come before resizing.
@@ -132,38 +153,9 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
     Raises:
       ValueError: delta is not in (0, 1], or a branch is left without a channel.
     """
-    check_delta(delta)
+    check({"delta": delta}, SETTINGS, "MTConv ")
     # A share such as 0.7 is not exact, and 0.7 * 10 must not become 6.
     local = math.floor(delta * channels + 1e-9)
     if not local or (delta < 1 and local == channels):
         raise ValueError(f"MTConv delta = {delta}: one branch has none of {channels} channels")
     return local, channels - local
-
-
-def check_delta(delta: float) -> None:
-    """Refuses what is no share.
-
-    Raises:
-      ValueError: delta is not in (0, 1].
-    """
-    if isinstance(delta, bool) or not isinstance(delta, (int, float)) or not 0 < delta <= 1:
-        raise ValueError(f"MTConv delta = {delta!r}: a share in (0, 1] is expected")
-
-
-def check(module: MTConv) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    check_delta(module.delta)
-    for name, known in ALLOWED.items():
-        if getattr(module, name) not in known:
-            value = getattr(module, name)
-            raise ValueError(f"MTConv {name} = {value!r}: one of {', '.join(known)}")
-    check_halving(module)
-    if module.groups != 1:
-        raise ValueError(
-            f"an MTConv has no groups, and this network's convolutions have {module.groups}: "
-            "kernels='depthwise' is there for channel-wise networks"
-        )

@@ -7,8 +7,7 @@ itself, or r, is what the paper compares it with (table 1c).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -16,9 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
+from vidjax.settings import Kind, check, number, one_of, several, whole
 
-TARGETS = ("mean", "input", "residual")
-FILTERS = ("mean", "gaussian")
 STREAM = "noise"
 
 
@@ -45,7 +43,7 @@ class RandomScaling(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape; in training it draws from stream `noise`."""
-        check(self)
+        check(vars(self), SETTINGS, "random_scaling ")
         if train:
             draw = sample(self.make_rng(STREAM), self.distribution, x.shape[0])
             alpha = draw.astype(x.dtype)[:, None, None, None, None]
@@ -78,42 +76,41 @@ def expectation(distribution: Sequence[Any]) -> float:
     return float(first if kind == "normal" else (first + second) / 2)
 
 
-def check(scaling: RandomScaling) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    for name, known in (("target", TARGETS), ("low_pass", FILTERS), ("border", BORDERS)):
-        value = getattr(scaling, name)
-        if value not in known:
-            raise ValueError(f"random_scaling {name} = {value!r}: one of {', '.join(known)}")
-    if not _is_distribution(scaling.distribution):
-        raise ValueError(
-            f"random_scaling distribution = {scaling.distribution!r}: ('normal', mean, deviation) "
-            "with a deviation of at least 0, or ('uniform', from, to) in this order"
-        )
-    window, std = scaling.window, scaling.std
-    if not isinstance(window, tuple) or len(window) != 3 or not all(map(_is_odd, window)):
-        raise ValueError(
-            f"random_scaling window = {window!r}: three odd numbers, along T, H and W, so that "
-            "each has a middle"
-        )
-    if not _is_number(std) or std <= 0:
-        raise ValueError(f"random_scaling std = {std!r}: a number above 0")
-
-
 def _is_distribution(value: Any) -> bool:
-    if not isinstance(value, tuple) or len(value) != 3 or not all(map(_is_number, value[1:])):
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
         return False
     kind, first, second = value
-    return (kind == "normal" and second >= 0) or (kind == "uniform" and first <= second)
+    if not (_BOUNDED.accepts(first) and _BOUNDED.accepts(second)):
+        return False
+    if isinstance(kind, str) and kind == "normal":
+        return bool(second >= 0)
+    return isinstance(kind, str) and kind == "uniform" and bool(first <= second)
 
 
-def _is_number(value: Any) -> bool:
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return plain and math.isfinite(value)
-
-
-def _is_odd(value: Any) -> bool:
-    return isinstance(value, int) and value > 0 and value % 2 == 1
+# A factor that is larger leaves nothing of the features that float32 could hold.
+_BOUNDED = number(-1000, 1000)
+SETTINGS: Mapping[str, Kind] = {
+    "target": one_of("mean", "input", "residual"),
+    "distribution": Kind(
+        "('normal', mean, deviation) with a deviation of at least 0, or ('uniform', from, to) in "
+        "this order, of numbers in [-1000, 1000]",
+        _is_distribution,
+    ),
+    "low_pass": one_of("mean", "gaussian"),
+    "std": Kind("a number above 0 and at most 1000", number(above=0, most=1000).accepts),
+    "window": Kind(
+        "three odd numbers, along T, H and W, so that each has a middle",
+        several(
+            Kind("an odd number", lambda size: whole(1, 255).accepts(size) and size % 2 == 1), 3
+        ).accepts,
+    ),
+    "border": one_of(*BORDERS),
+}
+_PARTS = {"target": Kind("mean or residual", one_of("mean", "residual").accepts)}
+# What has an effect only where others are so: of the input nothing is taken apart.
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    "low_pass": _PARTS,
+    "std": _PARTS | {"low_pass": Kind("gaussian", one_of("gaussian").accepts)},
+    "window": _PARTS,
+    "border": _PARTS,
+}

@@ -9,12 +9,16 @@ with alpha = 0 and beta uniform in [0, 0.5], drawn for each element.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from vidjax.settings import Kind, check, check_used, number, one_of, rising, shown
 
 STREAM = "noise"
 LEVELS = ("batch", "clip", "channel", "pixel")
@@ -116,6 +120,16 @@ def level_shape(branch: jax.Array, level: str) -> tuple[int, ...]:
 
 
 DROPS = {"random_drop": RandomDrop, "shake_drop": ShakeDrop}
+_RANGE = rising(number(-1000, 1000))
+SETTINGS: Mapping[str, Kind] = {
+    "last": Kind("a chance in (0, 1]", number(above=0, most=1).accepts),
+    "level": one_of(*LEVELS),
+    "alpha": _RANGE,
+    "beta": _RANGE,
+}
+_DROPPING = {"last": Kind("a chance below 1", lambda last: last < 1)}
+# What has an effect only where others are so: where all is kept, nothing is drawn.
+NEEDS: Mapping[str, Mapping[str, Kind]] = dict.fromkeys(("level", "alpha", "beta"), _DROPPING)
 
 
 def residual_drop(option: Any) -> functools.partial[Any]:
@@ -128,17 +142,21 @@ def residual_drop(option: Any) -> functools.partial[Any]:
     Raises:
       ValueError: the name, a setting or its value is not allowed.
     """
-    settings: dict[str, Any] = {"name": option} if isinstance(option, str) else dict(option)
+    settings: dict[str, Any] = dict(option) if isinstance(option, Mapping) else {"name": option}
     name = settings.pop("name", None)
-    if name not in DROPS:
-        raise ValueError(f"residual_drop = {name!r}: one of {', '.join(DROPS)}")
-    known = set(DROPS[name].__annotations__) - {"depth"}
+    if not one_of(*DROPS).accepts(name):
+        raise ValueError(
+            f"residual_drop = {shown(option)}: one of {', '.join(DROPS)}, or a mapping with one of "
+            "them under 'name'"
+        )
+    fields = {item.name: item.default for item in dataclasses.fields(DROPS[name])}
+    known = SETTINGS.keys() & fields.keys()
     for key in settings:
         if key not in known:
-            raise ValueError(f"{name} has no setting {key!r}; known: {', '.join(sorted(known))}")
-    if settings.get("level", "pixel") not in LEVELS:
-        raise ValueError(f"{name} level = {settings['level']!r}: one of {', '.join(LEVELS)}")
-    if not 0 < settings.get("last", 0.5) <= 1:
-        raise ValueError(f"{name} last = {settings['last']}: a chance in (0, 1]")
+            raise ValueError(
+                f"residual_drop: {name} has no setting {key!r}; known: {', '.join(sorted(known))}"
+            )
+    check(settings, SETTINGS, f"residual_drop: {name} ")
+    check_used(settings, {**fields, **settings}, NEEDS, f"residual_drop: {name} ")
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
     return functools.partial(DROPS[name], **values)

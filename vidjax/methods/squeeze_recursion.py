@@ -6,14 +6,18 @@ with GRU cells, as the branch of global feature importance in MTBlocks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.recurrence import Recurrence, check_recurrence
+from vidjax.layers import recurrence
+from vidjax.layers.recurrence import Recurrence
 from vidjax.layers.spread import spread
+from vidjax.settings import Kind, check, one_of
 
-FUSIONS = ("multiply", "add")
+SETTINGS: Mapping[str, Kind] = {**recurrence.SETTINGS, "fuse": one_of("multiply", "add")}
 
 
 class SqueezeRecursion(nn.Module):
@@ -42,19 +46,8 @@ class SqueezeRecursion(nn.Module):
     @nn.compact
     def parts(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Fused features; pooled frames and states, float32 `[B, T, C]`."""
-        check_squeeze_recursion(self.cell, self.layers, self.fuse)
+        check(vars(self), SETTINGS, "squeeze and recursion: ")
         pooled = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
         states = Recurrence(self.cell, self.layers, name="recurrence")(pooled)
         weights = spread(states[:, :, None, None], x)
         return x * weights if self.fuse == "multiply" else x + weights, pooled, states
-
-
-def check_squeeze_recursion(cell: str, layers: int, fuse: str) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    check_recurrence(cell, layers)
-    if fuse not in FUSIONS:
-        raise ValueError(f"fuse = {fuse!r}: one of {', '.join(FUSIONS)}")

@@ -14,13 +14,27 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.methods.squeeze_recursion import SqueezeRecursion, check_squeeze_recursion
+from vidjax.methods import squeeze_recursion
+from vidjax.methods.squeeze_recursion import SqueezeRecursion
+from vidjax.settings import Kind, check, number, one_of, whole
 
-ALLOWED = {
-    "gate": ("none", "hard"),
-    "match": ("soft", "nearest"),
-    "combine": ("and", "or"),
-    "distance": ("sum", "mean"),
+SETTINGS: Mapping[str, Kind] = {
+    "gate": one_of("none", "hard"),
+    "gate_warmup_steps": whole(0, 2**31 - 1),
+    **squeeze_recursion.SETTINGS,
+    "match": one_of("soft", "nearest"),
+    "combine": one_of("and", "or"),
+    "distance": one_of("sum", "mean"),
+    "temperature": number(above=0, most=1e6),
+}
+_TESTED = {"gate": Kind("hard", one_of("hard").accepts)}
+# What has an effect only where others are so.
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    "gate_warmup_steps": _TESTED,
+    "match": _TESTED,
+    "combine": _TESTED,
+    "distance": _TESTED,
+    "temperature": _TESTED | {"match": Kind("soft", one_of("soft").accepts)},
 }
 OPEN, MATCHED = "gate_open", "gate_matched"
 READINGS = {OPEN: "open", MATCHED: "matched"}
@@ -62,7 +76,7 @@ class TemporalGate(nn.Module):
         Raises:
           ValueError: a setting is not allowed.
         """
-        check(self)
+        check(vars(self), SETTINGS, "srtg ")
         squeeze = SqueezeRecursion(self.cell, self.layers, self.fuse, name="squeeze_recursion")
         fused, pooled, states = squeeze.parts(x)
         if self.gate == "none":
@@ -119,26 +133,6 @@ def distances(a: jax.Array, b: jax.Array, kind: str = "sum") -> jax.Array:
     """Squared distances of all frames, `[B, Ta, C]` and `[B, Tb, C]` to `[B, Ta, Tb]`."""
     squares = (a[:, :, None] - b[:, None]) ** 2
     return jnp.sum(squares, axis=-1) if kind == "sum" else jnp.mean(squares, axis=-1)
-
-
-def check(module: TemporalGate) -> None:
-    """Refuses settings that mean nothing.
-
-    Raises:
-      ValueError: names the setting and what is allowed.
-    """
-    for name, known in ALLOWED.items():
-        if getattr(module, name) not in known:
-            value = getattr(module, name)
-            raise ValueError(f"srtg: {name} = {value!r}: one of {', '.join(known)}")
-    steps, temperature = module.gate_warmup_steps, module.temperature
-    if not isinstance(steps, int) or steps < 0:
-        raise ValueError(f"srtg: gate_warmup_steps = {steps!r}: a number of at least 0 is expected")
-    if steps and module.gate == "none":
-        raise ValueError(f"srtg: gate_warmup_steps = {steps} is for gate = 'hard', not 'none'")
-    if not isinstance(temperature, (int, float)) or not temperature > 0:
-        raise ValueError(f"srtg: temperature = {temperature!r}: a number above 0 is expected")
-    check_squeeze_recursion(module.cell, module.layers, module.fuse)
 
 
 def openness(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:

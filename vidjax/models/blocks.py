@@ -18,7 +18,7 @@ import jax
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.models.shortcuts import SHORTCUTS
-from vidjax.models.slots import Make, Slots, Triple, points_of
+from vidjax.models.slots import Make, Slots, Triple, check_basic
 
 
 @dataclass(frozen=True)
@@ -103,23 +103,26 @@ class _Residual(nn.Module):
         return functools.partial(self.slots.conv, norm=self.factories.norm)
 
     def _before(self, point: str, x: jax.Array, *, train: bool) -> jax.Array:
-        here = point in getattr(self.slots.points, self.kind)
-        return self._insert(
-            self.slots.before_norm if here else None, x, f"before_{point}", train=train
-        )
+        for suffix, own in self.slots.each():
+            if point in getattr(own.points, self.kind):
+                x = self._insert(own.before_norm, x, f"before_{point}{suffix}", train=train)
+        return x
 
     def _insert(self, make: Make | None, x: jax.Array, name: str, *, train: bool) -> jax.Array:
         return x if make is None else make(name=name)(x, train=train)
 
     def _gate(self, x: jax.Array, placement: str, *, train: bool) -> jax.Array:
-        here = self.slots.placement == placement
-        return self._insert(self.slots.gate if here else None, x, "gate", train=train)
+        for suffix, own in self.slots.each():
+            if own.placement == placement:
+                x = self._insert(own.gate, x, f"gate{suffix}", train=train)
+        return x
 
     def _close(self, x: jax.Array, branch: jax.Array, *, train: bool) -> jax.Array:
         """Adds branch and shortcut."""
         branch = self._insert(self.factories.align, branch, "align", train=train)
         branch = self._gate(branch, "end", train=train)
-        branch = self._insert(self.slots.branch_drop, branch, "branch_drop", train=train)
+        for suffix, own in self.slots.each():
+            branch = self._insert(own.branch_drop, branch, f"branch_drop{suffix}", train=train)
         short = self._gate(self._short(x, train=train), "res", train=train)
         total = short + branch
         return self._gate(
@@ -152,11 +155,7 @@ class BasicBlock(_Residual):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to `[B, T', H', W', features]`."""
-        for point in self.slots.points.basic:
-            if point not in points_of(2):
-                raise ValueError(f"{point!r}: a basic block has {', '.join(points_of(2))}")
-        if self.slots.gate is not None and self.slots.placement == "top":
-            raise ValueError("placement 'top' needs a bottleneck; a basic block has 'mid'")
+        check_basic(self.slots)
         conv, width = self._conv, self.width or self.features
         first, second = self.kernels or ((3, 3, 3), (3, 3, 3))
         x = self._gate(x, "start", train=train)

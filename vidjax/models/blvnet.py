@@ -17,6 +17,7 @@ from vidjax.models.big_little import FULL, HALF, BigLittle, ConvNorm, Entrance
 from vidjax.models.blocks import Bottleneck, Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.options import OPTIONS, depths_of, multiple
 from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
 from vidjax.models.slots import Slots
@@ -60,8 +61,6 @@ class BLVNet(nn.Module):
           ValueError: the clip has another shape, or an odd number of frames.
         """
         check_clip(clip)
-        if min(self.depths[:3]) < 2:
-            raise ValueError(f"depths = {self.depths}: at least 2 in each of the first 3 stages")
         if clip.shape[1] % 2:
             raise ValueError(f"bLVNet takes pairs of frames: T = {clip.shape[1]} is odd")
         parts = Factories(norm=make_norm(self.norm_epsilon, self.norm_group_size))
@@ -114,7 +113,8 @@ class BLVNet(nn.Module):
 
 _FAMILY = Family(
     BLVNet,
-    ("depths", "width", "dropout", "norm_epsilon", "norm_group_size", "zero_init"),
+    {name: OPTIONS[name] for name in ("dropout", "norm_epsilon", "norm_group_size", "zero_init")}
+    | {"depths": depths_of(4, 2, 2, 2), "width": multiple(2)},
     {
         "clip": (16, 224, 224),
         "frame_stride": 4,
@@ -126,4 +126,4 @@ _FAMILY = Family(
     methods=("random_scaling",),
 )
 
-VARIANTS = (_FAMILY.variant("blvnet_tam_50", {}, 25_483_216, 23_855_005_696),)
+VARIANTS = (_FAMILY.variant("blvnet_tam_50", {"depths": DEPTHS[50]}, 25_483_216, 23_855_005_696),)

@@ -9,6 +9,8 @@ from typing import Any
 
 import flax.linen as nn
 
+from vidjax.settings import Kind
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -47,18 +49,24 @@ class Variant:
     Attributes:
       card: its facts.
       build: makes the module from `num_classes`, `dtype`, `slots` and the family's options.
-      options: names of the options that `build` takes.
+      options: the options that `build` takes, and what each may be.
       methods: names of the methods that have a place in it; None is all.
       stages: numbers of the stages that methods have a place in.
       defaults: options that are on without being asked for.
+      refused: of methods that have no place in it, why, and what to do instead.
+      depths: blocks of each stage; None where they cannot be chosen.
+      block: what blocks are: `basic` or `bottleneck`.
     """
 
     card: ModelCard
     build: Callable[..., nn.Module]
-    options: tuple[str, ...]
+    options: Mapping[str, Kind]
     methods: tuple[str, ...] | None = None
     stages: tuple[int, ...] = (1, 2, 3, 4)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    depths: tuple[int, ...] | None = None
+    block: str = "bottleneck"
 
 
 @dataclass(frozen=True)
@@ -67,17 +75,18 @@ class Family:
 
     Attributes:
       build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
-      options: names of the options that users may give.
+      options: what users may give, and what each may be.
       facts: fields of all cards.
-      methods, stages, defaults: as in `Variant`.
+      methods, stages, defaults, refused: as in `Variant`.
     """
 
     build: Callable[..., nn.Module]
-    options: tuple[str, ...]
+    options: Mapping[str, Kind]
     facts: Mapping[str, Any]
     methods: tuple[str, ...] | None = None
     stages: tuple[int, ...] = (1, 2, 3, 4)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     def variant(
         self,
@@ -92,4 +101,14 @@ class Family:
         fields = {**self.facts, **facts}
         card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
         build = functools.partial(self.build, **shape)
-        return Variant(card, build, self.options, self.methods, self.stages, self.defaults)
+        return Variant(
+            card,
+            build,
+            self.options,
+            self.methods,
+            self.stages,
+            self.defaults,
+            self.refused,
+            shape.get("depths", shape.get("written")),
+            shape.get("block", "bottleneck"),
+        )

@@ -16,10 +16,12 @@ from vidjax.layers.channelwise import InteractionPreserved, channelwise
 from vidjax.layers.conv import Conv
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Make
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
+from vidjax.settings import one_of
 
 FORMS: Mapping[str, Mapping[str, Any]] = {
     "vmz": {"expansion": 4, "pool": POOL_SPACE, "norm_epsilon": 1e-3, "act": None},
@@ -38,12 +40,7 @@ def build(*, preserved: bool, form: str = "vmz", width: int = 64, **options: Any
         and the channel-wise convolution, as its public code has).
       width: channels of the stem and inside of stage 1.
       **options: as in `make_resnet`.
-
-    Raises:
-      ValueError: the form is unknown.
     """
-    if form not in FORMS:
-        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
     facts = FORMS[form]
 
     def parts(norm: Make) -> Mapping[str, Any]:
@@ -67,7 +64,7 @@ def _stem(*, features: int, factories: Factories, name: str, pool: Any) -> Stem:
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, "form"),
+    {**OPTIONS, "form": one_of(*FORMS)},
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,

@@ -14,6 +14,7 @@ from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.options import OPTIONS
 from vidjax.models.slots import Make, Slots, Triple, end
 
 # Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
@@ -119,8 +120,8 @@ class I3D(nn.Module):
                 scaled = tuple(map(self._scale, widths))
                 x = Mixed(scaled, norm, name=f"layer{stage}_block{index}")(x, train=train)
                 name = f"after_block{stage}_{index}"
-                x = end(slots.after_block, x, classifier, name, train=train)
-            x = end(slots.after_stage, x, classifier, f"after_stage{stage}", train=train)
+                x = end(slots, "after_block", x, classifier, name, train=train)
+            x = end(slots, "after_stage", x, classifier, f"after_stage{stage}", train=train)
             self.sow("intermediates", f"stage{stage}", x)
         features = jnp.mean(_windows(x), axis=(1, 2, 3), dtype=jnp.float32)
         return classify(self, head, features, self.dropout, train=train)
@@ -141,7 +142,7 @@ def _windows(x: jax.Array) -> jax.Array:
 
 _FAMILY = Family(
     I3D,
-    ("width", "dropout", "norm_epsilon", "norm_group_size"),
+    {name: OPTIONS[name] for name in ("width", "dropout", "norm_epsilon", "norm_group_size")},
     {
         "clip": (64, 224, 224),
         "frame_stride": 1,

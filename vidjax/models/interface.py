@@ -21,8 +21,13 @@ def check_clip(clip: jax.Array, frames: int | None = None) -> None:
       frames: the number of frames it takes; None is any.
 
     Raises:
-      ValueError: the shape is not `[B, T, H, W, 3]`, or T is not `frames`.
+      ValueError: the shape is not `[B, T, H, W, 3]`, T is not `frames`, or the numbers are whole.
     """
+    if not jnp.issubdtype(clip.dtype, jnp.floating):
+        raise ValueError(
+            f"a clip is of floating-point numbers, normalised, not {clip.dtype}: normalise it "
+            "first, (clip / 255 - mean) / std with mean and std of vidjax.model_card"
+        )
     if clip.ndim != 5 or clip.shape[-1] != 3:
         raise ValueError(f"a clip batch is [B, T, H, W, 3], not {list(clip.shape)}")
     if frames is not None and clip.shape[1] != frames:
@@ -47,7 +52,7 @@ def make_head(
       slots that read it; None if none does.
     """
     head = nn.Dense(num_classes, kernel_init=CLASSIFIER_INIT, name="head")
-    if not any(slot.after_block or slot.after_stage for slot in slots):
+    if not any(slot.has("after_block", "after_stage") for slot in slots):
         return head, None
     if head.is_initializing():
         head(jnp.zeros((1, features)))

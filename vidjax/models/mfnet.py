@@ -8,12 +8,15 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.options import OPTIONS, WIDTH
+from vidjax.models.plans import DEPTHS
 from vidjax.models.slots import Make, Slots, Triple, end
 
 
@@ -99,16 +102,11 @@ class MFNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape, or the groups do not divide the width.
+          ValueError: the clip has another shape.
         """
         check_clip(clip)
-        if self.width % (6 * self.groups):
-            raise ValueError(
-                f"width = {self.width}: not a multiple of {6 * self.groups}, which the stem's "
-                f"sixth of it needs for {self.groups} groups"
-            )
         head, classifier = make_head(
-            self.num_classes, self.width * 2 ** (len(self.depths) - 1), self.slots
+            self.num_classes, self.width * 2 ** max(np.flatnonzero(self.depths)), self.slots
         )
         norm = functools.partial(BatchNorm, group_size=self.norm_group_size)
         x = Conv(self.width // 6, (3, 5, 5), (1, 2, 2), name="stem_conv")(clip.astype(self.dtype))
@@ -122,16 +120,36 @@ class MFNet(nn.Module):
                 features = self.width * 2**stage
                 unit = FiberUnit(features, index == 0, strides, self.groups, norm, name=name)
                 after = f"after_block{stage + 1}_{index + 1}"
-                x = end(slots.after_block, unit(x, train=train), classifier, after, train=train)
-            x = end(slots.after_stage, x, classifier, f"after_stage{stage + 1}", train=train)
+                x = end(slots, "after_block", unit(x, train=train), classifier, after, train=train)
+            x = end(slots, "after_stage", x, classifier, f"after_stage{stage + 1}", train=train)
             self.sow("intermediates", f"stage{stage + 1}", x)
         features = global_avg_pool(nn.relu(norm(name="tail_norm")(x, train=train)))
         return classify(self, head, features, self.dropout, train=train)
 
 
+def build(*, width: int = 96, groups: int = 16, **options: Any) -> MFNet:
+    """An MF-Net.
+
+    Args:
+      width: channels of stage 1.
+      groups: fibers.
+      **options: as in `MFNet`.
+
+    Raises:
+      ValueError: the groups do not divide the width.
+    """
+    if width % (6 * groups):
+        raise ValueError(
+            f"width = {width}: not a multiple of {6 * groups}, which the stem's sixth of it needs "
+            f"for groups = {groups}"
+        )
+    return MFNet(width=width, groups=groups, **options)
+
+
 _FAMILY = Family(
-    MFNet,
-    ("depths", "width", "groups", "dropout", "norm_group_size"),
+    build,
+    {name: OPTIONS[name] for name in ("depths", "width", "dropout", "norm_group_size")}
+    | {"groups": WIDTH},
     {
         "clip": (16, 224, 224),
         "frame_stride": 2,
@@ -147,7 +165,7 @@ _FAMILY = Family(
 VARIANTS = (
     _FAMILY.variant(
         "mfnet",
-        {},
+        {"depths": DEPTHS[50]},
         7_996_368,
         11_045_449_728,
         "thesis 4.2, 5.1: 8.0 / 11.1",

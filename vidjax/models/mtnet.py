@@ -14,23 +14,22 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
-from vidjax.layers.halving import SETTINGS
 from vidjax.layers.pooling import max_pool
-from vidjax.layers.recurrence import check_recurrence
+from vidjax.layers.recurrence import SETTINGS as RECURRENCE
+from vidjax.layers.temporal_frame_selection import SETTINGS as SELECTION
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
-from vidjax.methods.multi_temporal import MTConv, check
+from vidjax.methods.multi_temporal import NEEDS, SETTINGS, MTConv
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.mtnet_pair import PairedMTNet, make_paired
+from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.plans import HALVING, HALVING_SPACE
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Make
 from vidjax.models.stem import POOL_SPACE
 from vidjax.models.x3d import Neck
-
-SELECTION = ("choose", "squared", "edge")
-BRANCHES = ("delta", "kernels", "split_input", "lateral_from", "share_norm", "activate")
+from vidjax.settings import boolean, check_used, optional
 
 
 class Stem(nn.Module):
@@ -93,17 +92,19 @@ def build(
     Raises:
       ValueError: a value is not allowed, or has no place in the released network.
     """
-    check_recurrence(cell, layers)
     if persistent_low_res:
         more = {"neck": neck, "keep_time": keep_time}
         options |= {name: value for name, value in more.items() if value}
         return make_paired(depths or released, width or 64, cell, layers, **options)
     width, neck = width or 24, neck or 2048
     inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
-    settings = {name: options.pop(name) for name in (*BRANCHES, *SETTINGS) if name in options}
+    settings = {name: options.pop(name) for name in SETTINGS if name in options}
     selection = {name: settings[name] for name in SELECTION if name in settings}
     settings = {"kernels": "factorised"} | settings
-    check(MTConv(features=0, **settings))
+    defaults = vars(MTConv(features=0))
+    # Configurations name all settings of an ablation: one at its default says nothing else.
+    given = {name: value for name, value in settings.items() if value != defaults[name]}
+    check_used(given, {**defaults, **settings}, NEEDS)
 
     def parts(norm: Make) -> Mapping[str, Any]:
         conv = functools.partial(MTConv, norm=norm, **settings)
@@ -129,7 +130,16 @@ def build(
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, *BRANCHES, *SETTINGS, "cell", "layers", "neck", "keep_time", "persistent_low_res"),
+    {
+        **OPTIONS,
+        **SETTINGS,
+        **RECURRENCE,
+        "depths": optional(OPTIONS["depths"]),
+        "width": optional(WIDTH),
+        "neck": optional(WIDTH),
+        "keep_time": boolean(),
+        "persistent_low_res": boolean(),
+    },
     {
         "frame_stride": 5,
         "mean": (124 / 255, 117 / 255, 104 / 255),
@@ -138,6 +148,10 @@ _FAMILY = Family(
         "notes": "The thesis leaves open what its convolutions are made of: that they are "
         "factorised into space and time, and that the time is halved before stage 1 and at "
         "each later one, is what fits its numbers best, not what it says.",
+    },
+    refused={
+        "multi_temporal": "its convolutions are MTConvs, with persistent_low_res too; give their "
+        "settings as options of the network, such as delta=3 / 4"
     },
 )
 _SMALL = {"written": (3, 5, 11, 7), "released": (2, 2, 5, 3)}

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
-from vidjax.methods.multi_temporal import check_delta, shares
+from vidjax.methods.multi_temporal import shares
 from vidjax.methods.multi_temporal_pair import PairedMTBlock, halving
 from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify, make_head
@@ -114,7 +114,6 @@ def make_paired(
             f"persistent_low_res has no place for {refused}: it takes width, depths, delta, cell, "
             "layers, dropout, norm_epsilon and norm_group_size"
         )
-    check_delta(delta)
     if delta == 1:
         raise ValueError("persistent_low_res with delta = 1: there would be no second clip")
     norm = make_norm(norm_epsilon, norm_group_size)

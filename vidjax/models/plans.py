@@ -8,7 +8,6 @@ from typing import Any
 
 from vidjax.layers.norm import BatchNorm
 from vidjax.models.blocks import BLOCKS, Factories
-from vidjax.models.shortcuts import SHORTCUTS
 from vidjax.models.slots import Make, Triple
 
 Blocks = tuple[Make, ...]
@@ -59,11 +58,7 @@ def block_plans(
       vary: `vary(stage, index, inputs, factories)` gives fields of a single block that differ;
         stages and indices count from 0.
       **fields: of all blocks.
-
-    Raises:
-      ValueError: the depths are not one a stage, or the shortcut is unknown.
     """
-    _check(depths, len(features), fields.get("shortcut", "projection"))
     stages = []
     for stage, depth in enumerate(depths):
         plans = []
@@ -79,10 +74,3 @@ def block_plans(
             inputs = features[stage]
         stages.append(tuple(plans))
     return tuple(stages)
-
-
-def _check(depths: Sequence[int], stages: int, shortcut: str) -> None:
-    if len(depths) != stages:
-        raise ValueError(f"depths = {tuple(depths)}: one number a stage, so {stages}")
-    if shortcut not in SHORTCUTS:
-        raise ValueError(f"shortcut = {shortcut!r}: one of {', '.join(SHORTCUTS)}")

@@ -16,10 +16,12 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.conv2plus1d import Conv2Plus1D, mid_channels
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
+from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Make, Triple
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
+from vidjax.settings import one_of, optional
 
 FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
 PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
@@ -45,12 +47,7 @@ def build(
       width: channels of the stem and inside of stage 1.
       expansion: width of a stage's output, as a multiple; None is the form's.
       **options: as in `make_resnet`.
-
-    Raises:
-      ValueError: the form is unknown.
     """
-    if form not in FORMS:
-        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
     deep = block == "bottleneck"
     stem_kernel, stem_mid, pool = _stem(form, deep)
     expansion = expansion or (4 if deep and form != "thesis" else 1)
@@ -130,9 +127,11 @@ _THESIS: dict[str, Any] = {
     "that the thesis prints, but for 38.8 in table 5.2, which no form has. The operations printed "
     "are not reproduced by any common input.",
 }
-_OPTIONS = (*OPTIONS, "stem_width")
-_TRAN = Family(build, (*_OPTIONS, "form"), _VMZ)
-E1 = Family(functools.partial(build, form="thesis"), (*_OPTIONS, "expansion"), _THESIS)
+_OPTIONS = {**OPTIONS, "stem_width": optional(WIDTH)}
+_TRAN = Family(build, {**_OPTIONS, "form": one_of(*FORMS)}, _VMZ)
+E1 = Family(
+    functools.partial(build, form="thesis"), {**_OPTIONS, "expansion": optional(EXPANSION)}, _THESIS
+)
 
 
 def shape(depth: int) -> dict[str, Any]:

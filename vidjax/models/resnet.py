@@ -23,18 +23,6 @@ from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, ma
 from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
 
-OPTIONS = (
-    "width",
-    "depths",
-    "dropout",
-    "shortcut",
-    "zero_init",
-    "norm_epsilon",
-    "norm_group_size",
-    "scan",
-    "remat",
-)
-
 
 class ResNet(nn.Module):
     """A residual network over clips.
@@ -97,14 +85,18 @@ class ResNet(nn.Module):
         return classify(self, head, features, self.dropout, train=train)
 
 
-def check_stages(stages: Sequence[int]) -> tuple[int, ...]:
-    """Numbers of stages, as a tuple.
+def check_remat(stages: Sequence[int], depths: Sequence[int]) -> tuple[int, ...]:
+    """Stages to compute once more, as a tuple.
 
     Raises:
-      ValueError: one is not 1 to 4.
+      ValueError: one has no block.
     """
-    if not set(stages) <= {1, 2, 3, 4}:
-        raise ValueError(f"remat = {tuple(stages)}: numbers of stages, 1 to 4, such as (1, 2)")
+    for stage in stages:
+        if not sum(depths[stage - 1 : stage]):
+            raise ValueError(
+                f"remat = {tuple(stages)}: depths = {tuple(depths)} leave stage {stage} without "
+                "blocks"
+            )
     return tuple(stages)
 
 
@@ -167,7 +159,7 @@ def make_resnet(
         stages=plans,
         dropout=dropout,
         scan=scan,
-        remat=check_stages(remat),
+        remat=check_remat(remat, depths),
         dtype=dtype,
         slots=slots,
         **{"head_width": features[last], **whole(norm)},

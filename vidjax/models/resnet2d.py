@@ -11,10 +11,12 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS, depths_of
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Triple
 from vidjax.models.stem import POOL_SPACE, Stem
+from vidjax.settings import one_of
 
 KERNELS: dict[str, tuple[Triple, ...]] = {
     "basic": ((1, 3, 3), (1, 3, 3)),
@@ -76,7 +78,7 @@ _IMAGENET = Family(
 )
 _CIFAR = Family(
     build_cifar,
-    (*OPTIONS, "block"),
+    {**OPTIONS, "depths": depths_of(3), "block": one_of(*KERNELS)},
     {
         "clip": (1, 32, 32),
         "frame_stride": 1,
@@ -95,6 +97,10 @@ VARIANTS = (
         "resnet_50", {"depths": DEPTHS[50]}, 24_327_632, 4_087_955_456, "RMS 6: none given"
     ),
     _CIFAR.variant(
-        "cifar_resnet_110", {"depths": (18, 18, 18)}, 1_756_064, 253_174_784, "RMS 6: none given"
+        "cifar_resnet_110",
+        {"depths": (18, 18, 18), "block": "basic"},
+        1_756_064,
+        253_174_784,
+        "RMS 6: none given",
     ),
 )

@@ -11,9 +11,11 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
+from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.stem import POOL, Stem
+from vidjax.settings import boolean, optional, several, whole
 
 
 def build(
@@ -47,7 +49,12 @@ def build(
     )
 
 
-_OPTIONS = (*OPTIONS, "stem_kernel", "stem_pool", "stem_width")
+_OPTIONS = {
+    **OPTIONS,
+    "stem_kernel": several(whole(1, 64), 3),
+    "stem_pool": boolean(),
+    "stem_width": optional(WIDTH),
+}
 _HARA = Family(
     build,
     _OPTIONS,
@@ -68,7 +75,7 @@ _HARA = Family(
 )
 E1 = Family(
     build,
-    (*_OPTIONS, "expansion"),
+    {**_OPTIONS, "expansion": EXPANSION},
     {
         "clip": (16, 224, 224),
         "frame_stride": 1,

@@ -6,9 +6,11 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.stem import Stem
+from vidjax.settings import optional
 
 
 def build(*, width: int = 64, groups: int = 32, **options: Any) -> ResNet:
@@ -25,7 +27,7 @@ def build(*, width: int = 64, groups: int = 32, **options: Any) -> ResNet:
     if 2 * width % groups:
         raise ValueError(
             f"width = {width}: its blocks have {2 * width} channels, not divisible into "
-            f"{groups} groups"
+            f"{groups} groups (groups = {groups})"
         )
     return make_resnet(
         stem=functools.partial(Stem, kernel_size=(7, 7, 7)),
@@ -40,7 +42,7 @@ def build(*, width: int = 64, groups: int = 32, **options: Any) -> ResNet:
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, "groups", "stem_width"),
+    {**OPTIONS, "groups": WIDTH, "stem_width": optional(WIDTH)},
     {
         "clip": (16, 112, 112),
         "frame_stride": 1,
@@ -51,6 +53,10 @@ _FAMILY = Family(
         "notes": "The published network, with a stem of 64 channels; later code has 128 "
         "(stem_width). Table 7.1 prints twice the multiply-adds at 16x224x224 and elementwise "
         "operations.",
+    },
+    refused={
+        "multi_temporal": "its convolutions have groups, which an MTConv has not; "
+        "multi_temporal={'kernels': 'depthwise'} is for channel-wise networks such as ir_csn_50"
     },
 )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,9 @@ class Slots:
     """What methods put into a block; None leaves a slot empty.
 
     Each is a factory, called with `name=` inside the block, of a module that maps features to
-    features, all but the first to those of the same shape.
+    features, all but the first to those of the same shape. A slot holds several modules, one in
+    these `Slots` and each further one in those that come `then`. They run in this order: each gets
+    what the one before gives. Only `conv` holds no more than one.
 
     Attributes:
       conv: in the place of the convolutions in space and time, those of a basic block and the
@@ -61,6 +64,8 @@ class Slots:
       after_block: `module(x, classifier, train=...)` at the end of each block, with the
         classifier's kernel `[F, num_classes]`.
       after_stage: the same at the end of the stage.
+      then: what comes after these in the same places. Its modules have `_2` after their names,
+        those of the next `_3`, and so on.
     """
 
     conv: Make | None = None
@@ -71,10 +76,61 @@ class Slots:
     branch_drop: Make | None = None
     after_block: Make | None = None
     after_stage: Make | None = None
+    then: Slots | None = None
 
     def __post_init__(self) -> None:
         if self.placement not in PLACEMENTS:
             raise ValueError(f"placement {self.placement!r}: one of {', '.join(PLACEMENTS)}")
+
+    def each(self) -> Iterator[tuple[str, Slots]]:
+        """These and those that come then, in order, with what is added to their modules' names."""
+        own: Slots | None = self
+        number = 1
+        while own is not None:
+            yield ("" if number == 1 else f"_{number}"), own
+            own, number = own.then, number + 1
+
+    def has(self, *names: str) -> bool:
+        """Whether any of some slots holds something."""
+        return any(getattr(own, name) is not None for _, own in self.each() for name in names)
+
+    def filled(self, slot: str, make: Make, **where: Any) -> Slots:
+        """These with one more module in a slot, after those that are there.
+
+        Args:
+          slot: its name.
+          make: makes the module.
+          **where: `points` or `placement`.
+
+        Raises:
+          ValueError: the slot holds one module only, and is taken.
+        """
+        if getattr(self, slot) is None:
+            return dataclasses.replace(self, **{slot: make}, **where)
+        if slot == "conv":
+            raise ValueError("the place of the convolutions is taken, and holds one method")
+        then = (self.then or Slots()).filled(slot, make, **where)
+        return dataclasses.replace(self, then=then)
+
+    def changed(self, slot: str, change: Callable[[Make], Make]) -> Slots:
+        """These with another factory for each in a slot."""
+        make = getattr(self, slot)
+        own = {} if make is None else {slot: change(make)}
+        return dataclasses.replace(self, then=self.then and self.then.changed(slot, change), **own)
+
+
+def check_basic(slots: Slots) -> None:
+    """Refuses what a basic block has no place for.
+
+    Raises:
+      ValueError: names the place and those that there are.
+    """
+    for _, own in slots.each():
+        for point in own.points.basic:
+            if point not in points_of(2):
+                raise ValueError(f"{point!r}: a basic block has {', '.join(points_of(2))}")
+        if own.gate is not None and own.placement == "top":
+            raise ValueError("placement 'top' needs a bottleneck; a basic block has 'mid'")
 
 
 def in_slot(path: Iterable[str]) -> bool:
@@ -83,7 +139,10 @@ def in_slot(path: Iterable[str]) -> bool:
 
 
 def end(
-    make: Make | None, x: jax.Array, classifier: jax.Array | None, name: str, *, train: bool
+    slots: Slots, slot: str, x: jax.Array, classifier: jax.Array | None, name: str, *, train: bool
 ) -> jax.Array:
     """What is in a slot at the end of a block or stage, called inside a module."""
-    return x if make is None else make(name=name)(x, classifier, train=train)
+    for suffix, own in slots.each():
+        if (make := getattr(own, slot)) is not None:
+            x = make(name=f"{name}{suffix}")(x, classifier, train=train)
+    return x

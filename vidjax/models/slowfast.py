@@ -19,12 +19,14 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.options import OPTIONS, multiple
 from vidjax.models.plans import DEPTHS, Blocks, make_norm
-from vidjax.models.resnet import OPTIONS, check_stages
+from vidjax.models.resnet import check_remat
 from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
 from vidjax.models.stem import POOL_SPACE, Stem
+from vidjax.settings import one_of
 
 FORMS = ("pytorchvideo", "mmaction2")
 BETA = 8
@@ -126,14 +128,7 @@ def build(
       form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
       width: channels of the slow stem; the fast one has an eighth.
       **options: as in `make_resnet`.
-
-    Raises:
-      ValueError: the form is unknown, or an eighth of the width is not a whole number.
     """
-    if form not in FORMS:
-        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
-    if width % BETA:
-        raise ValueError(f"width = {width}: not a multiple of {BETA}, for the fast pathway")
     norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
     factories = Factories(norm=norm)
     fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
@@ -155,16 +150,22 @@ def build(
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
         lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
-        head_width=32 * (width + width // BETA),
+        head_width=_head_width(depths, width),
         form=form,
-        remat=check_stages(options.pop("remat", ())),
+        remat=check_remat(options.pop("remat", ()), depths),
         **options,
     )
 
 
+def _head_width(depths: tuple[int, ...], width: int) -> int:
+    """Channels of both pathways; connections after the last block widen the slow one."""
+    last = max(stage for stage, depth in enumerate(depths) if depth)
+    return (BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA
+
+
 _FAMILY = Family(
     build,
-    (*OPTIONS, "form"),
+    {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS)},
     {
         "frame_stride": 2,
         "mean": (0.45, 0.45, 0.45),

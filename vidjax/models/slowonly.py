@@ -13,10 +13,12 @@ from typing import Any
 
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Triple
 from vidjax.models.stem import POOL_SPACE, Stem
+from vidjax.settings import whole
 
 
 def pathway(
@@ -60,11 +62,12 @@ def build(*, block: str, temporal_convs: int = 1, width: int = 64, **options: An
       **options: as in `make_resnet`.
 
     Raises:
-      ValueError: a bottleneck has one convolution over time, a basic block one or two.
+      ValueError: there is no block with convolutions over time.
     """
-    if temporal_convs not in (1, 2) or (block == "bottleneck" and temporal_convs != 1):
+    if temporal_convs == 2 and not any(options["depths"][2:]):
         raise ValueError(
-            f"temporal_convs = {temporal_convs}: 1, or in basic blocks (slowonly_34) 2"
+            f"temporal_convs = 2 has no effect: depths = {options['depths']} leave stages 3 and 4 "
+            "without blocks"
         )
     return make_resnet(
         stem=functools.partial(Stem, kernel_size=(1, 7, 7), pool=POOL_SPACE),
@@ -103,7 +106,7 @@ _FACTS: dict[str, Any] = {
 _DEEP = Family(build, OPTIONS, _FACTS)
 _BASIC = Family(
     build,
-    (*OPTIONS, "temporal_convs"),
+    {**OPTIONS, "temporal_convs": whole(1, 2)},
     _FACTS
     | {
         "notes": "No public definition: one convolution over time a block, as PySlowFast's rule "

@@ -52,7 +52,7 @@ class Stage(nn.Module):
         """
         looped = range(0)
         # The first block gets what no other does: channels of the stage before.
-        alike = self.slots.branch_drop is None and self.slots.after_block is None
+        alike = not self.slots.has("branch_drop", "after_block")
         scan = self.scan and alike and not self.is_initializing()
         if scan and (period := _period(self.blocks[1:])):
             rest = len(self.blocks) - 1
@@ -62,10 +62,10 @@ class Stage(nn.Module):
                 make = functools.partial(make, slots=self._slots(number), name=f"block{number}")
                 x = self._block(make, x, train=train)
                 name = f"after_block{number}"
-                x = end(self.slots.after_block, x, classifier, name, train=train)
+                x = end(self.slots, "after_block", x, classifier, name, train=train)
             elif number == looped.start:
                 x = self._loop(looped, period, x, train=train)
-        return end(self.slots.after_stage, x, classifier, "after_stage", train=train)
+        return end(self.slots, "after_stage", x, classifier, "after_stage", train=train)
 
     def _block(self, make: Make, x: jax.Array, *, train: bool) -> jax.Array:
         def run(stage: Stage, x: jax.Array) -> jax.Array:
@@ -76,11 +76,8 @@ class Stage(nn.Module):
 
     def _slots(self, number: int) -> Slots:
         """The slots of a block: what drops branches must know how deep it is."""
-        if self.slots.branch_drop is None:
-            return self.slots
         depth = (self.before + number) / (self.total or len(self.blocks))
-        drop = functools.partial(self.slots.branch_drop, depth=depth)
-        return dataclasses.replace(self.slots, branch_drop=drop)
+        return self.slots.changed("branch_drop", lambda make: functools.partial(make, depth=depth))
 
     def _loop(self, numbers: range, period: int, x: jax.Array, *, train: bool) -> jax.Array:
         """Stacks the variables of equal blocks, scans over them and lays the new ones apart."""

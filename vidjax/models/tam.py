@@ -16,8 +16,9 @@ from vidjax.layers.temporal_adaptive import TemporalAdaptive
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS
-from vidjax.models.resnet import OPTIONS, ResNet
+from vidjax.models.resnet import ResNet
 from vidjax.models.slots import Make
 from vidjax.models.tsm import FrameFeatures
 

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 from vidjax.layers.temporal_shift import TemporalShift
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS
-from vidjax.models.resnet import OPTIONS, ResNet
+from vidjax.models.resnet import ResNet
 from vidjax.models.slots import Make
+from vidjax.settings import whole
 
 
 class FrameFeatures(nn.Module):
@@ -49,7 +51,7 @@ def build(*, fraction: int = 8, **options: Any) -> ResNet:
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, "fraction"),
+    {**OPTIONS, "fraction": whole(2, 65_536)},
     {
         "clip": (8, 224, 224),
         "frame_stride": 8,

@@ -20,8 +20,10 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.layers.squeeze_excite import SqueezeExcite
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.resnet import OPTIONS, ResNet, make_resnet
+from vidjax.models.options import OPTIONS, WIDTH
+from vidjax.models.resnet import ResNet, make_resnet
 from vidjax.models.slots import Make
+from vidjax.settings import one_of, optional
 
 FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
 
@@ -92,10 +94,13 @@ def build(
       **options: as in `make_resnet`.
 
     Raises:
-      ValueError: the form is unknown.
+      ValueError: the form has no effect, since a shortcut is given.
     """
-    if form not in FORMS:
-        raise ValueError(f"form = {form!r}: one of {', '.join(FORMS)}")
+    if form != "pytorchvideo" and "shortcut" in options:
+        raise ValueError(
+            f"form = {form!r} has no effect, because shortcut = {options['shortcut']!r}: of X3D, "
+            "forms differ in the shortcut alone"
+        )
     if width is not None:
         widths = tuple(width * value // widths[0] for value in widths)
     inner = tuple(int(2.25 * value) for value in widths)
@@ -130,7 +135,7 @@ def build(
 
 _FAMILY = Family(
     build,
-    (*OPTIONS, "form", "neck"),
+    {**OPTIONS, "width": optional(WIDTH), "form": one_of(*FORMS), "neck": WIDTH},
     {
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),

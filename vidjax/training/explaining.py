@@ -12,7 +12,7 @@ import numpy as np
 
 from vidjax.data.transforms import normalize
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
-from vidjax.explain.regularized_tubes import stage_tubes
+from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
 from vidjax.training.config import Config, from_mapping, nearest
@@ -69,9 +69,17 @@ class Seen:
         """Class and probability."""
         return f"{self.label} ({self.probability:.1%})"
 
-    def panel(self, title: str = "") -> Panel:
-        """For a page."""
-        return Panel(title or self.title, self.frames, self.tube.volume, self.pyramid)
+    @property
+    def stage_volumes(self) -> dict[str, np.ndarray]:
+        """The stages' tubes `[T, H, W]` in [0, 1], by short names."""
+        return {name_of(place): tube.volume for place, tube in self.stages.items()}
+
+    def panel(self, title: str = "", *, kernels: bool = True) -> Panel:
+        """For a page, with the pyramid's kernels or with tubes alone."""
+        pyramid = self.pyramid if kernels else None
+        return Panel(
+            title or self.title, self.frames, self.tube.volume, pyramid, self.stage_volumes
+        )
 
 
 def open_clip(

@@ -1,0 +1,83 @@
+"""Where methods may go in a network, and where their settings say that they go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vidjax.models.slots import points_of
+from vidjax.settings import Kind, check, shown, whole
+
+Stages = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where methods may go in a network.
+
+    Attributes:
+      stages: numbers of the stages with places for them.
+      empty: those of them that have no block, and so nothing to put a method into.
+      block: what blocks are: `basic` or `bottleneck`.
+    """
+
+    stages: Stages
+    empty: Stages = ()
+    block: str = "bottleneck"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """The points of a branch."""
+        return points_of(2 if self.block == "basic" else 3)
+
+
+def take_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
+    """The points that a method's setting `at` names.
+
+    Raises:
+      ValueError: it names none, one twice, or one that blocks do not have.
+    """
+    if not isinstance(at, tuple) or not at or not all(isinstance(point, str) for point in at):
+        raise ValueError(f"{method} at = {shown(at)}: a tuple of points, such as ('norm3',)")
+    for point in at:
+        if point not in places.points:
+            raise ValueError(
+                f"{method} at = {at}: {point!r} in a block: one of {', '.join(places.points)}, "
+                f"those of a {places.block} block"
+            )
+    if len(set(at)) < len(at):
+        raise ValueError(f"{method} at = {at}: each point once")
+    return at
+
+
+def take_stages(method: str, values: dict[str, Any], places: Places, default: Stages) -> Stages:
+    """Takes the setting `stages` out of a method's: by default those that have a block.
+
+    Raises:
+      ValueError: it names what is no stage, one twice, or one without blocks.
+    """
+    filled = tuple(stage for stage in default if stage not in places.empty)
+    if "stages" not in values:
+        if filled:
+            return filled
+        names = ", ".join(map(str, default))
+        raise ValueError(f"{method}: no stage of {names} has a block; name others in stages")
+    stages = values.pop("stages")
+    different = Kind(
+        "a tuple of different ones, as (3, 4)",
+        lambda given: (
+            isinstance(given, tuple)
+            and all(map(whole().accepts, given))
+            and 0 < len(given) == len(set(given))
+        ),
+    )
+    check({"stages": stages}, {"stages": different}, f"{method} ")
+    for stage in stages:
+        known = ", ".join(map(str, places.stages))
+        if stage not in places.stages:
+            raise ValueError(f"{method} in stage {stage!r}: this network's stages are {known}")
+        if stage in places.empty:
+            raise ValueError(
+                f"{method} stages = {stages}: depths leave stage {stage} without blocks"
+            )
+    return tuple(map(int, stages))
