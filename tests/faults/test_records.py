@@ -57,6 +57,13 @@ def test_a_record_is_replaced_whole(tmp_path):
     assert json.loads((tmp_path / "record.json").read_text()) == {"name": "old"}
 
 
+def test_a_start_that_was_killed_before_the_directory_was_a_runs_leaves_it_free(tmp_path):
+    for name in (".lock", ".lock-owner.json", "config.json.tmp"):
+        (tmp_path / name).write_text("{")
+    workdirs.claim(tmp_path, from_mapping(demo.get_config()), ["a", "b"])
+    assert workdirs.read_classes(tmp_path) == ("a", "b")
+
+
 @pytest.mark.parametrize("name", ["config.json", "classes.json"])
 @pytest.mark.parametrize("content", [each for each in DAMAGED if each != b"[]"])
 def test_a_damaged_record_of_a_run_is_named(run, name, content):

@@ -25,7 +25,7 @@ def settings(workdir, **changes):
     return ["--config=configs/synthetic.py", f"--workdir={workdir}", *flags]
 
 
-def start(program, *, before=None):
+def start(program):
     """A process that runs Python code in the project's folder."""
     return subprocess.Popen(
         [sys.executable, "-c", program],
@@ -34,14 +34,13 @@ def start(program, *, before=None):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=before,
     )
 
 
-def command(name, *arguments, fault="", before=None):
+def command(name, *arguments, fault=""):
     """`python -m experiments.NAME`, after a fault that is given as code."""
     run = _RUN.format(module=f"experiments.{name}", arguments=list(map(str, arguments)))
-    return start(f"{fault}\n{run}", before=before)
+    return start(f"{fault}\n{run}")
 
 
 def wait_for_line(process, text):
