@@ -1,13 +1,32 @@
-# make demo   generate videos, train, evaluate and predict, from nothing
-# make test   formatting, lint, types, architecture and the fast tests
-# make clean  remove the virtual environment (runs/ and data/ stay)
+# make demo         generate videos, train, evaluate and predict, from nothing
+# make test         formatting, lint, types, architecture and the fast tests
+# make faults       faults made on purpose, with the long repetitions
+# make test-newest  a short part of the tests on the newest Python found here, without constraints
+# make clean        remove the virtual environments (runs/ and data/ stay)
+#
+# Another Python, and the newest versions that it can have, beside what is there:
+# make test PYTHON=python3.13 CONSTRAINTS= VENV=.venv-newest
 
 PYTHON ?= python3
-BIN := .venv/bin
+CONSTRAINTS ?= constraints.txt
+VENV ?= .venv
+BIN := $(VENV)/bin
 # Written last by the installation, so that an interrupted one is taken up again.
-INSTALLED := .venv/.installed
+INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-all check install clean
+# What a newer JAX is likeliest to break: how programs are written down, every network's shapes and
+# counts, training steps, a run that is killed and resumed, both exports, a pyramid.
+SHORT := \
+	tests/test_jaxpr.py tests/test_program.py \
+	tests/test_models.py::test_clips_of_the_card_become_logits \
+	tests/test_models.py::test_the_card_states_what_the_network_costs \
+	tests/test_models.py::test_every_parameter_learns \
+	tests/models/test_srtg.py::test_networks_train_the_cells_of_open_gates_alone \
+	tests/training/test_resume.py::test_a_killed_run_ends_in_the_same_arrays_and_lines \
+	tests/experiments/test_export.py::test_a_program_without_vidjax_gets_the_networks_logits \
+	tests/explain/test_class_feature_pyramids.py::test_the_tree_says_the_same_as_the_lists
+
+.PHONY: demo test test-all test-short test-newest faults check install clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m experiments.demo
@@ -18,6 +37,17 @@ test: check
 test-all: check
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m ""
 
+test-short: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(SHORT)
+
+test-newest:
+	@python=$$(.ci/newest-python); if [ -n "$$python" ]; then \
+	  $(MAKE) test-short PYTHON="$$python" CONSTRAINTS= VENV=.venv-newest; \
+	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
+
+faults: $(INSTALLED)
+	$(BIN)/python -m pytest tests/faults -m ""
+
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -26,11 +56,11 @@ check: $(INSTALLED)
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit("vidjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
 	touch $@
 
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-newest

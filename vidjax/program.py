@@ -16,7 +16,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jax.extend import core
+from jax.extend.core import Primitive
+
+from vidjax import jaxpr
 
 # Transformations wrap the names of layers in the name stack: jvp(stage1), transpose(jvp(stage1)).
 _WRAPPED = re.compile(r"^\w+\((.*)\)$")
@@ -52,7 +54,7 @@ class Operation:
       layer: path of the module that it stands in, such as `layer1/block2/conv1`.
     """
 
-    kind: core.Primitive
+    kind: Primitive
     params: Mapping[str, Any]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -95,11 +97,14 @@ def read_program(function: Callable[..., Any], *arguments: Any) -> Program:
     Args:
       function: of arrays, or trees of them.
       *arguments: arrays, or their shapes and dtypes (`jax.ShapeDtypeStruct`).
+
+    Raises:
+      UnknownJaxprError: this JAX writes down programs in a way that is not known.
     """
-    closed: Any = jax.make_jaxpr(function)(*arguments)
+    traced = jaxpr.trace(function, *arguments)
     reader = _Reader()
-    inputs = [_value_of(var.aval) for var in closed.jaxpr.invars]
-    outputs = reader.read(closed.jaxpr, closed.consts, inputs, "")
+    inputs = [_value_of(var.aval) for var in jaxpr.opened(traced)[0].invars]
+    outputs = reader.read(traced, inputs, "")
     makers = {value: step for step in reader.operations for value in step.outputs}
     return Program(tuple(inputs), tuple(outputs), tuple(reader.operations), makers)
 
@@ -163,44 +168,39 @@ class _Reader:
     def __init__(self) -> None:
         self.operations: list[Operation] = []
 
-    def read(
-        self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value], layer: str
-    ) -> list[Value]:
-        """Reads a jaxpr whose arguments are these values; returns its results."""
-        known = dict(zip(jaxpr.invars, inputs, strict=True))
-        for var, const in zip(jaxpr.constvars, consts, strict=True):
+    def read(self, traced: Any, inputs: Sequence[Value], layer: str) -> list[Value]:
+        """Reads a traced program whose arguments are these values; returns its results."""
+        program, consts = jaxpr.opened(traced)
+        known = dict(zip(program.invars, inputs, strict=True))
+        for var, const in zip(program.constvars, consts, strict=True):
             known[var] = dataclasses.replace(_value_of(var.aval), constant=const)
 
         def value(atom: Any) -> Value:
-            if isinstance(atom, core.Literal):
+            if jaxpr.is_literal(atom):
                 return dataclasses.replace(_value_of(atom.aval), constant=atom.val)
             return known[atom]
 
-        for eqn in jaxpr.eqns:
-            here = _join(layer, str(eqn.source_info.name_stack))
+        for eqn in program.eqns:
+            here = _join(layer, jaxpr.name_stack(eqn))
             results = self._enter(eqn, [value(atom) for atom in eqn.invars], here)
             known.update(zip(eqn.outvars, results, strict=True))
-        return [value(atom) for atom in jaxpr.outvars]
+        return [value(atom) for atom in program.outvars]
 
     def _enter(self, eqn: Any, inputs: list[Value], layer: str) -> list[Value]:
-        name, params = eqn.primitive.name, eqn.params
-        if name == "scan":
-            return self._unroll(params, inputs, layer)
-        if name == "cond":
-            return self._choose(params["branches"], inputs, layer)
-        body = _body(eqn)
+        if eqn.primitive.name == "scan":
+            return self._unroll(jaxpr.loop(eqn), inputs, layer)
+        if eqn.primitive.name == "cond":
+            return self._choose(jaxpr.branches(eqn), inputs, layer)
+        body = jaxpr.called(eqn)
         if body is not None:
-            return self._call(body, inputs, layer)
+            return self.read(body, inputs, layer)
         outputs = [_value_of(var.aval) for var in eqn.outvars]
-        self._add(eqn.primitive, params, inputs, outputs, layer)
+        self._add(eqn.primitive, eqn.params, inputs, outputs, layer)
         return outputs
-
-    def _call(self, body: Any, inputs: Sequence[Value], layer: str) -> list[Value]:
-        return self.read(getattr(body, "jaxpr", body), getattr(body, "consts", ()), inputs, layer)
 
     def _add(
         self,
-        kind: core.Primitive,
+        kind: Primitive,
         params: Mapping[str, Any],
         inputs: Sequence[Value],
         outputs: Sequence[Value],
@@ -208,15 +208,15 @@ class _Reader:
     ) -> None:
         self.operations.append(Operation(kind, params, tuple(inputs), tuple(outputs), layer))
 
-    def _unroll(self, params: Mapping[str, Any], inputs: list[Value], layer: str) -> list[Value]:
-        carried = params["num_consts"] + params["num_carry"]
-        consts, state = inputs[: params["num_consts"]], inputs[params["num_consts"] : carried]
-        turns = list(range(params["length"]))
+    def _unroll(self, loop: jaxpr.Loop, inputs: list[Value], layer: str) -> list[Value]:
+        carried = loop.consts + loop.carry
+        consts, state = inputs[: loop.consts], inputs[loop.consts : carried]
+        turns = list(range(loop.length))
         collected: dict[int, list[Value]] = {}
-        for turn in turns[::-1] if params["reverse"] else turns:
+        for turn in turns[::-1] if loop.reverse else turns:
             own = [self._element(value, turn, layer) for value in inputs[carried:]]
-            results = self._call(params["jaxpr"], [*consts, *state, *own], layer)
-            state, collected[turn] = results[: len(state)], results[len(state) :]
+            results = self.read(loop.body, [*consts, *state, *own], layer)
+            state, collected[turn] = results[: loop.carry], results[loop.carry :]
         stacks = zip(*(collected[turn] for turn in turns), strict=True)
         return [*state, *(self._emit(_stack, list(stack), layer) for stack in stacks)]
 
@@ -225,38 +225,19 @@ class _Reader:
 
     def _choose(self, branches: Sequence[Any], inputs: list[Value], layer: str) -> list[Value]:
         which, *rest = inputs
-        results = zip(*(self._call(branch, rest, layer) for branch in branches), strict=True)
+        results = zip(*(self.read(branch, rest, layer) for branch in branches), strict=True)
         return [self._emit(lax.select_n, [which, *cases], layer) for cases in results]
 
     def _emit(self, function: Callable[..., Any], inputs: list[Value], layer: str) -> Value:
         """Adds the operations of a function of one result, as JAX itself traces it."""
         shapes = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in inputs]
-        closed: Any = jax.make_jaxpr(lambda *arrays: function(*arrays))(*shapes)
-        (result,) = self.read(closed.jaxpr, closed.consts, inputs, layer)
+        traced = jaxpr.trace(lambda *arrays: function(*arrays), *shapes)
+        (result,) = self.read(traced, inputs, layer)
         return result
 
 
 def _stack(*arrays: jax.Array) -> jax.Array:
     return jnp.concatenate([array[None] for array in arrays])
-
-
-def _body(eqn: Any) -> Any:
-    """The jaxpr that an equation calls; None if it calls none.
-
-    A call's body takes and gives what the call does; other jaxprs, such as that of a reduction, are
-    of scalars, and those of gradients are functions still.
-    """
-    outer = [_shapes(eqn.invars), _shapes(eqn.outvars)]
-    for value in eqn.params.values():
-        if isinstance(value, (core.Jaxpr, core.ClosedJaxpr)):
-            jaxpr = getattr(value, "jaxpr", value)
-            if [_shapes(jaxpr.invars), _shapes(jaxpr.outvars)] == outer:
-                return value
-    return None
-
-
-def _shapes(atoms: Iterable[Any]) -> list[tuple[int, ...]]:
-    return [tuple(atom.aval.shape) for atom in atoms]
 
 
 def _join(outer: str, name_stack: str) -> str:

@@ -1,6 +1,7 @@
 """A trained network leaves vidjax: files that other programs load, its card and what it costs."""
 
 import collections
+import dataclasses
 import json
 import re
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 
+import flax.linen as nn
 import jax
 import numpy as np
 import optax
@@ -224,6 +226,21 @@ def test_without_tensorflow_a_saved_model_is_refused(trained, tmp_path, monkeypa
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ValueError, match="saved_model needs TensorFlow .*--format=stablehlo"):
         assembling.export(trained, "saved_model", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+class Precise(nn.Module):
+    """An operation that StableHLO has since 1.10."""
+
+    @nn.compact
+    def __call__(self, clips, train):
+        return jax.lax.exp(clips.mean((1, 2, 3)), accuracy=jax.lax.AccuracyMode.HIGHEST)
+
+
+def test_what_tensorflow_cannot_read_is_refused_in_one_line(trained, tmp_path):
+    newer = dataclasses.replace(trained, module=Precise(), variables={})
+    with pytest.raises(ValueError, match=r"saved_model is StableHLO 1\..*--format=stablehlo$"):
+        assembling.export(newer, "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 

@@ -82,15 +82,19 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
       UnknownPrimitiveError: a primitive of the network is not known.
     """
     check_model(model)
-    shapes = jax.tree.map(_shape, variables)
-    leaves, tree = jax.tree.flatten(shapes)
-    shape = jax.ShapeDtypeStruct(clip.shape, clip.dtype)
+    leaves, tree = jax.tree.flatten(jax.tree.map(_shape, variables))
+    shape = _shape(clip)
     try:
         return _trace_once(model, tree, tuple(leaves), shape)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
         return _trace(model, tree, tuple(leaves), shape)
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    """In the dtype that JAX computes in, which is not that of every NumPy array."""
+    return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
 def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedNetwork:

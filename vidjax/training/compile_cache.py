@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -16,10 +17,11 @@ def enable() -> None:
     JAX's own settings win: `JAX_COMPILATION_CACHE_DIR` names another folder, and
     `JAX_ENABLE_COMPILATION_CACHE=false` turns it off.
     """
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+    config: Any = jax.config  # some series of JAX have no types for its settings
+    if config.jax_compilation_cache_dir is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "vidjax" / "compiled" / _processor()
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _processor() -> str:

@@ -7,8 +7,8 @@ a position modulo the stride says which taps reach it, so that a stride costs no
 zero and no copy of the output's gradient with gaps in it.
 
 The sizes of tiles are reasoned, for a kernel of 3x3x3 and 255 registers a thread, not measured.
-Needs an NVIDIA GPU of compute capability 8.0 or newer, and a JAX whose Pallas has Triton: 0.11
-calls that backend deprecated.
+Needs an NVIDIA GPU of compute capability 8.0 or newer, and a JAX whose Pallas has Triton: it is
+deprecated since 0.11, and its successor, Mosaic GPU, is for Hopper and newer.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 They do a few multiply-adds for each number that they read, so that memory is what they wait for:
 each program reads its part of a clip once, from the second level of the cache or into the fast
 memory of a TPU, and keeps its sums in registers until they are whole. A GPU computes what
-`channelwise_triton` says, a TPU what `channelwise_mosaic` says, and a CPU interprets the former,
-slowly, for tests.
+`channelwise_triton` says, a TPU what `channelwise_mosaic` says, and a CPU interprets the latter,
+slowly, for tests. JAX has called Pallas' Triton backend deprecated since 0.11: where it is gone,
+this form is for TPUs alone, and a GPU has XLA's own convolution.
 
 Checked by interpretation against XLA's own convolution, and by lowering for CUDA and TPU; the
 compilers for an H100 and a TPU v5e take it too. It has not been run, nor timed, on an accelerator,
@@ -14,6 +15,7 @@ and is chosen where a table of measurements says so. XLA cannot divide such a ke
 from __future__ import annotations
 
 import functools
+import importlib.util
 from collections.abc import Callable
 from types import ModuleType
 
@@ -27,7 +29,8 @@ from vidjax.layers.convolution.problem import Problem
 def fits(problem: Problem, name: str) -> bool:
     """Kernels of one channel each, on an accelerator."""
     del name
-    accelerated = jax.default_backend() in ("gpu", "tpu")
+    backend = jax.default_backend()
+    accelerated = backend == "tpu" or (backend == "gpu" and _has_triton())
     return accelerated and problem.kind == "channel-wise" and min(problem.size) > 0
 
 
@@ -63,14 +66,21 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
 FORM = Form(fits, forward, input_gradient, kernel_gradient)
 
 
+def _has_triton() -> bool:
+    # Found, not imported: JAX has announced that its import will warn.
+    return importlib.util.find_spec("jax.experimental.pallas.triton") is not None
+
+
 def _on_its_platform(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
     """Computes as the platform that a program is compiled for has it."""
-    # Here, because JAX has announced that importing Pallas' Triton backend will warn.
-    from vidjax.layers.convolution import channelwise_mosaic, channelwise_triton
+    from vidjax.layers.convolution import channelwise_mosaic
 
-    return lax.platform_dependent(
-        *arrays,
-        cpu=functools.partial(compute, channelwise_triton, interpret=True),
-        cuda=functools.partial(compute, channelwise_triton),
-        tpu=functools.partial(compute, channelwise_mosaic),
-    )
+    forms = {
+        "cpu": functools.partial(compute, channelwise_mosaic, interpret=True),
+        "tpu": functools.partial(compute, channelwise_mosaic),
+    }
+    if _has_triton():
+        from vidjax.layers.convolution import channelwise_triton
+
+        forms["cuda"] = functools.partial(compute, channelwise_triton)
+    return lax.platform_dependent(*arrays, **forms)

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
@@ -42,3 +42,9 @@ def program_of(trained: Trained) -> Program:
         return lax.platform_dependent(variables, clips, cpu=one_by_one, default=whole)
 
     return logits
+
+
+def clips_of(trained: Trained) -> jax.ShapeDtypeStruct:
+    """The shape of clips uint8 `[B, T, H, W, 3]` with any B of at least 1."""
+    (batch,) = export.symbolic_shape("batch")
+    return jax.ShapeDtypeStruct((batch, *trained.clip, 3), jnp.uint8)

@@ -1,15 +1,24 @@
-"""The network as a TensorFlow SavedModel: the same StableHLO inside one TensorFlow operation."""
+"""The network as a TensorFlow SavedModel: the same StableHLO inside one TensorFlow operation.
+
+The operation is the one that `jax2tf` uses. `jax2tf` itself writes the newest StableHLO, which no
+TensorFlow of the same time reads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+from jax import export
+from jax.extend.mlir.dialects import stablehlo
 
-from vidjax.training.exporting.program import INPUT, OUTPUT, program_of
+from vidjax.training.exporting.program import INPUT, OUTPUT, clips_of, program_of
 from vidjax.training.exporting.trained import Trained
+
+# Every TensorFlow from 2.20 on reads this; 2.21 reads up to 1.13, where JAX 0.12 writes 1.18.
+_STABLEHLO = "1.8.0"
 
 
 def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
@@ -21,35 +30,59 @@ def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
       platforms: of `PLATFORMS`, that it is to run on.
 
     Raises:
-      ValueError: TensorFlow or jax2tf is not there.
+      ValueError: TensorFlow or its operation is not there, or the network needs a newer StableHLO.
     """
     try:
         import tensorflow as tf
-        from jax.experimental import jax2tf
+        from tensorflow.compiler.tf2xla.python.xla import call_module
     except ImportError as error:
         raise ValueError(
-            f"saved_model needs TensorFlow and jax.experimental.jax2tf ({error}); install them, "
-            "or export --format=stablehlo"
+            f"saved_model needs TensorFlow and its XlaCallModule ({error}); install "
+            "tensorflow-cpu, or export --format=stablehlo"
         ) from None
-    network = jax2tf.convert(
-        program_of(trained),
-        polymorphic_shapes=[None, "(batch, ...)"],
-        with_gradient=False,
-        native_serialization_platforms=tuple(platforms),
-    )
+    variables = jax.tree.map(lambda array: tf.Variable(array, trainable=False), trained.variables)
+    network = _operation(trained, platforms, call_module)
+    leaves = jax.tree.leaves(variables)
     holder = tf.Module()
     # Variables, not constants: a graph is one protocol buffer, of at most 2 GB.
-    holder.variables_of_network = jax.tree.map(_variable, trained.variables)
+    holder.variables_of_network = variables
 
     def logits(clips: Any) -> dict[str, Any]:
-        return {OUTPUT: network(holder.variables_of_network, clips)}
+        return {OUTPUT: network(*leaves, clips)}
 
     signature = [tf.TensorSpec((None, *trained.clip, 3), tf.uint8, name=INPUT)]
     holder.logits = tf.function(logits, autograph=False, input_signature=signature)
     tf.saved_model.save(holder, str(directory), signatures={"serving_default": holder.logits})
 
 
-def _variable(array: Any) -> Any:
-    import tensorflow as tf
+def _operation(
+    trained: Trained, platforms: Sequence[str], call_module: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The network, of the leaves of its variables and clips, as tensors."""
+    shapes = jax.eval_shape(lambda: trained.variables)
+    program = jax.jit(program_of(trained))
+    exported = export.export(program, platforms=platforms)(shapes, clips_of(trained))
+    written = _of_version(exported.mlir_module())
 
-    return tf.Variable(array, trainable=False)
+    def network(*tensors: Any) -> Any:
+        (logits,) = call_module(
+            [tensors[place] for place in exported.module_kept_var_idx],
+            version=exported.calling_convention_version,
+            module=written,
+            Tout=["float32"],
+            Sout=[(None, trained.num_classes)],
+            platforms=[platform.upper() for platform in exported.platforms],
+        )
+        return logits
+
+    return network
+
+
+def _of_version(module: str) -> bytes:
+    try:
+        return stablehlo.serialize_portable_artifact_str(module, _STABLEHLO)
+    except ValueError as error:
+        raise ValueError(
+            f"saved_model is StableHLO {_STABLEHLO}, for TensorFlow; the network has operations "
+            f"that are newer ({error}): export --format=stablehlo"
+        ) from None

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from jax import export
 
-from vidjax.training.exporting.program import program_of
+from vidjax.training.exporting.program import clips_of, program_of
 from vidjax.training.exporting.trained import Trained
 
 FILE = "network.stablehlo"
@@ -27,7 +26,5 @@ def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
     # The variables are constants of the program: handed on as arguments inside of it, they are
     # written once for all platforms.
     network = functools.partial(program_of(trained), trained.variables)
-    (batch,) = export.symbolic_shape("batch")
-    clips = jax.ShapeDtypeStruct((batch, *trained.clip, 3), jnp.uint8)
-    exported = export.export(jax.jit(network), platforms=platforms)(clips)
+    exported = export.export(jax.jit(network), platforms=platforms)(clips_of(trained))
     (directory / FILE).write_bytes(exported.serialize())

@@ -1,0 +1,135 @@
+"""How JAX writes down a traced program: the only file that reads what JAX may change.
+
+JAX promises nothing about jaxprs. 0.10 keeps the constants of a jaxpr beside it and numbers the
+parts of a loop (`num_consts`, `num_carry`); 0.12 keeps constants inside and parts in trees
+(`ft_in`). Both are read here. What is written in a third way is refused, not guessed at.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend import core
+
+_KNOWN = "0.10 to 0.12"
+# Primitives that are nothing but a call; without its body, a network would lose operations.
+_CALLS = frozenset(
+    {"jit", "pjit", "closed_call", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"}
+)
+
+
+class UnknownJaxprError(ValueError):
+    """JAX writes down a part of a program in a way that is not known here."""
+
+
+class Loop(NamedTuple):
+    """A loop of known length.
+
+    Attributes:
+      body: its program, of constants, state and an element of each other input.
+      length: its turns.
+      reverse: whether the last element comes first.
+      consts: how many inputs stay the same.
+      carry: how many inputs, after these, are the state; as many results, the first, likewise.
+    """
+
+    body: Any
+    length: int
+    reverse: bool
+    consts: int
+    carry: int
+
+
+def _known(read: Callable[..., Any]) -> Callable[..., Any]:
+    """The reader, which names JAX where it finds something else than it expects."""
+
+    @functools.wraps(read)
+    def reading(written: Any) -> Any:
+        try:
+            return read(written)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            what = getattr(getattr(written, "primitive", None), "name", type(written).__name__)
+            raise UnknownJaxprError(
+                f"JAX {jax.__version__} writes down `{what}` in a way unknown to vidjax, which "
+                f"reads JAX {_KNOWN} ({type(error).__name__}: {error})"
+            ) from error
+
+    return reading
+
+
+def trace(function: Callable[..., Any], *arguments: Any) -> Any:
+    """The program of a function, with its constants; nothing is computed.
+
+    Args:
+      function: of arrays, or trees of them.
+      *arguments: arrays, or their shapes and dtypes.
+    """
+    return jax.make_jaxpr(function)(*arguments)
+
+
+@_known
+def opened(program: Any) -> tuple[Any, Sequence[Any]]:
+    """The jaxpr (`invars`, `constvars`, `eqns`, `outvars`) and its constants."""
+    jaxpr = getattr(program, "jaxpr", program)
+    consts = getattr(program, "consts", ())
+    if len(consts) != len(jaxpr.constvars):
+        raise ValueError(f"{len(consts)} constants for {len(jaxpr.constvars)} variables")
+    return jaxpr, consts
+
+
+@_known
+def name_stack(equation: Any) -> str:
+    """Where an equation was traced: names of modules and transformations, divided by slashes."""
+    return str(equation.source_info.name_stack)
+
+
+def is_literal(atom: Any) -> bool:
+    """Whether an argument stands in the program itself, as `val`, not in a variable."""
+    return isinstance(atom, core.Literal)
+
+
+@_known
+def loop(equation: Any) -> Loop:
+    """A `scan`."""
+    params, given = equation.params, _shapes(equation.invars)
+    if "ft_in" in params:
+        consts, carry, _ = (len(part) for part in params["ft_in"].unpack())
+    else:
+        consts, carry = params["num_consts"], params["num_carry"]
+    same, state, own = given[:consts], given[consts : consts + carry], given[consts + carry :]
+    body, _ = opened(params["jaxpr"])
+    taken = [*same, *state, *(shape[1:] for shape in own)]
+    if _shapes(body.invars) != taken or _shapes(body.outvars[:carry]) != state:
+        raise ValueError(f"{consts} constants and a state of {carry} do not fit its body")
+    return Loop(params["jaxpr"], params["length"], params["reverse"], consts, carry)
+
+
+@_known
+def branches(equation: Any) -> Sequence[Any]:
+    """The programs that a `cond` chooses from by its first argument."""
+    return equation.params["branches"]
+
+
+@_known
+def called(equation: Any) -> Any:
+    """The program that an equation calls; None if it calls none.
+
+    A call's body takes and gives what the call does; other jaxprs, such as that of a reduction, are
+    of scalars, and those of gradients are functions still.
+    """
+    outer = [_shapes(equation.invars), _shapes(equation.outvars)]
+    for value in equation.params.values():
+        if isinstance(value, (core.Jaxpr, core.ClosedJaxpr)):
+            jaxpr, _ = opened(value)
+            if [_shapes(jaxpr.invars), _shapes(jaxpr.outvars)] == outer:
+                return value
+    if equation.primitive.name in _CALLS:
+        raise ValueError("a call without a body")
+    return None
+
+
+def _shapes(atoms: Iterable[Any]) -> list[tuple[int, ...]]:
+    return [tuple(atom.aval.shape) for atom in atoms]
