@@ -164,10 +164,13 @@ def test_a_wrong_value_is_answered_by_what_is_allowed(name, options, message):
             {"residual_drop": {"name": "shake_drop", "last": 1, "alpha": (0, 1)}},
             r"alpha = \(0, 1\) has no effect, because last = 1",
         ),
-        ({"remat": (3,), "depths": (1, 1, 0, 1)}, r"remat = \(3,\): depths = .* leave stage 3"),
+        (
+            {"remat": (3,), "depths": (1, 1, 0, 1)},
+            r"remat = \(3,\): depths = .* have blocks in stages 1, 2, 4",
+        ),
         (
             {"class_reg": {"stages": (2, 3)}, "depths": (1, 1, 0, 1)},
-            r"class_reg stages = \(2, 3\): depths leave stage 3",
+            r"class_reg stages = \(2, 3\): depths leave stage 3 without blocks",
         ),
     ],
     ids=str,
@@ -183,7 +186,11 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
         ("mtnet_s", {"delta": 1, "pool": "max"}, "pool = 'max' has no effect, because delta = 1"),
         ("x3d_s", {"form": "mmaction2", "shortcut": "pad"}, "form = 'mmaction2' has no effect"),
         ("slowonly_34", {"temporal_convs": 2, "depths": (1, 1, 0, 0)}, "temporal_convs = 2 has"),
-        ("cifar_resnet_110", {"remat": (4,)}, r"remat = \(4,\): depths = .* leave stage 4"),
+        (
+            "cifar_resnet_110",
+            {"remat": (4,)},
+            r"remat = \(4,\): depths = .* have blocks in stages 1, 2, 3",
+        ),
     ],
 )
 def test_options_that_others_leave_without_effect_are_refused(name, options, message):

@@ -89,14 +89,13 @@ def check_remat(stages: Sequence[int], depths: Sequence[int]) -> tuple[int, ...]
     """Stages to compute once more, as a tuple.
 
     Raises:
-      ValueError: one has no block.
+      ValueError: there is no such stage, or no block in any of them.
     """
-    for stage in stages:
-        if not sum(depths[stage - 1 : stage]):
-            raise ValueError(
-                f"remat = {tuple(stages)}: depths = {tuple(depths)} leave stage {stage} without "
-                "blocks"
-            )
+    if stages and (max(stages) > len(depths) or not any(depths[stage - 1] for stage in stages)):
+        known = ", ".join(str(stage) for stage, depth in enumerate(depths, start=1) if depth)
+        raise ValueError(
+            f"remat = {tuple(stages)}: depths = {tuple(depths)} have blocks in stages {known}"
+        )
     return tuple(stages)
 
 
