@@ -7,7 +7,7 @@ from scipy import ndimage
 
 import vidjax
 from tests.quickly import quickly
-from vidjax.explain.regularized_tubes import stage_tubes
+from vidjax.explain.regularized_tubes import name_of, stage_tubes
 
 LABEL = 2
 
@@ -53,3 +53,15 @@ def test_other_networks_have_none(network):
     assert stage_tubes(model, variables, clip) == {}
     with pytest.raises(ValueError, match="class_index = 4: the network has classes 0 to 3"):
         stage_tubes(model, variables, clip, 4)
+
+
+def test_short_names_tell_places_apart():
+    names = {
+        "layer1/after_stage": "layer1",
+        "layer1/after_block2": "layer1 block2",
+        "layer1/after_stage_2": "layer1 stage_2",
+        "slow_layer4/after_stage": "slow_layer4",
+        "after_stage2": "stage2",
+        "after_block2_1": "block2_1",
+    }
+    assert {place: name_of(place) for place in names} == names
