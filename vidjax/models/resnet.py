@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, make_norm
+from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, last_stage, make_norm
 from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
 
@@ -151,7 +151,6 @@ def make_resnet(
     stem_width, features = stem_width or width, features or doubling(width)
     shape = (block, depths, features, inner or doubling(width), strides)
     plans = block_plans(*shape, stem_width, factories, vary, **fields)
-    last = max(stage for stage, depth in enumerate(depths) if depth)
     return ResNet(
         num_classes=num_classes,
         stem=functools.partial(stem, features=stem_width, factories=factories),
@@ -161,5 +160,5 @@ def make_resnet(
         remat=check_remat(remat, depths),
         dtype=dtype,
         slots=slots,
-        **{"head_width": features[last], **whole(norm)},
+        **{"head_width": features[last_stage(depths)], **whole(norm)},
     )
