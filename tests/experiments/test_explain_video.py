@@ -1,6 +1,7 @@
 """Explanations of a video from the command line, of networks that have hardly learnt."""
 
 import json
+import re
 
 import cv2
 import pytest
@@ -15,9 +16,10 @@ from vidjax.training.loop import train
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two runs of two steps, one with Class Regularization, and a video."""
+    """Two runs of two steps, one with Class Regularization after each block, and a video."""
     root = tmp_path_factory.mktemp("explain")
-    for name, options in (("plain", {}), ("cr", {"class_reg": {}})):
+    regularized = {"class_reg": {"form": "icip"}, "depths": (0, 0, 0, 2)}
+    for name, options in (("plain", {}), ("cr", regularized)):
         config = synthetic.get_config()
         config.model.name = "r3d_18"
         config.model.options = {"width": 8, "depths": (0, 0, 0, 1), **options}
@@ -33,6 +35,11 @@ def folder(tmp_path_factory):
     return root
 
 
+def panels_of(page):
+    text = re.search(r'id="data">(.*?)</script>', page.read_text(), re.DOTALL)[1]
+    return json.loads(text)["panels"]
+
+
 def explain(folder, method, *arguments, runs="plain", video="kick.mp4"):
     workdirs = ",".join(str(folder / run) for run in runs.split(","))
     given = (f"--workdir={workdirs}", f"--video={folder / video}", f"--method={method}")
@@ -44,9 +51,14 @@ def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     files = [tmp_path / "new" / f"tubes.{end}" for end in ("mp4", "gif", "png", "html")]
     assert done.stdout.split() == list(map(str, files))
-    # The clip, both classes and four stages of the second: rows of 4 frames of 128 pixels.
-    assert cv2.imread(str(files[2])).shape[:2] == (7 * (16 + 130), 4 * 130)
+    # The clip, both classes and two blocks of the second: rows of 4 frames of 128 pixels.
+    assert cv2.imread(str(files[2])).shape[:2] == (5 * (16 + 130), 4 * 130)
     page = files[3].read_text()
+    plain, regularized = panels_of(files[3])
+    assert not plain["stages"]
+    assert [own["name"] for own in regularized["stages"]] == ["layer4 block1", "layer4 block2"]
+    first, second = (own["heat"]["data"] for own in regularized["stages"])
+    assert first != second
     assert "plain: " in page
     assert "cr: " in page
     again = explain(folder, "tubes", f"--output={tmp_path / 'new'}")
@@ -78,6 +90,11 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     assert str(page) in done.stdout
     assert page.is_file()
     assert page.with_name("tubes.mp4").is_file()
+    # One page has the tubes, the other one also the kernels.
+    (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
+    assert tubes["heat"] == kernels["heat"]
+    assert not tubes["layers"]
+    assert kernels["layers"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +106,12 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--top=0",), "top = 0: at least 1"),
         (("--tau=2",), "tau = 2.0: a share in [0, 1]"),
         (("--video=",), "--video is missing"),
+        (("--tau=nan",), "tau = nan: a share in [0, 1]"),
+        (("--threshold=inf",), "threshold = inf: theta is in [0, 1]"),
+        (("--depth=0",), "depth = 0: a whole number of at least 1"),
+        (("--depth=deep",), "flag --depth=deep: "),
+        (("--lists=kernel",), "--lists=kernel"),
+        (("--videos=0",), "--videos=0"),
         (("--scales=1",), "--scales is not for --method=pyramid, which takes --classes, --depth"),
         (("--video=empty",), "empty"),
     ],

@@ -142,7 +142,11 @@ def test_the_strongest_links_between_two_layers_are_drawn_and_the_rest_counted()
 
 
 def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
-    panels = [Panel("first", FRAMES, VOLUME, pyramid), Panel("</script>", FRAMES[:3], VOLUME)]
+    stages = {"layer1": 1 - VOLUME, "layer2": VOLUME**2}
+    panels = [
+        Panel("first", FRAMES, VOLUME, pyramid, stages),
+        Panel("</script>", FRAMES[:3], VOLUME),
+    ]
     text = page("my <clip>.mp4", panels, 7.5)
     assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
@@ -152,6 +156,9 @@ def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
     assert (len(first["frames"]), len(second["frames"])) == (6, 3)
     frame = cv2.imdecode(np.frombuffer(base64.b64decode(first["frames"][0]), np.uint8), 1)
     assert frame.shape == FRAMES[0].shape
+    assert [own["name"] for own in first["stages"]] == list(stages)
+    assert len({own["heat"]["data"] for own in first["stages"]}) == 2
+    assert second["stages"] == []
     size = first["heat"]["size"]
     assert len(base64.b64decode(first["heat"]["data"])) == np.prod(size)
     tile = first["layers"][0]["tiles"][0]

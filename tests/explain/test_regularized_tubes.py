@@ -7,7 +7,7 @@ from scipy import ndimage
 
 import vidjax
 from tests.quickly import quickly
-from vidjax.explain.regularized_tubes import stage_tubes
+from vidjax.explain.regularized_tubes import name_of, stage_tubes
 
 LABEL = 2
 
@@ -26,11 +26,11 @@ def network():
 def test_each_stage_is_weighted_by_the_mapped_row_of_the_class(network):
     model, variables, clip = network
     found = stage_tubes(*network, LABEL)
-    assert list(found) == [f"layer{number}/after_stage" for number in (1, 2, 3, 4)]
+    assert list(found) == [f"layer{number}/after_stage" for number in (3, 4)]
     apply = quickly(lambda v, x: model.apply(v, x, train=False, mutable=["intermediates"]))
     _, state = apply(variables, clip)
     params = jax.tree.map(np.asarray, variables["params"])
-    for number, tube in enumerate(found.values(), start=1):
+    for number, tube in enumerate(found.values(), start=3):
         mapping = params[f"layer{number}"]["after_stage"]["class_reg"]["kernel"]
         row = np.maximum(params["head"]["kernel"][:, LABEL] @ mapping, 0)
         (features,) = state["intermediates"][f"stage{number}"]
@@ -53,3 +53,15 @@ def test_other_networks_have_none(network):
     assert stage_tubes(model, variables, clip) == {}
     with pytest.raises(ValueError, match="class_index = 4: the network has classes 0 to 3"):
         stage_tubes(model, variables, clip, 4)
+
+
+def test_short_names_tell_places_apart():
+    names = {
+        "layer1/after_stage": "layer1",
+        "layer1/after_block2": "layer1 block2",
+        "layer1/after_stage_2": "layer1 stage_2",
+        "slow_layer4/after_stage": "slow_layer4",
+        "after_stage2": "stage2",
+        "after_block2_1": "block2_1",
+    }
+    assert {place: name_of(place) for place in names} == names

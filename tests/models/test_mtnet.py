@@ -376,7 +376,5 @@ def test_multi_temporal_convolutions_drop_into_a_residual_network() -> None:
 
 
 def test_convolutions_in_groups_are_refused() -> None:
-    x = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
-    model = vidjax.create_model("resnext3d_101", multi_temporal={}, depths=ONES)
-    with pytest.raises(ValueError, match="groups"):
-        shapes(model, x)
+    with pytest.raises(ValueError, match="no place for multi_temporal: .* have groups"):
+        vidjax.create_model("resnext3d_101", multi_temporal={}, depths=ONES)

@@ -56,7 +56,7 @@ def changed(before, after):
 
 def test_nothing_but_the_part_changes_statistics_included(step_of_a_part):
     _, before, after, _, _ = step_of_a_part
-    expected = {f"layer{n}/after_stage/class_reg/kernel" for n in range(1, 5)}
+    expected = {f"layer{n}/after_stage/class_reg/kernel" for n in (1, 4)}
     assert changed(before.params, after.params) == expected
     assert changed(before.ema, after.ema) == expected
     assert not changed(before.batch_stats, after.batch_stats)
@@ -75,7 +75,7 @@ def test_the_held_network_runs_as_in_evaluation(step_of_a_part):
 def test_momentum_is_kept_for_the_part_alone(step_of_a_part):
     _, before, _, _, _ = step_of_a_part
     sizes = sum(leaf.size for leaf in jax.tree.leaves(before.opt_state) if leaf.ndim)
-    part = sum(before.params[f"layer{n}"]["after_stage"][PART]["kernel"].size for n in range(1, 5))
+    part = sum(before.params[f"layer{n}"]["after_stage"][PART]["kernel"].size for n in (1, 4))
     assert sizes == part
 
 
@@ -84,7 +84,7 @@ def test_what_methods_say_of_a_batch_is_among_the_metrics(step_of_a_part):
     x = (batch["clip"] / np.float32(255) - 0.5) / 0.5
     variables = {"params": before.params, "batch_stats": before.batch_stats}
     logits, sown = model.apply(variables, x, train=False, mutable=["intermediates"])
-    for n in range(1, 5):
+    for n in (1, 4):
         chosen = sown["intermediates"][f"layer{n}"]["after_stage"]["class_index"][0]
         expected = np.mean(np.asarray(chosen) == np.argmax(logits, axis=-1))
         np.testing.assert_allclose(metrics[f"agreement/layer{n}"], expected)

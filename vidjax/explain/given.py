@@ -61,7 +61,7 @@ def check_model(model: Any) -> None:
       ValueError: says what it is.
     """
     kinds = {kind.__module__ for kind in type(model).__mro__}
-    if any(kind.startswith("flax.nnx") for kind in kinds):
+    if any(kind.startswith("flax.nnx") for kind in kinds) and not isinstance(model, type):
         raise ValueError(
             f"model is a module of flax.nnx ({type(model).__name__}): graph, variables = "
             "nnx.split(model), and give lambda variables, clip: nnx.merge(graph, variables)(clip)"

@@ -18,6 +18,46 @@ from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
 from vidjax.settings import Kind, check, number, one_of, several, whole
 
 STREAM = "noise"
+# Larger factors are slips of the pen: float32 would hold nothing of the features.
+_BOUNDED = number(-1000, 1000)
+
+
+def _is_distribution(value: Any) -> bool:
+    if not isinstance(value, (tuple, list)) or len(value) != 3:
+        return False
+    kind, first, second = value
+    if not (_BOUNDED.accepts(first) and _BOUNDED.accepts(second)):
+        return False
+    if isinstance(kind, str) and kind == "normal":
+        return bool(second >= 0)
+    return isinstance(kind, str) and kind == "uniform" and bool(first <= second)
+
+
+SETTINGS: Mapping[str, Kind] = {
+    "target": one_of("mean", "input", "residual"),
+    "distribution": Kind(
+        "('normal', mean, deviation) with a deviation of at least 0, or ('uniform', from, to) in "
+        "this order, of numbers in [-1000, 1000]",
+        _is_distribution,
+    ),
+    "low_pass": one_of("mean", "gaussian"),
+    "std": Kind("a number above 0 and at most 1000", number(above=0, most=1000).accepts),
+    "window": Kind(
+        "three odd numbers, along T, H and W, so that each has a middle",
+        several(
+            Kind("an odd number", lambda size: whole(1, 255).accepts(size) and size % 2 == 1), 3
+        ).accepts,
+    ),
+    "border": one_of(*BORDERS),
+}
+_PARTS = {"target": Kind("mean or residual", one_of("mean", "residual").accepts)}
+# What has an effect only where others are so: of the input nothing is taken apart.
+NEEDS: Mapping[str, Mapping[str, Kind]] = {
+    "low_pass": _PARTS,
+    "std": _PARTS | {"low_pass": Kind("gaussian", one_of("gaussian").accepts)},
+    "window": _PARTS,
+    "border": _PARTS,
+}
 
 
 class RandomScaling(nn.Module):
@@ -74,43 +114,3 @@ def expectation(distribution: Sequence[Any]) -> float:
     """Mean of a distribution."""
     kind, first, second = distribution
     return float(first if kind == "normal" else (first + second) / 2)
-
-
-def _is_distribution(value: Any) -> bool:
-    if not isinstance(value, (tuple, list)) or len(value) != 3:
-        return False
-    kind, first, second = value
-    if not (_BOUNDED.accepts(first) and _BOUNDED.accepts(second)):
-        return False
-    if isinstance(kind, str) and kind == "normal":
-        return bool(second >= 0)
-    return isinstance(kind, str) and kind == "uniform" and bool(first <= second)
-
-
-# A factor that is larger leaves nothing of the features that float32 could hold.
-_BOUNDED = number(-1000, 1000)
-SETTINGS: Mapping[str, Kind] = {
-    "target": one_of("mean", "input", "residual"),
-    "distribution": Kind(
-        "('normal', mean, deviation) with a deviation of at least 0, or ('uniform', from, to) in "
-        "this order, of numbers in [-1000, 1000]",
-        _is_distribution,
-    ),
-    "low_pass": one_of("mean", "gaussian"),
-    "std": Kind("a number above 0 and at most 1000", number(above=0, most=1000).accepts),
-    "window": Kind(
-        "three odd numbers, along T, H and W, so that each has a middle",
-        several(
-            Kind("an odd number", lambda size: whole(1, 255).accepts(size) and size % 2 == 1), 3
-        ).accepts,
-    ),
-    "border": one_of(*BORDERS),
-}
-_PARTS = {"target": Kind("mean or residual", one_of("mean", "residual").accepts)}
-# What has an effect only where others are so: of the input nothing is taken apart.
-NEEDS: Mapping[str, Mapping[str, Kind]] = {
-    "low_pass": _PARTS,
-    "std": _PARTS | {"low_pass": Kind("gaussian", one_of("gaussian").accepts)},
-    "window": _PARTS,
-    "border": _PARTS,
-}

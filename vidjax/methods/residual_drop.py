@@ -119,7 +119,7 @@ def level_shape(branch: jax.Array, level: str) -> tuple[int, ...]:
     return shapes[level]
 
 
-DROPS = {"random_drop": RandomDrop, "shake_drop": ShakeDrop}
+DROPS: dict[str, Any] = {"random_drop": RandomDrop, "shake_drop": ShakeDrop}
 _RANGE = rising(number(-1000, 1000))
 SETTINGS: Mapping[str, Kind] = {
     "last": Kind("a chance in (0, 1]", number(above=0, most=1).accepts),

@@ -29,13 +29,13 @@ AllSlots = tuple[Slots, ...]
 
 
 def scale_at_random(slots: AllSlots, option: Any, places: Places) -> AllSlots:
-    """Into the branches of the last two stages, res4 and res5 in the paper (section 4.1)."""
+    """Into the branches of the last two stages with blocks, res4 and res5 (RMS, section 4.1)."""
     values = _values("random_scaling", option)
     points = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
     if "at" in values:
         at = take_points("random_scaling", values.pop("at"), places)
         points = dataclasses.replace(points, **{places.block: at})
-    stages = take_stages("random_scaling", values, places, places.stages[-2:])
+    stages = take_stages("random_scaling", values, places, last=2)
     make = _maker("random_scaling", RandomScaling, values, random_mean_scaling, ("at", "stages"))
     return _fill("random_scaling", slots, stages, "before_norm", make, points=points)
 
@@ -53,7 +53,7 @@ def regularize(slots: AllSlots, option: Any, places: Places) -> AllSlots:
     check(values, {"after": one_of("stage", "block")}, "class_reg ")
     after = values.pop("after")
     named = values.get("stages", places.stages)
-    stages = take_stages("class_reg", values, places, places.stages)
+    stages = take_stages("class_reg", values, places)
     rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in named))
     if not isinstance(rates, tuple) or len(rates) != len(named):
         raise ValueError(
@@ -78,7 +78,7 @@ def gate_in_time(slots: AllSlots, option: Any, places: Places) -> AllSlots:
     if placement == "top" and places.block == "basic":
         known = ", ".join(name for name in PLACEMENTS if name != "top")
         raise ValueError(f"srtg = 'top' is for bottlenecks; a basic block has {known}")
-    stages = take_stages("srtg", values, places, places.stages)
+    stages = take_stages("srtg", values, places)
     # Which settings have an effect is known when the gates' own options have been read.
     make = _maker("srtg", TemporalGate, values, temporal_gates, ("placement", "stages"), used=False)
     return _fill("srtg", slots, stages, "gate", make, placement=placement)
@@ -110,7 +110,7 @@ def check_gates(slots: AllSlots) -> None:
 def convolve_twice(slots: AllSlots, option: Any, places: Places) -> AllSlots:
     """In the place of the convolutions in space and time (table 5.2)."""
     values = _values("multi_temporal", option)
-    stages = take_stages("multi_temporal", values, places, places.stages)
+    stages = take_stages("multi_temporal", values, places)
     make = _maker("multi_temporal", MTConv, values, multi_temporal, ("stages",), features=0)
     return _fill("multi_temporal", slots, stages, "conv", make)
 

@@ -8,7 +8,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
@@ -16,7 +15,7 @@ from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS
+from vidjax.models.plans import DEPTHS, last_stage
 from vidjax.models.slots import Make, Slots, Triple, end
 
 
@@ -106,7 +105,7 @@ class MFNet(nn.Module):
         """
         check_clip(clip)
         head, classifier = make_head(
-            self.num_classes, self.width * 2 ** max(np.flatnonzero(self.depths)), self.slots
+            self.num_classes, self.width * 2 ** last_stage(self.depths), self.slots
         )
         norm = functools.partial(BatchNorm, group_size=self.norm_group_size)
         x = Conv(self.width // 6, (3, 5, 5), (1, 2, 2), name="stem_conv")(clip.astype(self.dtype))

@@ -50,18 +50,20 @@ def take_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
     return at
 
 
-def take_stages(method: str, values: dict[str, Any], places: Places, default: Stages) -> Stages:
-    """Takes the setting `stages` out of a method's: by default those that have a block.
+def take_stages(method: str, values: dict[str, Any], places: Places, last: int = 4) -> Stages:
+    """Takes the setting `stages` out of a method's.
+
+    Args:
+      method: name of the option.
+      values: its settings.
+      places: of the network.
+      last: how many of the stages that have blocks are the default, from the end.
 
     Raises:
       ValueError: it names what is no stage, one twice, or one without blocks.
     """
-    filled = tuple(stage for stage in default if stage not in places.empty)
     if "stages" not in values:
-        if filled:
-            return filled
-        names = ", ".join(map(str, default))
-        raise ValueError(f"{method}: no stage of {names} has a block; name others in stages")
+        return tuple(stage for stage in places.stages if stage not in places.empty)[-last:]
     stages = values.pop("stages")
     different = Kind(
         "a tuple of different ones, as (3, 4)",

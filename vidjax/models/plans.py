@@ -29,6 +29,11 @@ def doubling(width: int) -> tuple[int, ...]:
     return tuple(width * 2**stage for stage in range(4))
 
 
+def last_stage(depths: Sequence[int]) -> int:
+    """Number of the last stage that has a block, from 0."""
+    return max(stage for stage, depth in enumerate(depths) if depth)
+
+
 def make_norm(epsilon: float, group_size: int | None) -> Make:
     """The factory of a network's norms."""
     return functools.partial(BatchNorm, epsilon=epsilon, group_size=group_size)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, make_norm
+from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, last_stage, make_norm
 from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
 
@@ -89,14 +89,13 @@ def check_remat(stages: Sequence[int], depths: Sequence[int]) -> tuple[int, ...]
     """Stages to compute once more, as a tuple.
 
     Raises:
-      ValueError: one has no block.
+      ValueError: there is no such stage, or no block in any of them.
     """
-    for stage in stages:
-        if not sum(depths[stage - 1 : stage]):
-            raise ValueError(
-                f"remat = {tuple(stages)}: depths = {tuple(depths)} leave stage {stage} without "
-                "blocks"
-            )
+    if stages and (max(stages) > len(depths) or not any(depths[stage - 1] for stage in stages)):
+        known = ", ".join(str(stage) for stage, depth in enumerate(depths, start=1) if depth)
+        raise ValueError(
+            f"remat = {tuple(stages)}: depths = {tuple(depths)} have blocks in stages {known}"
+        )
     return tuple(stages)
 
 
@@ -152,7 +151,6 @@ def make_resnet(
     stem_width, features = stem_width or width, features or doubling(width)
     shape = (block, depths, features, inner or doubling(width), strides)
     plans = block_plans(*shape, stem_width, factories, vary, **fields)
-    last = max(stage for stage, depth in enumerate(depths) if depth)
     return ResNet(
         num_classes=num_classes,
         stem=functools.partial(stem, features=stem_width, factories=factories),
@@ -162,5 +160,5 @@ def make_resnet(
         remat=check_remat(remat, depths),
         dtype=dtype,
         slots=slots,
-        **{"head_width": features[last], **whole(norm)},
+        **{"head_width": features[last_stage(depths)], **whole(norm)},
     )

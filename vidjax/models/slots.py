@@ -106,7 +106,7 @@ class Slots:
           ValueError: the slot holds one module only, and is taken.
         """
         if getattr(self, slot) is None:
-            return dataclasses.replace(self, **{slot: make}, **where)
+            return dataclasses.replace(self, **{slot: make, **where})
         if slot == "conv":
             raise ValueError("the place of the convolutions is taken, and holds one method")
         then = (self.then or Slots()).filled(slot, make, **where)
@@ -115,7 +115,7 @@ class Slots:
     def changed(self, slot: str, change: Callable[[Make], Make]) -> Slots:
         """These with another factory for each in a slot."""
         make = getattr(self, slot)
-        own = {} if make is None else {slot: change(make)}
+        own: dict[str, Any] = {} if make is None else {slot: change(make)}
         return dataclasses.replace(self, then=self.then and self.then.changed(slot, change), **own)
 
 

@@ -20,7 +20,7 @@ from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, multiple
-from vidjax.models.plans import DEPTHS, Blocks, make_norm
+from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.resnet import check_remat
 from vidjax.models.slots import Make, Slots
 from vidjax.models.slowonly import pathway
@@ -139,6 +139,7 @@ def build(
 
         return pathway(depths, width, temporal, factories, **fields)
 
+    last = last_stage(depths)
     connection_norm = None if form == "mmaction2" else norm
     stem = functools.partial(Stem, factories=factories, pool=POOL_SPACE)
     return SlowFast(
@@ -150,17 +151,12 @@ def build(
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
         lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
-        head_width=_head_width(depths, width),
+        # Connections after the last block widen the slow pathway.
+        head_width=(BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA,
         form=form,
         remat=check_remat(options.pop("remat", ()), depths),
         **options,
     )
-
-
-def _head_width(depths: tuple[int, ...], width: int) -> int:
-    """Channels of both pathways; connections after the last block widen the slow one."""
-    last = max(stage for stage, depth in enumerate(depths) if depth)
-    return (BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA
 
 
 _FAMILY = Family(

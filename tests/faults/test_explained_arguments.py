@@ -1,0 +1,154 @@
+"""Arguments of `vidjax.explain` that make no sense: one line each; every integer is a class."""
+
+import functools
+import inspect
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import vidjax
+from tests.faults.test_options import WRONG
+from tests.quickly import quickly
+from vidjax import explain
+from vidjax.explain.back_step import KEEP, RULES, Keep, Rules
+from vidjax.explain.class_feature_pyramids import SETTINGS as PYRAMID
+from vidjax.explain.saliency_tubes import SETTINGS as TUBE
+from vidjax.settings import shown
+
+CLASSES = 3
+CLIP = np.random.default_rng(0).normal(size=(1, 2, 16, 16, 3)).astype(np.float32)
+FUNCTIONS = {
+    explain.saliency_tube: ("class_index", *TUBE),
+    explain.class_feature_pyramid: ("class_index", *PYRAMID, *KEEP),
+}
+
+(HUGE,) = (value for value in WRONG if type(value) is int and value == 10**30)
+ALLOWED = {"class_index": (0, None), "tau": (0, None), "threshold": (0,), "top": (None, HUGE)}
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = vidjax.create_model("r3d_18", num_classes=CLASSES, width=4, depths=(1, 0, 0, 0))
+    init = functools.partial(model.init, train=False)
+    return model, quickly(init)(jax.random.key(0), CLIP)
+
+
+def refusal(function, *args, **kwargs):
+    with pytest.raises(ValueError, match=".") as caught:
+        function(*args, **kwargs)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize(
+    ("function", "argument"), [(f, name) for f, names in FUNCTIONS.items() for name in names]
+)
+def test_each_argument_takes_or_refuses_each_value(network, function, argument):
+    for value in WRONG:
+        try:
+            given = {"depth": 1} if function is explain.class_feature_pyramid else {}
+            function(*network, CLIP, **{**given, argument: value})
+        except ValueError as error:
+            text = str(error)
+            assert "\n" not in text
+            assert argument in text, text
+            assert shown(value) in text, text
+        else:
+            assert any(value is each for each in ALLOWED.get(argument, ())), (argument, value)
+
+
+def test_every_argument_but_the_network_and_the_clip_is_tried():
+    for function, tried in FUNCTIONS.items():
+        taken = set(inspect.signature(function).parameters) - {"model", "variables", "clip"}
+        assert taken == set(tried)
+
+
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: shown(value)[:20])
+def test_rules_take_what_their_table_says(value):
+    for kind, table in ((Rules, RULES), (Keep, KEEP)):
+        for name, allowed in table.items():
+            if not allowed.accepts(value):
+                text = refusal(kind, **{name: value})
+                assert text.startswith(f"{name} = {shown(value)}: ")
+
+
+@pytest.mark.parametrize(
+    "kind", [int, np.int64, np.uint8, jnp.asarray, np.asarray], ids=lambda kind: kind.__name__
+)
+def test_every_kind_of_integer_names_a_class(network, kind):
+    tube = explain.saliency_tube(*network, CLIP, kind(1))
+    pyramid = explain.class_feature_pyramid(*network, CLIP, kind(1), depth=1)
+    for found in (tube, pyramid):
+        assert found.class_index == 1
+        assert type(found.class_index) is int
+    assert explain.from_json(explain.to_json(pyramid)).class_index == 1
+
+
+def test_the_answer_of_the_network_is_a_class(network):
+    model, variables = network
+    logits = quickly(lambda v: model.apply(v, CLIP, train=False))(variables)
+    tube = explain.saliency_tube(model, variables, CLIP, jnp.argmax(logits))
+    assert tube.class_index == explain.saliency_tube(model, variables, CLIP).class_index
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        (np.full_like(CLIP, np.nan), "not finite"),
+        (np.where(CLIP > 1, np.inf, CLIP), "not finite"),
+        ((255 * CLIP).astype(np.uint8), "clip is uint8: normalise it first"),
+        (CLIP[0, 0], "(16, 16, 3)"),
+        (np.concatenate([CLIP, CLIP]), "(2, 2, 16, 16, 3)"),
+        (CLIP[:, :0], "(1, 0, 16, 16, 3)"),
+        ("clip.mp4", "clip = 'clip.mp4': an array"),
+        (None, "clip = None"),
+    ],
+    ids=["nan", "inf", "uint8", "picture", "two", "empty", "name", "none"],
+)
+def test_clips_that_are_none_are_told(network, function, clip, message):
+    assert message in refusal(function, *network, clip)
+
+
+class Outdated(nnx.Module):
+    def __call__(self, clip):
+        return clip.mean((1, 2, 3))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Outdated(), "model is a module of flax.nnx (Outdated)"),
+        (lambda variables, clip: (clip.mean((1, 2, 3)), clip), "gives a tuple of 2, not logits"),
+        (lambda variables, clip: {"logits": clip}, "gives a dict of 1"),
+        (lambda variables, clip: None, "gives None"),
+        (lambda variables, clip: clip, "gives [1, 2, 16, 16, 3]; logits [1, classes]"),
+        ("r3d_18", "model = 'r3d_18': a module of flax.linen"),
+        (None, "model = None"),
+        (Outdated, "model = "),
+    ],
+    ids=["nnx", "tuple", "dict", "nothing", "clip", "name", "none", "class"],
+)
+def test_models_that_are_none_are_told(function, model, message):
+    assert message in refusal(function, model, {}, CLIP)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_variables_that_do_not_fit_are_told(network, function):
+    model, variables = network
+    assert "do not fit each other" in refusal(function, model, {}, CLIP)
+    assert "variables hold 'x'" in refusal(function, model, {"params": "x"}, CLIP)
+    other = vidjax.create_model("r3d_18", num_classes=CLASSES, width=8, depths=(1, 0, 0, 0))
+    assert "do not fit each other" in refusal(function, other, variables, CLIP)
+
+
+@pytest.mark.parametrize("value", [None, "text", {}, object(), math.nan])
+def test_only_pyramids_are_written(value):
+    assert refusal(explain.to_json, value).startswith(f"pyramid = {shown(value)}: ")
+    assert refusal(explain.from_json, value)
