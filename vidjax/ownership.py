@@ -1,0 +1,208 @@
+"""One owner of a folder at a time.
+
+A process owns a folder while the context of `owned` is open. A second one is refused in one line,
+or waits. Readers need no ownership. Two things guard a folder:
+
+- A lock of the operating system on a file. It dies with its process, however that ends, and decides
+  alone among processes of one running machine.
+- A record of the owner (machine, process, since when), touched every few seconds. It decides where
+  the lock says nothing: between machines whose shared disk keeps locks on each machine alone
+  (Lustre with `localflock`), or on disks without locks. A record of another machine that nobody has
+  touched for a minute is that of a dead process.
+
+What is guaranteed: on one machine, and on shared disks that keep locks for all machines (NFS since
+version 4, Lustre with `flock`), two processes never own a folder at once. On other shared disks the
+record alone decides. It relies on exclusive creation of files, and an owner that was stopped for
+more than a minute, such as a suspended machine, may find that another one has taken its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+# Seconds from one sign of life to the next, and without one until an owner counts as dead.
+BEAT, DEAD_AFTER = 10.0, 60.0
+_LOOK = 0.5
+
+
+class InUseError(ValueError):
+    """Another process owns the folder."""
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def owned(
+    folder: Path,
+    *,
+    beside: bool = False,
+    wait: bool = False,
+    advice: str = "wait until it has ended, or end it",
+    say: Callable[[str], None] = _to_stderr,
+) -> Iterator[None]:
+    """Owns a folder while the context is open.
+
+    It leaves one empty file, `.lock`, behind: removing it would let two processes in.
+
+    Args:
+      folder: to be owned; made if absent, unless `beside`.
+      beside: keeps the files that say so beside the folder, not in it, for a folder that appears
+        only when it is complete.
+      wait: waits for another owner to finish, instead of refusing.
+      advice: what to do about another owner, as the end of the error.
+      say: told in one line what is waited for.
+
+    Raises:
+      InUseError: another process owns the folder, and `wait` is False; names both.
+      OSError: the place cannot be written.
+    """
+    stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    claim = _Claim(stem, stem.with_name(f"{stem.name}-owner.json"))
+    told = False
+    while (other := claim.attempt()) is not None:
+        line = f"{folder} is in use by {other}"
+        if not wait:
+            raise InUseError(f"{line}: {advice}")
+        if not told:
+            say(f"{line}: waiting until it has finished")
+        told = True
+        time.sleep(_LOOK)
+    try:
+        with claim.signs_of_life():
+            yield
+    finally:
+        claim.release()
+
+
+class _Claim:
+    """An attempt to own what two files stand for: one to be locked, one that names the owner."""
+
+    def __init__(self, lock: Path, record: Path) -> None:
+        self._file, self._record = lock, record
+        # A system without locks is told apart from a lock that is taken, by its error.
+        self._lock = FileLock(lock, timeout=0, thread_local=False, fallback_to_soft=False)
+        self._token = secrets.token_hex(8)
+
+    def attempt(self) -> str | None:
+        """Takes the place and returns None, or says who has it."""
+        try:
+            self._lock.acquire()
+            locks = True
+        except Timeout:
+            return _in_words(self._read())
+        except (NotImplementedError, OSError) as error:
+            if isinstance(error, PermissionError) or not self._file.exists():
+                raise
+            locks = False
+        other: str | None = "another process"
+        try:
+            other = self._take_record(locks)
+        finally:
+            if other is not None:
+                self._lock.release()
+        return other
+
+    def _take_record(self, locks: bool) -> str | None:
+        """Puts our record where no living owner's is; `locks` is whether the lock is ours."""
+        there = self._read()
+        if self._record.exists():
+            # Where locks work, a process of this running machine that had one is dead.
+            if not (locks and there.get("boot") == _boot()) and self._shows_life():
+                return _in_words(there)
+            self._record.unlink(missing_ok=True)
+        mine = {
+            "host": platform.node(),
+            "process": os.getpid(),
+            "since": datetime.now(UTC).isoformat(sep=" ", timespec="seconds"),
+            "boot": _boot(),
+            "token": self._token,
+        }
+        try:
+            with self._record.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(mine) + "\n")
+        except FileExistsError:
+            return _in_words(self._read())
+        return None
+
+    def _shows_life(self) -> bool:
+        """Whether the record is touched or removed before it is old enough to be a dead one's."""
+        began, touched = time.monotonic(), self._touched()
+        while time.monotonic() - began < DEAD_AFTER:
+            # Both times are the disk's own: clocks of machines differ.
+            self._file.touch()
+            age = self._file.stat().st_mtime - (touched or 0.0)
+            if touched is not None and age > DEAD_AFTER:
+                return False
+            time.sleep(min(_LOOK, BEAT))
+            if (now := self._touched()) != touched:
+                return now is not None
+        return False
+
+    def _touched(self) -> float | None:
+        try:
+            return self._record.stat().st_mtime
+        except FileNotFoundError:
+            return None
+
+    def _read(self) -> dict[str, Any]:
+        """The record; empty where there is none, or one that is only being written."""
+        try:
+            found = json.loads(self._record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @contextlib.contextmanager
+    def signs_of_life(self) -> Iterator[None]:
+        """Touches the record from time to time while the context is open."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(BEAT):
+                # A disk that fails for a while is told by the work itself.
+                with contextlib.suppress(OSError):
+                    if self._read().get("token") == self._token:
+                        os.utime(self._record)
+
+        thread = threading.Thread(target=beat, name=f"owner of {self._file}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def release(self) -> None:
+        """Gives the place back; a record that another machine has put there stays."""
+        with contextlib.suppress(OSError):
+            if self._read().get("token") == self._token:
+                self._record.unlink()
+        self._lock.release()
+
+
+def _in_words(record: dict[str, Any]) -> str:
+    if not {"host", "process", "since"} <= record.keys():
+        return "another process"
+    return "process {process} on {host} since {since}".format(**record)
+
+
+def _boot() -> str:
+    """Stands for this running machine: containers of one kernel share it, and its locks."""
+    file = Path("/proc/sys/kernel/random/boot_id")
+    return file.read_text().strip() if file.is_file() else platform.node()
