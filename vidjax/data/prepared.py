@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+import functools
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from vidjax.data.contents import read_contents
+from vidjax.data.integrity import open_data_set, remedy, telling_damage
 from vidjax.data.transforms import decode_jpeg
 
 # What names a video, and a picture in TFDS's own data sets.
@@ -21,7 +25,7 @@ class Record:
 
     Attributes:
       jpegs: its frames, encoded, index 0 the first.
-      label: class index.
+      label: class index; -1 where the record is damaged and its class is not known.
       name: the video's name in its manifest.
       fps: frames a second.
     """
@@ -76,11 +80,13 @@ class PreparedSplit:
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
 
     Raises:
-      ValueError: no prepared data set is there, or it has no such split, or no labels in it.
+      ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
+        labels in it.
     """
 
     def __init__(self, directory: str | Path, split: str) -> None:
-        builder = _open(directory)
+        self._folder, self._split = Path(directory), split
+        builder = open_data_set(self._folder)
         named = _name_in(builder.info.splits, split)
         if named is None:
             raise ValueError(
@@ -89,10 +95,12 @@ class PreparedSplit:
             )
         features = builder.info.features
         self._frames = "frames" if "frames" in features else "image"
-        self._source = builder.as_data_source(split=named, decoders={self._frames: _keep_jpegs()})
+        with telling_damage(self._folder):
+            decoders = {self._frames: _keep_jpegs()}
+            self._source = builder.as_data_source(split=named, decoders=decoders)
         self._name = next((name for name in _NAMES if name in features), "")
         self._prefix = f"{directory}:{split}"
-        if len(self._source) and int(self._source[0]["label"]) < 0:
+        if any(label < 0 for label in self._first_labels()):
             raise ValueError(f"split {split!r} of {builder.info.full_name} has no labels")
         self.classes = tuple(features["label"].names)
         metadata = builder.info.metadata or {}
@@ -105,7 +113,11 @@ class PreparedSplit:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Record:
-        example = self._source[int(index)]
+        """One video; of a damaged one whoever asks for its frames gets the error."""
+        try:
+            example = self._source[int(index)]
+        except (RuntimeError, ValueError) as error:
+            return self._damaged(int(index), error)
         frames = example[self._frames]
         return Record(
             jpegs=[frames] if self._frames == "image" else frames,
@@ -114,17 +126,41 @@ class PreparedSplit:
             fps=float(example.get("fps", 1.0)),
         )
 
+    def _first_labels(self) -> Iterator[int]:
+        """The label of the first record that can be read."""
+        for index in range(len(self._source)):
+            with contextlib.suppress(RuntimeError, ValueError):
+                yield int(self._source[index]["label"])
+                return
+
+    def _damaged(self, index: int, error: Exception) -> Record:
+        listed = self._contents
+        name, label = f"record {index} of split {self._split!r}", -1
+        if index < len(listed):
+            name, label = listed[index]
+        reason = f"{name} is damaged in {self._folder} ({_first_line(error)})"
+        return Record(_Unreadable(f"{reason}; {remedy(self._folder)}"), label, name, 1.0)
+
+    @functools.cached_property
+    def _contents(self) -> Sequence[tuple[str, int]]:
+        return read_contents(self._folder, self._split, self.classes)
+
     def __repr__(self) -> str:
         """Names the content, not the object: grain compares it when a run resumes."""
         return f"PreparedSplit({self._prefix})"
 
 
-def _open(directory: str | Path) -> Any:
-    import tensorflow_datasets as tfds
+class _Unreadable(Sequence[bytes]):
+    """Frames that cannot be read: whoever counts them or takes one is told why."""
 
-    if not (Path(directory) / "dataset_info.json").is_file():
-        raise ValueError(f"no prepared data set at {str(directory)!r}: dataset_info.json is absent")
-    return tfds.builder_from_directory(str(directory))
+    def __init__(self, error: str) -> None:
+        self._error = error
+
+    def __len__(self) -> int:
+        raise ValueError(self._error)
+
+    def __getitem__(self, index: Any) -> Any:
+        raise ValueError(self._error)
 
 
 def _name_in(splits: Collection[str], split: str) -> str | None:
@@ -141,3 +177,7 @@ def _keep_jpegs() -> Any:
             return serialized
 
     return KeepEncoded()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -5,15 +5,19 @@ What is here need not be decoded again, so that a preparation which was interrup
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from vidjax.data.replacing import replacing
+
+Decoded = tuple[list[bytes], float]
 
 
 @dataclass(frozen=True)
@@ -27,34 +31,59 @@ class Spool:
     folder: Path
 
     def has(self, name: str) -> bool:
-        """Whether the video is there, whole."""
+        """Whether the video is there; `load` tells whether it is whole."""
         return self._file(name).is_file()
 
     def save(self, name: str, jpegs: Sequence[bytes], fps: float) -> None:
         """Keeps a video's encoded frames and rate."""
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(f".{os.getpid()}.tmp")
-        with unfinished.open("wb") as stream:
+        with replacing(file) as unfinished, unfinished.open("wb") as stream:
             sizes = np.array([len(jpeg) for jpeg in jpegs])
             data = np.frombuffer(b"".join(jpegs), np.uint8)
             np.savez(stream, data=data, sizes=sizes, fps=np.float32(fps))
-        unfinished.replace(file)
 
-    def load(self, name: str) -> tuple[list[bytes], float]:
-        """A video's encoded frames and rate, as `save` got them."""
-        with np.load(self._file(name)) as stored:
-            ends = np.cumsum(stored["sizes"])
-            data = stored["data"].tobytes()
-            fps = float(stored["fps"])
+    def load(self, name: str) -> Decoded | None:
+        """A video's encoded frames and rate, as `save` got them.
+
+        None where they are not there, or no longer whole: the archive carries checksums.
+
+        Raises:
+          OSError: the file is there and cannot be read.
+        """
+        try:
+            with np.load(self._file(name)) as stored:
+                ends = np.cumsum(stored["sizes"])
+                data = stored["data"].tobytes()
+                fps = float(stored["fps"])
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise
+        except Exception:
+            # zipfile and NumPy have many errors for what is damaged, and tell no others apart.
+            return None
         starts = (0, *ends[:-1])
         return [data[start:end] for start, end in zip(starts, ends, strict=True)], fps
+
+    def reload(self, name: str) -> Decoded:
+        """What was saved just now.
+
+        Raises:
+          OSError: it is not there, or damaged: the disk fails.
+        """
+        decoded = self.load(name)
+        if decoded is None:
+            raise OSError(errno.EIO, "what was written cannot be read back", str(self._file(name)))
+        return decoded
 
     def fail(self, name: str, error: str) -> None:
         """Keeps why a video is not here."""
         file = self._file(name).with_suffix(".json")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"video": name, "error": error}), encoding="utf-8")
+        with replacing(file) as unfinished:
+            text = json.dumps({"video": name, "error": error})
+            unfinished.write_text(text, encoding="utf-8")
 
     def failures(self) -> dict[str, str]:
         """What `fail` has kept: errors by the videos' names."""
