@@ -48,8 +48,8 @@ def open_data_set(folder: Path) -> Any:
         raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is absent")
     with telling_damage(folder):
         builder = tfds.builder_from_directory(str(folder))
-    own = "fps" in builder.info.features
-    if own and "manifest" not in (builder.info.metadata or {}):
+        metadata = builder.info.metadata
+    if "fps" in builder.info.features and "manifest" not in (metadata or {}):
         raise DamagedError(f"{folder} is damaged: metadata.json is absent; {remedy(folder)}")
     _check_sizes(folder, builder)
     return builder

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,11 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from vidjax.data.contents import read_contents
-from vidjax.data.integrity import open_data_set, remedy, telling_damage
+from vidjax.data.integrity import DamagedError, open_data_set, telling_damage
 from vidjax.data.transforms import decode_jpeg
 
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
+# Records that are tried before all of a split count as damaged.
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class PreparedSplit:
             self._source = builder.as_data_source(split=named, decoders=decoders)
         self._name = next((name for name in _NAMES if name in features), "")
         self._prefix = f"{directory}:{split}"
-        if any(label < 0 for label in self._first_labels()):
+        if self._first_label() < 0:
             raise ValueError(f"split {split!r} of {builder.info.full_name} has no labels")
         self.classes = tuple(features["label"].names)
         metadata = builder.info.metadata or {}
@@ -115,8 +116,8 @@ class PreparedSplit:
     def __getitem__(self, index: int) -> Record:
         """One video; of a damaged one whoever asks for its frames gets the error."""
         try:
-            example = self._source[int(index)]
-        except (RuntimeError, ValueError) as error:
+            example = self._read(int(index))
+        except DamagedError as error:
             return self._damaged(int(index), error)
         frames = example[self._frames]
         return Record(
@@ -126,20 +127,34 @@ class PreparedSplit:
             fps=float(example.get("fps", 1.0)),
         )
 
-    def _first_labels(self) -> Iterator[int]:
-        """The label of the first record that can be read."""
-        for index in range(len(self._source)):
-            with contextlib.suppress(RuntimeError, ValueError):
-                yield int(self._source[index]["label"])
-                return
+    def _read(self, index: int) -> Any:
+        with telling_damage(self._folder):
+            example = self._source[index]
+            if example["label"] is None:
+                raise ValueError("a record is empty")
+            return example
 
-    def _damaged(self, index: int, error: Exception) -> Record:
+    def _first_label(self) -> int:
+        """The label of the first record that can be read.
+
+        Raises:
+          DamagedError: none of the first ones can.
+        """
+        for index in range(min(_TRIES, len(self))):
+            try:
+                return int(self._read(index)["label"])
+            except DamagedError as error:
+                damage = error
+        if len(self):
+            raise damage
+        return 0
+
+    def _damaged(self, index: int, error: DamagedError) -> Record:
         listed = self._contents
         name, label = f"record {index} of split {self._split!r}", -1
         if index < len(listed):
             name, label = listed[index]
-        reason = f"{name} is damaged in {self._folder} ({_first_line(error)})"
-        return Record(_Unreadable(f"{reason}; {remedy(self._folder)}"), label, name, 1.0)
+        return Record(_Unreadable(f"{name} cannot be read: {error}"), label, name, 1.0)
 
     @functools.cached_property
     def _contents(self) -> Sequence[tuple[str, int]]:
@@ -177,7 +192,3 @@ def _keep_jpegs() -> Any:
             return serialized
 
     return KeepEncoded()
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

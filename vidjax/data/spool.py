@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import shutil
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ import numpy as np
 from vidjax.data.replacing import replacing
 
 Decoded = tuple[list[bytes], float]
+# Bytes of a SHA-256.
+_SEAL = 32
 
 
 @dataclass(frozen=True)
@@ -38,31 +41,33 @@ class Spool:
         """Keeps a video's encoded frames and rate."""
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
+        archive = io.BytesIO()
+        sizes = np.array([len(jpeg) for jpeg in jpegs])
+        data = np.frombuffer(b"".join(jpegs), np.uint8)
+        np.savez(archive, data=data, sizes=sizes, fps=np.float32(fps))
         with replacing(file) as unfinished, unfinished.open("wb") as stream:
-            sizes = np.array([len(jpeg) for jpeg in jpegs])
-            data = np.frombuffer(b"".join(jpegs), np.uint8)
-            np.savez(stream, data=data, sizes=sizes, fps=np.float32(fps))
+            stream.write(archive.getbuffer())
+            stream.write(hashlib.sha256(archive.getbuffer()).digest())
 
     def load(self, name: str) -> Decoded | None:
         """A video's encoded frames and rate, as `save` got them.
 
-        None where they are not there, or no longer whole: the archive carries checksums.
+        None where they are not there, or not whole, as the hash at the end of the file tells.
 
         Raises:
           OSError: the file is there and cannot be read.
         """
         try:
-            with np.load(self._file(name)) as stored:
-                ends = np.cumsum(stored["sizes"])
-                data = stored["data"].tobytes()
-                fps = float(stored["fps"])
+            content = self._file(name).read_bytes()
         except FileNotFoundError:
             return None
-        except OSError:
-            raise
-        except Exception:
-            # zipfile and NumPy have many errors for what is damaged, and tell no others apart.
+        archive, seal = content[:-_SEAL], content[-_SEAL:]
+        if hashlib.sha256(archive).digest() != seal:
             return None
+        with np.load(io.BytesIO(archive)) as stored:
+            ends = np.cumsum(stored["sizes"])
+            data = stored["data"].tobytes()
+            fps = float(stored["fps"])
         starts = (0, *ends[:-1])
         return [data[start:end] for start, end in zip(starts, ends, strict=True)], fps
 

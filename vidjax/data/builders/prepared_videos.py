@@ -210,7 +210,7 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     if found.folder is None:
         with (
             owned(folder, beside=True, wait=True, say=request.note),
-            _blaming_the_machine(request.note),
+            _no_video_to_blame(request.note),
         ):
             if not is_finished(folder):
                 _complete(builder)
@@ -244,7 +244,7 @@ def _read_back(folder: Path, splits: Iterable[str]) -> Iterator[tuple[str, str, 
 
 
 @contextlib.contextmanager
-def _blaming_the_machine(note: Callable[[str], None]) -> Iterator[None]:
+def _no_video_to_blame(note: Callable[[str], None]) -> Iterator[None]:
     """Says of an error of the machine that it is no video's, and that nothing is lost.
 
     Raises:
