@@ -2,51 +2,83 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from vidjax.training import compile_cache, kept_memory
-from vidjax.training.config import ConfigError, check_path
+from experiments import ending
+from vidjax.training import compile_cache, kept_memory, machine_errors
+from vidjax.training.config import check_path
+from vidjax.training.machine_errors import of_machine
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
 
 Main = Callable[..., int | None]
 
 
-def run(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> None:
+def run(
+    main: Main,
+    help_text: str | None,
+    arguments: Sequence[str] = (),
+    terminated: int = ending.TERMINATED,
+) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
     compile_cache.enable()
     kept_memory.keep_freed_memory()
-    answer(functools.partial(_to_be_resumed, main), help_text, arguments)
+    answer(main, help_text, arguments, terminated)
 
 
-def answer(main: Main, help_text: str | None, arguments: Sequence[str] = ()) -> None:
-    """Calls an entry point; an error in what the user gave ends it in one line, exit code 2.
+def answer(
+    main: Main,
+    help_text: str | None,
+    arguments: Sequence[str] = (),
+    terminated: int = ending.TERMINATED,
+) -> None:
+    """Calls an entry point, and ends in one line what it cannot do.
+
+    Exit codes: 2 for an error in what the user gave, 74 for one of the machine (a full disk, a
+    missing permission, too little memory), 130 for Ctrl-C.
 
     Args:
       main: the entry point, called when flags are parsed.
       help_text: shown by `--help`, with an example.
       arguments: names of what it takes beside flags, all of it.
+      terminated: exit code where SIGTERM ends it.
     """
     sys.modules["__main__"].__doc__ = help_text
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    logging.set_verbosity(logging.ERROR)
-    app.run(lambda given: _guarded(main, given[1:], arguments), flags_parser=_parse)
+    # They log what they raise, too, with tracebacks from each of their threads.
+    logging.set_verbosity(logging.FATAL)
+    threading.excepthook = _of_thread
+    sys.excepthook = _of_library
+
+    def guarded(given: Sequence[str]) -> int | None:
+        with ending.by_sigterm(terminated):
+            return _guarded(main, given[1:], arguments, terminated)
+
+    app.run(guarded, flags_parser=_parse)
 
 
-def _to_be_resumed(main: Main, *given: str) -> int | None:
-    try:
-        return main(*given)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on with what is left", file=sys.stderr)
-        return 130
+def _of_library(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Leaves out what TensorStore has to say of reads whose first error has been raised already."""
+    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+        sys.__excepthook__(kind, error, trace)
+
+
+def _of_thread(told: threading.ExceptHookArgs) -> None:
+    """What the machine lacks, in one line; what is a mistake of ours, with its traceback."""
+    reason = None if told.exc_value is None else of_machine(told.exc_value)
+    if reason is None:
+        threading.__excepthook__(told)
+    else:
+        print(f"error: {reason}", file=sys.stderr)
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
@@ -62,20 +94,39 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(_fail(_last_line(error)))
 
 
-def _guarded(main: Main, given: Sequence[str], names: Sequence[str]) -> int | None:
+def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
     if len(given) > len(names):
         return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
     if len(given) < len(names):
         return _fail(f"{names[len(given)]} is missing; see --help")
     try:
         return main(*given)
-    except NonFiniteError as error:
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on with what is left", file=sys.stderr)
+        return ending.INTERRUPTED
+    except ending.Terminated:
+        ending.tell()
+        return terminated
+    except Exception as error:
+        return _refused(error)
+
+
+def _refused(error: Exception) -> int:
+    """The exit code of an error that is told in one line.
+
+    Raises:
+      Exception: it is a mistake of ours.
+    """
+    if (reason := of_machine(error)) is not None:
+        return _fail(reason, machine_errors.EXIT_CODE)
+    if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
-    except ValueError as error:
+    if isinstance(error, ValueError):
         return _fail(str(error))
-    except OSError as error:
+    if isinstance(error, OSError):
         # Of a configuration file that is not there the last line alone is to the point.
         return _fail(str(error).strip().splitlines()[-1].strip())
+    raise error
 
 
 def config_file() -> flags.FlagHolder:
@@ -108,14 +159,14 @@ def _of_workdir(arguments: Sequence[str]) -> dict[str, object]:
             following = arguments[place + 1] if place + 1 < len(arguments) else ""
             try:
                 return read_config(Path(value or following))
-            except ConfigError as error:
-                sys.exit(_fail(str(error)))
+            except (OSError, ValueError) as error:
+                sys.exit(_refused(error))
     return {}
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     print(f"error: {message}", file=sys.stderr)
-    return 2
+    return code
 
 
 def _first_line(error: BaseException) -> str:

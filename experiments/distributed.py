@@ -51,7 +51,9 @@ def in_company(main: Callable[[], int | None]) -> Callable[[], int | None]:
 
 def _leave(error: Exception) -> NoReturn:
     """Ends a process that the others do not follow; the usual end would wait for them."""
-    traceback.print_exc()
+    # These are told in full below.
+    if not isinstance(error, OSError | ValueError):
+        traceback.print_exc()
     print(
         f"error: process {jax.process_index()} of {jax.process_count()} cannot go on: {error}. "
         "Where another one has ended, its messages say why. Start all of them again: the job goes "

@@ -9,7 +9,7 @@ Examples:
 Several processes, as on a cluster, are started as docs/launching.md says.
 
 Exit codes: 0 done, 2 something given does not fit, 69 other processes of the job were lost,
-75 stopped by SIGTERM after saving.
+74 the machine failed (full disk, permission, memory), 75 stopped by SIGTERM after saving.
 """
 
 from __future__ import annotations
@@ -47,4 +47,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__)
+    command_line.run(distributed.in_company(main), __doc__, terminated=EXIT_CODE)

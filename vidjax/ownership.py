@@ -54,7 +54,7 @@ def owned(
     wait: bool = False,
     advice: str = "wait until it has ended, or end it",
     say: Callable[[str], None] = _to_stderr,
-) -> Iterator[None]:
+) -> Iterator[Owner]:
     """Owns a folder while the context is open.
 
     It leaves one empty file, `.lock`, behind: removing it would let two processes in.
@@ -67,15 +67,18 @@ def owned(
       advice: what to do about another owner, as the end of the error.
       say: told in one line what is waited for.
 
+    Yields:
+      The owner, which a process that ends at once can `release` before.
+
     Raises:
       InUseError: another process owns the folder, and `wait` is False; names both.
       OSError: the place cannot be written.
     """
     stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
     stem.parent.mkdir(parents=True, exist_ok=True)
-    claim = _Claim(stem, stem.with_name(f"{stem.name}-owner.json"))
+    owner = Owner(stem, stem.with_name(f"{stem.name}-owner.json"))
     told = False
-    while (other := claim.attempt()) is not None:
+    while (other := owner.attempt()) is not None:
         line = f"{folder} is in use by {other}"
         if not wait:
             raise InUseError(f"{line}: {advice}")
@@ -84,14 +87,14 @@ def owned(
         told = True
         time.sleep(_LOOK)
     try:
-        with claim.signs_of_life():
-            yield
+        with owner.signs_of_life():
+            yield owner
     finally:
-        claim.release()
+        owner.release()
 
 
-class _Claim:
-    """An attempt to own what two files stand for: one to be locked, one that names the owner."""
+class Owner:
+    """One that owns, or tries to own, what two files stand for: a lock, and who has it."""
 
     def __init__(self, lock: Path, record: Path) -> None:
         self._file, self._record = lock, record

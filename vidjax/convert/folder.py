@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,26 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from vidjax import records
 from vidjax.convert.loading import Converted
 from vidjax.models.listing import model_card
+from vidjax.settings import Kind, number, several, whole, word
 
 ARRAYS, FACTS = "variables", "model.json"
+_ANEW = "convert the weights anew with python -m experiments.convert"
+_TABLE: dict[str, Kind] = {
+    "name": word(),
+    "options": records.mapping(),
+    "num_classes": whole(1),
+    "preprocessing": records.mapping(),
+    "source": word(),
+}
+_PREPROCESSING: dict[str, Kind] = {
+    "mean": several(number(), 3),
+    "std": several(number(above=0), 3),
+    "clip": several(whole(1), 3),
+    "frame_stride": whole(1),
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,10 @@ class Weights:
                 read: dict[str, Any] = checkpointer.restore(path)
         # Orbax answers damage with whatever its readers raise, a bare Exception among it.
         except Exception as error:
-            raise ValueError(f"the weights in {path} cannot be read; convert them anew") from error
+            raise ValueError(f"the weights in {path} cannot be read: {_ANEW}") from error
+        for name in ("params", "batch_stats"):
+            if not isinstance(read, dict) or not isinstance(read.get(name), dict):
+                raise ValueError(f"the weights in {path} are damaged ({name!r} is absent): {_ANEW}")
         return read
 
 
@@ -90,7 +108,7 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
         "report": dataclasses.asdict(converted.report),
     }
     # Written last: a folder that has it is complete.
-    (directory / FACTS).write_text(json.dumps(facts, indent=2) + "\n")
+    records.write(directory / FACTS, facts)
 
 
 def check_empty(directory: Path) -> None:
@@ -107,7 +125,7 @@ def read(directory: Path) -> Weights:
     """What is in a folder of converted weights.
 
     Raises:
-      ValueError: there are none.
+      ValueError: there are none, or what says which they are is damaged.
     """
     file = directory / FACTS
     if not file.is_file():
@@ -115,8 +133,12 @@ def read(directory: Path) -> Weights:
             f"{directory} {'holds' if directory.is_dir() else 'does not exist, so it holds'} no "
             f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
         )
-    facts = json.loads(file.read_text())
+    facts = records.read_mapping(file, _ANEW, _TABLE)
     seen = facts["preprocessing"]
+    for name, kind in _PREPROCESSING.items():
+        if not kind.accepts(seen.get(name)):
+            wrong = f"preprocessing.{name} = {seen.get(name)!r}, not {kind.text}"
+            raise records.RecordError(f"{file} is damaged ({wrong}): {_ANEW}")
     return Weights(
         directory,
         facts["name"],

@@ -6,7 +6,6 @@ The test can be put to any network with gates, however it was trained.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.methods.temporal_gates import READINGS, openness
+from vidjax.records import read_lines
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ def states_of(run: str, names: Sequence[str], scores: np.ndarray) -> list[GateSt
 def read_log(run: Path, name: str) -> list[GateLog]:
     """What a run's `metrics.jsonl` has of its gates; nothing where they were not tested."""
     file = run / "metrics.jsonl"
-    lines = file.read_text().splitlines() if file.exists() else []
-    return [log for line in lines for log in _logged(json.loads(line), name)]
+    lines = read_lines(file, "correct the line, or remove it") if file.exists() else []
+    return [log for line in lines for log in _logged(line, name)]
 
 
 def _logged(line: Mapping[str, Any], run: str) -> Iterator[GateLog]:

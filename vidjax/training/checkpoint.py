@@ -2,43 +2,75 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
+from vidjax import records
+from vidjax.settings import number, whole
+from vidjax.training import checksums
+from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.processes import after_first, is_first
 
 Run = dict[str, Any]
+_STATE, _RUN = "state", "run"
 
 
 class CheckpointError(ValueError):
     """A checkpoint is absent or cannot be read."""
 
 
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 class Checkpoints:
     """The checkpoints of a work directory: the most recent ones and the best.
 
-    Each holds the training state and a small `run` record (data iterator, clock), and appears
-    under its step number only once it is complete.
+    Each holds the training state, a small `run` record (data iterator, clock) and checksums of its
+    files, and appears under its step number only once it is complete and was read back.
 
     Args:
       directory: folder of the checkpoints; made if absent.
       keep: how many recent ones stay; the best one stays besides.
+      read_only: writes, tidies and removes nothing, beside a run that may be writing.
+      say: told what deserves a note.
+
+    Raises:
+      CheckpointError: checkpoints cannot live at that path.
     """
 
-    def __init__(self, directory: Path, keep: int = 2) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        keep: int = 2,
+        *,
+        read_only: bool = False,
+        say: Callable[[str], None] = _to_stderr,
+    ) -> None:
         self._directory = directory.absolute()
+        self._say = say
+        check_place(self._directory, read_only=read_only)
         self._best_file = self._directory / "best.json"
-        after_first(self._tidy, f"opening {self._directory}")
-        self._best = self._read_best()
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=_RecentAndBest(keep, self.best_step)
-        )
+        self._best: tuple[int | None, float] | None = None
+        self._saving: int | None = None
+        if read_only:
+            options = ocp.CheckpointManagerOptions(
+                read_only=True, create=False, save_interval_steps=0
+            )
+        else:
+            after_first(self._tidy, f"opening {self._directory}")
+            self._best = self._read_best()
+            options = ocp.CheckpointManagerOptions(
+                preservation_policy=_RecentAndBest(keep, self.best_step),
+                async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
+            )
         self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     def steps(self) -> list[int]:
@@ -47,16 +79,25 @@ class Checkpoints:
 
     def best_step(self) -> int | None:
         """Step of the checkpoint with the best evaluation, or None before the first."""
-        return self._best[0]
+        return (self._best or self._read_best())[0]
 
     def best_score(self) -> float:
         """Score of the best checkpoint; minus infinity before the first evaluation."""
-        return self._best[1]
+        return (self._best or self._read_best())[1]
 
     def save(self, step: int, state: Any, run: Run) -> None:
-        """Starts to write a checkpoint; the arrays are copied before this returns."""
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), run=ocp.args.JsonSave(run))
-        self._manager.save(step, args=items)
+        """Starts to write a checkpoint; the arrays are copied before this returns.
+
+        Raises:
+          MachineError: this one, or the one before, could not be written.
+        """
+        items = ocp.args.Composite(
+            **{_STATE: ocp.args.StandardSave(state), _RUN: ocp.args.JsonSave(run)}
+        )
+        self.wait()
+        self._saving = step
+        with self._writing():
+            self._manager.save(step, args=items)
 
     def mark_best(self, step: int, score: float) -> None:
         """Makes the checkpoint of `step` the one that `best` means."""
@@ -64,15 +105,18 @@ class Checkpoints:
         # Kept here too: another process may see the file late.
         self._best = (step, score)
         if is_first():
-            unfinished = self._best_file.with_suffix(".tmp")
-            unfinished.write_text(json.dumps({"step": step, "score": score}))
-            unfinished.replace(self._best_file)
+            records.write(self._best_file, {"step": step, "score": score})
 
     def _read_best(self) -> tuple[int | None, float]:
         if not self._best_file.is_file():
             return None, float("-inf")
-        best = json.loads(self._best_file.read_text())
-        return int(best["step"]), float(best["score"])
+        best = records.read_mapping(
+            self._best_file,
+            "move it away; the next evaluation in training writes a new one, and a step or 'last' "
+            "needs none",
+            {"step": whole(0), "score": number()},
+        )
+        return best["step"], float(best["score"])
 
     def _tidy(self) -> None:
         """Makes the folder, without what a killed process left of a checkpoint."""
@@ -81,14 +125,58 @@ class Checkpoints:
             for folder in self._directory.glob("*.orbax-checkpoint-tmp*"):
                 shutil.rmtree(folder)
 
+    def _finish(self) -> None:
+        """Reads back what was just written, and adds checksums; by process 0, in Orbax' thread.
+
+        Orbax gives the folder its final name afterwards, so that it appears with them.
+        """
+        unfinished = sorted(self._directory.glob(f"{self._saving}.orbax-checkpoint-tmp*"))
+        folder = unfinished[0] if unfinished else self._directory / str(self._saving)
+        handler = ocp.StandardCheckpointHandler()
+        try:
+            handler.metadata(folder / _STATE)
+        # Orbax answers what it cannot read with whatever its readers raise.
+        except Exception as error:
+            raise CheckpointError(
+                f"checkpoint {self._saving} in {self._directory} was written, but cannot be read "
+                f"back ({_first_line(error)}); name another --workdir"
+            ) from error
+        finally:
+            handler.close()
+        checksums.seal(folder)
+
     def wait(self) -> None:
-        """Returns when everything started is on disk."""
-        self._manager.wait_until_finished()
+        """Returns when everything started is on disk.
+
+        Raises:
+          MachineError: it could not be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits, then frees the manager's threads."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        try:
+            self.wait()
+        finally:
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tells the machine's errors from mistakes, whatever Orbax makes of them."""
+        try:
+            yield
+        except Exception as error:
+            if (reason := of_machine(error)) is None:
+                raise
+            raise MachineError(
+                f"checkpoint {self._saving} could not be written into {self._directory}: {reason}. "
+                f"{self._whole()}; the same command goes on from the last one when that is mended"
+            ) from error
+
+    def _whole(self) -> str:
+        steps = [step for step in self.steps() if step != self._saving]
+        return f"Checkpoints {steps} are whole" if steps else "There is none before it"
 
     def resolve(self, which: str) -> int:
         """The step that `best`, `last` or a number means.
@@ -118,18 +206,73 @@ class Checkpoints:
         Raises:
           CheckpointError: it is damaged or belongs to another network; says what to do.
         """
-        items = ocp.args.Composite(state=ocp.args.StandardRestore(like), run=ocp.args.JsonRestore())
+        after_first(lambda: self._verify(step), f"checking checkpoint {step}")
+        items = ocp.args.Composite(
+            **{_STATE: ocp.args.StandardRestore(like), _RUN: ocp.args.JsonRestore()}
+        )
         try:
             restored = self._manager.restore(step, args=items)
         # Orbax answers damage with whatever its readers raise, a bare Exception among it.
         except Exception as error:
-            others = [other for other in self.steps() if other != step]
+            self._refuse_removed(step)
             raise CheckpointError(
                 f"checkpoint {step} in {self._directory} cannot be read: it is damaged or of "
-                f"another network ({_first_line(error)}). Move the folder {step} away to use "
-                f"another; there are {others}"
+                f"another network ({_first_line(error)}). {self._others(step)}"
             ) from error
-        return restored.state, restored.run
+        return restored[_STATE], restored[_RUN]
+
+    def _verify(self, step: int) -> None:
+        """Compares files with their checksums, in process 0 alone."""
+        if not is_first():
+            return
+        try:
+            if not checksums.verify(self._directory / str(step)):
+                self._say(
+                    f"checkpoint {step} has no checksums: an older version wrote it, and damage "
+                    "to it may go unseen"
+                )
+        except (checksums.DamageError, FileNotFoundError) as error:
+            self._refuse_removed(step)
+            raise CheckpointError(
+                f"checkpoint {step} cannot be used: {error}. {self._others(step)}"
+            ) from None
+
+    def _refuse_removed(self, step: int) -> None:
+        if not (self._directory / str(step)).is_dir():
+            raise CheckpointError(
+                f"checkpoint {step} in {self._directory} was removed while it was read, as a run "
+                "in training does with all but the newest; the same command takes a newer one"
+            )
+
+    def _others(self, step: int) -> str:
+        """What to use in its stead, as the end of an error."""
+        others = [other for other in self.steps() if other != step]
+        if not others:
+            return "There is no other: train again in another --workdir"
+        return (
+            f"There are {others}: read one with --checkpoint={others[-1]}, or, to train on from "
+            f"it, move the folder {step} away"
+        )
+
+
+def check_place(directory: Path, *, read_only: bool = False) -> None:
+    """Refuses a path at which checkpoints would be written and never be read again.
+
+    Orbax takes brackets in it for a pattern when it collects what it has written; TensorStore takes
+    a backslash for a slash and `name:/` for the start of an address.
+
+    Raises:
+      CheckpointError: names path and character.
+    """
+    path = directory.absolute().as_posix()
+    signs = ("\\", ":/") if read_only else ("[", "\\", ":/")
+    # A drive of Windows is none.
+    found = next((sign for sign in signs if sign in path[3:]), None)
+    if found is not None:
+        raise CheckpointError(
+            f"{path}: checkpoints cannot be kept at a path with {found!r} in it; name another "
+            "--workdir"
+        )
 
 
 class _RecentAndBest(checkpoint_managers.PreservationPolicy):

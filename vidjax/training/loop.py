@@ -8,7 +8,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.report import summarize
 from vidjax.layers.convolution.choice import given_table
+from vidjax.ownership import Owner, owned
 from vidjax.training import grid
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
@@ -28,10 +29,11 @@ from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.config import Config
 from vidjax.training.experiment import Experiment
+from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
-from vidjax.training.processes import first_says, is_first
+from vidjax.training.processes import after_first, first_says, is_first
 from vidjax.training.reporting import MetricWriter, ProgressLine, duration, progress_text
 from vidjax.training.schedules import learning_rate
 from vidjax.training.scoring import Scorer
@@ -39,7 +41,7 @@ from vidjax.training.sharding import describe, to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
-from vidjax.training.workdir import claim
+from vidjax.training.workdir import check, claim
 
 
 @dataclass(frozen=True)
@@ -58,23 +60,42 @@ def train(config: Config, workdir: Path) -> Outcome:
       NonFiniteError: a loss or gradient is not finite.
     """
     config = resolve(config)
+    # Before data are prepared for hours.
+    after_first(lambda: check(workdir, config), f"looking at {workdir}")
     with ProgressLine(silent=not is_first()) as progress:
         experiment = Experiment.open(config, progress.count, training=True)
-        claim(workdir, config, experiment.network.classes)
-        run = _Run(experiment, workdir, progress)
-        # From here on there is something to save; before, SIGTERM ends the process as usual.
-        with Preemption() as preemption:
-            state, step = run.resume()
-            with contextlib.closing(run):
-                if step < run.plan.total:
-                    state, step = run.loop(state, step, preemption)
-        return Outcome(step, preempted=step < run.plan.total)
+        with _owned(workdir) as owner:
+            claim(workdir, config, experiment.network.classes)
+            # From here on there is something to save; before, SIGTERM ends the process as usual.
+            with Preemption() as preemption:
+                run = _Run(experiment, workdir, progress, preemption, owner)
+                return run.go()
+
+
+@contextlib.contextmanager
+def _owned(workdir: Path) -> Iterator[Owner | None]:
+    """The work directory for this job alone, of which process 0 owns it."""
+    with contextlib.ExitStack() as stack:
+
+        def own() -> Owner | None:
+            advice = "wait until it has ended, end it, or name another --workdir"
+            return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
+
+        yield after_first(own, f"owning {workdir}")
 
 
 class _Run:
     """What lives as long as one start of a run."""
 
-    def __init__(self, experiment: Experiment, workdir: Path, progress: ProgressLine) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        workdir: Path,
+        progress: ProgressLine,
+        preemption: Preemption,
+        owner: Owner | None,
+    ) -> None:
+        self._preemption, self._owner = preemption, owner
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
@@ -87,9 +108,49 @@ class _Run:
         self._optimizer = self._network.optimizer(self._rate)
         self._batches = grid.batches(config, source, self._table)
         self._scorer = Scorer(experiment)
-        self._checkpoints = Checkpoints(workdir / "checkpoints", config.every.keep)
+        self._checkpoints = Checkpoints(
+            workdir / "checkpoints", config.every.keep, say=progress.note
+        )
 
-    def resume(self) -> tuple[TrainState, int]:
+    def go(self) -> Outcome:
+        """Resumes, and steps to the plan's end unless SIGTERM comes before.
+
+        Raises:
+          MachineError: the machine failed; it says how the run goes on.
+        """
+        try:
+            return self._go()
+        except MachineError:
+            raise
+        except Exception as error:
+            if (reason := of_machine(error)) is None:
+                raise
+            raise MachineError(
+                f"{reason}. When that is mended, the same command goes on with the run in "
+                f"{self._workdir} from its last checkpoint"
+            ) from error
+
+    def _go(self) -> Outcome:
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._checkpoints.close)
+            with self._nothing_to_lose():
+                state, step = self._resume()
+            stack.callback(self._writer.close)
+            if step == self.plan.total:
+                return Outcome(step, preempted=False)
+            return self._loop(state, step)
+
+    def _nothing_to_lose(self) -> contextlib.AbstractContextManager[None]:
+        def leave() -> None:
+            self._checkpoints.wait()
+            if self._owner is not None:
+                self._owner.release()
+            self._progress.note("stopped by SIGTERM; the same command resumes the run")
+            self._progress.stop()
+
+        return self._preemption.nothing_to_lose(leave)
+
+    def _resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
         self._progress.note(describe(self._network.mesh))
         if table := given_table():
@@ -107,7 +168,7 @@ class _Run:
             state = start_from(state, weights, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())
-        # A run killed between a checkpoint and its evaluation owes the evaluation.
+        # A run that ended between a checkpoint and its evaluation owes the evaluation.
         owed = steps and self.plan.evaluates(step)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
             self._evaluate(state, step)
@@ -122,9 +183,10 @@ class _Run:
         if run:
             self._data.set_state(run["data"])
 
-    def loop(self, state: TrainState, step: int, preemption: Preemption) -> tuple[TrainState, int]:
+    def _loop(self, state: TrainState, step: int) -> Outcome:
         """Steps to the plan's end, or until the machine is about to be taken away."""
-        compiled = self._compile(state, step)
+        with self._nothing_to_lose():
+            compiled = self._compile(state, step)
         balance = self._measure_input(step)
         self._clock.restart_lap()
         while step < self.plan.total:
@@ -137,7 +199,7 @@ class _Run:
             self._clock.count(shape.batch, compiled[shape].multiply_adds)
             step += 1
             self._meter.add(step, metrics)
-            stopping = preemption.agreed(step)
+            stopping = self._preemption.agreed(step)
             try:
                 if self.plan.logs(step):
                     self._log(step)
@@ -145,11 +207,13 @@ class _Run:
                     self._save(step, state)
             except NonFiniteError as error:
                 self._give_up(error)
-            if self.plan.evaluates(step):
-                self._evaluate(state, step)
+            # The evaluation is owed then, and made up for by the resumed run.
             if stopping:
-                break
-        return state, step
+                return Outcome(step, preempted=True)
+            if self.plan.evaluates(step):
+                with self._nothing_to_lose():
+                    self._evaluate(state, step)
+        return Outcome(step, preempted=False)
 
     def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
         """The step for every shape that batches have, ahead of the first."""
@@ -218,9 +282,10 @@ class _Run:
         numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
         if is_first():
             self._scorer.report(self._workdir, step, scores, labels)
-        self._writer.write(step, self._scorer.name, numbers)
         if summary["top1"] > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, summary["top1"])
+        # Last, since an evaluation that has its line is not done again.
+        self._writer.write(step, self._scorer.name, numbers)
         self._progress.note(
             f"step {step}: {self._scorer.name} top-1 {summary['top1']:.1%}, top-5 "
             f"{summary['top5']:.1%} of {summary['videos']} videos in "
@@ -236,11 +301,6 @@ class _Run:
         np.savez(file, **batch)
         error.add_note(f"Its batch is in {file}; a lower optimizer.lr or clip_norm may help")
         raise error
-
-    def close(self) -> None:
-        """Waits for what is being written."""
-        self._checkpoints.close()
-        self._writer.close()
 
 
 def _bill(compiled: Sequence[Compiled]) -> dict[str, float]:

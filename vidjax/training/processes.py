@@ -83,6 +83,7 @@ class Job:
                 ) from None
 
     def _initialize(self, detection: str | None = None) -> None:
+        before = signal.getsignal(signal.SIGTERM)
         jax.distributed.initialize(
             self.coordinator_address,
             self.num_processes,
@@ -91,8 +92,8 @@ class Job:
             heartbeat_timeout_seconds=self.heartbeat_timeout,
             shutdown_timeout_seconds=self.heartbeat_timeout,
         )
-        # JAX notes SIGTERM from here on and does nothing; a run sees to it once it can save.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # JAX would note SIGTERM from here on and do nothing.
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def launcher() -> str | None:

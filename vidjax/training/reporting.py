@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from vidjax import records
+
 Numbers = Mapping[str, float]
+_MEND = "correct the line, or remove it"
 
 
 class MetricWriter:
@@ -62,8 +67,8 @@ class MetricWriter:
         """Whether a line of this step and split is written; a silent writer does not know."""
         if self._silent:
             return False
-        lines = map(json.loads, self._path.read_text(encoding="utf-8").splitlines())
-        return any(line["step"] == step and line["split"] == split for line in lines)
+        lines = read_metrics(self._path)
+        return any(line["step"] == step and line.get("split") == split for line in lines)
 
     def close(self) -> None:
         """Writes what is buffered."""
@@ -72,27 +77,36 @@ class MetricWriter:
             self._events.close()
 
 
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a `metrics.jsonl`; half a last one, which a kill leaves, is left out.
+
+    Raises:
+      RecordError: another line is damaged; names file and line.
+    """
+    lines = records.read_lines(path, _MEND)
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line.get("step"), int):
+            raise records.RecordError(
+                f"{path}, line {number}, is damaged ('step' is absent or no number): {_MEND}"
+            )
+    return lines
+
+
 def _set_aside(path: Path, step: int) -> None:
+    """Moves lines past a step, and half a last line, to another file, in the bytes they have."""
     if not path.is_file():
         return
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    kept = [line for line in lines if _is_until(line, step)]
-    if len(kept) == len(lines):
+    lines = path.read_bytes().splitlines(keepends=True)
+    until = [found["step"] <= step for found in read_metrics(path)]
+    until += [False] * (len(lines) - len(until))
+    if all(until):
         return
-    aside = path.with_name("metrics-interrupted.jsonl")
-    with aside.open("a", encoding="utf-8") as file:
-        file.writelines(line for line in lines if not _is_until(line, step))
+    # What is set aside is on disk before it is gone from its place.
+    with path.with_name("metrics-interrupted.jsonl").open("ab") as file:
+        file.writelines(line for line, stays in zip(lines, until, strict=True) if not stays)
     unfinished = path.with_suffix(".tmp")
-    unfinished.write_text("".join(kept), encoding="utf-8")
+    unfinished.write_bytes(b"".join(itertools.compress(lines, until)))
     unfinished.replace(path)
-
-
-def _is_until(line: str, step: int) -> bool:
-    try:
-        return bool(json.loads(line)["step"] <= step)
-    except (json.JSONDecodeError, KeyError):
-        # A kill in the middle of a write leaves half a line.
-        return False
 
 
 class ProgressLine:
@@ -115,8 +129,7 @@ class ProgressLine:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
+        self.stop()
 
     def show(self, text: str, *, final: bool = False) -> None:
         """Replaces the line; off a terminal, prints it when it is time to or when `final`."""
@@ -134,6 +147,11 @@ class ProgressLine:
     def note(self, text: str) -> None:
         """Prints a line that stays, above the live one."""
         self._console.print(text, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Leaves the terminal as it was found; to be called before a process ends at once."""
+        if self._console.is_terminal:
+            self._live.stop()
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import optax
@@ -25,10 +26,9 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
     directory = workdir / "checkpoints"
     if not directory.is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoints; train first")
-    checkpoints = Checkpoints(directory, keep=network.config.every.keep)
-    step = checkpoints.resolve(checkpoint)
-    # The rate does not matter: the optimiser is made only for the shape of its state.
-    like, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
-    state, _ = checkpoints.restore(step, like=like)
-    checkpoints.close()
+    with contextlib.closing(Checkpoints(directory, read_only=True)) as checkpoints:
+        step = checkpoints.resolve(checkpoint)
+        # The rate does not matter: the optimiser is made only for the shape of its state.
+        like, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
+        state, _ = checkpoints.restore(step, like=like)
     return step, state

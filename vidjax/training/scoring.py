@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
 from vidjax.training.config import Config
 from vidjax.training.experiment import Experiment
-from vidjax.training.processes import is_first
+from vidjax.training.processes import after_first, is_first
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
@@ -25,6 +26,8 @@ from vidjax.training.sharding import BATCH_AXES, to_devices
 Variables = Any
 Progress = Callable[[int, int], None]
 Forward = Callable[[Variables, jax.Array], jax.Array]
+# Folder of a run's evaluations.
+REPORTS = "eval"
 
 
 class Scorer:
@@ -119,7 +122,7 @@ class Scorer:
             "unreadable": [row["video"] for row in self._source.broken],
         }
         return write_report(
-            workdir / "eval",
+            workdir / REPORTS,
             f"{self.name}-step{step}",
             videos=[self._source[index].name for index in range(len(self._source))],
             scores=scores,
@@ -137,6 +140,18 @@ class Scorer:
         return np.asarray(scores)
 
 
+def _require_place(folder: Path) -> None:
+    """Makes a folder and a file in it, which is gone again.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    if is_first():
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressLine) -> list[Path]:
     """Scores a checkpoint of the run in `workdir` and writes the report.
 
@@ -151,10 +166,13 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
 
     Raises:
       ValueError: there is no such checkpoint, or the protocol does not fit the videos.
+      OSError: the report has no place in the run's directory.
     """
     experiment = Experiment.open(config, progress.count)
     scorer = Scorer(experiment)
     step, state = restore(experiment.network, workdir, checkpoint)
+    # Before hours of scoring whose report would find no place.
+    after_first(lambda: _require_place(workdir / REPORTS), f"writing into {workdir / REPORTS}")
     scores, labels = scorer.score(
         state.variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )

@@ -12,12 +12,19 @@ from typing import Any
 
 import jax
 
+from vidjax import records
 from vidjax.layers.convolution.choice import given_table
+from vidjax.training.checkpoint import check_place
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.training.processes import after_first, is_first
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
+# What says whose the directory is lies in it before anything else does.
+_OWNERSHIP = (".lock", ".lock-owner.json")
+_WRITE_ANEW = (
+    "put a copy back; the command that started the run writes an equal one into a new --workdir"
+)
 
 
 def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
@@ -34,7 +41,16 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     after_first(lambda: _claim(workdir, config, classes), f"writing into {workdir}")
 
 
-def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
+def check(workdir: Path, config: Config) -> None:
+    """Refuses a directory that cannot be the place of a run with `config`; writes nothing.
+
+    Raises:
+      ConfigError: the directory belongs to another configuration, or holds other things.
+      CheckpointError: no checkpoint could be kept at such a path.
+    """
+    check_place(workdir / "checkpoints")
+    # A table of convolutions that cannot be read is refused before anything is written, too.
+    given_table()
     file = workdir / "config.json"
     mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
@@ -44,22 +60,26 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
                 "Name another --workdir, or give the settings it was started with"
             )
-    elif workdir.is_dir() and any(workdir.iterdir()):
+    elif workdir.is_dir() and any(each.name not in _OWNERSHIP for each in workdir.iterdir()):
         raise ConfigError(
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )
-    # Before anything is written: a table of convolutions that cannot be read is refused here.
+
+
+def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
+    check(workdir, config)
     here = environment()
     workdir.mkdir(parents=True, exist_ok=True)
     if is_first():
-        _write(file, mapping)
-        _write(workdir / "classes.json", list(classes))
+        records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
+        records.write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", here)
 
 
 def _as_written_now(file: Path) -> dict[str, Any]:
     """The configuration in a file with the defaults of settings that are younger than it."""
-    return json.loads(json.dumps(to_mapping(from_mapping(json.loads(file.read_text())))))
+    found = from_mapping(records.read_mapping(file, _WRITE_ANEW))
+    return json.loads(json.dumps(to_mapping(found)))
 
 
 def _has_begun(workdir: Path) -> bool:
@@ -74,12 +94,16 @@ def read_config(workdir: Path) -> dict[str, Any]:
 
     Raises:
       ConfigError: there is no run.
+      RecordError: its configuration is damaged.
     """
     file = workdir / "config.json"
     if not file.is_file():
         raise ConfigError(f"no run in {workdir}: config.json is absent. Train first")
-    mapping = json.loads(file.read_text())
-    from_mapping(mapping)
+    mapping = records.read_mapping(file, _WRITE_ANEW)
+    try:
+        from_mapping(mapping)
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
     return mapping
 
 
@@ -88,11 +112,12 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
 
     Raises:
       ConfigError: there is no run.
+      RecordError: its list of classes is damaged.
     """
     file = workdir / "classes.json"
     if not file.is_file():
         raise ConfigError(f"no run in {workdir}: classes.json is absent. Train first")
-    return tuple(json.loads(file.read_text()))
+    return tuple(records.read(file, records.texts(), _WRITE_ANEW))
 
 
 def environment() -> dict[str, Any]:
@@ -137,18 +162,13 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         yield f"{path} is {old!r} there, {new!r} here"
 
 
-def _write(file: Path, value: Any) -> None:
-    unfinished = file.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(value, indent=2) + "\n")
-    unfinished.replace(file)
-
-
 def _write_once(workdir: Path, name: str, value: Any) -> None:
     """Keeps what earlier starts of the run wrote: `name.json`, then `name-2.json`, ..."""
     number, file = 1, workdir / f"{name}.json"
     while file.exists():
-        if json.loads(file.read_text()) == value:
+        way_out = "move it away; this start writes one of its own"
+        if records.read_mapping(file, way_out) == value:
             return
         number += 1
         file = workdir / f"{name}-{number}.json"
-    _write(file, value)
+    records.write(file, value)

@@ -33,10 +33,37 @@ def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str,
       ValueError: a file is not as it was written.
     """
     folder = Path(folder)
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    card = read_card(folder)
     check(folder, card)
     network = (_with_jax if card["format"] == "stablehlo" else _with_tensorflow)(folder)
     return checked(network, card["input"]["shape"]), card
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of an export.
+
+    Raises:
+      ValueError: it is damaged; says what is wrong with it.
+    """
+    file = folder / "card.json"
+    try:
+        card = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"{file} is absent; copy the whole folder again") from None
+    except ValueError as error:
+        raise ValueError(f"{file} is damaged ({error}); copy it again") from None
+    kinds = {"format": str, "input": dict, "output": dict, "files": dict}
+    for name, kind in kinds.items():
+        if not isinstance(card, dict) or not isinstance(card.get(name), kind) or not card[name]:
+            raise ValueError(f"{file} is damaged ({name!r} is absent or empty); copy it again")
+    files = {"stablehlo": "network.stablehlo", "saved_model": "saved_model.pb"}
+    if card["format"] not in files or files[card["format"]] not in card["files"]:
+        raise ValueError(f"{file} is damaged (it names no file of the network); copy it again")
+    if not isinstance(card["input"].get("shape"), list):
+        raise ValueError(f"{file} is damaged (the input has no shape); copy it again")
+    if not all(isinstance(facts, dict) and "sha256" in facts for facts in card["files"].values()):
+        raise ValueError(f"{file} is damaged (a file has no sha256); copy it again")
+    return card
 
 
 def checked(network: Network, shape: list[Any]) -> Network:

@@ -1,0 +1,78 @@
+"""Checksums of a saved checkpoint's files, kept beside them, against disks that change bits.
+
+They are CRC-32: they find damage, not malice. A GiB takes 0.4 s of one core, once after writing, in
+the thread that saves, and once before restoring.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidjax import records
+
+FILE = "checksums.json"
+# Orbax writes these after everything else, and restores without them.
+_LATER = ("_CHECKPOINT_METADATA", "commit_success.txt")
+_CHUNK = 1 << 22
+
+
+class DamageError(ValueError):
+    """A file is not as it was saved."""
+
+
+def seal(folder: Path) -> None:
+    """Keeps size and checksum of every file in a folder, as `checksums.json` in it.
+
+    Raises:
+      OSError: the folder cannot be read or written.
+    """
+    files = {file.relative_to(folder).as_posix(): _facts(file) for file in _files(folder)}
+    records.write(folder / FILE, {"files": files, "own": _own(files)})
+
+
+def verify(folder: Path) -> bool:
+    """Compares the files of a folder with its checksums.
+
+    Returns:
+      False where it has none.
+
+    Raises:
+      DamageError: names the first file that is not as it was saved.
+      OSError: a file cannot be read.
+    """
+    if not (folder / FILE).is_file():
+        return False
+    try:
+        found = records.read_mapping(folder / FILE, "", {"files": records.mapping()})
+    except records.RecordError:
+        raise DamageError(f"{folder / FILE} is damaged") from None
+    files = found["files"]
+    if found.get("own") != _own(files):
+        raise DamageError(f"{folder / FILE} is damaged: it does not fit its own checksum")
+    for name, facts in files.items():
+        if not (folder / name).is_file():
+            raise DamageError(f"{folder / name} is absent")
+        if _facts(folder / name) != facts:
+            raise DamageError(f"{folder / name} is damaged: its checksum is not the saved one")
+    return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.name not in (*_LATER, FILE):
+            yield file
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    crc, size = 0, 0
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            crc, size = zlib.crc32(chunk, crc), size + len(chunk)
+    return {"bytes": size, "crc32": f"{crc:08x}"}
+
+
+def _own(files: dict[str, Any]) -> str:
+    return f"{zlib.crc32(repr(sorted(files.items())).encode()):08x}"

@@ -1,0 +1,62 @@
+"""Hearing signals at once, whatever the main thread is busy with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NoReturn
+
+Handler = Callable[[int, FrameType | None], Any]
+
+
+class Listener:
+    """Hears a signal in a thread of its own while the context is open.
+
+    Python runs a handler between two steps of its own, and a compilation is one step, of minutes.
+    The system's half of the handler writes a byte at once, though, for which a thread can wait.
+
+    Args:
+      number: of the signal.
+      heard: called in the listening thread with how often it has come.
+      handler: called in the main thread, when that comes to it.
+    """
+
+    def __init__(
+        self, number: signal.Signals, heard: Callable[[int], None], handler: Handler
+    ) -> None:
+        self._number, self._heard, self._handler = number, heard, handler
+
+    def __enter__(self) -> Listener:
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._before = signal.signal(self._number, self._handler)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakeup_before)
+        signal.signal(self._number, self._before)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
+
+    def _listen(self) -> None:
+        times = 0
+        while came := self._reader.recv(64):
+            for _ in range(came.count(self._number)):
+                times += 1
+                self._heard(times)
+
+
+def end_now(code: int) -> NoReturn:
+    """Ends the process without waiting for its threads, as a kill would; what was said is shown."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
