@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT
+from tests.faults.processes import descendants, lists_children, living, wait_until
 from vidjax.data.workers import Lost, run_each
 
 
@@ -107,6 +108,7 @@ if __name__ == "__main__":
 """
 
 
+@lists_children
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_workers_end_with_their_parent_however_it_ends(tmp_path, number):
     script = tmp_path / "script.py"
@@ -116,37 +118,12 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path, number):
         [sys.executable, script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert parent.stdout.readline() == b"begun\n"
-    workers = children_of(parent.pid)
+    workers = descendants(parent.pid)
     assert len(workers) >= 3
     parent.send_signal(number)
     _, errors = parent.communicate(timeout=10)
-    assert not wait_for_end(workers)
-    assert errors == b""
-
-
-def children_of(pid):
-    """Ids of the processes that a process has started."""
-    file = Path(f"/proc/{pid}/task/{pid}/children")
-    if not file.is_file():
-        pytest.skip("only Linux lists a process' children")
-    return [int(child) for child in file.read_text().split()]
-
-
-def wait_for_end(pids, seconds=5.0):
-    """Those of the processes that are still there after some seconds."""
-    deadline = time.monotonic() + seconds
-    while pids and time.monotonic() < deadline:
-        pids = [pid for pid in pids if is_alive(pid)]
-        time.sleep(0.05)
-    return pids
-
-
-def is_alive(pid):
-    file = Path(f"/proc/{pid}/stat")
-    try:
-        return file.read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    wait_until(lambda: not living(workers), 5.0)
+    assert (living(workers), errors) == ([], b"")
 
 
 # In a process that has started no other yet: the first start differs from those after it.

@@ -1,5 +1,6 @@
 """Prepared data sets with files that are cut, flipped or gone: named, with the way out."""
 
+import contextlib
 import csv
 import shutil
 
@@ -9,6 +10,7 @@ import pytest
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
+from vidjax.data.integrity import DamagedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.report import read_report, total
@@ -109,9 +111,13 @@ def test_a_damaged_video_of_an_earlier_data_set_is_counted_under_no_class(folder
     assert source[place].name == f"record {place} of split 'train'"
     bad = BadVideos(source.classes, 0.1)
     batches = train_batches(source, SHAPE, AUGMENTATION, batch_size=len(source), seed=0)
-    with pytest.raises(BadVideosError, match=r"per class: \{'\(unknown\)': \d+\}. Remove"):
+
+    def go_on():
         for step in range(100):
             bad.note(batches[step])
+
+    with pytest.raises(BadVideosError, match=r"per class: \{'\(unknown\)': \d+\}. Remove"):
+        go_on()
     assert bad.counts[UNKNOWN] == bad.unreadable
 
 
@@ -121,8 +127,7 @@ def test_evaluation_does_without_no_video(folder):
     views = Views(clips=1, crops=1, shape=SHAPE, size=16)
     batches = view_batches(source, views, batch_size=1)
     with pytest.raises(ValueError, match="cannot be read: .* is damaged: .*; remove"):
-        for index in range(len(batches)):
-            batches[index]
+        [batches[index] for index in range(len(batches))]
 
 
 def cut(file):
@@ -225,12 +230,13 @@ def test_no_flipped_bit_of_a_data_set_gives_other_frames(folder):
         flipped = bytearray(content)
         flipped[place] ^= 1 << rng.integers(8)
         file.write_bytes(flipped)
-        try:
-            source = PreparedSplit(folder, "train")
-        except ValueError as error:
-            assert "is damaged" in str(error)
-            continue
-        for index in range(len(source)):
-            record = source[index]
-            if not is_damaged(record):
-                assert list(record.jpegs) == right[record.name]
+        for record in readable(folder):
+            assert list(record.jpegs) == right[record.name]
+
+
+def readable(folder):
+    """The records of the training split that are not damaged; none if it cannot be opened."""
+    with contextlib.suppress(DamagedError):
+        source = PreparedSplit(folder, "train")
+        return [source[k] for k in range(len(source)) if not is_damaged(source[k])]
+    return []
