@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def videos(tmp_path):
     root = tmp_path / "rgb"
     for label in ("walk", "sit"):
         for number in range(2):
-            write_video(root / label / f"v{number}.mp4", grey(60))
+            write_video(root / label / f"v{number}.mp4", grey(60), fps=Fraction(30000, 1001))
     return root
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from vidjax.data.integrity import INFO, DamagedError
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.sources import Sources, describe_change, recorded_root
@@ -105,4 +107,7 @@ def _unlike(folder: Path, sources: Sources, splits: Sequence[str], decode: Decod
 
 def _is_alike(record: Record, decode: Decode) -> bool:
     found = decode(record.name)
-    return found is not None and list(found[0]) == list(record.jpegs) and found[1] == record.fps
+    if found is None or list(found[0]) != list(record.jpegs):
+        return False
+    # Rates are stored in single precision.
+    return bool(np.float32(found[1]) == np.float32(record.fps))
