@@ -14,18 +14,25 @@ Exit codes: 0 all can be used, 1 some cannot, 2 something given does not fit.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import functools
+import os
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from experiments import command_line
+from vidjax.data import tables
 from vidjax.data.manifest import VIDEO_SUFFIXES
+from vidjax.data.tree import videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
 from vidjax.data.workers import Lost, run_each
+from vidjax.names import told
 from vidjax.training.reporting import ProgressLine
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
@@ -43,67 +50,79 @@ def main(given: str) -> int:
     root, names = _files(Path(given))
     root = Path(_ROOT.value) if _ROOT.value else root
     output = Path(_OUTPUT.value)
-    earlier = read_verdicts(output) if output.is_file() else ()
-    known = {verdict.path: verdict for verdict in earlier}
-    left = [name for name in names if not _is_known(root / name, known.get(name))]
-    kept = [known[name] for name in known if name not in set(left)]
-    _write(output, kept)
+    known = {verdict.path: verdict for verdict in _earlier(output)}
+    left = [name for name in names if not _is_known(root / name, known.get(told(name)))]
+    again = set(map(told, left))
+    _write(output, [verdict for path, verdict in known.items() if path not in again])
     limits = Limits(_PIXELS.value, _FRAMES.value)
     work = functools.partial(judge, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)
     with ProgressLine() as progress, output.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer = csv.writer(stream, lineterminator="\n")
         for done, (name, result) in enumerate(results, start=1):
             verdict = _lost(root, name, result) if isinstance(result, Lost) else result
-            known[name] = verdict
-            writer.writerow(dataclasses.asdict(verdict))
+            known[verdict.path] = verdict
+            writer.writerow(_row(verdict))
             stream.flush()
-            progress.show(f"checked {done}/{len(left)}: {name}", final=done == len(left))
-    return _summarize([known[name] for name in names], output)
+            progress.show(f"checked {done}/{len(left)}: {verdict.path}", final=done == len(left))
+    return _summarize([known[told(name)] for name in names], output)
 
 
 def _files(given: Path) -> tuple[Path, list[str]]:
     """The folder that names start from, and the names."""
     if given.is_dir():
-        found = (file for file in sorted(given.rglob("*")) if file.suffix.lower() in VIDEO_SUFFIXES)
-        names = [file.relative_to(given).as_posix() for file in found]
+        names = sorted(videos_below(given))
         if not names:
             raise ValueError(f"{given}: no videos in it (of {', '.join(sorted(VIDEO_SUFFIXES))})")
         return given, names
     if not given.is_file():
         raise ValueError(f"{given}: no such folder or manifest")
-    with given.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        if "path" not in (rows.fieldnames or ()):
-            raise ValueError(
-                f"{given}: a CSV with a column path is expected, not {rows.fieldnames}"
-            )
-        names = [row["path"] for row in rows]
-    return given.parent, list(dict.fromkeys(names))
+    if "path" not in (found := tables.columns(given)):
+        raise ValueError(f"{given}: a CSV with a column path is expected, not {found}")
+    rows = tables.rows(given, ["path"])
+    return given.parent, list(dict.fromkeys(row["path"].strip() for _, row in rows))
+
+
+def _earlier(output: Path) -> Iterable[Verdict]:
+    if output.is_dir():
+        raise ValueError(f"--output={output} is a folder; name a file")
+    return read_verdicts(output) if output.is_file() else ()
 
 
 def _is_known(file: Path, verdict: Verdict | None) -> bool:
     if verdict is None:
         return False
-    if not file.is_file():
+    if not os.path.isfile(file):
         return verdict.verdict == "absent"
-    return file.stat().st_size == verdict.bytes and digest(file) == verdict.sha256
+    try:
+        return file.stat().st_size == verdict.bytes and digest(file) == verdict.sha256
+    except OSError:
+        # What cannot be read may be readable another time.
+        return False
 
 
-def _write(file: Path, verdicts: list[Verdict]) -> None:
+def _write(file: Path, verdicts: Iterable[Verdict]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(file.name + ".tmp")
     with unfinished.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(map(dataclasses.asdict, verdicts))
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerows([COLUMNS, *map(_row, verdicts)])
     unfinished.replace(file)
 
 
+def _row(verdict: Verdict) -> list[Any]:
+    return tables.cells(dataclasses.asdict(verdict).values())
+
+
 def _lost(root: Path, name: str, lost: Lost) -> Verdict:
-    file = root / name
-    return Verdict(name, lost.reason, lost.detail, bytes=file.stat().st_size, sha256=digest(file))
+    """The verdict on a file that its worker did not survive."""
+    facts: dict[str, Any] = {}
+    # It may have vanished meanwhile.
+    with contextlib.suppress(OSError):
+        file = root / name
+        facts = {"bytes": file.stat().st_size, "sha256": digest(file)}
+    return Verdict(told(name), lost.reason, lost.detail, **facts)
 
 
 def _summarize(verdicts: list[Verdict], output: Path) -> int:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments import command_line
+from vidjax.data import tables
 from vidjax.evaluation.significance import McNemar, mcnemar
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
@@ -74,8 +75,8 @@ def _newest(run: Path, protocol: str) -> Path:
 
 
 def _read(file: Path) -> Rows:
-    with file.open(newline="", encoding="utf-8") as stream:
-        return {row["video"]: row for row in csv.DictReader(stream)}
+    rows = tables.rows(file, ("video", "label", "predicted", "correct"), ours=True)
+    return {row["video"]: row for _, row in rows}
 
 
 def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
@@ -116,7 +117,7 @@ def _write(output: Path, a: Rows, b: Rows) -> None:
             if a[video]["correct"] != b[video]["correct"]:
                 right = "A" if a[video]["correct"] == "1" else "B"
                 predicted = a[video]["predicted"], b[video]["predicted"]
-                writer.writerow([video, a[video]["label"], *predicted, right])
+                writer.writerow(tables.cells([video, a[video]["label"], *predicted, right]))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ import numpy as np
 from absl import flags
 
 from experiments import command_line
+from vidjax.names import lettering
 from vidjax.training.config import from_mapping
 from vidjax.training.feeding import Fed, test_views, training_batch
 from vidjax.training.reporting import ProgressLine
@@ -64,7 +65,8 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
     figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
     axes = figure.add_subplot()
     axes.imshow(sheet, interpolation="nearest")
-    axes.set_yticks((np.arange(len(clips)) + 0.5) * step, fed.names[: len(clips)])
+    labels = list(map(lettering, fed.names[: len(clips)]))
+    axes.set_yticks((np.arange(len(clips)) + 0.5) * step, labels)
     axes.set_xticks((np.arange(len(places)) + 0.5) * step, places)
     axes.set_xlabel(f"frame of {frames}")
     axes.tick_params(length=0)

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 from absl import flags
@@ -22,6 +21,7 @@ from absl import flags
 import vidjax
 from experiments.benchmark.rounds import print_table
 from vidjax.data import catalog
+from vidjax.data.containers import open_video
 from vidjax.data.decode import read_video
 from vidjax.data.encode import write_mp4
 from vidjax.data.manifest import VIDEO_SUFFIXES
@@ -204,8 +204,7 @@ def _of_files(
 
 
 def _length(file: Path) -> float:
-    with av.open(str(file)) as container:
-        stream = container.streams.video[0]
+    with open_video(file) as (_, stream):
         return float((stream.duration or 0) * (stream.time_base or 0)) or stream.frames / _FPS
 
 
@@ -222,9 +221,7 @@ def _decoded(container: Any, stream: Any, indices: np.ndarray) -> Iterator[np.nd
 
 
 def _pyav_seek(file: Path, indices: np.ndarray) -> list[np.ndarray]:
-    with av.open(str(file)) as container:
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
+    with open_video(file) as (container, stream):
         begin = indices.min() / float(stream.average_rate or _FPS) / float(stream.time_base or 1)
         container.seek(int(begin), stream=stream)
         return list(_decoded(container, stream, indices))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.measurement import Measurement
+from vidjax.names import lettering
 
 _MARKS = ("o", "s", "^", "D", "v")
 
@@ -38,7 +39,7 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
     share.set_xlim(left=0)
     share.grid(axis="x", alpha=0.3)
     figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    figure.suptitle(title, fontsize="small", wrap=True)
+    figure.suptitle(lettering(title, 300), fontsize="small", wrap=True)
     figure.savefig(file, dpi=110)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reproduce.statistics import Summary
+from vidjax.names import lettering
 
 PANELS = (
     ("top1", "top-1, % of the test videos"),
@@ -37,8 +38,8 @@ def draw(
         for axes, (quantity, label) in zip(line, PANELS, strict=True):
             _panel(axes, each, quantity, reference)
             axes.set_xlabel(label)
-            axes.set_title(dataset, loc="left")
-    figure.suptitle(f"{title}: mean over seeds, 95 % interval; dots are seeds")
+            axes.set_title(lettering(dataset), loc="left")
+    figure.suptitle(lettering(f"{title}: mean over seeds, 95 % interval; dots are seeds", 200))
     figure.savefig(file, dpi=110)
 
 
@@ -52,6 +53,6 @@ def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: st
         axes.plot(values, [place] * len(values), ".", color="0.4")
         if summary.row.name == reference and values:
             axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(summaries)), [summary.row.label for summary in summaries])
+    axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])
     axes.set_ylim(len(summaries) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)

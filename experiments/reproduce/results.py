@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 from experiments.reproduce.attempt import read_record
 from experiments.reproduce.plan import Run
+from vidjax.data import tables
 
 
 @dataclass(frozen=True)
@@ -96,5 +96,5 @@ def _last(file: Path, split: str) -> dict[str, Any]:
 
 
 def _predictions(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+    rows = tables.rows(file, ("video", "label", "correct"), ours=True)
+    return [row for _, row in rows]

@@ -5,8 +5,6 @@ What is wrong with one is said once, with its name, the place in it and what was
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -14,10 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidjax.data import tables
 from vidjax.data.manifest import ManifestError
-
-# Published rows hold long lists of narrations.
-csv.field_size_limit(2**24)
 
 
 def locate(folder: Path, *patterns: str) -> Path:
@@ -54,27 +50,14 @@ def table(
     Raises:
       ManifestError: a column is missing, or a row has too few or too many fields.
     """
-    reader = csv.DictReader(io.StringIO(_text(file)), None if header else columns)
-    found = [name.strip() for name in reader.fieldnames or []]
-    reader.fieldnames = found
-    missing = [name for name in columns if name not in found]
-    if missing:
-        raise ManifestError(
-            f"{file} lacks the column {missing[0]!r}; found {found}, expected {','.join(columns)}"
-        )
-    for row in reader:
-        where = f"{file}, line {reader.line_num}"
-        values = {name: (value or "").strip() for name, value in row.items() if name is not None}
-        if None in row or any(row[name] is None for name in columns):
-            amount = "more" if None in row else "fewer"
-            raise ManifestError(f"{where}: {amount} fields than {','.join(found)}")
-        yield where, values
+    found = tables.rows(file, columns, header=header, one_line=False, fault=ManifestError)
+    for line, row in found:
+        yield f"{file}, line {line}", {name: value.strip() for name, value in row.items()}
 
 
 def columns_of(file: Path) -> list[str]:
     """The names in the first row of a CSV."""
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        return [name.strip() for name in next(csv.reader(stream), [])]
+    return tables.columns(file, ManifestError)
 
 
 def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -89,7 +72,7 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
       ManifestError: a line has another form.
     """
     pattern = re.compile(form)
-    for number, line in enumerate(_text(file).split("\n"), start=1):
+    for number, line in enumerate(tables.text(file, ManifestError).split("\n"), start=1):
         if not line.strip():
             continue
         match = pattern.fullmatch(line.strip())
@@ -184,16 +167,9 @@ def seconds(text: str, name: str, where: str) -> float:
 
 def _json(file: Path, kind: type) -> Any:
     try:
-        found = json.loads(_text(file))
+        found = json.loads(tables.text(file, ManifestError))
     except json.JSONDecodeError as error:
         raise ManifestError(f"{file} is not JSON: {error}") from None
     if not isinstance(found, kind):
         raise ManifestError(f"{file} holds no JSON {'list' if kind is list else 'object'}")
     return found
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{file} is not UTF-8 text: {error}") from None

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from vidjax.data.containers import address
+
 
 def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     """Writes uint8 `[T, H, W, 3]` as H.264; one thread, so that equal frames give equal bytes.
@@ -20,7 +22,7 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     odd = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
     frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
     rate = Fraction(fps).limit_denominator(1001)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(address(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

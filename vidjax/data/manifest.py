@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from vidjax import names
+from vidjax.data import labels, tables
 
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()  # noqa: SIM905
@@ -68,12 +72,23 @@ class Manifest:
       classes: class names in the order of their indices: as published, or, of your own videos,
         those of the training split, sorted.
       excluded: what was listed beside them.
+      notes: what a user should know of them, a sentence each.
+
+    Raises:
+      ManifestError: a class has a name that cannot be stored.
     """
 
     root: Path
     entries: tuple[Entry, ...]
     classes: tuple[str, ...]
     excluded: tuple[Exclusion, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.classes:
+            # Prepared data sets keep their classes as lines of a text.
+            if why := names.flaw(name):
+                raise ManifestError(f"the label {few([name])} {why}; rename it")
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -132,19 +147,29 @@ def read_manifest(
     if not path.exists():
         raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
     if path.is_dir():
-        base, entries = path, _from_folder(path)
+        base, written = path, _from_folder(path)
     else:
-        base, entries = Path(root) if root else path.parent, list(_from_csv(path))
-    if not entries:
+        base, written = Path(root) if root else path.parent, list(_from_csv(path))
+    if not written:
         raise ManifestError(f"{path} lists no videos; {_LAYOUT}")
+    entries = [_normal(entry, path) for entry in written]
     train = {entry.label for entry in entries if entry.split == "train"}
     classes = train or {entry.label for entry in entries}
-    manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)))
-    _check_files(path, manifest)
-    _check_labels(path, entries, classes)
+    notes = _check_labels(path, written, classes)
+    manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)), notes=notes)
+    identities = _identities(path, manifest)
     if not allow_group_leak:
         refuse_leak(str(path), manifest)
+        _refuse_overlap(path, manifest, identities)
     return manifest
+
+
+def _normal(entry: Entry, path: Path) -> Entry:
+    for name, value in (("path", entry.path), ("label", entry.label), ("group", entry.group)):
+        if why := names.flaw(value):
+            raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
+    label, group = labels.normal(entry.label), labels.normal(entry.group)
+    return replace(entry, label=label, group=group)
 
 
 def _from_folder(folder: Path) -> list[Entry]:
@@ -167,9 +192,12 @@ def _from_folder(folder: Path) -> list[Entry]:
 def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     """Sends about a fifth of each class to test, and at least one of two or more."""
     result = []
+
+    def draw(entry: Entry) -> bytes:
+        return hashlib.sha256(entry.path.encode("utf-8", "surrogateescape")).digest()
+
     for label in sorted({entry.label for entry in entries}):
-        ours = [entry for entry in entries if entry.label == label]
-        ours.sort(key=lambda entry: hashlib.sha256(entry.path.encode()).digest())
+        ours = sorted((entry for entry in entries if entry.label == label), key=draw)
         tests = max(1, round(_TEST_SHARE * len(ours))) if len(ours) > 1 else 0
         result += [Entry(entry.path, label, "test") for entry in ours[:tests]]
         result += [Entry(entry.path, label, "train") for entry in ours[tests:]]
@@ -177,28 +205,19 @@ def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _from_csv(path: Path) -> Iterator[Entry]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        found = reader.fieldnames or []
-        missing = [name for name in _REQUIRED if name not in found]
-        if missing:
+    rows: dict[tuple[object, ...], int] = {}
+    for number, row in tables.rows(path, _REQUIRED, fault=ManifestError):
+        entry = _entry(row, f"{path}, row {number}")
+        first = rows.setdefault((os.path.normpath(entry.path), entry.start, entry.end), number)
+        if first != number:
             raise ManifestError(
-                f"{path} lacks the column {missing[0]!r}; found {list(found)}, expected "
-                f"{','.join(_REQUIRED)}[,{','.join(_OPTIONAL)}]"
+                f"{path} lists {entry.path!r} twice, in rows {first} and {number}; remove one"
             )
-        rows: dict[tuple[object, ...], int] = {}
-        for number, row in enumerate(reader, start=2):
-            entry = _entry(row, f"{path}, row {number}")
-            first = rows.setdefault((entry.path, entry.start, entry.end), number)
-            if first != number:
-                raise ManifestError(
-                    f"{path} lists {entry.path!r} twice, in rows {first} and {number}; remove one"
-                )
-            yield entry
+        yield entry
 
 
-def _entry(row: Mapping[str, str | None], where: str) -> Entry:
-    values = {name: (row.get(name) or "").strip() for name in (*_REQUIRED, *_OPTIONAL)}
+def _entry(row: Mapping[str, str], where: str) -> Entry:
+    values = {name: row.get(name, "").strip() for name in (*_REQUIRED, *_OPTIONAL)}
     for name in _REQUIRED:
         if not values[name]:
             raise ManifestError(f"{where}: {name} is empty")
@@ -208,7 +227,9 @@ def _entry(row: Mapping[str, str | None], where: str) -> Entry:
     start, end = (_seconds(values[name], name, where) for name in ("start", "end"))
     if end is not None and end <= (start or 0.0):
         raise ManifestError(f"{where}: end {end:g} is not after start {start or 0:g}")
-    return Entry(values["path"], values["label"], split, start, end, values["group"])
+    # Without `./` and doubled slashes, so that one file has one name.
+    path = PurePosixPath(values["path"]).as_posix()
+    return Entry(path, values["label"], split, start, end, values["group"])
 
 
 def split_name(text: str) -> str:
@@ -228,22 +249,92 @@ def _seconds(text: str, name: str, where: str) -> float | None:
     return value
 
 
-def _check_files(path: Path, manifest: Manifest) -> None:
-    missing = [entry.path for entry in manifest.entries if not manifest.file(entry).is_file()]
+def _identities(path: Path, manifest: Manifest) -> dict[str, tuple[int, int]]:
+    """Which file on the disk each path is, whatever links lead to it.
+
+    Raises:
+      ManifestError: names some of the files that are absent.
+    """
+    found, missing = {}, []
+    for entry in manifest.entries:
+        file = manifest.file(entry)
+        if not file.is_file():
+            missing.append(entry.path)
+            continue
+        status = file.stat()
+        found[entry.path] = status.st_dev, status.st_ino
     if missing:
         raise ManifestError(
             f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
             f"{few(missing)}; correct the paths or set data.root"
         )
+    return found
 
 
-def _check_labels(path: Path, entries: Sequence[Entry], classes: Iterable[str]) -> None:
-    unknown = sorted({entry.label for entry in entries} - set(classes))
-    if unknown:
+def _check_labels(path: Path, written: Sequence[Entry], classes: Iterable[str]) -> tuple[str, ...]:
+    """What a user should know of the labels.
+
+    Raises:
+      ManifestError: some labels contradict each other.
+    """
+    spellings = {entry.label for entry in written}
+    found = {labels.normal(label) for label in spellings}
+    if unknown := sorted(found - set(classes)):
         raise ManifestError(
             f"{path}: no training video has the label {few(unknown)} that others have; "
             "add training videos of it or remove the others"
         )
+    if same := labels.equal_numbers(found):
+        raise ManifestError(
+            f"{path}: the labels {few(same)} are one number; write it in one way, or use words"
+        )
+    notes = [
+        f"{path}: the label {label!r} is written in several Unicode forms or with spaces around "
+        "it; they are one class"
+        for label in labels.respelled(spellings)
+    ]
+    alike = [
+        f"warning: {path}: the labels {few(pair)} differ in case or spaces alone; they are "
+        "different classes"
+        for pair in labels.near_misses(found)
+    ]
+    return (*notes, *alike)
+
+
+def _refuse_overlap(
+    path: Path, manifest: Manifest, identities: Mapping[str, tuple[int, int]]
+) -> None:
+    """Refuses moments of a video that are in training and in evaluation.
+
+    Raises:
+      ManifestError: names the first.
+    """
+    by_start = sorted(
+        manifest.entries, key=lambda entry: (identities[entry.path], entry.start or 0)
+    )
+    for _, pieces in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
+        last: dict[bool, Entry] = {}
+        for piece in pieces:
+            trains = piece.split == "train"
+            other = last.get(not trains)
+            if other and (piece.start or 0) < _end(other):
+                raise ManifestError(
+                    f"{path}: {_piece(other)} and {_piece(piece)} show the same moments, which "
+                    "inflates the score; move them to one split, or set data.allow_group_leak=true"
+                )
+            last[trains] = max(piece, last.get(trains, piece), key=_end)
+
+
+def _end(entry: Entry) -> float:
+    return float("inf") if entry.end is None else entry.end
+
+
+def _piece(entry: Entry) -> str:
+    end = "its end" if entry.end is None else f"{entry.end:g} s"
+    span = (
+        "" if entry.start is None and entry.end is None else f" ({entry.start or 0:g} s to {end})"
+    )
+    return f"{entry.path!r}{span} in {entry.split}"
 
 
 def refuse_leak(name: str, manifest: Manifest) -> None:
@@ -259,7 +350,11 @@ def refuse_leak(name: str, manifest: Manifest) -> None:
         )
 
 
-def few(names: Sequence[str]) -> str:
-    """The first three names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(repr(name) for name in names[:3]) + more
+def few(found: Sequence[str]) -> str:
+    """The first three names, each on one line and cut if long, and how many more there are."""
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(repr(_cut(name)) for name in found[:3]) + more
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:199]}…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from vidjax.data.manifest import Entry, Manifest, ManifestError, few
@@ -10,6 +10,8 @@ from vidjax.data.verdicts import Verdict, read_verdicts
 
 Flaw = Callable[[Entry], str]
 MISSING = "missing"
+# Verdicts that were no fault of the file: it is there now, and decoding will tell.
+_OF_THE_MOMENT = ("absent", "unreadable")
 
 
 def repeated() -> Flaw:
@@ -56,7 +58,7 @@ def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
     if not verdicts.is_file():
         raise ManifestError(f"data.verdicts = {str(verdicts)!r}: no such file")
     known: dict[str, list[Verdict]] = {}
-    for verdict in read_verdicts(verdicts):
+    for verdict in _read(verdicts):
         known.setdefault(PurePosixPath(verdict.path).name, []).append(verdict)
     found = {entry.path: _find(known, entry.path) for entry in manifest.entries}
     if manifest.entries and not any(found.values()):
@@ -70,11 +72,18 @@ def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
         file = manifest.file(entry)
         if verdict is None or verdict.usable or not file.is_file():
             return ""
-        if verdict.verdict != "absent" and file.stat().st_size != verdict.bytes:
+        if verdict.verdict in _OF_THE_MOMENT or file.stat().st_size != verdict.bytes:
             return ""
         return f"verdict {verdict.verdict}: {verdict.detail}"
 
     return flaw
+
+
+def _read(verdicts: Path) -> Iterator[Verdict]:
+    try:
+        yield from read_verdicts(verdicts)
+    except ValueError as error:
+        raise ManifestError(f"data.verdicts: {error}") from None
 
 
 def _find(known: dict[str, list[Verdict]], path: str) -> Verdict | None:

@@ -15,6 +15,8 @@ import numpy as np
 cv2.setNumThreads(0)
 
 Box = tuple[int, int, int, int]
+# How many times as long as wide a frame may be.
+ASPECT = 64
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -38,7 +40,15 @@ def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tup
 
 
 def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -> np.ndarray:
-    """Resizes so that the shorter side is `size` pixels; smaller frames stay unless `upscale`."""
+    """Resizes so that the shorter side is `size` pixels; smaller frames stay unless `upscale`.
+
+    Of strips that are more than `ASPECT` times as long as wide the ends are cut off first: they
+    would take gigabytes.
+    """
+    height, width = frames.shape[1:3]
+    longest = ASPECT * min(height, width)
+    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
+    frames = frames[:, top : top + longest, left : left + longest]
     height, width = frames.shape[1:3]
     return resize(frames, short_side_size(height, width, size, upscale=upscale))
 

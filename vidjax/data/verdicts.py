@@ -5,17 +5,25 @@ Files are decoded frame by frame and nothing is kept, so that a long video costs
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterator
+import os
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 
+from vidjax.data import tables
+from vidjax.data.clock import Clock
+from vidjax.data.costs import Limits, Meter
 from vidjax.data.decode import DecodeError, open_frames
+from vidjax.names import told
+
+__all__ = ["COLUMNS", "VERDICTS", "Limits", "Verdict", "digest", "judge", "read_verdicts"]
 
 # What a file may be, from sound to hopeless.
 VERDICTS = (
@@ -30,6 +38,7 @@ VERDICTS = (
     "no video stream",
     "undecodable",
     "empty",
+    "unreadable",
     "absent",
 )
 # Containers round: fewer frames than stated are a loss only beyond this share.
@@ -39,24 +48,11 @@ _SLACK = 0.5
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a file may cost.
-
-    Attributes:
-      pixels: of a frame.
-      frames: of a video.
-    """
-
-    pixels: int = 8192 * 8192
-    frames: int = 1_000_000
-
-
-@dataclass(frozen=True)
 class Verdict:
-    """What is known of a file; the columns of a table of verdicts.
+    r"""What is known of a file; the columns of a table of verdicts.
 
     Attributes:
-      path: as it was given.
+      path: as it was given, with line breaks and bytes that are no text as `\n` and `\xe9`.
       verdict: one of `VERDICTS`.
       detail: what was found, in words; empty where all is well.
       bytes: size of the file.
@@ -99,19 +95,33 @@ COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
 
 
 def read_verdicts(file: Path) -> Iterator[Verdict]:
-    """The verdicts in a CSV; a line that was cut off while it was written is left out.
+    """The verdicts in a CSV; a last line that was cut off while it was written is left out.
 
     Raises:
-      ValueError: it is another kind of table.
+      ValueError: it is another kind of table, or damaged; names the line.
     """
-    with file.open(newline="", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        if rows.fieldnames and list(rows.fieldnames) != COLUMNS:
-            raise ValueError(f"{file} is another kind of table: {', '.join(rows.fieldnames)}")
-        kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
-        for row in rows:
-            if None not in row.values() and None not in row:
-                yield Verdict(**{name: kind(row[name]) for name, kind in kinds.items()})
+    found = tables.columns(file, torn=True)
+    if found and found != COLUMNS:
+        raise ValueError(f"{file} is another kind of table: {', '.join(found)}")
+    for line, row in tables.rows(file, COLUMNS, ours=True, torn=True):
+        yield _parsed(row, f"{file}, line {line}")
+
+
+def _parsed(row: Mapping[str, str], where: str) -> Verdict:
+    kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        try:
+            values[name] = kind(row[name])
+        except ValueError:
+            raise ValueError(
+                f"{where}: {name} is {row[name]!r}; the table is damaged: check the videos anew"
+            ) from None
+    if values["verdict"] not in VERDICTS:
+        raise ValueError(
+            f"{where}: verdict {values['verdict']!r} is not one of {', '.join(VERDICTS)}"
+        )
+    return Verdict(**values)
 
 
 def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:
@@ -122,20 +132,25 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
       root: folder.
       limits: what it may cost.
     """
-    file = root / path
-    if not file.is_file():
-        return Verdict(path, "absent", "no such file")
-    facts: dict[str, object] = {"bytes": file.stat().st_size, "sha256": digest(file)}
+    file, name = root / path, told(path)
+    try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            return Verdict(name, "absent", "not a file")
+        facts: dict[str, object] = {"bytes": file.stat().st_size, "sha256": digest(file)}
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return Verdict(name, "absent", "no such file")
+    except OSError as error:
+        return Verdict(name, "unreadable", os.strerror(error.errno or 0))
     if not facts["bytes"]:
-        return Verdict(path, "empty", "no bytes", **facts)  # type: ignore[arg-type]
+        return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
     try:
         with open_frames(file) as (stream, frames):
-            watch = _Watch(stream, limits or Limits())
+            watch = _Watch(stream, file.stat().st_size, limits or Limits())
             verdict, detail = watch.all(frames)
             facts |= _stated(stream) | watch.facts
     except DecodeError as error:
         verdict, detail = _refusal(error, str(file))
-    return Verdict(path, verdict, detail, **facts)  # type: ignore[arg-type]
+    return Verdict(name, verdict, detail, **facts)  # type: ignore[arg-type]
 
 
 def digest(file: Path) -> str:
@@ -156,50 +171,45 @@ def _stated(stream: av.VideoStream) -> dict[str, object]:
 class _Watch:
     """Sees all frames of a file, keeps none, and notes what they are."""
 
-    def __init__(self, stream: av.VideoStream, limits: Limits) -> None:
+    def __init__(self, stream: av.VideoStream, size: int, limits: Limits) -> None:
         self._stream, self._limits = stream, limits
+        self._meter = Meter(size, limits)
         self._sizes: list[tuple[int, int]] = []
-        self._first = self._last = 0.0
+        # Seconds of the latest frame, and its time stamp.
+        self._last = self._stamp = 0.0
         self._count = self._damaged = 0
         self.facts: dict[str, object] = {}
 
     def all(self, frames: Iterator[av.VideoFrame]) -> tuple[str, str]:
         """Verdict and detail."""
         context, broken = self._stream.codec_context, ""
-        excess = self._excess(context.width, context.height)
-        if excess:
+        if excess := self._meter.excess(context.width, context.height):
             return "too large", excess
         try:
-            for frame in frames:
-                self._see(frame)
-                excess = self._excess(frame.width, frame.height)
-                if excess:
+            for frame, time in Clock(self._stream).timed(frames):
+                self._see(frame, time)
+                if excess := self._meter.add(frame.width, frame.height):
                     return "too large", excess
+                if self._count > self._limits.frames:
+                    return "too large", f"more than {self._limits.frames} frames"
         except DecodeError as error:
             broken = str(error).rpartition("(")[2].rstrip(")")
         return self._judge(broken)
 
-    def _excess(self, width: int, height: int) -> str:
-        if width * height > self._limits.pixels:
-            return f"frames of {width}x{height} exceed the limit of {self._limits.pixels} pixels"
-        if self._count > self._limits.frames:
-            return f"more than {self._limits.frames} frames"
-        return ""
-
-    def _see(self, frame: av.VideoFrame) -> None:
+    def _see(self, frame: av.VideoFrame, time: float) -> None:
         self._count += 1
         self._damaged += frame.is_corrupt
-        self._last = frame.time if frame.time is not None else self._last
+        self._last = max(self._last, time)
+        self._stamp = max(self._stamp, frame.time or 0.0)
         turned = frame.rotation % 180 != 0
         size = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if not self._sizes:
-            self._first = self._last
             scan = "interlaced" if frame.interlaced_frame else "progressive"
             self.facts |= {"width": size[0], "height": size[1], "scan": scan}
             self.facts["rotation"] = frame.rotation % 360
         if not self._sizes or size != self._sizes[-1]:
             self._sizes.append(size)
-        self.facts |= {"frames": self._count, "seconds": round(self._last - self._first, 4)}
+        self.facts |= {"frames": self._count, "seconds": round(self._last, 4)}
 
     def _judge(self, broken: str) -> tuple[str, str]:
         count, reason = self._count, f" ({broken})" if broken else ""
@@ -213,8 +223,8 @@ class _Watch:
                 "truncated",
                 f"ends after frame {count}{f' of {stated}' if stated else ''}{reason}",
             )
-        if not stated and self._last + _SLACK < lasting * (1 - _MISSING):
-            return "truncated", f"ends after frame {count}, at {self._last:g} s of {lasting:g} s"
+        if not stated and self._stamp + _SLACK < lasting * (1 - _MISSING):
+            return "truncated", f"ends after frame {count}, at {self._stamp:g} s of {lasting:g} s"
         if len(self._sizes) > 1:
             sizes = (f"{width}x{height}" for width, height in self._sizes[:4])
             return "changed size", " then ".join(sizes)

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
+from vidjax.names import lettering
 
 
 def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def write_report(
     files = [folder / f"{name}{end}" for end in (".json", "-predictions.csv", "-confusion.png")]
     _replace(files[0], json.dumps(summary, indent=2) + "\n")
     with _unfinished(files[1]).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(_rows(videos, scores, labels, classes))
+        csv.writer(file).writerows(map(cells, _rows(videos, scores, labels, classes)))
     os.replace(_unfinished(files[1]), files[1])
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
     draw_confusion(files[2], matrix, classes, f"{name}: top-1 {summary['top1']:.1%}")
@@ -89,15 +91,16 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     from matplotlib.figure import Figure
 
     totals = np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.32 * len(classes)
+    labels = list(map(lettering, classes))
+    side = 2.5 + 0.32 * len(classes) + 0.08 * max(0, max(map(len, labels)) - 16)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(matrix / totals, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), labels, rotation=90)
+    axes.set_yticks(range(len(classes)), labels)
     axes.set_xlabel("predicted")
     axes.set_ylabel("label")
-    axes.set_title(title)
+    axes.set_title(lettering(title))
     if len(classes) <= 40:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             shade = "white" if matrix[row, column] > totals[row, 0] / 2 else "black"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vidjax.explain.frequency import Point
 from vidjax.explain.rows import what_differs
+from vidjax.names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +32,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     runs = list(dict.fromkeys(point.run for point in points))
-    labels = dict(zip(runs, what_differs(runs), strict=True))
+    labels = dict(zip(runs, map(lettering, what_differs(runs)), strict=True))
     # The unchanged network, which all curves of a run share.
     axes.axvline(1, color="0.85", zorder=0)
     for part, name in NAMES.items():

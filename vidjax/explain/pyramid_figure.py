@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidjax.explain.class_feature_pyramids import KeptLayer, Place, Pyramid
+from vidjax.names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,7 +38,8 @@ def draw_pyramid(pyramid: Pyramid, frames: np.ndarray, title: str) -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, TILES + 2), ylim=(rows + 0.15, -0.75))
     axes.axis("off")
-    axes.text((TILES + 2) / 2, -0.6, title, ha="center", va="center", fontsize=13, weight="bold")
+    heading = axes.text((TILES + 2) / 2, -0.6, lettering(title), ha="center", va="center")
+    heading.set(fontsize=13, weight="bold")
     places = {("", pyramid.class_index): ((TILES + 2) / 2, -0.45)}
     for row, layer in enumerate(pyramid.layers):
         places |= dict(_tiles(axes, row, layer, frames))

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vidjax.data.tables import cells
+
 
 def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
     """Writes a CSV with the fields of a dataclass as columns.
@@ -22,9 +24,9 @@ def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
     """
     columns = [field.name for field in dataclasses.fields(kind)]
     with file.open("x", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(dataclasses.asdict(row) for row in rows)
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(cells(dataclasses.asdict(row).values()) for row in rows)
 
 
 def what_differs(paths: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from vidjax.explain.rows import what_differs
 from vidjax.explain.truth import Truth, mean_interval
+from vidjax.names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +61,7 @@ def draw_truth(rows: Sequence[TruthRow]) -> Figure:
     runs = list(dict.fromkeys(row.run for row in rows))
     # Of one run there is nothing to tell apart.
     names = what_differs(runs) if len(runs) > 1 else [""]
-    labels = dict(zip(runs, names, strict=True))
+    labels = dict(zip(runs, map(lettering, names), strict=True))
     cases = list(dict.fromkeys((row.run, row.map, row.weights) for row in rows))
     figure = Figure(figsize=(3.1 * len(shown), 1.3 + 0.26 * len(cases)), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):

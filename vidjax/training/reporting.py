@@ -118,7 +118,7 @@ class ProgressLine:
     """
 
     def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
-        self._console = Console(file=sys.stderr, highlight=False, quiet=silent)
+        self._console = Console(file=sys.stderr, highlight=False, markup=False, quiet=silent)
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
         self._seconds = seconds
         self._last = float("-inf")

@@ -26,6 +26,8 @@ def prepare(request: Request) -> Path:
         root=request.root or None,
         allow_group_leak=request.allow_group_leak,
     )
+    for note in manifest.notes:
+        request.note(note)
     if manifest.leaked_groups:
         request.note(
             f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in training and "
