@@ -12,9 +12,10 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -85,8 +86,8 @@ class Sources:
         """The last time of change, in nanoseconds."""
         return max((time for _, time in self.files.values()), default=0)
 
-    def write(self, folder: Path) -> None:
-        """Records them in a prepared data set.
+    def write(self, folder: Path, notes: Sequence[str] = ()) -> None:
+        """Records them in a prepared data set, with what was passed over beside them.
 
         Raises:
           OSError: the folder cannot be written.
@@ -95,7 +96,8 @@ class Sources:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow(("path", "bytes", "time_ns"))
             writer.writerows((path, *stamp) for path, stamp in self.files.items())
-        facts = {"root": self.root, "sample": self.sample, "digest": self.digest}
+        facts: dict[str, Any] = {"root": self.root, "sample": self.sample, "digest": self.digest}
+        facts["notes"] = list(notes)
         with writing(folder / _FACTS) as stream:
             stream.write(json.dumps(facts, indent=2) + "\n")
 

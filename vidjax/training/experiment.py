@@ -56,6 +56,11 @@ class Experiment:
         def judge(classes: Sequence[str], splits: Sequence[str]) -> None:
             _fitting(config, classes, training)
             _require_splits(config, splits)
+            if training and len(classes) == 1:
+                raise ConfigError(
+                    f"{config.data.name} has one class, {classes[0]!r}: any network is always "
+                    "right; name a folder or list with several"
+                )
 
         directory = _prepare(config, judge, progress)
         classes = _split(config, directory, config.data.train_split).classes

@@ -228,7 +228,7 @@ def _complete(builder: PreparedVideos) -> None:
     builder.gather_failures()
     record_sizes(folder)
     write_contents(folder, _read_back(folder, builder.manifest.splits))
-    builder.sources.write(folder)
+    builder.sources.write(folder, builder.manifest.notes)
     write_report(folder, builder.manifest, builder.broken)
     builder.spool.remove()
 
