@@ -57,7 +57,7 @@ def answer(
     # They log what they raise, too, with tracebacks from each of their threads.
     logging.set_verbosity(logging.FATAL)
     threading.excepthook = _of_thread
-    sys.excepthook = _of_library
+    sys.unraisablehook = _of_library
 
     def guarded(given: Sequence[str]) -> int | None:
         with ending.by_sigterm(terminated):
@@ -66,10 +66,10 @@ def answer(
     app.run(guarded, flags_parser=_parse)
 
 
-def _of_library(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Leaves out what TensorStore has to say of reads whose first error has been raised already."""
-    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-        sys.__excepthook__(kind, error, trace)
+def _of_library(told: Any) -> None:
+    """Leaves out what TensorStore has to say when one of several files failed, which was raised."""
+    if str(told.exc_value) != "Event loop is closed":
+        sys.__unraisablehook__(told)
 
 
 def _of_thread(told: threading.ExceptHookArgs) -> None:

@@ -26,11 +26,16 @@ def write(file: Path, value: Any) -> None:
       OSError: the place cannot be written.
     """
     unfinished = file.with_name(f"{file.name}.tmp")
-    with unfinished.open("w", encoding="utf-8") as stream:
-        stream.write(json.dumps(value, indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    unfinished.replace(file)
+    text = json.dumps(value, indent=2) + "\n"
+    try:
+        with unfinished.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def read(file: Path, kind: Kind, way_out: str) -> Any:

@@ -26,6 +26,10 @@ class CheckpointError(ValueError):
     """A checkpoint is absent or cannot be read."""
 
 
+class RemovedError(CheckpointError):
+    """A run that trains has removed the checkpoint, to keep a newer one."""
+
+
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
@@ -204,6 +208,7 @@ class Checkpoints:
         """Reads a checkpoint into arrays of the shapes, dtypes and shardings of `like`.
 
         Raises:
+          RemovedError: it is gone.
           CheckpointError: it is damaged or belongs to another network; says what to do.
         """
         after_first(lambda: self._verify(step), f"checking checkpoint {step}")
@@ -225,6 +230,7 @@ class Checkpoints:
         """Compares files with their checksums, in process 0 alone."""
         if not is_first():
             return
+        self._refuse_removed(step)
         try:
             if not checksums.verify(self._directory / str(step)):
                 self._say(
@@ -234,12 +240,13 @@ class Checkpoints:
         except (checksums.DamageError, FileNotFoundError) as error:
             self._refuse_removed(step)
             raise CheckpointError(
-                f"checkpoint {step} cannot be used: {error}. {self._others(step)}"
+                f"checkpoint {step} in {self._directory} cannot be used: {error}. "
+                f"{self._others(step)}"
             ) from None
 
     def _refuse_removed(self, step: int) -> None:
         if not (self._directory / str(step)).is_dir():
-            raise CheckpointError(
+            raise RemovedError(
                 f"checkpoint {step} in {self._directory} was removed while it was read, as a run "
                 "in training does with all but the newest; the same command takes a newer one"
             )
@@ -250,8 +257,8 @@ class Checkpoints:
         if not others:
             return "There is no other: train again in another --workdir"
         return (
-            f"There are {others}: read one with --checkpoint={others[-1]}, or, to train on from "
-            f"it, move the folder {step} away"
+            f"There are {others}: read one with --checkpoint={others[-1]}. Move the folder {step} "
+            "away to train on from it"
         )
 
 

@@ -58,7 +58,22 @@ def train(config: Config, workdir: Path) -> Outcome:
     Raises:
       ValueError: configuration, data or checkpoint do not fit; it says what to change.
       NonFiniteError: a loss or gradient is not finite.
+      MachineError: the machine failed; it says how the run goes on.
     """
+    try:
+        return _train(config, workdir)
+    except MachineError:
+        raise
+    except Exception as error:
+        if (reason := of_machine(error)) is None:
+            raise
+        raise MachineError(
+            f"{reason}. When that is mended, the same command goes on with the run in {workdir} "
+            "from its last checkpoint"
+        ) from error
+
+
+def _train(config: Config, workdir: Path) -> Outcome:
     config = resolve(config)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
@@ -113,24 +128,7 @@ class _Run:
         )
 
     def go(self) -> Outcome:
-        """Resumes, and steps to the plan's end unless SIGTERM comes before.
-
-        Raises:
-          MachineError: the machine failed; it says how the run goes on.
-        """
-        try:
-            return self._go()
-        except MachineError:
-            raise
-        except Exception as error:
-            if (reason := of_machine(error)) is None:
-                raise
-            raise MachineError(
-                f"{reason}. When that is mended, the same command goes on with the run in "
-                f"{self._workdir} from its last checkpoint"
-            ) from error
-
-    def _go(self) -> Outcome:
+        """Resumes, and steps to the plan's end unless SIGTERM comes before."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():

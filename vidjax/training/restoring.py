@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+import jax
 import optax
 
-from vidjax.training.checkpoint import CheckpointError, Checkpoints
+from vidjax.training.checkpoint import CheckpointError, Checkpoints, RemovedError
 from vidjax.training.network import Network
 from vidjax.training.state import TrainState
 
@@ -26,9 +27,14 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
     directory = workdir / "checkpoints"
     if not directory.is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoints; train first")
-    with contextlib.closing(Checkpoints(directory, read_only=True)) as checkpoints:
-        step = checkpoints.resolve(checkpoint)
-        # The rate does not matter: the optimiser is made only for the shape of its state.
-        like, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
-        state, _ = checkpoints.restore(step, like=like)
-    return step, state
+    # The rate does not matter: the optimiser is made only for the shape of its state.
+    like, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
+    while True:
+        try:
+            with contextlib.closing(Checkpoints(directory, read_only=True)) as checkpoints:
+                step = checkpoints.resolve(checkpoint)
+                return step, checkpoints.restore(step, like=like)[0]
+        except RemovedError:
+            # A training beside has a newer one by now; processes of a job may not all see that.
+            if checkpoint.isdecimal() or jax.process_count() > 1:
+                raise

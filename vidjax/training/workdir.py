@@ -20,8 +20,8 @@ from vidjax.training.processes import after_first, is_first
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
-# What says whose the directory is lies in it before anything else does.
-_OWNERSHIP = (".lock", ".lock-owner.json")
+# What a start leaves that was refused, or killed, before the directory was a run's.
+_BEFORE = (".lock", ".lock-owner.json", "config.json.tmp")
 _WRITE_ANEW = (
     "put a copy back; the command that started the run writes an equal one into a new --workdir"
 )
@@ -60,7 +60,7 @@ def check(workdir: Path, config: Config) -> None:
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
                 "Name another --workdir, or give the settings it was started with"
             )
-    elif workdir.is_dir() and any(each.name not in _OWNERSHIP for each in workdir.iterdir()):
+    elif workdir.is_dir() and any(each.name not in _BEFORE for each in workdir.iterdir()):
         raise ConfigError(
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )

@@ -50,7 +50,7 @@ def read_card(folder: Path) -> dict[str, Any]:
         card = json.loads(file.read_bytes())
     except FileNotFoundError:
         raise ValueError(f"{file} is absent; copy the whole folder again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged ({error}); copy it again") from None
     kinds = {"format": str, "input": dict, "output": dict, "files": dict}
     for name, kind in kinds.items():

@@ -1,0 +1,29 @@
+"""A finished run, for tests of what happens to one."""
+
+import pytest
+
+from configs import synthetic
+from vidjax.training import loop
+from vidjax.training.config import from_mapping
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """The smallest network of the family: compiling is what these tests wait for."""
+    config = synthetic.get_config()
+    config.model.options = {"width": 4, "depths": (1, 0, 0, 0), "stem_kernel": (1, 3, 3)}
+    config.data.options = {"num_classes": 3, "videos": 12, "frames": 6, "size": 20}
+    config.data.threads = 1
+    config.clip.update({"frames": 2, "stride": 1, "size": 16})
+    config.eval.update({"size": 16, "batch_size": 8})
+    config.train.update({"duration": "6 steps", "batch_size": 8})
+    config.every.update({"log": "2 steps", "checkpoint": "3 steps", "evaluate": "6 steps"})
+    return from_mapping(config)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_config, tmp_path_factory):
+    """Its work directory; tests that change it work on a copy."""
+    workdir = tmp_path_factory.mktemp("tiny") / "run"
+    loop.train(tiny_config, workdir)
+    return workdir

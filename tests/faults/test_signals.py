@@ -1,0 +1,156 @@
+"""SIGTERM and Ctrl-C at moments in which a main thread hears nothing."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.tiny import BUSY, ROOT, command, ending, settings, start, wait_for_line
+from tests.training.test_resume import arrays
+
+PREEMPTED = f"""
+import contextlib, time
+from vidjax.training.preemption import Preemption
+def leave():
+    print("left", flush=True)
+with Preemption() as preemption:
+    {{where}}
+        print("busy", flush=True)
+        {BUSY}
+"""
+ENDING = """
+import sys, time
+from experiments.ending import by_sigterm, Terminated
+try:
+    with by_sigterm(143):
+        print("busy", flush=True)
+        {work}
+except Terminated:
+    print("tidied", flush=True)
+    sys.exit(9)
+"""
+# What a machine under load may need to end a process.
+SOON = 20
+
+
+def asked(process):
+    """How a process ends that SIGTERM asks to, once it is busy."""
+    wait_for_line(process, "busy")
+    # It says so a moment before.
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    return process
+
+
+def test_a_run_with_nothing_to_lose_leaves_in_the_middle_of_a_long_call():
+    process = asked(start(PREEMPTED.format(where="with preemption.nothing_to_lose(leave):")))
+    out, errors = process.communicate(timeout=SOON)
+    assert process.returncode == 75, errors
+    assert out == "left\n"
+
+
+def test_a_run_with_something_to_lose_stays_and_a_second_sigterm_ends_it():
+    process = start(PREEMPTED.format(where="with contextlib.nullcontext():"))
+    asked(process)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    process.send_signal(signal.SIGTERM)
+    code, errors, _ = ending(process, SOON)
+    assert code == 143
+    assert errors == "ended by a second SIGTERM\n"
+
+
+def test_a_command_that_is_asked_to_end_tidies_up():
+    process = asked(start(ENDING.format(work="time.sleep(600)")))
+    assert process.communicate(timeout=SOON)[0] == "tidied\n"
+    assert process.returncode == 9
+
+
+def test_a_command_that_does_not_hear_is_ended_regardless():
+    code, errors, _ = ending(asked(start(ENDING.format(work=BUSY))), SOON)
+    assert (code, errors) == (143, "ended by SIGTERM\n")
+
+
+def test_ctrl_c_during_imports_is_one_line():
+    """Also where an import would swallow it."""
+    module = [sys.executable, "-m", "experiments.train", "--help"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(module, cwd=ROOT, **pipes)
+    maps = Path(f"/proc/{process.pid}/maps")
+    if not maps.exists():
+        process.kill()
+        pytest.skip("this system does not say what a process has loaded")
+    deadline = time.monotonic() + 60
+    while "numpy" not in maps.read_text() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    code, errors, _ = ending(process, SOON)
+    assert (code, errors) == (130, "interrupted\n")
+
+
+def hold(where, name):
+    """A fault: a function of a module is a long call instead."""
+    return (
+        f"import {where} as place\n"
+        f"def busy(*_, **__):\n    print('busy', flush=True)\n    {BUSY}\n"
+        f"place.{name} = busy"
+    )
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("unbroken") / "run"
+    code, errors, _ = ending(command("train", *settings(workdir)))
+    assert code == 0, errors
+    return workdir
+
+
+def last_line(errors):
+    return errors.strip().splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_sigterm_during_a_compilation_ends_a_run_at_once_and_frees_its_directory(tmp_path):
+    fault = hold("vidjax.training.loop", "compile_step")
+    process = asked(command("train", *settings(tmp_path / "run"), fault=fault))
+    code, errors, _ = ending(process, SOON)
+    assert code == 75
+    assert last_line(errors) == "stopped by SIGTERM; the same command resumes the run"
+    assert not (tmp_path / "run" / ".lock-owner.json").exists()
+
+
+@pytest.mark.slow
+def test_sigterm_during_an_evaluation_leaves_it_to_the_resumed_run(unbroken, tmp_path):
+    workdir = tmp_path / "run"
+    fault = hold("vidjax.training.scoring", "Scorer.score")
+    process = asked(command("train", *settings(workdir), fault=fault))
+    code, errors, _ = ending(process, SOON)
+    assert code == 75, errors
+    assert (workdir / "checkpoints" / "20" / "checksums.json").is_file()
+    assert "test-2x1" not in (workdir / "metrics.jsonl").read_text()
+    code, errors, _ = ending(command("train", *settings(workdir)))
+    assert code == 0, errors
+    same(workdir, unbroken)
+
+
+def same(ours, theirs):
+    (step, one), (other, two) = arrays(ours), arrays(theirs)
+    assert step == other
+    assert one.keys() == two.keys()
+    assert all((one[name] == two[name]).all() for name in one)
+    lines = [(folder / "metrics.jsonl").read_text() for folder in (ours, theirs)]
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
+def test_sigterm_ends_commands_that_only_read_in_one_line(unbroken):
+    fault = hold("vidjax.training.scoring", "Scorer.score")
+    before = sorted(file.name for file in (unbroken / "eval").iterdir())
+    process = asked(command("evaluate", f"--workdir={unbroken}", "--checkpoint=20", fault=fault))
+    code, errors, _ = ending(process, SOON)
+    assert code == 143
+    assert errors == "ended by SIGTERM\n"
+    assert sorted(file.name for file in (unbroken / "eval").iterdir()) == before
