@@ -28,8 +28,7 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.data import tables
-from vidjax.data.manifest import VIDEO_SUFFIXES
-from vidjax.data.tree import videos_below
+from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
 from vidjax.data.workers import Lost, run_each
 from vidjax.names import told

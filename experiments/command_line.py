@@ -109,7 +109,7 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
         print("interrupted; the same command goes on with what is left", file=sys.stderr)
         return ending.INTERRUPTED
     except ending.Terminated:
-        ending.tell()
+        ending.tell(terminated)
         return terminated
     except Exception as error:
         return _refused(error)

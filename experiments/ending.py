@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from vidjax.training.listening import Listener, end_now
+from vidjax.training.preemption import EXIT_CODE
 
 # Of a command that SIGTERM or Ctrl-C has ended, as shells give it.
 TERMINATED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
@@ -36,13 +37,13 @@ def by_sigterm(code: int) -> Iterator[None]:
 
     def heard(times: int) -> None:
         if times > 1:
-            tell()
+            tell(code)
             end_now(code)
         threading.Thread(target=end_late, name="ending", daemon=True).start()
 
     def end_late() -> None:
         time.sleep(_GRACE)
-        tell()
+        tell(code)
         end_now(code)
 
     with Listener(signal.SIGTERM, heard, ask):
@@ -52,6 +53,7 @@ def by_sigterm(code: int) -> Iterator[None]:
         yield
 
 
-def tell() -> None:
-    """Says that SIGTERM has ended the command."""
-    print("ended by SIGTERM", file=sys.stderr)
+def tell(code: int) -> None:
+    """Says that SIGTERM has ended the command, and whether it is to be started again."""
+    more = "; the same command goes on with what is left" if code == EXIT_CODE else ""
+    print(f"ended by SIGTERM{more}", file=sys.stderr)

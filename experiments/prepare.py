@@ -2,7 +2,8 @@
 
 All cores decode. What is missing, broken, unsound or listed twice is left out by name; the counts
 of each class are in report.csv beside the data, the names in excluded.csv. The same command goes on
-where it was interrupted, and does nothing where all is done.
+where it was interrupted, and does nothing where all is done. Other files of the same names, or a
+video that was replaced, are another data set; which files changed is said.
 
 Examples:
   python -m experiments.prepare --dataset=ucf101 --describe
@@ -12,6 +13,9 @@ Examples:
       --short_side=320 --verdicts=verdicts.csv
   python -m experiments.prepare --dataset=kinetics400 --manual_dir=/shared/k400 \
       --data_dir=/shared/data --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
+
+Exit codes: 0 done, 2 something given does not fit, 74 the machine failed (full disk, permission,
+memory), 75 ended by SIGTERM, 130 by Ctrl-C. After 74, 75 and 130 the same command goes on.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from rich.table import Table
 from experiments import command_line
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
 
 _FORM = catalog.Storage()
@@ -59,7 +64,7 @@ def main() -> int:
     with ProgressLine() as progress:
         folder = catalog.prepare(_NAME.value, _request(progress))
     if (folder / REPORT).is_file():
-        _print(list(read_report(folder)), folder)
+        _print(read_report(folder), folder)
     print(folder)
     return 0
 
@@ -111,4 +116,4 @@ def _print(counts: Sequence[Count], folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    command_line.run(main, __doc__, terminated=EXIT_CODE)

@@ -24,9 +24,9 @@ from vidjax.data import catalog
 from vidjax.data.containers import open_video
 from vidjax.data.decode import read_video
 from vidjax.data.encode import write_mp4
-from vidjax.data.manifest import VIDEO_SUFFIXES
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
+from vidjax.data.tree import VIDEO_SUFFIXES
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")

@@ -1,8 +1,20 @@
 """Decoding video files with PyAV, behind one small interface.
 
-Frames come as people see them: rotation applied, without the combs of interlacing, RGB, on a
-uniform time grid. What a hostile or broken file can cost is bounded, and it is one `DecodeError`
-that names the file and the reason.
+Frames come as people see them: turned and mirrored as the file says, without the combs of
+interlacing, RGB, on a uniform time grid. What a hostile or broken file can cost is bounded, and it
+is one `DecodeError` that names the file and the reason.
+
+The law of time. The first frame that is shown is at 0 seconds. Each later one is as much later as
+its time stamp says, with these exceptions:
+
+- A frame without a time stamp comes a usual step after the one before it. The usual step is the
+  median of the last ones; in a stream without any time stamps it is that of the header's rate.
+- A step back, or a leap of more than 10 minutes (10 s in transport and program streams), is a
+  change of clocks: it counts as a usual step, and later frames follow it.
+- AVI has no time stamps but an order of storage. Its times are sorted.
+
+The rate is the header's where the times agree with it, else as the times have it. Seconds of a
+piece, of `start` and `end`, are those of this law. Limits count the frames that are kept.
 """
 
 from __future__ import annotations
@@ -18,20 +30,22 @@ import av.container
 import av.video
 import numpy as np
 
+from vidjax.data.clock import Clock, has_leaps, is_uniform, rate_of, stated_rate
 from vidjax.data.containers import DecodeError, open_video
 from vidjax.data.costs import Limits, Meter
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.transforms import resize, short_side_size
+from vidjax.data.upright import upright
 
 __all__ = ["DecodeError", "Video", "VideoInfo", "open_frames", "probe", "read_video"]
 
-# Steps between frames that differ by more than this share of the usual one mean a variable rate.
-_JITTER = 0.25
 # Files whose frames carry the same times wherever decoding begins; others are read from their
 # first frame on.
 _SEEKABLE = ("mov,mp4", "matroska")
 # A piece that begins later is looked for, in seconds, and decoding begins this much before it.
 _FAR, _BEFORE = 2.0, 1.0
+# Sums of seconds are rounded; a frame this near to a piece's start or end is at it.
+_EXACT = 1e-6
 # Pixels of all frames returned: 6 gigabytes, and as much again while they are put together.
 _MOST_KEPT = 2**31
 
@@ -121,7 +135,7 @@ def read_video(
       path: file.
       start: seconds from the first frame; None is 0.
       end: seconds, exclusive; None is the end.
-      fps: frame rate wanted; None keeps the file's average.
+      fps: frame rate wanted; None keeps the file's.
       short_side: pixels that a longer short side is reduced to while decoding.
       max_frames: the most frames that may be returned.
       max_pixels: the most pixels that a frame may have.
@@ -133,14 +147,14 @@ def read_video(
     meter = Meter(_size(path), Limits(max_pixels))
     with _open_at(path, start or 0.0, meter) as (stream, origin, frames):
         reader = _Reader(path, start or 0.0, end, short_side, max_frames, meter)
-        reader.read(deinterlaced(frames), origin)
-        rate = fps or float(stream.average_rate or 0)
+        reader.read(Clock(stream, origin).timed(deinterlaced(frames)))
+        stated = stated_rate(stream)
     if reader.error and not (partial and reader.frames):
         raise DecodeError(reader.error)
     if not reader.frames:
         span = "" if not reader.seen else f" between {start or 0:g} s and {end or 'its end'}"
         raise DecodeError(f"{path}: a video without frames{span}")
-    return reader.video(rate, resample=fps is not None)
+    return reader.video(fps, stated)
 
 
 @contextmanager
@@ -182,17 +196,15 @@ class _Reader:
         self.error: str | None = None
         self.seen = 0
 
-    def read(self, frames: Iterator[av.VideoFrame], origin: float | None) -> None:
+    def read(self, timed: Iterator[tuple[av.VideoFrame, float]]) -> None:
         try:
-            for frame in frames:
+            for frame, time in timed:
                 self.seen += 1
-                time = frame.time if frame.time is not None else float(self.seen - 1)
-                origin = time if origin is None else origin
-                if self._end is not None and time - origin >= self._end:
+                if self._end is not None and time >= self._end - _EXACT:
                     return
                 excess = self._meter.add(frame.width, frame.height)
-                if time - origin >= self._start - 1e-6 and not excess:
-                    excess = self._keep(frame, time - origin)
+                if time >= self._start - _EXACT and not excess:
+                    excess = self._keep(frame, time)
                 if excess:
                     self.error = f"{self._path}: {excess}"
                     return
@@ -214,25 +226,22 @@ class _Reader:
         return ""
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
-        picture = frame.to_ndarray(format="rgb24")
-        turns = frame.rotation // 90 % 4
-        if turns:
-            picture = np.rot90(picture, turns)
+        picture = upright(frame)
         if self._short_side:
             height, width = picture.shape[:2]
             size = short_side_size(height, width, self._short_side, upscale=False)
-            picture = resize(np.ascontiguousarray(picture)[None], size)[0]
+            picture = resize(picture[None], size)[0]
         if self.frames and picture.shape != self.frames[0].shape:
             # Some streams change their size midway; a video has one.
-            picture = resize(np.ascontiguousarray(picture)[None], self.frames[0].shape[:2])[0]
-        return np.ascontiguousarray(picture)
+            picture = resize(picture[None], self.frames[0].shape[:2])[0]
+        return picture
 
-    def video(self, rate: float, *, resample: bool) -> Video:
+    def video(self, fps: float | None, stated: float) -> Video:
         # AVI tells the order of decoding alone: the times guessed from it are those of the frames,
         # but not always in the order in which frames are shown.
         times = np.sort(self.times)
-        rate = rate or _measured_rate(times)
-        if not resample and _is_uniform(times):
+        rate = fps or rate_of(times, stated)
+        if fps is None and is_uniform(times):
             return Video(np.stack(self.frames), times, rate, self.error)
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._max_frames:
@@ -246,18 +255,6 @@ class _Reader:
         return Video(frames, grid, rate, self.error)
 
 
-def _is_uniform(times: np.ndarray) -> bool:
-    steps = np.diff(times)
-    return len(steps) == 0 or bool(
-        np.all(np.abs(steps - np.median(steps)) <= _JITTER * steps.max())
-    )
-
-
-def _measured_rate(times: np.ndarray) -> float:
-    span = times[-1] - times[0]
-    return (len(times) - 1) / span if span > 0 else 1.0
-
-
 @contextmanager
 def _open_at(
     path: str | Path, start: float, meter: Meter
@@ -269,7 +266,7 @@ def _open_at(
         if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
             yield stream, None, _frames(path, container, stream)
             return
-        found = _skip(path, container, stream, start)
+        found = None if has_leaps(stream) else _skip(path, container, stream, start)
         if found is not None:
             yield stream, *found
             return

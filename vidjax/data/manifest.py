@@ -11,22 +11,12 @@ from pathlib import Path, PurePosixPath
 
 from vidjax import names
 from vidjax.data import labels, tables
+from vidjax.data.folder import LAYOUT, read_folder
+from vidjax.data.splits import SPLITS, split_name
 
-VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .gif .m4v .mkv .mov .mp4 .mpeg .mpg .ogv .ts .webm .wmv".split()  # noqa: SIM905
-)
-SPLITS = ("train", "val", "test")
-_ALIASES = {
-    "valid": "val",
-    "validate": "val",
-    "validation": "val",
-    "training": "train",
-    "testing": "test",
-}
 _REQUIRED = ("path", "label", "split")
 _OPTIONAL = ("start", "end", "group")
 _TEST_SHARE = 0.2
-_LAYOUT = "expected class/video.mp4 or train/class/video.mp4 and test/class/video.mp4"
 
 
 class ManifestError(ValueError):
@@ -146,16 +136,18 @@ def read_manifest(
     path = Path(path)
     if not path.exists():
         raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
+    passed_over: tuple[str, ...] = ()
     if path.is_dir():
-        base, written = path, _from_folder(path)
+        listed = read_folder(path, ManifestError)
+        base, written, passed_over = path, _divided(listed.rows), listed.notes
     else:
         base, written = Path(root) if root else path.parent, list(_from_csv(path))
     if not written:
-        raise ManifestError(f"{path} lists no videos; {_LAYOUT}")
+        raise ManifestError(f"{path} lists no videos; {LAYOUT}")
     entries = [_normal(entry, path) for entry in written]
     train = {entry.label for entry in entries if entry.split == "train"}
     classes = train or {entry.label for entry in entries}
-    notes = _check_labels(path, written, classes)
+    notes = (*passed_over, *_check_labels(path, written, classes))
     manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)), notes=notes)
     identities = _identities(path, manifest)
     if not allow_group_leak:
@@ -172,21 +164,11 @@ def _normal(entry: Entry, path: Path) -> Entry:
     return replace(entry, label=label, group=group)
 
 
-def _from_folder(folder: Path) -> list[Entry]:
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and file.name[0] != "."
-    )
-    parts = [file.relative_to(folder).parts for file in files]
-    if not parts:
-        raise ManifestError(f"{folder} holds no videos; {_LAYOUT}")
-    shallow = [part for part in parts if len(part) < 2]
-    if shallow:
-        raise ManifestError(f"{folder / shallow[0][0]} is in no class folder; {_LAYOUT}")
-    if all(split_name(part[0]) in SPLITS and len(part) > 2 for part in parts):
-        return [Entry("/".join(part), part[1], split_name(part[0])) for part in parts]
-    return _hash_split([Entry("/".join(part), part[0], "train") for part in parts])
+def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
+    """Entries of paths, labels and splits; where there are no splits, some are drawn for test."""
+    if all(split for _, _, split in rows):
+        return [Entry(*row) for row in rows]
+    return _hash_split([Entry(path, label, "train") for path, label, _ in rows])
 
 
 def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
@@ -230,11 +212,6 @@ def _entry(row: Mapping[str, str], where: str) -> Entry:
     # Without `./` and doubled slashes, so that one file has one name.
     path = PurePosixPath(values["path"]).as_posix()
     return Entry(path, values["label"], split, start, end, values["group"])
-
-
-def split_name(text: str) -> str:
-    """What a split is called here: `validation` is `val`, `training` is `train`."""
-    return _ALIASES.get(text.lower(), text.lower())
 
 
 def _seconds(text: str, name: str, where: str) -> float | None:

@@ -7,6 +7,7 @@ replaying after a restart, whatever the number of threads.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,9 +202,20 @@ class TrainClip(grain.transforms.RandomMap):
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
             clip = self._augmentation(rng, record.decode(indices), self._shape.size)
-        except ValueError:
+        except ValueError as error:
+            _tell_once(record.name, error)
             return _labelled(self._augmentation.blank(self._shape), record.label, readable=False)
         return _labelled(clip, record.label, readable=True)
+
+
+# Videos that were named as unreadable; they come again in every epoch.
+_told: set[str] = set()
+
+
+def _tell_once(name: str, error: ValueError) -> None:
+    if name not in _told:
+        _told.add(name)
+        print(f"warning: {name} is skipped: {error}", file=sys.stderr)
 
 
 def _labelled(clip: Batch, label: int, *, readable: bool) -> Batch:

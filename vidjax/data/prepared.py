@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from vidjax.data.contents import read_contents
+from vidjax.data.integrity import DamagedError, open_data_set, telling_damage
 from vidjax.data.transforms import decode_jpeg
 
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
+# Records that are tried before all of a split count as damaged.
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Record:
 
     Attributes:
       jpegs: its frames, encoded, index 0 the first.
-      label: class index.
+      label: class index; -1 where the record is damaged and its class is not known.
       name: the video's name in its manifest.
       fps: frames a second.
     """
@@ -76,11 +81,13 @@ class PreparedSplit:
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
 
     Raises:
-      ValueError: no prepared data set is there, or it has no such split, or no labels in it.
+      ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
+        labels in it.
     """
 
     def __init__(self, directory: str | Path, split: str) -> None:
-        builder = _open(directory)
+        self._folder, self._split = Path(directory), split
+        builder = open_data_set(self._folder)
         named = _name_in(builder.info.splits, split)
         if named is None:
             raise ValueError(
@@ -89,10 +96,12 @@ class PreparedSplit:
             )
         features = builder.info.features
         self._frames = "frames" if "frames" in features else "image"
-        self._source = builder.as_data_source(split=named, decoders={self._frames: _keep_jpegs()})
+        with telling_damage(self._folder):
+            decoders = {self._frames: _keep_jpegs()}
+            self._source = builder.as_data_source(split=named, decoders=decoders)
         self._name = next((name for name in _NAMES if name in features), "")
         self._prefix = f"{directory}:{split}"
-        if len(self._source) and int(self._source[0]["label"]) < 0:
+        if self._first_label() < 0:
             raise ValueError(f"split {split!r} of {builder.info.full_name} has no labels")
         self.classes = tuple(features["label"].names)
         metadata = builder.info.metadata or {}
@@ -105,7 +114,11 @@ class PreparedSplit:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Record:
-        example = self._source[int(index)]
+        """One video; of a damaged one whoever asks for its frames gets the error."""
+        try:
+            example = self._read(int(index))
+        except DamagedError as error:
+            return self._damaged(int(index), error)
         frames = example[self._frames]
         return Record(
             jpegs=[frames] if self._frames == "image" else frames,
@@ -114,17 +127,55 @@ class PreparedSplit:
             fps=float(example.get("fps", 1.0)),
         )
 
+    def _read(self, index: int) -> Any:
+        with telling_damage(self._folder):
+            example = self._source[index]
+            if example["label"] is None:
+                raise ValueError("a record is empty")
+            return example
+
+    def _first_label(self) -> int:
+        """The label of the first record that can be read.
+
+        Raises:
+          DamagedError: none of the first ones can.
+        """
+        for index in range(min(_TRIES, len(self))):
+            try:
+                return int(self._read(index)["label"])
+            except DamagedError as error:
+                damage = error
+        if len(self):
+            raise damage
+        return 0
+
+    def _damaged(self, index: int, error: DamagedError) -> Record:
+        listed = self._contents
+        name, label = f"record {index} of split {self._split!r}", -1
+        if index < len(listed):
+            name, label = listed[index]
+        return Record(_Unreadable(f"{name} cannot be read: {error}"), label, name, 1.0)
+
+    @functools.cached_property
+    def _contents(self) -> Sequence[tuple[str, int]]:
+        return read_contents(self._folder, self._split, self.classes)
+
     def __repr__(self) -> str:
         """Names the content, not the object: grain compares it when a run resumes."""
         return f"PreparedSplit({self._prefix})"
 
 
-def _open(directory: str | Path) -> Any:
-    import tensorflow_datasets as tfds
+class _Unreadable(Sequence[bytes]):
+    """Frames that cannot be read: whoever counts them or takes one is told why."""
 
-    if not (Path(directory) / "dataset_info.json").is_file():
-        raise ValueError(f"no prepared data set at {str(directory)!r}: dataset_info.json is absent")
-    return tfds.builder_from_directory(str(directory))
+    def __init__(self, error: str) -> None:
+        self._error = error
+
+    def __len__(self) -> int:
+        raise ValueError(self._error)
+
+    def __getitem__(self, index: Any) -> Any:
+        raise ValueError(self._error)
 
 
 def _name_in(splits: Collection[str], split: str) -> str | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidjax.data.manifest import Manifest
+from vidjax.data.replacing import writing
 from vidjax.data.soundness import MISSING
 
 Row = dict[str, str]
 REPORT, EXCLUDED = "report.csv", "excluded.csv"
+_REWRITE = "preparing writes it anew"
+
+
+class ReportError(ValueError):
+    """The report of a prepared data set cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -83,19 +89,33 @@ def total(counts: Iterable[Count]) -> list[Count]:
 
 def write_report(folder: Path, manifest: Manifest, broken: Sequence[Mapping[str, str]]) -> None:
     """Writes `report.csv` and `excluded.csv` into the data set's folder."""
-    with (folder / REPORT).open("w", newline="", encoding="utf-8") as stream:
+    with writing(folder / EXCLUDED) as stream:
+        rows = csv.DictWriter(stream, ("video", "label", "split", "error"), lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(broken)
+    with writing(folder / REPORT) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for each in count(manifest, broken):
             writer.writerow([getattr(each, name) for name in COLUMNS])
-    with (folder / EXCLUDED).open("w", newline="", encoding="utf-8") as stream:
-        rows = csv.DictWriter(stream, ("video", "label", "split", "error"), lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(broken)
 
 
-def read_report(folder: Path) -> Iterator[Count]:
-    """The counts of a prepared data set, per split and class."""
-    with (folder / REPORT).open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            yield Count(row["split"], row["label"], *(int(row[name]) for name in COLUMNS[2:6]))
+def read_report(folder: Path) -> list[Count]:
+    """The counts of a prepared data set, per split and class.
+
+    Raises:
+      ReportError: the table is not there, or damaged.
+    """
+    file = folder / REPORT
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.reader(stream))
+        counts = [Count(row[0], row[1], *map(int, row[2:6])) for row in rows[1:]]
+        sums = [str(each.prepared) for each in counts]
+        if rows[0] != list(COLUMNS) or [row[6:] for row in rows[1:]] != [[one] for one in sums]:
+            raise ValueError
+    except FileNotFoundError:
+        raise ReportError(f"{file} is absent; {_REWRITE}") from None
+    except (ValueError, TypeError, IndexError, csv.Error):
+        raise ReportError(f"{file} is damaged; remove it, and {_REWRITE}") from None
+    return counts

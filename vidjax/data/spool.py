@@ -5,15 +5,22 @@ What is here need not be decoded again, so that a preparation which was interrup
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from vidjax.data.replacing import replacing
+
+Decoded = tuple[list[bytes], float]
+# Bytes of a SHA-256.
+_SEAL = 32
 
 
 @dataclass(frozen=True)
@@ -27,34 +34,61 @@ class Spool:
     folder: Path
 
     def has(self, name: str) -> bool:
-        """Whether the video is there, whole."""
+        """Whether the video is there; `load` tells whether it is whole."""
         return self._file(name).is_file()
 
     def save(self, name: str, jpegs: Sequence[bytes], fps: float) -> None:
         """Keeps a video's encoded frames and rate."""
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(f".{os.getpid()}.tmp")
-        with unfinished.open("wb") as stream:
-            sizes = np.array([len(jpeg) for jpeg in jpegs])
-            data = np.frombuffer(b"".join(jpegs), np.uint8)
-            np.savez(stream, data=data, sizes=sizes, fps=np.float32(fps))
-        unfinished.replace(file)
+        archive = io.BytesIO()
+        sizes = np.array([len(jpeg) for jpeg in jpegs])
+        data = np.frombuffer(b"".join(jpegs), np.uint8)
+        np.savez(archive, data=data, sizes=sizes, fps=np.float32(fps))
+        with replacing(file) as unfinished, unfinished.open("wb") as stream:
+            stream.write(archive.getbuffer())
+            stream.write(hashlib.sha256(archive.getbuffer()).digest())
 
-    def load(self, name: str) -> tuple[list[bytes], float]:
-        """A video's encoded frames and rate, as `save` got them."""
-        with np.load(self._file(name)) as stored:
+    def load(self, name: str) -> Decoded | None:
+        """A video's encoded frames and rate, as `save` got them.
+
+        None where they are not there, or not whole, as the hash at the end of the file tells.
+
+        Raises:
+          OSError: the file is there and cannot be read.
+        """
+        try:
+            content = self._file(name).read_bytes()
+        except FileNotFoundError:
+            return None
+        archive, seal = content[:-_SEAL], content[-_SEAL:]
+        if hashlib.sha256(archive).digest() != seal:
+            return None
+        with np.load(io.BytesIO(archive)) as stored:
             ends = np.cumsum(stored["sizes"])
             data = stored["data"].tobytes()
             fps = float(stored["fps"])
         starts = (0, *ends[:-1])
         return [data[start:end] for start, end in zip(starts, ends, strict=True)], fps
 
+    def reload(self, name: str) -> Decoded:
+        """What was saved just now.
+
+        Raises:
+          OSError: it is not there, or damaged: the disk fails.
+        """
+        decoded = self.load(name)
+        if decoded is None:
+            raise OSError(errno.EIO, "what was written cannot be read back", str(self._file(name)))
+        return decoded
+
     def fail(self, name: str, error: str) -> None:
         """Keeps why a video is not here."""
         file = self._file(name).with_suffix(".json")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"video": name, "error": error}), encoding="utf-8")
+        with replacing(file) as unfinished:
+            text = json.dumps({"video": name, "error": error})
+            unfinished.write_text(text, encoding="utf-8")
 
     def failures(self) -> dict[str, str]:
         """What `fail` has kept: errors by the videos' names."""

@@ -18,6 +18,7 @@ from typing import Any
 import av
 
 from vidjax.data import tables
+from vidjax.data.clock import Clock
 from vidjax.data.costs import Limits, Meter
 from vidjax.data.decode import DecodeError, open_frames
 from vidjax.names import told
@@ -174,7 +175,8 @@ class _Watch:
         self._stream, self._limits = stream, limits
         self._meter = Meter(size, limits)
         self._sizes: list[tuple[int, int]] = []
-        self._first = self._last = 0.0
+        # Seconds of the latest frame, and its time stamp.
+        self._last = self._stamp = 0.0
         self._count = self._damaged = 0
         self.facts: dict[str, object] = {}
 
@@ -184,8 +186,8 @@ class _Watch:
         if excess := self._meter.excess(context.width, context.height):
             return "too large", excess
         try:
-            for frame in frames:
-                self._see(frame)
+            for frame, time in Clock(self._stream).timed(frames):
+                self._see(frame, time)
                 if excess := self._meter.add(frame.width, frame.height):
                     return "too large", excess
                 if self._count > self._limits.frames:
@@ -194,20 +196,20 @@ class _Watch:
             broken = str(error).rpartition("(")[2].rstrip(")")
         return self._judge(broken)
 
-    def _see(self, frame: av.VideoFrame) -> None:
+    def _see(self, frame: av.VideoFrame, time: float) -> None:
         self._count += 1
         self._damaged += frame.is_corrupt
-        self._last = frame.time if frame.time is not None else self._last
+        self._last = max(self._last, time)
+        self._stamp = max(self._stamp, frame.time or 0.0)
         turned = frame.rotation % 180 != 0
         size = (frame.height, frame.width) if turned else (frame.width, frame.height)
         if not self._sizes:
-            self._first = self._last
             scan = "interlaced" if frame.interlaced_frame else "progressive"
             self.facts |= {"width": size[0], "height": size[1], "scan": scan}
             self.facts["rotation"] = frame.rotation % 360
         if not self._sizes or size != self._sizes[-1]:
             self._sizes.append(size)
-        self.facts |= {"frames": self._count, "seconds": round(self._last - self._first, 4)}
+        self.facts |= {"frames": self._count, "seconds": round(self._last, 4)}
 
     def _judge(self, broken: str) -> tuple[str, str]:
         count, reason = self._count, f" ({broken})" if broken else ""
@@ -221,8 +223,8 @@ class _Watch:
                 "truncated",
                 f"ends after frame {count}{f' of {stated}' if stated else ''}{reason}",
             )
-        if not stated and self._last + _SLACK < lasting * (1 - _MISSING):
-            return "truncated", f"ends after frame {count}, at {self._last:g} s of {lasting:g} s"
+        if not stated and self._stamp + _SLACK < lasting * (1 - _MISSING):
+            return "truncated", f"ends after frame {count}, at {self._stamp:g} s of {lasting:g} s"
         if len(self._sizes) > 1:
             sizes = (f"{width}x{height}" for width, height in self._sizes[:4])
             return "changed size", " then ".join(sizes)

@@ -94,6 +94,8 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
     """In the dtype that JAX computes in, which is not that of every NumPy array."""
+    if not hasattr(leaf, "shape"):
+        raise ValueError(f"variables hold {shown(leaf)}: arrays are expected")
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
@@ -118,12 +120,6 @@ def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> Trace
 
 
 _trace_once = functools.lru_cache(maxsize=16)(_trace)
-
-
-def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
-    if not hasattr(leaf, "shape"):
-        raise ValueError(f"variables hold {shown(leaf)}: arrays are expected")
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
 
 
 def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:

@@ -9,6 +9,9 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+# The class of damaged records that nothing tells the class of.
+UNKNOWN = "(unknown)"
+
 
 class BadVideosError(ValueError):
     """More clips than the budget allows could not be read."""
@@ -43,7 +46,8 @@ class BadVideos:
           BadVideosError: as `agree`.
         """
         self._own["clips"] += len(batch["mask"])
-        self._own.update(self._classes[label] for label in batch["label"][~batch["mask"]])
+        unreadable = batch["label"][~batch["mask"]]
+        self._own.update(self._classes[each] if each >= 0 else UNKNOWN for each in unreadable)
         if jax.process_count() == 1:
             self.agree()
 
@@ -53,7 +57,7 @@ class BadVideos:
         Raises:
           BadVideosError: the budget is exceeded; counts per class are in the message.
         """
-        names = ("clips", *self._classes)
+        names = ("clips", *self._classes, UNKNOWN)
         noted = np.array([self._own[name] for name in names])
         if jax.process_count() > 1:
             noted = multihost_utils.process_allgather(noted).sum(axis=0)
@@ -61,10 +65,11 @@ class BadVideos:
         self._own.clear()
         bad, clips = self.unreadable, self.counts["clips"]
         if clips >= self._FEWEST_CLIPS and bad > self._budget * clips:
-            per_class = {name: self.counts[name] for name in self._classes if self.counts[name]}
+            per_class = {name: self.counts[name] for name in names[1:] if self.counts[name]}
             raise BadVideosError(
                 f"{bad} of {clips} training clips could not be read, above data.bad_video_budget "
-                f"= {self._budget:g}; per class: {per_class}. Prepare the data set again"
+                f"= {self._budget:g}; per class: {per_class}. Remove the prepared data set, "
+                "and start the same command again"
             )
 
     @property

@@ -75,6 +75,11 @@ class Experiment:
         def judge(found: Sequence[str], splits: Sequence[str]) -> None:
             network_for(found)
             _require_splits(config, splits, training)
+            if training and len(found) == 1:
+                raise ConfigError(
+                    f"{config.data.name} has one class, {found[0]!r}: any network is always "
+                    "right; name a folder or list with several"
+                )
 
         directory = _prepare(config, judge, progress)
         first = config.data.train_split if training else config.eval.split

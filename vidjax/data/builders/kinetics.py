@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from vidjax.data.annotations import columns_of, locate, locate_if_there, number, table
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
-from vidjax.data.manifest import SPLITS, Entry, ManifestError, split_name
+from vidjax.data.manifest import Entry, ManifestError
+from vidjax.data.splits import SPLITS, split_name
 from vidjax.data.tree import videos_by_stem
 
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")

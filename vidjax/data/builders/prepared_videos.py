@@ -9,74 +9,43 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import fcntl
+import errno
 import io
+import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from vidjax.data.catalog import Request, Storage
-from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.catalog import Request
+from vidjax.data.contents import write_contents
+from vidjax.data.integrity import (
+    INFO,
+    open_data_set,
+    record_sizes,
+    refuse_halves,
+    telling_damage,
+)
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.data.report import EXCLUDED, REPORT, Row, read_report, total, write_report
-from vidjax.data.spool import Spool
-from vidjax.data.transforms import encode_jpeg
-from vidjax.data.workers import run_each
+from vidjax.data.prepared import PreparedSplit
+from vidjax.data.recognition import find, is_finished, spool_of
+from vidjax.data.report import EXCLUDED, ReportError, Row, read_report, total, write_report
+from vidjax.data.sources import Sources
+from vidjax.data.spool import Decoded, Spool
+from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
+from vidjax.data.workers import Lost, run_each
+from vidjax.ownership import owned
 
 # What one video may cost before it counts as broken.
 _SECONDS = 600.0
 _MEMORY = 8 * 2**30
-# Annotated times are rounded, often to whole frames or half seconds.
-_ROUNDING = 0.5
 
 
 class PreparationError(ValueError):
     """The videos of a data set cannot be prepared."""
-
-
-@dataclass(frozen=True)
-class _Job:
-    file: Path
-    entry: Entry
-    storage: Storage
-    spool: Spool
-
-    @property
-    def name(self) -> str:
-        return video_name(self.entry)
-
-
-def _decode(job: _Job) -> str:
-    """Decodes one video into the spool; returns what is wrong with it, or nothing."""
-    entry, storage = job.entry, job.storage
-    try:
-        video = read_video(
-            job.file,
-            start=entry.start,
-            end=entry.end,
-            fps=storage.fps,
-            short_side=storage.short_side,
-        )
-    except DecodeError as error:
-        return str(error)
-    there = float(video.timestamps[-1]) + 1 / video.fps
-    if entry.end is not None and there < entry.end - _ROUNDING:
-        return f"{job.file}: its piece ends at {entry.end:g} s, the video at {there:g} s"
-    jpegs = [encode_jpeg(frame, storage.quality) for frame in video.frames]
-    job.spool.save(job.name, jpegs, video.fps)
-    return ""
-
-
-def video_name(entry: Entry) -> str:
-    """Name of a manifest row that is unique in its data set: the path, and the times if cut."""
-    if entry.start is None and entry.end is None:
-        return entry.path
-    return f"{entry.path}@{entry.start or 0:g}-{'' if entry.end is None else f'{entry.end:g}'}"
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder):
@@ -97,15 +66,18 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
     def __init__(self, *, manifest: Manifest, request: Request) -> None:
         self.manifest = manifest
         self.request = request
+        self.sources = Sources.of(manifest)
         self._done = 0
         self.broken: list[Row] = [
             _row(exclusion.entry, exclusion.reason) for exclusion in manifest.excluded
         ]
-        config = tfds.core.BuilderConfig(name=f"{manifest.digest[:12]}-{request.storage.tag}")
-        data_dir = str(request.data_dir.absolute())
-        super().__init__(config=config, file_format="array_record", data_dir=data_dir)
+        self.stem = f"{manifest.digest[:12]}-{request.storage.tag}"
+        config = tfds.core.BuilderConfig(name=f"{self.stem}-{self.sources.digest[:8]}")
+        data_dir = request.data_dir.absolute()
+        with telling_damage(data_dir / self.name / config.name / str(self.VERSION)):
+            super().__init__(config=config, file_format="array_record", data_dir=str(data_dir))
         self.folder = Path(self.data_dir)
-        self.spool = Spool(self.folder.with_name(f"{self.folder.name}.decoded"))
+        self.spool = Spool(spool_of(self.folder))
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
@@ -131,29 +103,49 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split: str) -> Any:
         request = self.request
         jobs = [
-            _Job(self.manifest.file(entry), entry, request.storage, self.spool)
+            Job(self.manifest.file(entry), entry, request.storage, self.spool)
             for entry in self.manifest.split(split)
         ]
-        return _on_a_cluster(jobs) if request.beam else self._here(split, jobs)
+        return on_a_cluster(jobs) if request.beam else self._here(split, jobs)
 
-    def _here(self, split: str, jobs: list[_Job]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for job, error in self._decoded(jobs):
+    def _here(self, split: str, jobs: list[Job]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for job, found in self._decoded(jobs):
             self._done += 1
             self.request.progress("prepare", self._done, len(self.manifest.entries))
-            if error:
-                self.broken.append(_row(job.entry, error))
+            if isinstance(found, str):
+                self.broken.append(_row(job.entry, found))
             else:
-                yield _example(job)
+                yield example(job, found)
         self.check_budget(split)
 
-    def _decoded(self, jobs: list[_Job]) -> Iterator[tuple[_Job, str]]:
-        """Each job with what is wrong with its video; those in the spool come first."""
-        left = [job for job in jobs if not job.spool.has(job.name)]
-        yield from ((job, "") for job in jobs if job.spool.has(job.name))
+    def _decoded(self, jobs: list[Job]) -> Iterator[tuple[Job, Decoded | str]]:
+        """Each job with its frames, or what is wrong with its video; first what is in the spool."""
+        left = []
+        for job in jobs:
+            decoded = job.spool.load(job.name)
+            if decoded is None:
+                left.append(job)
+            else:
+                yield job, decoded
         for job, found in run_each(
-            _decode, left, workers=self.request.workers, seconds=_SECONDS, memory=_MEMORY
+            decode, left, workers=self.request.workers, seconds=_SECONDS, memory=_MEMORY
         ):
-            yield job, found if isinstance(found, str) else f"{job.file}: {found}"
+            if isinstance(found, Lost):
+                yield job, f"{job.file}: {found}"
+            else:
+                yield job, found or job.spool.reload(job.name)
+
+    def decode_again(self, name: str) -> Decoded | None:
+        """A video's frames as they would be stored; None if there is no such video.
+
+        Raises:
+          DecodeError: it cannot be decoded.
+        """
+        for entry in self.manifest.entries:
+            if video_name(entry) == name:
+                file = self.manifest.file(entry)
+                return frames(Job(file, entry, self.request.storage, self.spool))
+        return None
 
     def check_budget(self, split: str) -> None:
         """Refuses a split of which too many videos are broken.
@@ -198,30 +190,90 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     """Writes the data set of `builder` unless it is there; returns its folder.
 
     What was decoded before an interruption is not decoded again. Beside the data come
-    `report.csv`, with the videos found, missing and broken of each class, and `excluded.csv`,
-    with the name of each video that is left out and why.
+    `report.csv`, with the videos found, missing and broken of each class, `excluded.csv`, with the
+    name of each video that is left out and why, and records of the files that it was made of and of
+    the order of its videos. A data set that is complete is read, and nothing else: others may own
+    it.
 
     Raises:
       PreparationError: too many videos cannot be read.
+      DamagedError: it is there, and not as it was written.
+      OSError: the machine fails, such as by a full disk. No video is condemned for it, and the same
+        call goes on.
       ValueError: of `Request.judge`, whether the data set is there or not.
     """
-    builder.request.judge(builder.manifest.classes, builder.manifest.splits)
-    with alone(builder.folder):
-        if not (builder.folder / "dataset_info.json").is_file():
-            _write(builder)
-        elif builder.spool.folder.is_dir():
-            # Ended after the data were written and before all was said of them.
-            builder.broken[:] = builder.info.metadata["broken"]
-        else:
-            _check_again(builder)
-            return builder.folder
-        builder.gather_failures()
-        write_report(builder.folder, builder.manifest, builder.broken)
-        builder.spool.remove()
-    return builder.folder
+    request, folder, manifest = builder.request, builder.folder, builder.manifest
+    request.judge(manifest.classes, manifest.splits)
+    found = find(folder, builder.stem, builder.sources, manifest.splits, builder.decode_again)
+    if found.note:
+        request.note(f"{builder.name}: {found.note}")
+    if found.folder is None:
+        with (
+            owned(folder, beside=True, wait=True, say=request.note),
+            _no_video_to_blame(request.note),
+        ):
+            if not is_finished(folder):
+                _complete(builder)
+    _check_again(builder, found.folder or folder)
+    return found.folder or folder
+
+
+def _complete(builder: PreparedVideos) -> None:
+    folder = builder.folder
+    if not (folder / INFO).is_file():
+        _write(builder)
+    else:
+        # Ended after the data were written and before all was said of them.
+        builder.broken[:] = builder.info.metadata["broken"]
+    builder.gather_failures()
+    record_sizes(folder)
+    write_contents(folder, _read_back(folder, builder.manifest.splits))
+    builder.sources.write(folder, builder.manifest.notes)
+    write_report(folder, builder.manifest, builder.broken)
+    builder.spool.remove()
+
+
+def _read_back(folder: Path, splits: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    for name in splits:
+        split = PreparedSplit(folder, name)
+        for index in range(len(split)):
+            record = split[index]
+            if record.label < 0:
+                raise OSError(errno.EIO, "what was written cannot be read back", str(folder))
+            yield name, split.classes[record.label], record.name
+
+
+@contextlib.contextmanager
+def _no_video_to_blame(note: Callable[[str], None]) -> Iterator[None]:
+    """Says of an error of the machine that it is no video's, and that nothing is lost.
+
+    Raises:
+      OSError: the machine's error, also where ArrayRecord made another kind of it.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        failed = error if isinstance(error, OSError) else _failure_in(str(error))
+        if failed is None:
+            raise
+        note(
+            "preparing stopped because the machine failed, as the error says. No video is "
+            "condemned for it; once it is mended, the same command goes on"
+        )
+        raise failed from None
+
+
+def _failure_in(text: str) -> OSError | None:
+    """The system's error that a library's own error tells in words."""
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EROFS):
+        if f"{os.strerror(number)}; " in text:
+            file = text.rpartition("writing ")[2].partition(";")[0]
+            return OSError(number, os.strerror(number), file)
+    return None
 
 
 def _write(builder: PreparedVideos) -> None:
+    refuse_halves(builder.folder)
     _remove_unfinished(builder.folder)
     tfds.disable_progress_bar()
     beam = builder.request.beam
@@ -241,67 +293,46 @@ def _beam_config(builder: PreparedVideos) -> tfds.download.DownloadConfig:
     return tfds.download.DownloadConfig(beam_runner=beam.runner, beam_options=options)
 
 
-def _on_a_cluster(jobs: list[_Job]) -> Any:
-    """Examples as Beam makes them; workers share the spool's folder with this machine."""
-    import apache_beam
-
-    return apache_beam.Create(jobs) | apache_beam.FlatMap(_decode_on_a_worker)
-
-
-def _decode_on_a_worker(job: _Job) -> list[tuple[str, dict[str, Any]]]:
-    error = "" if job.spool.has(job.name) else _decode(job)
-    if error:
-        job.spool.fail(job.name, error)
-        return []
-    return [_example(job)]
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process prepares the same data set."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _check_again(builder: PreparedVideos) -> None:
+def _check_again(builder: PreparedVideos, folder: Path) -> None:
     """The budget holds for a data set that is there, too: it may have been prepared with another.
+
+    A report that is damaged is written anew.
 
     Raises:
       PreparationError: names the split and what is broken of it.
+      DamagedError: of `open_data_set`.
     """
+    info = open_data_set(folder).info
+    if not _is_told(folder, info):
+        write_report(folder, builder.manifest, info.metadata["broken"])
     budget = builder.request.storage.bad_video_budget
-    if not (builder.folder / REPORT).is_file():
-        return
-    for split in total(read_report(builder.folder)):
+    for split in total(read_report(folder)):
         readable = split.broken + split.prepared
         if split.broken > budget * readable:
             raise PreparationError(
                 f"{split.broken} of {readable} videos of split {split.split!r} cannot be read, "
-                f"above the budget of {budget:.0%}; {builder.folder / EXCLUDED} names them. Remove "
+                f"above the budget of {budget:.0%}; {folder / EXCLUDED} names them. Remove "
                 "them from the manifest, or raise data.bad_video_budget."
             )
+
+
+def _is_told(folder: Path, info: tfds.core.DatasetInfo) -> bool:
+    """Whether the report is there and counts as many videos as there are."""
+    try:
+        counts = {each.split: each.prepared for each in total(read_report(folder))}
+    except ReportError:
+        return False
+    return all(counts.get(name) == split.num_examples for name, split in info.splits.items())
 
 
 def _remove_unfinished(folder: Path) -> None:
     """Removes what a killed preparation left of TFDS's files; the spool has what they hold."""
     for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
         shutil.rmtree(unfinished)
+    if folder.is_dir():
+        folder.rmdir()
 
 
 def _row(entry: Entry, error: str) -> Row:
     row = {"video": video_name(entry), "label": entry.label}
     return row | {"split": entry.split, "error": error}
-
-
-def _example(job: _Job) -> tuple[str, dict[str, Any]]:
-    entry = job.entry
-    jpegs, fps = job.spool.load(job.name)
-    return job.name, {
-        "frames": jpegs,
-        "label": entry.label,
-        "video": job.name,
-        "group": entry.group,
-        "fps": np.float32(fps),
-    }

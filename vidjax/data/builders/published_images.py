@@ -10,9 +10,10 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from vidjax.data.builders.prepared_videos import alone
 from vidjax.data.catalog import Request
+from vidjax.data.integrity import INFO, open_data_set, refuse_halves
 from vidjax.data.manifest import ManifestError
+from vidjax.ownership import owned
 
 
 class PublishedImages:
@@ -50,10 +51,13 @@ class PublishedImages:
             raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
         builder = _builder(cls.name, request.data_dir)
         folder = Path(builder.data_dir)
-        with alone(folder):
-            if not (folder / "dataset_info.json").is_file():
-                _require_files(cls, request.manual_dir)
-                _write(cls, builder, request.manual_dir)
+        if not (folder / INFO).is_file():
+            with owned(folder, beside=True, wait=True, say=request.note):
+                if not (folder / INFO).is_file():
+                    refuse_halves(folder)
+                    _require_files(cls, request.manual_dir)
+                    _write(cls, builder, request.manual_dir)
+        open_data_set(folder)
         return folder
 
     @classmethod

@@ -6,10 +6,7 @@ import csv
 import dataclasses
 import hashlib
 import json
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,14 @@ import numpy as np
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
+from vidjax.data.replacing import replacing
+from vidjax.data.workers import Lost, run_each
+from vidjax.ownership import owned
 from vidjax.settings import Kind, check, one_of, several, whole
 
 Progress = Callable[[int, int], None]
+# To make one video takes a second; it is not waited for longer than this.
+_SECONDS = 600.0
 SPEC = {
     "train_per_class": whole(1, 1_000_000),
     "test_per_class": whole(1, 1_000_000),
@@ -91,7 +93,8 @@ def generate(
 
     Where the acting limbs are in a video lies in `directory/masks/SPLIT/LABEL/LABEL_0000.npz`.
 
-    What an interrupted call has written is kept and not made again.
+    What an interrupted call has written is kept and not made again. Of several processes that are
+    asked for the same videos one makes them, and the others wait.
 
     Args:
       directory: where to; made if absent.
@@ -101,22 +104,32 @@ def generate(
 
     Returns:
       The manifest's path.
+
+    Raises:
+      OSError: the machine fails, such as by a full disk; the same call goes on with what is left.
     """
     manifest = directory / "manifest.csv"
     jobs = list(_jobs(directory, spec))
-    missing = [job for job in jobs if not (job.file.is_file() and mask_file(job.file).is_file())]
-    if manifest.is_file() and not missing:
-        return manifest
-    done = len(jobs) - len(missing)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
-        for _ in pool.map(_make, missing, chunksize=4):
-            done += 1
-            if progress:
-                progress(done, len(jobs))
-    if not manifest.is_file():
-        _write_manifest(manifest, jobs)
+    if not manifest.is_file() or _missing(jobs):
+        with owned(directory, wait=True):
+            _make_missing(jobs, workers, progress)
+            if not manifest.is_file():
+                _write_manifest(manifest, jobs)
     return manifest
+
+
+def _make_missing(jobs: list[_Job], workers: int | None, progress: Progress | None) -> None:
+    missing = _missing(jobs)
+    made = run_each(_make, missing, workers=workers, seconds=_SECONDS)
+    for done, (job, found) in enumerate(made, start=len(jobs) - len(missing) + 1):
+        if isinstance(found, Lost):
+            raise ChildProcessError(f"{job.file} could not be made: {found}; start it again")
+        if progress:
+            progress(done, len(jobs))
+
+
+def _missing(jobs: list[_Job]) -> list[_Job]:
+    return [job for job in jobs if not (job.file.is_file() and mask_file(job.file).is_file())]
 
 
 def mask_file(video: Path) -> Path:
@@ -160,22 +173,18 @@ def _make(job: _Job) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     if not masks.is_file():
         found = render_masks(job.label, **settings)
-        with masks.with_suffix(".part").open("wb") as stream:
+        with replacing(masks) as unfinished, unfinished.open("wb") as stream:
             np.savez_compressed(stream, bits=np.packbits(found), shape=found.shape)
-        os.replace(masks.with_suffix(".part"), masks)
     if not job.file.is_file():
-        unfinished = job.file.with_suffix(".part")
-        write_mp4(unfinished, render_video(job.label, **settings), spec.fps)
-        os.replace(unfinished, job.file)
+        with replacing(job.file) as unfinished:
+            write_mp4(unfinished, render_video(job.label, **settings), spec.fps)
 
 
 def _write_manifest(path: Path, jobs: list[_Job]) -> None:
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "label", "split", "start", "end", "group"))
         for job in jobs:
             name = job.file.relative_to(path.parent).as_posix()
             group = performer_name(job.split, job.spec.seed, job.index)
             writer.writerow((name, job.label, job.split, "", "", group))
-    os.replace(unfinished, path)

@@ -1,0 +1,150 @@
+"""What the files of a data set are, told by one look at each and without reading them.
+
+Names alone do not tell files apart: folders such as `rgb/` and `flow/` hold files of equal names,
+and a file can be replaced in place. So a data set is known by the names, sizes and times of change
+of its files, and by the bytes of a few of them. Where the files lie is recorded and does not count:
+a folder that was moved is the same data.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidjax.data.manifest import Manifest, few
+from vidjax.data.replacing import reading, writing
+
+_FACTS, _TABLE = "source.json", "files.csv"
+# Files of which bytes are read, and how many at its beginning, middle and end.
+_LOOKS, _PIECE = 16, 2**16
+# Copies and other disks round times, by up to two seconds.
+_ROUNDING = 2 * 10**9
+Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of a data set.
+
+    Attributes:
+      root: the folder that they lie in.
+      files: size in bytes and time of change in nanoseconds, by path in the data set.
+      sample: a hash of the bytes of a few of them.
+    """
+
+    root: str
+    files: Mapping[str, Stamp]
+    sample: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Sources:
+        """Those of a manifest.
+
+        Raises:
+          OSError: a file is gone, or must not be read.
+        """
+        root = str(manifest.root)
+        files: dict[str, Stamp] = {}
+        for path in sorted({entry.path for entry in manifest.entries}):
+            facts = os.stat(os.path.join(root, path))
+            files[path] = (facts.st_size, facts.st_mtime_ns)
+        return cls(root, files, _sample(root, list(files)))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of names, sizes, times and the sample."""
+        sum_ = hashlib.sha256(self.sample.encode())
+        for path, stamp in sorted(self.files.items()):
+            sum_.update(f"{path}\0{stamp[0]}\0{stamp[1]}\n".encode(errors="surrogateescape"))
+        return sum_.hexdigest()
+
+    def is_same(self, earlier: Sources) -> bool:
+        """Whether these are the same files, wherever they lie now; copies may round times."""
+        return self.sample == earlier.sample and not self.changed_since(earlier)
+
+    def changed_since(self, earlier: Sources) -> list[str]:
+        """Paths of the files that have another size or time than earlier.
+
+        Times may differ by a rounding where the files are copies, in another folder.
+        """
+        slack = 0 if self.root == earlier.root else _ROUNDING
+        return [
+            path
+            for path, (size, time) in self.files.items()
+            if size != earlier.files[path][0] or abs(time - earlier.files[path][1]) > slack
+        ]
+
+    def newest(self) -> int:
+        """The last time of change, in nanoseconds."""
+        return max((time for _, time in self.files.values()), default=0)
+
+    def write(self, folder: Path, notes: Sequence[str] = ()) -> None:
+        """Records them in a prepared data set, with what was passed over beside them.
+
+        Raises:
+          OSError: the folder cannot be written.
+        """
+        with writing(folder / _TABLE) as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(("path", "bytes", "time_ns"))
+            writer.writerows((path, *stamp) for path, stamp in self.files.items())
+        facts: dict[str, Any] = {"root": self.root, "sample": self.sample, "digest": self.digest}
+        facts["notes"] = list(notes)
+        with writing(folder / _FACTS) as stream:
+            stream.write(json.dumps(facts, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Sources | None:
+        """Those that a prepared data set was made of; None where that is not recorded, whole."""
+        try:
+            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+            with reading(folder / _TABLE) as stream:
+                next(rows := csv.reader(stream))
+                files = {path: (int(size), int(time)) for path, size, time in rows}
+            found = cls(str(facts["root"]), files, str(facts["sample"]))
+            return found if found.digest == facts["digest"] else None
+        except (OSError, ValueError, KeyError, TypeError, StopIteration, csv.Error):
+            return None
+
+
+def recorded_root(folder: Path) -> str | None:
+    """Where the files of a prepared data set lay; None where that is not recorded."""
+    try:
+        return str(json.loads((folder / _FACTS).read_text(encoding="utf-8"))["root"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def describe_change(now: Sources, earlier: Sources, folder: Path) -> str:
+    """Says which files are others than those that the data set in `folder` was made of."""
+    changed = now.changed_since(earlier)
+    where = "" if now.root == earlier.root else f" (from {earlier.root}; these are in {now.root})"
+    if changed:
+        what = f"{len(changed)} of {len(now.files)} files have another size or time: {few(changed)}"
+    else:
+        what = "names, sizes and times of its files are the same, but not their bytes"
+    return f"{folder} was prepared of other files{where}: {what}. It stays; these are prepared anew"
+
+
+def _sample(root: str, paths: list[str]) -> str:
+    sum_ = hashlib.sha256()
+    for path in _evenly(paths):
+        with open(os.path.join(root, path), "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            for start in sorted({0, size // 2, max(0, size - _PIECE)}):
+                stream.seek(start)
+                sum_.update(stream.read(_PIECE))
+    return sum_.hexdigest()[:16]
+
+
+def _evenly(paths: list[str]) -> Iterable[str]:
+    count = min(_LOOKS, len(paths))
+    return [paths[index] for index in np.linspace(0, len(paths) - 1, count).round().astype(int)]

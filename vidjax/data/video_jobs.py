@@ -1,0 +1,128 @@
+"""One video of a data set, from its file to the example that is stored.
+
+Whoever decodes imports this, and not what writes data sets: processes start sooner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidjax.data.catalog import Storage
+from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.manifest import Entry
+from vidjax.data.spool import Decoded, Spool
+from vidjax.data.transforms import encode_jpeg
+
+# Annotated times are rounded, often to whole frames or half seconds.
+_ROUNDING = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video to be decoded.
+
+    Attributes:
+      file: where it is.
+      entry: what the manifest says of it.
+      storage: how its frames are stored.
+      spool: where they wait.
+    """
+
+    file: Path
+    entry: Entry
+    storage: Storage
+    spool: Spool
+
+    @property
+    def name(self) -> str:
+        """The video's name in its data set."""
+        return video_name(self.entry)
+
+
+def video_name(entry: Entry) -> str:
+    """Name of a manifest row that is unique in its data set: the path, and the times if cut."""
+    if entry.start is None and entry.end is None:
+        return entry.path
+    return f"{entry.path}@{entry.start or 0:g}-{'' if entry.end is None else f'{entry.end:g}'}"
+
+
+def frames(job: Job) -> Decoded:
+    """A video's encoded frames and rate, as they are stored.
+
+    Raises:
+      DecodeError: it cannot be decoded, or ends before its piece does.
+    """
+    entry, storage = job.entry, job.storage
+    video = read_video(
+        job.file,
+        start=entry.start,
+        end=entry.end,
+        fps=storage.fps,
+        short_side=storage.short_side,
+    )
+    there = float(video.timestamps[-1]) + 1 / video.fps
+    if entry.end is not None and there < entry.end - _ROUNDING:
+        raise DecodeError(
+            f"{job.file}: its piece ends at {entry.end:g} s, the video at {there:g} s"
+        )
+    return [encode_jpeg(frame, storage.quality) for frame in video.frames], video.fps
+
+
+def decode(job: Job) -> str:
+    """Decodes one video into the spool; returns what is wrong with it, or nothing.
+
+    Raises:
+      OSError: the machine fails, not the video.
+    """
+    try:
+        jpegs, fps = frames(job)
+    except DecodeError as error:
+        _read_through(job.file)
+        return str(error)
+    job.spool.save(job.name, jpegs, fps)
+    return ""
+
+
+def _read_through(file: Path) -> None:
+    """Tells a damaged file from a machine that cannot read it.
+
+    Raises:
+      OSError: the file cannot be read to its end.
+    """
+    with file.open("rb") as stream:
+        while stream.read(2**20):
+            pass
+
+
+def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
+    """Key and features, as the data set stores them."""
+    jpegs, fps = decoded
+    return job.name, {
+        "frames": jpegs,
+        "label": job.entry.label,
+        "video": job.name,
+        "group": job.entry.group,
+        "fps": np.float32(fps),
+    }
+
+
+def on_a_cluster(jobs: list[Job]) -> Any:
+    """Examples as Beam makes them; workers share the spool's folder with this machine."""
+    import apache_beam
+
+    return apache_beam.Create(jobs) | apache_beam.FlatMap(_decode_on_a_worker)
+
+
+def _decode_on_a_worker(job: Job) -> list[tuple[str, dict[str, Any]]]:
+    decoded = job.spool.load(job.name)
+    if decoded is None:
+        error = decode(job)
+        if error:
+            job.spool.fail(job.name, error)
+            return []
+        decoded = job.spool.reload(job.name)
+    return [example(job, decoded)]
