@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from vidjax.data import builders
+from vidjax.data.workers import refuse_in_starting_worker
 
 Progress = Callable[[str, int, int], None]
 _OWN = "video_folder"
@@ -104,6 +105,7 @@ def prepare(name: str, request: Request) -> Path:
       ValueError: the data set is unknown, or its videos cannot be prepared.
     """
     module = _module(name)
+    refuse_in_starting_worker()
     if request.manifest and name != _OWN:
         request.note(
             f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "

@@ -49,6 +49,22 @@ class Lost:
         return f"{self.reason} ({self.detail})"
 
 
+_UNGUARDED = "a script that starts workers does so under: if __name__ == '__main__'"
+
+
+def refuse_in_starting_worker() -> None:
+    """Refuses to go on where a worker, as it starts, runs the script that has started it.
+
+    A process that is started anew imports the script. Without a guard that begins all its work
+    once more, and waits for what its parent owns.
+
+    Raises:
+      RuntimeError: says which guard the script needs.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(f"this is a worker that runs the script anew: {_UNGUARDED}")
+
+
 def run_each(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -164,8 +180,7 @@ class _Worker(Generic[Item, Result]):
         code = self._process.exitcode
         if not self._began:
             raise ChildProcessError(
-                f"a worker process could not start (it ended with code {code}). A script that "
-                "starts workers does so under: if __name__ == '__main__'"
+                f"a worker process could not start (it ended with code {code}): {_UNGUARDED}"
             )
         self._renew()
         return self._item, Lost("killed its worker", f"its process ended with code {code}")

@@ -19,6 +19,8 @@ class Listener:
 
     Python runs a handler between two steps of its own, and a compilation is one step, of minutes.
     The system's half of the handler writes a byte at once, though, for which a thread can wait.
+    Python lets only the main thread set handlers: opened in another one, it hears nothing, and
+    whoever started that thread answers for signals.
 
     Args:
       number: of the signal.
@@ -32,6 +34,9 @@ class Listener:
         self._number, self._heard, self._handler = number, heard, handler
 
     def __enter__(self) -> Listener:
+        self._hears = threading.current_thread() is threading.main_thread()
+        if not self._hears:
+            return self
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._before = signal.signal(self._number, self._handler)
@@ -41,6 +46,8 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._hears:
+            return
         signal.set_wakeup_fd(self._wakeup_before)
         signal.signal(self._number, self._before)
         self._writer.close()
