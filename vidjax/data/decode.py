@@ -37,7 +37,7 @@ from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.transforms import resize, short_side_size
 from vidjax.data.upright import upright
 
-__all__ = ["DecodeError", "Video", "VideoInfo", "open_frames", "probe", "read_video"]
+__all__ = ["DecodeError", "Frames", "Video", "VideoInfo", "open_frames", "probe", "read_video"]
 
 # Files whose frames carry the same times wherever decoding begins; others are read from their
 # first frame on.
@@ -99,7 +99,7 @@ def probe(path: str | Path) -> VideoInfo:
       DecodeError: the file cannot be opened, or has no video or no frame.
     """
     with open_video(path) as (container, stream):
-        frame = next(_frames(path, container, stream), None)
+        frame = next(Frames(path, container, stream), None)
         if frame is None:
             raise DecodeError(f"{path}: a video without frames")
         turned = frame.rotation % 180 != 0
@@ -158,14 +158,14 @@ def read_video(
 
 
 @contextmanager
-def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.VideoFrame]]]:
+def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Frames]]:
     """A file's main video stream and its frames, decoded one by one.
 
     Raises:
       DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
     """
     with open_video(path) as (container, stream):
-        yield stream, _frames(path, container, stream)
+        yield stream, Frames(path, container, stream)
 
 
 def _size(path: str | Path) -> int:
@@ -264,14 +264,14 @@ def _open_at(
         if excess := meter.excess(stream.codec_context.width, stream.codec_context.height):
             raise DecodeError(f"{path}: {excess}")
         if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
-            yield stream, None, _frames(path, container, stream)
+            yield stream, None, Frames(path, container, stream)
             return
         found = None if has_leaps(stream) else _skip(path, container, stream, start)
         if found is not None:
             yield stream, *found
             return
     with open_video(path) as (container, stream):
-        yield stream, None, _frames(path, container, stream)
+        yield stream, None, Frames(path, container, stream)
 
 
 def _skip(
@@ -282,12 +282,12 @@ def _skip(
 ) -> tuple[float, Iterator[av.VideoFrame]] | None:
     """The time of the first frame, and the frames from shortly before `start` on; None if lost."""
     try:
-        first = next(_frames(path, container, stream), None)
+        first = next(Frames(path, container, stream), None)
         if first is None or first.time is None:
             return None
         target = first.time + start - _BEFORE
         container.seek(round(target / (stream.time_base or 1)), stream=stream)
-        frames = _frames(path, container, stream)
+        frames = Frames(path, container, stream)
         landed = next(frames, None)
     except (DecodeError, av.error.FFmpegError):
         return None
@@ -296,14 +296,45 @@ def _skip(
     return first.time, chain([landed], frames)
 
 
-def _frames(
-    path: str | Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Iterator[av.VideoFrame]:
-    count = 0
-    try:
-        for frame in container.decode(stream):
-            yield frame
-            count += 1
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = type(error).__name__
-        raise DecodeError(f"{path}: broken after {count} frames ({reason})") from error
+class Frames:
+    """The frames of a stream, decoded one by one.
+
+    Attributes:
+      packets: number of stored pieces that they were decoded from so far. Some hold no picture:
+        placeholders, and what an edit list hides.
+
+    Raises:
+      DecodeError: as they are taken: the stream is broken.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        container: av.container.InputContainer,
+        stream: av.video.stream.VideoStream,
+    ) -> None:
+        self._path, self._container, self._stream = path, container, stream
+        self._frames = self._decoded()
+        self.packets = 0
+
+    def __iter__(self) -> Iterator[av.VideoFrame]:
+        """Itself."""
+        return self
+
+    def __next__(self) -> av.VideoFrame:
+        """The next one."""
+        return next(self._frames)
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        count = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                # The last one, which has no time, asks the decoder for what it holds back.
+                self.packets += packet.dts is not None or packet.size > 0
+                for frame in packet.decode():
+                    assert isinstance(frame, av.VideoFrame)
+                    yield frame
+                    count += 1
+        except (av.error.FFmpegError, ValueError) as error:
+            reason = type(error).__name__
+            raise DecodeError(f"{self._path}: broken after {count} frames ({reason})") from error
