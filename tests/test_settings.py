@@ -3,7 +3,20 @@
 import numpy as np
 import pytest
 
-from vidjax.settings import boolean, check, either, number, one_of, optional, rising, several, whole
+from vidjax.settings import (
+    LONGEST,
+    boolean,
+    check,
+    check_used,
+    either,
+    number,
+    one_of,
+    optional,
+    rising,
+    several,
+    shown,
+    whole,
+)
 
 TAKEN = [
     (number(), [0, 1.5, -3, np.float32(2), np.int64(3)]),
@@ -67,3 +80,28 @@ def test_bounds_in_words():
 
 def test_names_that_the_table_lacks_are_left_alone():
     check({"other": object()}, {"it": boolean()})
+
+
+NEEDS = {"std": {"filter": one_of("gaussian"), "size": whole(2)}}
+DEFAULTS = {"std": 0.4, "filter": "mean", "size": 3}
+
+
+@pytest.mark.parametrize("given", [{}, {"filter": "mean"}, {"std": 1, "filter": "gaussian"}])
+def test_settings_with_an_effect_are_taken(given):
+    check_used(given, {**DEFAULTS, **given}, NEEDS)
+
+
+def test_a_setting_that_another_one_leaves_without_effect_is_refused_with_the_fix():
+    with pytest.raises(
+        ValueError, match="group std = 0.4 has no effect, because filter = 'mean': "
+    ):
+        check_used({"std": 0.4}, DEFAULTS, NEEDS, "group ")
+    given = {"std": 1, "filter": "gaussian", "size": 1}
+    with pytest.raises(ValueError, match="leave it out, or set size to a whole number of at least"):
+        check_used(given, {**DEFAULTS, **given}, NEEDS)
+
+
+def test_what_is_shown_is_one_line_of_bounded_length():
+    assert shown(np.eye(2)) == "array([[1., 0.], [0., 1.]])"
+    assert shown("a\nb") == "'a\\nb'"
+    assert len(shown("x" * 10_000)) == LONGEST + 3

@@ -152,3 +152,13 @@ def test_variables_that_do_not_fit_are_told(network, function):
 def test_only_pyramids_are_written(value):
     assert refusal(explain.to_json, value).startswith(f"pyramid = {shown(value)}: ")
     assert refusal(explain.from_json, value)
+
+
+@pytest.mark.parametrize("value", ["text", None, math.nan, math.inf, True, (1,), np.zeros(2)])
+def test_factors_of_frequencies_are_numbers(value):
+    def run(**factors):
+        with explain.scaled_parts(**{"low": 1.0, "high": 1.0} | factors):
+            raise AssertionError("nothing is to be computed")
+
+    for name in ("low", "high"):
+        assert refusal(run, **{name: value}).startswith(f"{name} = {shown(value)}: a finite number")

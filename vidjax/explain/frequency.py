@@ -17,9 +17,17 @@ import numpy as np
 
 from vidjax.evaluation.metrics import top_k
 from vidjax.methods.random_mean_scaling import RandomScaling
+from vidjax.settings import Kind, check, number
 
 PARTS = ("low", "high")
 Scale = float | jax.Array
+# Traced numbers are arrays, whose values are not known.
+FACTOR = Kind(
+    "a finite number, or a scalar array of JAX",
+    lambda factor: (
+        number().accepts(factor) or (isinstance(factor, jax.Array) and factor.shape == ())
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,9 @@ def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
       high: factor of the high frequencies, the paper's r; a scalar.
 
     Raises:
-      ValueError: no network that has such a place was applied.
+      ValueError: no network that has such a place was applied, or a factor is no number.
     """
+    check({"low": low, "high": high}, {"low": FACTOR, "high": FACTOR})
     places = []
 
     def intercept(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
