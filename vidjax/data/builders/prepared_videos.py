@@ -31,6 +31,7 @@ from vidjax.data.integrity import (
 )
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.prepared import PreparedSplit
+from vidjax.data.rates import rates_note
 from vidjax.data.recognition import find, is_finished, spool_of
 from vidjax.data.report import EXCLUDED, ReportError, Row, read_report, total, write_report
 from vidjax.data.sources import Sources
@@ -227,19 +228,26 @@ def _complete(builder: PreparedVideos) -> None:
         builder.broken[:] = builder.info.metadata["broken"]
     builder.gather_failures()
     record_sizes(folder)
-    write_contents(folder, _read_back(folder, builder.manifest.splits))
+    rates: list[float] = []
+    write_contents(folder, _read_back(folder, builder.manifest.splits, rates))
+    if note := rates_note(rates):
+        builder.request.note(f"{builder.name}: {note}")
     builder.sources.write(folder, builder.manifest.notes)
     write_report(folder, builder.manifest, builder.broken)
     builder.spool.remove()
 
 
-def _read_back(folder: Path, splits: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+def _read_back(
+    folder: Path, splits: Iterable[str], rates: list[float]
+) -> Iterator[tuple[str, str, str]]:
+    """Split, class and name of each video; its rate is added to `rates`."""
     for name in splits:
         split = PreparedSplit(folder, name)
         for index in range(len(split)):
             record = split[index]
             if record.label < 0:
                 raise OSError(errno.EIO, "what was written cannot be read back", str(folder))
+            rates.append(record.fps)
             yield name, split.classes[record.label], record.name
 
 
