@@ -49,10 +49,10 @@ def test_a_method_is_added_to_a_trained_network_and_tuned_alone(base_run, tmp_pa
     )
     train(config, tmp_path / "run")
     said = capfd.readouterr().err
-    for layer in range(1, 5):
+    for layer in (1, 4):
         assert f"layer{layer}/after_stage/class_reg" in said
     before, after = state_of(base_run), state_of(tmp_path / "run")
-    for layer in range(1, 5):
+    for layer in (1, 4):
         after.params[f"layer{layer}"].pop("after_stage")
     blocks = {name: params for name, params in after.params.items() if params}
     jax.tree.map(np.testing.assert_array_equal, before.params, blocks)

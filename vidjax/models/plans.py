@@ -63,10 +63,20 @@ def block_plans(
       vary: `vary(stage, index, inputs, factories)` gives fields of a single block that differ;
         stages and indices count from 0.
       **fields: of all blocks.
+
+    Raises:
+      ValueError: a shortcut that adds channels would have to take some away.
     """
     stages = []
     for stage, depth in enumerate(depths):
         plans = []
+        shortcut = fields.get("shortcut", "projection")
+        if depth and shortcut in ("pad", "pad_around") and inputs > features[stage]:
+            raise ValueError(
+                f"shortcut = {shortcut!r} adds channels, and stage {stage + 1} has "
+                f"{features[stage]} of {inputs}: take 'projection', or a stem_width of at most "
+                f"{features[stage]}"
+            )
         for index in range(depth):
             own = vary(stage, index, inputs, factories) if vary else {}
             stride = strides[stage] if index == 0 else (1, 1, 1)
