@@ -22,7 +22,7 @@ from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.scoring import Scorer
-from vidjax.training.workdir import read_config
+from vidjax.training.workdir import read_classes, read_config
 
 _SCALES = flags.DEFINE_list(
     "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"
@@ -55,7 +55,7 @@ def _scales(texts: Sequence[str]) -> list[float]:
 def _open(run: Path, progress: ProgressLine) -> tuple[Scorer, Any]:
     """What scores the run's videos, given variables and factors, and the run's variables."""
     config = _with_places(from_mapping(read_config(run)))
-    experiment = Experiment.open(config, progress.count)
+    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
     scorer = Scorer(experiment, _scaled(experiment.network))
     _, state = restore(experiment.network, run, CHECKPOINT.value)
     return scorer, state.variables

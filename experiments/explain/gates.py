@@ -23,7 +23,7 @@ from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.scoring import Scorer
-from vidjax.training.workdir import read_config
+from vidjax.training.workdir import read_classes, read_config
 
 
 def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
@@ -43,7 +43,7 @@ def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) ->
 def _gates(run: Path, progress: ProgressLine) -> list[GateState]:
     """The gates of a run's network on its evaluation split."""
     config = from_mapping(read_config(run))
-    experiment = Experiment.open(config, progress.count)
+    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
     network = experiment.network
     # As it was trained there may be a warm-up, or no test at all.
     options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}

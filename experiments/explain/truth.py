@@ -33,7 +33,7 @@ from vidjax.training.experiment import Experiment
 from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
-from vidjax.training.workdir import read_config
+from vidjax.training.workdir import read_classes, read_config
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given")
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)
@@ -58,7 +58,7 @@ def _measure(run: Path, progress: ProgressLine) -> Iterator[tuple[Case, Truth]]:
     config = from_mapping(read_config(run))
     if config.data.name != "marionette":
         raise ValueError(f"{run}: data.name = {config.data.name!r}; only marionette has masks")
-    experiment = Experiment.open(config, progress.count)
+    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
     network = experiment.network
     _, state = restore(network, run, CHECKPOINT.value)
     weights = {"trained": state.variables, "random": _random_weights(network)}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
+from vidjax.data.relabelled import Relabelled, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.config import Config, ConfigError
@@ -34,7 +35,14 @@ class Experiment:
     directory: Path | None
 
     @classmethod
-    def open(cls, config: Config, progress: Progress, *, training: bool = False) -> Experiment:
+    def open(
+        cls,
+        config: Config,
+        progress: Progress,
+        *,
+        training: bool = False,
+        classes: Sequence[str] | None = None,
+    ) -> Experiment:
         """Checks the configuration against devices, classes and splits; prepares its data set.
 
         What does not fit is said before videos are decoded, where their list tells it.
@@ -43,8 +51,11 @@ class Experiment:
           config: the configuration.
           progress: called with (what is done, how many, of how many).
           training: whether clips are to be augmented too.
+          classes: those of a network that is trained already; the data set's are matched with them
+            by name. To go on training it must have all of them.
 
         Raises:
+          ClassesError: the data set has others.
           ValueError: the data, the network's name or options, or a batch size does not fit.
         """
         mesh = Network.of(config, ("any",)).mesh
@@ -53,18 +64,22 @@ class Experiment:
         sharding.check_batch(name, part, mesh)
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
 
-        def judge(classes: Sequence[str], splits: Sequence[str]) -> None:
-            _fitting(config, classes, training)
+        def judge(found: Sequence[str], splits: Sequence[str]) -> None:
+            if classes is not None:
+                require_known(found, classes, all_of_them=training)
+            _fitting(config, classes or found, training)
             _require_splits(config, splits)
-            if training and len(classes) == 1:
+            if training and len(found) == 1:
                 raise ConfigError(
-                    f"{config.data.name} has one class, {classes[0]!r}: any network is always "
+                    f"{config.data.name} has one class, {found[0]!r}: any network is always "
                     "right; name a folder or list with several"
                 )
 
         directory = _prepare(config, judge, progress)
-        classes = _split(config, directory, config.data.train_split).classes
-        return cls(config, _fitting(config, classes, training), directory)
+        found = _split(config, directory, config.data.train_split).classes
+        if classes is not None:
+            require_known(found, classes, all_of_them=training)
+        return cls(config, _fitting(config, classes or found, training), directory)
 
     def split(self, name: str) -> VideoSource:
         """A split of the data set.
@@ -72,7 +87,9 @@ class Experiment:
         Raises:
           ValueError: the data set has no such split.
         """
-        return _split(self.config, self.directory, name)
+        source = _split(self.config, self.directory, name)
+        same = source.classes == self.network.classes
+        return source if same else Relabelled(source, self.network.classes)
 
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:

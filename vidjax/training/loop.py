@@ -41,7 +41,7 @@ from vidjax.training.sharding import describe, to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
-from vidjax.training.workdir import check, claim
+from vidjax.training.workdir import begun_with, check, claim
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _train(config: Config, workdir: Path) -> Outcome:
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
     with ProgressLine(silent=not is_first()) as progress:
-        experiment = Experiment.open(config, progress.count, training=True)
+        classes = begun_with(workdir)
+        experiment = Experiment.open(config, progress.count, training=True, classes=classes)
         with _owned(workdir) as owner:
             claim(workdir, config, experiment.network.classes)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
@@ -163,7 +164,7 @@ class _Run:
             self._progress.note(f"resuming after step {step} of {self.plan.total}")
         elif self._config.model.weights:
             weights = Path(self._config.model.weights)
-            state = start_from(state, weights, self._progress.note)
+            state = start_from(state, weights, self._network.classes, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())
         # A run that ended between a checkpoint and its evaluation owes the evaluation.

@@ -22,6 +22,7 @@ from vidjax.training.processes import after_first, is_first
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
+from vidjax.training.workdir import read_classes
 
 Variables = Any
 Progress = Callable[[int, int], None]
@@ -168,7 +169,7 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
       ValueError: there is no such checkpoint, or the protocol does not fit the videos.
       OSError: the report has no place in the run's directory.
     """
-    experiment = Experiment.open(config, progress.count)
+    experiment = Experiment.open(config, progress.count, classes=read_classes(workdir))
     scorer = Scorer(experiment)
     step, state = restore(experiment.network, workdir, checkpoint)
     # Before hours of scoring whose report would find no place.

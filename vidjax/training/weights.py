@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class Weights:
       mean: of the colours in [0, 1] that it was trained with.
       std: of the colours in [0, 1].
       variables: reads `{"params": ..., "batch_stats": ...}`.
+      classes: names of its classes, where they are known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Weights:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     variables: Callable[[], Tree]
+    classes: tuple[str, ...] | None = None
 
 
 def open_weights(place: Path) -> Weights:
@@ -71,6 +73,7 @@ def _of_run(workdir: Path) -> Weights:
         network.mean,
         network.std,
         lambda: restore(network, workdir, "last")[1].variables,
+        network.classes,
     )
 
 
@@ -99,24 +102,28 @@ def resolve(config: Config) -> Config:
     return dataclasses.replace(config, model=filled)
 
 
-def start_from(state: TrainState, place: Path, say: Callable[[str], None]) -> TrainState:
+def start_from(
+    state: TrainState, place: Path, classes: Sequence[str], say: Callable[[str], None]
+) -> TrainState:
     """The first state with given weights.
 
     What the weights know nothing of, because a method was added to the network, stays random,
-    and so does a classifier of another size.
+    and so does a classifier of other classes, or of another number where their names are not known.
 
     Args:
       state: as initialised; its shardings are kept.
       place: as in `open_weights`.
+      classes: those of the network.
       say: told what was taken over and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
     """
-    variables = open_weights(place).variables()
+    weights = open_weights(place)
+    variables, fits = weights.variables(), weights.classes in (None, tuple(classes))
     try:
-        params, fresh = _take(state.params, variables["params"])
-        stats, _ = _take(state.batch_stats, variables["batch_stats"])
+        params, fresh = _take(state.params, variables["params"], head=fits)
+        stats, _ = _take(state.batch_stats, variables["batch_stats"], head=fits)
     except ConfigError as error:
         raise ConfigError(f"model.weights = {str(place)!r}: {error}") from None
     say(f"starting from {place}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
@@ -125,8 +132,14 @@ def start_from(state: TrainState, place: Path, say: Callable[[str], None]) -> Tr
     return state.replace(params=params, batch_stats=stats, ema=ema)
 
 
-def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
-    """Given arrays in the places of own ones, and the modules that keep their own."""
+def _take(own: Tree, given: Tree, *, head: bool) -> tuple[Tree, list[str]]:
+    """Given arrays in the places of own ones, and the modules that keep their own.
+
+    Args:
+      own: the network's.
+      given: the weights'.
+      head: whether the classifier is of the same classes.
+    """
     ours, theirs = flatten_dict(own, sep="/"), flatten_dict(given, sep="/")
     if unknown := sorted(theirs.keys() - ours.keys()):
         raise ConfigError(f"the network has no {unknown[0]}; were model.options changed?")
@@ -134,7 +147,8 @@ def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
     taken = {}
     for path, array in ours.items():
         parts = path.split("/")
-        if path in theirs and theirs[path].shape == array.shape:
+        other = parts[0] == HEAD and not head
+        if path in theirs and theirs[path].shape == array.shape and not other:
             taken[path] = jax.device_put(theirs[path].astype(array.dtype), array.sharding)
         elif parts[0] == HEAD or (path not in theirs and in_slot(parts)):
             taken[path] = array

@@ -72,7 +72,9 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     if is_first():
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
-        records.write(workdir / "classes.json", list(classes))
+        # What has been predicted means the classes that the run began with.
+        if begun_with(workdir) is None:
+            records.write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", here)
 
 
@@ -105,6 +107,16 @@ def read_config(workdir: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return mapping
+
+
+def begun_with(workdir: Path) -> tuple[str, ...] | None:
+    """The class names that a run in `workdir` began with; None where none has begun.
+
+    Raises:
+      RecordError: its list of classes is damaged.
+    """
+    known = _has_begun(workdir) and (workdir / "classes.json").is_file()
+    return read_classes(workdir) if known else None
 
 
 def read_classes(workdir: Path) -> tuple[str, ...]:
