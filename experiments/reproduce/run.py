@@ -17,6 +17,7 @@ from experiments.reproduce import source
 from experiments.reproduce.attempt import read_record, write_record
 from experiments.reproduce.plan import Run
 from vidjax.training.config import to_mapping
+from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import duration
 
 Show = Callable[[str], None]
@@ -103,7 +104,8 @@ class _Pool:
         record = read_record(run.record)
         if record.get("state", "started") == "started":
             error = f"its process ended with code {code}; see {run.log}"
-            state = "stopped" if self._stopping else "failed"
+            # SIGTERM in a compilation or an evaluation leaves no time for a record of its own.
+            state = "stopped" if self._stopping or code == EXIT_CODE else "failed"
             write_record(run.record, record | {"state": state, "error": error})
 
     def stop(self) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidjax.convert import folder
+from vidjax.places import PlaceError
+from vidjax.training import loop
 from vidjax.training.checkpoint import CheckpointError, Checkpoints
 
 LIKE = {"x": np.zeros((40, 50), np.float32), "y": np.zeros(3, np.int32)}
@@ -148,12 +151,20 @@ def test_a_checkpoint_that_a_run_removes_meanwhile_is_told_as_such(directory):
 
 
 @pytest.mark.parametrize("name", ["run[lr=0.1]", "a\\b", "gs:/bucket"])
-def test_paths_that_libraries_misread_are_refused_before_anything_is_written(tmp_path, name):
-    place = tmp_path / name / "checkpoints"
-    with pytest.raises(CheckpointError, match="name another --workdir") as error:
-        Checkpoints(place)
-    assert str(tmp_path) in str(error.value)
-    assert list(tmp_path.iterdir()) == []
+def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
+    tiny_config, tmp_path, name
+):
+    place = tmp_path / name
+    for keep in (Checkpoints, lambda place: loop.train(tiny_config, place), converted):
+        with pytest.raises(PlaceError, match="name another folder") as error:
+            keep(place)
+        assert str(tmp_path) in str(error.value)
+        assert list(tmp_path.iterdir()) == []
+
+
+def converted(place):
+    # It is looked at first: what is converted does not matter.
+    folder.write(None, "r3d_18", place, "here")
 
 
 @pytest.mark.parametrize(

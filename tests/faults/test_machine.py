@@ -94,6 +94,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whol
     assert sound == "sound"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems limit no address space")
 def test_too_little_address_space_is_told_before_libraries_are_loaded():
     line = f"ulimit -v 900000; exec {sys.executable} -m experiments.train --help"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)

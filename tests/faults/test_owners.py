@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.faults.tiny import command, ending, settings
+from tests.training.test_processes import start as job
 from tests.training.test_resume import wait_for_step
 from vidjax.ownership import InUseError, owned
 from vidjax.training import loop, scoring
@@ -58,3 +59,16 @@ def test_of_two_commands_on_one_directory_the_second_is_refused_and_the_first_en
     assert code == 0, errors
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     assert len(lines) == len(set(lines)) == 2000 // 3 + 1 + 4
+
+
+@pytest.mark.slow
+def test_a_job_of_two_processes_is_refused_as_one(tmp_path):
+    """Process 0 owns, and says who does; the other one ends with it."""
+    workdir = tmp_path / "run"
+    with owned(workdir):
+        endings = [ending(process, 120) for process in job(workdir, 2)]
+    assert [code for code, *_ in endings] == [2, 2]
+    first, second = (errors.splitlines()[-1] for _, errors, _ in endings)
+    assert f"error: {workdir} is in use by process" in first
+    assert "process 0 could not do its part: owning" in second
+    assert [file.name for file in workdir.iterdir()] == [".lock"]

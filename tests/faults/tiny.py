@@ -55,4 +55,5 @@ def ending(process, within=300.0):
     """Exit code, what it said last on stderr, and seconds until it ended."""
     began = time.monotonic()
     _, errors = process.communicate(timeout=within)
+    errors = errors if isinstance(errors, str) else errors.decode()
     return process.returncode, errors, time.monotonic() - began

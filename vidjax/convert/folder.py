@@ -13,6 +13,7 @@ import orbax.checkpoint as ocp
 from vidjax import records
 from vidjax.convert.loading import Converted
 from vidjax.models.listing import model_card
+from vidjax.places import check_place
 from vidjax.settings import Kind, number, several, whole, word
 
 ARRAYS, FACTS = "variables", "model.json"
@@ -87,8 +88,9 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
       source: where the weights are from, for the record.
 
     Raises:
-      ValueError: the folder holds something.
+      ValueError: the folder holds something, or arrays cannot be kept at its path.
     """
+    check_place(directory)
     check_empty(directory)
     directory.mkdir(parents=True, exist_ok=True)
     with ocp.PyTreeCheckpointer() as checkpointer:

@@ -13,6 +13,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
+from vidjax.places import check_place
 from vidjax.settings import number, whole
 from vidjax.training import checksums
 from vidjax.training.machine_errors import MachineError, of_machine
@@ -47,7 +48,8 @@ class Checkpoints:
       say: told what deserves a note.
 
     Raises:
-      CheckpointError: checkpoints cannot live at that path.
+      PlaceError: checkpoints cannot live at that path.
+      RecordError: what says which one is the best is damaged.
     """
 
     def __init__(
@@ -259,26 +261,6 @@ class Checkpoints:
         return (
             f"There are {others}: read one with --checkpoint={others[-1]}. Move the folder {step} "
             "away to train on from it"
-        )
-
-
-def check_place(directory: Path, *, read_only: bool = False) -> None:
-    """Refuses a path at which checkpoints would be written and never be read again.
-
-    Orbax takes brackets in it for a pattern when it collects what it has written; TensorStore takes
-    a backslash for a slash and `name:/` for the start of an address.
-
-    Raises:
-      CheckpointError: names path and character.
-    """
-    path = directory.absolute().as_posix()
-    signs = ("\\", ":/") if read_only else ("[", "\\", ":/")
-    # A drive of Windows is none.
-    found = next((sign for sign in signs if sign in path[3:]), None)
-    if found is not None:
-        raise CheckpointError(
-            f"{path}: checkpoints cannot be kept at a path with {found!r} in it; name another "
-            "--workdir"
         )
 
 

@@ -8,7 +8,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,9 +139,14 @@ class _Run:
                 return Outcome(step, preempted=False)
             return self._loop(state, step)
 
-    def _nothing_to_lose(self) -> contextlib.AbstractContextManager[None]:
+    def _nothing_to_lose(
+        self, *finish: Callable[[], None]
+    ) -> contextlib.AbstractContextManager[None]:
+        """A time in which SIGTERM ends the run at once, when what is being written is on disk."""
+
         def leave() -> None:
-            self._checkpoints.wait()
+            for each in (self._checkpoints.wait, *finish):
+                each()
             if self._owner is not None:
                 self._owner.release()
             self._progress.note("stopped by SIGTERM; the same command resumes the run")
@@ -184,7 +189,7 @@ class _Run:
 
     def _loop(self, state: TrainState, step: int) -> Outcome:
         """Steps to the plan's end, or until the machine is about to be taken away."""
-        with self._nothing_to_lose():
+        with self._nothing_to_lose(self._writer.flush):
             compiled = self._compile(state, step)
         balance = self._measure_input(step)
         self._clock.restart_lap()
@@ -210,7 +215,7 @@ class _Run:
             if stopping:
                 return Outcome(step, preempted=True)
             if self.plan.evaluates(step):
-                with self._nothing_to_lose():
+                with self._nothing_to_lose(self._writer.flush):
                     self._evaluate(state, step)
         return Outcome(step, preempted=False)
 

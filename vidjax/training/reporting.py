@@ -70,8 +70,13 @@ class MetricWriter:
         lines = read_metrics(self._path)
         return any(line["step"] == step and line.get("split") == split for line in lines)
 
+    def flush(self) -> None:
+        """Writes what is buffered; metrics never are."""
+        if not self._silent:
+            self._events.flush()
+
     def close(self) -> None:
-        """Writes what is buffered."""
+        """Writes what is buffered, and no more."""
         if not self._silent:
             self._file.close()
             self._events.close()

@@ -14,7 +14,7 @@ import jax
 
 from vidjax import records
 from vidjax.layers.convolution.choice import given_table
-from vidjax.training.checkpoint import check_place
+from vidjax.places import check_place
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.training.processes import after_first, is_first
 
@@ -46,7 +46,7 @@ def check(workdir: Path, config: Config) -> None:
 
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other things.
-      CheckpointError: no checkpoint could be kept at such a path.
+      PlaceError: no checkpoint could be kept at such a path.
     """
     check_place(workdir / "checkpoints")
     # A table of convolutions that cannot be read is refused before anything is written, too.
