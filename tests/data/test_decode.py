@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import shared_folder
 from tests.videos import numbered_frames, read_numbers, write_video
-from vidjax.data.decode import DecodeError, open_frames, probe, read_video
+from vidjax.data.decode import DecodeError, open_frames, probe, read_encoded, read_video
 
 HARD = shared_folder() / "clips" / "hard"
 
@@ -206,3 +206,17 @@ def test_a_decoder_leaves_no_file_open(video):
         probe(video)
     after = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
     assert after <= before
+
+
+def test_frames_that_are_encoded_as_they_come_are_those_of_the_video(video, tmp_path):
+    varied = write_video(
+        tmp_path / "vfr.mkv", numbered_frames(6), times=[0, 0.04, 0.08, 0.6, 0.64, 0.68]
+    )
+    for file, more in ((video, {}), (video, {"fps": 12.5, "start": 0.4}), (varied, {"fps": 25})):
+        whole = read_video(file, short_side=24, **more)
+        encoded = read_encoded(file, lambda frame: frame.tobytes(), short_side=24, **more)
+        assert encoded.frames == [frame.tobytes() for frame in whole.frames]
+        np.testing.assert_array_equal(encoded.timestamps, whole.timestamps)
+        assert encoded.fps == whole.fps
+    with pytest.raises(DecodeError, match="more than 10 frames"):
+        read_encoded(video, np.ndarray.tobytes, max_frames=10)

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
@@ -28,6 +29,10 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(_CONTAINERS.split()),
 }
+# What a title holds is no reason to refuse a video; PyAV 19 sees to that by itself.
+_TITLES: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 class DecodeError(ValueError):
@@ -51,8 +56,7 @@ def open_video(
     if not os.path.isfile(path):
         raise DecodeError(f"{path}: no such file")
     try:
-        # What a title holds is no reason to refuse a video.
-        container = av.open(address(path), options=_OPTIONS, metadata_errors="replace")
+        container = av.open(address(path), mode="r", options=_OPTIONS, **_TITLES)
     except av.error.ArgumentError as error:
         raise DecodeError(f"{path}: not a readable video (in no known video container)") from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:

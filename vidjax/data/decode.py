@@ -19,31 +19,37 @@ piece, of `start` and `end`, are those of this law. Limits count the frames that
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 import av.container
 import av.video
 import numpy as np
 
-from vidjax.data.clock import Clock, has_leaps, is_uniform, rate_of, stated_rate
+from vidjax.data.clock import Clock, is_uniform, rate_of, stated_rate
 from vidjax.data.containers import DecodeError, open_video
 from vidjax.data.costs import Limits, Meter
 from vidjax.data.deinterlace import deinterlaced
+from vidjax.data.frames import Frames, open_at, open_frames
 from vidjax.data.transforms import resize, short_side_size
 from vidjax.data.upright import upright
 
-__all__ = ["DecodeError", "Video", "VideoInfo", "open_frames", "probe", "read_video"]
+__all__ = [
+    "DecodeError",
+    "EncodedVideo",
+    "Frames",
+    "Video",
+    "VideoInfo",
+    "open_frames",
+    "probe",
+    "read_encoded",
+    "read_video",
+]
 
-# Files whose frames carry the same times wherever decoding begins; others are read from their
-# first frame on.
-_SEEKABLE = ("mov,mp4", "matroska")
-# A piece that begins later is looked for, in seconds, and decoding begins this much before it.
-_FAR, _BEFORE = 2.0, 1.0
 # Sums of seconds are rounded; a frame this near to a piece's start or end is at it.
 _EXACT = 1e-6
 # Pixels of all frames returned: 6 gigabytes, and as much again while they are put together.
@@ -92,6 +98,21 @@ class Video:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class EncodedVideo:
+    """Frames that were encoded as they came.
+
+    Attributes:
+      frames: T encoded pictures.
+      timestamps: float64 `[T]`, seconds from the video's first frame.
+      fps: frames a second.
+    """
+
+    frames: list[bytes]
+    timestamps: np.ndarray
+    fps: float
+
+
 def probe(path: str | Path) -> VideoInfo:
     """Reads a file's header and its first frame, which alone knows the rotation.
 
@@ -99,7 +120,7 @@ def probe(path: str | Path) -> VideoInfo:
       DecodeError: the file cannot be opened, or has no video or no frame.
     """
     with open_video(path) as (container, stream):
-        frame = next(_frames(path, container, stream), None)
+        frame = next(Frames(path, container, stream), None)
         if frame is None:
             raise DecodeError(f"{path}: a video without frames")
         turned = frame.rotation % 180 != 0
@@ -144,36 +165,60 @@ def read_video(
     Raises:
       DecodeError: as the module says.
     """
-    meter = Meter(_size(path), Limits(max_pixels))
-    with _open_at(path, start or 0.0, meter) as (stream, origin, frames):
-        reader = _Reader(path, start or 0.0, end, short_side, max_frames, meter)
-        reader.read(Clock(stream, origin).timed(deinterlaced(frames)))
-        stated = stated_rate(stream)
+    limits = _Kept(max_frames, _MOST_KEPT)
+    reader = _Reader(path, (start or 0.0, end), short_side, limits)
+    reader.read(max_pixels)
     if reader.error and not (partial and reader.frames):
         raise DecodeError(reader.error)
-    if not reader.frames:
-        span = "" if not reader.seen else f" between {start or 0:g} s and {end or 'its end'}"
-        raise DecodeError(f"{path}: a video without frames{span}")
-    return reader.video(fps, stated)
+    frames, times, rate = reader.shown(fps)
+    return Video(np.stack(frames), times, rate, reader.error)
 
 
-@contextmanager
-def open_frames(path: str | Path) -> Iterator[tuple[av.VideoStream, Iterator[av.VideoFrame]]]:
-    """A file's main video stream and its frames, decoded one by one.
+def read_encoded(
+    path: str | Path,
+    encode: Callable[[np.ndarray], bytes],
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    fps: float | None = None,
+    short_side: int | None = None,
+    max_frames: int = Limits().frames,
+) -> EncodedVideo:
+    """As `read_video`, but each frame is encoded at once, so that long videos take little memory.
+
+    Args:
+      path: file.
+      encode: of a frame uint8 `[H, W, 3]`.
+      start: as in `read_video`.
+      end: as in `read_video`.
+      fps: as in `read_video`.
+      short_side: as in `read_video`.
+      max_frames: the most frames that may be returned.
 
     Raises:
-      DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
+      DecodeError: as the module says.
     """
-    with open_video(path) as (container, stream):
-        yield stream, _frames(path, container, stream)
+    reader = _Reader(path, (start or 0.0, end), short_side, _Kept(max_frames), encode)
+    reader.read(Limits().pixels)
+    if reader.error:
+        raise DecodeError(reader.error)
+    return EncodedVideo(*reader.shown(fps))
 
 
-def _size(path: str | Path) -> int:
+def _bytes_of(path: str | Path) -> int:
     try:
         return Path(path).stat().st_size
     except OSError:
         # Opening it says what is wrong.
         return 0
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """How many frames, and pixels of all of them, may be kept."""
+
+    frames: int
+    pixels: float = math.inf
 
 
 class _Reader:
@@ -182,46 +227,50 @@ class _Reader:
     def __init__(
         self,
         path: str | Path,
-        start: float,
-        end: float | None,
+        span: tuple[float, float | None],
         short_side: int | None,
-        max_frames: int,
-        meter: Meter,
+        limits: _Kept,
+        encode: Callable[[np.ndarray], Any] = lambda picture: picture,
     ) -> None:
-        self._path, self._start, self._end = path, start, end
-        self._short_side = short_side
-        self._max_frames, self._meter = max_frames, meter
-        self.frames: list[np.ndarray] = []
-        self.times: list[float] = []
+        self._path, (self._start, self._end) = path, span
+        self._short_side, self._limits, self._encode = short_side, limits, encode
+        self._size: tuple[int, int] | None = None
+        self._stated, self._seen = 0.0, 0
+        self._times: list[float] = []
+        self.frames: list[Any] = []
         self.error: str | None = None
-        self.seen = 0
 
-    def read(self, timed: Iterator[tuple[av.VideoFrame, float]]) -> None:
-        try:
-            for frame, time in timed:
-                self.seen += 1
-                if self._end is not None and time >= self._end - _EXACT:
-                    return
-                excess = self._meter.add(frame.width, frame.height)
-                if time >= self._start - _EXACT and not excess:
-                    excess = self._keep(frame, time)
-                if excess:
-                    self.error = f"{self._path}: {excess}"
-                    return
-        except DecodeError as error:
-            self.error = str(error)
+    def read(self, max_pixels: int) -> None:
+        meter = Meter(_bytes_of(self._path), Limits(max_pixels))
+        with open_at(self._path, self._start, meter) as (stream, origin, frames):
+            self._stated = stated_rate(stream)
+            try:
+                self._take(Clock(stream, origin).timed(deinterlaced(frames)), meter)
+            except DecodeError as error:
+                self.error = str(error)
+
+    def _take(self, timed: Iterator[tuple[av.VideoFrame, float]], meter: Meter) -> None:
+        for frame, time in timed:
+            self._seen += 1
+            if self._end is not None and time >= self._end - _EXACT:
+                return
+            excess = meter.add(frame.width, frame.height)
+            if time >= self._start - _EXACT and not excess:
+                excess = self._keep(frame, time)
+            if excess:
+                raise DecodeError(f"{self._path}: {excess}")
 
     def _keep(self, frame: av.VideoFrame, time: float) -> str:
         """Takes a frame, or says what it exceeds."""
-        if len(self.frames) == self._max_frames:
-            return f"more than {self._max_frames} frames"
-        self.frames.append(self._picture(frame))
-        self.times.append(time)
+        if len(self.frames) == self._limits.frames:
+            return f"more than {self._limits.frames} frames"
+        self.frames.append(self._encode(self._picture(frame)))
+        self._times.append(time)
         return self._too_much(len(self.frames))
 
     def _too_much(self, count: int) -> str:
-        height, width = self.frames[0].shape[:2]
-        if count * height * width > _MOST_KEPT:
+        height, width = self._size or (0, 0)
+        if count * height * width > self._limits.pixels:
             return f"{count} frames of {width}x{height} are too many to be kept; set a short side"
         return ""
 
@@ -231,79 +280,30 @@ class _Reader:
             height, width = picture.shape[:2]
             size = short_side_size(height, width, self._short_side, upscale=False)
             picture = resize(picture[None], size)[0]
-        if self.frames and picture.shape != self.frames[0].shape:
-            # Some streams change their size midway; a video has one.
-            picture = resize(picture[None], self.frames[0].shape[:2])[0]
-        return picture
+        height, width = picture.shape[:2]
+        # Some streams change their size midway; a video has one.
+        self._size = self._size or (height, width)
+        return resize(picture[None], self._size)[0]
 
-    def video(self, fps: float | None, stated: float) -> Video:
+    def shown(self, fps: float | None) -> tuple[list[Any], np.ndarray, float]:
+        """What was kept on a uniform grid of times, the times, and the rate."""
+        if not self.frames:
+            span = f" between {self._start:g} s and {self._end or 'its end'}" if self._seen else ""
+            raise DecodeError(f"{self._path}: a video without frames{span}")
         # AVI tells the order of decoding alone: the times guessed from it are those of the frames,
         # but not always in the order in which frames are shown.
-        times = np.sort(self.times)
-        rate = fps or rate_of(times, stated)
+        times = np.sort(self._times)
+        rate = fps or rate_of(times, self._stated)
         if fps is None and is_uniform(times):
-            return Video(np.stack(self.frames), times, rate, self.error)
+            return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
-        if count > self._max_frames:
-            raise DecodeError(f"{self._path}: more than {self._max_frames} frames at {rate:g} fps")
+        if count > self._limits.frames:
+            raise DecodeError(
+                f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps"
+            )
         if excess := self._too_much(count):
             raise DecodeError(f"{self._path}: {excess}")
         grid = times[0] + np.arange(count) / rate
         # Half a millisecond of slack: timestamps are rounded to the container's clock.
         latest = np.searchsorted(times, grid + 5e-4, side="right") - 1
-        frames = np.stack([self.frames[index] for index in latest])
-        return Video(frames, grid, rate, self.error)
-
-
-@contextmanager
-def _open_at(
-    path: str | Path, start: float, meter: Meter
-) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
-    """A file's frames from `start` seconds or earlier on, and the time of its first if skipped."""
-    with open_video(path) as (container, stream):
-        if excess := meter.excess(stream.codec_context.width, stream.codec_context.height):
-            raise DecodeError(f"{path}: {excess}")
-        if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
-            yield stream, None, _frames(path, container, stream)
-            return
-        found = None if has_leaps(stream) else _skip(path, container, stream, start)
-        if found is not None:
-            yield stream, *found
-            return
-    with open_video(path) as (container, stream):
-        yield stream, None, _frames(path, container, stream)
-
-
-def _skip(
-    path: str | Path,
-    container: av.container.InputContainer,
-    stream: av.video.stream.VideoStream,
-    start: float,
-) -> tuple[float, Iterator[av.VideoFrame]] | None:
-    """The time of the first frame, and the frames from shortly before `start` on; None if lost."""
-    try:
-        first = next(_frames(path, container, stream), None)
-        if first is None or first.time is None:
-            return None
-        target = first.time + start - _BEFORE
-        container.seek(round(target / (stream.time_base or 1)), stream=stream)
-        frames = _frames(path, container, stream)
-        landed = next(frames, None)
-    except (DecodeError, av.error.FFmpegError):
-        return None
-    if landed is None or landed.time is None or landed.time > first.time + start:
-        return None
-    return first.time, chain([landed], frames)
-
-
-def _frames(
-    path: str | Path, container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Iterator[av.VideoFrame]:
-    count = 0
-    try:
-        for frame in container.decode(stream):
-            yield frame
-            count += 1
-    except (av.error.FFmpegError, ValueError) as error:
-        reason = type(error).__name__
-        raise DecodeError(f"{path}: broken after {count} frames ({reason})") from error
+        return [self.frames[index] for index in latest], grid, rate

@@ -18,9 +18,10 @@ from typing import Any
 import av
 
 from vidjax.data import tables
-from vidjax.data.clock import Clock
+from vidjax.data.clock import Clock, stated_rate
 from vidjax.data.costs import Limits, Meter
-from vidjax.data.decode import DecodeError, open_frames
+from vidjax.data.decode import DecodeError, Frames, open_frames
+from vidjax.data.riff import is_whole_avi
 from vidjax.names import told
 
 __all__ = ["COLUMNS", "VERDICTS", "Limits", "Verdict", "digest", "judge", "read_verdicts"]
@@ -145,7 +146,7 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
         return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
     try:
         with open_frames(file) as (stream, frames):
-            watch = _Watch(stream, file.stat().st_size, limits or Limits())
+            watch = _Watch(stream, file, limits or Limits())
             verdict, detail = watch.all(frames)
             facts |= _stated(stream) | watch.facts
     except DecodeError as error:
@@ -171,16 +172,16 @@ def _stated(stream: av.VideoStream) -> dict[str, object]:
 class _Watch:
     """Sees all frames of a file, keeps none, and notes what they are."""
 
-    def __init__(self, stream: av.VideoStream, size: int, limits: Limits) -> None:
-        self._stream, self._limits = stream, limits
-        self._meter = Meter(size, limits)
+    def __init__(self, stream: av.VideoStream, file: Path, limits: Limits) -> None:
+        self._stream, self._file, self._limits = stream, file, limits
+        self._meter = Meter(file.stat().st_size, limits)
         self._sizes: list[tuple[int, int]] = []
         # Seconds of the latest frame, and its time stamp.
         self._last = self._stamp = 0.0
         self._count = self._damaged = 0
         self.facts: dict[str, object] = {}
 
-    def all(self, frames: Iterator[av.VideoFrame]) -> tuple[str, str]:
+    def all(self, frames: Frames) -> tuple[str, str]:
         """Verdict and detail."""
         context, broken = self._stream.codec_context, ""
         if excess := self._meter.excess(context.width, context.height):
@@ -194,7 +195,7 @@ class _Watch:
                     return "too large", f"more than {self._limits.frames} frames"
         except DecodeError as error:
             broken = str(error).rpartition("(")[2].rstrip(")")
-        return self._judge(broken)
+        return self._judge(broken, frames.packets)
 
     def _see(self, frame: av.VideoFrame, time: float) -> None:
         self._count += 1
@@ -211,14 +212,16 @@ class _Watch:
             self._sizes.append(size)
         self.facts |= {"frames": self._count, "seconds": round(self._last, 4)}
 
-    def _judge(self, broken: str) -> tuple[str, str]:
+    def _judge(self, broken: str, packets: int) -> tuple[str, str]:
         count, reason = self._count, f" ({broken})" if broken else ""
         if not count:
             if broken:
                 return "undecodable", f"no frame can be decoded{reason}"
             return "no frames", "a video stream without frames"
         stated, lasting = self._stream.frames, _stated_seconds(self._stream)
-        if broken or (stated and count < stated * (1 - _MISSING)):
+        # Not each packet has a picture: what counts is that they are all there, to the last.
+        missing = max(count, packets) < stated * (1 - _MISSING) and not self._reaches_the_end()
+        if broken or missing:
             return (
                 "truncated",
                 f"ends after frame {count}{f' of {stated}' if stated else ''}{reason}",
@@ -231,6 +234,16 @@ class _Watch:
         if self._damaged:
             return "damaged", f"{self._damaged} of {count} frames are patched up by the decoder"
         return "ok", ""
+
+    def _reaches_the_end(self) -> bool:
+        """Whether nothing was cut off: the file is whole, or its latest frame the last in time."""
+        stream, rate = self._stream, stated_rate(self._stream)
+        if stream.container.format.name == "avi":
+            # FFmpeg makes up how long an AVI without its end is.
+            return is_whole_avi(self._file)
+        unit = float(stream.time_base or 0)
+        end = ((stream.start_time or 0) + (stream.duration or 0)) * unit
+        return bool(stream.duration and rate) and self._stamp + 1.5 / rate >= end
 
 
 def _stated_seconds(stream: av.VideoStream) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from vidjax.data.decode import read_video
+from vidjax.data.decode import read_encoded
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
 from vidjax.training.config import Config
@@ -52,6 +53,6 @@ def as_record(video: Path, config: Config) -> Record:
       DecodeError: the file cannot be decoded.
     """
     data = config.data
-    decoded = read_video(video, fps=data.fps, short_side=data.short_side)
-    jpegs = [encode_jpeg(frame, data.quality) for frame in decoded.frames]
-    return Record(jpegs=jpegs, label=-1, name=str(video), fps=decoded.fps)
+    encode = functools.partial(encode_jpeg, quality=data.quality)
+    decoded = read_encoded(video, encode, fps=data.fps, short_side=data.short_side)
+    return Record(jpegs=decoded.frames, label=-1, name=str(video), fps=decoded.fps)
