@@ -122,7 +122,7 @@ def test_workers_end_with_their_parent_however_it_ends(tmp_path, number):
     assert len(workers) >= 3
     parent.send_signal(number)
     _, errors = parent.communicate(timeout=10)
-    wait_until(lambda: not living(workers), 5.0)
+    wait_until(lambda: not living(workers), 30.0)
     assert (living(workers), errors) == ([], b"")
 
 

@@ -91,7 +91,7 @@ def test_no_worker_outlives_a_process_that_is_ended(start, tmp_path, unbroken, n
     assert len(workers) >= 2
     process.send_signal(number)
     _, errors = process.communicate(timeout=10)
-    wait_until(lambda: not living(workers), 5.0)
+    wait_until(lambda: not living(workers), 30.0)
     assert (living(workers), errors) == ([], "")
     generate(tmp_path / "videos", SPEC, workers=1)
     found = contents(tmp_path / "videos")

@@ -1,7 +1,6 @@
 """Preparing on machines that fail, in runs that are ended, and for data sets of other users."""
 
 import contextlib
-import itertools
 import os
 import random
 import shutil
@@ -199,7 +198,7 @@ def test_sigterm_ends_preparing_in_one_line_and_the_same_command_goes_on(
     lines = [line for line in errors.splitlines() if not line.startswith("prepare videos")]
     assert process.returncode == 75, errors
     assert lines == ["ended by SIGTERM; the same command goes on with what is left"]
-    wait_until(lambda: not living(workers), 5.0)
+    wait_until(lambda: not living(workers), 30.0)
     assert living(workers) == []
     finish(videos, tmp_path)
 
@@ -213,9 +212,9 @@ def test_preparing_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(video
     right = content(prepared(call((*base, f"--data_dir={tmp_path / 'whole'}"))))
     whole = time.monotonic() - start
     rng, command = random.Random(0), (*base, f"--data_dir={tmp_path / 'data'}")
-    for attempt in range(12):
+    for attempt in range(8):
         shutil.rmtree(tmp_path / "data", ignore_errors=True)
-        for _ in range(3):
+        for _ in range(2):
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
@@ -223,7 +222,7 @@ def test_preparing_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(video
             workers = descendants(process.pid)
             process.kill()
             process.wait()
-            wait_until(lambda pids=workers: not living(pids), 5.0)
+            wait_until(lambda pids=workers: not living(pids))
             assert living(workers) == [], attempt
         folder = prepared(call(command))
         assert content(folder) == right, attempt
@@ -247,12 +246,12 @@ def small_disk(folder, kilobytes):
 
 @pytest.mark.slow
 @needs_root
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_disk_that_fills_at_any_moment_costs_no_video(videos, tmp_path):
     base = (*COMMAND, f"--manifest={videos}")
     right = content(prepared(call((*base, f"--data_dir={tmp_path / 'whole'}"))))
     full = 0
-    for number, size in enumerate(itertools.chain(range(40, 1200, 120), (1500, 2000))):
+    for number, size in enumerate(range(40, 1300, 200)):
         disk = tmp_path / f"disk{number}"
         with small_disk(disk, size) as resize:
             command = (*base, f"--data_dir={disk}")

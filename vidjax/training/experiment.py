@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidjax.data import catalog
-from vidjax.data.class_names import RenumberedSplit, differences, places
 from vidjax.data.prepared import PreparedSplit, VideoSource
+from vidjax.data.relabelled import Relabelled, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.training import sharding
 from vidjax.training.batch_memory import check_batch_memory
@@ -52,13 +52,12 @@ class Experiment:
           config: the configuration.
           progress: called with (what is done, how many, of how many).
           training: whether the network is to be trained.
-          classes: names of the classes that a network has been trained for, index by index. The
-            data set's labels are matched to them by name; it may lack some of them unless the
-            training goes on. None takes the data set's own.
+          classes: those of a network that is trained already; the data set's are matched with them
+            by name. To go on training it must have all of them. None takes the data set's own.
 
         Raises:
-          ValueError: the data, the network's name or options, or a batch size does not fit, or the
-            data set has classes that the network does not know.
+          ClassesError: the data set has others.
+          ValueError: the data, the network's name or options, or a batch size does not fit.
         """
         mesh = Network.of(config, ("any",)).mesh
         part = config.train.batch_size // config.train.accumulate
@@ -69,7 +68,7 @@ class Experiment:
 
         def network_for(found: Sequence[str]) -> Network:
             if classes is not None:
-                _match(found, classes, training)
+                require_known(found, classes, all_of_them=training)
             return _fitting(config, classes or found, training)
 
         def judge(found: Sequence[str], splits: Sequence[str]) -> None:
@@ -92,9 +91,8 @@ class Experiment:
           ValueError: the data set has no such split.
         """
         source = _split(self.config, self.directory, name)
-        if source.classes == self.network.classes:
-            return source
-        return RenumberedSplit(source, self.network.classes)
+        same = source.classes == self.network.classes
+        return source if same else Relabelled(source, self.network.classes)
 
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
@@ -113,15 +111,6 @@ def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
     if training:
         network.check_mirroring()
     return network
-
-
-def _match(found: Sequence[str], known: Sequence[str], training: bool) -> None:
-    """Refuses classes that a network was not trained for, or, to train on, other ones."""
-    if places(found, known) is None or (training and len(found) != len(known)):
-        raise ConfigError(
-            f"the network was trained for other classes ({differences(found, known)}). Give "
-            f"videos of its classes, {'or train a new run' if training else 'or another run'}"
-        )
 
 
 def _require_splits(config: Config, splits: Sequence[str], training: bool) -> None:

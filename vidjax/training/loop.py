@@ -41,7 +41,7 @@ from vidjax.training.sharding import describe, to_devices
 from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
-from vidjax.training.workdir import check, claim, classes_so_far
+from vidjax.training.workdir import begun_with, check, claim
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _train(config: Config, workdir: Path) -> Outcome:
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
     with ProgressLine(silent=not is_first()) as progress:
-        classes = classes_so_far(workdir)
+        classes = begun_with(workdir)
         experiment = Experiment.open(config, progress.count, training=True, classes=classes)
         # Before the work directory is claimed: a plan that is refused leaves none behind.
         videos = len(experiment.split(config.data.train_split))

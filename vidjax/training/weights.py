@@ -10,10 +10,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.convert import folder
-from vidjax.data.class_names import places
+from vidjax.data.labels import normal
 from vidjax.models.slots import in_slot
 from vidjax.training.config import Config, ConfigError, from_mapping
 from vidjax.training.network import Network
@@ -139,11 +140,12 @@ def _for_classes(params: Tree, theirs: Sequence[str] | None, ours: Sequence[str]
     """Parameters whose classifier is of our classes, or that have none."""
     if theirs is None or tuple(theirs) == tuple(ours):
         return params
-    numbers = places(ours, theirs)
+    places = {normal(name): place for place, name in enumerate(theirs)}
     rest = {name: part for name, part in params.items() if name != HEAD}
-    if numbers is None or len(theirs) != len(ours):
+    if places.keys() != set(map(normal, ours)):
         return rest
-    return rest | {HEAD: jax.tree.map(lambda array: array[..., numbers], params[HEAD])}
+    order = np.array([places[normal(name)] for name in ours])
+    return rest | {HEAD: jax.tree.map(lambda array: array[..., order], params[HEAD])}
 
 
 def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:

@@ -41,11 +41,6 @@ def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     after_first(lambda: _claim(workdir, config, classes), f"writing into {workdir}")
 
 
-def classes_so_far(workdir: Path) -> tuple[str, ...] | None:
-    """The class names of the run that goes on in `workdir`; None where none has begun."""
-    return read_classes(workdir) if _has_begun(workdir) else None
-
-
 def check(workdir: Path, config: Config) -> None:
     """Refuses a directory that cannot be the place of a run with `config`; writes nothing.
 
@@ -77,8 +72,8 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     if is_first():
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
-        if not _has_begun(workdir):
-            # Later, the classes stay: they say what old predictions mean.
+        # What has been predicted means the classes that the run began with.
+        if begun_with(workdir) is None:
             records.write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", here)
 
@@ -112,6 +107,16 @@ def read_config(workdir: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return mapping
+
+
+def begun_with(workdir: Path) -> tuple[str, ...] | None:
+    """The class names that a run in `workdir` began with; None where none has begun.
+
+    Raises:
+      RecordError: its list of classes is damaged.
+    """
+    known = _has_begun(workdir) and (workdir / "classes.json").is_file()
+    return read_classes(workdir) if known else None
 
 
 def read_classes(workdir: Path) -> tuple[str, ...]:

@@ -1,0 +1,72 @@
+"""Matching a data set's classes with a network's by their names, never by their places."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from vidjax.data.labels import normal
+from vidjax.data.manifest import few
+from vidjax.data.prepared import Record, VideoSource
+
+
+class ClassesError(ValueError):
+    """Classes of a data set that are not those of a network."""
+
+
+class Relabelled:
+    """A split whose labels are places in a network's list of classes.
+
+    Args:
+      source: the split.
+      classes: the network's; every class of the split is among them.
+
+    Raises:
+      ClassesError: one is not.
+    """
+
+    def __init__(self, source: VideoSource, classes: Sequence[str]) -> None:
+        require_known(source.classes, classes)
+        places = {normal(name): place for place, name in enumerate(classes)}
+        self._source, self._places = source, [places[normal(name)] for name in source.classes]
+        self.classes = tuple(classes)
+        self.manifest_digest, self.broken = source.manifest_digest, source.broken
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Record:
+        record = self._source[index]
+        # A damaged record may not know its label.
+        label = self._places[record.label] if record.label >= 0 else record.label
+        return dataclasses.replace(record, label=label)
+
+    def __repr__(self) -> str:
+        """That of the split: grain compares it when a run resumes."""
+        return repr(self._source)
+
+
+def require_known(
+    found: Sequence[str], classes: Sequence[str], *, all_of_them: bool = False
+) -> None:
+    """Refuses a data set's classes that a network does not know.
+
+    Args:
+      found: the data set's.
+      classes: the network's.
+      all_of_them: refuses a data set that lacks some of the network's, too.
+
+    Raises:
+      ClassesError: names what either lacks.
+    """
+    ours, theirs = set(map(normal, found)), set(map(normal, classes))
+    unknown, lacking = sorted(ours - theirs), sorted(theirs - ours)
+    if not unknown and not (lacking and all_of_them):
+        return
+    parts = [f"the network does not know {few(unknown)}"] * bool(unknown)
+    parts += [f"the data set lacks {few(lacking)}"] * bool(lacking)
+    raise ClassesError(
+        f"the data set's {len(ours)} classes are not the {len(theirs)} that the network was "
+        f"trained on: {', and '.join(parts)}. Classes are matched by name; rename those of the "
+        "data set, or train anew"
+    )
