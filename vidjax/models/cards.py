@@ -53,7 +53,7 @@ class Variant:
       methods: names of the methods that have a place in it; None is all.
       stages: numbers of the stages that methods have a place in.
       defaults: options that are on without being asked for.
-      refused: of methods that have no place in it, why, and what to do instead.
+      refused: of methods and options that have no place in it, why.
       depths: blocks of each stage; None where they cannot be chosen.
       block: what blocks are: `basic` or `bottleneck`.
     """

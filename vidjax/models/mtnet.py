@@ -131,7 +131,7 @@ def build(
 _FAMILY = Family(
     build,
     {
-        **OPTIONS,
+        **{name: kind for name, kind in OPTIONS.items() if name != "zero_init"},
         **SETTINGS,
         **RECURRENCE,
         "depths": optional(OPTIONS["depths"]),
@@ -150,8 +150,9 @@ _FAMILY = Family(
         "each later one, is what fits its numbers best, not what it says.",
     },
     refused={
+        "zero_init": "a branch ends in the activation of an MTConv, and no norm can empty it",
         "multi_temporal": "its convolutions are MTConvs, with persistent_low_res too; give their "
-        "settings as options of the network, such as delta=3 / 4"
+        "settings as options of the network, such as delta=3 / 4",
     },
 )
 _SMALL = {"written": (3, 5, 11, 7), "released": (2, 2, 5, 3)}

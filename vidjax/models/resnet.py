@@ -145,7 +145,16 @@ def make_resnet(
       vary: as in `block_plans`.
       whole: from the factory of norms to further fields of `ResNet`.
       **fields: of all blocks.
+
+    Raises:
+      ValueError: an option has no effect beside the others.
     """
+    filled = (slot.has("conv") for slot, depth in zip(slots, depths, strict=False) if depth)
+    if fields.get("zero_init") and block == "basic" and all(filled):
+        raise ValueError(
+            "zero_init = True has no effect, because the convolutions that a method puts in end in "
+            "norms of their own"
+        )
     norm = make_norm(norm_epsilon, norm_group_size)
     factories = Factories(norm=norm, **parts(norm))
     stem_width, features = stem_width or width, features or doubling(width)
