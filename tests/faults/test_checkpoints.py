@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidjax.array_paths import PlaceError
 from vidjax.convert import folder
-from vidjax.places import PlaceError
 from vidjax.training import loop
 from vidjax.training.checkpoint import CheckpointError, Checkpoints
 

@@ -11,9 +11,9 @@ import jax
 import orbax.checkpoint as ocp
 
 from vidjax import records
+from vidjax.array_paths import check_place
 from vidjax.convert.loading import Converted
 from vidjax.models.listing import model_card
-from vidjax.places import check_place
 from vidjax.settings import Kind, number, several, whole, word
 
 ARRAYS, FACTS = "variables", "model.json"

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
-from vidjax.places import check_place
+from vidjax.array_paths import check_place
 from vidjax.settings import number, whole
 from vidjax.training import checksums
 from vidjax.training.machine_errors import MachineError, of_machine

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 
 from vidjax import records
+from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
-from vidjax.places import check_place
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.training.processes import after_first, is_first
 
