@@ -14,9 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from vidjax.data import builders
+from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
 
 Progress = Callable[[str, int, int], None]
+# From the name of a split to what some of its videos will be.
+Look = Callable[[str], Sequence[Outlook]]
 _OWN = "video_folder"
 # Files in `builders` that are no data set but what several share.
 _BASES = ("kinetics", "prepared_videos", "published_images", "published_videos")
@@ -68,8 +71,9 @@ class Request:
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
-      judge: called with the names of classes and of splits as soon as they are known, before any
-        video is decoded; raises ValueError where they are not fit for what they are wanted for.
+      judge: called with the names of classes and of splits, and a function from a split to the
+        `Outlook` of some of its videos, before any video is decoded; raises ValueError where they
+        are not fit for what they are wanted for.
       progress: called with (what is done, how many, of how many).
       note: called with what a user should know.
     """
@@ -84,7 +88,7 @@ class Request:
     workers: int = 2
     beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    judge: Callable[[Sequence[str], Sequence[str]], None] = lambda classes, splits: None
+    judge: Callable[[Sequence[str], Sequence[str], Look], None] = lambda classes, splits, look: None
     progress: Progress = lambda what, done, total: None
     note: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
 

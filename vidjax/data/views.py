@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grain
 import numpy as np
 
 from vidjax.data import transforms
+from vidjax.data.outlook import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
 from vidjax.settings import check, one_of, whole
@@ -62,8 +64,13 @@ class Views:
 
     def distinct(self, record: Record) -> tuple[int, int]:
         """How many of the clips and of the crops differ from one another for this video."""
-        indices = self.shape.view_indices(len(record.jpegs), self.clips)
-        boxes = self._boxes(self.resized(record.decode(np.zeros(1, np.int64))))
+        first = record.decode(np.zeros(1, np.int64))
+        return self.distinct_of(len(record.jpegs), *first.shape[1:3])
+
+    def distinct_of(self, frames: int, height: int, width: int) -> tuple[int, int]:
+        """The same for a video of so many frames of a height and width in pixels."""
+        indices = self.shape.view_indices(frames, self.clips)
+        boxes = self._boxes(self.resized(np.zeros((1, height, width, 3), np.uint8)))
         return len(np.unique(indices, axis=0)), len(set(boxes)) * (2 if self.mirrors else 1)
 
     def resized(self, frames: np.ndarray) -> np.ndarray:
@@ -156,11 +163,30 @@ def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> Non
       ValueError: no looked-at video has as many different clips, or crops, as are asked for.
     """
     chosen = np.unique(np.linspace(0, len(source) - 1, min(looks, len(source))).astype(int))
-    counts = np.array([views.distinct(source[index]) for index in chosen])
-    clips, crops = counts.max(axis=0)
+    _refuse_fewer([views.distinct(source[index]) for index in chosen], views)
+
+
+def refuse_hopeless(outlooks: Sequence[Outlook], views: Views) -> None:
+    """Refuses views that would coincide for every one of some videos that are not decoded yet.
+
+    Args:
+      outlooks: what they will be; none is nothing to judge by.
+      views: the protocol.
+
+    Raises:
+      ValueError: as `refuse_coinciding`.
+    """
+    if outlooks:
+        counts = [views.distinct_of(each.frames, each.height, each.width) for each in outlooks]
+        _refuse_fewer(counts, views)
+
+
+def _refuse_fewer(counts: Sequence[tuple[int, int]], views: Views) -> None:
+    """Refuses where no video has as many different clips, or crops, as are asked for."""
+    clips, crops = np.array(counts).max(axis=0)
     if clips < views.clips:
         raise ValueError(
-            f"eval.clips = {views.clips}, but even the longest of {len(chosen)} videos looked at "
+            f"eval.clips = {views.clips}, but even the longest of {len(counts)} videos looked at "
             f"has only {clips} different clips of {views.shape.frames} frames with stride "
             f"{views.shape.stride} and {views.shape.sampling} sampling; ask for {clips}"
         )

@@ -10,6 +10,7 @@ from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.relabelled import Relabelled, require_known
 from vidjax.data.synthetic import SyntheticSplit
+from vidjax.data.views import refuse_hopeless
 from vidjax.training import sharding
 from vidjax.training.batch_memory import check_batch_memory
 from vidjax.training.config import Config, ConfigError
@@ -17,7 +18,7 @@ from vidjax.training.network import Network
 from vidjax.training.processes import after_first
 
 Progress = Callable[[str, int, int], None]
-Judge = Callable[[Sequence[str], Sequence[str]], None]
+Judge = Callable[[Sequence[str], Sequence[str], catalog.Look], None]
 _SYNTHETIC_SEEDS = {"train": 0, "val": 1, "test": 2}
 
 
@@ -71,9 +72,10 @@ class Experiment:
                 require_known(found, classes, all_of_them=training)
             return _fitting(config, classes or found, training)
 
-        def judge(found: Sequence[str], splits: Sequence[str]) -> None:
-            network_for(found)
+        def judge(found: Sequence[str], splits: Sequence[str], look: catalog.Look) -> None:
+            network = network_for(found)
             _require_splits(config, splits, training)
+            refuse_hopeless(look(config.eval.split), network.views)
             if training and len(found) == 1:
                 raise ConfigError(
                     f"{config.data.name} has one class, {found[0]!r}: any network is always "

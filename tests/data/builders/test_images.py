@@ -1,3 +1,4 @@
+import errno
 import io
 import tarfile
 from unittest import mock
@@ -62,6 +63,23 @@ def test_without_a_network_cifar_names_the_file_to_bring(tmp_path):
     with (
         mock.patch(_FETCH, side_effect=ConnectionError("no route")),
         pytest.raises(ManifestError, match="no route. .*--manual_dir names a folder with\n.*gz"),
+    ):
+        CIFAR100.prepare(catalog.Request(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"\x1f\x8b" + bytes(100)])
+def test_a_wrong_archive_is_named_in_one_line(tmp_path, content):
+    (tmp_path / "cifar-100-binary.tar.gz").write_bytes(content)
+    request = catalog.Request(tmp_path / "data", manual_dir=str(tmp_path))
+    with pytest.raises(ManifestError, match="not as it was published.*cifar-100-bin") as caught:
+        CIFAR100.prepare(request)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_no_fault_of_the_archive(tmp_path):
+    with (
+        mock.patch(_FETCH, side_effect=OSError(errno.ENOSPC, "No space left on device")),
+        pytest.raises(OSError, match="No space left"),
     ):
         CIFAR100.prepare(catalog.Request(tmp_path / "data"))
 

@@ -109,6 +109,15 @@ def test_moments_have_the_indices_of_their_list_and_the_groups_of_their_names(tr
     ]
 
 
+def test_moments_of_one_source_on_both_sides_are_told_and_stay(tree):
+    _moments(tree)
+    tree.text("validationSet.csv", "adult+male+singing/0P3XG_vf91c_9.mp4,adult+male+singing,3,0\n")
+    tree.videos("validation/adult+male+singing/0P3XG_vf91c_9.mp4")
+    manifest = MomentsInTime.manifest_of(tree.request())
+    assert len(manifest.entries) == 3
+    assert "group '0P3XG_vf91c' is in training and in evaluation" in tree.notes[0]
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [

@@ -34,6 +34,10 @@ class MomentsInTime(PublishedVideos):
         "The multi-label set has files of the same names and is not read here.",
         "A few files are broken, and some names are too long for some file systems.",
     )
+    LEAKS = (
+        "Whether its training and validation share source videos is not documented. Moments of one "
+        "source stay where the official splits have them, so that scores compare with others'."
+    )
 
     @classmethod
     def read(cls, folder: Path) -> Listing:

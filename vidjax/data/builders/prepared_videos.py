@@ -30,6 +30,7 @@ from vidjax.data.integrity import (
     telling_damage,
 )
 from vidjax.data.manifest import Entry, Manifest
+from vidjax.data.outlook import outlook
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.rates import rates_note
 from vidjax.data.recognition import find, is_finished, spool_of
@@ -204,7 +205,12 @@ def prepare_videos(builder: PreparedVideos) -> Path:
       ValueError: of `Request.judge`, whether the data set is there or not.
     """
     request, folder, manifest = builder.request, builder.folder, builder.manifest
-    request.judge(manifest.classes, manifest.splits)
+    storage = request.storage
+    request.judge(
+        manifest.classes,
+        manifest.splits,
+        lambda split: outlook(manifest, split, short_side=storage.short_side, fps=storage.fps),
+    )
     found = find(folder, builder.stem, builder.sources, manifest.splits, builder.decode_again)
     if found.note:
         request.note(f"{builder.name}: {found.note}")

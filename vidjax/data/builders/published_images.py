@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import io
+import tarfile
 from pathlib import Path
 from typing import ClassVar
 
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data.catalog import Request
 from vidjax.data.integrity import INFO, open_data_set, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.ownership import owned
+
+# What no other archive helps against.
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 class PublishedImages:
@@ -98,7 +104,15 @@ def _write(cls: type[PublishedImages], builder: tfds.core.DatasetBuilder, manual
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(download_config=config)
+    except (NonMatchingChecksumError, tarfile.TarError, EOFError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ManifestError(
+            f"{cls.name}: an archive is not as it was published, or was cut short ({first}). "
+            f"Download it anew from {cls.HOMEPAGE}"
+        ) from None
     except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
         raise ManifestError(
             f"{cls.name} cannot be prepared: {error}. Without a network, --manual_dir names a "
             f"folder with\n{inspect.cleandoc(cls.LAYOUT)}"
