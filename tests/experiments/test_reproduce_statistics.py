@@ -221,7 +221,7 @@ def test_runs_that_saw_other_videos_are_not_compared(written, tmp_path):
     runs = {(run.row, run.seed): run for run in plan.runs}
     finish(runs["plain", 0], range(5), 5, 1.0)
     finish(runs["method", 0], range(5), 5, 1.0)
-    file = next((runs["method", 0].workdir / "eval").glob("test-*.csv"))
+    file = next((runs["method", 0].workdir / "eval").glob("test-*-predictions.csv"))
     file.write_text(file.read_text().replace("video00", "video99"))
     with pytest.raises(ValueError, match="tested other videos"):
         write_report(plan)

@@ -1,7 +1,9 @@
 """Opening video files, in the one way by which nothing else can be opened.
 
 FFmpeg takes what stands before a colon for a protocol, and follows the names that playlists hold.
-Here it gets an absolute path of the protocol `file` and may read containers of video alone.
+Here it gets an absolute path of the protocol `file`, and may read containers of video and single
+pictures, which are videos of one frame. Patterns of names, which stand for sequences of pictures,
+are not read.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ import av.video
 # Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
 av.logging.set_level(av.logging.PANIC)
 
-# What FFmpeg calls the containers that hold video and name no other files; raw streams below.
+# What FFmpeg calls the containers that hold video and name no other files; raw streams below, then
+# single pictures.
 _CONTAINERS = """
     mov matroska avi mpegts mpeg flv live_flv asf ogg rm nut mxf gxf dv wtv swf nsv pva ty dhav
     gif apng yuv4mpegpipe
     h261 h263 h264 hevc vvc m4v mpegvideo ivf av1 obu vc1 vc1test dirac cavsvideo mjpeg mjpeg_2000
+    png_pipe jpeg_pipe bmp_pipe webp_pipe tiff_pipe
 """
 _OPTIONS = {
     "protocol_whitelist": "file",

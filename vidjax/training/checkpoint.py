@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orbax.checkpoint as ocp
+from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
@@ -77,7 +78,8 @@ class Checkpoints:
                 preservation_policy=_RecentAndBest(keep, self.best_step),
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             )
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
+        with _without_warnings():
+            self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, ascending."""
@@ -276,6 +278,17 @@ class _RecentAndBest(checkpoint_managers.PreservationPolicy):
         steps = [info.step for info in checkpoints]
         kept = {*steps[-self._keep :], self._best_step()}
         return [step in kept for step in steps]
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Without Orbax's own remark that a folder is opened to be read, which is what was asked."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(min(before, logging.ERROR))
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _first_line(error: BaseException) -> str:
