@@ -149,12 +149,8 @@ def make_resnet(
     Raises:
       ValueError: an option has no effect beside the others.
     """
-    filled = (slot.has("conv") for slot, depth in zip(slots, depths, strict=False) if depth)
-    if fields.get("zero_init") and block == "basic" and all(filled):
-        raise ValueError(
-            "zero_init = True has no effect, because the convolutions that a method puts in end in "
-            "norms of their own"
-        )
+    if fields.get("zero_init") and block == "basic":
+        _require_branch_norms(slots, depths)
     norm = make_norm(norm_epsilon, norm_group_size)
     factories = Factories(norm=norm, **parts(norm))
     stem_width, features = stem_width or width, features or doubling(width)
@@ -171,3 +167,12 @@ def make_resnet(
         slots=slots,
         **{"head_width": features[last_stage(depths)], **whole(norm)},
     )
+
+
+def _require_branch_norms(slots: tuple[Slots, ...], depths: Sequence[int]) -> None:
+    """Refuses `zero_init` where no block has a norm of its own that could start with zeros."""
+    if all(slot.has("conv") for slot, depth in zip(slots, depths, strict=False) if depth):
+        raise ValueError(
+            "zero_init = True has no effect, because the convolutions that a method puts in end in "
+            "norms of their own"
+        )
