@@ -49,10 +49,10 @@ DAMAGED = {
     "lacks the column 'path'; .*; separate them by commas": "path;label;split\nv0.mp4;walk;train\n",
     "line 3: not CSV .field larger than": HEAD
     + f"v0.mp4,walk,train\nv1.mp4,{'x' * 2**24}y,train\n",
-    "the row of line 2 goes on to line 3; a quote is not closed, or a field holds a line break": (
-        HEAD + 'v0.mp4,"bow\ndeeply",train\n'
+    "the row of line 2 goes on to line 3; a quote is not closed, or a field holds both a line": (
+        HEAD + 'v0.mp4,"bow,\ndeeply",train\n'
     ),
-    "goes on to line 3": HEAD + 'v0.mp4,"bow\rdeeply",train\n',
+    r"the path 'v0\\n.mp4' holds a line break": HEAD + '"v0\n.mp4",bow,train\n',
     r"the label 'bow\\x1bdown' holds a line break or another control character": (
         HEAD + "v0.mp4,bow\x1bdown,train\n"
     ),
@@ -134,6 +134,17 @@ def test_commands_refuse_a_pipe_in_one_line(tmp_path):
         "experiments.check_videos", tmp_path / "pipe.csv", f"--output={tmp_path / 'v.csv'}"
     )
     assert "pipe.csv: no such folder or manifest" in refusal(done)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", " \n "])
+def test_a_label_on_several_lines_is_read_as_one_and_shifts_no_other(folder, tmp_path, line_break):
+    rows = [f'v0.mp4,"bow{line_break}deeply",train', "v1.mp4,sit,train", "v2.mp4,walk,train"]
+    file = tmp_path / "lines.csv"
+    file.write_bytes((HEAD + "\n".join(rows)).encode())
+    found = read_manifest(file, root=folder)
+    assert found.classes == ("bow deeply", "sit", "walk")
+    assert [entry.label for entry in found.entries] == ["bow deeply", "sit", "walk"]
+    assert "is written on several lines; it is read as 'bow deeply'" in found.notes[0]
 
 
 def test_two_unicode_forms_of_a_word_are_one_class_and_it_is_said(folder, tmp_path):

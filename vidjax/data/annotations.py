@@ -50,7 +50,7 @@ def table(
     Raises:
       ManifestError: a column is missing, or a row has too few or too many fields.
     """
-    found = tables.rows(file, columns, header=header, one_line=False, fault=ManifestError)
+    found = tables.rows(file, columns, header=header, guard_quotes=False, fault=ManifestError)
     for line, row in found:
         yield f"{file}, line {line}", {name: value.strip() for name, value in row.items()}
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import collections
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+# A line break with the spaces around it.
+_BREAK = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
+
 
 def normal(label: str) -> str:
-    """A label as it is used: without spaces around it, in Unicode's composed form (NFC).
+    """A label as it is used: on one line, no spaces around it, in Unicode's composed form (NFC).
 
     macOS writes accents apart from their letters (NFD), others do not.
     """
-    return unicodedata.normalize("NFC", label.strip())
+    return unicodedata.normalize("NFC", _BREAK.sub(" ", label.strip()))
+
+
+def broken(labels: Iterable[str]) -> list[str]:
+    """The labels that were written on several lines, sorted."""
+    return sorted({label for label in labels if _BREAK.search(label.strip())})
 
 
 def respelled(labels: Iterable[str]) -> list[str]:

@@ -157,10 +157,10 @@ def read_manifest(
 
 
 def _normal(entry: Entry, path: Path) -> Entry:
-    for name, value in (("path", entry.path), ("label", entry.label), ("group", entry.group)):
+    label, group = labels.normal(entry.label), labels.normal(entry.group)
+    for name, value in (("path", entry.path), ("label", label), ("group", group)):
         if why := names.flaw(value):
             raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
-    label, group = labels.normal(entry.label), labels.normal(entry.group)
     return replace(entry, label=label, group=group)
 
 
@@ -266,6 +266,11 @@ def _check_labels(path: Path, written: Sequence[Entry], classes: Iterable[str]) 
             f"{path}: the labels {few(same)} are one number; write it in one way, or use words"
         )
     notes = [
+        f"{path}: the label {label!r} is written on several lines; it is read as "
+        f"{labels.normal(label)!r}"
+        for label in labels.broken(spellings)
+    ]
+    notes += [
         f"{path}: the label {label!r} is written in several Unicode forms or with spaces around "
         "it; they are one class"
         for label in labels.respelled(spellings)

@@ -18,6 +18,7 @@ from typing import Any
 csv.field_size_limit(2**24)
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_BREAK = re.compile(r"[\r\n]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
@@ -67,7 +68,7 @@ def rows(
     required: Sequence[str],
     *,
     header: bool = True,
-    one_line: bool = True,
+    guard_quotes: bool = True,
     ours: bool = False,
     torn: bool = False,
     fault: type[ValueError] = ValueError,
@@ -79,7 +80,8 @@ def rows(
       required: columns that must be there, and in each row; without a header, the names of the
         first ones.
       header: whether the first row names the columns.
-      one_line: refuse rows that go over several lines, as they do where a quote is left open.
+      guard_quotes: refuse rows that swallow others, as they do where a quote is left open: such a
+        row has a field with both a line break and a comma.
       ours: whether `cells` wrote it.
       torn: leave out a last row that was cut off while it was written.
       fault: the error to raise.
@@ -88,7 +90,7 @@ def rows(
       fault: names the file, the line and what was expected.
     """
     names = list(required)
-    for line, fields in _records(text(file, fault, torn=torn), file, one_line, fault):
+    for line, fields in _records(text(file, fault, torn=torn), file, guard_quotes, fault):
         if header:
             names, header = _header(file, fields, required, fault), False
             continue
@@ -134,7 +136,7 @@ def _whole(data: bytes) -> bytes:
 
 
 def _records(
-    content: str, file: Path, one_line: bool, fault: type[ValueError]
+    content: str, file: Path, guard_quotes: bool, fault: type[ValueError]
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the number of its (last) line."""
     reader = csv.reader(io.StringIO(content, newline=""), strict=True)
@@ -142,10 +144,11 @@ def _records(
     try:
         for fields in reader:
             line = reader.line_num
-            if one_line and line > before + 1:
+            # A quote that is left open swallows commas with the rows that follow.
+            if guard_quotes and any("," in field and _BREAK.search(field) for field in fields):
                 raise fault(
                     f"{file}: the row of line {before + 1} goes on to line {line}; a quote is not "
-                    "closed, or a field holds a line break"
+                    "closed, or a field holds both a line break and a comma"
                 )
             if fields:
                 yield line, fields
