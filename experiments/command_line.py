@@ -91,6 +91,12 @@ def _parse(arguments: Sequence[str]) -> list[str]:
             if name.startswith("config."):
                 check_path(name.partition(".")[2])
         return flags.FLAGS(list(arguments))
+    except (SyntaxError, ImportError) as error:
+        # The configuration file is a program, with mistakes of its own.
+        where = (
+            f" ({error.filename}, line {error.lineno})" if isinstance(error, SyntaxError) else ""
+        )
+        sys.exit(_fail(f"the configuration file is not valid Python: {error.msg}{where}"))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         sys.exit(_fail(_first_line(error)))
@@ -106,7 +112,7 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
     try:
         return main(*given)
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on with what is left", file=sys.stderr)
+        print("interrupted; run the same command again to go on", file=sys.stderr)
         return ending.INTERRUPTED
     except ending.Terminated:
         ending.tell(terminated)

@@ -44,7 +44,7 @@ def main() -> None:
     model_card(name)
     folder.check_empty(output)
     if not file.is_file():
-        raise ValueError(f"--checkpoint={file} is no file")
+        raise ValueError(f"--checkpoint={file} is not a file")
     logging.set_verbosity(logging.WARNING)
     try:
         converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value, entry=_ENTRY.value)

@@ -55,5 +55,5 @@ def by_sigterm(code: int) -> Iterator[None]:
 
 def tell(code: int) -> None:
     """Says that SIGTERM has ended the command, and whether it is to be started again."""
-    more = "; the same command goes on with what is left" if code == EXIT_CODE else ""
+    more = "; run the same command again to go on" if code == EXIT_CODE else ""
     print(f"ended by SIGTERM{more}", file=sys.stderr)

@@ -43,6 +43,8 @@ def main() -> None:
         opened = open_clip(workdir, video, checkpoint, config)
         output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(workdir, video)
         seen = see(opened, pyramid={})
+        if seen.note:
+            print(seen.note)
         given = (output, {seen.title: seen}, opened.fps, video)
         for file in (*write_tubes(*given), *write_pyramid(*given)):
             print(f"  {file}")

@@ -5,7 +5,7 @@ names the setting, the value and what is allowed:
 
     TABLE = {"affection": number(0, 1), "bounds": one_of("symmetric", "unit")}
     check({"affection": 2}, TABLE, "class_reg ")
-    # ValueError: class_reg affection = 2: a number in [0, 1]
+    # ValueError: class_reg affection = 2: must be a number in [0, 1]
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
     """
     for name, kind in table.items():
         if name in values and not kind.accepts(values[name]):
-            raise ValueError(f"{where}{name} = {shown(values[name])}: {kind.text}")
+            raise ValueError(f"{where}{name} = {shown(values[name])}: must be {kind.text}")
 
 
 def check_used(

@@ -61,9 +61,8 @@ def _see(
         for label in _CLASSES.value or [None]:
             progress.show(f"explaining {short} {label or ''}".strip())
             own = _see_class(opened, label, pyramid)
-            if not own.tube.volume.any():
-                sizes = ", ".join("x".join(map(str, low.shape)) for low in own.tube.low)
-                progress.note(f"{short}: features of {sizes} before pooling show no place")
+            if own.note:
+                progress.note(f"{short}: {own.note}")
             seen[f"{short}: {own.title}" if len(runs) > 1 else own.title] = own
     progress.show("writing", final=True)
     return seen, opened.fps, video

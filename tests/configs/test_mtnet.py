@@ -168,10 +168,14 @@ def test_transfer_of_table_5_9_trains_the_classifier_of_given_weights_alone():
 @pytest.mark.parametrize(
     ("module", "argument", "message"),
     [
-        (mtnet, "model=mtnet_xl", "model = 'mtnet_xl': one of mtnet_s, mtnet_m, mtnet_l"),
-        (mtnet, "dataset=ucf101", "dataset = 'ucf101': one of hacs"),
-        (mtnet_ablations, "delta=0.9", "delta = '0.9': one of 1, 7/8, 3/4, 5/8, 1/2, 3/8, 1/4"),
-        (mtconv, "row=r3d_50", "row = 'r3d_50': one of r3d, r2plus1d, mfnet, slowonly"),
+        (mtnet, "model=mtnet_xl", "model = 'mtnet_xl': must be one of mtnet_s, mtnet_m, mtnet_l"),
+        (mtnet, "dataset=ucf101", "dataset = 'ucf101': must be one of hacs"),
+        (
+            mtnet_ablations,
+            "delta=0.9",
+            "delta = '0.9': must be one of 1, 7/8, 3/4, 5/8, 1/2, 3/8, 1/4",
+        ),
+        (mtconv, "row=r3d_50", "row = 'r3d_50': must be one of r3d, r2plus1d, mfnet, slowonly"),
         (mtconv, "row=r3d,delta=1/2", "row = 'r3d' has no delta; row=mtconv has"),
     ],
 )

@@ -195,13 +195,29 @@ def test_pictures_are_videos_of_one_frame(tmp_path):
 @pytest.mark.parametrize(
     ("module", "argument", "message"),
     [
-        (rms_mini_kinetics, "row=rmsgf", "row = 'rmsgf': one of baseline, rms, rms_gf, random_dr"),
-        (rms_mini_kinetics, "model=r3d_50", "model = 'r3d_50': one of slowonly_34, slowonly_50"),
-        (rms_mini_kinetics, "model=slowonly_50,row=before_conv1", "row = 'before_conv1': one of"),
-        (rms_kinetics400, "row=cutmix", "row = 'cutmix': one of baseline, rms, rms_gf"),
-        (rms_kinetics400, "model=r3d_50", "model = 'r3d_50': one of slowonly_50, ip_csn_50, slow"),
-        (rms_something, "row=", "row = '': one of baseline, rms, rms_gf"),
-        (rms_images, "data=mnist", "data = 'mnist': one of cifar100, imagenet"),
+        (
+            rms_mini_kinetics,
+            "row=rmsgf",
+            "row = 'rmsgf': must be one of baseline, rms, rms_gf, random_dr",
+        ),
+        (
+            rms_mini_kinetics,
+            "model=r3d_50",
+            "model = 'r3d_50': must be one of slowonly_34, slowonly_50",
+        ),
+        (
+            rms_mini_kinetics,
+            "model=slowonly_50,row=before_conv1",
+            "row = 'before_conv1': must be one of",
+        ),
+        (rms_kinetics400, "row=cutmix", "row = 'cutmix': must be one of baseline, rms, rms_gf"),
+        (
+            rms_kinetics400,
+            "model=r3d_50",
+            "model = 'r3d_50': must be one of slowonly_50, ip_csn_50, slow",
+        ),
+        (rms_something, "row=", "row = '': must be one of baseline, rms, rms_gf"),
+        (rms_images, "data=mnist", "data = 'mnist': must be one of cifar100, imagenet"),
     ],
 )
 def test_an_unknown_row_is_answered_with_the_known_ones(module, argument, message):

@@ -164,10 +164,14 @@ def test_transfer_trains_the_classifier_of_given_weights_alone(dataset):
 @pytest.mark.parametrize(
     ("module", "argument", "message"),
     [
-        (srtg, "dataset=ucf101", "dataset = 'ucf101': one of hacs, kinetics400, kinetics700, mit"),
-        (srtg, "schedule=fast", "schedule = 'fast': one of thesis, released"),
-        (srtg_transfer, "dataset=hacs", "dataset = 'hacs': one of ucf101, hmdb51"),
-        (srtg_transfer, "fold=4", "fold = 4: one of 1, 2, 3"),
+        (
+            srtg,
+            "dataset=ucf101",
+            "dataset = 'ucf101': must be one of hacs, kinetics400, kinetics700, mit",
+        ),
+        (srtg, "schedule=fast", "schedule = 'fast': must be one of thesis, released"),
+        (srtg_transfer, "dataset=hacs", "dataset = 'hacs': must be one of ucf101, hmdb51"),
+        (srtg_transfer, "fold=4", "fold = 4: must be one of 1, 2, 3"),
     ],
 )
 def test_an_unknown_argument_of_srtg_is_answered_with_the_known_ones(module, argument, message):

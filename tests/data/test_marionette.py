@@ -126,9 +126,9 @@ def test_an_interrupted_generation_goes_on_and_equals_an_unbroken_one(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"train_per_class": 0}, "train_per_class = 0: a whole number in"),
+        ({"train_per_class": 0}, "train_per_class = 0: must be a whole number in"),
         ({"size": (33, 64)}, "even numbers"),
-        ({"classes": ("fly",)}, r"classes = \('fly',\): a tuple of some of"),
+        ({"classes": ("fly",)}, r"classes = \('fly',\): must be a tuple of some of"),
     ],
 )
 def test_impossible_specs_are_refused(arguments, message):

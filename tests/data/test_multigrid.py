@@ -103,7 +103,7 @@ def test_over_stages_the_last_one_keeps_the_base_shape():
 def test_stages_without_boundaries_and_unknown_settings_are_refused():
     with pytest.raises(ValueError, match="set schedule.name = 'step' with schedule.bound"):
         plan(10, 5.0, cycle="long", over="stage")
-    with pytest.raises(ValueError, match="multigrid.cycle = 'longer': one of none, long"):
+    with pytest.raises(ValueError, match="multigrid.cycle = 'longer': must be one of none, long"):
         Multigrid(cycle="longer")
 
 

@@ -238,10 +238,10 @@ def test_an_unreadable_clip_is_left_black_on_the_device(train_split):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"chain": 1.5}, "augment.chain = 1.5: a number in \\[0, 1\\]"),
-        ({"member": -0.1}, "augment.member = -0.1: a number in \\[0, 1\\]"),
-        ({"flip": 2.0}, "augment.flip = 2.0: a number in \\[0, 1\\]"),
-        ({"crop": "centre"}, "augment.crop = 'centre': one of area, fixed"),
+        ({"chain": 1.5}, "augment.chain = 1.5: must be a number in \\[0, 1\\]"),
+        ({"member": -0.1}, "augment.member = -0.1: must be a number in \\[0, 1\\]"),
+        ({"flip": 2.0}, "augment.flip = 2.0: must be a number in \\[0, 1\\]"),
+        ({"crop": "centre"}, "augment.crop = 'centre': must be one of area, fixed"),
         ({"short_side": 320}, "augment.short_side = 320 with augment.crop = 'area'"),
         ({"crop": "fixed", "short_side": -1}, "augment.short_side = -1"),
         ({"chain": 0.5, "color": 0.1}, "augment.color = 0.1 with augment.chain = 0.5"),

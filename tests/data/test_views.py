@@ -94,7 +94,7 @@ def test_the_short_side_may_be_larger_than_the_crop(test_split):
 
 @pytest.mark.parametrize(
     ("clips", "crops", "message"),
-    [(0, 1, "eval.clips = 0"), (1, 2, "eval.crops = 2: one of 1, 3, 10")],
+    [(0, 1, "eval.clips = 0"), (1, 2, "eval.crops = 2: must be one of 1, 3, 10")],
 )
 def test_impossible_views_are_refused(clips, crops, message):
     with pytest.raises(ValueError, match=message):

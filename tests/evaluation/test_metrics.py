@@ -104,6 +104,39 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     )
 
 
+def test_a_report_of_other_videos_is_kept_beside_the_new_one(tmp_path):
+    said = []
+
+    def write(manifest, top1):
+        labels = np.array([0, 1, 1])
+        scores = np.eye(2)[labels if top1 else 1 - labels]
+        return write_report(
+            tmp_path,
+            "test-1x1-step8",
+            videos=["a", "b", "c"],
+            scores=scores,
+            labels=labels,
+            classes=["x", "y"],
+            facts={"manifest": manifest, "views": {"clips": 1}},
+            say=said.append,
+        )
+
+    own = write("own", top1=True)
+    before = [file.read_bytes() for file in own]
+    write("own", top1=True)
+    assert said == []
+    write("other", top1=False)
+    write("third", top1=False)
+    kept = [tmp_path / file.name.replace("step8", "step8-earlier") for file in own]
+    assert [file.read_bytes() for file in kept] == before
+    assert (
+        json.loads((tmp_path / "test-1x1-step8-earlier-2.json").read_text())["manifest"] == "other"
+    )
+    assert json.loads(own[0].read_text())["manifest"] == "third"
+    assert len(said) == 2
+    assert "test-1x1-step8-earlier.json" in said[0]
+
+
 def test_summary_of_more_classes_counts_five():
     scores = np.eye(8)
     summary = summarize(np.roll(scores, 1, axis=1) + 0.5 * scores, np.arange(8), list("abcdefgh"))

@@ -114,7 +114,7 @@ def test_errors_are_one_line_that_names_value_and_fix(run, videos, tmp_path):
     text.write_text("text")
     base = ("--config=configs/folder.py", f"--workdir={tmp_path / 'run'}")
     cases = {
-        "config.optimzer is not a setting: did you mean 'optimizer'?": (
+        "config.optimzer is not a setting; did you mean 'optimizer'?": (
             "train",
             *base,
             "--config.optimzer.lr=1",

@@ -51,7 +51,7 @@ def test_other_networks_have_none(network):
     clip = network[2]
     variables = quickly(lambda key: model.init(key, clip, train=False))(jax.random.key(1))
     assert stage_tubes(model, variables, clip) == {}
-    with pytest.raises(ValueError, match="class_index = 4: the network has classes 0 to 3"):
+    with pytest.raises(ValueError, match="class_index = 4: must be one whole number from 0 to 3"):
         stage_tubes(model, variables, clip, 4)
 
 

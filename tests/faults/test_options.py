@@ -106,25 +106,37 @@ def test_settings_are_found_by_introspection():
     ("name", "options", "message"),
     [
         ("r3d_18", {"class_reg": {"affection": 0.5}}, "class_reg affection = 0.5: 4 numbers, one"),
-        ("r3d_18", {"class_reg": {"stages": (1.0,)}}, r"class_reg stages = \(1.0,\): a tuple"),
-        ("r3d_18", {"class_reg": {"form": {}}}, r"class_reg form = {}: one of thesis, icip"),
-        ("r3d_18", {"residual_drop": 5}, "residual_drop = 5: one of random_drop, shake_drop"),
+        (
+            "r3d_18",
+            {"class_reg": {"stages": (1.0,)}},
+            r"class_reg stages = \(1.0,\): must be a tuple",
+        ),
+        (
+            "r3d_18",
+            {"class_reg": {"form": {}}},
+            r"class_reg form = {}: must be one of thesis, icip",
+        ),
+        (
+            "r3d_18",
+            {"residual_drop": 5},
+            "residual_drop = 5: one of random_drop, shake_drop",
+        ),
         (
             "r3d_18",
             {"random_scaling": {"window": (True, 3, 3)}},
-            r"random_scaling window = \(True, 3, 3\): three odd numbers",
+            r"random_scaling window = \(True, 3, 3\): must be three odd numbers",
         ),
         (
             "r3d_18",
             {"residual_drop": {"name": "shake_drop", "alpha": (1, -1)}},
-            r"residual_drop: shake_drop alpha = \(1, -1\): two values in rising order",
+            r"residual_drop: shake_drop alpha = \(1, -1\): must be two values in rising order",
         ),
-        ("r3d_18", {"width": 0}, "width = 0: a whole number in"),
-        ("r3d_18", {"num_classes": 2.5}, "num_classes = 2.5: a whole number in"),
+        ("r3d_18", {"width": 0}, "width = 0: must be a whole number in"),
+        ("r3d_18", {"num_classes": 2.5}, "num_classes = 2.5: must be a whole number in"),
         ("r3d_34_e1", {"srtg": "top"}, "srtg = 'top' is for bottlenecks; a basic block has start"),
         ("r3d_18", {"random_scaling": {"at": ("norm3",)}}, "'norm3' in a block: one of conv1, "),
         ("r3d_50", {"depths": (0, 0, 0, 0)}, r"depths = \(0, 0, 0, 0\): .* not all 0"),
-        ("r3d_50", {"srtg": ()}, r"srtg = \(\): None is off"),
+        ("r3d_50", {"srtg": ()}, r"srtg = \(\) is empty"),
     ],
 )
 def test_a_wrong_value_is_answered_by_what_is_allowed(name, options, message):

@@ -66,7 +66,7 @@ def test_two_folders_of_equal_names_are_two_data_sets(videos, prepare, tmp_path)
     first, second = prepare(videos), prepare(other)
     assert first != second
     (note,) = prepare.notes
-    assert f"{first} was prepared of other files (from {videos}; these are in {other})" in note
+    assert f"{first} was prepared from other files (from {videos}; these are in {other})" in note
     assert np.allclose(list(brightness(first).values()), 60, atol=5)
     assert np.allclose(list(brightness(second).values()), 200, atol=5)
     for root, folder in ((videos, first), (other, second)):
@@ -99,7 +99,9 @@ def test_a_folder_that_moves_stays_the_same_data_set(videos, prepare, tmp_path, 
             os.utime(file, (file.stat().st_atime, int(file.stat().st_mtime)))
     assert prepare(moved) == folder
     (note,) = prepare.notes
-    assert f"{folder} was prepared of the files in {videos}; those in {moved} have the same" in note
+    assert (
+        f"{folder} was prepared from the files in {videos}; those in {moved} have the same" in note
+    )
     assert prepare.decoded == 0
 
 

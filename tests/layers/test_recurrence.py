@@ -208,7 +208,7 @@ def test_each_layer_has_the_parameters_of_pytorchs():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cell": "elman"}, "cell = 'elman': one of rnn, lstm, peephole_lstm, gru"),
+        ({"cell": "elman"}, "cell = 'elman': must be one of rnn, lstm, peephole_lstm, gru"),
         ({"layers": 0}, "layers = 0: .*at least 1"),
     ],
 )

@@ -198,8 +198,8 @@ def test_frames_of_zeros_and_huge_values_are_no_trouble():
         (7, {"count": 6}, "6.*5"),
         (7, {"count": 8, "edge": "single"}, "8.*7"),
         (2, {"count": 1}, "1.*0"),
-        (7, {"choose": "best"}, "choose = 'best': one of .*lowest.*highest"),
-        (7, {"edge": "both"}, "edge = 'both': one of .*never.*single"),
+        (7, {"choose": "best"}, "choose = 'best': must be one of .*lowest.*highest"),
+        (7, {"edge": "both"}, "edge = 'both': must be one of .*never.*single"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(length, settings, message):

@@ -288,7 +288,7 @@ def test_in_a_network_the_maps_learn_and_the_classifier_is_left(passes) -> None:
         ({"affection": (0.9, 0.8)}, "0.9, 0.8"),
         ({"affection": (0.9, 0.8, 0.7, 1.5)}, "1.5"),
         ({"affection": (0.9, "x", 0.7, 1.0)}, "affection = 'x'"),
-        ({"relu": "no"}, "relu = 'no': True or False"),
+        ({"relu": "no"}, "relu = 'no': must be True or False"),
         ({"bounds": "wide"}, "'wide'"),
         ({"after": "norm"}, "'norm'"),
         ({"form": "paper"}, "'paper'"),

@@ -123,8 +123,8 @@ def test_networks_train_with_it_and_keep_their_parameters(option):
     [
         ("drop", "residual_drop = 'drop': one of random_drop, shake_drop"),
         ({"name": "random_drop", "alpha": 1}, "random_drop has no setting 'alpha'"),
-        ({"name": "shake_drop", "level": "frame"}, "level = 'frame': one of batch, clip"),
-        ({"name": "random_drop", "last": 0.0}, "last = 0.0: a chance"),
+        ({"name": "shake_drop", "level": "frame"}, "level = 'frame': must be one of batch, clip"),
+        ({"name": "random_drop", "last": 0.0}, "last = 0.0: must be a chance"),
     ],
 )
 def test_what_means_nothing_is_refused(option, message):

@@ -57,6 +57,8 @@ def open_video(
     Raises:
       DecodeError: the file is absent, unreadable or no video.
     """
+    if os.path.isdir(path):
+        raise DecodeError(f"{path}: a folder, not a video file")
     if not os.path.isfile(path):
         raise DecodeError(f"{path}: no such file")
     try:

@@ -82,7 +82,7 @@ def _moved(sources: Sources, root: str | None, folder: Path) -> str:
     if root in (None, sources.root):
         return ""
     return (
-        f"{folder} was prepared of the files in {root}; those in {sources.root} have the same "
+        f"{folder} was prepared from the files in {root}; those in {sources.root} have the same "
         "names, sizes and times, and count as the same"
     )
 

@@ -131,7 +131,10 @@ def describe_change(now: Sources, earlier: Sources, folder: Path) -> str:
         what = f"{len(changed)} of {len(now.files)} files have another size or time: {few(changed)}"
     else:
         what = "names, sizes and times of its files are the same, but not their bytes"
-    return f"{folder} was prepared of other files{where}: {what}. It stays; these are prepared anew"
+    return (
+        f"{folder} was prepared from other files{where}: {what}. It is kept; these are prepared "
+        "beside it"
+    )
 
 
 def _sample(root: str, paths: list[str]) -> str:

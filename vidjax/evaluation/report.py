@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
+import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ def write_report(
     labels: np.ndarray,
     classes: Sequence[str],
     facts: Mapping[str, Any],
+    say: Callable[[str], None] = lambda line: None,
 ) -> list[Path]:
     """Writes `NAME.json`, `NAME-predictions.csv`, `NAME-confusion.png` and `NAME-confusions.csv`.
 
@@ -60,6 +63,7 @@ def write_report(
       labels: int `[N]`.
       classes: K class names.
       facts: what else belongs in the JSON: views, step, digest of the manifest.
+      say: told where an earlier report of other videos or views was moved to.
 
     Returns:
       The files written.
@@ -68,6 +72,7 @@ def write_report(
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
     ends = (".json", "-predictions.csv", "-confusion.png", "-confusions.csv")
     files = [folder / f"{name}{end}" for end in ends]
+    _set_aside(folder, name, ends, facts, say)
     _replace(files[0], json.dumps(summary, indent=2) + "\n")
     _write_table(files[1], _rows(videos, scores, labels, classes))
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
@@ -75,6 +80,29 @@ def write_report(
     worst = (dataclasses.astuple(each) for each in worst_confusions(matrix, classes))
     _write_table(files[3], [["label", "predicted", "videos", "fraction"], *worst])
     return files
+
+
+def _set_aside(
+    folder: Path,
+    name: str,
+    ends: Sequence[str],
+    facts: Mapping[str, Any],
+    say: Callable[[str], None],
+) -> None:
+    """Renames a report of this name that is of other videos or views, so that it is not lost."""
+    try:
+        there = json.loads((folder / f"{name}{ends[0]}").read_text(encoding="utf-8"))
+        same = all(there.get(key) == facts.get(key) for key in ("manifest", "views"))
+    except (OSError, ValueError, AttributeError):
+        return
+    if same:
+        return
+    stems = (f"{name}-earlier{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
+    stem = next(stem for stem in stems if not (folder / f"{stem}{ends[0]}").exists())
+    for end in ends:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(folder / f"{name}{end}", folder / f"{stem}{end}")
+    say(f"the report of other videos or views is kept as {folder / stem}{ends[0]}")
 
 
 def _rows(

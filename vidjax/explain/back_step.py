@@ -22,7 +22,7 @@ RULES: Mapping[str, Kind] = {
     "grouped": one_of("own", "inflate", "repeat"),
 }
 KEEP: Mapping[str, Kind] = {
-    "threshold": Kind("theta is in [0, 1]", number(0, 1).accepts),
+    "threshold": number(0, 1),
     "top": Kind("at least 1, or None for all", optional(whole(1)).accepts),
 }
 

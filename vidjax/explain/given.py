@@ -23,7 +23,7 @@ def as_clip(clip: Any) -> Any:
         raise ValueError(f"clip = {shown(clip)}: an array [T, H, W, 3] is expected") from None
     clip = clip[None] if clip.ndim == 4 else clip
     if clip.ndim != 5 or len(clip) != 1 or not clip.size:
-        raise ValueError(f"one clip is explained, [T, H, W, 3] or [1, T, H, W, 3]: {clip.shape}")
+        raise ValueError(f"one clip at a time, [T, H, W, 3] or [1, T, H, W, 3]: got {clip.shape}")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise ValueError(f"clip is {clip.dtype}: normalise it first, to floating-point numbers")
     if not np.isfinite(np.asarray(clip, np.float32)).all():
@@ -49,7 +49,7 @@ def as_class(class_index: Any, count: int) -> int | None:
         index = -1
     if not 0 <= index < count:
         raise ValueError(
-            f"class_index = {shown(class_index)}: the network has classes 0 to {count - 1}"
+            f"class_index = {shown(class_index)}: must be one whole number from 0 to {count - 1}"
         )
     return index
 

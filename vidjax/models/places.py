@@ -66,7 +66,7 @@ def take_stages(method: str, values: dict[str, Any], places: Places, last: int =
         return tuple(stage for stage in places.stages if stage not in places.empty)[-last:]
     stages = values.pop("stages")
     different = Kind(
-        "a tuple of different ones, as (3, 4)",
+        "a tuple of distinct stage numbers, such as (3, 4)",
         lambda given: (
             isinstance(given, tuple)
             and all(map(whole().accepts, given))

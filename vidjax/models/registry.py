@@ -131,7 +131,7 @@ def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:
     if not (several and isinstance(option, tuple)):
         return (option,)
     if not option:
-        raise ValueError(f"{name} = {option}: None is off; of several, at least one is expected")
+        raise ValueError(f"{name} = {option} is empty; use None to turn it off")
     return option
 
 

@@ -19,7 +19,7 @@ LARGEST_BATCH = 2**20
 
 _DURATION = Kind("a duration, such as '400 steps', '20 epochs' or '5%'", is_duration)
 _LENGTH = Kind(
-    "how long the run is, such as '400 steps' or '20 epochs'",
+    "a duration in steps or epochs, such as '400 steps' or '20 epochs'",
     lambda value: is_duration(value) and not str(value).rstrip().endswith(("%", "percent")),
 )
 _TEXT = Kind("a text", lambda value: isinstance(value, str))

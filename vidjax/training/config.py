@@ -235,6 +235,12 @@ class Config:
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
                 f"train.accumulate = {self.train.accumulate}"
             )
+        if self.schedule.boundaries and self.schedule.name != "step":
+            raise ConfigError(
+                f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
+                f"schedule.name = {self.schedule.name!r}: leave them out, or set schedule.name to "
+                "'step'"
+            )
         if self.augment.short_side and self.augment.short_side < self.clip.size:
             raise ConfigError(
                 f"augment.short_side = {self.augment.short_side} is less than clip.size = "
@@ -265,7 +271,7 @@ def check_path(path: str) -> None:
             return
         kinds = typing.get_type_hints(kind)
         if part not in kinds:
-            raise ConfigError(f"{here}.{part} is not a setting: {nearest(part, kinds)}")
+            raise ConfigError(f"{here}.{part} is not a setting; {nearest(part, kinds)}")
         kind, here = kinds[part], f"{here}.{part}"
 
 
@@ -289,7 +295,7 @@ def _build(cls: type, mapping: Any, path: str) -> Any:
     values = dict(mapping.items())
     for key in values:
         if key not in kinds:
-            raise ConfigError(f"{path}.{key} is not a setting: {nearest(str(key), kinds)}")
+            raise ConfigError(f"{path}.{key} is not a setting; {nearest(str(key), kinds)}")
     # A setting that is younger than some runs has its default here too, and they can be opened.
     young = {item.name for item in dataclasses.fields(cls) if _has_default(item)}
     missing = sorted(set(kinds) - set(values) - young)

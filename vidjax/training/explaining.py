@@ -70,6 +70,17 @@ class Seen:
         return f"{self.label} ({self.probability:.1%})"
 
     @property
+    def note(self) -> str:
+        """What to know of a tube that shows no place; empty where it shows some."""
+        if self.tube.volume.any():
+            return ""
+        sizes = ", ".join("x".join(map(str, low.shape)) for low in self.tube.low)
+        return (
+            f"the tube is empty: features of {sizes} before pooling show no place; larger clips "
+            "have larger ones"
+        )
+
+    @property
     def stage_volumes(self) -> dict[str, np.ndarray]:
         """The stages' tubes `[T, H, W]` in [0, 1], by short names."""
         return {name_of(place): tube.volume for place, tube in self.stages.items()}

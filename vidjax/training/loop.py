@@ -289,7 +289,7 @@ class _Run:
         summary = summarize(scores, labels, self._network.classes)
         numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
         if is_first():
-            self._scorer.report(self._workdir, step, scores, labels)
+            self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
         if summary["top1"] > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, summary["top1"])
         # Last, since an evaluation that has its line is not done again.

@@ -45,7 +45,8 @@ class Plan:
           unit: what the batches of a multigrid are multiples of.
 
         Raises:
-          ValueError: a duration is not written as one, or the run has no steps.
+          ValueError: a duration is not written as one, or the run has no steps, too many, or fewer
+            than its warm-up.
         """
         epoch = videos / mean_batch(cycles(config.multigrid, base_shape(config), unit))
         total = steps(config.train.duration, steps_per_epoch=epoch)
@@ -55,6 +56,12 @@ class Plan:
             raise ConfigError(
                 f"train.duration = {config.train.duration!r}: {total:,} steps on {videos:,} "
                 f"videos; a run has at most {_MOST_STEPS:,}"
+            )
+        warmup = steps(config.schedule.warmup, steps_per_epoch=epoch, total=total)
+        if warmup > total:
+            raise ConfigError(
+                f"schedule.warmup = {config.schedule.warmup!r}: {warmup} steps are more than the "
+                f"{total} of the run"
             )
         every = (config.every.log, config.every.checkpoint, config.every.evaluate)
         return cls(epoch, total, *(steps(x, steps_per_epoch=epoch, total=total) for x in every))

@@ -104,9 +104,17 @@ class Scorer:
         return scores.reshape(num_videos, len(variants), width).swapaxes(0, 1), labels
 
     def report(
-        self, workdir: Path, step: int, scores: np.ndarray, labels: np.ndarray
+        self,
+        workdir: Path,
+        step: int,
+        scores: np.ndarray,
+        labels: np.ndarray,
+        say: Callable[[str], None] = lambda line: None,
     ) -> list[Path]:
-        """Writes scores, predictions and the confusion picture under `workdir/eval`."""
+        """Writes scores, predictions and confusions under `workdir/eval`.
+
+        A report of this name that is of other videos or views is renamed; `say` is told.
+        """
         views = self._views
         facts = {
             "step": step,
@@ -130,6 +138,7 @@ class Scorer:
             labels=labels,
             classes=self._network.classes,
             facts=facts,
+            say=say,
         )
 
     def _local_rows(self, scores: jax.Array) -> np.ndarray:
@@ -179,4 +188,4 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
     )
     if not is_first():
         return []
-    return scorer.report(workdir, step, scores, labels)
+    return scorer.report(workdir, step, scores, labels, progress.note)

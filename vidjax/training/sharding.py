@@ -30,7 +30,7 @@ def make_mesh(config: MeshConfig) -> Mesh:
     if min(sizes) < 1 or sizes[0] * sizes[1] != devices:
         raise ConfigError(
             f"mesh.data = {config.data} by mesh.fsdp = {config.fsdp} does not fit "
-            f"{devices} devices; one of them may be -1"
+            f"{devices} device{'s' * (devices > 1)}; one of them may be -1"
         )
     return jax.make_mesh(tuple(sizes), BATCH_AXES, axis_types=(AxisType.Auto, AxisType.Auto))
 

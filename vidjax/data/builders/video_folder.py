@@ -19,6 +19,8 @@ def prepare(request: Request) -> Path:
     Raises:
       ValueError: no manifest is named, or `vidjax.data.manifest` refuses it.
     """
+    for option in request.options:
+        raise ValueError(f"data.options.{option} is unknown to video_folder; it has none")
     if not request.manifest:
         raise ValueError("data.manifest is empty; name a folder of videos or a CSV file")
     manifest = read_manifest(
