@@ -146,7 +146,7 @@ def _convert(key: str, text: str, default: bool | int | float | str) -> bool | i
 def choose(choices: Mapping[Any, Any], value: Hashable, what: str) -> Any:
     """What a value of an argument stands for; ValueError names the values there are."""
     if value not in choices:
-        raise ValueError(f"{what} = {value!r}: one of {', '.join(map(str, choices))}")
+        raise ValueError(f"{what} = {value!r}: must be one of {', '.join(map(str, choices))}")
     return choices[value]
 
 

@@ -310,7 +310,7 @@ def test_image_networks_take_one_frame(name):
         ("slowfast_50", {}, (10, 32, 32), "T = 10 is no multiple"),
         ("blvnet_tam_50", {}, (5, 32, 32), "T = 5 is odd"),
         ("blvnet_tam_50", {"depths": ONES}, (4, 32, 32), "depths = .* at least 2"),
-        ("slowfast_50", {"width": 12}, (8, 32, 32), "width = 12: not a multiple of 8"),
+        ("slowfast_50", {"width": 12}, (8, 32, 32), "width = 12: must be a multiple of 8"),
         ("slowonly_50", {"temporal_convs": 2}, (8, 32, 32), "no option 'temporal_convs'"),
         ("slowonly_34", {"temporal_convs": 3}, (8, 32, 32), "temporal_convs = 3"),
         ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: not a multiple of 96"),

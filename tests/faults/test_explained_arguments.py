@@ -161,4 +161,5 @@ def test_factors_of_frequencies_are_numbers(value):
             raise AssertionError("nothing is to be computed")
 
     for name in ("low", "high"):
-        assert refusal(run, **{name: value}).startswith(f"{name} = {shown(value)}: a finite number")
+        said = f"{name} = {shown(value)}: must be a finite number"
+        assert refusal(run, **{name: value}).startswith(said)

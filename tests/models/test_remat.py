@@ -79,5 +79,5 @@ def test_less_is_kept_for_the_backward_pass(variables, clip, capsys):
 
 @pytest.mark.parametrize("name", ["r3d_18", "slowfast_50"])
 def test_stages_that_there_are_not_are_refused(name):
-    with pytest.raises(ValueError, match=r"remat = \(0, 5\): numbers of stages, 1 to 4"):
+    with pytest.raises(ValueError, match=r"remat = \(0, 5\): must be numbers of stages, 1 to 4"):
         create_model(name, num_classes=5, remat=(0, 5))

@@ -29,7 +29,8 @@ SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
     "depth": whole(1),
     "rules": Kind(
-        "of vidjax.explain.back_step.Rules, such as PAPER", lambda rules: isinstance(rules, Rules)
+        "one of vidjax.explain.back_step.Rules, such as PAPER",
+        lambda rules: isinstance(rules, Rules),
     ),
 }
 Place = tuple[str, int]

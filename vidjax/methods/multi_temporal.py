@@ -27,7 +27,7 @@ Triple = tuple[int, int, int]
 POINT: Triple = (1, 1, 1)
 # What of it a network of MTConvs lets users choose, beside how the inputs are halved.
 BRANCHES: Mapping[str, Kind] = {
-    "delta": Kind("a share in (0, 1] is expected", number(above=0, most=1).accepts),
+    "delta": Kind("a share in (0, 1]", number(above=0, most=1).accepts),
     "kernels": one_of("dense", "factorised", "depthwise"),
     "split_input": boolean(),
     "lateral_from": one_of("activation", "convolution"),

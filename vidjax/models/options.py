@@ -16,7 +16,7 @@ EXPANSION = whole(1, 64)
 def multiple(factor: int) -> Kind:
     """A number of channels that can be shared out."""
     return Kind(
-        f"not a multiple of {factor} in [1, 65536]",
+        f"a multiple of {factor} in [1, 65536]",
         lambda width: WIDTH.accepts(width) and width % factor == 0,
     )
 
