@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidjax.data.replacing import writing
+from vidjax.writing import writing
 
 INFO = "dataset_info.json"
 _PARTS = (INFO, "features.json", "metadata.json")

@@ -58,6 +58,7 @@ class PublishedImages:
         builder = _builder(cls.name, request.data_dir)
         folder = Path(builder.data_dir)
         if not (folder / INFO).is_file():
+            request.begin(f"there is no prepared data set in {folder}")
             with owned(folder, beside=True, wait=True, say=request.note):
                 if not (folder / INFO).is_file():
                     refuse_halves(folder)
