@@ -1,8 +1,8 @@
 """Names that come from outside: of files, classes and groups.
 
 They may hold anything: line breaks, terminal codes, formulas, bytes that are no text. Each place
-where they appear has one function: `told` for terminals, `lettering` for pictures, `in_script` for
-pages, `file_name` for names of files.
+where they appear has one function: `told` for terminals, `lettering` for pictures of Matplotlib,
+`short` for pictures of OpenCV, `in_script` for pages, `file_name` for names of files.
 """
 
 from __future__ import annotations
@@ -105,6 +105,10 @@ def lettering(name: str, longest: int = 60) -> str:
       name: any text; its line breaks stay.
       longest: characters that are shown of a line.
     """
-    lines = (told(line) for line in name.split("\n"))
-    short = (line if len(line) <= longest else f"{line[: longest - 1]}…" for line in lines)
-    return "\n".join(short).replace("$", r"\$")
+    return "\n".join(short(line, longest) for line in name.split("\n")).replace("$", r"\$")
+
+
+def short(name: str, longest: int = 60) -> str:
+    """A name as one line of printable text, cut where it is longer than so many characters."""
+    line = told(name[: longest + 1])
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

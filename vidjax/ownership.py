@@ -33,7 +33,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from vidjax.terminal import complain
-from vidjax.writing import new
+from vidjax.writing import new, refuse_link
 
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
@@ -70,9 +70,11 @@ def owned(
 
     Raises:
       InUseError: another process owns the folder, and `wait` is False; names both.
+      LinkError: a link stands in the lock's place.
       OSError: the place cannot be written.
     """
     stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
+    refuse_link(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     owner = Owner(stem, stem.with_name(f"{stem.name}-owner.json"))
     told = False

@@ -38,9 +38,9 @@ class MetricWriter:
         self._path, self._silent = workdir / "metrics.jsonl", silent
         if silent:
             return
+        events = make_folder(workdir / "tensorboard", workdir)
         _set_aside(self._path, step)
         self._file = appending(self._path)
-        events = make_folder(workdir / "tensorboard", workdir)
         self._events = SummaryWriter(str(events), purge_step=step + 1)
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
