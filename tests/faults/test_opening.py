@@ -175,6 +175,7 @@ def test_a_report_is_not_written_through_a_link(run, victim, name):
     assert untouched(victim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["eval", "explain"])
 def test_a_folder_of_a_run_that_is_a_link_is_refused(run, victim, video, folder):
     (run / folder).symlink_to(victim)
@@ -230,6 +231,7 @@ def test_a_video_called_by_dots_is_explained_inside_the_run(run, video):
     assert {Path(path).parts[:2] for path in found} == {("explain", "%2E%2E")}
 
 
+@pytest.mark.slow
 def test_links_are_not_the_only_way_out(run):
     """A report's name is made of the split's, which a configuration of somebody else's may say."""
     config = from_mapping(read_config(run))

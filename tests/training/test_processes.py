@@ -18,7 +18,7 @@ import pytest
 from tests.commands import run_command
 from tests.training.test_resume import arrays, finish, wait_for_step
 from vidjax.training.config import ConfigError
-from vidjax.training.processes import Job, launcher
+from vidjax.training.processes import Job, _listens_at, launcher
 
 ROOT = Path(__file__).parents[2]
 # The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
@@ -186,3 +186,43 @@ def test_a_job_of_which_too_little_is_known_is_refused():
     assert done.returncode == 2, done.stderr
     assert "JAX does not find the other processes" in done.stderr
     assert "give --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "listens"),
+    [
+        ("127.0.0.1:1234", "127.0.0.1:1234"),
+        ("localhost:1234", ("127.0.0.1:1234", "[::1]:1234")),
+        ("[::1]:1234", ("[::1]:1234", None)),
+        # Documentation's own network (RFC 5737), and a name that cannot be (RFC 6761).
+        ("192.0.2.1:1234", None),
+        ("nobody.invalid:1234", None),
+        (None, None),
+    ],
+)
+def test_the_coordinator_listens_where_it_was_told_to(given, listens):
+    assert _listens_at(given) in (listens if isinstance(listens, tuple) else (listens,))
+
+
+_COORDINATOR = """
+import socket, sys
+from vidjax.training.processes import Job
+Job(f"127.0.0.1:{sys.argv[1]}", 1, 0).join()
+rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/self/net/{name}")][1:]
+port = f"{int(sys.argv[1]):04X}"
+print(*(row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").is_file(), reason="only Linux lists sockets so")
+def test_a_coordinator_on_this_machine_is_not_open_to_others():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-c", _COORDINATOR, str(port)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    # As IPv6 writes addresses of IPv4, or as they are.
+    (listens,) = done.stdout.split()
+    assert listens.removeprefix("0000000000000000FFFF0000") == f"0100007F:{port:04X}"
