@@ -7,7 +7,6 @@ Examples:
 
 from __future__ import annotations
 
-import json
 import resource
 import shlex
 import time
@@ -20,6 +19,7 @@ from experiments import command_line
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
+from vidjax.evaluation.report import read_scores
 from vidjax.training.config import Config, from_mapping
 from vidjax.training.loop import train
 from vidjax.training.predicting import predict
@@ -70,11 +70,10 @@ def _a_test_video(config: Config) -> Path:
 
 def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
-    report = json.loads(reports[0].read_text())
-    views = report["views"]
+    scores = read_scores(reports[0])
     print(
-        f"\ntop-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} of {report['videos']} held-out "
-        f"videos, {views['clips']} clips x {views['crops']} crops each"
+        f"\ntop-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} held-out videos, "
+        f"{scores.views.clips} clips x {scores.views.crops} crops each"
     )
     written = [
         (sheet, "what the videos look like"),

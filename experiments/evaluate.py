@@ -8,12 +8,12 @@ Examples:
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from absl import flags
 
 from experiments import command_line, distributed
+from vidjax.evaluation.report import read_scores
 from vidjax.training.config import from_mapping
 from vidjax.training.processes import is_first
 from vidjax.training.reporting import ProgressLine
@@ -33,10 +33,10 @@ def main() -> None:
         files = evaluate(config, Path(_WORKDIR.value), _CHECKPOINT.value, progress)
     if not files:
         return
-    report = json.loads(files[0].read_text())
+    scores = read_scores(files[0])
     print(
-        f"{report['protocol']}: top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} "
-        f"of {report['videos']} videos"
+        f"{scores.protocol}: top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} "
+        "videos"
     )
     for file in files:
         print(f"  {file}")

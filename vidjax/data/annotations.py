@@ -5,13 +5,13 @@ What is wrong with one is said once, with its name, the place in it and what was
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import ManifestError
 
@@ -166,10 +166,8 @@ def seconds(text: str, name: str, where: str) -> float:
 
 
 def _json(file: Path, kind: type) -> Any:
+    content = records.content(file, records.MOST_OF_TABLE, ManifestError)
     try:
-        found = json.loads(tables.text(file, ManifestError))
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"{file} is not JSON: {error}") from None
-    if not isinstance(found, kind):
-        raise ManifestError(f"{file} holds no JSON {'list' if kind is list else 'object'}")
-    return found
+        return records.parsed(content, kind)
+    except records.RecordError as error:
+        raise ManifestError(f"{file} is not as it is published: {error}") from None

@@ -7,21 +7,25 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
 from vidjax.array_paths import check_place
-from vidjax.settings import number, whole
 from vidjax.training import checksums
 from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.processes import after_first, is_first
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
+
+
+# A share of videos, or a loss with its sign turned.
+Score = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class CheckpointError(ValueError):
@@ -34,6 +38,13 @@ class RemovedError(CheckpointError):
 
 def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+class _Best(msgspec.Struct):
+    """Which step was the best, and how good."""
+
+    step: records.Count
+    score: Score
 
 
 class Checkpoints:
@@ -118,13 +129,13 @@ class Checkpoints:
     def _read_best(self) -> tuple[int | None, float]:
         if not self._best_file.is_file():
             return None, float("-inf")
-        best = records.read_mapping(
+        best = records.read(
             self._best_file,
+            _Best,
             "move it away; the next evaluation in training writes a new one, and a step or 'last' "
             "needs none",
-            {"step": whole(0), "score": number()},
         )
-        return best["step"], float(best["score"])
+        return best.step, best.score
 
     def _tidy(self) -> None:
         """Makes the folder, without what a killed process left of a checkpoint."""

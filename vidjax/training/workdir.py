@@ -129,7 +129,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     file = workdir / "classes.json"
     if not file.is_file():
         raise ConfigError(f"no run in {workdir}: classes.json is absent. Train first")
-    return tuple(records.read(file, records.texts(), _WRITE_ANEW))
+    return tuple(records.read(file, list[str], _WRITE_ANEW))
 
 
 def environment() -> dict[str, Any]:
