@@ -45,7 +45,7 @@ def main() -> int:
     print(f"\nwhat is done in {video}?")
     for name, probability in predict(config, workdir, "last", video):
         print(f"{probability:7.2%}  {name}")
-    _say_results(workdir, sheet, video, outcome.step)
+    _say_results(config, workdir, sheet, video, outcome.step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"\nall of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory"
@@ -68,12 +68,12 @@ def _a_test_video(config: Config) -> Path:
     return folder / "videos" / "test" / "sit_down" / "sit_down_0000.mp4"
 
 
-def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
+def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
     scores = read_scores(reports[0])
     print(
         f"\ntop-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} held-out videos, "
-        f"{scores.views.clips} clips x {scores.views.crops} crops each"
+        f"{config.eval.clips} clips x {config.eval.crops} crops each"
     )
     written = [
         (sheet, "what the videos look like"),

@@ -42,21 +42,13 @@ class Prediction(msgspec.Struct):
         return self.correct == 1
 
 
-class Views(msgspec.Struct):
-    """Views of each video, as `vidjax.data.views.Views` has them."""
-
-    clips: records.Count
-    crops: records.Count
-
-
 class Scores(msgspec.Struct):
-    """What a report says: name of the protocol, shares of videos, their number, and the views."""
+    """What a report says: name of the protocol, shares of videos, and their number."""
 
     protocol: records.Name
     top1: records.Share
     top5: records.Share
     videos: records.Count
-    views: Views
 
 
 def read_scores(file: Path) -> Scores:

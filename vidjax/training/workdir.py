@@ -80,8 +80,7 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
 
 def _as_written_now(file: Path) -> dict[str, Any]:
     """The configuration in a file with the defaults of settings that are younger than it."""
-    found = from_mapping(records.read_mapping(file, _WRITE_ANEW))
-    return json.loads(json.dumps(to_mapping(found)))
+    return json.loads(json.dumps(to_mapping(from_mapping(read_config(file.parent)))))
 
 
 def _has_begun(workdir: Path) -> bool:
@@ -104,7 +103,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
     mapping = records.read_mapping(file, _WRITE_ANEW)
     try:
         from_mapping(mapping)
-    except ConfigError as error:
+    except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     return mapping
 
