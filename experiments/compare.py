@@ -34,7 +34,7 @@ def main(first: str, second: str) -> None:
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     protocol = _common_protocol(*runs)
     files = [_newest(run, protocol) for run in runs]
-    a, b = (_read(file) for file in files)
+    a, b = (read_predictions(file) for file in files)
     _same_videos(a, b, files)
     result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
     _print(result, files)
@@ -75,7 +75,12 @@ def _newest(run: Path, protocol: str) -> Path:
     return _evaluations(run)[protocol][-1]
 
 
-def _read(file: Path) -> Rows:
+def read_predictions(file: Path) -> Rows:
+    """The predictions of an evaluation by their videos.
+
+    Raises:
+      ValueError: the table is damaged; names the line and column.
+    """
     return {row.video: row for _, row in tables.read(file, Prediction, ours=True)}
 
 

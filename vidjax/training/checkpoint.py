@@ -47,6 +47,22 @@ class _Best(msgspec.Struct):
     score: Score
 
 
+def read_best(file: Path) -> tuple[int, float]:
+    """The best step so far, and its score.
+
+    Raises:
+      RecordError: the file is damaged.
+      OSError: it cannot be read.
+    """
+    best = records.read(
+        file,
+        _Best,
+        "move it away; the next evaluation in training writes a new one, and a step or 'last' "
+        "needs none",
+    )
+    return best.step, best.score
+
+
 class Checkpoints:
     """The checkpoints of a work directory: the most recent ones and the best.
 
@@ -129,13 +145,7 @@ class Checkpoints:
     def _read_best(self) -> tuple[int | None, float]:
         if not self._best_file.is_file():
             return None, float("-inf")
-        best = records.read(
-            self._best_file,
-            _Best,
-            "move it away; the next evaluation in training writes a new one, and a step or 'last' "
-            "needs none",
-        )
-        return best.step, best.score
+        return read_best(self._best_file)
 
     def _tidy(self) -> None:
         """Makes the folder, without what a killed process left of a checkpoint."""
