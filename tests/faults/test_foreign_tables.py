@@ -236,6 +236,26 @@ def test_columns_with_a_default_may_be_absent_or_empty_and_others_are_not_looked
         list(tables.read(file, Row))
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("[" * 100_000 + "\n", "lacks the column 'video'; found ['[["),
+        ("video," + "x" * 100_000 + "\na,b,c\n", "line 2: more fields than video,xxx"),
+        ("frames,video," + "x" * 100_000 + "\na\n", "line 2: fewer fields than frames,video,xxx"),
+        ("video" + f",{'x' * 100_000}" * 2 + "\n", "has two columns 'xxx"),
+        ("video,a\fb\n1,2,3\n", r"line 2: more fields than video,a\x0cb;"),
+        ("video\n" + "," * 500_000 + "x\n", "line 2: more fields than video"),
+    ],
+)
+def test_long_columns_are_told_in_short(tmp_path, text, wrong):
+    (tmp_path / "table.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"table\.csv") as error:
+        list(tables.read(tmp_path / "table.csv", Row))
+    assert wrong in str(error.value)
+    assert str(error.value).isprintable()
+    assert len(str(error.value)) < 1000
+
+
 def evaluated(run):
     scores, labels = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([0, 1])
     names = {"videos": ["v", "w"], "classes": ["a", "b"]}

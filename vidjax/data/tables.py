@@ -16,6 +16,7 @@ before them, and `rows(..., ours=True)` takes it away again.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import csv
 import io
@@ -28,6 +29,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from vidjax import records
+from vidjax.settings import LONGEST, shown
 
 # Published rows hold long lists of narrations.
 csv.field_size_limit(2**24)
@@ -143,15 +145,20 @@ def rows(
             continue
         if any(fields[len(names) :]):
             raise fault(
-                f"{file}, line {line}: more fields than {','.join(names)}; a field with a comma "
+                f"{file}, line {line}: more fields than {listed(names)}; a field with a comma "
                 'in it is written in quotes: "one, two"'
             )
         if not set(required) <= set(names[: len(fields)]):
-            raise fault(f"{file}, line {line}: fewer fields than {','.join(names)}")
+            raise fault(f"{file}, line {line}: fewer fields than {listed(names)}")
         values = [_unguarded(field) for field in fields] if ours else fields
         yield line, dict(itertools.zip_longest(names, values[: len(names)], fillvalue=""))
     if header:
         _header(file, [], required, fault)
+
+
+def _listed(names: Sequence[str]) -> str:
+    text = ",".join(names)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _header(
@@ -166,12 +173,12 @@ def _header(
             else ""
         )
         raise fault(
-            f"{file} lacks the column {missing[0]!r}; found {found}, expected "
+            f"{file} lacks the column {missing[0]!r}; found {shown(found)}, expected "
             f"{','.join(required)}{hint}"
         )
-    twice = [name for name in found if name and found.count(name) > 1]
+    twice = [name for name, count in collections.Counter(found).items() if name and count > 1]
     if twice:
-        raise fault(f"{file} has two columns {twice[0]!r}; rename one")
+        raise fault(f"{file} has two columns {shown(twice[0])}; rename one")
     return found
 
 
