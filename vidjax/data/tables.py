@@ -156,8 +156,9 @@ def rows(
         _header(file, [], required, fault)
 
 
-def _listed(names: Sequence[str]) -> str:
-    text = ",".join(names)
+def listed(names: Sequence[str], between: str = ",") -> str:
+    """Names of columns on one line, of bounded length."""
+    text = told(between.join(names))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 

@@ -111,7 +111,7 @@ def read_verdicts(file: Path) -> Iterator[Verdict]:
     """
     found = tables.columns(file, torn=True)
     if found and found != COLUMNS:
-        raise ValueError(f"{file} is another kind of table: {tables.listed(found)}")
+        raise ValueError(f"{file} is another kind of table: {tables.listed(found, ', ')}")
     for line, verdict in tables.read(file, Verdict, ours=True, torn=True, advice=_ANEW):
         if verdict.verdict not in VERDICTS:
             known = ", ".join(VERDICTS)
