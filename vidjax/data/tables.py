@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from vidjax import records
+from vidjax.names import told
 from vidjax.settings import LONGEST, shown
 
 # Published rows hold long lists of narrations.
