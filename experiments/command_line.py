@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict, config_dict, config_flags
 
 from experiments import ending
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory, machine_errors
-from vidjax.training.config import check_path
+from vidjax.training.config import Config, check_path, from_mapping, to_mapping
 from vidjax.training.machine_errors import of_machine
 from vidjax.training.meter import NonFiniteError
 from vidjax.training.workdir import read_config
@@ -155,19 +157,31 @@ def config_of_workdir() -> flags.FlagHolder:
     """Defines `--config` as the configuration of the run that `--workdir` names."""
     return config_flags.DEFINE_config_dict(
         "config",
-        ConfigDict(_of_workdir(sys.argv)),
+        ConfigDict(_typed(_of_workdir(sys.argv))),
         "settings of the run, to change for this evaluation",
         accept_new_attributes=True,
         lock_config=False,
     )
 
 
-def _of_workdir(arguments: Sequence[str]) -> dict[str, object]:
+def _typed(settings: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
+    """Settings of which those that are None may be given a value, as configuration files say."""
+    kinds, typed = typing.get_type_hints(kind), dict(settings)
+    for name, value in settings.items():
+        if dataclasses.is_dataclass(kinds[name]):
+            typed[name] = _typed(value, typing.cast(type, kinds[name]))
+        elif value is None:
+            (given,) = (one for one in typing.get_args(kinds[name]) if one is not type(None))
+            typed[name] = config_dict.placeholder(typing.get_origin(given) or given)
+    return typed
+
+
+def _of_workdir(arguments: Sequence[str]) -> dict[str, Any]:
     """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
     for name, value in _named(arguments):
         if name == "workdir":
             try:
-                return read_config(Path(value))
+                return to_mapping(from_mapping(read_config(Path(value))))
             except (OSError, ValueError) as error:
                 sys.exit(_refused(error))
     return {}

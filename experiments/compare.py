@@ -16,6 +16,7 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.data import tables
+from vidjax.evaluation.report import Prediction
 from vidjax.evaluation.significance import McNemar, mcnemar
 from vidjax.terminal import say, table
 from vidjax.writing import make_folder, writing
@@ -23,7 +24,7 @@ from vidjax.writing import make_folder, writing
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
 END = "-predictions.csv"
-Rows = dict[str, dict[str, str]]
+Rows = dict[str, Prediction]
 
 
 def main(first: str, second: str) -> None:
@@ -33,9 +34,9 @@ def main(first: str, second: str) -> None:
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     protocol = _common_protocol(*runs)
     files = [_newest(run, protocol) for run in runs]
-    a, b = (_read(file) for file in files)
+    a, b = (read_predictions(file) for file in files)
     _same_videos(a, b, files)
-    result = mcnemar(*([row["correct"] == "1" for row in rows.values()] for rows in _sorted(a, b)))
+    result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
     _print(result, files)
     default = runs[1] / "eval" / f"{files[1].name[: -len(END)]}-against-{runs[0].name}.csv"
     output = Path(_OUTPUT.value) if _OUTPUT.value else default
@@ -74,14 +75,18 @@ def _newest(run: Path, protocol: str) -> Path:
     return _evaluations(run)[protocol][-1]
 
 
-def _read(file: Path) -> Rows:
-    rows = tables.rows(file, ("video", "label", "predicted", "correct"), ours=True)
-    return {row["video"]: row for _, row in rows}
+def read_predictions(file: Path) -> Rows:
+    """The predictions of an evaluation by their videos.
+
+    Raises:
+      ValueError: the table is damaged; names the line and column.
+    """
+    return {row.video: row for _, row in tables.read(file, Prediction, ours=True)}
 
 
 def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
     """Refuses runs that were evaluated on other videos, or on others' labels."""
-    odd = sorted(a.keys() ^ b.keys()) or [v for v in a if a[v]["label"] != b[v]["label"]]
+    odd = sorted(a.keys() ^ b.keys()) or [v for v in a if a[v].label != b[v].label]
     if odd:
         raise ValueError(
             f"{files[0]} and {files[1]} are not of the same videos: {len(odd)} differ, {odd[0]!r} "
@@ -112,10 +117,10 @@ def _write(output: Path, a: Rows, b: Rows) -> None:
         writer = csv.writer(stream)
         writer.writerow(["video", "label", "predicted by A", "predicted by B", "right"])
         for video in sorted(a):
-            if a[video]["correct"] != b[video]["correct"]:
-                right = "A" if a[video]["correct"] == "1" else "B"
-                predicted = a[video]["predicted"], b[video]["predicted"]
-                writer.writerow(tables.cells([video, a[video]["label"], *predicted, right]))
+            if a[video].correct != b[video].correct:
+                right = "A" if a[video].is_right else "B"
+                predicted = a[video].predicted, b[video].predicted
+                writer.writerow(tables.cells([video, a[video].label, *predicted, right]))
 
 
 if __name__ == "__main__":

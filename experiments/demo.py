@@ -7,7 +7,6 @@ Examples:
 
 from __future__ import annotations
 
-import json
 import resource
 import shlex
 import time
@@ -20,6 +19,7 @@ from experiments import command_line
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
+from vidjax.evaluation.report import read_scores
 from vidjax.terminal import say
 from vidjax.training.config import Config, from_mapping
 from vidjax.training.loop import train
@@ -46,7 +46,7 @@ def main() -> int:
     say("", f"what is done in {video}?")
     for name, probability in predict(config, workdir, "last", video):
         say(f"{probability:7.2%}  {name}")
-    _say_results(workdir, sheet, video, outcome.step)
+    _say_results(config, workdir, sheet, video, outcome.step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     say("")
     say(f"all of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory")
@@ -68,14 +68,13 @@ def _a_test_video(config: Config) -> Path:
     return folder / "videos" / "test" / "sit_down" / "sit_down_0000.mp4"
 
 
-def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
+def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
-    report = json.loads(reports[0].read_text())
-    views = report["views"]
+    scores = read_scores(reports[0])
     say("")
     say(
-        f"top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} of {report['videos']} held-out "
-        f"videos, {views['clips']} clips x {views['crops']} crops each"
+        f"top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} held-out videos, "
+        f"{config.eval.clips} clips x {config.eval.crops} crops each"
     )
     written = [
         (sheet, "what the videos look like"),

@@ -8,12 +8,12 @@ Examples:
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from absl import flags
 
 from experiments import command_line, distributed
+from vidjax.evaluation.report import read_scores
 from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.processes import is_first
@@ -40,10 +40,10 @@ def main() -> None:
         )
     if not files:
         return
-    report = json.loads(files[0].read_text())
+    scores = read_scores(files[0])
     say(
-        f"{report['protocol']}: top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} "
-        f"of {report['videos']} videos"
+        f"{scores.protocol}: top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} "
+        "videos"
     )
     for file in files:
         say(f"  {file}")

@@ -30,14 +30,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock, Timeout
 
+from vidjax import records
 from vidjax.terminal import complain
 from vidjax.writing import new, refuse_link
 
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
 _LOOK = 0.5
+
+
+class _Record(msgspec.Struct):
+    """What an owner says of itself."""
+
+    host: str
+    process: int
+    since: str
+    boot: str = ""
+    token: str = ""
 
 
 class InUseError(ValueError):
@@ -166,10 +178,9 @@ class Owner:
     def _read(self) -> dict[str, Any]:
         """The record; empty where there is none, or one that is only being written."""
         try:
-            found = json.loads(self._record.read_text(encoding="utf-8"))
+            return records.read_mapping(self._record, "", _Record)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     @contextlib.contextmanager
     def signs_of_life(self) -> Iterator[None]:

@@ -1,18 +1,58 @@
-"""Small JSON files that a program keeps for itself: written whole, read back whole or refused.
+"""JSON files: written whole, read back as what they must be, or refused.
 
-What was cut short, overwritten or edited by mistake is told in one line that names the file, what
-is wrong with it and the way out.
+Anybody may have written a file that is read here. So a reader says what it holds as a type of
+`msgspec`, such as a `Struct` whose numbers have ranges, and files have a largest size and depth:
+
+    class Best(msgspec.Struct):
+        step: records.Count
+        score: float
+
+    best = records.read(file, Best, "move it away")
+    # RecordError: best.json is damaged (step = -1: must be a whole number >= 0): move it away
+
+Keys that a type lacks are not looked at. A key that is there twice, NaN and infinities are no JSON.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import re
+import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NoReturn, TypeVar
 
-from vidjax.settings import Kind
+import msgspec
+
+from vidjax.settings import shown
 from vidjax.writing import write_text
+
+# Bytes of a record: a configuration has some thousands, and 16,000 of the longest class names fit.
+MOST = 2**24
+# Of a line of a file with one object a line, which have some hundreds.
+LONGEST_LINE = 2**20
+# Of a table, a file of lines, and published annotations: a million rows of 1,000 bytes.
+MOST_OF_TABLE = 2**30
+# Lists and objects in one another; a configuration has five.
+DEEPEST = 64
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1)]
+T = TypeVar("T")
+
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "object": "an object",
+    "array": "a list",
+}
+_STEP = re.compile(r"\.?(\w+)|\[(\d+)\]")
+_ABSENT = re.compile("Object missing required field `(.*)`")
 
 
 class RecordError(ValueError):
@@ -29,92 +69,192 @@ def write(file: Path, value: Any) -> None:
     write_text(file, json.dumps(value, indent=2) + "\n", durable=True)
 
 
-def read(file: Path, kind: Kind, way_out: str) -> Any:
+def read(file: Path, kind: type[T], way_out: str, most: int = MOST) -> T:
     """Reads JSON of a kind.
 
     Args:
       file: that is there.
-      kind: what it holds.
+      kind: what it holds, a type that msgspec converts to.
       way_out: what to do about a damaged one, as the end of the error.
+      most: bytes that it may have.
 
     Raises:
       RecordError: it holds something else; names the file.
       OSError: it cannot be read.
     """
-    value = _decoded(file.read_bytes(), str(file), way_out)
-    if not kind.accepts(value):
-        raise RecordError(f"{file} is damaged (it is not {kind.text}): {way_out}")
-    return value
+    return _telling(content(file, most), kind, str(file), way_out)[1]
 
 
-def read_mapping(
-    file: Path, way_out: str, table: Mapping[str, Kind] | None = None
-) -> dict[str, Any]:
-    """Reads a JSON object that has every name of a table, each with a value of its kind.
+def read_mapping(file: Path, way_out: str, kind: Any = dict[str, Any]) -> dict[str, Any]:
+    """Reads a JSON object as it stands, with all its keys, if it is of a kind; see `read`."""
+    found: dict[str, Any] = _telling(content(file), kind, str(file), way_out)[0]
+    return found
+
+
+def read_lines(file: Path, way_out: str, kind: Any = dict[str, Any]) -> list[dict[str, Any]]:
+    """Reads a file of JSON objects of a kind, one a line, each as it stands.
+
+    Half a last line, which a kill leaves, is left out.
+
+    Raises:
+      RecordError: another line is of another kind; names file and line.
+      OSError: it cannot be read.
+    """
+    return list(_lines(file, way_out, kind))
+
+
+def content(file: Path, most: int = MOST, fault: type[ValueError] = RecordError) -> bytes:
+    """What is in a file.
 
     Args:
       file: that is there.
-      way_out: what to do about a damaged one, as the end of the error.
-      table: kinds by name; other names are not looked at.
+      most: bytes that it may have.
+      fault: the error to raise.
 
     Raises:
-      RecordError: it holds something else; names the file and what is wrong.
+      fault: it is a folder, or a pipe or device, which may never end, or has too many bytes.
       OSError: it cannot be read.
     """
-    found: dict[str, Any] = read(file, mapping(), way_out)
-    for name, kind in (table or {}).items():
-        if name not in found:
-            raise RecordError(f"{file} is damaged ({name!r} is absent): {way_out}")
-        if not kind.accepts(found[name]):
-            wrong = f"{name} = {found[name]!r}, not {kind.text}"
-            raise RecordError(f"{file} is damaged ({wrong}): {way_out}")
-    return found
+    _require_file(file, most, fault)
+    return file.read_bytes()
 
 
-def read_lines(file: Path, way_out: str) -> list[dict[str, Any]]:
-    """Reads a file of JSON objects, one a line; half a last line, which a kill leaves, is left out.
+def parsed(text: bytes | str, kind: type[T]) -> T:
+    """What JSON stands for.
 
     Raises:
-      RecordError: another line is no JSON object; names file and line.
-      OSError: it cannot be read.
+      RecordError: it is not JSON, or of another kind; says what is wrong.
     """
-    lines = file.read_bytes().splitlines(keepends=True)
-    return [line_of(line, f"{file}, line {k},", way_out) for k, line in enumerate(whole(lines), 1)]
+    return _both(text, kind)[1]
 
 
-def whole(lines: list[bytes]) -> list[bytes]:
-    """The lines without a last one that was not written to its end."""
-    return lines[:-1] if lines and not lines[-1].endswith(b"\n") else lines
-
-
-def line_of(line: bytes, name: str, way_out: str) -> dict[str, Any]:
-    """The JSON object of a line.
+def converted(value: Any, kind: type[T]) -> T:
+    """A value of plain types as one of a kind.
 
     Raises:
-      RecordError: it is none; `name` says where it stands.
+      RecordError: it is of another kind; says what is wrong.
     """
-    found = _decoded(line, name, way_out)
-    if not isinstance(found, dict):
-        raise RecordError(f"{name} is damaged (it is not {mapping().text}): {way_out}")
-    return found
-
-
-def mapping() -> Kind:
-    """A JSON object."""
-    return Kind("a JSON object", lambda x: isinstance(x, dict))
-
-
-def texts() -> Kind:
-    """A list of texts."""
-    return Kind(
-        "a list of texts", lambda x: isinstance(x, list) and all(isinstance(y, str) for y in x)
-    )
-
-
-def _decoded(content: bytes, name: str, way_out: str) -> Any:
     try:
-        return json.loads(content)
-    # Bytes that are no text, text that is no JSON, and brackets nested too deeply.
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        wrong = "it is empty" if not content.strip() else str(error)
-        raise RecordError(f"{name} is damaged ({wrong}): {way_out}") from None
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise RecordError(in_words(error, value)) from None
+
+
+def in_words(error: msgspec.ValidationError, value: Any) -> str:
+    """What msgspec says of a value, in the words and the form of our own errors."""
+    what, _, path = str(error).partition(" - at `$")
+    path = path.rstrip("`").removeprefix(".")
+    if absent := _ABSENT.fullmatch(what):
+        name = f"{path}.{absent[1]}" if path else absent[1]
+        return f"{name!r} is absent"
+    what = re.sub(r"`([^`]*)`", lambda found: _kinds(found[1]), what)
+    what = what.replace("Expected ", "must be ").replace(", got ", ", not ")
+    if not path:
+        return what.replace("must", "it must", 1)
+    return f"{path} = {shown(_at(value, path))}: {what}"
+
+
+def _require_file(file: Path, most: int, fault: type[ValueError]) -> None:
+    facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise fault(f"{file} is not a file")
+    if facts.st_size > most:
+        raise fault(f"{file} has {facts.st_size:,} bytes; of such files at most {most:,} are read")
+
+
+def _lines(file: Path, way_out: str, kind: Any) -> Iterator[dict[str, Any]]:
+    _require_file(file, MOST_OF_TABLE, RecordError)
+    with file.open("rb") as stream:
+        lines = iter(lambda: stream.readline(LONGEST_LINE), b"")
+        for number, line in enumerate(lines, 1):
+            name = f"{file}, line {number},"
+            if not line.endswith(b"\n"):
+                if len(line) < LONGEST_LINE:
+                    return
+                wrong = f"it has more than {LONGEST_LINE:,} bytes"
+                raise RecordError(f"{name} is damaged ({wrong}): {way_out}")
+            yield _telling(line, kind, name, way_out)[0]
+
+
+def _telling(text: bytes, kind: type[T], name: str, way_out: str) -> tuple[Any, T]:
+    """As `_both`; an error names what is damaged and says what to do."""
+    try:
+        return _both(text, kind)
+    except RecordError as error:
+        raise RecordError(f"{name} is damaged ({error}): {way_out}") from None
+
+
+def _both(text: bytes | str, kind: type[T]) -> tuple[Any, T]:
+    """The plain value that JSON stands for, and that value as one of a kind."""
+    value = _plain(text)
+    return value, converted(value, kind)
+
+
+def _plain(text: bytes | str) -> Any:
+    try:
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        value = _DECODER.decode(text)
+    except RecursionError:
+        raise RecordError(_TOO_DEEP) from None
+    except UnicodeDecodeError as error:
+        wrong = f"it is not UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
+        raise RecordError(wrong) from None
+    except json.JSONDecodeError as error:
+        raise RecordError(str(error) if str(text).strip() else "it is empty") from None
+    except RecordError:
+        raise
+    # Python refuses to read whole numbers of very many digits.
+    except ValueError:
+        raise RecordError("it holds a number of thousands of digits") from None
+    _refuse_depth(value)
+    return value
+
+
+_TOO_DEEP = f"it is nested more than {DEEPEST} deep"
+
+
+def _refuse_depth(value: Any) -> None:
+    level: Sequence[Any] = [[value]]
+    for _ in range(DEEPEST + 1):
+        inside = (item.values() if isinstance(item, dict) else item for item in level)
+        level = [each for items in inside for each in items if isinstance(each, dict | list)]
+    if level:
+        raise RecordError(_TOO_DEEP)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise RecordError(f"it has the key {shown(twice)} twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise RecordError(f"{shown(text)} is too large a number")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise RecordError(f"{text} is not a number")
+
+
+# Not msgspec's own: it passes over keys that are there twice, and refuses names of files whose
+# bytes are no UTF-8, which Python writes as halves of surrogate pairs.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_number
+)
+
+
+def _kinds(names: str) -> str:
+    return " or ".join(_WORDS.get(name, name) for name in names.split(" | "))
+
+
+def _at(value: Any, path: str) -> Any:
+    """The value at a place as msgspec writes it; a key of many is `[...]`, and ends the way."""
+    for name, index in _STEP.findall(path.partition("[...]")[0]):
+        value = value[int(index)] if index else value[name]
+    return value

@@ -16,15 +16,35 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from experiments.reproduce import source
+from vidjax import records
 from vidjax.training.config import Config, from_mapping
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.scoring import evaluate
 from vidjax.writing import make_folder, write_text
+
+_ANEW = "remove it; the run is done again, from its last checkpoint"
+
+
+class Record(msgspec.Struct):
+    """What is recorded of a run."""
+
+    state: Literal["started", "stopped", "failed", "finished"]
+    starts: records.Count = 0
+    seconds: records.Amount = 0.0
+    error: str = ""
+    step: records.Count = 0
+    cpu_seconds: records.Amount = 0.0
+
+    def __post_init__(self) -> None:
+        if self.state == "finished" and not self.step:
+            raise ValueError("a finished run has its last step")
 
 
 def main() -> int:
@@ -84,8 +104,7 @@ def _attempt(config: Config, workdir: Path) -> dict[str, Any]:
 
 def read_record(file: Path) -> dict[str, Any]:
     """What is recorded of a run; nothing before its first start."""
-    record: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    return record
+    return records.read_mapping(file, _ANEW, Record) if file.is_file() else {}
 
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:

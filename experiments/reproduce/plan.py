@@ -9,15 +9,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from experiments.reproduce import source
 from experiments.reproduce.table import Table
 from experiments.reproduce.videos import locate
+from vidjax import records
 from vidjax.training.config import Config, from_mapping, to_mapping
 from vidjax.training.workdir import environment
 from vidjax.writing import make_folder, write_text
 
 # Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
 _NOT_COMPARED = ("git_commit", "platform", "paper")
+
+
+class _Plan(msgspec.Struct):
+    """What a plan has, beside what is only compared."""
+
+    table: records.Name
+    scale: records.Name
+    runs: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -120,7 +131,7 @@ class Plan:
         mapping = json.loads(json.dumps(self._mapping()))
         file = self.folder / "plan.json"
         if file.is_file():
-            differing = list(_differences(json.loads(file.read_text()), mapping))
+            differing = list(_differences(read_plan(file), mapping))
             if differing:
                 raise ValueError(
                     f"{file} is another plan: {'; '.join(differing[:3])}"
@@ -141,6 +152,16 @@ class Plan:
             "code": source.digest(),
             "environment": environment(),
         }
+
+
+def read_plan(file: Path) -> dict[str, Any]:
+    """A plan that was written down.
+
+    Raises:
+      RecordError: the file is damaged.
+      OSError: it cannot be read.
+    """
+    return records.read_mapping(file, "move it away, or name another --output", _Plan)
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:

@@ -7,11 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from experiments.reproduce import figure, markdown, sheets
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.results import read_result
 from experiments.reproduce.statistics import summarize
+from vidjax import records
 from vidjax.writing import appending, write_text
+
+
+class _Start(msgspec.Struct):
+    """A line of the starts of a plan."""
+
+    date: str
+    command: str
+    hardware: str
+    workers: records.Count
+    seconds: records.Amount
 
 
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
@@ -30,8 +43,8 @@ def write_report(plan: Plan) -> Path:
     sheets.write_runs(folder / "runs.csv", summaries)
     title = f"{plan.table.name}, scale {plan.scale}"
     figure.draw(folder / "figure.png", summaries, plan.table.reference, title)
-    lines = _starts(plan).read_text().splitlines() if _starts(plan).is_file() else []
-    starts = [json.loads(line) for line in lines]
+    there = _starts(plan).is_file()
+    starts = records.read_lines(_starts(plan), "remove the line", _Start) if there else []
     text = folder / "table.md"
     write_text(text, markdown.render(plan, summaries, starts))
     return text

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from experiments.reproduce.attempt import read_record
 from experiments.reproduce.plan import Run
+from vidjax import records
 from vidjax.data import tables
+from vidjax.evaluation.report import Prediction, read_scores
+
+
+class _Line(msgspec.Struct):
+    """A line of metrics or timings."""
+
+    step: records.Count
+    split: str
+    top1: records.Share = 0.0
+    seconds: records.Amount = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,24 +77,25 @@ def read_result(run: Run, timed: Collection[str] = ()) -> Result:
     config, step = run.config, record["step"]
     test = _report(run.workdir, config.eval.split, step)
     seen = _report(run.workdir, config.data.train_split, step)
-    seen_scores = json.loads(seen.read_text())
-    rows = _predictions(test.with_name(f"{test.stem}-predictions.csv"))
-    of_timed = [row["correct"] == "1" for row in rows if row["label"] in timed]
+    seen_scores = read_scores(seen)
+    predictions = test.with_name(f"{test.stem}-predictions.csv")
+    rows = [row for _, row in tables.read(predictions, Prediction, ours=True)]
+    of_timed = [row.is_right for row in rows if row.label in timed]
     return Result(
         run,
         state,
-        top1=json.loads(test.read_text())["top1"],
+        top1=read_scores(test).top1,
         timed_top1=sum(of_timed) / len(of_timed) if of_timed else float("nan"),
-        train_top1=seen_scores["top1"],
+        train_top1=seen_scores.top1,
         train_accuracy=_of_last_epoch(
             _lines(run.workdir / "metrics.jsonl", "train"),
-            max(1, seen_scores["videos"] // config.train.batch_size),
+            max(1, seen_scores.videos // config.train.batch_size),
         ),
         seconds=record["seconds"],
         cpu_seconds=record["cpu_seconds"],
-        compile_seconds=_lines(run.workdir / "timing.jsonl", "compile")[-1]["seconds"],
-        correct={row["video"]: row["correct"] == "1" for row in rows},
-        train_videos=seen_scores["videos"],
+        compile_seconds=_lines(run.workdir / "timing.jsonl", "compile")[-1].seconds,
+        correct={row.video: row.is_right for row in rows},
+        train_videos=seen_scores.videos,
     )
 
 
@@ -92,22 +104,24 @@ def _report(workdir: Path, split: str, step: int) -> Path:
     return file
 
 
-def _lines(file: Path, split: str) -> list[dict[str, Any]]:
-    """The lines of a split, in their order."""
-    lines = map(json.loads, file.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line["split"] == split]
+def _lines(file: Path, split: str) -> list[_Line]:
+    """The lines of a split, in their order.
+
+    Raises:
+      RecordError: a line is damaged, or there are none.
+    """
+    lines = records.read_lines(file, "start the run anew", _Line)
+    found = [records.converted(line, _Line) for line in lines if line["split"] == split]
+    if not found:
+        raise records.RecordError(f"{file} has no line of {split!r}: start the run anew")
+    return found
 
 
-def _of_last_epoch(lines: Sequence[Mapping[str, Any]], steps: int) -> float:
+def _of_last_epoch(lines: Sequence[_Line], steps: int) -> float:
     """Mean top-1 over the last steps: a line is the mean of all steps since the line before."""
-    begun = max(0, lines[-1]["step"] - steps)
+    begun = max(0, lines[-1].step - steps)
     total, before = 0.0, 0
     for line in lines:
-        total += line["top1"] * max(0, line["step"] - max(before, begun))
-        before = line["step"]
+        total += line.top1 * max(0, line.step - max(before, begun))
+        before = line.step
     return total / (before - begun)
-
-
-def _predictions(file: Path) -> list[dict[str, str]]:
-    rows = tables.rows(file, ("video", "label", "correct"), ours=True)
-    return [row for _, row in rows]

@@ -54,8 +54,8 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
     [
         ('[{"id": 1}, {"no": 2}]', "entry 2 lacks 'id'; expected id"),
         ("[1]", "entry 1 lacks 'id'"),
-        ('{"id": 1}', "holds no JSON list"),
-        ("[", "is not JSON"),
+        ('{"id": 1}', "not as it is published: it must be a list, not an object"),
+        ("[", "not as it is published: Expecting value: line 1 column 2"),
     ],
 )
 def test_what_is_wrong_with_objects_is_named(file, content, message):

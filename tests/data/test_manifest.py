@@ -68,13 +68,13 @@ HEAD = "path,label,split\n"
 BAD = {
     "lacks the column 'label'": "path,split\nwalk/a.mp4,train\n",
     "lists no videos": HEAD,
-    "row 2: label is empty": HEAD + "walk/a.mp4,,train\n",
+    "line 2: 'label' is empty": HEAD + "walk/a.mp4,,train\n",
     "split 'exam' is not one of": HEAD + "walk/a.mp4,walk,exam\n",
     "names 1 files that do not exist .* 'gone.mp4'": HEAD + "gone.mp4,walk,train\n",
     "lists 'walk/a.mp4' twice, in rows 2 and 4": HEAD
     + "walk/a.mp4,walk,train\nwalk/b.avi,walk,train\nwalk/a.mp4,walk,train\n",
     "no training video has the label 'run'": HEAD + "walk/a.mp4,walk,train\nrun/c.mp4,run,test\n",
-    "start 'soon' is not a number": "path,label,split,start\nwalk/a.mp4,walk,train,soon\n",
+    "start = 'soon': must be a number": "path,label,split,start\nwalk/a.mp4,walk,train,soon\n",
     "end 1 is not after start 2": "path,label,split,start,end\nwalk/a.mp4,walk,train,2,1\n",
     "group 'anna' is in training and in evaluation": (
         "path,label,split,group\nwalk/a.mp4,walk,train,anna\nwalk/b.avi,walk,test,anna\n"

@@ -64,8 +64,8 @@ def finish(run, right, right_of_train, seconds):
         for step, top1 in zip(ends, tops, strict=True)
     ]
     lines += [{"split": "test-1x1", "step": STEP, "top1": 0.0}]
-    (run.workdir / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    (run.workdir / "timing.jsonl").write_text('{"split": "compile", "seconds": 3.5}\n')
+    (run.workdir / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    (run.workdir / "timing.jsonl").write_text('{"step": 0, "split": "compile", "seconds": 3.5}\n')
     end = {"state": "finished", "step": STEP, "seconds": seconds, "cpu_seconds": 1.0}
     run.record.write_text(json.dumps(end))
 

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -10,11 +11,15 @@ from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
 from vidjax.convert import folder
-from vidjax.settings import word
 from vidjax.training import workdir as workdirs
 from vidjax.training.config import from_mapping
 from vidjax.training.exporting import load
 from vidjax.training.reporting import MetricWriter
+
+
+class Named(msgspec.Struct):
+    name: records.Name
+
 
 # Cut short, empty, of another type, no text, brackets without end, and what a disk leaves.
 DAMAGED = [b"", b"{", b"null", b"[]", b'"text"', b"5", b"\xff\xfe\x00", b"[" * 100_000, b"\0" * 64]
@@ -37,17 +42,20 @@ def test_a_damaged_record_is_named_with_the_way_out(tmp_path, content):
     file = tmp_path / "record.json"
     file.write_bytes(content)
     with pytest.raises(records.RecordError) as error:
-        records.read_mapping(file, "make it anew", {"name": word()})
+        records.read_mapping(file, "make it anew", Named)
     text = one_line(error)
     assert text.startswith(f"{file} is damaged (")
     assert text.endswith("): make it anew")
 
 
 def test_what_a_record_lacks_is_named(tmp_path):
-    for value, wrong in (({}, "'name' is absent"), ({"name": 5}, "name = 5, not a text")):
+    for value, wrong in (
+        ({}, "'name' is absent"),
+        ({"name": 5}, "name = 5: must be a text, not a whole number"),
+    ):
         records.write(tmp_path / "record.json", value)
         with pytest.raises(records.RecordError, match=wrong):
-            records.read_mapping(tmp_path / "record.json", "", {"name": word()})
+            records.read_mapping(tmp_path / "record.json", "", Named)
 
 
 def test_a_record_is_replaced_whole(tmp_path):

@@ -289,10 +289,10 @@ def test_a_damaged_table_of_verdicts_is_refused_by_line(tmp_path, folder):
     lines = file.read_text().splitlines()
     lines[2] = lines[2].replace(",90,", ",9x0,")
     file.write_text("\n".join(lines) + "\n")
-    with pytest.raises(ValueError, match=r"verdicts\.csv, line 3: bytes is '9x0'"):
+    with pytest.raises(ValueError, match=r"verdicts\.csv, line 3: bytes = '9x0': must be"):
         list(read_verdicts(file))
     done = run_command("experiments.check_videos", folder, f"--output={file}", "--workers=1")
-    assert "verdicts.csv, line 3: bytes is '9x0'" in refusal(done)
+    assert "verdicts.csv, line 3: bytes = '9x0': must be a whole number" in refusal(done)
     listed = read_manifest(manifest(folder, HEAD + "v0.mp4,walk,train\n"))
     with pytest.raises(ManifestError, match=r"data\.verdicts: .*verdicts\.csv, line 3"):
         condemned(file, listed)

@@ -5,32 +5,37 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
+import msgspec
 import orbax.checkpoint as ocp
 
 from vidjax import records
 from vidjax.array_paths import check_place
 from vidjax.convert.loading import Converted
 from vidjax.models.listing import model_card
-from vidjax.settings import Kind, number, several, whole, word
 
 ARRAYS, FACTS = "variables", "model.json"
 _ANEW = "convert the weights anew with python -m experiments.convert"
-_TABLE: dict[str, Kind] = {
-    "name": word(),
-    "options": records.mapping(),
-    "num_classes": whole(1),
-    "preprocessing": records.mapping(),
-    "source": word(),
-}
-_PREPROCESSING: dict[str, Kind] = {
-    "mean": several(number(), 3),
-    "std": several(number(above=0), 3),
-    "clip": several(whole(1), 3),
-    "frame_stride": whole(1),
-}
+Colour = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
+Spread = Annotated[float, msgspec.Meta(gt=0, le=1000)]
+Length = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+
+
+class _Preprocessing(msgspec.Struct):
+    mean: tuple[Colour, Colour, Colour]
+    std: tuple[Spread, Spread, Spread]
+    clip: tuple[Length, Length, Length]
+    frame_stride: Length
+
+
+class _Facts(msgspec.Struct):
+    name: records.Name
+    options: dict[str, Any]
+    num_classes: Annotated[int, msgspec.Meta(ge=1, le=2**24)]
+    preprocessing: _Preprocessing
+    source: records.Name
 
 
 @dataclass(frozen=True)
@@ -135,20 +140,16 @@ def read(directory: Path) -> Weights:
             f"{directory} {'holds' if directory.is_dir() else 'does not exist, so it holds'} no "
             f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
         )
-    facts = records.read_mapping(file, _ANEW, _TABLE)
-    seen = facts["preprocessing"]
-    for name, kind in _PREPROCESSING.items():
-        if not kind.accepts(seen.get(name)):
-            wrong = f"preprocessing.{name} = {seen.get(name)!r}, not {kind.text}"
-            raise records.RecordError(f"{file} is damaged ({wrong}): {_ANEW}")
+    facts = records.read(file, _Facts, _ANEW)
+    seen = facts.preprocessing
     return Weights(
         directory,
-        facts["name"],
-        facts["options"],
-        facts["num_classes"],
-        tuple(seen["mean"]),
-        tuple(seen["std"]),
-        tuple(seen["clip"]),
-        seen["frame_stride"],
-        facts["source"],
+        facts.name,
+        facts.options,
+        facts.num_classes,
+        seen.mean,
+        seen.std,
+        seen.clip,
+        seen.frame_stride,
+        facts.source,
     )

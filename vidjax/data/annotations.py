@@ -5,15 +5,19 @@ What is wrong with one is said once, with its name, the place in it and what was
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import ManifestError
+from vidjax.settings import shown
+
+# Patterns take time in proportion to the square of a line's length, and published ones are short.
+LONGEST_LINE = 4096
 
 
 def locate(folder: Path, *patterns: str) -> Path:
@@ -69,15 +73,22 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
       example: a line as it should be, for the error.
 
     Raises:
-      ManifestError: a line has another form.
+      ManifestError: a line has another form, or is too long.
     """
     pattern = re.compile(form)
     for number, line in enumerate(tables.text(file, ManifestError).split("\n"), start=1):
         if not line.strip():
             continue
+        if len(line) > LONGEST_LINE:
+            raise ManifestError(
+                f"{file}, line {number} has {len(line):,} characters, and {LONGEST_LINE:,} at most "
+                "are read"
+            )
         match = pattern.fullmatch(line.strip())
         if match is None:
-            raise ManifestError(f"{file}, line {number}: {line!r} is not of the form {example!r}")
+            raise ManifestError(
+                f"{file}, line {number}: {shown(line)} is not of the form {example!r}"
+            )
         yield f"{file}, line {number}", match
 
 
@@ -166,10 +177,8 @@ def seconds(text: str, name: str, where: str) -> float:
 
 
 def _json(file: Path, kind: type) -> Any:
+    content = records.content(file, records.MOST_OF_TABLE, ManifestError)
     try:
-        found = json.loads(tables.text(file, ManifestError))
-    except json.JSONDecodeError as error:
-        raise ManifestError(f"{file} is not JSON: {error}") from None
-    if not isinstance(found, kind):
-        raise ManifestError(f"{file} holds no JSON {'list' if kind is list else 'object'}")
-    return found
+        return records.parsed(content, kind)
+    except records.RecordError as error:
+        raise ManifestError(f"{file} is not as it is published: {error}") from None

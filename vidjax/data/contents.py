@@ -10,9 +10,19 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vidjax.writing import reading, writing
+import msgspec
+
+from vidjax.data import tables
+from vidjax.records import Name
+from vidjax.writing import writing
 
 _FILE = "videos.csv"
+
+
+class _Row(msgspec.Struct):
+    split: Name
+    label: Name
+    video: Name
 
 
 def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
@@ -31,8 +41,7 @@ def read_contents(folder: Path, split: str, classes: Sequence[str]) -> list[tupl
     """Name and class index of each video of a split; empty where the table is absent or damaged."""
     index = {name: number for number, name in enumerate(classes)}
     try:
-        with reading(folder / _FILE) as stream:
-            rows = [row for row in csv.reader(stream) if row[0] == split]
-        return [(video, index[label]) for _, label, video in rows]
-    except (OSError, ValueError, LookupError, csv.Error):
+        rows = tables.read(folder / _FILE, _Row, exact=True)
+        return [(row.video, index[row.label]) for _, row in rows if row.split == split]
+    except (OSError, ValueError, LookupError):
         return []

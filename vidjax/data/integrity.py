@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from vidjax import records
 from vidjax.writing import writing
 
 INFO = "dataset_info.json"
@@ -86,7 +87,7 @@ def telling_damage(folder: Path) -> Iterator[None]:
 def _broken_part(folder: Path) -> str:
     for name in _PARTS:
         try:
-            json.loads((folder / name).read_text(encoding="utf-8"))
+            records.parsed(records.content(folder / name), dict[str, Any])
         except FileNotFoundError:
             return f"{name} is absent"
         except ValueError:
@@ -109,7 +110,6 @@ def _check_sizes(folder: Path, builder: Any) -> None:
 def _known_sizes(folder: Path) -> Mapping[str, int]:
     """Empty where they are not recorded: data sets of TFDS itself, and earlier ones."""
     try:
-        found = json.loads((folder / _SIZES).read_text(encoding="utf-8"))
+        return records.read(folder / _SIZES, dict[str, records.Count], "")
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -8,14 +8,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import msgspec
 
 from vidjax import names
 from vidjax.data import labels, tables
 from vidjax.data.folder import LAYOUT, read_folder
 from vidjax.data.splits import SPLITS, split_name
+from vidjax.records import Name
 
-_REQUIRED = ("path", "label", "split")
-_OPTIONAL = ("start", "end", "group")
+# A year is longer than any video.
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=3.2e7)]
 _TEST_SHARE = 0.2
 
 
@@ -186,44 +190,42 @@ def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     return result
 
 
+class _Row(msgspec.Struct):
+    """A row of a CSV; its cells may be empty where there is a default."""
+
+    path: Name
+    label: Name
+    split: Name
+    start: Seconds | None = None
+    end: Seconds | None = None
+    group: str = ""
+
+
 def _from_csv(path: Path) -> Iterator[Entry]:
     rows: dict[tuple[object, ...], int] = {}
-    for number, row in tables.rows(path, _REQUIRED, fault=ManifestError):
-        entry = _entry(row, f"{path}, row {number}")
+    for number, row in tables.read(path, _Row, fault=ManifestError):
+        entry = _entry(row, path, number)
         first = rows.setdefault((os.path.normpath(entry.path), entry.start, entry.end), number)
         if first != number:
             raise ManifestError(
-                f"{path} lists {entry.path!r} twice, in rows {first} and {number}; remove one"
+                f"{path} lists {few([entry.path])} twice, in rows {first} and {number}; remove one"
             )
         yield entry
 
 
-def _entry(row: Mapping[str, str], where: str) -> Entry:
-    values = {name: row.get(name, "").strip() for name in (*_REQUIRED, *_OPTIONAL)}
-    for name in _REQUIRED:
-        if not values[name]:
-            raise ManifestError(f"{where}: {name} is empty")
-    split = split_name(values["split"])
+def _entry(row: _Row, path: Path, line: int) -> Entry:
+    split = split_name(row.split)
     if split not in SPLITS:
-        raise ManifestError(f"{where}: split {values['split']!r} is not one of {', '.join(SPLITS)}")
-    start, end = (_seconds(values[name], name, where) for name in ("start", "end"))
-    if end is not None and end <= (start or 0.0):
-        raise ManifestError(f"{where}: end {end:g} is not after start {start or 0:g}")
+        raise ManifestError(
+            f"{path}, line {line}: split {few([row.split])} is not one of {', '.join(SPLITS)}"
+        )
+    if row.end is not None and row.end <= (row.start or 0.0):
+        raise ManifestError(
+            f"{path}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
+        )
     # Without `./` and doubled slashes, so that one file has one name.
-    path = PurePosixPath(values["path"]).as_posix()
-    return Entry(path, values["label"], split, start, end, values["group"])
-
-
-def _seconds(text: str, name: str, where: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        raise ManifestError(f"{where}: {name} {text!r} is not a number of seconds") from None
-    if not 0 <= value < float("inf"):
-        raise ManifestError(f"{where}: {name} {text!r} is not a time in seconds from 0 on")
-    return value
+    name = PurePosixPath(row.path).as_posix()
+    return Entry(name, row.label, split, row.start, row.end, row.group)
 
 
 def _identities(path: Path, manifest: Manifest) -> dict[str, tuple[int, int]]:

@@ -37,7 +37,7 @@ CLIP = {
 }
 AUGMENT = {
     "scale": rising(number(above=0, most=1)),
-    "ratio": rising(number(above=0)),
+    "ratio": rising(number(above=0, most=1000)),
     "flip": number(0, 1),
     "color": number(0, 1),
     "chain": number(0, 1),

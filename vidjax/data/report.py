@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
+from vidjax import records
+from vidjax.data import tables
 from vidjax.data.manifest import Manifest
 from vidjax.data.soundness import MISSING
 from vidjax.writing import writing
@@ -45,6 +49,18 @@ class Count:
     def prepared(self) -> int:
         """Videos that the data set has."""
         return self.listed - self.missing - self.excluded - self.broken
+
+
+class _Row(msgspec.Struct):
+    """A row of `report.csv`."""
+
+    split: records.Name
+    label: records.Name
+    listed: records.Count
+    missing: records.Count
+    excluded: records.Count
+    broken: records.Count
+    prepared: records.Count
 
 
 COLUMNS = ("split", "label", "listed", "missing", "excluded", "broken", "prepared")
@@ -108,14 +124,15 @@ def read_report(folder: Path) -> list[Count]:
     """
     file = folder / REPORT
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.reader(stream))
-        counts = [Count(row[0], row[1], *map(int, row[2:6])) for row in rows[1:]]
-        sums = [str(each.prepared) for each in counts]
-        if rows[0] != list(COLUMNS) or [row[6:] for row in rows[1:]] != [[one] for one in sums]:
-            raise ValueError
+        rows = [row for _, row in tables.read(file, _Row, exact=True)]
     except FileNotFoundError:
         raise ReportError(f"{file} is absent; {_REWRITE}") from None
-    except (ValueError, TypeError, IndexError, csv.Error):
-        raise ReportError(f"{file} is damaged; remove it, and {_REWRITE}") from None
+    except ValueError as error:
+        raise ReportError(f"{error}; remove it, and {_REWRITE}") from None
+    counts = [
+        Count(row.split, row.label, row.listed, row.missing, row.excluded, row.broken)
+        for row in rows
+    ]
+    if [each.prepared for each in counts] != [row.prepared for row in rows]:
+        raise ReportError(f"{file} is damaged; remove it, and {_REWRITE}")
     return counts

@@ -15,12 +15,15 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
+from vidjax import records
+from vidjax.data import tables
 from vidjax.data.manifest import Manifest, few
-from vidjax.writing import reading, writing
+from vidjax.writing import writing
 
 _FACTS, _TABLE = "source.json", "files.csv"
 # Files of which bytes are read, and how many at its beginning, middle and end.
@@ -28,6 +31,20 @@ _LOOKS, _PIECE = 16, 2**16
 # Copies and other disks round times, by up to two seconds.
 _ROUNDING = 2 * 10**9
 Stamp = tuple[int, int]
+# Files may be dated before 1970.
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class _Facts(msgspec.Struct):
+    root: str
+    sample: str
+    digest: str
+
+
+class _File(msgspec.Struct):
+    path: records.Name
+    bytes: records.Count
+    time_ns: Nanoseconds
 
 
 @dataclass(frozen=True)
@@ -105,21 +122,20 @@ class Sources:
     def read(cls, folder: Path) -> Sources | None:
         """Those that a prepared data set was made of; None where that is not recorded, whole."""
         try:
-            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-            with reading(folder / _TABLE) as stream:
-                next(rows := csv.reader(stream))
-                files = {path: (int(size), int(time)) for path, size, time in rows}
-            found = cls(str(facts["root"]), files, str(facts["sample"]))
-            return found if found.digest == facts["digest"] else None
-        except (OSError, ValueError, KeyError, TypeError, StopIteration, csv.Error):
+            facts = records.read(folder / _FACTS, _Facts, "")
+            rows = tables.read(folder / _TABLE, _File, exact=True)
+            files = {row.path: (row.bytes, row.time_ns) for _, row in rows}
+            found = cls(facts.root, files, facts.sample)
+            return found if found.digest == facts.digest else None
+        except (OSError, ValueError):
             return None
 
 
 def recorded_root(folder: Path) -> str | None:
     """Where the files of a prepared data set lay; None where that is not recorded."""
     try:
-        return str(json.loads((folder / _FACTS).read_text(encoding="utf-8"))["root"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return records.read(folder / _FACTS, _Facts, "").root
+    except (OSError, ValueError):
         return None
 
 

@@ -14,13 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from vidjax import records
 from vidjax.writing import write_text, writing_bytes
 
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.
 _SEAL = 32
+
+
+class _Failure(msgspec.Struct):
+    video: str
+    error: str
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,9 @@ class Spool:
     def failures(self) -> dict[str, str]:
         """What `fail` has kept: errors by the videos' names."""
         files = sorted(self.folder.glob("*/*.json"))
-        rows = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-        return {row["video"]: row["error"] for row in rows}
+        way_out = "remove it; the video is tried again"
+        rows = [records.read(file, _Failure, way_out) for file in files]
+        return {row.video: row.error for row in rows}
 
     def remove(self) -> None:
         """Frees the disk."""

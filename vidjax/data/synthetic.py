@@ -14,7 +14,7 @@ from vidjax.settings import check, whole
 OPTIONS = {
     "num_classes": whole(1, 1_000_000),
     "videos": whole(1, 1_000_000_000),
-    "seed": whole(0),
+    "seed": whole(0, 2**63 - 1),
     "frames": whole(1, 65_536),
     "size": whole(1, 4096),
 }

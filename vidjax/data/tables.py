@@ -1,21 +1,41 @@
 """CSV files: what is wrong with one is said with its file and line.
 
+`read` makes each row one of a kind, a `Struct` or dataclass whose fields are the columns. Those
+with a default may be absent, and their cells empty. Numbers have ranges:
+
+    class Row(msgspec.Struct):
+        video: records.Name
+        frames: records.Count = 0
+
+    for line, row in tables.read(file, Row):
+        ...
+
 Spreadsheets run cells that begin with `=`, `+`, `-` or `@` as formulas. `cells` puts an apostrophe
 before them, and `rows(..., ours=True)` takes it away again.
 """
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import csv
 import io
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+
+from vidjax import records
+from vidjax.names import told
+from vidjax.settings import LONGEST, shown
 
 # Published rows hold long lists of narrations.
 csv.field_size_limit(2**24)
+
+T = TypeVar("T")
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _BREAK = re.compile(r"[\r\n]")
@@ -27,40 +47,67 @@ def cells(values: Iterable[Any]) -> list[Any]:
     return [f"'{x}" if isinstance(x, str) and _FORMULA.match(x) else x for x in values]
 
 
-def text(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False) -> str:
+def text(file: Path, fault: type[ValueError] = ValueError) -> str:
     """A text file's content, with or without a byte-order mark.
 
-    Args:
-      file: the text.
-      fault: the error to raise.
-      torn: leave out a last line of a CSV that was cut off while it was written.
-
     Raises:
-      fault: it is not a file (a pipe may never end) or not UTF-8; names the line.
+      fault: it is not a file (a pipe may never end), too large, or not UTF-8; names the line.
     """
-    if not file.is_file():
-        raise fault(f"{file} is not a file")
-    data = file.read_bytes()
-    data = _whole(data) if torn else data
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
-        raise fault(
-            f"{file} is not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}. "
-            f"It is in {kind}, or damaged; save it as UTF-8"
-        ) from None
+    with _stream(records.content(file, records.MOST_OF_TABLE, fault), file, fault) as stream:
+        return stream.read()
 
 
 def columns(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False) -> list[str]:
-    """The names in the first row of a CSV; arguments are those of `text`.
+    """The names in the first row of a CSV; arguments are those of `rows`.
 
     Raises:
       fault: as `rows`.
     """
-    _, fields = next(_records(text(file, fault, torn=torn), file, False, fault), (1, []))
+    found = _records(file, guard_quotes=False, torn=torn, errors="strict", fault=fault)
+    _, fields = next(found, (1, []))
     return [name.strip() for name in fields]
+
+
+def read(
+    file: Path,
+    kind: type[T],
+    *,
+    ours: bool = False,
+    torn: bool = False,
+    exact: bool = False,
+    fault: type[ValueError] = ValueError,
+    advice: str = "",
+) -> Iterator[tuple[int, T]]:
+    """The rows of a CSV, each as one of a kind, and with the number of its line.
+
+    Args:
+      file: the CSV.
+      kind: a `Struct` or dataclass with a field for each column that is used. Columns of fields
+        without a default must be there.
+      ours: whether `cells` wrote it.
+      exact: take cells as they stand, with spaces around them and with bytes that are no UTF-8, as
+        `replacing.writing` writes them; otherwise spaces around a cell of others do not count.
+      torn: leave out a last row that was cut off while it was written.
+      fault: the error to raise.
+      advice: what to do about a wrong cell, as the end of the error.
+
+    Raises:
+      fault: names the file, the line, the column and what was expected.
+    """
+    required = [field.encode_name for field in _fields(kind) if field.required]
+    errors = "surrogateescape" if exact else "strict"
+    found = rows(
+        file, required, guard_quotes=not exact, ours=ours, torn=torn, errors=errors, fault=fault
+    )
+    for line, row in found:
+        if not (ours or exact):
+            row = {name: value.strip() for name, value in row.items()}
+        given = {name: value for name, value in row.items() if value}
+        try:
+            yield line, msgspec.convert(given, kind, strict=False)
+        except msgspec.ValidationError as error:
+            wrong = records.in_words(error, given).replace("is absent", "is empty")
+            raise fault(f"{file}, line {line}: {wrong}{advice}") from None
 
 
 def rows(
@@ -71,6 +118,7 @@ def rows(
     guard_quotes: bool = True,
     ours: bool = False,
     torn: bool = False,
+    errors: str = "strict",
     fault: type[ValueError] = ValueError,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV, each with the number of its line.
@@ -84,27 +132,35 @@ def rows(
         row has a field with both a line break and a comma.
       ours: whether `cells` wrote it.
       torn: leave out a last row that was cut off while it was written.
+      errors: what to do about bytes that are no UTF-8, as in `bytes.decode`.
       fault: the error to raise.
 
     Raises:
       fault: names the file, the line and what was expected.
     """
     names = list(required)
-    for line, fields in _records(text(file, fault, torn=torn), file, guard_quotes, fault):
+    found = _records(file, guard_quotes=guard_quotes, torn=torn, errors=errors, fault=fault)
+    for line, fields in found:
         if header:
             names, header = _header(file, fields, required, fault), False
             continue
         if any(fields[len(names) :]):
             raise fault(
-                f"{file}, line {line}: more fields than {','.join(names)}; a field with a comma "
+                f"{file}, line {line}: more fields than {listed(names)}; a field with a comma "
                 'in it is written in quotes: "one, two"'
             )
         if not set(required) <= set(names[: len(fields)]):
-            raise fault(f"{file}, line {line}: fewer fields than {','.join(names)}")
+            raise fault(f"{file}, line {line}: fewer fields than {listed(names)}")
         values = [_unguarded(field) for field in fields] if ours else fields
         yield line, dict(itertools.zip_longest(names, values[: len(names)], fillvalue=""))
     if header:
         _header(file, [], required, fault)
+
+
+def listed(names: Sequence[str], between: str = ",") -> str:
+    """Names of columns on one line, of bounded length."""
+    text = told(between.join(names))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _header(
@@ -119,12 +175,12 @@ def _header(
             else ""
         )
         raise fault(
-            f"{file} lacks the column {missing[0]!r}; found {found}, expected "
+            f"{file} lacks the column {missing[0]!r}; found {shown(found)}, expected "
             f"{','.join(required)}{hint}"
         )
-    twice = [name for name in found if name and found.count(name) > 1]
+    twice = [name for name, count in collections.Counter(found).items() if name and count > 1]
     if twice:
-        raise fault(f"{file} has two columns {twice[0]!r}; rename one")
+        raise fault(f"{file} has two columns {shown(twice[0])}; rename one")
     return found
 
 
@@ -136,25 +192,62 @@ def _whole(data: bytes) -> bytes:
 
 
 def _records(
-    content: str, file: Path, guard_quotes: bool, fault: type[ValueError]
+    file: Path, *, guard_quotes: bool, torn: bool, errors: str, fault: type[ValueError]
 ) -> Iterator[tuple[int, list[str]]]:
     """The rows that are not empty, each with the number of its (last) line."""
-    reader = csv.reader(io.StringIO(content, newline=""), strict=True)
+    data = records.content(file, records.MOST_OF_TABLE, fault)
     before = 0
     try:
-        for fields in reader:
-            line = reader.line_num
-            # A quote that is left open swallows commas with the rows that follow.
-            if guard_quotes and any("," in field and _BREAK.search(field) for field in fields):
-                raise fault(
-                    f"{file}: the row of line {before + 1} goes on to line {line}; a quote is not "
-                    "closed, or a field holds both a line break and a comma"
-                )
-            if fields:
-                yield line, fields
-            before = line
+        with _stream(_whole(data) if torn else data, file, fault, errors) as stream:
+            reader = csv.reader(stream, strict=True)
+            for fields in reader:
+                line = reader.line_num
+                # A quote that is left open swallows commas with the rows that follow.
+                if guard_quotes and any("," in each and _BREAK.search(each) for each in fields):
+                    raise fault(
+                        f"{file}: the row of line {before + 1} goes on to line {line}; a quote is "
+                        "not closed, or a field holds both a line break and a comma"
+                    )
+                if fields:
+                    yield line, fields
+                before = line
     except csv.Error as error:
         raise fault(f"{file}, line {before + 1}: not CSV ({error})") from None
+
+
+@contextlib.contextmanager
+def _stream(
+    data: bytes, file: Path, fault: type[ValueError], errors: str = "strict"
+) -> Iterator[io.TextIOWrapper]:
+    """The characters that bytes are, decoded little by little.
+
+    Raises:
+      fault: they are not UTF-8; names the line.
+    """
+    try:
+        with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors, newline="") as stream:
+            yield stream
+    except UnicodeDecodeError:
+        raise fault(_not_utf8(data, file)) from None
+
+
+def _not_utf8(data: bytes, file: Path) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = error.start
+    line = data.count(b"\n", 0, place) + 1
+    kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
+    return (
+        f"{file} is not UTF-8 text: line {line} has the byte 0x{data[place]:02x}. It is in {kind}, "
+        "or damaged; save it as UTF-8"
+    )
+
+
+def _fields(kind: type[Any]) -> Sequence[msgspec.inspect.Field]:
+    found = msgspec.inspect.type_info(kind)
+    assert isinstance(found, msgspec.inspect.StructType | msgspec.inspect.DataclassType)
+    return found.fields
 
 
 def _unguarded(field: str) -> str:

@@ -10,12 +10,13 @@ import functools
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import av
+import msgspec
 
 from vidjax.data import tables
 from vidjax.data.clock import Clock, stated_rate
@@ -23,6 +24,8 @@ from vidjax.data.costs import Limits, Meter
 from vidjax.data.decode import DecodeError, Frames, open_frames
 from vidjax.data.riff import is_whole_avi
 from vidjax.names import told
+from vidjax.records import Amount, Count, Name
+from vidjax.settings import shown
 
 __all__ = ["COLUMNS", "VERDICTS", "Limits", "Verdict", "digest", "judge", "read_verdicts"]
 
@@ -42,6 +45,11 @@ VERDICTS = (
     "unreadable",
     "absent",
 )
+Degrees = Annotated[int, msgspec.Meta(ge=0, lt=360)]
+# A header may state anything.
+Stated = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+StatedRate = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+_ANEW = "; the table is damaged: check the videos anew"
 # Containers round: fewer frames than stated are a loss only beyond this share.
 _MISSING = 0.02
 # And a second or so of the length that is stated.
@@ -70,20 +78,20 @@ class Verdict:
       scan: `progressive` or `interlaced`, as the first frame is marked.
     """
 
-    path: str
-    verdict: str
+    path: Name
+    verdict: Name
     detail: str = ""
-    bytes: int = 0
+    bytes: Count = 0
     sha256: str = ""
     codec: str = ""
     pixel_format: str = ""
-    width: int = 0
-    height: int = 0
-    rotation: int = 0
-    fps: float = 0.0
-    stated_frames: int = 0
-    frames: int = 0
-    seconds: float = 0.0
+    width: Count = 0
+    height: Count = 0
+    rotation: Degrees = 0
+    fps: StatedRate = 0.0
+    stated_frames: Stated = 0
+    frames: Count = 0
+    seconds: Amount = 0.0
     scan: str = ""
 
     @property
@@ -99,30 +107,18 @@ def read_verdicts(file: Path) -> Iterator[Verdict]:
     """The verdicts in a CSV; a last line that was cut off while it was written is left out.
 
     Raises:
-      ValueError: it is another kind of table, or damaged; names the line.
+      ValueError: it is another kind of table, or damaged; names the line and column.
     """
     found = tables.columns(file, torn=True)
     if found and found != COLUMNS:
-        raise ValueError(f"{file} is another kind of table: {', '.join(found)}")
-    for line, row in tables.rows(file, COLUMNS, ours=True, torn=True):
-        yield _parsed(row, f"{file}, line {line}")
-
-
-def _parsed(row: Mapping[str, str], where: str) -> Verdict:
-    kinds = {name: type(value) for name, value in dataclasses.asdict(Verdict("", "")).items()}
-    values: dict[str, Any] = {}
-    for name, kind in kinds.items():
-        try:
-            values[name] = kind(row[name])
-        except ValueError:
+        raise ValueError(f"{file} is another kind of table: {tables.listed(found, ', ')}")
+    for line, verdict in tables.read(file, Verdict, ours=True, torn=True, advice=_ANEW):
+        if verdict.verdict not in VERDICTS:
+            known = ", ".join(VERDICTS)
             raise ValueError(
-                f"{where}: {name} is {row[name]!r}; the table is damaged: check the videos anew"
-            ) from None
-    if values["verdict"] not in VERDICTS:
-        raise ValueError(
-            f"{where}: verdict {values['verdict']!r} is not one of {', '.join(VERDICTS)}"
-        )
-    return Verdict(**values)
+                f"{file}, line {line}: verdict {shown(verdict.verdict)} is not one of {known}"
+            )
+        yield verdict
 
 
 def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:

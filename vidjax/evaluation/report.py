@@ -10,14 +10,56 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 
+from vidjax import records
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
 from vidjax.writing import make_folder, sweep, write_text, writing
+
+
+class Prediction(msgspec.Struct):
+    """A row of a table of predictions.
+
+    Attributes:
+      video: its name.
+      label: the true class.
+      predicted: the likeliest class.
+      correct: 1 where they are the same, else 0.
+    """
+
+    video: records.Name
+    label: str
+    predicted: str
+    correct: Literal[0, 1]
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the prediction is correct."""
+        return self.correct == 1
+
+
+class Scores(msgspec.Struct):
+    """What a report says: name of the protocol, shares of videos, and their number."""
+
+    protocol: records.Name
+    top1: records.Share
+    top5: records.Share
+    videos: records.Count
+
+
+def read_scores(file: Path) -> Scores:
+    """The scores that `write_report` wrote as JSON.
+
+    Raises:
+      RecordError: the file is damaged.
+      OSError: it cannot be read.
+    """
+    return records.read(file, Scores, "evaluate again: python -m experiments.evaluate")
 
 
 def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -93,9 +135,9 @@ def _set_aside(
 ) -> None:
     """Renames a report of this name that is of other videos or views, so that it is not lost."""
     try:
-        there = json.loads((folder / f"{name}{ends[0]}").read_text(encoding="utf-8"))
+        there = records.read_mapping(folder / f"{name}{ends[0]}", "")
         same = all(there.get(key) == facts.get(key) for key in ("manifest", "views"))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return
     if same:
         return

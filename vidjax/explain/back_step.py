@@ -23,7 +23,7 @@ RULES: Mapping[str, Kind] = {
 }
 KEEP: Mapping[str, Kind] = {
     "threshold": number(0, 1),
-    "top": Kind("at least 1, or None for all", optional(whole(1)).accepts),
+    "top": Kind("at least 1, or None for all", optional(whole(1, 2**31 - 1)).accepts),
 }
 
 

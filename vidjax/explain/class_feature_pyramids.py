@@ -27,7 +27,7 @@ from vidjax.settings import Kind, check, one_of, whole
 LISTS = ("layer", "feature")
 SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
-    "depth": whole(1),
+    "depth": whole(1, 1_000_000),
     "rules": Kind(
         "one of vidjax.explain.back_step.Rules, such as PAPER",
         lambda rules: isinstance(rules, Rules),

@@ -14,10 +14,11 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 
 from vidjax.methods.temporal_gates import READINGS, openness
-from vidjax.records import read_lines
+from vidjax.records import Count, read_lines
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,16 @@ def states_of(run: str, names: Sequence[str], scores: np.ndarray) -> list[GateSt
     ]
 
 
+class _Line(msgspec.Struct):
+    """What every line has; the other names are of numbers."""
+
+    step: Count
+
+
 def read_log(run: Path, name: str) -> list[GateLog]:
     """What a run's `metrics.jsonl` has of its gates; nothing where they were not tested."""
     file = run / "metrics.jsonl"
-    lines = read_lines(file, "correct the line, or remove it") if file.exists() else []
+    lines = read_lines(file, "correct the line, or remove it", _Line) if file.exists() else []
     return [log for line in lines for log in _logged(line, name)]
 
 

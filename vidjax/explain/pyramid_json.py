@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
+from vidjax import records
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.settings import shown
+
+# No network has as many, and no clip is as long or large.
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Length = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+Weight = Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]
+
+
+class _Kernel(msgspec.Struct):
+    kernel: Number
+    weight: Weight
+    count: Number
+    list: Number | None
+
+
+class _Layer(msgspec.Struct):
+    name: str
+    level: Number
+    kernels: list[_Kernel]
+
+
+class _Tree(msgspec.Struct):
+    class_index: Number
+    mode: records.Name
+    threshold: Weight
+    depth: Number
+    clip: tuple[Length, Length, Length]
+    lists: Annotated[list[list[tuple[str, Number, Weight]]], msgspec.Meta(min_length=1)]
+    layers: list[_Layer]
 
 
 def to_json(pyramid: Pyramid) -> str:
@@ -59,36 +89,40 @@ def from_json(text: str) -> Pyramid:
     """
     if not isinstance(text, str):
         raise ValueError(f"text = {shown(text)}: what to_json returns")
-    given = json.loads(text)
     try:
-        lists = [
-            tuple(((layer, kernel), weight) for layer, kernel, weight in edges)
-            for edges in given["lists"]
-        ]
-        edges = {("", given["class_index"]): lists[0]}
-        for layer in given["layers"]:
-            for own in layer["kernels"]:
-                if own["list"] is not None:
-                    edges[layer["name"], own["kernel"]] = lists[own["list"]]
-        return Pyramid(
-            class_index=given["class_index"],
-            mode=given["mode"],
-            threshold=given["threshold"],
-            depth=given["depth"],
-            size=tuple(given["clip"]),
-            layers=tuple(map(_kept, given["layers"])),
-            edges=edges,
-        )
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"this JSON is no class feature pyramid: {error!r}") from error
+        given = records.parsed(text, _Tree)
+    except records.RecordError as error:
+        raise ValueError(f"this JSON is no class feature pyramid: {error}") from None
+    lists = [
+        tuple(((layer, kernel), weight) for layer, kernel, weight in edges) for edges in given.lists
+    ]
+    edges = {("", given.class_index): lists[0]}
+    for layer in given.layers:
+        for own in layer.kernels:
+            if own.list is None:
+                continue
+            if own.list >= len(lists):
+                raise ValueError(
+                    f"this JSON is no class feature pyramid: kernel {own.kernel} of "
+                    f"{shown(layer.name)} has list {own.list} of {len(lists)}"
+                )
+            edges[layer.name, own.kernel] = lists[own.list]
+    return Pyramid(
+        class_index=given.class_index,
+        mode=given.mode,
+        threshold=given.threshold,
+        depth=given.depth,
+        size=given.clip,
+        layers=tuple(map(_kept, given.layers)),
+        edges=edges,
+    )
 
 
-def _kept(layer: dict[str, Any]) -> KeptLayer:
-    kernels = layer["kernels"]
+def _kept(layer: _Layer) -> KeptLayer:
     return KeptLayer(
-        layer["name"],
-        layer["level"],
-        np.array([own["kernel"] for own in kernels], int),
-        np.array([own["weight"] for own in kernels], np.float32),
-        np.array([own["count"] for own in kernels], int),
+        layer.name,
+        layer.level,
+        np.array([own.kernel for own in layer.kernels], int),
+        np.array([own.weight for own in layer.kernels], np.float32),
+        np.array([own.count for own in layer.kernels], int),
     )

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from vidjax.settings import Kind, check, number
 
-SETTINGS: Mapping[str, Kind] = {"alpha": number(above=0), "chance": number(0, 1)}
+SETTINGS: Mapping[str, Kind] = {"alpha": number(above=0, most=1_000_000), "chance": number(0, 1)}
 
 
 def cutmix(

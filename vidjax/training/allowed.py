@@ -6,6 +6,7 @@ Settings of clips, augmentation and multigrid have their tables beside their cla
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from vidjax.data.pipeline import LARGEST_SIZE
@@ -16,20 +17,31 @@ from vidjax.training.durations import is_duration
 # A larger seed does not fit the 32 bits that shuffling takes.
 LARGEST_SEED = 2**32 - 1
 LARGEST_BATCH = 2**20
+# Rates, weights and norms that nobody has used, and that float32 still computes with.
+LARGEST_NUMBER = 1_000_000
+MOST_DEVICES = 1_000_000
+LONGEST_TEXT = 4096
 
 _DURATION = Kind("a duration, such as '400 steps', '20 epochs' or '5%'", is_duration)
 _LENGTH = Kind(
     "a duration in steps or epochs, such as '400 steps' or '20 epochs'",
     lambda value: is_duration(value) and not str(value).rstrip().endswith(("%", "percent")),
 )
-_TEXT = Kind("a text", lambda value: isinstance(value, str))
-_NAME = Kind("a name", lambda value: isinstance(value, str) and bool(value.strip()))
-_AXIS = either(whole(1), one_of(-1))
+_TEXT = Kind(
+    f"a text of at most {LONGEST_TEXT} characters",
+    lambda value: isinstance(value, str) and len(value) <= LONGEST_TEXT,
+)
+_NAME = Kind(
+    f"a name of at most {LONGEST_TEXT} characters",
+    lambda value: _TEXT.accepts(value) and bool(value.strip()),
+)
+_AXIS = either(whole(1, MOST_DEVICES), one_of(-1))
+_CLIPS = re.compile("[1-9][0-9]{0,5}")
 _NORM_GROUP = Kind(
     "'global', 'per_device' or a number of clips",
     lambda value: (
         str(value) in ("global", "per_device")
-        or (not isinstance(value, bool) and str(value).isdecimal() and int(value) > 0)
+        or (not isinstance(value, bool) and _CLIPS.fullmatch(str(value)) is not None)
     ),
 )
 
@@ -41,11 +53,16 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "model": {
         "name": _NAME,
         "weights": _TEXT,
-        "mean": optional(several(number(), 3)),
-        "std": optional(several(number(above=0), 3)),
+        "mean": optional(several(number(-1000, 1000), 3)),
+        "std": optional(several(number(above=0, most=1000), 3)),
     },
     "data": {
         "name": _NAME,
+        "manifest": _TEXT,
+        "root": _TEXT,
+        "data_dir": _TEXT,
+        "manual_dir": _TEXT,
+        "verdicts": _TEXT,
         "short_side": whole(1, LARGEST_SIZE),
         "fps": optional(number(above=0, most=1000)),
         "quality": whole(1, 100),
@@ -62,34 +79,36 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "accumulate": whole(1, LARGEST_BATCH),
         "ema": number(0, below=1),
         "batch_norm": _NORM_GROUP,
-        "cutmix": number(0),
+        "cutmix": number(0, LARGEST_NUMBER),
         "cutmix_chance": number(0, 1),
         "train_only": _TEXT,
     },
     "optimizer": {
         "name": one_of("sgd", "adamw"),
-        "lr": number(0),
-        "reference_batch": whole(0),
+        "lr": number(0, LARGEST_NUMBER),
+        "reference_batch": whole(0, LARGEST_BATCH),
         "momentum": number(0, below=1),
         "nesterov": boolean(),
-        "weight_decay": number(0),
+        "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
-        "clip_norm": number(0),
+        "clip_norm": number(0, LARGEST_NUMBER),
     },
     "schedule": {
         "name": one_of("cosine", "step", "constant"),
         "warmup": _DURATION,
         "boundaries": Kind(
             "a tuple of durations, such as ('50%', '75%')",
-            lambda values: isinstance(values, tuple) and all(map(is_duration, values)),
+            lambda values: (
+                isinstance(values, tuple) and len(values) <= 1000 and all(map(is_duration, values))
+            ),
         ),
-        "factor": number(above=0),
+        "factor": number(above=0, most=LARGEST_NUMBER),
     },
     "every": {
         "log": _DURATION,
         "checkpoint": _DURATION,
         "evaluate": _DURATION,
-        "keep": whole(1),
+        "keep": whole(1, 1_000_000),
     },
     "mesh": {"data": _AXIS, "fsdp": _AXIS},
     "eval": {

@@ -6,15 +6,15 @@ import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
 from vidjax.array_paths import check_place
-from vidjax.settings import number, whole
 from vidjax.terminal import complain
 from vidjax.training import checksums
 from vidjax.training.machine_errors import MachineError, of_machine
@@ -25,12 +25,39 @@ Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
 
 
+# A share of videos, or a loss with its sign turned.
+Score = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
+
+
 class CheckpointError(ValueError):
     """A checkpoint is absent or cannot be read."""
 
 
 class RemovedError(CheckpointError):
     """A run that trains has removed the checkpoint, to keep a newer one."""
+
+
+class _Best(msgspec.Struct):
+    """Which step was the best, and how good."""
+
+    step: records.Count
+    score: Score
+
+
+def read_best(file: Path) -> tuple[int, float]:
+    """The best step so far, and its score.
+
+    Raises:
+      RecordError: the file is damaged.
+      OSError: it cannot be read.
+    """
+    best = records.read(
+        file,
+        _Best,
+        "move it away; the next evaluation in training writes a new one, and a step or 'last' "
+        "needs none",
+    )
+    return best.step, best.score
 
 
 class Checkpoints:
@@ -115,13 +142,7 @@ class Checkpoints:
     def _read_best(self) -> tuple[int | None, float]:
         if not self._best_file.is_file():
             return None, float("-inf")
-        best = records.read_mapping(
-            self._best_file,
-            "move it away; the next evaluation in training writes a new one, and a step or 'last' "
-            "needs none",
-            {"step": whole(0), "score": number()},
-        )
-        return best["step"], float(best["score"])
+        return read_best(self._best_file)
 
     def _tidy(self) -> None:
         """Makes the folder, without what a killed process left of a checkpoint.

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from vidjax import records
 
 FILE = "checksums.json"
@@ -21,6 +23,13 @@ _CHUNK = 1 << 22
 
 class DamageError(ValueError):
     """A file is not as it was saved."""
+
+
+class _Sums(msgspec.Struct):
+    """What is kept: facts of each file by its name, and a checksum of these."""
+
+    files: dict[str, dict[str, Any]]
+    own: str = ""
 
 
 def seal(folder: Path) -> None:
@@ -46,11 +55,11 @@ def verify(folder: Path) -> bool:
     if not (folder / FILE).is_file():
         return False
     try:
-        found = records.read_mapping(folder / FILE, "", {"files": records.mapping()})
+        found = records.read(folder / FILE, _Sums, "", records.MOST_OF_TABLE)
     except records.RecordError:
         raise DamageError(f"{folder / FILE} is damaged") from None
-    files = found["files"]
-    if found.get("own") != _own(files):
+    files = found.files
+    if found.own != _own(files):
         raise DamageError(f"{folder / FILE} is damaged: it does not fit its own checksum")
     for name, facts in files.items():
         if not (folder / name).is_file():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
-from vidjax.settings import check
+from vidjax.settings import check, shown
 from vidjax.training.allowed import ALLOWED
 
 # What the types of settings are called in errors.
@@ -27,6 +28,9 @@ _KINDS: Mapping[Any, str] = {
     tuple[float, float, float]: "3 numbers",
     type(None): "None",
 }
+
+
+_OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
 class ConfigError(ValueError):
@@ -290,12 +294,13 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
 
 def _build(cls: type, mapping: Any, path: str) -> Any:
     if not isinstance(mapping, Mapping) and not hasattr(mapping, "items"):
-        raise ConfigError(f"{path} = {mapping!r}: a group of settings is expected")
+        raise ConfigError(f"{path} = {shown(mapping)}: a group of settings is expected")
     kinds = typing.get_type_hints(cls)
     values = dict(mapping.items())
     for key in values:
         if key not in kinds:
-            raise ConfigError(f"{path}.{key} is not a setting; {nearest(str(key), kinds)}")
+            name = key if str(key).isidentifier() else shown(key)
+            raise ConfigError(f"{path}.{name} is not a setting; {nearest(str(key), kinds)}")
     # A setting that is younger than some runs has its default here too, and they can be opened.
     young = {item.name for item in dataclasses.fields(cls) if _has_default(item)}
     missing = sorted(set(kinds) - set(values) - young)
@@ -314,11 +319,11 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        return {str(key): _plain(item) for key, item in dict(value).items()}
+        return _options(value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{path} = {value!r}: {_KINDS.get(kind, kind.__name__)} is expected")
+        raise ConfigError(f"{path} = {shown(value)}: {_KINDS.get(kind, kind.__name__)} is expected")
     return value
 
 
@@ -329,22 +334,32 @@ def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
         except ConfigError:
             continue
     names = " or ".join(_KINDS.get(kind, str(kind)) for kind in kinds)
-    raise ConfigError(f"{path} = {value!r}: {names} is expected")
+    raise ConfigError(f"{path} = {shown(value)}: {names} is expected")
 
 
 def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{path} = {value!r}: a tuple is expected")
+        raise ConfigError(f"{path} = {shown(value)}: a tuple is expected")
     if kinds[-1] is not ... and len(value) != len(kinds):
-        raise ConfigError(f"{path} = {value!r}: {len(kinds)} values are expected")
+        raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
     kind = kinds[0]
     return tuple(_value(kind, item, path) for item in value)
 
 
-def _plain(value: Any) -> Any:
+def _options(value: Any, path: str) -> dict[str, Any]:
     """Model and data options as plain dicts and lists, whatever configuration type they had."""
+    if not hasattr(value, "items"):
+        raise ConfigError(f"{path} = {shown(value)}: options by name are expected")
+    for name in value:
+        # Other names are none of ours, and lead elsewhere in the paths of settings.
+        if not isinstance(name, str) or not _OPTION.fullmatch(name):
+            raise ConfigError(f"{path} has {shown(name)}, which is no name of an option")
+    return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
+
+
+def _plain(value: Any, path: str) -> Any:
     if hasattr(value, "items"):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return _options(value, path)
     return list(value) if isinstance(value, (list, tuple)) else value
 
 

@@ -7,11 +7,14 @@ import re
 from typing import Any
 
 _FORM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(steps?|epochs?|%|percent)\s*")
+# As many steps of a millisecond take thirty thousand years.
+LARGEST = 1e15
 
 
 def is_duration(text: Any) -> bool:
     """Whether a text is a duration, such as "400 steps", "20 epochs" or "5%"."""
-    return isinstance(text, str) and _FORM.fullmatch(text) is not None
+    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    return match is not None and float(match[1]) <= LARGEST
 
 
 def steps(text: str, *, steps_per_epoch: float, total: int | None = None) -> int:

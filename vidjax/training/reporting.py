@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.live import Live
 from rich.text import Text
 
@@ -19,6 +20,13 @@ from vidjax.writing import appending, make_folder, writing_bytes
 
 Numbers = Mapping[str, float]
 _MEND = "correct the line, or remove it"
+
+
+class _Line(msgspec.Struct):
+    """What every line has; the other names are of numbers."""
+
+    step: records.Count
+    split: str = ""
 
 
 class MetricWriter:
@@ -90,20 +98,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises:
       RecordError: another line is damaged; names file and line.
     """
-    lines = records.read_lines(path, _MEND)
-    for number, line in enumerate(lines, 1):
-        if not isinstance(line.get("step"), int):
-            raise records.RecordError(
-                f"{path}, line {number}, is damaged ('step' is absent or no number): {_MEND}"
-            )
-    return lines
+    return records.read_lines(path, _MEND, _Line)
 
 
 def _set_aside(path: Path, step: int) -> None:
     """Moves lines past a step, and half a last line, to another file, in the bytes they have."""
     if not path.is_file():
         return
-    lines = path.read_bytes().splitlines(keepends=True)
+    with path.open("rb") as stream:
+        lines = stream.readlines()
     until = [found["step"] <= step for found in read_metrics(path)]
     until += [False] * (len(lines) - len(until))
     if all(until):

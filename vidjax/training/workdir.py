@@ -82,8 +82,7 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
 
 def _as_written_now(file: Path) -> dict[str, Any]:
     """The configuration in a file with the defaults of settings that are younger than it."""
-    found = from_mapping(records.read_mapping(file, _WRITE_ANEW))
-    return json.loads(json.dumps(to_mapping(found)))
+    return json.loads(json.dumps(to_mapping(from_mapping(read_config(file.parent)))))
 
 
 def _is_of_others(file: Path) -> bool:
@@ -110,7 +109,7 @@ def read_config(workdir: Path) -> dict[str, Any]:
     mapping = records.read_mapping(file, _WRITE_ANEW)
     try:
         from_mapping(mapping)
-    except ConfigError as error:
+    except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
     return mapping
 
@@ -135,7 +134,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     file = workdir / "classes.json"
     if not file.is_file():
         raise ConfigError(f"no run in {workdir}: classes.json is absent. Train first")
-    return tuple(records.read(file, records.texts(), _WRITE_ANEW))
+    return tuple(records.read(file, list[str], _WRITE_ANEW))
 
 
 def environment() -> dict[str, Any]:

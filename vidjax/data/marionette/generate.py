@@ -28,7 +28,7 @@ _MANIFEST = "manifest.csv"
 SPEC = {
     "train_per_class": whole(1, 1_000_000),
     "test_per_class": whole(1, 1_000_000),
-    "seed": whole(0),
+    "seed": whole(0, 2**63 - 1),
     "size": several(
         Kind("", lambda side: whole(32, 4096).accepts(side) and side % 2 == 0),
         2,

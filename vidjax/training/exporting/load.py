@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# Bytes of a card: 16,000 of the longest class names fit.
+_MOST = 2**24
 
 Network = Callable[[np.ndarray], np.ndarray]
 
@@ -47,7 +51,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     """
     file = folder / "card.json"
     try:
-        card = json.loads(file.read_bytes())
+        card = _read_json(file)
     except FileNotFoundError:
         raise ValueError(f"{file} is absent; copy the whole folder again") from None
     except (ValueError, RecursionError) as error:
@@ -59,11 +63,42 @@ def read_card(folder: Path) -> dict[str, Any]:
     files = {"stablehlo": "network.stablehlo", "saved_model": "saved_model.pb"}
     if card["format"] not in files or files[card["format"]] not in card["files"]:
         raise ValueError(f"{file} is damaged (it names no file of the network); copy it again")
-    if not isinstance(card["input"].get("shape"), list):
+    shape = card["input"].get("shape")
+    if not isinstance(shape, list) or len(shape) != 5 or not all(map(_is_length, shape[1:])):
         raise ValueError(f"{file} is damaged (the input has no shape); copy it again")
-    if not all(isinstance(facts, dict) and "sha256" in facts for facts in card["files"].values()):
-        raise ValueError(f"{file} is damaged (a file has no sha256); copy it again")
+    for facts in card["files"].values():
+        if not isinstance(facts, dict) or not isinstance(facts.get("sha256"), str):
+            raise ValueError(f"{file} is damaged (a file has no sha256); copy it again")
+    names = card.get("classes")
+    if names is not None and not _are_texts(names):
+        raise ValueError(f"{file} is damaged (the classes are no list of texts); copy it again")
     return card
+
+
+def _read_json(file: Path) -> Any:
+    """JSON of a regular file of bounded size, of finite numbers and keys that are there once."""
+    facts = file.stat()
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST:
+        raise ValueError(f"it is not a file of at most {_MOST} bytes")
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(dict(pairs)) < len(pairs):
+            raise ValueError("it has a key twice")
+        return dict(pairs)
+
+    def no_number(text: str) -> None:
+        raise ValueError(f"{text} is not a number")
+
+    text = file.read_text(encoding="utf-8")
+    return json.loads(text, object_pairs_hook=once, parse_constant=no_number)
+
+
+def _is_length(value: Any) -> bool:
+    return type(value) is int and 0 < value <= 65_536
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 def checked(network: Network, shape: list[Any]) -> Network:
@@ -128,7 +163,7 @@ def _print_likeliest(file: str, top: int = 5) -> None:
     except (OSError, ValueError) as error:
         sys.exit(f"error: {_shown(error)}")
     odds = np.exp(logits - logits.max())
-    names = card["classes"] or [f"class {k}" for k in range(len(logits))]
+    names = card.get("classes") or [f"class {k}" for k in range(len(logits))]
     for k in np.argsort(-odds, kind="stable")[:top]:
         print(f"{odds[k] / odds.sum():7.2%}  {_shown(names[k])}")
 
