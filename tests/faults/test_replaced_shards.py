@@ -22,6 +22,7 @@ from vidjax.data.damage import ReplacedError
 from vidjax.data.integrity import DamagedError, record_sizes
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import PreparedSplit
+from vidjax.data.sources import Sources, recorded_root
 from vidjax.data.views import Views, view_batches
 
 VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)
@@ -215,3 +216,25 @@ def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
     shutil.copyfile(shard(folder), shard(folder, "test"))
     with pytest.raises(ReplacedError, match="is not the one that was written there"):
         PreparedSplit(folder, "test")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"root": ' * 50_000, "[]", "5", '{"root": 1}'])
+def test_a_damaged_record_of_the_files_is_no_record(folder, content):
+    (folder / "source.json").write_text(content)
+    assert Sources.read(folder) is None
+    assert recorded_root(folder) in (None, "1")
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"featuresDict": ' * 100_000, "{}", "null", '"x"', "[1e999]", "NaN"]
+)
+@pytest.mark.parametrize("name", [*DESCRIBING[:3], "sizes.json"])
+def test_what_describes_the_data_may_be_any_json(folder, name, content):
+    (folder / name).write_text(content)
+    if name != "sizes.json":
+        (folder / "sizes.json").unlink()
+    if (name, content) == ("sizes.json", "{}"):
+        return
+    with pytest.raises(DamagedError, match=rf"{name} is cut short or changed.*; remove") as caught:
+        PreparedSplit(folder, "train")
+    assert len(str(caught.value)) < 600

@@ -1,9 +1,9 @@
 """Sizes and checksums of a prepared data set, kept in it as `sizes.json`.
 
 A data set may be a terabyte: nobody wants to wait until all of it is compared. So each record has a
-checksum of its own, which is compared whenever the record is read, and sizes are compared when the
-data set is opened. What describes the data set is small, and compared as a whole.
-They are CRC-32: they find damage and mistakes, not malice. A GiB takes 0.4 to 0.7 s of one core.
+checksum of its own, which is compared when a process reads the record first, and sizes are compared
+when the data set is opened. What describes the data set is small, and compared as a whole.
+They are CRC-32: they find damage and mistakes, not malice. A GiB takes 0.26 s of one core.
 """
 
 from __future__ import annotations

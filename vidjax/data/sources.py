@@ -27,6 +27,8 @@ _FACTS, _TABLE = "source.json", "files.csv"
 _LOOKS, _PIECE = 16, 2**16
 # Copies and other disks round times, by up to two seconds.
 _ROUNDING = 2 * 10**9
+# What reading damaged JSON ends in.
+_UNREADABLE = (OSError, ValueError, LookupError, TypeError, RecursionError)
 Stamp = tuple[int, int]
 
 
@@ -111,7 +113,15 @@ class Sources:
                 files = {path: (int(size), int(time)) for path, size, time in rows}
             found = cls(str(facts["root"]), files, str(facts["sample"]))
             return found if found.digest == facts["digest"] else None
-        except (OSError, ValueError, KeyError, TypeError, StopIteration, csv.Error):
+        except (
+            OSError,
+            ValueError,
+            LookupError,
+            TypeError,
+            RecursionError,
+            StopIteration,
+            csv.Error,
+        ):
             return None
 
 
@@ -119,7 +129,7 @@ def recorded_root(folder: Path) -> str | None:
     """Where the files of a prepared data set lay; None where that is not recorded."""
     try:
         return str(json.loads((folder / _FACTS).read_text(encoding="utf-8"))["root"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except _UNREADABLE:
         return None
 
 
