@@ -10,9 +10,11 @@ import shutil
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+from jax import export
 
 from experiments.reproduce.table import find_tables
 from tests.faults.test_damaged_data_sets import request_of
@@ -27,6 +29,7 @@ from vidjax.data.spool import Spool
 from vidjax.models.registry import create_model
 from vidjax.training.checkpoint import CheckpointError, Checkpoints
 from vidjax.training.config import from_mapping
+from vidjax.training.exporting import load
 
 # The second lies in a folder that is called as TFDS is, the third in TFDS's own folder of features.
 NAMES = (
@@ -290,6 +293,31 @@ def _restore(directory, state):
     with contextlib.closing(checkpoints), contextlib.suppress(CheckpointError):
         found, _ = checkpoints.restore(1, state)
         np.testing.assert_array_equal(found["x"], state["x"])
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_an_exported_network_that_calls_into_the_process_is_refused(tmp_path, declared):
+    """JAX itself runs it, and the process ends by a segmentation fault."""
+    target = "xla_ffi_python_cpu_callback"
+    stand_in = "q" * len(target)
+
+    def network(clips):
+        logits = jax.ShapeDtypeStruct((1, 2), np.float32)
+        return jax.ffi.ffi_call(stand_in, logits)(clips, index=np.uint64(0))
+
+    clips = jax.ShapeDtypeStruct((1, 2, 8, 8, 3), np.uint8)
+    unchecked = [export.DisabledSafetyCheck.custom_call(stand_in)]
+    exported = export.export(jax.jit(network), platforms=["cpu"], disabled_checks=unchecked)(clips)
+    if not declared:
+        exported = dataclasses.replace(exported, disabled_safety_checks=())
+    content = bytes(exported.serialize()).replace(stand_in.encode(), target.encode())
+    (tmp_path / "network.stablehlo").write_bytes(content)
+    facts = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    card = {"format": "stablehlo", "input": {"shape": [None, 2, 8, 8, 3]}, "output": {"x": 1}}
+    card["files"] = {"network.stablehlo": facts}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match=f"network.stablehlo is refused: it calls '{target}'"):
+        load.load(tmp_path)
 
 
 class Pickled:
