@@ -2,7 +2,10 @@
 
 import binascii
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from tests.faults.test_damaged_data_sets import (
     request_of,
     shard,
 )
+from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.damage import ReplacedError
@@ -238,3 +242,44 @@ def test_what_describes_the_data_may_be_any_json(folder, name, content):
     with pytest.raises(DamagedError, match=rf"{name} is cut short or changed.*; remove") as caught:
         PreparedSplit(folder, "train")
     assert len(str(caught.value)) < 600
+
+
+def run(name, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_training_and_evaluation_end_in_one_line(tmp_path):
+    """A run is trained, then a shard takes another's place."""
+    prepare(tmp_path, 0)
+    settings = [
+        "--config=configs/folder.py",
+        f"--config.data.manifest={tmp_path / 'videos'}",
+        f"--config.data.data_dir={tmp_path / 'data'}",
+        *("--config.data.short_side=48", "--config.train.duration=2 steps"),
+        *("--config.clip.frames=2", "--config.clip.size=16", "--config.eval.size=16"),
+        *("--config.eval.crops=1", "--config.eval.batch_size=2", "--config.train.batch_size=2"),
+        "--config.model.options.width=4",
+    ]
+    trained = run("train", *settings, f"--workdir={tmp_path / 'run'}")
+    assert trained.returncode == 0, trained.stderr
+    (folder,) = (info.parent for info in tmp_path.rglob("dataset_info.json"))
+    exchange(shard(folder), shard(folder, "test"))
+    for ended in (
+        run("train", *settings, f"--workdir={tmp_path / 'other'}"),
+        run("evaluate", f"--workdir={tmp_path / 'run'}"),
+    ):
+        assert ended.returncode == 2
+        last = ended.stderr.splitlines()[-1]
+        assert last.startswith(f"error: {folder} is damaged: record 0 of video_folder-")
+        assert last.endswith(
+            f"remove {folder} and start the same command again: it prepares the data set anew"
+        )
+        assert "Traceback" not in ended.stderr
