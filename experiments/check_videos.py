@@ -32,7 +32,9 @@ from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
 from vidjax.data.workers import Lost, run_each
 from vidjax.names import told
+from vidjax.terminal import say
 from vidjax.training.reporting import ProgressLine
+from vidjax.writing import appending, make_folder, writing
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
 _ROOT = flags.DEFINE_string("root", "", "folder that a CSV's paths are relative to, if not its own")
@@ -57,7 +59,7 @@ def main(given: str) -> int:
     work = functools.partial(judge, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)
-    with ProgressLine() as progress, output.open("a", newline="", encoding="utf-8") as stream:
+    with ProgressLine() as progress, appending(output) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         for done, (name, result) in enumerate(results, start=1):
             verdict = _lost(root, name, result) if isinstance(result, Lost) else result
@@ -102,12 +104,10 @@ def _is_known(file: Path, verdict: Verdict | None) -> bool:
 
 
 def _write(file: Path, verdicts: Iterable[Verdict]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".tmp")
-    with unfinished.open("w", newline="", encoding="utf-8") as stream:
+    make_folder(file.parent)
+    with writing(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerows([COLUMNS, *map(_row, verdicts)])
-    unfinished.replace(file)
 
 
 def _row(verdict: Verdict) -> list[Any]:
@@ -126,13 +126,13 @@ def _lost(root: Path, name: str, lost: Lost) -> Verdict:
 
 def _summarize(verdicts: list[Verdict], output: Path) -> int:
     for name, count in Counter(verdict.verdict for verdict in verdicts).most_common():
-        print(f"{count:8}  {name}")
+        say(f"{count:8}  {name}")
     unusable = [verdict for verdict in verdicts if not verdict.usable]
     for verdict in unusable[:20]:
-        print(f"{verdict.path}: {verdict.verdict}, {verdict.detail}")
+        say(f"{verdict.path}: {verdict.verdict}, {verdict.detail}")
     if len(unusable) > 20:
-        print(f"and {len(unusable) - 20} more")
-    print(f"  {output}")
+        say(f"and {len(unusable) - 20} more")
+    say(f"  {output}")
     return 1 if unusable else 0
 
 

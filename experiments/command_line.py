@@ -14,6 +14,7 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from experiments import ending
+from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory, machine_errors
 from vidjax.training.config import check_path
 from vidjax.training.machine_errors import of_machine
@@ -79,7 +80,7 @@ def _of_thread(told: threading.ExceptHookArgs) -> None:
     if reason is None:
         threading.__excepthook__(told)
     else:
-        print(f"error: {reason}", file=sys.stderr)
+        complain(f"error: {reason}")
 
 
 def _parse(arguments: Sequence[str]) -> list[str]:
@@ -112,7 +113,7 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
     try:
         return main(*given)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        complain("interrupted; run the same command again to go on")
         return ending.INTERRUPTED
     except ending.Terminated:
         ending.tell(terminated)
@@ -172,6 +173,18 @@ def _of_workdir(arguments: Sequence[str]) -> dict[str, object]:
     return {}
 
 
+def unless_named(flag: str, folder: str) -> str:
+    """What to say where nothing is to be written unless a flag names the folder; empty if it does.
+
+    Args:
+      flag: its name.
+      folder: that the run's configuration names, which may be somebody else's.
+    """
+    if any(name == flag for name, _ in _named(sys.argv)):
+        return ""
+    return f"--{flag}={folder} prepares it there, another folder elsewhere"
+
+
 def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Flags and their values, given as `--flag=value` or as two arguments."""
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
@@ -181,7 +194,7 @@ def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _fail(message: str, code: int = 2) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    complain(*f"error: {message}".splitlines())
     return code
 
 

@@ -13,12 +13,12 @@ import csv
 from pathlib import Path
 
 from absl import flags
-from rich.console import Console
-from rich.table import Table
 
 from experiments import command_line
 from vidjax.data import tables
 from vidjax.evaluation.significance import McNemar, mcnemar
+from vidjax.terminal import say, table
+from vidjax.writing import make_folder, writing
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
@@ -40,7 +40,7 @@ def main(first: str, second: str) -> None:
     default = runs[1] / "eval" / f"{files[1].name[: -len(END)]}-against-{runs[0].name}.csv"
     output = Path(_OUTPUT.value) if _OUTPUT.value else default
     _write(output, a, b)
-    print(f"The {result.b + result.c} videos on which they differ: {output}")
+    say(f"The {result.b + result.c} videos on which they differ: {output}")
 
 
 def _evaluations(run: Path) -> dict[str, list[Path]]:
@@ -94,23 +94,21 @@ def _sorted(a: Rows, b: Rows) -> tuple[Rows, Rows]:
 
 
 def _print(result: McNemar, files: list[Path]) -> None:
-    table = Table(title="videos", title_justify="left")
-    for column in ("", "B right", "B wrong", "all"):
-        table.add_column(column, justify="right" if column else "left")
-    rows = (("A right", result.both, result.b), ("A wrong", result.c, result.neither))
-    for name, right, wrong in rows:
-        table.add_row(name, str(right), str(wrong), str(right + wrong))
-    total = result.both + result.b + result.c + result.neither
-    table.add_row("all", str(result.both + result.c), str(result.b + result.neither), str(total))
-    print(f"A: {files[0]}\nB: {files[1]}")
-    Console(width=100).print(table)
+    right, wrong = result.both + result.c, result.b + result.neither
+    rows = (
+        ("A right", result.both, result.b, result.both + result.b),
+        ("A wrong", result.c, result.neither, result.c + result.neither),
+        ("all", right, wrong, right + wrong),
+    )
+    say(f"A: {files[0]}", f"B: {files[1]}")
+    table("videos", ("", "B right", "B wrong", "all"), rows, width=100)
     how = "binomial" if result.exact else "chi-squared with Edwards' correction"
-    print(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")
+    say(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")
 
 
 def _write(output: Path, a: Rows, b: Rows) -> None:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", newline="", encoding="utf-8") as stream:
+    make_folder(output.parent)
+    with writing(output) as stream:
         writer = csv.writer(stream)
         writer.writerow(["video", "label", "predicted by A", "predicted by B", "right"])
         for video in sorted(a):

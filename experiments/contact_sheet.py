@@ -19,9 +19,11 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.names import lettering
+from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.feeding import Fed, test_views, training_batch
 from vidjax.training.reporting import ProgressLine
+from vidjax.writing import make_folder, writing_bytes
 
 _CONFIG = command_line.config_file()
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
@@ -48,7 +50,7 @@ def main() -> None:
     shown = min(_CLIPS.value or (len(fed.clips) if _VIDEO.present else 8), len(fed.clips))
     _draw(fed, shown, output)
     shape = "x".join(map(str, fed.clips.shape[:4]))
-    print(f"{shown} of {shape}\n  {output}")
+    say(f"{shown} of {shape}", f"  {output}")
 
 
 def _draw(fed: Fed, shown: int, output: Path) -> None:
@@ -71,8 +73,9 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
     axes.set_xlabel(f"frame of {frames}")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, bbox_inches="tight")
+    make_folder(output.parent)
+    with writing_bytes(output) as stream:
+        figure.savefig(stream, format=output.suffix[1:] or "png", bbox_inches="tight")
 
 
 def _mosaic(clips: np.ndarray) -> np.ndarray:

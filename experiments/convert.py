@@ -20,6 +20,7 @@ from experiments import command_line
 from vidjax.convert import folder
 from vidjax.convert.loading import ALLOWED, convert, sources
 from vidjax.models.listing import model_card
+from vidjax.terminal import say
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")
@@ -54,10 +55,10 @@ def main() -> None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     folder.write(converted, name, output, source=f"{file.name}, sha256 {digest}")
     options = "".join(f", {key}={value!r}" for key, value in converted.options.items())
-    print(converted.report)
-    print(f"create_model({name!r}, num_classes={converted.num_classes}{options})")
-    print(f"colours in [0, 1]: mean {converted.mean}, std {converted.std}")
-    print(f"  {output / folder.ARRAYS}\n  {output / folder.FACTS}")
+    say(*str(converted.report).splitlines())
+    say(f"create_model({name!r}, num_classes={converted.num_classes}{options})")
+    say(f"colours in [0, 1]: mean {converted.mean}, std {converted.std}")
+    say(f"  {output / folder.ARRAYS}", f"  {output / folder.FACTS}")
 
 
 if __name__ == "__main__":

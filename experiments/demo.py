@@ -20,6 +20,7 @@ from experiments import command_line
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
+from vidjax.terminal import say
 from vidjax.training.config import Config, from_mapping
 from vidjax.training.loop import train
 from vidjax.training.predicting import predict
@@ -36,20 +37,19 @@ def main() -> int:
     settings = demo.get_config("smoke=true" if _SMOKE.value else "")
     settings.data.data_dir = _DATA.value
     config, workdir, start = from_mapping(settings), Path(_WORKDIR.value), time.monotonic()
-    print(f"training on generated videos of {len(CLASSES)} actions: {', '.join(CLASSES)}")
+    say(f"training on generated videos of {len(CLASSES)} actions: {', '.join(CLASSES)}")
     outcome = train(config, workdir)
     if outcome.preempted:
         return EXIT_CODE
     sheet = _draw_sheet(workdir)
     video = _a_test_video(config)
-    print(f"\nwhat is done in {video}?")
+    say("", f"what is done in {video}?")
     for name, probability in predict(config, workdir, "last", video):
-        print(f"{probability:7.2%}  {name}")
+        say(f"{probability:7.2%}  {name}")
     _say_results(workdir, sheet, video, outcome.step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"\nall of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory"
-    )
+    say("")
+    say(f"all of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory")
     return 0
 
 
@@ -72,8 +72,9 @@ def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
     report = json.loads(reports[0].read_text())
     views = report["views"]
-    print(
-        f"\ntop-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} of {report['videos']} held-out "
+    say("")
+    say(
+        f"top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} of {report['videos']} held-out "
         f"videos, {views['clips']} clips x {views['crops']} crops each"
     )
     written = [
@@ -85,11 +86,11 @@ def _say_results(workdir: Path, sheet: Path, video: Path, step: int) -> None:
         (workdir / "tensorboard", "the same for TensorBoard"),
         (workdir / "checkpoints", "the trained network"),
     ]
-    print("written:")
+    say("written:")
     for path, what in written:
-        print(f"  {path!s:<48} {what}")
+        say(f"  {path!s:<48} {what}")
     command = f"python -m experiments.predict --workdir={workdir} --video={video}"
-    print(f"try it on a video of yours:\n  {shlex.join(shlex.split(command))}")
+    say("try it on a video of yours:", f"  {shlex.join(shlex.split(command))}")
 
 
 if __name__ == "__main__":

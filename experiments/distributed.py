@@ -11,6 +11,7 @@ from typing import NoReturn
 import jax
 from absl import flags
 
+from vidjax.terminal import complain
 from vidjax.training.processes import EXIT_CODE, Job, all_end
 
 _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
@@ -54,12 +55,10 @@ def _leave(error: Exception) -> NoReturn:
     # These are told in full below.
     if not isinstance(error, OSError | ValueError):
         traceback.print_exc()
-    print(
+    complain(
         f"error: process {jax.process_index()} of {jax.process_count()} cannot go on: {error}. "
         "Where another one has ended, its messages say why. Start all of them again: the job goes "
-        "on from its last checkpoint",
-        file=sys.stderr,
-        flush=True,
+        "on from its last checkpoint"
     )
     sys.stdout.flush()
     os._exit(EXIT_CODE)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
 
+from vidjax.terminal import complain
 from vidjax.training.listening import Listener, end_now
 from vidjax.training.preemption import EXIT_CODE
 
@@ -56,4 +56,4 @@ def by_sigterm(code: int) -> Iterator[None]:
 def tell(code: int) -> None:
     """Says that SIGTERM has ended the command, and whether it is to be started again."""
     more = "; run the same command again to go on" if code == EXIT_CODE else ""
-    print(f"ended by SIGTERM{more}", file=sys.stderr)
+    complain(f"ended by SIGTERM{more}")

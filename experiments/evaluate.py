@@ -14,6 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line, distributed
+from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.processes import is_first
 from vidjax.training.reporting import ProgressLine
@@ -30,16 +31,22 @@ def main() -> None:
     """Evaluates and writes the report."""
     config = from_mapping(_CONFIG.value)
     with ProgressLine(silent=not is_first()) as progress:
-        files = evaluate(config, Path(_WORKDIR.value), _CHECKPOINT.value, progress)
+        files = evaluate(
+            config,
+            Path(_WORKDIR.value),
+            _CHECKPOINT.value,
+            progress,
+            unprepared=command_line.unless_named("config.data.data_dir", config.data.data_dir),
+        )
     if not files:
         return
     report = json.loads(files[0].read_text())
-    print(
+    say(
         f"{report['protocol']}: top-1 {report['top1']:.1%}, top-5 {report['top5']:.1%} "
         f"of {report['videos']} videos"
     )
     for file in files:
-        print(f"  {file}")
+        say(f"  {file}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.convert.folder import check_empty
+from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.exporting.assembling import FORMATS, export
 from vidjax.training.exporting.program import PLATFORMS
@@ -45,13 +46,13 @@ def main() -> None:
     if fps <= 0:
         raise ValueError(f"--fps={fps:g}: must be above 0")
     report, difference = export(trained, _FORMAT.value, output, _PLATFORMS.value, fps)
-    print(report)
+    say(*str(report).splitlines())
     if difference is None:
-        print(f"not loaded back: this machine is none of {', '.join(_PLATFORMS.value)}")
+        say(f"not loaded back: this machine is none of {', '.join(_PLATFORMS.value)}")
     else:
-        print(f"loaded back: logits differ by at most {difference:.2g} from the network's own")
+        say(f"loaded back: logits differ by at most {difference:.2g} from the network's own")
     for file in sorted(output.iterdir()):
-        print(f"  {file}")
+        say(f"  {file}")
 
 
 def _of_run() -> Trained:

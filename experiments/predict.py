@@ -11,6 +11,7 @@ Examples:
 from __future__ import annotations
 
 import itertools
+import os
 from pathlib import Path
 
 from absl import flags
@@ -18,9 +19,12 @@ from absl import flags
 from experiments import command_line
 from experiments.explain import settings
 from experiments.explain.pictures import write_pyramid, write_tubes
+from vidjax.names import file_name
+from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.explaining import open_clip, see
 from vidjax.training.predicting import predict
+from vidjax.writing import make_folder
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _VIDEO = flags.DEFINE_string("video", None, "a video file")
@@ -38,24 +42,24 @@ def main() -> None:
         raise ValueError("--output is for --explain")
     checkpoint = settings.CHECKPOINT.value
     for name, probability in predict(config, workdir, checkpoint, video):
-        print(f"{probability:7.2%}  {name}")
+        say(f"{probability:7.2%}  {name}")
     if _EXPLAIN.value:
         opened = open_clip(workdir, video, checkpoint, config)
         output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(workdir, video)
         seen = see(opened, pyramid={})
         if seen.note:
-            print(seen.note)
+            say(seen.note)
         given = (output, {seen.title: seen}, opened.fps, video)
         for file in (*write_tubes(*given), *write_pyramid(*given)):
-            print(f"  {file}")
+            say(f"  {file}")
 
 
 def _new_folder(workdir: Path, video: Path) -> Path:
     """A folder of the run for this video that is not there yet."""
-    names = (f"{video.stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
-    return next(
-        workdir / "explain" / name for name in names if not (workdir / "explain" / name).exists()
-    )
+    stem = file_name(video.stem)
+    names = (f"{stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
+    folders = (workdir / "explain" / name for name in names)
+    return make_folder(next(folder for folder in folders if not os.path.lexists(folder)), workdir)
 
 
 if __name__ == "__main__":

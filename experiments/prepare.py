@@ -27,12 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from absl import flags
-from rich.console import Console
-from rich.table import Table
 
 from experiments import command_line
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
 
@@ -59,13 +58,13 @@ flags.mark_flag_as_required("dataset")
 def main() -> int:
     """Prepares the data set and says what was found."""
     if _DESCRIBE.value:
-        print(catalog.describe(_NAME.value))
+        say(*catalog.describe(_NAME.value).splitlines())
         return 0
     with ProgressLine() as progress:
         folder = catalog.prepare(_NAME.value, _request(progress))
     if (folder / REPORT).is_file():
         _print(read_report(folder), folder)
-    print(folder)
+    say(folder)
     return 0
 
 
@@ -102,17 +101,18 @@ def _options(texts: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _print(counts: Sequence[Count], folder: Path) -> None:
-    table = Table("split", "classes", "listed", "missing", "left out", "broken", "prepared")
+    rows = []
     for each in total(counts):
         classes = sum(one.prepared > 0 for one in counts if one.split == each.split)
         numbers = (each.listed, each.missing, each.excluded, each.broken, each.prepared)
-        table.add_row(each.split, str(classes), *map(str, numbers))
-    Console().print(table)
+        rows.append((each.split, classes, *numbers))
+    columns = ("split", "classes", "listed", "missing", "left out", "broken", "prepared")
+    table(None, columns, rows)
     empty = [f"{one.label} ({one.split})" for one in counts if not one.prepared]
     if empty:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
-        print(f"classes without a video: {', '.join(empty[:10])}{more}")
-    print(f"of each class: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
+        say(f"classes without a video: {', '.join(empty[:10])}{more}")
+    say(f"of each class: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line, distributed
+from vidjax.terminal import say
 from vidjax.training.config import from_mapping
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
@@ -43,7 +44,7 @@ def main() -> int:
 
 def _say(text: str) -> None:
     if is_first():
-        print(text)
+        say(text)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from absl import app
 
 from vidjax.convert.loading import sources
 from vidjax.models.listing import list_models, model_card
+from vidjax.terminal import say
 
 HEAD = """# The networks
 
@@ -63,7 +64,7 @@ def table() -> str:
 def main(arguments: list[str]) -> None:
     """Prints the page."""
     del arguments
-    print(table())
+    say(*table().splitlines())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Names from outside, and pictures with names that Matplotlib would take for mathematics."""
 
 import io
+import json
 import os
 
 import numpy as np
@@ -14,7 +15,7 @@ from vidjax.explain.gates import GateLog, GateState
 from vidjax.explain.gates_report import draw_gates
 from vidjax.explain.pyramid_figure import draw_pyramid
 from vidjax.explain.truth_report import QUANTITIES, TruthRow, draw_truth
-from vidjax.names import flaw, lettering, told
+from vidjax.names import file_name, flaw, in_script, lettering, told
 
 BAD = r"$100\bar$"
 
@@ -92,3 +93,47 @@ def test_pictures_take_names_for_names(kind, draw, tmp_path):
     figure.savefig(tmp_path / "picture.png")
     shown = [text.get_text() for text in figure.findobj(lambda each: hasattr(each, "get_text"))]
     assert any(lettering(BAD) in text for text in shown), kind
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("walk", "walk"),
+        ("d\u00e9j\u00e0 vu", "d\u00e9j\u00e0 vu"),
+        ("a/b", "a%2Fb"),
+        ("a%2Fb", "a%252Fb"),
+        ("..", "%2E%2E"),
+        (".hidden", "%2Ehidden"),
+        ("-rf", "%2Drf"),
+        ("a\\b:c*?", "a%5Cb%3Ac%2A%3F"),
+        ("end. ", "end%2E%20"),
+        ("a\nb\0", "a%0Ab%00"),
+        ("nul.txt", "nul.txt%"),
+        ("", "%"),
+        ("a b, c (d)", "a b, c (d)"),
+        ("\ud800", "%ED%A0%80"),
+    ],
+)
+def test_a_name_of_a_file_leads_nowhere(name, file):
+    assert file_name(name) == file
+
+
+def test_names_of_files_are_different_for_different_names(tmp_path):
+    names = ["a/b", "a%2Fb", "a\\b", "a_b", "..", ".", "x" * 300, "x" * 301, "\u6b69" * 200, "con"]
+    files = [file_name(name) for name in names]
+    assert len(set(files)) == len(names)
+    for file in files:
+        (tmp_path / f"pyramid-10-{file}.json").write_text("x")
+    assert len(list(tmp_path.iterdir())) == len(names)
+
+
+def test_a_script_is_ended_by_no_text():
+    data = {"a": "</script><script>x()</script><!-- \u2028", "b": ["\ud800"]}
+    text = in_script(data)
+    assert "<" not in text
+    assert "\u2028" not in text
+    assert json.loads(text) == data
+
+
+def test_what_turns_the_order_of_text_is_written_out():
+    assert told("a\u202eb\u2066") == r"a\u202eb\u2066"

@@ -23,7 +23,6 @@ import json
 import os
 import platform
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+from vidjax.terminal import complain
+from vidjax.writing import new, refuse_link
 
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
@@ -42,10 +44,6 @@ class InUseError(ValueError):
     """Another process owns the folder."""
 
 
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 @contextlib.contextmanager
 def owned(
     folder: Path,
@@ -53,7 +51,7 @@ def owned(
     beside: bool = False,
     wait: bool = False,
     advice: str = "wait until it has ended, or end it",
-    say: Callable[[str], None] = _to_stderr,
+    say: Callable[[str], None] = complain,
 ) -> Iterator[Owner]:
     """Owns a folder while the context is open.
 
@@ -72,9 +70,11 @@ def owned(
 
     Raises:
       InUseError: another process owns the folder, and `wait` is False; names both.
+      LinkError: a link stands in the lock's place.
       OSError: the place cannot be written.
     """
     stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
+    refuse_link(stem)
     stem.parent.mkdir(parents=True, exist_ok=True)
     owner = Owner(stem, stem.with_name(f"{stem.name}-owner.json"))
     told = False
@@ -137,7 +137,7 @@ class Owner:
             "token": self._token,
         }
         try:
-            with self._record.open("x", encoding="utf-8") as file:
+            with new(self._record) as file:
                 file.write(json.dumps(mine) + "\n")
         except FileExistsError:
             return _in_words(self._read())

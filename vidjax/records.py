@@ -7,12 +7,12 @@ is wrong with it and the way out.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from vidjax.settings import Kind
+from vidjax.writing import write_text
 
 
 class RecordError(ValueError):
@@ -23,19 +23,10 @@ def write(file: Path, value: Any) -> None:
     """Writes JSON whole: a process that is killed, or a machine that stops, leaves the old file.
 
     Raises:
+      LinkError: a link stands there.
       OSError: the place cannot be written.
     """
-    unfinished = file.with_name(f"{file.name}.tmp")
-    text = json.dumps(value, indent=2) + "\n"
-    try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
+    write_text(file, json.dumps(value, indent=2) + "\n", durable=True)
 
 
 def read(file: Path, kind: Kind, way_out: str) -> Any:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 from experiments import command_line
+from vidjax.terminal import complain
 from vidjax.training.kept_memory import keep_freed_memory
 
 # Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
@@ -46,7 +47,7 @@ def main() -> None:
     if part not in PARTS:
         asked = part in ("--help", "-h", "help")
         unknown = f"error: {part!r} is none of {', '.join(PARTS)}\n\n" if part else ""
-        print(__doc__ if asked else f"{unknown}{__doc__}", file=sys.stderr)
+        complain(*(__doc__ if asked else f"{unknown}{__doc__}").splitlines())
         sys.exit(0 if asked else 2)
     module = importlib.import_module(f"experiments.benchmark.{part}")
     # So that the part's --help shows the part's own.

@@ -23,6 +23,8 @@ from experiments.benchmark.accelerator_jobs import PARTS, Job, jobs
 from experiments.benchmark.measurement import LEGEND
 from experiments.benchmark.models_csv import joined, write_csv
 from experiments.benchmark.models_figure import draw
+from vidjax.terminal import say
+from vidjax.writing import new, write_text
 
 _OUTPUT = flags.DEFINE_string("output", "", "new folder for report.md and all that it names")
 _TINY = flags.DEFINE_bool("tiny", False, "small networks and clips, to see that all of it runs")
@@ -68,9 +70,9 @@ def main(arguments: Sequence[str]) -> None:
     folder.mkdir(parents=True)
     done: list[Done] = []
     for job in chosen:
-        print(job.command, flush=True)
+        say(job.command)
         done.append(_run(job, _SECONDS.value))
-        print(f"{done[-1].text}\n{job.name}: {done[-1].ending}\n", flush=True)
+        say(*done[-1].text.splitlines(), f"{job.name}: {done[-1].ending}", "")
         _report(folder, done)
     failed = [each.job.name for each in done if each.ending != "exit 0"]
     if failed:
@@ -85,7 +87,7 @@ def _run(job: Job, limit: float) -> Done:
         environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {job.flags}".strip()
     # A pipe that a killed job's own children keep open would be waited for: a file is not.
     log = job.folder / f"{job.name.replace(' ', '_')}.txt"
-    with log.open("w") as stream:
+    with new(log) as stream:
         try:
             code = subprocess.run(
                 command, stdout=stream, stderr=subprocess.STDOUT, env=environment, timeout=limit
@@ -106,4 +108,4 @@ def _report(folder: Path, done: Sequence[Done]) -> None:
         write_csv(folder / "models.csv", rows)
         draw(folder / "models.png", rows, "networks and their peers")
         parts.append(f"## Networks\n\n{models_markdown.render(rows)}\n\n{LEGEND}\n")
-    (folder / "report.md").write_text("\n".join([*parts, *map(str, done)]))
+    write_text(folder / "report.md", "\n".join([*parts, *map(str, done)]))

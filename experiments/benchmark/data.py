@@ -27,6 +27,8 @@ from vidjax.data.encode import write_mp4
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.tree import VIDEO_SUFFIXES
+from vidjax.terminal import say
+from vidjax.writing import write_text
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -159,7 +161,7 @@ def _peers(files: Sequence[Path], scratch: Path) -> dict[str, Peer]:
 def _prepare(files: Sequence[Path], side: int, scratch: Path) -> Path:
     manifest = scratch / "videos.csv"
     rows = [f"{file.absolute()},any,train" for file in files]
-    manifest.write_text("\n".join(["path,label,split", *rows]))
+    write_text(manifest, "\n".join(["path,label,split", *rows]))
     storage = catalog.Storage(short_side=side)
     request = catalog.Request(scratch / "data", storage=storage, manifest=str(manifest))
     return catalog.prepare("video_folder", request)
@@ -251,7 +253,7 @@ def _print_need(best: float) -> None:
     shape = (_BATCH.value, _FRAMES.value, _SIZE.value, _SIZE.value, 3)
     step = make_step(vidjax.create_model(_MODEL.value), shape)
     needed = 1e3 * _BATCH.value / time_in_turns({"step": step}, 3)["step"]
-    print(
+    say(
         f"{_MODEL.value} in batches of {_BATCH.value} needs {needed:.3g} clips/s on this machine: "
         f"{needed / best:.2g} cores of the best form"
     )

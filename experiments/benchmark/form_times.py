@@ -22,6 +22,7 @@ from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
+from vidjax.writing import appending, write_text
 
 # A form that takes this many times the fastest one's time is not timed again.
 _HOPELESS = 5.0
@@ -86,7 +87,7 @@ def measure(
     part = output.with_name(f"{output.name}.part")
     rows = _begun(part, note)
     known = [_asked(row) for row in rows]
-    with part.open("a", newline="", encoding="utf-8") as file:
+    with appending(part) as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         for problem in track(list(problems), "timing"):
             for name in PASSES:
@@ -106,7 +107,7 @@ def _begun(part: Path, note: str) -> list[dict[str, str]]:
     """The rows that an interrupted measurement left; the head of a new one, if there was none."""
     if not part.exists():
         machine = f"{describe()}; {versions()}; {time.strftime('%Y-%m-%d')}"
-        part.write_text(f"# {note}\n# {machine}\n{','.join(COLUMNS)}\n", "utf-8")
+        write_text(part, f"# {note}\n# {machine}\n{','.join(COLUMNS)}\n")
     text = part.read_text("utf-8")
     if text.splitlines()[:1] != [f"# {note}"]:
         raise ValueError(f"{part} was left by another command: go on with that, or remove it")

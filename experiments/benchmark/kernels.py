@@ -26,6 +26,7 @@ from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
 from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
+from vidjax.terminal import say
 from vidjax.training.kept_memory import keep_freed_memory
 
 _KERNEL_ROUNDS = flags.DEFINE_integer(
@@ -127,7 +128,7 @@ def _measure_forms(output: Path) -> None:
     columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
     shown = [tuple(row[column] for column in columns) for row in rows]
     print_table("The fastest form of each pass", columns, shown)
-    print(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+    say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
 
 
 def _compare() -> None:

@@ -15,6 +15,7 @@ from absl import flags
 
 from experiments.benchmark.rounds import all_times, print_table
 from experiments.reproduce.machine import hardware
+from vidjax.terminal import say
 
 _ROUNDS = flags.DEFINE_integer(
     "machine_rounds", 5, "repeats of measuring the machine itself", lower_bound=1
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str]) -> None:
     """Prints what the machine is and what it can do."""
     del arguments
     rounds = _ROUNDS.value
-    print(f"{describe()}\n{versions()}")
+    say(describe(), versions())
     rows = [
         (f"{dtype} matrices of {size}x{size}", f"{rate / 1e9:.0f} GFLOP/s")
         for dtype in ("float32", "bfloat16")

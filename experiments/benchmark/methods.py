@@ -14,6 +14,7 @@ from experiments.benchmark.given import clip_sizes, form, named
 from experiments.benchmark.machine import describe, versions
 from experiments.benchmark.rounds import print_table, time_in_turns
 from experiments.benchmark.train_step import make_step
+from vidjax.terminal import say
 
 _MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")
 _METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")
@@ -66,6 +67,6 @@ def main(arguments: Sequence[str]) -> None:
         for name, ms in times.items()
     ]
     network = named(_MODEL.value, given)
-    print(f"{describe()}\n{versions()}")
+    say(describe(), versions())
     title = f"{network}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
     print_table(title, ("train step", "ms", "more than without", "scratch MiB"), rows)

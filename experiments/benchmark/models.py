@@ -25,6 +25,7 @@ from experiments.benchmark.measurement import COLUMNS, LEGEND, Measurement
 from experiments.benchmark.models_csv import write_csv
 from experiments.benchmark.models_figure import draw
 from experiments.benchmark.rounds import print_table
+from vidjax.terminal import say
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _MODELS = flags.DEFINE_list("models", [], "several networks, in place of --model")
@@ -60,14 +61,14 @@ def main(arguments: Sequence[str]) -> None:
     if _PEER.value == "torch":
         leave_memory_to_others()
     machine = measure(_DTYPES.value)
-    print(f"{describe()}\n{versions()}\n{_rates(machine)}")
+    say(describe(), versions(), *_rates(machine).splitlines())
     rows: list[Measurement] = []
     failures = 0
     for contest, case in _cases():
         try:
             measured = contest.run(case, machine)
         except (RuntimeError, ValueError) as error:
-            print(f"{case}: {error}", flush=True)
+            say(f"{case}: {error}")
             failures += 1
             continue
         finally:
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str]) -> None:
         rows += measured
         _report(case, measured, rows)
     if rows:
-        print(LEGEND)
+        say(*LEGEND.splitlines())
         if _OUTPUT.value:
             draw(Path(_OUTPUT.value) / "models.png", rows, f"{describe()}; {versions()}")
     if failures:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.measurement import Measurement
+from vidjax.writing import writing
 
 
 def write_csv(file: Path, rows: Sequence[Measurement]) -> None:
     """Writes all rows, over what the same run wrote before."""
     names = [field.name for field in dataclasses.fields(Measurement)]
-    with file.open("w", newline="") as stream:
+    with writing(file) as stream:
         writer = csv.DictWriter(stream, names)
         writer.writeheader()
         writer.writerows(map(dataclasses.asdict, rows))

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.benchmark.measurement import Measurement
 from vidjax.names import lettering
+from vidjax.writing import writing_bytes
 
 _MARKS = ("o", "s", "^", "D", "v")
 
@@ -40,7 +41,8 @@ def draw(file: Path, rows: Sequence[Measurement], title: str) -> None:
     share.grid(axis="x", alpha=0.3)
     figure.legend(*speed.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     figure.suptitle(lettering(title, 300), fontsize="small", wrap=True)
-    figure.savefig(file, dpi=110)
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, format="png", dpi=110)
 
 
 def _case(row: Measurement) -> str:

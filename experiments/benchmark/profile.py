@@ -18,6 +18,7 @@ from experiments.benchmark.machine import describe, versions
 from experiments.benchmark.rounds import print_table
 from experiments.benchmark.trace import Instruction, instructions, operation_times, without_control
 from experiments.benchmark.train_step import make_step
+from vidjax.terminal import say
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)
@@ -45,12 +46,13 @@ def main(arguments: Sequence[str]) -> None:
             times = _traced(step, Path(scratch))
     known = instructions(step.program.as_text())
     times = without_control(times, known)
-    print(
-        f"{describe()}\n{versions()}\n"
+    say(
+        describe(),
+        versions(),
         f"A training step of {named(_MODEL.value, given)}, {_DTYPE.value}, {shape[0]} clips of "
         f"{'x'.join(_CLIP.value)}, {jax.default_backend()}: times of {len(times)} operations from "
         "the profiler's trace, by the layer that the compiled program names. A fusion counts for "
-        "the layer of its last operation; those that run at once are summed."
+        "the layer of its last operation; those that run at once are summed.",
     )
     _print_kinds(times, known)
     _print_operations(times, known)
@@ -71,7 +73,7 @@ def _print_kinds(times: Counter[str], known: Mapping[str, Instruction]) -> None:
     rows = [(kind, *_amount(ns, times)) for kind, ns in kinds.most_common(_SHOWN)]
     print_table("by kind of layer", ("kind", "ms", "share"), rows)
     largest = [f"{kind} ({share})" for kind, _, share in rows[:3]]
-    print(f"The three largest costs: {'; '.join(largest)}.")
+    say(f"The three largest costs: {'; '.join(largest)}.")
 
 
 def _print_operations(times: Counter[str], known: Mapping[str, Instruction]) -> None:

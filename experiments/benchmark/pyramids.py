@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -14,6 +13,7 @@ import vidjax
 from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
+from vidjax.terminal import complain
 from vidjax.training.state import QUICKLY
 
 # Networks with the threshold and depth of table 7.1; of I3D the class level and the last block.
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
     for name in _MODELS.value:
         rows.append(_row(name))
         # To compile the largest takes minutes.
-        print("  ".join(rows[-1]), file=sys.stderr, flush=True)
+        complain("  ".join(rows[-1]))
     clip = "x".join(_CLIP.value)
     print_table(f"one clip of {clip}, float32, {jax.default_backend()}", COLUMNS, rows)
 

@@ -6,8 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from rich.console import Console
-from rich.table import Table
+from vidjax.terminal import table
 
 Work = Callable[[], object]
 
@@ -39,9 +38,4 @@ def half_spread(values: Sequence[float]) -> float | None:
 
 def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Prints a table; columns after the first are numbers."""
-    table = Table(title=title, title_justify="left")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=120).print(table)
+    table(title, columns, rows, width=120)

@@ -37,6 +37,7 @@ from absl import flags
 
 from experiments import command_line
 from experiments.explain import frequency, gates, settings, truth, video
+from vidjax.terminal import say
 from vidjax.training.config import nearest
 from vidjax.training.reporting import ProgressLine
 
@@ -75,7 +76,7 @@ def main() -> None:
     with ProgressLine() as progress:
         files = METHODS[_METHOD.value](runs, Path(_OUTPUT.value), progress)
     for file in files:
-        print(f"  {file}")
+        say(f"  {file}")
 
 
 def _refuse_others(method: str) -> None:

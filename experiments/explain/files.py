@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from vidjax.writing import writing_bytes
 
 
 def new_files(output: Path, *names: str) -> list[Path]:
@@ -18,3 +21,15 @@ def new_files(output: Path, *names: str) -> list[Path]:
         if file.exists():
             raise ValueError(f"{file} is there already; name another --output or move it away")
     return files
+
+
+def write_figure(file: Path, figure: Any, **settings: Any) -> None:
+    """Writes a figure of Matplotlib as PNG.
+
+    Args:
+      file: to be written.
+      figure: of Matplotlib.
+      settings: of `savefig`, such as `bbox_inches`.
+    """
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, format="png", dpi=110, **settings)

@@ -11,18 +11,17 @@ from typing import Any
 import jax
 from absl import flags
 
-from experiments.explain.files import new_files
-from experiments.explain.settings import CHECKPOINT
+from experiments.explain.files import new_files, write_figure
+from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.rows import write_rows
-from vidjax.training.config import Config, from_mapping
-from vidjax.training.experiment import Experiment
+from vidjax.training.config import Config
 from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.scoring import Scorer
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.writing import make_folder
 
 _SCALES = flags.DEFINE_list(
     "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"
@@ -35,10 +34,10 @@ def explain_frequency(runs: Sequence[Path], output: Path, progress: ProgressLine
     table, picture = files = new_files(output, "frequency.csv", "frequency.png")
     # All runs are opened before the first is scored: what does not fit is said at once.
     opened = [(run, *_open(run, progress)) for run in runs]
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     points = [point for each in opened for point in _curves(*each, scales, progress)]
     write_rows(table, Point, points)
-    draw_points(points).savefig(picture, dpi=110, bbox_inches="tight")
+    write_figure(picture, draw_points(points))
     return files
 
 
@@ -54,8 +53,8 @@ def _scales(texts: Sequence[str]) -> list[float]:
 
 def _open(run: Path, progress: ProgressLine) -> tuple[Scorer, Any]:
     """What scores the run's videos, given variables and factors, and the run's variables."""
-    config = _with_places(from_mapping(read_config(run)))
-    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
+    config = _with_places(config_of(run))
+    experiment = open_experiment(run, config, progress.count)
     scorer = Scorer(experiment, _scaled(experiment.network))
     _, state = restore(experiment.network, run, CHECKPOINT.value)
     return scorer, state.variables

@@ -11,19 +11,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.explain.files import new_files
-from experiments.explain.settings import CHECKPOINT
+from experiments.explain.files import new_files, write_figure
+from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
 from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
 from vidjax.explain.gates_report import draw_gates
 from vidjax.explain.rows import write_rows
-from vidjax.training.config import from_mapping
-from vidjax.training.experiment import Experiment
 from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.scoring import Scorer
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.writing import make_folder
 
 
 def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
@@ -33,17 +31,17 @@ def explain_gates(runs: Sequence[Path], output: Path, progress: ProgressLine) ->
     )
     states = [state for run in runs for state in _gates(run, progress)]
     logs = [log for run in runs for log in read_log(run, str(run))]
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     write_rows(table, GateState, states)
     write_rows(training, GateLog, logs)
-    draw_gates(states, logs).savefig(picture, dpi=110, bbox_inches="tight")
+    write_figure(picture, draw_gates(states, logs))
     return files
 
 
 def _gates(run: Path, progress: ProgressLine) -> list[GateState]:
     """The gates of a run's network on its evaluation split."""
-    config = from_mapping(read_config(run))
-    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
+    config = config_of(run)
+    experiment = open_experiment(run, config, progress.count)
     network = experiment.network
     # As it was trained there may be a warm-up, or no test at all.
     options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.explain.files import new_files
+from experiments.explain.files import new_files, write_figure
 from vidjax.explain.pyramid_figure import draw_pyramid
 from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import write_heat
 from vidjax.explain.report_page import page
+from vidjax.names import file_name
 from vidjax.training.explaining import Seen
+from vidjax.writing import make_folder, write_text
 
 HEAT = ("mp4", "gif", "png")
 TUBE_FILES = tuple(f"tubes.{end}" for end in (*HEAT, "html"))
@@ -29,7 +31,7 @@ Named = Mapping[str, Seen]
 def write_tubes(output: Path, seen: Named, fps: float, video: Path) -> list[Path]:
     """Writes the tubes of a video; arguments and errors are those of `write_pyramid`."""
     new_files(output, *TUBE_FILES)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     files = _write_heat(output, "tubes", seen, fps, _volumes)
     return [*files, _write_page(output / "tubes.html", seen, fps, video, kernels=False)]
 
@@ -50,13 +52,13 @@ def write_pyramid(output: Path, seen: Named, fps: float, video: Path) -> list[Pa
       ValueError: there are such files.
     """
     new_files(output, *PYRAMID_FILES)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     files = []
     for place, (name, own) in zip(_places(seen), seen.items(), strict=True):
         assert own.pyramid
         text, picture = output / f"pyramid{place}.json", output / f"pyramid{place}.png"
-        text.write_text(to_json(own.pyramid), encoding="utf-8")
-        draw_pyramid(own.pyramid, own.frames, name).savefig(picture)
+        write_text(text, to_json(own.pyramid))
+        write_figure(picture, draw_pyramid(own.pyramid, own.frames, name))
         files += [text, picture]
     files += _write_heat(output, "layers", seen, fps, _layers)
     return [*files, _write_page(output / "pyramid.html", seen, fps, video)]
@@ -66,7 +68,8 @@ def _places(seen: Named) -> list[str]:
     """What is added to the names of files of which there is one for each explanation."""
     if len(seen) == 1:
         return [""]
-    return [f"-{number}-{own.label}" for number, own in enumerate(seen.values(), start=1)]
+    labels = (file_name(own.label) for own in seen.values())
+    return [f"-{number}-{label}" for number, label in enumerate(labels, start=1)]
 
 
 def _volumes(own: Seen) -> dict[str, np.ndarray]:
@@ -98,5 +101,5 @@ def _write_heat(output: Path, name: str, seen: Named, fps: float, volumes: Any) 
 
 def _write_page(file: Path, seen: Named, fps: float, video: Path, *, kernels: bool = True) -> Path:
     panels = [own.panel(title, kernels=kernels) for title, own in seen.items()]
-    file.write_text(page(video.name, panels, fps), encoding="utf-8")
+    write_text(file, page(video.name, panels, fps))
     return file

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.explain.files import new_files
-from experiments.explain.settings import CHECKPOINT
+from experiments.explain.files import new_files, write_figure
+from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
 from vidjax.data import transforms
 from vidjax.data.marionette import MarionetteSpec
 from vidjax.data.marionette.generate import read_masks
@@ -28,12 +28,11 @@ from vidjax.explain.truth import (
     steps_of,
 )
 from vidjax.explain.truth_report import Case, TruthRow, draw_truth, rows_of
-from vidjax.training.config import Config, from_mapping
-from vidjax.training.experiment import Experiment
+from vidjax.training.config import Config
 from vidjax.training.network import Network
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.writing import make_folder
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)
@@ -48,17 +47,17 @@ def explain_truth(runs: Sequence[Path], output: Path, progress: ProgressLine) ->
         for case, truth in _measure(run, progress):
             measured.setdefault(case, []).append(truth)
     rows = rows_of(measured)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     write_rows(table, TruthRow, rows)
-    draw_truth(rows).savefig(picture, dpi=110)
+    write_figure(picture, draw_truth(rows))
     return files
 
 
 def _measure(run: Path, progress: ProgressLine) -> Iterator[tuple[Case, Truth]]:
-    config = from_mapping(read_config(run))
+    config = config_of(run)
     if config.data.name != "marionette":
         raise ValueError(f"{run}: data.name = {config.data.name!r}; only marionette has masks")
-    experiment = Experiment.open(config, progress.count, classes=read_classes(run))
+    experiment = open_experiment(run, config, progress.count)
     network = experiment.network
     _, state = restore(network, run, CHECKPOINT.value)
     weights = {"trained": state.variables, "random": _random_weights(network)}

@@ -33,6 +33,7 @@ from experiments.reproduce.report import note_start, write_report
 from experiments.reproduce.run import execute, is_finished
 from experiments.reproduce.table import SCALES, Table, find_tables
 from experiments.reproduce.videos import AbsentError, locate
+from vidjax.terminal import say
 from vidjax.training.experiment import Experiment
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
@@ -60,7 +61,7 @@ def main() -> int:
             for plan in plans:
                 _reproduce(plan, progress)
     except KeyboardInterrupt:
-        print("stopped; the same command goes on")
+        say("stopped; the same command goes on")
         return EXIT_CODE
     return 0 if all(is_finished(run) for plan in plans for run in plan.runs) else 1
 
@@ -85,7 +86,7 @@ def _datasets(table: Table, output: Path) -> list[str]:
     if all(absent.values()):
         raise AbsentError("; ".join(absent.values()))
     for reason in filter(None, absent.values()):
-        print(f"{table.name} goes without {reason}")
+        say(f"{table.name} goes without {reason}")
     return [name for name, reason in absent.items() if not reason]
 
 

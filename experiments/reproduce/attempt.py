@@ -24,6 +24,7 @@ from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
 from vidjax.training.scoring import evaluate
+from vidjax.writing import make_folder, write_text
 
 
 def main() -> int:
@@ -41,7 +42,7 @@ def carry_out(order: Mapping[str, Any]) -> str:
       order: `config`, `workdir`, `record` (a file), and `code`, the digest of the code to use.
     """
     record = Path(order["record"])
-    record.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(record.parent)
     before = read_record(record)
     begun = {key: before.get(key, 0) + more for key, more in (("starts", 1), ("seconds", 0.0))}
     write_record(record, begun | {"state": "started"})
@@ -89,9 +90,7 @@ def read_record(file: Path) -> dict[str, Any]:
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
     """Records how a run stands: `state` (started, stopped, failed, finished), `starts`, ..."""
-    unfinished = file.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(record, indent=2) + "\n")
-    unfinished.replace(file)
+    write_text(file, json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

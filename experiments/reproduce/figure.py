@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.reproduce.statistics import Summary
 from vidjax.names import lettering
+from vidjax.writing import writing_bytes
 
 PANELS = (
     ("top1", "top-1, % of the test videos"),
@@ -40,7 +41,8 @@ def draw(
             axes.set_xlabel(label)
             axes.set_title(lettering(dataset), loc="left")
     figure.suptitle(lettering(f"{title}: mean over seeds, 95 % interval; dots are seeds", 200))
-    figure.savefig(file, dpi=110)
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, format="png", dpi=110)
 
 
 def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: str) -> None:

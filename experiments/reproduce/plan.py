@@ -14,6 +14,7 @@ from experiments.reproduce.table import Table
 from experiments.reproduce.videos import locate
 from vidjax.training.config import Config, from_mapping, to_mapping
 from vidjax.training.workdir import environment
+from vidjax.writing import make_folder, write_text
 
 # Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
 _NOT_COMPARED = ("git_commit", "platform", "paper")
@@ -127,8 +128,8 @@ class Plan:
                     "one table must be run under one plan"
                 )
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(mapping, indent=2) + "\n")
+        make_folder(self.folder)
+        write_text(file, json.dumps(mapping, indent=2) + "\n")
 
     def _mapping(self) -> dict[str, Any]:
         return {

@@ -11,11 +11,12 @@ from experiments.reproduce import figure, markdown, sheets
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.results import read_result
 from experiments.reproduce.statistics import summarize
+from vidjax.writing import appending, write_text
 
 
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
     """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
-    with _starts(plan).open("a", encoding="utf-8") as file:
+    with appending(_starts(plan)) as file:
         file.write(json.dumps(dict(start)) + "\n")
 
 
@@ -32,7 +33,7 @@ def write_report(plan: Plan) -> Path:
     lines = _starts(plan).read_text().splitlines() if _starts(plan).is_file() else []
     starts = [json.loads(line) for line in lines]
     text = folder / "table.md"
-    text.write_text(markdown.render(plan, summaries, starts), encoding="utf-8")
+    write_text(text, markdown.render(plan, summaries, starts))
     return text
 
 

@@ -19,6 +19,7 @@ from experiments.reproduce.plan import Run
 from vidjax.training.config import to_mapping
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import duration
+from vidjax.writing import appending, make_folder
 
 Show = Callable[[str], None]
 COMMAND = (sys.executable, "-m", "experiments.reproduce.attempt")
@@ -82,8 +83,8 @@ class _Pool:
             self._ended.append(run)
 
     def _carry_out(self, run: Run) -> None:
-        run.log.parent.mkdir(parents=True, exist_ok=True)
-        with run.log.open("ab") as log:
+        make_folder(run.log.parent)
+        with appending(run.log) as log:
             process = subprocess.Popen(
                 COMMAND,
                 env=self._environment,

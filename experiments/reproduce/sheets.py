@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments.reproduce.results import Result
 from experiments.reproduce.statistics import Comparison, Summary
+from vidjax.writing import writing
 
 QUANTITIES = (
     "top1",
@@ -82,7 +83,7 @@ def _run(result: Result, compared: Comparison | None) -> dict[str, Any]:
 
 def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     rows = list(rows)
-    with file.open("w", newline="", encoding="utf-8") as stream:
+    with writing(file) as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from vidjax.writing import make_folder, writing
+
 # The folds of jhmdb share no source video; the last one is the test set.
 TEST_FOLD = "3"
 
@@ -66,8 +68,8 @@ def write_folds(source: Path, manifest: Path) -> None:
     """
     with source.open(newline="", encoding="utf-8") as stream:
         clips = [clip for clip in csv.DictReader(stream) if clip["dataset"] == "jhmdb"]
-    manifest.parent.mkdir(parents=True, exist_ok=True)
-    with manifest.open("w", newline="", encoding="utf-8") as stream:
+    make_folder(manifest.parent)
+    with writing(manifest) as stream:
         writer = csv.writer(stream)
         writer.writerow(["path", "label", "split", "group"])
         for clip in clips:

@@ -58,7 +58,7 @@ def test_a_record_is_replaced_whole(tmp_path):
 
 
 def test_a_start_that_was_killed_before_the_directory_was_a_runs_leaves_it_free(tmp_path):
-    for name in (".lock", ".lock-owner.json", "config.json.tmp"):
+    for name in (".lock", ".lock-owner.json", "config.json.0123456789abcdef.part"):
         (tmp_path / name).write_text("{")
     workdirs.claim(tmp_path, from_mapping(demo.get_config()), ["a", "b"])
     assert workdirs.read_classes(tmp_path) == ("a", "b")

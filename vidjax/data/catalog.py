@@ -6,7 +6,6 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from vidjax.data import builders
 from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
+from vidjax.terminal import complain
 
 Progress = Callable[[str, int, int], None]
 # From the name of a split to what some of its videos will be.
@@ -48,6 +48,10 @@ class Storage:
         return f"s{self.short_side}{rate}-q{self.quality}"
 
 
+class UnpreparedError(ValueError):
+    """A data set is not prepared, and nothing may be written to prepare it."""
+
+
 @dataclass(frozen=True)
 class Beam:
     """A runner of Apache Beam, such as `DirectRunner`, and its options as on a command line."""
@@ -71,6 +75,8 @@ class Request:
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
+      unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
+        prepares it. Whoever only reads a run writes nothing where the run's configuration says.
       judge: called with the names of classes and of splits, and a function from a split to the
         `Outlook` of some of its videos, before any video is decoded; raises ValueError where they
         are not fit for what they are wanted for.
@@ -88,9 +94,22 @@ class Request:
     workers: int = 2
     beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    unprepared: str = ""
     judge: Callable[[Sequence[str], Sequence[str], Look], None] = lambda classes, splits, look: None
     progress: Progress = lambda what, done, total: None
-    note: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
+    note: Callable[[str], None] = complain
+
+    def begin(self, reason: str) -> None:
+        """To be called before anything is written.
+
+        Args:
+          reason: why it would be.
+
+        Raises:
+          UnpreparedError: nothing may be written; says what to do.
+        """
+        if self.unprepared:
+            raise UnpreparedError(f"{reason}: {self.unprepared}")
 
 
 def list_datasets() -> list[str]:

@@ -10,7 +10,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from vidjax.data.replacing import reading, writing
+from vidjax.writing import reading, writing
 
 _FILE = "videos.csv"
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from vidjax.data.containers import address
+from vidjax.writing import replacing, writing_bytes
 
 
 def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
@@ -22,7 +23,12 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     odd = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
     frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
     rate = Fraction(fps).limit_denominator(1001)
-    with av.open(address(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with (
+        replacing(path) as unfinished,
+        av.open(
+            address(unfinished), "w", format="mp4", options={"movflags": "faststart"}
+        ) as container,
+    ):
         stream = container.add_stream("libx264", rate=rate)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
@@ -37,7 +43,8 @@ def write_gif(path: Path, frames: np.ndarray, fps: float) -> None:
     first, *others = (Image.fromarray(frame) for frame in frames)
     # Browsers play what is faster than 20 ms a frame slowly instead.
     duration = max(20, round(1000 / fps))
-    first.save(path, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
+    with writing_bytes(path) as stream:
+        first.save(stream, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
@@ -46,5 +53,8 @@ def write_png(path: Path, image: np.ndarray) -> None:
     Raises:
       OSError: the file cannot be written.
     """
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path} cannot be written")
+    encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not encoded:
+        raise ValueError(f"{path}: a picture {image.shape} cannot be written as PNG")
+    with writing_bytes(path) as stream:
+        stream.write(data.tobytes())

@@ -7,7 +7,6 @@ replaying after a restart, whatever the number of threads.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
 from vidjax.data.prepared import Record, VideoSource
 from vidjax.settings import boolean, check, number, one_of, rising, whole
+from vidjax.terminal import complain
 
 Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
@@ -215,7 +215,7 @@ _told: set[str] = set()
 def _tell_once(name: str, error: ValueError) -> None:
     if name not in _told:
         _told.add(name)
-        print(f"warning: {name} is skipped: {error}", file=sys.stderr)
+        complain(f"warning: {name} is skipped: {error}")
 
 
 def _labelled(clip: Batch, label: int, *, readable: bool) -> Batch:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidjax.data.manifest import Manifest
-from vidjax.data.replacing import writing
 from vidjax.data.soundness import MISSING
+from vidjax.writing import writing
 
 Row = dict[str, str]
 REPORT, EXCLUDED = "report.csv", "excluded.csv"

@@ -20,8 +20,8 @@ import numpy as np
 
 from vidjax.data.damage import damaged
 from vidjax.data.description import FEATURES, INFO, LABELS, METADATA, Description, small_file
-from vidjax.data.replacing import writing
 from vidjax.data.shards import Shards
+from vidjax.writing import writing
 
 FILE = "sizes.json"
 _DESCRIBING = (INFO, FEATURES, METADATA, LABELS)

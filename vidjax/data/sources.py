@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.manifest import Manifest, few
-from vidjax.data.replacing import reading, writing
+from vidjax.writing import reading, writing
 
 _FACTS, _TABLE = "source.json", "files.csv"
 # Files of which bytes are read, and how many at its beginning, middle and end.

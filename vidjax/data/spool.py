@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.replacing import replacing
+from vidjax.writing import write_text, writing_bytes
 
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.
@@ -46,7 +46,7 @@ class Spool:
         sizes = np.array([len(jpeg) for jpeg in jpegs])
         data = np.frombuffer(b"".join(jpegs), np.uint8)
         np.savez(archive, data=data, sizes=sizes, fps=np.float32(fps))
-        with replacing(file) as unfinished, unfinished.open("wb") as stream:
+        with writing_bytes(file) as stream:
             stream.write(archive.getbuffer())
             stream.write(hashlib.sha256(archive.getbuffer()).digest())
 
@@ -91,9 +91,7 @@ class Spool:
         """Keeps why a video is not here."""
         file = self._file(name).with_suffix(".json")
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as unfinished:
-            text = json.dumps({"video": name, "error": error})
-            unfinished.write_text(text, encoding="utf-8")
+        write_text(file, json.dumps({"video": name, "error": error}))
 
     def failures(self) -> dict[str, str]:
         """What `fail` has kept: errors by the videos' names."""

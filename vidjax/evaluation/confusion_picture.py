@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.names import lettering
+from vidjax.writing import writing_bytes
 
 # Up to so many classes have their counts, and their names, in the picture.
 _COUNTED = 40
@@ -91,9 +91,8 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     if len(classes) <= _COUNTED:
         _write_counts(axes, matrix, fractions)
     figure.colorbar(image, ax=axes, label="fraction of the class", shrink=0.7, pad=0.02)
-    unfinished = file.with_name(file.name + ".tmp")
-    figure.savefig(unfinished, dpi=110, format="png", bbox_inches="tight")
-    os.replace(unfinished, file)
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, dpi=110, format="png", bbox_inches="tight")
 
 
 def _pooled(fractions: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.writing import make_folder, sweep, write_text, writing
 
 
 def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -68,12 +69,13 @@ def write_report(
     Returns:
       The files written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
+    sweep(folder)
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
     ends = (".json", "-predictions.csv", "-confusion.png", "-confusions.csv")
     files = [folder / f"{name}{end}" for end in ends]
     _set_aside(folder, name, ends, facts, say)
-    _replace(files[0], json.dumps(summary, indent=2) + "\n")
+    write_text(files[0], json.dumps(summary, indent=2) + "\n")
     _write_table(files[1], _rows(videos, scores, labels, classes))
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
     draw_confusion(files[2], matrix, classes, f"{name}: top-1 {summary['top1']:.1%}")
@@ -119,15 +121,5 @@ def _rows(
 
 
 def _write_table(file: Path, rows: Iterable[Sequence[Any]]) -> None:
-    with _unfinished(file).open("w", newline="", encoding="utf-8") as unfinished:
-        csv.writer(unfinished).writerows(map(cells, rows))
-    os.replace(_unfinished(file), file)
-
-
-def _unfinished(file: Path) -> Path:
-    return file.with_name(file.name + ".tmp")
-
-
-def _replace(file: Path, text: str) -> None:
-    _unfinished(file).write_text(text, encoding="utf-8")
-    os.replace(_unfinished(file), file)
+    with writing(file) as stream:
+        csv.writer(stream).writerows(map(cells, rows))

@@ -10,6 +10,7 @@ import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4, write_png
 from vidjax.data.marionette.contact_sheet import contact_sheet
+from vidjax.names import short
 
 COLUMNS = 8
 LEAST = 112
@@ -86,7 +87,7 @@ def side_by_side(videos: Mapping[str, np.ndarray], columns: int = 4) -> np.ndarr
 
 
 def _titled(label: str, frames: np.ndarray) -> np.ndarray:
-    bar = np.full((TITLE, frames.shape[2], 3), 255, np.uint8)
+    bar, label = np.full((TITLE, frames.shape[2], 3), 255, np.uint8), short(label)
     scale = min(0.38, 0.38 * frames.shape[2] / (6.6 * max(len(label), 1)))
     cv2.putText(bar, label, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, scale, (20, 20, 20), 1, cv2.LINE_AA)
     return np.concatenate([np.broadcast_to(bar, (len(frames), *bar.shape)), frames], axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import importlib.resources
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ from vidjax.data.transforms import encode_jpeg
 from vidjax.explain.back_step import normalize
 from vidjax.explain.class_feature_pyramids import KeptLayer, Place, Pyramid
 from vidjax.explain.pyramid_figure import strongest
+from vidjax.names import in_script
 
 TILES = 24
 # A layer's heat is shown no finer: a page has to stay small enough to be sent.
@@ -50,10 +50,8 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
       fps: of the clips.
     """
     data = {"title": title, "fps": fps, "panels": [_panel(own) for own in panels]}
-    # A title must not end the script that the data stand in.
-    text = json.dumps(data).replace("<", "\\u003c")
     template = importlib.resources.files(__package__).joinpath("page.html")
-    return template.read_text(encoding="utf-8").replace("@DATA@", text)
+    return template.read_text(encoding="utf-8").replace("@DATA@", in_script(data))
 
 
 def embed(text: str, height: int = 900) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.data.tables import cells
+from vidjax.writing import new
 
 
 def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
@@ -23,7 +24,7 @@ def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
       FileExistsError: the file is there.
     """
     columns = [field.name for field in dataclasses.fields(kind)]
-    with file.open("x", newline="", encoding="utf-8") as stream:
+    with new(file) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(cells(dataclasses.asdict(row).values()) for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,11 @@ from orbax.checkpoint import checkpoint_managers
 from vidjax import records
 from vidjax.array_paths import check_place
 from vidjax.settings import number, whole
+from vidjax.terminal import complain
 from vidjax.training import checksums
 from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.processes import after_first, is_first
+from vidjax.writing import make_folder, refuse_link, sweep
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
@@ -30,10 +31,6 @@ class CheckpointError(ValueError):
 
 class RemovedError(CheckpointError):
     """A run that trains has removed the checkpoint, to keep a newer one."""
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 class Checkpoints:
@@ -59,7 +56,7 @@ class Checkpoints:
         keep: int = 2,
         *,
         read_only: bool = False,
-        say: Callable[[str], None] = _to_stderr,
+        say: Callable[[str], None] = complain,
     ) -> None:
         self._directory = directory.absolute()
         self._say = say
@@ -127,9 +124,16 @@ class Checkpoints:
         return best["step"], float(best["score"])
 
     def _tidy(self) -> None:
-        """Makes the folder, without what a killed process left of a checkpoint."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        """Makes the folder, without what a killed process left of a checkpoint.
+
+        Raises:
+          LinkError: a part of it is a link: what is old is removed, and must not be another's.
+        """
+        make_folder(self._directory, self._directory.parent)
+        for each in self._directory.iterdir():
+            refuse_link(each)
         if is_first():
+            sweep(self._directory, owned=True)
             for folder in self._directory.glob("*.orbax-checkpoint-tmp*"):
                 shutil.rmtree(folder)
 

@@ -44,6 +44,7 @@ class Experiment:
         *,
         training: bool = False,
         classes: Sequence[str] | None = None,
+        unprepared: str = "",
     ) -> Experiment:
         """Checks the configuration against devices, classes and splits; prepares its data set.
 
@@ -55,6 +56,7 @@ class Experiment:
           training: whether the network is to be trained.
           classes: those of a network that is trained already; the data set's are matched with them
             by name. To go on training it must have all of them. None takes the data set's own.
+          unprepared: as in `vidjax.data.catalog.Request`.
 
         Raises:
           ClassesError: the data set has others.
@@ -82,7 +84,7 @@ class Experiment:
                     "right; name a folder or list with several"
                 )
 
-        directory = _prepare(config, judge, progress)
+        directory = _prepare(config, judge, progress, unprepared)
         first = config.data.train_split if training else config.eval.split
         return cls(config, network_for(_split(config, directory, first).classes), directory)
 
@@ -127,7 +129,7 @@ def _require_splits(config: Config, splits: Sequence[str], training: bool) -> No
             )
 
 
-def _prepare(config: Config, judge: Judge, progress: Progress) -> Path | None:
+def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) -> Path | None:
     data = config.data
     if data.name == "synthetic":
         return None
@@ -141,6 +143,7 @@ def _prepare(config: Config, judge: Judge, progress: Progress) -> Path | None:
         allow_group_leak=data.allow_group_leak,
         workers=data.workers,
         options=data.options,
+        unprepared=unprepared,
         judge=judge,
         progress=progress,
     )

@@ -42,6 +42,7 @@ from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
 from vidjax.training.workdir import begun_with, check, claim
+from vidjax.writing import writing_bytes
 
 
 @dataclass(frozen=True)
@@ -306,7 +307,8 @@ class _Run:
         part = f"-process{jax.process_index()}" if jax.process_count() > 1 else ""
         file = self._workdir / f"non-finite-step{error.step}{part}.npz"
         batch = self._batches[error.step - 1]
-        np.savez(file, **batch)
+        with writing_bytes(file) as stream:
+            np.savez(stream, **batch)
         error.add_note(f"Its batch is in {file}; a lower optimizer.lr or clip_norm may help")
         raise error
 

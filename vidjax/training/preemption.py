@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -13,6 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from vidjax.terminal import complain
 from vidjax.training.listening import Listener, end_now
 
 # What a process exits with after it saved on SIGTERM: "try again later" in sysexits.h.
@@ -50,7 +50,7 @@ class Preemption:
 
     def _heard(self, times: int) -> None:
         if times > 1:
-            print("ended by a second SIGTERM", file=sys.stderr)
+            complain("ended by a second SIGTERM")
             end_now(_ENDED)
         self._asked = True
         # Leaving may have to wait; meanwhile a second one must be heard.
@@ -66,7 +66,7 @@ class Preemption:
             leave()
         # Nobody is there to catch it: it is told, and the process ends as one that has to resume.
         except Exception as error:
-            print(f"error: {error}", file=sys.stderr)
+            complain(f"error: {error}")
         end_now(EXIT_CODE)
 
     @contextlib.contextmanager

@@ -6,11 +6,13 @@ read their rows of each batch, and write their part of a checkpoint.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import importlib.util
 import itertools
 import os
 import signal
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -89,11 +91,31 @@ class Job:
             self.num_processes,
             self.process_id,
             cluster_detection_method=detection,
+            coordinator_bind_address=_listens_at(self.coordinator_address),
             heartbeat_timeout_seconds=self.heartbeat_timeout,
             shutdown_timeout_seconds=self.heartbeat_timeout,
         )
         # JAX would note SIGTERM from here on and do nothing.
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _listens_at(coordinator: str | None) -> str | None:
+    """Where process 0 listens: at the address that it was given, if that is one of this machine.
+
+    JAX itself would listen on all interfaces. Where the address is not this machine's, as behind a
+    router, or no address is given, it does.
+    """
+    host, _, port = (coordinator or "").rpartition(":")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM)
+    except OSError:
+        return None
+    for family, _kind, _protocol, _name, (address, *_) in found if host else []:
+        with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
+            # Any port: whether the address is here is asked, not whether the port is free.
+            probe.bind((address, 0))
+            return f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
+    return None
 
 
 def launcher() -> str | None:

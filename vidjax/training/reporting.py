@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from vidjax import records
+from vidjax.terminal import console, shown
+from vidjax.writing import appending, make_folder, writing_bytes
 
 Numbers = Mapping[str, float]
 _MEND = "correct the line, or remove it"
@@ -37,9 +38,10 @@ class MetricWriter:
         self._path, self._silent = workdir / "metrics.jsonl", silent
         if silent:
             return
+        events = make_folder(workdir / "tensorboard", workdir)
         _set_aside(self._path, step)
-        self._file = self._path.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(workdir / "tensorboard"), purge_step=step + 1)
+        self._file = appending(self._path)
+        self._events = SummaryWriter(str(events), purge_step=step + 1)
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
@@ -58,7 +60,7 @@ class MetricWriter:
         """
         if self._silent:
             return
-        with self._path.with_name("timing.jsonl").open("a", encoding="utf-8") as file:
+        with appending(self._path.with_name("timing.jsonl")) as file:
             file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
         for name, value in numbers.items():
             self._events.add_scalar(f"timing/{split}/{name}", value, step)
@@ -107,11 +109,12 @@ def _set_aside(path: Path, step: int) -> None:
     if all(until):
         return
     # What is set aside is on disk before it is gone from its place.
-    with path.with_name("metrics-interrupted.jsonl").open("ab") as file:
-        file.writelines(line for line, stays in zip(lines, until, strict=True) if not stays)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_bytes(b"".join(itertools.compress(lines, until)))
-    unfinished.replace(path)
+    with appending(path.with_name("metrics-interrupted.jsonl")) as file:
+        file.flush()
+        later = (line for line, stays in zip(lines, until, strict=True) if not stays)
+        file.buffer.write(b"".join(later))
+    with writing_bytes(path) as whole:
+        whole.writelines(itertools.compress(lines, until))
 
 
 class ProgressLine:
@@ -123,7 +126,7 @@ class ProgressLine:
     """
 
     def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
-        self._console = Console(file=sys.stderr, highlight=False, markup=False, quiet=silent)
+        self._console = console(file=sys.stderr, quiet=silent)
         self._live = Live(console=self._console, refresh_per_second=4, transient=False)
         self._seconds = seconds
         self._last = float("-inf")
@@ -140,10 +143,10 @@ class ProgressLine:
         """Replaces the line; off a terminal, prints it when it is time to or when `final`."""
         now = time.monotonic()
         if self._console.is_terminal:
-            self._live.update(Text(text))
+            self._live.update(Text(shown(text)))
         elif final or now - self._last >= self._seconds:
             self._last = now
-            self._console.print(text, soft_wrap=True)
+            self._console.print(shown(text), soft_wrap=True)
 
     def count(self, what: str, done: int, total: int) -> None:
         """Shows how many of the videos something is done with."""
@@ -151,7 +154,7 @@ class ProgressLine:
 
     def note(self, text: str) -> None:
         """Prints a line that stays, above the live one."""
-        self._console.print(text, soft_wrap=True)
+        self._console.print(shown(text), soft_wrap=True)
 
     def stop(self) -> None:
         """Leaves the terminal as it was found; to be called before a process ends at once."""

@@ -23,6 +23,7 @@ from vidjax.training.reporting import ProgressLine
 from vidjax.training.restoring import restore
 from vidjax.training.sharding import BATCH_AXES, to_devices
 from vidjax.training.workdir import read_classes
+from vidjax.writing import make_folder
 
 Variables = Any
 Progress = Callable[[int, int], None]
@@ -157,12 +158,14 @@ def _require_place(folder: Path) -> None:
       OSError: it cannot be written.
     """
     if is_first():
-        folder.mkdir(exist_ok=True)
+        make_folder(folder, folder.parent)
         with tempfile.TemporaryFile(dir=folder):
             pass
 
 
-def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressLine) -> list[Path]:
+def evaluate(
+    config: Config, workdir: Path, checkpoint: str, progress: ProgressLine, *, unprepared: str = ""
+) -> list[Path]:
     """Scores a checkpoint of the run in `workdir` and writes the report.
 
     Args:
@@ -170,6 +173,8 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
       workdir: the run's directory.
       checkpoint: a step, `best` or `last`.
       progress: told how far it is.
+      unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
+        prepares it where the configuration says.
 
     Returns:
       The report's files: JSON, predictions, picture; none in processes that do not write.
@@ -178,7 +183,9 @@ def evaluate(config: Config, workdir: Path, checkpoint: str, progress: ProgressL
       ValueError: there is no such checkpoint, or the protocol does not fit the videos.
       OSError: the report has no place in the run's directory.
     """
-    experiment = Experiment.open(config, progress.count, classes=read_classes(workdir))
+    experiment = Experiment.open(
+        config, progress.count, classes=read_classes(workdir), unprepared=unprepared
+    )
     scorer = Scorer(experiment)
     step, state = restore(experiment.network, workdir, checkpoint)
     # Before hours of scoring whose report would find no place.

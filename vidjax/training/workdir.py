@@ -17,11 +17,12 @@ from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
 from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.training.processes import after_first, is_first
+from vidjax.writing import PART, make_folder, sweep
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
 # What a start leaves that was refused, or killed, before the directory was a run's.
-_BEFORE = (".lock", ".lock-owner.json", "config.json.tmp")
+_BEFORE = (".lock", ".lock-owner.json")
 _WRITE_ANEW = (
     "put a copy back; the command that started the run writes an equal one into a new --workdir"
 )
@@ -60,7 +61,7 @@ def check(workdir: Path, config: Config) -> None:
                 f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
                 "Name another --workdir, or give the settings it was started with"
             )
-    elif workdir.is_dir() and any(each.name not in _BEFORE for each in workdir.iterdir()):
+    elif workdir.is_dir() and any(map(_is_of_others, workdir.iterdir())):
         raise ConfigError(
             f"{workdir} is not empty and holds no config.json; name another --workdir"
         )
@@ -69,8 +70,9 @@ def check(workdir: Path, config: Config) -> None:
 def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
     check(workdir, config)
     here = environment()
-    workdir.mkdir(parents=True, exist_ok=True)
+    make_folder(workdir)
     if is_first():
+        sweep(workdir, owned=True)
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
         # What has been predicted means the classes that the run began with.
         if begun_with(workdir) is None:
@@ -82,6 +84,10 @@ def _as_written_now(file: Path) -> dict[str, Any]:
     """The configuration in a file with the defaults of settings that are younger than it."""
     found = from_mapping(records.read_mapping(file, _WRITE_ANEW))
     return json.loads(json.dumps(to_mapping(found)))
+
+
+def _is_of_others(file: Path) -> bool:
+    return file.name not in _BEFORE and not file.name.endswith(PART)
 
 
 def _has_begun(workdir: Path) -> bool:

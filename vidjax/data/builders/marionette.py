@@ -5,7 +5,7 @@ from pathlib import Path
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
 from vidjax.data.manifest import read_manifest
-from vidjax.data.marionette import MarionetteSpec, generate
+from vidjax.data.marionette import MarionetteSpec, generate, is_generated
 
 
 class Marionette(PreparedVideos):
@@ -22,8 +22,11 @@ def prepare(request: Request) -> Path:
         spec = MarionetteSpec(**request.options)
     except TypeError as error:
         raise ValueError(f"data.options for marionette: {error}") from None
+    directory = request.data_dir / "marionette_videos" / spec.tag
+    if not is_generated(directory, spec):
+        request.begin(f"there are no generated videos in {directory}")
     csv = generate(
-        request.data_dir / "marionette_videos" / spec.tag,
+        directory,
         spec,
         workers=request.workers,
         progress=lambda done, total: request.progress("generate", done, total),

@@ -215,7 +215,8 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     found = find(folder, builder.stem, builder.sources, manifest.splits, builder.decode_again)
     if found.note:
         request.note(f"{builder.name}: {found.note}")
-    if found.folder is None:
+    if found.folder is None and not is_finished(folder):
+        request.begin(f"there is no prepared data set in {folder}")
         with (
             owned(folder, beside=True, wait=True, say=request.note),
             _no_video_to_blame(request.note),
@@ -331,6 +332,7 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
     """
     info = open_data_set(folder).info
     if not _is_told(folder, info):
+        builder.request.begin(f"the report of {folder} is damaged")
         write_report(folder, builder.manifest, info.broken)
     budget = builder.request.storage.bad_video_budget
     for split in total(read_report(folder)):

@@ -60,6 +60,7 @@ class PublishedImages:
         data_dir = request.data_dir.absolute()
         folder = data_dir / cls.name / str(made_by.VERSION)
         if not (folder / INFO).is_file():
+            request.begin(f"there is no prepared data set in {folder}")
             with owned(folder, beside=True, wait=True, say=request.note):
                 if not (folder / INFO).is_file():
                     refuse_halves(folder)

@@ -8,7 +8,15 @@ only in speed (waving slowly and quickly): no single frame decides those.
 
 from vidjax.data.marionette.actions import CLASSES, TIMED
 from vidjax.data.marionette.contact_sheet import contact_sheet
-from vidjax.data.marionette.generate import MarionetteSpec, generate
+from vidjax.data.marionette.generate import MarionetteSpec, generate, is_generated
 from vidjax.data.marionette.render import render_video
 
-__all__ = ["CLASSES", "TIMED", "MarionetteSpec", "contact_sheet", "generate", "render_video"]
+__all__ = [
+    "CLASSES",
+    "TIMED",
+    "MarionetteSpec",
+    "contact_sheet",
+    "generate",
+    "is_generated",
+    "render_video",
+]

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vidjax.names import short
+
 
 def contact_sheet(
     videos: Sequence[np.ndarray], labels: Sequence[str], columns: int = 8
@@ -29,5 +31,6 @@ def _row(video: np.ndarray, label: str, columns: int) -> np.ndarray:
     chosen = np.linspace(0, len(video) - 1, columns).round().astype(int)
     strip = np.concatenate([np.pad(video[k], ((1, 1), (1, 1), (0, 0))) for k in chosen], axis=1)
     title = np.full((16, strip.shape[1], 3), 255, np.uint8)
+    label = short(label, 100)
     cv2.putText(title, label, (4, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (20, 20, 20), 1, cv2.LINE_AA)
     return np.concatenate([title, strip])

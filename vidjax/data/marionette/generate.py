@@ -16,14 +16,15 @@ import numpy as np
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
-from vidjax.data.replacing import replacing
 from vidjax.data.workers import Lost, run_each
 from vidjax.ownership import owned
 from vidjax.settings import Kind, check, one_of, several, whole
+from vidjax.writing import writing, writing_bytes
 
 Progress = Callable[[int, int], None]
 # To make one video takes a second; it is not waited for longer than this.
 _SECONDS = 600.0
+_MANIFEST = "manifest.csv"
 SPEC = {
     "train_per_class": whole(1, 1_000_000),
     "test_per_class": whole(1, 1_000_000),
@@ -108,14 +109,19 @@ def generate(
     Raises:
       OSError: the machine fails, such as by a full disk; the same call goes on with what is left.
     """
-    manifest = directory / "manifest.csv"
-    jobs = list(_jobs(directory, spec))
-    if not manifest.is_file() or _missing(jobs):
+    manifest = directory / _MANIFEST
+    if not is_generated(directory, spec):
+        jobs = list(_jobs(directory, spec))
         with owned(directory, wait=True):
             _make_missing(jobs, workers, progress)
             if not manifest.is_file():
                 _write_manifest(manifest, jobs)
     return manifest
+
+
+def is_generated(directory: Path, spec: MarionetteSpec) -> bool:
+    """Whether all videos of a specification are there, with their masks and their list."""
+    return (directory / _MANIFEST).is_file() and not _missing(list(_jobs(directory, spec)))
 
 
 def _make_missing(jobs: list[_Job], workers: int | None, progress: Progress | None) -> None:
@@ -173,15 +179,14 @@ def _make(job: _Job) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
     if not masks.is_file():
         found = render_masks(job.label, **settings)
-        with replacing(masks) as unfinished, unfinished.open("wb") as stream:
+        with writing_bytes(masks) as stream:
             np.savez_compressed(stream, bits=np.packbits(found), shape=found.shape)
     if not job.file.is_file():
-        with replacing(job.file) as unfinished:
-            write_mp4(unfinished, render_video(job.label, **settings), spec.fps)
+        write_mp4(job.file, render_video(job.label, **settings), spec.fps)
 
 
 def _write_manifest(path: Path, jobs: list[_Job]) -> None:
-    with replacing(path) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
+    with writing(path) as file:
         writer = csv.writer(file)
         writer.writerow(("path", "label", "split", "start", "end", "group"))
         for job in jobs:

@@ -17,6 +17,7 @@ from vidjax.training.exporting.here import Here, compile_here
 from vidjax.training.exporting.program import PLATFORMS
 from vidjax.training.exporting.streaming import Streaming
 from vidjax.training.exporting.trained import Trained
+from vidjax.writing import make_folder, write_text
 
 FORMATS: Mapping[str, ModuleType] = {"stablehlo": stablehlo, "saved_model": saved_model}
 # Of the largest logit. Compilers round differently, bfloat16 to a hundredth; another network
@@ -60,7 +61,7 @@ def export(
       ValueError: the folder holds something, or what was written is another function.
     """
     check_empty(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(output.parent)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as place:
         unfinished = Path(place) / "export"
         unfinished.mkdir()
@@ -68,7 +69,7 @@ def export(
         files = card.digests(unfinished)
         card.write(card.card(trained, kind, platforms, files), unfinished)
         shutil.copyfile(load.__file__, unfinished / "load.py")
-        (unfinished / "README.txt").write_text(_readme(trained), encoding="utf-8")
+        write_text(unfinished / "README.txt", _readme(trained))
         here = compile_here(trained)
         size = sum(facts["bytes"] for facts in files.values())
         report = streaming.streaming(trained, here, size, fps)

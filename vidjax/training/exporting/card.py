@@ -11,6 +11,7 @@ from typing import Any
 from vidjax.training.exporting.program import INPUT, OUTPUT
 from vidjax.training.exporting.trained import Trained
 from vidjax.training.workdir import versions
+from vidjax.writing import write_text
 
 FILE = "card.json"
 _PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")
@@ -71,4 +72,4 @@ def _digests(directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def write(mapping: dict[str, Any], directory: Path) -> None:
     """Writes `card.json`."""
-    (directory / FILE).write_text(json.dumps(mapping, indent=2) + "\n", encoding="utf-8")
+    write_text(directory / FILE, json.dumps(mapping, indent=2) + "\n")

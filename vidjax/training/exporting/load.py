@@ -157,11 +157,16 @@ def _print_likeliest(file: str, top: int = 5) -> None:
         network, card = load()
         (logits,) = network(np.load(file)[None])
     except (OSError, ValueError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {_shown(error)}")
     odds = np.exp(logits - logits.max())
     names = card["classes"] or [f"class {k}" for k in range(len(logits))]
     for k in np.argsort(-odds, kind="stable")[:top]:
-        print(f"{odds[k] / odds.sum():7.2%}  {names[k]}")
+        print(f"{odds[k] / odds.sum():7.2%}  {_shown(names[k])}")
+
+
+def _shown(name: object) -> str:
+    """A name as text: what a terminal would obey is written out."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 
 if __name__ == "__main__":

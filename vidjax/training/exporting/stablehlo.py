@@ -11,6 +11,7 @@ from jax import export
 
 from vidjax.training.exporting.program import clips_of, program_of
 from vidjax.training.exporting.trained import Trained
+from vidjax.writing import write_bytes
 
 FILE = "network.stablehlo"
 
@@ -27,4 +28,4 @@ def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
     # written once for all platforms.
     network = functools.partial(program_of(trained), trained.variables)
     exported = export.export(jax.jit(network), platforms=platforms)(clips_of(trained))
-    (directory / FILE).write_bytes(exported.serialize())
+    write_bytes(directory / FILE, exported.serialize())

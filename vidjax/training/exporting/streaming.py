@@ -14,6 +14,7 @@ import jax
 from vidjax.evaluation.cost import count_cost
 from vidjax.training.exporting.here import Here
 from vidjax.training.exporting.trained import Trained
+from vidjax.writing import write_text, writing
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ def frames_kept(frames: int, stride: int, every: int) -> int:
 def write(report: Streaming, directory: Path) -> None:
     """Writes `streaming.json`, and the windows as `streaming.csv`."""
     mapping = dataclasses.asdict(report)
-    (directory / "streaming.json").write_text(json.dumps(mapping, indent=2) + "\n")
-    with (directory / "streaming.csv").open("w", newline="", encoding="utf-8") as stream:
+    write_text(directory / "streaming.json", json.dumps(mapping, indent=2) + "\n")
+    with writing(directory / "streaming.csv") as stream:
         writer = csv.DictWriter(stream, [field.name for field in dataclasses.fields(Window)])
         writer.writeheader()
         writer.writerows(mapping["windows"])

@@ -1,0 +1,242 @@
+"""Runs that somebody looks at: whoever reads one changes nothing in it but what was asked for."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.faults.tiny import command, ending, settings
+from tests.training.test_resume import wait_for_step
+from vidjax.data.encode import write_mp4
+from vidjax.training import loop, restoring, scoring
+from vidjax.training.config import from_mapping
+from vidjax.training.network import Network
+from vidjax.training.predicting import predict
+from vidjax.training.reporting import ProgressLine
+from vidjax.training.workdir import read_classes, read_config
+from vidjax.writing import LinkError
+
+# Between the last byte of a checkpoint and its final name.
+SLOW = """
+import time
+from vidjax.training import checksums
+seal = checksums.seal
+checksums.seal = lambda folder: (time.sleep(0.7), seal(folder))
+"""
+
+
+def everything(folder):
+    """What is in a folder: bytes, times and kinds."""
+    return {
+        path.relative_to(folder): (
+            path.lstat().st_mtime_ns,
+            path.lstat().st_ino,
+            path.read_bytes() if path.is_file() else None,
+        )
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def changed(before, folder):
+    """Names of what is new, gone or different, without folders that were only written into."""
+    after = everything(folder)
+    paths = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    return sorted(str(path) for path in paths if not (folder / path).is_dir())
+
+
+@pytest.fixture
+def run(tiny_run, tmp_path):
+    """A copy of a run, with what another process may have under way in it."""
+    workdir = tmp_path / "run"
+    shutil.copytree(tiny_run, workdir)
+    shutil.rmtree(workdir / "eval")
+    half = workdir / "checkpoints" / "9.orbax-checkpoint-tmp"
+    shutil.copytree(workdir / "checkpoints" / "3", half)
+    (workdir / "config.json.0123456789abcdef.part").write_text("{")
+    return workdir
+
+
+@pytest.fixture
+def video(tmp_path):
+    file = tmp_path / "my.mp4"
+    write_mp4(file, np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8), 10)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "written"),
+    [
+        ("predict", ["--video={video}"], []),
+        ("predict", ["--video={video}", "--explain", "--output={out}"], []),
+        ("predict", ["--video={video}", "--explain"], ["explain/my/"]),
+        ("evaluate", [], ["eval/test-1x1-step6"]),
+        ("export", ["--format=stablehlo", "--output={out}"], []),
+        ("explain", ["--video={video}", "--method=pyramid", "--depth=1", "--output={out}"], []),
+    ],
+    ids=["predict", "predict, elsewhere", "predict, explained", "evaluate", "export", "explain"],
+)
+@pytest.mark.slow
+def test_a_command_changes_nothing_but_what_it_is_asked_for(
+    run, video, tmp_path, name, flags, written
+):
+    before = everything(run)
+    flags = [flag.format(video=video, out=tmp_path / "out") for flag in flags]
+    code, errors, _ = ending(command(name, f"--workdir={run}", *flags))
+    assert code == 0, errors
+    found = changed(before, run)
+    assert all(any(path.startswith(start) for start in written) for path in found)
+    assert bool(found) == bool(written)
+
+
+def test_opening_and_predicting_change_nothing(run, video):
+    before, config = everything(run), from_mapping(read_config(run))
+    assert predict(config, run, "last", video)
+    assert everything(run) == before
+
+
+def test_a_run_that_cannot_be_written_can_be_read(run, video):
+    """Of another user, or on a disk that is read-only."""
+    config = from_mapping(read_config(run))
+    expected = predict(config, run, "last", video)
+    for path in [run, *run.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert predict(config, run, "last", video) == expected
+    finally:
+        for path in [run, *run.rglob("*")]:
+            path.chmod(0o755)
+
+
+@pytest.mark.slow
+def test_a_run_that_saves_slowly_is_opened_a_hundred_times_and_saves_everything(tmp_path):
+    workdir = tmp_path / "run"
+    every = {"every__checkpoint": "2 steps", "every__keep": 100, "every__evaluate": "100 steps"}
+    flags = settings(workdir, train__duration="150 steps", **every)
+    training = command("train", *flags, fault=SLOW)
+    wait_for_step(workdir, 6, training)
+    config, classes = from_mapping(read_config(workdir)), read_classes(workdir)
+    network = Network.of(config, classes)
+    opened, unfinished = [], 0
+    while len(opened) < 100 and training.poll() is None:
+        unfinished += any((workdir / "checkpoints").glob("*.orbax-checkpoint-tmp*"))
+        step, state = restoring.restore(network, workdir, "last")
+        assert int(state.step) == step
+        opened.append(step)
+    code, errors, _ = ending(training)
+    assert code == 0, errors
+    assert len(opened) == 100
+    # It was saving most of the time.
+    assert unfinished > 50
+    assert opened == sorted(opened)
+    steps = sorted(int(each.name) for each in (workdir / "checkpoints").iterdir() if each.is_dir())
+    assert steps == list(range(2, 151, 2))
+
+
+# Links that somebody else has put into a run, under names that a reader or its owner writes.
+
+
+@pytest.fixture
+def victim(tmp_path):
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "mine").write_text("mine")
+    return folder
+
+
+def untouched(victim):
+    return [file.name for file in victim.iterdir()] == ["mine"] and (
+        victim / "mine"
+    ).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test-1x1-step6.json",
+        "test-1x1-step6.json.tmp",
+        "test-1x1-step6-predictions.csv",
+        "test-1x1-step6-predictions.csv.tmp",
+        "test-1x1-step6-confusion.png",
+        "test-1x1-step6-confusions.csv",
+    ],
+)
+def test_a_report_is_not_written_through_a_link(run, victim, name):
+    config = from_mapping(read_config(run))
+    (run / "eval").mkdir()
+    (run / "eval" / name).symlink_to(victim / "mine")
+    with ProgressLine(silent=True) as progress:
+        if name.endswith(".tmp"):
+            scoring.evaluate(config, run, "last", progress)
+        else:
+            with pytest.raises(LinkError, match="is a link to"):
+                scoring.evaluate(config, run, "last", progress)
+    assert untouched(victim)
+
+
+@pytest.mark.parametrize("folder", ["eval", "explain"])
+def test_a_folder_of_a_run_that_is_a_link_is_refused(run, victim, video, folder):
+    (run / folder).symlink_to(victim)
+    name, *flags = (
+        ("evaluate",) if folder == "eval" else ("predict", f"--video={video}", "--explain")
+    )
+    code, errors, _ = ending(command(name, f"--workdir={run}", *flags))
+    assert code == 2
+    assert errors.splitlines()[-1].startswith(f"error: {run / folder} is a link to {victim}")
+    assert untouched(victim)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "checkpoints",
+        "checkpoints/3",
+        "checkpoints/9.orbax-checkpoint-tmp",
+        "metrics.jsonl",
+        "timing.jsonl",
+        "tensorboard",
+        "config.json",
+        "metrics-interrupted.jsonl",
+        ".lock",
+    ],
+)
+def test_a_run_with_links_in_it_is_not_trained_on(tiny_config, tiny_run, tmp_path, link):
+    workdir, victim = tmp_path / "run", tmp_path / "victim"
+    shutil.copytree(tiny_run, workdir)
+    # So that there is something left to do.
+    shutil.rmtree(workdir / "checkpoints" / "6")
+    (workdir / "checkpoints" / "best.json").unlink()
+    place = workdir / link
+    if place.exists():
+        shutil.move(place, victim)
+    else:
+        victim.write_text("mine")
+    place.symlink_to(victim)
+    before = everything(victim) if victim.is_dir() else victim.read_bytes()
+    with pytest.raises(LinkError, match=f"{link} is a link to"):
+        loop.train(tiny_config, workdir)
+    assert (everything(victim) if victim.is_dir() else victim.read_bytes()) == before
+
+
+def test_a_video_called_by_dots_is_explained_inside_the_run(run, video):
+    file = video.with_name("...mp4")
+    shutil.move(video, file)
+    before = everything(run)
+    code, errors, _ = ending(command("predict", f"--workdir={run}", f"--video={file}", "--explain"))
+    assert code == 0, errors
+    found = changed(before, run)
+    assert found
+    assert {Path(path).parts[:2] for path in found} == {("explain", "%2E%2E")}
+
+
+def test_links_are_not_the_only_way_out(run):
+    """A report's name is made of the split's, which a configuration of somebody else's may say."""
+    config = from_mapping(read_config(run))
+    assert config.eval.split == "test"
+    before = everything(run.parent)
+    flag = "--config.eval.split=../../../elsewhere"
+    code, errors, _ = ending(command("evaluate", f"--workdir={run}", flag))
+    assert code == 2 or not changed(before, run.parent), errors
+    assert not list(run.parent.glob("elsewhere*"))
+    assert not list(Path(os.sep).glob("elsewhere*"))

@@ -1,0 +1,81 @@
+"""What a terminal gets to see of texts from others."""
+
+import ast
+import io
+from pathlib import Path
+
+import pytest
+
+from vidjax import terminal
+from vidjax.training.reporting import ProgressLine
+
+ROOT = Path(__file__).parents[1]
+EVIL = "\x1b]0;title\x07[link=http://a]x[/y].mp4 [b]\r\u202e"
+
+
+def test_a_line_has_no_codes_and_stays_one_line(capsys):
+    terminal.say(EVIL, "a\nb", 3)
+    terminal.complain("\x1b[2J")
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        r"\x1b]0;title\x07[link=http://a]x[/y].mp4 [b]\r\u202e",
+        r"a\nb",
+        "3",
+    ]
+    assert err == "\\x1b[2J\n"
+
+
+def test_a_table_takes_no_markup(capsys):
+    terminal.table("[b]title", ("name", "[i]n"), [("x[/y].mp4", 1), ("\x1b[31m", "[link=a]")])
+    shown = capsys.readouterr().out
+    for text in ("[b]title", "[i]n", "x[/y].mp4", r"\x1b[31m", "[link=a]"):
+        assert text in shown
+    assert "\x1b" not in shown
+
+
+def test_the_progress_line_takes_no_markup_and_no_codes(capsys):
+    with ProgressLine(seconds=0) as progress:
+        progress.show(f"explaining {EVIL}")
+        progress.note(EVIL)
+        progress.show(":smile: x[/y].mp4", final=True)
+    shown = capsys.readouterr().err
+    assert shown.count("[link=http://a]x[/y].mp4 [b]") == 2
+    assert ":smile: x[/y].mp4" in shown
+    assert "\x1b]" not in shown
+    assert "\u202e" not in shown
+
+
+def test_the_live_line_of_a_terminal_takes_no_markup_and_no_codes(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(
+        terminal, "Console", lambda **settings: _terminal(stream, **settings | {"file": stream})
+    )
+    with ProgressLine() as progress:
+        progress.show(f"reading {EVIL}")
+    shown = stream.getvalue()
+    assert "x[/y].mp4 [b]" in shown
+    assert "\x1b]0;" not in shown
+    # A terminal it was: what rich itself draws with is there.
+    assert "\x1b[" in shown
+
+
+def _terminal(stream, **settings):
+    from rich.console import Console
+
+    return Console(force_terminal=True, width=200, **settings)
+
+
+@pytest.mark.parametrize("package", ["vidjax", "experiments"])
+def test_nothing_is_printed_in_another_way(package):
+    # It is copied into exported folders, and stands alone.
+    excepted = {ROOT / "vidjax/terminal.py", ROOT / "vidjax/training/exporting/load.py"}
+    found = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file in (ROOT / package).rglob("*.py")
+        if file not in excepted
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    ]
+    assert found == []

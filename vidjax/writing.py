@@ -1,0 +1,202 @@
+"""The one way in which files are written: whole or not at all, and never through a link.
+
+A file is written under a name that nobody can guess, which is opened only if nothing has it, and
+takes its place when it is complete. Who is killed leaves the old file, and at most a `.part` beside
+it. A link in the place of a file is refused: it may have been put there by others, and point
+anywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+PART = ".part"
+# Beyond any single file: what nobody has touched for so long, in seconds, nobody writes.
+_ABANDONED = 24 * 3600.0
+_LONGEST = 150
+_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class LinkError(ValueError):
+    """A link stands where something would be written."""
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of `file` when the context ends without an error.
+
+    For libraries that write to paths; others get a stream from `writing` or `writing_bytes`. The
+    file is there, and empty. After an error it is removed.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: the folder cannot be written.
+    """
+    refuse_link(file)
+    unfinished = file.with_name(f"{file.name[:_LONGEST]}.{secrets.token_hex(8)}{PART}")
+    try:
+        os.close(os.open(unfinished, os.O_WRONLY | _NEW, 0o666))
+        yield unfinished
+        unfinished.replace(file)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(file)
+        raise
+
+
+@contextlib.contextmanager
+def writing(file: Path) -> Iterator[IO[str]]:
+    """A text file, such as a table, that appears when the context ends without an error.
+
+    It is UTF-8. Names of files are bytes, of which not all are text: they are written as they are.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: the folder cannot be written.
+    """
+    with (
+        replacing(file) as unfinished,
+        unfinished.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
+        yield stream
+
+
+@contextlib.contextmanager
+def writing_bytes(file: Path) -> Iterator[IO[bytes]]:
+    """A file that appears when the context ends without an error; it can be sought.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: the folder cannot be written.
+    """
+    with replacing(file) as unfinished, unfinished.open("w+b") as stream:
+        yield stream
+
+
+def write_text(file: Path, text: str, *, durable: bool = False) -> None:
+    """Writes a text file whole.
+
+    Args:
+      file: to be written.
+      text: for it.
+      durable: returns only when the disk has it, so that a machine that stops keeps it.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: it cannot be written.
+    """
+    with writing(file) as stream:
+        stream.write(text)
+        if durable:
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+def write_bytes(file: Path, data: bytes | bytearray | memoryview) -> None:
+    """Writes a file whole.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: it cannot be written.
+    """
+    with writing_bytes(file) as stream:
+        stream.write(data)
+
+
+@contextlib.contextmanager
+def new(file: Path) -> Iterator[IO[str]]:
+    """A text file that is not there yet, and is written line by line.
+
+    Raises:
+      FileExistsError: something is there.
+      OSError: it cannot be written.
+    """
+    descriptor = os.open(file, os.O_WRONLY | _NEW, 0o666)
+    with open(descriptor, "w", newline="", encoding="utf-8") as stream:
+        yield stream
+
+
+def appending(file: Path) -> io.TextIOWrapper:
+    """A text file that grows at its end, to be closed by the caller.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: it cannot be written.
+    """
+    refuse_link(file)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    return open(os.open(file, flags, 0o666), "a", newline="", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def reading(file: Path) -> Iterator[IO[str]]:
+    """A text file that `writing` has written.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        yield stream
+
+
+def make_folder(folder: Path, within: Path | None = None) -> Path:
+    """Makes a folder, and those above it.
+
+    Args:
+      folder: to be made, if it is not there.
+      within: a folder above it that the user has named, such as a run's. Below it no part of the
+        path may be a link, which could lead to any other place.
+
+    Returns:
+      The folder.
+
+    Raises:
+      LinkError: a part of the path below `within` is a link.
+      OSError: it cannot be made.
+    """
+    if within is not None:
+        parts = folder.relative_to(within).parts
+        if ".." in parts:
+            raise LinkError(f"{folder} is not below {within}")
+        for count in range(1, len(parts) + 1):
+            refuse_link(within.joinpath(*parts[:count]))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def refuse_link(path: Path) -> None:
+    """Refuses to write where a link stands.
+
+    Raises:
+      LinkError: names the link and where it leads.
+    """
+    if path.is_symlink():
+        raise LinkError(
+            f"{path} is a link to {os.readlink(path)}, and nothing is written through links: "
+            "remove it, or put what it points to in its place"
+        )
+
+
+def sweep(folder: Path, *, owned: bool = False) -> None:
+    """Removes unfinished files that killed processes have left in a folder.
+
+    Args:
+      folder: to tidy.
+      owned: whether nobody else writes there. Without it only what nobody has touched for a day is
+        removed.
+    """
+    for part in folder.glob(f"*{PART}"):
+        # Another process may remove it at the same time, or its owner complete it.
+        with contextlib.suppress(OSError):
+            if part.is_file() and (owned or time.time() - part.lstat().st_mtime > _ABANDONED):
+                part.unlink()
