@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from vidjax import records
-from vidjax.writing import writing
+import numpy as np
 
-INFO = "dataset_info.json"
-_PARTS = (INFO, "features.json", "metadata.json")
-_SIZES = "sizes.json"
+from vidjax.data.damage import DamagedError, damaged, remedy
+from vidjax.data.description import ARRAY_RECORD, INFO, Description
+from vidjax.data.seal import Seal, read_seal, seal
+from vidjax.data.shards import Shards
 
-
-class DamagedError(ValueError):
-    """A prepared data set is not as it was written."""
+__all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
 
 
-def remedy(folder: Path) -> str:
-    """What to do about a damaged data set."""
-    return f"remove {folder} and start the same command again: it prepares the data set anew"
+@dataclass(frozen=True)
+class DataSet:
+    """A prepared data set whose files are there, none of its records read yet.
+
+    Attributes:
+      info: what it is.
+      sums: CRC-32 of each record, uint32, by name of the shard; empty where they are not recorded.
+    """
+
+    info: Description
+    sums: Mapping[str, np.ndarray]
+
+    def records(self, split: str) -> Shards:
+        """The records of a split, compared with their checksums as they are read."""
+        return Shards(self.info.folder, self.info.splits[split], self.sums)
 
 
 def refuse_halves(folder: Path) -> None:
@@ -32,84 +40,51 @@ def refuse_halves(folder: Path) -> None:
       DamagedError: names the folder and what it lacks.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / INFO).is_file():
-        raise DamagedError(f"{folder} is damaged: {INFO} is absent; {remedy(folder)}")
+        raise damaged(folder, f"{INFO} is absent")
 
 
-def open_data_set(folder: Path) -> Any:
-    """The TFDS builder of a prepared data set.
+def open_data_set(folder: Path) -> DataSet:
+    """A prepared data set, its files compared with what was recorded of them, but for its records.
+
+    Nothing in its files chooses code: TFDS does not see them.
 
     Raises:
-      ValueError: there is none.
+      ValueError: there is none, or in a form that cannot be read at random.
+      ForeignError: only code of its own could read it.
       DamagedError: a file of it is absent, cut short, or not readable as what it is.
     """
-    import tensorflow_datasets as tfds
-
     refuse_halves(folder)
     if not (folder / INFO).is_file():
         raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is absent")
-    with telling_damage(folder):
-        builder = tfds.builder_from_directory(str(folder))
-        metadata = builder.info.metadata
-    if "fps" in builder.info.features and "manifest" not in (metadata or {}):
-        raise DamagedError(f"{folder} is damaged: metadata.json is absent; {remedy(folder)}")
-    _check_sizes(folder, builder)
-    return builder
+    info = Description.read(folder)
+    if info.file_format != ARRAY_RECORD:
+        raise ValueError(
+            f"{folder} holds {info.full_name} as {info.file_format[:50]!r}, which cannot be read "
+            "at random; remove it, or set another data.data_dir"
+        )
+    known = read_seal(folder)
+    _check_shards(info, known)
+    return DataSet(info, known.records)
 
 
 def record_sizes(folder: Path) -> None:
-    """Records how large the files with the videos are, so that one cut short is found at once.
+    """Records sizes and checksums of a data set that is complete; reads all of it.
 
     Raises:
-      OSError: the folder cannot be written.
+      DamagedError: a record cannot be read.
+      OSError: the folder cannot be read or written.
     """
-    sizes = {file.name: file.stat().st_size for file in sorted(folder.glob("*.array_record*"))}
-    with writing(folder / _SIZES) as stream:
-        stream.write(json.dumps(sizes, indent=2) + "\n")
+    seal(Description.read(folder))
 
 
-@contextlib.contextmanager
-def telling_damage(folder: Path) -> Iterator[None]:
-    """What libraries make of a damaged data set becomes one line that names the file.
-
-    Raises:
-      DamagedError: in their stead.
-    """
-    try:
-        yield
-    except (OSError, DamagedError):
-        raise
-    # TFDS has errors of Protocol Buffers, JSON and its own here, some without a message.
-    except Exception as error:
-        what = _broken_part(folder) or next(iter(str(error).splitlines()), type(error).__name__)
-        raise DamagedError(f"{folder} is damaged: {what}; {remedy(folder)}") from None
-
-
-def _broken_part(folder: Path) -> str:
-    for name in _PARTS:
-        try:
-            records.parsed(records.content(folder / name), dict[str, Any])
-        except FileNotFoundError:
-            return f"{name} is absent"
-        except ValueError:
-            return f"{name} is cut short or changed"
-    return ""
-
-
-def _check_sizes(folder: Path, builder: Any) -> None:
-    known = _known_sizes(folder)
-    for split in builder.info.splits.values():
-        for path in split.filepaths:
-            file = Path(path)
-            if not file.is_file():
-                raise DamagedError(f"{file} is absent; {remedy(folder)}")
-            size, right = file.stat().st_size, known.get(file.name)
-            if right is not None and size != right:
-                raise DamagedError(f"{file} has {size} of {right} bytes; {remedy(folder)}")
-
-
-def _known_sizes(folder: Path) -> Mapping[str, int]:
-    """Empty where they are not recorded: data sets of TFDS itself, and earlier ones."""
-    try:
-        return records.read(folder / _SIZES, dict[str, records.Count], "")
-    except (OSError, ValueError):
-        return {}
+def _check_shards(info: Description, known: Seal) -> None:
+    folder = info.folder
+    for name, count in (shard for shards in info.splits.values() for shard in shards):
+        file = folder / name
+        if not file.is_file():
+            raise DamagedError(f"{file} is absent; {remedy(folder)}")
+        size, right = file.stat().st_size, known.sizes.get(name)
+        if right is not None and size != right:
+            raise DamagedError(f"{file} has {size} of {right} bytes; {remedy(folder)}")
+        if len(known.records.get(name, range(count))) != count:
+            raise damaged(folder, f"{name} has not the {count} records that are listed")

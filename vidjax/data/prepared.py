@@ -11,7 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from vidjax.data.contents import read_contents
-from vidjax.data.integrity import DamagedError, open_data_set, telling_damage
+from vidjax.data.damage import DamagedError, ReplacedError, telling_damage
+from vidjax.data.examples import Example
+from vidjax.data.integrity import open_data_set
 from vidjax.data.transforms import decode_jpeg
 
 # What names a video, and a picture in TFDS's own data sets.
@@ -87,52 +89,54 @@ class PreparedSplit:
 
     def __init__(self, directory: str | Path, split: str) -> None:
         self._folder, self._split = Path(directory), split
-        builder = open_data_set(self._folder)
-        named = _name_in(builder.info.splits, split)
+        found = open_data_set(self._folder)
+        info = found.info
+        named = _name_in(info.splits, split)
         if named is None:
             raise ValueError(
-                f"data set {builder.info.full_name} has no split {split!r}; "
-                f"it has {sorted(builder.info.splits)}"
+                f"data set {info.full_name} has no split {split!r}; it has {sorted(info.splits)}"
             )
-        features = builder.info.features
-        self._frames = "frames" if "frames" in features else "image"
-        with telling_damage(self._folder):
-            decoders = {self._frames: _keep_jpegs()}
-            self._source = builder.as_data_source(split=named, decoders=decoders)
-        self._name = next((name for name in _NAMES if name in features), "")
+        self._records = found.records(named)
+        self._frames = "frames" if "frames" in info.features else "image"
+        self._name = next((name for name in _NAMES if name in info.features), "")
         self._prefix = f"{directory}:{split}"
+        self.classes = info.classes
         if self._first_label() < 0:
-            raise ValueError(f"split {split!r} of {builder.info.full_name} has no labels")
-        self.classes = tuple(features["label"].names)
-        metadata = builder.info.metadata or {}
-        self.manifest_digest = str(metadata.get("manifest", builder.info.full_name))
+            raise ValueError(f"split {split!r} of {info.full_name} has no labels")
+        self.manifest_digest = info.full_name if info.manifest is None else info.manifest
         self.broken: Sequence[Mapping[str, str]] = [
-            row for row in metadata.get("broken", []) if row["split"] == split
+            row for row in info.broken if row["split"] == split
         ]
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self._records)
 
     def __getitem__(self, index: int) -> Record:
-        """One video; of a damaged one whoever asks for its frames gets the error."""
+        """One video; of a damaged one whoever asks for its frames gets the error.
+
+        Raises:
+          ReplacedError: a file of another data set or split has taken the place of one of its own.
+        """
         try:
-            example = self._read(int(index))
+            return self._read(int(index))
+        except ReplacedError:
+            raise
         except DamagedError as error:
             return self._damaged(int(index), error)
-        frames = example[self._frames]
-        return Record(
-            jpegs=[frames] if self._frames == "image" else frames,
-            label=int(example["label"]),
-            name=example[self._name].decode() if self._name else str(index),
-            fps=float(example.get("fps", 1.0)),
-        )
 
-    def _read(self, index: int) -> Any:
-        with telling_damage(self._folder):
-            example = self._source[index]
-            if example["label"] is None:
-                raise ValueError("a record is empty")
-            return example
+    def _read(self, index: int) -> Record:
+        content = self._records[index]
+        with telling_damage(self._folder, f"record {index} of split {self._split!r}"):
+            example = Example(content)
+            record = Record(
+                jpegs=example.texts(self._frames),
+                label=example.whole("label"),
+                name=example.text(self._name) if self._name else str(index),
+                fps=example.real("fps", otherwise=1.0),
+            )
+            if record.label >= len(self.classes):
+                raise ValueError(f"label {record.label} of {len(self.classes)} classes")
+            return record
 
     def _first_label(self) -> int:
         """The label of the first record that can be read.
@@ -142,7 +146,9 @@ class PreparedSplit:
         """
         for index in range(min(_TRIES, len(self))):
             try:
-                return int(self._read(index)["label"])
+                return self._read(index).label
+            except ReplacedError:
+                raise
             except DamagedError as error:
                 damage = error
         if len(self):
@@ -181,14 +187,3 @@ class _Unreadable(Sequence[bytes]):
 def _name_in(splits: Collection[str], split: str) -> str | None:
     names = (split, "validation") if split == "val" else (split,)
     return next((name for name in names if name in splits), None)
-
-
-def _keep_jpegs() -> Any:
-    """A TFDS decoder that leaves a sequence of images encoded, in TFDS's NumPy path too."""
-    import tensorflow_datasets as tfds
-
-    class KeepEncoded(type(tfds.decode.SkipDecoding())):  # type: ignore[misc]
-        def decode_batch_example_np(self, serialized: Any) -> Any:
-            return serialized
-
-    return KeepEncoded()

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.integrity import INFO, DamagedError
+from vidjax.data.damage import DamagedError
+from vidjax.data.description import INFO
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.sources import Sources, describe_change, recorded_root
 

@@ -1,5 +1,6 @@
 import errno
 import io
+import json
 import tarfile
 from unittest import mock
 
@@ -49,6 +50,8 @@ def test_cifar_pictures_are_videos_of_one_frame_without_loss(tmp_path):
     with pytest.raises(ValueError, match="no split 'val'"):
         PreparedSplit(folder, "val")
     assert catalog.prepare("cifar100", request) == folder
+    sums = json.loads((folder / "sizes.json").read_text())["crc32"]["records"]
+    assert sorted(map(len, sums.values())) == [8 * 2, 8 * 10]
 
 
 def test_what_tfds_has_in_another_form_is_not_touched(tmp_path):

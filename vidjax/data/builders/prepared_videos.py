@@ -13,7 +13,7 @@ import errno
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,16 @@ import tensorflow_datasets as tfds
 
 from vidjax.data.catalog import Request
 from vidjax.data.contents import write_contents
-from vidjax.data.integrity import (
-    INFO,
-    open_data_set,
-    record_sizes,
-    refuse_halves,
-    telling_damage,
-)
+from vidjax.data.damage import DamagedError, telling_damage
+from vidjax.data.description import INFO, Description
+from vidjax.data.examples import Example
+from vidjax.data.integrity import open_data_set, refuse_halves
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.outlook import outlook
-from vidjax.data.prepared import PreparedSplit
 from vidjax.data.rates import rates_note
 from vidjax.data.recognition import find, is_finished, spool_of
 from vidjax.data.report import EXCLUDED, ReportError, Row, read_report, total, write_report
+from vidjax.data.seal import Sealing
 from vidjax.data.sources import Sources
 from vidjax.data.spool import Decoded, Spool
 from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
@@ -76,7 +73,11 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         self.stem = f"{manifest.digest[:12]}-{request.storage.tag}"
         config = tfds.core.BuilderConfig(name=f"{self.stem}-{self.sources.digest[:8]}")
         data_dir = request.data_dir.absolute()
-        with telling_damage(data_dir / self.name / config.name / str(self.VERSION)):
+        there = data_dir / self.name / config.name / str(self.VERSION)
+        if (there / INFO).is_file():
+            # TFDS reads what is there. It may import what is named in it.
+            open_data_set(there)
+        with telling_damage(there):
             super().__init__(config=config, file_format="array_record", data_dir=str(data_dir))
         self.folder = Path(self.data_dir)
         self.spool = Spool(spool_of(self.folder))
@@ -234,9 +235,10 @@ def _complete(builder: PreparedVideos) -> None:
         # Ended after the data were written and before all was said of them.
         builder.broken[:] = builder.info.metadata["broken"]
     builder.gather_failures()
-    record_sizes(folder)
-    rates: list[float] = []
-    write_contents(folder, _read_back(folder, builder.manifest.splits, rates))
+    sealing, rates = Sealing(Description.read(folder)), list[float]()
+    with _told_as_the_machine(folder):
+        write_contents(folder, _read_back(sealing, builder.manifest, rates))
+    sealing.write()
     if note := rates_note(rates):
         builder.request.note(f"{builder.name}: {note}")
     builder.sources.write(folder, builder.manifest.notes)
@@ -245,17 +247,28 @@ def _complete(builder: PreparedVideos) -> None:
 
 
 def _read_back(
-    folder: Path, splits: Iterable[str], rates: list[float]
+    sealing: Sealing, manifest: Manifest, rates: list[float]
 ) -> Iterator[tuple[str, str, str]]:
     """Split, class and name of each video; its rate is added to `rates`."""
-    for name in splits:
-        split = PreparedSplit(folder, name)
-        for index in range(len(split)):
-            record = split[index]
-            if record.label < 0:
-                raise OSError(errno.EIO, "what was written cannot be read back", str(folder))
-            rates.append(record.fps)
-            yield name, split.classes[record.label], record.name
+    for split in manifest.splits:
+        for content in sealing.read(split):
+            example = Example(content)
+            rates.append(example.real("fps"))
+            yield split, manifest.classes[example.whole("label")], example.text("video")
+
+
+@contextlib.contextmanager
+def _told_as_the_machine(folder: Path) -> Iterator[None]:
+    """What was written just now and cannot be read is no damage but a failure.
+
+    Raises:
+      OSError: in its stead.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        text = f"what was written cannot be read back ({error})"
+        raise OSError(errno.EIO, text, str(folder)) from None
 
 
 @contextlib.contextmanager
@@ -320,7 +333,7 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
     info = open_data_set(folder).info
     if not _is_told(folder, info):
         builder.request.begin(f"the report of {folder} is damaged")
-        write_report(folder, builder.manifest, info.metadata["broken"])
+        write_report(folder, builder.manifest, info.broken)
     budget = builder.request.storage.bad_video_budget
     for split in total(read_report(folder)):
         readable = split.broken + split.prepared
@@ -332,13 +345,16 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
             )
 
 
-def _is_told(folder: Path, info: tfds.core.DatasetInfo) -> bool:
+def _is_told(folder: Path, info: Description) -> bool:
     """Whether the report is there and counts as many videos as there are."""
     try:
         counts = {each.split: each.prepared for each in total(read_report(folder))}
     except ReportError:
         return False
-    return all(counts.get(name) == split.num_examples for name, split in info.splits.items())
+    return all(
+        counts.get(split) == sum(records for _, records in shards)
+        for split, shards in info.splits.items()
+    )
 
 
 def _remove_unfinished(folder: Path) -> None:

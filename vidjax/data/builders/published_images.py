@@ -14,7 +14,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data.catalog import Request
-from vidjax.data.integrity import INFO, open_data_set, refuse_halves
+from vidjax.data.description import ARRAY_RECORD, INFO, Description
+from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.ownership import owned
 
@@ -55,15 +56,19 @@ class PublishedImages:
         """
         for option in request.options:
             raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
-        builder = _builder(cls.name, request.data_dir)
-        folder = Path(builder.data_dir)
+        made_by = tfds.builder_cls(cls.name)
+        data_dir = request.data_dir.absolute()
+        folder = data_dir / cls.name / str(made_by.VERSION)
         if not (folder / INFO).is_file():
             request.begin(f"there is no prepared data set in {folder}")
             with owned(folder, beside=True, wait=True, say=request.note):
                 if not (folder / INFO).is_file():
                     refuse_halves(folder)
                     _require_files(cls, request.manual_dir)
+                    builder = made_by(data_dir=str(data_dir), file_format=ARRAY_RECORD)
                     _write(cls, builder, request.manual_dir)
+                    record_sizes(folder)
+        _refuse_other_form(cls.name, folder)
         open_data_set(folder)
         return folder
 
@@ -79,15 +84,13 @@ class PublishedImages:
         return "\n\n".join([*parts, "\n".join(f"- {trap}" for trap in cls.TRAPS)])
 
 
-def _builder(name: str, data_dir: Path) -> tfds.core.DatasetBuilder:
-    builder = tfds.builder(name, data_dir=str(data_dir.absolute()))
-    there = builder.info.file_format if builder.is_prepared() else None
-    if there is not None and there.value != "array_record":
+def _refuse_other_form(name: str, folder: Path) -> None:
+    there = Description.read(folder).file_format
+    if there != ARRAY_RECORD:
         raise ManifestError(
-            f"{builder.data_dir} holds {name} as {there.value}, which cannot be read at random; "
+            f"{folder} holds {name} as {there[:50]}, which cannot be read at random; "
             "remove it, or set another data.data_dir"
         )
-    return tfds.builder(name, data_dir=str(data_dir.absolute()), file_format="array_record")
 
 
 def _require_files(cls: type[PublishedImages], manual_dir: str) -> None:

@@ -25,6 +25,14 @@ import numpy as np
 _MOST = 2**24
 
 Network = Callable[[np.ndarray], np.ndarray]
+# What a program of JAX alone may call by name. Others reach into the process that runs it, such as
+# callbacks into Python, and a file must not choose what they call.
+_CALLS = frozenset(
+    (
+        *("shape_assertion", "Sharding", "stablehlo.dynamic_reduce_window"),
+        *("stablehlo.dynamic_rng_bit_generator", "stablehlo.dynamic_top_k"),
+    )
+)
 
 
 def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str, Any]]:
@@ -34,7 +42,7 @@ def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str,
       folder: of an export.
 
     Raises:
-      ValueError: a file is not as it was written.
+      ValueError: a file is not as it was written, or a program of JAX calls what it must not.
     """
     folder = Path(folder)
     card = read_card(folder)
@@ -137,9 +145,32 @@ def _with_jax(folder: Path) -> Network:
     import jax
     from jax import export
 
-    exported = export.deserialize(bytearray((folder / "network.stablehlo").read_bytes()))
+    file = folder / "network.stablehlo"
+    exported = export.deserialize(bytearray(file.read_bytes()))
+    for name in sorted(_called(exported.mlir_module_serialized) - _CALLS):
+        raise ValueError(f"{file} is refused: it calls {name!r}, which no exported network does")
     call = jax.jit(exported.call)
     return lambda clips: np.asarray(call(clips))
+
+
+def _called(module: bytes) -> set[str]:
+    """Names of what a serialized module calls outside of it."""
+    from jax.extend.mlir import ir
+    from jax.extend.mlir.dialects import chlo, stablehlo
+
+    names = set()
+
+    def note(op: Any) -> Any:
+        if op.operation.name.endswith("custom_call"):
+            names.add(str(ir.StringAttr(op.operation.attributes["call_target_name"]).value))
+        return ir.WalkResult.ADVANCE
+
+    with ir.Context() as context:
+        context.allow_unregistered_dialects = True
+        stablehlo.register_dialect(context)
+        chlo.register_dialect(context)
+        stablehlo.deserialize_portable_artifact(context, module).operation.walk(note)
+    return names
 
 
 def _with_tensorflow(folder: Path) -> Network:

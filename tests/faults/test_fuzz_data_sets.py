@@ -1,0 +1,93 @@
+"""Thousands of mutations of prepared data sets: refused in one line, or read as they were."""
+
+import contextlib
+import json
+
+import pytest
+
+from tests.faults.fuzz import COUNT, Outcome, fuzz, refusing
+from tests.faults.test_damaged_data_sets import is_damaged, request_of
+from tests.videos import numbered_frames, write_video
+from vidjax.data import catalog
+from vidjax.data.contents import read_contents
+from vidjax.data.prepared import PreparedSplit
+from vidjax.data.report import ReportError, read_report
+from vidjax.data.sources import Sources, recorded_root
+
+# What was read first, which is the data set without a mutation.
+_right = {}
+
+
+def read_sealed(folder):
+    """Whatever is read must be what was written."""
+    found = read_any(folder)
+    _right.update(found if not _right else {})
+    for place, record in found.items():
+        assert record == _right[place]
+
+
+def read_any(folder):
+    """The records that are not damaged, by split and place."""
+    with contextlib.suppress(ReportError):
+        read_report(folder)
+    Sources.read(folder)
+    recorded_root(folder)
+    with refusing(ValueError):
+        return dict(_records(folder))
+
+
+@contextlib.contextmanager
+def _naming(folder):
+    """An error must say which data set is meant."""
+    try:
+        yield
+    except ValueError as error:
+        if str(folder) not in str(error) and "has no split" not in str(error):
+            raise RuntimeError("the error names no data set") from error
+        raise
+
+
+def _records(folder):
+    for name in ("train", "test"):
+        with _naming(folder):
+            split = PreparedSplit(folder, name)
+            records = [split[index] for index in range(len(split))]
+        read_contents(folder, name, split.classes)
+        for place, record in enumerate(records):
+            if not is_damaged(record):
+                video = (record.name, split.classes[record.label], record.fps)
+                yield (name, place), (*video, list(record.jpegs))
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory):
+    root = tmp_path_factory.mktemp("fuzzed")
+    for label in ("sit", "walk"):
+        for number in range(2):
+            write_video(root / "videos" / label / f"{number}.mp4", numbered_frames(3))
+    return catalog.prepare("video_folder", request_of(root))
+
+
+@pytest.fixture
+def earlier(sealed):
+    """Without checksums, which would answer for the readers behind them."""
+    file = sealed / "sizes.json"
+    content = file.read_bytes()
+    file.write_text(json.dumps({"another": 1}))
+    yield sealed
+    file.write_bytes(content)
+
+
+def check(outcome: Outcome):
+    assert outcome.read > 0
+    assert outcome.refused > 0
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(COUNT, marks=pytest.mark.slow)])
+def test_mutations_of_a_data_set_are_refused_or_change_nothing(sealed, tmp_path, count):
+    check(fuzz(f"{__name__}:read_sealed", sealed, tmp_path, count=count))
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(COUNT, marks=pytest.mark.slow)])
+def test_mutations_of_an_earlier_data_set_are_refused_or_read(earlier, tmp_path, count):
+    check(fuzz(f"{__name__}:read_any", earlier, tmp_path, count=count))

@@ -1,0 +1,285 @@
+"""Shards that are sound and not those that were written: noticed when their records are read."""
+
+import binascii
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from array_record.python import array_record_module
+
+from tests.faults.test_damaged_data_sets import (
+    AUGMENTATION,
+    SHAPE,
+    flip_a_video,
+    readable,
+    request_of,
+    shard,
+)
+from tests.faults.tiny import ROOT
+from tests.videos import numbered_frames, write_video
+from vidjax.data import catalog
+from vidjax.data.damage import ReplacedError
+from vidjax.data.integrity import DamagedError, record_sizes
+from vidjax.data.pipeline import train_batches
+from vidjax.data.prepared import PreparedSplit
+from vidjax.data.sources import Sources, recorded_root
+from vidjax.data.views import Views, view_batches
+
+VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)
+
+
+def prepare(root, first):
+    """Two classes of five videos each, whose frames show numbers from `first` on."""
+    for label in ("sit", "walk"):
+        for number in range(5):
+            frames = numbered_frames(6 + first)[first:]
+            write_video(root / "videos" / label / f"{number}.mp4", frames)
+    return catalog.prepare("video_folder", request_of(root))
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Two data sets of the same names and sizes."""
+    roots = [tmp_path_factory.mktemp(name) for name in ("one", "other")]
+    return [prepare(root, first) for root, first in zip(roots, (0, 4), strict=True)]
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    shutil.copytree(prepared[0], tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def records_of(file):
+    reader = array_record_module.ArrayRecordReader(str(file))
+    return [reader.read([k])[0] for k in range(reader.num_records())]
+
+
+def write_records(file, records):
+    writer = array_record_module.ArrayRecordWriter(str(file), "group_size:1")
+    for record in records:
+        writer.write(record)
+    writer.close()
+
+
+@pytest.fixture
+def divided(folder):
+    """The data set with two shards of equal sizes for training."""
+    file, info = shard(folder), folder / "dataset_info.json"
+    records = records_of(file)
+    file.unlink()
+    halves = [folder / f"video_folder-train.array_record-0000{k}-of-00002" for k in range(2)]
+    for half, part in zip(halves, (records[:4], records[4:]), strict=True):
+        write_records(half, part)
+    told = json.loads(info.read_text())
+    told["splits"][0]["shardLengths"] = ["4", "4"]
+    info.write_text(json.dumps(told))
+    record_sizes(folder)
+    assert len(list(readable(folder))) == 8
+    return halves
+
+
+def exchange(one, other):
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def message(folder, file):
+    return (
+        rf"^{folder} is damaged: record \d of {file.name} is not the one that was written there.*; "
+        rf"remove {folder} and start the same command again"
+    )
+
+
+def test_a_shard_of_another_split_is_noticed(folder):
+    test, train = shard(folder, "test"), shard(folder)
+    assert test.stat().st_size == train.stat().st_size
+    shutil.copyfile(train, test)
+    with pytest.raises(DamagedError, match=message(folder, test)) as caught:
+        PreparedSplit(folder, "test")
+    assert "\n" not in str(caught.value)
+    assert len(PreparedSplit(folder, "train")) == 8
+
+
+def test_a_shard_of_another_size_is_noticed(folder):
+    train = shard(folder)
+    train.write_bytes(train.read_bytes() + bytes(64))
+    with pytest.raises(DamagedError, match=rf"{train.name} has \d+ of 131072 bytes; remove"):
+        PreparedSplit(folder, "train")
+
+
+def test_a_shard_of_another_data_set_is_noticed(folder, prepared):
+    shutil.copyfile(shard(prepared[1]), shard(folder))
+    with pytest.raises(DamagedError, match=message(folder, shard(folder))):
+        PreparedSplit(folder, "train")
+
+
+def test_shards_that_changed_places_are_noticed(folder, divided):
+    exchange(*divided)
+    with pytest.raises(DamagedError, match=message(folder, divided[0])):
+        PreparedSplit(folder, "train")
+
+
+def test_a_single_record_that_is_another_is_noticed_in_training_and_evaluation(folder, divided):
+    """It lies in a shard that opening does not look into."""
+    records = records_of(divided[1])
+    write_records(divided[1], [records[1], records[0], *records[2:]])
+    source = PreparedSplit(folder, "train")
+    assert [source[k].name for k in (0, 1, 2, 3, 6, 7)]
+    for place in (4, 5):
+        with pytest.raises(ReplacedError, match=message(folder, divided[1])):
+            source[place]
+    batches = train_batches(source, SHAPE, AUGMENTATION, batch_size=8, seed=0)
+    with pytest.raises(DamagedError, match=message(folder, divided[1])):
+        batches[0]
+    views = view_batches(source, VIEWS, batch_size=1)
+    with pytest.raises(DamagedError, match=message(folder, divided[1])):
+        [views[index] for index in range(len(views))]
+
+
+def test_a_damaged_record_names_its_shard(folder):
+    place = flip_a_video(folder)
+    record = PreparedSplit(folder, "train")[place]
+    line = rf"is damaged: record \d of {shard(folder).name} cannot be read.*; remove {folder} and"
+    with pytest.raises(ValueError, match=line):
+        record.decode(np.array([0]))
+
+
+DESCRIBING = ("dataset_info.json", "features.json", "metadata.json", "label.labels.txt")
+
+
+@pytest.mark.parametrize("name", [*DESCRIBING, "sizes.json"])
+def test_a_flipped_bit_in_what_describes_the_data_is_noticed(folder, name):
+    file = folder / name
+    sound = file.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(sound), min(len(sound), 40), replace=False):
+        flipped = bytearray(sound)
+        flipped[place] ^= 1 << rng.integers(8)
+        file.write_bytes(flipped)
+        with pytest.raises(ValueError, match=f"^{folder} ") as caught:
+            PreparedSplit(folder, "train")
+        assert "\n" not in str(caught.value)
+    file.write_bytes(sound)
+    assert len(PreparedSplit(folder, "train")) == 8
+
+
+def test_classes_that_changed_names_are_noticed(folder):
+    """Files of equal sizes: without a checksum every video would have the other's class."""
+    (folder / "label.labels.txt").write_text("walk\nsit\n")
+    with pytest.raises(DamagedError, match=r"label.labels.txt is cut short or changed; remove"):
+        PreparedSplit(folder, "train")
+
+
+@pytest.mark.parametrize("kept", ["sizes", "nothing"])
+def test_what_earlier_versions_prepared_is_read_on(folder, kept):
+    file = folder / "sizes.json"
+    sizes = json.loads(file.read_text())
+    sums = sizes.pop("crc32")
+    assert set(sums) == {"records", "files", "own"}
+    assert {name: len(text) // 8 for name, text in sums["records"].items()} == {
+        shard(folder, "test").name: 2,
+        shard(folder).name: 8,
+    }
+    if kept == "sizes":
+        file.write_text(json.dumps(sizes))
+    else:
+        file.unlink()
+    assert len(list(readable(folder))) == 8
+    if kept == "sizes":
+        with shard(folder).open("ab") as stream:
+            stream.write(b"x")
+        with pytest.raises(DamagedError, match="has 131073 of 131072 bytes"):
+            PreparedSplit(folder, "train")
+
+
+def test_checksums_are_those_of_the_records(folder):
+    """Taken anew, by the other function that Python has."""
+    sums = json.loads((folder / "sizes.json").read_text())["crc32"]["records"]
+    for split in ("train", "test"):
+        file = shard(folder, split)
+        expected = "".join(f"{binascii.crc32(record):08x}" for record in records_of(file))
+        assert sums[file.name] == expected
+
+
+def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
+    """As of TFDS's own data sets, which bring no metadata of ours."""
+    for name in ("metadata.json", "sizes.json"):
+        (folder / name).unlink()
+    features = json.loads((folder / "features.json").read_text())
+    for name in ("fps", "group"):
+        del features["featuresDict"]["features"][name]
+    (folder / "features.json").write_text(json.dumps(features))
+    assert len(PreparedSplit(folder, "train")) == 8
+    record_sizes(folder)
+    shutil.copyfile(shard(folder), shard(folder, "test"))
+    with pytest.raises(ReplacedError, match="is not the one that was written there"):
+        PreparedSplit(folder, "test")
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"root": ' * 50_000, "[]", "5", '{"root": 1}'])
+def test_a_damaged_record_of_the_files_is_no_record(folder, content):
+    (folder / "source.json").write_text(content)
+    assert Sources.read(folder) is None
+    assert recorded_root(folder) in (None, "1")
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, '{"featuresDict": ' * 100_000, "{}", "null", '"x"', "[1e999]", "NaN"]
+)
+@pytest.mark.parametrize("name", [*DESCRIBING[:3], "sizes.json"])
+def test_what_describes_the_data_may_be_any_json(folder, name, content):
+    (folder / name).write_text(content)
+    if name != "sizes.json":
+        (folder / "sizes.json").unlink()
+    if (name, content) == ("sizes.json", "{}"):
+        return
+    with pytest.raises(DamagedError, match=rf"{name} is cut short or changed.*; remove") as caught:
+        PreparedSplit(folder, "train")
+    assert len(str(caught.value)) < 600
+
+
+def run(name, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_training_and_evaluation_end_in_one_line(tmp_path):
+    """A run is trained, then a shard takes another's place."""
+    prepare(tmp_path, 0)
+    settings = [
+        "--config=configs/folder.py",
+        f"--config.data.manifest={tmp_path / 'videos'}",
+        f"--config.data.data_dir={tmp_path / 'data'}",
+        *("--config.data.short_side=48", "--config.train.duration=2 steps"),
+        *("--config.clip.frames=2", "--config.clip.size=16", "--config.eval.size=16"),
+        *("--config.eval.crops=1", "--config.eval.batch_size=2", "--config.train.batch_size=2"),
+        "--config.model.options.width=4",
+    ]
+    trained = run("train", *settings, f"--workdir={tmp_path / 'run'}")
+    assert trained.returncode == 0, trained.stderr
+    (folder,) = (info.parent for info in tmp_path.rglob("dataset_info.json"))
+    exchange(shard(folder), shard(folder, "test"))
+    for ended in (
+        run("train", *settings, f"--workdir={tmp_path / 'other'}"),
+        run("evaluate", f"--workdir={tmp_path / 'run'}"),
+    ):
+        assert ended.returncode == 2
+        last = ended.stderr.splitlines()[-1]
+        assert last.startswith(f"error: {folder} is damaged: record 0 of video_folder-")
+        assert last.endswith(
+            f"remove {folder} and start the same command again: it prepares the data set anew"
+        )
+        assert "Traceback" not in ended.stderr
