@@ -53,7 +53,7 @@ def main(given: str) -> int:
     left = [name for name in names if not _is_known(root / name, known.get(told(name)))]
     again = set(map(told, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
-    limits = Limits(_PIXELS.value, _FRAMES.value)
+    limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
     work = functools.partial(judge, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)

@@ -45,6 +45,10 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
     Raises:
       OSError: the file cannot be written.
+      ValueError: PNG cannot hold the picture.
     """
-    if not cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
-        raise OSError(f"{path} cannot be written")
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        height, width = image.shape[:2]
+        raise ValueError(f"{path}: a picture of {width}x{height} cannot be encoded as PNG")
+    path.write_bytes(bytes(data))
