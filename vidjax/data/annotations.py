@@ -14,6 +14,10 @@ from typing import Any
 
 from vidjax.data import tables
 from vidjax.data.manifest import ManifestError
+from vidjax.settings import shown
+
+# Characters. Lines of annotations are names and numbers.
+_LONGEST_LINE = 10_000
 
 
 def locate(folder: Path, *patterns: str) -> Path:
@@ -75,9 +79,11 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
     for number, line in enumerate(tables.text(file, ManifestError).split("\n"), start=1):
         if not line.strip():
             continue
-        match = pattern.fullmatch(line.strip())
+        match = pattern.fullmatch(line.strip()) if len(line) <= _LONGEST_LINE else None
         if match is None:
-            raise ManifestError(f"{file}, line {number}: {line!r} is not of the form {example!r}")
+            raise ManifestError(
+                f"{file}, line {number}: {shown(line)} is not of the form {example!r}"
+            )
         yield f"{file}, line {number}", match
 
 

@@ -29,7 +29,7 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     # Typed without arguments and with texts as keys, which is not so. `frame.side_data` stays in
-    # the frame, to which it refers: a circle, that holds the picture until Python looks for circles.
+    # the frame, to which it refers: a circle that holds the picture until Python looks for such.
     container: Any = sidedata.SideDataContainer
     stored = container(frame).get(sidedata.Type.DISPLAYMATRIX)
     if stored is None:
