@@ -30,7 +30,7 @@ from experiments import command_line
 from vidjax.data import tables
 from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
-from vidjax.data.workers import Lost, run_each
+from vidjax.data.workers import MOST_WORKERS, Lost, run_each
 from vidjax.names import told
 from vidjax.terminal import say
 from vidjax.training.reporting import ProgressLine
@@ -38,7 +38,9 @@ from vidjax.writing import appending, make_folder, writing
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
 _ROOT = flags.DEFINE_string("root", "", "folder that a CSV's paths are relative to, if not its own")
-_WORKERS = flags.DEFINE_integer("workers", None, "processes; one a core if not given", 1, 4096)
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
+)
 _SECONDS = flags.DEFINE_float("seconds", 600.0, "that one file may take")
 _MEMORY = flags.DEFINE_integer("memory_mb", 4096, "that one file may take, where it can be limited")
 _PIXELS = flags.DEFINE_integer("max_pixels", Limits().pixels, "of a frame")
@@ -55,7 +57,7 @@ def main(given: str) -> int:
     left = [name for name in names if not _is_known(root / name, known.get(told(name)))]
     again = set(map(told, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
-    limits = Limits(_PIXELS.value, _FRAMES.value)
+    limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
     work = functools.partial(judge, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)

@@ -31,6 +31,7 @@ from absl import flags
 from experiments import command_line
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.data.workers import MOST_WORKERS
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.reporting import ProgressLine
@@ -49,7 +50,9 @@ _QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "of the JPEGs", 1, 100
 _BUDGET = flags.DEFINE_float("bad_video_budget", _FORM.bad_video_budget, "share that may be broken")
 _VERDICTS = flags.DEFINE_string("verdicts", "", "CSV of experiments.check_videos")
 _LEAK = flags.DEFINE_bool("allow_group_leak", False, "accept one group in training and test")
-_WORKERS = flags.DEFINE_integer("workers", None, "processes; one a core if not given", 1, 4096)
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
+)
 _RUNNER = flags.DEFINE_string("beam_runner", "", "of Apache Beam, which then decodes")
 _BEAM = flags.DEFINE_multi_string("beam_option", [], "of that runner, as on its command line")
 flags.mark_flag_as_required("dataset")

@@ -21,7 +21,7 @@ from absl import flags
 import vidjax
 from experiments.benchmark.rounds import print_table
 from vidjax.data import catalog
-from vidjax.data.containers import open_video
+from vidjax.data.containers import address, open_video
 from vidjax.data.decode import read_video
 from vidjax.data.encode import write_mp4
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
@@ -234,7 +234,8 @@ def _pyav_whole(file: Path, indices: np.ndarray) -> list[np.ndarray]:
 
 
 def _opencv_seek(file: Path, indices: np.ndarray) -> list[np.ndarray]:
-    capture = cv2.VideoCapture(str(file))
+    # FFmpeg alone, and by its address: other readers take names for patterns.
+    capture = cv2.VideoCapture(address(file), cv2.CAP_FFMPEG)
     capture.set(cv2.CAP_PROP_POS_FRAMES, int(indices[0]))
     frames = []
     for place in range(int(indices[0]), int(indices[-1]) + 1):

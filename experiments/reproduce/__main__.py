@@ -33,6 +33,7 @@ from experiments.reproduce.report import note_start, write_report
 from experiments.reproduce.run import execute, is_finished
 from experiments.reproduce.table import SCALES, Table, find_tables
 from experiments.reproduce.videos import AbsentError, locate
+from vidjax.data.workers import MOST_WORKERS
 from vidjax.terminal import say
 from vidjax.training.experiment import Experiment
 from vidjax.training.preemption import EXIT_CODE
@@ -43,7 +44,7 @@ _SCALE = flags.DEFINE_enum("scale", "small", SCALES, "the budget")
 _DATASETS = flags.DEFINE_list("datasets", None, "some of the scale's; all of them if not given")
 _OUTPUT = flags.DEFINE_string("output", "runs/reproduce", "where plans, runs and tables are kept")
 _DATA = flags.DEFINE_string("data_dir", "data", "where prepared videos are kept")
-_WORKERS = flags.DEFINE_integer("workers", None, "runs at a time", lower_bound=1)
+_WORKERS = flags.DEFINE_integer("workers", None, "runs at a time", 1, MOST_WORKERS)
 flags.mark_flag_as_required("table")
 
 

@@ -1,5 +1,6 @@
 """Small files that stand for gigabytes: each is a verdict and an error, within seconds."""
 
+import collections
 import struct
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 
 from tests.commands import ROOT
 from tests.videos import write_video
-from vidjax.data.costs import Limits, Meter
+from vidjax.data.costs import CostError, Limits, Meter
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.verdicts import judge
 
@@ -49,11 +50,15 @@ def test_black_pictures_in_full_size_are_sound(tmp_path):
     frame = np.zeros((1, 1080, 1920, 3), np.uint8)
     file = write_video(tmp_path / "black.mp4", np.broadcast_to(frame, (100, *frame.shape[1:])))
     size = file.stat().st_size
-    meter = Meter(size, Limits())
+    meter = Meter(file, size, Limits())
     # Minutes of it would be sound, too: bytes and pixels grow alike.
-    longer = Meter(50 * size, Limits())
-    assert not any(meter.add(1920, 1080) for _ in range(100))
-    assert not any(longer.add(1920, 1080) for _ in range(50 * 100))
+    longer = Meter(file, 50 * size, Limits())
+    for _ in range(100):
+        meter.add(1920, 1080)
+    for _ in range(50 * 100):
+        longer.add(1920, 1080)
+    with pytest.raises(CostError, match="stand for more than"):
+        collections.deque(meter.add(1920, 1080) for _ in range(10_000_000))
 
 
 @pytest.mark.parametrize("size", [(2, 30_000), (30_000, 2)])
@@ -68,7 +73,7 @@ def test_a_strip_is_refused_in_words(tmp_path, size):
 
 
 def test_a_long_pause_does_not_become_a_hundred_thousand_pictures(tmp_path):
-    file = write_gif(tmp_path / "pause.gif", 8_000, 8_000, [1, 60_000, 1])
+    file = write_gif(tmp_path / "pause.gif", 4_000, 2_000, [1, 60_000, 1])
     begin = time.monotonic()
     with pytest.raises(DecodeError, match="are too many to be kept"):
         read_video(file, fps=25)

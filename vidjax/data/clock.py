@@ -11,7 +11,7 @@ import av
 import av.video
 import numpy as np
 
-from vidjax.data.containers import DecodeError
+from vidjax.data.costs import DecodeError
 
 # A longer step is no pause but another clock. Broadcasts are joined from pieces with clocks of
 # their own, and ffmpeg takes 10 s there, too (dts_delta_threshold); screen recordings pause long.
@@ -20,6 +20,8 @@ _BROADCASTS = ("mpegts", "mpeg", "mpegtsraw")
 # Where all steps are long, as in time lapses, none of them is a leap.
 _TIMES_USUAL = 100
 _REMEMBERED = 15
+# A file of 64 bytes can have an index of millions of entries.
+_MOST_INDEXED = 1_000_000
 # Steps between frames that differ by more than this share of the usual one mean a variable rate.
 _JITTER = 0.25
 # Headers round; a rate that is further from the measured one is wrong.
@@ -90,7 +92,9 @@ def _first(
 
 
 def has_leaps(stream: av.video.stream.VideoStream) -> bool:
-    """Whether the index of a file tells of a leap; seconds cannot be looked up in it then."""
+    """Whether the index of a file tells of a leap, or is too long to tell; it is no help then."""
+    if len(stream.index_entries) > _MOST_INDEXED:
+        return True
     stamps = [entry.timestamp for entry in stream.index_entries]
     longest = max((b - a for a, b in itertools.pairwise(stamps)), default=0)
     return float(longest * (stream.time_base or 0)) > _LEAP

@@ -3,20 +3,28 @@
 FFmpeg takes what stands before a colon for a protocol, and follows the names that playlists hold.
 Here it gets an absolute path of the protocol `file`, and may read containers of video and single
 pictures, which are videos of one frame. Patterns of names, which stand for sequences of pictures,
-are not read.
+are not read. Contents tell what a file is; its name does not.
+
+FFmpeg allocates what headers ask for. Here it gets no more for one array than a frame of the most
+pixels takes, and no more seconds for one reading of the file than the file may take.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import av
 import av.container
 import av.video
+
+from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
+
+__all__ = ["DecodeError", "address", "open_video"]
 
 # Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
 av.logging.set_level(av.logging.PANIC)
@@ -33,14 +41,14 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(_CONTAINERS.split()),
 }
+# FFmpeg believes the suffixes of these, and takes them for sequences.
+_PICTURES = {b"\xff\xd8\xff": "jpeg_pipe", b"BM": "bmp_pipe"}
+# Bytes that FFmpeg may take at once: four a pixel, and its paddings.
+_BYTES_A_PIXEL, _PADDING = 4, 2**22
 # What a title holds is no reason to refuse a video; PyAV 19 sees to that by itself.
 _TITLES: dict[str, Any] = (
     {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 )
-
-
-class DecodeError(ValueError):
-    """A file cannot be decoded as asked."""
 
 
 def address(path: str | Path) -> str:
@@ -50,9 +58,13 @@ def address(path: str | Path) -> str:
 
 @contextmanager
 def open_video(
-    path: str | Path,
+    path: str | Path, limits: Limits = USUAL
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
     """A video file's container and its main video stream.
+
+    Args:
+      path: file.
+      limits: what it may cost.
 
     Raises:
       DecodeError: the file is absent, unreadable or no video.
@@ -61,8 +73,20 @@ def open_video(
         raise DecodeError(f"{path}: a folder, not a video file")
     if not os.path.isfile(path):
         raise DecodeError(f"{path}: no such file")
+    _bound_allocations(limits.pixels)
     try:
-        container = av.open(address(path), mode="r", options=_OPTIONS, **_TITLES)
+        container = av.open(
+            address(path),
+            mode="r",
+            format=_format(path),
+            options=_OPTIONS | {"max_pixels": str(limits.pixels)},
+            timeout=limits.seconds,
+            **_TITLES,
+        )
+    except av.error.ExitError as error:
+        raise LateError(f"{path}: opening takes more than {limits.seconds:g} s") from error
+    except av.error.MemoryError as error:
+        raise CostError(f"{path}: its header asks for more memory than a video may take") from error
     except av.error.ArgumentError as error:
         raise DecodeError(f"{path}: not a readable video (in no known video container)") from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:
@@ -78,3 +102,24 @@ def open_video(
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream
+
+
+def _format(path: str | Path) -> str | None:
+    """The format of a picture that FFmpeg does not tell by its contents."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(4)
+    except OSError:
+        # Opening it says what is wrong.
+        return None
+    return next((name for magic, name in _PICTURES.items() if head.startswith(magic)), None)
+
+
+def _bound_allocations(pixels: int) -> None:
+    """Bounds what FFmpeg allocates at once, in this process; one that lacks the setting has none.
+
+    PyAV does not pass it on. Its extension modules are linked to the library that has it.
+    """
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(av._core.__file__)
+        library.av_max_alloc(ctypes.c_size_t(_BYTES_A_PIXEL * pixels + _PADDING))

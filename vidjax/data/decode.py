@@ -1,8 +1,8 @@
 """Decoding video files with PyAV, behind one small interface.
 
 Frames come as people see them: turned and mirrored as the file says, without the combs of
-interlacing, RGB, on a uniform time grid. What a hostile or broken file can cost is bounded, and it
-is one `DecodeError` that names the file and the reason.
+interlacing, RGB, on a uniform time grid. What a hostile or broken file can cost is bounded by the
+budget of `vidjax.data.costs`, and it is one `DecodeError` that names the file and the reason.
 
 The law of time. The first frame that is shown is at 0 seconds. Each later one is as much later as
 its time stamp says, with these exceptions:
@@ -19,7 +19,6 @@ piece, of `start` and `end`, are those of this law. Limits count the frames that
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,17 +30,20 @@ import av.video
 import numpy as np
 
 from vidjax.data.clock import Clock, is_uniform, rate_of, stated_rate
-from vidjax.data.containers import DecodeError, open_video
-from vidjax.data.costs import Limits, Meter
+from vidjax.data.containers import open_video
+from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.frames import Frames, open_at, open_frames
 from vidjax.data.transforms import resize, short_side_size
 from vidjax.data.upright import upright
 
 __all__ = [
+    "CostError",
     "DecodeError",
     "EncodedVideo",
     "Frames",
+    "LateError",
+    "Limits",
     "Video",
     "VideoInfo",
     "open_frames",
@@ -52,8 +54,6 @@ __all__ = [
 
 # Sums of seconds are rounded; a frame this near to a piece's start or end is at it.
 _EXACT = 1e-6
-# Pixels of all frames returned: 6 gigabytes, and as much again while they are put together.
-_MOST_KEPT = 2**31
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,8 @@ def read_video(
     fps: float | None = None,
     short_side: int | None = None,
     max_frames: int = 20_000,
-    max_pixels: int = 8192 * 8192,
+    max_pixels: int = Limits().pixels,
+    seconds: float = Limits().seconds,
     partial: bool = False,
 ) -> Video:
     """Decodes a video, or the piece from `start` to `end` seconds.
@@ -160,14 +161,15 @@ def read_video(
       short_side: pixels that a longer short side is reduced to while decoding.
       max_frames: the most frames that may be returned.
       max_pixels: the most pixels that a frame may have.
+      seconds: that one core may decode it; small files get less.
       partial: return what came before an error instead of raising it.
 
     Raises:
       DecodeError: as the module says.
     """
-    limits = _Kept(max_frames, _MOST_KEPT)
+    limits = Limits(max_pixels, max_frames, seconds)
     reader = _Reader(path, (start or 0.0, end), short_side, limits)
-    reader.read(max_pixels)
+    reader.read()
     if reader.error and not (partial and reader.frames):
         raise DecodeError(reader.error)
     frames, times, rate = reader.shown(fps)
@@ -183,6 +185,7 @@ def read_encoded(
     fps: float | None = None,
     short_side: int | None = None,
     max_frames: int = Limits().frames,
+    seconds: float = Limits().seconds,
 ) -> EncodedVideo:
     """As `read_video`, but each frame is encoded at once, so that long videos take little memory.
 
@@ -194,31 +197,17 @@ def read_encoded(
       fps: as in `read_video`.
       short_side: as in `read_video`.
       max_frames: the most frames that may be returned.
+      seconds: that one core may decode and encode it; small files get less.
 
     Raises:
       DecodeError: as the module says.
     """
-    reader = _Reader(path, (start or 0.0, end), short_side, _Kept(max_frames), encode)
-    reader.read(Limits().pixels)
+    limits = Limits(frames=max_frames, seconds=seconds)
+    reader = _Reader(path, (start or 0.0, end), short_side, limits, encode)
+    reader.read()
     if reader.error:
         raise DecodeError(reader.error)
     return EncodedVideo(*reader.shown(fps))
-
-
-def _bytes_of(path: str | Path) -> int:
-    try:
-        return Path(path).stat().st_size
-    except OSError:
-        # Opening it says what is wrong.
-        return 0
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """How many frames, and pixels of all of them, may be kept."""
-
-    frames: int
-    pixels: float = math.inf
 
 
 class _Reader:
@@ -229,50 +218,49 @@ class _Reader:
         path: str | Path,
         span: tuple[float, float | None],
         short_side: int | None,
-        limits: _Kept,
+        limits: Limits,
         encode: Callable[[np.ndarray], Any] = lambda picture: picture,
     ) -> None:
         self._path, (self._start, self._end) = path, span
         self._short_side, self._limits, self._encode = short_side, limits, encode
         self._size: tuple[int, int] | None = None
-        self._stated, self._seen = 0.0, 0
+        self._stated, self._seen, self._kept = 0.0, 0, 0
         self._times: list[float] = []
         self.frames: list[Any] = []
         self.error: str | None = None
 
-    def read(self, max_pixels: int) -> None:
-        meter = Meter(_bytes_of(self._path), Limits(max_pixels))
-        with open_at(self._path, self._start, meter) as (stream, origin, frames):
+    def read(self) -> None:
+        with open_at(self._path, self._start, self._limits) as (stream, origin, frames):
             self._stated = stated_rate(stream)
             try:
-                self._take(Clock(stream, origin).timed(deinterlaced(frames)), meter)
+                self._take(Clock(stream, origin).timed(deinterlaced(frames)))
             except DecodeError as error:
                 self.error = str(error)
 
-    def _take(self, timed: Iterator[tuple[av.VideoFrame, float]], meter: Meter) -> None:
+    def _take(self, timed: Iterator[tuple[av.VideoFrame, float]]) -> None:
         for frame, time in timed:
             self._seen += 1
             if self._end is not None and time >= self._end - _EXACT:
                 return
-            excess = meter.add(frame.width, frame.height)
-            if time >= self._start - _EXACT and not excess:
-                excess = self._keep(frame, time)
-            if excess:
-                raise DecodeError(f"{self._path}: {excess}")
+            if time >= self._start - _EXACT:
+                self._keep(frame, time)
 
-    def _keep(self, frame: av.VideoFrame, time: float) -> str:
-        """Takes a frame, or says what it exceeds."""
+    def _keep(self, frame: av.VideoFrame, time: float) -> None:
         if len(self.frames) == self._limits.frames:
-            return f"more than {self._limits.frames} frames"
-        self.frames.append(self._encode(self._picture(frame)))
+            raise CostError(f"{self._path}: more than {self._limits.frames} frames")
+        picture = self._encode(self._picture(frame))
+        self._kept += _bytes_of(picture)
+        self._refuse_many(self._kept, len(self.frames) + 1)
+        self.frames.append(picture)
         self._times.append(time)
-        return self._too_much(len(self.frames))
 
-    def _too_much(self, count: int) -> str:
-        height, width = self._size or (0, 0)
-        if count * height * width > self._limits.pixels:
-            return f"{count} frames of {width}x{height} are too many to be kept; set a short side"
-        return ""
+    def _refuse_many(self, size: int, count: int) -> None:
+        if size > MOST_KEPT:
+            height, width = self._size or (0, 0)
+            raise CostError(
+                f"{self._path}: {count} frames of {width}x{height} are too many to be kept, with "
+                f"more than {MOST_KEPT} bytes; set a short side, or take a piece"
+            )
 
     def _picture(self, frame: av.VideoFrame) -> np.ndarray:
         picture = upright(frame)
@@ -298,12 +286,14 @@ class _Reader:
             return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._limits.frames:
-            raise DecodeError(
-                f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps"
-            )
-        if excess := self._too_much(count):
-            raise DecodeError(f"{self._path}: {excess}")
+            raise CostError(f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps")
         grid = times[0] + np.arange(count) / rate
         # Half a millisecond of slack: timestamps are rounded to the container's clock.
         latest = np.searchsorted(times, grid + 5e-4, side="right") - 1
+        sizes = np.array([_bytes_of(picture) for picture in self.frames])
+        self._refuse_many(int(sizes[latest].sum()), count)
         return [self.frames[index] for index in latest], grid, rate
+
+
+def _bytes_of(picture: Any) -> int:
+    return picture.nbytes if isinstance(picture, np.ndarray) else len(picture)

@@ -52,9 +52,11 @@ def write_png(path: Path, image: np.ndarray) -> None:
 
     Raises:
       OSError: the file cannot be written.
+      ValueError: PNG cannot hold the picture.
     """
-    encoded, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    if not encoded:
-        raise ValueError(f"{path}: a picture {image.shape} cannot be written as PNG")
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        height, width = image.shape[:2]
+        raise ValueError(f"{path}: a picture of {width}x{height} cannot be encoded as PNG")
     with writing_bytes(path) as stream:
         stream.write(data.tobytes())

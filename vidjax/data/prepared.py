@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ _NAMES = ("video", "file_name", "id")
 _TRIES = 100
 
 
+Change = Callable[[np.ndarray], np.ndarray]
+
+
 @dataclass(frozen=True)
 class Record:
     """One video as stored.
@@ -38,14 +41,18 @@ class Record:
     name: str
     fps: float
 
-    def decode(self, indices: np.ndarray) -> np.ndarray:
+    def decode(self, indices: np.ndarray, change: Change = lambda frames: frames) -> np.ndarray:
         """Decodes the frames at `indices` [T] to uint8 `[T, H, W, 3]`; index -1 is black.
 
+        Args:
+          indices: of frames.
+          change: of a frame uint8 `[1, H, W, 3]`, made before the next one is decoded.
+
         Raises:
-          ValueError: a stored frame is not a readable JPEG, or sizes differ within the video.
+          ValueError: a stored frame is not a readable picture, or sizes differ within the video.
         """
         wanted = sorted({int(index) for index in indices if index >= 0})
-        frames = {index: decode_jpeg(self.jpegs[index]) for index in wanted}
+        frames = {index: change(decode_jpeg(self.jpegs[index])[None])[0] for index in wanted}
         black = np.zeros_like(next(iter(frames.values())))
         return np.stack([frames[int(i)] if i >= 0 else black for i in indices])
 

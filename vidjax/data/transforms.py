@@ -11,6 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vidjax.data.stored_pictures import MOST_PIXELS, picture_size
+
 # Callers run several threads of their own; OpenCV's would compete with them.
 cv2.setNumThreads(0)
 
@@ -168,20 +170,38 @@ def normalize(clip: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any
 
 
 def encode_jpeg(frame: np.ndarray, quality: int = 90) -> bytes:
-    """Encodes an RGB frame uint8 `[H, W, 3]`."""
+    """Encodes an RGB frame uint8 `[H, W, 3]`.
+
+    Raises:
+      ValueError: JPEG cannot hold it; no side may be longer than 65,535 pixels.
+    """
+    height, width = frame.shape[:2]
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+    try:
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ValueError(f"a frame of {width}x{height} pixels cannot be stored as JPEG")
     return bytes(data)
 
 
 def decode_jpeg(data: bytes) -> np.ndarray:
-    """Decodes to an RGB frame uint8 `[H, W, 3]`.
+    """Decodes a JPEG or PNG to an RGB frame uint8 `[H, W, 3]`.
 
     Raises:
-      ValueError: the bytes are not a readable image.
+      ValueError: the bytes are neither, damaged, or of more pixels than a frame may have.
     """
+    height, width = picture_size(data)
+    if height * width > MOST_PIXELS:
+        raise ValueError(
+            f"a stored frame of {width}x{height} exceeds the limit of {MOST_PIXELS} pixels"
+        )
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    try:
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        frame = None
     if frame is None:
-        raise ValueError(f"{len(data)} bytes of a stored frame are not a readable JPEG")
+        raise ValueError(f"{len(data)} bytes of a stored frame are not a readable JPEG or PNG")
     return np.asarray(frame)

@@ -6,7 +6,7 @@ from typing import Any
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata import sidedata
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
@@ -28,9 +28,10 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    # Its keys are typed as texts, but are not.
-    beside: Any = frame.side_data
-    stored = beside.get(Type.DISPLAYMATRIX)
+    # Typed without arguments and with texts as keys, which is not so. `frame.side_data` stays in
+    # the frame, to which it refers: a circle that holds the picture until Python looks for such.
+    container: Any = sidedata.SideDataContainer
+    stored = container(frame).get(sidedata.Type.DISPLAYMATRIX)
     if stored is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(stored), np.int32)[:5].tolist()

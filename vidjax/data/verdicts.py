@@ -20,8 +20,8 @@ import msgspec
 
 from vidjax.data import tables
 from vidjax.data.clock import Clock, stated_rate
-from vidjax.data.costs import Limits, Meter
-from vidjax.data.decode import DecodeError, Frames, open_frames
+from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
+from vidjax.data.frames import Frames, open_frames
 from vidjax.data.riff import is_whole_avi
 from vidjax.names import told
 from vidjax.records import Amount, Count, Name
@@ -140,9 +140,10 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
         return Verdict(name, "unreadable", os.strerror(error.errno or 0))
     if not facts["bytes"]:
         return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
+    limits = limits or USUAL
     try:
-        with open_frames(file) as (stream, frames):
-            watch = _Watch(stream, file, limits or Limits())
+        with open_frames(file, limits) as (stream, frames):
+            watch = _Watch(stream, file, limits)
             verdict, detail = watch.all(frames)
             facts |= _stated(stream) | watch.facts
     except DecodeError as error:
@@ -170,7 +171,6 @@ class _Watch:
 
     def __init__(self, stream: av.VideoStream, file: Path, limits: Limits) -> None:
         self._stream, self._file, self._limits = stream, file, limits
-        self._meter = Meter(file.stat().st_size, limits)
         self._sizes: list[tuple[int, int]] = []
         # Seconds of the latest frame, and its time stamp.
         self._last = self._stamp = 0.0
@@ -180,15 +180,14 @@ class _Watch:
     def all(self, frames: Frames) -> tuple[str, str]:
         """Verdict and detail."""
         context, broken = self._stream.codec_context, ""
-        if excess := self._meter.excess(context.width, context.height):
-            return "too large", excess
         try:
+            frames.meter.refuse_size(context.width, context.height)
             for frame, time in Clock(self._stream).timed(frames):
                 self._see(frame, time)
-                if excess := self._meter.add(frame.width, frame.height):
-                    return "too large", excess
                 if self._count > self._limits.frames:
                     return "too large", f"more than {self._limits.frames} frames"
+        except CostError as error:
+            return _refusal(error, str(self._file))
         except DecodeError as error:
             broken = str(error).rpartition("(")[2].rstrip(")")
         return self._judge(broken, frames.packets)
@@ -253,4 +252,6 @@ def _stated_seconds(stream: av.VideoStream) -> float:
 
 def _refusal(error: DecodeError, file: str) -> tuple[str, str]:
     detail = str(error).removeprefix(f"{file}: ")
+    if isinstance(error, CostError):
+        return ("took too long" if isinstance(error, LateError) else "too large"), detail
     return ("no video stream" if "no video stream" in detail else "undecodable"), detail

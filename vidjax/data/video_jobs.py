@@ -5,6 +5,7 @@ Whoever decodes imports this, and not what writes data sets: processes start soo
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.catalog import Storage
-from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.decode import DecodeError, read_encoded
 from vidjax.data.manifest import Entry
 from vidjax.data.spool import Decoded, Spool
 from vidjax.data.transforms import encode_jpeg
 
 # Annotated times are rounded, often to whole frames or half seconds.
 _ROUNDING = 0.5
+# Of a stored video; each is a part of one record.
+_MOST_FRAMES = 20_000
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,21 @@ def frames(job: Job) -> Decoded:
       DecodeError: it cannot be decoded, or ends before its piece does.
     """
     entry, storage = job.entry, job.storage
-    video = read_video(
+    video = read_encoded(
         job.file,
+        functools.partial(encode_jpeg, quality=storage.quality),
         start=entry.start,
         end=entry.end,
         fps=storage.fps,
         short_side=storage.short_side,
+        max_frames=_MOST_FRAMES,
     )
     there = float(video.timestamps[-1]) + 1 / video.fps
     if entry.end is not None and there < entry.end - _ROUNDING:
         raise DecodeError(
             f"{job.file}: its piece ends at {entry.end:g} s, the video at {there:g} s"
         )
-    return [encode_jpeg(frame, storage.quality) for frame in video.frames], video.fps
+    return video.frames, video.fps
 
 
 def decode(job: Job) -> str:

@@ -58,7 +58,8 @@ class Views:
     def cut(self, record: Record, clip: int) -> np.ndarray:
         """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`."""
         indices = self.shape.view_indices(len(record.jpegs), self.clips)[clip]
-        frames = self.resized(record.decode(indices))
+        # One by one: stored frames may be many times as large as the crops.
+        frames = record.decode(indices, self.resized)
         crops = [transforms.crop(frames, box) for box in self._boxes(frames)]
         return np.stack(crops + [transforms.flip(crop) for crop in crops if self.mirrors])
 

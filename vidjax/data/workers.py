@@ -29,6 +29,9 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# As many as the largest machines have cores for.
+MOST_WORKERS = 4096
+
 _KILLED = "its process ended with code -9"
 
 

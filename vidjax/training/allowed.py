@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
+from vidjax.data.workers import MOST_WORKERS
 from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
 from vidjax.training.durations import is_duration
 
@@ -69,7 +70,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "bad_video_budget": number(0, 1),
         "allow_group_leak": boolean(),
         "train_split": _NAME,
-        "workers": whole(1, 4096),
+        "workers": whole(1, MOST_WORKERS),
         "threads": whole(1, 4096),
     },
     "train": {

@@ -55,7 +55,7 @@ def test_the_answers_make_a_test_split(tree):
         ("train.json", [_row("9", "Eating [something]")], "'Eating something' is not in its list"),
         ("labels.json", {HOLDING: "0", FALLING: "2"}, "classes are not numbered from 0 on"),
         ("labels.json", {HOLDING: "first"}, "labels.json: .*'first' is not a number"),
-        ("labels.json", [HOLDING], "labels.json holds no JSON object"),
+        ("labels.json", [HOLDING], "labels.json is not as it is published: it must be an object"),
     ],
 )
 def test_what_is_wrong_with_something_something_is_named(tree, file, content, message):

@@ -41,7 +41,7 @@ class EGTEAGazePlus(PublishedVideos):
         if split not in (1, 2, 3):
             raise ManifestError(f"data.options.split = {split!r}: 1, 2 or 3")
         actions = locate(folder, "action_idx.txt", "*/action_idx.txt", "*/*/action_idx.txt")
-        rows = lines(actions, r"(?P<name>.+?)\s+(?P<index>\d+)", "Inspect/Read recipe 1")
+        rows = lines(actions, r"(?P<name>.*\S)\s+(?P<index>\d+)", "Inspect/Read recipe 1")
         names = in_order(((int(match["index"]), match["name"]) for _, match in rows), 1, actions)
         files = videos_by_stem(folder)
         entries: list[Entry] = []

@@ -1,0 +1,92 @@
+"""Mutations of videos and pictures, through what `predict` and `check_videos` read files with.
+
+The budget of memory is what the largest frame takes: FFmpeg's own copy, one in RGB, one on its way
+to a smaller size, each of 8192x8192 pixels in at most four bytes, and the frames that H.264 looks
+back at.
+"""
+
+import av
+import numpy as np
+import pytest
+
+from configs import synthetic
+from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
+from tests.videos import numbered_frames
+from vidjax.data.decode import DecodeError
+from vidjax.data.verdicts import judge
+from vidjax.training.config import from_mapping
+from vidjax.training.predicting import as_record
+
+MEMORY = 2 * 2**30
+SECONDS = 60
+CONFIG = from_mapping(synthetic.get_config())
+CODECS = {
+    "mp4": ("libx264", "yuv420p"),
+    "avi": ("mpeg4", "yuv420p"),
+    "gif": ("gif", "rgb8"),
+    "mkv": ("libx264", "yuv420p"),
+    "webm": ("libvpx", "yuv420p"),
+    "png": ("png", "rgb24"),
+    "jpg": ("mjpeg", "yuvj420p"),
+}
+READERS = ("predicted", "judged")
+
+
+def predicted(file):
+    with refusing(DecodeError):
+        as_record(file, CONFIG)
+
+
+def judged(file):
+    found = judge(file.name, file.parent)
+    if not found.usable:
+        raise Refused(found.detail)
+
+
+def tiny(folder, kind):
+    """A few small frames, or one where the kind is a picture."""
+    codec, pixels = CODECS[kind]
+    file, picture = folder / f"tiny.{kind}", kind in ("png", "jpg")
+    with av.open(str(file), "w", format="image2" if picture else None) as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.height, stream.width, stream.pix_fmt = 32, 64, pixels
+        for frame in numbered_frames(1 if picture else 6, 32, 64):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return file
+
+
+def mutate(reader, kind, tmp_path, count):
+    return fuzz(
+        f"tests.faults.test_fuzz_videos:{reader}",
+        tiny(tmp_path, kind),
+        tmp_path,
+        count=count,
+        tokens=BINARY,
+        memory=MEMORY,
+        seconds=SECONDS,
+    )
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_a_tiny_file_of_each_kind_is_sound(tmp_path, kind):
+    file = tiny(tmp_path, kind)
+    predicted(file)
+    judged(file)
+    assert np.isfinite(as_record(file, CONFIG).fps)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "avi", "gif"])
+def test_mutations_of_a_video_are_read_or_refused(tmp_path, kind):
+    outcome = mutate("predicted", kind, tmp_path, 100)
+    assert outcome.read > 0
+    assert outcome.refused > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", CODECS)
+def test_thousands_of_mutations_of_a_video_are_read_or_refused(tmp_path, kind, reader):
+    outcome = mutate(reader, kind, tmp_path, COUNT)
+    assert outcome.read > 0
+    assert outcome.refused > 0
