@@ -11,25 +11,28 @@ import jax
 import orbax.checkpoint as ocp
 
 from vidjax import records
+from vidjax.array_files import ArrayFilesError, check_arrays
 from vidjax.array_paths import check_place
-from vidjax.convert.loading import Converted
+from vidjax.convert.loading import Converted, shapes
 from vidjax.models.listing import model_card
-from vidjax.settings import Kind, number, several, whole, word
+from vidjax.settings import Kind, number, several, shown, whole, word
 
 ARRAYS, FACTS = "variables", "model.json"
+# Longer or larger clips than any network is made for.
+_MOST = 10_000
 _ANEW = "convert the weights anew with python -m experiments.convert"
 _TABLE: dict[str, Kind] = {
     "name": word(),
     "options": records.mapping(),
-    "num_classes": whole(1),
+    "num_classes": whole(1, 1_000_000),
     "preprocessing": records.mapping(),
     "source": word(),
 }
 _PREPROCESSING: dict[str, Kind] = {
     "mean": several(number(), 3),
     "std": several(number(above=0), 3),
-    "clip": several(whole(1), 3),
-    "frame_stride": whole(1),
+    "clip": several(whole(1, _MOST), 3),
+    "frame_stride": whole(1, _MOST),
 }
 
 
@@ -63,9 +66,13 @@ class Weights:
         """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
 
         Raises:
-          ValueError: the checkpoint is damaged.
+          ValueError: the checkpoint is damaged, or of another network than the folder says.
         """
         path = self.directory.absolute() / ARRAYS
+        try:
+            check_arrays(path, self._shapes())
+        except ArrayFilesError as error:
+            raise ValueError(f"the weights in {path} cannot be read ({error}): {_ANEW}") from None
         try:
             with ocp.PyTreeCheckpointer() as checkpointer:
                 read: dict[str, Any] = checkpointer.restore(path)
@@ -76,6 +83,16 @@ class Weights:
             if not isinstance(read, dict) or not isinstance(read.get(name), dict):
                 raise ValueError(f"the weights in {path} are damaged ({name!r} is absent): {_ANEW}")
         return read
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays of the network that the folder names."""
+        try:
+            found = shapes(self.name, self.num_classes, self.clip, self.options)
+        # A network's own code meets what is in `options`.
+        except Exception as error:
+            why = f"{shown(self.name)} cannot be made as it says: {shown(str(error))}"
+            raise ValueError(f"{self.directory / FACTS} is damaged ({why}): {_ANEW}") from error
+        return {".".join(path): shape for path, shape in found.items()}
 
 
 def write(converted: Converted, name: str, directory: Path, source: str) -> None:
@@ -139,7 +156,7 @@ def read(directory: Path) -> Weights:
     seen = facts["preprocessing"]
     for name, kind in _PREPROCESSING.items():
         if not kind.accepts(seen.get(name)):
-            wrong = f"preprocessing.{name} = {seen.get(name)!r}, not {kind.text}"
+            wrong = f"preprocessing.{name} = {shown(seen.get(name))}, not {kind.text}"
             raise records.RecordError(f"{file} is damaged ({wrong}): {_ANEW}")
     return Weights(
         directory,
