@@ -172,7 +172,7 @@ def _converted(tree: Any, convert: Callable[[Any], np.ndarray]) -> dict[str, np.
     tensors, arrays = _tensors(tree, depth=2), {}
     if not tensors:
         found = (
-            [short(key) for key in list(tree)[:20]]
+            short([short(key, 40) for key in list(tree)[:20]], 500)
             if isinstance(tree, Mapping)
             else f"a {type(tree).__name__}"
         )
