@@ -13,13 +13,12 @@ import json
 import math
 import mmap
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes  # noqa: F401 - names bfloat16 to NumPy
-import numpy as np
 import tensorstore
 
 from vidjax import records
@@ -33,9 +32,10 @@ _LARGEST_RECORD = 2**25
 _AT_ONCE = 256
 # Weights hardly compress; whole arrays of zeros may be among them.
 _ARRAYS_OVER_FILES, _SMALL_ARRAYS = 100, 2**26
-_INDEX_OVER_FILES, _SMALL_INDEX = 32, 2**26
+_INDEX_OVER_NODES, _SMALL_INDEX = 32, 2**26
 _NODE = b"\x0c\xdb"
 _NODES = (b"\x3a\x2a", b"\x20\xde", b"\x12\x34")
+_PLAIN = re.compile("[<|][biuf][1248]")
 _ARRAY_TYPES = ("jax.Array", "np.ndarray", "scalar")
 _METADATA: Mapping[str, tuple[Any, ...]] = {
     "zarr_format": (2,),
@@ -90,7 +90,7 @@ def check_arrays(folder: Path, expected: Mapping[str, Shape]) -> None:
     for name in names ^ expected.keys():
         which = "has an array" if name in names else "lacks the array"
         raise ArrayFilesError(f"it {which} {_short(name)!r}, unlike the network")
-    _check_index(folder, total)
+    _check_index(folder)
     for name, text in _metadata(folder, sorted(names)):
         wrong = _flaw(text, expected[name])
         if wrong:
@@ -125,20 +125,16 @@ def _names(file: Path) -> set[str]:
     return names
 
 
-def _check_index(folder: Path, total: int) -> None:
+def _check_index(folder: Path) -> None:
     """Refuses nodes that would take much memory once they are decompressed."""
-    nodes = sum(
-        size
-        for file in _all_below(folder)
-        if file.is_file() and (file.parent.name == "d" or file.name.startswith("manifest."))
-        for size in _node_sizes(file)
-    )
-    if nodes > _INDEX_OVER_FILES * total + _SMALL_INDEX:
-        raise ArrayFilesError(f"the index of its arrays unfolds to {nodes} bytes")
+    nodes = [node for file in _all_below(folder) if file.is_file() for node in _nodes_in(file)]
+    becomes = sum(size for _, size in nodes)
+    if becomes > _INDEX_OVER_NODES * sum(length for length, _ in nodes) + _SMALL_INDEX:
+        raise ArrayFilesError(f"the index of its arrays unfolds to {becomes} bytes")
 
 
-def _node_sizes(file: Path) -> Iterator[int]:
-    """How long each compressed node in a file may be once it is decompressed."""
+def _nodes_in(file: Path) -> Iterator[tuple[int, int]]:
+    """How long each compressed node of a file is, and how long it may be once decompressed."""
     if file.stat().st_size < 16:
         return
     with (
@@ -151,7 +147,7 @@ def _node_sizes(file: Path) -> Iterator[int]:
                 length = int.from_bytes(content[place + 4 : place + 12], "little")
                 # Behind the length stand a version and, as 1, that zstd follows.
                 if content[place + 13 : place + 14] == b"\1" and length <= len(content) - place:
-                    yield unfolded(content, place + 14, place + length - 4)
+                    yield length, unfolded(content, place + 14, place + length - 4)
             place = content.find(_NODE, place + 1)
 
 
@@ -185,8 +181,9 @@ def _flaw(text: bytes, shape: Shape) -> str:
             type(n) is int and 0 < n <= max(1, m) for n, m in zip(chunks, shape, strict=True)
         ):
             return f"claims chunks of {_short(chunks)}"
-        if not isinstance(found["dtype"], str) or np.dtype(found["dtype"]).itemsize > 8:
-            return f"claims numbers of the type {_short(found['dtype'])}"
+        numbers = found["dtype"]
+        if numbers != "bfloat16" and not _PLAIN.fullmatch(numbers):
+            return f"claims numbers of the type {_short(numbers)}"
         packed = found["compressor"]
         if packed is not None and (packed["id"], type(packed["level"])) != ("zstd", int):
             return f"claims the compression {_short(packed)}"
