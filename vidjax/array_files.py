@@ -33,8 +33,8 @@ _AT_ONCE = 256
 # Weights hardly compress; whole arrays of zeros may be among them.
 _ARRAYS_OVER_FILES, _SMALL_ARRAYS = 100, 2**26
 _INDEX_OVER_NODES, _SMALL_INDEX = 32, 2**26
-_NODE = b"\x0c\xdb"
-_NODES = (b"\x3a\x2a", b"\x20\xde", b"\x12\x34")
+# What manifests, nodes of the tree of keys and nodes of the tree of versions begin with.
+_NODE = re.compile(rb"\x0c\xdb(?:\x3a\x2a|\x20\xde|\x12\x34)")
 _PLAIN = re.compile("[<|][biuf][1248]")
 _ARRAY_TYPES = ("jax.Array", "np.ndarray", "scalar")
 _METADATA: Mapping[str, tuple[Any, ...]] = {
@@ -141,14 +141,11 @@ def _nodes_in(file: Path) -> Iterator[tuple[int, int]]:
         file.open("rb") as stream,
         mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
-        place = content.find(_NODE)
-        while place >= 0:
-            if content[place + 2 : place + 4] in _NODES:
-                length = int.from_bytes(content[place + 4 : place + 12], "little")
-                # Behind the length stand a version and, as 1, that zstd follows.
-                if content[place + 13 : place + 14] == b"\1" and length <= len(content) - place:
-                    yield length, unfolded(content, place + 14, place + length - 4)
-            place = content.find(_NODE, place + 1)
+        for place in map(re.Match.start, _NODE.finditer(content)):
+            length = int.from_bytes(content[place + 4 : place + 12], "little")
+            # Behind the length stand a version and, as 1, that zstd follows.
+            if content[place + 13 : place + 14] == b"\1" and length <= len(content) - place:
+                yield length, unfolded(content, place + 14, place + length - 4)
 
 
 def _metadata(folder: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
