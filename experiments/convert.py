@@ -51,7 +51,7 @@ def main() -> None:
         converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value, entry=_ENTRY.value)
     except ValueError as error:
         known = ", ".join(sources(name)) or "no project"
-        raise ValueError(f"{error}\nWeights of {name} are known from: {known}") from None
+        raise ValueError(f"{error}. Weights of {name} are known from: {known}") from None
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     folder.write(converted, name, output, source=f"{file.name}, sha256 {digest}")
     options = "".join(f", {key}={value!r}" for key, value in converted.options.items())

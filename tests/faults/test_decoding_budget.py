@@ -324,7 +324,9 @@ def test_a_line_made_to_be_slow_is_refused_at_once(tmp_path):
     for blank in (" " * 4_000, " 1" * 2_000, " " * 10**6):
         (tmp_path / "action_idx.txt").write_text(f"Take{blank}cup\n")
         begin = time.process_time()
-        with pytest.raises(ManifestError, match="line 1(: 'Take .*is not of the form| has 1,000)") as told:
+        with pytest.raises(
+            ManifestError, match="line 1(: 'Take .*is not of the form| has 1,000)"
+        ) as told:
             EGTEAGazePlus.read(tmp_path)
         assert time.process_time() - begin < 1
         assert len(str(told.value)) < 1000

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.convert.layout import Path
+from vidjax.convert.pickles import short
 from vidjax.models.slots import in_slot
 
 # PyTorch's order of axes, by their number, in ours: outputs last, inputs before them.
@@ -55,8 +56,8 @@ class Report:
             names = getattr(self, part)
             if names:
                 more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-                lines.append(f"  {part}: {', '.join(names[:6])}{more}")
-        return "\n".join([*lines, *(f"  {line}" for line in self.unfit[:6])])
+                lines.append(f"  {part}: {', '.join(map(short, names[:6]))}{more}")
+        return "\n".join([*lines, *(f"  {short(line, 300)}" for line in self.unfit[:6])])
 
 
 @dataclass

@@ -12,15 +12,18 @@ import msgspec
 import orbax.checkpoint as ocp
 
 from vidjax import records
+from vidjax.array_files import ArrayFilesError, check_arrays
 from vidjax.array_paths import check_place
-from vidjax.convert.loading import Converted
+from vidjax.convert.loading import Converted, shapes
 from vidjax.models.listing import model_card
+from vidjax.settings import shown
 
 ARRAYS, FACTS = "variables", "model.json"
 _ANEW = "convert the weights anew with python -m experiments.convert"
 Colour = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1000)]
-Length = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
+# Longer or larger clips than any network is made for are refused.
+Length = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
 class _Preprocessing(msgspec.Struct):
@@ -68,9 +71,13 @@ class Weights:
         """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
 
         Raises:
-          ValueError: the checkpoint is damaged.
+          ValueError: the checkpoint is damaged, or of another network than the folder says.
         """
         path = self.directory.absolute() / ARRAYS
+        try:
+            check_arrays(path, self._shapes())
+        except ArrayFilesError as error:
+            raise ValueError(f"the weights in {path} cannot be read ({error}): {_ANEW}") from None
         try:
             with ocp.PyTreeCheckpointer() as checkpointer:
                 read: dict[str, Any] = checkpointer.restore(path)
@@ -81,6 +88,16 @@ class Weights:
             if not isinstance(read, dict) or not isinstance(read.get(name), dict):
                 raise ValueError(f"the weights in {path} are damaged ({name!r} is absent): {_ANEW}")
         return read
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays of the network that the folder names."""
+        try:
+            found = shapes(self.name, self.num_classes, self.clip, self.options)
+        # A network's own code meets what is in `options`.
+        except Exception as error:
+            why = f"{shown(self.name)} cannot be made as it says: {shown(str(error))}"
+            raise ValueError(f"{self.directory / FACTS} is damaged ({why}): {_ANEW}") from error
+        return {".".join(path): shape for path, shape in found.items()}
 
 
 def write(converted: Converted, name: str, directory: Path, source: str) -> None:

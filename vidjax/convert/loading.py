@@ -18,7 +18,8 @@ from absl import logging
 import vidjax.convert
 from vidjax.convert.fitting import Fit, Report, fit, nested
 from vidjax.convert.layout import Layout, Path
-from vidjax.convert.reading import CheckpointError, read_tensors
+from vidjax.convert.pickles import CheckpointError, short
+from vidjax.convert.reading import read_tensors
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
@@ -145,7 +146,7 @@ def _recognise(
     most = max(len(places) for _, places in scored)
     if 2 * most < sum(not key.endswith("num_batches_tracked") for key in tensors):
         names = ", ".join(layout.name for layout in known)
-        example = ", ".join(sorted(tensors)[:3])
+        example = ", ".join(map(short, sorted(tensors)[:3]))
         raise CheckpointError(
             f"these are no weights of {name} as known from {names}: keys such as {example}"
         )
@@ -154,7 +155,7 @@ def _recognise(
 
 def _classes(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int:
     for key, path in places.items():
-        if path == ("params", "head", "kernel"):
+        if path == ("params", "head", "kernel") and tensors[key].ndim > 1 and tensors[key].size:
             return int(tensors[key].shape[0])
     raise CheckpointError("there is no classifier in this file: say num_classes, allow missing")
 
@@ -162,9 +163,26 @@ def _classes(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> i
 def _frames(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int | None:
     """The number of frames that a matrix over time fits, where there is one."""
     for key, path in places.items():
-        if path[-2:] == ("global1", "kernel"):
+        if path[-2:] == ("global1", "kernel") and tensors[key].ndim == 2 and tensors[key].size:
             return int(tensors[key].shape[1])
     return None
+
+
+def shapes(
+    name: str, num_classes: int, clip: tuple[int, int, int], options: Mapping[str, Any]
+) -> dict[Path, tuple[int, ...]]:
+    """Shapes of a network's variables by path, nothing computed.
+
+    Args:
+      name: of the network.
+      num_classes: classes of the classifier.
+      clip: frames, height and width of what it is given.
+      options: as in `create_model`.
+
+    Raises:
+      ValueError: there is no such network.
+    """
+    return _shapes(create_model(name, num_classes=num_classes, **options), clip)
 
 
 def _shapes(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
@@ -181,8 +199,12 @@ def _judge(name: str, report: Report, allow: Collection[str]) -> None:
     if wrong:
         raise CheckpointError(
             f"the file does not fit {name}; is it another network's, or damaged? If these "
-            f"differences are meant, allow={wrong}.\n{report}"
+            f"differences are meant, allow={wrong}. {_in_one_line(report)}"
         )
+
+
+def _in_one_line(report: Report) -> str:
+    return "; ".join(line.strip() for line in str(report).splitlines())
 
 
 def _tell(name: str, report: Report, chosen: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import msgspec
 import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
+from vidjax.array_files import ArrayFilesError, check_arrays, check_files
 from vidjax.array_paths import check_place
 from vidjax.terminal import complain
 from vidjax.training import checksums
@@ -240,7 +242,7 @@ class Checkpoints:
           RemovedError: it is gone.
           CheckpointError: it is damaged or belongs to another network; says what to do.
         """
-        after_first(lambda: self._verify(step), f"checking checkpoint {step}")
+        after_first(lambda: self._verify(step, like), f"checking checkpoint {step}")
         items = ocp.args.Composite(
             **{_STATE: ocp.args.StandardRestore(like), _RUN: ocp.args.JsonRestore()}
         )
@@ -255,11 +257,12 @@ class Checkpoints:
             ) from error
         return restored[_STATE], restored[_RUN]
 
-    def _verify(self, step: int) -> None:
-        """Compares files with their checksums, in process 0 alone."""
+    def _verify(self, step: int, like: Any) -> None:
+        """Compares files with their checksums and claims with `like`, in process 0 alone."""
         if not is_first():
             return
         self._refuse_removed(step)
+        self._looking(step, lambda: check_files(self._directory / str(step)))
         try:
             if not checksums.verify(self._directory / str(step)):
                 self._say(
@@ -271,6 +274,18 @@ class Checkpoints:
             raise CheckpointError(
                 f"checkpoint {step} in {self._directory} cannot be used: {error}. "
                 f"{self._others(step)}"
+            ) from None
+        state = self._directory / str(step) / _STATE
+        self._looking(step, lambda: check_arrays(state, _shapes(like)))
+
+    def _looking(self, step: int, look: Callable[[], object]) -> None:
+        try:
+            look()
+        except (ArrayFilesError, OSError) as error:
+            self._refuse_removed(step)
+            raise CheckpointError(
+                f"checkpoint {step} in {self._directory} cannot be read: it is damaged or of "
+                f"another network ({error}). {self._others(step)}"
             ) from None
 
     def _refuse_removed(self, step: int) -> None:
@@ -314,6 +329,12 @@ def _without_warnings() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+def _shapes(like: Any) -> dict[str, tuple[int, ...]]:
+    """Shapes of a tree's arrays, under the names that Orbax gives them."""
+    leaves = jax.tree_util.tree_leaves_with_path(like)
+    return {jax.tree_util.keystr(path, simple=True, separator="."): x.shape for path, x in leaves}
 
 
 def _first_line(error: BaseException) -> str:

@@ -61,8 +61,9 @@ def verify(folder: Path) -> bool:
     files = found.files
     if found.own != _own(files):
         raise DamageError(f"{folder / FILE} is damaged: it does not fit its own checksum")
+    there = {file.relative_to(folder).as_posix() for file in _files(folder)}
     for name, facts in files.items():
-        if not (folder / name).is_file():
+        if name not in there:
             raise DamageError(f"{folder / name} is absent")
         if _facts(folder / name) != facts:
             raise DamageError(f"{folder / name} is damaged: its checksum is not the saved one")

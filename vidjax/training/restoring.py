@@ -28,7 +28,7 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
     if not directory.is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoints; train first")
     # The rate does not matter: the optimiser is made only for the shape of its state.
-    like, _ = network.init(network.optimizer(optax.constant_schedule(0.0)))
+    like = network.state_like(network.optimizer(optax.constant_schedule(0.0)))
     while True:
         try:
             with contextlib.closing(Checkpoints(directory, read_only=True)) as checkpoints:

@@ -1,0 +1,39 @@
+"""Readings within a budget of memory and time."""
+
+import contextlib
+import time
+import tracemalloc
+
+import pytest
+
+from vidjax.convert.pickles import CheckpointError
+from vidjax.convert.reading import read_tensors
+
+MIB = 2**20
+# What any reading may take beside what follows from the size of its file.
+CONSTANT = 4 * MIB
+
+
+@contextlib.contextmanager
+def at_most(memory, seconds=10.0):
+    """Fails if what stands in it takes more memory, at its peak, or more time."""
+    began = time.monotonic()
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= memory, f"{peak / MIB:.0f} MiB"
+    assert time.monotonic() - began < seconds
+
+
+def refused(path, match, memory=CONSTANT):
+    """The one line that a checkpoint file is refused with."""
+    with at_most(memory), pytest.raises(CheckpointError, match=match) as error:
+        read_tensors(path)
+    line = str(error.value)
+    assert len(line.splitlines()) == 1
+    assert len(line) < 1000
+    assert str(path) in line
+    return line
