@@ -69,10 +69,17 @@ def refusing(*errors: type[Exception]) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How many mutations were read, and how many were refused."""
+    """What came of the mutations.
+
+    Attributes:
+      read: how many could be read.
+      refused: how many could not.
+      peak: bytes that the most expensive reading took; 0 where that cannot be measured.
+    """
 
     read: int
     refused: int
+    peak: int
 
 
 def fuzz(
@@ -124,7 +131,13 @@ def fuzz(
     assert code != -signal.SIGALRM, f"a reading took more than {seconds} s; {kept}"
     assert code == 0, f"exit code {code}; {kept}\n{process.stderr[-4000:]}"
     assert not marker.exists(), f"a planted module was run; {kept}"
-    return Outcome(**json.loads(process.stdout.splitlines()[-1]))
+    outcome = Outcome(**json.loads(process.stdout.splitlines()[-1]))
+    # Shown by `pytest -rP`.
+    print(
+        f"{reader.partition(':')[2]} {valid.name} {only}: {outcome.read} read, {outcome.refused} "
+        f"refused, at most {outcome.peak / 2**20:.0f} MiB"
+    )
+    return outcome
 
 
 @st.composite
@@ -206,7 +219,7 @@ def read_all(order: dict) -> None:
     originals = {file: file.read_bytes() for file in files}
     read(copy)  # Which must be accepted, and has imported by now what readers need.
     _watch(Path.cwd())
-    tally = {"read": 0, "refused": 0}
+    tally = {"read": 0, "refused": 0, "peak": 0}
 
     def once(file: Path, edits: list[tuple[str, int, bytes]]) -> None:
         file.write_bytes(mutated(originals[file], edits))
@@ -221,6 +234,7 @@ def read_all(order: dict) -> None:
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         taken = _memory("VmHWM") - before
+        tally["peak"] = max(tally["peak"], taken)
         assert taken <= order["memory"], f"a reading took {taken / 2**20:.0f} MiB"
         file.write_bytes(originals[file])
 

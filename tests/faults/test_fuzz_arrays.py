@@ -100,20 +100,23 @@ def test_mutations_of_what_an_array_says_are_read_or_refused(told, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("only", ["*", "model.json", "_METADATA", "manifest.ocdbt"])
 def test_ten_thousand_mutations_of_converted_weights(weights, tmp_path, only):
-    print(outcome := fuzzed("read_folder", weights, tmp_path, COUNT // 4, only))
+    outcome = fuzzed("read_folder", weights, tmp_path, COUNT // 4, only)
     assert outcome.refused > COUNT // 40
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("only", ["*", "_METADATA", "*METADATA", "manifest.ocdbt"])
 def test_ten_thousand_mutations_of_a_checkpoint(run, tmp_path, only):
-    print(outcome := fuzzed("read_run", run, tmp_path, COUNT // 4, only))
+    outcome = fuzzed("read_run", run, tmp_path, COUNT // 4, only)
     assert outcome.refused > COUNT // 40
 
 
 @pytest.mark.slow
-def test_ten_thousand_mutations_of_what_an_array_says(told, tmp_path):
-    print(outcome := fuzzed("read_metadata", told, tmp_path, COUNT, only="zarray.json"))
-    assert outcome.refused > COUNT // 2
+@pytest.mark.timeout(1800)
+def test_thousands_of_mutations_of_what_an_array_says(told, tmp_path):
+    outcome = fuzzed("read_metadata", told, tmp_path, COUNT // 4, "zarray.json")
+    assert outcome.refused > COUNT // 8

@@ -180,6 +180,7 @@ def test_some_damaged_files_are_read_or_refused(case, request, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("case", ["run", "annotations", "tables", "others"])
 def test_some_more_damaged_files_are_read_or_refused(case, request, tmp_path):
     damage(case, request, tmp_path, COUNT // 5)

@@ -84,9 +84,10 @@ def test_mutations_of_a_video_are_read_or_refused(tmp_path, kind):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("kind", CODECS)
 def test_thousands_of_mutations_of_a_video_are_read_or_refused(tmp_path, kind, reader):
-    outcome = mutate(reader, kind, tmp_path, COUNT)
+    outcome = mutate(reader, kind, tmp_path, COUNT if kind in ("mp4", "avi", "gif") else COUNT // 5)
     assert outcome.read > 0
     assert outcome.refused > 0
