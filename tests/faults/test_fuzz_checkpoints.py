@@ -66,6 +66,5 @@ def test_mutations_of_checkpoints_are_read_or_refused(checkpoint, tmp_path):
 @pytest.mark.timeout(1800)
 def test_ten_thousand_mutations_of_checkpoints_are_read_or_refused(checkpoint, tmp_path):
     outcome = fuzzed(checkpoint, tmp_path, COUNT)
-    print(outcome)
     assert outcome.read > 100
     assert outcome.refused > 1000
