@@ -34,6 +34,19 @@ def test_lines_past_the_checkpoint_are_set_aside_not_lost(tmp_path):
     assert lines(tmp_path / "timing.jsonl")[0]["clips_per_second"] == 2.0
 
 
+def test_a_number_that_is_none_is_null_and_the_run_goes_on_from_such_lines(tmp_path):
+    """Of no clips there is no mean; JSON has no word for that."""
+    writer = MetricWriter(tmp_path)
+    writer.write(5, "train", {"loss": float("nan"), "top1": 0.5, "rate": float("inf")})
+    writer.close()
+    assert lines(tmp_path / "metrics.jsonl") == [
+        {"step": 5, "split": "train", "loss": None, "top1": 0.5, "rate": None}
+    ]
+    writer = MetricWriter(tmp_path, step=5)
+    assert writer.has(5, "train")
+    writer.close()
+
+
 def test_the_progress_line_says_step_loss_top1_speed_and_time_left():
     text = progress_text(40, 960, {"loss": 2.5, "top1": 0.125}, 60.0, 245.4)
     assert text == "step 40/960  loss 2.500  top-1 12.5%  60.0 clips/s  4:05 left"

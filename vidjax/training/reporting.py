@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -55,7 +56,7 @@ class MetricWriter:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
         if self._silent:
             return
-        self._file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
+        self._file.write(_line(step, split, numbers))
         self._file.flush()
         for name, value in numbers.items():
             self._events.add_scalar(f"{split}/{name}", value, step)
@@ -69,7 +70,7 @@ class MetricWriter:
         if self._silent:
             return
         with appending(self._path.with_name("timing.jsonl")) as file:
-            file.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
+            file.write(_line(step, split, numbers))
         for name, value in numbers.items():
             self._events.add_scalar(f"timing/{split}/{name}", value, step)
 
@@ -99,6 +100,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
       RecordError: another line is damaged; names file and line.
     """
     return records.read_lines(path, _MEND, _Line)
+
+
+def _line(step: int, split: str, numbers: Numbers) -> str:
+    """JSON has no NaN and no infinity: such a number is null."""
+    finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
+    return json.dumps({"step": step, "split": split, **finite}, allow_nan=False) + "\n"
 
 
 def _set_aside(path: Path, step: int) -> None:
