@@ -98,6 +98,7 @@ def check_arrays(folder: Path, expected: Mapping[str, Shape]) -> None:
     claimed = sum(8 * math.prod(expected[name]) for name in names)
     if claimed > _ARRAYS_OVER_FILES * total + _SMALL_ARRAYS:
         raise ArrayFilesError(f"{total} bytes of files claim arrays of {claimed} bytes")
+    _try_chunks(folder, sorted(names))
 
 
 def _all_below(folder: Path) -> Iterator[Path]:
@@ -165,6 +166,24 @@ def _metadata(folder: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
         raise
     except Exception as error:  # TensorStore answers damage with several kinds
         raise ArrayFilesError(_short(error)) from None
+
+
+def _try_chunks(folder: Path, names: list[str]) -> None:
+    """Refuses arrays of which a chunk cannot be decoded.
+
+    Orbax reads all arrays at once and leaves at the first error. TensorStore then answers the
+    others to nobody, which ends the process by a segmentation fault now and then. So each array is
+    decoded once before, by itself.
+    """
+    base = {"driver": "file", "path": f"{folder.absolute().as_posix()}/"}
+    for name in names:
+        place = {"driver": "ocdbt", "base": base, "path": f"{name}/"}
+        try:
+            array = tensorstore.open({"driver": "zarr", "kvstore": place}, read=True).result()
+            array.read().result()
+        except Exception as error:  # TensorStore answers damage with several kinds
+            reason = f"cannot be read ({_short(error)})"
+            raise ArrayFilesError(f"array {_short(name)!r} {reason}") from None
 
 
 def _flaw(text: bytes, shape: Shape) -> str:

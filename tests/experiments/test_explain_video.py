@@ -108,7 +108,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--video=",), "--video is missing"),
         (("--tau=nan",), "tau = nan: must be a share in [0, 1]"),
         (("--threshold=inf",), "threshold = inf: must be a number in [0, 1]"),
-        (("--depth=0",), "depth = 0: must be a whole number of at least 1"),
+        (("--depth=0",), "depth = 0: must be a whole number in [1, 1000000]"),
         (("--depth=deep",), "flag --depth=deep: "),
         (("--lists=kernel",), "--lists=kernel"),
         (("--videos=0",), "--videos=0"),

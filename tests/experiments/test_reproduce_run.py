@@ -38,7 +38,7 @@ STAND_IN = textwrap.dedent(
         sys.stdin.read()
         end("stopped")
         sys.exit(75)
-    end("finished", cores=sorted(os.sched_getaffinity(0)))
+    end("finished", step=4, cores=sorted(os.sched_getaffinity(0)))
     """
 )
 linux_only = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no pinning")
@@ -145,7 +145,9 @@ def test_a_run_refuses_code_that_was_edited_since(tmp_path):
 def test_the_time_of_interrupted_starts_is_added_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path, ["plain"])
     order = run.make_order(plan.runs[0], source.digest())
-    ends = iter([{"state": "stopped", "seconds": 5.0}, {"state": "finished", "seconds": 7.0}])
+    ends = iter(
+        [{"state": "stopped", "seconds": 5.0}, {"state": "finished", "seconds": 7.0, "step": 4}]
+    )
     monkeypatch.setattr(attempt, "_attempt", lambda config, workdir: next(ends))
     assert [attempt.carry_out(order), attempt.carry_out(order)] == ["stopped", "finished"]
     record = attempt.read_record(plan.runs[0].record)

@@ -68,7 +68,10 @@ def run(videos, tmp_path_factory):
 
 def evaluate(run, manifest):
     return run_command(
-        "experiments.evaluate", f"--workdir={run}", f"--config.data.manifest={manifest}"
+        "experiments.evaluate",
+        f"--workdir={run}",
+        f"--config.data.manifest={manifest}",
+        f"--config.data.data_dir={run.parent / 'data'}",
     )
 
 

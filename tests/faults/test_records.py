@@ -2,11 +2,13 @@
 
 import json
 
+import jax
 import msgspec
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+import vidjax
 from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
@@ -150,12 +152,15 @@ def test_damaged_facts_of_converted_weights_are_named(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["params", "batch_stats"])
 def test_weights_without_one_of_their_parts_are_named(tmp_path, name):
-    records.write(tmp_path / "model.json", FACTS)
-    parts = {"params": {"x": np.ones(3)}, "batch_stats": {"x": np.ones(3)}}
+    options = {"width": 4, "depths": [1, 0, 0, 0]}
+    records.write(tmp_path / "model.json", FACTS | {"options": options})
+    network = vidjax.create_model("r3d_18", num_classes=3, **options)
+    clip = np.zeros((1, 2, 32, 32, 3), np.float32)
+    parts = dict(network.init(jax.random.key(0), clip, train=False))
     del parts[name]
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(tmp_path.absolute() / "variables", parts)
-    with pytest.raises(ValueError, match=f"variables are damaged \\('{name}' is absent\\)"):
+    with pytest.raises(ValueError, match=f"lacks the array '{name}\\."):
         folder.read(tmp_path).variables()
 
 

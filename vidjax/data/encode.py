@@ -24,7 +24,7 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
     rate = Fraction(fps).limit_denominator(1001)
     with (
-        replacing(path) as unfinished,
+        replacing(Path(path)) as unfinished,
         av.open(
             address(unfinished), "w", format="mp4", options={"movflags": "faststart"}
         ) as container,
