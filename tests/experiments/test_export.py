@@ -315,3 +315,9 @@ def test_clips_of_another_shape_or_type_are_named_with_what_is_expected(clips):
     with pytest.raises(ValueError, match=re.escape(given)):
         network(clips)
     assert network(np.zeros((3, 4, 24, 24, 3), np.uint8)).shape == (3, 4, 24, 24, 3)
+
+
+def test_a_loaded_networks_classes_are_text():
+    """`load.py` stands alone: it has its own way to write them out."""
+    assert load._shown("\x1b]0;title\x07\u202ewalk\n") == r"\x1b]0;title\x07\u202ewalk\n"
+    assert load._shown("d\u00e9j\u00e0 vu") == "d\u00e9j\u00e0 vu"

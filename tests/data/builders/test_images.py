@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
@@ -155,3 +156,14 @@ def test_half_an_imagenet_is_refused(tmp_path, absent):
     request = catalog.Request(tmp_path / "data", manual_dir=str(tmp_path / "manual"))
     with pytest.raises(ManifestError, match=f"holds no ILSVRC2012_img_{absent}.tar"):
         catalog.prepare("imagenet2012", request)
+
+
+def test_an_archive_that_is_not_as_it_was_published_is_one_line(tmp_path):
+    wrong = NonMatchingChecksumError("Artifact cifar-100-binary.tar.gz has wrong checksum.\nMore")
+    with (
+        mock.patch(_FETCH, side_effect=wrong),
+        pytest.raises(ManifestError, match=r"not as it was published.*Download it anew") as told,
+    ):
+        catalog.prepare("cifar100", catalog.Request(tmp_path / "data"))
+    assert len(str(told.value).splitlines()) == 1
+    assert not list((tmp_path / "data").rglob("dataset_info.json"))
