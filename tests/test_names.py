@@ -108,7 +108,7 @@ def test_pictures_take_names_for_names(kind, draw, tmp_path):
         ("a\\b:c*?", "a%5Cb%3Ac%2A%3F"),
         ("end. ", "end%2E%20"),
         ("a\nb\0", "a%0Ab%00"),
-        ("nul.txt", "nul.txt%"),
+        ("nul.txt", "%6Eul.txt"),
         ("", "%"),
         ("a b, c (d)", "a b, c (d)"),
         ("\ud800", "%ED%A0%80"),

@@ -70,7 +70,7 @@ def file_name(name: str) -> str:
         for place, character in enumerate(name)
     )
     if safe.partition(".")[0].upper() in _RESERVED:
-        safe = f"{safe}%"
+        safe = f"{_escaped(safe[0])}{safe[1:]}"
     if len(safe.encode()) <= _LONGEST_FILE:
         return safe or "%"
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]

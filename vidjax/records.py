@@ -119,23 +119,28 @@ def content(file: Path, most: int = MOST, fault: type[ValueError] = RecordError)
     return file.read_bytes()
 
 
-def parsed(text: bytes | str, kind: type[T]) -> T:
+def parsed(text: bytes | str, kind: type[T], *, strict: bool = True) -> T:
     """What JSON stands for.
+
+    Args:
+      text: UTF-8.
+      kind: what it should be.
+      strict: refuses numbers that are written as texts, as Protocol Buffers write them.
 
     Raises:
       RecordError: it is not JSON, or of another kind; says what is wrong.
     """
-    return _both(text, kind)[1]
+    return converted(_plain(text), kind, strict=strict)
 
 
-def converted(value: Any, kind: type[T]) -> T:
+def converted(value: Any, kind: type[T], *, strict: bool = True) -> T:
     """A value of plain types as one of a kind.
 
     Raises:
       RecordError: it is of another kind; says what is wrong.
     """
     try:
-        return msgspec.convert(value, kind)
+        return msgspec.convert(value, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise RecordError(in_words(error, value)) from None
 

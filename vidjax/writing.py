@@ -138,17 +138,6 @@ def appending(file: Path) -> io.TextIOWrapper:
     return open(os.open(file, flags, 0o666), "a", newline="", encoding="utf-8")
 
 
-@contextlib.contextmanager
-def reading(file: Path) -> Iterator[IO[str]]:
-    """A text file that `writing` has written.
-
-    Raises:
-      OSError: it cannot be read.
-    """
-    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        yield stream
-
-
 def make_folder(folder: Path, within: Path | None = None) -> Path:
     """Makes a folder, and those above it.
 

@@ -23,6 +23,7 @@ from tests.videos import numbered_frames, write_video
 from vidjax.convert import folder as weights_folder
 from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
+from vidjax.data.damage import DamagedError
 from vidjax.data.description import CLASSES, ForeignError
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.spool import Spool
@@ -186,11 +187,11 @@ def test_the_refusal_names_the_class(folder):
         PreparedSplit(folder, "train")
 
 
-def test_the_last_of_two_equal_keys_counts(folder):
+def test_a_key_that_is_there_twice_is_refused(folder):
     file = folder / "features.json"
     twice = file.read_text().rstrip()[:-1] + ', "pythonClassName": "planted.Planted"}'
     file.write_text(twice)
-    with pytest.raises(ForeignError, match=r"planted\.Planted"):
+    with pytest.raises(DamagedError, match="'pythonClassName' twice"):
         PreparedSplit(folder, "train")
 
 

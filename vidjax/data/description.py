@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from vidjax import records
 from vidjax.data.damage import damaged
 
 INFO, FEATURES, METADATA, LABELS = (
@@ -209,11 +210,9 @@ def _classes(folder: Path, label: _Feature | None, *, named: bool) -> tuple[str,
 def _decode(folder: Path, name: str, kind: type[_T]) -> _T:
     try:
         # Protocol Buffers write whole numbers as texts.
-        return msgspec.json.decode(small_file(folder, name), type=kind, strict=False)
-    # Text that is no JSON, JSON of another kind, bytes that are no text, brackets without an end.
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        what = next(iter(str(error).splitlines()), "")[:200]
-        raise damaged(folder, f"{name} is cut short or changed ({what})") from None
+        return records.parsed(small_file(folder, name), kind, strict=False)
+    except records.RecordError as error:
+        raise damaged(folder, f"{name} is cut short or changed ({str(error)[:200]})") from None
 
 
 def small_file(folder: Path, name: str) -> bytes:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from vidjax import records
 from vidjax.data.damage import damaged
 from vidjax.data.description import FEATURES, INFO, LABELS, METADATA, Description, small_file
 from vidjax.data.shards import Shards
@@ -118,21 +119,21 @@ def read_seal(folder: Path) -> Seal:
     if not (folder / FILE).is_file():
         return Seal({}, {})
     try:
-        found = msgspec.json.decode(small_file(folder, FILE), type=dict[str, Any])
-        sums = msgspec.convert(found.pop("crc32"), _Sums) if "crc32" in found else None
-        sizes = msgspec.convert(found, dict[str, int])
+        found = records.parsed(small_file(folder, FILE), dict[str, Any])
+        sums = records.converted(found.pop("crc32"), _Sums) if "crc32" in found else None
+        sizes = records.converted(found, dict[str, int])
         if sums is None:
             return Seal(sizes, {})
         if sums.own != _own(sizes, sums.records, sums.files):
             raise ValueError
-        records = {name: _numbers(text) for name, text in sums.records.items()}
-    except (ValueError, RecursionError, msgspec.MsgspecError):
+        of_records = {name: _numbers(text) for name, text in sums.records.items()}
+    except ValueError:
         raise damaged(folder, f"{FILE} is cut short or changed") from None
     for name in _DESCRIBING:
         known = sums.files.get(name)
         if known is not None and _sum(small_file(folder, name)) != known:
             raise damaged(folder, f"{name} is cut short or changed")
-    return Seal(sizes, records)
+    return Seal(sizes, of_records)
 
 
 def _text(sums: Iterable[int]) -> str:
