@@ -1,7 +1,7 @@
 """Every setting a run has, with its default; the other files here change what they need.
 
 Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
-means is said where it is used: `vidjax/training/config.py`.
+means is said where it is used: `vidjax/run/config.py`.
 """
 
 from collections.abc import Hashable, Mapping

@@ -32,8 +32,8 @@ from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
 from vidjax.data.workers import MOST_WORKERS, Lost, run_each
 from vidjax.names import told
+from vidjax.progress import ProgressLine
 from vidjax.terminal import say
-from vidjax.training.reporting import ProgressLine
 from vidjax.writing import appending, make_folder, writing
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")

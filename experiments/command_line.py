@@ -16,12 +16,13 @@ from absl import app, flags, logging
 from ml_collections import ConfigDict, config_dict, config_flags
 
 from experiments import ending
+from vidjax.run import machine_errors
+from vidjax.run.config import Config, check_path, from_mapping, to_mapping
+from vidjax.run.machine_errors import of_machine
+from vidjax.run.workdir import read_config
 from vidjax.terminal import complain
-from vidjax.training import compile_cache, kept_memory, machine_errors
-from vidjax.training.config import Config, check_path, from_mapping, to_mapping
-from vidjax.training.machine_errors import of_machine
+from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
-from vidjax.training.workdir import read_config
 
 Main = Callable[..., int | None]
 

@@ -19,10 +19,10 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.names import lettering
+from vidjax.progress import ProgressLine
+from vidjax.run.config import from_mapping
 from vidjax.terminal import say
-from vidjax.training.config import from_mapping
 from vidjax.training.feeding import Fed, test_views, training_batch
-from vidjax.training.reporting import ProgressLine
 from vidjax.writing import make_folder, writing_bytes
 
 _CONFIG = command_line.config_file()

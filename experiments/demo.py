@@ -20,12 +20,12 @@ from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
 from vidjax.evaluation.report import read_scores
+from vidjax.progress import duration
+from vidjax.run.config import Config, from_mapping
 from vidjax.terminal import say
-from vidjax.training.config import Config, from_mapping
+from vidjax.trained.predicting import predict
 from vidjax.training.loop import train
-from vidjax.training.predicting import predict
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.training.reporting import duration
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
 _DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")

@@ -11,8 +11,8 @@ from typing import NoReturn
 import jax
 from absl import flags
 
+from vidjax.run.processes import EXIT_CODE, Job, all_end
 from vidjax.terminal import complain
-from vidjax.training.processes import EXIT_CODE, Job, all_end
 
 _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "processes of the job", lower_bound=1)

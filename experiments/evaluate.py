@@ -14,11 +14,11 @@ from absl import flags
 
 from experiments import command_line, distributed
 from vidjax.evaluation.report import read_scores
+from vidjax.progress import ProgressLine
+from vidjax.run.config import from_mapping
+from vidjax.run.processes import is_first
 from vidjax.terminal import say
-from vidjax.training.config import from_mapping
-from vidjax.training.processes import is_first
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.scoring import evaluate
+from vidjax.trained.scoring import evaluate
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")

@@ -19,11 +19,11 @@ from absl import flags
 
 from experiments import command_line
 from vidjax.convert.folder import check_empty
+from vidjax.run.config import from_mapping
 from vidjax.terminal import say
-from vidjax.training.config import from_mapping
-from vidjax.training.exporting.assembling import FORMATS, export
-from vidjax.training.exporting.program import PLATFORMS
-from vidjax.training.exporting.trained import Trained, of_run, of_weights
+from vidjax.trained.exporting.assembling import FORMATS, export
+from vidjax.trained.exporting.program import PLATFORMS
+from vidjax.trained.exporting.trained import Trained, of_run, of_weights
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")

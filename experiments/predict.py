@@ -20,10 +20,10 @@ from experiments import command_line
 from experiments.explain import settings
 from experiments.explain.pictures import write_pyramid, write_tubes
 from vidjax.names import file_name
+from vidjax.run.config import from_mapping
 from vidjax.terminal import say
-from vidjax.training.config import from_mapping
-from vidjax.training.explaining import open_clip, see
-from vidjax.training.predicting import predict
+from vidjax.trained.explaining import open_clip, see
+from vidjax.trained.predicting import predict
 from vidjax.writing import make_folder
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")

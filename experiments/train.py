@@ -19,11 +19,11 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line, distributed
+from vidjax.run.config import from_mapping
+from vidjax.run.processes import is_first
 from vidjax.terminal import say
-from vidjax.training.config import from_mapping
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.training.processes import is_first
 
 _CONFIG = command_line.config_file()
 flags.adopt_module_key_flags(distributed)

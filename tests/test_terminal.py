@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidjax import terminal
-from vidjax.training.reporting import ProgressLine
+from vidjax.progress import ProgressLine
 
 ROOT = Path(__file__).parents[1]
 EVIL = "\x1b]0;title\x07[link=http://a]x[/y].mp4 [b]\r\u202e"
@@ -68,7 +68,7 @@ def _terminal(stream, **settings):
 @pytest.mark.parametrize("package", ["vidjax", "experiments"])
 def test_nothing_is_printed_in_another_way(package):
     # It is copied into exported folders, and stands alone.
-    excepted = {ROOT / "vidjax/terminal.py", ROOT / "vidjax/training/exporting/load.py"}
+    excepted = {ROOT / "vidjax/terminal.py", ROOT / "vidjax/trained/exporting/load.py"}
     found = [
         f"{file.relative_to(ROOT)}:{node.lineno}"
         for file in (ROOT / package).rglob("*.py")

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from vidjax.training.state import QUICKLY
+from vidjax.run.state import QUICKLY
 
 
 @dataclass(frozen=True)

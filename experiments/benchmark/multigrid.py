@@ -15,7 +15,7 @@ from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.rounds import print_table, time_in_turns
 from experiments.benchmark.train_step import Compiled, make_step
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
-from vidjax.training.reporting import duration
+from vidjax.progress import duration
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips of a base batch", lower_bound=1)

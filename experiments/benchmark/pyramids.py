@@ -13,8 +13,8 @@ import vidjax
 from experiments.benchmark.given import clip_sizes
 from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
+from vidjax.run.state import QUICKLY
 from vidjax.terminal import complain
-from vidjax.training.state import QUICKLY
 
 # Networks with the threshold and depth of table 7.1; of I3D the class level and the last block.
 TABLE = {

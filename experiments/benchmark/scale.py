@@ -29,11 +29,11 @@ from experiments.benchmark.rounds import print_table
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
+from vidjax.run.config import Config, from_mapping
+from vidjax.run.network import Network
+from vidjax.run.sharding import BATCH_AXES
+from vidjax.run.state import QUICKLY
 from vidjax.training.compile import lower_step
-from vidjax.training.config import Config, from_mapping
-from vidjax.training.network import Network
-from vidjax.training.sharding import BATCH_AXES
-from vidjax.training.state import QUICKLY
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from experiments.benchmark.compiled import Compiled, compile_timed, initial_variables
-from vidjax.training.state import TrainState
+from vidjax.run.state import TrainState
 from vidjax.training.step import Step
 
 

@@ -37,9 +37,9 @@ from absl import flags
 
 from experiments import command_line
 from experiments.explain import frequency, gates, settings, truth, video
+from vidjax.progress import ProgressLine
+from vidjax.run.config import nearest
 from vidjax.terminal import say
-from vidjax.training.config import nearest
-from vidjax.training.reporting import ProgressLine
 
 _WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
 _METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")

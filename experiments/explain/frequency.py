@@ -16,11 +16,11 @@ from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.rows import write_rows
-from vidjax.training.config import Config
-from vidjax.training.network import Network
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.restoring import restore
-from vidjax.training.scoring import Scorer
+from vidjax.progress import ProgressLine
+from vidjax.run.config import Config
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.trained.scoring import Scorer
 from vidjax.writing import make_folder
 
 _SCALES = flags.DEFINE_list(

@@ -17,10 +17,10 @@ from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
 from vidjax.explain.gates_report import draw_gates
 from vidjax.explain.rows import write_rows
-from vidjax.training.network import Network
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.restoring import restore
-from vidjax.training.scoring import Scorer
+from vidjax.progress import ProgressLine
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.trained.scoring import Scorer
 from vidjax.writing import make_folder
 
 

@@ -14,7 +14,7 @@ from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import write_heat
 from vidjax.explain.report_page import page
 from vidjax.names import file_name
-from vidjax.training.explaining import Seen
+from vidjax.trained.explaining import Seen
 from vidjax.writing import make_folder, write_text
 
 HEAT = ("mp4", "gif", "png")

@@ -8,9 +8,9 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line
-from vidjax.training.config import Config, from_mapping
-from vidjax.training.experiment import Experiment, Progress
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.run.config import Config, from_mapping
+from vidjax.run.experiment import Experiment, Progress
+from vidjax.run.workdir import read_classes, read_config
 
 CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
 _DATA = flags.DEFINE_string(

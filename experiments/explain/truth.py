@@ -28,10 +28,10 @@ from vidjax.explain.truth import (
     steps_of,
 )
 from vidjax.explain.truth_report import Case, TruthRow, draw_truth, rows_of
-from vidjax.training.config import Config
-from vidjax.training.network import Network
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.restoring import restore
+from vidjax.progress import ProgressLine
+from vidjax.run.config import Config
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
 from vidjax.writing import make_folder
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)

@@ -13,8 +13,8 @@ from experiments.explain.pictures import PYRAMID_FILES, TUBE_FILES, write_pyrami
 from experiments.explain.settings import CHECKPOINT
 from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
-from vidjax.training.explaining import OpenClip, Seen, open_clip, see
-from vidjax.training.reporting import ProgressLine
+from vidjax.progress import ProgressLine
+from vidjax.trained.explaining import OpenClip, Seen, open_clip, see
 
 _VIDEO = flags.DEFINE_string("video", None, "tubes, pyramid: a video file")
 _CLASSES = flags.DEFINE_list("classes", [], "tubes, pyramid: which; none is the predicted one")

@@ -34,10 +34,10 @@ from experiments.reproduce.run import execute, is_finished
 from experiments.reproduce.table import SCALES, Table, find_tables
 from experiments.reproduce.videos import AbsentError, locate
 from vidjax.data.workers import MOST_WORKERS
+from vidjax.progress import ProgressLine
+from vidjax.run.experiment import Experiment
 from vidjax.terminal import say
-from vidjax.training.experiment import Experiment
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.training.reporting import ProgressLine
 
 _TABLE = flags.DEFINE_list("table", None, "which, such as rms.2; several with commas")
 _SCALE = flags.DEFINE_enum("scale", "small", SCALES, "the budget")

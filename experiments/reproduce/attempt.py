@@ -22,11 +22,11 @@ import msgspec
 
 from experiments.reproduce import source
 from vidjax import records
-from vidjax.training.config import Config, from_mapping
+from vidjax.progress import ProgressLine
+from vidjax.run.config import Config, from_mapping
+from vidjax.trained.scoring import evaluate
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.scoring import evaluate
 from vidjax.writing import make_folder, write_text
 
 _ANEW = "remove it; the run is done again, from its last checkpoint"

@@ -8,8 +8,8 @@ from typing import Any
 
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.statistics import Interval, Summary
-from vidjax.training.config import Config
-from vidjax.training.reporting import duration
+from vidjax.progress import duration
+from vidjax.run.config import Config
 
 COLUMNS = (
     "row",

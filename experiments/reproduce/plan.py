@@ -15,8 +15,8 @@ from experiments.reproduce import source
 from experiments.reproduce.table import Table
 from experiments.reproduce.videos import locate
 from vidjax import records
-from vidjax.training.config import Config, from_mapping, to_mapping
-from vidjax.training.workdir import environment
+from vidjax.run.config import Config, from_mapping, to_mapping
+from vidjax.run.workdir import environment
 from vidjax.writing import make_folder, write_text
 
 # Known afterwards, or of no effect on a result: not compared when a plan is taken up again.

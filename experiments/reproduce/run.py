@@ -16,9 +16,9 @@ from typing import Any
 from experiments.reproduce import source
 from experiments.reproduce.attempt import read_record, write_record
 from experiments.reproduce.plan import Run
-from vidjax.training.config import to_mapping
+from vidjax.progress import duration
+from vidjax.run.config import to_mapping
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.training.reporting import duration
 from vidjax.writing import appending, make_folder
 
 Show = Callable[[str], None]

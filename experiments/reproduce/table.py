@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ml_collections import ConfigDict
 
 from experiments.reproduce import tables
-from vidjax.training.config import nearest
+from vidjax.run.config import nearest
 
 SCALES = ("smoke", "small", "paper")
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.registry import create_model
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 
 
 def config_of(module, argument):

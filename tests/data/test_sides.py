@@ -7,10 +7,11 @@ import pytest
 from configs import common
 from vidjax.data.marionette import CLASSES
 from vidjax.data.sides import refuse_mirrors, sided
-from vidjax.training import experiment, loop
-from vidjax.training.config import from_mapping
-from vidjax.training.network import Network
-from vidjax.training.sharding import make_mesh
+from vidjax.run import experiment
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
+from vidjax.run.sharding import make_mesh
+from vidjax.training import loop
 
 SIDED = ("walk", "turn_left", "turn_right", "jump")
 

@@ -9,7 +9,7 @@ from configs import synthetic
 from tests.commands import run_command
 from vidjax.data.pipeline import train_batches
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 from vidjax.training.feeding import test_views as views_of
 from vidjax.training.feeding import training_batch
 

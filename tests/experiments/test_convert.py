@@ -100,10 +100,10 @@ def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     assert model["options"]["width"] == 4
     assert model["mean"] == list(vidjax.model_card("r3d_18").mean)
     # Without a learning rate the run ends where it started: at the weights.
-    from vidjax.training.config import from_mapping
-    from vidjax.training.network import Network
-    from vidjax.training.restoring import restore
-    from vidjax.training.workdir import read_config
+    from vidjax.run.config import from_mapping
+    from vidjax.run.network import Network
+    from vidjax.run.restoring import restore
+    from vidjax.run.workdir import read_config
 
     network = Network.of(from_mapping(read_config(run)), ("a", "b", "c"))
     _, state = restore(network, run, "last")

@@ -7,11 +7,11 @@ import pytest
 
 from configs import synthetic
 from tests.commands import refusal, run_command
-from vidjax.training.config import from_mapping
+from vidjax.progress import ProgressLine
+from vidjax.run.config import from_mapping
+from vidjax.run.workdir import read_config
+from vidjax.trained.scoring import evaluate
 from vidjax.training.loop import train
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.scoring import evaluate
-from vidjax.training.workdir import read_config
 
 
 def call(*arguments, method="frequency"):

@@ -7,7 +7,7 @@ import pytest
 
 from configs import synthetic
 from tests.experiments.test_explain import call, with_options
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 from vidjax.training.loop import train
 
 VIDEOS, STEPS = 16, 6

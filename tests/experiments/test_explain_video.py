@@ -10,7 +10,7 @@ from configs import synthetic
 from tests.commands import run_command
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette import render_video
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 from vidjax.training.loop import train
 
 

@@ -22,14 +22,14 @@ from tests.commands import run_command
 from tests.convert.test_loading import norm
 from vidjax.convert import folder
 from vidjax.convert.loading import convert
-from vidjax.training.checkpoint import Checkpoints
-from vidjax.training.config import from_mapping
-from vidjax.training.exporting import assembling, load
-from vidjax.training.exporting.program import program_of
-from vidjax.training.exporting.streaming import frames_kept
-from vidjax.training.exporting.trained import of_run, of_weights
-from vidjax.training.network import Network
-from vidjax.training.workdir import claim, read_config
+from vidjax.run.checkpoint import Checkpoints
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
+from vidjax.run.workdir import claim, read_config
+from vidjax.trained.exporting import assembling, load
+from vidjax.trained.exporting.program import program_of
+from vidjax.trained.exporting.streaming import frames_kept
+from vidjax.trained.exporting.trained import of_run, of_weights
 
 CLASSES = ("sit", "stand", "walk")
 # What a program of a user does, who has neither vidjax nor Flax.

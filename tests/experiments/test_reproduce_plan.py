@@ -11,7 +11,7 @@ from configs import synthetic
 from experiments.reproduce import source, videos
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.table import SCALES, Row, Setup, Table, find_tables
-from vidjax.training.config import from_mapping, to_mapping
+from vidjax.run.config import from_mapping, to_mapping
 
 NAMES = ["rms.2", "cr.6.4"]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from configs import synthetic
+from vidjax.run.config import from_mapping
 from vidjax.training import loop
-from vidjax.training.config import from_mapping
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from configs import synthetic
 from tests.videos import numbered_frames, write_video
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 from vidjax.training.loop import train
 
 ROOT = Path(__file__).parents[2]

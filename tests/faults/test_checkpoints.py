@@ -10,8 +10,8 @@ import pytest
 
 from vidjax.array_paths import PlaceError
 from vidjax.convert import folder
+from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.training import loop
-from vidjax.training.checkpoint import CheckpointError, Checkpoints
 
 LIKE = {"x": np.zeros((40, 50), np.float32), "y": np.zeros(3, np.int32)}
 # Orbax writes these last of all, and restores without them.
@@ -184,7 +184,7 @@ def test_a_run_moved_under_a_bracket_can_still_be_read(directory, tmp_path):
 
 def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
     """What Orbax answered with success is read back; here its writer leaves out the index."""
-    monkeypatch.setattr("vidjax.training.checkpoint.check_place", lambda *_, **__: None)
+    monkeypatch.setattr("vidjax.run.checkpoint.check_place", lambda *_, **__: None)
     place = tmp_path / "p[1]" / "checkpoints"
     checkpoints = Checkpoints(place)
     checkpoints.save(10, state(10), {})

@@ -10,8 +10,9 @@ from tests.faults.tiny import command, ending
 from tests.videos import numbered_frames, write_video
 from vidjax import records
 from vidjax.data.catalog import UnpreparedError
-from vidjax.training import loop, scoring
-from vidjax.training.reporting import ProgressLine
+from vidjax.progress import ProgressLine
+from vidjax.trained import scoring
+from vidjax.training import loop
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,8 @@ from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
 from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
-from vidjax.training.config import from_mapping
-from vidjax.training.predicting import as_record
+from vidjax.run.config import from_mapping
+from vidjax.trained.predicting import as_record
 
 CONFIG = from_mapping(synthetic.get_config())
 # Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.

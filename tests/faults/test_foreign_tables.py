@@ -16,10 +16,10 @@ from vidjax.data.manifest import ManifestError
 from vidjax.data.sources import Sources
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.ownership import owned
-from vidjax.training import workdir
-from vidjax.training.checkpoint import read_best
-from vidjax.training.config import from_mapping
-from vidjax.training.network import Network
+from vidjax.run import workdir
+from vidjax.run.checkpoint import read_best
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
 
 
 class Row(msgspec.Struct):

@@ -15,8 +15,8 @@ from tests.faults.fuzz import BINARY, COUNT, TEXT, fuzz, refusing
 from tests.faults.test_checkpoints import LIKE, write
 from vidjax.convert import folder
 from vidjax.convert.loading import convert
-from vidjax.training import checksums
-from vidjax.training.checkpoint import Checkpoints
+from vidjax.run import checksums
+from vidjax.run.checkpoint import Checkpoints
 
 MEMORY = 256 * 2**20
 TOKENS = (

@@ -17,10 +17,10 @@ from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.pyramid_json import from_json, to_json
-from vidjax.training import workdir
-from vidjax.training.checkpoint import read_best
-from vidjax.training.config import from_mapping
-from vidjax.training.exporting.load import read_card
+from vidjax.run import workdir
+from vidjax.run.checkpoint import read_best
+from vidjax.run.config import from_mapping
+from vidjax.trained.exporting.load import read_card
 from vidjax.training.reporting import read_metrics
 
 QUICK = 200

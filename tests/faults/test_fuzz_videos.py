@@ -14,8 +14,8 @@ from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
 from tests.videos import numbered_frames
 from vidjax.data.decode import DecodeError
 from vidjax.data.verdicts import judge
-from vidjax.training.config import from_mapping
-from vidjax.training.predicting import as_record
+from vidjax.run.config import from_mapping
+from vidjax.trained.predicting import as_record
 
 MEMORY = 2 * 2**30
 SECONDS = 60

@@ -19,9 +19,9 @@ from tests.faults.test_checkpoints import restored, write
 from vidjax.array_files import ArrayFilesError, check_arrays
 from vidjax.convert import folder
 from vidjax.convert.loading import convert
-from vidjax.training import checksums
-from vidjax.training.checkpoint import CheckpointError
-from vidjax.training.config import ConfigError
+from vidjax.run import checksums
+from vidjax.run.checkpoint import CheckpointError
+from vidjax.run.config import ConfigError
 from vidjax.training.weights import open_weights
 from vidjax.zstd_frames import unfolded
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.faults.tiny import ROOT, command, ending, settings, start
 from tests.training.test_resume import arrays
-from vidjax.training import scoring
-from vidjax.training.machine_errors import MachineError, of_machine
-from vidjax.training.reporting import ProgressLine
+from vidjax.progress import ProgressLine
+from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.trained import scoring
 
 pytest.importorskip("resource", reason="this system limits no process")
 
@@ -59,7 +59,7 @@ import logging, resource, sys
 import numpy as np
 from absl import logging as absl_logging
 from pathlib import Path
-from vidjax.training.checkpoint import Checkpoints
+from vidjax.run.checkpoint import Checkpoints
 absl_logging.set_verbosity(absl_logging.FATAL)
 like = {"x": np.random.default_rng(0).random(200_000)}
 checkpoints = Checkpoints(Path(sys.argv[1]))

@@ -10,18 +10,20 @@ import pytest
 from tests.faults.tiny import command, ending, settings
 from tests.training.test_resume import wait_for_step
 from vidjax.data.encode import write_mp4
-from vidjax.training import loop, restoring, scoring
-from vidjax.training.config import from_mapping
-from vidjax.training.network import Network
-from vidjax.training.predicting import predict
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.progress import ProgressLine
+from vidjax.run import restoring
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
+from vidjax.run.workdir import read_classes, read_config
+from vidjax.trained import scoring
+from vidjax.trained.predicting import predict
+from vidjax.training import loop
 from vidjax.writing import LinkError
 
 # Between the last byte of a checkpoint and its final name.
 SLOW = """
 import time
-from vidjax.training import checksums
+from vidjax.run import checksums
 seal = checksums.seal
 checksums.seal = lambda folder: (time.sleep(0.7), seal(folder))
 """

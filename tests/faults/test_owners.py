@@ -8,8 +8,9 @@ from tests.faults.tiny import command, ending, settings
 from tests.training.test_processes import start as job
 from tests.training.test_resume import wait_for_step
 from vidjax.ownership import InUseError, owned
-from vidjax.training import loop, scoring
-from vidjax.training.reporting import ProgressLine
+from vidjax.progress import ProgressLine
+from vidjax.trained import scoring
+from vidjax.training import loop
 
 
 def contents(folder):

@@ -28,9 +28,9 @@ from vidjax.data.description import CLASSES, ForeignError
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.spool import Spool
 from vidjax.models.registry import create_model
-from vidjax.training.checkpoint import CheckpointError, Checkpoints
-from vidjax.training.config import from_mapping
-from vidjax.training.exporting import load
+from vidjax.run.checkpoint import CheckpointError, Checkpoints
+from vidjax.run.config import from_mapping
+from vidjax.trained.exporting import load
 
 # The second lies in a folder that is called as TFDS is, the third in TFDS's own folder of features.
 NAMES = (

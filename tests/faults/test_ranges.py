@@ -14,9 +14,9 @@ import vidjax
 from configs import synthetic
 from vidjax.data.multigrid import SETTINGS
 from vidjax.data.pipeline import AUGMENT, CLIP
+from vidjax.run.allowed import ALLOWED
+from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.settings import Kind
-from vidjax.training.allowed import ALLOWED
-from vidjax.training.config import Config, ConfigError, from_mapping
 
 TABLES = {**ALLOWED, "clip": CLIP, "augment": AUGMENT, "multigrid": SETTINGS}
 # Which names options have, and what they may be, is said by the networks and data sets.

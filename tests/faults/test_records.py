@@ -13,9 +13,9 @@ from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
 from vidjax.convert import folder
-from vidjax.training import workdir as workdirs
-from vidjax.training.config import from_mapping
-from vidjax.training.exporting import load
+from vidjax.run import workdir as workdirs
+from vidjax.run.config import from_mapping
+from vidjax.trained.exporting import load
 from vidjax.training.reporting import MetricWriter
 
 

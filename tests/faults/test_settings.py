@@ -4,7 +4,7 @@ import pytest
 
 from configs import synthetic
 from tests.commands import refusal, run_command
-from vidjax.training.config import from_mapping
+from vidjax.run.config import from_mapping
 
 SETTINGS = [
     ("seed", -1, "seed = -1: must be a whole number in [0, 4294967295]"),

@@ -125,7 +125,7 @@ def test_sigterm_during_a_compilation_ends_a_run_at_once_and_frees_its_directory
 @pytest.mark.slow
 def test_sigterm_during_an_evaluation_leaves_it_to_the_resumed_run(unbroken, tmp_path):
     workdir = tmp_path / "run"
-    fault = hold("vidjax.training.scoring", "Scorer.score")
+    fault = hold("vidjax.trained.scoring", "Scorer.score")
     process = asked(command("train", *settings(workdir), fault=fault))
     code, errors, _ = ending(process, SOON)
     assert code == 75, errors
@@ -147,7 +147,7 @@ def same(ours, theirs):
 
 @pytest.mark.slow
 def test_sigterm_ends_commands_that_only_read_in_one_line(unbroken):
-    fault = hold("vidjax.training.scoring", "Scorer.score")
+    fault = hold("vidjax.trained.scoring", "Scorer.score")
     before = sorted(file.name for file in (unbroken / "eval").iterdir())
     process = asked(command("evaluate", f"--workdir={unbroken}", "--checkpoint=20", fault=fault))
     code, errors, _ = ending(process, SOON)

@@ -10,7 +10,7 @@ import pytest
 import vidjax
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
-from vidjax.training.state import TrainState
+from vidjax.run.state import TrainState
 from vidjax.training.step import Step
 
 HALF, FULL = jnp.dtype("bfloat16"), jnp.dtype("float32")

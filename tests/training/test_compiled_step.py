@@ -14,10 +14,10 @@ from configs import synthetic
 from tests.fusions import computations
 from tests.quickly import OPTIMIZED
 from vidjax.layers.lowering import force_lowering
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
+from vidjax.run.sharding import to_devices
 from vidjax.training.compile import lower_step
-from vidjax.training.config import from_mapping
-from vidjax.training.network import Network
-from vidjax.training.sharding import to_devices
 
 OPTIONS = {"width": 8, "depths": (1, 1, 0, 0)}
 FRAMES, SIZE = 4, 32

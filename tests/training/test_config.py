@@ -5,8 +5,8 @@ import pytest
 
 import configs
 from configs import common, demo, folder
-from vidjax.training.config import ConfigError, from_mapping, to_mapping
-from vidjax.training.durations import steps
+from vidjax.run.config import ConfigError, from_mapping, to_mapping
+from vidjax.run.durations import steps
 
 SHARED = ("common", "rms_rows", "thesis")
 NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in SHARED]

@@ -6,10 +6,10 @@ import pytest
 
 import vidjax
 from vidjax.models.registry import readings
-from vidjax.training.config import ConfigError, MeshConfig
-from vidjax.training.freezing import frozen, train_part
-from vidjax.training.sharding import make_mesh
-from vidjax.training.state import init_state
+from vidjax.run.config import ConfigError, MeshConfig
+from vidjax.run.freezing import frozen, train_part
+from vidjax.run.sharding import make_mesh
+from vidjax.run.state import init_state
 from vidjax.training.step import Step
 
 PART = "class_reg"

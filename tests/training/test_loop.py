@@ -14,9 +14,10 @@ import pytest
 
 from configs import synthetic
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.training import experiment, loop
+from vidjax.run import experiment
+from vidjax.run.config import from_mapping
+from vidjax.training import loop
 from vidjax.training.compile import Compiled
-from vidjax.training.config import from_mapping
 from vidjax.training.step import quantities
 
 BATCH, STEPS, LOG, THREADS = 4, 24, 6, 1

@@ -9,10 +9,10 @@ import pytest
 from configs import synthetic
 from tests.training.test_resume import arrays
 from vidjax.data.multigrid import GridShape
+from vidjax.run.config import from_mapping
+from vidjax.run.network import Network
 from vidjax.training import grid
-from vidjax.training.config import from_mapping
 from vidjax.training.loop import train
-from vidjax.training.network import Network
 from vidjax.training.plan import Plan
 
 

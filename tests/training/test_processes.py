@@ -17,8 +17,8 @@ import pytest
 
 from tests.commands import run_command
 from tests.training.test_resume import arrays, finish, wait_for_step
-from vidjax.training.config import ConfigError
-from vidjax.training.processes import Job, _listens_at, launcher
+from vidjax.run.config import ConfigError
+from vidjax.run.processes import Job, _listens_at, launcher
 
 ROOT = Path(__file__).parents[2]
 # The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
@@ -206,7 +206,7 @@ def test_the_coordinator_listens_where_it_was_told_to(given, listens):
 
 _COORDINATOR = """
 import socket, sys
-from vidjax.training.processes import Job
+from vidjax.run.processes import Job
 Job(f"127.0.0.1:{sys.argv[1]}", 1, 0).join()
 rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/self/net/{name}")][1:]
 port = f"{int(sys.argv[1]):04X}"

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from configs import demo
-from vidjax.training import workdir as workdirs
+from vidjax.progress import duration
+from vidjax.run import workdir as workdirs
+from vidjax.run.checkpoint import CheckpointError, Checkpoints
+from vidjax.run.config import ConfigError, from_mapping
 from vidjax.training.bad_videos import BadVideos, BadVideosError
-from vidjax.training.checkpoint import CheckpointError, Checkpoints
-from vidjax.training.config import ConfigError, from_mapping
-from vidjax.training.reporting import MetricWriter, duration, progress_text
+from vidjax.training.reporting import MetricWriter, progress_text
 
 
 def lines(path):

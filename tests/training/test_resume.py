@@ -20,7 +20,7 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", int(sys.argv[2]))
     from pathlib import Path
     from configs import synthetic
-    from vidjax.training.config import from_mapping
+    from vidjax.run.config import from_mapping
     from vidjax.training.loop import train
     from vidjax.training.preemption import EXIT_CODE
     config = synthetic.get_config()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from configs import demo
-from vidjax.training.config import from_mapping
-from vidjax.training.optimizer import decayed, make_optimizer
+from vidjax.run.config import from_mapping
+from vidjax.run.optimizer import decayed, make_optimizer
 from vidjax.training.plan import Plan
 from vidjax.training.schedules import learning_rate
 

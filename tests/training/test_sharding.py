@@ -8,8 +8,8 @@ import types
 
 import pytest
 
-from vidjax.training import sharding
-from vidjax.training.config import ConfigError, MeshConfig
+from vidjax.run import sharding
+from vidjax.run.config import ConfigError, MeshConfig
 
 PROGRAM = textwrap.dedent(
     """
@@ -22,9 +22,9 @@ PROGRAM = textwrap.dedent(
     from vidjax.layers.conv import Conv
     from vidjax.layers.norm import BatchNorm
     from vidjax.layers.pooling import global_avg_pool, max_pool
-    from vidjax.training import sharding
-    from vidjax.training.config import MeshConfig
-    from vidjax.training.state import init_state
+    from vidjax.run import sharding
+    from vidjax.run.config import MeshConfig
+    from vidjax.run.state import init_state
     from vidjax.training.step import Step, sum_of_squares
 
     sharding._SMALLEST_SPLIT = 64

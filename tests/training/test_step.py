@@ -6,10 +6,10 @@ import optax
 import pytest
 
 from vidjax.layers.norm import BatchNorm
-from vidjax.training.config import MeshConfig
+from vidjax.run.config import MeshConfig
+from vidjax.run.sharding import make_mesh
+from vidjax.run.state import init_state
 from vidjax.training.meter import Meter, NonFiniteError
-from vidjax.training.sharding import make_mesh
-from vidjax.training.state import init_state
 from vidjax.training.step import Step, quantities
 
 RNG = np.random.default_rng(0)

@@ -8,12 +8,12 @@ import optax
 import pytest
 
 from configs import common
-from vidjax.training.config import ConfigError, from_mapping
+from vidjax.run.config import ConfigError, from_mapping
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.workdir import read_classes, read_config
 from vidjax.training.loop import train
-from vidjax.training.network import Network
-from vidjax.training.restoring import restore
 from vidjax.training.weights import open_weights, resolve, start_from
-from vidjax.training.workdir import read_classes, read_config
 
 BASE = {"width": 4, "depths": (1, 0, 0, 1)}
 

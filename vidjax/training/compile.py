@@ -12,10 +12,10 @@ import optax
 
 from vidjax.data.pipeline import batch_shapes
 from vidjax.evaluation.cost import count_cost
+from vidjax.run.network import Network
+from vidjax.run.sharding import batch_sharding, replicated
+from vidjax.run.state import TrainState
 from vidjax.training import compile_cache
-from vidjax.training.network import Network
-from vidjax.training.sharding import batch_sharding, replicated
-from vidjax.training.state import TrainState
 from vidjax.training.step import Step
 
 

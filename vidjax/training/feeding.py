@@ -9,9 +9,9 @@ import jax
 import numpy as np
 
 from vidjax.data.views import Views
+from vidjax.run.config import Config
+from vidjax.run.experiment import Experiment, Progress
 from vidjax.training import grid
-from vidjax.training.config import Config
-from vidjax.training.experiment import Experiment, Progress
 from vidjax.training.plan import Plan
 from vidjax.training.step import augmented
 

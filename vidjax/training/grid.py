@@ -15,8 +15,8 @@ from vidjax.data.grid_batches import grid_batches
 from vidjax.data.multigrid import GridShape, Timetable, timetable
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import VideoSource
-from vidjax.training.config import Config
-from vidjax.training.network import Network
+from vidjax.run.config import Config
+from vidjax.run.network import Network
 from vidjax.training.plan import Plan, base_shape
 from vidjax.training.schedules import drops
 

@@ -21,27 +21,28 @@ from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.report import summarize
 from vidjax.layers.convolution.choice import given_table
 from vidjax.ownership import Owner, owned
+from vidjax.progress import ProgressLine, duration
+from vidjax.run.checkpoint import Checkpoints
+from vidjax.run.config import Config
+from vidjax.run.experiment import Experiment
+from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.run.processes import after_first, first_says, is_first
+from vidjax.run.sharding import describe, to_devices
+from vidjax.run.state import TrainState
+from vidjax.run.workdir import begun_with, check, claim
+from vidjax.trained.scoring import Scorer
 from vidjax.training import grid
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
-from vidjax.training.checkpoint import Checkpoints
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
-from vidjax.training.config import Config
-from vidjax.training.experiment import Experiment
-from vidjax.training.machine_errors import MachineError, of_machine
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
-from vidjax.training.processes import after_first, first_says, is_first
-from vidjax.training.reporting import MetricWriter, ProgressLine, duration, progress_text
+from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
-from vidjax.training.scoring import Scorer
-from vidjax.training.sharding import describe, to_devices
-from vidjax.training.state import TrainState
 from vidjax.training.step import quantities
 from vidjax.training.weights import resolve, start_from
-from vidjax.training.workdir import begun_with, check, claim
 from vidjax.writing import writing_bytes
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vidjax.data.multigrid import GridShape, cycles, mean_batch
-from vidjax.training.config import Config, ConfigError
-from vidjax.training.durations import steps
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.durations import steps
 
 # The shape of each step is laid out in memory before the first.
 _MOST_STEPS = 10_000_000

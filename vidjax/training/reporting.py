@@ -1,22 +1,18 @@
-"""What a run tells while it runs: metrics.jsonl, TensorBoard events and a live line."""
+"""What a run tells while it runs: metrics.jsonl, TensorBoard events and its live line."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.live import Live
-from rich.text import Text
 
 from vidjax import records
-from vidjax.terminal import console, shown
+from vidjax.progress import duration
 from vidjax.writing import appending, make_folder, writing_bytes
 
 Numbers = Mapping[str, float]
@@ -125,58 +121,6 @@ def _set_aside(path: Path, step: int) -> None:
         file.buffer.write(b"".join(later))
     with writing_bytes(path) as whole:
         whole.writelines(itertools.compress(lines, until))
-
-
-class ProgressLine:
-    """One live line on a terminal; a plain line every few seconds elsewhere.
-
-    Args:
-      seconds: time between plain lines.
-      silent: shows nothing, in a process beside the one that does.
-    """
-
-    def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
-        self._console = console(file=sys.stderr, quiet=silent)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
-        self._seconds = seconds
-        self._last = float("-inf")
-
-    def __enter__(self) -> ProgressLine:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def show(self, text: str, *, final: bool = False) -> None:
-        """Replaces the line; off a terminal, prints it when it is time to or when `final`."""
-        now = time.monotonic()
-        if self._console.is_terminal:
-            self._live.update(Text(shown(text)))
-        elif final or now - self._last >= self._seconds:
-            self._last = now
-            self._console.print(shown(text), soft_wrap=True)
-
-    def count(self, what: str, done: int, total: int) -> None:
-        """Shows how many of the videos something is done with."""
-        self.show(f"{what} videos {done}/{total}", final=done == total)
-
-    def note(self, text: str) -> None:
-        """Prints a line that stays, above the live one."""
-        self._console.print(shown(text), soft_wrap=True)
-
-    def stop(self) -> None:
-        """Leaves the terminal as it was found; to be called before a process ends at once."""
-        if self._console.is_terminal:
-            self._live.stop()
-
-
-def duration(seconds: float) -> str:
-    """A time span as people write it: `4:05` or `1:02:33`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def progress_text(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import optax
 
-from vidjax.training.config import Config, ConfigError
-from vidjax.training.durations import steps
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.durations import steps
 
 
 def scaled_rate(config: Config) -> float:

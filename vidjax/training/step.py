@@ -16,8 +16,8 @@ from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
 from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading
-from vidjax.training.freezing import hold
-from vidjax.training.state import TrainState
+from vidjax.run.freezing import hold
+from vidjax.run.state import TrainState
 
 Tree = Any
 Batch = Mapping[str, jax.Array]

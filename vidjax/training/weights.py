@@ -16,11 +16,11 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from vidjax.convert import folder
 from vidjax.data.labels import normal
 from vidjax.models.slots import in_slot
-from vidjax.training.config import Config, ConfigError, from_mapping
-from vidjax.training.network import Network
-from vidjax.training.restoring import restore
-from vidjax.training.state import TrainState
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.run.config import Config, ConfigError, from_mapping
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.state import TrainState
+from vidjax.run.workdir import read_classes, read_config
 
 HEAD = "head"
 Tree = dict[str, Any]

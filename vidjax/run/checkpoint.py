@@ -17,10 +17,10 @@ from orbax.checkpoint import checkpoint_managers
 from vidjax import records
 from vidjax.array_files import ArrayFilesError, check_arrays, check_files
 from vidjax.array_paths import check_place
+from vidjax.run import checksums
+from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.run.processes import after_first, is_first
 from vidjax.terminal import complain
-from vidjax.training import checksums
-from vidjax.training.machine_errors import MachineError, of_machine
-from vidjax.training.processes import after_first, is_first
 from vidjax.writing import make_folder, refuse_link, sweep
 
 Run = dict[str, Any]

@@ -15,11 +15,11 @@ from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
-from vidjax.training.config import Config, from_mapping, nearest
-from vidjax.training.network import Network
-from vidjax.training.predicting import as_record
-from vidjax.training.restoring import restore
-from vidjax.training.workdir import read_classes, read_config
+from vidjax.run.config import Config, from_mapping, nearest
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.workdir import read_classes, read_config
+from vidjax.trained.predicting import as_record
 
 
 @dataclass(frozen=True)

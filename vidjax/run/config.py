@@ -16,8 +16,8 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.run.allowed import ALLOWED
 from vidjax.settings import check, shown
-from vidjax.training.allowed import ALLOWED
 
 # What the types of settings are called in errors.
 _KINDS: Mapping[Any, str] = {
@@ -257,7 +257,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Config:
 
     Raises:
       ConfigError: a key is unknown (the nearest known one is named) or missing, or a value is
-        not allowed (`vidjax.training.allowed`).
+        not allowed (`vidjax.run.allowed`).
     """
     return _build(Config, mapping, "config")
 

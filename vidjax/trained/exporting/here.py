@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.training.exporting.program import program_of
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting.program import program_of
+from vidjax.trained.exporting.trained import Trained
 
 _RUNS = 5
 

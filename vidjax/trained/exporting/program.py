@@ -12,7 +12,7 @@ from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting.trained import Trained
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 INPUT, OUTPUT = "clips", "logits"

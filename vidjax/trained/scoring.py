@@ -16,13 +16,13 @@ from vidjax.data.pipeline import prefetch
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
-from vidjax.training.config import Config
-from vidjax.training.experiment import Experiment
-from vidjax.training.processes import after_first, is_first
-from vidjax.training.reporting import ProgressLine
-from vidjax.training.restoring import restore
-from vidjax.training.sharding import BATCH_AXES, to_devices
-from vidjax.training.workdir import read_classes
+from vidjax.progress import ProgressLine
+from vidjax.run.config import Config
+from vidjax.run.experiment import Experiment
+from vidjax.run.processes import after_first, is_first
+from vidjax.run.restoring import restore
+from vidjax.run.sharding import BATCH_AXES, to_devices
+from vidjax.run.workdir import read_classes
 from vidjax.writing import make_folder
 
 Variables = Any

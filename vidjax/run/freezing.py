@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import optax
 
-from vidjax.training.config import ConfigError, nearest
+from vidjax.run.config import ConfigError, nearest
 
 Params = Any
 

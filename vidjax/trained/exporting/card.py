@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.training.exporting.program import INPUT, OUTPUT
-from vidjax.training.exporting.trained import Trained
-from vidjax.training.workdir import versions
+from vidjax.run.workdir import versions
+from vidjax.trained.exporting.program import INPUT, OUTPUT
+from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import write_text
 
 FILE = "card.json"

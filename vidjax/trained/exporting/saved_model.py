@@ -14,8 +14,8 @@ import jax
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
-from vidjax.training.exporting.program import INPUT, OUTPUT, clips_of, program_of
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting.program import INPUT, OUTPUT, clips_of, program_of
+from vidjax.trained.exporting.trained import Trained
 
 # Every TensorFlow from 2.20 on reads this; 2.21 reads up to 1.13, where JAX 0.12 writes 1.18.
 _STABLEHLO = "1.8.0"

@@ -8,9 +8,9 @@ from pathlib import Path
 import jax
 import optax
 
-from vidjax.training.checkpoint import CheckpointError, Checkpoints, RemovedError
-from vidjax.training.network import Network
-from vidjax.training.state import TrainState
+from vidjax.run.checkpoint import CheckpointError, Checkpoints, RemovedError
+from vidjax.run.network import Network
+from vidjax.run.state import TrainState
 
 
 def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, TrainState]:

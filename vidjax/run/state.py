@@ -13,7 +13,7 @@ from flax import struct
 from jax.sharding import Mesh, Sharding
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.training.sharding import state_shardings
+from vidjax.run.sharding import state_shardings
 
 Tree = Any
 QUICKLY: dict[str, Any] = {

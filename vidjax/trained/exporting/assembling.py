@@ -12,11 +12,11 @@ import numpy as np
 from jax import export as jax_export
 
 from vidjax.convert.folder import check_empty
-from vidjax.training.exporting import card, load, saved_model, stablehlo, streaming
-from vidjax.training.exporting.here import Here, compile_here
-from vidjax.training.exporting.program import PLATFORMS
-from vidjax.training.exporting.streaming import Streaming
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
+from vidjax.trained.exporting.here import Here, compile_here
+from vidjax.trained.exporting.program import PLATFORMS
+from vidjax.trained.exporting.streaming import Streaming
+from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import make_folder, write_text
 
 FORMATS: Mapping[str, ModuleType] = {"stablehlo": stablehlo, "saved_model": saved_model}

@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.training.config import ConfigError, MeshConfig
+from vidjax.run.config import ConfigError, MeshConfig
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a small array costs more in messages than it saves in memory.

@@ -11,10 +11,10 @@ import numpy as np
 from vidjax.data.decode import read_encoded
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
-from vidjax.training.config import Config
-from vidjax.training.network import Network
-from vidjax.training.restoring import restore
-from vidjax.training.workdir import read_classes
+from vidjax.run.config import Config
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.workdir import read_classes
 
 
 def predict(

@@ -9,8 +9,8 @@ from pathlib import Path
 import jax
 from jax import export
 
-from vidjax.training.exporting.program import clips_of, program_of
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting.program import clips_of, program_of
+from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import write_bytes
 
 FILE = "network.stablehlo"

@@ -17,11 +17,11 @@ from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.listing import model_card
 from vidjax.models.registry import Reading, create_model, readings
-from vidjax.training import sharding
-from vidjax.training.config import Config, ConfigError
-from vidjax.training.freezing import train_part
-from vidjax.training.optimizer import make_optimizer
-from vidjax.training.state import TrainState, init_state, state_like
+from vidjax.run import sharding
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.freezing import train_part
+from vidjax.run.optimizer import make_optimizer
+from vidjax.run.state import TrainState, init_state, state_like
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
+from vidjax.run.durations import is_duration
 from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
-from vidjax.training.durations import is_duration
 
 # A larger seed does not fit the 32 bits that shuffling takes.
 LARGEST_SEED = 2**32 - 1

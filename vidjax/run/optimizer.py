@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import optax
 
-from vidjax.training.config import OptimizerConfig
+from vidjax.run.config import OptimizerConfig
 
 
 def decayed(params: Any) -> Any:

@@ -12,10 +12,10 @@ import jax
 
 from vidjax.convert import folder
 from vidjax.models.registry import create_model
-from vidjax.training.config import Config
-from vidjax.training.network import Network
-from vidjax.training.restoring import restore
-from vidjax.training.workdir import read_classes
+from vidjax.run.config import Config
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.workdir import read_classes
 
 Colours = tuple[float, float, float]
 

@@ -6,7 +6,7 @@ import os
 
 import jax
 
-from vidjax.training.config import Config, ConfigError
+from vidjax.run.config import Config, ConfigError
 
 _CHANNELS = 3
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import jax
 
 from vidjax.evaluation.cost import count_cost
-from vidjax.training.exporting.here import Here
-from vidjax.training.exporting.trained import Trained
+from vidjax.trained.exporting.here import Here
+from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import write_text, writing
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from vidjax.training.config import ConfigError
+from vidjax.run.config import ConfigError
 
 T = TypeVar("T")
 # What a process exits with when it lost the others: "service unavailable" in sysexits.h.

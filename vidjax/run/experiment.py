@@ -11,11 +11,11 @@ from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.relabelled import Relabelled, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.views import refuse_hopeless
-from vidjax.training import sharding
-from vidjax.training.batch_memory import check_batch_memory
-from vidjax.training.config import Config, ConfigError
-from vidjax.training.network import Network
-from vidjax.training.processes import after_first
+from vidjax.run import sharding
+from vidjax.run.batch_memory import check_batch_memory
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.network import Network
+from vidjax.run.processes import after_first
 
 Progress = Callable[[str, int, int], None]
 Judge = Callable[[Sequence[str], Sequence[str], catalog.Look], None]

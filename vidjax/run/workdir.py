@@ -15,8 +15,8 @@ import jax
 from vidjax import records
 from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
-from vidjax.training.config import Config, ConfigError, from_mapping, to_mapping
-from vidjax.training.processes import after_first, is_first
+from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
+from vidjax.run.processes import after_first, is_first
 from vidjax.writing import PART, make_folder, sweep
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.

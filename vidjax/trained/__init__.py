@@ -1,0 +1,1 @@
+"""Trained networks: opening them, whoever trained them, and using them."""
