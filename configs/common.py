@@ -92,6 +92,7 @@ def base() -> ml_collections.ConfigDict:
         "crops": 1,
         "size": 112,
         "short_side": 0,
+        "stretched": config_dict.placeholder(tuple),
         "batch_size": 16,
     }
     return config

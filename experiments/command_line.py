@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import os
 import sys
 import threading
-import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import ConfigDict, config_dict, config_flags
+from ml_collections import config_flags
 
 from experiments import ending
 from vidjax.run import machine_errors
-from vidjax.run.config import Config, check_path, from_mapping, to_mapping
+from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
-from vidjax.run.workdir import read_config
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
@@ -88,7 +85,7 @@ def _of_thread(told: threading.ExceptHookArgs) -> None:
 
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
-        for name, value in _named(arguments):
+        for name, value in named(arguments):
             if name == "config" and value and not Path(value.partition(":")[0]).is_file():
                 # Said here: the parser would blame the first setting that changes it.
                 raise FileNotFoundError(f"--config={value}: there is no such file")
@@ -122,10 +119,10 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
         ending.tell(terminated)
         return terminated
     except Exception as error:
-        return _refused(error)
+        return refused(error)
 
 
-def _refused(error: Exception) -> int:
+def refused(error: Exception) -> int:
     """The exit code of an error that is told in one line.
 
     Raises:
@@ -154,40 +151,6 @@ def config_file() -> flags.FlagHolder:
     )
 
 
-def config_of_workdir() -> flags.FlagHolder:
-    """Defines `--config` as the configuration of the run that `--workdir` names."""
-    return config_flags.DEFINE_config_dict(
-        "config",
-        ConfigDict(_typed(_of_workdir(sys.argv))),
-        "settings of the run, to change for this evaluation",
-        accept_new_attributes=True,
-        lock_config=False,
-    )
-
-
-def _typed(settings: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
-    """Settings of which those that are None may be given a value, as configuration files say."""
-    kinds, typed = typing.get_type_hints(kind), dict(settings)
-    for name, value in settings.items():
-        if dataclasses.is_dataclass(kinds[name]):
-            typed[name] = _typed(value, typing.cast(type, kinds[name]))
-        elif value is None:
-            (given,) = (one for one in typing.get_args(kinds[name]) if one is not type(None))
-            typed[name] = config_dict.placeholder(typing.get_origin(given) or given)
-    return typed
-
-
-def _of_workdir(arguments: Sequence[str]) -> dict[str, Any]:
-    """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
-    for name, value in _named(arguments):
-        if name == "workdir":
-            try:
-                return to_mapping(from_mapping(read_config(Path(value))))
-            except (OSError, ValueError) as error:
-                sys.exit(_refused(error))
-    return {}
-
-
 def unless_named(flag: str, folder: str) -> str:
     """What to say where nothing is to be written unless a flag names the folder; empty if it does.
 
@@ -195,12 +158,19 @@ def unless_named(flag: str, folder: str) -> str:
       flag: its name.
       folder: that the run's configuration names, which may be somebody else's.
     """
-    if any(name == flag for name, _ in _named(sys.argv)):
+    if any(name == flag for name, _ in named(sys.argv)):
         return ""
     return f"--{flag}={folder} prepares it there, another folder elsewhere"
 
 
-def _named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+def named_settings() -> Iterator[str]:
+    """Paths of the settings that the command line gives, such as `optimizer.lr`."""
+    for name, _ in named(sys.argv):
+        if name.startswith("config."):
+            yield name.partition(".")[2]
+
+
+def named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Flags and their values, given as `--flag=value` or as two arguments."""
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
         if argument.startswith("-"):

@@ -24,6 +24,7 @@ from vidjax.progress import duration
 from vidjax.run.config import Config, from_mapping
 from vidjax.terminal import say
 from vidjax.trained.predicting import predict
+from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
@@ -44,7 +45,7 @@ def main() -> int:
     sheet = _draw_sheet(workdir)
     video = _a_test_video(config)
     say("", f"what is done in {video}?")
-    for name, probability in predict(config, workdir, "last", video):
+    for name, probability in predict(open_run(workdir, config), video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

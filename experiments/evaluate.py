@@ -12,32 +12,28 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, distributed
+from experiments import command_line, distributed, opening
 from vidjax.evaluation.report import read_scores
 from vidjax.progress import ProgressLine
-from vidjax.run.config import from_mapping
+from vidjax.run.config import Config
 from vidjax.run.processes import is_first
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
-flags.mark_flag_as_required("workdir")
-_CONFIG = command_line.config_of_workdir()
+_OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
+flags.adopt_module_key_flags(opening)
+_CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
 
 
 def main() -> None:
     """Evaluates and writes the report."""
-    config = from_mapping(_CONFIG.value)
+    if _OUTPUT.value and opening.WORKDIR.value:
+        raise ValueError("--output is for --weights: the report of a run stays with the run")
+    config, trained = opening.opened(_CONFIG.value)
+    output = Path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
     with ProgressLine(silent=not is_first()) as progress:
-        files = evaluate(
-            config,
-            Path(_WORKDIR.value),
-            _CHECKPOINT.value,
-            progress,
-            unprepared=command_line.unless_named("config.data.data_dir", config.data.data_dir),
-        )
+        files = evaluate(config, trained, output, progress, unprepared=_unprepared(config))
     if not files:
         return
     scores = read_scores(files[0])
@@ -47,6 +43,13 @@ def main() -> None:
     )
     for file in files:
         say(f"  {file}")
+
+
+def _unprepared(config: Config) -> str:
+    """A run may be somebody else's; what is to be done with weights is all the user's own."""
+    if opening.WEIGHTS.value:
+        return ""
+    return command_line.unless_named("config.data.data_dir", config.data.data_dir)
 
 
 if __name__ == "__main__":

@@ -17,35 +17,36 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, opening
 from vidjax.convert.folder import check_empty
-from vidjax.run.config import from_mapping
 from vidjax.terminal import say
 from vidjax.trained.exporting.assembling import FORMATS, export
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import PLATFORMS
-from vidjax.trained.exporting.trained import Trained, of_run, of_weights
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")
-_WEIGHTS = flags.DEFINE_string("weights", None, "instead of a run, a folder of converted weights")
 _CLIP = flags.DEFINE_list("clip", None, "--weights: frames, height and width; if not given, theirs")
 _FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "what to write")
 _OUTPUT = flags.DEFINE_string("output", None, "a new folder")
 _PLATFORMS = flags.DEFINE_multi_enum("platform", PLATFORMS, PLATFORMS, "to run on")
 _FPS = flags.DEFINE_float("fps", None, "of the stream reported on; if not given, the run's, or 30")
+flags.adopt_module_key_flags(opening)
 flags.mark_flags_as_required(["format", "output"])
-_CONFIG = command_line.config_of_workdir()
+_CONFIG = opening.define_config()
 
 
 def main() -> None:
     """Exports and reports."""
     output = Path(_OUTPUT.value)
     check_empty(output)
-    trained = _of_weights() if _WEIGHTS.value else _of_run()
-    fps = trained.fps or 30.0 if _FPS.value is None else _FPS.value
+    if _CLIP.value and opening.WORKDIR.value:
+        raise ValueError("--clip is for --weights; of a run, --config.clip.frames and .eval.size")
+    clip = _clip()
+    _, trained = opening.opened(_CONFIG.value)
+    fps = trained.preprocessing.fps or 30.0 if _FPS.value is None else _FPS.value
     if fps <= 0:
         raise ValueError(f"--fps={fps:g}: must be above 0")
-    report, difference = export(trained, _FORMAT.value, output, _PLATFORMS.value, fps)
+    exported = Exported.of(trained, clip)
+    report, difference = export(exported, _FORMAT.value, output, _PLATFORMS.value, fps)
     say(*str(report).splitlines())
     if difference is None:
         say(f"not loaded back: this machine is none of {', '.join(_PLATFORMS.value)}")
@@ -53,20 +54,6 @@ def main() -> None:
         say(f"loaded back: logits differ by at most {difference:.2g} from the network's own")
     for file in sorted(output.iterdir()):
         say(f"  {file}")
-
-
-def _of_run() -> Trained:
-    if not _WORKDIR.value:
-        raise ValueError("nothing to export: say --workdir, a run, or --weights")
-    if _CLIP.value:
-        raise ValueError("--clip is for --weights; of a run, --config.clip.frames and .eval.size")
-    return of_run(from_mapping(_CONFIG.value), Path(_WORKDIR.value), _CHECKPOINT.value)
-
-
-def _of_weights() -> Trained:
-    if _WORKDIR.value or len(_CONFIG.value):
-        raise ValueError("--weights has no run: without --workdir and --config settings")
-    return of_weights(Path(_WEIGHTS.value), _clip())
 
 
 def _clip() -> tuple[int, int, int] | None:

@@ -16,40 +16,37 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
-from experiments.explain import settings
+from experiments import command_line, opening
 from experiments.explain.pictures import write_pyramid, write_tubes
 from vidjax.names import file_name
-from vidjax.run.config import from_mapping
 from vidjax.terminal import say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.predicting import predict
 from vidjax.writing import make_folder
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "the run's directory")
 _VIDEO = flags.DEFINE_string("video", None, "a video file")
 _EXPLAIN = flags.DEFINE_bool("explain", False, "show where it looked")
 _OUTPUT = flags.DEFINE_string("output", None, "--explain: folder for its files")
-flags.adopt_module_key_flags(settings)
-flags.mark_flags_as_required(["workdir", "video"])
-_CONFIG = command_line.config_of_workdir()
+flags.adopt_module_key_flags(opening)
+flags.mark_flag_as_required("video")
+_CONFIG = opening.define_config()
 
 
 def main() -> None:
     """Prints the top five, and the files of the explanation."""
-    config, workdir, video = from_mapping(_CONFIG.value), Path(_WORKDIR.value), Path(_VIDEO.value)
+    video = Path(_VIDEO.value)
     if _OUTPUT.value and not _EXPLAIN.value:
         raise ValueError("--output is for --explain")
-    checkpoint = settings.CHECKPOINT.value
-    for name, probability in predict(config, workdir, checkpoint, video):
+    _, trained = opening.opened(_CONFIG.value)
+    for name, probability in predict(trained, video):
         say(f"{probability:7.2%}  {name}")
     if _EXPLAIN.value:
-        opened = open_clip(workdir, video, checkpoint, config)
-        output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(workdir, video)
-        seen = see(opened, pyramid={})
+        clip = open_clip(trained, video)
+        output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(opening.folder(), video)
+        seen = see(clip, pyramid={})
         if seen.note:
             say(seen.note)
-        given = (output, {seen.title: seen}, opened.fps, video)
+        given = (output, {seen.title: seen}, clip.fps, video)
         for file in (*write_tubes(*given), *write_pyramid(*given)):
             say(f"  {file}")
 

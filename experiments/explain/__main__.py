@@ -35,20 +35,20 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, opening
 from experiments.explain import frequency, gates, settings, truth, video
+from experiments.explain.settings import Subject, subjects
 from vidjax.progress import ProgressLine
 from vidjax.run.config import nearest
 from vidjax.terminal import say
 
-_WORKDIR = flags.DEFINE_list("workdir", None, "the run's directory; several with commas between")
 _METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
-for _module in (frequency, settings, truth, video):
+for _module in (frequency, opening, settings, truth, video):
     flags.adopt_module_key_flags(_module)
-flags.mark_flags_as_required(["workdir", "method", "output"])
+flags.mark_flags_as_required(["method", "output"])
 
-Method = Callable[[Sequence[Path], Path, ProgressLine], list[Path]]
+Method = Callable[[Sequence[Subject], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
     "frequency": frequency.explain_frequency,
     "gates": gates.explain_gates,
@@ -70,11 +70,8 @@ def main() -> None:
     if _METHOD.value not in METHODS:
         raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
     _refuse_others(_METHOD.value)
-    runs = list(dict.fromkeys(map(Path, _WORKDIR.value)))
-    if not runs:
-        raise ValueError("--workdir names no run")
     with ProgressLine() as progress:
-        files = METHODS[_METHOD.value](runs, Path(_OUTPUT.value), progress)
+        files = METHODS[_METHOD.value](subjects(), Path(_OUTPUT.value), progress)
     for file in files:
         say(f"  {file}")
 

@@ -12,14 +12,13 @@ import jax
 from absl import flags
 
 from experiments.explain.files import new_files, write_figure
-from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
+from experiments.explain.settings import Subject
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.rows import write_rows
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
-from vidjax.run.restoring import restore
 from vidjax.trained.scoring import Scorer
 from vidjax.writing import make_folder
 
@@ -28,12 +27,14 @@ _SCALES = flags.DEFINE_list(
 )
 
 
-def explain_frequency(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+def explain_frequency(
+    subjects: Sequence[Subject], output: Path, progress: ProgressLine
+) -> list[Path]:
     """Scales the parts of the features in the networks of the runs."""
     scales = _scales(_SCALES.value)
     table, picture = files = new_files(output, "frequency.csv", "frequency.png")
-    # All runs are opened before the first is scored: what does not fit is said at once.
-    opened = [(run, *_open(run, progress)) for run in runs]
+    # All are opened before the first is scored: what does not fit is said at once.
+    opened = [(subject.name, *_open(subject, progress)) for subject in subjects]
     make_folder(output)
     points = [point for each in opened for point in _curves(*each, scales, progress)]
     write_rows(table, Point, points)
@@ -51,13 +52,11 @@ def _scales(texts: Sequence[str]) -> list[float]:
     return scales
 
 
-def _open(run: Path, progress: ProgressLine) -> tuple[Scorer, Any]:
-    """What scores the run's videos, given variables and factors, and the run's variables."""
-    config = _with_places(config_of(run))
-    experiment = open_experiment(run, config, progress.count)
+def _open(subject: Subject, progress: ProgressLine) -> tuple[Scorer, Any]:
+    """What scores the videos, given variables and factors, and the network's variables."""
+    experiment = subject.open(progress.count, _with_places(subject.config))
     scorer = Scorer(experiment, _scaled(experiment.network))
-    _, state = restore(experiment.network, run, CHECKPOINT.value)
-    return scorer, state.variables
+    return scorer, subject.trained.variables
 
 
 def _with_places(config: Config) -> Config:
@@ -79,11 +78,11 @@ def _scaled(network: Network) -> Callable[[Any, jax.Array], jax.Array]:
 
 
 def _curves(
-    run: Path, scorer: Scorer, variables: Any, scales: Sequence[float], progress: ProgressLine
+    name: str, scorer: Scorer, variables: Any, scales: Sequence[float], progress: ProgressLine
 ) -> list[Point]:
     settings = settings_of(scales)
     scores, labels = scorer.score_each(
         [(variables, setting.factors) for setting in settings],
-        lambda done, total: progress.show(f"{run}: {done}/{total}", final=done == total),
+        lambda done, total: progress.show(f"{name}: {done}/{total}", final=done == total),
     )
-    return points_of(str(run), settings, scores, labels)
+    return points_of(name, settings, scores, labels)

@@ -1,43 +1,94 @@
-"""Settings that several ways of explaining have in common."""
+"""The networks that are explained, and settings that several ways of explaining have in common."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, opening
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.experiment import Experiment, Progress
-from vidjax.run.workdir import read_classes, read_config
+from vidjax.run.network import Network
+from vidjax.run.workdir import read_config
+from vidjax.trained.sources.run import open_run
+from vidjax.trained.trained import Trained
 
-CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "a step, best or last")
 _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
 )
+_CONFIG = opening.define_config(of_run=False)
 
 
-def config_of(run: Path) -> Config:
-    """The configuration of a run, with the folder of prepared videos that the command line names.
+@dataclass(frozen=True)
+class Subject:
+    """A network to explain.
+
+    Attributes:
+      name: as the command line names it.
+      config: of its run, or one that suits its weights.
+      trained: the network.
+      workdir: its run's directory; None for weights.
+    """
+
+    name: str
+    config: Config
+    trained: Trained
+    workdir: Path | None = None
+
+    def network(self, config: Config | None = None) -> Network:
+        """Its network, or that of another configuration with the same parameters."""
+        return Network.of(config or self.config, self.trained.labels)
+
+    def open(self, progress: Progress, config: Config | None = None) -> Experiment:
+        """The network and its data set.
+
+        The data set of a run, which may be somebody else's, is prepared only where `--data_dir`
+        says.
+
+        Raises:
+          ValueError: the data set is not prepared, or does not fit.
+        """
+        config, unprepared = config or self.config, ""
+        if self.workdir:
+            unprepared = command_line.unless_named("data_dir", config.data.data_dir)
+        return Experiment.open(config, progress, classes=self.trained.labels, unprepared=unprepared)
+
+
+def subjects() -> list[Subject]:
+    """The networks that `--workdir` and `--weights` name, runs first.
 
     Raises:
-      ValueError: there is no run, or its configuration is damaged.
+      ValueError: none is named, or one cannot be opened.
     """
-    config = from_mapping(read_config(run))
+    if found := [*_runs(), *_weights()]:
+        return found
+    raise ValueError("name what to explain: --workdir, a run, or --weights, or several with commas")
+
+
+def _runs() -> Iterator[Subject]:
+    for name in _names(opening.WORKDIR.value):
+        if any(command_line.named_settings()):
+            raise ValueError("--config settings are for --weights; a run is explained as it is")
+        config = _in_folder(from_mapping(read_config(Path(name))))
+        trained = open_run(Path(name), config, opening.CHECKPOINT.value)
+        yield Subject(name, config, trained, Path(name))
+
+
+def _weights() -> Iterator[Subject]:
+    for name in _names(opening.WEIGHTS.value):
+        config, trained = opening.of_weights(name, _CONFIG.value)
+        yield Subject(name, _in_folder(config), trained)
+
+
+def _names(text: str | None) -> list[str]:
+    return list(dict.fromkeys(filter(None, (text or "").split(","))))
+
+
+def _in_folder(config: Config) -> Config:
+    """The configuration with the folder of prepared videos that the command line names."""
     data = dataclasses.replace(config.data, data_dir=_DATA.value or config.data.data_dir)
     return dataclasses.replace(config, data=data)
-
-
-def open_experiment(run: Path, config: Config, progress: Progress) -> Experiment:
-    """The network and the data set of a run, which is prepared only where `--data_dir` says.
-
-    Raises:
-      ValueError: the data set is not prepared, or does not fit.
-    """
-    return Experiment.open(
-        config,
-        progress,
-        classes=read_classes(run),
-        unprepared=command_line.unless_named("data_dir", config.data.data_dir),
-    )

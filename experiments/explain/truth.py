@@ -12,7 +12,7 @@ import numpy as np
 from absl import flags
 
 from experiments.explain.files import new_files, write_figure
-from experiments.explain.settings import CHECKPOINT, config_of, open_experiment
+from experiments.explain.settings import Subject
 from vidjax.data import transforms
 from vidjax.data.marionette import MarionetteSpec
 from vidjax.data.marionette.generate import read_masks
@@ -31,7 +31,6 @@ from vidjax.explain.truth_report import Case, TruthRow, draw_truth, rows_of
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
-from vidjax.run.restoring import restore
 from vidjax.writing import make_folder
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
@@ -39,12 +38,12 @@ _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lo
 Measured = dict[Case, list[Truth]]
 
 
-def explain_truth(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
-    """Measures the tubes of the runs' networks, and of the same with random weights."""
+def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
+    """Measures the tubes of networks, and of the same with random weights."""
     table, picture = files = new_files(output, "truth.csv", "truth.png")
     measured: Measured = {}
-    for run in runs:
-        for case, truth in _measure(run, progress):
+    for subject in subjects:
+        for case, truth in _measure(subject, progress):
             measured.setdefault(case, []).append(truth)
     rows = rows_of(measured)
     make_folder(output)
@@ -53,14 +52,15 @@ def explain_truth(runs: Sequence[Path], output: Path, progress: ProgressLine) ->
     return files
 
 
-def _measure(run: Path, progress: ProgressLine) -> Iterator[tuple[Case, Truth]]:
-    config = config_of(run)
+def _measure(subject: Subject, progress: ProgressLine) -> Iterator[tuple[Case, Truth]]:
+    config = subject.config
     if config.data.name != "marionette":
-        raise ValueError(f"{run}: data.name = {config.data.name!r}; only marionette has masks")
-    experiment = open_experiment(run, config, progress.count)
+        raise ValueError(
+            f"{subject.name}: data.name = {config.data.name!r}; only marionette has masks"
+        )
+    experiment = subject.open(progress.count)
     network = experiment.network
-    _, state = restore(network, run, CHECKPOINT.value)
-    weights = {"trained": state.variables, "random": _random_weights(network)}
+    weights = {"trained": subject.trained.variables, "random": _random_weights(network)}
     source = experiment.split(config.eval.split)
     folder = _folder(config)
     views = dataclasses.replace(network.views, clips=1, crops=1)
@@ -73,8 +73,8 @@ def _measure(run: Path, progress: ProgressLine) -> Iterator[tuple[Case, Truth]]:
         for name, variables in weights.items():
             score = _scorer(probabilities, variables, frames, network, record.label)
             for kind, volume in _maps(network, variables, frames, record.label, int(number)):
-                yield (str(run), name, kind), _truth(volume, mask, score)
-        progress.show(f"{run}: {done}/{len(chosen)}", final=done == len(chosen))
+                yield (subject.name, name, kind), _truth(volume, mask, score)
+        progress.show(f"{subject.name}: {done}/{len(chosen)}", final=done == len(chosen))
 
 
 def _random_weights(network: Network) -> Any:

@@ -10,7 +10,7 @@ from absl import flags
 
 from experiments.explain.files import new_files
 from experiments.explain.pictures import PYRAMID_FILES, TUBE_FILES, write_pyramid, write_tubes
-from experiments.explain.settings import CHECKPOINT
+from experiments.explain.settings import Subject
 from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
 from vidjax.progress import ProgressLine
@@ -28,13 +28,15 @@ _LISTS = flags.DEFINE_enum(
 )
 
 
-def explain_tubes(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+def explain_tubes(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
     """Where the networks look for the classes."""
     new_files(output, *TUBE_FILES)
-    return write_tubes(output, *_see(runs, None, progress))
+    return write_tubes(output, *_see(subjects, None, progress))
 
 
-def explain_pyramid(runs: Sequence[Path], output: Path, progress: ProgressLine) -> list[Path]:
+def explain_pyramid(
+    subjects: Sequence[Subject], output: Path, progress: ProgressLine
+) -> list[Path]:
     """Which kernels of the networks speak for the classes."""
     new_files(output, *PYRAMID_FILES)
     settings = {
@@ -43,11 +45,11 @@ def explain_pyramid(runs: Sequence[Path], output: Path, progress: ProgressLine) 
         "top": _TOP.value,
         "mode": _LISTS.value,
     }
-    return write_pyramid(output, *_see(runs, settings, progress))
+    return write_pyramid(output, *_see(subjects, settings, progress))
 
 
 def _see(
-    runs: Sequence[Path],
+    subjects: Sequence[Subject],
     pyramid: Mapping[str, Any] | None,
     progress: ProgressLine,
 ) -> tuple[dict[str, Seen], float, Path]:
@@ -56,14 +58,15 @@ def _see(
         raise ValueError("--video is missing: tubes and pyramids are of one video")
     video = Path(_VIDEO.value)
     seen: dict[str, Seen] = {}
-    for run, short in zip(runs, what_differs([str(run) for run in runs]), strict=True):
-        opened = open_clip(run, video, CHECKPOINT.value)
+    names = what_differs([subject.name for subject in subjects])
+    for subject, short in zip(subjects, names, strict=True):
+        opened = open_clip(subject.trained, video)
         for label in _CLASSES.value or [None]:
             progress.show(f"explaining {short} {label or ''}".strip())
             own = _see_class(opened, label, pyramid)
             if own.note:
                 progress.note(f"{short}: {own.note}")
-            seen[f"{short}: {own.title}" if len(runs) > 1 else own.title] = own
+            seen[f"{short}: {own.title}" if len(subjects) > 1 else own.title] = own
     progress.show("writing", final=True)
     return seen, opened.fps, video
 

@@ -25,6 +25,7 @@ from vidjax import records
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping
 from vidjax.trained.scoring import evaluate
+from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.writing import make_folder, write_text
@@ -97,7 +98,8 @@ def _attempt(config: Config, workdir: Path) -> dict[str, Any]:
         return {"state": "stopped", **cost}
     seen = dataclasses.replace(config.eval, split=config.data.train_split)
     with ProgressLine() as progress:
-        evaluate(dataclasses.replace(config, eval=seen), workdir, "last", progress)
+        own = dataclasses.replace(config, eval=seen)
+        evaluate(own, open_run(workdir, own), workdir, progress)
     cost["cpu_seconds"] = time.process_time()
     return {"state": "finished", "step": outcome.step, **cost}
 

@@ -117,4 +117,4 @@ def test_weights_of_another_network_are_refused(tmp_path):
         f"--config.model.weights={tmp_path}",
     )  # fmt: skip
     assert done.returncode == 2
-    assert "holds no converted weights" in done.stderr
+    assert "names no weights" in done.stderr

@@ -11,6 +11,7 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import from_mapping
 from vidjax.run.workdir import read_config
 from vidjax.trained.scoring import evaluate
+from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 
 
@@ -55,7 +56,7 @@ def with_scaling(run, name, settings):
 def evaluated(run):
     """Accuracy and number of videos, as the project's evaluation has them."""
     with ProgressLine() as progress:
-        report, *_ = evaluate(from_mapping(read_config(run)), run, "last", progress)
+        report, *_ = evaluate(from_mapping(read_config(run)), open_run(run), run, progress)
     summary = json.loads(report.read_text())
     return summary["top1"], summary["videos"]
 
@@ -107,7 +108,7 @@ def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
         "--scales=nan: numbers are due": (f"--workdir={plain}", new, "--scales=nan"),
         "absent: config.json is absent": (f"--workdir={plain},{plain}/absent", new),
         "no checkpoint '7'": (f"--workdir={plain}", new, "--checkpoint=7"),
-        "--workdir names no run": ("--workdir=", new),
+        "name what to explain: --workdir, a run": ("--workdir=", new),
     }
     for message, arguments in cases.items():
         assert message in refusal(call(*arguments))

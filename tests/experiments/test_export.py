@@ -25,11 +25,14 @@ from vidjax.convert.loading import convert
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
-from vidjax.run.workdir import claim, read_config
+from vidjax.run.workdir import claim
 from vidjax.trained.exporting import assembling, load
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import program_of
 from vidjax.trained.exporting.streaming import frames_kept
-from vidjax.trained.exporting.trained import of_run, of_weights
+from vidjax.trained.opening import open_weights
+from vidjax.trained.sources.run import open_run
+from vidjax.trained.trained import Weights
 
 CLASSES = ("sit", "stand", "walk")
 # What a program of a user does, who has neither vidjax nor Flax.
@@ -87,8 +90,8 @@ def workdir(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(workdir):
-    return of_run(from_mapping(read_config(workdir)), workdir, "7")
+def own(workdir):
+    return Exported.of(open_run(workdir, checkpoint="7"))
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +99,17 @@ def clips():
     return np.random.default_rng(1).integers(0, 256, (3, 4, 24, 24, 3), dtype=np.uint8)
 
 
-def own_logits(trained, clips):
+def own_logits(own, clips):
     """Of the module, with colours normalised by the equation."""
-    normal = (clips / 255 - np.asarray(trained.mean)) / np.asarray(trained.std)
-    apply = jax.jit(lambda variables, clip: trained.module.apply(variables, clip, train=False))
-    return np.asarray(apply(trained.variables, normal.astype(np.float32)))
+    model, seen = own.trained.model, own.preprocessing
+    normal = (clips / 255 - np.asarray(seen.mean)) / np.asarray(seen.std)
+    apply = jax.jit(lambda variables, clip: model.apply(variables, clip, train=False))
+    return np.asarray(apply(own.trained.variables, normal.astype(np.float32)))
 
 
 @pytest.fixture(scope="module")
-def expected(trained, clips):
-    logits = own_logits(trained, clips)
+def expected(own, clips):
+    logits = own_logits(own, clips)
     assert np.ptp(logits, axis=0).min() > 1e-3
     return logits
 
@@ -153,12 +157,12 @@ def test_the_card_says_how_to_feed_it(exported):
     load.check(output, card)
 
 
-def test_the_report_says_what_a_stream_costs(exported, trained):
+def test_the_report_says_what_a_stream_costs(exported, own):
     output, done = exported
     report = json.loads((output / "streaming.json").read_text())
     card = json.loads((output / "card.json").read_text())
     held = sum((output / name).stat().st_size for name in card["files"])
-    arrays = jax.tree.leaves(trained.variables["params"])
+    arrays = jax.tree.leaves(own.trained.variables["params"])
     assert report["artifact_bytes"] == held
     assert report["float32_bytes"] == sum(array.nbytes for array in arrays)
     assert report["bfloat16_bytes"] * 2 == report["float32_bytes"]
@@ -202,30 +206,28 @@ def test_damage_is_refused(exported, tmp_path):
         load.load(copy)
 
 
-def test_accelerators_get_a_form_that_computes_the_same(trained, clips, expected):
+def test_accelerators_get_a_form_that_computes_the_same(own, clips, expected):
     unchecked = [jax_export.DisabledSafetyCheck.platform()]
     lowered = jax_export.export(
-        jax.jit(program_of(trained)), platforms=["cuda"], disabled_checks=unchecked
-    )(trained.variables, clips)
+        jax.jit(program_of(own)), platforms=["cuda"], disabled_checks=unchecked
+    )(own.trained.variables, clips)
     # The backend's own 3D convolutions, which our form for the CPU does without.
     assert "dim_numbers = [b, 0, 1, 2, f]x" in lowered.mlir_module()
-    logits = np.asarray(lowered.call(trained.variables, clips))
+    logits = np.asarray(lowered.call(own.trained.variables, clips))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
-def test_what_is_another_function_when_loaded_back_is_not_left_there(
-    trained, tmp_path, monkeypatch
-):
+def test_what_is_another_function_when_loaded_back_is_not_left_there(own, tmp_path, monkeypatch):
     monkeypatch.setattr(load, "load", lambda folder: (lambda clips: np.full((2, 3), 9.0), {}))
     with pytest.raises(ValueError, match="differ by .* from the network's own.*nothing was"):
-        assembling.export(trained, "stablehlo", tmp_path / "out", platforms=["cpu"])
+        assembling.export(own, "stablehlo", tmp_path / "out", platforms=["cpu"])
     assert not list(tmp_path.iterdir())
 
 
-def test_without_tensorflow_a_saved_model_is_refused(trained, tmp_path, monkeypatch):
+def test_without_tensorflow_a_saved_model_is_refused(own, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ValueError, match="saved_model needs TensorFlow .*--format=stablehlo"):
-        assembling.export(trained, "saved_model", tmp_path / "out")
+        assembling.export(own, "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -237,10 +239,10 @@ class Precise(nn.Module):
         return jax.lax.exp(clips.mean((1, 2, 3)), accuracy=jax.lax.AccuracyMode.HIGHEST)
 
 
-def test_what_tensorflow_cannot_read_is_refused_in_one_line(trained, tmp_path):
-    newer = dataclasses.replace(trained, module=Precise(), variables={})
+def test_what_tensorflow_cannot_read_is_refused_in_one_line(own, tmp_path):
+    newer = dataclasses.replace(own.trained, model=Precise(), read=lambda: Weights({}))
     with pytest.raises(ValueError, match=r"saved_model is StableHLO 1\..*--format=stablehlo$"):
-        assembling.export(newer, "saved_model", tmp_path / "out")
+        assembling.export(Exported.of(newer), "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -259,8 +261,8 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     network, card = load.load(tmp_path / "out")
     assert (card["classes"], card["source"], card["platforms"]) == (None, "made up", ["cpu"])
     clips = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 24, 3), dtype=np.uint8)
-    trained = of_weights(tmp_path / "weights", (2, 16, 24))
-    np.testing.assert_allclose(network(clips), own_logits(trained, clips), atol=1e-5, rtol=1e-5)
+    own = Exported.of(open_weights(str(tmp_path / "weights")), (2, 16, 24))
+    np.testing.assert_allclose(network(clips), own_logits(own, clips), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     [
         (["--workdir=RUN", "--format=onnx"], "one of <stablehlo|saved_model>; see --help"),
         (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
-        (["--format=stablehlo"], "nothing to export: say --workdir, a run, or --weights"),
+        (["--format=stablehlo"], "say --workdir, a run, or --weights"),
         (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: frames, height and"),
     ],
 )

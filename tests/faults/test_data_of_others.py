@@ -12,6 +12,7 @@ from vidjax import records
 from vidjax.data.catalog import UnpreparedError
 from vidjax.progress import ProgressLine
 from vidjax.trained import scoring
+from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
 
 
@@ -50,12 +51,12 @@ def foreign(tiny_config, videos, tmp_path_factory):
 
 def test_evaluating_prepares_nothing_where_a_run_says(foreign):
     config, place = foreign
-    before = everything(place)
+    before, run = everything(place), open_run(place / "run", config)
     with (
         ProgressLine(silent=True) as progress,
         pytest.raises(UnpreparedError, match="no prepared data set in .*data.*: give a flag"),
     ):
-        scoring.evaluate(config, place / "run", "last", progress, unprepared="give a flag")
+        scoring.evaluate(config, run, place / "run", progress, unprepared="give a flag")
     assert everything(place) == before
 
 
@@ -97,8 +98,8 @@ def test_generated_videos_are_not_generated_where_a_run_says(foreign):
     ):
         scoring.evaluate(
             dataclasses.replace(config, data=data),
+            open_run(place / "run", config),
             place / "run",
-            "last",
             progress,
             unprepared="give a flag",
         )

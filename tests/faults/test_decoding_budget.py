@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from configs import synthetic
 from tests.commands import ROOT, run_command
 from tests.faults import foreign_videos as foreign
 from tests.faults.test_costly_videos import write_gif
@@ -26,10 +25,10 @@ from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
 from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
-from vidjax.run.config import from_mapping
 from vidjax.trained.predicting import as_record
+from vidjax.trained.preprocessing import Preprocessing
 
-CONFIG = from_mapping(synthetic.get_config())
+SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
 # Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.
 MEMORY = 300 * 2**20
 BOMBS = {
@@ -65,7 +64,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def _predicted(file):
-    as_record(file, CONFIG)
+    as_record(file, SEEN)
 
 
 def _judged(file):
@@ -285,7 +284,7 @@ def test_files_without_a_picture_are_refused_in_words(tmp_path):
     }
     for name, (verdict, words) in expected.items():
         with pytest.raises(DecodeError, match=words):
-            as_record(tmp_path / name, CONFIG)
+            as_record(tmp_path / name, SEEN)
         found = judge(name, tmp_path)
         assert found.verdict == verdict, name
         assert words in found.detail

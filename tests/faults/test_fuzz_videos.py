@@ -9,17 +9,16 @@ import av
 import numpy as np
 import pytest
 
-from configs import synthetic
 from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
 from tests.videos import numbered_frames
 from vidjax.data.decode import DecodeError
 from vidjax.data.verdicts import judge
-from vidjax.run.config import from_mapping
 from vidjax.trained.predicting import as_record
+from vidjax.trained.preprocessing import Preprocessing
 
 MEMORY = 2 * 2**30
 SECONDS = 60
-CONFIG = from_mapping(synthetic.get_config())
+SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
 CODECS = {
     "mp4": ("libx264", "yuv420p"),
     "avi": ("mpeg4", "yuv420p"),
@@ -34,7 +33,7 @@ READERS = ("predicted", "judged")
 
 def predicted(file):
     with refusing(DecodeError):
-        as_record(file, CONFIG)
+        as_record(file, SEEN)
 
 
 def judged(file):
@@ -73,7 +72,7 @@ def test_a_tiny_file_of_each_kind_is_sound(tmp_path, kind):
     file = tiny(tmp_path, kind)
     predicted(file)
     judged(file)
-    assert np.isfinite(as_record(file, CONFIG).fps)
+    assert np.isfinite(as_record(file, SEEN).fps)
 
 
 @pytest.mark.parametrize("kind", ["mp4", "avi", "gif"])

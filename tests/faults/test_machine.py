@@ -12,6 +12,7 @@ from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.trained import scoring
+from vidjax.trained.sources.run import open_run
 
 pytest.importorskip("resource", reason="this system limits no process")
 
@@ -116,7 +117,7 @@ def test_an_evaluation_without_a_place_for_its_report_ends_before_it_scores(
     monkeypatch.setattr(scoring.Scorer, "score", score)
     try:
         with pytest.raises(OSError, match="eval"), ProgressLine(silent=True) as progress:
-            scoring.evaluate(tiny_config, tiny_run, "last", progress)
+            scoring.evaluate(tiny_config, open_run(tiny_run), tiny_run, progress)
     finally:
         kept.unlink()
         (tiny_run / "kept").rename(kept)

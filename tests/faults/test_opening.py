@@ -17,6 +17,7 @@ from vidjax.run.network import Network
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.trained import scoring
 from vidjax.trained.predicting import predict
+from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
 from vidjax.writing import LinkError
 
@@ -93,19 +94,18 @@ def test_a_command_changes_nothing_but_what_it_is_asked_for(
 
 
 def test_opening_and_predicting_change_nothing(run, video):
-    before, config = everything(run), from_mapping(read_config(run))
-    assert predict(config, run, "last", video)
+    before = everything(run)
+    assert predict(open_run(run), video)
     assert everything(run) == before
 
 
 def test_a_run_that_cannot_be_written_can_be_read(run, video):
     """Of another user, or on a disk that is read-only."""
-    config = from_mapping(read_config(run))
-    expected = predict(config, run, "last", video)
+    expected = predict(open_run(run), video)
     for path in [run, *run.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        assert predict(config, run, "last", video) == expected
+        assert predict(open_run(run), video) == expected
     finally:
         for path in [run, *run.rglob("*")]:
             path.chmod(0o755)
@@ -170,10 +170,10 @@ def test_a_report_is_not_written_through_a_link(run, victim, name):
     (run / "eval" / name).symlink_to(victim / "mine")
     with ProgressLine(silent=True) as progress:
         if name.endswith(".tmp"):
-            scoring.evaluate(config, run, "last", progress)
+            scoring.evaluate(config, open_run(run), run, progress)
         else:
             with pytest.raises(LinkError, match="is a link to"):
-                scoring.evaluate(config, run, "last", progress)
+                scoring.evaluate(config, open_run(run), run, progress)
     assert untouched(victim)
 
 

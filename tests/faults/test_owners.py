@@ -5,11 +5,12 @@ import shutil
 import pytest
 
 from tests.faults.tiny import command, ending, settings
-from tests.training.test_processes import start as job
+from tests.run.test_processes import start as job
 from tests.training.test_resume import wait_for_step
 from vidjax.ownership import InUseError, owned
 from vidjax.progress import ProgressLine
 from vidjax.trained import scoring
+from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
 
 
@@ -36,7 +37,8 @@ def test_an_evaluation_beside_a_training_is_not_refused_and_touches_no_checkpoin
     shutil.copytree(workdir / "checkpoints" / "3", workdir / "checkpoints/9.orbax-checkpoint-tmp")
     before = contents(workdir / "checkpoints")
     with owned(workdir), ProgressLine(silent=True) as progress:
-        files = scoring.evaluate(tiny_config, workdir, "best", progress)
+        trained = open_run(workdir, tiny_config, "best")
+        files = scoring.evaluate(tiny_config, trained, workdir, progress)
     assert [file.read_bytes() for file in files] == [
         (tiny_run / "eval" / file.name).read_bytes() for file in files
     ]

@@ -76,7 +76,8 @@ def test_each_setting_has_a_range_or_a_list_of_values(path):
 def test_what_is_beyond_the_range_that_is_told_is_refused_and_its_ends_are_not(path):
     hint, kind = FIELDS[path]
     for opening, low, high, closing in RANGE.findall(kind.text):
-        wrap = (lambda x: (x,) * 3) if "3 values" in kind.text else lambda x: x
+        count = re.match(r"(\d) values", kind.text)
+        wrap = (lambda x, n=int(count[1]): (x,) * n) if count else lambda x: x
         wrap = (lambda x: (x, x)) if "two values" in kind.text else wrap
         if float in numbers_of(hint):
             low, high = float(low), float(high)

@@ -12,7 +12,7 @@ from vidjax.data import transforms
 from vidjax.data.outlook import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
-from vidjax.settings import check, one_of, whole
+from vidjax.settings import check, one_of, optional, several, whole
 
 CROPS = (1, 3, 10)
 VIEWS = {
@@ -20,6 +20,7 @@ VIEWS = {
     "crops": one_of(*CROPS),
     "size": whole(1, LARGEST_SIZE),
     "short_side": whole(0, LARGEST_SIZE),
+    "stretched": optional(several(whole(1, LARGEST_SIZE), 2)),
 }
 
 
@@ -34,6 +35,7 @@ class Views:
       size: height and width of a crop in pixels.
       shape: frames, stride and sampling of a clip.
       short_side: that frames are resized to before, in pixels; 0 is `size`.
+      stretched: height and width that they are resized to instead, their aspect not kept.
     """
 
     clips: int
@@ -41,6 +43,7 @@ class Views:
     size: int
     shape: ClipShape
     short_side: int = 0
+    stretched: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check(vars(self), VIEWS, "eval.")
@@ -48,6 +51,11 @@ class Views:
             raise ValueError(
                 f"eval.short_side = {self.short_side} is less than eval.size = {self.size}, the "
                 "crop that is cut; make it larger, or 0"
+            )
+        if self.stretched and min(self.stretched) < self.size:
+            raise ValueError(
+                f"eval.stretched = {self.stretched} is less than eval.size = {self.size}, the "
+                "crop that is cut; make it larger, or None"
             )
 
     @property
@@ -59,7 +67,16 @@ class Views:
         """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`."""
         indices = self.shape.view_indices(len(record.jpegs), self.clips)[clip]
         # One by one: stored frames may be many times as large as the crops.
-        frames = record.decode(indices, self.resized)
+        return self.crops_of(record.decode(indices, self.resized))
+
+    def cut_frames(self, frames: np.ndarray, clip: int) -> np.ndarray:
+        """The same of a video's frames uint8 `[N, H, W, 3]`."""
+        indices = self.shape.view_indices(len(frames), self.clips)[clip]
+        picked = self.resized(frames[np.maximum(indices, 0)])
+        return self.crops_of(np.where((indices < 0)[:, None, None, None], np.uint8(0), picked))
+
+    def crops_of(self, frames: np.ndarray) -> np.ndarray:
+        """The crops of a clip's resized frames uint8 `[T, H, W, 3]`."""
         crops = [transforms.crop(frames, box) for box in self._boxes(frames)]
         return np.stack(crops + [transforms.flip(crop) for crop in crops if self.mirrors])
 
@@ -76,6 +93,8 @@ class Views:
 
     def resized(self, frames: np.ndarray) -> np.ndarray:
         """Frames uint8 `[T, H, W, 3]` in the size that crops are cut from."""
+        if self.stretched:
+            return transforms.resize(frames, self.stretched)
         side = self.short_side or self.size
         return transforms.resize_short_side(frames, side, upscale=True)
 

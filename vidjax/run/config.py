@@ -26,6 +26,7 @@ _KINDS: Mapping[Any, str] = {
     bool: "True or False",
     str: "a text",
     tuple[float, float, float]: "3 numbers",
+    tuple[int, int]: "2 whole numbers",
     type(None): "None",
 }
 
@@ -198,7 +199,8 @@ class EvalConfig:
     """Views of each video of `split`: `clips` in time by `crops` in space, of `size` pixels.
 
     `batch_size` counts clips, each with all its crops. `short_side` is that of the frames that
-    are cropped, in pixels; 0 is `size`.
+    are cropped, in pixels; 0 is `size`. `stretched` is the height and width that they are resized
+    to instead, as some published networks were trained; None keeps their aspect.
     """
 
     split: str
@@ -207,6 +209,7 @@ class EvalConfig:
     size: int
     batch_size: int
     short_side: int = 0
+    stretched: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,7 +104,14 @@ class Network:
           ValueError: it mirrors crops, and labels tell left from right.
         """
         config = self.config.eval
-        views = Views(config.clips, config.crops, config.size, self.config.clip, config.short_side)
+        views = Views(
+            config.clips,
+            config.crops,
+            config.size,
+            self.config.clip,
+            config.short_side,
+            config.stretched,
+        )
         if views.mirrors and not self.config.augment.flip_sided:
             refuse_mirrors(self.classes, f"eval.crops = {config.crops}", "eval.crops=3")
         return views

@@ -1,8 +1,7 @@
-"""What a trained run's network sees in a video file."""
+"""What a trained network sees in a video file."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,38 +9,33 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.data.transforms import normalize
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
-from vidjax.run.config import Config, from_mapping, nearest
-from vidjax.run.network import Network
-from vidjax.run.restoring import restore
-from vidjax.run.workdir import read_classes, read_config
+from vidjax.run.config import nearest
 from vidjax.trained.predicting import as_record
+from vidjax.trained.trained import Trained
 
 
 @dataclass(frozen=True)
 class OpenClip:
-    """A run's network and the middle clip of a video, its centre.
+    """A network and the middle clip of a video, its centre.
 
     Attributes:
-      network: of the run.
-      variables: of a checkpoint.
+      trained: the network.
       frames: uint8 `[T, S, S, 3]`, as the network's evaluation crops them.
       fps: frames a second of the clip, its stride counted.
     """
 
-    network: Network
-    variables: Any
+    trained: Trained
     frames: np.ndarray
     fps: float
 
     @property
     def clip(self) -> jax.Array:
         """What the network gets, `[1, T, S, S, 3]`."""
-        return normalize(self.frames[None], self.network.mean, self.network.std)
+        return jax.numpy.asarray(self.trained.preprocessing.normalized(self.frames[None]))
 
 
 @dataclass(frozen=True)
@@ -93,28 +87,19 @@ class Seen:
         )
 
 
-def open_clip(
-    workdir: Path, video: Path, checkpoint: str = "last", config: Config | None = None
-) -> OpenClip:
-    """Opens a run and a video.
+def open_clip(trained: Trained, video: Path) -> OpenClip:
+    """The middle clip of a video for a network.
 
     Args:
-      workdir: the run's directory.
+      trained: the network.
       video: a file.
-      checkpoint: a step, `best` or `last`.
-      config: the run's configuration; None reads it.
 
     Raises:
-      ValueError: the run, the checkpoint or the video cannot be read.
+      ValueError: the video cannot be read.
     """
-    workdir, video = Path(workdir), Path(video)
-    config = config or from_mapping(read_config(workdir))
-    record = as_record(video, config)
-    network = Network.of(config, read_classes(workdir))
-    _, state = restore(network, workdir, checkpoint)
-    views = dataclasses.replace(network.views, clips=1, crops=1)
-    (frames,) = views.cut(record, 0)
-    return OpenClip(network, state.variables, frames, record.fps / config.clip.stride)
+    record = as_record(video, trained.preprocessing)
+    (frames,) = trained.preprocessing.views().cut(record, 0)
+    return OpenClip(trained, frames, record.fps / trained.preprocessing.stride)
 
 
 def see(
@@ -135,11 +120,12 @@ def see(
     Raises:
       ValueError: there is no such class, or the network cannot be explained so.
     """
-    classes, model = opened.network.classes, opened.network.module
+    trained = opened.trained
+    classes = trained.labels
     if label is not None and label not in classes:
         raise ValueError(f"class {label!r} is unknown: {nearest(label, classes)}")
     index = None if label is None else classes.index(label)
-    given, settings = (model, opened.variables, opened.clip), tube or {}
+    given, settings = (trained.model, trained.variables, opened.clip), tube or {}
     check_mode(**{"mode": "thesis", "tau": None, **settings})
     grown = None if pyramid is None else class_feature_pyramid(*given, index, **pyramid)
     found = saliency_tube(*given, index, **settings)

@@ -20,9 +20,8 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.processes import after_first, is_first
-from vidjax.run.restoring import restore
 from vidjax.run.sharding import BATCH_AXES, to_devices
-from vidjax.run.workdir import read_classes
+from vidjax.trained.trained import Trained
 from vidjax.writing import make_folder
 
 Variables = Any
@@ -164,14 +163,14 @@ def _require_place(folder: Path) -> None:
 
 
 def evaluate(
-    config: Config, workdir: Path, checkpoint: str, progress: ProgressLine, *, unprepared: str = ""
+    config: Config, trained: Trained, output: Path, progress: ProgressLine, *, unprepared: str = ""
 ) -> list[Path]:
-    """Scores a checkpoint of the run in `workdir` and writes the report.
+    """Scores a trained network and writes the report.
 
     Args:
-      config: the run's, with the protocol to use.
-      workdir: the run's directory.
-      checkpoint: a step, `best` or `last`.
+      config: with the data set and the protocol to use; of a run, the run's.
+      trained: the network.
+      output: folder that gets the report, under `eval`; of a run, the run's directory.
       progress: told how far it is.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it where the configuration says.
@@ -180,19 +179,19 @@ def evaluate(
       The report's files: JSON, predictions, picture; none in processes that do not write.
 
     Raises:
-      ValueError: there is no such checkpoint, or the protocol does not fit the videos.
-      OSError: the report has no place in the run's directory.
+      ValueError: the weights cannot be read, or the protocol does not fit the videos.
+      OSError: the report has no place in the folder.
     """
     experiment = Experiment.open(
-        config, progress.count, classes=read_classes(workdir), unprepared=unprepared
+        config, progress.count, classes=trained.labels, unprepared=unprepared
     )
     scorer = Scorer(experiment)
-    step, state = restore(experiment.network, workdir, checkpoint)
+    variables = trained.variables
     # Before hours of scoring whose report would find no place.
-    after_first(lambda: _require_place(workdir / REPORTS), f"writing into {workdir / REPORTS}")
+    after_first(lambda: _require_place(output / REPORTS), f"writing into {output / REPORTS}")
     scores, labels = scorer.score(
-        state.variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
+        variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )
     if not is_first():
         return []
-    return scorer.report(workdir, step, scores, labels, progress.note)
+    return scorer.report(output, trained.step or 0, scores, labels, progress.note)

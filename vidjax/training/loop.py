@@ -41,8 +41,8 @@ from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
+from vidjax.training.starting import resolve, start_from
 from vidjax.training.step import quantities
-from vidjax.training.weights import resolve, start_from
 from vidjax.writing import writing_bytes
 
 
@@ -174,7 +174,7 @@ class _Run:
             state, run = self._checkpoints.restore(step, like=state)
             self._progress.note(f"resuming after step {step} of {self.plan.total}")
         elif self._config.model.weights:
-            weights = Path(self._config.model.weights)
+            weights = self._config.model.weights
             state = start_from(state, weights, self._network.classes, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())

@@ -13,10 +13,10 @@ from jax import export as jax_export
 
 from vidjax.convert.folder import check_empty
 from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.here import Here, compile_here
 from vidjax.trained.exporting.program import PLATFORMS
 from vidjax.trained.exporting.streaming import Streaming
-from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import make_folder, write_text
 
 FORMATS: Mapping[str, ModuleType] = {"stablehlo": stablehlo, "saved_model": saved_model}
@@ -38,7 +38,7 @@ probability of the classes.
 
 
 def export(
-    trained: Trained,
+    exported: Exported,
     kind: str,
     output: Path,
     platforms: Sequence[str] = PLATFORMS,
@@ -47,7 +47,7 @@ def export(
     """Exports a network into a new folder, loads it back and compares.
 
     Args:
-      trained: the network.
+      exported: the network.
       kind: of `FORMATS`.
       output: a folder that does not exist yet, or is empty.
       platforms: of `PLATFORMS`, that it is to run on.
@@ -65,31 +65,33 @@ def export(
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as place:
         unfinished = Path(place) / "export"
         unfinished.mkdir()
-        FORMATS[kind].write(trained, unfinished, platforms)
+        FORMATS[kind].write(exported, unfinished, platforms)
         files = card.digests(unfinished)
-        card.write(card.card(trained, kind, platforms, files), unfinished)
+        card.write(card.card(exported, kind, platforms, files), unfinished)
         shutil.copyfile(load.__file__, unfinished / "load.py")
-        write_text(unfinished / "README.txt", _readme(trained))
-        here = compile_here(trained)
+        write_text(unfinished / "README.txt", _readme(exported))
+        here = compile_here(exported)
         size = sum(facts["bytes"] for facts in files.values())
-        report = streaming.streaming(trained, here, size, fps)
+        report = streaming.streaming(exported, here, size, fps)
         streaming.write(report, unfinished)
-        difference = _difference(trained, here, unfinished) if _runs_here(kind, platforms) else None
+        difference = (
+            _difference(exported, here, unfinished) if _runs_here(kind, platforms) else None
+        )
         unfinished.replace(output)
     return report, difference
 
 
-def _readme(trained: Trained) -> str:
-    frames, height, width = trained.clip
+def _readme(exported: Exported) -> str:
+    frames, height, width = exported.clip
     return _README.format(
-        name=trained.name,
-        source=trained.source,
+        name=exported.trained.name,
+        source=exported.trained.source,
         frames=frames,
         height=height,
         width=width,
-        stride=trained.stride,
-        short_side=trained.short_side,
-        classes=trained.num_classes,
+        stride=exported.preprocessing.stride,
+        short_side=exported.preprocessing.short_side,
+        classes=exported.trained.num_classes,
     )
 
 
@@ -98,9 +100,9 @@ def _runs_here(kind: str, platforms: Sequence[str]) -> bool:
     return here in platforms
 
 
-def _difference(trained: Trained, here: Here, folder: Path) -> float:
+def _difference(exported: Exported, here: Here, folder: Path) -> float:
     """Of the loaded network's logits from its own, for two clips of noise."""
-    shape = (2, *trained.clip, 3)
+    shape = (2, *exported.clip, 3)
     clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     network, _ = load.load(folder)
     expected = here.logits(clips)

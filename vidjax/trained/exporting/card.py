@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.run.workdir import versions
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import INPUT, OUTPUT
-from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import write_text
 
 FILE = "card.json"
@@ -18,17 +18,18 @@ _PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")
 
 
 def card(
-    trained: Trained, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
+    exported: Exported, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """The card, of plain JSON types.
 
     Args:
-      trained: the network.
+      exported: the network.
       kind: `stablehlo` or `saved_model`.
       platforms: that it runs on.
       files: as `digests` gives them.
     """
-    frames, height, width = trained.clip
+    trained, seen = exported.trained, exported.preprocessing
+    frames, height, width = exported.clip
     installed = {name: found for name, found in versions(_PACKAGES) if found != "not installed"}
     return {
         "format": kind,
@@ -42,14 +43,22 @@ def card(
             "shape": ["batch", frames, height, width, 3],
             "colours": "RGB",
         },
-        "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", trained.num_classes]},
-        "frames": {
-            "stride": trained.stride,
-            "sampling": trained.sampling,
-            "fps": trained.fps,
-            "short_side": trained.short_side,
+        "output": {
+            "name": OUTPUT,
+            "dtype": "float32",
+            "shape": ["batch", trained.num_classes],
         },
-        "normalisation": {"mean": trained.mean, "std": trained.std, "inside": True},
+        "frames": {
+            "stride": seen.stride,
+            "sampling": seen.sampling,
+            "fps": seen.fps,
+            "short_side": seen.short_side,
+        },
+        "normalisation": {
+            "mean": seen.mean,
+            "std": seen.std,
+            "inside": True,
+        },
         "platforms": list(platforms),
         "versions": installed,
         "files": files,

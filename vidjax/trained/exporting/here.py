@@ -11,8 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import program_of
-from vidjax.trained.exporting.trained import Trained
 
 _RUNS = 5
 
@@ -32,11 +32,11 @@ class Here:
     logits: Callable[[np.ndarray], np.ndarray]
 
 
-def compile_here(trained: Trained) -> Here:
+def compile_here(exported: Exported) -> Here:
     """Compiles the network and times it."""
-    clip = np.zeros((1, *trained.clip, 3), np.uint8)
-    compiled = jax.jit(program_of(trained)).lower(trained.variables, clip).compile()
-    variables = jax.device_put(trained.variables)
+    clip = np.zeros((1, *exported.clip, 3), np.uint8)
+    compiled = jax.jit(program_of(exported)).lower(exported.trained.variables, clip).compile()
+    variables = jax.device_put(exported.trained.variables)
 
     def logits(clips: np.ndarray) -> np.ndarray:
         return np.concatenate([np.asarray(compiled(variables, one[None])) for one in clips])

@@ -12,14 +12,14 @@ from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
-from vidjax.trained.exporting.trained import Trained
+from vidjax.trained.exporting.exported import Exported
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 INPUT, OUTPUT = "clips", "logits"
 Program = Callable[[Any, jax.Array], jax.Array]
 
 
-def program_of(trained: Trained) -> Program:
+def program_of(exported: Exported) -> Program:
     """The function of variables and clips, uint8 `[B, T, H, W, 3]`, to float32 logits `[B, K]`.
 
     Each platform gets the form that is fast on it, chosen when the program is lowered for it, not
@@ -28,11 +28,12 @@ def program_of(trained: Trained) -> Program:
     number of clips, which is not known here: the CPU takes the clips one after another, which
     fills it as well.
     """
+    model, seen = exported.trained.model, exported.preprocessing
 
     def apply(variables: Any, clips: jax.Array, lowering: str) -> jax.Array:
         with force_lowering(lowering):
-            normal = normalize(clips, trained.mean, trained.std)
-            return trained.module.apply(variables, normal, train=False).astype(jnp.float32)
+            normal = normalize(clips, seen.mean, seen.std)
+            return model.apply(variables, normal, train=False).astype(jnp.float32)
 
     def one_by_one(variables: Any, clips: jax.Array) -> jax.Array:
         return lax.map(lambda clip: apply(variables, clip[None], "cpu")[0], clips)
@@ -44,7 +45,7 @@ def program_of(trained: Trained) -> Program:
     return logits
 
 
-def clips_of(trained: Trained) -> jax.ShapeDtypeStruct:
+def clips_of(exported: Exported) -> jax.ShapeDtypeStruct:
     """The shape of clips uint8 `[B, T, H, W, 3]` with any B of at least 1."""
     (batch,) = export.symbolic_shape("batch")
-    return jax.ShapeDtypeStruct((batch, *trained.clip, 3), jnp.uint8)
+    return jax.ShapeDtypeStruct((batch, *exported.clip, 3), jnp.uint8)

@@ -14,18 +14,18 @@ import jax
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import INPUT, OUTPUT, clips_of, program_of
-from vidjax.trained.exporting.trained import Trained
 
 # Every TensorFlow from 2.20 on reads this; 2.21 reads up to 1.13, where JAX 0.12 writes 1.18.
 _STABLEHLO = "1.8.0"
 
 
-def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
+def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None:
     """Writes a SavedModel with the signature `serving_default`.
 
     Args:
-      trained: the network.
+      exported: the network.
       directory: a folder.
       platforms: of `PLATFORMS`, that it is to run on.
 
@@ -40,8 +40,10 @@ def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
             f"saved_model needs TensorFlow and its XlaCallModule ({error}); install "
             "tensorflow-cpu, or export --format=stablehlo"
         ) from None
-    variables = jax.tree.map(lambda array: tf.Variable(array, trainable=False), trained.variables)
-    network = _operation(trained, platforms, call_module)
+    variables = jax.tree.map(
+        lambda array: tf.Variable(array, trainable=False), exported.trained.variables
+    )
+    network = _operation(exported, platforms, call_module)
     leaves = jax.tree.leaves(variables)
     holder = tf.Module()
     # Variables, not constants: a graph is one protocol buffer, of at most 2 GB.
@@ -50,28 +52,28 @@ def write(trained: Trained, directory: Path, platforms: Sequence[str]) -> None:
     def logits(clips: Any) -> dict[str, Any]:
         return {OUTPUT: network(*leaves, clips)}
 
-    signature = [tf.TensorSpec((None, *trained.clip, 3), tf.uint8, name=INPUT)]
+    signature = [tf.TensorSpec((None, *exported.clip, 3), tf.uint8, name=INPUT)]
     holder.logits = tf.function(logits, autograph=False, input_signature=signature)
     tf.saved_model.save(holder, str(directory), signatures={"serving_default": holder.logits})
 
 
 def _operation(
-    trained: Trained, platforms: Sequence[str], call_module: Callable[..., Any]
+    exported: Exported, platforms: Sequence[str], call_module: Callable[..., Any]
 ) -> Callable[..., Any]:
     """The network, of the leaves of its variables and clips, as tensors."""
-    shapes = jax.eval_shape(lambda: trained.variables)
-    program = jax.jit(program_of(trained))
-    exported = export.export(program, platforms=platforms)(shapes, clips_of(trained))
-    written = _of_version(exported.mlir_module())
+    shapes = jax.eval_shape(lambda: exported.trained.variables)
+    program = jax.jit(program_of(exported))
+    lowered = export.export(program, platforms=platforms)(shapes, clips_of(exported))
+    written = _of_version(lowered.mlir_module())
 
     def network(*tensors: Any) -> Any:
         (logits,) = call_module(
-            [tensors[place] for place in exported.module_kept_var_idx],
-            version=exported.calling_convention_version,
+            [tensors[place] for place in lowered.module_kept_var_idx],
+            version=lowered.calling_convention_version,
             module=written,
             Tout=["float32"],
-            Sout=[(None, trained.num_classes)],
-            platforms=[platform.upper() for platform in exported.platforms],
+            Sout=[(None, exported.trained.num_classes)],
+            platforms=[platform.upper() for platform in lowered.platforms],
         )
         return logits
 

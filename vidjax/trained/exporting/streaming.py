@@ -12,8 +12,8 @@ from pathlib import Path
 import jax
 
 from vidjax.evaluation.cost import count_cost
+from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.here import Here
-from vidjax.trained.exporting.trained import Trained
 from vidjax.writing import write_text, writing
 
 
@@ -96,17 +96,18 @@ def _mib(size: int | None) -> str:
     return "not known" if size is None else f"{size / 2**20:.3g} MiB"
 
 
-def streaming(trained: Trained, here: Here, artifact_bytes: int, fps: float) -> Streaming:
+def streaming(exported: Exported, here: Here, artifact_bytes: int, fps: float) -> Streaming:
     """The report.
 
     Args:
-      trained: the network.
+      exported: the network.
       here: the network on this machine.
       artifact_bytes: of the files that hold it.
       fps: frames a second of the stream.
     """
-    cost = count_cost(trained.module, trained.clip)
-    span = trained.clip[0] * trained.stride
+    cost = count_cost(exported.trained.model, exported.clip)
+    stride = exported.preprocessing.stride
+    span = exported.clip[0] * stride
     return Streaming(
         artifact_bytes=artifact_bytes,
         params=cost.params,
@@ -119,16 +120,18 @@ def streaming(trained: Trained, here: Here, artifact_bytes: int, fps: float) -> 
         seconds_per_clip=here.seconds,
         device=jax.devices()[0].device_kind,
         windows=tuple(
-            _window(trained, every, cost.macs, here.seconds, fps)
-            for every in sorted({span, max(1, span // 2), max(1, span // 4), trained.stride})[::-1]
+            _window(exported, every, cost.macs, here.seconds, fps)
+            for every in sorted(
+                {span, max(1, span // 2), max(1, span // 4), exported.preprocessing.stride}
+            )[::-1]
         ),
     )
 
 
-def _window(trained: Trained, every: int, macs: int, seconds: float, fps: float) -> Window:
+def _window(exported: Exported, every: int, macs: int, seconds: float, fps: float) -> Window:
     rate = fps / every
-    frames = frames_kept(trained.clip[0], trained.stride, every)
-    size = frames * math.prod(trained.clip[1:]) * 3
+    frames = frames_kept(exported.clip[0], exported.preprocessing.stride, every)
+    size = frames * math.prod(exported.clip[1:]) * 3
     return Window(every, rate, macs * rate, frames, size, seconds * rate)
 
 

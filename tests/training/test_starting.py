@@ -12,8 +12,9 @@ from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
 from vidjax.run.workdir import read_classes, read_config
+from vidjax.trained.opening import open_weights
 from vidjax.training.loop import train
-from vidjax.training.weights import open_weights, resolve, start_from
+from vidjax.training.starting import resolve, start_from
 
 BASE = {"width": 4, "depths": (1, 0, 0, 1)}
 
@@ -65,7 +66,7 @@ def first_state_from(base_run, classes):
     network = Network.of(config, classes)
     state, _ = network.init(network.optimizer(optax.constant_schedule(0.1)))
     own = jax.tree.map(np.asarray, state.params["head"])
-    started = start_from(state, base_run, classes, said.append)
+    started = start_from(state, str(base_run), classes, said.append)
     return own, started.params["head"], said[0]
 
 
@@ -85,12 +86,12 @@ def test_a_classifier_of_other_classes_starts_anew(base_run, classes):
 
 
 def test_a_run_says_what_network_and_colours_it_has(base_run):
-    weights = open_weights(base_run)
+    weights = open_weights(str(base_run))
     assert weights.name == "r3d_18"
     filled = resolve(config_of(base_run, class_reg={}))
     assert filled.model.options["width"] == 4
     assert filled.model.options["class_reg"] == {}
-    assert filled.model.mean == weights.mean
+    assert filled.model.mean == weights.preprocessing.mean
 
 
 @pytest.mark.parametrize(
@@ -108,5 +109,5 @@ def test_weights_of_a_larger_network_are_refused(base_run, tmp_path):
 
 
 def test_a_place_without_weights_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="holds no converted weights"):
-        open_weights(tmp_path)
+    with pytest.raises(ConfigError, match="model.weights: .* names no weights"):
+        resolve(config_of(tmp_path))

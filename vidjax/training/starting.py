@@ -1,11 +1,9 @@
-"""Starting from the weights of a converted checkpoint or of an earlier run."""
+"""Starting from trained weights: an earlier run's, or those that others have published."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,70 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from vidjax.convert import folder
 from vidjax.data.labels import normal
 from vidjax.models.slots import in_slot
-from vidjax.run.config import Config, ConfigError, from_mapping
-from vidjax.run.network import Network
-from vidjax.run.restoring import restore
+from vidjax.run.config import Config, ConfigError
 from vidjax.run.state import TrainState
-from vidjax.run.workdir import read_classes, read_config
+from vidjax.trained.opening import open_weights
+from vidjax.trained.trained import Trained
 
 HEAD = "head"
 Tree = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Weights of a network somewhere on disk.
-
-    Attributes:
-      name: of the network.
-      options: of the network, as in `create_model`.
-      mean: of the colours in [0, 1] that it was trained with.
-      std: of the colours in [0, 1].
-      variables: reads `{"params": ..., "batch_stats": ...}`.
-      classes: names of the classifier's classes, index by index; None where they are not known.
-    """
-
-    name: str
-    options: Mapping[str, Any]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    variables: Callable[[], Tree]
-    classes: tuple[str, ...] | None = None
-
-
-def open_weights(place: Path) -> Weights:
-    """Weights of a place, their arrays not read yet.
-
-    Args:
-      place: a folder of `experiments.convert`, or the work directory of a run, of which it is the
-        last checkpoint.
-
-    Raises:
-      ConfigError: it is neither.
-    """
+def _open(text: str) -> Trained:
     try:
-        if (place / "checkpoints").is_dir():
-            return _of_run(place)
-        found = folder.read(place)
+        return open_weights(text)
     except ValueError as error:
         raise ConfigError(f"model.weights: {error}") from None
-    return Weights(found.name, found.options, found.mean, found.std, found.variables)
-
-
-def _of_run(workdir: Path) -> Weights:
-    config = from_mapping(read_config(workdir))
-    network = Network.of(config, read_classes(workdir))
-    return Weights(
-        config.model.name,
-        config.model.options,
-        network.mean,
-        network.std,
-        lambda: restore(network, workdir, "last")[1].variables,
-        network.classes,
-    )
 
 
 def resolve(config: Config) -> Config:
@@ -90,7 +40,7 @@ def resolve(config: Config) -> Config:
     model = config.model
     if not model.weights:
         return config
-    weights = open_weights(Path(model.weights))
+    weights = _open(model.weights)
     if weights.name != model.name:
         raise ConfigError(
             f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
@@ -98,14 +48,14 @@ def resolve(config: Config) -> Config:
     filled = dataclasses.replace(
         model,
         options={**weights.options, **model.options},
-        mean=model.mean or weights.mean,
-        std=model.std or weights.std,
+        mean=model.mean or weights.preprocessing.mean,
+        std=model.std or weights.preprocessing.std,
     )
     return dataclasses.replace(config, model=filled)
 
 
 def start_from(
-    state: TrainState, place: Path, classes: Sequence[str], say: Callable[[str], None]
+    state: TrainState, text: str, classes: Sequence[str], say: Callable[[str], None]
 ) -> TrainState:
     """The first state with given weights.
 
@@ -115,22 +65,22 @@ def start_from(
 
     Args:
       state: as initialised; its shardings are kept.
-      place: as in `open_weights`.
+      text: names the weights, as in `open_weights`.
       classes: names of the network's classes, index by index.
       say: told what was taken over and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
     """
-    weights = open_weights(place)
-    variables = weights.variables()
+    weights = _open(text)
+    variables = dict(weights.variables)
     variables["params"] = _for_classes(variables["params"], weights.classes, classes)
     try:
         params, fresh = _take(state.params, variables["params"])
         stats, _ = _take(state.batch_stats, variables["batch_stats"])
     except ConfigError as error:
-        raise ConfigError(f"model.weights = {str(place)!r}: {error}") from None
-    say(f"starting from {place}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
+        raise ConfigError(f"model.weights = {text!r}: {error}") from None
+    say(f"starting from {text}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
     # A copy: a step donates its state, and no buffer can be given away twice.
     ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
     return state.replace(params=params, batch_stats=stats, ema=ema)

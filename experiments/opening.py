@@ -1,0 +1,157 @@
+"""Trained networks on the command line: a run by `--workdir`, or others' weights by `--weights`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import flags
+from ml_collections import ConfigDict, config_dict, config_flags
+
+from configs import common
+from experiments import command_line
+from vidjax.names import file_name
+from vidjax.run.config import Config, from_mapping, to_mapping
+from vidjax.run.network import Network
+from vidjax.run.workdir import read_config
+from vidjax.trained.opening import HELP, open_weights
+from vidjax.trained.sources.run import open_run, preprocessing_of
+from vidjax.trained.trained import Trained
+from vidjax.trained.wanted import Wanted
+
+WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
+WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
+CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")
+_ONE = "say --workdir, a run, or --weights, such as --weights=i3d:kinetics400"
+
+
+def define_config(*, of_run: bool = True) -> flags.FlagHolder:
+    """Defines `--config` as the settings of the run, or those that suit the weights.
+
+    Args:
+      of_run: whether settings of a run can be changed.
+    """
+    known = _given(sys.argv) if of_run else common.base().to_dict()
+    return config_flags.DEFINE_config_dict(
+        "config",
+        ConfigDict(_typed(known)),
+        "settings of the run or the weights, to change for this command",
+        accept_new_attributes=True,
+        lock_config=False,
+    )
+
+
+def opened(settings: ConfigDict) -> tuple[Config, Trained]:
+    """The configuration and the network that the command line names.
+
+    Args:
+      settings: of the command line.
+
+    Raises:
+      ValueError: nothing is named, or it cannot be opened.
+    """
+    if bool(WORKDIR.value) == bool(WEIGHTS.value):
+        raise ValueError(f"both --workdir and --weights: {_ONE}" if WORKDIR.value else _ONE)
+    if WEIGHTS.value:
+        return of_weights(WEIGHTS.value, settings)
+    config = from_mapping(settings)
+    return config, open_run(Path(WORKDIR.value), config, CHECKPOINT.value)
+
+
+def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
+    """A configuration that suits weights, and their network.
+
+    Args:
+      text: names the weights.
+      settings: of the command line; what is not set there is as the weights were trained.
+
+    Raises:
+      ValueError: there are no such weights, or a setting does not fit them.
+    """
+    options = from_mapping(settings).model.options
+    trained = open_weights(text, options)
+    named = set(command_line.named_settings())
+    mapping = to_mapping(from_mapping(settings))
+    for path, value in _suiting(trained, mapping["eval"]["size"] if "eval.size" in named else 0):
+        group, _, name = path.partition(".")
+        if path not in named:
+            mapping[group][name] = value
+    mapping["model"]["options"] = dict(trained.options)
+    config = from_mapping(mapping)
+    network = Network.of(config, trained.labels)
+    return config, dataclasses.replace(
+        trained,
+        model=network.module,
+        preprocessing=preprocessing_of(network),
+        clips=config.eval.clips,
+        crops=config.eval.crops,
+    )
+
+
+def folder() -> Path:
+    """The run's directory, or the folder of what is done with the weights."""
+    return Path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
+
+
+def folder_of(text: str) -> Path:
+    """Where what is done with weights is kept, if no other folder is named."""
+    wanted = Wanted.parse(text)
+    parts = filter(
+        None, (wanted.network, wanted.path.stem if wanted.path.exists() else wanted.place)
+    )
+    return Path("runs") / file_name("-".join(parts))
+
+
+def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
+    """Settings by their paths, for crops of `size` pixels; 0 is the weights' own size."""
+    seen = trained.preprocessing
+    scale = (size or seen.size) / seen.size
+    short_side = round(seen.short_side * scale)
+    yield "model.name", trained.name
+    yield "model.mean", seen.mean
+    yield "model.std", seen.std
+    yield "data.name", "video_folder"
+    yield "data.fps", seen.fps
+    yield "data.short_side", short_side
+    yield "data.quality", seen.quality
+    for name in ("frames", "stride", "sampling", "short", "fit"):
+        yield f"clip.{name}", getattr(seen, name)
+    yield "clip.size", size or seen.size
+    yield "eval.size", size or seen.size
+    yield "eval.short_side", short_side
+    yield "eval.stretched", seen.stretched and tuple(round(side * scale) for side in seen.stretched)
+    yield "eval.clips", trained.clips
+    yield "eval.crops", trained.crops
+    # As many as there are devices: clips of published networks are large.
+    yield "eval.batch_size", jax.device_count()
+    yield "train.batch_size", jax.device_count()
+
+
+def _given(arguments: list[str]) -> dict[str, Any]:
+    """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
+    for name, value in command_line.named(arguments):
+        if name == "workdir":
+            try:
+                return to_mapping(from_mapping(read_config(Path(value))))
+            except (OSError, ValueError) as error:
+                sys.exit(command_line.refused(error))
+        if name == "weights":
+            return common.base().to_dict()
+    return {}
+
+
+def _typed(settings: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
+    """Settings of which those that are None may be given a value, as configuration files say."""
+    kinds, typed = typing.get_type_hints(kind), dict(settings)
+    for name, value in settings.items():
+        if dataclasses.is_dataclass(kinds[name]):
+            typed[name] = _typed(value, typing.cast(type, kinds[name]))
+        elif value is None:
+            (given,) = (one for one in typing.get_args(kinds[name]) if one is not type(None))
+            typed[name] = config_dict.placeholder(typing.get_origin(given) or given)
+    return typed

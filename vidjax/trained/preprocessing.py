@@ -1,0 +1,94 @@
+"""How a video becomes the clip that a network was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidjax.data.decode import read_video
+from vidjax.data.pipeline import ClipShape
+from vidjax.data.transforms import normalize
+from vidjax.data.views import Views
+
+Colours = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to a video before a network sees it.
+
+    Attributes:
+      frames: T of a clip.
+      stride: distance of neighbouring frames in the video, at the rate `fps`.
+      size: height and width of the square that is cut out, in pixels.
+      short_side: length that the frames' shorter side is resized to before, in pixels.
+      mean: of the colours in [0, 1], subtracted.
+      std: of the colours in [0, 1], divided by.
+      fps: frame rate that the video is brought to; None keeps each video's own.
+      sampling: how frames are taken from a video, as in `ClipShape`.
+      short: what is done with videos of too few frames, as in `ClipShape`.
+      fit: whether too short videos get a smaller stride first, as in `ClipShape`.
+      stored_side: short side of frames as a data set stores them, in pixels; None is `short_side`.
+      quality: of the JPEG pictures in which a data set stores them.
+      stretched: height and width that frames are resized to without keeping their aspect, as some
+        projects did, in place of `short_side`; None keeps it.
+    """
+
+    frames: int
+    stride: int
+    size: int
+    short_side: int
+    mean: Colours
+    std: Colours
+    fps: float | None = None
+    sampling: str = "dense"
+    short: str = "loop"
+    fit: bool = False
+    stored_side: int | None = None
+    quality: int = 90
+    stretched: tuple[int, int] | None = None
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """`(T, H, W, 3)` of a clip."""
+        return (self.frames, self.size, self.size, 3)
+
+    def views(self, clips: int = 1, crops: int = 1) -> Views:
+        """Views of a video: `clips` spread over its time, each with so many `crops`."""
+        shape = ClipShape(self.frames, self.stride, self.size, self.short, self.sampling, self.fit)
+        return Views(clips, crops, self.size, shape, self.short_side, self.stretched)
+
+    def normalized(self, clip: Any) -> Any:
+        """Colours from uint8 0..255 to what the network takes, float32 of the same shape."""
+        return normalize(clip, self.mean, self.std)
+
+
+def read_clip(
+    path: str | Path,
+    preprocessing: Preprocessing,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> np.ndarray:
+    """The middle clip of a video, its centre, as a network takes it.
+
+    Args:
+      path: a video file.
+      preprocessing: of the network.
+      start: seconds from the first frame; None is 0.
+      end: seconds, exclusive; None is the end.
+
+    Returns:
+      float32 `[T, H, W, 3]`, normalised.
+
+    Raises:
+      DecodeError: the file cannot be decoded.
+    """
+    views = preprocessing.views()
+    side = preprocessing.stored_side or preprocessing.short_side
+    video = read_video(path, start=start, end=end, fps=preprocessing.fps, short_side=side)
+    (clip,) = views.cut_frames(video.frames, 0)
+    return np.asarray(preprocessing.normalized(clip))

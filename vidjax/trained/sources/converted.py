@@ -1,0 +1,28 @@
+"""Networks of folders that `experiments.convert` has written."""
+
+from __future__ import annotations
+
+from vidjax.convert import folder
+from vidjax.models.registry import create_model
+from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.trained import Trained, Weights
+from vidjax.trained.wanted import Wanted
+
+
+def find(wanted: Wanted) -> Trained | None:
+    """The network of a folder of converted weights, if the place is one."""
+    if wanted.network or not (wanted.path / folder.FACTS).is_file():
+        return None
+    found = folder.read(wanted.path)
+    options = {**found.options, **wanted.options}
+    frames, height, width = found.clip
+    size = min(height, width)
+    return Trained(
+        name=found.name,
+        options=options,
+        model=create_model(found.name, num_classes=found.num_classes, **options),
+        num_classes=found.num_classes,
+        preprocessing=Preprocessing(frames, found.frame_stride, size, size, found.mean, found.std),
+        source=found.source,
+        read=lambda: Weights(found.variables()),
+    )

@@ -1,0 +1,84 @@
+"""Networks of runs of this project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidjax.run.config import Config, from_mapping
+from vidjax.run.network import Network
+from vidjax.run.restoring import restore
+from vidjax.run.workdir import read_classes, read_config
+from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.trained import Trained, Weights
+from vidjax.trained.wanted import Wanted
+
+
+def find(wanted: Wanted) -> Trained | None:
+    """The network of a run's last checkpoint, if the place is a run's directory."""
+    if not (wanted.path / "checkpoints").is_dir():
+        return None
+    return open_run(wanted.path)
+
+
+def open_run(workdir: Path, config: Config | None = None, checkpoint: str = "last") -> Trained:
+    """The network of a run, seen in the views of its evaluation.
+
+    Args:
+      workdir: the run's directory.
+      config: the run's configuration, where some of its settings are changed; None reads it.
+      checkpoint: a step, `best` or `last`.
+
+    Raises:
+      ValueError: there is no run, or its files are damaged.
+    """
+    workdir = Path(workdir)
+    config = config or from_mapping(read_config(workdir))
+    return trained_of(Network.of(config, read_classes(workdir)), workdir, checkpoint)
+
+
+def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
+    """A configuration's network with the weights of a run.
+
+    Args:
+      network: of the run's configuration, or one with the same parameters.
+      workdir: the run's directory.
+      checkpoint: a step, `best` or `last`.
+    """
+
+    def read() -> Weights:
+        step, state = restore(network, workdir, checkpoint)
+        return Weights(state.variables, step)
+
+    config = network.config
+    return Trained(
+        name=config.model.name,
+        options=config.model.options,
+        model=network.module,
+        num_classes=len(network.classes),
+        preprocessing=preprocessing_of(network),
+        source=f"run {workdir.name}",
+        read=read,
+        classes=network.classes,
+        clips=config.eval.clips,
+        crops=config.eval.crops,
+    )
+
+
+def preprocessing_of(network: Network) -> Preprocessing:
+    """How a run's videos are stored, and how its evaluation cuts them."""
+    data, clip, views = network.config.data, network.config.clip, network.views
+    return Preprocessing(
+        frames=clip.frames,
+        stride=clip.stride,
+        size=views.size,
+        short_side=views.short_side or views.size,
+        mean=network.mean,
+        std=network.std,
+        fps=data.fps,
+        sampling=clip.sampling,
+        short=clip.short,
+        fit=clip.fit,
+        stored_side=data.short_side,
+        quality=data.quality,
+        stretched=views.stretched,
+    )

@@ -1,0 +1,54 @@
+"""Networks of PyTorch files, converted as they are read."""
+
+from __future__ import annotations
+
+from vidjax.convert.loading import Converted, convert
+from vidjax.models.listing import model_card
+from vidjax.models.registry import create_model
+from vidjax.names import told
+from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.trained import Trained, Weights
+from vidjax.trained.wanted import Wanted, WeightsError
+
+
+def find(wanted: Wanted) -> Trained | None:
+    """The network of a PyTorch file, if the place is a file.
+
+    Raises:
+      WeightsError: it is one, and no network is named.
+    """
+    if not wanted.path.is_file():
+        return None
+    if not wanted.network:
+        raise WeightsError(
+            f"{told(wanted.text)} is a file: say of which network, as in x3d_m:{told(wanted.text)}"
+        )
+    converted = convert(wanted.network, wanted.path, **wanted.options)
+    return trained_of(wanted.network, converted, wanted.path.name)
+
+
+def trained_of(name: str, converted: Converted, source: str) -> Trained:
+    """The network that a converted checkpoint fits.
+
+    Args:
+      name: of the network.
+      converted: its weights.
+      source: where they are from, for people.
+    """
+    card = model_card(name)
+    return Trained(
+        name=name,
+        options=converted.options,
+        model=create_model(name, num_classes=converted.num_classes, **converted.options),
+        num_classes=converted.num_classes,
+        preprocessing=Preprocessing(
+            frames=converted.frames or card.clip[0],
+            stride=card.frame_stride,
+            size=card.clip[1],
+            short_side=card.clip[1],
+            mean=converted.mean,
+            std=converted.std,
+        ),
+        source=source,
+        read=lambda: Weights(converted.variables),
+    )

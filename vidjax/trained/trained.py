@@ -1,0 +1,87 @@
+"""A network with its weights, and what must be known to feed it: one thing, whoever trained it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vidjax.data.views import Views
+from vidjax.trained.preprocessing import Preprocessing
+
+Tree = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Variables of a network, and the step of the training that they are of, if it is known."""
+
+    variables: Tree
+    step: int | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights.
+
+    Attributes:
+      name: of the network, as in `list_models()`.
+      options: it was made with, as in `create_model`.
+      model: the linen module.
+      num_classes: number of logits.
+      preprocessing: how a video becomes a clip for it.
+      source: where the weights are from, for people.
+      read: reads the weights; they are read once, when they are first asked for.
+      classes: names of the logits; None where nobody knows them.
+      clips: clips of a video that its predictions are averaged over.
+      crops: crops of each.
+      multi_label: whether a clip may have several classes: each logit is a yes or no of its own.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    model: nn.Module
+    num_classes: int
+    preprocessing: Preprocessing
+    source: str
+    read: Callable[[], Weights] = field(repr=False)
+    classes: tuple[str, ...] | None = None
+    clips: int = 1
+    crops: int = 1
+    multi_label: bool = False
+
+    @functools.cached_property
+    def _weights(self) -> Weights:
+        return self.read()
+
+    @property
+    def variables(self) -> Tree:
+        """`{"params": ..., "batch_stats": ...}`, float32."""
+        return self._weights.variables
+
+    @property
+    def step(self) -> int | None:
+        """Step of the training that the weights are of; None where nobody knows it."""
+        return self._weights.step
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, or their numbers where nobody knows them."""
+        return self.classes or tuple(f"class {index}" for index in range(self.num_classes))
+
+    @property
+    def views(self) -> Views:
+        """Which views of a video are scored."""
+        return self.preprocessing.views(self.clips, self.crops)
+
+    def probabilities(self, variables: Any, crops: jax.Array) -> jax.Array:
+        """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
+        flat = self.preprocessing.normalized(crops.reshape(-1, *crops.shape[2:]))
+        logits = self.model.apply(variables, flat, train=False).astype(jnp.float32)
+        scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
+        return scale(logits).reshape(*crops.shape[:2], -1)
