@@ -60,8 +60,9 @@ def test_every_tensor_keeps_its_values():
     assert sum(leaf.size for leaf in jax.tree.leaves(variables)) == total
 
 
-def test_prefixes_of_parallel_training_are_taken_off():
-    plain, wrapped = (load_torch("r3d_18", small_state(p), **WIDTH) for p in ("", "module."))
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
+def test_prefixes_of_what_wraps_a_network_are_taken_off(prefix):
+    plain, wrapped = (load_torch("r3d_18", small_state(p), **WIDTH) for p in ("", prefix))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, wrapped))
 
 
@@ -152,12 +153,16 @@ def test_another_networks_weights_are_refused_with_the_known_projects():
         load_torch("r3d_17", small_state())
 
 
-def test_the_form_of_the_network_is_recognised_and_said(said):
+def test_the_form_of_the_network_is_recognised_and_returned(said):
     state = small_state()
     without = {key: value for key, value in state.items() if "downsample" not in key}
-    converted = convert("r3d_18", without, **WIDTH)
-    assert converted.options == {"shortcut": "pad", **WIDTH}
-    assert any("shortcut='pad'" in line for line in said)
+    loaded = load_torch("r3d_18", without, **WIDTH)
+    assert loaded.options == {"shortcut": "pad", **WIDTH}
+    given = vidjax.create_model("r3d_18", num_classes=CLASSES, shortcut="pad", **WIDTH)
+    clip = np.random.default_rng(1).normal(size=(1, 4, 32, 32, 3)).astype(np.float32)
+    expected = given.apply(loaded.variables, clip, train=False)
+    np.testing.assert_array_equal(loaded.model.apply(loaded, clip, train=False), expected)
+    assert said == []
 
 
 def test_a_file_is_read_like_the_state_dict(tmp_path):

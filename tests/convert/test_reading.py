@@ -204,13 +204,16 @@ def test_a_tree_that_contains_itself(form, path):
     [
         (("module.a", "module.b"), ("a", "b")),
         (("module.module.a", "module.module.b"), ("a", "b")),
-        (("module.model.a", "module.model.b"), ("model.a", "model.b")),
+        (("module.model.a", "module.model.b"), ("a", "b")),
+        (("_orig_mod.model.module.a", "_orig_mod.model.module.b"), ("a", "b")),
+        (("model.a", "module.b"), ("model.a", "module.b")),
+        (("model.a", "model."), ("model.a", "model.")),
         (("module.a", "module.module.b"), ("a", "module.b")),
         (("module.a", "b"), ("module.a", "b")),
         (("modules.a", "modules.b"), ("modules.a", "modules.b")),
     ],
 )
-def test_prefix_of_data_parallel(names, expected):
+def test_what_wraps_a_network_is_taken_off_its_names(names, expected):
     assert tuple(read_tensors(dict.fromkeys(names, TWELVE))) == expected
 
 

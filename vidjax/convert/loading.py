@@ -18,6 +18,7 @@ from absl import logging
 import vidjax.convert
 from vidjax.convert.fitting import Fit, Report, fit, nested
 from vidjax.convert.layout import Layout, Path
+from vidjax.convert.loaded import Facts, Loaded
 from vidjax.convert.pickles import CheckpointError, short
 from vidjax.convert.reading import read_tensors
 from vidjax.layers.lowering import force_lowering
@@ -58,13 +59,18 @@ def load_torch(
     allow: Collection[str] = (),
     entry: str | None = None,
     **options: Any,
-) -> dict[str, Any]:
+) -> Loaded:
     """Variables of a network from a PyTorch checkpoint of any project that is known.
 
-    What is loaded, re-shaped, started anew, missing and unused is logged; `convert.loading.convert`
-    returns it. A file of another form of the network than ours, such as R(2+1)D as torchvision
-    builds it, is recognised by its shapes and names, and the log says which options
-    `create_model` needs for it.
+    A file of another form of the network than ours, such as R(2+1)D as torchvision builds it, is
+    recognised by its shapes and names. What is returned is a dict of variables, and has the
+    network that they fit as `model`:
+
+        loaded = vidjax.load_torch("r2plus1d_18", "r2plus1d_18-91a641e6.pth")
+        clip = (frames / 255 - np.array(loaded.mean)) / np.array(loaded.std)
+        logits = loaded.model.apply(loaded, clip, train=False)
+
+    A classifier that starts anew, and parameters that the file lacks, are warned of.
 
     Args:
       name: one of `list_models()`.
@@ -77,14 +83,25 @@ def load_torch(
       **options: of the network, as in `create_model`.
 
     Returns:
-      `{"params": ..., "batch_stats": ...}`, float32.
+      `{"params": ..., "batch_stats": ...}`, float32, with the attributes `model`, `options`,
+      `num_classes`, `mean`, `std`, `frames` and `report`.
 
     Raises:
       ValueError: the name or an option is unknown; the file is no checkpoint, would run code on
         loading, or is of no known project; or more than the classifier differs.
       FileNotFoundError: there is no such file.
     """
-    return convert(name, source, num_classes, allow=allow, entry=entry, **options).variables
+    found = convert(name, source, num_classes, allow=allow, entry=entry, **options)
+    facts = Facts(
+        name,
+        found.options,
+        found.num_classes,
+        found.mean,
+        found.std,
+        found.frames,
+        found.report,
+    )
+    return Loaded(found.variables, facts)
 
 
 def convert(
@@ -96,7 +113,7 @@ def convert(
     entry: str | None = None,
     **options: Any,
 ) -> Converted:
-    """As `load_torch`, with the report and what else is known of the file."""
+    """As `load_torch`, with the variables as a plain dict beside what is known of them."""
     card = model_card(name)
     for word in (allow,) if isinstance(allow, str) else allow:
         if word not in ALLOWED or isinstance(allow, str):
@@ -116,7 +133,7 @@ def convert(
             trials.append((fitted, layout, chosen, model))
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
     _judge(name, fitted.report, allow)
-    _tell(name, fitted.report, chosen, options)
+    _tell(name, fitted.report)
     mean, std = layout.colours_of(name) or (card.mean, card.std)
     variables = _complete(model, clip, fitted)
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
@@ -207,15 +224,12 @@ def _in_one_line(report: Report) -> str:
     return "; ".join(line.strip() for line in str(report).splitlines())
 
 
-def _tell(name: str, report: Report, chosen: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _tell(name: str, report: Report) -> None:
     logging.info("%s: %s", name, report)
     if report.reinitialised:
         logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
     if report.added:
         logging.warning("not in the file, starts anew: %s", ", ".join(report.added))
-    if dict(chosen) != dict(given):
-        words = "".join(f", {key}={value!r}" for key, value in chosen.items())
-        logging.warning("the weights are those of create_model(%r%s)", name, words)
 
 
 def _complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:

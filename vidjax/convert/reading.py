@@ -25,6 +25,8 @@ from vidjax.convert.pickles import DTYPES, CheckpointError, Stored, Tensor, shor
 from vidjax.names import flaw
 
 _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
+# What wraps a network puts before every name: DataParallel, a training project, torch.compile.
+_WRAPPED = re.compile(r"(module|model|_orig_mod)\.(?=.)")
 # Running averages of the weights, which some projects score with.
 _AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|module_ema")
 # Numbers of a tensor that repeats some, as `expand` makes them; larger ones would fill the memory
@@ -43,7 +45,8 @@ def read_tensors(
     Args:
       source: file of `torch.save` or safetensors; or a mapping of PyTorch, NumPy or JAX arrays. The
         state dict is all of it or lies, at most two deep, under `state_dict`, `model_state`,
-        `model_state_dict` or `model`. A `module.` before every name (DataParallel) is taken off.
+        `model_state_dict` or `model`. `module.` (DataParallel), `model.` (PySlowFast's zoo) and
+        `_orig_mod.` (torch.compile) are taken off where they stand before every name.
       entry: name of another entry of the file to read, such as `state_dict_ema`. None reads the
         usual one, and logs a warning that names averaged weights beside it.
 
@@ -177,17 +180,26 @@ def _converted(tree: Any, convert: Callable[[Any], np.ndarray]) -> dict[str, np.
             else f"a {type(tree).__name__}"
         )
         raise CheckpointError(f"has no tensors at its top or under {_STATE_DICT_KEYS}, but {found}")
-    while all(name.startswith("module.") for name in tensors):
-        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
-    for name, tensor in tensors.items():
+    for name in tensors:
         if wrong := flaw(name):
             raise CheckpointError(f"has a tensor whose name {wrong}: {short(name)!r}")
+    for name, tensor in _unwrapped(tensors).items():
         try:
             arrays[name] = convert(tensor)
         except Exception as error:
             why = short(error, 300)
             raise CheckpointError(f"has {name!r}, which cannot be read: {why}") from error
     return arrays
+
+
+def _unwrapped(tensors: dict[str, Any]) -> dict[str, Any]:
+    """Tensors by the names that the network itself gives them."""
+    while first := _WRAPPED.match(next(iter(tensors))):
+        prefix = first[0]
+        if not all(name.startswith(prefix) and name != prefix for name in tensors):
+            break
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
 
 
 def _tensors(tree: Any, depth: int) -> dict[str, Any]:
