@@ -2,30 +2,55 @@
 
 Writes an orbax checkpoint, and beside it model.json: the network's options, the preprocessing of
 its clips, its card, and what became of each tensor. Train from it with
---config.model.weights=OUTPUT.
+--config.model.weights=OUTPUT, or name it as the --weights of predict, evaluate and explain.
+
+--inflate makes weights of a video network from those of an image ResNet: kernels are repeated
+over time and divided (mean), or become the middle frame of kernels that are zero elsewhere
+(center).
 
 Examples:
-  python -m experiments.convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m
+  python -m experiments.convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m \
+      --classes=kinetics400.txt
   python -m experiments.convert --model=r3d_50 --checkpoint=r3d50.pth --num_classes=51 --output=w
+  python -m experiments.convert --model=cifar_resnet_110 --checkpoint=resnet20-12fca82f.th \
+      "--option=depths=(3,3,3)" --output=weights/resnet20
+  python -m experiments.convert --model=slowonly_50 --checkpoint=resnet50-0676ba61.pth \
+      --inflate=mean --output=weights/inflated
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags, logging
 
-from experiments import command_line
+from experiments import command_line, options
+from vidjax import settings
 from vidjax.convert import folder
-from vidjax.convert.loading import ALLOWED, convert, sources
-from vidjax.models.listing import model_card
+from vidjax.convert.inflation import HOW, inflate_torch
+from vidjax.convert.loaded import Colour
+from vidjax.convert.loading import ALLOWED, Converted, convert, sources
+from vidjax.convert.pickles import CheckpointError
+from vidjax.data.class_list import read_class_list
+from vidjax.models.registry import check_options
 from vidjax.terminal import say
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write")
-_NUM_CLASSES = flags.DEFINE_integer("num_classes", None, "classes; the file's if not given")
+_NUM_CLASSES = flags.DEFINE_integer("num_classes", None, "classes; the file's if not given", 1)
+_OPTION = flags.DEFINE_multi_string("option", [], "name=value of the network, such as width=16")
+_INFLATE = flags.DEFINE_enum("inflate", None, HOW, "the file is of an image network: how it grows")
+_CLASSES = flags.DEFINE_string(
+    "classes", None, "names of the classes: a text file, one a line, or a CSV with a column class"
+)
+_MEAN = flags.DEFINE_list(
+    "mean", None, "of the colours in [0, 1], three numbers, where the file has colours of its own"
+)
+_STD = flags.DEFINE_list("std", None, "of the colours in [0, 1], three numbers, likewise")
 _ALLOW = flags.DEFINE_multi_enum(
     "allow",
     [],
@@ -42,23 +67,50 @@ flags.mark_flags_as_required(["model", "checkpoint", "output"])
 def main() -> None:
     """Converts, writes and reports."""
     name, file, output = _MODEL.value, Path(_CHECKPOINT.value), Path(_OUTPUT.value)
-    model_card(name)
+    mean, std = (_colour(flag.name, flag.value) for flag in (_MEAN, _STD))
+    classes = read_class_list(Path(_CLASSES.value)) if _CLASSES.value else None
     folder.check_empty(output)
     if not file.is_file():
         raise ValueError(f"--checkpoint={file} is not a file")
-    logging.set_verbosity(logging.WARNING)
-    try:
-        converted = convert(name, file, _NUM_CLASSES.value, allow=_ALLOW.value, entry=_ENTRY.value)
-    except ValueError as error:
-        known = ", ".join(sources(name)) or "no project"
-        raise ValueError(f"{error}. Weights of {name} are known from: {known}") from None
+    found = _converted(name, file)
+    converted = dataclasses.replace(found, mean=mean or found.mean, std=std or found.std)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    folder.write(converted, name, output, source=f"{file.name}, sha256 {digest}")
-    options = "".join(f", {key}={value!r}" for key, value in converted.options.items())
+    inflated = f", inflated by {_INFLATE.value}" if _INFLATE.value else ""
+    source = f"{file.name}, sha256 {digest}{inflated}"
+    folder.write(converted, name, output, source, classes)
+    words = "".join(f", {key}={value!r}" for key, value in converted.options.items())
     say(*str(converted.report).splitlines())
-    say(f"create_model({name!r}, num_classes={converted.num_classes}{options})")
+    say(f"create_model({name!r}, num_classes={converted.num_classes}{words})")
     say(f"colours in [0, 1]: mean {converted.mean}, std {converted.std}")
     say(f"  {output / folder.ARRAYS}", f"  {output / folder.FACTS}")
+
+
+def _converted(name: str, file: Path) -> Converted:
+    chosen = options.parsed(_OPTION.value, "width=16")
+    check_options(name, chosen)
+    logging.set_verbosity(logging.WARNING)
+    given = {"num_classes": _NUM_CLASSES.value, "allow": _ALLOW.value, "entry": _ENTRY.value}
+    if _INFLATE.value:
+        return inflate_torch(name, file, how=_INFLATE.value, **given, **chosen)
+    try:
+        return convert(name, file, **given, **chosen)
+    except CheckpointError as error:
+        known = ", ".join(sources(name)) or "no project"
+        raise ValueError(f"{error}. Weights of {name} are known from: {known}") from None
+
+
+def _colour(flag: str, texts: Sequence[str] | None) -> Colour | None:
+    """A colour as a flag gives it; None if it is not given."""
+    if texts is None:
+        return None
+    try:
+        values = tuple(map(float, texts))
+    except ValueError:
+        values = ()
+    kind = settings.number(above=0, most=1000) if flag == "std" else settings.number(-1000, 1000)
+    settings.check({flag: values or ",".join(texts)}, {flag: settings.several(kind, 3)}, "--")
+    red, green, blue = values
+    return red, green, blue
 
 
 if __name__ == "__main__":

@@ -20,15 +20,13 @@ memory), 75 ended by SIGTERM, 130 by Ctrl-C. After 74, 75 and 130 the same comma
 
 from __future__ import annotations
 
-import ast
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, options
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.workers import MOST_WORKERS
@@ -83,24 +81,10 @@ def _request(progress: ProgressLine) -> catalog.Request:
         allow_group_leak=_LEAK.value,
         workers=_WORKERS.value or os.cpu_count() or 1,
         beam=catalog.Beam(runner, tuple(_BEAM.value)) if runner else None,
-        options=_options(_OPTION.value),
+        options=options.parsed(_OPTION.value, "split=2"),
         progress=progress.count,
         note=progress.note,
     )
-
-
-def _options(texts: Sequence[str]) -> Mapping[str, Any]:
-    """Values as Python writes them; what it does not know is text."""
-    values = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--option={text}: name=value is expected, such as split=2")
-        try:
-            values[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            values[name] = value
-    return values
 
 
 def _print(counts: Sequence[Count], folder: Path) -> None:

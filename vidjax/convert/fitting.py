@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 from vidjax.convert.layout import Path
 from vidjax.convert.pickles import short
 from vidjax.models.slots import in_slot
+
+Order = Callable[[np.ndarray], np.ndarray]
+Grow = Callable[[np.ndarray, tuple[int, ...]], np.ndarray | None]
 
 # PyTorch's order of axes, by their number, in ours: outputs last, inputs before them.
 AXES = {2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
@@ -24,6 +27,7 @@ class Report:
       layout: whose names the file has.
       loaded: paths whose tensor only had its axes ordered.
       reshaped: paths whose tensor got or lost axes of length 1 as well.
+      inflated: paths whose kernel was one over pictures.
       reinitialised: paths of a classifier for other classes, which start anew.
       added: paths of methods in the network's slots, unknown to the file, which start anew.
       missing: other paths that the file has nothing for.
@@ -35,6 +39,7 @@ class Report:
     layout: str
     loaded: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
+    inflated: tuple[str, ...] = ()
     reinitialised: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -50,7 +55,8 @@ class Report:
     def __str__(self) -> str:
         """One line of counts, then what did not fit, by name."""
         parts = ("loaded", "reshaped", "reinitialised", "added", "missing", "unused")
-        counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in parts)
+        shown = (*parts[:2], *(("inflated",) if self.inflated else ()), *parts[2:])
+        counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in shown)
         lines = [f"{self.layout}: {counts}"]
         for part in (*parts[2:], "nonfinite"):
             names = getattr(self, part)
@@ -68,11 +74,18 @@ class Fit:
     values: Mapping[Path, np.ndarray] = field(repr=False)
 
 
+def ordered(tensor: np.ndarray) -> np.ndarray:
+    """A PyTorch weight with its axes in our order: `[O, I, T, H, W]` as `[T, H, W, I, O]`."""
+    return tensor.transpose(AXES[tensor.ndim]) if tensor.ndim in AXES else tensor
+
+
 def fit(
     layout: str,
     tensors: Mapping[str, np.ndarray],
     places: Mapping[str, Path],
     shapes: Mapping[Path, tuple[int, ...]],
+    order: Order = ordered,
+    grow: Grow = lambda value, shape: None,
 ) -> Fit:
     """Gives each path the tensor that belongs there.
 
@@ -81,9 +94,12 @@ def fit(
       tensors: the checkpoint.
       places: where each key belongs.
       shapes: what the network has, by path.
+      order: brings a tensor's axes into our order.
+      grow: makes a kernel of a larger shape from a tensor; None where that is not possible.
     """
     values: dict[Path, np.ndarray] = {}
-    found: dict[str, list[str]] = {name: [] for name in ("loaded", "reshaped", "unused", "unfit")}
+    parts = ("loaded", "reshaped", "inflated", "unused", "unfit")
+    found: dict[str, list[str]] = {name: [] for name in parts}
     new_head = []
     for key in sorted(tensors):
         path = places.get(key)
@@ -91,8 +107,11 @@ def fit(
             if not key.endswith("num_batches_tracked"):
                 found["unused"].append(key)
             continue
-        value = ordered(tensors[key])
-        if squeezed(value.shape) == squeezed(shapes[path]):
+        value = order(tensors[key])
+        if (grown := grow(value, shapes[path])) is not None:
+            found["inflated"].append(_name(path))
+            values[path] = grown
+        elif squeezed(value.shape) == squeezed(shapes[path]):
             same = value.shape == shapes[path]
             found["loaded" if same else "reshaped"].append(_name(path))
             values[path] = value.reshape(shapes[path])
@@ -103,24 +122,28 @@ def fit(
             found["unfit"].append(
                 f"{key} {list(tensors[key].shape)} does not fit {_name(path)} {list(shapes[path])}"
             )
-    reinitialised = tuple(sorted(new_head))
-    absent = {path for path in shapes if path not in values and _name(path) not in reinitialised}
+    return Fit(_reported(layout, found, new_head, values, shapes), values)
+
+
+def _reported(
+    layout: str,
+    found: Mapping[str, list[str]],
+    new_head: list[str],
+    values: Mapping[Path, np.ndarray],
+    shapes: Mapping[Path, tuple[int, ...]],
+) -> Report:
+    """What was found, and what was not."""
+    absent = {path for path in shapes if path not in values and _name(path) not in new_head}
     added = {path for path in absent if in_slot(path)}
-    found |= {
-        name: sorted(map(_name, paths))
-        for name, paths in (("added", added), ("missing", absent - added))
-    }
-    lists = {name: tuple(items) for name, items in found.items()}
-    lists["nonfinite"] = tuple(
-        _name(path) for path, value in values.items() if not np.isfinite(value).all()
+    nonfinite = [path for path, value in values.items() if not np.isfinite(value).all()]
+    return Report(
+        layout,
+        reinitialised=tuple(sorted(new_head)),
+        added=tuple(sorted(map(_name, added))),
+        missing=tuple(sorted(map(_name, absent - added))),
+        nonfinite=tuple(map(_name, nonfinite)),
+        **{name: tuple(items) for name, items in found.items()},
     )
-    report = Report(layout, reinitialised=reinitialised, **lists)
-    return Fit(report, values)
-
-
-def ordered(tensor: np.ndarray) -> np.ndarray:
-    """A PyTorch weight with its axes in our order: `[O, I, T, H, W]` as `[T, H, W, I, O]`."""
-    return tensor.transpose(AXES[tensor.ndim]) if tensor.ndim in AXES else tensor
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

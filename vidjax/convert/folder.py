@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,8 @@ class _Facts(msgspec.Struct):
     num_classes: Annotated[int, msgspec.Meta(ge=1, le=2**24)]
     preprocessing: _Preprocessing
     source: records.Name
+    # Folders of before the classes were kept have none.
+    classes: list[records.Name] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Weights:
       clip: frames, height and width that it was trained on.
       frame_stride: distance of neighbouring frames in the video.
       source: where the weights are from.
+      classes: names of the logits; None where nobody said them.
     """
 
     directory: Path
@@ -66,6 +70,7 @@ class Weights:
     clip: tuple[int, int, int]
     frame_stride: int
     source: str
+    classes: tuple[str, ...] | None = None
 
     def variables(self) -> dict[str, Any]:
         """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
@@ -100,7 +105,13 @@ class Weights:
         return {".".join(path): shape for path, shape in found.items()}
 
 
-def write(converted: Converted, name: str, directory: Path, source: str) -> None:
+def write(
+    converted: Converted,
+    name: str,
+    directory: Path,
+    source: str,
+    classes: Sequence[str] | None = None,
+) -> None:
     """Writes `variables/` and `model.json`.
 
     Args:
@@ -108,10 +119,14 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
       name: of the network.
       directory: a folder that does not exist yet, or is empty.
       source: where the weights are from, for the record.
+      classes: names of the logits; None where nobody knows them.
 
     Raises:
-      ValueError: the folder holds something, or arrays cannot be kept at its path.
+      ValueError: the folder holds something, arrays cannot be kept at its path, or there are more
+        or fewer names than logits.
     """
+    if classes is not None and len(classes) != converted.num_classes:
+        raise ValueError(_uneven(len(classes), converted.num_classes))
     check_place(directory)
     check_empty(directory)
     directory.mkdir(parents=True, exist_ok=True)
@@ -121,6 +136,7 @@ def write(converted: Converted, name: str, directory: Path, source: str) -> None
         "name": name,
         "options": converted.options,
         "num_classes": converted.num_classes,
+        "classes": None if classes is None else list(classes),
         "preprocessing": {
             "mean": converted.mean,
             "std": converted.std,
@@ -158,7 +174,10 @@ def read(directory: Path) -> Weights:
             f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
         )
     facts = records.read(file, _Facts, _ANEW)
-    seen = facts.preprocessing
+    seen, classes = facts.preprocessing, facts.classes
+    if classes is not None and len(classes) != facts.num_classes:
+        why = _uneven(len(classes), facts.num_classes)
+        raise ValueError(f"{file} is damaged ({why}): {_ANEW}")
     return Weights(
         directory,
         facts.name,
@@ -169,4 +188,9 @@ def read(directory: Path) -> Weights:
         seen.clip,
         seen.frame_stride,
         facts.source,
+        None if classes is None else tuple(classes),
     )
+
+
+def _uneven(names: int, logits: int) -> str:
+    return f"{names} names of classes are given, and the network has {logits} classes"

@@ -1,29 +1,46 @@
 """Image ResNets with torchvision's names: torchvision's own, and those for CIFAR."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import IMAGENET, Colours, Layout
+from vidjax.convert.layout import IGNORED, IMAGENET, Layout, Options
 
 # The paper's networks, with projections or with empty channels.
-_CIFAR = (
+_CIFAR: tuple[Options, ...] = (
     {},
     {"shortcut": "pad_around"},
     {"block": "bottleneck", "depths": (12, 12, 12)},
 )
-_BEARPAW: Colours = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
-
-LAYOUTS = (
-    Layout("torchvision image", RULES, {"resnet_*": ({},)}),
-    Layout(
-        "bearpaw pytorch-classification",
-        RULES,
-        {"cifar_resnet_*": _CIFAR},
-        {"cifar_resnet_*": _BEARPAW},
-    ),
-    # Its classifier has another name, and it was trained with the colours of ImageNet.
-    Layout(
-        "akamaster pytorch_resnet_cifar10",
-        (*(rule for rule in RULES if rule[1] != "head"), (r"linear", "head")),
-        {"cifar_resnet_*": _CIFAR},
-        {"cifar_resnet_*": IMAGENET},
-    ),
+TORCHVISION = Layout("torchvision image", RULES, {"resnet_*": ({},)}, {"*": IMAGENET})
+BEARPAW = Layout(
+    "bearpaw pytorch-classification",
+    RULES,
+    {"cifar_resnet_*": _CIFAR},
+    {"*": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))},
 )
+# Its classifier has another name, and it was trained with the colours of ImageNet.
+AKAMASTER = Layout(
+    "akamaster pytorch_resnet_cifar10",
+    (*(rule for rule in RULES if rule[1] != "head"), (r"linear", "head")),
+    {"cifar_resnet_*": _CIFAR},
+    {"*": IMAGENET},
+)
+LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER)
+# By the width of the first convolution, which is smaller for the small pictures of CIFAR.
+_BY_STEM = {7: (TORCHVISION,), 3: (BEARPAW, AKAMASTER)}
+
+
+def layout_of_pictures(tensors: Mapping[str, np.ndarray]) -> Layout | None:
+    """The layout of an image network's tensors; None if they are not an image network's."""
+    keys = [key for key in tensors if not key.endswith(IGNORED)]
+    stem = tensors.get("conv1.weight")
+    if stem is None or stem.ndim != 4:
+        return None
+    for layout in _BY_STEM.get(stem.shape[-1], ()):
+        if len(layout.places(keys)) == len(keys):
+            return layout
+    return None

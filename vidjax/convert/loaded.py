@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,7 +82,7 @@ def _flatten(loaded: Loaded) -> tuple[list[tuple[Any, Any]], _Kind]:
     return keyed, (names, loaded.facts)
 
 
-def _unflatten(kind: _Kind, values: Sequence[Any]) -> Loaded:
+def _unflatten(kind: _Kind, values: Iterable[Any]) -> Loaded:
     names, facts = kind
     return Loaded(dict(zip(names, values, strict=True)), facts)
 

@@ -17,6 +17,7 @@ from absl import logging
 
 import vidjax.convert
 from vidjax.convert.fitting import Fit, Report, fit, nested
+from vidjax.convert.image import layout_of_pictures
 from vidjax.convert.layout import Layout, Path
 from vidjax.convert.loaded import Facts, Loaded
 from vidjax.convert.pickles import CheckpointError, short
@@ -26,6 +27,10 @@ from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
 
 ALLOWED = ("missing", "unused", "nonfinite")
+INFLATE = (
+    "These are weights of an image network: python -m experiments.convert --inflate=mean makes "
+    "those of a video network from them"
+)
 
 
 @dataclass(frozen=True)
@@ -114,14 +119,28 @@ def convert(
     **options: Any,
 ) -> Converted:
     """As `load_torch`, with the variables as a plain dict beside what is known of them."""
-    card = model_card(name)
-    for word in (allow,) if isinstance(allow, str) else allow:
-        if word not in ALLOWED or isinstance(allow, str):
-            raise ValueError(f"allow = {allow!r}: a list of some of {', '.join(ALLOWED)}")
+    model_card(name)
+    check_allowed(allow)
     tensors = read_tensors(source, entry)
+    try:
+        return _converted(name, tensors, num_classes, allow, options)
+    except CheckpointError as error:
+        if model_card(name).clip[0] == 1 or layout_of_pictures(tensors) is None:
+            raise
+        raise CheckpointError(f"{error}. {INFLATE}") from None
+
+
+def _converted(
+    name: str,
+    tensors: Mapping[str, np.ndarray],
+    num_classes: int | None,
+    allow: Collection[str],
+    options: Mapping[str, Any],
+) -> Converted:
+    card = model_card(name)
     candidates = _recognise(name, tensors)
     places = candidates[0][1]
-    classes = _classes(tensors, places) if num_classes is None else num_classes
+    classes = classes_of(tensors, places) if num_classes is None else num_classes
     frames = _frames(tensors, places)
     clip = (frames or card.clip[0], *card.clip[1:])
     trials = []
@@ -129,13 +148,13 @@ def convert(
         for form in layout.options(name):
             chosen = {**form, **options}
             model = create_model(name, num_classes=classes, **chosen)
-            fitted = fit(layout.name, tensors, places, _shapes(model, clip))
+            fitted = fit(layout.name, tensors, places, shapes_of(model, clip))
             trials.append((fitted, layout, chosen, model))
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
-    _judge(name, fitted.report, allow)
-    _tell(name, fitted.report)
+    judge(name, fitted.report, allow)
+    tell(name, fitted.report)
     mean, std = layout.colours_of(name) or (card.mean, card.std)
-    variables = _complete(model, clip, fitted)
+    variables = complete(model, clip, fitted)
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
 
 
@@ -170,7 +189,15 @@ def _recognise(
     return [(layout, places) for layout, places in scored if len(places) == most]
 
 
-def _classes(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int:
+def check_allowed(allow: Collection[str]) -> None:
+    """Refuses what is no list of `ALLOWED`."""
+    for word in (allow,) if isinstance(allow, str) else allow:
+        if word not in ALLOWED or isinstance(allow, str):
+            raise ValueError(f"allow = {allow!r}: a list of some of {', '.join(ALLOWED)}")
+
+
+def classes_of(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int:
+    """The number of classes of a PyTorch file's classifier."""
     for key, path in places.items():
         if path == ("params", "head", "kernel") and tensors[key].ndim > 1 and tensors[key].size:
             return int(tensors[key].shape[0])
@@ -199,10 +226,11 @@ def shapes(
     Raises:
       ValueError: there is no such network.
     """
-    return _shapes(create_model(name, num_classes=num_classes, **options), clip)
+    return shapes_of(create_model(name, num_classes=num_classes, **options), clip)
 
 
-def _shapes(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
+def shapes_of(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
+    """As `shapes`, of a network that is made."""
     batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
     # Only shapes are asked for: one primitive an operator.
     with force_lowering("lax"):
@@ -211,7 +239,8 @@ def _shapes(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ..
     return {tuple(part.key for part in path): leaf.shape for path, leaf in leaves}
 
 
-def _judge(name: str, report: Report, allow: Collection[str]) -> None:
+def judge(name: str, report: Report, allow: Collection[str]) -> None:
+    """Refuses a file that does not fit a network, unless the differences are allowed."""
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
         raise CheckpointError(
@@ -224,7 +253,8 @@ def _in_one_line(report: Report) -> str:
     return "; ".join(line.strip() for line in str(report).splitlines())
 
 
-def _tell(name: str, report: Report) -> None:
+def tell(name: str, report: Report) -> None:
+    """Logs what became of a file, and warns of what starts anew."""
     logging.info("%s: %s", name, report)
     if report.reinitialised:
         logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
@@ -232,7 +262,7 @@ def _tell(name: str, report: Report) -> None:
         logging.warning("not in the file, starts anew: %s", ", ".join(report.added))
 
 
-def _complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
+def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
     """The variables, with first values where the file has none."""
     report = fitted.report
     absent = {*report.missing, *report.reinitialised, *report.added}

@@ -91,10 +91,9 @@ def create_model(
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
     """
-    network = variant(name)
-    _check_names(network, options)
+    check_options(name, options)
     check({"num_classes": num_classes, "dtype": dtype}, ALL)
-    check(options, network.options)
+    network = variant(name)
     options = {**network.defaults, **{key: hashable(value) for key, value in options.items()}}
     places = _places(network, options)
     slots: AllSlots = (Slots(),) * STAGES
@@ -103,6 +102,21 @@ def create_model(
             slots = method.fill(slots, value, places)
     filling.check_gates(slots)
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuses options that a network does not have, and values that its own may not have.
+
+    Args:
+      name: one of `list_models()`.
+      options: as in `create_model`.
+
+    Raises:
+      ValueError: the name or an option is unknown, or a value is not allowed.
+    """
+    network = variant(name)
+    _check_names(network, options)
+    check(options, network.options)
 
 
 def _check_names(network: Variant, options: Iterable[str]) -> None:

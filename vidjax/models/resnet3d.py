@@ -22,6 +22,7 @@ def build(
     *,
     block: str,
     stem_kernel: tuple[int, int, int] = (7, 7, 7),
+    stem_strides: tuple[int, int, int] = (1, 2, 2),
     stem_pool: bool = True,
     width: int = 64,
     widen: int = 1,
@@ -33,14 +34,16 @@ def build(
     Args:
       block: `basic` or `bottleneck`.
       stem_kernel: of the first convolution.
+      stem_strides: of the first convolution, along T, H, W.
       stem_pool: whether a max-pool follows it; torchvision's network of 18 layers has none.
       width: channels of the stem, and of stage 1 before it is widened.
       widen: width inside the blocks, as a multiple (wide networks, k).
       expansion: width of a stage's output, as a multiple.
       **options: as in `make_resnet`.
     """
+    pool = POOL if stem_pool else None
     return make_resnet(
-        stem=functools.partial(Stem, kernel_size=stem_kernel, pool=POOL if stem_pool else None),
+        stem=functools.partial(Stem, kernel_size=stem_kernel, strides=stem_strides, pool=pool),
         block=block,
         width=width,
         features=doubling(width * expansion),
@@ -52,6 +55,7 @@ def build(
 _OPTIONS = {
     **OPTIONS,
     "stem_kernel": several(whole(1, 64), 3),
+    "stem_strides": several(whole(1, 16), 3),
     "stem_pool": boolean(),
     "stem_width": optional(WIDTH),
 }

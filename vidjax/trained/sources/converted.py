@@ -25,4 +25,5 @@ def find(wanted: Wanted) -> Trained | None:
         preprocessing=Preprocessing(frames, found.frame_stride, size, size, found.mean, found.std),
         source=found.source,
         read=lambda: Weights(found.variables()),
+        classes=found.classes,
     )

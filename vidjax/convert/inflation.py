@@ -1,0 +1,275 @@
+"""Weights of image networks for video networks of the same blocks.
+
+Carreira and Zisserman: Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR
+2017, section 2.4: a kernel over pictures is repeated over time and divided by the number of
+frames, `mean`. Or it becomes the middle frame of a kernel that is zero elsewhere, `center`. Norms
+and the classifier stay as they are.
+
+A still clip is one picture again and again. What an inflated network says of it:
+
+- `center`: what the image network says of the picture, in every frame, whatever the strides in
+  time. The logits are equal.
+- `mean`: the same in frames whose neighbours are all there. Convolutions pad clips with zeros at
+  both ends, so that a kernel of three frames loses a third of its sum there. Each convolution over
+  time carries the difference one frame further inwards, and the logits differ.
+- `tsm_50` has no kernels over time, and both are one. It shifts zeros in at both ends of the clip,
+  which each block carries one frame further, too.
+- `tam_ibm_50` weighs three frames at the entrance of each block. These weights start as `mean` or
+  `center` of the picture itself.
+- `tam_50` has modules that no image network has, and they start anew: nothing is equal.
+
+Networks that can be inflated have the image network's blocks by depth, width and kernels over
+space: `r3d_*`, `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50`, `tam_ibm_50`, and
+`r3d_34_e1`. `i3d` is not among them: weights of its image network, Inception v1, are published in
+no layout that is read here.
+
+Weights of a network that TSN trained on frames have the names of TSM's, and load into `tsm_50`
+without inflation. Neither names nor shapes tell them from TSM's own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+from vidjax.convert.fitting import Fit, Grow, fit, ordered
+from vidjax.convert.image import layout_of_pictures
+from vidjax.convert.layout import IMAGENET, Colours, Path
+from vidjax.convert.loaded import Loaded
+from vidjax.convert.loading import (
+    Converted,
+    check_allowed,
+    complete,
+    judge,
+    shapes_of,
+    tell,
+)
+from vidjax.convert.pickles import CheckpointError, short
+from vidjax.convert.reading import read_tensors
+from vidjax.layers.lowering import force_lowering
+from vidjax.models.listing import model_card, variant
+from vidjax.models.registry import create_model
+
+HOW = ("mean", "center")
+# How many times smaller pictures leave the entrance of an image network, by its kernel.
+_SMALLER = {7: 4, 3: 1}
+_STEM: Path = ("params", "stem_layer", "conv", "kernel")
+_HEAD: Path = ("params", "head", "kernel")
+# Modules over time that no image network has: what they weigh, from the frame before to the next.
+_TAPS = ("previous", "current", "next")
+
+
+def inflate(
+    image_variables: Mapping[str, Any],
+    name: str,
+    num_classes: int | None = None,
+    how: str = "mean",
+    *,
+    colours: Colours | None = None,
+    allow: Collection[str] = (),
+    **options: Any,
+) -> Converted:
+    """Weights of a video network from variables of an image network.
+
+    Example:
+      image = vidjax.load_torch("resnet_50", "resnet50-0676ba61.pth")
+      video = inflate(image, "slowonly_50", num_classes=51, how="center")
+
+    Args:
+      image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
+      name: of the video network, as in `list_models()`.
+      num_classes: classes of the video network; None is the image network's. For another number
+        the classifier starts anew.
+      how: `mean` repeats kernels over time and divides them by the number of frames; `center`
+        makes them the middle frame, with zeros around.
+      colours: mean and std of the colours in [0, 1] that the weights were trained with. None is
+        what `load_torch` knows of them, and otherwise ImageNet's.
+      allow: as in `load_torch`.
+      **options: of the video network, as in `create_model`.
+
+    Raises:
+      ValueError: the name or an option is unknown, the network takes pictures itself, or the
+        weights do not fit it.
+    """
+    flat = traverse_util.flatten_dict(dict(image_variables))
+    tensors = {"/".join(path): np.asarray(value) for path, value in flat.items()}
+    places: dict[str, Path] = {"/".join(path): path for path in flat}
+    if colours is None and isinstance(image_variables, Loaded):
+        colours = image_variables.mean, image_variables.std
+    image = _Image("image network", tensors, places, colours or IMAGENET)
+    return _inflated(image, name, num_classes, how, allow, options)
+
+
+def inflate_torch(
+    name: str,
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    num_classes: int | None = None,
+    how: str = "mean",
+    *,
+    allow: Collection[str] = (),
+    entry: str | None = None,
+    **options: Any,
+) -> Converted:
+    """Weights of a video network from a PyTorch file of an image ResNet of any depth.
+
+    Args:
+      name: of the video network, as in `list_models()`.
+      source: a file of torchvision's ResNets, or of those for CIFAR of bearpaw and akamaster, as
+        in `load_torch`.
+      num_classes: as in `inflate`.
+      how: as in `inflate`.
+      allow: as in `load_torch`.
+      entry: as in `load_torch`.
+      **options: of the video network, as in `create_model`.
+
+    Raises:
+      ValueError: as in `load_torch` and `inflate`.
+      FileNotFoundError: there is no such file.
+    """
+    tensors = read_tensors(source, entry)
+    layout = layout_of_pictures(tensors)
+    if layout is None:
+        example = ", ".join(map(short, sorted(tensors)[:3]))
+        raise CheckpointError(
+            "these are no weights of an image ResNet with torchvision's names, which can be "
+            f"inflated: keys such as {example}"
+        )
+    values = {key: ordered(tensor) for key, tensor in tensors.items()}
+    colours = layout.colours_of(name) or IMAGENET
+    image = _Image(layout.name, values, layout.places(tensors), colours)
+    return _inflated(image, name, num_classes, how, allow, options)
+
+
+@dataclass(frozen=True)
+class _Image:
+    """An image network: whose names its arrays have, those in our order of axes, and their places.
+
+    Attributes:
+      layout: for the report.
+      tensors: by the names that they have where they are from.
+      places: where each belongs.
+      colours: mean and std.
+    """
+
+    layout: str
+    tensors: Mapping[str, np.ndarray]
+    places: Mapping[str, Path]
+    colours: Colours
+
+    def shape(self, path: Path) -> tuple[int, ...]:
+        """Shape of what belongs to a path; empty if there is nothing."""
+        found = (self.tensors[key].shape for key, place in self.places.items() if place == path)
+        return next(found, ())
+
+
+def _inflated(
+    image: _Image,
+    name: str,
+    num_classes: int | None,
+    how: str,
+    allow: Collection[str],
+    options: Mapping[str, Any],
+) -> Converted:
+    clip = model_card(name).clip
+    check_allowed(allow)
+    if how not in HOW:
+        raise ValueError(f"how = {how!r}: one of {', '.join(HOW)}")
+    if clip[0] == 1:
+        raise ValueError(f"{name} takes pictures itself: load the weights without inflation")
+    classes = _classes(image) if num_classes is None else num_classes
+    trials = []
+    for form in _forms(name):
+        chosen = {**form, **options}
+        model = create_model(name, num_classes=classes, **chosen)
+        shapes = shapes_of(model, clip)
+        fitted = fit(image.layout, image.tensors, image.places, shapes, np.asarray, _grow(how))
+        trials.append((_over_time(fitted, shapes, how), chosen, model))
+    fitted, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
+    judge(name, fitted.report, allow)
+    _check_stem(image, name, model, clip)
+    tell(name, fitted.report)
+    # A matrix over time fits one number of frames.
+    frames = clip[0] if any("global1" in path for path in fitted.report.added) else None
+    variables = complete(model, clip, fitted)
+    return Converted(variables, chosen, classes, *image.colours, frames, fitted.report)
+
+
+def _forms(name: str) -> tuple[dict[str, Any], ...]:
+    """Options to try: image networks for CIFAR have shortcuts without parameters."""
+    return ({}, {"shortcut": "pad_around"}) if "shortcut" in variant(name).options else ({},)
+
+
+def _classes(image: _Image) -> int:
+    shape = image.shape(_HEAD)
+    if len(shape) != 2 or not shape[1]:
+        raise CheckpointError("there is no classifier in these weights: say num_classes")
+    return shape[1]
+
+
+def _grow(how: str) -> Grow:
+    """Makes kernels over time from those over pictures `[h, w, i, o]` or `[1, h, w, i, o]`."""
+
+    def grow(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
+        still = value[0] if value.ndim == 5 and value.shape[0] == 1 else value
+        if len(shape) != 5 or shape[0] == 1 or still.shape != shape[1:]:
+            return None
+        return _shares(how, shape[0]).reshape(-1, 1, 1, 1, 1) * still
+
+    return grow
+
+
+def _shares(how: str, frames: int) -> np.ndarray:
+    """What each frame of a kernel gets of the kernel over pictures, float32 `[frames]`."""
+    if how == "mean":
+        return np.full(frames, 1 / frames, np.float32)
+    if frames % 2 == 0:
+        raise ValueError(f"a kernel over {frames} frames has no middle one: take how='mean'")
+    return np.eye(1, frames, frames // 2, dtype=np.float32)[0]
+
+
+def _over_time(fitted: Fit, shapes: Mapping[Path, tuple[int, ...]], how: str) -> Fit:
+    """With what weighs neighbouring frames; other modules over time start anew."""
+    values, report = dict(fitted.values), fitted.report
+    lacking = [path for path in shapes if path not in values]
+    for path in lacking:
+        if path[-2:-1] == ("enter",) and path[-1] in _TAPS:
+            share = _shares(how, len(_TAPS))[_TAPS.index(path[-1])]
+            values[path] = np.full(shapes[path], share, np.float32)
+    new = {"/".join(path[1:]) for path in lacking if path not in values and "adapt" in path}
+    taps = {"/".join(path[1:]) for path in lacking if path in values}
+    changed = dataclasses.replace(
+        report,
+        inflated=(*report.inflated, *sorted(taps)),
+        added=(*report.added, *sorted(new)),
+        missing=tuple(name for name in report.missing if name not in new | taps),
+    )
+    return Fit(changed, values)
+
+
+def _check_stem(image: _Image, name: str, model: nn.Module, clip: tuple[int, int, int]) -> None:
+    """Refuses an entrance whose strides or pool are not the image network's: no shape tells."""
+    kernel = image.shape(_STEM)
+    batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
+
+    def sown(x: jax.Array) -> Any:
+        variables = model.init(jax.random.key(0), x, train=False)
+        return model.apply(variables, x, train=False, mutable=["intermediates"])[1]
+
+    with force_lowering("lax"):
+        (stem,) = jax.eval_shape(sown, batch)["intermediates"]["stem"]
+    expected = clip[1] // _SMALLER.get(kernel[-3] if kernel else 0, clip[1] // stem.shape[2])
+    if stem.shape[2] != expected:
+        raise ValueError(
+            f"pictures of {clip[1]} pixels have {expected} after the entrance of the image "
+            f"network, and {stem.shape[2]} after that of {name}: give stem_strides and stem_pool "
+            "with which they are equal"
+        )
