@@ -8,10 +8,12 @@ from safetensors.numpy import save_file
 
 import vidjax
 from tests import references
-from tests.commands import run_command
+from tests.commands import refusal, run_command
 from tests.convert.test_loading import norm
+from tests.trained import made
 from vidjax.convert import folder
 from vidjax.convert.loading import convert, load_torch
+from vidjax.trained.opening import open_weights
 
 
 def call(module, *arguments):
@@ -110,6 +112,60 @@ def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     _, state = restore(network, run, "last")
     kernel = converted.variables["params"]["layer1"]["block1"]["conv2"]["kernel"]
     np.testing.assert_array_equal(state.params["layer1"]["block1"]["conv2"]["kernel"], kernel)
+
+
+NAMES = [f"action {index}" for index in range(made.CLASSES)]
+SMALL = (f"--model={made.NAME}", "--option=width=4", "--option=depths=(1,0,0,0)")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return made.write_checkpoint(tmp_path_factory.mktemp("small") / "weights.safetensors")
+
+
+def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
+    names = tmp_path / "names.csv"
+    names.write_text("index,class\n" + "".join(f"{i},{name}\n" for i, name in enumerate(NAMES)))
+    arguments = (*SMALL, "--option=shortcut=pad", "--mean=0.45,0.44,0.43", "--std=1,0.5,0.25")
+    output = tmp_path / "weights"
+    done = call(
+        "convert", *arguments, f"--checkpoint={small}", f"--classes={names}", f"--output={output}"
+    )
+    assert done.returncode == 0, done.stderr
+    trained = open_weights(str(output))
+    assert trained.options == {"width": 4, "depths": [1, 0, 0, 0], "shortcut": "pad"}
+    assert trained.classes == trained.labels == tuple(NAMES)
+    assert trained.preprocessing.mean == (0.45, 0.44, 0.43)
+    assert trained.preprocessing.std == (1.0, 0.5, 0.25)
+    clip = np.zeros((1, 2, 16, 16, 3), np.float32)
+    assert trained.model.apply(trained.variables, clip, train=False).shape == (1, len(NAMES))
+    # Folders of before classes were kept.
+    facts = json.loads((output / "model.json").read_text())
+    del facts["classes"]
+    (output / "model.json").write_text(json.dumps(facts))
+    assert open_weights(str(output)).classes is None
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--option=widht=8", "r3d_18 has no option 'widht': did you mean 'width'"),
+        ("--option=num_classes=8", "r3d_18 has no option 'num_classes'"),
+        ("--option=dropout=2", "dropout = 2: must be a number in [0, 1)"),
+        ("--option=scan", "--option=scan: name=value is expected, such as width=16"),
+        ("--mean=0.4,0.5", "--mean = (0.4, 0.5): must be 3 values, each a number in [-1000, 1000]"),
+        ("--mean=a,b,c", "--mean = 'a,b,c': must be 3 values"),
+        ("--std=1,1,0", "--std = (1.0, 1.0, 0.0): must be 3 values, each a number in (0, 1000]"),
+        ("--classes={}/two.txt", "2 names of classes are given, and the network has 3 classes"),
+        ("--classes={}/none.txt", "No such file or directory"),
+        ("--inflate=mean", "no weights of an image ResNet"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_and_writes_nothing(small, tmp_path, flag, message):
+    (tmp_path / "two.txt").write_text("walk\nrun\n")
+    flags = (f"--checkpoint={small}", f"--output={tmp_path}/out", flag.format(tmp_path))
+    assert message in refusal(call("convert", *SMALL, *flags))
+    assert not (tmp_path / "out").exists()
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

@@ -1,0 +1,38 @@
+"""Options on a command line, as `prepare` and `convert` take them."""
+
+import pytest
+
+from experiments import options
+
+
+def test_values_are_what_python_writes_and_text_otherwise():
+    texts = [
+        "split=2",
+        "form=mmaction2",
+        "depths=(1, 2)",
+        "scan=True",
+        "url=a=b",
+        "none=None",
+        "e=",
+    ]
+    assert options.parsed(texts, "x=1") == {
+        "split": 2,
+        "form": "mmaction2",
+        "depths": (1, 2),
+        "scan": True,
+        "url": "a=b",
+        "e": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["split"], "--option=split: name=value is expected, such as x=1"),
+        (["=2"], "--option==2: name=value is expected"),
+        (["a=1", "b=2", "a=3"], "--option=a=3: a is given twice"),
+    ],
+)
+def test_what_is_no_option_is_said(texts, message):
+    with pytest.raises(ValueError, match=message):
+        options.parsed(texts, "x=1")
