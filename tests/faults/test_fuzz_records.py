@@ -12,6 +12,7 @@ from tests.faults.fuzz import COUNT, fuzz, refusing
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.annotations import objects
+from vidjax.data.class_list import read_class_list
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import read_scores, write_report
@@ -68,6 +69,13 @@ def read_tables(folder):
     with refusing(ValueError):
         read_predictions(folder / "test-predictions.csv")
         assert 0 <= read_scores(folder / "test.json").top1 <= 1
+
+
+def read_lists(folder):
+    with refusing(ValueError):
+        for name in ("classes.txt", "classes.csv"):
+            found = read_class_list(folder / name)
+            assert len(found) == len(set(found)) > 0
 
 
 def read_others(folder):
@@ -133,6 +141,15 @@ def written(tmp_path):
 
 
 @pytest.fixture
+def lists(tmp_path):
+    place = tmp_path / "lists"
+    place.mkdir()
+    (place / "classes.txt").write_text("walk\nsit down\nrun, fast\n")
+    (place / "classes.csv").write_text('index,class\n0,walk\n1,"run, fast"\n')
+    return place
+
+
+@pytest.fixture
 def others(tmp_path, run):
     place = tmp_path / "others"
     place.mkdir()
@@ -154,6 +171,7 @@ CASES = {
     "manifest": ("read_videos", "videos", "videos.csv"),
     "annotations": ("read_annotations", "annotations", "*"),
     "tables": ("read_tables", "written", "[tv]*.[cj]s*"),
+    "lists": ("read_lists", "lists", "*"),
     "others": ("read_others", "others", "*"),
 }
 
@@ -181,7 +199,7 @@ def test_some_damaged_files_are_read_or_refused(case, request, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("case", ["run", "annotations", "tables", "others"])
+@pytest.mark.parametrize("case", ["run", "annotations", "tables", "lists", "others"])
 def test_some_more_damaged_files_are_read_or_refused(case, request, tmp_path):
     damage(case, request, tmp_path, COUNT // 5)
 
