@@ -6,15 +6,7 @@ from experiments import options
 
 
 def test_values_are_what_python_writes_and_text_otherwise():
-    texts = [
-        "split=2",
-        "form=mmaction2",
-        "depths=(1, 2)",
-        "scan=True",
-        "url=a=b",
-        "none=None",
-        "e=",
-    ]
+    texts = ["split=2", "form=mmaction2", "depths=(1, 2)", "scan=True", "url=a=b", "e="]
     assert options.parsed(texts, "x=1") == {
         "split": 2,
         "form": "mmaction2",
