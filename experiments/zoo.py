@@ -24,6 +24,10 @@ millions of parameters / billions of operations, and are the papers', not ours: 
 "Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Weights\" are
 projects whose checkpoints `vidjax.load_torch` reads.
 
+Weights of image ResNets, torchvision's and those for CIFAR, become weights of `r3d_*`,
+`wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and `tam_ibm_50` by
+`python -m experiments.convert --inflate=mean` (`vidjax/convert/inflation.py`).
+
 Written by `python -m experiments.zoo > docs/models.md`.
 """
 

@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import vidjax
+from tests import references
 from tests.commands import refusal, run_command
 from tests.convert import pictures
 from vidjax.convert.inflation import inflate, inflate_torch
@@ -164,6 +165,16 @@ def test_colours_of_cifar_networks_are_those_of_their_projects():
     options = {"width": 4, "depths": (2, 1, 1)}
     assert load_torch("cifar_resnet_110", renamed, **options).mean == bearpaw.mean
     assert load_torch("cifar_resnet_110", SMALL, **options).mean == akamaster.mean
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["r3d_50", "slowonly_50", "tsm_50", "tam_50", "tam_ibm_50"])
+def test_parity_of_names_with_the_published_resnet_50(name, shared):
+    keys = references.key_list(shared, "resnet-50")
+    empty = {key: np.broadcast_to(np.float32(0), shape) for key, shape in keys.items()}
+    report = inflate_torch(name, empty).report
+    assert (report.layout, report.misfits) == ("torchvision image", 0)
+    assert bool(report.added) == (name == "tam_50")
 
 
 def test_another_number_of_classes_starts_the_classifier_anew():

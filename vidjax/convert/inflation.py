@@ -19,8 +19,8 @@ A still clip is one picture again and again. What an inflated network says of it
 - `tam_50` has modules that no image network has, and they start anew: nothing is equal.
 
 Networks that can be inflated have the image network's blocks by depth, width and kernels over
-space: `r3d_*`, `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50`, `tam_ibm_50`, and
-`r3d_34_e1`. `i3d` is not among them: weights of its image network, Inception v1, are published in
+space: `r3d_*`, `slowonly_*`, `tsm_50`, `tam_50`, `tam_ibm_50` and `r3d_34_e1`; `wide_r3d_50` those of
+Wide ResNet-50-2, and `resnext3d_101` those of ResNeXt 32x4d. `i3d` is not among them: weights of its image network, Inception v1, are published in
 no layout that is read here.
 
 Weights of a network that TSN trained on frames have the names of TSM's, and load into `tsm_50`
@@ -60,8 +60,8 @@ from vidjax.models.listing import model_card, variant
 from vidjax.models.registry import create_model
 
 HOW = ("mean", "center")
-# How many times smaller pictures leave the entrance of an image network, by its kernel.
-_SMALLER = {7: 4, 3: 1}
+# How many times smaller pictures leave the entrance of an image network, by its kernel's height.
+_SMALLER = {(7,): 4, (3,): 1}
 _STEM: Path = ("params", "stem_layer", "conv", "kernel")
 _HEAD: Path = ("params", "head", "kernel")
 # Modules over time that no image network has: what they weigh, from the frame before to the next.
@@ -257,7 +257,9 @@ def _over_time(fitted: Fit, shapes: Mapping[Path, tuple[int, ...]], how: str) ->
 
 def _check_stem(image: _Image, name: str, model: nn.Module, clip: tuple[int, int, int]) -> None:
     """Refuses an entrance whose strides or pool are not the image network's: no shape tells."""
-    kernel = image.shape(_STEM)
+    size = image.shape(_STEM)[-3:-2]
+    if size not in _SMALLER:
+        return
     batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
 
     def sown(x: jax.Array) -> Any:
@@ -266,7 +268,7 @@ def _check_stem(image: _Image, name: str, model: nn.Module, clip: tuple[int, int
 
     with force_lowering("lax"):
         (stem,) = jax.eval_shape(sown, batch)["intermediates"]["stem"]
-    expected = clip[1] // _SMALLER.get(kernel[-3] if kernel else 0, clip[1] // stem.shape[2])
+    expected = clip[1] // _SMALLER[size]
     if stem.shape[2] != expected:
         raise ValueError(
             f"pictures of {clip[1]} pixels have {expected} after the entrance of the image "

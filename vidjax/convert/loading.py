@@ -260,7 +260,9 @@ def tell(name: str, report: Report) -> None:
     if report.reinitialised:
         logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
     if report.added:
-        logging.warning("not in the file, starts anew: %s", ", ".join(report.added))
+        more = f" and {len(report.added) - 20} more" if len(report.added) > 20 else ""
+        names = ", ".join(report.added[:20])
+        logging.warning("not in the file, starts anew: %s%s", names, more)
 
 
 def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:

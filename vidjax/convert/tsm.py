@@ -1,4 +1,9 @@
-"""mit-han-lab/temporal-shift-module: TSM on torchvision's ResNet."""
+"""mit-han-lab/temporal-shift-module: TSM on torchvision's ResNet.
+
+The same project's networks without shifts (TSN) have the same names and shapes, and load too. They
+are then shifted, which they were not trained for: a start for training, as weights of an image
+network are, but no network that was ever scored.
+"""
 
 from vidjax.convert.layout import Layout
 
