@@ -1,30 +1,31 @@
-"""Weights of image networks for video networks of the same blocks.
+"""Weights of image networks for video networks with the same blocks.
 
-Carreira and Zisserman: Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, CVPR
-2017, section 2.4: a kernel over pictures is repeated over time and divided by the number of
-frames, `mean`. Or it becomes the middle frame of a kernel that is zero elsewhere, `center`. Norms
-and the classifier stay as they are.
+A kernel over pictures becomes a kernel over time in one of two ways. `mean` repeats it over time
+and divides it by the number of frames (Carreira and Zisserman: Quo Vadis, Action Recognition? A New
+Model and the Kinetics Dataset, CVPR 2017, section 2.4). `center` makes it the middle frame of a
+kernel that is zero elsewhere. Norms and the classifier stay as they are.
 
-A still clip is one picture again and again. What an inflated network says of it:
+A still clip repeats one picture. This is what an inflated network makes of it:
 
-- `center`: what the image network says of the picture, in every frame, whatever the strides in
-  time. The logits are equal.
-- `mean`: the same in frames whose neighbours are all there. Convolutions pad clips with zeros at
-  both ends, so that a kernel of three frames loses a third of its sum there. Each convolution over
-  time carries the difference one frame further inwards, and the logits differ.
-- `tsm_50` has no kernels over time, and both are one. It shifts zeros in at both ends of the clip,
-  which each block carries one frame further, too.
-- `tam_ibm_50` weighs three frames at the entrance of each block. These weights start as `mean` or
-  `center` of the picture itself.
-- `tam_50` has modules that no image network has, and they start anew: nothing is equal.
+- `center` gives the image network's logits. Every frame is treated as the picture alone, whatever
+  the strides in time.
+- `mean` gives the image network's features only in frames whose neighbours are all there.
+  Convolutions pad clips with zeros at both ends, so a kernel of three frames loses a third of its
+  sum there. Each convolution over time carries that one frame further inwards. The logits differ.
+- `tsm_50` has no kernel over time, so both ways are one. It shifts zeros in at both ends of the
+  clip, and each block carries them one frame further inwards. The logits differ.
+- `tam_ibm_50` weighs three frames at the entrance of each block. Those weights start as a third
+  each (`mean`) or as the frame itself (`center`).
+- `tam_50` has modules that no image network has. They start anew, and no feature is equal.
 
-Networks that can be inflated have the image network's blocks by depth, width and kernels over
-space: `r3d_*`, `slowonly_*`, `tsm_50`, `tam_50`, `tam_ibm_50` and `r3d_34_e1`; `wide_r3d_50` those of
-Wide ResNet-50-2, and `resnext3d_101` those of ResNeXt 32x4d. `i3d` is not among them: weights of its image network, Inception v1, are published in
-no layout that is read here.
+These networks have the blocks of torchvision's ResNets: `r3d_*`, `r3d_34_e1`, `slowonly_*`,
+`tsm_50`, `tam_50` and `tam_ibm_50`. `wide_r3d_50` has those of Wide ResNet-50-2, and
+`resnext3d_101` those of ResNeXt 32x4d. An `r3d_18` with a width of 16, three stages and a stem of
+3x3 pixels without strides and pool has those of the CIFAR ResNets. `i3d` is left out: no weights
+of its image network, Inception v1, are published in a layout that is read here.
 
-Weights of a network that TSN trained on frames have the names of TSM's, and load into `tsm_50`
-without inflation. Neither names nor shapes tell them from TSM's own.
+Networks that TSN trained on frames have the names and shapes of TSM's. They load into `tsm_50`
+without inflation, and nothing in the file tells them from TSM's own.
 """
 
 from __future__ import annotations
