@@ -20,7 +20,8 @@ from vidjax.writing import PART, finish, growing, make_folder
 _ATTEMPTS, _MOST_ATTEMPTS = 3, 100
 # Seconds: before a second try, and each time as many more; and without an answer.
 _PAUSE, _SILENCE = 1.0, 30.0
-_CHUNK = 2**20
+# Bytes that are written at once, and at most lost where a connection breaks off.
+_CHUNK = 2**16
 # Answers of a server that another try may change.
 _PASSING = (408, 425, 429)
 _REASON = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
@@ -201,7 +202,7 @@ def _in_words(error: OSError) -> str:
     if status == 404:
         return "HTTP 404: there is no such file"
     if status is not None:
-        return f"HTTP {status}"
+        return f"HTTP {status}" + (": too many redirects" if status < 400 else "")
     text = str(error)
     if reason := _REASON.search(text):
         return f"no connection: {reason[1].strip()}"
