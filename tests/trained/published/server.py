@@ -58,7 +58,7 @@ def serving() -> Iterator[Server]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that http.server looks for
+        def do_GET(self) -> None:
             wanted = self.headers.get("Range")
             answer = told.next(self.path, wanted)
             told.before()

@@ -31,8 +31,8 @@ def filled(model, rng):
     def fill(path, leaf):
         if path[-1].key in ("scale", "var"):
             return rng.uniform(0.5, 1.5, leaf.shape).astype(np.float32)
-        # Small offsets, so that it is the clip which the logits depend on.
-        spread = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.01
+        # No offsets, so that the logits depend on the clip alone.
+        spread = np.sqrt(2 / np.prod(leaf.shape[:-1])) if leaf.ndim > 1 else 0.0
         return spread * rng.standard_normal(leaf.shape, np.float32)
 
     return jax.tree_util.tree_map_with_path(fill, made)
