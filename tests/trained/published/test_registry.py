@@ -88,6 +88,14 @@ def test_a_known_file_has_the_sum_that_its_project_writes_into_names(shared):
     assert hashlib.sha256(data).hexdigest().startswith("12fca82f")
 
 
+def test_what_people_must_fetch_has_a_name_there_or_nobody_says_it(shared):
+    facts = json.loads((shared / "spec/checkpoints.json").read_text())
+    said = {(row["network"], row["tag"]): row["file"] for row in facts}
+    for row in REAL:
+        if row.url.startswith("http") and not row.direct:
+            assert row.there == said[row.network, row.tag]
+
+
 def test_every_doubt_is_said():
     assert all(row.caution for row in REAL if row.usable is not True)
 

@@ -127,6 +127,8 @@ class _Transfer:
 
     def _answered(self, response: Any, **_: Any) -> None:
         """Opens the part that an answer belongs to; redirects and refusals have none."""
+        # Else the connection stays open until Python tidies up.
+        self._open.callback(response.close)
         if response.status_code == 200:
             self._begin(response)
         elif response.status_code == 206:
@@ -147,7 +149,6 @@ class _Transfer:
         resumes = response.headers.get("Accept-Ranges") == "bytes" and not asked
         if resumes and self._total is not None and 0 < here <= self._total:
             self.size = here
-            response.close()
             raise _HereError
         self._stream = self._open.enter_context(growing(part))
         self._stream.truncate(0)
