@@ -27,6 +27,7 @@ _PACKAGES = (
     "methods",
     "models",
     "program",
+    "run",
     "trained",
     "training",
 )
