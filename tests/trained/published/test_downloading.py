@@ -93,6 +93,15 @@ def test_what_is_left_of_another_version_is_not_gone_on_with(server, file):
     assert names(file) == ["weights.pth"]
 
 
+def test_what_arrives_of_other_files_is_left_alone(server, file):
+    """Also where their names begin alike."""
+    file.parent.mkdir()
+    other = file.with_name("weights.pth.tar.0123456789ab.part")
+    other.write_bytes(b"another download")
+    download(server.url, file, whole)
+    assert names(file) == ["weights.pth", other.name]
+
+
 def test_a_version_that_changes_between_two_tries_starts_anew(server, file):
     server.answers = [
         Answer(body=bytes(len(BODY)), sent=1_000_000, etag='"zero"'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import re
 import time
@@ -22,6 +23,9 @@ _ATTEMPTS, _MOST_ATTEMPTS = 3, 100
 _PAUSE, _SILENCE = 1.0, 30.0
 # Bytes that are written at once, and at most lost where a connection breaks off.
 _CHUNK = 2**16
+# Digits of a version's hash, and what matches them in names of files.
+_DIGITS = 12
+_MARK = "[0-9a-f]" * _DIGITS
 # Answers of a server that another try may change.
 _PASSING = (408, 425, 429)
 _REASON = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
@@ -141,8 +145,8 @@ class _Transfer:
         length = response.headers.get("Content-Length", "")
         self._total = int(length) if length.isdigit() else None
         part = self._named(response)
-        for other in self._file.parent.glob(f"*{PART}"):
-            if other.name.startswith(f"{self._file.name}.") and other != part:
+        for other in self._file.parent.glob(f"{glob.escape(self._file.name)}.{_MARK}{PART}"):
+            if other != part:
                 other.unlink(missing_ok=True)
         asked, self._part = self.size, part
         here = part.stat().st_size if part.exists() else 0
@@ -169,7 +173,7 @@ class _Transfer:
         """Where what arrives is kept: another place for another version of the server's file."""
         heads = response.headers
         version = heads.get("ETag") or heads.get("Last-Modified") or ""
-        mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:12]
+        mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:_DIGITS]
         return self._file.with_name(f"{self._file.name}.{mark}{PART}")
 
     def _forget(self) -> None:
