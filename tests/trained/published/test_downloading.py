@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -39,10 +41,29 @@ def names(file):
     return sorted(each.name for each in file.parent.iterdir() if each.suffix != ".lock")
 
 
-def test_a_file_comes_whole_under_its_name(server, file):
+def test_a_file_comes_whole_under_its_name(server, file, capsys):
     download(server.url, file, whole)
     assert file.read_bytes() == BODY
     assert names(file) == ["weights.pth"]
+    assert re.match(r"fetching weights.pth: \d\.\d of 3\.0 MB\n", capsys.readouterr().err)
+
+
+def test_a_disk_that_is_full_keeps_what_has_arrived(server, file):
+    """A limit on sizes of files, which ends a write as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            download(server.url, file, whole)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert len(server.asked) == 1
+    download(server.url, file, whole)
+    assert file.read_bytes() == BODY
+    assert server.asked[-1][1] is not None
 
 
 def test_a_file_that_is_there_is_not_fetched(server, file):

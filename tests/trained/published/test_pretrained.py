@@ -13,6 +13,7 @@ from tests.convert.test_loading import CLASSES, WIDTH, small_state
 from tests.trained.published.rows import named
 from tests.videos import numbered_frames, write_video
 from vidjax.convert.loading import convert
+from vidjax.trained.opening import open_weights
 from vidjax.trained.published.row import Checkpoint
 from vidjax.trained.wanted import WeightsError
 
@@ -101,6 +102,12 @@ def test_a_file_of_the_user_stands_for_the_download(row, cache, tmp_path):
     assert not cache.exists()
     with pytest.raises(WeightsError, match=r"nowhere.pth is no file"):
         load(path=tmp_path / "nowhere.pth")
+
+
+def test_a_folder_with_the_name_of_a_tag_does_not_hide_it(weights, row, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / row.tag).mkdir()
+    assert open_weights(row.name).source == f"{row.name} of {row.project}"
 
 
 def test_options_of_the_network_are_taken_and_checked(weights):
