@@ -83,9 +83,14 @@ def test_a_file_that_grows_keeps_what_it_has(tmp_path):
 
 def test_bytes_that_come_in_goes_stay_after_an_error_and_are_finished_once(tmp_path):
     part, file = tmp_path / "a.part", tmp_path / "a"
-    with pytest.raises(KeyboardInterrupt), writing.growing(part) as stream:
-        stream.write(b"one")
-        raise KeyboardInterrupt
+
+    def break_off():
+        with writing.growing(part) as stream:
+            stream.write(b"one")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
     with writing.growing(part) as stream:
         assert stream.tell() == 3
         stream.write(b"two")
