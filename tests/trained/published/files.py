@@ -16,7 +16,7 @@ from vidjax.models.listing import model_card
 
 # Names of key lists by network and layout, where more than one network has the same names.
 LISTS = {
-    ("cifar_resnet_110", "torchvision image"): "resnet-110-cifar-a",
+    ("cifar_resnet_110", "akamaster pytorch_resnet_cifar10"): "resnet-110-cifar-a",
     ("i3d", "I3D"): "i3d",
     ("r2plus1d_18", "VMZ or torchvision R(2+1)D"): "r2plus1d-18-torchvision",
     ("r2plus1d_34", "VMZ or torchvision R(2+1)D"): "r2plus1d-34-tran",
