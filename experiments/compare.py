@@ -1,10 +1,12 @@
 """Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
 
 Prints who has how many videos right, the statistic and its p, and writes the videos on which the
-two differ. Both runs must have been evaluated on the same videos.
+two differ. Both must have been evaluated on the same videos. What `evaluate --weights=...` has
+scored is named as it was there, or by its folder.
 
 Example:
   python -m experiments.compare runs/a runs/b
+  python -m experiments.compare runs/a i3d:kinetics400
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, opening
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction
 from vidjax.evaluation.significance import McNemar, mcnemar
@@ -29,7 +31,7 @@ Rows = dict[str, Prediction]
 
 def main(first: str, second: str) -> None:
     """Compares, prints and writes."""
-    runs = Path(first), Path(second)
+    runs = opening.evaluated_in(first), opening.evaluated_in(second)
     if _OUTPUT.value and Path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     protocol = _common_protocol(*runs)

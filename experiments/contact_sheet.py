@@ -8,6 +8,8 @@ Examples:
   python -m experiments.contact_sheet --config=configs/srtg.py:dataset=hacs --output=batch.png \
       --batch=7 --clips=12
   python -m experiments.contact_sheet --config=configs/demo.py --output=views.png --video=0
+  python -m experiments.contact_sheet --weights=i3d:kinetics400 --output=views.png --video=0 \
+      --config.data.manifest=videos.csv
 """
 
 from __future__ import annotations
@@ -17,21 +19,21 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from experiments import command_line
+from experiments import command_line, opening
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
-from vidjax.run.config import from_mapping
 from vidjax.terminal import say
 from vidjax.training.feeding import Fed, test_views, training_batch
 from vidjax.writing import make_folder, writing_bytes
 
-_CONFIG = command_line.config_file()
+_CONFIG = opening.define_config_or_file()
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
 _BATCH = flags.DEFINE_integer("batch", 0, "training batch, counted from 0", 0)
 _VIDEO = flags.DEFINE_integer("video", None, "show the test views of this video instead", 0)
 _CLIPS = flags.DEFINE_integer("clips", None, "most to show; 8 of a batch, all views of a video", 1)
 _FRAMES = flags.DEFINE_integer("frames", 8, "most frames of a clip to show, evenly spread", 1)
-flags.mark_flags_as_required(["config", "output"])
+flags.adopt_module_key_flags(opening)
+flags.mark_flag_as_required("output")
 _GAP = 2
 _SMALLEST = 112
 
@@ -41,7 +43,7 @@ def main() -> None:
     output = Path(_OUTPUT.value)
     if output.exists():
         raise ValueError(f"--output={output}: a file that is there is kept; name another")
-    config = from_mapping(_CONFIG.value)
+    config = opening.configured(_CONFIG.value)
     with ProgressLine() as progress:
         if _VIDEO.value is None:
             fed = training_batch(config, _BATCH.value, progress.count)

@@ -4,6 +4,7 @@ Examples:
   python -m experiments.evaluate --workdir=runs/demo
   python -m experiments.evaluate --workdir=runs/demo --checkpoint=best \
       --config.eval.clips=10 --config.eval.crops=3
+  python -m experiments.evaluate --weights=i3d:kinetics400 --config.data.manifest=videos.csv
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line, distributed, opening
+from vidjax.data.class_mapping import read_class_mapping
 from vidjax.evaluation.report import read_scores
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
@@ -21,6 +23,9 @@ from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
+_MAPPING = flags.DEFINE_string(
+    "mapping", None, "CSV label,class: what labels of the data set are called in the network"
+)
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
@@ -32,8 +37,11 @@ def main() -> None:
         raise ValueError("--output is for --weights: the report of a run stays with the run")
     config, trained = opening.opened(_CONFIG.value)
     output = Path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    mapping = read_class_mapping(Path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
-        files = evaluate(config, trained, output, progress, unprepared=_unprepared(config))
+        files = evaluate(
+            config, trained, output, progress, mapping=mapping, unprepared=_unprepared(config)
+        )
     if not files:
         return
     scores = read_scores(files[0])

@@ -46,6 +46,23 @@ def define_config(*, of_run: bool = True) -> flags.FlagHolder:
     )
 
 
+def define_config_or_file() -> flags.FlagHolder:
+    """Defines `--config` as `define_config` where a run or weights are named, else as a file."""
+    names = {name for name, _ in command_line.named(sys.argv)}
+    return define_config() if names & {"workdir", "weights"} else command_line.config_file()
+
+
+def configured(settings: ConfigDict | None) -> Config:
+    """The configuration of a file, a run or weights.
+
+    Raises:
+      ValueError: none is named, or the weights cannot be opened.
+    """
+    if settings is None:
+        raise ValueError("say --config, a configuration file, --workdir, a run, or --weights")
+    return of_weights(WEIGHTS.value, settings)[0] if WEIGHTS.value else from_mapping(settings)
+
+
 def opened(settings: ConfigDict) -> tuple[Config, Trained]:
     """The configuration and the network that the command line names.
 
@@ -96,6 +113,12 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 def folder() -> Path:
     """The run's directory, or the folder of what is done with the weights."""
     return Path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
+
+
+def evaluated_in(text: str) -> Path:
+    """The folder with the evaluations of a run, or of weights."""
+    is_weights = bool(Wanted.parse(text).network)
+    return folder_of(text) if is_weights else Path(text)
 
 
 def folder_of(text: str) -> Path:

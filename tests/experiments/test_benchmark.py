@@ -49,6 +49,7 @@ def test_half_the_spread_is_of_the_quartiles():
     assert half_spread([1.0, 2.0]) is None
 
 
+@pytest.mark.slow
 def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow):
     output = tmp_path / "new"
     done = call(
@@ -111,6 +112,7 @@ def test_demand_counts_each_array_of_a_product_once():
     assert demand.traffic == 2 * (pixels * 3 + 27 * 3 * 5 + pixels * 5)
 
 
+@pytest.mark.slow
 def test_methods_prints_what_each_adds_to_the_step_without():
     done = call(
         "methods", "--model=slowonly_34", "--width=4", "--depths=0,0,0,1", "--batch=2",

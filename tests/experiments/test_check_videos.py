@@ -99,6 +99,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
     videos = tmp_path / "videos"
     for number in range(40):

@@ -46,6 +46,7 @@ def test_groups_that_lie_along_no_axis_are_named():
         seconds([Collective("all-reduce", 8, 3)], Mesh(2, 4), 8, MACHINE)
 
 
+@pytest.mark.slow
 def test_scale_prints_what_is_sent_and_what_follows():
     done = run_command(
         "experiments.benchmark", "scale", "--model=r3d_18", "--width=4", "--classes=3",

@@ -79,7 +79,7 @@ def test_what_is_read_and_what_is_refused_is_counted(numbers, tmp_path):
         ("read_json_wrongly", "Error"),
         ("crash", "exit code -11"),
         ("hang", "took more than 1 s"),
-        ("take_memory", "MiB"),
+        pytest.param("take_memory", "MiB", marks=pytest.mark.slow),
         ("start_a_program", "subprocess.Popen"),
         ("write_elsewhere", "open"),
         ("import_a_planted_module", "import"),

@@ -92,6 +92,7 @@ def fuzzed(reader, place, scratch, count, only="*"):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_mutations_of_converted_weights_are_read_or_refused(weights, tmp_path):
     assert fuzzed("read_folder", weights, tmp_path, 40).refused > 8
     assert fuzzed("read_folder", weights, tmp_path, 40, only="model.json").refused > 8

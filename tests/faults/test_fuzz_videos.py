@@ -75,7 +75,12 @@ def test_a_tiny_file_of_each_kind_is_sound(tmp_path, kind):
     assert np.isfinite(as_record(file, SEEN).fps)
 
 
-@pytest.mark.parametrize("kind", ["mp4", "avi", "gif"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "kind", ["mp4", pytest.param("avi", marks=SLOW), pytest.param("gif", marks=SLOW)]
+)
 def test_mutations_of_a_video_are_read_or_refused(tmp_path, kind):
     outcome = mutate("predicted", kind, tmp_path, 100)
     assert outcome.read > 0

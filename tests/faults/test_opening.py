@@ -222,6 +222,7 @@ def test_a_run_with_links_in_it_is_not_trained_on(tiny_config, tiny_run, tmp_pat
     assert (everything(victim) if victim.is_dir() else victim.read_bytes()) == before
 
 
+@pytest.mark.slow
 def test_a_video_called_by_dots_is_explained_inside_the_run(run, video):
     file = video.with_name("...mp4")
     shutil.move(video, file)

@@ -93,9 +93,17 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(channelwise_triton, "_BLOCK", 64)
 
 
+# Triton's interpreter takes some ten seconds a case.
+QUICK = ("temporal", "halved")
+PAIRS = [
+    pytest.param(body, case, marks=() if body == "mosaic" or case in QUICK else pytest.mark.slow)
+    for body in BODIES
+    for case in CASES
+]
+
+
 @pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize(("body", "case"), PAIRS)
 def test_parts_are_those_of_xla(body, case):
     assert_close(interpreted(BODIES[body], case), expected(case), 3e-6)
 

@@ -107,6 +107,7 @@ def test_when_a_process_is_killed_the_other_one_ends_by_itself(killed):
     assert seconds < 3 * HEARTBEAT
 
 
+@pytest.mark.slow
 def test_one_process_goes_on_from_the_checkpoint_of_two_as_if_it_had_begun(killed, alone, tmp_path):
     workdir = tmp_path / "run"
     shutil.copytree(killed[0], workdir)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
 from vidjax.data.prepared import Record, VideoSource
+
+_UNCHANGED: Mapping[str, str] = MappingProxyType({})
 
 
 class ClassesError(ValueError):
@@ -20,15 +23,22 @@ class Relabelled:
     Args:
       source: the split.
       classes: the network's; every class of the split is among them.
+      mapping: what labels of the split are called there, of those that are called otherwise.
 
     Raises:
-      ClassesError: one is not.
+      ClassesError: a class of the split is not among the network's.
     """
 
-    def __init__(self, source: VideoSource, classes: Sequence[str]) -> None:
-        require_known(source.classes, classes)
+    def __init__(
+        self,
+        source: VideoSource,
+        classes: Sequence[str],
+        mapping: Mapping[str, str] = _UNCHANGED,
+    ) -> None:
+        found = renamed(source.classes, mapping)
+        require_known(found, classes)
         places = {normal(name): place for place, name in enumerate(classes)}
-        self._source, self._places = source, [places[normal(name)] for name in source.classes]
+        self._source, self._places = source, [places[normal(name)] for name in found]
         self.classes = tuple(classes)
         self.manifest_digest, self.broken = source.manifest_digest, source.broken
 
@@ -44,6 +54,20 @@ class Relabelled:
     def __repr__(self) -> str:
         """That of the split: grain compares it when a run resumes."""
         return repr(self._source)
+
+
+def renamed(labels: Sequence[str], mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """Labels of a data set as a mapping calls them; those that it does not name stay.
+
+    Raises:
+      ClassesError: it names a label that the data set does not have.
+    """
+    if absent := sorted(mapping.keys() - set(map(normal, labels))):
+        raise ClassesError(
+            f"the mapping names {few(absent)}, which the data set does not have; it has "
+            f"{few(sorted(labels))}"
+        )
+    return tuple(mapping.get(normal(label), label) for label in labels)
 
 
 def require_known(
@@ -68,5 +92,5 @@ def require_known(
     raise ClassesError(
         f"the data set's {len(ours)} classes are not the {len(theirs)} that the network was "
         f"trained on: {', and '.join(parts)}. Classes are matched by name; rename those of the "
-        "data set, or train anew"
+        "data set, map them (evaluate --mapping=FILE.csv), or train anew"
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
-from vidjax.data.relabelled import Relabelled, require_known
+from vidjax.data.relabelled import Relabelled, renamed, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.views import refuse_hopeless
 from vidjax.run import sharding
@@ -30,11 +30,14 @@ class Experiment:
       config: the configuration.
       network: its network.
       directory: of the prepared data set; None for synthetic arrays.
+      mapping: what the data set's labels are called among the network's classes, of those that
+        are called otherwise.
     """
 
     config: Config
     network: Network
     directory: Path | None
+    mapping: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -44,6 +47,7 @@ class Experiment:
         *,
         training: bool = False,
         classes: Sequence[str] | None = None,
+        mapping: Mapping[str, str] | None = None,
         unprepared: str = "",
     ) -> Experiment:
         """Checks the configuration against devices, classes and splits; prepares its data set.
@@ -56,6 +60,8 @@ class Experiment:
           training: whether the network is to be trained.
           classes: those of a network that is trained already; the data set's are matched with them
             by name. To go on training it must have all of them. None takes the data set's own.
+          mapping: what the data set's labels are called among `classes`, of those that are called
+            otherwise.
           unprepared: as in `vidjax.data.catalog.Request`.
 
         Raises:
@@ -71,7 +77,7 @@ class Experiment:
 
         def network_for(found: Sequence[str]) -> Network:
             if classes is not None:
-                require_known(found, classes, all_of_them=training)
+                require_known(renamed(found, mapping or {}), classes, all_of_them=training)
             return _fitting(config, classes or found, training)
 
         def judge(found: Sequence[str], splits: Sequence[str], look: catalog.Look) -> None:
@@ -86,7 +92,8 @@ class Experiment:
 
         directory = _prepare(config, judge, progress, unprepared)
         first = config.data.train_split if training else config.eval.split
-        return cls(config, network_for(_split(config, directory, first).classes), directory)
+        network = network_for(_split(config, directory, first).classes)
+        return cls(config, network, directory, mapping or {})
 
     def split(self, name: str) -> VideoSource:
         """A split of the data set, its labels numbered as the network's classes are.
@@ -95,8 +102,8 @@ class Experiment:
           ValueError: the data set has no such split.
         """
         source = _split(self.config, self.directory, name)
-        same = source.classes == self.network.classes
-        return source if same else Relabelled(source, self.network.classes)
+        same = source.classes == self.network.classes and not self.mapping
+        return source if same else Relabelled(source, self.network.classes, self.mapping)
 
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:

@@ -163,7 +163,13 @@ def _require_place(folder: Path) -> None:
 
 
 def evaluate(
-    config: Config, trained: Trained, output: Path, progress: ProgressLine, *, unprepared: str = ""
+    config: Config,
+    trained: Trained,
+    output: Path,
+    progress: ProgressLine,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    unprepared: str = "",
 ) -> list[Path]:
     """Scores a trained network and writes the report.
 
@@ -172,6 +178,7 @@ def evaluate(
       trained: the network.
       output: folder that gets the report, under `eval`; of a run, the run's directory.
       progress: told how far it is.
+      mapping: as in `Experiment.open`.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it where the configuration says.
 
@@ -182,8 +189,13 @@ def evaluate(
       ValueError: the weights cannot be read, or the protocol does not fit the videos.
       OSError: the report has no place in the folder.
     """
+    if trained.multi_label:
+        raise ValueError(
+            f"{trained.source} answers with several classes a clip: top-1 does not score that; "
+            "take its features instead, with python -m experiments.features"
+        )
     experiment = Experiment.open(
-        config, progress.count, classes=trained.labels, unprepared=unprepared
+        config, progress.count, classes=trained.labels, mapping=mapping, unprepared=unprepared
     )
     scorer = Scorer(experiment)
     variables = trained.variables

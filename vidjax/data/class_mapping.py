@@ -1,0 +1,36 @@
+"""What a data set's labels are called among a network's classes, as a CSV says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from vidjax import records
+from vidjax.data import tables
+from vidjax.data.labels import normal
+
+
+class _Row(msgspec.Struct):
+    label: records.Name
+    network_class: records.Name = msgspec.field(name="class")
+
+
+def read_class_mapping(file: Path) -> Mapping[str, str]:
+    """Reads a CSV with the columns `label`, the data set's, and `class`, the network's.
+
+    Several labels may be one class.
+
+    Raises:
+      ValueError: the table is damaged, or names one label twice; names file and line.
+    """
+    found: dict[str, str] = {}
+    for line, row in tables.read(file, _Row):
+        label = normal(row.label)
+        if label in found:
+            raise ValueError(f"{file}, line {line}: label {label!r} is there twice")
+        found[label] = row.network_class
+    if not found:
+        raise ValueError(f"{file} maps no label; give it rows of label,class")
+    return found
