@@ -37,13 +37,27 @@ def predict(trained: Trained, video: Path, top: int = 5) -> list[tuple[str, floa
     return [(trained.labels[k], float(probabilities[k])) for k in order]
 
 
-def as_record(video: Path, preprocessing: Preprocessing) -> Record:
-    """A video file in the form in which a data set for the network stores it.
+def as_record(
+    video: Path,
+    preprocessing: Preprocessing,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> Record:
+    """A video file, or a piece of it, in the form in which a data set for the network stores it.
+
+    Args:
+      video: a file.
+      preprocessing: of the network.
+      start: seconds from the first frame; None is 0.
+      end: seconds, exclusive; None is the end.
 
     Raises:
       DecodeError: the file cannot be decoded.
     """
     encode = functools.partial(encode_jpeg, quality=preprocessing.quality)
     side = preprocessing.stored_side or preprocessing.short_side
-    decoded = read_encoded(video, encode, fps=preprocessing.fps, short_side=side)
+    decoded = read_encoded(
+        video, encode, start=start, end=end, fps=preprocessing.fps, short_side=side
+    )
     return Record(jpegs=decoded.frames, label=-1, name=str(video), fps=decoded.fps)
