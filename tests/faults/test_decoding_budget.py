@@ -25,7 +25,7 @@ from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
 from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
-from vidjax.trained.predicting import as_record
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.preprocessing import Preprocessing, read_clip
 from vidjax.trained.windows import windows
 
@@ -65,7 +65,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def _predicted(file):
-    as_record(file, SEEN)
+    as_record(file, SEEN, SEEN.views())
 
 
 def _judged(file):
@@ -296,7 +296,7 @@ def test_files_without_a_picture_are_refused_in_words(tmp_path):
     }
     for name, (verdict, words) in expected.items():
         with pytest.raises(DecodeError, match=words):
-            as_record(tmp_path / name, SEEN)
+            as_record(tmp_path / name, SEEN, SEEN.views())
         found = judge(name, tmp_path)
         assert found.verdict == verdict, name
         assert words in found.detail

@@ -10,7 +10,7 @@ import heapq
 import math
 from array import array
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import av
@@ -47,6 +47,15 @@ class VideoStream(Iterator[tuple[np.ndarray, float]]):
     def __next__(self) -> tuple[np.ndarray, float]:
         """The next frame."""
         return next(self._frames)
+
+    def at(self, indices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+        """The frames at some indices with these, in order; what comes after is not decoded."""
+        last = max(indices)
+        for index, (frame, _) in enumerate(self):
+            if index in indices:
+                yield index, frame
+            if index == last:
+                return
 
 
 def stream_video(

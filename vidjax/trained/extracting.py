@@ -146,9 +146,7 @@ Taken = tuple[Event, np.ndarray]
 _NOTHING = np.zeros(0, np.float32)
 
 
-def _taken(
-    trained: Trained, events: Iterable[Event], layer: str, size: int
-) -> Iterator[Taken]:
+def _taken(trained: Trained, events: Iterable[Event], layer: str, size: int) -> Iterator[Taken]:
     """Events in their order, those of clips with features `[C]`, computed in batches of a size.
 
     A batch is computed while the next one is decoded.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vidjax.data.decode import DecodeError
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.trained.predicting import as_record
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.windows import Window, windows
 
@@ -104,8 +104,8 @@ class Looking:
         yield from _in_order(spread, entries, self.threads)
 
     def _spread(self, file: Path, entry: Entry) -> list[Window]:
-        record = as_record(file, self.preprocessing, start=entry.start, end=entry.end)
         views = self.preprocessing.views(self.clips, self.crops)
+        record = as_record(file, self.preprocessing, views, start=entry.start, end=entry.end)
         begin = entry.start or 0.0
         found = []
         for clip, indices in enumerate(views.shape.view_indices(len(record.jpegs), self.clips)):

@@ -106,11 +106,7 @@ def read_clip(
     )
     assert stream.count is not None
     (indices,) = views.shape.view_indices(stream.count, 1)
-    wanted = set(indices.tolist())
-    frames = {
-        index: views.resized(frame[None])[0]
-        for index, (frame, _) in enumerate(stream)
-        if index in wanted
-    }
+    wanted = set(indices[indices >= 0].tolist())
+    frames = {index: views.resized(frame[None])[0] for index, frame in stream.at(wanted)}
     (clip,) = views.crops_of(picked(frames, indices))
     return np.asarray(preprocessing.normalized(clip))
