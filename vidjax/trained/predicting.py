@@ -50,9 +50,11 @@ class WindowPrediction(Prediction):
     """What a network says of a window that slides over a video.
 
     Attributes:
+      end: seconds, exclusive.
       picture: the middle of its frames, as the centre crop shows it, uint8 `[size, size, 3]`.
     """
 
+    end: float
     picture: np.ndarray
 
 
