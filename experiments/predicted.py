@@ -236,7 +236,7 @@ def _clock(seconds: float) -> str:
 
 
 class _Watch:
-    """Tells how far the work is, and how long it will take: the first step, which compiles, aside."""
+    """Tells how far the work is, and how long the rest takes; the first step also compiles."""
 
     def __init__(self, progress: ProgressLine) -> None:
         self._progress = progress

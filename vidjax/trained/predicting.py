@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import collections
-import functools
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 
 from vidjax.data.decode import DecodeError
@@ -90,8 +88,8 @@ def predict(
     views = trained.views
     record = as_record(video, trained.preprocessing, views, start=start, end=end)
     crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
-    scores = np.asarray(jax.jit(trained.probabilities)(trained.variables, crops))
-    return Prediction(start or 0.0, end, scores.mean(axis=(0, 1))).top(trained, top)
+    mean = np.asarray(trained.score(crops)).mean(axis=(0, 1))
+    return Prediction(start or 0.0, end, mean).top(trained, top)
 
 
 def predict_videos(
@@ -110,7 +108,7 @@ def predict_videos(
     """
     looking = Looking(trained.preprocessing, trained.clips, trained.crops, threads=threads)
     size = min(batch_size, len(videos.entries) * trained.clips)
-    scored = in_batches(_compute(trained), looking.all(videos), size)
+    scored = in_batches(trained.score, looking.all(videos), size)
     for number, group in itertools.groupby(scored, key=lambda each: each[0].video):
         *clips, (end, _) = group
         entry = videos.entries[number]
@@ -153,16 +151,12 @@ def predict_windows(
     looking = Looking(trained.preprocessing, 0, trained.crops, every)
     pictures: collections.deque[np.ndarray] = collections.deque()
     events = _picturing(looking.all(manifest), pictures)
-    for event, found in in_batches(_compute(trained), events, batch_size):
+    for event, found in in_batches(trained.score, events, batch_size):
         if isinstance(event, Look) and found is not None:
             window = event.window
             yield WindowPrediction(window.start, window.end, found, pictures.popleft())
         elif isinstance(event, Ended) and event.error:
             raise DecodeError(event.error)
-
-
-def _compute(trained: Trained) -> functools.partial[jax.Array]:
-    return functools.partial(jax.jit(trained.probabilities), trained.variables)
 
 
 def _picturing(events: Iterable[Event], pictures: collections.deque[np.ndarray]) -> Iterator[Event]:

@@ -37,7 +37,16 @@ _MOST_TICKS = 12
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
+    """A piece of time.
+
+    Attributes:
+      start: seconds.
+      end: seconds.
+      probabilities: `[K]`, the mean over its windows.
+      picture: of the first one, uint8 `[96, 96, 3]`.
+    """
+
     start: float
     end: float
     probabilities: np.ndarray
@@ -48,13 +57,13 @@ class Timeline:
     """Gathers windows in the order of time, in memory that is bounded, and draws them."""
 
     def __init__(self) -> None:
-        self._pieces: list[_Piece] = []
+        self._pieces: list[Piece] = []
         self._merged, self._waiting = 1, 0
 
     def add(self, window: WindowPrediction) -> None:
         """Adds the next window."""
         picture = resize(window.picture[None], (_PICTURE, _PICTURE))[0]
-        piece = _Piece(window.start, window.end, window.probabilities, picture)
+        piece = Piece(window.start, window.end, window.probabilities, picture)
         if 0 < self._waiting < self._merged:
             self._pieces[-1] = _together(self._pieces[-1], piece, self._waiting)
         else:
@@ -63,6 +72,10 @@ class Timeline:
         self._waiting += 1
         if len(self._pieces) > _MOST_PIECES and self._waiting == self._merged:
             self._halve()
+
+    def pieces(self) -> tuple[Piece, ...]:
+        """What was gathered: a piece a window, or of several windows where there are many."""
+        return tuple(self._pieces)
 
     def _halve(self) -> None:
         """Puts pairs of pieces together; an odd last one is half full."""
@@ -109,13 +122,13 @@ class Timeline:
             figure.savefig(stream, dpi=120, format="png")
 
 
-def _together(first: _Piece, second: _Piece, weight: int) -> _Piece:
+def _together(first: Piece, second: Piece, weight: int) -> Piece:
     """One piece of two, of which the first counts `weight` times."""
     mean = (weight * first.probabilities + second.probabilities) / (weight + 1)
     return replace(first, end=max(first.end, second.end), probabilities=mean)
 
 
-def _side_by_side(pieces: Sequence[_Piece]) -> Iterator[_Piece]:
+def _side_by_side(pieces: Sequence[Piece]) -> Iterator[Piece]:
     """Pieces of which each ends where the next begins: a moment belongs to the nearest window."""
     begin = pieces[0].start
     for piece, after in itertools.pairwise([*pieces, None]):
@@ -211,7 +224,7 @@ def _draw_rows(
     axes.tick_params(axis="x", length=3, color=_OTHER, pad=4)
 
 
-def _draw_film(axes: Any, pieces: Sequence[_Piece]) -> None:
+def _draw_film(axes: Any, pieces: Sequence[Piece]) -> None:
     """Frames, each below the time that it is of."""
     begin, end = pieces[0].start, pieces[-1].end
     count = max(1, int((_WIDTH - _LEFT - _RIGHT) / _FILM))

@@ -87,6 +87,18 @@ class Trained:
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
         return scale(logits).reshape(*crops.shape[:2], -1)
 
+    def score(self, crops: Any) -> jax.Array:
+        """`probabilities` of these weights; compiled once a shape.
+
+        Args:
+          crops: uint8 `[B, S, T, H, W, 3]`.
+        """
+        return self._probabilities(self.variables, crops)
+
+    @functools.cached_property
+    def _probabilities(self) -> Callable[..., jax.Array]:
+        return jax.jit(self.probabilities)
+
     def features(self, crops: Any, layer: str = EMBEDDING, *, pooled: bool = True) -> jax.Array:
         """Features of crops as they are cut from a video; compiled once a shape and layer.
 
