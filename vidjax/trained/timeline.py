@@ -89,7 +89,7 @@ class Timeline:
     def draw(self, file: Path, labels: Sequence[str], title: str) -> None:
         """Draws a PNG.
 
-        Each of the strongest classes has a row, in the order in which they first win, with its
+        Each of the strongest classes has a row, in the order in which they begin, with its
         probability as the height of a strip. Above, the likeliest class of each moment is named,
         the paler the less likely it is. Below are frames of the video.
 
@@ -139,16 +139,16 @@ def _side_by_side(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 
 def _strongest(chances: np.ndarray, lengths: np.ndarray) -> list[int]:
-    """The classes that win the most, or come near to it, in the order of the time they do."""
+    """The classes that win the most, or come near to it, in the order in which they begin."""
     winners = chances.argmax(axis=1)
     best = chances.max(axis=1)
     won = np.bincount(winners, lengths * best, minlength=chances.shape[1])
     order = np.lexsort((-chances.max(axis=0), -won))[:_ROWS]
     shown = [int(k) for k in order if won[k] or chances[:, k].max() > _NOTABLE]
-    middle = np.cumsum(lengths) - lengths / 2
-    mass = lengths[:, None] * chances[:, shown] ** 2
-    centres = dict(zip(shown, middle @ mass / mass.sum(axis=0), strict=True))
-    return sorted(shown, key=lambda k: centres[k])
+    # A class begins where a tenth of it is over: flickers before that do not count.
+    mass = np.cumsum(lengths[:, None] * chances[:, shown] ** 2, axis=0)
+    begins = dict(zip(shown, (mass >= 0.1 * mass[-1]).argmax(axis=0), strict=True))
+    return sorted(shown, key=lambda k: begins[k])
 
 
 def _axes(figure: Any, heights: Sequence[float], place: int) -> Any:
