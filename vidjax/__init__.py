@@ -13,6 +13,10 @@ _HOMES = {
     "model_card": "vidjax.models.listing",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
+    "Pretrained": "vidjax.trained.published.pretrained",
+    "list_pretrained": "vidjax.trained.published.registry",
+    "load_pretrained": "vidjax.trained.published.pretrained",
+    "read_clip": "vidjax.trained.preprocessing",
 }
 _PACKAGES = (
     "convert",
@@ -28,7 +32,17 @@ _PACKAGES = (
     "training",
 )
 
-__all__ = ["count_cost", "create_model", "list_models", "load_torch", "model_card"]
+__all__ = [
+    "Pretrained",
+    "count_cost",
+    "create_model",
+    "list_models",
+    "list_pretrained",
+    "load_pretrained",
+    "load_torch",
+    "model_card",
+    "read_clip",
+]
 
 
 def __getattr__(name: str) -> Any:
