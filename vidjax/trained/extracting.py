@@ -146,9 +146,7 @@ Taken = tuple[Event, np.ndarray]
 _NOTHING = np.zeros(0, np.float32)
 
 
-def _taken(
-    trained: Trained, events: Iterable[Event], layer: str, size: int
-) -> Iterator[Taken]:
+def _taken(trained: Trained, events: Iterable[Event], layer: str, size: int) -> Iterator[Taken]:
     """Events in their order, those of clips with features `[C]`, computed in batches of a size.
 
     A batch is computed while the next one is decoded.
@@ -219,7 +217,8 @@ def _row(entry: Entry, look: Look, vector: np.ndarray, dtype: str) -> Row:
             "other weights"
         )
     start, end = look.window.start, look.window.end
-    return Row(kept, told(entry.path), entry.label, entry.split, start, end, look.clip)
+    texts = told(entry.path), entry.label, entry.split, entry.group
+    return Row(kept, *texts, start, end, look.clip)
 
 
 def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from vidjax.names import told
 from vidjax.ownership import owned
 from vidjax.settings import shown
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
-from vidjax.trained.feature_files.table import Features, FeaturesError, joined
+from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
 from vidjax.writing import make_folder, refuse_link, sweep
 
 # Seconds of work that a kill may cost.
@@ -40,6 +40,7 @@ class Row:
     video: str
     label: str
     split: str
+    group: str
     start: float
     end: float
     clip: int
@@ -221,10 +222,7 @@ def _without_features(table: Features) -> tuple[Features, int]:
 def _table(rows: Sequence[Row], dtype: str, about: Mapping[str, Any]) -> Features:
     width = len(rows[0].features) if rows else 1
     features = np.array([row.features for row in rows], dtype).reshape(len(rows), width)
-    texts = {
-        name: np.array([getattr(row, name) for row in rows], np.str_)
-        for name in ("video", "label", "split")
-    }
+    texts = {name: np.array([getattr(row, name) for row in rows], np.str_) for name in TEXTS}
     return Features(
         features,
         **texts,
