@@ -23,6 +23,8 @@ _PACKAGES = (
     "methods",
     "models",
     "program",
+    "run",
+    "trained",
     "training",
 )
 

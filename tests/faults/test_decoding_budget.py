@@ -26,7 +26,8 @@ from vidjax.data.transforms import decode_jpeg, encode_jpeg
 from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
 from vidjax.trained.predicting import as_record
-from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.preprocessing import Preprocessing, read_clip
+from vidjax.trained.windows import windows
 
 SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
 # Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.
@@ -77,7 +78,18 @@ def _late_piece(file):
     read_video(file, start=2.5, short_side=32)
 
 
-READERS = {"predicted": _predicted, "judged": _judged, "piece": _late_piece}
+def _streamed(file):
+    for _ in windows(file, SEEN):
+        pass
+    read_clip(file, SEEN)
+
+
+READERS = {
+    "predicted": _predicted,
+    "judged": _judged,
+    "piece": _late_piece,
+    "streamed": _streamed,
+}
 
 
 @pytest.fixture(scope="module")

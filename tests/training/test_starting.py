@@ -66,7 +66,7 @@ def first_state_from(base_run, classes):
     network = Network.of(config, classes)
     state, _ = network.init(network.optimizer(optax.constant_schedule(0.1)))
     own = jax.tree.map(np.asarray, state.params["head"])
-    started = start_from(state, str(base_run), classes, said.append)
+    started = start_from(state, config.model, classes, said.append)
     return own, started.params["head"], said[0]
 
 

@@ -1,1 +1,1 @@
-"""Training: state, schedules, step, sharding, checkpoints, the loop and what it reports."""
+"""Training: the loop, its steps, and what it reports."""

@@ -174,8 +174,8 @@ class _Run:
             state, run = self._checkpoints.restore(step, like=state)
             self._progress.note(f"resuming after step {step} of {self.plan.total}")
         elif self._config.model.weights:
-            weights = self._config.model.weights
-            state = start_from(state, weights, self._network.classes, self._progress.note)
+            model = self._config.model
+            state = start_from(state, model, self._network.classes, self._progress.note)
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())
         # A run that ended between a checkpoint and its evaluation owes the evaluation.

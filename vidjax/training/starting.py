@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.data.labels import normal
 from vidjax.models.slots import in_slot
-from vidjax.run.config import Config, ConfigError
+from vidjax.run.config import Config, ConfigError, ModelConfig
 from vidjax.run.state import TrainState
 from vidjax.trained.opening import open_weights
 from vidjax.trained.trained import Trained
@@ -22,9 +22,9 @@ HEAD = "head"
 Tree = dict[str, Any]
 
 
-def _open(text: str) -> Trained:
+def _open(model: ModelConfig) -> Trained:
     try:
-        return open_weights(text)
+        return open_weights(model.weights, model.options)
     except ValueError as error:
         raise ConfigError(f"model.weights: {error}") from None
 
@@ -40,7 +40,7 @@ def resolve(config: Config) -> Config:
     model = config.model
     if not model.weights:
         return config
-    weights = _open(model.weights)
+    weights = _open(model)
     if weights.name != model.name:
         raise ConfigError(
             f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
@@ -55,7 +55,7 @@ def resolve(config: Config) -> Config:
 
 
 def start_from(
-    state: TrainState, text: str, classes: Sequence[str], say: Callable[[str], None]
+    state: TrainState, model: ModelConfig, classes: Sequence[str], say: Callable[[str], None]
 ) -> TrainState:
     """The first state with given weights.
 
@@ -65,22 +65,22 @@ def start_from(
 
     Args:
       state: as initialised; its shardings are kept.
-      text: names the weights, as in `open_weights`.
+      model: the network and its weights, as `resolve` makes it.
       classes: names of the network's classes, index by index.
       say: told what was taken over and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
     """
-    weights = _open(text)
+    weights = _open(model)
     variables = dict(weights.variables)
     variables["params"] = _for_classes(variables["params"], weights.classes, classes)
     try:
         params, fresh = _take(state.params, variables["params"])
         stats, _ = _take(state.batch_stats, variables["batch_stats"])
     except ConfigError as error:
-        raise ConfigError(f"model.weights = {text!r}: {error}") from None
-    say(f"starting from {text}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
+        raise ConfigError(f"model.weights = {model.weights!r}: {error}") from None
+    say(f"starting from {model.weights}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
     # A copy: a step donates its state, and no buffer can be given away twice.
     ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
     return state.replace(params=params, batch_stats=stats, ema=ema)
