@@ -13,6 +13,8 @@ _HOMES = {
     "model_card": "vidjax.models.listing",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
+    "features": "vidjax.trained.features",
+    "read_features": "vidjax.trained.feature_files.files",
 }
 _PACKAGES = (
     "convert",
@@ -28,7 +30,15 @@ _PACKAGES = (
     "training",
 )
 
-__all__ = ["count_cost", "create_model", "list_models", "load_torch", "model_card"]
+__all__ = [
+    "count_cost",
+    "create_model",
+    "features",
+    "list_models",
+    "load_torch",
+    "model_card",
+    "read_features",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -96,4 +96,6 @@ def checked(columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Feat
                 f"its {name} is {columns[name].dtype} {list(columns[name].shape)} beside "
                 f"{len(features)} features"
             )
+        if name in SECONDS and not np.isfinite(columns[name]).all():
+            raise FeaturesError(f"its {name} holds numbers that are not finite")
     return Features(features=features, **{name: columns[name] for name in COLUMNS}, about=about)
