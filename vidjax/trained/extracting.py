@@ -233,7 +233,8 @@ def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, A
         **how.facts(),
         "videos": _listed(manifest),
     }
-    found: dict[str, Any] = msgspec.to_builtins(about)
+    # As a file has it: a tuple is a list there.
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))
     return found
 
 
