@@ -1,5 +1,7 @@
 """The whole road in a few minutes: generate videos, train, evaluate, predict one video.
 
+Where published weights are on this machine, it ends with a real video.
+
 Examples:
   python -m experiments.demo
   python -m experiments.demo --smoke            (two minutes, for testing; learns little)
@@ -16,6 +18,7 @@ from absl import flags
 
 from configs import demo
 from experiments import command_line
+from experiments.real_video import show_real_video
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
@@ -30,6 +33,7 @@ from vidjax.training.preemption import EXIT_CODE
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
 _DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")
+_VIDEO = flags.DEFINE_string("video", None, "a real video, for published weights to name")
 _SMOKE = flags.DEFINE_bool("smoke", False, "the same at a scale that learns little")
 
 
@@ -48,6 +52,9 @@ def main() -> int:
     for name, probability in predict(open_run(workdir, config), video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
+    given = Path(_VIDEO.value) if _VIDEO.value else None
+    for file in show_real_video(given, workdir / "real"):
+        say(f"  {file}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     say("")
     say(f"all of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory")

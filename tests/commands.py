@@ -23,13 +23,14 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_command(
-    module: str, *arguments: object, **environment: str
+    module: str, *arguments: object, cwd: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """What `python -m module arguments` ends with and says, in the project's folder."""
+    """What `python -m module arguments` ends with and says, in the project's folder or another."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         argv = [module, *map(str, arguments)]
         order = {"argv": argv, "environment": environment, "out": str(out), "err": str(err)}
+        order["cwd"] = str(cwd)
         server = _server()
         assert server.stdin is not None
         assert server.stdout is not None
@@ -83,6 +84,7 @@ def _obey(order: dict[str, Any]) -> int:
         os.dup2(file, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(order["environment"])
+    os.chdir(order["cwd"])
     sys.argv = list(order["argv"])
     code: Any = 0
     try:

@@ -13,6 +13,10 @@ _HOMES = {
     "model_card": "vidjax.models.listing",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
+    "Pretrained": "vidjax.trained.published.pretrained",
+    "list_pretrained": "vidjax.trained.published.registry",
+    "load_pretrained": "vidjax.trained.published.pretrained",
+    "read_clip": "vidjax.trained.preprocessing",
     "features": "vidjax.trained.features",
     "read_features": "vidjax.trained.feature_files.files",
 }
@@ -31,12 +35,16 @@ _PACKAGES = (
 )
 
 __all__ = [
+    "Pretrained",
     "count_cost",
     "create_model",
     "features",
     "list_models",
+    "list_pretrained",
+    "load_pretrained",
     "load_torch",
     "model_card",
+    "read_clip",
     "read_features",
 ]
 

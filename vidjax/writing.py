@@ -138,6 +138,37 @@ def appending(file: Path) -> io.TextIOWrapper:
     return open(os.open(file, flags, 0o666), "a", newline="", encoding="utf-8")
 
 
+@contextlib.contextmanager
+def growing(file: Path) -> Iterator[IO[bytes]]:
+    """A file of bytes that comes in several goes, such as a download, and stays after an error.
+
+    The stream stands at its end. Its name should say that it is unfinished, as `.part` does.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: it cannot be written.
+    """
+    refuse_link(file)
+    flags = os.O_RDWR | os.O_CREAT
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(file, flags, 0o666), "r+b") as stream:
+        stream.seek(0, io.SEEK_END)
+        yield stream
+
+
+def finish(part: Path, file: Path) -> None:
+    """Puts what has grown in its final place, when the disk has it.
+
+    Raises:
+      LinkError: `file` is a link.
+      OSError: it cannot be written.
+    """
+    refuse_link(file)
+    with growing(part) as stream:
+        os.fsync(stream.fileno())
+    part.replace(file)
+
+
 def make_folder(folder: Path, within: Path | None = None) -> Path:
     """Makes a folder, and those above it.
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import vidjax
 from tests.commands import refusal, run_command
+from tests.documented import typed_in
 from tests.faults.tiny import command, ending
 from tests.trained.made import FLAGS, NAME, write_checkpoint
 from tests.videos import numbered_frames, write_video
-from vidjax.trained.feature_files.files import read_features
+from vidjax.trained.feature_files.files import read_features, write_features
+from vidjax.trained.opening import open_weights
 
-PAGE = Path(__file__).parents[2] / "docs/features.md"
 SMALL = (*FLAGS, "--config.clip.frames=2", "--config.eval.size=16")
 
 
@@ -149,52 +151,34 @@ def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
 def test_ctrl_c_keeps_the_rows_that_are_there(place, weights, tmp_path):
     given = [weights, *SMALL, f"--videos={place / 'videos'}", f"--output={tmp_path / 'f.npz'}"]
     fault = (
-        "import time; from vidjax.trained.feature_files import unfinished as u; "
+        "import os, signal; from vidjax.trained.feature_files import unfinished as u; "
         "add = u.Unfinished.add; "
-        "u.Unfinished.add = lambda s, r: (add(s, r), print('added', flush=True), time.sleep(60))"
+        "u.Unfinished.add = lambda s, r: (add(s, r), os.kill(os.getpid(), signal.SIGINT))"
     )
-    process = command("features", *given, fault=fault)
-    for line in process.stdout:
-        if line.strip() == "added":
-            break
-    process.send_signal(signal.SIGINT)
-    code, errors, _ = ending(process)
+    code, errors, _ = ending(command("features", *given, fault=fault))
     assert code == 130
     assert errors.strip().endswith("interrupted; run the same command again to go on")
     assert len(read_features(tmp_path / "f.npz.unfinished/000000.npz")) == 1
 
 
-def test_the_page_on_features_can_be_run(place, features, monkeypatch, capsys):
-    """Its Python as it stands but for the weights; of its commands the flags."""
-    from vidjax.trained import opening
-
+def test_the_page_on_features_is_of_what_there_is(place, features, monkeypatch):
+    """Its Python as it stands but for the weights, and the flags of its commands."""
     monkeypatch.chdir(place)
-    text = PAGE.read_text()
-    known = opening.open_weights
-    small = {"width": 4, "depths": (1, 0, 0, 0)}
-
-    def made(name):
-        assert name == "i3d:kinetics400"
-        return known(f"{NAME}:made.safetensors", small)
-
-    monkeypatch.setattr(opening, "open_weights", made)
     write_video(place / "my.mp4", numbered_frames(20))
-    names = {}
-    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
-        exec(compile(block, str(PAGE), "exec"), names)
-    assert names["embedding"].shape == (1, 4)
-    assert names["stage"].shape == (1, 4)
-    assert names["probe"].top1 >= 0
-    commands = re.findall(r"python -m experiments\.(\w+) ([^`]*?)\n(?! )", text)
-    for name in ("features", "probe"):
-        told = run_command(f"experiments.{name}", "--helpfull").stdout
-        assert f"python -m experiments.{name}" in told
-        flags = {
-            flag
-            for each, given in commands
-            if each == name
-            for flag in re.findall(r"--(\w+)", given)
-        }
-        assert flags
+    write_features(place / "features.npz", read_features(features[0]))
+    small = {"width": 4, "depths": (1, 0, 0, 0)}
+    made = open_weights(f"{NAME}:made.safetensors", small)
+    monkeypatch.setattr(vidjax, "load_pretrained", lambda *named: made, raising=False)
+    typed, names = typed_in("docs/features.md"), {}
+    for each in typed:
+        if each.python:
+            exec(compile(each.python, each.file, "exec"), names)
+    assert names["embedding"].shape == names["stage"].shape == (1, 4)
+    assert 0 <= names["probe"].top1 <= 1
+    for module in ("experiments.features", "experiments.probe"):
+        told = run_command(module, "--helpfull").stdout
+        assert f"python -m {module}" in told
+        given = {word for each in typed if each.module == module for word in each.arguments}
+        flags = {word.partition("=")[0].removeprefix("--") for word in given}
         for flag in flags:
-            assert re.search(rf"--(\[no\])?{flag.removeprefix('no')}\b", told), flag
+            assert flag.startswith("config.") or f"--{flag}" in told or f"--[no]{flag[2:]}" in told

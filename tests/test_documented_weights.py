@@ -1,0 +1,90 @@
+"""What the documentation of published weights tells people to type, typed in its order.
+
+The network and its weights are real, and so are the videos. Commands get smaller clips and fewer
+steps than people would give them.
+"""
+
+import csv
+import shutil
+
+import pytest
+
+from tests.commands import run_command
+from tests.documented import ROOT, typed_in
+
+pytestmark = pytest.mark.slow
+
+ACTIONS = ("BenchPress", "Diving")
+CLIPS = ("--config.clip.frames=16", "--config.eval.size=112")
+STEPS = (
+    "--config.train.duration=2 steps",
+    "--config.train.batch_size=2",
+    "--config.eval.batch_size=2",
+)
+
+
+@pytest.fixture(scope="module")
+def place(shared, tmp_path_factory):
+    """A folder with what the commands name, and the weights where a download would put them."""
+    place = tmp_path_factory.mktemp("typed")
+    (place / "cache").mkdir()
+    (place / "cache/model_rgb.pth").symlink_to(shared / "weights/i3d_kinetics400_hassony2.pth")
+    rows = []
+    for action in ACTIONS:
+        (place / "videos" / action).mkdir(parents=True)
+        for file in sorted((shared / "clips/ucf101_few" / action).iterdir())[:4]:
+            shutil.copy(file, place / "videos" / action)
+            rows.append((f"videos/{action}/{file.name}", action, "train"))
+        rows[-1] = (*rows[-1][:2], "test")
+    shutil.copy(place / rows[0][0], place / "my.mp4")
+    shutil.copy(place / rows[-1][0], place / "long.mp4")
+    for name, table in (
+        ("videos.csv", [("path", "label", "split"), *rows]),
+        (
+            "classes.csv",
+            [
+                ("label", "class"),
+                (ACTIONS[0], "bench pressing"),
+                (ACTIONS[1], "springboard diving"),
+            ],
+        ),
+    ):
+        with (place / name).open("w", newline="") as stream:
+            csv.writer(stream).writerows(table)
+    (place / "configs").symlink_to(ROOT / "configs")
+    return place
+
+
+def small(typed):
+    if typed.module == "experiments.train":
+        return STEPS
+    return CLIPS if any(each.startswith("--weights=") for each in typed.arguments) else ()
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(
+    ("file", "heading"),
+    [
+        ("README.md", "Published weights"),
+        ("docs/pretrained.md", "Open them"),
+        ("docs/pretrained.md", "Use them"),
+        ("docs/features.md", None),
+    ],
+)
+def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):
+    here = tmp_path / "here"
+    here.mkdir()
+    for each in place.iterdir():
+        (here / each.name).symlink_to(each)
+    monkeypatch.setenv("VIDJAX_CACHE", str(place / "cache"))
+    monkeypatch.chdir(here)
+    typed = typed_in(file, heading)
+    assert typed
+    for each in typed:
+        if each.python:
+            exec(compile(each.python, each.file, "exec"), {})
+            continue
+        done = run_command(
+            each.module, *each.arguments, *small(each), cwd=here, VIDJAX_CACHE=str(place / "cache")
+        )
+        assert done.returncode == 0, f"{each}\n{done.stderr}"

@@ -1,0 +1,212 @@
+"""Downloads: resumed where they broke off, checked, and named as the file only when complete."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import pooch
+
+from vidjax.ownership import owned
+from vidjax.progress import ProgressLine
+from vidjax.writing import PART, finish, growing, make_folder
+
+# Tries in a row that bring nothing, and all tries.
+_ATTEMPTS, _MOST_ATTEMPTS = 3, 100
+# Seconds: before a second try, and each time as many more; and without an answer.
+_PAUSE, _SILENCE = 1.0, 30.0
+_CHUNK = 2**20
+# Answers of a server that another try may change.
+_PASSING = (408, 425, 429)
+_REASON = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class DownloadError(Exception):
+    """A file cannot be had from its address; says why in a few words."""
+
+
+def download(url: str, file: Path, check: Callable[[Path], None]) -> None:
+    """Fetches a file, unless another process has done so meanwhile.
+
+    What has arrived lies beside it in a file that ends in `.part`, from which a later call goes on
+    if the server's file is still the same.
+
+    Args:
+      url: http or https; redirects are followed.
+      file: where it shall be.
+      check: given what has arrived; raises a ValueError if that is not the file.
+
+    Raises:
+      DownloadError: it cannot be had, or is another file; then what has arrived is removed.
+      OSError: it cannot be kept.
+    """
+    make_folder(file.parent)
+    with owned(file, beside=True, wait=True):
+        if file.exists():
+            return
+        part = _arrived(url, file)
+        try:
+            check(part)
+        except ValueError as error:
+            part.unlink()
+            raise DownloadError(str(error).replace(str(part), "what arrived")) from None
+        finish(part, file)
+
+
+def _arrived(url: str, file: Path) -> Path:
+    """The complete part file; tries again as long as that brings something."""
+    with ProgressLine() as line:
+        transfer, failures = _Transfer(file, line), 0
+        for _ in range(_MOST_ATTEMPTS):
+            before = transfer.size
+            try:
+                return transfer.run(url)
+            except OSError as error:
+                # Errors of the machine have a number, those of the network have none.
+                if error.errno is not None:
+                    raise
+                failures = 0 if transfer.size > before else failures + 1
+                if failures >= _ATTEMPTS or not _may_pass(error):
+                    raise DownloadError(_in_words(error)) from None
+            time.sleep(_PAUSE * max(1, failures))
+    raise DownloadError(f"the connection broke off {_MOST_ATTEMPTS} times")
+
+
+class _HereError(Exception):
+    """Some of the file is here already: ask for the rest."""
+
+
+class _Transfer:
+    """The transfer of one file, in as many goes as it takes.
+
+    `pooch` fetches. It writes into this object, which sees each answer of the server first.
+    """
+
+    def __init__(self, file: Path, line: ProgressLine) -> None:
+        self._file, self._line = file, line
+        self._part: Path | None = None
+        self._stream: IO[bytes] | None = None
+        self._total: int | None = None
+        self.size = 0
+
+    def run(self, url: str) -> Path:
+        """Fetches the file, or what is missing of it.
+
+        Raises:
+          OSError: without a number, the connection failed, or the server refused; with one, the
+            file cannot be kept.
+        """
+        try:
+            self._ask(url)
+        except _HereError:
+            if self.size != self._total:
+                self._ask(url)
+        if self._part is None or self._total not in (None, self.size):
+            raise OSError(f"the connection broke off after {self.size:,} bytes of {self._total:,}")
+        return self._part
+
+    def _ask(self, url: str) -> None:
+        headers = {"Accept-Encoding": "identity"}
+        if self.size:
+            headers["Range"] = f"bytes={self.size}-"
+        fetch = pooch.HTTPDownloader(
+            chunk_size=_CHUNK,
+            timeout=_SILENCE,
+            headers=headers,
+            hooks={"response": self._answered},
+        )
+        with contextlib.ExitStack() as self._open:
+            fetch(url, self, None)
+
+    def _answered(self, response: Any, **_: Any) -> None:
+        """Opens the part that an answer belongs to; redirects and refusals have none."""
+        if response.status_code == 200:
+            self._begin(response)
+        elif response.status_code == 206:
+            self._go_on(response)
+        elif response.status_code == 416:
+            self._forget()
+
+    def _begin(self, response: Any) -> None:
+        """The whole file comes, or part of it is here and the rest can be asked for."""
+        length = response.headers.get("Content-Length", "")
+        self._total = int(length) if length.isdigit() else None
+        part = self._named(response)
+        for other in self._file.parent.glob(f"*{PART}"):
+            if other.name.startswith(f"{self._file.name}.") and other != part:
+                other.unlink(missing_ok=True)
+        asked, self._part = self.size, part
+        here = part.stat().st_size if part.exists() else 0
+        resumes = response.headers.get("Accept-Ranges") == "bytes" and not asked
+        if resumes and self._total is not None and 0 < here <= self._total:
+            self.size = here
+            response.close()
+            raise _HereError
+        self._stream = self._open.enter_context(growing(part))
+        self._stream.truncate(0)
+        self._stream.seek(0)
+        self.size = 0
+
+    def _go_on(self, response: Any) -> None:
+        """The rest comes, if it is that of the same file."""
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        self._total = int(found[2]) if found and found[2] != "*" else self._total
+        same = found and int(found[1]) == self.size and self._named(response) == self._part
+        if not same or self._part is None:
+            self._forget()
+            raise OSError("the server's file has changed")
+        self._stream = self._open.enter_context(growing(self._part))
+
+    def _named(self, response: Any) -> Path:
+        """Where what arrives is kept: another place for another version of the server's file."""
+        heads = response.headers
+        version = heads.get("ETag") or heads.get("Last-Modified") or ""
+        mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:12]
+        return self._file.with_name(f"{self._file.name}.{mark}{PART}")
+
+    def _forget(self) -> None:
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
+        self._part, self.size = None, 0
+
+    def write(self, chunk: bytes) -> None:
+        """Takes what arrives."""
+        assert self._stream is not None
+        self._stream.write(chunk)
+        self.size += len(chunk)
+        of = f" of {self._total / 1e6:,.1f}" if self._total else ""
+        self._line.show(f"fetching {self._file.name}: {self.size / 1e6:,.1f}{of} MB")
+
+    def flush(self) -> None:
+        """Leaves when to write to the system."""
+
+
+def _status(error: OSError) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _may_pass(error: OSError) -> bool:
+    status = _status(error)
+    return status is None or status >= 500 or status in _PASSING
+
+
+def _in_words(error: OSError) -> str:
+    status = _status(error)
+    if status == 404:
+        return "HTTP 404: there is no such file"
+    if status is not None:
+        return f"HTTP {status}"
+    text = str(error)
+    if reason := _REASON.search(text):
+        return f"no connection: {reason[1].strip()}"
+    if "timed out" in text.lower():
+        return f"no answer within {_SILENCE:.0f} seconds"
+    if "IncompleteRead" in text or "broke off" in text:
+        return "the connection breaks off before the end"
+    return " ".join(f"{type(error).__name__}: {text}".split())[:200]
