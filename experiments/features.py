@@ -7,7 +7,7 @@ the mean of a stage (--layer). The same command goes on where it was interrupted
 be read are skipped and listed. docs/features.md has the form of the file.
 
 Examples:
-  python -m experiments.features --weights=i3d:kinetics400 --videos=FOLDER --output=features.npz
+  python -m experiments.features --weights=i3d:kinetics400 --videos=videos --output=features.npz
   python -m experiments.features --weights=i3d:kinetics400 --config.data.manifest=videos.csv \
       --clips=4 --output=features.h5
   python -m experiments.features --workdir=runs/mine --videos=long.mp4 --every=2 --output=long.npz

@@ -217,7 +217,8 @@ def _row(entry: Entry, look: Look, vector: np.ndarray, dtype: str) -> Row:
             "other weights"
         )
     start, end = look.window.start, look.window.end
-    return Row(kept, told(entry.path), entry.label, entry.split, start, end, look.clip)
+    texts = told(entry.path), entry.label, entry.split, entry.group
+    return Row(kept, *texts, start, end, look.clip)
 
 
 def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, Any]:
@@ -232,7 +233,8 @@ def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, A
         **how.facts(),
         "videos": _listed(manifest),
     }
-    found: dict[str, Any] = msgspec.to_builtins(about)
+    # As a file has it: a tuple is a list there.
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))
     return found
 
 

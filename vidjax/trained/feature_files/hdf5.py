@@ -21,6 +21,7 @@ MAGIC = b"\x89HDF\r\n\x1a\n"
 _NAMES = ("features", *COLUMNS, "about")
 # Bytes of a chunk of features, and values of one of another column.
 _CHUNK, _ROWS = 2**18, 4096
+_KEPT = {"fletcher32": True, "track_times": False}
 
 
 def write(
@@ -38,23 +39,18 @@ def write(
     """
     with replacing(file) as unfinished, h5py.File(unfinished, "w") as group:
         rows = max(1, min(shape[0], _CHUNK // (shape[1] * np.dtype(dtype).itemsize)))
+        # Data sets that may grow take chunks longer than they are, as those without rows need.
         made = group.create_dataset(
-            "features", shape, dtype, chunks=(rows, shape[1]), fletcher32=True
+            "features", shape, dtype, maxshape=(None, shape[1]), chunks=(rows, shape[1]), **_KEPT
         )
         first = 0
         for block in blocks:
             made[first : first + len(block)] = block
             first += len(block)
         for name, column in {**columns, "about": np.array([about])}.items():
-            values = column
-            if column.dtype.kind == "U":
-                values = np.array([text.encode() for text in column.tolist()] or [b""])
-                values = values[: len(column)].astype(f"S{max(1, values.dtype.itemsize)}")
+            values = _encoded(column) if column.dtype.kind == "U" else column
             chunks = (max(1, min(len(values), _ROWS)),)
-            kind = values.dtype
-            if column.dtype.kind == "U":
-                kind = h5py.string_dtype("utf-8", values.dtype.itemsize)
-            group.create_dataset(name, data=values, dtype=kind, chunks=chunks, fletcher32=True)
+            group.create_dataset(name, data=values, maxshape=(None,), chunks=chunks, **_KEPT)
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
@@ -96,3 +92,10 @@ def _array(group: Any, name: str, size: int) -> np.ndarray:
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
     return values.reshape(()) if name == "about" and values.shape == (1,) else values
+
+
+def _encoded(texts: np.ndarray) -> np.ndarray:
+    """Texts as UTF-8 of one length, filled up with zeros."""
+    encoded = [text.encode() for text in texts.tolist()]
+    longest = max([1, *map(len, encoded)])
+    return np.array(encoded, h5py.string_dtype("utf-8", longest))

@@ -6,6 +6,7 @@ claims to be larger than its file.
 
 from __future__ import annotations
 
+import errno
 import math
 import zipfile
 import zlib
@@ -67,10 +68,10 @@ def read(file: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(file) as archive:
             entries = {info.filename: info for info in archive.infolist()}
+            if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
+                raise FeaturesError("it is compressed; write it with numpy.savez")
             if sum(info.file_size for info in entries.values()) > file.stat().st_size:
-                raise FeaturesError(
-                    "it claims more bytes than it has; write it with numpy.savez, uncompressed"
-                )
+                raise FeaturesError("it claims more bytes than it has")
             return {
                 name: _array(archive, entries[f"{name}.npy"])
                 for name in _NAMES
@@ -80,6 +81,11 @@ def read(file: Path) -> dict[str, np.ndarray]:
         raise
     except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, RuntimeError) as error:
         raise FeaturesError(f"it is damaged ({_line(error)})") from None
+    except OSError as error:
+        # A place before the beginning of the file; other errors are the disk's.
+        if error.errno != errno.EINVAL:
+            raise
+        raise FeaturesError("it is damaged (its parts lie outside of it)") from None
     # Of a ZIP that asks for a newer program.
     except NotImplementedError as error:
         raise FeaturesError(f"it is no .npz ({_line(error)})") from None
@@ -91,8 +97,6 @@ def _entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    if info.compress_type != zipfile.ZIP_STORED:
-        raise FeaturesError(f"{info.filename} is compressed; write it with numpy.savez")
     with archive.open(info) as entry:
         shape, fortran, dtype = _header(entry)
         size = math.prod(shape) * dtype.itemsize

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-TEXTS, SECONDS, COUNTS = ("video", "label", "split"), ("start", "end"), ("clip",)
+TEXTS, SECONDS, COUNTS = ("video", "label", "split", "group"), ("start", "end"), ("clip",)
 COLUMNS = (*TEXTS, *SECONDS, *COUNTS)
 DTYPES = ("float16", "float32")
 
@@ -27,6 +27,7 @@ class Features:
       video: names `[N]` of the videos.
       label: class names `[N]`; empty where there are none.
       split: `[N]`, such as `train`; empty where there are none.
+      group: persons or sources `[N]`; empty where there are none.
       start: float64 `[N]`, seconds from the video's first frame.
       end: float64 `[N]`, exclusive.
       clip: int64 `[N]`, number of the clip within its video; 0 where clips are averaged.
@@ -37,6 +38,7 @@ class Features:
     video: np.ndarray
     label: np.ndarray
     split: np.ndarray
+    group: np.ndarray
     start: np.ndarray
     end: np.ndarray
     clip: np.ndarray
@@ -53,8 +55,8 @@ class Features:
         """
         found = self.where(self.split == name)
         if not len(found):
-            there = ", ".join(sorted(set(self.split.tolist()) - {""})) or "no splits"
-            raise FeaturesError(f"split {name!r} has no features; there are: {there}")
+            there = ", ".join(sorted(set(self.split.tolist()) - {""})) or "none"
+            raise FeaturesError(f"split {name!r} has no features; the splits are: {there}")
         return found
 
     def where(self, chosen: np.ndarray) -> Features:
@@ -94,4 +96,6 @@ def checked(columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Feat
                 f"its {name} is {columns[name].dtype} {list(columns[name].shape)} beside "
                 f"{len(features)} features"
             )
-    return Features(features, *(columns[name] for name in COLUMNS), about=about)
+        if name in SECONDS and not np.isfinite(columns[name]).all():
+            raise FeaturesError(f"its {name} holds numbers that are not finite")
+    return Features(features=features, **{name: columns[name] for name in COLUMNS}, about=about)

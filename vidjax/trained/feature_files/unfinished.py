@@ -25,7 +25,7 @@ from vidjax.names import told
 from vidjax.ownership import owned
 from vidjax.settings import shown
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
-from vidjax.trained.feature_files.table import Features, FeaturesError, joined
+from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
 from vidjax.writing import make_folder, refuse_link, sweep
 
 # Seconds of work that a kill may cost.
@@ -40,6 +40,7 @@ class Row:
     video: str
     label: str
     split: str
+    group: str
     start: float
     end: float
     clip: int
@@ -77,7 +78,7 @@ class Unfinished:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], dtype: str) -> None:
-        self._folder, self._settings, self._dtype = folder, dict(settings), dtype
+        self._folder, self._settings, self._dtype = folder, settings, dtype
         self._pieces: list[Path] = []
         self._rows: list[Row] = []
         self._saved = time.monotonic()
@@ -109,12 +110,14 @@ class Unfinished:
         self._save_in_time()
 
     def save(self) -> None:
-        """Writes a piece of what came since the last one.
+        """Writes a piece of what came since the last one, if there are rows at all.
 
         Raises:
           OSError: it cannot be written.
         """
-        state = _State(self._settings, self.position, self.skipped)
+        if not self.count:
+            return
+        state = _State(dict(self._settings), self.position, self.skipped)
         piece = self._folder / f"{len(self._pieces):06}.npz"
         write_features(piece, _table(self._rows, self._dtype, msgspec.to_builtins(state)))
         self._pieces.append(piece)
@@ -127,12 +130,12 @@ class Unfinished:
           FeaturesError: there are no rows.
           OSError: it cannot be written.
         """
+        if not self.count:
+            raise FeaturesError(f"no video could be read: {self._first_error()}")
         self.save()
         # Features are read once more, piece by piece: they may be more than memory holds.
         small = [_without_features(read_features(piece)) for piece in self._pieces]
         width = max(width for _, width in small)
-        if not width:
-            raise FeaturesError(f"no video could be read: {self._first_error()}")
         columns = replace(joined([columns for columns, _ in small]), about=about)
         blocks = (read_features(piece).features for piece in self._pieces)
         filled = (block for block in blocks if len(block))
@@ -153,13 +156,23 @@ class Unfinished:
             yield piece
 
     def _refuse_others(self, settings: Mapping[str, Any]) -> None:
-        for name in sorted(settings.keys() | self._settings.keys()):
-            there, here = settings.get(name), self._settings.get(name)
-            if there != here:
+        theirs, ours = _flat(settings), _flat(self._settings)
+        for name in sorted(theirs.keys() | ours.keys()):
+            if theirs.get(name) != ours.get(name):
                 raise FeaturesError(
-                    f"{told(str(self._folder))} was begun with {name} = {shown(there)}, not "
-                    f"{shown(here)}: give the same settings to go on, or remove the folder"
+                    f"{told(str(self._folder))} was begun with {name} = {shown(theirs.get(name))}, "
+                    f"not {shown(ours.get(name))}: give the same settings to go on, or remove the "
+                    "folder"
                 )
+
+
+def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Settings by their paths, such as `preprocessing.size`."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = isinstance(value, dict)
+        found |= _flat(value, f"{before}{name}.") if inner else {f"{before}{name}": value}
+    return found
 
 
 @contextlib.contextmanager
@@ -221,10 +234,7 @@ def _without_features(table: Features) -> tuple[Features, int]:
 def _table(rows: Sequence[Row], dtype: str, about: Mapping[str, Any]) -> Features:
     width = len(rows[0].features) if rows else 1
     features = np.array([row.features for row in rows], dtype).reshape(len(rows), width)
-    texts = {
-        name: np.array([getattr(row, name) for row in rows], np.str_)
-        for name in ("video", "label", "split")
-    }
+    texts = {name: np.array([getattr(row, name) for row in rows], np.str_) for name in TEXTS}
     return Features(
         features,
         **texts,
