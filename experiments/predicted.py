@@ -101,7 +101,7 @@ def many(
         for done, (entry, prediction) in enumerate(found, start=1):
             watch.show(f"predicting videos {done}/{total}", done / total)
             if isinstance(prediction, Unreadable):
-                skipped.append(f"{_name(entry)}: {prediction.error}")
+                skipped.append(prediction.error)
                 write(_fields(entry, error=prediction.error), [])
                 continue
             top = prediction.top(trained, TOP)

@@ -56,7 +56,7 @@ def test_a_folder_is_a_row_a_video(folder, tmp_path):
         assert row["error"] == row["correct"] == ""
     assert rows[3]["predicted"] == ""
     assert "not a readable video" in rows[3]["error"]
-    assert "skipped b/broken.mp4: " in done.stderr
+    assert f"skipped {folder / 'videos/b/broken.mp4'}: not a readable video" in done.stderr
     assert "predicting videos 4/4" in done.stderr
     assert all(row["video"] in done.stdout for row in rows[:3])
     # A single video says the same.
@@ -95,7 +95,7 @@ def test_where_nothing_can_be_read_the_exit_code_says_so(folder, tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"text")
     done = predict(folder, f"--video={tmp_path}")
     assert done.returncode == 2
-    assert "skipped a.mp4: " in done.stderr
+    assert f"skipped {tmp_path / 'a.mp4'}: " in done.stderr
 
 
 def test_a_piece_of_a_video(folder, tmp_path):
