@@ -30,11 +30,12 @@ from pathlib import Path
 from absl import flags
 
 from experiments import command_line, opening, predicted
+from experiments.ending import INTERRUPTED
 from experiments.explain.pictures import write_pyramid, write_tubes
 from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
 from vidjax.run.config import Config
-from vidjax.terminal import say
+from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.trained import Trained
 from vidjax.writing import make_folder
@@ -56,11 +57,20 @@ _CONFIG = opening.define_config()
 
 def main() -> int:
     """Predicts, and names the files written."""
+    output = Path(_OUTPUT.value) if _OUTPUT.value else None
+    try:
+        return _predict(output)
+    except KeyboardInterrupt:
+        left = predicted.left(output) if output else []
+        complain(f"interrupted{'; what is done is in ' if left else ''}{', '.join(map(str, left))}")
+        return INTERRUPTED
+
+
+def _predict(output: Path | None) -> int:
     video = Path(_VIDEO.value)
     many = video.is_dir() or video.suffix.lower() == ".csv"
     slides = _WINDOWS.value or _EVERY.value is not None
     _refuse_together(many, slides)
-    output = Path(_OUTPUT.value) if _OUTPUT.value else None
     if output and not _EXPLAIN.value:
         (predicted.refuse_folder if slides else predicted.refuse_table)(output)
     config, trained = opening.opened(_CONFIG.value)

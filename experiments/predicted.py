@@ -66,6 +66,12 @@ def refuse_folder(output: Path) -> None:
         refuse_there(file)
 
 
+def left(output: Path) -> list[Path]:
+    """Unfinished tables of a command that was interrupted."""
+    parts = map(unfinished, (output, *(output / name for name in _TABLES)))
+    return [part for part in parts if part.is_file()]
+
+
 def one(trained: Trained, video: Path, piece: Piece, output: Path | None) -> None:
     """Says the likeliest classes of a video, and writes them as a table of one row.
 

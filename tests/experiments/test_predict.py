@@ -3,19 +3,15 @@
 import csv
 import json
 import re
-import signal
 
 import cv2
 import numpy as np
 import pytest
 
-from experiments import predicted
 from tests.commands import refusal, run_command
-from tests.trained.made import FLAGS, NAME, OPTIONS, write_checkpoint
+from tests.faults.tiny import command, ending
+from tests.trained.made import FLAGS, NAME, write_checkpoint
 from tests.videos import numbered_frames, write_video
-from vidjax.data.any_videos import any_videos
-from vidjax.trained.opening import open_weights
-from vidjax.trained.predicting import predict_videos
 
 
 @pytest.fixture(scope="module")
@@ -185,20 +181,29 @@ def test_names_of_classes_must_be_as_many_as_there_are(folder, tmp_path):
     assert "two.txt has 2 names, one a line; the network has 3" in error
 
 
-def test_ctrl_c_leaves_what_is_done(folder, tmp_path, monkeypatch):
+FAULT = """
+import signal
+from experiments import predicted
+whole = predicted.predict_videos
+def interrupting(*given, **more):
+    for count, found in enumerate(whole(*given, **more), start=1):
+        yield found
+        if count == 2:
+            signal.raise_signal(signal.SIGINT)
+predicted.predict_videos = interrupting
+"""
+
+
+def test_ctrl_c_leaves_what_is_done(folder, tmp_path):
     """The signal itself, in the midst of the work."""
-
-    def interrupting(*arguments, **more):
-        for count, found in enumerate(predict_videos(*arguments, **more), start=1):
-            yield found
-            if count == 2:
-                signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(predicted, "predict_videos", interrupting)
-    trained = open_weights(f"{NAME}:{folder / 'made.safetensors'}", OPTIONS)
-    with pytest.raises(KeyboardInterrupt):
-        predicted.many(trained, any_videos(folder / "videos"), 1, 1, tmp_path / "p.csv")
+    weights = f"--weights={NAME}:{folder / 'made.safetensors'}"
+    small = (*FLAGS, "--config.clip.frames=4", "--config.eval.size=16", "--config.data.threads=1")
+    given = (f"--video={folder / 'videos'}", f"--output={tmp_path / 'p.csv'}")
+    code, errors, _ = ending(command("predict", weights, *small, *given, fault=FAULT))
+    assert code == 130, errors
     (left,) = tmp_path.iterdir()
     assert left.name == "p.unfinished.csv"
-    assert [row["video"] for row in rows_of(left)] == ["a/1.mp4", "a/2.mp4"]
-    assert np.isfinite([float(row["probability"]) for row in rows_of(left)]).all()
+    assert errors.splitlines()[-1] == f"interrupted; what is done is in {left}"
+    rows = rows_of(left)
+    assert [row["video"] for row in rows] == ["a/1.mp4", "a/2.mp4"]
+    assert np.isfinite([float(row["probability"]) for row in rows]).all()

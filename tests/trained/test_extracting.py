@@ -12,12 +12,12 @@ from tests.videos import numbered_frames, write_video
 from vidjax.data.any_videos import any_videos
 from vidjax.ownership import InUseError, owned
 from vidjax.progress import ProgressLine
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.extracting import Extraction, extract
 from vidjax.trained.feature_files import unfinished
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
 from vidjax.trained.opening import open_weights
-from vidjax.trained.predicting import as_record
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.windows import windows
 from vidjax.writing import LinkError
@@ -103,8 +103,8 @@ def test_a_row_a_video_with_what_is_known_of_it(take, trained, folder):
     np.testing.assert_allclose(found.end, found.start + 4 / 25, atol=1e-6)
     pieces = {"a.mp4": {}, "b.mp4": {"start": 0.2, "end": 0.8}, "c.mp4": {}}
     for row, (name, piece) in zip(found.features, pieces.items(), strict=True):
-        record = as_record(folder / name, trained.preprocessing, **piece)
-        crops = trained.preprocessing.views().cut(record, 0)
+        views = trained.preprocessing.views()
+        crops = views.cut(as_record(folder / name, trained.preprocessing, views, **piece), 0)
         np.testing.assert_allclose(row, by_hand(trained, crops), rtol=1e-4, atol=1e-5)
     (lost,) = skipped
     assert lost.video == "gone.mp4"
@@ -126,8 +126,8 @@ def test_an_average_is_the_mean_of_the_clips_that_are_kept_and_of_their_crops(
     )
     assert mean.start.tolist() == kept.start[::3].tolist()
     assert mean.end.tolist() == kept.end[2::3].tolist()
-    record = as_record(folder / "a.mp4", trained.preprocessing)
-    crops = trained.preprocessing.views(3, 3).cut(record, 1)
+    views = trained.preprocessing.views(3, 3)
+    crops = views.cut(as_record(folder / "a.mp4", trained.preprocessing, views), 1)
     np.testing.assert_allclose(kept.features[1], by_hand(trained, crops), rtol=1e-4, atol=1e-5)
 
 
@@ -148,7 +148,8 @@ def test_features_of_a_stage_in_half_precision(take, trained, folder):
     half, _ = take(Extraction(layer="stage1", dtype="float16"), name="half.h5")
     assert half.features.dtype == np.float16
     np.testing.assert_array_equal(half.features, whole.features.astype(np.float16))
-    crops = trained.preprocessing.views().cut(as_record(folder / "a.mp4", trained.preprocessing), 0)
+    views = trained.preprocessing.views()
+    crops = views.cut(as_record(folder / "a.mp4", trained.preprocessing, views), 0)
     alone = np.asarray(trained.features(crops, "stage1", pooled=False))
     np.testing.assert_allclose(whole.features[0], alone.mean(axis=(0, 1, 2, 3)), rtol=1e-4)
 

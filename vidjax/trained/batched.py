@@ -11,9 +11,9 @@ import numpy as np
 
 from vidjax.trained.looking import Event, Look
 
-# Of each clip an array, or None at the end of a video.
-Computed = tuple[Event, np.ndarray | None]
-_NO_PIXELS = np.zeros(0, np.uint8)
+# Of each clip an array; at the end of a video an empty one.
+Computed = tuple[Event, np.ndarray]
+_NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
 
 
 def in_batches(
@@ -66,4 +66,4 @@ def _light(event: Event) -> Event:
 def _with_arrays(batch: list[Event], found: Any) -> Iterator[Computed]:
     means = iter(np.asarray(found).mean(axis=1)) if len(found) else iter(())
     for event in batch:
-        yield event, next(means) if isinstance(event, Look) else None
+        yield event, next(means) if isinstance(event, Look) else _NOTHING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import itertools
 import time
@@ -21,6 +22,7 @@ from vidjax.data.manifest import Entry, Manifest
 from vidjax.names import told
 from vidjax.progress import ProgressLine, duration
 from vidjax.settings import check, number, one_of, optional, whole
+from vidjax.trained.batched import Computed, in_batches
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.feature_files.unfinished import Row, Skipped, Unfinished, making
 from vidjax.trained.features import EMBEDDING
@@ -127,7 +129,7 @@ def _rows(
     size = how.batch_size if how.every else max(1, min(how.batch_size, left))
     # Averages are of whole videos, of which no part is kept.
     averages = how.average and not how.every
-    taken = _taken(trained, events, how.layer, size)
+    taken = in_batches(functools.partial(trained.features, layer=how.layer), events, size)
     for event, vector in _averaged(taken) if averages else taken:
         if isinstance(event, Ended):
             yield event
@@ -142,62 +144,10 @@ def _behind(events: Iterable[Event], video: int, rows: int) -> Iterator[Event]:
             yield event
 
 
-Taken = tuple[Event, np.ndarray]
-_NOTHING = np.zeros(0, np.float32)
-
-
-def _taken(trained: Trained, events: Iterable[Event], layer: str, size: int) -> Iterator[Taken]:
-    """Events in their order, those of clips with features `[C]`, computed in batches of a size.
-
-    A batch is computed while the next one is decoded.
-    """
-    waiting: list[tuple[list[Event], jax.Array]] = []
-    for batch in _batches(events, size):
-        looks = [event for event in batch if isinstance(event, Look)]
-        crops = np.stack([look.window.crops for look in looks]) if looks else None
-        found = jax.numpy.zeros((0, 1, 1))
-        if crops is not None:
-            padding = [(0, size - len(crops))] + [(0, 0)] * (crops.ndim - 1)
-            found = trained.features(np.pad(crops, padding), layer)[: len(looks)]
-        waiting.append(([_light(event) for event in batch], found))
-        if len(waiting) > 1:
-            yield from _with_features(*waiting.pop(0))
-    for each in waiting:
-        yield from _with_features(*each)
-
-
-def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """Lists of events with so many clips each, the last one with fewer."""
-    batch: list[Event] = []
-    clips = 0
-    for event in events:
-        batch.append(event)
-        clips += isinstance(event, Look)
-        if clips == size:
-            yield batch
-            batch, clips = [], 0
-    if batch:
-        yield batch
-
-
-def _light(event: Event) -> Event:
-    """Without the pixels."""
-    if isinstance(event, Ended):
-        return event
-    return dataclasses.replace(event, window=dataclasses.replace(event.window, crops=_NOTHING))
-
-
-def _with_features(batch: list[Event], features: jax.Array) -> Iterator[Taken]:
-    """Each clip's features `[C]`, the mean over its crops, of an array `[n, S, C]`."""
-    means = iter(np.asarray(features).mean(axis=1))
-    for event in batch:
-        yield event, _NOTHING if isinstance(event, Ended) else next(means)
-
-
-def _averaged(taken: Iterable[Taken]) -> Iterator[Taken]:
+def _averaged(taken: Iterable[Computed]) -> Iterator[Computed]:
     """One clip for all those of a video, with their mean and from the first to the last."""
     for video, group in itertools.groupby(taken, key=lambda each: each[0].video):
-        *clips, (end, _) = group
+        *clips, (end, nothing) = group
         if clips:
             looks = [look for look, _ in clips if isinstance(look, Look)]
             window = dataclasses.replace(
@@ -206,7 +156,7 @@ def _averaged(taken: Iterable[Taken]) -> Iterator[Taken]:
                 end=max(look.window.end for look in looks),
             )
             yield Look(video, 0, window), np.mean([vector for _, vector in clips], axis=0)
-        yield end, _NOTHING
+        yield end, nothing
 
 
 def _row(entry: Entry, look: Look, vector: np.ndarray, dtype: str) -> Row:

@@ -116,7 +116,7 @@ def predict_videos(
         if end.error:
             yield entry, Unreadable(end.error)
             continue
-        mean = np.mean([found for _, found in clips if found is not None], axis=0)
+        mean = np.mean([found for _, found in clips], axis=0)
         yield entry, Prediction(entry.start or 0.0, entry.end, mean)
 
 
@@ -152,10 +152,10 @@ def predict_windows(
     pictures: collections.deque[np.ndarray] = collections.deque()
     events = _picturing(looking.all(manifest), pictures)
     for event, found in in_batches(trained.score, events, batch_size):
-        if isinstance(event, Look) and found is not None:
+        if isinstance(event, Look):
             window = event.window
             yield WindowPrediction(window.start, window.end, found, pictures.popleft())
-        elif isinstance(event, Ended) and event.error:
+        elif event.error:
             raise DecodeError(event.error)
 
 
