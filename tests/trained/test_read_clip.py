@@ -1,13 +1,11 @@
 """The middle clip of a video, against the video that is read whole."""
 
-import subprocess
-import sys
+import functools
 
 import numpy as np
 import pytest
 
-from tests.commands import ROOT
-from tests.trained.test_windows import seen
+from tests.trained.test_windows import peak_of, seen
 from tests.videos import numbered_frames, write_video
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.trained.preprocessing import read_clip
@@ -32,22 +30,9 @@ def test_a_broken_video_has_no_clip(shared):
         read_clip(shared / "clips/hard/corrupt_middle.mp4", seen())
 
 
-PEAK = """
-import sys, tracemalloc
-from vidjax.trained.preprocessing import read_clip
-from tests.trained.test_windows import seen
-tracemalloc.start()
-read_clip(sys.argv[1], seen(fps=25.0))
-print(tracemalloc.get_traced_memory()[1])
-"""
-
-
 def test_a_clip_of_a_long_video_takes_little_memory(tmp_path):
     frames = np.broadcast_to(numbered_frames(1, 96, 128), (1000, 96, 128, 3))
     file = write_video(tmp_path / "long.mp4", frames)
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, file], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    _, peak = peak_of(functools.partial(read_clip, file, seen(fps=25.0)))
     # All frames would take 4 MB at the side of the crops, 37 MB at their own.
-    assert int(done.stdout) < 2_000_000
+    assert peak < 2_000_000

@@ -1,12 +1,11 @@
 """Sliding windows against slices of the video that is read whole."""
 
-import subprocess
-import sys
+import functools
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from tests.commands import ROOT
 from tests.videos import numbered_frames, read_numbers, write_interlaced, write_video
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.trained.preprocessing import Preprocessing
@@ -130,30 +129,28 @@ def test_what_cannot_be_is_refused(video, tmp_path):
         next(windows(video, seen(fps=10.0), start=9.0))
 
 
-PEAKS = """
-import sys, tracemalloc
-from pathlib import Path
-from tests.trained.test_windows import seen
-from vidjax.trained.windows import windows
-for file in sys.argv[1:]:
+def _count(slide):
+    return sum(1 for _ in slide())
+
+
+def peak_of(work):
+    """What `work` gives, and the most bytes that it takes at a time."""
     tracemalloc.start()
-    count = sum(1 for _ in windows(Path(file), seen(frames=16, stride=2, fps=25.0)))
-    print(count, tracemalloc.get_traced_memory()[1])
-    tracemalloc.stop()
-"""
+    try:
+        return work(), tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_memory_does_not_grow_with_the_video(tmp_path):
-    counts = (300, 300, 1800)
-    files = [
-        write_video(tmp_path / f"{k}.mp4", np.broadcast_to(numbered_frames(1), (count, 48, 64, 3)))
-        for k, count in enumerate(counts)
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", PEAKS, *files], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    found = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
-    assert [number for number, _ in found] == [-(-count // 31) for count in counts]
-    # All frames would take 4 MB more.
-    assert found[2][1] < found[1][1] + 200_000
+    peaks = []
+    for count in (300, 1500):
+        frames = np.broadcast_to(numbered_frames(1), (count, 48, 64, 3))
+        file = write_video(tmp_path / f"{count}.mp4", frames)
+        slide = functools.partial(windows, file, seen(frames=16, stride=2, fps=25.0))
+        next(slide())
+        found, peak = peak_of(functools.partial(_count, slide))
+        assert found == -(-count // 31)
+        peaks.append(peak)
+    # All frames would take 3 MB more.
+    assert peaks[1] < peaks[0] + 200_000
