@@ -81,6 +81,42 @@ def test_a_file_that_grows_keeps_what_it_has(tmp_path):
     assert (tmp_path / "a").read_text() == "one\ntwo\n"
 
 
+def test_bytes_that_come_in_goes_stay_after_an_error_and_are_finished_once(tmp_path):
+    part, file = tmp_path / "a.part", tmp_path / "a"
+
+    def break_off():
+        with writing.growing(part) as stream:
+            stream.write(b"one")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    with writing.growing(part) as stream:
+        assert stream.tell() == 3
+        stream.write(b"two")
+    file.write_bytes(b"old")
+    writing.finish(part, file)
+    assert file.read_bytes() == b"onetwo"
+    assert not part.exists()
+
+
+def test_bytes_that_come_in_goes_are_not_written_through_links(tmp_path):
+    victim, link, part = tmp_path / "victim", tmp_path / "link", tmp_path / "part"
+    victim.write_text("mine")
+    link.symlink_to(victim)
+    part.write_text("new")
+    with pytest.raises(writing.LinkError), writing.growing(link):
+        pass
+    with pytest.raises(writing.LinkError):
+        writing.finish(part, link)
+    # Put there between the look and the opening.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writing, "refuse_link", lambda path: None)
+        with pytest.raises(OSError, match="symbolic links"), writing.growing(link):
+            pass
+    assert victim.read_text() == "mine"
+
+
 def test_a_new_file_takes_no_place(tmp_path):
     (tmp_path / "a").write_text("mine")
     (tmp_path / "b").symlink_to(tmp_path / "c")
@@ -172,6 +208,8 @@ def _writes(tree):
 def test_files_are_written_in_this_way_alone():
     # PyAV opens a path of `replacing`; a loader that stands alone only reads.
     excepted = {"vidjax/writing.py", "vidjax/data/encode.py"}
+    # Members of a ZIP, in a stream of `writing_bytes`.
+    excepted.add("vidjax/trained/feature_files/npz.py")
     found = [
         f"{file.relative_to(ROOT)}:{line}"
         for package in ("vidjax", "experiments")

@@ -1,4 +1,6 @@
-"""Mutations of the files that networks are converted from: PyTorch's two forms, and safetensors."""
+"""Mutations of the files that networks are converted from: PyTorch's, safetensors, Flax's."""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ TOKENS = (
         b"\x8c\x07planted\x8c\x03run\x93",
         b"iplanted\nrun\n",
         b"ctorch\nHalfStorage\n",
+        b"cnumpy\nndarray\n",
+        b"\x8c\x05numpy\x8c\x05dtype\x93",
+        b"\x8c\x02O8",
     ),
     *(b"PK\1\2", b"PK\3\4", b"PK\5\6", b"PK\6\6", b"PK\6\7", b"data.pkl", b"data/0", b"h\0" * 40),
     *(b"]" * 2000, b"(" * 2000, b"\x85" * 2000, b'"shape":', b'"BF16"', b"[0,99999999999]"),
@@ -40,12 +45,19 @@ def two_tensors(form):
     return mapping(epoch=literal(3), state_dict=tree)
 
 
-@pytest.fixture(params=["zip", "legacy", "safetensors"])
+@pytest.fixture(params=["zip", "legacy", "safetensors", "flax"])
 def checkpoint(request, tmp_path):
     file = tmp_path / f"{request.param}.pth"
     blocks = {"0": TWELVE, "1": np.ones(4, "<f2")}
     if request.param == "safetensors":
         safetensors.numpy.save_file({"w": TWELVE.reshape(3, 4), "v": blocks["1"]}, file)
+    elif request.param == "flax":
+        stem = {"Conv_0": {"kernel": TWELVE.reshape(3, 4)}, "BatchNorm_0": {"bias": blocks["1"]}}
+        tree = {
+            "params": {"stem": stem},
+            "batch_stats": {"stem": {"BatchNorm_0": {"mean": TWELVE}}},
+        }
+        file.write_bytes(pickle.dumps(tree, protocol=4))
     else:
         {"zip": write_zip, "legacy": write_legacy}[request.param](
             file, two_tensors(request.param), blocks

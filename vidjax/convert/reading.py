@@ -85,7 +85,7 @@ def _from_file(stream: io.BufferedReader, entry: str | None) -> dict[str, np.nda
         if is_such:
             tree, read = opened(stream, size)
             return _converted(_entry(tree, entry), _reader(read))
-    if head[:1] == b"\x80":
+    if head[:1] == b"\x80" and head[8:9] != b"{":
         return _converted(_entry(read_flax(stream, size), entry), _plain)
     if head[8:9] != b"{":
         kind = "a tar file (PyTorch 0.1?)" if head[257:262] == b"ustar" else f"{head[:12]!r}..."

@@ -25,5 +25,4 @@ def place(row: Checkpoint) -> Path:
 
 def by_hand(row: Checkpoint) -> str:
     """What people can do where a program cannot fetch a file, as the end of an error."""
-    there = f" ({row.there} there)" if row.there else ""
-    return f"get it some other way and put it{there} at {place(row)}"
+    return f"get it some other way and put it at {place(row)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import re
 import time
@@ -20,7 +21,11 @@ from vidjax.writing import PART, finish, growing, make_folder
 _ATTEMPTS, _MOST_ATTEMPTS = 3, 100
 # Seconds: before a second try, and each time as many more; and without an answer.
 _PAUSE, _SILENCE = 1.0, 30.0
-_CHUNK = 2**20
+# Bytes that are written at once, and at most lost where a connection breaks off.
+_CHUNK = 2**16
+# Digits of a version's hash, and what matches them in names of files.
+_DIGITS = 12
+_MARK = "[0-9a-f]" * _DIGITS
 # Answers of a server that another try may change.
 _PASSING = (408, 425, 429)
 _REASON = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
@@ -126,6 +131,8 @@ class _Transfer:
 
     def _answered(self, response: Any, **_: Any) -> None:
         """Opens the part that an answer belongs to; redirects and refusals have none."""
+        # Else the connection stays open until Python tidies up.
+        self._open.callback(response.close)
         if response.status_code == 200:
             self._begin(response)
         elif response.status_code == 206:
@@ -138,15 +145,14 @@ class _Transfer:
         length = response.headers.get("Content-Length", "")
         self._total = int(length) if length.isdigit() else None
         part = self._named(response)
-        for other in self._file.parent.glob(f"*{PART}"):
-            if other.name.startswith(f"{self._file.name}.") and other != part:
+        for other in self._file.parent.glob(f"{glob.escape(self._file.name)}.{_MARK}{PART}"):
+            if other != part:
                 other.unlink(missing_ok=True)
         asked, self._part = self.size, part
         here = part.stat().st_size if part.exists() else 0
         resumes = response.headers.get("Accept-Ranges") == "bytes" and not asked
         if resumes and self._total is not None and 0 < here <= self._total:
             self.size = here
-            response.close()
             raise _HereError
         self._stream = self._open.enter_context(growing(part))
         self._stream.truncate(0)
@@ -167,7 +173,7 @@ class _Transfer:
         """Where what arrives is kept: another place for another version of the server's file."""
         heads = response.headers
         version = heads.get("ETag") or heads.get("Last-Modified") or ""
-        mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:12]
+        mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:_DIGITS]
         return self._file.with_name(f"{self._file.name}.{mark}{PART}")
 
     def _forget(self) -> None:
@@ -201,7 +207,7 @@ def _in_words(error: OSError) -> str:
     if status == 404:
         return "HTTP 404: there is no such file"
     if status is not None:
-        return f"HTTP {status}"
+        return f"HTTP {status}" + (": too many redirects" if status < 400 else "")
     text = str(error)
     if reason := _REASON.search(text):
         return f"no connection: {reason[1].strip()}"

