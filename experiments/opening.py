@@ -15,6 +15,7 @@ from ml_collections import ConfigDict, config_dict, config_flags
 
 from configs import common
 from experiments import command_line
+from vidjax.data.class_list import read_class_list
 from vidjax.names import file_name
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
@@ -27,6 +28,11 @@ from vidjax.trained.wanted import Wanted
 WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
 WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
 CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")
+CLASS_NAMES = flags.DEFINE_string(
+    "class_names",
+    None,
+    "--weights: names of its classes: a text file, one a line, or a CSV with a column class",
+)
 _ONE = "say --workdir, a run, or --weights, such as --weights=i3d:kinetics400"
 
 
@@ -76,6 +82,8 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
         raise ValueError(f"both --workdir and --weights: {_ONE}" if WORKDIR.value else _ONE)
     if WEIGHTS.value:
         return of_weights(WEIGHTS.value, settings)
+    if CLASS_NAMES.value:
+        raise ValueError("--class_names is for --weights: a run knows the names of its classes")
     config = from_mapping(settings)
     return config, open_run(Path(WORKDIR.value), config, CHECKPOINT.value)
 
@@ -91,7 +99,7 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
       ValueError: there are no such weights, or a setting does not fit them.
     """
     options = from_mapping(settings).model.options
-    trained = open_weights(text, options)
+    trained = _named(open_weights(text, options))
     named = set(command_line.named_settings())
     mapping = to_mapping(from_mapping(settings))
     for path, value in _suiting(trained, mapping["eval"]["size"] if "eval.size" in named else 0):
@@ -128,6 +136,19 @@ def folder_of(text: str) -> Path:
         None, (wanted.network, wanted.path.stem if wanted.path.exists() else wanted.place)
     )
     return Path("runs") / file_name("-".join(parts))
+
+
+def _named(trained: Trained) -> Trained:
+    """The network with the names of its classes that the command line gives."""
+    if not CLASS_NAMES.value:
+        return trained
+    names = read_class_list(Path(CLASS_NAMES.value))
+    if len(names) != trained.num_classes:
+        raise ValueError(
+            f"{CLASS_NAMES.value} names {len(names)} classes; {trained.source} has "
+            f"{trained.num_classes}"
+        )
+    return dataclasses.replace(trained, classes=names)
 
 
 def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:

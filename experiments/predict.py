@@ -1,11 +1,24 @@
-"""Names the action in a video file: the five likeliest classes and their probabilities.
+r"""Names the action in a video, in each of many videos, or in each moment of a long one.
 
-With --explain it also shows where the network looked and which kernels spoke for the class: a page
-that opens offline, overlay videos and pictures, in --output or a new folder of the run.
+Of one video it says the five likeliest classes and their probabilities; with --explain also where
+the network looked and which kernels spoke for the class: a page that opens offline, overlay videos
+and pictures, in --output or a new folder of the run.
+
+Of a folder, or of a CSV with the columns path[,start,end,label], it gives a row a video, as a table
+and, with --output, as CSV or JSON. Videos that cannot be read are skipped and listed.
+
+With --windows, or --every=SECONDS, windows slide over one video of any length. --output is then a
+folder for windows.csv, windows.json and timeline.png, a picture of what happens when. The last
+window is moved back so that it ends with the video.
+
+What Ctrl-C leaves stands in NAME.unfinished.csv, row by row.
 
 Examples:
   python -m experiments.predict --workdir=runs/demo --video=my.mp4
+  python -m experiments.predict --workdir=runs/demo --video=my.mp4 --start=12.5 --end=20
   python -m experiments.predict --workdir=runs/demo --video=my.mp4 --explain
+  python -m experiments.predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
+  python -m experiments.predict --weights=i3d:kinetics400 --video=match.mp4 --every=1 --output=match
 """
 
 from __future__ import annotations
@@ -16,39 +29,99 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
+from experiments import command_line, opening, predicted
+from experiments.ending import INTERRUPTED
 from experiments.explain.pictures import write_pyramid, write_tubes
+from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
-from vidjax.terminal import say
+from vidjax.run.config import Config
+from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
-from vidjax.trained.predicting import predict
+from vidjax.trained.trained import Trained
 from vidjax.writing import make_folder
 
-_VIDEO = flags.DEFINE_string("video", None, "a video file")
+_VIDEO = flags.DEFINE_string("video", None, "a video, a folder of videos, or a CSV that lists them")
+_ROOT = flags.DEFINE_string("root", None, "folder that the paths of a CSV start from; its own")
+_START = flags.DEFINE_float("start", None, "of a piece of the video, in seconds", 0.0)
+_END = flags.DEFINE_float("end", None, "of a piece of the video, in seconds", 0.0)
+_WINDOWS = flags.DEFINE_bool("windows", False, "slide windows over the video, one after the other")
+_EVERY = flags.DEFINE_float("every", None, "slide windows, so many seconds from start to start")
 _EXPLAIN = flags.DEFINE_bool("explain", False, "show where it looked")
-_OUTPUT = flags.DEFINE_string("output", None, "--explain: folder for its files")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "table to write, .csv or .json; of --windows and --explain, a folder"
+)
 flags.adopt_module_key_flags(opening)
 flags.mark_flag_as_required("video")
 _CONFIG = opening.define_config()
 
 
-def main() -> None:
-    """Prints the top five, and the files of the explanation."""
+def main() -> int:
+    """Predicts, and names the files written."""
+    output = Path(_OUTPUT.value) if _OUTPUT.value else None
+    try:
+        return _predict(output)
+    except KeyboardInterrupt:
+        left = predicted.left(output) if output else []
+        complain(f"interrupted{'; what is done is in ' if left else ''}{', '.join(map(str, left))}")
+        return INTERRUPTED
+
+
+def _predict(output: Path | None) -> int:
     video = Path(_VIDEO.value)
-    if _OUTPUT.value and not _EXPLAIN.value:
-        raise ValueError("--output is for --explain")
-    _, trained = opening.opened(_CONFIG.value)
-    for name, probability in predict(trained, video):
-        say(f"{probability:7.2%}  {name}")
+    many = video.is_dir() or video.suffix.lower() == ".csv"
+    slides = _WINDOWS.value or _EVERY.value is not None
+    _refuse_together(many, slides)
+    if output and not _EXPLAIN.value:
+        (predicted.refuse_folder if slides else predicted.refuse_table)(output)
+    config, trained = opening.opened(_CONFIG.value)
+    if slides:
+        piece = (_START.value, _END.value)
+        predicted.windows(trained, video, piece, _EVERY.value, config.eval.batch_size, output)
+        return 0
+    if many:
+        return _each(config, trained, video, output)
+    predicted.one(trained, video, (_START.value, _END.value), output)
     if _EXPLAIN.value:
-        clip = open_clip(trained, video)
-        output = Path(_OUTPUT.value) if _OUTPUT.value else _new_folder(opening.folder(), video)
-        seen = see(clip, pyramid={})
-        if seen.note:
-            say(seen.note)
-        given = (output, {seen.title: seen}, clip.fps, video)
-        for file in (*write_tubes(*given), *write_pyramid(*given)):
-            say(f"  {file}")
+        _explain(trained, video, output)
+    return 0
+
+
+def _each(config: Config, trained: Trained, video: Path, output: Path | None) -> int:
+    videos = any_videos(video, root=_ROOT.value)
+    batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
+    return predicted.many(trained, videos, batch_size, threads, output)
+
+
+def _refuse_together(many: bool, slides: bool) -> None:
+    """Refuses flags that say different things.
+
+    Raises:
+      ValueError: names them.
+    """
+    piece = _START.value is not None or _END.value is not None
+    if _EXPLAIN.value and (many or slides or piece):
+        raise ValueError("--explain shows the middle of one whole video; leave out the others")
+    if many and slides:
+        raise ValueError(f"--windows and --every are for one video; --video={_VIDEO.value} is many")
+    if many and piece:
+        raise ValueError(
+            "--start and --end are for one video; of many, a CSV has them as columns start and end"
+        )
+    if _ROOT.value and not _VIDEO.value.lower().endswith(".csv"):
+        raise ValueError("--root is for a CSV, whose paths start from it")
+    if _END.value is not None and _END.value <= (_START.value or 0.0):
+        raise ValueError(f"--end={_END.value:g} is not after --start={_START.value or 0:g}")
+
+
+def _explain(trained: Trained, video: Path, output: Path | None) -> None:
+    clip = open_clip(trained, video)
+    folder = output or _new_folder(opening.folder(), video)
+    seen = see(clip, pyramid={})
+    if seen.note:
+        say(seen.note)
+    given = (folder, {seen.title: seen}, clip.fps, video)
+    for file in (*write_tubes(*given), *write_pyramid(*given)):
+        say(f"  {file}")
 
 
 def _new_folder(workdir: Path, video: Path) -> Path:

@@ -68,6 +68,7 @@ def small(typed):
         ("README.md", "Published weights"),
         ("docs/pretrained.md", "Open them"),
         ("docs/pretrained.md", "Use them"),
+        ("docs/features.md", None),
     ],
 )
 def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):

@@ -17,6 +17,8 @@ _HOMES = {
     "list_pretrained": "vidjax.trained.published.registry",
     "load_pretrained": "vidjax.trained.published.pretrained",
     "read_clip": "vidjax.trained.preprocessing",
+    "features": "vidjax.trained.features",
+    "read_features": "vidjax.trained.feature_files.files",
 }
 _PACKAGES = (
     "convert",
@@ -36,12 +38,14 @@ __all__ = [
     "Pretrained",
     "count_cost",
     "create_model",
+    "features",
     "list_models",
     "list_pretrained",
     "load_pretrained",
     "load_torch",
     "model_card",
     "read_clip",
+    "read_features",
 ]
 
 

@@ -125,6 +125,47 @@ def new(file: Path) -> Iterator[IO[str]]:
         yield stream
 
 
+def unfinished(file: Path) -> Path:
+    """Where `line_by_line` puts the lines of a file until it is complete."""
+    return file.with_name(f"{file.stem[:_LONGEST]}.unfinished{file.suffix}")
+
+
+@contextlib.contextmanager
+def line_by_line(file: Path) -> Iterator[IO[str]]:
+    """A text file that takes long: it gets its name when the context ends without an error.
+
+    Until then, and after an error, what was written stands in `unfinished(file)`. Of nothing no
+    file stays.
+
+    Raises:
+      FileExistsError: something is there, or comes while the lines are written.
+      OSError: it cannot be written.
+    """
+    part = unfinished(file)
+    for each in (file, part):
+        refuse_there(each)
+    try:
+        with new(part) as stream:
+            yield stream
+        refuse_there(file)
+        part.rename(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if not part.lstat().st_size:
+                part.unlink()
+        raise
+
+
+def refuse_there(path: Path) -> None:
+    """Refuses to write where something is.
+
+    Raises:
+      FileExistsError: names it.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path} is there already; name another, or remove it")
+
+
 def appending(file: Path) -> io.TextIOWrapper:
     """A text file that grows at its end, to be closed by the caller.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import shared_folder
-from tests.videos import numbered_frames, read_numbers, write_video
+from tests.videos import numbered_frames, read_numbers, write_interlaced, write_video
 from vidjax.data.decode import DecodeError, open_frames, probe, read_encoded, read_video
 
 HARD = shared_folder() / "clips" / "hard"
@@ -38,26 +38,12 @@ def test_a_piece_starts_and_ends_where_it_is_told(video):
     assert read_numbers(piece.frames) == list(range(10, 30))
 
 
-def _interlaced(file, pictures):
-    """Videos whose even rows are of one moment and whose odd rows of the next."""
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("mpeg2video", rate=25)
-        stream.height, stream.width = pictures.shape[1:3]
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
-        stream.options = {"flags": "+ilme+ildct"}
-        for first, second in zip(pictures[::2], pictures[1::2], strict=True):
-            woven = first.copy()
-            woven[1::2] = second[1::2]
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(woven, format="rgb24")))
-        container.mux(stream.encode())
-
-
 def test_motion_leaves_no_combs_in_interlaced_video(tmp_path):
     pictures = np.full((40, 64, 128, 3), 30, np.uint8)
     for moment, picture in enumerate(pictures):
         # A bar with vertical edges: rows of one picture differ only where fields do.
         picture[:, 3 * moment : 3 * moment + 8] = 220
-    _interlaced(tmp_path / "bar.mpg", pictures)
+    write_interlaced(tmp_path / "bar.mpg", pictures)
     with open_frames(tmp_path / "bar.mpg") as (_, frames):
         raw = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
     clean = read_video(tmp_path / "bar.mpg").frames

@@ -25,8 +25,9 @@ from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
 from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
-from vidjax.trained.predicting import as_record
-from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.as_stored import as_record
+from vidjax.trained.preprocessing import Preprocessing, read_clip
+from vidjax.trained.windows import windows
 
 SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
 # Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.
@@ -64,7 +65,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def _predicted(file):
-    as_record(file, SEEN)
+    as_record(file, SEEN, SEEN.views())
 
 
 def _judged(file):
@@ -77,7 +78,18 @@ def _late_piece(file):
     read_video(file, start=2.5, short_side=32)
 
 
-READERS = {"predicted": _predicted, "judged": _judged, "piece": _late_piece}
+def _streamed(file):
+    for _ in windows(file, SEEN):
+        pass
+    read_clip(file, SEEN)
+
+
+READERS = {
+    "predicted": _predicted,
+    "judged": _judged,
+    "piece": _late_piece,
+    "streamed": _streamed,
+}
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +296,7 @@ def test_files_without_a_picture_are_refused_in_words(tmp_path):
     }
     for name, (verdict, words) in expected.items():
         with pytest.raises(DecodeError, match=words):
-            as_record(tmp_path / name, SEEN)
+            as_record(tmp_path / name, SEEN, SEEN.views())
         found = judge(name, tmp_path)
         assert found.verdict == verdict, name
         assert words in found.detail

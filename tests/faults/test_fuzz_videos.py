@@ -13,7 +13,7 @@ from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
 from tests.videos import numbered_frames
 from vidjax.data.decode import DecodeError
 from vidjax.data.verdicts import judge
-from vidjax.trained.predicting import as_record
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.preprocessing import Preprocessing
 
 MEMORY = 2 * 2**30
@@ -33,7 +33,7 @@ READERS = ("predicted", "judged")
 
 def predicted(file):
     with refusing(DecodeError):
-        as_record(file, SEEN)
+        as_record(file, SEEN, SEEN.views())
 
 
 def judged(file):
@@ -72,7 +72,7 @@ def test_a_tiny_file_of_each_kind_is_sound(tmp_path, kind):
     file = tiny(tmp_path, kind)
     predicted(file)
     judged(file)
-    assert np.isfinite(as_record(file, SEEN).fps)
+    assert np.isfinite(as_record(file, SEEN, SEEN.views()).fps)
 
 
 SLOW = pytest.mark.slow

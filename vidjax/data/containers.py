@@ -6,7 +6,7 @@ pictures, which are videos of one frame. Patterns of names, which stand for sequ
 are not read. Contents tell what a file is; its name does not.
 
 FFmpeg allocates what headers ask for. Here it gets no more for one array than a frame of the most
-pixels takes, and no more seconds for one reading of the file than the file may take.
+pixels takes, and no more seconds for one call than a file may take.
 """
 
 from __future__ import annotations
@@ -74,17 +74,19 @@ def open_video(
     if not os.path.isfile(path):
         raise DecodeError(f"{path}: no such file")
     _bound_allocations(limits.pixels)
+    # For each call of FFmpeg: no single one takes longer because the file is long.
+    seconds = min(limits.seconds, USUAL.seconds)
     try:
         container = av.open(
             address(path),
             mode="r",
             format=_format(path),
             options=_OPTIONS | {"max_pixels": str(limits.pixels)},
-            timeout=limits.seconds,
+            timeout=seconds,
             **_TITLES,
         )
     except av.error.ExitError as error:
-        raise LateError(f"{path}: opening takes more than {limits.seconds:g} s") from error
+        raise LateError(f"{path}: opening takes more than {seconds:g} s") from error
     except av.error.MemoryError as error:
         raise CostError(f"{path}: its header asks for more memory than a video may take") from error
     except av.error.ArgumentError as error:

@@ -8,13 +8,19 @@ The budget has four parts.
 - Decoding takes at most `Limits.seconds` of one core. Small files get less.
 - What is kept of a video takes at most `MOST_KEPT` bytes.
 
+Whole videos are read under `USUAL`. Streams, which keep nothing and may last for hours, are read
+under `Limits.in_proportion`: the same cost for each byte, however many there are.
+
 `vidjax.data.containers` holds FFmpeg to it, `vidjax.data.frames` counts each packet and frame.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from vidjax.data.stored_pictures import MOST_PIXELS
 from vidjax.data.transforms import ASPECT
@@ -26,6 +32,8 @@ MOST_KEPT = 2**31
 _PIXELS_A_BYTE, _FREE_PIXELS, _FREE_FRAME = 2**17, 2**30, 2**23
 # A file of this many bytes may take all the seconds; an empty one this share of them.
 _ALL_SECONDS_BYTES, _FREE_SECONDS = 2**21, 1 / 20
+# A frame in which nothing moves takes more bytes than this in every container.
+_BYTES_A_FRAME = 16
 
 
 class DecodeError(ValueError):
@@ -54,6 +62,15 @@ class Limits:
     frames: int = 1_000_000
     seconds: float = 600.0
 
+    @classmethod
+    def in_proportion(cls, path: str | Path) -> Limits:
+        """Limits of a stream: each byte may cost what it may cost in a small file."""
+        size = _size(path)
+        return cls(
+            frames=cls.frames + size // _BYTES_A_FRAME,
+            seconds=cls.seconds * max(1.0, size / _ALL_SECONDS_BYTES),
+        )
+
 
 USUAL = Limits()
 
@@ -72,6 +89,20 @@ class Meter:
         share = min(1.0, _FREE_SECONDS + size / _ALL_SECONDS_BYTES)
         self._seconds = limits.seconds * share
         self._begin, self._pixels = time.thread_time(), 0
+
+    @classmethod
+    def of(cls, path: str | Path, limits: Limits = USUAL) -> Meter:
+        """A meter for a file."""
+        return cls(path, _size(path), limits)
+
+    @contextlib.contextmanager
+    def resting(self) -> Iterator[None]:
+        """Does not count the seconds within, which are somebody else's."""
+        begin = time.thread_time()
+        try:
+            yield
+        finally:
+            self._begin += time.thread_time() - begin
 
     def refuse_late(self) -> None:
         """Raises where decoding has taken too long.
@@ -119,3 +150,11 @@ class Meter:
                 f"{self._pixels:.1e} pixels in all, above the limit of {_PIXELS_A_BYTE} a byte"
             )
         self.refuse_size(width, height)
+
+
+def _size(path: str | Path) -> int:
+    """Bytes of a file; 0 where there is none, of which opening it tells."""
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0

@@ -19,23 +19,19 @@ piece, of `start` and `end`, are those of this law. Limits count the frames that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
-import av.container
-import av.video
 import numpy as np
 
-from vidjax.data.clock import Clock, is_uniform, rate_of, stated_rate
+from vidjax.data.clock import is_uniform, rate_of
 from vidjax.data.containers import open_video
-from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits
-from vidjax.data.deinterlace import deinterlaced
-from vidjax.data.frames import Frames, open_at, open_frames
-from vidjax.data.transforms import resize, short_side_size
-from vidjax.data.upright import upright
+from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.frames import Frames, open_frames
+from vidjax.data.piece import Piece
 
 __all__ = [
     "CostError",
@@ -52,8 +48,8 @@ __all__ = [
     "read_video",
 ]
 
-# Sums of seconds are rounded; a frame this near to a piece's start or end is at it.
-_EXACT = 1e-6
+# Time stamps are rounded to the container's clock: a frame this near to a moment is at it.
+SLACK = 5e-4
 
 
 @dataclass(frozen=True)
@@ -167,13 +163,13 @@ def read_video(
     Raises:
       DecodeError: as the module says.
     """
-    limits = Limits(max_pixels, max_frames, seconds)
-    reader = _Reader(path, (start or 0.0, end), short_side, limits)
+    meter = Meter.of(path, Limits(max_pixels, max_frames, seconds))
+    reader = _Reader(path, meter, Piece(path, meter, start=start, end=end, short_side=short_side))
     reader.read()
     if reader.error and not (partial and reader.frames):
-        raise DecodeError(reader.error)
+        raise reader.error
     frames, times, rate = reader.shown(fps)
-    return Video(np.stack(frames), times, rate, reader.error)
+    return Video(np.stack(frames), times, rate, str(reader.error) if reader.error else None)
 
 
 def read_encoded(
@@ -202,53 +198,42 @@ def read_encoded(
     Raises:
       DecodeError: as the module says.
     """
-    limits = Limits(frames=max_frames, seconds=seconds)
-    reader = _Reader(path, (start or 0.0, end), short_side, limits, encode)
+    meter = Meter.of(path, Limits(frames=max_frames, seconds=seconds))
+    piece = Piece(path, meter, start=start, end=end, short_side=short_side)
+    reader = _Reader(path, meter, piece, encode)
     reader.read()
     if reader.error:
-        raise DecodeError(reader.error)
+        raise reader.error
     return EncodedVideo(*reader.shown(fps))
 
 
 class _Reader:
-    """Takes frames in the order they are shown, keeps those of a time span."""
+    """Keeps the frames of a piece."""
 
     def __init__(
         self,
         path: str | Path,
-        span: tuple[float, float | None],
-        short_side: int | None,
-        limits: Limits,
+        meter: Meter,
+        piece: Piece,
         encode: Callable[[np.ndarray], Any] = lambda picture: picture,
     ) -> None:
-        self._path, (self._start, self._end) = path, span
-        self._short_side, self._limits, self._encode = short_side, limits, encode
-        self._size: tuple[int, int] | None = None
-        self._stated, self._seen, self._kept = 0.0, 0, 0
+        self._path, self._limits, self._piece, self._encode = path, meter.limits, piece, encode
+        self._kept = 0
         self._times: list[float] = []
         self.frames: list[Any] = []
-        self.error: str | None = None
+        self.error: DecodeError | None = None
 
     def read(self) -> None:
-        with open_at(self._path, self._start, self._limits) as (stream, origin, frames):
-            self._stated = stated_rate(stream)
-            try:
-                self._take(Clock(stream, origin).timed(deinterlaced(frames)))
-            except DecodeError as error:
-                self.error = str(error)
-
-    def _take(self, timed: Iterator[tuple[av.VideoFrame, float]]) -> None:
-        for frame, time in timed:
-            self._seen += 1
-            if self._end is not None and time >= self._end - _EXACT:
-                return
-            if time >= self._start - _EXACT:
+        try:
+            for frame, time in self._piece.frames():
                 self._keep(frame, time)
+        except DecodeError as error:
+            self.error = error
 
     def _keep(self, frame: av.VideoFrame, time: float) -> None:
         if len(self.frames) == self._limits.frames:
             raise CostError(f"{self._path}: more than {self._limits.frames} frames")
-        picture = self._encode(self._picture(frame))
+        picture = self._encode(self._piece.picture(frame))
         self._kept += _bytes_of(picture)
         self._refuse_many(self._kept, len(self.frames) + 1)
         self.frames.append(picture)
@@ -256,40 +241,27 @@ class _Reader:
 
     def _refuse_many(self, size: int, count: int) -> None:
         if size > MOST_KEPT:
-            height, width = self._size or (0, 0)
+            height, width = self._piece.size or (0, 0)
             raise CostError(
                 f"{self._path}: {count} frames of {width}x{height} are too many to be kept, with "
                 f"more than {MOST_KEPT} bytes; set a short side, or take a piece"
             )
 
-    def _picture(self, frame: av.VideoFrame) -> np.ndarray:
-        picture = upright(frame)
-        if self._short_side:
-            height, width = picture.shape[:2]
-            size = short_side_size(height, width, self._short_side, upscale=False)
-            picture = resize(picture[None], size)[0]
-        height, width = picture.shape[:2]
-        # Some streams change their size midway; a video has one.
-        self._size = self._size or (height, width)
-        return resize(picture[None], self._size)[0]
-
     def shown(self, fps: float | None) -> tuple[list[Any], np.ndarray, float]:
         """What was kept on a uniform grid of times, the times, and the rate."""
         if not self.frames:
-            span = f" between {self._start:g} s and {self._end or 'its end'}" if self._seen else ""
-            raise DecodeError(f"{self._path}: a video without frames{span}")
+            raise self._piece.nothing()
         # AVI tells the order of decoding alone: the times guessed from it are those of the frames,
         # but not always in the order in which frames are shown.
         times = np.sort(self._times)
-        rate = fps or rate_of(times, self._stated)
+        rate = fps or rate_of(times, self._piece.stated)
         if fps is None and is_uniform(times):
             return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._limits.frames:
             raise CostError(f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps")
         grid = times[0] + np.arange(count) / rate
-        # Half a millisecond of slack: timestamps are rounded to the container's clock.
-        latest = np.searchsorted(times, grid + 5e-4, side="right") - 1
+        latest = np.searchsorted(times, grid + SLACK, side="right") - 1
         sizes = np.array([_bytes_of(picture) for picture in self.frames])
         self._refuse_many(int(sizes[latest].sum()), count)
         return [self.frames[index] for index in latest], grid, rate

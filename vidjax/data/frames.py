@@ -36,21 +36,21 @@ def open_frames(
       DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
       CostError: from the frames: it costs too much.
     """
-    meter = _meter(path, limits)
+    meter = Meter.of(path, limits)
     with open_video(path, limits) as (container, stream):
         yield stream, Frames(path, container, stream, meter)
 
 
 @contextmanager
 def open_at(
-    path: str | Path, start: float, limits: Limits
+    path: str | Path, start: float, meter: Meter
 ) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
     """A file's frames from `start` seconds or earlier on.
 
     Args:
       path: file.
       start: seconds.
-      limits: what it may cost.
+      meter: counts what they cost, within its limits.
 
     Yields:
       The stream, the time stamp of its first frame where that is skipped, and the frames.
@@ -58,8 +58,7 @@ def open_at(
     Raises:
       DecodeError: as `open_frames`, or the frames are too large.
     """
-    meter = _meter(path, limits)
-    with open_video(path, limits) as (container, stream):
+    with open_video(path, meter.limits) as (container, stream):
         meter.refuse_size(stream.codec_context.width, stream.codec_context.height)
         if start <= _FAR or not container.format.name.startswith(_SEEKABLE):
             yield stream, None, Frames(path, container, stream, meter)
@@ -68,7 +67,7 @@ def open_at(
         if found is not None:
             yield stream, *found
             return
-    with open_video(path, limits) as (container, stream):
+    with open_video(path, meter.limits) as (container, stream):
         yield stream, None, Frames(path, container, stream, meter)
 
 
@@ -118,7 +117,7 @@ class Frames:
         meter: Meter | None = None,
     ) -> None:
         self._path, self._container, self._stream = path, container, stream
-        self.meter = meter or _meter(path, USUAL)
+        self.meter = meter or Meter.of(path)
         self._frames = self._decoded()
         self.packets = 0
 
@@ -152,12 +151,3 @@ class Frames:
         except (av.error.FFmpegError, ValueError) as error:
             reason = type(error).__name__
             raise DecodeError(f"{self._path}: broken after {count} frames ({reason})") from error
-
-
-def _meter(path: str | Path, limits: Limits) -> Meter:
-    try:
-        size = Path(path).stat().st_size
-    except OSError:
-        # Opening it says what is wrong.
-        size = 0
-    return Meter(path, size, limits)

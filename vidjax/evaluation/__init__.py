@@ -1,5 +1,27 @@
-"""Evaluation: protocols, metrics, significance, reports and costs; networks come as arguments."""
+"""Evaluation: protocols, metrics, significance, reports, costs and probes of features.
+
+Networks come as arguments.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
 
 from vidjax.evaluation.significance import McNemar, mcnemar
 
-__all__ = ["McNemar", "mcnemar"]
+# Imported on first use: scikit-learn takes a second.
+_HOMES = {
+    "LinearProbe": "linear_probes",
+    "NearestNeighbours": "nearest_neighbours",
+    "knn": "nearest_neighbours",
+    "linear_probe": "linear_probes",
+}
+
+__all__ = ["LinearProbe", "McNemar", "NearestNeighbours", "knn", "linear_probe", "mcnemar"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -14,7 +14,7 @@ from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
 from vidjax.run.config import nearest
-from vidjax.trained.predicting import as_record
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.trained import Trained
 
 
@@ -97,8 +97,9 @@ def open_clip(trained: Trained, video: Path) -> OpenClip:
     Raises:
       ValueError: the video cannot be read.
     """
-    record = as_record(video, trained.preprocessing)
-    (frames,) = trained.preprocessing.views().cut(record, 0)
+    views = trained.preprocessing.views()
+    record = as_record(video, trained.preprocessing, views)
+    (frames,) = views.cut(record, 0)
     return OpenClip(trained, frames, record.fps / trained.preprocessing.stride)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidjax.data.decode import read_video
 from vidjax.data.pipeline import ClipShape
+from vidjax.data.stream import stream_video
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 
@@ -66,6 +67,15 @@ class Preprocessing:
         return normalize(clip, self.mean, self.std)
 
 
+def picked(
+    frames: Mapping[int, np.ndarray] | Sequence[np.ndarray], indices: np.ndarray
+) -> np.ndarray:
+    """The frames at `indices` [T], uint8 `[T, H, W, 3]`; index -1 is black."""
+    found = [frames[int(index)] if index >= 0 else None for index in indices]
+    black = next(np.zeros_like(frame) for frame in found if frame is not None)
+    return np.stack([black if frame is None else frame for frame in found])
+
+
 def read_clip(
     path: str | Path,
     preprocessing: Preprocessing,
@@ -74,6 +84,8 @@ def read_clip(
     end: float | None = None,
 ) -> np.ndarray:
     """The middle clip of a video, its centre, as a network takes it.
+
+    The video is decoded twice, for where its middle is and for the clip, and not kept.
 
     Args:
       path: a video file.
@@ -89,6 +101,12 @@ def read_clip(
     """
     views = preprocessing.views()
     side = preprocessing.stored_side or preprocessing.short_side
-    video = read_video(path, start=start, end=end, fps=preprocessing.fps, short_side=side)
-    (clip,) = views.cut_frames(video.frames, 0)
+    stream = stream_video(
+        path, fps=preprocessing.fps, start=start, end=end, short_side=side, counted=True
+    )
+    assert stream.count is not None
+    (indices,) = views.shape.view_indices(stream.count, 1)
+    wanted = set(indices[indices >= 0].tolist())
+    frames = {index: views.resized(frame[None])[0] for index, frame in stream.at(wanted)}
+    (clip,) = views.crops_of(picked(frames, indices))
     return np.asarray(preprocessing.normalized(clip))

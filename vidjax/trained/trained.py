@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.data.views import Views
+from vidjax.trained.features import EMBEDDING, features
 from vidjax.trained.preprocessing import Preprocessing
 
 Tree = dict[str, Any]
@@ -85,3 +86,40 @@ class Trained:
         logits = self.model.apply(variables, flat, train=False).astype(jnp.float32)
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
         return scale(logits).reshape(*crops.shape[:2], -1)
+
+    def score(self, crops: Any) -> jax.Array:
+        """`probabilities` of these weights; compiled once a shape.
+
+        Args:
+          crops: uint8 `[B, S, T, H, W, 3]`.
+        """
+        return self._probabilities(self.variables, crops)
+
+    @functools.cached_property
+    def _probabilities(self) -> Callable[..., jax.Array]:
+        return jax.jit(self.probabilities)
+
+    def features(self, crops: Any, layer: str = EMBEDDING, *, pooled: bool = True) -> jax.Array:
+        """Features of crops as they are cut from a video; compiled once a shape and layer.
+
+        Args:
+          crops: uint8 `[..., T, H, W, 3]`, not normalised.
+          layer: as in `vidjax.trained.features.features`.
+          pooled: average over time and space.
+
+        Returns:
+          float32 `[..., C]`; of a stage `[..., T', H', W', C]` where it is not pooled.
+
+        Raises:
+          ValueError: the network has no such layer, or the crops have another shape.
+        """
+        return self._features(self.variables, crops, layer=layer, pooled=pooled)
+
+    @functools.cached_property
+    def _features(self) -> Callable[..., jax.Array]:
+        def of_crops(variables: Any, crops: jax.Array, layer: str, pooled: bool) -> jax.Array:
+            clips = self.preprocessing.normalized(crops.reshape(-1, *crops.shape[-4:]))
+            found = features(self.model, variables, clips, layer, pooled=pooled)
+            return found.reshape(*crops.shape[:-4], *found.shape[1:])
+
+        return jax.jit(of_crops, static_argnames=("layer", "pooled"))

@@ -1,0 +1,145 @@
+"""How well classes are told apart by features: a linear probe, or nearest neighbours.
+
+Trains on one split of a file of experiments.features, predicts another, and prints top-1, top-5 and
+each class. With --output it also writes an evaluation (scores, predictions, confusions), which
+experiments.compare can compare with another one.
+
+Examples:
+  python -m experiments.probe --features=features.npz
+  python -m experiments.probe --features=features.npz --method=knn --k=10 --output=probes/knn
+  python -m experiments.probe --features=train.h5 --test=test.h5
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from experiments import command_line
+from vidjax.evaluation import knn, linear_probe, metrics
+from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
+from vidjax.evaluation.probed import Probed
+from vidjax.evaluation.report import write_report
+from vidjax.names import told
+from vidjax.terminal import say, table
+from vidjax.trained.feature_files.files import read_features
+from vidjax.trained.feature_files.table import Features
+
+_FEATURES = flags.DEFINE_string("features", None, "file of experiments.features")
+_TEST = flags.DEFINE_string("test", None, "file with the test part, if it is another one")
+_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "split to train on")
+_TEST_SPLIT = flags.DEFINE_string("test_split", "test", "split to predict")
+_METHOD = flags.DEFINE_enum("method", "linear", ("linear", "knn"), "how classes are told apart")
+_C = flags.DEFINE_float("C", None, "linear: strength, instead of cross-validation", 1e-12, 1e12)
+_K = flags.DEFINE_integer("k", 20, "knn: neighbours that vote", 1)
+_TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "knn: of the votes' weights", 1e-3, 1e3)
+_OUTPUT = flags.DEFINE_string("output", None, "folder for the evaluation")
+flags.mark_flag_as_required("features")
+# What must be equal of two files for their features to be of one kind.
+_ALIKE = ("network", "weights_crc32", "layer")
+
+
+def main() -> None:
+    """Probes, prints and writes."""
+    train, test = _parts()
+    folder = Path(_OUTPUT.value) if _OUTPUT.value else None
+    if folder and os.path.lexists(folder):
+        raise ValueError(f"--output={folder} is there already; name another")
+    given = train.features, train.label, test.features, test.label
+    if _METHOD.value == "knn":
+        found: Probed = knn(*given, k=_K.value, temperature=_TEMPERATURE.value)
+    else:
+        strengths = STRENGTHS if _C.value is None else (_C.value,)
+        found = linear_probe(*given, groups=_groups(train), strengths=strengths)
+    _print(found, train, test)
+    if folder:
+        for file in _write(folder, found, test):
+            say(f"  {file}")
+
+
+def _parts() -> tuple[Features, Features]:
+    """The rows to train on, and those to predict.
+
+    Raises:
+      ValueError: there are none, some have no label, or they are of two networks.
+    """
+    first = read_features(_FEATURES.value)
+    second = read_features(_TEST.value) if _TEST.value else first
+    for name in _ALIKE:
+        here, there = first.about.get(name), second.about.get(name)
+        if here != there:
+            raise ValueError(
+                f"{_FEATURES.value} has {name} = {here}, {_TEST.value} has {there}: make both with "
+                "the same weights and layer"
+            )
+    parts = first.of_split(_TRAIN_SPLIT.value), second.of_split(_TEST_SPLIT.value)
+    for name, part in zip((_TRAIN_SPLIT.value, _TEST_SPLIT.value), parts, strict=True):
+        if bare := [
+            video for video, label in zip(part.video, part.label, strict=True) if not label
+        ]:
+            raise ValueError(
+                f"split {name} has {len(bare)} features without a label, such as that of "
+                f"{told(bare[0])}"
+            )
+    return parts
+
+
+def _groups(train: Features) -> np.ndarray | None:
+    """Of each row its person or source, or its video where nobody says so; None if all differ."""
+    groups = np.where(train.group == "", train.video, train.group)
+    return groups if len(np.unique(groups)) < len(groups) else None
+
+
+def _print(found: Probed, train: Features, test: Features) -> None:
+    truth, classes = _indices(found, test), found.classes.tolist()
+    matrix = metrics.confusion(found.scores.argmax(axis=1), truth, len(classes))
+    rows = [
+        (name, f"{share:.1%}", count)
+        for name, share, count in zip(
+            classes, metrics.per_class(matrix), matrix.sum(axis=1), strict=True
+        )
+        if count
+    ]
+    table(None, ("class", "right", "features"), rows)
+    say(
+        f"{_METHOD.value}: top-1 {found.top1:.1%}, top-5 {found.top5:.1%} of {len(test)} features, "
+        f"trained on {len(train)} (chance {found.chance:.1%})"
+    )
+    if isinstance(found, LinearProbe) and not np.isnan(found.validated):
+        say(f"C = {found.c:g}, by cross-validation in training (top-1 {found.validated:.1%} there)")
+
+
+def _indices(found: Probed, test: Features) -> np.ndarray:
+    return np.searchsorted(found.classes, test.label)
+
+
+def _write(folder: Path, found: Probed, test: Features) -> list[Path]:
+    facts: dict[str, Any] = {"method": _METHOD.value, "step": 0, "features": dict(test.about)}
+    if isinstance(found, LinearProbe):
+        facts["C"] = found.c
+    return write_report(
+        folder / "eval",
+        f"{_TEST_SPLIT.value}-probe-step0",
+        videos=_names(test),
+        scores=found.scores,
+        labels=_indices(found, test),
+        classes=found.classes.tolist(),
+        facts=facts,
+    )
+
+
+def _names(test: Features) -> list[str]:
+    """A name for each row: the video's, with its seconds where the video has several."""
+    videos = test.video.tolist()
+    if len(set(videos)) == len(videos):
+        return videos
+    rows = zip(videos, test.start, test.end, strict=True)
+    return [f"{video}@{start:g}-{end:g}" for video, start, end in rows]
+
+
+if __name__ == "__main__":
+    command_line.run(main, __doc__)

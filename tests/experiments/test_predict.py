@@ -1,0 +1,213 @@
+"""Predicting many videos, pieces and windows from the command line."""
+
+import csv
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.commands import refusal, run_command
+from tests.faults.tiny import command, ending
+from tests.trained.made import FLAGS, NAME, write_checkpoint
+from tests.videos import numbered_frames, write_video
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Four videos, one of which is none, below a folder; and weights."""
+    root = tmp_path_factory.mktemp("predict")
+    for name, shade in (("a/1.mp4", 0.3), ("a/2.mp4", 1.0), ("b/3.mp4", 0.6)):
+        write_video(root / "videos" / name, (numbered_frames(30, 32, 48) * shade).astype("uint8"))
+    (root / "videos/b/broken.mp4").write_bytes(b"text")
+    (root / "names.txt").write_text("sit\nwalk\nwave\n")
+    write_checkpoint(root / "made.safetensors")
+    return root
+
+
+def predict(folder, *arguments, names=True):
+    small = ("--config.clip.frames=4", "--config.eval.size=16")
+    given = [f"--weights={NAME}:{folder / 'made.safetensors'}", *FLAGS, *small]
+    given += [f"--class_names={folder / 'names.txt'}"] if names else []
+    return run_command("experiments.predict", *given, *arguments)
+
+
+def rows_of(file):
+    with file.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_folder_is_a_row_a_video(folder, tmp_path):
+    output = tmp_path / "predictions.csv"
+    done = predict(folder, f"--video={folder / 'videos'}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(output)
+    assert [row["video"] for row in rows] == ["a/1.mp4", "a/2.mp4", "b/3.mp4", "b/broken.mp4"]
+    for row in rows[:3]:
+        chances = [float(row[name]) for name in ("probability", "probability2", "probability3")]
+        assert sum(chances) == pytest.approx(1, abs=1e-5)
+        assert sorted(chances, reverse=True) == chances
+        assert {row["predicted"], row["class2"], row["class3"]} == {"sit", "walk", "wave"}
+        assert row["error"] == row["correct"] == ""
+    assert rows[3]["predicted"] == ""
+    assert "not a readable video" in rows[3]["error"]
+    assert f"skipped {folder / 'videos/b/broken.mp4'}: not a readable video" in done.stderr
+    assert "predicting videos 4/4" in done.stderr
+    assert all(row["video"] in done.stdout for row in rows[:3])
+    # A single video says the same.
+    alone = predict(folder, f"--video={folder / 'videos/a/2.mp4'}").stdout.splitlines()
+    assert alone[0] == f"{float(rows[1]['probability']):7.2%}  {rows[1]['predicted']}"
+
+
+def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
+    lines = (
+        "path,start,end,label\na/1.mp4,0.2,0.8,sit\nb/3.mp4,,,walk\na/2.mp4,,,fly\ngone.mp4,,,\n"
+    )
+    (tmp_path / "list.csv").write_text(lines)
+    output = tmp_path / "predictions.json"
+    done = predict(
+        folder,
+        f"--video={tmp_path / 'list.csv'}",
+        f"--root={folder / 'videos'}",
+        f"--output={output}",
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(output.read_text())
+    assert (found["network"], found["finished"]) == (NAME, True)
+    first, second, third, gone = found["rows"]
+    assert (first["video"], first["start"], first["end"]) == ("a/1.mp4", 0.2, 0.8)
+    for row in (first, second):
+        assert row["correct"] is (row["top"][0]["class"] == row["label"])
+    # Of a class that the network has not, nothing can be right.
+    assert third["correct"] is None
+    assert "the network has no class 'fly'" in done.stderr
+    right = first["correct"] + second["correct"]
+    assert f"{right} of 2 are right ({right / 2:.1%})" in done.stdout
+    assert "no such file" in gone["error"]
+
+
+def test_where_nothing_can_be_read_the_exit_code_says_so(folder, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"text")
+    done = predict(folder, f"--video={tmp_path}")
+    assert done.returncode == 2
+    assert f"skipped {tmp_path / 'a.mp4'}: " in done.stderr
+
+
+@pytest.mark.slow
+def test_a_piece_of_a_video(folder, tmp_path):
+    video = f"--video={folder / 'videos/a/2.mp4'}"
+    done = predict(folder, video, "--start=0.2", "--end=0.7", f"--output={tmp_path / 'one.csv'}")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows_of(tmp_path / "one.csv")
+    assert (row["start"], row["end"]) == ("0.200", "0.700")
+    assert done.stdout.startswith(f"{float(row['probability']):7.2%}  {row['predicted']}")
+
+
+def test_windows_are_tables_and_a_picture(folder, tmp_path):
+    given = (f"--video={folder / 'videos/a/2.mp4'}", "--every=0.12", f"--output={tmp_path / 'out'}")
+    done = predict(folder, *given, names=False)
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(tmp_path / "out/windows.csv")
+    starts = [float(row["start"]) for row in rows]
+    # Four frames of 25 a second; the last window ends with the video.
+    assert starts == [*(round(0.12 * k, 2) for k in range(9)), 1.04]
+    assert {row["predicted"] for row in rows} <= {"class 0", "class 1", "class 2"}
+    found = json.loads((tmp_path / "out/windows.json").read_text())
+    assert found["every"] == 0.12
+    best = [(each["top"][0]["class"], each["top"][0]["probability"]) for each in found["rows"]]
+    assert best == [(row["predicted"], float(row["probability"])) for row in rows]
+    assert cv2.imread(str(tmp_path / "out/timeline.png")).std() > 5
+    assert "predicting 0:01 of 0:01" in done.stderr
+    # Nothing is written over.
+    before = (tmp_path / "out/windows.csv").read_bytes()
+    assert "windows.csv is there already" in refusal(predict(folder, *given))
+    assert (tmp_path / "out/windows.csv").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_windows_without_a_folder_are_said_line_by_line(folder):
+    done = predict(folder, f"--video={folder / 'videos/a/2.mp4'}", "--windows", "--start=0.4")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line[:15] for line in lines[:2]] == ["0:00.4 - 0:00.6", "0:00.6 - 0:00.7"]
+    assert len(lines) == 5
+
+
+@pytest.mark.slow
+def test_windows_before_a_break_are_kept_and_the_break_is_told(folder, shared, tmp_path):
+    video = shared / "clips/hard/corrupt_middle.mp4"
+    done = predict(folder, f"--video={video}", "--windows", f"--output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    assert len(rows_of(tmp_path / "windows.csv")) == 7
+    assert "broken after 29 frames" in done.stderr
+    assert "these are the 7 windows before that" in done.stderr
+
+
+@pytest.mark.slow
+def test_of_a_video_that_cannot_be_read_no_folder_stays(folder, tmp_path):
+    video = f"--video={folder / 'videos/b/broken.mp4'}"
+    error = refusal(predict(folder, video, "--windows", f"--output={tmp_path / 'out'}"))
+    assert "not a readable video" in error
+    assert not (tmp_path / "out").exists()
+
+
+ONE = "--video=videos/a/2.mp4"
+REFUSED = {
+    "leave out the others": (ONE, "--explain", "--windows"),
+    "of one whole video; leave": ("--video=videos", "--explain"),
+    "are for one video; --video=videos is many": ("--video=videos", "--every=1"),
+    "as columns start and end": ("--video=videos", "--start=1"),
+    "--root is for a CSV": ("--video=videos", "--root=."),
+    "--end=1 is not after --start=2": (ONE, "--start=2", "--end=1"),
+    "a table is .csv or .json": (ONE, "--output=out.txt"),
+    "names.csv is there already": (ONE, "--output=names.csv"),
+    "of windows it is a folder": (ONE, "--windows", "--output=names.txt"),
+    "shorter than a frame": (ONE, "--every=0.01"),
+    "gone.mp4: no such file": ("--video=gone.mp4",),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_does_not_go_together_is_refused_in_one_line(folder, message):
+    (folder / "names.csv").touch()
+    placed = [re.sub("(--video|--output)=", rf"\1={folder}/", each) for each in REFUSED[message]]
+    error = refusal(predict(folder, *placed)).replace(f"{folder}/", "")
+    assert message in error
+
+
+@pytest.mark.slow
+def test_names_of_classes_must_be_as_many_as_there_are(folder, tmp_path):
+    (tmp_path / "two.txt").write_text("sit\nwalk\n")
+    video = f"--video={folder / 'videos/a/2.mp4'}"
+    error = refusal(predict(folder, video, f"--class_names={tmp_path / 'two.txt'}", names=False))
+    assert "two.txt names 2 classes; " in error
+
+
+FAULT = """
+import signal
+from experiments import predicted
+whole = predicted.predict_videos
+def interrupting(*given, **more):
+    for count, found in enumerate(whole(*given, **more), start=1):
+        yield found
+        if count == 2:
+            signal.raise_signal(signal.SIGINT)
+predicted.predict_videos = interrupting
+"""
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_what_is_done(folder, tmp_path):
+    """The signal itself, in the midst of the work."""
+    weights = f"--weights={NAME}:{folder / 'made.safetensors'}"
+    small = (*FLAGS, "--config.clip.frames=4", "--config.eval.size=16", "--config.data.threads=1")
+    given = (f"--video={folder / 'videos'}", f"--output={tmp_path / 'p.csv'}")
+    code, errors, _ = ending(command("predict", weights, *small, *given, fault=FAULT))
+    assert code == 130, errors
+    (left,) = tmp_path.iterdir()
+    assert left.name == "p.unfinished.csv"
+    assert errors.splitlines()[-1] == f"interrupted; what is done is in {left}"
+    rows = rows_of(left)
+    assert [row["video"] for row in rows] == ["a/1.mp4", "a/2.mp4"]
+    assert np.isfinite([float(row["probability"]) for row in rows]).all()

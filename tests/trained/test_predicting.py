@@ -1,0 +1,141 @@
+"""What is predicted of videos, against the network itself applied to frames that are read whole."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from tests.trained.made import NAME, OPTIONS, write_checkpoint
+from tests.videos import numbered_frames, write_video
+from vidjax.data.any_videos import any_videos
+from vidjax.data.decode import DecodeError, read_encoded, read_video
+from vidjax.data.prepared import Record
+from vidjax.data.transforms import encode_jpeg
+from vidjax.trained.as_stored import as_record
+from vidjax.trained.opening import open_weights
+from vidjax.trained.predicting import Unreadable, predict, predict_videos, predict_windows
+from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.windows import windows
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    file = write_checkpoint(tmp_path_factory.mktemp("weights") / "made.safetensors")
+    found = open_weights(f"{NAME}:{file}", OPTIONS)
+    colours = found.preprocessing.mean, found.preprocessing.std
+    return dataclasses.replace(found, preprocessing=Preprocessing(4, 2, 16, 16, *colours))
+
+
+def brightening(count):
+    """Frames that grow lighter, so that each moment has other probabilities."""
+    return (numbered_frames(count, 32, 48) * np.linspace(0.1, 1, count)[:, None, None, None]).astype("uint8")  # fmt: skip  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("videos") / "light.mp4", brightening(40))
+
+
+@pytest.fixture(scope="module")
+def probabilities(trained):
+    """Of crops `[S, T, H, W, 3]`, by the network alone."""
+    apply = jax.jit(functools.partial(trained.model.apply, train=False))
+
+    def of_crops(crops):
+        clips = trained.preprocessing.normalized(crops)
+        return np.asarray(jax.nn.softmax(apply(trained.variables, clips))).mean(axis=0)
+
+    return of_crops
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_windows_have_the_probabilities_of_their_clips(trained, video, probabilities, batch_size):
+    asked = {"every": 0.2, "start": 0.2, "end": 1.5}
+    found = list(predict_windows(trained, video, batch_size=batch_size, **asked))
+    wanted = list(windows(video, trained.preprocessing, **asked))
+    assert [(w.start, w.end) for w in found] == [(w.start, w.end) for w in wanted]
+    assert len(found) > 5
+    for window, expected in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(window.probabilities, probabilities(expected.crops), atol=1e-5)  # fmt: skip  # noqa: E501
+        np.testing.assert_array_equal(window.picture, expected.crops[0, 2])
+    assert len({round(float(w.probabilities[0]), 5) for w in found}) > 5
+
+
+def test_crops_of_a_window_are_averaged_and_the_picture_is_their_centre(
+    trained, video, probabilities
+):
+    several = dataclasses.replace(trained, crops=3)
+    found = next(predict_windows(several, video))
+    wanted = next(windows(video, trained.preprocessing, crops=3))
+    np.testing.assert_allclose(found.probabilities, probabilities(wanted.crops), atol=1e-5)
+    np.testing.assert_array_equal(found.picture, wanted.crops[1, 2])
+
+
+def test_windows_before_a_break_are_predicted(trained, shared):
+    found = []
+    with pytest.raises(DecodeError, match="broken after 29 frames"):
+        found.extend(predict_windows(trained, shared / "clips/hard/corrupt_middle.mp4"))
+    assert len(found) == 4
+
+
+def test_a_piece_is_what_its_frames_say(trained, video, probabilities):
+    piece = {"start": 0.4, "end": 0.9}
+    frames = read_video(video, **piece, short_side=16).frames
+    (crops,) = (trained.views.cut_frames(frames, 0),)
+    top = dict(predict(trained, video, 3, **piece))
+    # Stored frames are JPEG, which changes colours a little.
+    expected = probabilities(crops)
+    np.testing.assert_allclose([top[name] for name in trained.labels], expected, atol=0.02)
+    assert top != dict(predict(trained, video, 3))
+
+
+@pytest.mark.parametrize(("clips", "batch_size"), [(1, 8), (3, 2)])
+def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clips, batch_size):
+    many = dataclasses.replace(trained, clips=clips)
+    for number, count in enumerate((3, 20, 40)):
+        write_video(tmp_path / f"{number}.mp4", brightening(count))
+    (tmp_path / "1.broken.mp4").write_bytes(b"no video")
+    (tmp_path / "list.csv").write_text(
+        "path,start,end\n2.mp4,0.2,1.1\n1.broken.mp4,,\n0.mp4,,\n1.mp4,,\ngone.mp4,,\n2.mp4,,\n"
+    )
+    found = list(predict_videos(many, any_videos(tmp_path / "list.csv"), batch_size=batch_size))
+    names = ["2.mp4", "1.broken.mp4", "0.mp4", "1.mp4", "gone.mp4", "2.mp4"]
+    assert [entry.path for entry, _ in found] == names
+    for entry, prediction in found:
+        if isinstance(prediction, Unreadable):
+            assert entry.path in prediction.error
+            continue
+        alone = predict(many, tmp_path / entry.path, 3, start=entry.start, end=entry.end)
+        assert [name for name, _ in prediction.top(many, 3)] == [name for name, _ in alone]
+        np.testing.assert_allclose(
+            [chance for _, chance in prediction.top(many, 3)],
+            [chance for _, chance in alone],
+            atol=1e-5,
+        )
+    unreadable = [entry.path for entry, each in found if isinstance(each, Unreadable)]
+    assert unreadable == ["1.broken.mp4", "gone.mp4"]
+
+
+@pytest.mark.parametrize("fps", [None, 10.0])
+@pytest.mark.parametrize("short", ["loop", "pad"])
+def test_a_record_of_some_views_shows_what_one_of_all_frames_shows(video, fps, short):
+    grey = (0.5,) * 3
+    for piece in ({}, {"end": 0.12}, {"start": 0.4, "end": 1.2}):
+        seen = Preprocessing(4, 2, 16, 16, grey, grey, fps=fps, short=short, stored_side=24)
+        views = seen.views(clips=3, crops=3)
+        all_frames = read_encoded(video, encode_jpeg, fps=fps, short_side=24, **piece)
+        whole = Record(all_frames.frames, -1, "", all_frames.fps)
+        record = as_record(video, seen, views, **piece)
+        assert (len(record.jpegs), record.fps) == (len(whole.jpegs), whole.fps)
+        for clip in range(3):
+            np.testing.assert_array_equal(views.cut(record, clip), views.cut(whole, clip))
+
+
+def test_a_record_keeps_the_frames_of_its_views_alone(video):
+    seen = Preprocessing(4, 2, 16, 16, (0.5,) * 3, (0.5,) * 3)
+    record = as_record(video, seen, seen.views())
+    assert len(record.jpegs) == 40
+    with pytest.raises(KeyError):
+        record.decode(np.array([0]))

@@ -1,0 +1,101 @@
+"""Features of many clips, and what is known of each clip."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+TEXTS, SECONDS, COUNTS = ("video", "label", "split", "group"), ("start", "end"), ("clip",)
+COLUMNS = (*TEXTS, *SECONDS, *COUNTS)
+DTYPES = ("float16", "float32")
+
+
+class FeaturesError(ValueError):
+    """A file holds no features, or damaged ones."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A table of N clips.
+
+    Attributes:
+      features: float16 or float32 `[N, C]`.
+      video: names `[N]` of the videos.
+      label: class names `[N]`; empty where there are none.
+      split: `[N]`, such as `train`; empty where there are none.
+      group: persons or sources `[N]`; empty where there are none.
+      start: float64 `[N]`, seconds from the video's first frame.
+      end: float64 `[N]`, exclusive.
+      clip: int64 `[N]`, number of the clip within its video; 0 where clips are averaged.
+      about: how the features were made, as JSON holds it.
+    """
+
+    features: np.ndarray
+    video: np.ndarray
+    label: np.ndarray
+    split: np.ndarray
+    group: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    clip: np.ndarray
+    about: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def of_split(self, name: str) -> Features:
+        """The rows of a split.
+
+        Raises:
+          FeaturesError: there are none; says which splits there are.
+        """
+        found = self.where(self.split == name)
+        if not len(found):
+            there = ", ".join(sorted(set(self.split.tolist()) - {""})) or "none"
+            raise FeaturesError(f"split {name!r} has no features; the splits are: {there}")
+        return found
+
+    def where(self, chosen: np.ndarray) -> Features:
+        """The rows that are chosen, by booleans or indices `[N]`."""
+        rows = {name: getattr(self, name)[chosen] for name in ("features", *COLUMNS)}
+        return dataclasses.replace(self, **rows)
+
+
+def joined(tables: Sequence[Features]) -> Features:
+    """Tables one below the other; `about` is the last one's."""
+    rows = {
+        name: np.concatenate([getattr(table, name) for table in tables])
+        for name in ("features", *COLUMNS)
+    }
+    return Features(**rows, about=tables[-1].about)
+
+
+def checked(columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Features:
+    """A table of what a file holds.
+
+    Raises:
+      FeaturesError: a column is absent or of another kind; the text goes after the file's name.
+    """
+    for name in ("features", *COLUMNS):
+        if name not in columns:
+            raise FeaturesError(f"it has no {name}")
+    features = columns["features"]
+    if features.ndim != 2 or features.dtype.name not in DTYPES:
+        raise FeaturesError(
+            f"its features are {features.dtype} {list(features.shape)}, not float16 or float32 "
+            "[N, C]"
+        )
+    for name in COLUMNS:
+        kind = "U" if name in TEXTS else "f" if name in SECONDS else "iu"
+        if columns[name].dtype.kind not in kind or columns[name].shape != features.shape[:1]:
+            raise FeaturesError(
+                f"its {name} is {columns[name].dtype} {list(columns[name].shape)} beside "
+                f"{len(features)} features"
+            )
+        if name in SECONDS and not np.isfinite(columns[name]).all():
+            raise FeaturesError(f"its {name} holds numbers that are not finite")
+    return Features(features=features, **{name: columns[name] for name in COLUMNS}, about=about)
