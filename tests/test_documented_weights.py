@@ -1,16 +1,20 @@
 """What the documentation of published weights tells people to type, typed in its order.
 
-The network and its weights are real, and so are the videos. Commands get smaller clips and fewer
-steps than people would give them.
+I3D and the videos are real; two files of PyTorch are of random tensors. Commands get smaller clips
+and fewer steps than people would give them.
 """
 
 import csv
 import shutil
 
+import jax.numpy as jnp
 import pytest
 
+import vidjax
+from tests import references
 from tests.commands import run_command
 from tests.documented import ROOT, typed_in
+from tests.trained.published.files import write
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +55,9 @@ def place(shared, tmp_path_factory):
     ):
         with (place / name).open("w", newline="") as stream:
             csv.writer(stream).writerows(table)
+    (place / "names.txt").write_text("".join(f"action {number}\n" for number in range(400)))
+    for name, keys in (("X3D_M.pyth", "x3d-m"), ("resnet50.pth", "resnet-50")):
+        write(place / name, references.key_list(shared, keys))
     (place / "configs").symlink_to(ROOT / "configs")
     return place
 
@@ -69,6 +76,7 @@ def small(typed):
         ("docs/pretrained.md", "Open them"),
         ("docs/pretrained.md", "Use them"),
         ("docs/features.md", None),
+        ("docs/features.md", None),
     ],
 )
 def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):
@@ -80,9 +88,11 @@ def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, h
     monkeypatch.chdir(here)
     typed = typed_in(file, heading)
     assert typed
+    # What the README has imported by then.
+    names = {"vidjax": vidjax, "jnp": jnp}
     for each in typed:
         if each.python:
-            exec(compile(each.python, each.file, "exec"), {})
+            exec(compile(each.python, each.file, "exec"), names)
             continue
         done = run_command(
             each.module, *each.arguments, *small(each), cwd=here, VIDJAX_CACHE=str(place / "cache")
