@@ -76,7 +76,6 @@ def small(typed):
         ("docs/pretrained.md", "Open them"),
         ("docs/pretrained.md", "Use them"),
         ("docs/features.md", None),
-        ("docs/features.md", None),
     ],
 )
 def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):
