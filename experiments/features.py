@@ -30,6 +30,7 @@ from vidjax.trained.extracting import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.features import EMBEDDING
+from vidjax.training.preemption import EXIT_CODE
 
 _VIDEOS = flags.DEFINE_string(
     "videos", None, "a video, a folder or a CSV path[,label,split,start,end]; labels are not needed"
@@ -106,4 +107,4 @@ def _split(manifest: Manifest) -> Manifest:
 
 
 if __name__ == "__main__":
-    command_line.run(main, __doc__)
+    command_line.run(main, __doc__, terminated=EXIT_CODE)

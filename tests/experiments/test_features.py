@@ -149,16 +149,17 @@ def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_keeps_the_rows_that_are_there(place, weights, tmp_path):
+@pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_what_is_asked_to_end_keeps_the_rows_that_are_there(place, weights, tmp_path, number, ends):
     given = [weights, *SMALL, f"--videos={place / 'videos'}", f"--output={tmp_path / 'f.npz'}"]
     fault = (
-        "import os, signal; from vidjax.trained.feature_files import unfinished as u; "
+        "import os; from vidjax.trained.feature_files import unfinished as u; "
         "add = u.Unfinished.add; "
-        "u.Unfinished.add = lambda s, r: (add(s, r), os.kill(os.getpid(), signal.SIGINT))"
+        f"u.Unfinished.add = lambda s, r: (add(s, r), os.kill(os.getpid(), {int(number)}))"
     )
     code, errors, _ = ending(command("features", *given, fault=fault))
-    assert code == 130
-    assert errors.strip().endswith("interrupted; run the same command again to go on")
+    assert code == ends
+    assert errors.strip().endswith("; run the same command again to go on")
     assert len(read_features(tmp_path / "f.npz.unfinished/000000.npz")) == 1
 
 
