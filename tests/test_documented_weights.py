@@ -8,6 +8,7 @@ import csv
 import shutil
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import vidjax
@@ -15,6 +16,7 @@ from tests import references
 from tests.commands import run_command
 from tests.documented import ROOT, typed_in
 from tests.trained.published.files import write
+from vidjax.data.encode import write_png
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +57,9 @@ def place(shared, tmp_path_factory):
     ):
         with (place / name).open("w", newline="") as stream:
             csv.writer(stream).writerows(table)
+    with (place / "jhmdb.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("path", "label", "split"), *rows])
+    write_pictures(place, shared)
     (place / "names.txt").write_text("".join(f"action {number}\n" for number in range(400)))
     for name, keys in (("X3D_M.pyth", "x3d-m"), ("resnet50.pth", "resnet-50")):
         write(place / name, references.key_list(shared, keys))
@@ -62,10 +67,27 @@ def place(shared, tmp_path_factory):
     return place
 
 
+def write_pictures(place, shared):
+    """Ten pictures of CIFAR-10, a table of them, its classes, and a network for them."""
+    cifar = np.load(shared / "weights/cifar10_test1000.npz")
+    names = [str(name) for name in cifar["classes"]]
+    rows = [("path", "label", "split")]
+    for number, (picture, label) in enumerate(
+        zip(cifar["images"][:10], cifar["labels"], strict=False)
+    ):
+        write_png(place / f"{number}.png", picture)
+        rows.append((f"{number}.png", names[label], "test"))
+    with (place / "cifar.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    (place / "cifar10.txt").write_text("\n".join(names))
+    weights = "resnet20-12fca82f.th"
+    (place / weights).symlink_to(shared / "weights" / weights)
+
+
 def small(typed):
     if typed.module == "experiments.train":
         return STEPS
-    return CLIPS if any(each.startswith("--weights=") for each in typed.arguments) else ()
+    return CLIPS if any(each.startswith("--weights=i3d") for each in typed.arguments) else ()
 
 
 @pytest.mark.timeout(3600)
@@ -75,6 +97,8 @@ def small(typed):
         ("README.md", "Published weights"),
         ("docs/pretrained.md", "Open them"),
         ("docs/pretrained.md", "Use them"),
+        ("docs/pretrained.md", "What they score here"),
+        ("docs/pretrained.md", "Tuning them on few videos"),
         ("docs/features.md", None),
     ],
 )
