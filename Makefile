@@ -18,15 +18,22 @@ INSTALLED := $(VENV)/.installed
 # counts, training steps, a run that is killed and resumed, both exports, a pyramid.
 SHORT := \
 	tests/test_jaxpr.py tests/test_program.py \
-	tests/test_models.py::test_clips_of_the_card_become_logits \
-	tests/test_models.py::test_the_card_states_what_the_network_costs \
+	'tests/test_models.py::test_clips_of_the_card_become_logits[r3d_18]' \
+	'tests/test_models.py::test_clips_of_the_card_become_logits[slowfast_50]' \
+	'tests/test_models.py::test_clips_of_the_card_become_logits[x3d_s]' \
+	'tests/test_models.py::test_clips_of_the_card_become_logits[mtnet_s]' \
+	'tests/test_models.py::test_the_card_states_what_the_network_costs[r3d_18]' \
+	'tests/test_models.py::test_the_card_states_what_the_network_costs[slowfast_50]' \
+	'tests/test_models.py::test_the_card_states_what_the_network_costs[x3d_m]' \
+	'tests/test_models.py::test_the_card_states_what_the_network_costs[i3d]' \
+	'tests/test_models.py::test_the_card_states_what_the_network_costs[tam_50]' \
 	'tests/test_models.py::test_every_parameter_learns[r3d_18]' \
 	'tests/test_models.py::test_every_parameter_learns[slowfast_50]' \
 	'tests/test_models.py::test_every_parameter_learns[x3d_s]' \
 	'tests/test_models.py::test_every_parameter_learns[mtnet_s]' \
 	'tests/test_models.py::test_every_parameter_learns[i3d]' \
 	tests/models/test_srtg.py::test_networks_train_the_cells_of_open_gates_alone \
-	tests/training/test_resume.py::test_a_killed_run_ends_in_the_same_arrays_and_lines \
+	'tests/training/test_resume.py::test_a_killed_run_ends_in_the_same_arrays_and_lines[8]' \
 	tests/experiments/test_export.py::test_a_program_without_vidjax_gets_the_networks_logits \
 	tests/explain/test_class_feature_pyramids.py::test_the_tree_says_the_same_as_the_lists
 

@@ -213,6 +213,7 @@ def test_an_image_networks_weights_as_they_are_are_refused_with_the_way(name):
         load_torch(name, DEEP, **WIDTH)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_an_inflated_folder(tmp_path):
     state = {key: np.ascontiguousarray(value) for key, value in SMALL.items()}
     save_file(state, tmp_path / "resnet.safetensors")

@@ -14,7 +14,12 @@ from vidjax.convert.loading import convert
 from vidjax.evaluation.cost import count_cost
 
 KEY_LISTS = references.names(shared_folder() / "spec/torch-keys", ".json")
-GOLDEN = references.names(shared_folder() / "golden/zoo", ".npz")
+# To compile these takes longest, and other files are of networks like them.
+LONG = ("ip-csn-101", "resnet-110-cifar", "resnext3d-101", "slowonly-34-single", "tanet-50")
+GOLDEN = [
+    pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+    for name in references.names(shared_folder() / "golden/zoo", ".npz")
+]
 
 
 def network(reference, num_classes):

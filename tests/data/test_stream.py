@@ -153,6 +153,7 @@ print(read(sys.argv[2]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - be
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_file(tmp_path):
     frame = np.random.default_rng(0).integers(0, 256, (1, 120, 160, 3), np.uint8)
     short, long = (

@@ -94,6 +94,8 @@ def test_ctrl_c_during_imports_is_one_line(tmp_path):
     """Also where an import would swallow it."""
     (tmp_path / "sitecustomize.py").write_text(SWALLOWING)
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # Shells start jobs in the background deaf to Ctrl-C, and these tests may run in one.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.train", "--help"],
         cwd=ROOT,
@@ -102,9 +104,13 @@ def test_ctrl_c_during_imports_is_one_line(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "importing\n"
-    process.send_signal(signal.SIGINT)
-    code, errors, _ = ending(process, SOON)
+    signal.signal(signal.SIGINT, before)
+    try:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        code, errors, _ = ending(process, SOON)
+    finally:
+        process.kill()
     assert (code, errors) == (130, "interrupted\n")
 
 
