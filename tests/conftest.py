@@ -20,6 +20,34 @@ os.environ["XLA_FLAGS"] = f"{flags(UNOPTIMIZED)} {os.environ.get('XLA_FLAGS', ''
 gc.set_threshold(200_000, 50, 1000)
 
 
+# Modules of few tests that take long; begun last, they would run while the other workers idle.
+FIRST = (
+    "test_models.py",
+    "convert/test_parity.py",
+    "training/test_resume.py",
+    "experiments/test_command_lines.py",
+    "test_notebook.py",
+    "run/test_processes.py",
+    "experiments/test_prepare.py",
+    "run/test_sharding.py",
+    "experiments/test_export.py",
+    "experiments/test_explain.py",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leaves the order of modules to what stands here, where tests run in several processes."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the longest modules."""
+    folder = Path(__file__).parent
+    first = {folder / name for name in FIRST}
+    items.sort(key=lambda item: item.path not in first)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def forget_programs() -> Iterator[None]:
     """No module of tests pays for what others have traced and compiled."""
