@@ -80,7 +80,9 @@ def _predict(output: Path | None) -> int:
         return 0
     if many:
         return _each(config, trained, video, output)
-    predicted.one(trained, video, (_START.value, _END.value), output)
+    # Of an explanation, --output is the folder: there is no table.
+    table = None if _EXPLAIN.value else output
+    predicted.one(trained, video, (_START.value, _END.value), table)
     if _EXPLAIN.value:
         _explain(trained, video, output)
     return 0

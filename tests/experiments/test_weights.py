@@ -58,6 +58,14 @@ def test_weights_name_what_happens_in_a_video(weights, videos):
     assert sum(shares) == pytest.approx(100, abs=0.05)
 
 
+def test_a_prediction_is_explained_in_the_folder_that_is_named(weights, videos, tmp_path):
+    video, output = videos / "bright/0.mp4", tmp_path / "seen"
+    done = call("predict", *weights, f"--video={video}", "--explain", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    assert (output / "tubes.html").is_file()
+    assert (output / "pyramid.json").is_file()
+
+
 def test_weights_are_scored_on_labels_that_a_mapping_names(evaluated):
     (report,) = (evaluated / "eval").glob("*.json")
     scores = json.loads(report.read_text())
