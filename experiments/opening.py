@@ -64,6 +64,8 @@ def configured(settings: ConfigDict | None) -> Config:
     Raises:
       ValueError: none is named, or the weights cannot be opened.
     """
+    if WORKDIR.value and WEIGHTS.value:
+        raise ValueError(f"both --workdir and --weights: {_ONE}")
     if settings is None:
         raise ValueError("say --config, a configuration file, --workdir, a run, or --weights")
     return of_weights(WEIGHTS.value, settings)[0] if WEIGHTS.value else from_mapping(settings)
@@ -161,7 +163,7 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     yield "model.std", seen.std
     yield "data.name", "video_folder"
     yield "data.fps", seen.fps
-    yield "data.short_side", short_side
+    yield "data.short_side", round((seen.stored_side or seen.short_side) * scale)
     yield "data.quality", seen.quality
     for name in ("frames", "stride", "sampling", "short", "fit"):
         yield f"clip.{name}", getattr(seen, name)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.commands import run_command
 from tests.faults.tiny import command, ending, settings
 from tests.training.test_resume import wait_for_step
 from vidjax.data.encode import write_mp4
@@ -97,6 +98,15 @@ def test_opening_and_predicting_change_nothing(run, video):
     before = everything(run)
     assert predict(open_run(run), video)
     assert everything(run) == before
+
+
+def test_a_run_named_as_weights_predicts_the_same(run, video):
+    done = [
+        run_command("experiments.predict", f"--{flag}={run}", f"--video={video}")
+        for flag in ("workdir", "weights")
+    ]
+    assert [each.returncode for each in done] == [0, 0]
+    assert done[0].stdout == done[1].stdout
 
 
 def test_a_run_that_cannot_be_written_can_be_read(run, video):

@@ -10,6 +10,7 @@ from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
 from vidjax.convert import folder
 from vidjax.convert.loading import convert
+from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.opening import open_weights
 from vidjax.trained.predicting import predict
 from vidjax.trained.preprocessing import Preprocessing, read_clip
@@ -58,6 +59,20 @@ def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path)
     predicted = dict(predict(trained, video))
     for index, chance in enumerate(chances):
         assert predicted[f"class {index}"] == pytest.approx(float(chance), abs=0.02)
+
+
+def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_path):
+    """Its probabilities need not add up to 1; they are those of the prediction."""
+    trained = open_weights(places[1])
+    seen = Preprocessing(
+        4, 2, 16, 20, trained.preprocessing.mean, trained.preprocessing.std, quality=100
+    )
+    trained = dataclasses.replace(trained, preprocessing=seen, multi_label=True)
+    video = write_video(tmp_path / "my.mp4", numbered_frames(12, 32, 48))
+    (label, chance), *_ = predict(trained, video)
+    explained = see(open_clip(trained, video))
+    assert explained.label == label
+    assert explained.probability == pytest.approx(chance, abs=1e-4)
 
 
 def test_frames_can_be_stretched_to_a_size_as_some_projects_did(tmp_path):

@@ -70,8 +70,8 @@ def stream_video(
 ) -> VideoStream:
     """Decodes a video, or the piece from `start` to `end` seconds, as it is asked for.
 
-    Without an `fps` the file is decoded a first time for its times alone: whether its rate varies
-    is not known before its end. So it is where the number of frames is to be known.
+    Without an `fps`, and with `counted`, the file is decoded twice. Only its end tells whether its
+    rate varies and how many frames it has.
 
     Args:
       path: file.

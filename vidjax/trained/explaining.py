@@ -131,7 +131,7 @@ def see(
     grown = None if pyramid is None else class_feature_pyramid(*given, index, **pyramid)
     found = saliency_tube(*given, index, **settings)
     assert found.logits is not None
-    chances = np.asarray(jax.nn.softmax(found.logits))
+    chances = np.asarray(trained.chances(jax.numpy.asarray(found.logits)))
     index = found.class_index
     return Seen(
         classes[index],

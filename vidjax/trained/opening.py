@@ -34,7 +34,7 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
     for find in _finders():
         if (found := find(wanted)) is not None:
             return found
-    raise WeightsError(f"{told(text)} names no weights; what does is {HELP}")
+    raise WeightsError(f"{told(text)} names no weights. Name {HELP}")
 
 
 @functools.cache

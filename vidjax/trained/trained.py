@@ -83,9 +83,13 @@ class Trained:
     def probabilities(self, variables: Any, crops: jax.Array) -> jax.Array:
         """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
         flat = self.preprocessing.normalized(crops.reshape(-1, *crops.shape[2:]))
-        logits = self.model.apply(variables, flat, train=False).astype(jnp.float32)
+        logits = self.model.apply(variables, flat, train=False)
+        return self.chances(logits).reshape(*crops.shape[:2], -1)
+
+    def chances(self, logits: jax.Array) -> jax.Array:
+        """Logits `[..., K]` as probabilities float32: of one class, or of each by itself."""
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
-        return scale(logits).reshape(*crops.shape[:2], -1)
+        return scale(logits.astype(jnp.float32))
 
     def score(self, crops: Any) -> jax.Array:
         """`probabilities` of these weights; compiled once a shape.
