@@ -1,14 +1,11 @@
-"""Every setting a run has, with its default; the other files here change what they need.
-
-Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
-means is said where it is used: `vidjax/run/config.py`.
-"""
+"""What configuration files share: the defaults, arguments behind the colon, the smoke form."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
 
 import ml_collections
-from ml_collections import config_dict
+
+from vidjax.run.defaults import defaults
 
 # Multigrid as the thesis and its code train, and as its authors do (Wu et al. 2020).
 MULTIGRID = {
@@ -31,86 +28,7 @@ def multigrid(config: ml_collections.ConfigDict, name: str) -> float:
 
 def base() -> ml_collections.ConfigDict:
     """The complete configuration with its defaults."""
-    config = ml_collections.ConfigDict()
-    config.seed = 0
-    config.dtype = "float32"
-    config.model = {
-        "name": "r3d_18",
-        "options": {},
-        "weights": "",
-        "mean": config_dict.placeholder(tuple),
-        "std": config_dict.placeholder(tuple),
-    }
-    config.data = {
-        "name": "marionette",
-        "manifest": "",
-        "root": "",
-        "manual_dir": "",
-        "verdicts": "",
-        "data_dir": "data",
-        "short_side": 128,
-        "fps": config_dict.placeholder(float),
-        "quality": 90,
-        "bad_video_budget": 0.25,
-        "allow_group_leak": False,
-        "options": {},
-        "train_split": "train",
-        "workers": 2,
-        "threads": 2,
-    }
-    config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop"}
-    config.clip.update({"sampling": "dense", "fit": False})
-    config.augment = _augment()
-    config.train = {
-        "duration": "20 epochs",
-        "batch_size": 16,
-        "label_smoothing": 0.0,
-        "accumulate": 1,
-        "ema": 0.0,
-        "batch_norm": "global",
-        "cutmix": 0.0,
-        "cutmix_chance": 1.0,
-        "train_only": "",
-    }
-    config.optimizer = {
-        "name": "sgd",
-        "lr": 0.1,
-        "reference_batch": 0,
-        "momentum": 0.9,
-        "nesterov": False,
-        "weight_decay": 1e-4,
-        "decay_norm_and_bias": False,
-        "clip_norm": 0.0,
-    }
-    config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
-    config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
-    config.multigrid = {"cycle": "none", **MULTIGRID["thesis"], "anchor": "default"}
-    config.mesh = {"data": -1, "fsdp": 1}
-    config.eval = {
-        "split": "test",
-        "clips": 1,
-        "crops": 1,
-        "size": 112,
-        "short_side": 0,
-        "stretched": config_dict.placeholder(tuple),
-        "batch_size": 16,
-    }
-    return config
-
-
-def _augment() -> dict[str, Any]:
-    return {
-        "scale": (0.5, 1.0),
-        "ratio": (0.75, 1.3333),
-        "flip": 0.5,
-        "color": 0.0,
-        "chain": 0.0,
-        "member": 0.4,
-        "crop": "area",
-        "short_side": 0,
-        "device": False,
-        "flip_sided": False,
-    }
+    return defaults()
 
 
 def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_collections.ConfigDict:

@@ -5,6 +5,8 @@ import pytest
 
 import configs
 from configs import common, demo, folder
+from vidjax.data.multigrid import Multigrid
+from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.run.config import ConfigError, from_mapping, to_mapping
 from vidjax.run.durations import steps
 
@@ -73,11 +75,19 @@ def test_settings_younger_than_a_run_have_what_it_ran_with():
     assert (augment.device, augment.flip_sided) == (False, False)
 
 
-def test_a_missing_setting_is_named():
+def test_a_missing_group_has_its_defaults():
     config = demo.get_config().to_dict()
     del config["schedule"]
-    with pytest.raises(ConfigError, match="config lacks schedule"):
-        from_mapping(config)
+    assert from_mapping(config).schedule.warmup == common.base().schedule.warmup
+
+
+def test_classes_and_defaults_agree():
+    config = from_mapping(common.base())
+    assert (config.clip, config.augment, config.multigrid) == (
+        ClipShape(),
+        Augmentation(),
+        Multigrid(),
+    )
 
 
 def test_arguments_behind_the_colon():

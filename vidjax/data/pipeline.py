@@ -134,7 +134,7 @@ class Augmentation:
     """
 
     scale: tuple[float, float] = (0.5, 1.0)
-    ratio: tuple[float, float] = (0.75, 1.3333333)
+    ratio: tuple[float, float] = (0.75, 1.3333)
     flip: float = 0.5
     color: float = 0.0
     chain: float = 0.0

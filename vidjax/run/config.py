@@ -1,6 +1,6 @@
 """The configuration as frozen, typed values: misspelt keys and wrong types end here.
 
-Defaults live in `configs/common.py`; these classes say what each setting means.
+These classes say what each setting means; `vidjax/run/defaults.py` has the defaults.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING
 from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.run.allowed import ALLOWED
+from vidjax.run.defaults import defaults
 from vidjax.settings import check, shown
 
 # What the types of settings are called in errors.
@@ -93,8 +93,8 @@ class DataConfig:
     train_split: str
     workers: int
     threads: int
-    manual_dir: str = ""
-    verdicts: str = ""
+    manual_dir: str
+    verdicts: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +122,9 @@ class TrainConfig:
     accumulate: int
     ema: float
     batch_norm: str | int
-    cutmix: float = 0.0
-    cutmix_chance: float = 1.0
-    train_only: str = ""
+    cutmix: float
+    cutmix_chance: float
+    train_only: str
 
     @property
     def norm_group(self) -> int | None:
@@ -156,7 +156,7 @@ class OptimizerConfig:
     weight_decay: float
     decay_norm_and_bias: bool
     clip_norm: float
-    name: str = "sgd"
+    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,7 +178,14 @@ class ScheduleConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EveryConfig:
-    """Durations between log lines, checkpoints and evaluations; `keep` recent checkpoints."""
+    """When something is done beside training.
+
+    Attributes:
+      log: duration between log lines.
+      checkpoint: duration between checkpoints.
+      evaluate: duration between evaluations.
+      keep: recent checkpoints that are kept.
+    """
 
     log: str
     checkpoint: str
@@ -188,7 +195,12 @@ class EveryConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """Devices along each axis; -1 takes what the other leaves."""
+    """Devices along each axis of the mesh; -1 takes what the other leaves.
+
+    Attributes:
+      data: devices that split the batch.
+      fsdp: devices that split large parameters too.
+    """
 
     data: int
     fsdp: int
@@ -196,11 +208,17 @@ class MeshConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
-    """Views of each video of `split`: `clips` in time by `crops` in space, of `size` pixels.
+    """Which views of which videos are scored.
 
-    `batch_size` counts clips, each with all its crops. `short_side` is that of the frames that
-    are cropped, in pixels; 0 is `size`. `stretched` is the height and width that they are resized
-    to instead, as some published networks were trained; None keeps their aspect.
+    Attributes:
+      split: its videos are evaluated.
+      clips: clips of each video, spread evenly in time.
+      crops: crops of each clip: 1, 3 or 10.
+      size: height and width of a crop in pixels.
+      short_side: short side of the frames that are cropped, in pixels; 0 is `size`.
+      stretched: height and width that frames are resized to instead, as some published networks
+        were trained; None keeps their aspect.
+      batch_size: clips a step over all devices, each with all its crops.
     """
 
     split: str
@@ -208,13 +226,29 @@ class EvalConfig:
     crops: int
     size: int
     batch_size: int
-    short_side: int = 0
-    stretched: tuple[int, int] | None = None
+    short_side: int
+    stretched: tuple[int, int] | None
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A whole run; `dtype` is what the network computes in, `float32` or `bfloat16`."""
+    """A whole run.
+
+    Attributes:
+      seed: of everything that is drawn.
+      dtype: what the network computes in, `float32` or `bfloat16`.
+      model: the network.
+      data: videos, and how they are stored.
+      clip: what a clip is.
+      augment: what training may change of a clip.
+      train: how it is trained.
+      optimizer: how weights follow gradients.
+      schedule: the learning rate over time.
+      every: when something is done beside training.
+      mesh: devices.
+      eval: which views of which videos are scored.
+      multigrid: shapes of batches that change in turn.
+    """
 
     seed: int
     dtype: str
@@ -228,7 +262,7 @@ class Config:
     every: EveryConfig
     mesh: MeshConfig
     eval: EvalConfig
-    multigrid: Multigrid = dataclasses.field(default_factory=Multigrid)
+    multigrid: Multigrid
 
     def __post_init__(self) -> None:
         for group, table in ALLOWED.items():
@@ -258,11 +292,13 @@ class Config:
 def from_mapping(mapping: Mapping[str, Any]) -> Config:
     """Builds a `Config` from nested mappings, such as an `ml_collections.ConfigDict`.
 
+    A setting that is missing has its default, so that runs which are older than it can be opened.
+
     Raises:
-      ConfigError: a key is unknown (the nearest known one is named) or missing, or a value is
-        not allowed (`vidjax.run.allowed`).
+      ConfigError: a key is unknown (the nearest known one is named), or a value is not allowed
+        (`vidjax.run.allowed`).
     """
-    return _build(Config, mapping, "config")
+    return _build(Config, mapping, "config", defaults().to_dict())
 
 
 def check_path(path: str) -> None:
@@ -295,7 +331,7 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
     return f"{hint}Known: {', '.join(known)}"
 
 
-def _build(cls: type, mapping: Any, path: str) -> Any:
+def _build(cls: type, mapping: Any, path: str, default: Mapping[str, Any]) -> Any:
     if not isinstance(mapping, Mapping) and not hasattr(mapping, "items"):
         raise ConfigError(f"{path} = {shown(mapping)}: a group of settings is expected")
     kinds = typing.get_type_hints(cls)
@@ -304,18 +340,19 @@ def _build(cls: type, mapping: Any, path: str) -> Any:
         if key not in kinds:
             name = key if str(key).isidentifier() else shown(key)
             raise ConfigError(f"{path}.{name} is not a setting; {nearest(str(key), kinds)}")
-    # A setting that is younger than some runs has its default here too, and they can be opened.
-    young = {item.name for item in dataclasses.fields(cls) if _has_default(item)}
-    missing = sorted(set(kinds) - set(values) - young)
-    if missing:
-        raise ConfigError(f"{path} lacks {', '.join(missing)}; start from configs/common.py")
-    built = {key: _value(kinds[key], value, f"{path}.{key}") for key, value in values.items()}
+    built = {}
+    for key, kind in kinds.items():
+        value, where = values.get(key, default[key]), f"{path}.{key}"
+        is_group = dataclasses.is_dataclass(kind)
+        built[key] = (
+            _build(typing.cast(type, kind), value, where, default[key])
+            if is_group
+            else _value(kind, value, where)
+        )
     return cls(**built)
 
 
 def _value(kind: Any, value: Any, path: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _build(typing.cast(type, kind), value, path)
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return _union(args, value, path)
@@ -364,7 +401,3 @@ def _plain(value: Any, path: str) -> Any:
     if hasattr(value, "items"):
         return _options(value, path)
     return list(value) if isinstance(value, (list, tuple)) else value
-
-
-def _has_default(item: dataclasses.Field[Any]) -> bool:
-    return item.default is not MISSING or item.default_factory is not MISSING

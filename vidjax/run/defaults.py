@@ -1,0 +1,104 @@
+"""The default of every setting; configuration files change what they need.
+
+Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
+means is said in `vidjax/run/config.py`, and what it may be in `vidjax/run/allowed.py`. A setting
+that joins them has the default that changes nothing: runs that are older than it go on as they
+began.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_collections
+from ml_collections import config_dict
+
+
+def defaults() -> ml_collections.ConfigDict:
+    """The complete configuration; a setting that is None here may be given a value by flags."""
+    config = ml_collections.ConfigDict()
+    config.seed = 0
+    config.dtype = "float32"
+    config.model = {
+        "name": "r3d_18",
+        "options": {},
+        "weights": "",
+        "mean": config_dict.placeholder(tuple),
+        "std": config_dict.placeholder(tuple),
+    }
+    config.data = {
+        "name": "marionette",
+        "manifest": "",
+        "root": "",
+        "manual_dir": "",
+        "verdicts": "",
+        "data_dir": "data",
+        "short_side": 128,
+        "fps": config_dict.placeholder(float),
+        "quality": 90,
+        "bad_video_budget": 0.25,
+        "allow_group_leak": False,
+        "options": {},
+        "train_split": "train",
+        "workers": 2,
+        "threads": 2,
+    }
+    config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop"}
+    config.clip.update({"sampling": "dense", "fit": False})
+    config.augment = _augment()
+    config.train = {
+        "duration": "20 epochs",
+        "batch_size": 16,
+        "label_smoothing": 0.0,
+        "accumulate": 1,
+        "ema": 0.0,
+        "batch_norm": "global",
+        "cutmix": 0.0,
+        "cutmix_chance": 1.0,
+        "train_only": "",
+    }
+    config.optimizer = {
+        "name": "sgd",
+        "lr": 0.1,
+        "reference_batch": 0,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "decay_norm_and_bias": False,
+        "clip_norm": 0.0,
+    }
+    config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
+    config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
+    config.multigrid = {
+        "cycle": "none",
+        "over": "epoch",
+        "both": "capped",
+        "anchor": "default",
+        "time": "picks",
+    }
+    config.mesh = {"data": -1, "fsdp": 1}
+    config.eval = {
+        "split": "test",
+        "clips": 1,
+        "crops": 1,
+        "size": 112,
+        "short_side": 0,
+        "stretched": config_dict.placeholder(tuple),
+        "batch_size": 16,
+    }
+    return config
+
+
+def _augment() -> dict[str, Any]:
+    return {
+        "scale": (0.5, 1.0),
+        "ratio": (0.75, 1.3333),
+        "flip": 0.5,
+        "color": 0.0,
+        "chain": 0.0,
+        "member": 0.4,
+        "crop": "area",
+        "short_side": 0,
+        "device": False,
+        "flip_sided": False,
+    }
