@@ -24,7 +24,7 @@ the 112 of the crop what 320 and 256 are to 224, the crop's share, the views and
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

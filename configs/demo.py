@@ -8,7 +8,7 @@ frame tells. Time and score are in the README.
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

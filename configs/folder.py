@@ -9,7 +9,7 @@ on your videos; README, "Train on your own videos", has one measured example.
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

@@ -17,7 +17,7 @@ in `videos/` as published. What is missing, and ours besides, is as `configs/mtn
 
 import ml_collections
 
-from configs import common, mtnet, mtnet_ablations, thesis
+from vidjax.configs import common, mtnet, mtnet_ablations, thesis
 
 # Network, frames and stride.
 ROWS = {

@@ -21,7 +21,7 @@ The rate is as printed, of the largest batch of the multigrid.
 
 import ml_collections
 
-from configs import common, thesis
+from vidjax.configs import common, thesis
 
 # Frames, and size of the network's input.
 INPUTS = {"mtnet_s": (13, 182), "mtnet_m": (16, 256), "mtnet_l": (16, 256)}

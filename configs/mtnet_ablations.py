@@ -27,7 +27,7 @@ text has two layers.
 
 import ml_collections
 
-from configs import common, mtnet, thesis
+from vidjax.configs import common, mtnet, thesis
 
 DELTAS = {"1": 1.0} | {f"{n}/{d}": n / d for n, d in ((7, 8), (3, 4), (5, 8), (1, 2), (3, 8))}
 DELTAS["1/4"] = 1 / 4

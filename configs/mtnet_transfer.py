@@ -18,7 +18,7 @@ does not say which it scored, and so are the weights, which `config.model.weight
 
 import ml_collections
 
-from configs import common, mtnet, thesis
+from vidjax.configs import common, mtnet, thesis
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

@@ -18,7 +18,7 @@ half the area at least stands for CIFAR's padded one, a whole picture for ImageN
 
 import ml_collections
 
-from configs import common, rms_rows
+from vidjax.configs import common, rms_rows
 
 MODELS = {"cifar100": "cifar_resnet_110", "imagenet": "resnet_50"}
 

@@ -17,7 +17,7 @@ dropout, in an appendix that we lack, are PySlowFast's for SlowOnly.
 
 import ml_collections
 
-from configs import common, rms_rows
+from vidjax.configs import common, rms_rows
 
 FRAMES = {"slowonly_50": 8, "ip_csn_50": 8, "slowfast_50": 32}
 SPAN = 64

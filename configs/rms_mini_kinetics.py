@@ -21,7 +21,7 @@ rate, batch, length, decay and dropout, in an appendix that we lack, are PySlowF
 
 import ml_collections
 
-from configs import common, rms_rows
+from vidjax.configs import common, rms_rows
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

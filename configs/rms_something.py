@@ -14,7 +14,7 @@ for these videos. Nothing is mirrored: labels tell left from right.
 
 import ml_collections
 
-from configs import common, rms_rows
+from vidjax.configs import common, rms_rows
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

@@ -27,7 +27,7 @@ of its authors, with half as many epochs again; `none` is off.
 
 import ml_collections
 
-from configs import common, thesis
+from vidjax.configs import common, thesis
 
 # Batch, crop, weight decay, Nesterov, epochs in all and epochs at which the rate is divided by ten.
 SCHEDULES = {

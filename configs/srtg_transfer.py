@@ -23,7 +23,7 @@ so is what is missing; what is ours is in `configs/thesis.py`.
 
 import ml_collections
 
-from configs import common, srtg, thesis
+from vidjax.configs import common, srtg, thesis
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

@@ -7,7 +7,7 @@ Hardware: any. No score is meant: the labels follow the clips' brightness.
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 
 def get_config(argument: str | None = None) -> ml_collections.ConfigDict:

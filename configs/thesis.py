@@ -7,7 +7,7 @@ HMDB-51, which are those of data sets with videos as long.
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 # Distance of a clip's frames (4.4.1, 5.4.1).
 STRIDES = {"hacs": 2, "kinetics400": 5, "kinetics700": 5, "mit": 3}

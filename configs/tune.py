@@ -10,7 +10,7 @@ frozen network, `part=all` every layer, `part=scratch` the same network from ran
 
 import ml_collections
 
-from configs import common
+from vidjax.configs import common
 
 # Parameters to train, and the learning rate.
 PARTS = {"head": ("head", 0.01), "all": ("", 0.01), "scratch": ("", 0.05)}

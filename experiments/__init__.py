@@ -1,46 +1,9 @@
-"""Entry points: `python -m experiments.NAME --help`.
+"""The commands: `vidjax NAME --help`, or in a clone `python -m experiments.NAME --help`."""
 
-To import what they need takes seconds. Two things are seen to before that: Ctrl-C ends a command
-at once and in one line, and a machine that gives it too little address space is told so, where
-libraries would end in a segmentation fault.
-"""
-
-from __future__ import annotations
-
-import os
-import signal
 import sys
-from types import FrameType
 
-# Bytes of address space in which libraries can be loaded and a small network be trained.
-_LEAST = 1_500_000_000
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    sys.stderr.write("interrupted\n")
-    sys.stderr.flush()
-    # An exception would be swallowed by some imports.
-    os._exit(130)
-
-
-def _require_memory() -> None:
-    try:
-        import resource
-    # Windows has no such limit.
-    except ImportError:
-        return
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit != resource.RLIM_INFINITY and limit < _LEAST:
-        sys.stderr.write(
-            f"error: this process may use {limit / 1e9:.1f} GB of address space, and needs "
-            f"{_LEAST / 1e9:.1f} GB to load its libraries; raise the limit (ulimit -v)\n"
-        )
-        sys.exit(74)
-
+from vidjax.startup import guard
 
 # While `python -m` looks for the module; elsewhere Ctrl-C and limits are the program's own.
 if sys.argv[:1] == ["-m"]:
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
-    _require_memory()
+    guard()

@@ -26,7 +26,6 @@ from typing import Any
 
 from absl import flags
 
-from experiments import command_line
 from vidjax.data import tables
 from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
@@ -35,6 +34,8 @@ from vidjax.names import told
 from vidjax.progress import ProgressLine
 from vidjax.terminal import say
 from vidjax.writing import appending, make_folder, writing
+
+from . import command_line
 
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
 _ROOT = flags.DEFINE_string("root", "", "folder that a CSV's paths are relative to, if not its own")

@@ -13,13 +13,14 @@ from typing import Any
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import ending
 from vidjax.run import machine_errors
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
+
+from . import ending
 
 Main = Callable[..., int | None]
 

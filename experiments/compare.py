@@ -16,12 +16,13 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction
 from vidjax.evaluation.significance import McNemar, mcnemar
 from vidjax.terminal import say, table
 from vidjax.writing import make_folder, writing
+
+from . import command_line, opening
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")

@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from experiments import command_line, opening
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.terminal import say
 from vidjax.training.feeding import Fed, test_views, training_batch
 from vidjax.writing import make_folder, writing_bytes
+
+from . import command_line, opening
 
 _CONFIG = opening.define_config_or_file()
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")

@@ -27,7 +27,6 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from experiments import command_line, options
 from vidjax import settings
 from vidjax.convert import folder
 from vidjax.convert.inflation import HOW, inflate_torch
@@ -37,6 +36,8 @@ from vidjax.convert.pickles import CheckpointError
 from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
 from vidjax.terminal import say
+
+from . import command_line, options
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")

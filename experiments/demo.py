@@ -16,9 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from configs import demo
-from experiments import command_line
-from experiments.real_video import show_real_video
+from vidjax.configs import demo
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
@@ -30,6 +28,9 @@ from vidjax.trained.predicting import predict
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
+
+from . import command_line
+from .real_video import show_real_video
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
 _DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")

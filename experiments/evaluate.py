@@ -13,7 +13,6 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, distributed, opening
 from vidjax.data.class_mapping import read_class_mapping
 from vidjax.evaluation.report import read_scores
 from vidjax.progress import ProgressLine
@@ -21,6 +20,8 @@ from vidjax.run.config import Config
 from vidjax.run.processes import is_first
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
+
+from . import command_line, distributed, opening
 
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
 _MAPPING = flags.DEFINE_string(

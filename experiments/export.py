@@ -17,12 +17,13 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
 from vidjax.convert.folder import check_empty
 from vidjax.terminal import say
 from vidjax.trained.exporting.assembling import FORMATS, export
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import PLATFORMS
+
+from . import command_line, opening
 
 _CLIP = flags.DEFINE_list("clip", None, "--weights: frames, height and width; if not given, theirs")
 _FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "what to write")

@@ -20,7 +20,6 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
 from vidjax.data.any_videos import any_videos
 from vidjax.data.manifest import Manifest, read_manifest
 from vidjax.progress import ProgressLine
@@ -31,6 +30,8 @@ from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.features import EMBEDDING
 from vidjax.training.preemption import EXIT_CODE
+
+from . import command_line, opening
 
 _VIDEOS = flags.DEFINE_string(
     "videos", None, "a video, a folder or a CSV path[,label,split,start,end]; labels are not needed"

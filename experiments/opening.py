@@ -13,8 +13,7 @@ import jax
 from absl import flags
 from ml_collections import ConfigDict, config_dict, config_flags
 
-from configs import common
-from experiments import command_line
+from vidjax.configs import common
 from vidjax.data.class_list import read_class_list
 from vidjax.names import file_name
 from vidjax.run.config import Config, from_mapping, to_mapping
@@ -24,6 +23,8 @@ from vidjax.trained.opening import HELP, open_weights
 from vidjax.trained.sources.run import open_run, preprocessing_of
 from vidjax.trained.trained import Trained
 from vidjax.trained.wanted import Wanted
+
+from . import command_line
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
 WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")

@@ -29,9 +29,6 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening, predicted
-from experiments.ending import INTERRUPTED
-from experiments.explain.pictures import write_pyramid, write_tubes
 from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
 from vidjax.run.config import Config
@@ -39,6 +36,10 @@ from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.trained import Trained
 from vidjax.writing import make_folder
+
+from . import command_line, opening, predicted
+from .ending import INTERRUPTED
+from .explain.pictures import write_pyramid, write_tubes
 
 _VIDEO = flags.DEFINE_string("video", None, "a video, a folder of videos, or a CSV that lists them")
 _ROOT = flags.DEFINE_string("root", None, "folder that the paths of a CSV start from; its own")

@@ -26,13 +26,14 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, options
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
+
+from . import command_line, options
 
 _FORM = catalog.Storage()
 _NAME = flags.DEFINE_string("dataset", None, "which; a name that is unknown lists all")

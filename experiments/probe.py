@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from experiments import command_line
 from vidjax.evaluation import knn, linear_probe, metrics
 from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
 from vidjax.evaluation.probed import Probed
@@ -28,6 +27,8 @@ from vidjax.names import told
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
+
+from . import command_line
 
 _FEATURES = flags.DEFINE_string("features", None, "file of experiments.features")
 _TEST = flags.DEFINE_string("test", None, "file with the test part, if it is another one")

@@ -6,12 +6,13 @@ import dataclasses
 import os
 from pathlib import Path
 
-from experiments.explain.pictures import TUBE_FILES, write_tubes
 from vidjax.terminal import say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.published.finding import at_hand
 from vidjax.trained.published.pretrained import Pretrained, load_pretrained
 from vidjax.trained.published.registry import candidates
+
+from .explain.pictures import TUBE_FILES, write_tubes
 
 NETWORK, TAG = "i3d", "kinetics400"
 # Shorter than the published clips, for a laptop: of 64 frames, it takes four times as long.

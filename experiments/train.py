@@ -18,12 +18,13 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, distributed
 from vidjax.run.config import from_mapping
 from vidjax.run.processes import is_first
 from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
+
+from . import command_line, distributed
 
 _CONFIG = command_line.config_file()
 flags.adopt_module_key_flags(distributed)

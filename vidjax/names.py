@@ -7,9 +7,11 @@ where they appear has one function: `told` for terminals, `lettering` for pictur
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 _LONGEST = 1000
@@ -53,6 +55,15 @@ def in_script(data: Any) -> str:
         HTML (`textContent`).
     """
     return json.dumps(data).replace("<", "\\u003c")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known words that are nearest to `word` first."""
+    known = sorted(known)
+    close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
+    others = [name for name in known if name not in close]
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}Known: {', '.join([*close, *others])}"
 
 
 def file_name(name: str) -> str:

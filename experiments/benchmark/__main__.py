@@ -19,9 +19,10 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from experiments import command_line
 from vidjax.terminal import complain
 from vidjax.training.kept_memory import keep_freed_memory
+
+from .. import command_line
 
 # Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
 _KEEP_MEMORY = flags.DEFINE_bool(
@@ -49,7 +50,7 @@ def main() -> None:
         unknown = f"error: {part!r} is none of {', '.join(PARTS)}\n\n" if part else ""
         complain(*(__doc__ if asked else f"{unknown}{__doc__}").splitlines())
         sys.exit(0 if asked else 2)
-    module = importlib.import_module(f"experiments.benchmark.{part}")
+    module = importlib.import_module(f".{part}", __package__)
     # So that the part's --help shows the part's own.
     flags.adopt_module_key_flags(module)
     del sys.argv[1]

@@ -18,13 +18,14 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments.benchmark import models_markdown
-from experiments.benchmark.accelerator_jobs import PARTS, Job, jobs
-from experiments.benchmark.measurement import LEGEND
-from experiments.benchmark.models_csv import joined, write_csv
-from experiments.benchmark.models_figure import draw
 from vidjax.terminal import say
 from vidjax.writing import new, write_text
+
+from . import models_markdown
+from .accelerator_jobs import PARTS, Job, jobs
+from .measurement import LEGEND
+from .models_csv import joined, write_csv
+from .models_figure import draw
 
 _OUTPUT = flags.DEFINE_string("output", "", "new folder for report.md and all that it names")
 _TINY = flags.DEFINE_bool("tiny", False, "small networks and clips, to see that all of it runs")
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _run(job: Job, limit: float) -> Done:
     start = time.perf_counter()
-    command = [sys.executable, "-m", "experiments.benchmark", *job.arguments]
+    command = [sys.executable, "-m", "vidjax.experiments.benchmark", *job.arguments]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
     if job.flags:
         environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {job.flags}".strip()

@@ -12,14 +12,15 @@ import jax
 import jax.numpy as jnp
 
 import vidjax
-from experiments.benchmark.case import Case
-from experiments.benchmark.demand import count_demand
-from experiments.benchmark.forward_pass import make_forward
-from experiments.benchmark.machine import Machine
-from experiments.benchmark.measurement import Entry, Measurement, measurements
-from experiments.benchmark.rounds import Work, all_times
-from experiments.benchmark.train_step import make_step
 from vidjax.layers.lowering import force_lowering
+
+from .case import Case
+from .demand import count_demand
+from .forward_pass import make_forward
+from .machine import Machine
+from .measurement import Entry, Measurement, measurements
+from .rounds import Work, all_times
+from .train_step import make_step
 
 PASSES = {"forward": make_forward, "train": make_step}
 
@@ -76,8 +77,8 @@ class Contest:
         if not importlib.util.find_spec("torch"):
             self.say("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
             return
-        from experiments.benchmark import torch_peer
-        from experiments.peers.listing import PEERS
+        from ..peers.listing import PEERS
+        from . import torch_peer
 
         torch_peer.as_jax_does()
         if self.name not in PEERS:
@@ -99,7 +100,7 @@ class Contest:
         """A pass that has run once, and what is known of it."""
         import torch
 
-        from experiments.benchmark import torch_peer
+        from . import torch_peer
 
         peer = torch.compile(self._torch_network()) if compiled else self._torch_network()
         work = self._torch_pass(case, peer, layout)
@@ -108,13 +109,13 @@ class Contest:
         return work, Entry(seconds if compiled else None, torch_peer.peak_memory(work))
 
     def _torch_network(self) -> Any:
-        from experiments.peers.listing import network
+        from ..peers.listing import network
 
         sizes = {key: self.options.get(key) for key in ("width", "depths")}
         return network(self.name, self.classes, **sizes)
 
     def _torch_pass(self, case: Case, peer: Any, layout: Any) -> Work:
-        from experiments.benchmark import torch_peer
+        from . import torch_peer
 
         return torch_peer.make_pass(
             peer,

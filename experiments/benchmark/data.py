@@ -19,7 +19,6 @@ import numpy as np
 from absl import flags
 
 import vidjax
-from experiments.benchmark.rounds import print_table
 from vidjax.data import catalog
 from vidjax.data.containers import address, open_video
 from vidjax.data.decode import read_video
@@ -29,6 +28,8 @@ from vidjax.data.prepared import PreparedSplit
 from vidjax.data.tree import VIDEO_SUFFIXES
 from vidjax.terminal import say
 from vidjax.writing import write_text
+
+from .rounds import print_table
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -248,8 +249,8 @@ def _opencv_seek(file: Path, indices: np.ndarray) -> list[np.ndarray]:
 
 
 def _print_need(best: float) -> None:
-    from experiments.benchmark.rounds import time_in_turns
-    from experiments.benchmark.train_step import make_step
+    from .rounds import time_in_turns
+    from .train_step import make_step
 
     shape = (_BATCH.value, _FRAMES.value, _SIZE.value, _SIZE.value, 3)
     step = make_step(vidjax.create_model(_MODEL.value), shape)

@@ -14,8 +14,6 @@ import jax.numpy as jnp
 from rich.progress import track
 
 import vidjax
-from experiments.benchmark.machine import describe, versions
-from experiments.benchmark.rounds import time_in_turns
 from vidjax.layers.convolution.choice import COLUMNS, key_of, row_of
 from vidjax.layers.convolution.form import PASSES
 from vidjax.layers.convolution.forms import FORMS, candidates
@@ -23,6 +21,9 @@ from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_t
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
 from vidjax.writing import appending, write_text
+
+from .machine import describe, versions
+from .rounds import time_in_turns
 
 # A form that takes this many times the fastest one's time is not timed again.
 _HOPELESS = 5.0

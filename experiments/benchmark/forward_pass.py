@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from experiments.benchmark.compiled import Compiled, compile_timed, initial_variables
+from .compiled import Compiled, compile_timed, initial_variables
 
 
 def make_forward(model: Any, shape: tuple[int, ...], steps: int = 1) -> Compiled:

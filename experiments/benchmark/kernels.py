@@ -19,15 +19,16 @@ from typing import Any
 import jax
 from absl import flags
 
-from experiments.benchmark.form_times import measure
-from experiments.benchmark.given import clip_sizes
-from experiments.benchmark.machine import copy_rates, leave_memory_to_others
-from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.layers.conv import Triple, conv3d
 from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
 from vidjax.terminal import say
 from vidjax.training.kept_memory import keep_freed_memory
+
+from .form_times import measure
+from .given import clip_sizes
+from .machine import copy_rates, leave_memory_to_others
+from .rounds import print_table, time_in_turns
 
 _KERNEL_ROUNDS = flags.DEFINE_integer(
     "kernel_rounds", 5, "rounds to take the median of", lower_bound=1
@@ -86,7 +87,7 @@ def torch_passes(case: Case) -> Callable[[], object]:
     """The same in PyTorch eager, channels last."""
     import torch
 
-    from experiments.benchmark.torch_peer import as_jax_does, device, wait
+    from .torch_peer import as_jax_does, device, wait
 
     as_jax_does()
 

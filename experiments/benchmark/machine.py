@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from absl import flags
 
-from experiments.benchmark.rounds import all_times, print_table
-from experiments.reproduce.machine import hardware
 from vidjax.terminal import say
+
+from ..reproduce.machine import hardware
+from .rounds import all_times, print_table
 
 _ROUNDS = flags.DEFINE_integer(
     "machine_rounds", 5, "repeats of measuring the machine itself", lower_bound=1

@@ -7,10 +7,10 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.benchmark.case import Case
-from experiments.benchmark.demand import TRAINING, Demand
-from experiments.benchmark.machine import Machine
-from experiments.benchmark.rounds import half_spread
+from .case import Case
+from .demand import TRAINING, Demand
+from .machine import Machine
+from .rounds import half_spread
 
 COLUMNS = (
     "", "ms", "±", "clips/s", "of torch", "GFLOP/s", "of matmul", "of copies", "MiB", "compile s",

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
-from experiments.benchmark.given import clip_sizes, form, named
-from experiments.benchmark.machine import describe, versions
-from experiments.benchmark.rounds import print_table, time_in_turns
-from experiments.benchmark.train_step import make_step
 from vidjax.terminal import say
+
+from .given import clip_sizes, form, named
+from .machine import describe, versions
+from .rounds import print_table, time_in_turns
+from .train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")
 _METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")

@@ -11,21 +11,22 @@ import jax
 from absl import flags
 
 import vidjax
-from experiments.benchmark.case import Case
-from experiments.benchmark.contest import Contest, release
-from experiments.benchmark.given import clip_sizes, form, named, numbers
-from experiments.benchmark.machine import (
+from vidjax.terminal import say
+
+from .case import Case
+from .contest import Contest, release
+from .given import clip_sizes, form, named, numbers
+from .machine import (
     Machine,
     describe,
     leave_memory_to_others,
     measure,
     versions,
 )
-from experiments.benchmark.measurement import COLUMNS, LEGEND, Measurement
-from experiments.benchmark.models_csv import write_csv
-from experiments.benchmark.models_figure import draw
-from experiments.benchmark.rounds import print_table
-from vidjax.terminal import say
+from .measurement import COLUMNS, LEGEND, Measurement
+from .models_csv import write_csv
+from .models_figure import draw
+from .rounds import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _MODELS = flags.DEFINE_list("models", [], "several networks, in place of --model")

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark.measurement import Measurement
 from vidjax.writing import writing
+
+from .measurement import Measurement
 
 
 def write_csv(file: Path, rows: Sequence[Measurement]) -> None:

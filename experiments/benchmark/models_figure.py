@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark.measurement import Measurement
 from vidjax.names import lettering
 from vidjax.writing import writing_bytes
+
+from .measurement import Measurement
 
 _MARKS = ("o", "s", "^", "D", "v")
 

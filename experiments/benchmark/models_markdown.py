@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.benchmark.measurement import COLUMNS, Measurement
+from .measurement import COLUMNS, Measurement
 
 _CASE = ("network", "pass", "type", "batch x clip")
 

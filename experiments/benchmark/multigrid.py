@@ -11,11 +11,12 @@ from absl import flags
 from rich.console import Console
 
 import vidjax
-from experiments.benchmark.given import clip_sizes
-from experiments.benchmark.rounds import print_table, time_in_turns
-from experiments.benchmark.train_step import Compiled, make_step
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
 from vidjax.progress import duration
+
+from .given import clip_sizes
+from .rounds import print_table, time_in_turns
+from .train_step import Compiled, make_step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips of a base batch", lower_bound=1)

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
-from experiments.benchmark.given import clip_sizes, form, named
-from experiments.benchmark.machine import describe, versions
-from experiments.benchmark.rounds import print_table
-from experiments.benchmark.trace import Instruction, instructions, operation_times, without_control
-from experiments.benchmark.train_step import make_step
 from vidjax.terminal import say
+
+from .given import clip_sizes, form, named
+from .machine import describe, versions
+from .rounds import print_table
+from .trace import Instruction, instructions, operation_times, without_control
+from .train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
-from experiments.benchmark.given import clip_sizes
-from experiments.benchmark.rounds import print_table, time_in_turns
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.run.state import QUICKLY
 from vidjax.terminal import complain
+
+from .given import clip_sizes
+from .rounds import print_table, time_in_turns
 
 # Networks with the threshold and depth of table 7.1; of I3D the class level and the last block.
 TABLE = {

@@ -22,10 +22,7 @@ from absl import flags, logging
 from jax.experimental.topologies import get_topology_desc
 from jax.sharding import AxisType
 
-from configs import synthetic
-from experiments.benchmark.given import clip_sizes, form, named
-from experiments.benchmark.interconnect import MACHINES, Machine, Mesh, seconds
-from experiments.benchmark.rounds import print_table
+from vidjax.configs import synthetic
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
@@ -34,6 +31,10 @@ from vidjax.run.network import Network
 from vidjax.run.sharding import BATCH_AXES
 from vidjax.run.state import QUICKLY
 from vidjax.training.compile import lower_step
+
+from .given import clip_sizes, form, named
+from .interconnect import MACHINES, Machine, Mesh, seconds
+from .rounds import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)

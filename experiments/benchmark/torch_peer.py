@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.benchmark.rounds import Work
+from .rounds import Work
 
 LAYOUTS = {"torch": torch.contiguous_format, "torch channels last": torch.channels_last_3d}
 

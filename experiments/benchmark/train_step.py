@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.benchmark.compiled import Compiled, compile_timed, initial_variables
 from vidjax.run.state import TrainState
 from vidjax.training.step import Step
+
+from .compiled import Compiled, compile_timed, initial_variables
 
 
 def make_step(model: Any, shape: tuple[int, ...], steps: int = 1) -> Compiled:

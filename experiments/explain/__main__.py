@@ -35,12 +35,13 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
-from experiments.explain import frequency, gates, settings, truth, video
-from experiments.explain.settings import Subject, subjects
+from vidjax.names import nearest
 from vidjax.progress import ProgressLine
-from vidjax.run.config import nearest
 from vidjax.terminal import say
+
+from .. import command_line, opening
+from . import frequency, gates, settings, truth, video
+from .settings import Subject, subjects
 
 _METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")

@@ -11,8 +11,6 @@ from typing import Any
 import jax
 from absl import flags
 
-from experiments.explain.files import new_files, write_figure
-from experiments.explain.settings import Subject
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.rows import write_rows
@@ -21,6 +19,9 @@ from vidjax.run.config import Config
 from vidjax.run.network import Network
 from vidjax.trained.scoring import Scorer
 from vidjax.writing import make_folder
+
+from .files import new_files, write_figure
+from .settings import Subject
 
 _SCALES = flags.DEFINE_list(
     "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"

@@ -11,8 +11,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.explain.files import new_files, write_figure
-from experiments.explain.settings import Subject
 from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
 from vidjax.explain.gates_report import draw_gates
@@ -20,6 +18,9 @@ from vidjax.explain.rows import write_rows
 from vidjax.progress import ProgressLine
 from vidjax.trained.scoring import Scorer
 from vidjax.writing import make_folder
+
+from .files import new_files, write_figure
+from .settings import Subject
 
 
 def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from experiments.explain.files import new_files, write_figure
 from vidjax.explain.pyramid_figure import draw_pyramid
 from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import write_heat
@@ -16,6 +15,8 @@ from vidjax.explain.report_page import page
 from vidjax.names import file_name
 from vidjax.trained.explaining import Seen
 from vidjax.writing import make_folder, write_text
+
+from .files import new_files, write_figure
 
 HEAT = ("mp4", "gif", "png")
 TUBE_FILES = tuple(f"tubes.{end}" for end in (*HEAT, "html"))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from absl import flags
 
-from experiments import command_line, opening
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.experiment import Experiment, Progress
 from vidjax.run.network import Network
 from vidjax.run.workdir import read_config
 from vidjax.trained.sources.run import open_run
 from vidjax.trained.trained import Trained
+
+from .. import command_line, opening
 
 _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"

@@ -11,8 +11,6 @@ import jax
 import numpy as np
 from absl import flags
 
-from experiments.explain.files import new_files, write_figure
-from experiments.explain.settings import Subject
 from vidjax.data import transforms
 from vidjax.data.marionette import MarionetteSpec
 from vidjax.data.marionette.generate import read_masks
@@ -32,6 +30,9 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
 from vidjax.writing import make_folder
+
+from .files import new_files, write_figure
+from .settings import Subject
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)

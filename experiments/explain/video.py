@@ -8,13 +8,14 @@ from typing import Any
 
 from absl import flags
 
-from experiments.explain.files import new_files
-from experiments.explain.pictures import PYRAMID_FILES, TUBE_FILES, write_pyramid, write_tubes
-from experiments.explain.settings import Subject
 from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
 from vidjax.progress import ProgressLine
 from vidjax.trained.explaining import OpenClip, Seen, open_clip, see
+
+from .files import new_files
+from .pictures import PYRAMID_FILES, TUBE_FILES, write_pyramid, write_tubes
+from .settings import Subject
 
 _VIDEO = flags.DEFINE_string("video", None, "tubes, pyramid: a video file")
 _CLASSES = flags.DEFINE_list("classes", [], "tubes, pyramid: which; none is the predicted one")

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from experiments.peers import parts
 from vidjax.models.plans import HALVING
+
+from . import parts
 
 
 def ir_csn(depths: Sequence[int], num_classes: int, width: int = 64) -> nn.Module:

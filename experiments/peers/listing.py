@@ -7,12 +7,13 @@ from functools import partial
 
 from torch import nn
 
-from experiments.peers.csn import ir_csn
-from experiments.peers.r2plus1d import r2plus1d
-from experiments.peers.resnet3d import r3d, resnext3d
-from experiments.peers.slowfast import slowfast, slowonly
-from experiments.peers.x3d import x3d
 from vidjax.models.plans import DEPTHS
+
+from .csn import ir_csn
+from .r2plus1d import r2plus1d
+from .resnet3d import r3d, resnext3d
+from .slowfast import slowfast, slowonly
+from .x3d import x3d
 
 _X3D_DEPTHS = (3, 5, 11, 7)
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from experiments.peers import parts
-from experiments.peers.parts import KEEP, Site, Triple
 from vidjax.models.plans import HALVING
+
+from . import parts
+from .parts import KEEP, Site, Triple
 
 _STEM_BETWEEN = 45
 

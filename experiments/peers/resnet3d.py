@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from experiments.peers import parts
-from experiments.peers.parts import Site
 from vidjax.models.plans import HALVING
+
+from . import parts
+from .parts import Site
 
 _CUBE = (3, 3, 3)
 

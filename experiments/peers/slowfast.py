@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from experiments.peers import parts
-from experiments.peers.parts import POOL_SPACE, SPATIAL, Site
 from vidjax.models.plans import HALVING_SPACE
+
+from . import parts
+from .parts import POOL_SPACE, SPATIAL, Site
 
 _THINNER = 8
 _DROPOUT = 0.5

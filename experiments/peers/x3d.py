@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from experiments.peers import parts
-from experiments.peers.parts import KEEP, SPATIAL, Site
+from . import parts
+from .parts import KEEP, SPATIAL, Site
 
 _FEATURES = 2048
 

@@ -26,18 +26,19 @@ from pathlib import Path
 from absl import flags
 from ml_collections import ConfigDict
 
-from experiments import command_line
-from experiments.reproduce.machine import default_workers, hardware
-from experiments.reproduce.plan import Plan
-from experiments.reproduce.report import note_start, write_report
-from experiments.reproduce.run import execute, is_finished
-from experiments.reproduce.table import SCALES, Table, find_tables
-from experiments.reproduce.videos import AbsentError, locate
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
 from vidjax.terminal import say
 from vidjax.training.preemption import EXIT_CODE
+
+from .. import command_line
+from .machine import default_workers, hardware
+from .plan import Plan
+from .report import note_start, write_report
+from .run import execute, is_finished
+from .table import SCALES, Table, find_tables
+from .videos import AbsentError, locate
 
 _TABLE = flags.DEFINE_list("table", None, "which, such as rms.2; several with commas")
 _SCALE = flags.DEFINE_enum("scale", "small", SCALES, "the budget")

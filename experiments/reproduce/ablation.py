@@ -7,9 +7,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import mtnet_ablations
-from experiments.reproduce import budget
-from experiments.reproduce.table import Row, Setup, Table
+from vidjax.configs import mtnet_ablations
+
+from . import budget
+from .table import Row, Setup, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "neck": 256, "dropout": 0.0}
 NOTE = (

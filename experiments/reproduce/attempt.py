@@ -20,7 +20,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from experiments.reproduce import source
 from vidjax import records
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping
@@ -29,6 +28,8 @@ from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.writing import make_folder, write_text
+
+from . import source
 
 _ANEW = "remove it; the run is done again, from its last checkpoint"
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import common
-from experiments.reproduce.table import Setup
+from vidjax.configs import common
 from vidjax.data.marionette import TIMED
+
+from .table import Setup
 
 Configure = Callable[[str], ConfigDict]
 SEEDS = (0, 1, 2)

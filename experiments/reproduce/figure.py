@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reproduce.statistics import Summary
 from vidjax.names import lettering
 from vidjax.writing import writing_bytes
+
+from .statistics import Summary
 
 PANELS = (
     ("top1", "top-1, % of the test videos"),

@@ -6,10 +6,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.reproduce.plan import Plan
-from experiments.reproduce.statistics import Interval, Summary
 from vidjax.progress import duration
 from vidjax.run.config import Config
+
+from .plan import Plan
+from .statistics import Interval, Summary
 
 COLUMNS = (
     "row",

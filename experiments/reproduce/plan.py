@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
-from experiments.reproduce import source
-from experiments.reproduce.table import Table
-from experiments.reproduce.videos import locate
 from vidjax import records
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.workdir import environment
 from vidjax.writing import make_folder, write_text
+
+from . import source
+from .table import Table
+from .videos import locate
 
 # Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
 _NOT_COMPARED = ("git_commit", "platform", "paper")

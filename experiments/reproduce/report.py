@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from experiments.reproduce import figure, markdown, sheets
-from experiments.reproduce.plan import Plan
-from experiments.reproduce.results import read_result
-from experiments.reproduce.statistics import summarize
 from vidjax import records
 from vidjax.writing import appending, write_text
+
+from . import figure, markdown, sheets
+from .plan import Plan
+from .results import read_result
+from .statistics import summarize
 
 
 class _Start(msgspec.Struct):

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from experiments.reproduce.attempt import read_record
-from experiments.reproduce.plan import Run
 from vidjax import records
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, read_scores
+
+from .attempt import read_record
+from .plan import Run
 
 
 class _Line(msgspec.Struct):

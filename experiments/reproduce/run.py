@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.reproduce import source
-from experiments.reproduce.attempt import read_record, write_record
-from experiments.reproduce.plan import Run
 from vidjax.progress import duration
 from vidjax.run.config import to_mapping
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.writing import appending, make_folder
 
+from . import source
+from .attempt import read_record, write_record
+from .plan import Run
+
 Show = Callable[[str], None]
-COMMAND = (sys.executable, "-m", "experiments.reproduce.attempt")
+COMMAND = (sys.executable, "-m", "vidjax.experiments.reproduce.attempt")
 
 
 def execute(runs: Sequence[Run], workers: int, cache: Path, show: Show) -> None:

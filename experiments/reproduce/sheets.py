@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.reproduce.results import Result
-from experiments.reproduce.statistics import Comparison, Summary
 from vidjax.writing import writing
+
+from .results import Result
+from .statistics import Comparison, Summary
 
 QUANTITIES = (
     "top1",

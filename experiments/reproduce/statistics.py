@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from experiments.reproduce.plan import Plan
-from experiments.reproduce.results import Result
-from experiments.reproduce.table import Row
 from vidjax.evaluation.significance import McNemar, mcnemar
+
+from .plan import Plan
+from .results import Result
+from .table import Row
 
 LEVEL = 0.95
 

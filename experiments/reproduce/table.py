@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
-from experiments.reproduce import tables
-from vidjax.run.config import nearest
+from vidjax.names import nearest
+
+from . import tables
 
 SCALES = ("smoke", "small", "paper")
 

@@ -41,7 +41,7 @@ def test_a_file_is_short_and_imports_little(module):
     imports = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import)]
     froms = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)]
     assert {alias.name for node in imports for alias in node.names} <= {"ml_collections"}
-    assert {node.module for node in froms} <= {"configs", "typing", "collections.abc"}
+    assert {node.module for node in froms} <= {"vidjax.configs", "typing", "collections.abc"}
 
 
 SMOKES = [

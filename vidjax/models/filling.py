@@ -18,9 +18,9 @@ from vidjax.methods.multi_temporal import MTConv
 from vidjax.methods.random_mean_scaling import RandomScaling
 from vidjax.methods.residual_drop import residual_drop
 from vidjax.methods.temporal_gates import TemporalGate
-from vidjax.models.listing import nearest
 from vidjax.models.places import Places, take_points, take_stages
 from vidjax.models.slots import PLACEMENTS, Points, Slots
+from vidjax.names import nearest
 from vidjax.settings import check, check_used, one_of, shown
 
 # Fields of modules that are not for users: flax's, and what a block says of a convolution.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import functools
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import vidjax.models
 from vidjax.models.cards import ModelCard, Variant
+from vidjax.names import nearest
 
 
 @functools.cache
@@ -47,12 +47,3 @@ def variant(name: str) -> Variant:
     if name not in variants():
         raise ValueError(f"model {name!r} is unknown: {nearest(name, variants())}")
     return variants()[name]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known words nearest to `word` first."""
-    known = sorted(known)
-    close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
-    others = [name for name in known if name not in close]
-    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}Known: {', '.join([*close, *others])}"

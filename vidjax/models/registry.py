@@ -18,9 +18,10 @@ from vidjax.methods import class_regularization, temporal_gates
 from vidjax.models import filling
 from vidjax.models.cards import Variant
 from vidjax.models.filling import AllSlots, hashable
-from vidjax.models.listing import nearest, variant
+from vidjax.models.listing import variant
 from vidjax.models.places import Places
 from vidjax.models.slots import Slots
+from vidjax.names import nearest
 from vidjax.settings import Kind, check, whole
 
 STAGES = 4

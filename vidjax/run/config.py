@@ -6,7 +6,6 @@ These classes say what each setting means; `vidjax/run/defaults.py` has the defa
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 import types
 import typing
@@ -15,6 +14,7 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
 from vidjax.settings import check, shown
@@ -321,14 +321,6 @@ def check_path(path: str) -> None:
 def to_mapping(config: Config) -> dict[str, Any]:
     """The nested mapping that `from_mapping` reads, of plain JSON types."""
     return dataclasses.asdict(config)
-
-
-def nearest(word: str, known: typing.Iterable[str]) -> str:
-    """A hint that names the known words nearest to `word` first."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Known: {', '.join(known)}"
 
 
 def _build(cls: type, mapping: Any, path: str, default: Mapping[str, Any]) -> Any:

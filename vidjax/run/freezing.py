@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import optax
 
-from vidjax.run.config import ConfigError, nearest
+from vidjax.names import nearest
+from vidjax.run.config import ConfigError
 
 Params = Any
 

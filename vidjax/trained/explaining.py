@@ -13,7 +13,7 @@ from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
-from vidjax.run.config import nearest
+from vidjax.names import nearest
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.trained import Trained
 

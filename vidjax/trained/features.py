@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.models.listing import nearest
+from vidjax.names import nearest
 
 EMBEDDING = "pre_logits"
 

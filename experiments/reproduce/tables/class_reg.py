@@ -7,9 +7,10 @@ none of the table's.
 
 from ml_collections import ConfigDict
 
-from configs import class_reg
-from experiments.reproduce import budget
-from experiments.reproduce.table import Row, Setup, Table
+from vidjax.configs import class_reg
+
+from .. import budget
+from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
 _NOTE = "Rate and length were chosen without Class Regularization alone, with seed 100."

@@ -9,9 +9,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import mtconv
-from experiments.reproduce import budget
-from experiments.reproduce.table import Row, Setup, Table
+from vidjax.configs import mtconv
+
+from .. import budget
+from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
 _NOTE = "The rate is that of table 4.1, the length was chosen on the 3D network, with seed 100."

@@ -1,7 +1,7 @@
 """The share of the local branch: table 5.6 of the thesis; delta = 1 has no prolonged branch."""
 
-from experiments.reproduce.ablation import mtnet_table
-from experiments.reproduce.table import Row
+from ..ablation import mtnet_table
+from ..table import Row
 
 _SHARES = {
     "1": (1.0, 82.2),

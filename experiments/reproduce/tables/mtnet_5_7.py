@@ -1,7 +1,7 @@
 """Cells of the squeeze and recursion in MTBlocks: table 5.7 of the thesis."""
 
-from experiments.reproduce.ablation import mtnet_table
-from experiments.reproduce.table import Row
+from ..ablation import mtnet_table
+from ..table import Row
 
 _CELLS = {
     "gru": ("GRU", 83.4),

@@ -1,7 +1,7 @@
 """How the prolonged branch's inputs are halved: table 5.8 of the thesis."""
 
-from experiments.reproduce.ablation import mtnet_table
-from experiments.reproduce.table import Row
+from ..ablation import mtnet_table
+from ..table import Row
 
 _ROWS = {
     "soft_selected": ("SoftPool + cos", 83.4),

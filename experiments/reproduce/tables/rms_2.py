@@ -7,9 +7,10 @@ were chosen on the baseline alone, with seed 100, which is none of the table's.
 
 from ml_collections import ConfigDict
 
-from configs import rms_mini_kinetics, rms_rows
-from experiments.reproduce import budget
-from experiments.reproduce.table import Row, Setup, Table
+from vidjax.configs import rms_mini_kinetics, rms_rows
+
+from .. import budget
+from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 12, "depths": (1, 1, 1, 1), "zero_init": True, "dropout": 0.0}
 _NOTE = "Rate and length were chosen on the baseline alone, with seed 100."

@@ -8,9 +8,10 @@ clips of 12 frames, of which the stages have 6, 3, 2 and 1.
 
 from ml_collections import ConfigDict
 
-from configs import srtg
-from experiments.reproduce import budget
-from experiments.reproduce.table import Row, Setup, Table
+from vidjax.configs import srtg
+
+from .. import budget
+from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 12, "depths": (1, 1, 1, 1), "zero_init": True}
 _NOTE = (

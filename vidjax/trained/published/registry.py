@@ -7,7 +7,8 @@ import functools
 from pathlib import Path
 
 from vidjax import records
-from vidjax.models.listing import nearest, variant
+from vidjax.models.listing import variant
+from vidjax.names import nearest
 from vidjax.trained.published.row import Checkpoint
 from vidjax.trained.wanted import WeightsError
 

@@ -1,0 +1,11 @@
+"""The commands, by name: `vidjax NAME`.
+
+In a clone they are the files of the folder `experiments`, and `python -m experiments.NAME` runs
+them too.
+"""
+
+from pathlib import Path
+
+from vidjax.clone import beside
+
+__path__ += beside(Path(__file__).parent)
