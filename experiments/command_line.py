@@ -23,6 +23,8 @@ from vidjax.training.meter import NonFiniteError
 from . import ending
 
 Main = Callable[..., int | None]
+# How the name of an argument ends that may be given several times.
+MANY = "..."
 
 
 def run(
@@ -51,7 +53,7 @@ def answer(
     Args:
       main: the entry point, called when flags are parsed.
       help_text: shown by `--help`, with an example.
-      arguments: names of what it takes beside flags, all of it.
+      arguments: names of what it takes beside flags, all of it; the last may end with `MANY`.
       terminated: exit code where SIGTERM ends it.
     """
     sys.modules["__main__"].__doc__ = help_text
@@ -107,7 +109,8 @@ def _parse(arguments: Sequence[str]) -> list[str]:
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
-    if len(given) > len(names):
+    many = bool(names) and names[-1].endswith(MANY)
+    if len(given) > len(names) and not many:
         return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
     if len(given) < len(names):
         return _fail(f"{names[len(given)]} is missing; see --help")

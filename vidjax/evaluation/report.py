@@ -19,7 +19,11 @@ from vidjax import records
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.writing import make_folder, sweep, write_text, writing
+
+# How the name of a file of all scores ends.
+SCORES = "-scores.npz"
 
 
 class Prediction(msgspec.Struct):
@@ -93,10 +97,13 @@ def write_report(
     classes: Sequence[str],
     facts: Mapping[str, Any],
     say: Callable[[str], None] = lambda line: None,
+    keep_scores: bool = False,
 ) -> list[Path]:
     """Writes `NAME.json`, `NAME-predictions.csv`, `NAME-confusion.png` and `NAME-confusions.csv`.
 
-    The last lists the pairs of classes that were confused, the worst first.
+    The last lists the pairs of classes that were confused, the worst first. All scores go to
+    `NAME-scores.npz` if they are to be kept: N x K numbers are too many for every evaluation of a
+    training.
 
     Args:
       folder: where to; made if absent.
@@ -107,6 +114,7 @@ def write_report(
       classes: K class names.
       facts: what else belongs in the JSON: views, step, digest of the manifest.
       say: told where an earlier report of other videos or views was moved to.
+      keep_scores: whether to write `NAME-scores.npz` too; see `score_files`.
 
     Returns:
       The files written.
@@ -116,13 +124,18 @@ def write_report(
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
     ends = (".json", "-predictions.csv", "-confusion.png", "-confusions.csv")
     files = [folder / f"{name}{end}" for end in ends]
-    _set_aside(folder, name, ends, facts, say)
+    _set_aside(folder, name, (*ends, SCORES), facts, say)
     write_text(files[0], json.dumps(summary, indent=2) + "\n")
     _write_table(files[1], _rows(videos, scores, labels, classes))
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
     draw_confusion(files[2], matrix, classes, f"{name}: top-1 {summary['top1']:.1%}")
     worst = (dataclasses.astuple(each) for each in worst_confusions(matrix, classes))
     _write_table(files[3], [["label", "predicted", "videos", "fraction"], *worst])
+    if keep_scores:
+        files.append(folder / f"{name}{SCORES}")
+        true = [classes[label] for label in labels]
+        split = str(facts.get("split", ""))
+        write_scores(files[-1], ScoreTable.of(videos, scores, classes, true, split, facts))
     return files
 
 
