@@ -20,10 +20,10 @@ from vidjax.writing import appending, make_folder
 
 from . import source
 from .attempt import read_record, write_record
-from .plan import Run
+from .run import Run
 
 Show = Callable[[str], None]
-COMMAND = (sys.executable, "-m", "vidjax.experiments.reproduce.attempt")
+COMMAND = (sys.executable, "-m", "vidjax.experiments.runs.attempt")
 
 
 def execute(runs: Sequence[Run], workers: int, cache: Path, show: Show) -> None:
@@ -93,7 +93,7 @@ class _Pool:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                # Ctrl-C reaches the reproduction alone, which then lets its runs save.
+                # Ctrl-C reaches the command alone, which then lets its runs save.
                 start_new_session=True,
             )
         with process:
@@ -145,6 +145,8 @@ def make_order(run: Run, code: str) -> dict[str, Any]:
         "record": str(run.record),
         "config": to_mapping(run.config),
         "code": code,
+        "part_of": run.part_of,
+        "also_scored": list(run.also_scored),
     }
 
 
