@@ -32,6 +32,8 @@ _KINDS: Mapping[Any, str] = {
 
 
 _OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
+# A setting and the first line of its meaning, in the docstring of its group.
+_MEANING = re.compile(r"^ {6}(\w+): (.+)$", re.MULTILINE)
 
 
 class ConfigError(ValueError):
@@ -314,8 +316,26 @@ def check_path(path: str) -> None:
             return
         kinds = typing.get_type_hints(kind)
         if part not in kinds:
-            raise ConfigError(f"{here}.{part} is not a setting; {nearest(part, kinds)}")
+            hint = _elsewhere(part) or nearest(part, kinds)
+            raise ConfigError(f"{here}.{part} is not a setting; {hint}")
         kind, here = kinds[part], f"{here}.{part}"
+
+
+def _elsewhere(name: str) -> str:
+    """A hint at settings of other groups that are called so or mean it; empty if there are none.
+
+    `train.learning_rate` is `optimizer.lr`, whose meaning begins with "learning rate".
+    """
+    words, found = name.replace("_", " "), []
+    for group, kind in typing.get_type_hints(Config).items():
+        if dataclasses.is_dataclass(kind):
+            meanings = dict(_MEANING.findall(kind.__doc__ or ""))
+            found += [
+                f"{group}.{setting}"
+                for setting in typing.get_type_hints(kind)
+                if setting == name or meanings.get(setting, "").startswith(words)
+            ]
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
