@@ -22,12 +22,11 @@ Exit codes: 0 done, 1 a run failed, 2 something given does not fit, 75 stopped, 
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
 import shlex
 import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,31 +36,29 @@ from ml_collections import ConfigDict
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.ownership import owned
 from vidjax.progress import ProgressLine
-from vidjax.run.config import from_mapping
-from vidjax.run.experiment import Experiment
+from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.terminal import complain, say, table
-from vidjax.training import plan as training_plan
-from vidjax.training.grid import batch_unit
 from vidjax.training.preemption import EXIT_CODE
 
 from .. import command_line
-from ..runs import starts
-from ..runs.execution import execute
-from ..runs.machine import hardware
-from ..runs.run import Run
+from . import study, tuning
 from .axes import combinations, read_axes
-from .combination import combined
+from .carrying_out import carry_out, check, noting
+from .combination import Combination, combined
 from .metric import CHECKPOINTS, Metric
 from .plan import Plan, planned_split
 from .report import shown, table_of, write_report
-from .results import Summary, read_result
+from .results import Summary
+from .space import Space, read_space
 from .validation import VALIDATION, caution, choose_split
 
 _CONFIG = command_line.config_file()
 _WORKDIR = flags.DEFINE_string("workdir", None, "where the plan, the runs and the tables are kept")
 _GRID = flags.DEFINE_multi_string("grid", [], "a setting and its values: optimizer.lr=0.1,0.03")
 _LIST = flags.DEFINE_multi_string("list", [], "the same, of settings that are varied together")
+_OPTUNA = flags.DEFINE_integer("optuna", None, "combinations that Optuna chooses", 1)
+_SEARCH = flags.DEFINE_multi_string("search", [], "--optuna: optimizer.lr=log:0.001:0.3")
 _SEEDS = flags.DEFINE_integer("seeds", 1, "runs of each combination, with seeds of their own", 1)
 _SPLIT = flags.DEFINE_string("split", None, "that is scored; val where there is one")
 _METRIC = flags.DEFINE_string("metric", "top1", "number of an evaluation that is compared")
@@ -77,24 +74,22 @@ def main(*more: str) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODE))
     folder = Path(_WORKDIR.value)
     with ProgressLine() as progress:
-        plan, paths = _plan(folder, more, progress)
-        plan.check()
-        _check(plan, progress)
-        _tell(plan)
-        with owned(folder, advice="wait until it has ended, or name another --workdir"):
-            plan.write_down()
-            try:
-                _carry_out(plan, progress)
-            except KeyboardInterrupt:
-                say("stopped; the same command goes on")
-                return EXIT_CODE
-            summaries = write_report(plan, _metric(plan), paths)
-    _show(summaries, _metric(plan), folder)
+        try:
+            sweep = _tuned if _OPTUNA.value or _SEARCH.value else _grid
+            plan, metric, paths = sweep(folder, more, progress)
+        except KeyboardInterrupt:
+            say("stopped; the same command goes on")
+            return EXIT_CODE
+        summaries = write_report(plan, metric, paths)
+    _show(summaries, metric, folder)
     return 1 if plan.unfinished else 0
 
 
-def _plan(folder: Path, more: Sequence[str], progress: ProgressLine) -> tuple[Plan, Sequence[str]]:
-    """The plan that the command line describes, and the settings that it varies."""
+Swept = tuple[Plan, Metric, Sequence[str]]
+
+
+def _grid(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
+    """Carries out every combination of values."""
     if more and _LIST.value:
         raise ValueError(f"{more[0]!r} belongs to no flag; say --grid or --list before each")
     axes = read_axes([*_GRID.value, *more], _LIST.value)
@@ -102,17 +97,79 @@ def _plan(folder: Path, more: Sequence[str], progress: ProgressLine) -> tuple[Pl
         raise ValueError("nothing is varied; say --grid, such as --grid optimizer.lr=0.1,0.03")
     paths = [path for axis in axes for path in axis.paths]
     _refuse_given(paths)
-    base: ConfigDict = _CONFIG.value
-    settings = combinations(axes)
+    base, settings = _CONFIG.value, combinations(axes)
     # All that can be known without data is refused before data are prepared.
     combined(base, settings, base.eval.split)
     split = _split(base, folder, progress)
-    varied: Mapping[str, Any] = {
-        "axes": [[dict(choice) for choice in axis.choices] for axis in axes],
-        "seeds": _SEEDS.value,
-        "split": split,
+    plan = _plan(folder, split, {"axes": [list(map(dict, axis.choices)) for axis in axes]})
+    plan = dataclasses.replace(plan, combinations=combined(base, settings, split))
+    plan.check()
+    metric = _metric(plan.combinations[0].config)
+    if plan.unfinished:
+        check(plan.combinations, progress)
+    total, left = len(plan.runs), len(plan.unfinished)
+    say(
+        f"{len(plan.combinations)} combinations x {plan.seeds} seeds = {total} runs, "
+        f"{total - left} of them finished; {_WORKERS.value} at a time, in {folder}"
+    )
+    with owned(folder, advice="wait until it has ended, or name another --workdir"):
+        plan.write_down()
+        if left:
+            with noting(folder, _WORKERS.value):
+                carry_out(plan.runs, folder, _WORKERS.value, metric, progress)
+    return plan, metric, paths
+
+
+def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
+    """Carries out combinations that Optuna chooses."""
+    if more or _GRID.value or _LIST.value:
+        raise ValueError("--optuna chooses among --search; leave out --grid and --list")
+    if not (_OPTUNA.value and _SEARCH.value):
+        raise ValueError("say both --optuna=N and --search, such as optimizer.lr=log:0.001:0.3")
+    space, base = read_space(_SEARCH.value), _CONFIG.value
+    _refuse_given(list(space))
+    study.load()
+    tuning.corners(base, space, base.eval.split)
+    split = _split(base, folder, progress)
+    corners = tuning.corners(base, space, split)
+    metric = _metric(corners[0].config)
+    plan = _plan(folder, split, _searched(space, corners, metric))
+    plan.check()
+    check(corners, progress)
+    say(
+        f"{_OPTUNA.value} trials x {plan.seeds} seeds; {_WORKERS.value} runs at a time, in {folder}"
+    )
+    with owned(folder, advice="wait until it has ended, or name another --workdir"):
+        plan.write_down()
+        with noting(folder, _WORKERS.value):
+            plan = tuning.tune(
+                plan,
+                base,
+                space,
+                trials=_OPTUNA.value,
+                split=split,
+                workers=_WORKERS.value,
+                metric=metric,
+                progress=progress,
+            )
+    return plan, metric, list(space)
+
+
+def _searched(space: Space, corners: Sequence[Combination], metric: Metric) -> dict[str, Any]:
+    """What tells the plan of a search from others: more trials may be asked for later."""
+    return {
+        "search": tuning.varied(space),
+        "metric": [metric.name, metric.checkpoint],
+        "corners": [to_mapping(each.config) for each in corners],
     }
-    return Plan(folder, combined(base, settings, split), _SEEDS.value, varied), paths
+
+
+def _plan(folder: Path, split: str, varied: dict[str, Any]) -> Plan:
+    """A plan of which the combinations are not known yet."""
+    seeds = _SEEDS.value
+    if split != VALIDATION:
+        complain(f"warning: {caution(split)}")
+    return Plan(folder, (), seeds, {**varied, "seeds": seeds, "split": split})
 
 
 def _refuse_given(paths: Sequence[str]) -> None:
@@ -128,67 +185,10 @@ def _split(base: ConfigDict, folder: Path, progress: ProgressLine) -> str:
     return before or choose_split(from_mapping(base), _SPLIT.value, named, progress)
 
 
-def _metric(plan: Plan) -> Metric:
-    config = plan.combinations[0].config
+def _metric(config: Config) -> Metric:
     views = Network.of(config, ("any",)).views
     protocol = f"{config.eval.split}-{views.clips}x{views.crops}"
     return Metric(_METRIC.value, _CHECKPOINT.value, protocol)
-
-
-def _check(plan: Plan, progress: ProgressLine) -> None:
-    """Prepares the data, and refuses what does not fit them before the first run starts."""
-    _metric(plan)
-    if not plan.unfinished:
-        return
-    for number, each in enumerate(plan.combinations, start=1):
-        progress.show(f"checking combinations {number}/{len(plan.combinations)}")
-        try:
-            experiment = Experiment.open(each.config, progress.count, training=True)
-            videos = len(experiment.split(each.config.data.train_split))
-            training_plan.Plan.of(each.config, videos, batch_unit(experiment.network))
-        except ValueError as error:
-            raise ValueError(f"{each.name}: {error}") from None
-
-
-def _tell(plan: Plan) -> None:
-    total = len(plan.runs)
-    done = total - len(plan.unfinished)
-    say(
-        f"{len(plan.combinations)} combinations x {plan.seeds} seeds = {total} runs, {done} of "
-        f"them finished; {_WORKERS.value} at a time, in {plan.folder}"
-    )
-    if (split := plan.varied["split"]) != VALIDATION:
-        complain(f"warning: {caution(split)}")
-
-
-def _carry_out(plan: Plan, progress: ProgressLine) -> None:
-    if not plan.unfinished:
-        return
-    begun = {
-        "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
-        "command": shlex.join(["vidjax", "sweep", *sys.argv[1:]]),
-        "hardware": hardware(),
-        "workers": _WORKERS.value,
-    }
-    start, metric = time.monotonic(), _metric(plan)
-    try:
-        execute(
-            plan.runs,
-            _WORKERS.value,
-            plan.folder / "compiled",
-            progress.show,
-            lambda run: progress.note(_ended(run, metric)),
-        )
-    finally:
-        starts.note(plan.folder, begun | {"seconds": time.monotonic() - start})
-
-
-def _ended(run: Run, metric: Metric) -> str:
-    """How a run has ended, in a line."""
-    result = read_result(run, metric)
-    if result.state != "finished":
-        return f"{run.name} {result.state}: {result.error}; see {run.log}"
-    return f"{run.name}: {metric.label} {metric.scale * result.score:.4g}"
 
 
 def _show(summaries: Sequence[Summary], metric: Metric, folder: Path) -> None:

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from vidjax.run.defaults import defaults
+
 # Where a setting begins, in a text of several.
 _SETTING = re.compile(r"(?:^|\s+)([A-Za-z_]\w*(?:\.\w+)*)=")
 _OPENING, _CLOSING = "([{", ")]}"
@@ -68,9 +70,14 @@ def combinations(axes: Sequence[Axis]) -> list[dict[str, str]]:
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """The last part of each path; the whole of it where others end alike."""
-    ends = Counter(path.rpartition(".")[2] for path in paths)
+    """The last part of each path; the whole of it where that may mean another setting, too."""
+    ends = Counter(end for group in defaults().to_dict().values() for end in _ends(group))
+    ends += Counter(end for path in paths if (end := path.rpartition(".")[2]) not in ends)
     return {path: end if ends[end := path.rpartition(".")[2]] == 1 else path for path in paths}
+
+
+def _ends(group: object) -> Sequence[str]:
+    return list(group) if isinstance(group, Mapping) else []
 
 
 def _settings(texts: Sequence[str], flag: str) -> list[tuple[str, list[str]]]:

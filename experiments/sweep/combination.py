@@ -37,14 +37,14 @@ class Combination:
 
     @property
     def name(self) -> str:
-        """Such as `lr=0.1, batch_size=8`."""
+        """Such as `lr=0.1, train.batch_size=8`."""
         short = short_names(list(self.settings))
         parts = [f"{short[path]}={text}" for path, text in self.settings.items()]
         return ", ".join([self.label, *parts] if self.label else parts)
 
     @property
     def folder(self) -> str:
-        """Such as `lr=0.1,batch_size=8`."""
+        """Such as `lr=0.1,train.batch_size=8`."""
         return file_name(self.name.replace(", ", ","))
 
     def value(self, path: str) -> Any:

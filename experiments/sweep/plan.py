@@ -43,7 +43,7 @@ class Run(run.Run):
 
     @property
     def name(self) -> str:
-        """Such as `lr=0.1,batch_size=8/seed0`."""
+        """Such as `lr=0.1,train.batch_size=8/seed0`."""
         return f"{self.combination.folder}/seed{self.seed}"
 
 
