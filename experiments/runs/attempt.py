@@ -1,7 +1,7 @@
 """One run in a process of its own: trains, scores other splits too, records how it ended.
 
-`execution.py` starts it and hands it its order, a line of JSON, on standard input. When that closes,
-because the command was stopped or killed, the run saves and stops.
+`execution.py` starts it and hands it its order, a line of JSON, on standard input. When that
+closes, because the command was stopped or killed, the run saves and stops.
 """
 
 from __future__ import annotations
