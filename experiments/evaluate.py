@@ -1,4 +1,4 @@
-"""Scores a trained network on every video of a split, with several views of each.
+r"""Scores a trained network on every video of a split, with several views of each.
 
 Examples:
   python -m experiments.evaluate --workdir=runs/demo
