@@ -34,7 +34,7 @@ class TrivialAugment:
         """Changes a clip uint8 `[T, H, W, 3]`."""
         if rng.random() >= self.chance:
             return clip
-        operation = _WIDE[rng.integers(len(_WIDE))]
+        operation = _WIDE[int(rng.integers(len(_WIDE)))]
         return operation(rng, clip, rng.integers(_STRENGTHS) / (_STRENGTHS - 1))
 
 
