@@ -19,8 +19,11 @@ _HOMES = {
     "read_clip": "vidjax.trained.preprocessing",
     "features": "vidjax.trained.features",
     "read_features": "vidjax.trained.feature_files.files",
+    "open_run": "vidjax.trained.sources.run",
+    "clips": "vidjax.training.clips",
 }
 _PACKAGES = (
+    "configs",
     "convert",
     "data",
     "evaluation",
@@ -36,6 +39,7 @@ _PACKAGES = (
 
 __all__ = [
     "Pretrained",
+    "clips",
     "count_cost",
     "create_model",
     "features",
@@ -44,6 +48,7 @@ __all__ = [
     "load_pretrained",
     "load_torch",
     "model_card",
+    "open_run",
     "read_clip",
     "read_features",
 ]
