@@ -20,7 +20,7 @@ from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
 
-from . import ending
+from . import ending, setting_groups
 from .settings_help import settings_help
 
 Main = Callable[..., int | None]
@@ -179,13 +179,16 @@ def config_file() -> flags.FlagHolder:
 
     NAME is that of one of the configurations of vidjax, or a file.
     """
-    return config_flags.DEFINE_config_file(
+    holder = config_flags.DEFINE_config_file(
         "config",
         None,
         "name of a configuration (see vidjax config), or its file",
         accept_new_attributes=True,
         lock_config=False,
     )
+    flag = flags.FLAGS["config"]
+    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    return holder
 
 
 def unless_named(flag: str, folder: str) -> str:

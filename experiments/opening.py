@@ -25,6 +25,7 @@ from vidjax.trained.trained import Trained
 from vidjax.trained.wanted import Wanted
 
 from . import command_line
+from .setting_groups import with_groups
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
 WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
@@ -46,7 +47,7 @@ def define_config(*, of_run: bool = True) -> flags.FlagHolder:
     known = _given(sys.argv) if of_run else common.base().to_dict()
     return config_flags.DEFINE_config_dict(
         "config",
-        ConfigDict(_typed(known)),
+        with_groups(ConfigDict(_typed(known)), command_line.named_settings()),
         "settings of the run or the weights, to change for this command",
         accept_new_attributes=True,
         lock_config=False,

@@ -101,4 +101,5 @@ def _augment() -> dict[str, Any]:
         "short_side": 0,
         "device": False,
         "flip_sided": False,
+        "also": {},
     }

@@ -59,7 +59,8 @@ def settings(values: Mapping[str, Any] | None = None) -> list[Setting]:
 
 def meanings(kind: type) -> dict[str, str]:
     """What each attribute of a class means, by its docstring."""
-    _, _, attributes = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    _, _, rest = (inspect.getdoc(kind) or "").partition("Attributes:\n")
+    attributes, _, _ = rest.partition("\n\n")
     return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
 
 
