@@ -112,6 +112,11 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
             mapping[group][name] = value
     mapping["model"]["options"] = dict(trained.options)
     config = from_mapping(mapping)
+    if config.data.multi_label != trained.multi_label:
+        raise ValueError(
+            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
+            f"{'several classes' if trained.multi_label else 'one class'} a clip; leave it out"
+        )
     network = Network.of(config, trained.labels)
     return config, dataclasses.replace(
         trained,
@@ -167,6 +172,7 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     yield "data.fps", seen.fps
     yield "data.short_side", round((seen.stored_side or seen.short_side) * scale)
     yield "data.quality", seen.quality
+    yield "data.multi_label", trained.multi_label
     for name in ("frames", "stride", "sampling", "short", "fit"):
         yield f"clip.{name}", getattr(seen, name)
     yield "clip.size", size or seen.size

@@ -99,6 +99,7 @@ def many(
     rows: list[Sequence[str]] = []
     skipped: list[str] = []
     verdicts: list[bool] = []
+    strangers: set[str] = set()
     total = len(videos.entries)
     table_of = _rows_of_videos(output, trained) if output else contextlib.nullcontext(_nowhere)
     with ProgressLine() as progress, table_of as write:
@@ -111,16 +112,19 @@ def many(
                 write(_fields(entry, error=prediction.error), [])
                 continue
             top = prediction.top(trained, TOP)
-            correct = _verdict(entry, top, trained)
+            labels = videos.labels_of(entry)
+            correct = _verdict(labels, top, trained)
             verdicts += [] if correct is None else [correct]
             write(_fields(entry, correct), top)
+            strangers.update(labels)
             rows.append((_name(entry), f"{top[0][1]:.1%}", top[0][0], entry.label))
     _show_rows(rows, output)
     if verdicts:
-        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%})")
-    strangers = sorted({row[-1] for row in rows} - {"", *trained.labels})
-    if strangers:
-        complain(f"the network has no class {few(strangers)}; these labels are not counted")
+        several = "; right is one of the labels" if videos.multi_label else ""
+        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%}){several}")
+    unknown = sorted(strangers - set(trained.labels))
+    if unknown:
+        complain(f"the network has no class {few(unknown)}; these labels are not counted")
     complain(*(f"skipped {line}" for line in skipped))
     if output:
         say(f"  {output}")
@@ -211,9 +215,11 @@ def _fields(entry: Entry, correct: bool | None = None, error: str | None = None)
     return {**fields, "label": entry.label, "correct": correct, "error": error}
 
 
-def _verdict(entry: Entry, top: Sequence[tuple[str, float]], trained: Trained) -> bool | None:
-    """Whether the likeliest class is the label; None where that is no class of the network."""
-    return top[0][0] == entry.label if entry.label in trained.labels else None
+def _verdict(
+    labels: Sequence[str], top: Sequence[tuple[str, float]], trained: Trained
+) -> bool | None:
+    """Whether the likeliest class is a label; None where none is a class of the network."""
+    return top[0][0] in labels if set(labels) & set(trained.labels) else None
 
 
 def _show_rows(rows: Sequence[Sequence[str]], output: Path | None) -> None:

@@ -76,6 +76,7 @@ class DataConfig:
       quality: JPEG quality of the stored frames.
       bad_video_budget: fraction of unreadable videos above which a run stops.
       allow_group_leak: accept one group (person, source) in training and test.
+      multi_label: a video may have several labels, or none; each class is a yes or no by itself.
       options: settings of the data set itself.
       train_split: split to train on.
       workers: processes that decode videos while preparing.
@@ -97,6 +98,7 @@ class DataConfig:
     threads: int
     manual_dir: str
     verdicts: str
+    multi_label: bool
 
 
 @dataclasses.dataclass(frozen=True)

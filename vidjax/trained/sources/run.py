@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidjax.run.config import Config, from_mapping
+from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
 from vidjax.run.workdir import read_classes, read_config
@@ -35,10 +35,17 @@ def open_run(
       checkpoint: a step, `best` or `last`.
 
     Raises:
-      ValueError: there is no run, or its files are damaged.
+      ValueError: there is no run, its files are damaged, or a setting is another that decides what
+        its logits mean.
     """
     workdir = Path(workdir)
-    config = config or from_mapping(read_config(workdir))
+    own = from_mapping(read_config(workdir))
+    config = config or own
+    if config.data.multi_label != own.data.multi_label:
+        raise ConfigError(
+            f"data.multi_label = {config.data.multi_label}: the run in {workdir} was trained with "
+            f"{own.data.multi_label}"
+        )
     return trained_of(Network.of(config, read_classes(workdir)), workdir, checkpoint)
 
 
@@ -67,6 +74,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
         classes=network.classes,
         clips=config.eval.clips,
         crops=config.eval.crops,
+        multi_label=config.data.multi_label,
     )
 
 
