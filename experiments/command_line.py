@@ -24,6 +24,8 @@ from . import ending, setting_groups
 from .settings_help import settings_help
 
 Main = Callable[..., int | None]
+# How the name of an argument ends that may be given several times.
+MANY = "..."
 
 
 def run(
@@ -52,7 +54,8 @@ def answer(
     Args:
       main: the entry point, called when flags are parsed.
       help_text: shown by `--help`, with an example.
-      arguments: names of what it takes beside flags; those in brackets may be left out.
+      arguments: names of what it takes beside flags; those in brackets may be left out, and the
+        last may end with `MANY`.
       terminated: exit code where SIGTERM ends it.
     """
     sys.modules["__main__"].__doc__ = _with_settings(help_text)
@@ -115,7 +118,8 @@ def _parse(arguments: Sequence[str]) -> list[str]:
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
-    if len(given) > len(names):
+    many = bool(names) and names[-1].endswith(MANY)
+    if len(given) > len(names) and not many:
         return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
     needed = [name for name in names if not name.startswith("[")]
     if len(given) < len(needed):

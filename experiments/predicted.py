@@ -16,10 +16,11 @@ from vidjax.data.manifest import Entry, Manifest, few
 from vidjax.names import told
 from vidjax.progress import ProgressLine, duration
 from vidjax.terminal import complain, say, table
+from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
     Unreadable,
     WindowPrediction,
-    predict,
+    predict_video,
     predict_videos,
     predict_windows,
 )
@@ -72,24 +73,34 @@ def left(output: Path) -> list[Path]:
     return [part for part in parts if part.is_file()]
 
 
-def one(trained: Trained, video: Path, piece: Piece, output: Path | None) -> None:
+def one(
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+) -> None:
     """Says the likeliest classes of a video, and writes them as a table of one row.
 
     Raises:
       ValueError: the video cannot be read.
     """
     start, end = piece
-    top = predict(trained, video, TOP, start=start, end=end)
+    prediction = predict_video(trained, video, start=start, end=end)
+    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained, TOP)
+    if scores:
+        scores.add(entry, prediction)
     for name, probability in top:
         say(f"{probability:7.2%}  {name}")
     if output:
         with _rows_of_videos(output, trained) as write:
-            write(_fields(Entry(str(video), "", "", start, end)), top)
+            write(_fields(entry), top)
         say(f"  {output}")
 
 
 def many(
-    trained: Trained, videos: Manifest, batch_size: int, threads: int, output: Path | None
+    trained: Trained,
+    videos: Manifest,
+    batch_size: int,
+    threads: int,
+    output: Path | None,
+    scores: Kept | None,
 ) -> int:
     """Predicts many videos.
 
@@ -111,6 +122,8 @@ def many(
                 skipped.append(prediction.error)
                 write(_fields(entry, error=prediction.error), [])
                 continue
+            if scores:
+                scores.add(entry, prediction)
             top = prediction.top(trained, TOP)
             labels = videos.labels_of(entry)
             correct = _verdict(labels, top, trained)
@@ -142,6 +155,7 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
+    scores: Kept | None,
 ) -> None:
     """Predicts windows that slide over a video, as tables and a picture.
 
@@ -152,6 +166,8 @@ def windows(
     found = predict_windows(
         trained, video, every=every, start=start, end=end, batch_size=batch_size
     )
+    if scores:
+        found = scores.passing(video, found)
     if output is None:
         for window in _readable(found, complain):
             name, chance = window.top(trained, 1)[0]
