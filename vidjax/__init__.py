@@ -11,6 +11,7 @@ _HOMES = {
     "create_model": "vidjax.models.registry",
     "list_models": "vidjax.models.listing",
     "model_card": "vidjax.models.listing",
+    "options": "vidjax.models.described",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
     "Pretrained": "vidjax.trained.published.pretrained",
@@ -28,8 +29,10 @@ _PACKAGES = (
     "layers",
     "methods",
     "models",
+    "plugins",
     "program",
     "run",
+    "slots",
     "trained",
     "training",
 )
@@ -44,6 +47,7 @@ __all__ = [
     "load_pretrained",
     "load_torch",
     "model_card",
+    "options",
     "read_clip",
     "read_features",
 ]
