@@ -20,7 +20,7 @@ from vidjax.configs import demo
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
-from vidjax.evaluation.report import read_scores
+from vidjax.evaluation.report import describe
 from vidjax.progress import duration
 from vidjax.run.config import Config, from_mapping
 from vidjax.terminal import say
@@ -79,11 +79,10 @@ def _a_test_video(config: Config) -> Path:
 
 def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
-    scores = read_scores(reports[0])
     say("")
     say(
-        f"top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} held-out videos, "
-        f"{config.eval.clips} clips x {config.eval.crops} crops each"
+        f"{describe(reports[0])}, all held out, {config.eval.clips} clips x {config.eval.crops} "
+        "crops each"
     )
     written = [
         (sheet, "what the videos look like"),

@@ -26,7 +26,7 @@ def meanings(thing: Any) -> dict[str, str]:
       thing: function or class; of a class, its bases' docstrings too.
 
     Returns:
-      A line each, without those that refer elsewhere (`likewise`, `as in ...`).
+      A line each.
     """
     found: dict[str, str] = {}
     for part in thing.__mro__ if inspect.isclass(thing) else (thing,):
@@ -35,8 +35,7 @@ def meanings(thing: Any) -> dict[str, str]:
         for section in _SECTION.findall(text):
             for names, words in _ENTRY.findall(section):
                 line = " ".join(words.split()).rstrip(".")
-                if not _ELSEWHERE.match(line):
-                    found = {**dict.fromkeys(re.findall(r"\w+", names), line), **found}
+                found = {**dict.fromkeys(re.findall(r"\w+", names), line), **found}
     return found
 
 
@@ -59,13 +58,14 @@ def settings_of(kinds: Mapping[str, Kind], *places: Any) -> dict[str, Setting]:
     Args:
       kinds: what they may be, by name.
       *places: functions and classes that define them; the first that knows a default or a meaning
-        is believed.
+        is believed. One that refers elsewhere (`likewise`, `as in ...`) knows no meaning.
     """
     known: dict[str, Any] = {}
     said: dict[str, str] = {}
     for place in places:
         known = {**defaults(place), **known}
-        said = {**meanings(place), **said}
+        own = {name: text for name, text in meanings(place).items() if not _ELSEWHERE.match(text)}
+        said = {**own, **said}
     return {
         name: Setting(known.get(name, ...), kind.text, said.get(name, ""))
         for name, kind in kinds.items()

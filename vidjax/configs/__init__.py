@@ -7,10 +7,15 @@ an `ml_collections.ConfigDict` that begins with `common.base()`.
 
 from __future__ import annotations
 
-import ast
+import runpy
 import sys
+import typing
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+from ml_collections import ConfigDict
 
 from vidjax import plugins
 from vidjax.clone import beside
@@ -19,55 +24,72 @@ from vidjax.names import nearest
 __path__ += beside(Path(__file__).parent)
 
 
-def describe() -> dict[str, str]:
-    """What each configuration is for, in a line, by name; none is imported.
+def names() -> list[str]:
+    """Names of the configurations; what they share is a module here too, and has no name.
 
     Those of other packages that cannot be read are told in a line each.
     """
-    here, found = sys.modules[__name__], {}
-    for name in plugins.names(here):
-        try:
-            tree = ast.parse(_file(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError, SyntaxError) as error:
-            plugins.tell(f"configuration {name!r} is left out: {error}")
-            continue
-        if any(getattr(statement, "name", "") == "get_config" for statement in tree.body):
-            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return [name for name in plugins.names(_here()) if "def get_config(" in _source(name)]
+
+
+def find(name: str) -> Path:
+    """The file of a configuration.
+
+    Args:
+      name: of one of ours, such as `folder`, or a file, such as `configs/folder.py`.
+
+    Raises:
+      ValueError: there is neither; names the nearest. Or several packages have one of that name.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    if name in plugins.names(_here()):
+        _file(name)
+    if name not in names():
+        what = f"{name}: there is no such file" if name.endswith(".py") else f"{name} is unknown"
+        raise ValueError(f"{what}; {nearest(Path(name).stem, names())}")
+    return _file(name)
+
+
+def load(name: str) -> Callable[[str | None], ConfigDict]:
+    """The function `get_config` of a configuration, which takes what stands behind a colon.
+
+    Args:
+      name: as in `find`.
+
+    Raises:
+      ValueError: there is no such configuration, or the file has no such function.
+    """
+    if not Path(name).is_file():
+        find(name)
+        module = plugins.load(_here(), name, "configuration")
+        return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
+    found = runpy.run_path(name).get("get_config")
+    if found is None:
+        raise ValueError(f"{name}: a configuration file needs a function get_config(argument)")
     return found
 
 
-def names() -> list[str]:
-    """Names of the configurations, sorted."""
-    return list(describe())
-
-
-def load(text: str) -> Any:
-    """A configuration by its name.
-
-    Args:
-      text: `NAME` or `NAME:ARGUMENTS`, as after `--config=`.
-
-    Returns:
-      An `ml_collections.ConfigDict`.
-
-    Raises:
-      ValueError: there is no such configuration, or it does not take these arguments.
-    """
-    name, colon, argument = text.partition(":")
-    here = sys.modules[__name__]
-    if name not in (known := names()):
-        raise ValueError(f"configuration {name!r} is unknown: {nearest(name, known)}")
-    get_config = plugins.load(here, name, "configuration").get_config
-    return get_config(argument) if colon else get_config()
-
-
 def _file(name: str) -> Path:
-    return plugins.file_of(sys.modules[__name__], name, "configuration")
+    return plugins.file_of(_here(), name, "configuration")
+
+
+def _source(name: str) -> str:
+    """The text of a configuration, which is not imported; empty if it cannot be read."""
+    try:
+        return _file(name).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        plugins.tell(f"configuration {name!r} is left out: {error}")
+        return ""
+
+
+def _here() -> ModuleType:
+    return sys.modules[__name__]
 
 
 def __getattr__(name: str) -> Any:
     """Imports a configuration on first use."""
-    known = [] if name.startswith("__") else plugins.names(sys.modules[__name__])
+    known = [] if name.startswith("__") else plugins.names(_here())
     if name not in known:
         raise AttributeError(f"there is no configuration {name!r}: {nearest(name, known)}")
-    return plugins.load(sys.modules[__name__], name, "configuration")
+    return plugins.load(_here(), name, "configuration")

@@ -73,6 +73,7 @@ class Request:
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
+      multi_label: a video may have several labels.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it. Whoever only reads a run writes nothing where the run's configuration says.
       judge: called with the names of classes and of splits, and a function from a split to the
@@ -92,6 +93,7 @@ class Request:
     workers: int = 2
     beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    multi_label: bool = False
     unprepared: str = ""
     judge: Callable[[Sequence[str], Sequence[str], Look], None] = lambda classes, splits, look: None
     progress: Progress = lambda what, done, total: None

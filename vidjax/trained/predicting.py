@@ -73,12 +73,21 @@ def predict(
 ) -> list[tuple[str, float]]:
     """The likeliest classes of a video file, best first, with their probabilities.
 
+    As `predict_video`, of the `top` classes.
+    """
+    return predict_video(trained, video, start=start, end=end).top(trained, top)
+
+
+def predict_video(
+    trained: Trained, video: Path, *, start: float | None = None, end: float | None = None
+) -> Prediction:
+    """What a network says of a video file.
+
     The video is brought into the form that the network was trained on and seen in its views.
 
     Args:
       trained: the network.
       video: a file.
-      top: how many classes.
       start: seconds from the first frame, of a piece; None is 0.
       end: seconds, exclusive; None is the end.
 
@@ -89,7 +98,7 @@ def predict(
     record = as_record(video, trained.preprocessing, views, start=start, end=end)
     crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
     mean = np.asarray(trained.score(crops)).mean(axis=(0, 1))
-    return Prediction(start or 0.0, end, mean).top(trained, top)
+    return Prediction(start or 0.0, end, mean)
 
 
 def predict_videos(
