@@ -3,6 +3,7 @@
 Authors of methods import from here; `vidjax.methods` says what a method's file has.
 """
 
+from vidjax.meanings import settings_of
 from vidjax.slots.block import PLACEMENTS, Make, Points, Slots
 from vidjax.slots.filling import AllSlots, filled, hashable, maker, values_of
 from vidjax.slots.option import Option, Reading
@@ -22,6 +23,7 @@ __all__ = [
     "filled",
     "hashable",
     "maker",
+    "settings_of",
     "take_points",
     "take_stages",
     "values_of",
