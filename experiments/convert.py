@@ -1,4 +1,4 @@
-"""Converts a PyTorch checkpoint to weights of one of our networks.
+r"""Converts a PyTorch checkpoint to weights of one of our networks.
 
 Writes an orbax checkpoint, and beside it model.json: the network's options, the preprocessing of
 its clips, its card, and what became of each tensor. Train from it with

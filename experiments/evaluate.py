@@ -1,10 +1,11 @@
-"""Scores a trained network on every video of a split, with several views of each.
+r"""Scores a trained network on every video of a split, with several views of each.
 
 Examples:
   python -m experiments.evaluate --workdir=runs/demo
   python -m experiments.evaluate --workdir=runs/demo --checkpoint=best \
       --config.eval.clips=10 --config.eval.crops=3
   python -m experiments.evaluate --weights=i3d:kinetics400 --config.data.manifest=videos.csv
+  python -m experiments.evaluate --workdir=runs/rgb --scores
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report"
 _MAPPING = flags.DEFINE_string(
     "mapping", None, "CSV label,class: what labels of the data set are called in the network"
 )
+_SCORES = flags.DEFINE_bool(
+    "scores", False, "keep the scores of all classes, as an .npz file that vidjax fuse reads"
+)
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
@@ -41,7 +45,13 @@ def main() -> None:
     mapping = read_class_mapping(Path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
-            config, trained, output, progress, mapping=mapping, unprepared=_unprepared(config)
+            config,
+            trained,
+            output,
+            progress,
+            mapping=mapping,
+            unprepared=_unprepared(config),
+            keep_scores=_SCORES.value,
         )
     if not files:
         return

@@ -16,10 +16,10 @@ from vidjax.data.manifest import Entry, Manifest, few
 from vidjax.names import told
 from vidjax.progress import ProgressLine, duration
 from vidjax.terminal import complain, say, table
+from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
     Unreadable,
     WindowPrediction,
-    predict,
     predict_videos,
     predict_windows,
 )
@@ -72,24 +72,34 @@ def left(output: Path) -> list[Path]:
     return [part for part in parts if part.is_file()]
 
 
-def one(trained: Trained, video: Path, piece: Piece, output: Path | None) -> None:
+def one(
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+) -> None:
     """Says the likeliest classes of a video, and writes them as a table of one row.
 
     Raises:
       ValueError: the video cannot be read.
     """
     start, end = piece
-    top = predict(trained, video, TOP, start=start, end=end)
+    prediction = trained.prediction(video, start=start, end=end)
+    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained.labels, TOP)
+    if scores:
+        scores.add(entry, prediction)
     for name, probability in top:
         say(f"{probability:7.2%}  {name}")
     if output:
         with _rows_of_videos(output, trained) as write:
-            write(_fields(Entry(str(video), "", "", start, end)), top)
+            write(_fields(entry), top)
         say(f"  {output}")
 
 
 def many(
-    trained: Trained, videos: Manifest, batch_size: int, threads: int, output: Path | None
+    trained: Trained,
+    videos: Manifest,
+    batch_size: int,
+    threads: int,
+    output: Path | None,
+    scores: Kept | None,
 ) -> int:
     """Predicts many videos.
 
@@ -111,7 +121,9 @@ def many(
                 skipped.append(prediction.error)
                 write(_fields(entry, error=prediction.error), [])
                 continue
-            top = prediction.top(trained, TOP)
+            if scores:
+                scores.add(entry, prediction)
+            top = prediction.top(trained.labels, TOP)
             labels = videos.labels_of(entry)
             correct = _verdict(labels, top, trained)
             verdicts += [] if correct is None else [correct]
@@ -142,6 +154,7 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
+    scores: Kept | None,
 ) -> None:
     """Predicts windows that slide over a video, as tables and a picture.
 
@@ -152,9 +165,11 @@ def windows(
     found = predict_windows(
         trained, video, every=every, start=start, end=end, batch_size=batch_size
     )
+    if scores:
+        found = scores.passing(video, found)
     if output is None:
         for window in _readable(found, complain):
-            name, chance = window.top(trained, 1)[0]
+            name, chance = window.top(trained.labels, 1)[0]
             say(f"{_clock(window.start)} - {_clock(window.end)}  {chance:7.2%}  {name}")
         return
     about = {**_about(trained), "video": told(str(video)), "every": every}
@@ -173,7 +188,7 @@ def windows(
         for window in itertools.chain([first], rest):
             line.add(window)
             for write in writers:
-                write({"start": window.start, "end": window.end}, window.top(trained, TOP))
+                write({"start": window.start, "end": window.end}, window.top(trained.labels, TOP))
             done = window.end - (start or 0.0)
             watch.show(
                 f"predicting {duration(done)} of {duration(length)}", done / max(length, done)

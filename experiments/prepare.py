@@ -1,4 +1,4 @@
-"""Brings a data set into the form that training reads: each video's frames, seekable, once.
+r"""Brings a data set into the form that training reads: each video's frames, seekable, once.
 
 All cores decode. What is missing, broken, unsound or listed twice is left out by name; the counts
 of each class are in report.csv beside the data, the names in excluded.csv. The same command goes on

@@ -7,18 +7,20 @@ replaying after a restart, whatever the number of threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import grain
 import numpy as np
 
-from vidjax.data import sampling, transforms
+from vidjax.data import augmenting, sampling, transforms
 from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
 from vidjax.data.prepared import Record, VideoSource
 from vidjax.data.targets import Targets
-from vidjax.settings import boolean, check, number, one_of, rising, whole
+from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
 Batch = dict[str, Any]
@@ -48,6 +50,7 @@ AUGMENT = {
     "short_side": whole(0, LARGEST_SIZE),
     "device": boolean(),
     "flip_sided": boolean(),
+    "also": augmenting.ALSO,
 }
 
 
@@ -133,6 +136,8 @@ class Augmentation:
       short_side: that frames have before a fixed crop, in pixels; 0 leaves them as stored.
       device: chain and mirroring are left to the training step, on the devices.
       flip_sided: mirror even where labels tell left from right.
+      also: augmentations by name with their settings, applied after everything else, in this
+        order.
     """
 
     scale: tuple[float, float] = (0.5, 1.0)
@@ -145,6 +150,7 @@ class Augmentation:
     short_side: int = 0
     device: bool = False
     flip_sided: bool = False
+    also: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(vars(self), AUGMENT, "augment.")
@@ -158,6 +164,12 @@ class Augmentation:
                 f"augment.color = {self.color} with augment.chain = {self.chain}: the chain "
                 "changes colours itself; set one of them to 0"
             )
+        if self.also and self.device:
+            raise ValueError(
+                f"augment.also = {shown(self.also)} with augment.device = True: what is named "
+                "comes after mirroring, which is left to the devices; set augment.device = False"
+            )
+        self._also  # noqa: B018 — it refuses what is unknown
 
     def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> Batch:
         """Augments uint8 frames `[T, H, W, 3]`.
@@ -172,12 +184,17 @@ class Augmentation:
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
             clip = transforms.color_jitter(rng, clip, self.color)
+        clip = augmenting.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
     def blank(self, shape: ClipShape) -> Batch:
         """What stands for a clip that cannot be read: black, and nothing is done to it."""
         clip = np.zeros((shape.frames, shape.size, shape.size, 3), np.uint8)
         return self._example(clip, nothing(shape.size))
+
+    @functools.cached_property
+    def _also(self) -> Mapping[str, augmenting.Augment]:
+        return augmenting.make(self.also)
 
     def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
         height, width = frames.shape[1:3]
@@ -207,10 +224,11 @@ class TrainClip(grain.transforms.RandomMap):
         label = self._targets.array(record.label)
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
-            clip = self._augmentation(rng, record.decode(indices), self._shape.size)
+            frames = record.decode(indices)
         except ValueError as error:
             _tell_once(record.name, error)
             return _labelled(self._augmentation.blank(self._shape), label, readable=False)
+        clip = self._augmentation(rng, frames, self._shape.size)
         return _labelled(clip, label, readable=True)
 
 

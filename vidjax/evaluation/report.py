@@ -22,6 +22,7 @@ from vidjax.evaluation import metrics
 from vidjax.evaluation.average_precision import average_precision, mean_average_precision
 from vidjax.evaluation.class_picture import class_scores, draw_class_scores
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
 from vidjax.writing import make_folder, sweep, write_text, writing
 
@@ -38,6 +39,8 @@ _AGAIN = "evaluate again: python -m experiments.evaluate"
 _OF_ONE, _OF_SEVERAL = ("-confusion.png", "-confusions.csv"), ("-classes.png", "-classes.csv")
 # Classes that a row of predictions names.
 _BEST = 5
+# How the name of a file of all scores ends.
+SCORES = "-scores.npz"
 
 
 class Prediction(msgspec.Struct):
@@ -135,12 +138,15 @@ def write_report(
     classes: Sequence[str],
     facts: Mapping[str, Any],
     say: Callable[[str], None] = lambda line: None,
+    keep_scores: bool = False,
 ) -> list[Path]:
     """Writes `NAME.json`, `NAME-predictions.csv`, a picture and a table of the classes.
 
     Of one label a video these are `NAME-confusion.png` and `NAME-confusions.csv`, the pairs of
     classes that were confused, the worst first; of several `NAME-classes.png` and
-    `NAME-classes.csv`, the average precision of each class, the lowest first.
+    `NAME-classes.csv`, the average precision of each class, the lowest first. All scores go to
+    `NAME-scores.npz` if they are to be kept: N x K numbers are too many for every evaluation of a
+    training.
 
     Args:
       folder: where to; made if absent.
@@ -151,6 +157,7 @@ def write_report(
       classes: K class names.
       facts: what else belongs in the JSON: views, step, digest of the manifest.
       say: told where an earlier report of other videos or views was moved to.
+      keep_scores: whether to write `NAME-scores.npz` too; see `score_files`.
 
     Returns:
       The files written.
@@ -161,13 +168,26 @@ def write_report(
     several = labels.ndim > 1
     ends = (".json", "-predictions.csv", *(_OF_SEVERAL if several else _OF_ONE))
     files = [folder / f"{name}{end}" for end in ends]
-    _set_aside(folder, name, ends, facts, say)
+    _set_aside(folder, name, (*ends, SCORES), facts, say)
     write_text(files[0], json.dumps(summary, indent=2) + "\n")
     rows = _rows_of_several if several else _rows
     _write_table(files[1], rows(videos, scores, labels, classes))
     write = _write_classes if several else _write_confusions
     write(files[2], files[3], scores, labels, classes, name)
+    if keep_scores:
+        files.append(folder / f"{name}{SCORES}")
+        true = _true_classes(labels, classes)
+        about = {**facts, "multi_label": several}
+        split = str(facts.get("split", ""))
+        write_scores(files[-1], ScoreTable.of(videos, scores, classes, true, split, about))
     return files
+
+
+def _true_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The class of each video, or its classes in one text."""
+    if labels.ndim == 1:
+        return [classes[label] for label in labels]
+    return [joined(np.asarray(classes)[row].tolist()) for row in labels.astype(bool)]
 
 
 def _write_confusions(

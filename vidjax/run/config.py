@@ -12,6 +12,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.names import nearest
@@ -320,6 +322,16 @@ def check_path(path: str) -> None:
         kind, here = kinds[part], f"{here}.{part}"
 
 
+def is_free(path: str) -> bool:
+    """Whether the path of a setting leads to, or into, a group of free options."""
+    kind: Any = Config
+    for part in filter(None, path.split(".")):
+        if not dataclasses.is_dataclass(kind):
+            break
+        kind = typing.get_type_hints(kind).get(part)
+    return typing.get_origin(kind) in (dict, Mapping)
+
+
 def to_mapping(config: Config) -> dict[str, Any]:
     """The nested mapping that `from_mapping` reads, of plain JSON types."""
     return dataclasses.asdict(config)
@@ -353,7 +365,8 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        return _options(value, path)
+        # Of a dict, the order counts.
+        return _options(_as_given(value) if origin is dict else value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -378,6 +391,12 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
         raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
     kind = kinds[0]
     return tuple(_value(kind, item, path) for item in value)
+
+
+def _as_given(value: Any) -> Any:
+    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
+    keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
+    return value if keys is None else {name: value[name] for name in keys}
 
 
 def _options(value: Any, path: str) -> dict[str, Any]:

@@ -102,4 +102,5 @@ def _augment() -> dict[str, Any]:
         "short_side": 0,
         "device": False,
         "flip_sided": False,
+        "also": {},
     }

@@ -110,8 +110,9 @@ class Scorer:
         scores: np.ndarray,
         labels: np.ndarray,
         say: Callable[[str], None] = lambda line: None,
+        keep_scores: bool = False,
     ) -> list[Path]:
-        """Writes scores, predictions and a picture of the classes under `workdir/eval`.
+        """Writes scores, predictions and classes under `workdir/eval`; see `write_report`.
 
         A report of this name that is of other videos or views is renamed; `say` is told.
         """
@@ -139,6 +140,7 @@ class Scorer:
             classes=self._network.classes,
             facts=facts,
             say=say,
+            keep_scores=keep_scores,
         )
 
     def _local_rows(self, scores: jax.Array) -> np.ndarray:
@@ -170,6 +172,7 @@ def evaluate(
     *,
     mapping: Mapping[str, str] | None = None,
     unprepared: str = "",
+    keep_scores: bool = False,
 ) -> list[Path]:
     """Scores a trained network and writes the report.
 
@@ -181,6 +184,7 @@ def evaluate(
       mapping: as in `Experiment.open`.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it where the configuration says.
+      keep_scores: whether all scores are kept beside the report.
 
     Returns:
       The report's files: JSON, predictions, picture; none in processes that do not write.
@@ -201,4 +205,4 @@ def evaluate(
     )
     if not is_first():
         return []
-    return scorer.report(output, trained.step or 0, scores, labels, progress.note)
+    return scorer.report(output, trained.step or 0, scores, labels, progress.note, keep_scores)

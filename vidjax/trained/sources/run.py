@@ -20,8 +20,14 @@ def find(wanted: Wanted) -> Trained | None:
     return open_run(wanted.path)
 
 
-def open_run(workdir: Path, config: Config | None = None, checkpoint: str = "last") -> Trained:
+def open_run(
+    workdir: str | Path, config: Config | None = None, checkpoint: str = "last"
+) -> Trained:
     """The network of a run, seen in the views of its evaluation.
+
+        run = vidjax.open_run("runs/mine")
+        clip = vidjax.read_clip("my.mp4", run.preprocessing)
+        logits = run.model.apply(run.variables, clip[None], train=False)
 
     Args:
       workdir: the run's directory.
