@@ -90,6 +90,11 @@ class Trained:
         logits = self.model.apply(variables, flat, train=False)
         return self.chances(logits).reshape(*crops.shape[:2], -1)
 
+    @property
+    def scale(self) -> str:
+        """What makes logits probabilities: `softmax`, or `sigmoid` of each class by itself."""
+        return "sigmoid" if self.multi_label else "softmax"
+
     def chances(self, logits: jax.Array) -> jax.Array:
         """Logits `[..., K]` as probabilities float32: of one class, or of each by itself."""
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
