@@ -12,8 +12,6 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.names import nearest
@@ -34,6 +32,8 @@ _KINDS: Mapping[Any, str] = {
 
 
 _OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
+# A setting and the first line of its meaning, in the docstring of its group.
+_MEANING = re.compile(r"^ {6}(\w+): (.+)$", re.MULTILINE)
 
 
 class ConfigError(ValueError):
@@ -76,7 +76,6 @@ class DataConfig:
       quality: JPEG quality of the stored frames.
       bad_video_budget: fraction of unreadable videos above which a run stops.
       allow_group_leak: accept one group (person, source) in training and test.
-      multi_label: a video may have several labels, or none; each class is a yes or no by itself.
       options: settings of the data set itself.
       train_split: split to train on.
       workers: processes that decode videos while preparing.
@@ -98,7 +97,6 @@ class DataConfig:
     threads: int
     manual_dir: str
     verdicts: str
-    multi_label: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,18 +316,26 @@ def check_path(path: str) -> None:
             return
         kinds = typing.get_type_hints(kind)
         if part not in kinds:
-            raise ConfigError(f"{here}.{part} is not a setting; {nearest(part, kinds)}")
+            hint = _elsewhere(part) or nearest(part, kinds)
+            raise ConfigError(f"{here}.{part} is not a setting; {hint}")
         kind, here = kinds[part], f"{here}.{part}"
 
 
-def is_free(path: str) -> bool:
-    """Whether the path of a setting leads to, or into, a group of free options."""
-    kind: Any = Config
-    for part in filter(None, path.split(".")):
-        if not dataclasses.is_dataclass(kind):
-            break
-        kind = typing.get_type_hints(kind).get(part)
-    return typing.get_origin(kind) in (dict, Mapping)
+def _elsewhere(name: str) -> str:
+    """A hint at settings of other groups that are called so or mean it; empty if there are none.
+
+    `train.learning_rate` is `optimizer.lr`, whose meaning begins with "learning rate".
+    """
+    words, found = name.replace("_", " "), []
+    for group, kind in typing.get_type_hints(Config).items():
+        if dataclasses.is_dataclass(kind):
+            meanings = dict(_MEANING.findall(kind.__doc__ or ""))
+            found += [
+                f"{group}.{setting}"
+                for setting in typing.get_type_hints(kind)
+                if setting == name or meanings.get(setting, "").startswith(words)
+            ]
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
@@ -365,8 +371,7 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        # Of a dict, the order counts.
-        return _options(_as_given(value) if origin is dict else value, path)
+        return _options(value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -391,12 +396,6 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
         raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
     kind = kinds[0]
     return tuple(_value(kind, item, path) for item in value)
-
-
-def _as_given(value: Any) -> Any:
-    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
-    keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
-    return value if keys is None else {name: value[name] for name in keys}
 
 
 def _options(value: Any, path: str) -> dict[str, Any]:
