@@ -1,8 +1,8 @@
 """Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
 
-Prints who has how many videos right, the statistic and its p, and writes the videos on which the
-two differ. Both must have been evaluated on the same videos. What `evaluate --weights=...` has
-scored is named as it was there, or by its folder.
+Prints the scores of both, who has how many videos right, the statistic and its p, and writes the
+videos on which the two differ. Both must have been evaluated on the same videos. What
+`evaluate --weights=...` has scored is named as it was there, or by its folder.
 
 Example:
   python -m experiments.compare runs/a runs/b
@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import tables
-from vidjax.evaluation.report import Prediction
+from vidjax.evaluation.report import Prediction, describe
 from vidjax.evaluation.significance import McNemar, mcnemar
 from vidjax.terminal import say, table
 from vidjax.writing import make_folder, writing
@@ -52,6 +52,11 @@ def read_predictions(file: Path) -> Rows:
     Raises:
       ValueError: the table is damaged; names the line and column.
     """
+    if "labels" in tables.columns(file):
+        raise ValueError(
+            f"{file} is of several labels a video: McNemar's test counts videos that are right, "
+            "and such a video is neither right nor wrong; compare the mAP of the two reports"
+        )
     return {row.video: row for _, row in tables.read(file, Prediction, ours=True)}
 
 
@@ -77,6 +82,10 @@ def _print(result: McNemar, files: list[Path]) -> None:
         ("all", right, wrong, right + wrong),
     )
     say(f"A: {files[0]}", f"B: {files[1]}")
+    for name, file in zip("AB", files, strict=True):
+        report = file.with_name(f"{file.name[: -len(PREDICTIONS)]}.json")
+        if report.is_file():
+            say(f"{name}: {describe(report)}")
     table("videos", ("", "B right", "B wrong", "all"), rows, width=100)
     how = "binomial" if result.exact else "chi-squared with Edwards' correction"
     say(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")

@@ -1,4 +1,4 @@
-"""Scores a trained network on every video of a split, with several views of each.
+r"""Scores a trained network on every video of a split, with several views of each.
 
 Examples:
   python -m experiments.evaluate --workdir=runs/demo
@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data.class_mapping import read_class_mapping
-from vidjax.evaluation.report import read_scores
+from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
@@ -55,11 +55,7 @@ def main() -> None:
         )
     if not files:
         return
-    scores = read_scores(files[0])
-    say(
-        f"{scores.protocol}: top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} "
-        "videos"
-    )
+    say(describe(files[0]))
     for file in files:
         say(f"  {file}")
 

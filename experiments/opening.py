@@ -24,6 +24,7 @@ from vidjax.trained.trained import Trained
 
 from . import command_line
 from .evaluations import folder_of
+from .setting_groups import with_groups
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
 WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
@@ -45,7 +46,7 @@ def define_config(*, of_run: bool = True) -> flags.FlagHolder:
     known = _given(sys.argv) if of_run else common.base().to_dict()
     return config_flags.DEFINE_config_dict(
         "config",
-        ConfigDict(_typed(known)),
+        with_groups(ConfigDict(_typed(known)), command_line.named_settings()),
         "settings of the run or the weights, to change for this command",
         accept_new_attributes=True,
         lock_config=False,
@@ -110,6 +111,11 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
             mapping[group][name] = value
     mapping["model"]["options"] = dict(trained.options)
     config = from_mapping(mapping)
+    if config.data.multi_label != trained.multi_label:
+        raise ValueError(
+            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
+            f"{'several classes' if trained.multi_label else 'one class'} a clip; leave it out"
+        )
     network = Network.of(config, trained.labels)
     return config, dataclasses.replace(
         trained,
@@ -150,6 +156,7 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     yield "data.fps", seen.fps
     yield "data.short_side", round((seen.stored_side or seen.short_side) * scale)
     yield "data.quality", seen.quality
+    yield "data.multi_label", trained.multi_label
     for name in ("frames", "stride", "sampling", "short", "fit"):
         yield f"clip.{name}", getattr(seen, name)
     yield "clip.size", size or seen.size

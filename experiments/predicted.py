@@ -20,7 +20,6 @@ from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
     Unreadable,
     WindowPrediction,
-    predict_video,
     predict_videos,
     predict_windows,
 )
@@ -82,8 +81,8 @@ def one(
       ValueError: the video cannot be read.
     """
     start, end = piece
-    prediction = predict_video(trained, video, start=start, end=end)
-    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained, TOP)
+    prediction = trained.prediction(video, start=start, end=end)
+    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained.labels, TOP)
     if scores:
         scores.add(entry, prediction)
     for name, probability in top:
@@ -110,6 +109,7 @@ def many(
     rows: list[Sequence[str]] = []
     skipped: list[str] = []
     verdicts: list[bool] = []
+    strangers: set[str] = set()
     total = len(videos.entries)
     table_of = _rows_of_videos(output, trained) if output else contextlib.nullcontext(_nowhere)
     with ProgressLine() as progress, table_of as write:
@@ -123,17 +123,20 @@ def many(
                 continue
             if scores:
                 scores.add(entry, prediction)
-            top = prediction.top(trained, TOP)
-            correct = _verdict(entry, top, trained)
+            top = prediction.top(trained.labels, TOP)
+            labels = videos.labels_of(entry)
+            correct = _verdict(labels, top, trained)
             verdicts += [] if correct is None else [correct]
             write(_fields(entry, correct), top)
+            strangers.update(labels)
             rows.append((_name(entry), f"{top[0][1]:.1%}", top[0][0], entry.label))
     _show_rows(rows, output)
     if verdicts:
-        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%})")
-    strangers = sorted({row[-1] for row in rows} - {"", *trained.labels})
-    if strangers:
-        complain(f"the network has no class {few(strangers)}; these labels are not counted")
+        several = "; right is one of the labels" if videos.multi_label else ""
+        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%}){several}")
+    unknown = sorted(strangers - set(trained.labels))
+    if unknown:
+        complain(f"the network has no class {few(unknown)}; these labels are not counted")
     complain(*(f"skipped {line}" for line in skipped))
     if output:
         say(f"  {output}")
@@ -166,7 +169,7 @@ def windows(
         found = scores.passing(video, found)
     if output is None:
         for window in _readable(found, complain):
-            name, chance = window.top(trained, 1)[0]
+            name, chance = window.top(trained.labels, 1)[0]
             say(f"{_clock(window.start)} - {_clock(window.end)}  {chance:7.2%}  {name}")
         return
     about = {**_about(trained), "video": told(str(video)), "every": every}
@@ -185,7 +188,7 @@ def windows(
         for window in itertools.chain([first], rest):
             line.add(window)
             for write in writers:
-                write({"start": window.start, "end": window.end}, window.top(trained, TOP))
+                write({"start": window.start, "end": window.end}, window.top(trained.labels, TOP))
             done = window.end - (start or 0.0)
             watch.show(
                 f"predicting {duration(done)} of {duration(length)}", done / max(length, done)
@@ -227,9 +230,11 @@ def _fields(entry: Entry, correct: bool | None = None, error: str | None = None)
     return {**fields, "label": entry.label, "correct": correct, "error": error}
 
 
-def _verdict(entry: Entry, top: Sequence[tuple[str, float]], trained: Trained) -> bool | None:
-    """Whether the likeliest class is the label; None where that is no class of the network."""
-    return top[0][0] == entry.label if entry.label in trained.labels else None
+def _verdict(
+    labels: Sequence[str], top: Sequence[tuple[str, float]], trained: Trained
+) -> bool | None:
+    """Whether the likeliest class is a label; None where none is a class of the network."""
+    return top[0][0] in labels if set(labels) & set(trained.labels) else None
 
 
 def _show_rows(rows: Sequence[Sequence[str]], output: Path | None) -> None:

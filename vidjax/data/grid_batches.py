@@ -10,6 +10,7 @@ import numpy as np
 from vidjax.data.multigrid import GridShape, Timetable
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource
+from vidjax.data.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -101,10 +102,13 @@ def grid_batches(
     for each in timetable.shapes:
         if each.batch % process_count:
             raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
-    transforms = {
-        each: TrainClip(_thinned(shape, each, time), _scaled(augmentation, each.size / shape.size))
-        for each in timetable.shapes
-    }
+    targets = Targets.of(source)
+
+    def transform(each: GridShape) -> TrainClip:
+        scaled = _scaled(augmentation, each.size / shape.size)
+        return TrainClip(_thinned(shape, each, time), scaled, targets)
+
+    transforms = {each: transform(each) for each in timetable.shapes}
     clips = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))

@@ -12,8 +12,11 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
@@ -32,8 +35,6 @@ _KINDS: Mapping[Any, str] = {
 
 
 _OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
-# A setting and the first line of its meaning, in the docstring of its group.
-_MEANING = re.compile(r"^ {6}(\w+): (.+)$", re.MULTILINE)
 
 
 class ConfigError(ValueError):
@@ -76,6 +77,7 @@ class DataConfig:
       quality: JPEG quality of the stored frames.
       bad_video_budget: fraction of unreadable videos above which a run stops.
       allow_group_leak: accept one group (person, source) in training and test.
+      multi_label: a video may have several labels, or none; each class is a yes or no by itself.
       options: settings of the data set itself.
       train_split: split to train on.
       workers: processes that decode videos while preparing.
@@ -97,6 +99,7 @@ class DataConfig:
     threads: int
     manual_dir: str
     verdicts: str
+    multi_label: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -321,6 +324,16 @@ def check_path(path: str) -> None:
         kind, here = kinds[part], f"{here}.{part}"
 
 
+def is_free(path: str) -> bool:
+    """Whether the path of a setting leads to, or into, a group of free options."""
+    kind: Any = Config
+    for part in filter(None, path.split(".")):
+        if not dataclasses.is_dataclass(kind):
+            break
+        kind = typing.get_type_hints(kind).get(part)
+    return typing.get_origin(kind) in (dict, Mapping)
+
+
 def _elsewhere(name: str) -> str:
     """A hint at settings of other groups that are called so or mean it; empty if there are none.
 
@@ -329,11 +342,11 @@ def _elsewhere(name: str) -> str:
     words, found = name.replace("_", " "), []
     for group, kind in typing.get_type_hints(Config).items():
         if dataclasses.is_dataclass(kind):
-            meanings = dict(_MEANING.findall(kind.__doc__ or ""))
+            told = meanings(kind)
             found += [
                 f"{group}.{setting}"
                 for setting in typing.get_type_hints(kind)
-                if setting == name or meanings.get(setting, "").startswith(words)
+                if setting == name or told.get(setting, "").startswith(words)
             ]
     return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
@@ -371,7 +384,8 @@ def _value(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        return _options(value, path)
+        # Of a dict, the order counts.
+        return _options(_as_given(value) if origin is dict else value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -396,6 +410,12 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
         raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
     kind = kinds[0]
     return tuple(_value(kind, item, path) for item in value)
+
+
+def _as_given(value: Any) -> Any:
+    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
+    keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
+    return value if keys is None else {name: value[name] for name in keys}
 
 
 def _options(value: Any, path: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ def defaults() -> ml_collections.ConfigDict:
         "quality": 90,
         "bad_video_budget": 0.25,
         "allow_group_leak": False,
+        "multi_label": False,
         "options": {},
         "train_split": "train",
         "workers": 2,
@@ -101,4 +102,5 @@ def _augment() -> dict[str, Any]:
         "short_side": 0,
         "device": False,
         "flip_sided": False,
+        "also": {},
     }

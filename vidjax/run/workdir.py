@@ -21,6 +21,8 @@ from vidjax.writing import PART, make_folder, sweep
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
+# Groups whose order counts.
+_ORDERED = ("augment.also",)
 # What a start leaves that was refused, or killed, before the directory was a run's.
 _BEFORE = (".lock", ".lock-owner.json")
 _WRITE_ANEW = (
@@ -175,6 +177,8 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         for key in sorted({*old, *new}):
             here = f"{path}.{key}" if path else str(key)
             yield from _differences(old.get(key), new.get(key), here)
+        if path in _ORDERED and list(old) != list(new) and old == new:
+            yield f"{path} has the order {', '.join(old)} there, {', '.join(new)} here"
     elif old != new and path not in _FREE:
         yield f"{path} is {old!r} there, {new!r} here"
 

@@ -63,14 +63,14 @@ class Scorer:
     def score(
         self, variables: Variables, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[N, K]` and labels `[N]` of all videos."""
+        """Probabilities `[N, K]` and labels int64 `[N]` of all videos, or bool `[N, K]`."""
         scores, labels = self.score_each([variables], progress)
         return scores[0], labels
 
     def score_each(
         self, variants: Sequence[Variables], progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[V, N, K]` with each of V variables, and labels `[N]`.
+        """Probabilities `[V, N, K]` with each of V variables, and labels as in `score`.
 
         Each video is read once, however many variables there are.
         """
@@ -83,7 +83,7 @@ class Scorer:
             process_count=jax.process_count(),
         )
         num_videos, width = len(self._source), self._width
-        labels = np.zeros(num_videos, np.int64)
+        labels = self._network.targets.zeros(num_videos)
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
@@ -112,7 +112,7 @@ class Scorer:
         say: Callable[[str], None] = lambda line: None,
         keep_scores: bool = False,
     ) -> list[Path]:
-        """Writes scores, predictions and confusions under `workdir/eval`; see `write_report`.
+        """Writes scores, predictions and classes under `workdir/eval`; see `write_report`.
 
         A report of this name that is of other videos or views is renamed; `say` is told.
         """
@@ -193,11 +193,6 @@ def evaluate(
       ValueError: the weights cannot be read, or the protocol does not fit the videos.
       OSError: the report has no place in the folder.
     """
-    if trained.multi_label:
-        raise ValueError(
-            f"{trained.source} answers with several classes a clip: top-1 does not score that; "
-            "take its features instead, with python -m experiments.features"
-        )
     experiment = Experiment.open(
         config, progress.count, classes=trained.labels, mapping=mapping, unprepared=unprepared
     )

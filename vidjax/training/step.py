@@ -18,6 +18,7 @@ from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading
 from vidjax.run.freezing import hold
 from vidjax.run.state import TrainState
+from vidjax.training.sigmoid_loss import hits, sigmoid_cross_entropy, smoothed
 
 Tree = Any
 Batch = Mapping[str, jax.Array]
@@ -48,6 +49,8 @@ class Step:
         empty is all.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
+      multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
+        `vidjax.training.sigmoid_loss`, and a metric `hit1` takes the place of `top1`.
     """
 
     model: nn.Module
@@ -62,6 +65,7 @@ class Step:
     train_only: str = ""
     augments: bool = False
     reading: Reading | None = None
+    multi_label: bool = False
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Does one step; both the state and the batch are left as they were."""
@@ -122,8 +126,7 @@ class Step:
     ) -> tuple[jax.Array, tuple[Tree, Metrics]]:
         clip, label, mask = batch["clip"], batch["label"], batch["mask"]
         noise, dropout = jax.random.split(rng)
-        targets = jax.nn.one_hot(label, self.model.num_classes)
-        targets = optax.smooth_labels(targets, self.label_smoothing)
+        targets = self._targets(label)
         if self.mix:
             key = jax.random.fold_in(rng, 2)
             settings = {"alpha": self.mix, "chance": self.mix_chance}
@@ -138,12 +141,23 @@ class Step:
             mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
             rngs={"noise": noise, "dropout": dropout},
         )
-        loss = jnp.sum(optax.softmax_cross_entropy(logits, targets), where=mask) / count
-        values = {"top1": logits.argmax(-1) == label}
+        cross_entropy = sigmoid_cross_entropy if self.multi_label else optax.softmax_cross_entropy
+        loss = jnp.sum(cross_entropy(logits, targets), where=mask) / count
+        values = (
+            {"hit1": hits(logits, label)}
+            if self.multi_label
+            else {"top1": logits.argmax(-1) == label}
+        )
         if self.reading:
             values |= self.reading(updated["intermediates"], logits)
         sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
         return loss, (updated.get("batch_stats", {}), sums)
+
+    def _targets(self, label: jax.Array) -> jax.Array:
+        if self.multi_label:
+            return smoothed(label, self.label_smoothing)
+        targets = jax.nn.one_hot(label, self.model.num_classes)
+        return optax.smooth_labels(targets, self.label_smoothing)
 
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep every device's share of a part on that device.
