@@ -63,6 +63,7 @@ def test_values_mean_what_the_command_line_means_by_them():
         "schedule.name": "step",
         "schedule.boundaries": "('50%','75%')",
         "model.options.stem_kernel": "(1,3,3)",
+        "model.options.random_scaling.target": "input",
         "model.mean": "(0.5,0.5,0.5)",
         "data.fps": "12.5",
         "model.name": "r3d_34",
@@ -73,7 +74,10 @@ def test_values_mean_what_the_command_line_means_by_them():
     assert config.optimizer.lr == 1.0
     assert config.optimizer.nesterov is True
     assert config.schedule.boundaries == ("50%", "75%")
-    assert config.model.options == {"stem_kernel": [1, 3, 3]}
+    assert config.model.options == {
+        "stem_kernel": [1, 3, 3],
+        "random_scaling": {"target": "input"},
+    }
     assert config.model.mean == (0.5, 0.5, 0.5)
     assert (config.data.fps, config.model.name) == (12.5, "r3d_34")
     # The configuration that they are put into stays as it is.
