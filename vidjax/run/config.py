@@ -112,7 +112,13 @@ class TrainConfig:
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
       cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
-      cutmix_chance: of a step to be mixed.
+      cutmix_chance: of a batch to be mixed, by CutMix or MixUp; where both are on, each mixed
+        batch takes one of them, either with a chance of one half.
+      mixup: alpha of the Beta distribution that MixUp draws from; 0 is off.
+      class_weights: of the classes in the loss: `none`, `balanced` (the rarer, the heavier),
+        `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and weight.
+      sampling: how often videos come: `uniform` (each once an epoch) or `balanced` (each class
+        equally often).
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
         `head`; the rest of the network stays as it is, batch statistics included, and runs as in
         evaluation. Empty trains all.
@@ -126,6 +132,9 @@ class TrainConfig:
     batch_norm: str | int
     cutmix: float
     cutmix_chance: float
+    mixup: float
+    class_weights: str
+    sampling: str
     train_only: str
 
     @property
