@@ -190,20 +190,9 @@ def test_weights_change_what_is_learnt_and_what_is_said_of_the_loss(everything, 
     assert not (tmp_path / "run/class_weights.csv").exists()
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("class_weights=absent.csv", "train.class_weights = 'absent.csv': there is no such file"),
-        (
-            "class_weights=balancd",
-            "train.class_weights = 'balancd': must be one of none, balanced, inverse_sqrt, or a",
-        ),
-        ("sampling=even", "train.sampling = 'even': must be one of uniform, balanced"),
-        ("mixup=-1.0", "train.mixup = -1.0: must be a number in [0, 1000000]"),
-    ],
-)
-def test_what_means_nothing_is_refused_before_anything_begins(tmp_path, setting, message):
+def test_a_table_that_is_not_there_is_refused_before_anything_begins(tmp_path):
     run = tmp_path / "run"
-    command = ["experiments.train", "--config=synthetic", f"--workdir={run}"]
-    assert message in refusal(run_command(*command, f"--config.train.{setting}"))
+    setting = "--config.train.class_weights=absent.csv"
+    done = run_command("experiments.train", "--config=synthetic", f"--workdir={run}", setting)
+    assert "train.class_weights = 'absent.csv': there is no such file" in refusal(done)
     assert not run.exists()
