@@ -11,6 +11,7 @@ from vidjax.data.multigrid import GridShape, Timetable
 from vidjax.data.order import ordered
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource
+from vidjax.data.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,13 @@ def grid_batches(
     for each in timetable.shapes:
         if each.batch % process_count:
             raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
-    transforms = {
-        each: TrainClip(_thinned(shape, each, time), _scaled(augmentation, each.size / shape.size))
-        for each in timetable.shapes
-    }
+    targets = Targets.of(source)
+
+    def transform(each: GridShape) -> TrainClip:
+        scaled = _scaled(augmentation, each.size / shape.size)
+        return TrainClip(_thinned(shape, each, time), scaled, targets)
+
+    transforms = {each: transform(each) for each in timetable.shapes}
     clips = ordered(source, seed, sampling)
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))

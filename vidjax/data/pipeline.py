@@ -21,6 +21,7 @@ from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
 from vidjax.data.order import ordered
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.targets import Targets
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
@@ -28,6 +29,7 @@ Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
 CROPS = ("area", "fixed")
+_ONE_LABEL = Targets()
 # Far above any clip or picture in use, and low enough that arithmetic on them does not overflow.
 MOST_FRAMES = 65_536
 LARGEST_SIZE = 16_384
@@ -212,20 +214,24 @@ class Augmentation:
 class TrainClip(grain.transforms.RandomMap):
     """Record -> one augmented clip; a clip whose frames cannot be decoded is masked, not lost."""
 
-    def __init__(self, shape: ClipShape, augmentation: Augmentation) -> None:
+    def __init__(
+        self, shape: ClipShape, augmentation: Augmentation, targets: Targets = _ONE_LABEL
+    ) -> None:
         self._shape = shape
         self._augmentation = augmentation
+        self._targets = targets
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
         """Cuts and augments a clip of the record."""
+        label = self._targets.array(record.label)
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
             frames = record.decode(indices)
         except ValueError as error:
             _tell_once(record.name, error)
-            return _labelled(self._augmentation.blank(self._shape), record.label, readable=False)
+            return _labelled(self._augmentation.blank(self._shape), label, readable=False)
         clip = self._augmentation(rng, frames, self._shape.size)
-        return _labelled(clip, record.label, readable=True)
+        return _labelled(clip, label, readable=True)
 
 
 # Videos that were named as unreadable; they come again in every epoch.
@@ -238,13 +244,18 @@ def _tell_once(name: str, error: ValueError) -> None:
         complain(f"warning: {name} is skipped: {error}")
 
 
-def _labelled(clip: Batch, label: int, *, readable: bool) -> Batch:
-    return clip | {"label": np.int32(label), "mask": np.bool_(readable)}
+def _labelled(clip: Batch, label: Any, *, readable: bool) -> Batch:
+    return clip | {"label": label, "mask": np.bool_(readable)}
 
 
-def batch_shapes(shape: ClipShape, augmentation: Augmentation, batch_size: int) -> Shapes:
+def batch_shapes(
+    shape: ClipShape,
+    augmentation: Augmentation,
+    batch_size: int,
+    targets: Targets = _ONE_LABEL,
+) -> Shapes:
     """Shape and type of each array of a batch of `train_batches`, by name."""
-    one = _labelled(augmentation.blank(shape), 0, readable=False)
+    one = _labelled(augmentation.blank(shape), targets.nothing(), readable=False)
     return {name: ((batch_size, *np.shape(array)), array.dtype) for name, array in one.items()}
 
 
@@ -261,11 +272,11 @@ def train_batches(
 ) -> grain.MapDataset:
     """This process' part of the endless sequence of training batches.
 
-    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`
-    and `mask` bool `[B/P]`, False where a video could not be read; with `augmentation.device` also
-    the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the
-    batch k that one process alone would have, and nothing else is read. `sampling` is that of
-    `vidjax.data.order`.
+    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`,
+    or float32 `[B/P, C]` where a video may have several (`vidjax.data.targets`), and `mask` bool
+    `[B/P]`, False where a video could not be read; with `augmentation.device` also the fields of
+    `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k that one
+    process alone would have, and nothing else is read. `sampling` is that of `vidjax.data.order`.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.
@@ -274,7 +285,9 @@ def train_batches(
         raise ValueError(f"{source} holds no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
-    clips = ordered(source, seed, sampling).random_map(TrainClip(shape, augmentation))
+    clips = ordered(source, seed, sampling).random_map(
+        TrainClip(shape, augmentation, Targets.of(source))
+    )
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]
 

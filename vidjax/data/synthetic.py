@@ -34,6 +34,8 @@ class SyntheticSplit:
       ValueError: a number is not in its range.
     """
 
+    multi_label = False
+
     def __init__(
         self,
         num_classes: int = 10,

@@ -18,7 +18,7 @@ import jax
 from vidjax.layers.conv import Conv
 from vidjax.layers.norm import BatchNorm
 from vidjax.models.shortcuts import SHORTCUTS
-from vidjax.models.slots import Make, Slots, Triple, check_basic
+from vidjax.slots.block import Make, Slots, Triple, check_basic
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,12 @@ from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, multiple
 from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
-from vidjax.models.resnet import check_remat
-from vidjax.models.slots import Make, Slots
+from vidjax.models.resnet import DEFINED_IN, check_remat
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
+from vidjax.slots.block import Make, Slots
 
 FORMS = ("pytorchvideo", "mmaction2")
 BETA = 8
@@ -116,6 +116,9 @@ def build(
     temporal_blocks: int | None = None,
     form: str = "pytorchvideo",
     width: int = 64,
+    norm_epsilon: float = 1e-5,
+    norm_group_size: int | None = None,
+    remat: tuple[int, ...] = (),
     **options: Any,
 ) -> SlowFast:
     """A SlowFast network.
@@ -127,9 +130,12 @@ def build(
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
       form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
       width: channels of the slow stem; the fast one has an eighth.
+      norm_epsilon: added to variances.
+      norm_group_size: clips that share batch statistics; None is the whole batch.
+      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
       **options: as in `make_resnet`.
     """
-    norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
+    norm = make_norm(norm_epsilon, norm_group_size)
     factories = Factories(norm=norm)
     fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
 
@@ -154,7 +160,7 @@ def build(
         # Connections after the last block widen the slow pathway.
         head_width=(BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA,
         form=form,
-        remat=check_remat(options.pop("remat", ()), depths),
+        remat=check_remat(remat, depths),
         **options,
     )
 
@@ -171,6 +177,7 @@ _FAMILY = Family(
         "34.4 is slowfast_50_4x16's, whose 39.8 no form has; 65.7 beside SF-101 is "
         "slowfast_50's. The published training starts with empty branches (zero_init).",
     },
+    defined_in=(SlowFast, *DEFINED_IN),
 )
 _CLIP = (32, 224, 224)
 

@@ -78,6 +78,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "quality": whole(1, 100),
         "bad_video_budget": number(0, 1),
         "allow_group_leak": boolean(),
+        "multi_label": boolean(),
         "train_split": _NAME,
         "workers": whole(1, MOST_WORKERS),
         "threads": whole(1, 4096),

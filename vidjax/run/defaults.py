@@ -38,6 +38,7 @@ def defaults() -> ml_collections.ConfigDict:
         "quality": 90,
         "bad_video_budget": 0.25,
         "allow_group_leak": False,
+        "multi_label": False,
         "options": {},
         "train_split": "train",
         "workers": 2,

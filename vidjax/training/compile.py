@@ -73,11 +73,13 @@ def lower_step(
         train_only=config.train.train_only,
         augments=config.augment.device,
         reading=network.reading,
+        multi_label=config.data.multi_label,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)
+    shapes = batch_shapes(config.clip, config.augment, size, network.targets)
     batch = {
         name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
-        for name, (shape, dtype) in batch_shapes(config.clip, config.augment, size).items()
+        for name, (shape, dtype) in shapes.items()
     }
     jitted = jax.jit(step, donate_argnums=0, out_shardings=(shardings, replicated(mesh)))
     return jitted.lower(state, batch)

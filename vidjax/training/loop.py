@@ -18,7 +18,7 @@ import numpy as np
 
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
-from vidjax.evaluation.report import summarize
+from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
 from vidjax.layers.convolution.choice import given_table
 from vidjax.ownership import Owner, owned
 from vidjax.progress import ProgressLine, duration
@@ -299,18 +299,14 @@ class _Run:
         start = self._clock.seconds
         scores, labels = self._scorer.score(state.variables, show)
         summary = summarize(scores, labels, self._network.classes)
-        numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
         if is_first():
             self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
-        if summary["top1"] > self._checkpoints.best_score():
-            self._checkpoints.mark_best(step, summary["top1"])
+        if main_score(summary) > self._checkpoints.best_score():
+            self._checkpoints.mark_best(step, main_score(summary))
         # Last, since an evaluation that has its line is not done again.
-        self._writer.write(step, self._scorer.name, numbers)
-        self._progress.note(
-            f"step {step}: {self._scorer.name} top-1 {summary['top1']:.1%}, top-5 "
-            f"{summary['top5']:.1%} of {summary['videos']} videos in "
-            f"{duration(self._clock.seconds - start)}"
-        )
+        self._writer.write(step, self._scorer.name, numbers_of(summary))
+        took = duration(self._clock.seconds - start)
+        self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()
 
     def _give_up(self, error: NonFiniteError) -> None:

@@ -1,4 +1,4 @@
-"""The loss of a batch: cross-entropy with soft targets, of which each class may have a weight."""
+"""The loss of a batch: cross-entropy with soft targets, in which each class may have a weight."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import optax
+
+from vidjax.training.sigmoid_loss import sigmoid_cross_entropy, smoothed
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,18 @@ class Loss:
     Attributes:
       smoothing: share of the target that is spread over all classes.
       weights: of the classes, index by index; empty gives each the same.
+      multi_label: labels are a yes or no for each class, and the loss is that of
+        `vidjax.training.sigmoid_loss`, without weights.
     """
 
     smoothing: float = 0.0
     weights: tuple[float, ...] = ()
+    multi_label: bool = False
 
     def targets(self, label: jax.Array, num_classes: int) -> jax.Array:
-        """Targets float32 `[B, K]` of labels int32 `[B]`."""
+        """Targets float32 `[B, K]` of labels int32 `[B]`, or float32 `[B, K]` of several."""
+        if self.multi_label:
+            return smoothed(label, self.smoothing)
         return optax.smooth_labels(jax.nn.one_hot(label, num_classes), self.smoothing)
 
     def divisor(self, batch: Mapping[str, jax.Array], clips: jax.Array) -> jax.Array:
@@ -53,6 +60,8 @@ class Loss:
           targets: `[B, K]`.
           mask: bool `[B]`, which clips were readable.
         """
+        if self.multi_label:
+            return jnp.sum(sigmoid_cross_entropy(logits, targets), where=mask)
         if self.weights:
             targets = targets * jnp.asarray(self.weights)
         return jnp.sum(optax.softmax_cross_entropy(logits, targets), where=mask)

@@ -19,6 +19,7 @@ from vidjax.run.freezing import hold
 from vidjax.run.state import TrainState
 from vidjax.training.loss import Loss
 from vidjax.training.mixing import Mixing
+from vidjax.training.sigmoid_loss import hits
 
 Tree = Any
 Batch = Mapping[str, jax.Array]
@@ -51,6 +52,8 @@ class Step:
         empty is all.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
+      multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
+        `vidjax.training.sigmoid_loss`, and a metric `hit1` takes the place of `top1`.
     """
 
     model: nn.Module
@@ -67,6 +70,7 @@ class Step:
     train_only: str = ""
     augments: bool = False
     reading: Reading | None = None
+    multi_label: bool = False
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         """Does one step; both the state and the batch are left as they were."""
@@ -105,7 +109,7 @@ class Step:
 
     @property
     def _criterion(self) -> Loss:
-        return Loss(self.label_smoothing, self.class_weights)
+        return Loss(self.label_smoothing, self.class_weights, self.multi_label)
 
     def _gradients(self, state: TrainState, batch: Batch, divisor: jax.Array) -> Any:
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
@@ -146,7 +150,11 @@ class Step:
             rngs={"noise": noise, "dropout": dropout},
         )
         loss = self._criterion.summed(logits, targets, mask) / divisor
-        values = {"top1": logits.argmax(-1) == label}
+        values = (
+            {"hit1": hits(logits, label)}
+            if self.multi_label
+            else {"top1": logits.argmax(-1) == label}
+        )
         if self.reading:
             values |= self.reading(updated["intermediates"], logits)
         sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
