@@ -114,6 +114,10 @@ class TrainConfig:
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
         `head`; the rest of the network stays as it is, batch statistics included, and runs as in
         evaluation. Empty trains all.
+      frozen: parts that do not change, such as `("stem", "layer1")`, called as in
+        `optimizer.lr_factors`. They run as in evaluation: batch statistics, dropout and methods.
+      frozen_batch_norm: batch norms run with their stored statistics and do not update them;
+        their scales and biases still train.
     """
 
     duration: str
@@ -125,6 +129,8 @@ class TrainConfig:
     cutmix: float
     cutmix_chance: float
     train_only: str
+    frozen: tuple[str, ...]
+    frozen_batch_norm: bool
 
     @property
     def norm_group(self) -> int | None:
@@ -135,18 +141,26 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """SGD with momentum, or AdamW.
+    """How weights follow gradients.
 
     Attributes:
-      name: `sgd` or `adamw`.
+      name: an optimiser of optax, such as `sgd`, `adamw` or `lamb`; `contrib.muon` is one of
+        `optax.contrib`.
+      options: other parameters of the optax function, such as `b2`.
       lr: learning rate at `reference_batch`.
       reference_batch: batch that `lr` was tuned for; the rate used is
         lr * batch_size / reference_batch. 0 uses `lr` as it is.
-      momentum: of the gradient's running sum (AdamW's first beta).
+      momentum: of the gradient's running sum; an optimiser's `momentum`, `b1` or `beta`.
       nesterov: look ahead along the momentum.
-      weight_decay: L2 added to the gradient; AdamW takes it from the weights themselves.
+      weight_decay: taken from the weights themselves by optimisers that can do so for kernels
+        alone, such as `adamw`, `lamb` and `lion`; for others added to the gradient (L2).
       decay_norm_and_bias: decay normalisation scales and all biases too.
       clip_norm: largest gradient norm; 0 is off.
+      lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`; a
+        part is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of
+        several the innermost counts.
+      layer_decay: factor of the learning rate for each stage between a parameter and the
+        classifier; 1 is off.
     """
 
     lr: float
@@ -157,6 +171,9 @@ class OptimizerConfig:
     decay_norm_and_bias: bool
     clip_norm: float
     name: str
+    options: Mapping[str, Any]
+    lr_factors: Mapping[str, float]
+    layer_decay: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,6 +265,8 @@ class Config:
       mesh: devices.
       eval: which views of which videos are scored.
       multigrid: shapes of batches that change in turn.
+      writers: what metrics are written to beside `metrics.jsonl`, files in
+        `vidjax/training/writers`.
     """
 
     seed: int
@@ -263,6 +282,7 @@ class Config:
     mesh: MeshConfig
     eval: EvalConfig
     multigrid: Multigrid
+    writers: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for group, table in ALLOWED.items():
@@ -281,6 +301,12 @@ class Config:
                 f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
                 f"schedule.name = {self.schedule.name!r}: leave them out, or set schedule.name to "
                 "'step'"
+            )
+        held = ("frozen", "frozen_batch_norm")
+        for name in (name for name in held if self.train.train_only and getattr(self.train, name)):
+            raise ConfigError(
+                f"train.{name} = {getattr(self.train, name)!r} has no effect, because "
+                f"train.train_only = {self.train.train_only!r}: leave one of them out"
             )
         if self.augment.short_side and self.augment.short_side < self.clip.size:
             raise ConfigError(

@@ -67,6 +67,8 @@ def lower_step(
         mix=config.train.cutmix,
         mix_chance=config.train.cutmix_chance,
         train_only=config.train.train_only,
+        frozen=config.train.frozen,
+        frozen_batch_norm=config.train.frozen_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
     )

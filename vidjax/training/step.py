@@ -16,7 +16,7 @@ from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
 from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading
-from vidjax.run.freezing import hold
+from vidjax.run.freezing import as_in_evaluation, hold
 from vidjax.run.state import TrainState
 
 Tree = Any
@@ -46,6 +46,8 @@ class Step:
       mix_chance: of a batch to be mixed.
       train_only: the part that is trained, in a network that otherwise runs as in evaluation;
         empty is all.
+      frozen: parts that are not trained, and run as in evaluation.
+      frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
     """
@@ -60,6 +62,8 @@ class Step:
     mix: float = 0.0
     mix_chance: float = 1.0
     train_only: str = ""
+    frozen: tuple[str, ...] = ()
+    frozen_batch_norm: bool = False
     augments: bool = False
     reading: Reading | None = None
 
@@ -128,16 +132,16 @@ class Step:
             key = jax.random.fold_in(rng, 2)
             settings = {"alpha": self.mix, "chance": self.mix_chance}
             clip, targets = cutmix(key, clip, targets, mask, **settings)
-        logits, updated = self.model.apply(
-            {
-                "params": hold(params, self.train_only) if self.train_only else params,
-                "batch_stats": batch_stats,
-            },
-            normalize(clip, self.mean, self.std),
-            train=not self.train_only,
-            mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
-            rngs={"noise": noise, "dropout": dropout},
-        )
+        if self.train_only or self.frozen:
+            params = hold(params, self.train_only, self.frozen)
+        with as_in_evaluation(self.frozen, batch_norm=self.frozen_batch_norm):
+            logits, updated = self.model.apply(
+                {"params": params, "batch_stats": batch_stats},
+                normalize(clip, self.mean, self.std),
+                train=not self.train_only,
+                mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
+                rngs={"noise": noise, "dropout": dropout},
+            )
         loss = jnp.sum(optax.softmax_cross_entropy(logits, targets), where=mask) / count
         values = {"top1": logits.argmax(-1) == label}
         if self.reading:
