@@ -31,7 +31,7 @@ from vidjax.run.sharding import describe, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.trained.scoring import Scorer
-from vidjax.training import grid
+from vidjax.training import grid, longer
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
 from vidjax.training.clock import Clock
@@ -82,14 +82,18 @@ def _train(config: Config, workdir: Path) -> Outcome:
     with ProgressLine(silent=not is_first()) as progress:
         classes = begun_with(workdir)
         experiment = Experiment.open(config, progress.count, training=True, classes=classes)
-        # Before the work directory is claimed: a plan that is refused leaves none behind.
+        # Before the work directory is claimed: what is refused leaves none behind, or the old one.
         videos = len(experiment.split(config.data.train_split))
         plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
+        scorer = Scorer(experiment)
         with _owned(workdir) as owner:
-            claim(workdir, config, experiment.network.classes)
+            going_on = longer.going_on(workdir, experiment.network, plan, videos)
+            claim(workdir, config, experiment.network.classes, going_on.step)
+            for note in going_on.notes:
+                progress.note(note)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
-                run = _Run(experiment, plan, workdir, progress, preemption, owner)
+                run = _Run(experiment, plan, scorer, workdir, progress, preemption, owner)
                 return run.go()
 
 
@@ -112,6 +116,7 @@ class _Run:
         self,
         experiment: Experiment,
         plan: Plan,
+        scorer: Scorer,
         workdir: Path,
         progress: ProgressLine,
         preemption: Preemption,
@@ -122,6 +127,8 @@ class _Run:
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
         self.plan = plan
+        # Also those of the durations that the run had before: there it is evaluated, too.
+        self._ends = longer.ends(workdir, self._network, len(source))
         self._table = grid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
@@ -129,7 +136,7 @@ class _Run:
         self._rate = grid.scaled_by_batch(rate, self._table)
         self._optimizer = self._network.optimizer(self._rate)
         self._batches = grid.batches(config, source, self._table)
-        self._scorer = Scorer(experiment)
+        self._scorer = scorer
         self._checkpoints = Checkpoints(
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
@@ -179,7 +186,7 @@ class _Run:
         self._restore(state, run)
         self._writer = MetricWriter(self._workdir, step, silent=not is_first())
         # A run that ended between a checkpoint and its evaluation owes the evaluation.
-        owed = steps and self.plan.evaluates(step)
+        owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
             self._evaluate(state, step)
         return state, step
