@@ -37,6 +37,7 @@ from vidjax.training.balance import Balance, input_rate
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
@@ -77,6 +78,7 @@ def train(config: Config, workdir: Path) -> Outcome:
 
 def _train(config: Config, workdir: Path) -> Outcome:
     config = resolve(config)
+    check_writers(config.writers)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
     with ProgressLine(silent=not is_first()) as progress:
@@ -184,12 +186,18 @@ class _Run:
             model = self._config.model
             state = start_from(state, model, self._network.classes, self._progress.note)
         self._restore(state, run)
-        self._writer = MetricWriter(self._workdir, step, silent=not is_first())
+        self._writer = self._open_writer(step)
         # A run that ended between a checkpoint and its evaluation owes the evaluation.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
             self._evaluate(state, step)
         return state, step
+
+    def _open_writer(self, step: int) -> MetricWriter:
+        if not is_first():
+            return MetricWriter(self._workdir, step, silent=True)
+        others = OpenWriters(self._config, self._workdir, step, self._progress.note)
+        return MetricWriter(self._workdir, step, others=[others])
 
     def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
         data = self._config.data
