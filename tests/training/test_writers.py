@@ -166,6 +166,15 @@ def test_what_the_user_can_mend_in_the_runs_folder_is_refused(tmp_path, wandb_ca
     for name, error in (("tensorboard", LinkError), ("wandb", RecordError), ("csv", ConfigError)):
         with pytest.raises(error):
             OpenWriters(with_writers(name), tmp_path, 0, print)
+    (tmp_path / "wandb.json").unlink()
+    (tmp_path / "metrics.csv").unlink()
+    (tmp_path / "metrics.csv").symlink_to(tmp_path / "elsewhere.csv")
+    (tmp_path / "wandb").rmdir()
+    (tmp_path / "wandb").symlink_to(tmp_path / "elsewhere")
+    for name in ("wandb", "csv"):
+        with pytest.raises(LinkError):
+            OpenWriters(with_writers(name), tmp_path, 0, print)
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_an_unknown_writer_is_named_with_the_nearest():

@@ -6,8 +6,6 @@ These classes say what each setting means; `vidjax/run/defaults.py` has the defa
 from __future__ import annotations
 
 import dataclasses
-import re
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -17,25 +15,8 @@ from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
+from vidjax.run.typed_values import ConfigError, typed
 from vidjax.settings import check, shown
-
-# What the types of settings are called in errors.
-_KINDS: Mapping[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    str: "a text",
-    tuple[float, float, float]: "3 numbers",
-    tuple[int, int]: "2 whole numbers",
-    type(None): "None",
-}
-
-
-_OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
-
-
-class ConfigError(ValueError):
-    """A setting is unknown, of the wrong type or not allowed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -365,57 +346,6 @@ def _build(cls: type, mapping: Any, path: str, default: Mapping[str, Any]) -> An
         built[key] = (
             _build(typing.cast(type, kind), value, where, default[key])
             if is_group
-            else _value(kind, value, where)
+            else typed(kind, value, where)
         )
     return cls(**built)
-
-
-def _value(kind: Any, value: Any, path: str) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return _union(args, value, path)
-    if origin is tuple:
-        return _tuple(args, value, path)
-    if origin is not None:
-        return _options(value, path)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{path} = {shown(value)}: {_KINDS.get(kind, kind.__name__)} is expected")
-    return value
-
-
-def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
-    for kind in kinds:
-        try:
-            return None if kind is type(None) and value is None else _value(kind, value, path)
-        except ConfigError:
-            continue
-    names = " or ".join(_KINDS.get(kind, str(kind)) for kind in kinds)
-    raise ConfigError(f"{path} = {shown(value)}: {names} is expected")
-
-
-def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{path} = {shown(value)}: a tuple is expected")
-    if kinds[-1] is not ... and len(value) != len(kinds):
-        raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
-    kind = kinds[0]
-    return tuple(_value(kind, item, path) for item in value)
-
-
-def _options(value: Any, path: str) -> dict[str, Any]:
-    """Model and data options as plain dicts and lists, whatever configuration type they had."""
-    if not hasattr(value, "items"):
-        raise ConfigError(f"{path} = {shown(value)}: options by name are expected")
-    for name in value:
-        # Other names are none of ours, and lead elsewhere in the paths of settings.
-        if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise ConfigError(f"{path} has {shown(name)}, which is no name of an option")
-    return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
-
-
-def _plain(value: Any, path: str) -> Any:
-    if hasattr(value, "items"):
-        return _options(value, path)
-    return list(value) if isinstance(value, (list, tuple)) else value

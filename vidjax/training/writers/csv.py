@@ -16,7 +16,7 @@ from typing import Any
 from vidjax import records
 from vidjax.data import tables
 from vidjax.run.config import Config, ConfigError
-from vidjax.writing import appending, write_bytes, writing
+from vidjax.writing import appending, refuse_link, write_bytes, writing
 
 _FIRST = ("step", "split")
 Row = Mapping[str, Any]
@@ -32,11 +32,13 @@ class Table:
 
     Raises:
       ConfigError: the file is there and is no such table.
+      LinkError: it is a link.
     """
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._columns = list(_FIRST)
+        refuse_link(file)
         if file.exists():
             self._cut()
             self._columns = tables.columns(file, ConfigError) or list(_FIRST)

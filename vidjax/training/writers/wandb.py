@@ -18,6 +18,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.run.config import Config, to_mapping
+from vidjax.writing import make_folder
 
 NEEDS = "wandb"
 _PROJECT = "vidjax"
@@ -58,11 +59,14 @@ def open(workdir: Path, step: int, config: Config) -> Run:
 
     Raises:
       RecordError: the id that was kept is damaged.
+      LinkError: the folder that W&B keeps its files in is a link.
       Exception: whatever W&B raises, such as without a network or an account.
     """
     del step
     import wandb
 
+    # W&B itself writes there.
+    make_folder(workdir / "wandb", workdir)
     return Run(
         wandb.init(
             project=os.environ.get("WANDB_PROJECT") or _PROJECT,
