@@ -5,8 +5,8 @@ vidjax evaluate and vidjax predict write them. Videos and classes are matched by
 gets the files of an evaluation, so that vidjax compare takes it as it takes a run. It is named
 after the protocol of the first argument.
 
---search=SPLIT chooses the weights by top-1 on another split than the one that is reported: the
-runs must have been evaluated with --scores on both.
+--search=SPLIT chooses the weights by top-1 (or mAP) on another split than the one that is
+reported: the runs must have been evaluated with --scores on both.
 
 Examples:
   vidjax fuse runs/rgb runs/flow --weights=1,1.5 --output=runs/fused
@@ -25,8 +25,8 @@ import numpy as np
 from absl import flags
 
 from vidjax.data.manifest import few
-from vidjax.evaluation.fusion import MEANS, align, checked_weights, fuse, search
-from vidjax.evaluation.metrics import top_k
+from vidjax.data.several_labels import apart
+from vidjax.evaluation.fusion import MEANS, align, checked_weights, fuse, quality, search
 from vidjax.evaluation.report import write_report
 from vidjax.evaluation.score_files import ScoresError, ScoreTable, read_score_table, write_scores
 from vidjax.evaluation.significance import mcnemar
@@ -158,17 +158,23 @@ def _of_split(text: str, split: str) -> Path:
 
 
 def _places(scores: ScoreTable) -> np.ndarray:
-    """Labels int `[N]` as places among the classes.
+    """Labels as places among the classes: int `[N]`, or bool `[N, C]` of several labels a video.
 
     Raises:
       ScoresError: a label is not known, or no class.
     """
     places = {name: place for place, name in enumerate(scores.classes.tolist())}
-    for name, label in zip(scores.names.tolist(), scores.labels.tolist(), strict=True):
-        if label not in places:
-            what = f"is {label!r}, which is no class of the scores" if label else "has no label"
-            raise ScoresError(f"{name!r} {what}; give all videos labels, or none")
-    return np.array([places[label] for label in scores.labels.tolist()])
+    found = np.zeros((len(scores.names), len(places)), bool)
+    for row, (name, label) in enumerate(zip(scores.names, scores.labels.tolist(), strict=True)):
+        if not label:
+            raise ScoresError(f"{str(name)!r} has no label; give all videos labels, or none")
+        for each in apart(label) if scores.multi_label else (label,):
+            if each not in places:
+                raise ScoresError(
+                    f"{str(name)!r} is {each!r}, which is no class of the scores; correct its label"
+                )
+            found[row, places[each]] = True
+    return found if scores.multi_label else found.argmax(axis=1)
 
 
 def _write(fusion: Fusion, output: Path) -> None:
@@ -183,13 +189,12 @@ def _write(fusion: Fusion, output: Path) -> None:
     ]
     facts: dict[str, Any] = {"step": 0, "split": first.split, "views": views, "fused": parts}
     facts |= {"mean": _MEAN.value, "multi_label": first.multi_label, **fusion.facts}
-    if first.multi_label or not any(first.labels.tolist()):
+    if not any(first.labels.tolist()):
         file = make_folder(output / REPORTS) / f"{name}{SCORES}"
         write_scores(
             file, dataclasses.replace(first, scores=scores.astype(np.float32), about=facts)
         )
-        why = "videos have several classes each" if first.multi_label else "no label is known"
-        say(f"{why}: there is no report, and the fused scores are in", f"  {file}")
+        say("no label is known: there is no report, and the fused scores are in", f"  {file}")
         return
     labels = _places(first)
     _tell(fusion, scores, labels)
@@ -207,16 +212,17 @@ def _write(fusion: Fusion, output: Path) -> None:
 
 
 def _tell(fusion: Fusion, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Says top-1 of each and of all, and whether the fusion differs from the best one."""
-    alone = [top_k(each.scores, labels, 1) for each in fusion.tables]
+    """Says how good each is and all are, and whether the fusion differs from the best one."""
+    alone = [quality(each.scores, labels) for each in fusion.tables]
     rows = [
-        (source, f"{weight:g}", f"{top1:.1%}")
-        for source, weight, top1 in zip(fusion.sources, fusion.weights, alone, strict=True)
+        (source, f"{weight:g}", f"{value:.1%}")
+        for source, weight, value in zip(fusion.sources, fusion.weights, alone, strict=True)
     ]
-    together = f"{top_k(scores, labels, 1):.1%}"
-    columns = ("scores", "weight", "top-1")
+    columns = ("scores", "weight", "top-1" if labels.ndim == 1 else "mAP")
     title = f"{len(labels)} videos, {_MEAN.value} mean"
-    table(title, columns, [*rows, ("fused", "", together)], width=100)
+    table(title, columns, [*rows, ("fused", "", f"{quality(scores, labels):.1%}")], width=100)
+    if labels.ndim > 1:
+        return
     best = int(np.argmax(alone))
     found = mcnemar(
         fusion.tables[best].scores.argmax(axis=1) == labels, scores.argmax(axis=1) == labels
