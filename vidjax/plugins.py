@@ -87,12 +87,18 @@ def register(package: str, name: str, module: Any) -> None:
     if name in _own(importlib.import_module(package)) or name in _points(package):
         raise PluginError(f"{package} has a module {name!r} already; choose another name")
     _registered.setdefault(package, {})[name] = module
+    refresh()
+
+
+def refresh() -> None:
+    """Looks for modules anew, as is needed where a package was installed since the last look."""
+    _points.cache_clear()
     for memory in _memories:
         memory.cache_clear()
 
 
 def remembered(find: Find) -> Find:
-    """Remembers what a function has found, until a module is registered."""
+    """Remembers what a function has found, until modules are looked for anew."""
     memory: Any = functools.cache(find)
     _memories.append(memory)
     return memory
