@@ -8,6 +8,7 @@ import pytest
 import vidjax
 from tests.distributions import installed
 from vidjax import configs, methods, plugins
+from vidjax.__main__ import main
 from vidjax.data import catalog
 from vidjax.models.cards import ModelCard, Variant
 from vidjax.models.listing import variant, variants
@@ -43,6 +44,7 @@ def install(tmp_path, monkeypatch):
         installed(tmp_path, distribution, {package: {name: module}})
         plugins.refresh()
 
+    install.site = tmp_path
     yield install
     monkeypatch.undo()
     plugins.refresh()
@@ -252,3 +254,48 @@ def test_our_methods_fill_slots_in_the_order_that_golden_values_have():
 def test_files_of_methods_without_options_are_no_options():
     assert "cutmix" in plugins.names(methods)
     assert "cutmix" not in methods.options()
+
+
+COMMAND = '"""Counts tides."""\nif __name__ == "__main__":\n    print("tides")\n'
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """Calls `vidjax ARGUMENTS` in this process; returns its exit code."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["vidjax", *arguments])
+        # Ctrl-C stays what the tests have.
+        monkeypatch.setattr("vidjax.__main__.guard", lambda: None)
+        return main()
+
+    return call
+
+
+def test_a_command_of_another_package_is_listed_and_runs(install, command, capsys):
+    install("one", "vidjax.experiments", "tides", COMMAND)
+    assert command("--help") == 0
+    assert "  tides          Counts tides.\n" in capsys.readouterr().out
+    assert command("tides") == 0
+    assert capsys.readouterr().out == "tides\n"
+
+
+def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install, command, capsys):
+    install("one", "vidjax.experiments", "tides", COMMAND)
+    install("other", "vidjax.experiments", "tides", COMMAND)
+    install("broken", "vidjax.experiments", "waves", "if :")
+    install("thief", "vidjax.experiments", "train", COMMAND)
+    installed_nowhere = {"vidjax.experiments": {"winds": "nowhere.winds"}}
+    installed(install.site, "gone", installed_nowhere)
+    plugins.refresh()
+    assert command("--help") == 0
+    out, err = capsys.readouterr()
+    assert "  train          Trains a network" in out
+    ambiguous = "command 'tides' is in the installed packages one and other: uninstall all but one"
+    broken, twice, thief, gone = sorted(err.splitlines())
+    assert "broken_waves.py cannot be read as Python: " in broken
+    assert twice == f"warning: {ambiguous}"
+    assert "'train' of the installed package thief is left out: vidjax has one" in thief
+    assert gone.startswith("warning: command 'winds': there is no module nowhere.winds: Module")
+    assert command("tides") == 2
+    assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"

@@ -130,16 +130,11 @@ def find(package: ModuleType, name: str, what: str = "module") -> Module:
     if name not in known:
         raise PluginError(f"{what} {name!r} is unknown: {nearest(name, known)}")
     home = package.__name__
-    points = _points(home).get(name, [])
-    if name in _own(package):
-        for other in points:
-            tell(f"{what} {name!r}{_whose(other)} is left out: vidjax has one of that name")
-        return Module(name, importlib.import_module(f"{home}.{name}"))
     if name in (here := _registered.get(home, {})):
         return Module(name, here[name], " that this process registered")
-    point = _point(package, name, what)
-    assert point is not None
-    return Module(name, _imported(point, what), _whose(point))
+    if point := _point(package, name, what):
+        return Module(name, _imported(point, what), _whose(point))
+    return Module(name, importlib.import_module(f"{home}.{name}"))
 
 
 def each(package: ModuleType, what: str = "module") -> Iterator[Module]:
@@ -192,7 +187,7 @@ def full_name(package: ModuleType, name: str, what: str = "module") -> str:
     Raises:
       PluginError: several packages have a module of that name.
     """
-    point = None if name in _own(package) else _point(package, name, what)
+    point = _point(package, name, what)
     return point.module if point else f"{package.__name__}.{name}"
 
 
@@ -245,8 +240,12 @@ def _points(package: str) -> Mapping[str, list[EntryPoint]]:
 
 
 def _point(package: ModuleType, name: str, what: str) -> EntryPoint | None:
-    """The one entry point of a name, if there is any."""
+    """The one entry point that has a module; none if vidjax has one of that name."""
     points = _points(package.__name__).get(name, [])
+    if name in _own(package):
+        for point in points:
+            tell(f"{what} {name!r}{_whose(point)} is left out: vidjax has one of that name")
+        return None
     if len(points) > 1:
         owners = " and ".join(sorted(map(_owner, points)))
         raise PluginError(
