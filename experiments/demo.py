@@ -24,7 +24,6 @@ from vidjax.evaluation.report import describe
 from vidjax.progress import duration
 from vidjax.run.config import Config, from_mapping
 from vidjax.terminal import say
-from vidjax.trained.predicting import predict
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
@@ -50,7 +49,7 @@ def main() -> int:
     sheet = _draw_sheet(workdir)
     video = _a_test_video(config)
     say("", f"what is done in {video}?")
-    for name, probability in predict(open_run(workdir, config), video):
+    for name, probability in open_run(workdir, config).predict(video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
     given = Path(_VIDEO.value) if _VIDEO.value else None

@@ -20,7 +20,6 @@ from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
     Unreadable,
     WindowPrediction,
-    predict_video,
     predict_videos,
     predict_windows,
 )
@@ -82,8 +81,8 @@ def one(
       ValueError: the video cannot be read.
     """
     start, end = piece
-    prediction = predict_video(trained, video, start=start, end=end)
-    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained, TOP)
+    prediction = trained.prediction(video, start=start, end=end)
+    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained.labels, TOP)
     if scores:
         scores.add(entry, prediction)
     for name, probability in top:
@@ -124,7 +123,7 @@ def many(
                 continue
             if scores:
                 scores.add(entry, prediction)
-            top = prediction.top(trained, TOP)
+            top = prediction.top(trained.labels, TOP)
             labels = videos.labels_of(entry)
             correct = _verdict(labels, top, trained)
             verdicts += [] if correct is None else [correct]
@@ -170,7 +169,7 @@ def windows(
         found = scores.passing(video, found)
     if output is None:
         for window in _readable(found, complain):
-            name, chance = window.top(trained, 1)[0]
+            name, chance = window.top(trained.labels, 1)[0]
             say(f"{_clock(window.start)} - {_clock(window.end)}  {chance:7.2%}  {name}")
         return
     about = {**_about(trained), "video": told(str(video)), "every": every}
@@ -189,7 +188,7 @@ def windows(
         for window in itertools.chain([first], rest):
             line.add(window)
             for write in writers:
-                write({"start": window.start, "end": window.end}, window.top(trained, TOP))
+                write({"start": window.start, "end": window.end}, window.top(trained.labels, TOP))
             done = window.end - (start or 0.0)
             watch.show(
                 f"predicting {duration(done)} of {duration(length)}", done / max(length, done)

@@ -109,7 +109,7 @@ def test_no_setting_is_nan_endless_or_of_another_type(path):
 def tables():
     """All tables of kinds in the package, those of networks, methods and data sets too."""
     for module in pkgutil.walk_packages(vidjax.__path__, "vidjax."):
-        # Commands define flags, and those of two commands may have one name.
+        # Commands define flags, several of one name, when they are imported.
         if module.name.endswith((".load", "__main__")) or ".experiments." in module.name:
             continue
         for name, value in vars(importlib.import_module(module.name)).items():

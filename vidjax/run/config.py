@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
@@ -318,7 +319,8 @@ def check_path(path: str) -> None:
             return
         kinds = typing.get_type_hints(kind)
         if part not in kinds:
-            raise ConfigError(f"{here}.{part} is not a setting; {nearest(part, kinds)}")
+            hint = _elsewhere(part) or nearest(part, kinds)
+            raise ConfigError(f"{here}.{part} is not a setting; {hint}")
         kind, here = kinds[part], f"{here}.{part}"
 
 
@@ -330,6 +332,23 @@ def is_free(path: str) -> bool:
             break
         kind = typing.get_type_hints(kind).get(part)
     return typing.get_origin(kind) in (dict, Mapping)
+
+
+def _elsewhere(name: str) -> str:
+    """A hint at settings of other groups that are called so or mean it; empty if there are none.
+
+    `train.learning_rate` is `optimizer.lr`, whose meaning begins with "learning rate".
+    """
+    words, found = name.replace("_", " "), []
+    for group, kind in typing.get_type_hints(Config).items():
+        if dataclasses.is_dataclass(kind):
+            told = meanings(kind)
+            found += [
+                f"{group}.{setting}"
+                for setting in typing.get_type_hints(kind)
+                if setting == name or told.get(setting, "").startswith(words)
+            ]
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def to_mapping(config: Config) -> dict[str, Any]:

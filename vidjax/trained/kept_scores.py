@@ -11,7 +11,8 @@ from vidjax.data.manifest import Entry
 from vidjax.data.video_jobs import video_name
 from vidjax.evaluation.score_files import SUFFIX, ScoresError, ScoreTable, write_scores
 from vidjax.names import told
-from vidjax.trained.predicting import Prediction, WindowPrediction
+from vidjax.trained.predicting import WindowPrediction
+from vidjax.trained.prediction import Prediction
 from vidjax.trained.trained import Trained
 from vidjax.writing import refuse_there
 
