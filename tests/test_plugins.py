@@ -1,5 +1,6 @@
 """Modules of other packages and of this process: found, told apart, and harmless where broken."""
 
+import sys
 import types
 
 import numpy as np
@@ -41,6 +42,8 @@ def install(tmp_path, monkeypatch):
     def install(distribution, package, name, text):
         module = f"{distribution}_{name}"
         (tmp_path / f"{module}.py").write_text(text)
+        # Another test may have imported one of that name.
+        sys.modules.pop(module, None)
         installed(tmp_path, distribution, {package: {name: module}})
         plugins.refresh()
 
@@ -126,6 +129,20 @@ def test_a_module_that_lists_nothing_usable_is_told(install, capsys):
     assert "srtg" in methods.options()
     (line,) = told(capsys)
     assert "OPTIONS of module 'odd' of the installed package odd is no tuple" in line
+
+
+def test_what_is_listed_but_of_another_kind_is_told(install, capsys):
+    install("odd", "vidjax.models", "odd", "VARIANTS = ('r3d_9',)")
+    assert vidjax.create_model("r3d_18", **TINY)
+    (line,) = told(capsys)
+    assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is no model" in line
+
+
+def test_a_data_set_that_cannot_be_prepared_is_refused(install):
+    install("odd", "vidjax.data.builders", "tides", "def prepared(request): ...")
+    message = "data set 'tides' of the installed package odd has no function prepare"
+    with pytest.raises(ValueError, match=message):
+        catalog.describe("tides")
 
 
 def test_configurations_of_two_packages_with_one_name_are_refused(install):

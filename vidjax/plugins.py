@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from vidjax.names import nearest, told
+from vidjax.settings import shown
 from vidjax.terminal import complain
 
 # Packages of vidjax that others extend.
@@ -131,7 +132,7 @@ def find(package: ModuleType, name: str, what: str = "module") -> Module:
         raise PluginError(f"{what} {name!r} is unknown: {nearest(name, known)}")
     home = package.__name__
     if name in (here := _registered.get(home, {})):
-        return Module(name, here[name], " that this process registered")
+        return Module(name, here[name], f" of module {name!r}, registered by this process")
     if point := _point(package, name, what):
         return Module(name, _imported(point, what), _whose(point))
     return Module(name, importlib.import_module(f"{home}.{name}"))
@@ -169,8 +170,7 @@ def collect(
     origins: dict[str, str] = {}
     unusable: dict[str, str] = {}
     for module in each(package, f"{package.__name__} module"):
-        for thing in _listed(module, attribute):
-            name = name_of(thing)
+        for name, thing in _listed(module, attribute, name_of, what):
             if name not in origins:
                 found[name], origins[name] = thing, module.origin
             elif not origins[name]:
@@ -217,13 +217,20 @@ def tell(problem: str) -> None:
         complain(f"warning: {' '.join(told(line) for line in problem.splitlines())}")
 
 
-def _listed(module: Module, attribute: str) -> Iterable[Any]:
-    """What a module lists; what is no tuple or list is a fault that is told."""
+def _listed(
+    module: Module, attribute: str, name_of: Callable[[Any], str], what: str
+) -> Iterator[tuple[str, Any]]:
+    """What a module lists, with its names; what is of another kind is told and left out."""
+    where = f"{attribute} of module {module.name!r}{module.origin}"
     listed = getattr(module.content, attribute, ())
-    if isinstance(listed, (tuple, list)):
-        return listed
-    tell(f"{attribute} of module {module.name!r}{module.origin} is no tuple; it is left out")
-    return ()
+    if not isinstance(listed, (tuple, list)):
+        tell(f"{where} is no tuple; it is left out")
+        return
+    for thing in listed:
+        try:
+            yield name_of(thing), thing
+        except AttributeError:
+            tell(f"{shown(thing)} in {where} is no {what}; it is left out")
 
 
 def _own(package: ModuleType) -> list[str]:
