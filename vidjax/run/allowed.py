@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vidjax.data.order import SAMPLINGS
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
@@ -43,6 +44,14 @@ _NORM_GROUP = Kind(
     lambda value: (
         str(value) in ("global", "per_device")
         or (not isinstance(value, bool) and _CLIPS.fullmatch(str(value)) is not None)
+    ),
+)
+_CLASS_WEIGHTS = Kind(
+    "one of none, balanced, inverse_sqrt, or a CSV file, whose name ends in .csv",
+    lambda value: (
+        _TEXT.accepts(value)
+        and "\0" not in value
+        and (value in ("none", "balanced", "inverse_sqrt") or value.lower().endswith(".csv"))
     ),
 )
 
@@ -83,6 +92,9 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "batch_norm": _NORM_GROUP,
         "cutmix": number(0, LARGEST_NUMBER),
         "cutmix_chance": number(0, 1),
+        "mixup": number(0, LARGEST_NUMBER),
+        "class_weights": _CLASS_WEIGHTS,
+        "sampling": one_of(*SAMPLINGS),
         "train_only": _TEXT,
     },
     "optimizer": {

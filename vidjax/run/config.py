@@ -115,7 +115,13 @@ class TrainConfig:
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
       cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
-      cutmix_chance: of a step to be mixed.
+      cutmix_chance: of a batch to be mixed, by CutMix or MixUp; where both are on, each mixed
+        batch takes one of them, either with a chance of one half.
+      mixup: alpha of the Beta distribution that MixUp draws from; 0 is off.
+      class_weights: of the classes in the loss: `none`, `balanced` (the rarer, the heavier),
+        `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and weight.
+      sampling: how often videos come: `uniform` (each once an epoch) or `balanced` (each class
+        equally often).
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
         `head`; the rest of the network stays as it is, batch statistics included, and runs as in
         evaluation. Empty trains all.
@@ -129,6 +135,9 @@ class TrainConfig:
     batch_norm: str | int
     cutmix: float
     cutmix_chance: float
+    mixup: float
+    class_weights: str
+    sampling: str
     train_only: str
 
     @property
@@ -281,6 +290,7 @@ class Config:
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
                 f"train.accumulate = {self.train.accumulate}"
             )
+        self._check_labels()
         if self.schedule.boundaries and self.schedule.name != "step":
             raise ConfigError(
                 f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
@@ -292,6 +302,21 @@ class Config:
                 f"augment.short_side = {self.augment.short_side} is less than clip.size = "
                 f"{self.clip.size}, the crop that is cut; make it larger, or 0"
             )
+
+    def _check_labels(self) -> None:
+        """Refuses to weigh or balance classes where a video may have several.
+
+        Raises:
+          ConfigError: names the setting.
+        """
+        one_label = {"class_weights": "none", "sampling": "uniform"}
+        for name, value in one_label.items():
+            given = getattr(self.train, name)
+            if self.data.multi_label and given != value:
+                raise ConfigError(
+                    f"train.{name} = {given!r} with data.multi_label = True: a video may be of "
+                    f"several classes there; set train.{name} = {value!r}"
+                )
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:

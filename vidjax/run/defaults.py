@@ -56,6 +56,9 @@ def defaults() -> ml_collections.ConfigDict:
         "batch_norm": "global",
         "cutmix": 0.0,
         "cutmix_chance": 1.0,
+        "mixup": 0.0,
+        "class_weights": "none",
+        "sampling": "uniform",
         "train_only": "",
     }
     config.optimizer = {

@@ -32,8 +32,10 @@ from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.trained.scoring import Scorer
 from vidjax.training import grid
+from vidjax.training.announcing import announced
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
+from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
@@ -79,17 +81,20 @@ def _train(config: Config, workdir: Path) -> Outcome:
     config = resolve(config)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
+    require_table(config.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
-        classes = begun_with(workdir)
-        experiment = Experiment.open(config, progress.count, training=True, classes=classes)
+        known = begun_with(workdir)
+        experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Before the work directory is claimed: a plan that is refused leaves none behind.
-        videos = len(experiment.split(config.data.train_split))
-        plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
+        source = experiment.split(config.data.train_split)
+        plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
+        classes = ClassWeights.of(config, source)
         with _owned(workdir) as owner:
             claim(workdir, config, experiment.network.classes)
+            after_first(lambda: classes.keep(workdir), f"writing into {workdir}")
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
-                run = _Run(experiment, plan, workdir, progress, preemption, owner)
+                run = _Run(experiment, plan, classes, workdir, progress, preemption, owner)
                 return run.go()
 
 
@@ -112,6 +117,7 @@ class _Run:
         self,
         experiment: Experiment,
         plan: Plan,
+        classes: ClassWeights,
         workdir: Path,
         progress: ProgressLine,
         preemption: Preemption,
@@ -121,7 +127,7 @@ class _Run:
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
-        self.plan = plan
+        self.plan, self._classes = plan, classes
         self._table = grid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
@@ -163,6 +169,8 @@ class _Run:
     def _resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
         self._progress.note(describe(self._network.mesh))
+        for line in announced(self._config, self._classes):
+            self._progress.note(line)
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
@@ -231,7 +239,9 @@ class _Run:
         for shape in self._table.shapes:
             self._progress.show(f"compiling the training step for batches of {shape}")
             network = grid.shaped(self._network, shape)
-            one = compile_step(network, self._optimizer, state, self._shardings)
+            one = compile_step(
+                network, self._optimizer, state, self._shardings, self._classes.weights
+            )
             self._writer.write_timing(step, f"compile {shape}", _bill([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
