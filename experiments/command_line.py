@@ -112,16 +112,16 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(_fail(f"the configuration file is not valid Python: {error.msg}{where}"))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        sys.exit(_fail(_first_line(error)))
+        sys.exit(_fail(first_line(error)))
     except flags.Error as error:
-        sys.exit(_fail(_last_line(error)))
+        sys.exit(_fail(last_line(error)))
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
-    many = bool(names) and names[-1].endswith(MANY)
+    many = bool(names) and names[-1].strip("[]").endswith(MANY)
+    needed = [name for name in names if not name.startswith("[")]
     if len(given) > len(names) and not many:
         return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
-    needed = [name for name in names if not name.startswith("[")]
     if len(given) < len(needed):
         return _fail(f"{needed[len(given)]} is missing; see --help")
     try:
@@ -227,7 +227,8 @@ def _fail(message: str, code: int = 2) -> int:
     return code
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What is wrong with a setting, in one line."""
     if isinstance(error, KeyError):
         return (
             f"the configuration has no group {error} to set a part of; give the whole of it, such "
@@ -237,7 +238,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _last_line(error: flags.Error) -> str:
+def last_line(error: flags.Error) -> str:
     """What is wrong; a configuration file's own error stands below its traceback."""
     text = str(error).strip().splitlines()[-1]
     return f"{text.removeprefix('ValueError: ')}; see --help"

@@ -34,7 +34,7 @@ from vidjax.progress import ProgressLine
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, options
+from . import command_line, option_flags
 
 _FORM = catalog.Storage()
 _NAME = flags.DEFINE_string("dataset", None, "which; a name that is unknown lists all")
@@ -84,7 +84,7 @@ def _request(progress: ProgressLine) -> catalog.Request:
         allow_group_leak=_LEAK.value,
         workers=_WORKERS.value or os.cpu_count() or 1,
         beam=catalog.Beam(runner, tuple(_BEAM.value)) if runner else None,
-        options=options.parsed(_OPTION.value, "split=2"),
+        options=option_flags.parsed(_OPTION.value, "split=2"),
         multi_label=_SEVERAL.value,
         progress=progress.count,
         note=progress.note,

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+from tests.documented import typed_in
 from tests.videos import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -146,6 +147,36 @@ def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty
     shown = ("--method=tubes", f"--video={video}", "--output=seen")
     succeeds(vidjax, "explain", "--workdir=runs/mine", *shown, cwd=empty)
     assert {path.suffix for path in (empty / "seen").iterdir()} >= {".html", ".gif", ".png"}
+
+
+def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, empty):
+    (empty / "new.mp4").write_bytes((empty / "videos/fall/1.mp4").read_bytes())
+    rows = [
+        f"videos/{label}/{number}.mp4,{label},{'test' if number > 3 else 'train'}"
+        for label in ("rise", "fall")
+        for number in range(6)
+    ]
+    (empty / "videos.csv").write_text("\n".join(["path,label,split", *rows]))
+    use, loop = (typed.python for typed in typed_in("README.md", "From Python"))
+    program = f"""
+import vidjax
+{use}
+told = run.predict("new.mp4")
+assert {{name for name, _ in told}} == {{"rise", "fall"}}, told
+assert abs(sum(chance for _, chance in told) - 1) < 1e-5
+assert run.step == 4 and run.classes == ("fall", "rise")
+seen = []
+def my_step(state, batch):
+    assert batch["clip"].shape == (8, 8, 112, 112, 3) and batch["clip"].dtype == "float32"
+    return state, seen.extend(batch["label"])
+def my_scores(state, batch):
+    tested.append(int(batch["mask"].sum()))
+state, tested = None, []
+{loop}
+print(len(seen), sum(tested))
+"""
+    # 20 epochs of 8 videos; 4 others are tested.
+    assert succeeds(environment / "python", "-c", program, cwd=empty) == "160 4\n"
 
 
 def test_what_is_unknown_is_named_with_the_nearest(environment, empty):

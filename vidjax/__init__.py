@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     # What type checkers and editors see; at run time each is imported on first use.
     from vidjax.convert.loading import load_torch as load_torch
     from vidjax.evaluation.cost import count_cost as count_cost
+    from vidjax.models.described import options as options
     from vidjax.models.listing import list_models as list_models
     from vidjax.models.listing import model_card as model_card
     from vidjax.models.registry import create_model as create_model
@@ -27,6 +28,7 @@ _HOMES = {
     "create_model": "vidjax.models.registry",
     "list_models": "vidjax.models.listing",
     "model_card": "vidjax.models.listing",
+    "options": "vidjax.models.described",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
     "Pretrained": "vidjax.trained.published.pretrained",
@@ -47,8 +49,10 @@ _PACKAGES = (
     "layers",
     "methods",
     "models",
+    "plugins",
     "program",
     "run",
+    "slots",
     "trained",
     "training",
 )
@@ -65,6 +69,7 @@ __all__ = [
     "load_torch",
     "model_card",
     "open_run",
+    "options",
     "read_clip",
     "read_features",
 ]

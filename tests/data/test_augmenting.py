@@ -18,7 +18,7 @@ from vidjax.data.multigrid import GridShape, Multigrid, timetable
 from vidjax.data.operation_space import Operation
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.run.listing import meanings
+from vidjax.meanings import meanings
 
 SOURCE = SyntheticSplit(num_classes=3, videos=12, frames=8, size=24)
 SHAPE = ClipShape(frames=3, stride=2, size=20)

@@ -3,9 +3,10 @@
 import dataclasses
 import typing
 
+from vidjax.meanings import meanings
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.defaults import defaults
-from vidjax.run.listing import TABLES, meanings, settings
+from vidjax.run.listing import TABLES, settings
 
 # What they may be is said by the network and the data set.
 FREE = {"model.options", "data.options"}

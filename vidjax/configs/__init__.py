@@ -1,20 +1,23 @@
 """Configurations, by name: `vidjax train --config=NAME`, `from vidjax.configs import common`.
 
-In a clone they are the files of the folder `configs`.
+In a clone they are the files of the folder `configs`. Another package names its own in entry points
+of the group `vidjax.configs`: modules with a function `get_config(argument=None)`, which returns
+an `ml_collections.ConfigDict` that begins with `common.base()`.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import pkgutil
 import runpy
+import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from vidjax import plugins
 from vidjax.clone import beside
 from vidjax.names import nearest
 
@@ -22,8 +25,11 @@ __path__ += beside(Path(__file__).parent)
 
 
 def names() -> list[str]:
-    """Names of the configurations; what they share is a module here too, and has no name."""
-    return [name for name in _modules() if "def get_config(" in _file(name).read_text("utf-8")]
+    """Names of the configurations; what they share is a module here too, and has no name.
+
+    Those of other packages that cannot be read are told in a line each.
+    """
+    return [name for name in plugins.names(_here()) if "def get_config(" in _source(name)]
 
 
 def find(name: str) -> Path:
@@ -33,10 +39,12 @@ def find(name: str) -> Path:
       name: of one of ours, such as `folder`, or a file, such as `configs/folder.py`.
 
     Raises:
-      ValueError: there is neither; names the nearest.
+      ValueError: there is neither; names the nearest. Or several packages have one of that name.
     """
     if Path(name).is_file():
         return Path(name)
+    if name in plugins.names(_here()):
+        _file(name)
     if name not in names():
         what = f"{name}: there is no such file" if name.endswith(".py") else f"{name} is unknown"
         raise ValueError(f"{what}; {nearest(Path(name).stem, names())}")
@@ -54,7 +62,7 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     """
     if not Path(name).is_file():
         find(name)
-        module = importlib.import_module(f"{__name__}.{name}")
+        module = plugins.load(_here(), name, "configuration")
         return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
     found = runpy.run_path(name).get("get_config")
     if found is None:
@@ -62,18 +70,26 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     return found
 
 
-def _modules() -> list[str]:
-    return [module.name for module in pkgutil.iter_modules(__path__)]
-
-
 def _file(name: str) -> Path:
-    spec = importlib.util.find_spec(f"{__name__}.{name}")
-    assert spec is not None
-    return Path(str(spec.origin))
+    return plugins.file_of(_here(), name, "configuration")
+
+
+def _source(name: str) -> str:
+    """The text of a configuration, which is not imported; empty if it cannot be read."""
+    try:
+        return _file(name).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        plugins.tell(f"configuration {name!r} is left out: {error}")
+        return ""
+
+
+def _here() -> ModuleType:
+    return sys.modules[__name__]
 
 
 def __getattr__(name: str) -> Any:
     """Imports a configuration on first use."""
-    if name.startswith("__") or name not in _modules():
-        raise AttributeError(f"there is no configuration {name!r}: {nearest(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}")
+    known = [] if name.startswith("__") else plugins.names(_here())
+    if name not in known:
+        raise AttributeError(f"there is no configuration {name!r}: {nearest(name, known)}")
+    return plugins.load(_here(), name, "configuration")

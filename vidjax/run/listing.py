@@ -7,14 +7,13 @@ augmentation and multigrid; the ranges those of `allowed.py` and the tables ther
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vidjax.data import multigrid, pipeline
+from vidjax.meanings import meanings
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.config import Config
 from vidjax.run.defaults import defaults
@@ -26,7 +25,6 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "augment": pipeline.AUGMENT,
     "multigrid": multigrid.SETTINGS,
 }
-_ATTRIBUTE = re.compile(r"^  (\w+): (.*(?:\n    .*)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,6 @@ def settings(values: Mapping[str, Any] | None = None) -> list[Setting]:
     """
     shown = defaults().to_dict() if values is None else values
     return list(_listed(Config, shown, ""))
-
-
-def meanings(kind: type) -> dict[str, str]:
-    """What each attribute of a class means, by its docstring."""
-    _, _, rest = (inspect.getdoc(kind) or "").partition("Attributes:\n")
-    attributes, _, _ = rest.partition("\n\n")
-    return {name: " ".join(text.split()) for name, text in _ATTRIBUTE.findall(attributes)}
 
 
 def _listed(kind: type, values: Mapping[str, Any], group: str) -> Iterator[Setting]:
