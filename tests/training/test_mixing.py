@@ -71,15 +71,18 @@ def test_where_both_are_on_each_batch_takes_one_of_them_half_of_the_time():
 
 def test_a_step_trains_on_what_is_mixed():
     """Loss and gradient are those of the mixed clips and targets, computed apart."""
-    step, state, model = make(rate=1.0, label_smoothing=0.1, mixup=0.8, mix=1.0)
-    data = batch(masked=(2,))
-    after, metrics = step(state, data)
-    key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
-    mixing = Mixing(0.8, 1.0)
+    step, begun, model = make(rate=1.0, label_smoothing=0.1, mixup=0.8, mix=1.0)
+    data, mixing = batch(masked=(2,)), quickly(Mixing(0.8, 1.0))
     hot = 0.9 * np.eye(3, dtype=np.float32)[data["label"]] + 0.1 / 3
-    given = (jax.random.fold_in(key, 2), data["clip"], hot, data["mask"])
-    clip, targets = quickly(mixing)(*given)
-    assert not np.allclose(targets, hot)
+    # Boxes of so small pictures are often empty: the first step that mixes.
+    for number in range(50):
+        state = begun.replace(step=jnp.full_like(begun.step, number))
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
+        clip, targets = mixing(jax.random.fold_in(key, 2), data["clip"], hot, data["mask"])
+        if not np.allclose(targets, hot, atol=0.05):
+            break
+    assert not np.allclose(targets, hot, atol=0.05)
+    after, metrics = step(state, data)
 
     def loss(params):
         variables = {"params": params, "batch_stats": state.batch_stats}
