@@ -5,8 +5,9 @@ vidjax evaluate and vidjax predict write them. Videos and classes are matched by
 gets the files of an evaluation, so that vidjax compare takes it as it takes a run. It is named
 after the protocol of the first argument.
 
---search=SPLIT chooses the weights by top-1 on another split than the one that is reported: the
-runs must have been evaluated with --scores on both.
+--search=SPLIT chooses the weights by top-1, or by mAP where a video may have several labels, on
+another split than the one that is reported: the runs must have been evaluated with --scores on
+both.
 
 Examples:
   vidjax fuse runs/rgb runs/flow --weights=1,1.5 --output=runs/fused
@@ -26,15 +27,18 @@ from absl import flags
 
 from vidjax.data.manifest import few
 from vidjax.evaluation.fusion import MEANS, align, checked_weights, fuse, search
-from vidjax.evaluation.metrics import top_k
+from vidjax.evaluation.paired_bootstrap import paired_bootstrap
 from vidjax.evaluation.report import write_report
 from vidjax.evaluation.score_files import ScoresError, ScoreTable, read_score_table, write_scores
 from vidjax.evaluation.significance import mcnemar
+from vidjax.evaluation.summary import score_of
+from vidjax.evaluation.true_labels import true_labels
 from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
 from vidjax.writing import make_folder, refuse_there
 
 from . import command_line
+from .class_differences import in_words
 from .evaluations import SCORES, by_protocol, evaluated_in, newest
 
 _WEIGHTS = flags.DEFINE_list("weights", None, "one for each argument, such as 1,1.5; equal ones")
@@ -137,7 +141,7 @@ def _searched(
             f"{len(both)} videos are in {split!r} and in what is reported, {both[0]!r} among them; "
             "search on other videos"
         )
-    weights = search(chosen, _places(chosen[0]), _MEAN.value)
+    weights = search(chosen, true_labels(chosen[0]), _MEAN.value)
     return weights, {"searched": {"split": split, "files": list(map(str, files))}}
 
 
@@ -157,20 +161,6 @@ def _of_split(text: str, split: str) -> Path:
     return found[named[0]][-1]
 
 
-def _places(scores: ScoreTable) -> np.ndarray:
-    """Labels int `[N]` as places among the classes.
-
-    Raises:
-      ScoresError: a label is not known, or no class.
-    """
-    places = {name: place for place, name in enumerate(scores.classes.tolist())}
-    for name, label in zip(scores.names.tolist(), scores.labels.tolist(), strict=True):
-        if label not in places:
-            what = f"is {label!r}, which is no class of the scores" if label else "has no label"
-            raise ScoresError(f"{name!r} {what}; give all videos labels, or none")
-    return np.array([places[label] for label in scores.labels.tolist()])
-
-
 def _write(fusion: Fusion, output: Path) -> None:
     """Writes the report of what is fused, or its scores alone where no label is known."""
     first = fusion.tables[0]
@@ -183,15 +173,14 @@ def _write(fusion: Fusion, output: Path) -> None:
     ]
     facts: dict[str, Any] = {"step": 0, "split": first.split, "views": views, "fused": parts}
     facts |= {"mean": _MEAN.value, "multi_label": first.multi_label, **fusion.facts}
-    if first.multi_label or not any(first.labels.tolist()):
+    if not any(first.labels.tolist()):
         file = make_folder(output / REPORTS) / f"{name}{SCORES}"
         write_scores(
             file, dataclasses.replace(first, scores=scores.astype(np.float32), about=facts)
         )
-        why = "videos have several classes each" if first.multi_label else "no label is known"
-        say(f"{why}: there is no report, and the fused scores are in", f"  {file}")
+        say("no label is known: there is no report, and the fused scores are in", f"  {file}")
         return
-    labels = _places(first)
+    labels = true_labels(first)
     _tell(fusion, scores, labels)
     for file in write_report(
         output / REPORTS,
@@ -207,17 +196,22 @@ def _write(fusion: Fusion, output: Path) -> None:
 
 
 def _tell(fusion: Fusion, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Says top-1 of each and of all, and whether the fusion differs from the best one."""
-    alone = [top_k(each.scores, labels, 1) for each in fusion.tables]
+    """Says the score of each and of all, and whether the fusion differs from the best one."""
+    several = labels.ndim > 1
+    alone = [score_of(each.scores, labels) for each in fusion.tables]
     rows = [
-        (source, f"{weight:g}", f"{top1:.1%}")
-        for source, weight, top1 in zip(fusion.sources, fusion.weights, alone, strict=True)
+        (source, f"{weight:g}", f"{score:.1%}")
+        for source, weight, score in zip(fusion.sources, fusion.weights, alone, strict=True)
     ]
-    together = f"{top_k(scores, labels, 1):.1%}"
-    columns = ("scores", "weight", "top-1")
+    together = f"{score_of(scores, labels):.1%}"
+    columns = ("scores", "weight", "mAP" if several else "top-1")
     title = f"{len(labels)} videos, {_MEAN.value} mean"
     table(title, columns, [*rows, ("fused", "", together)], width=100)
     best = int(np.argmax(alone))
+    if several:
+        difference = paired_bootstrap(fusion.tables[best].scores, scores, labels)
+        say(f"Against {fusion.sources[best]}, the best alone: {in_words(difference)}")
+        return
     found = mcnemar(
         fusion.tables[best].scores.argmax(axis=1) == labels, scores.argmax(axis=1) == labels
     )

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict, config_flags
 from vidjax.run.config import ConfigError, check_path
 
 from . import command_line
+from .setting_groups import with_groups
 
 
 def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
@@ -30,7 +31,7 @@ def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
     values = flags.FlagValues()
     holder = config_flags.DEFINE_config_dict(
         "config",
-        copy.deepcopy(config),
+        with_groups(copy.deepcopy(config), settings),
         flag_values=values,
         sys_argv=arguments,
         accept_new_attributes=True,

@@ -77,7 +77,7 @@ def read_result(run: Run, metric: Metric) -> Result:
     if state != "finished":
         return Result(run, state, record.get("error", ""))
     score, step = _score(run, metric)
-    return Result(run, state, score=score, step=step, seconds=record["seconds"])
+    return Result(run, state, score=score, step=step, seconds=record.get("seconds", math.nan))
 
 
 def ranked(plan: Plan, metric: Metric) -> list[Summary]:
@@ -105,7 +105,7 @@ def _score(run: Run, metric: Metric) -> tuple[float, int]:
         raise records.RecordError(
             f"{file} has no {metric.name} of {metric.protocol}, but {there}; name another --metric"
         )
-    values = [(_number(line[metric.name]), line["step"]) for line in lines]
+    values = [(_number(line.get(metric.name)), line["step"]) for line in lines]
     if metric.checkpoint == "last":
         return values[-1]
     # Of equal ones the first, which training also keeps as its best checkpoint.
@@ -114,5 +114,5 @@ def _score(run: Run, metric: Metric) -> tuple[float, int]:
 
 
 def _number(value: object) -> float:
-    """JSON has null for what is not finite."""
+    """JSON has null for what is not finite; a line of an older vidjax may lack it."""
     return float(value) if isinstance(value, (int, float)) else float("nan")

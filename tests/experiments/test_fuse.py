@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from sklearn.metrics import average_precision_score
 
 from tests.commands import refusal, run_command
 from vidjax.evaluation.report import write_report
@@ -93,6 +94,32 @@ def test_files_without_labels_become_scores_alone(tmp_path):
     product = np.sqrt(chances(0, "test")[1:] * chances(1, "test")[:-1])
     expected = product / product.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(read_score_table(file).scores, expected, rtol=1e-4)
+
+
+def test_several_labels_a_video_are_scored_by_mean_average_precision(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.random((VIDEOS, 3)) < 0.4
+    scores = [np.clip(0.3 * labels + 0.7 * rng.random((VIDEOS, 3)), 0, 1) for _ in range(2)]
+    for name, each in zip("ab", scores, strict=True):
+        write_report(
+            tmp_path / name / "eval",
+            "test-1x1-step4",
+            videos=[f"{number}.mp4" for number in range(VIDEOS)],
+            scores=each,
+            labels=labels,
+            classes=CLASSES,
+            facts={"split": "test", "views": {"clips": 1, "crops": 1}},
+            keep_scores=True,
+        )
+    done = fused(tmp_path / "a", tmp_path / "b", f"--output={tmp_path / 'fused'}")
+    assert done.returncode == 0, done.stderr
+    mean = np.mean([each.astype(np.float32) for each in scores], axis=0, dtype=float)
+    expected = average_precision_score(labels, mean, average="macro")
+    report = json.loads((tmp_path / "fused/eval/test-1x1-step0.json").read_text())
+    assert report["map"] == pytest.approx(expected)
+    cells = [line.split("│")[-2].strip() for line in done.stdout.splitlines() if "│" in line]
+    assert cells[-1] == f"{expected:.1%}"
+    assert "McNemar" not in done.stdout
 
 
 def test_weights_are_chosen_on_another_split(runs, tmp_path):

@@ -45,7 +45,7 @@ def changed(**changes):
         ),
         ({"train__batch_size": True}, "batch_size = True"),
         ({"augment__scale": (0.1, 0.2, 0.3)}, "2 values are expected"),
-        ({"optimizer__name": "adam"}, "optimizer.name = 'adam': must be one of sgd, adamw"),
+        ({"optimizer__name": " "}, "optimizer.name = ' ': must be a name"),
         ({"dtype": "float16"}, "dtype = 'float16': must be one of float32, bfloat16"),
         ({"train__accumulate": 5}, "batch_size = 16 is not divisible by train.accumulate = 5"),
         ({"clip__frames": 0}, "clip.frames = 0"),

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vidjax.evaluation.metrics import top_k
 from vidjax.evaluation.score_files import ScoresError, ScoreTable
+from vidjax.evaluation.summary import score_of
 
 MEANS = ("arithmetic", "geometric")
 # Shares of the weight that `search` tries are multiples of 1 / SHARES.
@@ -96,14 +96,15 @@ def checked_weights(weights: Sequence[float], count: int) -> np.ndarray:
 
 
 def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple[float, ...]:
-    """The weights of the highest top-1, among all multiples of 0.1 that sum to 1.
+    """The weights of the highest score, among all multiples of 0.1 that sum to 1.
 
-    Of equally good ones, those nearest to equal weights are taken. Choose on videos that the result
-    is not reported on.
+    The score is top-1, or mean average precision where a video may have several labels. Of equally
+    good ones, those nearest to equal weights are taken. Choose on videos that the result is not
+    reported on.
 
     Args:
       tables: aligned ones, at most `MOST_SEARCHED`.
-      labels: int `[N]`, of the classes.
+      labels: int `[N]`, of the classes, or bool `[N, C]`.
       mean: one of `MEANS`.
 
     Raises:
@@ -116,7 +117,7 @@ def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple
     return max(
         _shares(len(tables)),
         key=lambda shares: (
-            top_k(fuse(tables, shares, mean), labels, 1),
+            score_of(fuse(tables, shares, mean), labels),
             -sum(share**2 for share in shares),
         ),
     )

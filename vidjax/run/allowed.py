@@ -37,6 +37,19 @@ _NAME = Kind(
     f"a name of at most {LONGEST_TEXT} characters",
     lambda value: _TEXT.accepts(value) and bool(value.strip()),
 )
+_NAMES = Kind(
+    "a tuple of different names, such as ('one', 'another')",
+    lambda values: (
+        isinstance(values, tuple)
+        and len(values) == len(set(values)) <= 1000
+        and all(map(_NAME.accepts, values))
+    ),
+)
+_FACTOR = number(above=0, most=LARGEST_NUMBER)
+_FACTORS = Kind(
+    f"factors by name, such as {{'head': 10}}, each {_FACTOR.text}",
+    lambda values: isinstance(values, Mapping) and all(map(_FACTOR.accepts, values.values())),
+)
 _AXIS = either(whole(1, MOST_DEVICES), one_of(-1))
 _CLIPS = re.compile("[1-9][0-9]{0,5}")
 _NORM_GROUP = Kind(
@@ -59,6 +72,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "": {
         "seed": whole(0, LARGEST_SEED),
         "dtype": one_of("float32", "bfloat16"),
+        "writers": _NAMES,
     },
     "model": {
         "name": _NAME,
@@ -96,9 +110,11 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "class_weights": _CLASS_WEIGHTS,
         "sampling": one_of(*SAMPLINGS),
         "train_only": _TEXT,
+        "frozen": _NAMES,
+        "frozen_batch_norm": boolean(),
     },
     "optimizer": {
-        "name": one_of("sgd", "adamw"),
+        "name": _NAME,
         "lr": number(0, LARGEST_NUMBER),
         "reference_batch": whole(0, LARGEST_BATCH),
         "momentum": number(0, below=1),
@@ -106,6 +122,8 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
         "clip_norm": number(0, LARGEST_NUMBER),
+        "lr_factors": _FACTORS,
+        "layer_decay": number(above=0, most=1),
     },
     "schedule": {
         "name": one_of("cosine", "step", "constant"),

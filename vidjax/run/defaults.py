@@ -19,6 +19,7 @@ def defaults() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.dtype = "float32"
+    config.writers = ("tensorboard",)
     config.model = {
         "name": "r3d_18",
         "options": {},
@@ -60,6 +61,8 @@ def defaults() -> ml_collections.ConfigDict:
         "class_weights": "none",
         "sampling": "uniform",
         "train_only": "",
+        "frozen": (),
+        "frozen_batch_norm": False,
     }
     config.optimizer = {
         "name": "sgd",
@@ -70,6 +73,9 @@ def defaults() -> ml_collections.ConfigDict:
         "weight_decay": 1e-4,
         "decay_norm_and_bias": False,
         "clip_norm": 0.0,
+        "options": {},
+        "lr_factors": {},
+        "layer_decay": 1.0,
     }
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}

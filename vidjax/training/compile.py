@@ -71,6 +71,8 @@ def lower_step(
         mixup=config.train.mixup,
         class_weights=class_weights,
         train_only=config.train.train_only,
+        frozen=config.train.frozen,
+        frozen_batch_norm=config.train.frozen_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
         multi_label=config.data.multi_label,

@@ -15,7 +15,7 @@ from vidjax.data.chain.device import apply_on_device
 from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
 from vidjax.models.registry import Reading
-from vidjax.run.freezing import hold
+from vidjax.run.freezing import as_in_evaluation, hold
 from vidjax.run.state import TrainState
 from vidjax.training.loss import Loss
 from vidjax.training.mixing import Mixing
@@ -50,6 +50,8 @@ class Step:
       class_weights: of the classes in the loss, index by index; empty gives each the same.
       train_only: the part that is trained, in a network that otherwise runs as in evaluation;
         empty is all.
+      frozen: parts that are not trained, and run as in evaluation.
+      frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
@@ -68,6 +70,8 @@ class Step:
     mixup: float = 0.0
     class_weights: tuple[float, ...] = ()
     train_only: str = ""
+    frozen: tuple[str, ...] = ()
+    frozen_batch_norm: bool = False
     augments: bool = False
     reading: Reading | None = None
     multi_label: bool = False
@@ -139,16 +143,16 @@ class Step:
         targets = self._criterion.targets(label, self.model.num_classes)
         mixing = Mixing(self.mixup, self.mix, self.mix_chance)
         clip, targets = mixing(jax.random.fold_in(rng, 2), clip, targets, mask)
-        logits, updated = self.model.apply(
-            {
-                "params": hold(params, self.train_only) if self.train_only else params,
-                "batch_stats": batch_stats,
-            },
-            normalize(clip, self.mean, self.std),
-            train=not self.train_only,
-            mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
-            rngs={"noise": noise, "dropout": dropout},
-        )
+        if self.train_only or self.frozen:
+            params = hold(params, self.train_only, self.frozen)
+        with as_in_evaluation(self.frozen, batch_norm=self.frozen_batch_norm):
+            logits, updated = self.model.apply(
+                {"params": params, "batch_stats": batch_stats},
+                normalize(clip, self.mean, self.std),
+                train=not self.train_only,
+                mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
+                rngs={"noise": noise, "dropout": dropout},
+            )
         loss = self._criterion.summed(logits, targets, mask) / divisor
         values = (
             {"hit1": hits(logits, label)}
