@@ -289,6 +289,11 @@ class Config:
                 f"train.{name} = {getattr(self.train, name)!r} has no effect, because "
                 f"train.train_only = {self.train.train_only!r}: leave one of them out"
             )
+        if self.train.frozen_batch_norm and self.train.batch_norm != "global":
+            raise ConfigError(
+                f"train.batch_norm = {self.train.batch_norm!r} has no effect, because "
+                "train.frozen_batch_norm = True: set it to 'global'"
+            )
         if self.augment.short_side and self.augment.short_side < self.clip.size:
             raise ConfigError(
                 f"augment.short_side = {self.augment.short_side} is less than clip.size = "
