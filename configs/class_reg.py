@@ -1,4 +1,4 @@
-"""Class Regularization on Kinetics-400: thesis, table 6.4; ICIP 2020 paper, tables 1 and 2.
+r"""Class Regularization on Kinetics-400: thesis, table 6.4; ICIP 2020 paper, tables 1 and 2.
 
 Hardware: 4 clips on each GPU (thesis); the works do not say which GPUs. Score: the works' top-1 in
 percent, without and with it.

@@ -1,4 +1,4 @@
-"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,end,group]`.
+r"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,end,group]`.
 
 Hardware: a laptop for a few hundred short videos; one accelerator for more. The score depends
 on your videos; README, "Train on your own videos", has one measured example.

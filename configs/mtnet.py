@@ -1,4 +1,4 @@
-"""MTNets on Kinetics-400, Moments in Time, Kinetics-700 and HACS: thesis, tables 5.1, 5.3 to 5.5.
+r"""MTNets on Kinetics-400, Moments in Time, Kinetics-700 and HACS: thesis, tables 5.1, 5.3 to 5.5.
 
 Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs), in half precision:
 `--config.dtype=bfloat16`. Score: the thesis' top-1 and top-5 in percent over 30 views.

@@ -1,4 +1,4 @@
-"""MTNets on HACS with other branches, cells and pools: thesis, tables 5.6, 5.7 and 5.8.
+r"""MTNets on HACS with other branches, cells and pools: thesis, tables 5.6, 5.7 and 5.8.
 
 Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs). Score: the thesis' top-1
 in percent over 30 views. Without arguments it is the network of tables 5.1 and 5.5.

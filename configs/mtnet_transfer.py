@@ -1,4 +1,4 @@
-"""MTNets from HACS to UCF-101: thesis, table 5.9.
+r"""MTNets from HACS to UCF-101: thesis, table 5.9.
 
 Hardware: the thesis does not say for transfer. Score: the thesis' top-1 and top-5 in percent.
 

@@ -1,4 +1,4 @@
-"""RMS paper, table 6: image networks on CIFAR-100 and ImageNet.
+r"""RMS paper, table 6: image networks on CIFAR-100 and ImageNet.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
 and top-5, in percent (CIFAR-100: mean of several runs).

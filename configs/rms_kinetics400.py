@@ -1,4 +1,4 @@
-"""RMS paper, table 4: three networks on Kinetics-400, trained from scratch.
+r"""RMS paper, table 4: three networks on Kinetics-400, trained from scratch.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
 and top-5, in percent over 30 views (10 where a star was that our text of the table has lost).

@@ -1,4 +1,4 @@
-"""RMS paper, tables 1a to 1d, 2 and 3: SlowOnly on Mini-Kinetics, a run for each row.
+r"""RMS paper, tables 1a to 1d, 2 and 3: SlowOnly on Mini-Kinetics, a run for each row.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1,
 in percent over 30 views, mean of three runs. Names and meaning of all rows: `rms_rows.py`.

@@ -1,4 +1,4 @@
-"""RMS paper, table 5: SlowFast-50 on Something-Something-v2, from weights of Kinetics-400.
+r"""RMS paper, table 5: SlowFast-50 on Something-Something-v2, from weights of Kinetics-400.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
 and top-5, in percent over 30 views: `baseline` 59.5 86.6, `rms` 61.2 87.6.

@@ -1,4 +1,4 @@
-"""SRTG on HACS, Kinetics-400 and 700 and Moments in Time: thesis, tables 4.1 to 4.5 and 5.1.
+r"""SRTG on HACS, Kinetics-400 and 700 and Moments in Time: thesis, tables 4.1 to 4.5 and 5.1.
 
 Hardware: the thesis does not say for SRTG. Score: the thesis' top-1 in percent over 30 views,
 of a network without (`model=r3d_34_e1`, or `srtg=none`) and with gates.

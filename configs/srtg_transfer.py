@@ -1,4 +1,4 @@
-"""SRTG from large data sets to UCF-101 and HMDB-51: thesis, tables 4.6 and 4.7.
+r"""SRTG from large data sets to UCF-101 and HMDB-51: thesis, tables 4.6 and 4.7.
 
 Hardware: the thesis does not say for SRTG. Score: the thesis' top-1 in percent over 30 views, on
 UCF-101 and HMDB-51, from weights of HACS, of HACS and Kinetics-700, and of HACS and MiT.

@@ -1,4 +1,4 @@
-"""Tunes published weights on your own videos: the classifier alone, or all layers.
+r"""Tunes published weights on your own videos: the classifier alone, or all layers.
 
 Hardware: a laptop for some hundred short videos; `docs/pretrained.md` has measured examples.
 `weights` is as `--weights` of the other commands takes it. `part=head` trains the classifier on the

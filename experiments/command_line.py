@@ -7,12 +7,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
+from vidjax import configs
 from vidjax.run import machine_errors
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
@@ -20,9 +20,12 @@ from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
 
-from . import ending
+from . import ending, setting_groups
+from .settings_help import settings_help
 
 Main = Callable[..., int | None]
+# How the name of an argument ends that may be given several times.
+MANY = "..."
 
 
 def run(
@@ -51,10 +54,11 @@ def answer(
     Args:
       main: the entry point, called when flags are parsed.
       help_text: shown by `--help`, with an example.
-      arguments: names of what it takes beside flags, all of it.
+      arguments: names of what it takes beside flags; those in brackets may be left out, and the
+        last may end with `MANY`.
       terminated: exit code where SIGTERM ends it.
     """
-    sys.modules["__main__"].__doc__ = help_text
+    sys.modules["__main__"].__doc__ = _with_settings(help_text)
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # They log what they raise, too, with tracebacks from each of their threads.
@@ -67,6 +71,16 @@ def answer(
             return _guarded(main, given[1:], arguments, terminated)
 
     app.run(guarded, flags_parser=_parse)
+
+
+def _with_settings(help_text: str | None) -> str | None:
+    """A command's help, with every setting where it takes a configuration and help is asked for."""
+    if "config" not in flags.FLAGS or not {"--help", "-h", "-help"} & set(sys.argv):
+        return help_text
+    try:
+        return f"{help_text}\n\n{settings_help(sys.argv)}\n"
+    except ValueError as error:
+        sys.exit(_fail(str(error)))
 
 
 def _of_library(told: Any) -> None:
@@ -86,13 +100,10 @@ def _of_thread(told: threading.ExceptHookArgs) -> None:
 
 def _parse(arguments: Sequence[str]) -> list[str]:
     try:
-        for name, value in named(arguments):
-            if name == "config" and value and not Path(value.partition(":")[0]).is_file():
-                # Said here: the parser would blame the first setting that changes it.
-                raise FileNotFoundError(f"--config={value}: there is no such file")
+        for name, _ in named(arguments):
             if name.startswith("config."):
                 check_path(name.partition(".")[2])
-        return flags.FLAGS(list(arguments))
+        return flags.FLAGS(located(arguments))
     except (SyntaxError, ImportError) as error:
         # The configuration file is a program, with mistakes of its own.
         where = (
@@ -101,16 +112,18 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         sys.exit(_fail(f"the configuration file is not valid Python: {error.msg}{where}"))
     # ml_collections answers a bad override with whichever of these its lookup met.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        sys.exit(_fail(_first_line(error)))
+        sys.exit(_fail(first_line(error)))
     except flags.Error as error:
-        sys.exit(_fail(_last_line(error)))
+        sys.exit(_fail(last_line(error)))
 
 
 def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated: int) -> int | None:
-    if len(given) > len(names):
+    many = bool(names) and names[-1].strip("[]").endswith(MANY)
+    needed = [name for name in names if not name.startswith("[")]
+    if len(given) > len(names) and not many:
         return _fail(f"unexpected argument {given[len(names)]!r}; see --help")
-    if len(given) < len(names):
-        return _fail(f"{names[len(given)]} is missing; see --help")
+    if len(given) < len(needed):
+        return _fail(f"{needed[len(given)]} is missing; see --help")
     try:
         return main(*given)
     except KeyboardInterrupt:
@@ -119,6 +132,10 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
     except ending.Terminated:
         ending.tell(terminated)
         return terminated
+    except BrokenPipeError:
+        # Whoever reads the output has seen enough. Python would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ending.CLOSED
     except Exception as error:
         return refused(error)
 
@@ -141,15 +158,41 @@ def refused(error: Exception) -> int:
     raise error
 
 
+def located(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the file of a configuration in place of its name.
+
+    Raises:
+      ValueError: there is no such configuration. Said here: the parser would blame the first
+        setting that changes it.
+    """
+    found, rest = [], iter(arguments)
+    for argument in rest:
+        flag, equals, value = argument.partition("=")
+        if flag in ("--config", "-config"):
+            name, colon, given = (value if equals else next(rest, "")).partition(":")
+            try:
+                argument = f"--config={configs.find(name)}{colon}{given}"
+            except ValueError as error:
+                raise ValueError(f"--config={error}") from None
+        found.append(argument)
+    return found
+
+
 def config_file() -> flags.FlagHolder:
-    """Defines `--config=FILE[:key=value,...]`, any setting of which `--config.a.b=c` changes."""
-    return config_flags.DEFINE_config_file(
+    """Defines `--config=NAME[:key=value,...]`, any setting of which `--config.a.b=c` changes.
+
+    NAME is that of one of the configurations of vidjax, or a file.
+    """
+    holder = config_flags.DEFINE_config_file(
         "config",
         None,
-        "configuration file, such as configs/demo.py",
+        "name of a configuration (see vidjax config), or its file",
         accept_new_attributes=True,
         lock_config=False,
     )
+    flag = flags.FLAGS["config"]
+    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    return holder
 
 
 def unless_named(flag: str, folder: str) -> str:
@@ -184,7 +227,8 @@ def _fail(message: str, code: int = 2) -> int:
     return code
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What is wrong with a setting, in one line."""
     if isinstance(error, KeyError):
         return (
             f"the configuration has no group {error} to set a part of; give the whole of it, such "
@@ -194,7 +238,7 @@ def _first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _last_line(error: flags.Error) -> str:
+def last_line(error: flags.Error) -> str:
     """What is wrong; a configuration file's own error stands below its traceback."""
     text = str(error).strip().splitlines()[-1]
     return f"{text.removeprefix('ValueError: ')}; see --help"

@@ -1,8 +1,8 @@
 """Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
 
-Prints who has how many videos right, the statistic and its p, and writes the videos on which the
-two differ. Both must have been evaluated on the same videos. What `evaluate --weights=...` has
-scored is named as it was there, or by its folder.
+Prints the scores of both, who has how many videos right, the statistic and its p, and writes the
+videos on which the two differ. Both must have been evaluated on the same videos. What
+`evaluate --weights=...` has scored is named as it was there, or by its folder.
 
 Example:
   python -m experiments.compare runs/a runs/b
@@ -17,65 +17,33 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import tables
-from vidjax.evaluation.report import Prediction
+from vidjax.evaluation.report import Prediction, describe
 from vidjax.evaluation.significance import McNemar, mcnemar
 from vidjax.terminal import say, table
 from vidjax.writing import make_folder, writing
 
-from . import command_line, opening
+from . import command_line
+from .evaluations import PREDICTIONS, evaluated_in, newest
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
-END = "-predictions.csv"
 Rows = dict[str, Prediction]
 
 
 def main(first: str, second: str) -> None:
     """Compares, prints and writes."""
-    runs = opening.evaluated_in(first), opening.evaluated_in(second)
+    runs = evaluated_in(first), evaluated_in(second)
     if _OUTPUT.value and Path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
-    protocol = _common_protocol(*runs)
-    files = [_newest(run, protocol) for run in runs]
+    files = newest(runs, PREDICTIONS, _PROTOCOL.value)
     a, b = (read_predictions(file) for file in files)
     _same_videos(a, b, files)
     result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
     _print(result, files)
-    default = runs[1] / "eval" / f"{files[1].name[: -len(END)]}-against-{runs[0].name}.csv"
+    default = runs[1] / "eval" / f"{files[1].name[: -len(PREDICTIONS)]}-against-{runs[0].name}.csv"
     output = Path(_OUTPUT.value) if _OUTPUT.value else default
     _write(output, a, b)
     say(f"The {result.b + result.c} videos on which they differ: {output}")
-
-
-def _evaluations(run: Path) -> dict[str, list[Path]]:
-    """Prediction files by protocol, oldest step first."""
-    found: dict[str, list[tuple[int, Path]]] = {}
-    for file in (run / "eval").glob(f"*{END}"):
-        protocol, _, step = file.name[: -len(END)].rpartition("-step")
-        if protocol and step.isdecimal():
-            found.setdefault(protocol, []).append((int(step), file))
-    if not found:
-        raise ValueError(f"{run} holds no evaluation; python -m experiments.evaluate makes one")
-    return {name: [file for _, file in sorted(files)] for name, files in found.items()}
-
-
-def _common_protocol(first: Path, second: Path) -> str:
-    names = [set(_evaluations(run)) for run in (first, second)]
-    common = sorted(names[0] & names[1])
-    if _PROTOCOL.value and common and _PROTOCOL.value not in common:
-        raise ValueError(f"--protocol={_PROTOCOL.value}: the runs share {', '.join(common)}")
-    if _PROTOCOL.value:
-        common = [name for name in common if name == _PROTOCOL.value]
-    if len(common) != 1:
-        raise ValueError(
-            f"{'several' if common else 'no'} protocols are common: {first} has "
-            f"{sorted(names[0])}, {second} has {sorted(names[1])}; say --protocol"
-        )
-    return common[0]
-
-
-def _newest(run: Path, protocol: str) -> Path:
-    return _evaluations(run)[protocol][-1]
 
 
 def read_predictions(file: Path) -> Rows:
@@ -84,6 +52,11 @@ def read_predictions(file: Path) -> Rows:
     Raises:
       ValueError: the table is damaged; names the line and column.
     """
+    if "labels" in tables.columns(file):
+        raise ValueError(
+            f"{file} is of several labels a video: McNemar's test counts videos that are right, "
+            "and such a video is neither right nor wrong; compare the mAP of the two reports"
+        )
     return {row.video: row for _, row in tables.read(file, Prediction, ours=True)}
 
 
@@ -109,6 +82,10 @@ def _print(result: McNemar, files: list[Path]) -> None:
         ("all", right, wrong, right + wrong),
     )
     say(f"A: {files[0]}", f"B: {files[1]}")
+    for name, file in zip("AB", files, strict=True):
+        report = file.with_name(f"{file.name[: -len(PREDICTIONS)]}.json")
+        if report.is_file():
+            say(f"{name}: {describe(report)}")
     table("videos", ("", "B right", "B wrong", "all"), rows, width=100)
     how = "binomial" if result.exact else "chi-squared with Edwards' correction"
     say(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")

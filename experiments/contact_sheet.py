@@ -1,4 +1,4 @@
-"""Draws what a configuration feeds its network: a row a clip, a column a frame.
+r"""Draws what a configuration feeds its network: a row a clip, a column a frame.
 
 A training batch is shown as the step gets it, cropped, augmented and mirrored; or, of one video,
 every view that evaluation scores. Look at it before a long run.

@@ -1,4 +1,4 @@
-"""Converts a PyTorch checkpoint to weights of one of our networks.
+r"""Converts a PyTorch checkpoint to weights of one of our networks.
 
 Writes an orbax checkpoint, and beside it model.json: the network's options, the preprocessing of
 its clips, its card, and what became of each tensor. Train from it with
@@ -37,7 +37,7 @@ from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
 from vidjax.terminal import say
 
-from . import command_line, options
+from . import command_line, option_flags
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _converted(name: str, file: Path) -> Converted:
-    chosen = options.parsed(_OPTION.value, "width=16")
+    chosen = option_flags.parsed(_OPTION.value, "width=16")
     check_options(name, chosen)
     logging.set_verbosity(logging.WARNING)
     given = {"num_classes": _NUM_CLASSES.value, "allow": _ALLOW.value, "entry": _ENTRY.value}

@@ -20,11 +20,10 @@ from vidjax.configs import demo
 from vidjax.data.catalog import Request
 from vidjax.data.encode import write_png
 from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, generate, render_video
-from vidjax.evaluation.report import read_scores
+from vidjax.evaluation.report import describe
 from vidjax.progress import duration
 from vidjax.run.config import Config, from_mapping
 from vidjax.terminal import say
-from vidjax.trained.predicting import predict
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
@@ -50,7 +49,7 @@ def main() -> int:
     sheet = _draw_sheet(workdir)
     video = _a_test_video(config)
     say("", f"what is done in {video}?")
-    for name, probability in predict(open_run(workdir, config), video):
+    for name, probability in open_run(workdir, config).predict(video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
     given = Path(_VIDEO.value) if _VIDEO.value else None
@@ -79,11 +78,10 @@ def _a_test_video(config: Config) -> Path:
 
 def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: int) -> None:
     reports = sorted((workdir / "eval").glob(f"*-step{step}.json"))
-    scores = read_scores(reports[0])
     say("")
     say(
-        f"top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} held-out videos, "
-        f"{config.eval.clips} clips x {config.eval.crops} crops each"
+        f"{describe(reports[0])}, all held out, {config.eval.clips} clips x {config.eval.crops} "
+        "crops each"
     )
     written = [
         (sheet, "what the videos look like"),

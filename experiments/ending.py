@@ -15,6 +15,8 @@ from vidjax.training.preemption import EXIT_CODE
 
 # Of a command that SIGTERM or Ctrl-C has ended, as shells give it.
 TERMINATED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
+# Of a command whose reader has gone, by SIGPIPE, which Windows lacks.
+CLOSED = 128 + 13
 # Seconds that work has to tidy up. A compilation, which hears nothing, is not waited for.
 _GRACE = 3.0
 

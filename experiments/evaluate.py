@@ -1,10 +1,11 @@
-"""Scores a trained network on every video of a split, with several views of each.
+r"""Scores a trained network on every video of a split, with several views of each.
 
 Examples:
   python -m experiments.evaluate --workdir=runs/demo
   python -m experiments.evaluate --workdir=runs/demo --checkpoint=best \
       --config.eval.clips=10 --config.eval.crops=3
   python -m experiments.evaluate --weights=i3d:kinetics400 --config.data.manifest=videos.csv
+  python -m experiments.evaluate --workdir=runs/rgb --scores
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data.class_mapping import read_class_mapping
-from vidjax.evaluation.report import read_scores
+from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
@@ -26,6 +27,9 @@ from . import command_line, distributed, opening
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
 _MAPPING = flags.DEFINE_string(
     "mapping", None, "CSV label,class: what labels of the data set are called in the network"
+)
+_SCORES = flags.DEFINE_bool(
+    "scores", False, "keep the scores of all classes, as an .npz file that vidjax fuse reads"
 )
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
@@ -41,15 +45,17 @@ def main() -> None:
     mapping = read_class_mapping(Path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
-            config, trained, output, progress, mapping=mapping, unprepared=_unprepared(config)
+            config,
+            trained,
+            output,
+            progress,
+            mapping=mapping,
+            unprepared=_unprepared(config),
+            keep_scores=_SCORES.value,
         )
     if not files:
         return
-    scores = read_scores(files[0])
-    say(
-        f"{scores.protocol}: top-1 {scores.top1:.1%}, top-5 {scores.top5:.1%} of {scores.videos} "
-        "videos"
-    )
+    say(describe(files[0]))
     for file in files:
         say(f"  {file}")
 

@@ -1,4 +1,4 @@
-"""Exports a trained network to files that need neither vidjax nor Flax.
+r"""Exports a trained network to files that need neither vidjax nor Flax.
 
 The network takes RGB clips uint8 [B, T, H, W, 3], any number of them, normalises the colours itself
 and gives float32 logits. Beside it stand its card (classes, input, versions, sha256), load.py and

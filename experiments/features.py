@@ -1,4 +1,4 @@
-"""Writes features of videos: what a network makes of them before it classifies.
+r"""Writes features of videos: what a network makes of them before it classifies.
 
 A file `.npz` or `.h5` gets a row a video, or with --noaverage a row a clip, or with --every a row
 every so many seconds of a long video. Each row has the video's name, its label and split where

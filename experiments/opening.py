@@ -15,16 +15,16 @@ from ml_collections import ConfigDict, config_dict, config_flags
 
 from vidjax.configs import common
 from vidjax.data.class_list import read_class_list
-from vidjax.names import file_name
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.run.workdir import read_config
 from vidjax.trained.opening import HELP, open_weights
 from vidjax.trained.sources.run import open_run, preprocessing_of
 from vidjax.trained.trained import Trained
-from vidjax.trained.wanted import Wanted
 
 from . import command_line
+from .evaluations import folder_of
+from .setting_groups import with_groups
 
 WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
 WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
@@ -46,7 +46,7 @@ def define_config(*, of_run: bool = True) -> flags.FlagHolder:
     known = _given(sys.argv) if of_run else common.base().to_dict()
     return config_flags.DEFINE_config_dict(
         "config",
-        ConfigDict(_typed(known)),
+        with_groups(ConfigDict(_typed(known)), command_line.named_settings()),
         "settings of the run or the weights, to change for this command",
         accept_new_attributes=True,
         lock_config=False,
@@ -111,6 +111,11 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
             mapping[group][name] = value
     mapping["model"]["options"] = dict(trained.options)
     config = from_mapping(mapping)
+    if config.data.multi_label != trained.multi_label:
+        raise ValueError(
+            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
+            f"{'several classes' if trained.multi_label else 'one class'} a clip; leave it out"
+        )
     network = Network.of(config, trained.labels)
     return config, dataclasses.replace(
         trained,
@@ -124,21 +129,6 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 def folder() -> Path:
     """The run's directory, or the folder of what is done with the weights."""
     return Path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
-
-
-def evaluated_in(text: str) -> Path:
-    """The folder with the evaluations of a run, or of weights."""
-    is_weights = bool(Wanted.parse(text).network)
-    return folder_of(text) if is_weights else Path(text)
-
-
-def folder_of(text: str) -> Path:
-    """Where what is done with weights is kept, if no other folder is named."""
-    wanted = Wanted.parse(text)
-    parts = filter(
-        None, (wanted.network, wanted.path.stem if wanted.path.exists() else wanted.place)
-    )
-    return Path("runs") / file_name("-".join(parts))
 
 
 def _named(trained: Trained) -> Trained:
@@ -166,6 +156,7 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     yield "data.fps", seen.fps
     yield "data.short_side", round((seen.stored_side or seen.short_side) * scale)
     yield "data.quality", seen.quality
+    yield "data.multi_label", trained.multi_label
     for name in ("frames", "stride", "sampling", "short", "fit"):
         yield f"clip.{name}", getattr(seen, name)
     yield "clip.size", size or seen.size

@@ -1,31 +1,28 @@
-"""Options on a command line: `--option=name=value`, as often as there are."""
+"""Prints the options of a network: default, meaning, and what each may be.
+
+Examples:
+  vidjax options r3d_18
+  vidjax options r3d_18 --option=class_reg
+"""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
-from typing import Any
+from absl import flags
+
+from vidjax.models.described import options
+from vidjax.terminal import say
+
+from . import command_line
+
+_OPTION = flags.DEFINE_string("option", "", "one option alone, with its settings")
 
 
-def parsed(texts: Sequence[str], example: str) -> dict[str, Any]:
-    """Options by name: values as Python writes them, and text where Python knows no value.
+def main(name: str) -> None:
+    """Prints a network's options."""
+    found = options(name)
+    shown = found.only(_OPTION.value) if _OPTION.value else found
+    say(*str(shown).splitlines())
 
-    Args:
-      texts: `name=value` each.
-      example: of one, for the error.
 
-    Raises:
-      ValueError: a text is no `name=value`, or names an option twice.
-    """
-    values: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise ValueError(f"--option={text}: name=value is expected, such as {example}")
-        if name in values:
-            raise ValueError(f"--option={text}: {name} is given twice")
-        try:
-            values[name] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            values[name] = value
-    return values
+if __name__ == "__main__":
+    command_line.answer(main, __doc__, ["NETWORK"])

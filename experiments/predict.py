@@ -11,6 +11,9 @@ With --windows, or --every=SECONDS, windows slide over one video of any length. 
 folder for windows.csv, windows.json and timeline.png, a picture of what happens when. The last
 window is moved back so that it ends with the video.
 
+With --scores=FILE.npz the probabilities of all classes are kept, too: arrays that NumPy reads
+without pickles, and that vidjax fuse takes.
+
 What Ctrl-C leaves stands in NAME.unfinished.csv, row by row.
 
 Examples:
@@ -18,6 +21,7 @@ Examples:
   python -m experiments.predict --workdir=runs/demo --video=my.mp4 --start=12.5 --end=20
   python -m experiments.predict --workdir=runs/demo --video=my.mp4 --explain
   python -m experiments.predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
+  python -m experiments.predict --workdir=runs/flow --video=FOLDER --scores=flow.npz
   python -m experiments.predict --weights=i3d:kinetics400 --video=match.mp4 --every=1 --output=match
 """
 
@@ -34,6 +38,7 @@ from vidjax.names import file_name
 from vidjax.run.config import Config
 from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
+from vidjax.trained.kept_scores import Kept
 from vidjax.trained.trained import Trained
 from vidjax.writing import make_folder
 
@@ -51,6 +56,7 @@ _EXPLAIN = flags.DEFINE_bool("explain", False, "show where it looked")
 _OUTPUT = flags.DEFINE_string(
     "output", None, "table to write, .csv or .json; of --windows and --explain, a folder"
 )
+_SCORES = flags.DEFINE_string("scores", None, "file for the scores of all classes, .npz")
 flags.adopt_module_key_flags(opening)
 flags.mark_flag_as_required("video")
 _CONFIG = opening.define_config()
@@ -74,25 +80,44 @@ def _predict(output: Path | None) -> int:
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
         (predicted.refuse_folder if slides else predicted.refuse_table)(output)
+    scores = Kept(Path(_SCORES.value)) if _SCORES.value else None
     config, trained = opening.opened(_CONFIG.value)
+    code = _predicted(config, trained, many, slides, output, scores)
+    if scores and not code:
+        say(f"  {scores.write(trained)}")
+    return code
+
+
+def _predicted(
+    config: Config,
+    trained: Trained,
+    many: bool,
+    slides: bool,
+    output: Path | None,
+    scores: Kept | None,
+) -> int:
+    video = Path(_VIDEO.value)
     if slides:
         piece = (_START.value, _END.value)
-        predicted.windows(trained, video, piece, _EVERY.value, config.eval.batch_size, output)
+        size = config.eval.batch_size
+        predicted.windows(trained, video, piece, _EVERY.value, size, output, scores)
         return 0
     if many:
-        return _each(config, trained, video, output)
+        return _each(config, trained, video, output, scores)
     # Of an explanation, --output is the folder: there is no table.
     table = None if _EXPLAIN.value else output
-    predicted.one(trained, video, (_START.value, _END.value), table)
+    predicted.one(trained, video, (_START.value, _END.value), table, scores)
     if _EXPLAIN.value:
         _explain(trained, video, output)
     return 0
 
 
-def _each(config: Config, trained: Trained, video: Path, output: Path | None) -> int:
+def _each(
+    config: Config, trained: Trained, video: Path, output: Path | None, scores: Kept | None
+) -> int:
     videos = any_videos(video, root=_ROOT.value)
     batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
-    return predicted.many(trained, videos, batch_size, threads, output)
+    return predicted.many(trained, videos, batch_size, threads, output, scores)
 
 
 def _refuse_together(many: bool, slides: bool) -> None:

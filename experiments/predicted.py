@@ -16,10 +16,10 @@ from vidjax.data.manifest import Entry, Manifest, few
 from vidjax.names import told
 from vidjax.progress import ProgressLine, duration
 from vidjax.terminal import complain, say, table
+from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
     Unreadable,
     WindowPrediction,
-    predict,
     predict_videos,
     predict_windows,
 )
@@ -72,24 +72,34 @@ def left(output: Path) -> list[Path]:
     return [part for part in parts if part.is_file()]
 
 
-def one(trained: Trained, video: Path, piece: Piece, output: Path | None) -> None:
+def one(
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+) -> None:
     """Says the likeliest classes of a video, and writes them as a table of one row.
 
     Raises:
       ValueError: the video cannot be read.
     """
     start, end = piece
-    top = predict(trained, video, TOP, start=start, end=end)
+    prediction = trained.prediction(video, start=start, end=end)
+    entry, top = Entry(str(video), "", "", start, end), prediction.top(trained.labels, TOP)
+    if scores:
+        scores.add(entry, prediction)
     for name, probability in top:
         say(f"{probability:7.2%}  {name}")
     if output:
         with _rows_of_videos(output, trained) as write:
-            write(_fields(Entry(str(video), "", "", start, end)), top)
+            write(_fields(entry), top)
         say(f"  {output}")
 
 
 def many(
-    trained: Trained, videos: Manifest, batch_size: int, threads: int, output: Path | None
+    trained: Trained,
+    videos: Manifest,
+    batch_size: int,
+    threads: int,
+    output: Path | None,
+    scores: Kept | None,
 ) -> int:
     """Predicts many videos.
 
@@ -99,6 +109,7 @@ def many(
     rows: list[Sequence[str]] = []
     skipped: list[str] = []
     verdicts: list[bool] = []
+    strangers: set[str] = set()
     total = len(videos.entries)
     table_of = _rows_of_videos(output, trained) if output else contextlib.nullcontext(_nowhere)
     with ProgressLine() as progress, table_of as write:
@@ -110,17 +121,22 @@ def many(
                 skipped.append(prediction.error)
                 write(_fields(entry, error=prediction.error), [])
                 continue
-            top = prediction.top(trained, TOP)
-            correct = _verdict(entry, top, trained)
+            if scores:
+                scores.add(entry, prediction)
+            top = prediction.top(trained.labels, TOP)
+            labels = videos.labels_of(entry)
+            correct = _verdict(labels, top, trained)
             verdicts += [] if correct is None else [correct]
             write(_fields(entry, correct), top)
+            strangers.update(labels)
             rows.append((_name(entry), f"{top[0][1]:.1%}", top[0][0], entry.label))
     _show_rows(rows, output)
     if verdicts:
-        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%})")
-    strangers = sorted({row[-1] for row in rows} - {"", *trained.labels})
-    if strangers:
-        complain(f"the network has no class {few(strangers)}; these labels are not counted")
+        several = "; right is one of the labels" if videos.multi_label else ""
+        say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%}){several}")
+    unknown = sorted(strangers - set(trained.labels))
+    if unknown:
+        complain(f"the network has no class {few(unknown)}; these labels are not counted")
     complain(*(f"skipped {line}" for line in skipped))
     if output:
         say(f"  {output}")
@@ -138,6 +154,7 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
+    scores: Kept | None,
 ) -> None:
     """Predicts windows that slide over a video, as tables and a picture.
 
@@ -148,9 +165,11 @@ def windows(
     found = predict_windows(
         trained, video, every=every, start=start, end=end, batch_size=batch_size
     )
+    if scores:
+        found = scores.passing(video, found)
     if output is None:
         for window in _readable(found, complain):
-            name, chance = window.top(trained, 1)[0]
+            name, chance = window.top(trained.labels, 1)[0]
             say(f"{_clock(window.start)} - {_clock(window.end)}  {chance:7.2%}  {name}")
         return
     about = {**_about(trained), "video": told(str(video)), "every": every}
@@ -169,7 +188,7 @@ def windows(
         for window in itertools.chain([first], rest):
             line.add(window)
             for write in writers:
-                write({"start": window.start, "end": window.end}, window.top(trained, TOP))
+                write({"start": window.start, "end": window.end}, window.top(trained.labels, TOP))
             done = window.end - (start or 0.0)
             watch.show(
                 f"predicting {duration(done)} of {duration(length)}", done / max(length, done)
@@ -211,9 +230,11 @@ def _fields(entry: Entry, correct: bool | None = None, error: str | None = None)
     return {**fields, "label": entry.label, "correct": correct, "error": error}
 
 
-def _verdict(entry: Entry, top: Sequence[tuple[str, float]], trained: Trained) -> bool | None:
-    """Whether the likeliest class is the label; None where that is no class of the network."""
-    return top[0][0] == entry.label if entry.label in trained.labels else None
+def _verdict(
+    labels: Sequence[str], top: Sequence[tuple[str, float]], trained: Trained
+) -> bool | None:
+    """Whether the likeliest class is a label; None where none is a class of the network."""
+    return top[0][0] in labels if set(labels) & set(trained.labels) else None
 
 
 def _show_rows(rows: Sequence[Sequence[str]], output: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Brings a data set into the form that training reads: each video's frames, seekable, once.
+r"""Brings a data set into the form that training reads: each video's frames, seekable, once.
 
 All cores decode. What is missing, broken, unsound or listed twice is left out by name; the counts
 of each class are in report.csv beside the data, the names in excluded.csv. The same command goes on
@@ -28,12 +28,13 @@ from absl import flags
 
 from vidjax.data import catalog
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.data.several_labels import apart
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, options
+from . import command_line, option_flags
 
 _FORM = catalog.Storage()
 _NAME = flags.DEFINE_string("dataset", None, "which; a name that is unknown lists all")
@@ -49,6 +50,7 @@ _QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "of the JPEGs", 1, 100
 _BUDGET = flags.DEFINE_float("bad_video_budget", _FORM.bad_video_budget, "share that may be broken")
 _VERDICTS = flags.DEFINE_string("verdicts", "", "CSV of experiments.check_videos")
 _LEAK = flags.DEFINE_bool("allow_group_leak", False, "accept one group in training and test")
+_SEVERAL = flags.DEFINE_bool("multi_label", False, "a video may have several labels")
 _WORKERS = flags.DEFINE_integer(
     "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
 )
@@ -82,25 +84,33 @@ def _request(progress: ProgressLine) -> catalog.Request:
         allow_group_leak=_LEAK.value,
         workers=_WORKERS.value or os.cpu_count() or 1,
         beam=catalog.Beam(runner, tuple(_BEAM.value)) if runner else None,
-        options=options.parsed(_OPTION.value, "split=2"),
+        options=option_flags.parsed(_OPTION.value, "split=2"),
+        multi_label=_SEVERAL.value,
         progress=progress.count,
         note=progress.note,
     )
 
 
 def _print(counts: Sequence[Count], folder: Path) -> None:
-    rows = []
+    rows, listed = [], [(one.split, name) for one in counts for name in _classes(one.label)]
+    there = {(one.split, name) for one in counts if one.prepared for name in _classes(one.label)}
     for each in total(counts):
-        classes = sum(one.prepared > 0 for one in counts if one.split == each.split)
+        classes = sum(split == each.split for split, _ in there)
         numbers = (each.listed, each.missing, each.excluded, each.broken, each.prepared)
         rows.append((each.split, classes, *numbers))
     columns = ("split", "classes", "listed", "missing", "left out", "broken", "prepared")
     table(None, columns, rows)
-    empty = [f"{one.label} ({one.split})" for one in counts if not one.prepared]
+    lacking = [pair for pair in dict.fromkeys(listed) if pair not in there]
+    empty = [f"{name} ({split})" for split, name in lacking]
     if empty:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
         say(f"classes without a video: {', '.join(empty[:10])}{more}")
-    say(f"of each class: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
+    what = "set of labels" if _SEVERAL.value else "class"
+    say(f"of each {what}: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
+
+
+def _classes(label: str) -> tuple[str, ...]:
+    return apart(label) if _SEVERAL.value else (label,)
 
 
 if __name__ == "__main__":

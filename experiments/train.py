@@ -1,4 +1,4 @@
-"""Trains a network; started again with the same work directory, it goes on where it was.
+r"""Trains a network; started again with the same work directory, it goes on where it was.
 
 Examples:
   python -m experiments.train --config=configs/demo.py --workdir=runs/demo

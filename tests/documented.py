@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(r"^python -m (experiments\.\w+)(.*)$")
+_COMMAND = re.compile(r"^vidjax (\w+)(.*)$")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,11 @@ def typed_in(file, heading=None):
             lines = block.replace("\\\n", " ").splitlines()
             matches = filter(None, map(_COMMAND.match, lines))
             found += [
-                Typed(file, module=m[1], arguments=tuple(shlex.split(m[2], comments=True)))
+                Typed(
+                    file,
+                    module=f"experiments.{m[1]}",
+                    arguments=tuple(shlex.split(m[2], comments=True)),
+                )
                 for m in matches
             ]
     return found

@@ -15,8 +15,8 @@ import vidjax
 from tests.methods.test_pairs import NEEDED, VALUES
 from tests.test_models import CLASSES, OTHER, TINY
 from vidjax.layers.lowering import force_lowering
+from vidjax.methods import options as method_options
 from vidjax.models.listing import variants
-from vidjax.models.registry import METHODS
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def values(name):
     given, clip = TINY[name]
     network = variants()[name]
     found = {option: OTHER[option] for option in network.options if option != "persistent_low_res"}
-    methods = METHODS if network.methods is None else network.methods
+    methods = method_options() if network.methods is None else network.methods
     found |= {key: VALUES[key][0] for key in methods if key not in network.refused}
     if "depths" in found:
         found["depths"] = tuple(depth + 1 for depth in given["depths"])

@@ -3,7 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What type checkers and editors see; at run time each is imported on first use.
+    from vidjax.convert.loading import load_torch as load_torch
+    from vidjax.evaluation.cost import count_cost as count_cost
+    from vidjax.models.described import options as options
+    from vidjax.models.listing import list_models as list_models
+    from vidjax.models.listing import model_card as model_card
+    from vidjax.models.registry import create_model as create_model
+    from vidjax.trained.feature_files.files import read_features as read_features
+    from vidjax.trained.features import features as features
+    from vidjax.trained.preprocessing import read_clip as read_clip
+    from vidjax.trained.published.pretrained import Pretrained as Pretrained
+    from vidjax.trained.published.pretrained import load_pretrained as load_pretrained
+    from vidjax.trained.published.registry import list_pretrained as list_pretrained
+    from vidjax.trained.sources.run import open_run as open_run
+    from vidjax.training.clips import clips as clips
 
 __version__ = "0.1.0"
 
@@ -11,6 +28,7 @@ _HOMES = {
     "create_model": "vidjax.models.registry",
     "list_models": "vidjax.models.listing",
     "model_card": "vidjax.models.listing",
+    "options": "vidjax.models.described",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
     "Pretrained": "vidjax.trained.published.pretrained",
@@ -19,8 +37,11 @@ _HOMES = {
     "read_clip": "vidjax.trained.preprocessing",
     "features": "vidjax.trained.features",
     "read_features": "vidjax.trained.feature_files.files",
+    "open_run": "vidjax.trained.sources.run",
+    "clips": "vidjax.training.clips",
 }
 _PACKAGES = (
+    "configs",
     "convert",
     "data",
     "evaluation",
@@ -28,14 +49,17 @@ _PACKAGES = (
     "layers",
     "methods",
     "models",
+    "plugins",
     "program",
     "run",
+    "slots",
     "trained",
     "training",
 )
 
 __all__ = [
     "Pretrained",
+    "clips",
     "count_cost",
     "create_model",
     "features",
@@ -44,6 +68,8 @@ __all__ = [
     "load_pretrained",
     "load_torch",
     "model_card",
+    "open_run",
+    "options",
     "read_clip",
     "read_features",
 ]

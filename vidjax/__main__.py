@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import pkgutil
 import runpy
 import sys
 from pathlib import Path
 
-from vidjax import experiments
+from vidjax import experiments, plugins
 from vidjax.names import nearest
 from vidjax.startup import guard
 from vidjax.terminal import complain, say
@@ -34,37 +33,66 @@ def main() -> int:
 
         say(__version__)
         return 0
-    known = commands()
-    if name not in known:
-        complain(f"error: vidjax {name}: there is no such command; {nearest(name, known)}")
+    try:
+        module = _module(name)
+    except plugins.PluginError as error:
+        complain(f"error: vidjax {name}: {error}")
+        return 2
+    if not module:
+        complain(f"error: vidjax {name}: there is no such command; {nearest(name, commands())}")
         return 2
     guard()
     # The command sees itself as the program, as `python -m` would run it.
     del sys.argv[1]
-    runpy.run_module(f"{experiments.__name__}.{name}", run_name="__main__", alter_sys=True)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
 
 
 def commands() -> dict[str, str]:
-    """What each command does, in a line, by name."""
+    """What each command does, in a line, by name; those of other packages too."""
     found = {}
-    for module in pkgutil.iter_modules(experiments.__path__):
-        path = _source(module)
-        tree = ast.parse(path.read_text(encoding="utf-8")) if path.exists() else ast.Module([], [])
-        if any(map(_is_run, tree.body)):
-            found[module.name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+    for name in plugins.names(experiments):
+        try:
+            tree = _tree(name)
+        except plugins.PluginError as error:
+            plugins.tell(str(error))
+            continue
+        if _is_command(tree):
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
     return found
 
 
-def _is_run(statement: ast.stmt) -> bool:
-    """Whether it is `if __name__ == "__main__"`, which shared parts of commands do not have."""
-    return isinstance(statement, ast.If) and ast.unparse(statement.test).startswith("__name__ ==")
+def _module(name: str) -> str:
+    """Full name of the module that is a command; empty if there is none."""
+    known = name in plugins.names(experiments) and _is_command(_tree(name))
+    return plugins.full_name(experiments, name, "command") if known else ""
 
 
-def _source(module: pkgutil.ModuleInfo) -> Path:
-    """The file that is run; packages have it in `__main__.py`."""
-    folder = Path(module.module_finder.path)  # type: ignore[union-attr]
-    return folder / module.name / "__main__.py" if module.ispkg else folder / f"{module.name}.py"
+def _tree(name: str) -> ast.Module:
+    """The program of a command; of packages that of `__main__`.
+
+    Raises:
+      PluginError: another package has no such file, or it is no Python.
+    """
+    path = plugins.file_of(experiments, name, "command")
+    if path.name == "__init__.py":
+        path = path.with_name("__main__.py")
+    return _parsed(path) if path.is_file() else ast.Module([], [])
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise plugins.PluginError(f"{path} cannot be read as Python: {error}") from None
+
+
+def _is_command(tree: ast.Module) -> bool:
+    """Whether it ends with `if __name__ == "__main__"`, which shared parts do not have."""
+    return any(
+        isinstance(statement, ast.If) and ast.unparse(statement.test).startswith("__name__ ==")
+        for statement in tree.body
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import difflib
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LONGEST = 1000
@@ -123,3 +123,13 @@ def short(name: str, longest: int = 60) -> str:
     """A name as one line of printable text, cut where it is longer than so many characters."""
     line = told(name[: longest + 1])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def few(found: Sequence[str]) -> str:
+    """The first three names, each on one line and cut if long, and how many more there are."""
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(repr(_cut(name)) for name in found[:3]) + more
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:199]}…"

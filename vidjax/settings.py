@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST = 200
@@ -30,6 +30,24 @@ class Kind:
 
     text: str
     accepts: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as its user sees it.
+
+    Attributes:
+      default: what it is where it is left out; `...` where that depends on others, as `meaning`
+        says, or where there is none.
+      allowed: what it may be, as text.
+      meaning: what it does, in a sentence.
+      settings: those that its value may be a mapping of, by name.
+    """
+
+    default: Any
+    allowed: str
+    meaning: str
+    settings: Mapping[str, Setting] = field(default_factory=dict)
 
 
 def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "") -> None:

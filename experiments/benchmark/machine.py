@@ -15,7 +15,7 @@ from absl import flags
 
 from vidjax.terminal import say
 
-from ..reproduce.machine import hardware
+from ..runs.machine import hardware
 from .rounds import all_times, print_table
 
 _ROUNDS = flags.DEFINE_integer(

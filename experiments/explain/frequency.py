@@ -55,6 +55,11 @@ def _scales(texts: Sequence[str]) -> list[float]:
 
 def _open(subject: Subject, progress: ProgressLine) -> tuple[Scorer, Any]:
     """What scores the videos, given variables and factors, and the network's variables."""
+    if subject.trained.multi_label:
+        raise ValueError(
+            f"{subject.name} has several labels a video (data.multi_label = True): the curves are "
+            "of top-1, which does not score that; explain it with --method=tubes or pyramid"
+        )
     experiment = subject.open(progress.count, _with_places(subject.config))
     scorer = Scorer(experiment, _scaled(experiment.network))
     return scorer, subject.trained.variables

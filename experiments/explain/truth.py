@@ -70,10 +70,12 @@ def _measure(subject: Subject, progress: ProgressLine) -> Iterator[tuple[Case, T
     for done, number in enumerate(chosen.astype(int), start=1):
         record = source[int(number)]
         (frames,) = views.cut(record, 0)
+        label = record.label
+        assert isinstance(label, int)  # of generated videos
         mask = _mask(folder / record.name, record, views)
         for name, variables in weights.items():
-            score = _scorer(probabilities, variables, frames, network, record.label)
-            for kind, volume in _maps(network, variables, frames, record.label, int(number)):
+            score = _scorer(probabilities, variables, frames, network, label)
+            for kind, volume in _maps(network, variables, frames, label, int(number)):
                 yield (subject.name, name, kind), _truth(volume, mask, score)
         progress.show(f"{subject.name}: {done}/{len(chosen)}", final=done == len(chosen))
 

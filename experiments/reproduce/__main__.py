@@ -33,10 +33,10 @@ from vidjax.terminal import say
 from vidjax.training.preemption import EXIT_CODE
 
 from .. import command_line
-from .machine import default_workers, hardware
+from ..runs.execution import execute, is_finished
+from ..runs.machine import default_workers, hardware
 from .plan import Plan
 from .report import note_start, write_report
-from .run import execute, is_finished
 from .table import SCALES, Table, find_tables
 from .videos import AbsentError, locate
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vidjax.names import lettering
 from vidjax.writing import writing_bytes
 
+from ..runs import points
 from .statistics import Summary
 
 PANELS = (
@@ -48,12 +47,9 @@ def draw(
 
 def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: str) -> None:
     for place, summary in enumerate(summaries):
-        values = [100 * getattr(result, quantity) for result in summary.finished]
+        values = [getattr(result, quantity) for result in summary.finished]
         over = summary.over_seeds(quantity)
-        # A single seed has no interval, an unfinished row no point: Matplotlib leaves out NaN.
-        half = 100 * np.nan_to_num(over.half)
-        axes.errorbar(100 * over.mean, place, xerr=half, fmt="D", capsize=3, color="C0")
-        axes.plot(values, [place] * len(values), ".", color="0.4")
+        points.draw(axes, place, over, values, upright=False, color="C0")
         if summary.row.name == reference and values:
             axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
     axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from vidjax.progress import duration
 from vidjax.run.config import Config
 
+from ..runs.markdown import failures, number, percent
+from ..runs.markdown import rows as rows_of
+from ..runs.starts import in_words
 from .plan import Plan
-from .statistics import Interval, Summary
+from .statistics import Summary
 
 COLUMNS = (
     "row",
@@ -55,22 +56,16 @@ def render(
     meaning = _MEANING.format(
         reference=table.reference, comparisons=len(table.rows) - 1, source=table.source
     )
-    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", _made(starts), meaning]
+    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts), meaning]
     for dataset, rows in summaries.items():
-        parts += [f"## {dataset}", _budget(plan, dataset, rows), _rows(rows), *_failures(rows)]
+        parts += [
+            f"## {dataset}",
+            _budget(plan, dataset, rows),
+            rows_of(COLUMNS, map(list, map(_cells, rows))),
+            *_failures(rows),
+        ]
     parts += ["![top-1 and gap of each row](figure.png)"]
     return "\n\n".join(parts) + "\n"
-
-
-def _made(starts: Sequence[Mapping[str, Any]]) -> str:
-    lines = [
-        f"- {start['date']}: `{start['command']}`, {start['workers']} at a time on "
-        f"{start['hardware']}, {duration(start['seconds'])}"
-        for start in starts
-    ]
-    total = duration(sum(start["seconds"] for start in starts))
-    made = f"Made in {total} in all, as `plan.json` says, with its versions and commit:"
-    return "\n".join([made, "", *lines])
 
 
 def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
@@ -95,12 +90,6 @@ def _recipe(config: Config) -> str:
     )
 
 
-def _rows(rows: Sequence[Summary]) -> str:
-    rule = ["---", *["---:"] * (len(COLUMNS) - 1)]
-    lines = [COLUMNS, rule, *(list(_cells(row)) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
 def _cells(row: Summary) -> Iterator[str]:
     yield row.row.label
     for quantity in ("top1", "timed_top1", "train_top1", "gap"):
@@ -111,22 +100,11 @@ def _cells(row: Summary) -> Iterator[str]:
     yield percent(compared.timed, sign="+") if compared else ""
     yield f"{compared.test.b} : {compared.test.c}" if compared else ""
     yield f"{compared.test.p_value:.2g}" if compared else ""
-    yield _number(row.over_seeds("seconds").mean, ".0f")
+    yield number(row.over_seeds("seconds").mean, ".0f")
     yield f"{len(row.finished)} of {len(row.results)}"
     yield "" if row.row.paper is None else f"{row.row.paper:.1f}"
 
 
-def percent(value: Interval, sign: str = "") -> str:
-    """Such as `21.4 ± 2.3`, from fractions; a dash where nothing is known."""
-    half = "" if math.isnan(value.half) else f" ± {100 * value.half:.1f}"
-    return _number(100 * value.mean, f"{sign}.1f") + half
-
-
-def _number(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else format(value, form)
-
-
 def _failures(rows: Sequence[Summary]) -> list[str]:
-    lost = [result for row in rows for result in row.results if result.state != "finished"]
-    lines = [f"- `{result.run.name}` {result.state}: {result.error}" for result in lost]
-    return ["\n".join(lines)] if lines else []
+    lost = (result for row in rows for result in row.results if result.state != "finished")
+    return failures((result.run.name, result.state, result.error) for result in lost)

@@ -3,52 +3,40 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, ClassVar
 
 from vidjax import records
-from vidjax.run.config import Config, from_mapping, to_mapping
-from vidjax.run.workdir import environment
-from vidjax.writing import make_folder, write_text
+from vidjax.run.config import from_mapping, to_mapping
 
-from . import source
+from ..runs import plan_file, run
 from .table import Table
 from .videos import locate
 
-# Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
-_NOT_COMPARED = ("git_commit", "platform", "paper")
+_WAY_OUT = "Name another --output; rows of one table must be run under one plan"
 
 
-class _Plan(msgspec.Struct):
+class _Plan(plan_file.Planned):
     """What a plan has, beside what is only compared."""
 
     table: records.Name
     scale: records.Name
-    runs: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(run.Run):
     """One training run: a row with a seed on a data set.
 
     Attributes:
       dataset: name of the data set.
       row: name of the row.
-      seed: of initialisation, batches and noise.
-      workdir: the run's directory.
-      config: its configuration.
     """
 
     dataset: str
     row: str
-    seed: int
-    workdir: Path
-    config: Config
+    part_of: ClassVar[str] = "reproduction"
 
     @property
     def name(self) -> str:
@@ -56,14 +44,9 @@ class Run:
         return f"{self.dataset}/{self.row}/seed{self.seed}"
 
     @property
-    def record(self) -> Path:
-        """File that says how the run ended."""
-        return self.workdir.with_name(f"{self.workdir.name}.json")
-
-    @property
-    def log(self) -> Path:
-        """File of what the run printed."""
-        return self.workdir.with_name(f"{self.workdir.name}.log")
+    def also_scored(self) -> tuple[str, ...]:
+        """The training videos, for the gap."""
+        return (self.config.data.train_split,)
 
 
 @dataclass(frozen=True)
@@ -110,7 +93,7 @@ class Plan:
                 config.data.data_dir = str(data_dir)
                 config.data.update(locate(name, config, output))
                 workdir = folder / name / row.name / f"seed{seed}"
-                runs.append(Run(name, row.name, seed, workdir, from_mapping(config)))
+                runs.append(Run(seed, workdir, from_mapping(config), name, row.name))
         return cls(table, scale, folder, tuple(runs))
 
     @property
@@ -129,19 +112,7 @@ class Plan:
         Raises:
           ValueError: the folder holds another plan; says what differs.
         """
-        mapping = json.loads(json.dumps(self._mapping()))
-        file = self.folder / "plan.json"
-        if file.is_file():
-            differing = list(_differences(read_plan(file), mapping))
-            if differing:
-                raise ValueError(
-                    f"{file} is another plan: {'; '.join(differing[:3])}"
-                    f"{' and more' if len(differing) > 3 else ''}. Name another --output; rows of "
-                    "one table must be run under one plan"
-                )
-            return
-        make_folder(self.folder)
-        write_text(file, json.dumps(mapping, indent=2) + "\n")
+        plan_file.write_down(self.folder / "plan.json", self._mapping(), _WAY_OUT)
 
     def _mapping(self) -> dict[str, Any]:
         return {
@@ -150,8 +121,6 @@ class Plan:
             "rows": [asdict(row) for row in self.table.rows],
             "reference": self.table.reference,
             "runs": {run.name: to_mapping(run.config) for run in self.runs},
-            "code": source.digest(),
-            "environment": environment(),
         }
 
 
@@ -162,17 +131,4 @@ def read_plan(file: Path) -> dict[str, Any]:
       RecordError: the file is damaged.
       OSError: it cannot be read.
     """
-    return records.read_mapping(file, "move it away, or name another --output", _Plan)
-
-
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for key in sorted({*old, *new} - {*_NOT_COMPARED}):
-            yield from _differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
-    elif old != new:
-        yield f"{path} is {_short(old)} there, {_short(new)} here"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return plan_file.read(file, _Plan, "move it away, or name another --output")

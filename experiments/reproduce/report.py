@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from vidjax.writing import write_text
 
-from vidjax import records
-from vidjax.writing import appending, write_text
-
+from ..runs import starts
 from . import figure, markdown, sheets
 from .plan import Plan
 from .results import read_result
 from .statistics import summarize
 
 
-class _Start(msgspec.Struct):
-    """A line of the starts of a plan."""
-
-    date: str
-    command: str
-    hardware: str
-    workers: records.Count
-    seconds: records.Amount
-
-
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
     """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
-    with appending(_starts(plan)) as file:
-        file.write(json.dumps(dict(start)) + "\n")
+    starts.note(plan.folder, start)
 
 
 def write_report(plan: Plan) -> Path:
@@ -44,12 +30,6 @@ def write_report(plan: Plan) -> Path:
     sheets.write_runs(folder / "runs.csv", summaries)
     title = f"{plan.table.name}, scale {plan.scale}"
     figure.draw(folder / "figure.png", summaries, plan.table.reference, title)
-    there = _starts(plan).is_file()
-    starts = records.read_lines(_starts(plan), "remove the line", _Start) if there else []
     text = folder / "table.md"
-    write_text(text, markdown.render(plan, summaries, starts))
+    write_text(text, markdown.render(plan, summaries, starts.noted(folder)))
     return text
-
-
-def _starts(plan: Plan) -> Path:
-    return plan.folder / "starts.jsonl"

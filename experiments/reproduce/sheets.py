@@ -6,14 +6,11 @@ seeds; what is not known is left empty.
 
 from __future__ import annotations
 
-import csv
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import writing
-
+from ..runs import sheet
 from .results import Result
 from .statistics import Comparison, Summary
 
@@ -30,13 +27,13 @@ QUANTITIES = (
 
 def write_rows(file: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
     """Writes `table.csv` from the summaries of each data set."""
-    _write(file, (_row(name, each) for name, rows in summaries.items() for each in rows))
+    sheet.write(file, (_row(name, each) for name, rows in summaries.items() for each in rows))
 
 
 def write_runs(file: Path, summaries: Mapping[str, Sequence[Summary]]) -> None:
     """Writes `runs.csv`."""
     every = (each for rows in summaries.values() for each in rows)
-    _write(file, (_run(result, each.comparison) for each in every for result in each.results))
+    sheet.write(file, (_run(result, each.comparison) for each in every for result in each.results))
 
 
 def _row(dataset: str, summary: Summary) -> dict[str, Any]:
@@ -80,17 +77,3 @@ def _run(result: Result, compared: Comparison | None) -> dict[str, Any]:
         "workdir": run.workdir,
         "error": result.error,
     }
-
-
-def _write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    rows = list(rows)
-    with writing(file) as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return value

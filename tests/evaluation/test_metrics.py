@@ -86,7 +86,7 @@ def test_the_report_holds_every_video_and_can_be_read_back(tmp_path):
     )
     summary = json.loads(files[0].read_text())
     assert summary["top1"] == pytest.approx(np.mean(scores.argmax(1) == labels))
-    assert summary["top5"] == 1.0
+    assert "top5" not in summary  # of three classes it means nothing
     assert summary["per_class"]["c"] is None
     assert summary["step"] == 5
     with files[1].open() as file:

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 import pytest
 from jax import export as jax_export
+from scipy import special
 
 from configs import synthetic
 from tests import references
@@ -323,3 +324,11 @@ def test_a_loaded_networks_classes_are_text():
     """`load.py` stands alone: it has its own way to write them out."""
     assert load._shown("\x1b]0;title\x07\u202ewalk\n") == r"\x1b]0;title\x07\u202ewalk\n"
     assert load._shown("d\u00e9j\u00e0 vu") == "d\u00e9j\u00e0 vu"
+
+
+@pytest.mark.parametrize("scale", ["softmax", "sigmoid"])
+def test_probabilities_are_those_that_the_card_names(scale):
+    logits = np.array([[1.0, -2.0, 0.5], [500.0, -500.0, 0.0]])
+    found = load.probabilities(logits, {"output": {"probabilities": scale}})
+    expected = special.softmax(logits, axis=1) if scale == "softmax" else special.expit(logits)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)

@@ -12,6 +12,7 @@ from tests.commands import refusal, run_command
 from tests.faults.tiny import command, ending
 from tests.trained.made import FLAGS, NAME, write_checkpoint
 from tests.videos import numbered_frames, write_video
+from vidjax.evaluation.score_files import read_score_table
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,7 @@ def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
         f"--video={tmp_path / 'list.csv'}",
         f"--root={folder / 'videos'}",
         f"--output={output}",
+        f"--scores={tmp_path / 'scores.npz'}",
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(output.read_text())
@@ -85,6 +87,16 @@ def test_a_table_has_pieces_and_labels_that_are_scored(folder, tmp_path):
     right = first["correct"] + second["correct"]
     assert f"{right} of 2 are right ({right / 2:.1%})" in done.stdout
     assert "no such file" in gone["error"]
+    # All scores of what can be read, pieces told apart by their names.
+    with np.load(tmp_path / "scores.npz", allow_pickle=False) as stored:
+        assert stored["names"].tolist() == ["a/1.mp4@0.2-0.8", "b/3.mp4", "a/2.mp4"]
+        assert stored["labels"].tolist() == ["sit", "walk", "fly"]
+        assert stored["scores"].shape == (3, 3)
+        for row, scores in zip((first, second, third), stored["scores"], strict=True):
+            best = {stored["classes"][k]: round(float(scores[k]), 6) for k in range(3)}
+            assert {each["class"]: each["probability"] for each in row["top"]} == best
+        about = json.loads(str(stored["about"]))
+    assert (about["network"], about["views"]["frames"]) == (NAME, 4)
 
 
 def test_where_nothing_can_be_read_the_exit_code_says_so(folder, tmp_path):
@@ -106,7 +118,7 @@ def test_a_piece_of_a_video(folder, tmp_path):
 
 def test_windows_are_tables_and_a_picture(folder, tmp_path):
     given = (f"--video={folder / 'videos/a/2.mp4'}", "--every=0.12", f"--output={tmp_path / 'out'}")
-    done = predict(folder, *given, names=False)
+    done = predict(folder, *given, f"--scores={tmp_path / 'scores.npz'}", names=False)
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "out/windows.csv")
     starts = [float(row["start"]) for row in rows]
@@ -117,6 +129,11 @@ def test_windows_are_tables_and_a_picture(folder, tmp_path):
     assert found["every"] == 0.12
     best = [(each["top"][0]["class"], each["top"][0]["probability"]) for each in found["rows"]]
     assert best == [(row["predicted"], float(row["probability"])) for row in rows]
+    found = read_score_table(tmp_path / "scores.npz")
+    assert [name.rpartition("@")[2] for name in found.names] == [
+        f"{row['start']}-{row['end']}" for row in rows
+    ]
+    assert found.classes[found.scores.argmax(axis=1)].tolist() == [row["predicted"] for row in rows]
     assert cv2.imread(str(tmp_path / "out/timeline.png")).std() > 5
     assert "predicting 0:01 of 0:01" in done.stderr
     # Nothing is written over.
@@ -164,6 +181,7 @@ REFUSED = {
     "names.csv is there already": (ONE, "--output=names.csv"),
     "of windows it is a folder": (ONE, "--windows", "--output=names.txt"),
     "shorter than a frame": (ONE, "--every=0.01"),
+    "scores are kept in a file .npz": (ONE, "--scores=out.csv"),
     "gone.mp4: no such file": ("--video=gone.mp4",),
 }
 

@@ -17,7 +17,6 @@ from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.trained import scoring
-from vidjax.trained.predicting import predict
 from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
 from vidjax.writing import LinkError
@@ -96,7 +95,7 @@ def test_a_command_changes_nothing_but_what_it_is_asked_for(
 
 def test_opening_and_predicting_change_nothing(run, video):
     before = everything(run)
-    assert predict(open_run(run), video)
+    assert open_run(run).predict(video)
     assert everything(run) == before
 
 
@@ -111,11 +110,11 @@ def test_a_run_named_as_weights_predicts_the_same(run, video):
 
 def test_a_run_that_cannot_be_written_can_be_read(run, video):
     """Of another user, or on a disk that is read-only."""
-    expected = predict(open_run(run), video)
+    expected = open_run(run).predict(video)
     for path in [run, *run.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        assert predict(open_run(run), video) == expected
+        assert open_run(run).predict(video) == expected
     finally:
         for path in [run, *run.rglob("*")]:
             path.chmod(0o755)

@@ -11,8 +11,8 @@ import pytest
 
 import vidjax
 from tests.test_models import CLASSES, TINY, first_logits
+from vidjax.methods import options
 from vidjax.models.listing import variants
-from vidjax.models.registry import METHODS
 from vidjax.settings import shown
 
 THING = object()
@@ -64,7 +64,7 @@ def meaningless(value):
 def test_each_option_of_each_family_takes_or_refuses_each_value(name):
     given, clip = TINY[name]
     network = variants()[name]
-    methods = network.methods or [key for key in METHODS if key not in network.refused]
+    methods = network.methods or [key for key in options() if key not in network.refused]
     for option in ("num_classes", "dtype", *network.options, *methods):
         own = {**given, "srtg": "final"} if option.startswith("gate") else given
         taken = [value for value in WRONG if _is_new(option, value)]
@@ -97,7 +97,7 @@ def test_each_setting_of_each_method_takes_or_refuses_each_value(method):
 
 
 def test_settings_are_found_by_introspection():
-    assert set(SETTINGS) | {"gate", "gate_warmup_steps"} == set(METHODS)
+    assert set(SETTINGS) | {"gate", "gate_warmup_steps"} == set(options())
     assert {"cell", "temperature", "stages", "placement"} <= set(known_settings("srtg"))
     assert {"affection", "form", "after"} <= set(known_settings("class_reg"))
 

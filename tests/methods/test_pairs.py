@@ -17,7 +17,7 @@ import pytest
 import vidjax
 from tests.quickly import quickly
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.registry import METHODS
+from vidjax.methods import options
 
 # One value of each option, and a second one for the same option twice.
 VALUES = {
@@ -65,7 +65,7 @@ def _program(name, options):
 
 
 def test_every_option_has_a_value_here():
-    assert set(VALUES) == set(METHODS)
+    assert set(VALUES) == set(options())
 
 
 @pytest.mark.parametrize("name", NETWORKS)

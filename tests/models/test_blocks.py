@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vidjax.models.blocks import BasicBlock, Bottleneck
-from vidjax.models.slots import Slots
+from vidjax.slots.block import Slots
 
 
 class Probe(nn.Module):

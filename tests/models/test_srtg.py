@@ -16,7 +16,7 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.methods.temporal_gates import TemporalGate
 from vidjax.models.blocks import BasicBlock, Bottleneck, Factories
 from vidjax.models.registry import readings
-from vidjax.models.slots import Slots
+from vidjax.slots.block import Slots
 
 RNG = np.random.default_rng(0)
 ONES = (1, 1, 1, 1)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.attributes import write_attributed
 from tests.commands import run_command
 from tests.training.test_resume import arrays, finish, wait_for_step
 from vidjax.run.config import ConfigError
@@ -156,6 +157,46 @@ def test_split_parameters_and_a_multigrid_are_the_same_over_two_processes(tmp_pa
         job = start(tmp_path / str(processes), processes, **changes)
         assert [finish(process)[0] for process in job] == [0] * processes
     same_to_the_bit(tmp_path / "1", tmp_path / "2")
+
+
+@pytest.mark.slow
+def test_balanced_weighted_mixed_and_augmented_clips_are_the_same_over_two_processes(tmp_path):
+    changes = {
+        "train__sampling": "balanced",
+        "train__class_weights": "inverse_sqrt",
+        "train__mixup": 0.8,
+        "train__cutmix": 1.0,
+        "train__accumulate": 2,
+        "augment__also": "{'trivial_augment':{},'random_erasing':{}}",
+    }
+    for processes in (1, 2):
+        job = start(tmp_path / str(processes), processes, **changes)
+        for process in job:
+            code, errors = finish(process)
+            assert code == 0, errors
+    same_to_the_bit(tmp_path / "1", tmp_path / "2")
+
+
+@pytest.mark.slow
+def test_several_labels_are_the_same_over_two_processes(tmp_path):
+    table = write_attributed(tmp_path / "videos", train=4, test=3)
+    changes = {
+        "data__name": "video_folder",
+        "data__options": "{}",
+        "data__manifest": table,
+        "data__data_dir": tmp_path / "data",
+        "data__multi_label": "true",
+        "train__accumulate": 2,
+        "train__cutmix": 1.0,
+        "train__label_smoothing": 0.1,
+    }
+    for processes in (1, 2):
+        job = start(tmp_path / str(processes), processes, **changes)
+        assert [finish(process)[0] for process in job] == [0] * processes
+    same_to_the_bit(tmp_path / "1", tmp_path / "2")
+    reports = [tmp_path / name / "eval" / "test-2x1-step40-predictions.csv" for name in "12"]
+    assert reports[0].read_text() == reports[1].read_text()
+    assert '"map"' in (tmp_path / "2" / "metrics.jsonl").read_text()
 
 
 @pytest.mark.slow

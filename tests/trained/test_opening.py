@@ -12,7 +12,6 @@ from vidjax.convert import folder
 from vidjax.convert.loading import convert
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.opening import open_weights
-from vidjax.trained.predicting import predict
 from vidjax.trained.preprocessing import Preprocessing, read_clip
 from vidjax.trained.wanted import Wanted, WeightsError
 
@@ -39,7 +38,7 @@ def test_classes_that_nobody_has_named_are_numbered(places, tmp_path):
     trained = open_weights(places[1])
     small = Preprocessing(4, 1, 16, 20, trained.preprocessing.mean, trained.preprocessing.std)
     video = write_video(tmp_path / "my.mp4", numbered_frames(6, 32, 48))
-    named = predict(dataclasses.replace(trained, preprocessing=small), video)
+    named = dataclasses.replace(trained, preprocessing=small).predict(video)
     assert sorted(name for name, _ in named) == ["class 0", "class 1", "class 2"]
     assert sum(chance for _, chance in named) == pytest.approx(1, abs=1e-5)
 
@@ -56,7 +55,7 @@ def test_a_prediction_is_that_of_the_clip_that_read_clip_reads(places, tmp_path)
     assert (clip.shape, clip.dtype) == ((4, 16, 16, 3), np.float32)
     logits = np.asarray(trained.model.apply(trained.variables, clip[None], train=False))[0]
     chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
-    predicted = dict(predict(trained, video))
+    predicted = dict(trained.predict(video))
     for index, chance in enumerate(chances):
         assert predicted[f"class {index}"] == pytest.approx(float(chance), abs=0.02)
 
@@ -69,7 +68,7 @@ def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_
     )
     trained = dataclasses.replace(trained, preprocessing=seen, multi_label=True)
     video = write_video(tmp_path / "my.mp4", numbered_frames(12, 32, 48))
-    (label, chance), *_ = predict(trained, video)
+    (label, chance), *_ = trained.predict(video)
     explained = see(open_clip(trained, video))
     assert explained.label == label
     assert explained.probability == pytest.approx(chance, abs=1e-4)

@@ -15,7 +15,7 @@ from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.opening import open_weights
-from vidjax.trained.predicting import Unreadable, predict, predict_videos, predict_windows
+from vidjax.trained.predicting import Unreadable, predict_videos, predict_windows
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.windows import windows
 
@@ -84,11 +84,11 @@ def test_a_piece_is_what_its_frames_say(trained, video, probabilities):
     piece = {"start": 0.4, "end": 0.9}
     frames = read_video(video, **piece, short_side=16).frames
     (crops,) = (trained.views.cut_frames(frames, 0),)
-    top = dict(predict(trained, video, 3, **piece))
+    top = dict(trained.predict(video, 3, **piece))
     # Stored frames are JPEG, which changes colours a little.
     expected = probabilities(crops)
     np.testing.assert_allclose([top[name] for name in trained.labels], expected, atol=0.02)
-    assert top != dict(predict(trained, video, 3))
+    assert top != dict(trained.predict(video, 3))
 
 
 @pytest.mark.parametrize(("clips", "batch_size"), [(1, 8), (3, 2)])
@@ -107,10 +107,10 @@ def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clip
         if isinstance(prediction, Unreadable):
             assert entry.path in prediction.error
             continue
-        alone = predict(many, tmp_path / entry.path, 3, start=entry.start, end=entry.end)
-        assert [name for name, _ in prediction.top(many, 3)] == [name for name, _ in alone]
+        alone = many.predict(tmp_path / entry.path, 3, start=entry.start, end=entry.end)
+        assert [name for name, _ in prediction.top(many.labels, 3)] == [name for name, _ in alone]
         np.testing.assert_allclose(
-            [chance for _, chance in prediction.top(many, 3)],
+            [chance for _, chance in prediction.top(many.labels, 3)],
             [chance for _, chance in alone],
             atol=1e-5,
         )

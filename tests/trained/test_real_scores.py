@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 import vidjax
-from vidjax.trained.predicting import predict
 
 CALLED = {
     "ApplyEyeMakeup": "filling eyebrows",
@@ -23,6 +22,6 @@ def test_i3d_names_the_actions_of_ucf_among_its_four_hundred(shared):
     trained = dataclasses.replace(trained, preprocessing=seen)
     videos = sorted((shared / "clips/ucf101_few").rglob("*.avi"))
     assert len(videos) == 15
-    right = [predict(trained, video, top=1)[0][0] == CALLED[video.parent.name] for video in videos]
+    right = [trained.predict(video, top=1)[0][0] == CALLED[video.parent.name] for video in videos]
     # One may fall to another decoder's rounding.
     assert sum(right) >= 14

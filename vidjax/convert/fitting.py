@@ -10,7 +10,7 @@ import numpy as np
 
 from vidjax.convert.layout import Path
 from vidjax.convert.pickles import short
-from vidjax.models.slots import in_slot
+from vidjax.slots.block import in_slot
 
 Order = Callable[[np.ndarray], np.ndarray]
 Grow = Callable[[np.ndarray, tuple[int, ...]], np.ndarray | None]

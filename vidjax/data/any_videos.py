@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from vidjax.data import labels, tables
-from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds
+from vidjax.data import labels, several_labels, tables
+from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
 from vidjax.data.tree import VIDEO_SUFFIXES, look
 from vidjax.names import told
 from vidjax.records import Name
@@ -18,6 +19,7 @@ class _Row(msgspec.Struct):
 
     path: Name
     label: str = ""
+    labels: str = ""
     split: str = ""
     start: Seconds | None = None
     end: Seconds | None = None
@@ -31,17 +33,20 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     that are absent are found out when they are opened.
 
     Args:
-      path: a video, a folder, or a CSV `path[,label,split,start,end,group]`.
+      path: a video, a folder, or a CSV `path[,label,split,start,end,group]`; with a column `labels`
+        in place of `label`, a video may have several.
       root: folder that the CSV's paths are relative to; its own folder when None.
 
     Raises:
       ManifestError: there are no videos, or the CSV is damaged.
     """
     path = Path(path)
+    several = False
     if path.is_dir():
         found = look(path)
         base, entries = path, [Entry(name, "", "") for name in sorted(found.videos)]
     elif path.suffix.lower() == ".csv":
+        several = _has_several(path)
         base, entries = Path(root) if root else path.parent, _listed(path)
     else:
         base, entries = path.parent, [Entry(path.name, "", "")]
@@ -51,8 +56,16 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
         raise ManifestError(
             f"{told(str(path))} holds no videos (of {', '.join(sorted(VIDEO_SUFFIXES))})"
         )
-    classes = sorted({entry.label for entry in entries if entry.label})
-    return Manifest(base.absolute(), tuple(entries), tuple(classes))
+    listed = Manifest(base.absolute(), tuple(entries), (), multi_label=several)
+    classes = sorted({label for entry in entries for label in listed.labels_of(entry)})
+    return replace(listed, classes=tuple(classes))
+
+
+def _has_several(file: Path) -> bool:
+    found = {"label", "labels"} & set(tables.columns(file, ManifestError))
+    if len(found) > 1:
+        raise ManifestError(f"{file} has both columns 'label' and 'labels'; remove one")
+    return "labels" in found
 
 
 def _listed(file: Path) -> list[Entry]:
@@ -62,6 +75,10 @@ def _listed(file: Path) -> list[Entry]:
             raise ManifestError(
                 f"{file}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
             )
+        if row.labels and (why := several_labels.flaw(row.labels)):
+            raise ManifestError(f"{file}, line {line}: labels = {few([row.labels])} {why}")
         name, label = PurePosixPath(row.path).as_posix(), labels.normal(row.label)
+        if row.labels:
+            label = several_labels.joined(map(labels.normal, several_labels.written(row.labels)))
         entries.append(Entry(name, label, row.split, row.start, row.end, row.group))
     return entries

@@ -1,20 +1,18 @@
-"""The data sets by name: each is one file in `vidjax/data/builders` with a `prepare` function."""
+"""The data sets by name: each is one module of `vidjax.data.builders` with a `prepare` function."""
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import inspect
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from vidjax import plugins
 from vidjax.data import builders
 from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
+from vidjax.names import nearest
 from vidjax.terminal import complain
 
 Progress = Callable[[str, int, int], None]
@@ -75,6 +73,7 @@ class Request:
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
       options: settings of the data set itself.
+      multi_label: a video may have several labels.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it. Whoever only reads a run writes nothing where the run's configuration says.
       judge: called with the names of classes and of splits, and a function from a split to the
@@ -94,6 +93,7 @@ class Request:
     workers: int = 2
     beam: Beam | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    multi_label: bool = False
     unprepared: str = ""
     judge: Callable[[Sequence[str], Sequence[str], Look], None] = lambda classes, splits, look: None
     progress: Progress = lambda what, done, total: None
@@ -113,9 +113,8 @@ class Request:
 
 
 def list_datasets() -> list[str]:
-    """Names of the data sets, sorted."""
-    found = (module.name for module in pkgutil.iter_modules(builders.__path__))
-    return sorted(name for name in found if name not in _BASES)
+    """Names of the data sets, sorted, those of other packages too."""
+    return [name for name in plugins.names(builders) if name not in _BASES]
 
 
 def prepare(name: str, request: Request) -> Path:
@@ -149,9 +148,10 @@ def describe(name: str) -> str:
     return str(published.describe() if published else inspect.getdoc(_module(name)))
 
 
-def _module(name: str) -> ModuleType:
+def _module(name: str) -> Any:
     if name not in list_datasets():
-        close = difflib.get_close_matches(name, list_datasets(), n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ValueError(f"data set {name!r} is unknown: {hint}Known: {', '.join(list_datasets())}")
-    return importlib.import_module(f"{builders.__name__}.{name}")
+        raise ValueError(f"data set {name!r} is unknown: {nearest(name, list_datasets())}")
+    module = plugins.find(builders, name, "data set")
+    if not callable(getattr(module.content, "prepare", None)):
+        raise ValueError(f"data set {name!r}{module.origin} has no function prepare(request)")
+    return module.content

@@ -13,6 +13,8 @@ from pathlib import Path
 import msgspec
 
 from vidjax.data import tables
+from vidjax.data.several_labels import apart
+from vidjax.data.targets import Label
 from vidjax.records import Name
 from vidjax.writing import writing
 
@@ -37,11 +39,17 @@ def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
         writer.writerows(rows)
 
 
-def read_contents(folder: Path, split: str, classes: Sequence[str]) -> list[tuple[str, int]]:
-    """Name and class index of each video of a split; empty where the table is absent or damaged."""
+def read_contents(
+    folder: Path, split: str, classes: Sequence[str], *, multi_label: bool = False
+) -> list[tuple[str, Label]]:
+    """Name and class of each video of a split; empty where the table is absent or damaged."""
     index = {name: number for number, name in enumerate(classes)}
+
+    def label_of(text: str) -> Label:
+        return tuple(index[name] for name in apart(text)) if multi_label else index[text]
+
     try:
         rows = tables.read(folder / _FILE, _Row, exact=True)
-        return [(row.video, index[row.label]) for _, row in rows if row.split == split]
+        return [(row.video, label_of(row.label)) for _, row in rows if row.split == split]
     except (OSError, ValueError, LookupError):
         return []

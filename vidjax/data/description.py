@@ -22,6 +22,8 @@ INFO, FEATURES, METADATA, LABELS = (
     "metadata.json",
     "label.labels.txt",
 )
+# Of data sets with several labels a video.
+SEVERAL_LABELS = "labels.labels.txt"
 ARRAY_RECORD = "array_record"
 # The classes of `tensorflow_datasets.core.features`, whole names: a test compares them with TFDS.
 CLASSES = frozenset(
@@ -128,6 +130,7 @@ class Description:
       splits: of each split, the names of its shards and how many records each holds.
       features: names of what a record holds.
       classes: class names, index by index.
+      multi_label: whether a record may have several.
       manifest: stands for the list of videos; None where the data set is TFDS's own.
       broken: what could not be read, as rows with `video`, `label`, `split` and `error`.
     """
@@ -138,6 +141,7 @@ class Description:
     splits: Mapping[str, Sequence[tuple[str, int]]]
     features: frozenset[str]
     classes: tuple[str, ...]
+    multi_label: bool
     manifest: str | None
     broken: Sequence[Mapping[str, str]]
 
@@ -160,6 +164,8 @@ class Description:
                 )
         features = top.features_dict.features if top.features_dict else {}
         ours = "fps" in features
+        several = _each(features.get("labels")) if "label" not in features else None
+        label = several or features.get("label")
         there = ours or (folder / METADATA).is_file()
         metadata = _decode(folder, METADATA, _Metadata) if there else _Metadata()
         if (ours and metadata.manifest is None) or not all(map(_is_whole, metadata.broken)):
@@ -170,7 +176,8 @@ class Description:
             info.file_format or "tfrecord",
             {split.name: _shards(folder, info, split) for split in info.splits},
             frozenset(features),
-            _classes(folder, features.get("label"), named=ours),
+            _classes(folder, label, SEVERAL_LABELS if several else LABELS, named=ours),
+            several is not None,
             metadata.manifest,
             metadata.broken,
         )
@@ -190,20 +197,26 @@ def _shards(folder: Path, info: _Info, split: _Split) -> list[tuple[str, int]]:
     ]
 
 
-def _classes(folder: Path, label: _Feature | None, *, named: bool) -> tuple[str, ...]:
+def _each(feature: _Feature | None) -> _Feature | None:
+    """The class of each of several labels; None where that is no list of classes."""
+    sequence = feature.sequence if feature else None
+    return sequence.feature if sequence and sequence.feature.class_label else None
+
+
+def _classes(folder: Path, label: _Feature | None, file: str, *, named: bool) -> tuple[str, ...]:
     """Names of the classes; their numbers where they need no names and have none."""
     if label is None or label.class_label is None:
         return ()
     count = label.class_label.num_classes
-    if not named and not (folder / LABELS).is_file():
+    if not named and not (folder / file).is_file():
         return tuple(map(str, range(count)))
     try:
-        lines = small_file(folder, LABELS).decode().split("\n")
+        lines = small_file(folder, file).decode().split("\n")
     except UnicodeDecodeError:
-        raise damaged(folder, f"{LABELS} is cut short or changed") from None
+        raise damaged(folder, f"{file} is cut short or changed") from None
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count or len(set(names)) != count:
-        raise damaged(folder, f"{LABELS} names {len(set(names))} of {count} classes")
+        raise damaged(folder, f"{file} names {len(set(names))} of {count} classes")
     return tuple(names)
 
 

@@ -44,6 +44,10 @@ class Example:
             raise ValueError(f"{name!r} is absent")
         return int(value)
 
+    def wholes(self, name: str) -> tuple[int, ...]:
+        """Whole numbers, or none."""
+        return tuple(self._list(name).int64_list.value)
+
     def text(self, name: str) -> str:
         """A text.
 

@@ -4,48 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from typing import Annotated
-
-import msgspec
+from pathlib import Path
 
 from vidjax import names
-from vidjax.data import labels, tables
+from vidjax.data import labels, several_labels
+from vidjax.data.entry import Entry, ManifestError, Seconds
 from vidjax.data.folder import LAYOUT, read_folder
-from vidjax.data.splits import SPLITS, split_name
-from vidjax.records import Name
+from vidjax.data.manifest_csv import read_rows
+from vidjax.data.splits import SPLITS
+from vidjax.names import few
 
-# A year is longer than any video.
-Seconds = Annotated[float, msgspec.Meta(ge=0, le=3.2e7)]
+__all__ = [
+    "Entry",
+    "Exclusion",
+    "Manifest",
+    "ManifestError",
+    "Seconds",
+    "few",
+    "read_manifest",
+    "refuse_leak",
+]
 _TEST_SHARE = 0.2
-
-
-class ManifestError(ValueError):
-    """A manifest or folder cannot be used as a data set."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One video, or one piece of a video.
-
-    Attributes:
-      path: file, relative to the manifest's root, or absolute.
-      label: class name.
-      split: `train`, `val` or `test`.
-      start: where the piece begins in seconds; None is the beginning.
-      end: where it ends in seconds; None is the end.
-      group: person or source video; one group must not be in training and test.
-    """
-
-    path: str
-    label: str
-    split: str
-    start: float | None = None
-    end: float | None = None
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +48,7 @@ class Manifest:
         those of the training split, sorted.
       excluded: what was listed beside them.
       notes: what a user should know of them, a sentence each.
+      multi_label: whether a video may have several labels, or none.
 
     Raises:
       ManifestError: a class has a name that cannot be stored.
@@ -77,11 +59,15 @@ class Manifest:
     classes: tuple[str, ...]
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = ()
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         for name in self.classes:
             # Prepared data sets keep their classes as lines of a text.
-            if why := names.flaw(name):
+            why = names.flaw(name)
+            if self.multi_label:
+                why = why or several_labels.class_flaw(name)
+            if why:
                 raise ManifestError(f"the label {few([name])} {why}; rename it")
 
     @property
@@ -93,6 +79,12 @@ class Manifest:
     def split(self, name: str) -> tuple[Entry, ...]:
         """The videos of a split."""
         return tuple(entry for entry in self.entries if entry.split == name)
+
+    def labels_of(self, entry: Entry) -> tuple[str, ...]:
+        """The labels of a video: one, or as many as it has."""
+        if self.multi_label:
+            return several_labels.apart(entry.label)
+        return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
         """Where an entry's video is."""
@@ -118,13 +110,22 @@ class Manifest:
     def digest(self) -> str:
         """SHA-256 of the rows, whatever their order and root."""
         rows = sorted(repr(entry) for entry in self.entries)
+        # One label that is written `a;b` is not the labels `a` and `b`.
+        rows = ["several labels", *rows] if self.multi_label else rows
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def read_manifest(
-    path: str | Path, *, root: str | Path | None = None, allow_group_leak: bool = False
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    allow_group_leak: bool = False,
+    multi_label: bool = False,
 ) -> Manifest:
     """Reads a folder of videos or a CSV `path,label,split[,start,end,group]`.
+
+    Where a video may have several labels, the CSV has a column `labels` in place of `label`, with
+    cells such as `carry;walk`, and `(none)` for a video that shows none of the classes.
 
     A folder `class/video.*` without splits is split by a hash of the file names, about a fifth
     to `test`, the same on every machine.
@@ -133,6 +134,7 @@ def read_manifest(
       path: folder or CSV file.
       root: folder that the CSV's paths are relative to; its own folder when None.
       allow_group_leak: accept a group that is in training and in test.
+      multi_label: a video may have several labels.
 
     Raises:
       ManifestError: something is missing or contradicts itself; the message names it.
@@ -141,18 +143,25 @@ def read_manifest(
     if not path.exists():
         raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
     passed_over: tuple[str, ...] = ()
+    if path.is_dir() and multi_label:
+        raise ManifestError(
+            f"data.multi_label = True: {path} is a folder, whose videos have one label each; list "
+            "them in a CSV with the columns path,labels,split"
+        )
     if path.is_dir():
         listed = read_folder(path, ManifestError)
         base, written, passed_over = path, _divided(listed.rows), listed.notes
     else:
-        base, written = Path(root) if root else path.parent, list(_from_csv(path))
+        base, written = Path(root) if root else path.parent, list(read_rows(path, multi_label))
     if not written:
         raise ManifestError(f"{path} lists no videos; {LAYOUT}")
-    entries = [_normal(entry, path) for entry in written]
-    train = {entry.label for entry in entries if entry.split == "train"}
-    classes = train or {entry.label for entry in entries}
-    notes = (*passed_over, *_check_labels(path, written, classes))
-    manifest = Manifest(base.absolute(), tuple(entries), tuple(sorted(classes)), notes=notes)
+    entries = [_normal(entry, path, multi_label) for entry in written]
+    classes = _classes(path, entries, multi_label)
+    notes = (*passed_over, *_check_labels(path, written, classes, multi_label))
+    known = tuple(sorted(classes))
+    manifest = Manifest(
+        base.absolute(), tuple(entries), known, notes=notes, multi_label=multi_label
+    )
     identities = _identities(path, manifest)
     if not allow_group_leak:
         refuse_leak(str(path), manifest)
@@ -160,12 +169,41 @@ def read_manifest(
     return manifest
 
 
-def _normal(entry: Entry, path: Path) -> Entry:
-    label, group = labels.normal(entry.label), labels.normal(entry.group)
-    for name, value in (("path", entry.path), ("label", label), ("group", group)):
+def _normal(entry: Entry, path: Path, multi_label: bool) -> Entry:
+    found = [labels.normal(each) for each in _spellings(entry, multi_label)]
+    group = labels.normal(entry.group)
+    for name, value in (
+        ("path", entry.path),
+        *(("label", label) for label in found),
+        ("group", group),
+    ):
         if why := names.flaw(value):
             raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
+    label = several_labels.joined(found) if multi_label else found[0]
     return replace(entry, label=label, group=group)
+
+
+def _spellings(entry: Entry, multi_label: bool) -> tuple[str, ...]:
+    """The labels of an entry as they were written."""
+    return several_labels.written(entry.label) if multi_label else (entry.label,)
+
+
+def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str]:
+    """The labels of the training split, or of all videos where there is none.
+
+    Raises:
+      ManifestError: a split has videos, and not one label.
+    """
+    found: dict[str, set[str]] = {}
+    for entry in entries:
+        own = several_labels.apart(entry.label) if multi_label else (entry.label,)
+        found.setdefault(entry.split, set()).update(own)
+    if bare := sorted(split for split, known in found.items() if not known):
+        raise ManifestError(
+            f"{path}: no video of split {bare[0]!r} has a label, so that nothing can be learnt or "
+            "scored; add videos with labels to it"
+        )
+    return found.get("train") or set().union(*found.values())
 
 
 def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
@@ -190,44 +228,6 @@ def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     return result
 
 
-class _Row(msgspec.Struct):
-    """A row of a CSV; its cells may be empty where there is a default."""
-
-    path: Name
-    label: Name
-    split: Name
-    start: Seconds | None = None
-    end: Seconds | None = None
-    group: str = ""
-
-
-def _from_csv(path: Path) -> Iterator[Entry]:
-    rows: dict[tuple[object, ...], int] = {}
-    for number, row in tables.read(path, _Row, fault=ManifestError):
-        entry = _entry(row, path, number)
-        first = rows.setdefault((os.path.normpath(entry.path), entry.start, entry.end), number)
-        if first != number:
-            raise ManifestError(
-                f"{path} lists {few([entry.path])} twice, in rows {first} and {number}; remove one"
-            )
-        yield entry
-
-
-def _entry(row: _Row, path: Path, line: int) -> Entry:
-    split = split_name(row.split)
-    if split not in SPLITS:
-        raise ManifestError(
-            f"{path}, line {line}: split {few([row.split])} is not one of {', '.join(SPLITS)}"
-        )
-    if row.end is not None and row.end <= (row.start or 0.0):
-        raise ManifestError(
-            f"{path}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
-        )
-    # Without `./` and doubled slashes, so that one file has one name.
-    name = PurePosixPath(row.path).as_posix()
-    return Entry(name, row.label, split, row.start, row.end, row.group)
-
-
 def _identities(path: Path, manifest: Manifest) -> dict[str, tuple[int, int]]:
     """Which file on the disk each path is, whatever links lead to it.
 
@@ -250,13 +250,15 @@ def _identities(path: Path, manifest: Manifest) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _check_labels(path: Path, written: Sequence[Entry], classes: Iterable[str]) -> tuple[str, ...]:
+def _check_labels(
+    path: Path, written: Sequence[Entry], classes: Iterable[str], multi_label: bool
+) -> tuple[str, ...]:
     """What a user should know of the labels.
 
     Raises:
       ManifestError: some labels contradict each other.
     """
-    spellings = {entry.label for entry in written}
+    spellings = {label for entry in written for label in _spellings(entry, multi_label)}
     found = {labels.normal(label) for label in spellings}
     if unknown := sorted(found - set(classes)):
         raise ManifestError(
@@ -276,6 +278,13 @@ def _check_labels(path: Path, written: Sequence[Entry], classes: Iterable[str]) 
         f"{path}: the label {label!r} is written in several Unicode forms or with spaces around "
         "it; they are one class"
         for label in labels.respelled(spellings)
+    ]
+    between = several_labels.BETWEEN
+    notes += [
+        f"{path}: the label {label!r} is one class; for several labels a video, call the column "
+        "'labels' and set data.multi_label=True"
+        for label in sorted(found)
+        if between in label
     ]
     alike = [
         f"warning: {path}: the labels {few(pair)} differ in case or spaces alone; they are "
@@ -332,13 +341,3 @@ def refuse_leak(name: str, manifest: Manifest) -> None:
             f"{name}: group {few(manifest.leaked_groups)} is in training and in evaluation, which "
             "inflates the score; move its videos to one split, or set data.allow_group_leak=true"
         )
-
-
-def few(found: Sequence[str]) -> str:
-    """The first three names, each on one line and cut if long, and how many more there are."""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return ", ".join(repr(_cut(name)) for name in found[:3]) + more
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= 200 else f"{name[:199]}…"

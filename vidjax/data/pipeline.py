@@ -7,23 +7,29 @@ replaying after a restart, whatever the number of threads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import grain
 import numpy as np
 
-from vidjax.data import sampling, transforms
+from vidjax.data import augmenting, transforms
+from vidjax.data import sampling as frame_sampling
 from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
+from vidjax.data.order import ordered
 from vidjax.data.prepared import Record, VideoSource
-from vidjax.settings import boolean, check, number, one_of, rising, whole
+from vidjax.data.targets import Targets
+from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
 Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
 CROPS = ("area", "fixed")
+_ONE_LABEL = Targets()
 # Far above any clip or picture in use, and low enough that arithmetic on them does not overflow.
 MOST_FRAMES = 65_536
 LARGEST_SIZE = 16_384
@@ -31,7 +37,7 @@ CLIP = {
     "frames": whole(1, MOST_FRAMES),
     "stride": whole(1, MOST_FRAMES),
     "size": whole(1, LARGEST_SIZE),
-    "short": one_of(*sampling.POLICIES, "repeat"),
+    "short": one_of(*frame_sampling.POLICIES, "repeat"),
     "sampling": one_of(*SAMPLINGS),
     "fit": boolean(),
 }
@@ -46,6 +52,7 @@ AUGMENT = {
     "short_side": whole(0, LARGEST_SIZE),
     "device": boolean(),
     "flip_sided": boolean(),
+    "also": augmenting.ALSO,
 }
 
 
@@ -81,37 +88,37 @@ class ClipShape:
         if self.sampling == "still":
             return np.full(self.frames, rng.integers(num_frames))
         if self.sampling == "segments":
-            return sampling.segment_clip(rng, num_frames, self.frames)
+            return frame_sampling.segment_clip(rng, num_frames, self.frames)
         if self.sampling == "normal_spread":
-            return sampling.normal_spread_clip(rng, num_frames, self.frames)
+            return frame_sampling.normal_spread_clip(rng, num_frames, self.frames)
         stride, short = self._fitted(num_frames)
         if short == "repeat":
             return np.full(self.frames, rng.integers(num_frames))
-        draw = sampling.random_clip
+        draw = frame_sampling.random_clip
         if self.sampling == "normal_start":
-            draw = sampling.normal_start_clip
+            draw = frame_sampling.normal_start_clip
         return draw(rng, num_frames, self.frames, stride, short)
 
     def _fitted(self, num_frames: int) -> tuple[int, str]:
         """Stride, and policy, `repeat` only where it counts."""
         stride = self.stride
         if self.fit:
-            stride = sampling.fitting_stride(num_frames, self.frames, stride)
+            stride = frame_sampling.fitting_stride(num_frames, self.frames, stride)
         fits = stride * (self.frames - 1) < num_frames
         return stride, "loop" if fits and self.short == "repeat" else self.short
 
     def view_indices(self, num_frames: int, views: int) -> np.ndarray:
         """Frame indices [views, T] of the evaluation clips of one video."""
         if self.sampling == "still":
-            middle = sampling.view_clips(num_frames, 1, 1, views)
+            middle = frame_sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
         if self.sampling == "segments":
-            return np.tile(sampling.segment_clip(None, num_frames, self.frames), (views, 1))
+            return np.tile(frame_sampling.segment_clip(None, num_frames, self.frames), (views, 1))
         stride, short = self._fitted(num_frames)
         if short == "repeat":
-            middle = sampling.view_clips(num_frames, 1, 1, views)
+            middle = frame_sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
-        return sampling.view_clips(num_frames, self.frames, stride, views, short)
+        return frame_sampling.view_clips(num_frames, self.frames, stride, views, short)
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,8 @@ class Augmentation:
       short_side: that frames have before a fixed crop, in pixels; 0 leaves them as stored.
       device: chain and mirroring are left to the training step, on the devices.
       flip_sided: mirror even where labels tell left from right.
+      also: augmentations by name with their settings, applied after everything else, in this
+        order.
     """
 
     scale: tuple[float, float] = (0.5, 1.0)
@@ -143,6 +152,7 @@ class Augmentation:
     short_side: int = 0
     device: bool = False
     flip_sided: bool = False
+    also: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(vars(self), AUGMENT, "augment.")
@@ -156,6 +166,12 @@ class Augmentation:
                 f"augment.color = {self.color} with augment.chain = {self.chain}: the chain "
                 "changes colours itself; set one of them to 0"
             )
+        if self.also and self.device:
+            raise ValueError(
+                f"augment.also = {shown(self.also)} with augment.device = True: what is named "
+                "comes after mirroring, which is left to the devices; set augment.device = False"
+            )
+        self._also  # noqa: B018 — it refuses what is unknown
 
     def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> Batch:
         """Augments uint8 frames `[T, H, W, 3]`.
@@ -170,12 +186,17 @@ class Augmentation:
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
             clip = transforms.color_jitter(rng, clip, self.color)
+        clip = augmenting.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
     def blank(self, shape: ClipShape) -> Batch:
         """What stands for a clip that cannot be read: black, and nothing is done to it."""
         clip = np.zeros((shape.frames, shape.size, shape.size, 3), np.uint8)
         return self._example(clip, nothing(shape.size))
+
+    @functools.cached_property
+    def _also(self) -> Mapping[str, augmenting.Augment]:
+        return augmenting.make(self.also)
 
     def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
         height, width = frames.shape[1:3]
@@ -193,19 +214,24 @@ class Augmentation:
 class TrainClip(grain.transforms.RandomMap):
     """Record -> one augmented clip; a clip whose frames cannot be decoded is masked, not lost."""
 
-    def __init__(self, shape: ClipShape, augmentation: Augmentation) -> None:
+    def __init__(
+        self, shape: ClipShape, augmentation: Augmentation, targets: Targets = _ONE_LABEL
+    ) -> None:
         self._shape = shape
         self._augmentation = augmentation
+        self._targets = targets
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
         """Cuts and augments a clip of the record."""
+        label = self._targets.array(record.label)
         try:
             indices = self._shape.train_indices(rng, len(record.jpegs))
-            clip = self._augmentation(rng, record.decode(indices), self._shape.size)
+            frames = record.decode(indices)
         except ValueError as error:
             _tell_once(record.name, error)
-            return _labelled(self._augmentation.blank(self._shape), record.label, readable=False)
-        return _labelled(clip, record.label, readable=True)
+            return _labelled(self._augmentation.blank(self._shape), label, readable=False)
+        clip = self._augmentation(rng, frames, self._shape.size)
+        return _labelled(clip, label, readable=True)
 
 
 # Videos that were named as unreadable; they come again in every epoch.
@@ -218,13 +244,18 @@ def _tell_once(name: str, error: ValueError) -> None:
         complain(f"warning: {name} is skipped: {error}")
 
 
-def _labelled(clip: Batch, label: int, *, readable: bool) -> Batch:
-    return clip | {"label": np.int32(label), "mask": np.bool_(readable)}
+def _labelled(clip: Batch, label: Any, *, readable: bool) -> Batch:
+    return clip | {"label": label, "mask": np.bool_(readable)}
 
 
-def batch_shapes(shape: ClipShape, augmentation: Augmentation, batch_size: int) -> Shapes:
+def batch_shapes(
+    shape: ClipShape,
+    augmentation: Augmentation,
+    batch_size: int,
+    targets: Targets = _ONE_LABEL,
+) -> Shapes:
     """Shape and type of each array of a batch of `train_batches`, by name."""
-    one = _labelled(augmentation.blank(shape), 0, readable=False)
+    one = _labelled(augmentation.blank(shape), targets.nothing(), readable=False)
     return {name: ((batch_size, *np.shape(array)), array.dtype) for name, array in one.items()}
 
 
@@ -237,13 +268,15 @@ def train_batches(
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
+    sampling: str = "uniform",
 ) -> grain.MapDataset:
     """This process' part of the endless sequence of training batches.
 
-    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`
-    and `mask` bool `[B/P]`, False where a video could not be read; with `augmentation.device` also
-    the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the
-    batch k that one process alone would have, and nothing else is read.
+    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`,
+    or float32 `[B/P, C]` where a video may have several (`vidjax.data.targets`), and `mask` bool
+    `[B/P]`, False where a video could not be read; with `augmentation.device` also the fields of
+    `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k that one
+    process alone would have, and nothing else is read. `sampling` is that of `vidjax.data.order`.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.
@@ -252,12 +285,8 @@ def train_batches(
         raise ValueError(f"{source} holds no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
-    clips = (
-        grain.MapDataset.source(source)
-        .seed(seed)
-        .shuffle()
-        .repeat()
-        .random_map(TrainClip(shape, augmentation))
+    clips = ordered(source, seed, sampling).random_map(
+        TrainClip(shape, augmentation, Targets.of(source))
     )
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]

@@ -14,6 +14,7 @@ from vidjax.data.contents import read_contents
 from vidjax.data.damage import DamagedError, ReplacedError, telling_damage
 from vidjax.data.examples import Example
 from vidjax.data.integrity import open_data_set
+from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_jpeg
 
 # What names a video, and a picture in TFDS's own data sets.
@@ -31,13 +32,14 @@ class Record:
 
     Attributes:
       jpegs: its frames, encoded, index 0 the first.
-      label: class index; -1 where the record is damaged and its class is not known.
+      label: class index; -1 where the record is damaged and its class is not known. Of a data set
+        with several labels a video, all of them, sorted, and none where they are not known.
       name: the video's name in its manifest.
       fps: frames a second.
     """
 
     jpegs: Sequence[bytes]
-    label: int
+    label: Label
     name: str
     fps: float
 
@@ -64,11 +66,13 @@ class VideoSource(Protocol):
       classes: class names, index by index.
       manifest_digest: stands for the list of videos.
       broken: what could not be read, as rows with `video`, `label` and `error`.
+      multi_label: whether a video may have several labels; False where it is absent.
     """
 
     classes: tuple[str, ...]
     manifest_digest: str
     broken: Sequence[Mapping[str, str]]
+    multi_label: bool
 
     def __len__(self) -> int:
         """Number of videos."""
@@ -76,6 +80,10 @@ class VideoSource(Protocol):
 
     def __getitem__(self, index: int) -> Record:
         """One video."""
+        ...
+
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`; -1 where a damaged one does not tell."""
         ...
 
 
@@ -107,8 +115,8 @@ class PreparedSplit:
         self._frames = "frames" if "frames" in info.features else "image"
         self._name = next((name for name in _NAMES if name in info.features), "")
         self._prefix = f"{directory}:{split}"
-        self.classes = info.classes
-        if self._first_label() < 0:
+        self.classes, self.multi_label = info.classes, info.multi_label
+        if self._first_label() == -1:
             raise ValueError(f"split {split!r} of {info.full_name} has no labels")
         self.manifest_digest = info.full_name if info.manifest is None else info.manifest
         self.broken: Sequence[Mapping[str, str]] = [
@@ -131,21 +139,36 @@ class PreparedSplit:
         except DamagedError as error:
             return self._damaged(int(index), error)
 
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`; -1 where a damaged one does not tell.
+
+        They are in a table beside the data. Of data sets that are older than the table all records
+        are read.
+        """
+        listed = [label for _, label in self._contents]
+        if len(listed) != len(self):
+            listed = [self[index].label for index in range(len(self))]
+        return np.array(listed, np.int64)
+
     def _read(self, index: int) -> Record:
         content = self._records[index]
         with telling_damage(self._folder, f"record {index} of split {self._split!r}"):
             example = Example(content)
-            record = Record(
+            return Record(
                 jpegs=example.texts(self._frames),
-                label=example.whole("label"),
+                label=self._label(example),
                 name=example.text(self._name) if self._name else str(index),
                 fps=example.real("fps", otherwise=1.0),
             )
-            if record.label >= len(self.classes):
-                raise ValueError(f"label {record.label} of {len(self.classes)} classes")
-            return record
 
-    def _first_label(self) -> int:
+    def _label(self, example: Example) -> Label:
+        found = example.wholes("labels") if self.multi_label else (example.whole("label"),)
+        for place in found:
+            if place >= len(self.classes) or (place < 0 and self.multi_label):
+                raise ValueError(f"label {place} of {len(self.classes)} classes")
+        return tuple(sorted(found)) if self.multi_label else found[0]
+
+    def _first_label(self) -> Label:
         """The label of the first record that can be read.
 
         Raises:
@@ -164,14 +187,16 @@ class PreparedSplit:
 
     def _damaged(self, index: int, error: DamagedError) -> Record:
         listed = self._contents
-        name, label = f"record {index} of split {self._split!r}", -1
+        name = f"record {index} of split {self._split!r}"
+        label: Label = () if self.multi_label else -1
         if index < len(listed):
             name, label = listed[index]
         return Record(_Unreadable(f"{name} cannot be read: {error}"), label, name, 1.0)
 
     @functools.cached_property
-    def _contents(self) -> Sequence[tuple[str, int]]:
-        return read_contents(self._folder, self._split, self.classes)
+    def _contents(self) -> Sequence[tuple[str, Label]]:
+        several = self.multi_label
+        return read_contents(self._folder, self._split, self.classes, multi_label=several)
 
     def __repr__(self) -> str:
         """Names the content, not the object: grain compares it when a run resumes."""

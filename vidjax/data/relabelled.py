@@ -6,9 +6,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.targets import is_multi_label
 
 _UNCHANGED: Mapping[str, str] = MappingProxyType({})
 
@@ -39,7 +42,7 @@ class Relabelled:
         require_known(found, classes)
         places = {normal(name): place for place, name in enumerate(classes)}
         self._source, self._places = source, [places[normal(name)] for name in found]
-        self.classes = tuple(classes)
+        self.classes, self.multi_label = tuple(classes), is_multi_label(source)
         self.manifest_digest, self.broken = source.manifest_digest, source.broken
 
     def __len__(self) -> int:
@@ -47,9 +50,18 @@ class Relabelled:
 
     def __getitem__(self, index: int) -> Record:
         record = self._source[index]
+        if isinstance(record.label, tuple):
+            # Two labels may be one class of the network.
+            several = tuple(sorted({self._places[place] for place in record.label}))
+            return dataclasses.replace(record, label=several)
         # A damaged record may not know its label.
         label = self._places[record.label] if record.label >= 0 else record.label
         return dataclasses.replace(record, label=label)
+
+    def labels(self) -> np.ndarray:
+        """Place of each video's class in the network's list, int `[N]`; -1 if it is not known."""
+        labels = self._source.labels()
+        return np.where(labels >= 0, np.array(self._places)[labels], labels)
 
     def __repr__(self) -> str:
         """That of the split: grain compares it when a run resumes."""

@@ -20,12 +20,20 @@ import numpy as np
 
 from vidjax import records
 from vidjax.data.damage import damaged
-from vidjax.data.description import FEATURES, INFO, LABELS, METADATA, Description, small_file
+from vidjax.data.description import (
+    FEATURES,
+    INFO,
+    LABELS,
+    METADATA,
+    SEVERAL_LABELS,
+    Description,
+    small_file,
+)
 from vidjax.data.shards import Shards
 from vidjax.writing import writing
 
 FILE = "sizes.json"
-_DESCRIBING = (INFO, FEATURES, METADATA, LABELS)
+_DESCRIBING = (INFO, FEATURES, METADATA, LABELS, SEVERAL_LABELS)
 
 
 class _Sums(msgspec.Struct):

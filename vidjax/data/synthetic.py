@@ -34,6 +34,8 @@ class SyntheticSplit:
       ValueError: a number is not in its range.
     """
 
+    multi_label = False
+
     def __init__(
         self,
         num_classes: int = 10,
@@ -57,6 +59,10 @@ class SyntheticSplit:
 
     def __getitem__(self, index: int) -> Record:
         return self._record(int(index))
+
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`."""
+        return np.arange(len(self)) % len(self.classes)
 
     def __repr__(self) -> str:
         return f"SyntheticSplit({self.manifest_digest})"

@@ -15,6 +15,7 @@ import numpy as np
 from vidjax.data.catalog import Storage
 from vidjax.data.decode import DecodeError, read_encoded
 from vidjax.data.manifest import Entry
+from vidjax.data.several_labels import apart
 from vidjax.data.spool import Decoded, Spool
 from vidjax.data.transforms import encode_jpeg
 
@@ -33,12 +34,14 @@ class Job:
       entry: what the manifest says of it.
       storage: how its frames are stored.
       spool: where they wait.
+      multi_label: whether it may have several labels.
     """
 
     file: Path
     entry: Entry
     storage: Storage
     spool: Spool
+    multi_label: bool = False
 
     @property
     def name(self) -> str:
@@ -106,9 +109,10 @@ def _read_through(file: Path) -> None:
 def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
     """Key and features, as the data set stores them."""
     jpegs, fps = decoded
+    label = job.entry.label
     return job.name, {
         "frames": jpegs,
-        "label": job.entry.label,
+        **({"labels": list(apart(label))} if job.multi_label else {"label": label}),
         "video": job.name,
         "group": job.entry.group,
         "fps": np.float32(fps),

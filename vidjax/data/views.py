@@ -12,6 +12,7 @@ from vidjax.data import transforms
 from vidjax.data.outlook import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.targets import Targets
 from vidjax.settings import check, one_of, optional, several, whole
 
 CROPS = (1, 3, 10)
@@ -109,6 +110,7 @@ class _ViewSource:
         self._source = source
         self._views = views
         self._length = length
+        self._targets = Targets.of(source)
 
     def __len__(self) -> int:
         return self._length
@@ -123,7 +125,7 @@ class _ViewSource:
         record = self._source[video]
         return {
             "clip": self._views.cut(record, clip),
-            "label": np.int32(record.label),
+            "label": self._targets.array(record.label),
             "video": np.int32(video),
             "mask": np.bool_(True),
         }
@@ -131,11 +133,10 @@ class _ViewSource:
     def _padding(self) -> Batch:
         views = self._views
         shape = (views.crops, views.shape.frames, views.size, views.size, 3)
-        zero = np.int32(0)
         return {
             "clip": np.zeros(shape, np.uint8),
-            "label": zero,
-            "video": zero,
+            "label": self._targets.nothing(),
+            "video": np.int32(0),
             "mask": np.bool_(False),
         }
 
@@ -151,7 +152,8 @@ def view_batches(
     """This process' part of the evaluation batches, each video exactly once.
 
     An element holds `clip` uint8 `[B/P, crops, T, S, S, 3]`, and `label`, `video` (index into
-    `source`) and `mask` (False for padding), each `[B/P]`.
+    `source`) and `mask` (False for padding), each `[B/P]`; `label` is float32 `[B/P, C]` where a
+    video may have several.
 
     Args:
       source: the videos.

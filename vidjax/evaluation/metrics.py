@@ -1,4 +1,4 @@
-"""Scores of a classifier from its probabilities: top-k, per class, confusion."""
+"""Scores of a classifier from its probabilities: top-k, per class, confusion, loss."""
 
 from __future__ import annotations
 
@@ -37,3 +37,20 @@ def per_class(matrix: np.ndarray) -> np.ndarray:
     """Accuracy of each class `[K]` from a confusion matrix; NaN for a class without videos."""
     totals = matrix.sum(axis=1)
     return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
+
+
+def mean_class(accuracies: np.ndarray) -> float:
+    """Mean accuracy of the classes `[K]` that have videos; the others are NaN."""
+    return float(np.nanmean(accuracies))
+
+
+def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over videos of -log(p), the natural logarithm, with p the label's probability.
+
+    Args:
+      scores: probabilities `[N, K]`. A 0 counts as the least normal number of float32, 1.2e-38,
+        below which the networks' softmax has nothing.
+      labels: int `[N]`.
+    """
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    return float(-np.log(np.maximum(own, np.finfo(np.float32).tiny)).mean())

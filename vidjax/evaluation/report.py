@@ -16,10 +16,31 @@ import msgspec
 import numpy as np
 
 from vidjax import records
+from vidjax.data.several_labels import joined
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
+from vidjax.evaluation.average_precision import average_precision, mean_average_precision
+from vidjax.evaluation.class_picture import class_scores, draw_class_scores
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.evaluation.score_files import ScoreTable, write_scores
+from vidjax.evaluation.summary import as_text, summarize
 from vidjax.writing import make_folder, sweep, write_text, writing
+
+__all__ = [
+    "Prediction",
+    "Scores",
+    "SeveralScores",
+    "describe",
+    "read_scores",
+    "summarize",
+    "write_report",
+]
+_AGAIN = "evaluate again: python -m experiments.evaluate"
+_OF_ONE, _OF_SEVERAL = ("-confusion.png", "-confusions.csv"), ("-classes.png", "-classes.csv")
+# Classes that a row of predictions names.
+_BEST = 5
+# How the name of a file of all scores ends.
+SCORES = "-scores.npz"
 
 
 class Prediction(msgspec.Struct):
@@ -44,43 +65,67 @@ class Prediction(msgspec.Struct):
 
 
 class Scores(msgspec.Struct):
-    """What a report says: name of the protocol, shares of videos, and their number."""
+    """What a report says of one label a video.
+
+    Attributes:
+      protocol: its name.
+      top1: share of the videos.
+      videos: their number.
+      top5: share of the videos; None where there are few classes.
+      mean_class: mean accuracy of the classes; None in older reports.
+      loss: cross-entropy; None in older reports.
+    """
 
     protocol: records.Name
     top1: records.Share
-    top5: records.Share
     videos: records.Count
+    top5: records.Share | None = None
+    mean_class: records.Share | None = None
+    loss: records.Amount | None = None
+
+
+class SeveralScores(msgspec.Struct):
+    """What a report says of several labels a video.
+
+    Attributes:
+      protocol: its name.
+      map: mean average precision.
+      videos: their number.
+      f1_micro: at a probability of 0.5, over all answers.
+      f1_macro: the same, the mean over classes.
+      loss: binary cross-entropy, the mean over classes.
+    """
+
+    protocol: records.Name
+    map: records.Share
+    videos: records.Count
+    f1_micro: records.Share
+    f1_macro: records.Share
+    loss: records.Amount
 
 
 def read_scores(file: Path) -> Scores:
-    """The scores that `write_report` wrote as JSON.
+    """The scores of one label a video that `write_report` wrote as JSON.
+
+    Raises:
+      RecordError: the file is damaged, or of several labels a video.
+      OSError: it cannot be read.
+    """
+    return records.read(file, Scores, _AGAIN)
+
+
+def describe(file: Path) -> str:
+    """Protocol and scores of a report, in a few words.
 
     Raises:
       RecordError: the file is damaged.
       OSError: it cannot be read.
     """
-    return records.read(file, Scores, "evaluate again: python -m experiments.evaluate")
-
-
-def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """Top-1, top-5, accuracy per class and number of videos, as JSON types.
-
-    Args:
-      scores: `[N, K]` probabilities.
-      labels: int `[N]`.
-      classes: K class names.
-    """
-    matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
-    accuracies = metrics.per_class(matrix)
-    return {
-        "top1": metrics.top_k(scores, labels, 1),
-        "top5": metrics.top_k(scores, labels, 5),
-        "videos": len(labels),
-        "per_class": {
-            name: None if np.isnan(value) else float(value)
-            for name, value in zip(classes, accuracies, strict=True)
-        },
-    }
+    kind: type[Scores] | type[SeveralScores] = Scores
+    if "map" in records.read_mapping(file, _AGAIN):
+        kind = SeveralScores
+    found = records.read(file, kind, _AGAIN)
+    return f"{found.protocol}: {as_text(msgspec.structs.asdict(found))}"
 
 
 def write_report(
@@ -93,20 +138,26 @@ def write_report(
     classes: Sequence[str],
     facts: Mapping[str, Any],
     say: Callable[[str], None] = lambda line: None,
+    keep_scores: bool = False,
 ) -> list[Path]:
-    """Writes `NAME.json`, `NAME-predictions.csv`, `NAME-confusion.png` and `NAME-confusions.csv`.
+    """Writes `NAME.json`, `NAME-predictions.csv`, a picture and a table of the classes.
 
-    The last lists the pairs of classes that were confused, the worst first.
+    Of one label a video these are `NAME-confusion.png` and `NAME-confusions.csv`, the pairs of
+    classes that were confused, the worst first; of several `NAME-classes.png` and
+    `NAME-classes.csv`, the average precision of each class, the lowest first. All scores go to
+    `NAME-scores.npz` if they are to be kept: N x K numbers are too many for every evaluation of a
+    training.
 
     Args:
       folder: where to; made if absent.
       name: of the protocol.
       videos: N names.
       scores: `[N, K]` probabilities.
-      labels: int `[N]`.
+      labels: int `[N]`, or bool `[N, K]` of several labels a video.
       classes: K class names.
       facts: what else belongs in the JSON: views, step, digest of the manifest.
       say: told where an earlier report of other videos or views was moved to.
+      keep_scores: whether to write `NAME-scores.npz` too; see `score_files`.
 
     Returns:
       The files written.
@@ -114,16 +165,59 @@ def write_report(
     make_folder(folder)
     sweep(folder)
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
-    ends = (".json", "-predictions.csv", "-confusion.png", "-confusions.csv")
+    several = labels.ndim > 1
+    ends = (".json", "-predictions.csv", *(_OF_SEVERAL if several else _OF_ONE))
     files = [folder / f"{name}{end}" for end in ends]
-    _set_aside(folder, name, ends, facts, say)
+    _set_aside(folder, name, (*ends, SCORES), facts, say)
     write_text(files[0], json.dumps(summary, indent=2) + "\n")
-    _write_table(files[1], _rows(videos, scores, labels, classes))
-    matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
-    draw_confusion(files[2], matrix, classes, f"{name}: top-1 {summary['top1']:.1%}")
-    worst = (dataclasses.astuple(each) for each in worst_confusions(matrix, classes))
-    _write_table(files[3], [["label", "predicted", "videos", "fraction"], *worst])
+    rows = _rows_of_several if several else _rows
+    _write_table(files[1], rows(videos, scores, labels, classes))
+    write = _write_classes if several else _write_confusions
+    write(files[2], files[3], scores, labels, classes, name)
+    if keep_scores:
+        files.append(folder / f"{name}{SCORES}")
+        true = _true_classes(labels, classes)
+        about = {**facts, "multi_label": several}
+        split = str(facts.get("split", ""))
+        write_scores(files[-1], ScoreTable.of(videos, scores, classes, true, split, about))
     return files
+
+
+def _true_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The class of each video, or its classes in one text."""
+    if labels.ndim == 1:
+        return [classes[label] for label in labels]
+    return [joined(np.asarray(classes)[row].tolist()) for row in labels.astype(bool)]
+
+
+def _write_confusions(
+    picture: Path,
+    table: Path,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    name: str,
+) -> None:
+    matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
+    title = f"{name}: top-1 {metrics.top_k(scores, labels, 1):.1%}"
+    draw_confusion(picture, matrix, classes, title)
+    worst = (dataclasses.astuple(each) for each in worst_confusions(matrix, classes))
+    _write_table(table, [["label", "predicted", "videos", "fraction"], *worst])
+
+
+def _write_classes(
+    picture: Path,
+    table: Path,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    name: str,
+) -> None:
+    precisions = average_precision(scores, labels)
+    found = class_scores(labels, precisions, classes)
+    draw_class_scores(picture, found, f"{name}: mAP {mean_average_precision(precisions):.1%}")
+    rows = (dataclasses.astuple(each) for each in found)
+    _write_table(table, [["class", "videos", "chance", "average_precision"], *rows])
 
 
 def _set_aside(
@@ -152,14 +246,35 @@ def _set_aside(
 def _rows(
     videos: Sequence[str], scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> list[list[Any]]:
-    top = min(5, len(classes))
-    places = [name for k in range(1, top + 1) for name in (f"class{k}", f"score{k}")]
-    rows: list[list[Any]] = [["video", "label", "predicted", "correct", *places]]
+    rows: list[list[Any]] = [["video", "label", "predicted", "correct", *_best_titles(classes)]]
     for video, row, label in zip(videos, scores, labels, strict=True):
-        order = np.argsort(-row, kind="stable")[:top]
-        best = [value for k in order for value in (classes[k], f"{row[k]:.6f}")]
-        rows.append([video, classes[label], classes[order[0]], int(order[0] == label), *best])
+        first = int(np.argmax(row))
+        correct = int(first == label)
+        rows.append([video, classes[label], classes[first], correct, *_best(row, classes)])
     return rows
+
+
+def _rows_of_several(
+    videos: Sequence[str], scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> list[list[Any]]:
+    def text(answers: np.ndarray) -> str:
+        return joined(classes[place] for place in np.flatnonzero(answers).tolist())
+
+    rows: list[list[Any]] = [["video", "labels", "predicted", *_best_titles(classes)]]
+    for video, row, own in zip(videos, scores, labels, strict=True):
+        rows.append([video, text(own), text(row >= 0.5), *_best(row, classes)])
+    return rows
+
+
+def _best_titles(classes: Sequence[str]) -> list[str]:
+    places = range(1, min(_BEST, len(classes)) + 1)
+    return [name for k in places for name in (f"class{k}", f"score{k}")]
+
+
+def _best(row: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """The likeliest classes of a video and their probabilities, best first."""
+    order = np.argsort(-row, kind="stable")[:_BEST].tolist()
+    return [value for k in order for value in (classes[k], f"{row[k]:.6f}")]
 
 
 def _write_table(file: Path, rows: Iterable[Sequence[Any]]) -> None:

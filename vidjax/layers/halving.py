@@ -55,8 +55,8 @@ class Halving(nn.Module):
     """Half the height and width, then half the frames; it has no parameters.
 
     Attributes:
-      pool: `soft` (SoftPool), `average`, `max` or `stochastic`, which draws in training from the
-        stream `noise`.
+      pool: how pictures are halved: `soft` (SoftPool), `average`, `max` or `stochastic`, which
+        draws in training from the stream `noise`.
       frames: `selected` by `temporal_frame_selection`, or `pooled` as space is.
       choose: as in `temporal_frame_selection`.
       squared: likewise.

@@ -19,7 +19,18 @@ from jax import lax
 
 from vidjax import settings
 from vidjax.layers.spread import spread
-from vidjax.settings import Kind, boolean, number, one_of
+from vidjax.meanings import settings_of
+from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
+from vidjax.slots import (
+    STAGES,
+    AllSlots,
+    Option,
+    Places,
+    filled,
+    maker,
+    take_stages,
+    values_of,
+)
 
 SETTINGS: Mapping[str, Kind] = {
     "affection": number(0, 1),
@@ -48,7 +59,8 @@ class ClassRegularization(nn.Module):
 
     Attributes:
       affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, but for `printed`.
-      bounds: of the scale, as in `scale`.
+      bounds: of the scale: `symmetric` around 1, [lambda, 2 - lambda]; `unit`, [lambda, 1]; or
+        `printed`, eq. 3 by the letter, which is at most a quarter.
       relu: whether mapped weights are rectified (thesis) or not (ICIP).
       level: whether a class is chosen for each clip (`sample`) or for the `batch`, by its mean
         scores, in which unreadable clips count too.
@@ -163,3 +175,56 @@ def _chosen(
         elif isinstance(value, Mapping):
             part = name.removeprefix("after_")
             yield from _chosen(value, path if part == "stage" else (*path, part))
+
+
+_AFTER = one_of("stage", "block")
+_FORM = one_of(*FORMS)
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """At the end of stages (thesis) or of their blocks, without ReLU (ICIP)."""
+    values = values_of("class_reg", value)
+    settings.check(values, {"form": _FORM}, "class_reg ")
+    values = {**FORMS[values.pop("form", "thesis")], **values}
+    settings.check(values, {"after": _AFTER}, "class_reg ")
+    after = values.pop("after")
+    named = values.get("stages", places.stages)
+    stages = take_stages("class_reg", values, places)
+    rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in named))
+    if not isinstance(rates, tuple) or len(rates) != len(named):
+        raise ValueError(
+            f"class_reg affection = {shown(rates)}: {len(named)} numbers, one for each of the "
+            f"stages {', '.join(map(str, named))}"
+        )
+    for stage, rate in zip(named, rates, strict=True):
+        own = {**values, "affection": rate}
+        make = maker("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
+        if stage in stages:
+            slots = filled("class_reg", slots, (stage,), f"after_{after}", make)
+    return slots
+
+
+_WHERE: Mapping[str, Setting] = {
+    "form": Setting("thesis", _FORM.text, "whose text the defaults of after and relu are from"),
+    "after": Setting("stage", _AFTER.text, "what it stands at the end of; block in the form icip"),
+    "affection": Setting(
+        ...,
+        "a tuple of numbers in [0, 1], one for each stage",
+        f"lambda of each stage; if left out, {AFFECTION} of stages 1 to 4, and 1 has no effect",
+    ),
+    **STAGES,
+}
+_RELU = Setting(
+    True, SETTINGS["relu"].text, "whether mapped weights are rectified; False in the form icip"
+)
+OPTIONS = (
+    Option(
+        "class_reg",
+        fill,
+        "a mapping of settings, {} for the thesis'",
+        "Class Regularization: the classifier's weights amplify or damp the channels of stages",
+        {**settings_of(SETTINGS, ClassRegularization), "relu": _RELU, **_WHERE},
+        agreement,
+        rank=50,
+    ),
+)

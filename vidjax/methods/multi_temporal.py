@@ -21,7 +21,10 @@ from vidjax.layers.halving import SETTINGS as HALVING
 from vidjax.layers.halving import Halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
+from vidjax.layers.temporal_frame_selection import temporal_frame_selection
+from vidjax.meanings import settings_of
 from vidjax.settings import Kind, boolean, check, number, one_of
+from vidjax.slots import STAGES, AllSlots, Option, Places, filled, maker, take_stages, values_of
 
 Triple = tuple[int, int, int]
 POINT: Triple = (1, 1, 1)
@@ -53,7 +56,7 @@ class MTConv(nn.Module):
       strides: along T, H, W.
       delta: share of the local branch, in (0, 1]; 1 leaves the prolonged one out.
       kernels: `dense`; `factorised` into space and time, 1x3x3 and 3x1x1; or `depthwise`.
-      pool: how the prolonged branch's inputs are halved; as in `Halving`.
+      pool: as in `Halving`, which halves the inputs of the prolonged branch.
       frames: likewise.
       choose: likewise.
       squared: likewise.
@@ -159,3 +162,25 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
     if not local or (delta < 1 and local == channels):
         raise ValueError(f"MTConv delta = {delta}: one branch has none of {channels} channels")
     return local, channels - local
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """In the place of the convolutions in space and time (table 5.2)."""
+    values = values_of("multi_temporal", value)
+    stages = take_stages("multi_temporal", values, places)
+    make = maker("multi_temporal", MTConv, values, SETTINGS, NEEDS, more=STAGES, features=0)
+    return filled("multi_temporal", slots, stages, "conv", make)
+
+
+# Where the settings of an MTConv are explained.
+DEFINED_IN = (MTConv, Halving, temporal_frame_selection)
+OPTIONS = (
+    Option(
+        "multi_temporal",
+        fill,
+        "a mapping of settings, {} for the thesis'",
+        "multi-temporal convolutions in the place of those in space and time",
+        {**settings_of(SETTINGS, *DEFINED_IN), **STAGES},
+        rank=20,
+    ),
+)

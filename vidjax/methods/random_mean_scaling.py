@@ -7,6 +7,7 @@ itself, or r, is what the paper compares it with (table 1c).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,20 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
-from vidjax.settings import Kind, check, number, one_of, several, whole
+from vidjax.meanings import settings_of
+from vidjax.settings import Kind, Setting, check, number, one_of, several, whole
+from vidjax.slots import (
+    STAGES,
+    AllSlots,
+    Option,
+    Places,
+    Points,
+    filled,
+    maker,
+    take_points,
+    take_stages,
+    values_of,
+)
 
 STREAM = "noise"
 # Larger factors are slips of the pen: float32 would hold nothing of the features.
@@ -69,8 +83,8 @@ class RandomScaling(nn.Module):
       distribution: of alpha: `("normal", mean, deviation)` or `("uniform", from, to)`.
       low_pass: `mean` or `gaussian`.
       std: deviation of the Gaussian, in positions.
-      window: along T, H, W; odd.
-      border: as in `layers.low_pass`.
+      window: of the local mean, along T, H, W; odd.
+      border: what the local mean takes outside of the clip, as in `layers.low_pass`.
     """
 
     target: str = "mean"
@@ -114,3 +128,39 @@ def expectation(distribution: Sequence[Any]) -> float:
     """Mean of a distribution."""
     kind, first, second = distribution
     return float(first if kind == "normal" else (first + second) / 2)
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """Into the branches of the last two stages with blocks, res4 and res5 (RMS, section 4.1)."""
+    values = values_of("random_scaling", value)
+    points = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
+    if "at" in values:
+        at = take_points("random_scaling", values.pop("at"), places)
+        points = dataclasses.replace(points, **{places.block: at})
+    stages = take_stages("random_scaling", values, places, last=2)
+    make = maker("random_scaling", RandomScaling, values, SETTINGS, NEEDS, more=_WHERE)
+    return filled("random_scaling", slots, stages, "before_norm", make, points=points)
+
+
+_WHERE: Mapping[str, Setting] = {
+    "at": Setting(
+        ...,
+        "a tuple of points, such as ('norm3',)",
+        "points in the branch of a block; if left out, before both norms of a basic block and "
+        "before the last one of a bottleneck",
+    ),
+    "stages": dataclasses.replace(
+        STAGES["stages"],
+        meaning="stages that the method is in; if left out, the last two that have blocks",
+    ),
+}
+OPTIONS = (
+    Option(
+        "random_scaling",
+        fill,
+        "a mapping of settings, {} for the paper's",
+        "Random Mean Scaling, and what the paper compares it with",
+        {**settings_of(SETTINGS, RandomScaling), **_WHERE},
+        rank=30,
+    ),
+)

@@ -18,7 +18,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.settings import Kind, check, check_used, number, one_of, rising, shown
+from vidjax.meanings import settings_of
+from vidjax.settings import Kind, Setting, check, check_used, number, one_of, rising, shown
+from vidjax.slots import AllSlots, Option, Places, filled
 
 STREAM = "noise"
 LEVELS = ("batch", "clip", "channel", "pixel")
@@ -160,3 +162,30 @@ def residual_drop(option: Any) -> functools.partial[Any]:
     check_used(settings, {**fields, **settings}, NEEDS, f"residual_drop: {name} ")
     values = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
     return functools.partial(DROPS[name], **values)
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """Into all branches."""
+    return filled("residual_drop", slots, places.stages, "branch_drop", residual_drop(value))
+
+
+_DROP = f"one of {', '.join(DROPS)}"
+_LEVEL = Setting(
+    ...,
+    SETTINGS["level"].text,
+    "for what is drawn anew; if left out, batch for random_drop and pixel for shake_drop",
+)
+OPTIONS = (
+    Option(
+        "residual_drop",
+        fill,
+        f"{_DROP}, or a mapping with one of them under 'name'",
+        "branches dropped or shaken at random in training",
+        {
+            "name": Setting(..., _DROP, "what is done to branches; it has no default"),
+            **settings_of(SETTINGS, ShakeDrop),
+            "level": _LEVEL,
+        },
+        rank=40,
+    ),
+)

@@ -7,16 +7,30 @@ both directions, by soft nearest neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.meanings import settings_of
 from vidjax.methods import squeeze_recursion
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
-from vidjax.settings import Kind, check, number, one_of, whole
+from vidjax.settings import Kind, Setting, check, check_used, number, one_of, shown, whole
+from vidjax.slots import (
+    PLACEMENTS,
+    STAGES,
+    AllSlots,
+    Make,
+    Option,
+    Places,
+    filled,
+    maker,
+    take_stages,
+    values_of,
+)
 
 SETTINGS: Mapping[str, Kind] = {
     "gate": one_of("none", "hard"),
@@ -50,8 +64,8 @@ class TemporalGate(nn.Module):
       gate: `none` always fuses, as the released code trains; `hard` is the thesis' gate. A
         closed gate leaves a clip exactly as it is, and the cells without a gradient.
       gate_warmup_steps: training steps in which a `hard` gate is open whatever matches.
-      cell: one of `vidjax.layers.recurrence.CELLS`.
-      layers: of cells.
+      cell: of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
+      layers: how many layers of cells there are.
       fuse: `multiply` features by states, or `add` them.
       match: a frame's neighbour on the other side is a `soft` mean (eq. 4.6) or the `nearest`.
       combine: both directions must match (`and`) or one of them (`or`).
@@ -150,3 +164,86 @@ def _sown(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str,
             yield f"{READINGS[name]}/{'_'.join(path)}", value[0]
         elif isinstance(value, Mapping):
             yield from _sown(value, path if name == "gate" else (*path, name))
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """At one placement in all blocks: its name, or a mapping that has more settings."""
+    values = values_of("srtg", value if isinstance(value, Mapping) else {"placement": value})
+    placement = values.pop("placement", "final")
+    where = "srtg placement" if isinstance(value, Mapping) else "srtg"
+    check({where: placement}, {where: _PLACEMENT})
+    if placement == "top" and places.block == "basic":
+        known = ", ".join(name for name in PLACEMENTS if name != "top")
+        raise ValueError(f"srtg = 'top' is for bottlenecks; a basic block has {known}")
+    stages = take_stages("srtg", values, places)
+    # Which settings have an effect is known when the gates' own options have been read.
+    make = maker("srtg", TemporalGate, values, SETTINGS, more=_WHERE, used=False)
+    return filled("srtg", slots, stages, "gate", make, placement=placement)
+
+
+def _fill_in(name: str) -> Callable[[AllSlots, Any, Places], AllSlots]:
+    """What fills in one setting of the gates that are there already."""
+
+    def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+        del places
+        if not list(_given(slots)):
+            raise ValueError(f"{name} = {shown(value)} without srtg: there is no gate")
+        check({name: value}, SETTINGS)
+
+        def change(make: Make) -> Make:
+            return functools.partial(make, **{name: value}) if _is_ours(make) else make
+
+        return tuple(slot.changed("gate", change) for slot in slots)
+
+    return fill
+
+
+def _check_used(slots: AllSlots) -> None:
+    """Refuses settings of gates that other settings leave without an effect."""
+    for given in _given(slots):
+        check_used(given, vars(TemporalGate(**given)), NEEDS, "srtg ")
+
+
+def _given(slots: AllSlots) -> Iterator[dict[str, Any]]:
+    """What the gates of this method were given; other methods may put modules there too."""
+    for slot in slots:
+        for _, own in slot.each():
+            if isinstance(own.gate, functools.partial) and _is_ours(own.gate):
+                yield own.gate.keywords
+
+
+def _is_ours(make: Make | None) -> bool:
+    return isinstance(make, functools.partial) and make.func is TemporalGate
+
+
+_PLACEMENT = one_of(*PLACEMENTS)
+_ALL = settings_of(SETTINGS, TemporalGate)
+_WHERE: Mapping[str, Setting] = {
+    "placement": Setting(
+        "final", _PLACEMENT.text, "where in a block the gate is; top: bottlenecks"
+    ),
+    **STAGES,
+}
+OPTIONS = (
+    Option(
+        "srtg",
+        fill,
+        f"{_PLACEMENT.text}, or a mapping of settings",
+        "Squeeze and Recursion Temporal Gates",
+        {**_ALL, **_WHERE},
+        openness,
+        check=_check_used,
+        rank=10,
+    ),
+    *(
+        Option(
+            name,
+            _fill_in(name),
+            _ALL[name].allowed,
+            f"of srtg: {_ALL[name].meaning}",
+            several=False,
+            rank=10,
+        )
+        for name in ("gate", "gate_warmup_steps")
+    ),
+)

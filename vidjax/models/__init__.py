@@ -1,1 +1,27 @@
-"""The networks, one file a family, made of the same blocks."""
+"""The networks, one file a family, made of the same blocks.
+
+Authors of networks import from here; `Variant` says what a network's module has.
+"""
+
+from vidjax.models.cards import Family, ModelCard, Variant
+from vidjax.models.interface import check_clip, classify, make_head
+from vidjax.models.options import OPTIONS
+from vidjax.models.plans import DEPTHS, doubling
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.stem import Stem
+
+__all__ = [
+    "DEFINED_IN",
+    "DEPTHS",
+    "OPTIONS",
+    "Family",
+    "ModelCard",
+    "ResNet",
+    "Stem",
+    "Variant",
+    "check_clip",
+    "classify",
+    "doubling",
+    "make_head",
+    "make_resnet",
+]

@@ -17,7 +17,7 @@ import numpy as np
 from vidjax.layers.conv import Conv
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models.blocks import Factories
-from vidjax.models.slots import Triple
+from vidjax.slots.block import Triple
 
 HALF: Triple = (1, 2, 2)
 FULL: Triple = (1, 1, 1)

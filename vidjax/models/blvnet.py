@@ -20,8 +20,8 @@ from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, depths_of, multiple
 from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
-from vidjax.models.slots import Slots
 from vidjax.models.tsm import FrameFeatures
+from vidjax.slots.block import Slots
 
 
 class BLVNet(nn.Module):

@@ -18,10 +18,10 @@ from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Make
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import one_of
+from vidjax.slots.block import Make
 
 FORMS: Mapping[str, Mapping[str, Any]] = {
     "vmz": {"expansion": 4, "pool": POOL_SPACE, "norm_epsilon": 1e-3, "act": None},
@@ -76,6 +76,8 @@ _FAMILY = Family(
         "norms' scales and biases. Table 5.1 prints operations at 32x256x256 beside an input of "
         "8x224x224; the 63.6 of table 4.2 is ip-CSN-101's at 32x224x224, ir-CSN-101 has less.",
     },
+    defined_in=DEFINED_IN,
+    resolved={"norm_epsilon": FORMS["vmz"]["norm_epsilon"]},
 )
 
 

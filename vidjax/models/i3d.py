@@ -15,7 +15,7 @@ from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS
-from vidjax.models.slots import Make, Slots, Triple, end
+from vidjax.slots.block import Make, Slots, Triple, end
 
 # Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
 MIXED: tuple[tuple[tuple[int, ...], ...], ...] = (

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.models.slots import Slots
+from vidjax.slots.block import Slots
 
 CLASSIFIER_INIT = nn.initializers.normal(0.01)
 

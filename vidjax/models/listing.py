@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import fnmatch
-import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
 
 import vidjax.models
+from vidjax import plugins
 from vidjax.models.cards import ModelCard, Variant
 from vidjax.names import nearest
 
 
-@functools.cache
 def variants() -> Mapping[str, Variant]:
-    """All networks, by name and sorted: what stands in `VARIANTS` of the files beside this one."""
-    found: dict[str, Variant] = {}
-    for info in pkgutil.iter_modules(vidjax.models.__path__):
-        module = importlib.import_module(f"{vidjax.models.__name__}.{info.name}")
-        for variant in getattr(module, "VARIANTS", ()):
-            found[variant.card.name] = variant
-    return dict(sorted(found.items()))
+    """All networks, by name and sorted: what stands in `VARIANTS` of the modules of networks."""
+    return _found()[0]
+
+
+@plugins.remembered
+def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
+    """The networks, and why some cannot be used."""
+    found, unusable = plugins.collect(
+        vidjax.models, "VARIANTS", lambda variant: variant.card.name, "model"
+    )
+    return dict(sorted(found.items())), unusable
 
 
 def list_models(pattern: str = "*") -> list[str]:
@@ -30,7 +31,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 
 def model_card(name: str) -> ModelCard:
-    """Facts of a network.
+    """Facts of a network; `vidjax.options(name)` has its options.
 
     Raises:
       ValueError: the name is unknown.
@@ -42,8 +43,11 @@ def variant(name: str) -> Variant:
     """A network by its name.
 
     Raises:
-      ValueError: the name is unknown.
+      ValueError: the name is unknown, or several packages have a network of that name.
     """
-    if name not in variants():
-        raise ValueError(f"model {name!r} is unknown: {nearest(name, variants())}")
-    return variants()[name]
+    known, unusable = _found()
+    if name in unusable:
+        raise ValueError(unusable[name])
+    if name not in known:
+        raise ValueError(f"model {name!r} is unknown: {nearest(name, known)}")
+    return known[name]

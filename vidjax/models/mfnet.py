@@ -16,7 +16,7 @@ from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, last_stage
-from vidjax.models.slots import Make, Slots, Triple, end
+from vidjax.slots.block import Make, Slots, Triple, end
 
 
 class PreConv(nn.Module):
@@ -159,6 +159,7 @@ _FAMILY = Family(
         "elementwise operations.",
     },
     methods=("class_reg",),
+    defined_in=(MFNet,),
 )
 
 VARIANTS = (

@@ -18,6 +18,7 @@ from vidjax.layers.pooling import max_pool
 from vidjax.layers.recurrence import SETTINGS as RECURRENCE
 from vidjax.layers.temporal_frame_selection import SETTINGS as SELECTION
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
+from vidjax.methods import multi_temporal
 from vidjax.methods.multi_temporal import NEEDS, SETTINGS, MTConv
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
@@ -25,11 +26,13 @@ from vidjax.models.cards import Family
 from vidjax.models.mtnet_pair import PairedMTNet, make_paired
 from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.plans import HALVING, HALVING_SPACE
-from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Make
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import POOL_SPACE
 from vidjax.models.x3d import Neck
 from vidjax.settings import boolean, check_used, optional
+from vidjax.slots.block import Make
+
+KERNELS = {"kernels": "factorised"}
 
 
 class Stem(nn.Module):
@@ -79,13 +82,14 @@ def build(
     Args:
       written: blocks of each stage in the thesis.
       released: the same in the network whose code was published with it.
-      persistent_low_res: that network, whose prolonged branch keeps its size (`PairedMTNet`).
+      persistent_low_res: the released network, `PairedMTNet`, whose prolonged branch keeps its
+        size.
       depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
         thesis, 64 as released.
       keep_time: stride in space alone, as X3D does, and select no frames after the stem.
       cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
-      layers: of cells.
+      layers: how many layers of cells there are.
       neck: features that the classifier gets; None is 2048 as in the thesis.
       **options: settings of `MTConv`, and as in `make_resnet`.
 
@@ -100,7 +104,7 @@ def build(
     inner = tuple(int(2.25 * width) * 2**stage for stage in range(4))
     settings = {name: options.pop(name) for name in SETTINGS if name in options}
     selection = {name: settings[name] for name in SELECTION if name in settings}
-    settings = {"kernels": "factorised"} | settings
+    settings = KERNELS | settings
     defaults = vars(MTConv(features=0))
     # Configurations name all settings of an ablation: one at its default says nothing else.
     given = {name: value for name, value in settings.items() if value != defaults[name]}
@@ -154,6 +158,8 @@ _FAMILY = Family(
         "multi_temporal": "its convolutions are MTConvs, with persistent_low_res too; give their "
         "settings as options of the network, such as delta=3 / 4",
     },
+    defined_in=(*multi_temporal.DEFINED_IN, *DEFINED_IN),
+    resolved=KERNELS,
 )
 _SMALL = {"written": (3, 5, 11, 7), "released": (2, 2, 5, 3)}
 _MEDIUM = {"written": (3, 5, 11, 7), "released": (3, 4, 6, 3)}

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidjax.layers.norm import BatchNorm
 from vidjax.models.blocks import BLOCKS, Factories
-from vidjax.models.slots import Make, Triple
+from vidjax.slots.block import Make, Triple
 
 Blocks = tuple[Make, ...]
 Vary = Callable[[int, int, int, Factories], Mapping[str, Any]]

@@ -18,12 +18,14 @@ from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
-from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Make, Triple
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import one_of, optional
+from vidjax.slots.block import Make, Triple
 
 FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
+# Of the projects that have their networks from VMZ.
+VMZ_EPSILON = 1e-3
 PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 
 
@@ -51,7 +53,7 @@ def build(
     deep = block == "bottleneck"
     stem_kernel, stem_mid, pool = _stem(form, deep)
     expansion = expansion or (4 if deep and form != "thesis" else 1)
-    epsilon = {"norm_epsilon": 1e-3} if form in ("tran", "mmaction2") else {}
+    epsilon = {"norm_epsilon": VMZ_EPSILON} if form in ("tran", "mmaction2") else {}
 
     def parts(norm: Make) -> Mapping[str, Any]:
         conv = functools.partial(Conv2Plus1D, norm=norm, time_first=form == "pytorchvideo")
@@ -128,9 +130,18 @@ _THESIS: dict[str, Any] = {
     "are not reproduced by any common input.",
 }
 _OPTIONS = {**OPTIONS, "stem_width": optional(WIDTH)}
-_TRAN = Family(build, {**_OPTIONS, "form": one_of(*FORMS)}, _VMZ)
+_TRAN = Family(
+    build,
+    {**_OPTIONS, "form": one_of(*FORMS)},
+    _VMZ,
+    defined_in=DEFINED_IN,
+    resolved={"norm_epsilon": VMZ_EPSILON},
+)
 E1 = Family(
-    functools.partial(build, form="thesis"), {**_OPTIONS, "expansion": optional(EXPANSION)}, _THESIS
+    functools.partial(build, form="thesis"),
+    {**_OPTIONS, "expansion": optional(EXPANSION)},
+    _THESIS,
+    defined_in=DEFINED_IN,
 )
 
 

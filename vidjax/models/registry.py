@@ -1,31 +1,26 @@
 """The networks by name, and the methods that fill their slots: the one file that knows both.
 
-A network registers itself by standing in the `VARIANTS` of a file in `vidjax/models`. A method
-is one line in `METHODS`.
+A network registers itself by standing in the `VARIANTS` of a module of `vidjax.models`, a method by
+the `OPTIONS` of a module of `vidjax.methods`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.methods import class_regularization, temporal_gates
-from vidjax.models import filling
+from vidjax import methods, plugins
 from vidjax.models.cards import Variant
-from vidjax.models.filling import AllSlots, hashable
 from vidjax.models.listing import variant
-from vidjax.models.places import Places
-from vidjax.models.slots import Slots
 from vidjax.names import nearest
 from vidjax.settings import Kind, check, whole
+from vidjax.slots import AllSlots, Option, Places, Reading, Slots, hashable
 
 STAGES = 4
-Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]
 
 
 def _is_dtype(value: Any) -> bool:
@@ -42,35 +37,6 @@ ALL: Mapping[str, Kind] = {
 }
 
 
-@dataclass(frozen=True)
-class Method:
-    """What an option of `create_model` does to a network.
-
-    Attributes:
-      fill: from the slots of all stages, the option's value and the network's places to slots.
-      reading: from what a network has sown into `intermediates`, and its logits, to what is
-        worth a line in the log: named values `[B]`, of which the mean is taken.
-      several: whether the option may have several values, in a tuple or list.
-    """
-
-    fill: Callable[[AllSlots, Any, Places], AllSlots]
-    reading: Reading | None = None
-    several: bool = True
-
-
-# Option of `create_model` -> what it puts into the slots of the stages, one after the other. The
-# modules in a slot run in this order.
-METHODS: Mapping[str, Method] = {
-    "srtg": Method(filling.gate_in_time, temporal_gates.openness),
-    "gate": Method(filling.gate_setting("gate"), several=False),
-    "gate_warmup_steps": Method(filling.gate_setting("gate_warmup_steps"), several=False),
-    "multi_temporal": Method(filling.convolve_twice),
-    "random_scaling": Method(filling.scale_at_random),
-    "residual_drop": Method(filling.drop_branches),
-    "class_reg": Method(filling.regularize, class_regularization.agreement),
-}
-
-
 def create_model(
     name: str, *, num_classes: int = 400, dtype: Any = jnp.float32, **options: Any
 ) -> nn.Module:
@@ -81,7 +47,8 @@ def create_model(
       num_classes: number of logits.
       dtype: what it computes in, float32 or bfloat16; parameters, statistics and logits are
         float32.
-      **options: the family's own, such as `width`, and the methods' (all off by default). A
+      **options: the family's own, such as `width`, and the methods' (all off by default);
+        `vidjax.options(name)` lists them with what they may be, default and meaning. A
         method's option may be a tuple or list of several values, each as if it stood alone; their
         modules run one after the other.
 
@@ -98,10 +65,13 @@ def create_model(
     options = {**network.defaults, **{key: hashable(value) for key, value in options.items()}}
     places = _places(network, options)
     slots: AllSlots = (Slots(),) * STAGES
-    for key, method in METHODS.items():
+    ours = methods_of(network)
+    for key, method in ours.items():
         for value in _each(key, options.pop(key, None), several=method.several):
             slots = method.fill(slots, value, places)
-    filling.check_gates(slots)
+    for method in ours.values():
+        if method.check is not None:
+            method.check(slots)
     return network.build(num_classes=num_classes, dtype=dtype, slots=slots, **options)
 
 
@@ -122,15 +92,33 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 
 def _check_names(network: Variant, options: Iterable[str]) -> None:
     """Refuses options that the network does not have."""
-    name, methods = network.card.name, METHODS if network.methods is None else network.methods
+    name, known = network.card.name, (*network.options, *methods_of(network))
     for option in options:
         if option in network.refused:
             raise ValueError(f"{name} has no place for {option}: {network.refused[option]}")
-        if option not in network.options and option not in methods:
-            if option in METHODS:
+        if option not in known:
+            if option in methods.unusable():
+                raise ValueError(methods.unusable()[option])
+            if option in methods.options():
                 raise ValueError(f"{name} has no place for {option}")
-            known = (*network.options, *methods)
             raise ValueError(f"{name} has no option {option!r}: {nearest(option, known)}")
+
+
+def methods_of(network: Variant) -> dict[str, Option]:
+    """The methods' options that a network takes, in the order in which they fill slots.
+
+    A method's option that has the name of one of the network's own is told and left out.
+    """
+    known = methods.options()
+    for name in known.keys() & network.options.keys():
+        plugins.tell(f"the method {name!r} has no place in {network.card.name}, whose option it is")
+    return {
+        name: option
+        for name, option in known.items()
+        if name not in network.options
+        and name not in network.refused
+        and (network.methods is None or name in network.methods)
+    }
 
 
 def _places(network: Variant, options: Mapping[str, Any]) -> Places:
@@ -157,8 +145,9 @@ def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
       name: of the network.
       options: that it was made with.
     """
-    options = {**variant(name).defaults, **options}
-    on = [METHODS[name].reading for name in METHODS if options.get(name) is not None]
+    network = variant(name)
+    options = {**network.defaults, **options}
+    on = [own.reading for key, own in methods_of(network).items() if options.get(key) is not None]
     found = [reading for reading in on if reading is not None]
 
     def read(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:

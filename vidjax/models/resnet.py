@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.models.blocks import Factories
+from vidjax.models.blocks import BasicBlock, Factories
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, last_stage, make_norm
-from vidjax.models.slots import Make, Slots, Triple
 from vidjax.models.stage import Stage
+from vidjax.slots.block import Make, Slots, Triple
 
 
 class ResNet(nn.Module):
@@ -167,6 +167,10 @@ def make_resnet(
         slots=slots,
         **{"head_width": features[last_stage(depths)], **whole(norm)},
     )
+
+
+# Where the options that residual networks share are defined.
+DEFINED_IN = (make_resnet, BasicBlock)
 
 
 def _require_branch_norms(slots: tuple[Slots, ...], depths: Sequence[int]) -> None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from vidjax.models import resnet
 from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS, depths_of
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Triple
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
+from vidjax.slots.block import Triple
 
 KERNELS: dict[str, tuple[Triple, ...]] = {
     "basic": ((1, 3, 3), (1, 3, 3)),
@@ -71,10 +72,15 @@ def build_cifar(
     )
 
 
+# Where the options of networks over frames are defined.
+DEFINED_IN = (build, *resnet.DEFINED_IN)
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 _PAPER = "He et al.: Deep Residual Learning for Image Recognition, CVPR 2016"
 _IMAGENET = Family(
-    build, OPTIONS, {"clip": (1, 224, 224), "frame_stride": 1, "paper": _PAPER, **IMAGENET}
+    build,
+    OPTIONS,
+    {"clip": (1, 224, 224), "frame_stride": 1, "paper": _PAPER, **IMAGENET},
+    defined_in=DEFINED_IN,
 )
 _CIFAR = Family(
     build_cifar,
@@ -90,6 +96,7 @@ _CIFAR = Family(
         "depths=(12, 12, 12). The RMS paper does not say which it has; this is the one of 1.7 M.",
     },
     stages=(1, 2, 3),
+    defined_in=resnet.DEFINED_IN,
 )
 
 VARIANTS = (

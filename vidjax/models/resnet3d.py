@@ -13,7 +13,7 @@ from typing import Any
 from vidjax.models.cards import Family
 from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import ResNet, make_resnet
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import POOL, Stem
 from vidjax.settings import boolean, optional, several, whole
 
@@ -33,8 +33,8 @@ def build(
 
     Args:
       block: `basic` or `bottleneck`.
-      stem_kernel: of the first convolution.
-      stem_strides: of the first convolution, along T, H, W.
+      stem_kernel: size of the first convolution.
+      stem_strides: strides of the first convolution, along T, H, W.
       stem_pool: whether a max-pool follows it; torchvision's network of 18 layers has none.
       width: channels of the stem, and of stage 1 before it is widened.
       widen: width inside the blocks, as a multiple (wide networks, k).
@@ -76,6 +76,7 @@ _HARA = Family(
         "elementwise operations. wide_r3d_50 is the published file's, with a stem of 64 "
         "channels; later code has 128 (stem_width).",
     },
+    defined_in=DEFINED_IN,
 )
 E1 = Family(
     build,
@@ -92,6 +93,7 @@ E1 = Family(
         "50 and 101 and for the wide network are twice the multiply-adds; the 26.6 printed for "
         "depth 34 is not reproduced by any common input.",
     },
+    defined_in=DEFINED_IN,
 )
 
 

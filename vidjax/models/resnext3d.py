@@ -8,7 +8,7 @@ from typing import Any
 from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.plans import DEPTHS, doubling
-from vidjax.models.resnet import ResNet, make_resnet
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import Stem
 from vidjax.settings import optional
 
@@ -58,6 +58,7 @@ _FAMILY = Family(
         "multi_temporal": "its convolutions have groups, which an MTConv has not; "
         "multi_temporal={'kernels': 'depthwise'} is for channel-wise networks such as ir_csn_50"
     },
+    defined_in=DEFINED_IN,
 )
 
 VARIANTS = (

@@ -21,12 +21,12 @@ from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.models.options import OPTIONS, multiple
 from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
-from vidjax.models.resnet import check_remat
-from vidjax.models.slots import Make, Slots
+from vidjax.models.resnet import DEFINED_IN, check_remat
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
+from vidjax.slots.block import Make, Slots
 
 FORMS = ("pytorchvideo", "mmaction2")
 BETA = 8
@@ -163,6 +163,7 @@ _FAMILY = Family(
     build,
     {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS)},
     {
+        "clip": (32, 224, 224),
         "frame_stride": 2,
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
@@ -171,8 +172,8 @@ _FAMILY = Family(
         "34.4 is slowfast_50_4x16's, whose 39.8 no form has; 65.7 beside SF-101 is "
         "slowfast_50's. The published training starts with empty branches (zero_init).",
     },
+    defined_in=(SlowFast, *DEFINED_IN),
 )
-_CLIP = (32, 224, 224)
 
 
 def _shape(depth: int, alpha: int, kernel: int) -> dict[str, Any]:
@@ -181,13 +182,11 @@ def _shape(depth: int, alpha: int, kernel: int) -> dict[str, Any]:
 
 _8X8, _4X16, _101 = _shape(50, 4, 7), _shape(50, 8, 5), _shape(101, 4, 5)
 VARIANTS = (
+    _FAMILY.variant("slowfast_50", _8X8, 34_566_488, 50_308_583_424, "thesis 5.1: 34.4 / 65.7"),
     _FAMILY.variant(
-        "slowfast_50", _8X8, 34_566_488, 50_308_583_424, "thesis 5.1: 34.4 / 65.7", clip=_CLIP
+        "slowfast_50_4x16", _4X16, 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8"
     ),
-    _FAMILY.variant(
-        "slowfast_50_4x16", _4X16, 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8", clip=_CLIP
-    ),
-    _FAMILY.variant("slowfast_101", _101, 62_826_968, 96_396_644_352, clip=_CLIP),
+    _FAMILY.variant("slowfast_101", _101, 62_826_968, 96_396_644_352),
     _FAMILY.variant(
         "slowfast_101_16x8",
         _101 | {"temporal_blocks": 6},

@@ -15,10 +15,10 @@ from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
-from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Triple
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import whole
+from vidjax.slots.block import Triple
 
 
 def pathway(
@@ -52,13 +52,21 @@ def bottleneck_kernels(time: int) -> tuple[Triple, ...]:
     return (time, 1, 1), (1, 3, 3), (1, 1, 1)
 
 
-def build(*, block: str, temporal_convs: int = 1, width: int = 64, **options: Any) -> ResNet:
+def build(
+    *,
+    block: str,
+    temporal_convs: int = 1,
+    width: int = 64,
+    dropout: float = 0.5,
+    **options: Any,
+) -> ResNet:
     """A SlowOnly network.
 
     Args:
       block: `basic` or `bottleneck`.
       temporal_convs: convolutions over time in a basic block of stages 3 and 4, 1 or 2.
       width: channels of the stem and inside of stage 1.
+      dropout: rate before the classifier.
       **options: as in `make_resnet`.
 
     Raises:
@@ -76,7 +84,8 @@ def build(*, block: str, temporal_convs: int = 1, width: int = 64, **options: An
         features=doubling(width * (4 if block == "bottleneck" else 1)),
         strides=HALVING_SPACE,
         vary=_basic(temporal_convs) if block == "basic" else _bottleneck,
-        **({"dropout": 0.5} | options),
+        dropout=dropout,
+        **options,
     )
 
 
@@ -103,7 +112,7 @@ _FACTS: dict[str, Any] = {
     "branches (zero_init) and has dropout 0.5. Table 5.2 prints 26.6 M, which no form of it has; "
     "its 27.3 operations are those of 4 frames at 256x256.",
 }
-_DEEP = Family(build, OPTIONS, _FACTS)
+_DEEP = Family(build, OPTIONS, _FACTS, defined_in=DEFINED_IN)
 _BASIC = Family(
     build,
     {**OPTIONS, "temporal_convs": whole(1, 2)},
@@ -113,6 +122,7 @@ _BASIC = Family(
         "says, costs about what slowonly_50 does; with temporal_convs=2 it is MMAction2's, with "
         "61,008,080 parameters."
     },
+    defined_in=DEFINED_IN,
 )
 
 

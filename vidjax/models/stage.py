@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax.models.blocks import Factories
-from vidjax.models.slots import Make, Slots, end
+from vidjax.slots.block import Make, Slots, end
 
 STREAMS = ("dropout", "noise")
 # Stacking the parameters of a loop costs as much compiling as so many blocks.

@@ -7,7 +7,7 @@ import jax
 
 from vidjax.layers.pooling import max_pool
 from vidjax.models.blocks import Factories
-from vidjax.models.slots import Triple
+from vidjax.slots.block import Triple
 
 POOL: tuple[Triple, Triple] = ((3, 3, 3), (2, 2, 2))
 POOL_SPACE: tuple[Triple, Triple] = ((1, 3, 3), (1, 2, 2))

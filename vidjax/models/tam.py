@@ -19,14 +19,15 @@ from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
-from vidjax.models.slots import Make
 from vidjax.models.tsm import FrameFeatures
+from vidjax.slots.block import Make
 
 
-def build(**options: Any) -> ResNet:
+def build(*, dropout: float = 0.5, **options: Any) -> ResNet:
     """TANet: temporal adaptive modules after each bottleneck's first activation.
 
     Args:
+      dropout: rate before the classifier.
       **options: as in `make_resnet`.
     """
 
@@ -34,13 +35,14 @@ def build(**options: Any) -> ResNet:
         return {"adapt": functools.partial(TemporalAdaptive, norm)}
 
     whole = {"neck": FrameFeatures}
-    return resnet2d.build(frames=None, parts=parts, whole=whole, **({"dropout": 0.5} | options))
+    return resnet2d.build(frames=None, parts=parts, whole=whole, dropout=dropout, **options)
 
 
-def build_ibm(**options: Any) -> ResNet:
+def build_ibm(*, dropout: float = 0.5, **options: Any) -> ResNet:
     """Temporal aggregation at the entrance of every branch, and half the frames after 3 stages.
 
     Args:
+      dropout: rate before the classifier.
       **options: as in `make_resnet`.
     """
     halve = functools.partial(max_pool, window=(3, 1, 1), strides=(2, 1, 1))
@@ -48,7 +50,8 @@ def build_ibm(**options: Any) -> ResNet:
         frames=None,
         parts=lambda norm: {"enter": TemporalAggregation},
         whole={"neck": FrameFeatures, "transitions": (halve, halve, halve, None)},
-        **({"dropout": 0.5} | options),
+        dropout=dropout,
+        **options,
     )
 
 
@@ -63,6 +66,7 @@ _LIU = Family(
         "at 16. The thesis prints the operations at 16x256x256, and cites Fan et al. for them.",
         **resnet2d.IMAGENET,
     },
+    defined_in=resnet2d.DEFINED_IN,
 )
 _IBM = Family(
     build_ibm,
@@ -75,6 +79,7 @@ _IBM = Family(
         "notes": "The module on a plain ResNet-50; the paper's own network is blvnet_tam_50.",
         **resnet2d.IMAGENET,
     },
+    defined_in=resnet2d.DEFINED_IN,
 )
 
 VARIANTS = (

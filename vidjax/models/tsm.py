@@ -16,8 +16,8 @@ from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
-from vidjax.models.slots import Make
 from vidjax.settings import whole
+from vidjax.slots.block import Make
 
 
 class FrameFeatures(nn.Module):
@@ -30,11 +30,12 @@ class FrameFeatures(nn.Module):
         return jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
 
 
-def build(*, fraction: int = 8, **options: Any) -> ResNet:
+def build(*, fraction: int = 8, dropout: float = 0.5, **options: Any) -> ResNet:
     """A ResNet over frames with shifts at the entrance of every branch.
 
     Args:
       fraction: one in so many channels comes from the next frame, as many from the one before.
+      dropout: rate before the classifier.
       **options: as in `make_resnet`.
     """
 
@@ -45,7 +46,8 @@ def build(*, fraction: int = 8, **options: Any) -> ResNet:
         frames=None,
         parts=parts,
         whole={"neck": FrameFeatures},
-        **({"dropout": 0.5} | options),
+        dropout=dropout,
+        **options,
     )
 
 
@@ -60,6 +62,7 @@ _FAMILY = Family(
         "notes": "The printed 65 are the multiply-adds of 16 frames.",
         **resnet2d.IMAGENET,
     },
+    defined_in=resnet2d.DEFINED_IN,
 )
 
 VARIANTS = (

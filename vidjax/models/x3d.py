@@ -21,9 +21,9 @@ from vidjax.layers.squeeze_excite import SqueezeExcite
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.resnet import ResNet, make_resnet
-from vidjax.models.slots import Make
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
 from vidjax.settings import one_of, optional
+from vidjax.slots.block import Make
 
 FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
 
@@ -81,6 +81,7 @@ def build(
     form: str = "pytorchvideo",
     width: int | None = None,
     neck: int = 2048,
+    dropout: float = 0.5,
     **options: Any,
 ) -> ResNet:
     """An X3D network.
@@ -91,6 +92,7 @@ def build(
       form: `pytorchvideo`, or `mmaction2`, with a norm in the first shortcut of stage 1 too.
       width: channels of the stem; other widths keep their proportion to it. None is as published.
       neck: features that the classifier gets.
+      dropout: rate before the classifier.
       **options: as in `make_resnet`.
 
     Raises:
@@ -117,7 +119,6 @@ def build(
     def make_neck(norm: Make) -> Mapping[str, Any]:
         return {"neck": functools.partial(Neck, inner[-1], neck, norm), "head_width": neck}
 
-    defaults: dict[str, Any] = {"dropout": 0.5, "shortcut": FORMS[form]}
     return make_resnet(
         stem=Stem,
         block="bottleneck",
@@ -129,7 +130,8 @@ def build(
         parts=parts,
         whole=make_neck,
         vary=vary,
-        **(defaults | options),
+        dropout=dropout,
+        **({"shortcut": FORMS[form]} | options),
     )
 
 
@@ -145,6 +147,8 @@ _FAMILY = Family(
         "182x182 (XS, S), 256x256 (M) and 356x356 (L, XL), where the printed operations are "
         "counted; the printed parameters of XL leave out the norms'.",
     },
+    defined_in=DEFINED_IN,
+    resolved={"shortcut": FORMS["pytorchvideo"]},
 )
 _SMALL = {"depths": (3, 5, 11, 7), "widths": (24, 48, 96, 192)}
 _LARGE = {"depths": (5, 10, 25, 15), "widths": (24, 48, 96, 192)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vidjax.data.order import SAMPLINGS
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
@@ -58,6 +59,14 @@ _NORM_GROUP = Kind(
         or (not isinstance(value, bool) and _CLIPS.fullmatch(str(value)) is not None)
     ),
 )
+_CLASS_WEIGHTS = Kind(
+    "one of none, balanced, inverse_sqrt, or a CSV file, whose name ends in .csv",
+    lambda value: (
+        _TEXT.accepts(value)
+        and "\0" not in value
+        and (value in ("none", "balanced", "inverse_sqrt") or value.lower().endswith(".csv"))
+    ),
+)
 
 ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "": {
@@ -83,6 +92,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "quality": whole(1, 100),
         "bad_video_budget": number(0, 1),
         "allow_group_leak": boolean(),
+        "multi_label": boolean(),
         "train_split": _NAME,
         "workers": whole(1, MOST_WORKERS),
         "threads": whole(1, 4096),
@@ -96,6 +106,9 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "batch_norm": _NORM_GROUP,
         "cutmix": number(0, LARGEST_NUMBER),
         "cutmix_chance": number(0, 1),
+        "mixup": number(0, LARGEST_NUMBER),
+        "class_weights": _CLASS_WEIGHTS,
+        "sampling": one_of(*SAMPLINGS),
         "train_only": _TEXT,
         "frozen": _NAMES,
         "frozen_batch_norm": boolean(),

@@ -12,6 +12,7 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
@@ -55,6 +56,7 @@ class DataConfig:
       quality: JPEG quality of the stored frames.
       bad_video_budget: fraction of unreadable videos above which a run stops.
       allow_group_leak: accept one group (person, source) in training and test.
+      multi_label: a video may have several labels, or none; each class is a yes or no by itself.
       options: settings of the data set itself.
       train_split: split to train on.
       workers: processes that decode videos while preparing.
@@ -76,6 +78,7 @@ class DataConfig:
     threads: int
     manual_dir: str
     verdicts: str
+    multi_label: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +94,13 @@ class TrainConfig:
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
       cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
-      cutmix_chance: of a step to be mixed.
+      cutmix_chance: of a batch to be mixed, by CutMix or MixUp; where both are on, each mixed
+        batch takes one of them, either with a chance of one half.
+      mixup: alpha of the Beta distribution that MixUp draws from; 0 is off.
+      class_weights: of the classes in the loss: `none`, `balanced` (the rarer, the heavier),
+        `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and weight.
+      sampling: how often videos come: `uniform` (each once an epoch) or `balanced` (each class
+        equally often).
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
         `head`; the rest of the network stays as it is, batch statistics included, and runs as in
         evaluation. Empty trains all.
@@ -109,6 +118,9 @@ class TrainConfig:
     batch_norm: str | int
     cutmix: float
     cutmix_chance: float
+    mixup: float
+    class_weights: str
+    sampling: str
     train_only: str
     frozen: tuple[str, ...]
     frozen_batch_norm: bool
@@ -277,6 +289,7 @@ class Config:
                 f"train.batch_size = {self.train.batch_size} is not divisible by "
                 f"train.accumulate = {self.train.accumulate}"
             )
+        self._check_labels()
         if self.schedule.boundaries and self.schedule.name != "step":
             raise ConfigError(
                 f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
@@ -299,6 +312,21 @@ class Config:
                 f"augment.short_side = {self.augment.short_side} is less than clip.size = "
                 f"{self.clip.size}, the crop that is cut; make it larger, or 0"
             )
+
+    def _check_labels(self) -> None:
+        """Refuses to weigh or balance classes where a video may have several.
+
+        Raises:
+          ConfigError: names the setting.
+        """
+        one_label = {"class_weights": "none", "sampling": "uniform"}
+        for name, value in one_label.items():
+            given = getattr(self.train, name)
+            if self.data.multi_label and given != value:
+                raise ConfigError(
+                    f"train.{name} = {given!r} with data.multi_label = True: a video may be of "
+                    f"several classes there; set train.{name} = {value!r}"
+                )
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:
@@ -326,8 +354,36 @@ def check_path(path: str) -> None:
             return
         kinds = typing.get_type_hints(kind)
         if part not in kinds:
-            raise ConfigError(f"{here}.{part} is not a setting; {nearest(part, kinds)}")
+            hint = _elsewhere(part) or nearest(part, kinds)
+            raise ConfigError(f"{here}.{part} is not a setting; {hint}")
         kind, here = kinds[part], f"{here}.{part}"
+
+
+def is_free(path: str) -> bool:
+    """Whether the path of a setting leads to, or into, a group of free options."""
+    kind: Any = Config
+    for part in filter(None, path.split(".")):
+        if not dataclasses.is_dataclass(kind):
+            break
+        kind = typing.get_type_hints(kind).get(part)
+    return typing.get_origin(kind) in (dict, Mapping)
+
+
+def _elsewhere(name: str) -> str:
+    """A hint at settings of other groups that are called so or mean it; empty if there are none.
+
+    `train.learning_rate` is `optimizer.lr`, whose meaning begins with "learning rate".
+    """
+    words, found = name.replace("_", " "), []
+    for group, kind in typing.get_type_hints(Config).items():
+        if dataclasses.is_dataclass(kind):
+            told = meanings(kind)
+            found += [
+                f"{group}.{setting}"
+                for setting in typing.get_type_hints(kind)
+                if setting == name or told.get(setting, "").startswith(words)
+            ]
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def to_mapping(config: Config) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def defaults() -> ml_collections.ConfigDict:
         "quality": 90,
         "bad_video_budget": 0.25,
         "allow_group_leak": False,
+        "multi_label": False,
         "options": {},
         "train_split": "train",
         "workers": 2,
@@ -56,6 +57,9 @@ def defaults() -> ml_collections.ConfigDict:
         "batch_norm": "global",
         "cutmix": 0.0,
         "cutmix_chance": 1.0,
+        "mixup": 0.0,
+        "class_weights": "none",
+        "sampling": "uniform",
         "train_only": "",
         "frozen": (),
         "frozen_batch_norm": False,
@@ -107,4 +111,5 @@ def _augment() -> dict[str, Any]:
         "short_side": 0,
         "device": False,
         "flip_sided": False,
+        "also": {},
     }

@@ -10,6 +10,7 @@ from vidjax.data import catalog
 from vidjax.data.prepared import PreparedSplit, VideoSource
 from vidjax.data.relabelled import Relabelled, renamed, require_known
 from vidjax.data.synthetic import SyntheticSplit
+from vidjax.data.targets import is_multi_label
 from vidjax.data.views import refuse_hopeless
 from vidjax.run import sharding
 from vidjax.run.batch_memory import check_batch_memory
@@ -84,7 +85,8 @@ class Experiment:
             network = network_for(found)
             _require_splits(config, splits, training)
             refuse_hopeless(look(config.eval.split), network.views)
-            if training and len(found) == 1:
+            # One class of several that a video may have is there or not.
+            if training and len(found) == 1 and not config.data.multi_label:
                 raise ConfigError(
                     f"{config.data.name} has one class, {found[0]!r}: any network is always "
                     "right; name a folder or list with several"
@@ -92,7 +94,9 @@ class Experiment:
 
         directory = _prepare(config, judge, progress, unprepared)
         first = config.data.train_split if training else config.eval.split
-        network = network_for(_split(config, directory, first).classes)
+        source = _split(config, directory, first)
+        _require_kind(config, source)
+        network = network_for(source.classes)
         return cls(config, network, directory, mapping or {})
 
     def split(self, name: str) -> VideoSource:
@@ -137,6 +141,15 @@ def _require_splits(config: Config, splits: Sequence[str], training: bool) -> No
             )
 
 
+def _require_kind(config: Config, source: VideoSource) -> None:
+    there = is_multi_label(source)
+    if config.data.multi_label != there:
+        raise ConfigError(
+            f"data.multi_label = {config.data.multi_label}: a video of {config.data.name} has "
+            f"{'several labels' if there else 'one label'}; set data.multi_label={there}"
+        )
+
+
 def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) -> Path | None:
     data = config.data
     if data.name == "synthetic":
@@ -151,6 +164,7 @@ def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) 
         allow_group_leak=data.allow_group_leak,
         workers=data.workers,
         options=data.options,
+        multi_label=data.multi_label,
         unprepared=unprepared,
         judge=judge,
         progress=progress,

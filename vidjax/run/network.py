@@ -14,6 +14,7 @@ import optax
 from jax.sharding import Mesh
 
 from vidjax.data.sides import refuse_mirrors
+from vidjax.data.targets import Targets
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.listing import model_card
@@ -92,6 +93,11 @@ class Network:
             f"train.batch_norm = {choice!r}: 'global', 'per_device' or a number of clips that "
             f"divides the {part} computed at once"
         )
+
+    @property
+    def targets(self) -> Targets:
+        """What the labels of its clips are as arrays."""
+        return Targets(len(self.classes) if self.config.data.multi_label else None)
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
@@ -192,4 +198,5 @@ class Network:
         """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
         flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.mean, self.std)
         logits = self.module.apply(variables, flat, train=False)
-        return jax.nn.softmax(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)
+        scale = jax.nn.sigmoid if self.config.data.multi_label else jax.nn.softmax
+        return scale(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)

@@ -8,6 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from vidjax.settings import shown
 
 # What the types of settings are called in errors.
@@ -46,7 +48,8 @@ def typed(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        return _options(value, path)
+        # Of a dict, the order counts.
+        return _options(_as_given(value) if origin is dict else value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
@@ -71,6 +74,12 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
         raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
     kind = kinds[0]
     return tuple(typed(kind, item, path) for item in value)
+
+
+def _as_given(value: Any) -> Any:
+    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
+    keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
+    return value if keys is None else {name: value[name] for name in keys}
 
 
 def _options(value: Any, path: str) -> dict[str, Any]:

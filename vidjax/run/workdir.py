@@ -33,6 +33,8 @@ _FREE = (
 _DURATION = "train.duration"
 _WITH_DURATION = ("every.", "eval.")
 _EARLIER = re.compile(r"config-until-step(\d{1,15})(?:-\d+)?\.json")
+# Groups whose order counts.
+_ORDERED = ("augment.also",)
 # What a start leaves that was refused, or killed, before the directory was a run's.
 _BEFORE = (".lock", ".lock-owner.json")
 _WRITE_ANEW = (
@@ -231,6 +233,8 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]
         for key in sorted({*old, *new}):
             here = f"{path}.{key}" if path else str(key)
             yield from _differences(old.get(key), new.get(key), here)
+        if path in _ORDERED and list(old) != list(new) and old == new:
+            yield path, f"{path} has the order {', '.join(old)} there, {', '.join(new)} here"
     elif old != new and path not in _FREE:
         yield path, f"{path} is {old!r} there, {new!r} here"
 

@@ -12,35 +12,15 @@ import numpy as np
 
 from vidjax.data.decode import DecodeError
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.trained.as_stored import as_record
 from vidjax.trained.batched import in_batches
 from vidjax.trained.looking import Ended, Event, Look, Looking
+from vidjax.trained.prediction import Prediction
 from vidjax.trained.trained import Trained
 
 # Of each number of crops, which one is the centre.
 _CENTRE = {1: 0, 3: 1, 10: 4}
 # Clips computed at once where nobody says how many.
 _BATCH = 8
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network says of a video or a piece of it.
-
-    Attributes:
-      start: seconds from the video's first frame.
-      end: seconds, exclusive; None is the end of the video.
-      probabilities: float32 `[K]`, of the classes.
-    """
-
-    start: float
-    end: float | None
-    probabilities: np.ndarray
-
-    def top(self, trained: Trained, count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes, best first, with their probabilities."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(trained.labels[k], float(self.probabilities[k])) for k in order]
 
 
 @dataclass(frozen=True)
@@ -63,39 +43,10 @@ class Unreadable:
     error: str
 
 
-def predict(
-    trained: Trained,
-    video: Path,
-    top: int = 5,
-    *,
-    start: float | None = None,
-    end: float | None = None,
-) -> list[tuple[str, float]]:
-    """The likeliest classes of a video file, best first, with their probabilities.
-
-    The video is brought into the form that the network was trained on and seen in its views.
-
-    Args:
-      trained: the network.
-      video: a file.
-      top: how many classes.
-      start: seconds from the first frame, of a piece; None is 0.
-      end: seconds, exclusive; None is the end.
-
-    Raises:
-      ValueError: the weights or the video cannot be read.
-    """
-    views = trained.views
-    record = as_record(video, trained.preprocessing, views, start=start, end=end)
-    crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
-    mean = np.asarray(trained.score(crops)).mean(axis=(0, 1))
-    return Prediction(start or 0.0, end, mean).top(trained, top)
-
-
 def predict_videos(
     trained: Trained, videos: Manifest, *, batch_size: int = _BATCH, threads: int = 2
 ) -> Iterator[tuple[Entry, Prediction | Unreadable]]:
-    """What happens in many videos, in their order; each is seen as `predict` sees it.
+    """What happens in many videos, in their order; each is seen as `Trained.predict` sees it.
 
     Args:
       trained: the network.

@@ -63,14 +63,14 @@ class Scorer:
     def score(
         self, variables: Variables, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[N, K]` and labels `[N]` of all videos."""
+        """Probabilities `[N, K]` and labels int64 `[N]` of all videos, or bool `[N, K]`."""
         scores, labels = self.score_each([variables], progress)
         return scores[0], labels
 
     def score_each(
         self, variants: Sequence[Variables], progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[V, N, K]` with each of V variables, and labels `[N]`.
+        """Probabilities `[V, N, K]` with each of V variables, and labels as in `score`.
 
         Each video is read once, however many variables there are.
         """
@@ -83,7 +83,7 @@ class Scorer:
             process_count=jax.process_count(),
         )
         num_videos, width = len(self._source), self._width
-        labels = np.zeros(num_videos, np.int64)
+        labels = self._network.targets.zeros(num_videos)
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
@@ -110,8 +110,9 @@ class Scorer:
         scores: np.ndarray,
         labels: np.ndarray,
         say: Callable[[str], None] = lambda line: None,
+        keep_scores: bool = False,
     ) -> list[Path]:
-        """Writes scores, predictions and confusions under `workdir/eval`.
+        """Writes scores, predictions and classes under `workdir/eval`; see `write_report`.
 
         A report of this name that is of other videos or views is renamed; `say` is told.
         """
@@ -139,6 +140,7 @@ class Scorer:
             classes=self._network.classes,
             facts=facts,
             say=say,
+            keep_scores=keep_scores,
         )
 
     def _local_rows(self, scores: jax.Array) -> np.ndarray:
@@ -170,6 +172,7 @@ def evaluate(
     *,
     mapping: Mapping[str, str] | None = None,
     unprepared: str = "",
+    keep_scores: bool = False,
 ) -> list[Path]:
     """Scores a trained network and writes the report.
 
@@ -181,6 +184,7 @@ def evaluate(
       mapping: as in `Experiment.open`.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
         prepares it where the configuration says.
+      keep_scores: whether all scores are kept beside the report.
 
     Returns:
       The report's files: JSON, predictions, picture; none in processes that do not write.
@@ -189,11 +193,6 @@ def evaluate(
       ValueError: the weights cannot be read, or the protocol does not fit the videos.
       OSError: the report has no place in the folder.
     """
-    if trained.multi_label:
-        raise ValueError(
-            f"{trained.source} answers with several classes a clip: top-1 does not score that; "
-            "take its features instead, with python -m experiments.features"
-        )
     experiment = Experiment.open(
         config, progress.count, classes=trained.labels, mapping=mapping, unprepared=unprepared
     )
@@ -206,4 +205,4 @@ def evaluate(
     )
     if not is_first():
         return []
-    return scorer.report(output, trained.step or 0, scores, labels, progress.note)
+    return scorer.report(output, trained.step or 0, scores, labels, progress.note, keep_scores)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from vidjax.data.views import Views
+from vidjax.trained.as_stored import as_record
 from vidjax.trained.features import EMBEDDING, features
+from vidjax.trained.prediction import Prediction
 from vidjax.trained.preprocessing import Preprocessing
 
 Tree = dict[str, Any]
@@ -86,6 +90,11 @@ class Trained:
         logits = self.model.apply(variables, flat, train=False)
         return self.chances(logits).reshape(*crops.shape[:2], -1)
 
+    @property
+    def scale(self) -> str:
+        """What makes logits probabilities: `softmax`, or `sigmoid` of each class by itself."""
+        return "sigmoid" if self.multi_label else "softmax"
+
     def chances(self, logits: jax.Array) -> jax.Array:
         """Logits `[..., K]` as probabilities float32: of one class, or of each by itself."""
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
@@ -102,6 +111,48 @@ class Trained:
     @functools.cached_property
     def _probabilities(self) -> Callable[..., jax.Array]:
         return jax.jit(self.probabilities)
+
+    def predict(
+        self,
+        video: str | Path,
+        top: int = 5,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> list[tuple[str, float]]:
+        """The likeliest classes of a video file, best first, with their probabilities.
+
+        Args:
+          video: a file.
+          top: how many classes.
+          start: seconds from the first frame, of a piece; None is 0.
+          end: seconds, exclusive; None is the end.
+
+        Raises:
+          ValueError: the weights or the video cannot be read.
+        """
+        return self.prediction(video, start=start, end=end).top(self.labels, top)
+
+    def prediction(
+        self, video: str | Path, *, start: float | None = None, end: float | None = None
+    ) -> Prediction:
+        """What the network says of a video file, in all of its classes.
+
+        The video is brought into the form that the network was trained on and seen in its views.
+
+        Args:
+          video: a file.
+          start: seconds from the first frame, of a piece; None is 0.
+          end: seconds, exclusive; None is the end.
+
+        Raises:
+          ValueError: the weights or the video cannot be read.
+        """
+        views = self.views
+        record = as_record(Path(video), self.preprocessing, views, start=start, end=end)
+        crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
+        mean = np.asarray(self.score(crops)).mean(axis=(0, 1))
+        return Prediction(start or 0.0, end, mean)
 
     def features(self, crops: Any, layer: str = EMBEDDING, *, pooled: bool = True) -> jax.Array:
         """Features of crops as they are cut from a video; compiled once a shape and layer.

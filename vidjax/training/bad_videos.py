@@ -11,6 +11,8 @@ from jax.experimental import multihost_utils
 
 # The class of damaged records that nothing tells the class of.
 UNKNOWN = "(unknown)"
+# Counts clips where those of all classes would count some clips several times.
+_CLIPS = "(unreadable clips)"
 
 
 class BadVideosError(ValueError):
@@ -47,9 +49,19 @@ class BadVideos:
         """
         self._own["clips"] += len(batch["mask"])
         unreadable = batch["label"][~batch["mask"]]
-        self._own.update(self._classes[each] if each >= 0 else UNKNOWN for each in unreadable)
+        if unreadable.ndim > 1:
+            self._note_several(unreadable)
+        else:
+            self._own.update(self._classes[each] if each >= 0 else UNKNOWN for each in unreadable)
         if jax.process_count() == 1:
             self.agree()
+
+    def _note_several(self, unreadable: np.ndarray) -> None:
+        """Counts clips whose labels are rows of yes and no."""
+        self._own[_CLIPS] += len(unreadable)
+        self._own[UNKNOWN] += int(np.sum(~unreadable.any(axis=1)))
+        for name, count in zip(self._classes, unreadable.sum(axis=0), strict=True):
+            self._own[name] += int(count)
 
     def agree(self) -> None:
         """Adds up what the processes have noted; all of them call it after the same batch.
@@ -57,7 +69,7 @@ class BadVideos:
         Raises:
           BadVideosError: the budget is exceeded; counts per class are in the message.
         """
-        names = ("clips", *self._classes, UNKNOWN)
+        names = ("clips", *self._classes, UNKNOWN, _CLIPS)
         noted = np.array([self._own[name] for name in names])
         if jax.process_count() > 1:
             noted = multihost_utils.process_allgather(noted).sum(axis=0)
@@ -65,7 +77,7 @@ class BadVideos:
         self._own.clear()
         bad, clips = self.unreadable, self.counts["clips"]
         if clips >= self._FEWEST_CLIPS and bad > self._budget * clips:
-            per_class = {name: self.counts[name] for name in names[1:] if self.counts[name]}
+            per_class = {name: self.counts[name] for name in names[1:-1] if self.counts[name]}
             raise BadVideosError(
                 f"{bad} of {clips} training clips could not be read, above data.bad_video_budget "
                 f"= {self._budget:g}; per class: {per_class}. Remove the prepared data set, "
@@ -75,4 +87,6 @@ class BadVideos:
     @property
     def unreadable(self) -> int:
         """Unreadable clips so far."""
+        if _CLIPS in self.counts:
+            return self.counts[_CLIPS]
         return self.counts.total() - self.counts["clips"]

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from vidjax.data.targets import Label, label_text
 from vidjax.data.views import Views
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment, Progress
@@ -43,9 +44,17 @@ def training_batch(config: Config, number: int, progress: Progress) -> Fed:
     batch: dict[str, Any] = grid.batches(config, source, grid.make_timetable(network, plan))[number]
     if config.augment.device:
         batch = jax.jit(augmented)(batch)
-    labels = np.where(batch["mask"], batch["label"], -1)
-    names = (network.classes[label] if label >= 0 else "unreadable" for label in labels)
+    names = (
+        label_text(_label(row), network.classes) if readable else "unreadable"
+        for row, readable in zip(batch["label"], batch["mask"], strict=True)
+    )
     return Fed(np.asarray(batch["clip"]), tuple(names))
+
+
+def _label(row: Any) -> Label:
+    """The label of a row of a batch: an index, or a yes or no for each class."""
+    row = np.asarray(row)
+    return tuple(np.flatnonzero(row).tolist()) if row.ndim else int(row)
 
 
 def test_views(config: Config, video: int, progress: Progress) -> Fed:
@@ -61,7 +70,7 @@ def test_views(config: Config, video: int, progress: Progress) -> Fed:
         raise ValueError(f"video {video}: split {config.eval.split!r} has {len(source)}, from 0")
     record = source[video]
     cut = np.stack([views.cut(record, clip) for clip in range(views.clips)])
-    label = experiment.network.classes[record.label]
+    label = label_text(record.label, experiment.network.classes)
     names = [
         f"{label}, clip {clip + 1}, crop {crop + 1}"
         for clip in range(views.clips)

@@ -18,7 +18,7 @@ import numpy as np
 
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
-from vidjax.evaluation.report import summarize
+from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
 from vidjax.layers.convolution.choice import given_table
 from vidjax.ownership import Owner, owned
 from vidjax.progress import ProgressLine, duration
@@ -32,8 +32,10 @@ from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.trained.scoring import Scorer
 from vidjax.training import grid, longer
+from vidjax.training.announcing import announced
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
+from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
@@ -81,21 +83,23 @@ def _train(config: Config, workdir: Path) -> Outcome:
     check_writers(config.writers)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
+    require_table(config.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
-        classes = begun_with(workdir)
-        experiment = Experiment.open(config, progress.count, training=True, classes=classes)
+        known = begun_with(workdir)
+        experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Before the work directory is claimed: what is refused leaves none behind, or the old one.
-        videos = len(experiment.split(config.data.train_split))
-        plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
-        scorer = Scorer(experiment)
+        source = experiment.split(config.data.train_split)
+        plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
+        classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
         with _owned(workdir) as owner:
-            going_on = longer.going_on(workdir, experiment.network, plan, videos)
+            going_on = longer.going_on(workdir, experiment.network, plan, len(source))
             claim(workdir, config, experiment.network.classes, going_on.step)
+            after_first(lambda: classes.keep(workdir), f"writing into {workdir}")
             for note in going_on.notes:
                 progress.note(note)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
-                run = _Run(experiment, plan, scorer, workdir, progress, preemption, owner)
+                run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
                 return run.go()
 
 
@@ -118,6 +122,7 @@ class _Run:
         self,
         experiment: Experiment,
         plan: Plan,
+        classes: ClassWeights,
         scorer: Scorer,
         workdir: Path,
         progress: ProgressLine,
@@ -128,7 +133,7 @@ class _Run:
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
-        self.plan = plan
+        self.plan, self._classes = plan, classes
         # Also those of the durations that the run had before: there it is evaluated, too.
         self._ends = longer.ends(workdir, self._network, len(source))
         self._table = grid.make_timetable(self._network, self.plan)
@@ -172,6 +177,8 @@ class _Run:
     def _resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
         self._progress.note(describe(self._network.mesh))
+        for line in announced(self._config, self._classes):
+            self._progress.note(line)
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
@@ -246,7 +253,9 @@ class _Run:
         for shape in self._table.shapes:
             self._progress.show(f"compiling the training step for batches of {shape}")
             network = grid.shaped(self._network, shape)
-            one = compile_step(network, self._optimizer, state, self._shardings)
+            one = compile_step(
+                network, self._optimizer, state, self._shardings, self._classes.weights
+            )
             self._writer.write_timing(step, f"compile {shape}", _bill([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(
@@ -304,18 +313,14 @@ class _Run:
         start = self._clock.seconds
         scores, labels = self._scorer.score(state.variables, show)
         summary = summarize(scores, labels, self._network.classes)
-        numbers = {name: summary[name] for name in ("top1", "top5", "videos")}
         if is_first():
             self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
-        if summary["top1"] > self._checkpoints.best_score():
-            self._checkpoints.mark_best(step, summary["top1"])
+        if main_score(summary) > self._checkpoints.best_score():
+            self._checkpoints.mark_best(step, main_score(summary))
         # Last, since an evaluation that has its line is not done again.
-        self._writer.write(step, self._scorer.name, numbers)
-        self._progress.note(
-            f"step {step}: {self._scorer.name} top-1 {summary['top1']:.1%}, top-5 "
-            f"{summary['top5']:.1%} of {summary['videos']} videos in "
-            f"{duration(self._clock.seconds - start)}"
-        )
+        self._writer.write(step, self._scorer.name, numbers_of(summary))
+        took = duration(self._clock.seconds - start)
+        self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()
 
     def _give_up(self, error: NonFiniteError) -> None:

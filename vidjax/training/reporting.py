@@ -132,8 +132,13 @@ def _set_aside(path: Path, step: int) -> None:
 def progress_text(
     step: int, total: int, numbers: Numbers, clips_per_second: float, left: float
 ) -> str:
-    """The progress line: step, loss, top-1, clips a second and time left in seconds."""
+    """The progress line: step, loss, top-1, clips a second and time left in seconds.
+
+    Of several labels a video, hit@1 takes the place of top-1: whether the likeliest class is one of
+    the clip's.
+    """
+    right = f"hit@1 {numbers['hit1']:.1%}" if "hit1" in numbers else f"top-1 {numbers['top1']:.1%}"
     return (
-        f"step {step}/{total}  loss {numbers['loss']:.3f}  top-1 {numbers['top1']:.1%}  "
+        f"step {step}/{total}  loss {numbers['loss']:.3f}  {right}  "
         f"{clips_per_second:.1f} clips/s  {duration(left)} left"
     )

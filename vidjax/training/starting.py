@@ -12,9 +12,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.data.labels import normal
-from vidjax.models.slots import in_slot
 from vidjax.run.config import Config, ConfigError, ModelConfig
 from vidjax.run.state import TrainState
+from vidjax.slots.block import in_slot
 from vidjax.trained.opening import open_weights
 from vidjax.trained.trained import Trained
 

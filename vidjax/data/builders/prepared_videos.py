@@ -32,6 +32,7 @@ from vidjax.data.rates import rates_note
 from vidjax.data.recognition import find, is_finished, spool_of
 from vidjax.data.report import EXCLUDED, ReportError, Row, read_report, total, write_report
 from vidjax.data.seal import Sealing
+from vidjax.data.several_labels import joined
 from vidjax.data.sources import Sources
 from vidjax.data.spool import Decoded, Spool
 from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
@@ -83,11 +84,13 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         self.spool = Spool(spool_of(self.folder))
 
     def _info(self) -> tfds.core.DatasetInfo:
+        label = tfds.features.ClassLabel(names=list(self.manifest.classes))
+        several = self.manifest.multi_label
         features = {
             "frames": tfds.features.Sequence(
                 tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
             ),
-            "label": tfds.features.ClassLabel(names=list(self.manifest.classes)),
+            **({"labels": tfds.features.Sequence(label)} if several else {"label": label}),
             "video": tfds.features.Text(),
             "group": tfds.features.Text(),
             "fps": np.float32,
@@ -104,9 +107,9 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split) for split in self.manifest.splits}
 
     def _generate_examples(self, split: str) -> Any:
-        request = self.request
+        request, several = self.request, self.manifest.multi_label
         jobs = [
-            Job(self.manifest.file(entry), entry, request.storage, self.spool)
+            Job(self.manifest.file(entry), entry, request.storage, self.spool, several)
             for entry in self.manifest.split(split)
         ]
         return on_a_cluster(jobs) if request.beam else self._here(split, jobs)
@@ -199,13 +202,15 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     it.
 
     Raises:
-      PreparationError: too many videos cannot be read.
+      PreparationError: too many videos cannot be read, or they have one label where several are
+        asked for, or the other way round.
       DamagedError: it is there, and not as it was written.
       OSError: the machine fails, such as by a full disk. No video is condemned for it, and the same
         call goes on.
       ValueError: of `Request.judge`, whether the data set is there or not.
     """
     request, folder, manifest = builder.request, builder.folder, builder.manifest
+    _require_kind(builder)
     storage = request.storage
     request.judge(
         manifest.classes,
@@ -225,6 +230,15 @@ def prepare_videos(builder: PreparedVideos) -> Path:
                 _complete(builder)
     _check_again(builder, found.folder or folder)
     return found.folder or folder
+
+
+def _require_kind(builder: PreparedVideos) -> None:
+    asked, there = builder.request.multi_label, builder.manifest.multi_label
+    if asked != there:
+        raise PreparationError(
+            f"data.multi_label = {asked}: a video of {builder.name} has "
+            f"{'several labels' if there else 'one label'}; set data.multi_label={there}"
+        )
 
 
 def _complete(builder: PreparedVideos) -> None:
@@ -254,7 +268,11 @@ def _read_back(
         for content in sealing.read(split):
             example = Example(content)
             rates.append(example.real("fps"))
-            yield split, manifest.classes[example.whole("label")], example.text("video")
+            if manifest.multi_label:
+                label = joined(manifest.classes[place] for place in example.wholes("labels"))
+            else:
+                label = manifest.classes[example.whole("label")]
+            yield split, label, example.text("video")
 
 
 @contextlib.contextmanager

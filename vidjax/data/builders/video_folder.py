@@ -27,6 +27,7 @@ def prepare(request: Request) -> Path:
         request.manifest,
         root=request.root or None,
         allow_group_leak=request.allow_group_leak,
+        multi_label=request.multi_label,
     )
     for note in manifest.notes:
         request.note(note)

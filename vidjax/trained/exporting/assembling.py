@@ -32,7 +32,7 @@ streaming.json  what it costs to run on a stream of video; streaming.csv by how 
 
 It takes RGB clips uint8 [B, {frames}, {height}, {width}, 3] with any B of at least 1: frames of a
 video {stride} apart, their short side resized to {short_side} pixels, the centre cut out.
-Colours are normalised inside. It gives logits float32 [B, {classes}]; their softmax is the
+Colours are normalised inside. It gives logits float32 [B, {classes}]; their {scale} is the
 probability of the classes.
 """
 
@@ -92,6 +92,7 @@ def _readme(exported: Exported) -> str:
         stride=exported.preprocessing.stride,
         short_side=exported.preprocessing.short_side,
         classes=exported.trained.num_classes,
+        scale=exported.trained.scale,
     )
 
 

@@ -47,6 +47,7 @@ def card(
             "name": OUTPUT,
             "dtype": "float32",
             "shape": ["batch", trained.num_classes],
+            "probabilities": trained.scale,
         },
         "frames": {
             "stride": seen.stride,

@@ -80,6 +80,9 @@ def read_card(folder: Path) -> dict[str, Any]:
     names = card.get("classes")
     if names is not None and not _are_texts(names):
         raise ValueError(f"{file} is damaged (the classes are no list of texts); copy it again")
+    # Earlier versions exported networks of one class a clip alone.
+    if card["output"].setdefault("probabilities", "softmax") not in ("softmax", "sigmoid"):
+        raise ValueError(f"{file} is damaged (the probabilities are unknown); copy it again")
     return card
 
 
@@ -187,16 +190,24 @@ def _with_tensorflow(folder: Path) -> Network:
     return network
 
 
+def probabilities(logits: np.ndarray, card: dict[str, Any]) -> np.ndarray:
+    """Of classes `[..., K]`: of one, or of each by itself, as the card says."""
+    if card["output"]["probabilities"] == "sigmoid":
+        return np.exp(-np.logaddexp(0, -logits))
+    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
 def _print_likeliest(file: str, top: int = 5) -> None:
     try:
         network, card = load()
         (logits,) = network(np.load(file)[None])
     except (OSError, ValueError) as error:
         sys.exit(f"error: {_shown(error)}")
-    odds = np.exp(logits - logits.max())
+    chances = probabilities(logits, card)
     names = card.get("classes") or [f"class {k}" for k in range(len(logits))]
-    for k in np.argsort(-odds, kind="stable")[:top]:
-        print(f"{odds[k] / odds.sum():7.2%}  {_shown(names[k])}")
+    for k in np.argsort(-chances, kind="stable")[:top]:
+        print(f"{chances[k]:7.2%}  {_shown(names[k])}")
 
 
 def _shown(name: object) -> str:

@@ -1,29 +1,20 @@
-"""Features as NumPy's `.npz`: a ZIP of arrays, not compressed, with a checksum each.
-
-It is what `numpy.savez` writes. Objects, which NumPy would unpickle, are refused, and so is what
-claims to be larger than its file.
-"""
+"""Features as NumPy's `.npz`; see `vidjax.zipped_arrays`."""
 
 from __future__ import annotations
 
-import errno
-import math
 import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
+from vidjax import zipped_arrays
 from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
 from vidjax.writing import writing_bytes
 
-MAGIC = b"PK\x03\x04"
+MAGIC = zipped_arrays.MAGIC
 _NAMES = ("features", *COLUMNS, "about")
-# Bytes of the header of an array, which holds its type and shape.
-_LONGEST_HEADER = 4096
 
 
 def write(
@@ -48,14 +39,14 @@ def write(
       OSError: it cannot be written.
     """
     with writing_bytes(file) as stream, zipfile.ZipFile(stream, "w") as archive:
-        with _entry(archive, "features") as entry:
+        with zipped_arrays.entry(archive, "features") as member:
             facts = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
-            npy.write_array_header_1_0(entry, facts)
+            npy.write_array_header_1_0(member, facts)
             for block in blocks:
-                entry.write(np.ascontiguousarray(block, dtype).tobytes())
+                member.write(np.ascontiguousarray(block, dtype).tobytes())
         for name, column in {**columns, "about": np.array(about)}.items():
-            with _entry(archive, name) as entry:
-                npy.write_array(entry, column, allow_pickle=False)
+            with zipped_arrays.entry(archive, name) as member:
+                npy.write_array(member, column, allow_pickle=False)
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
@@ -65,62 +56,4 @@ def read(file: Path) -> dict[str, np.ndarray]:
       FeaturesError: it is damaged, or claims more than it has; the text goes after its name.
       OSError: it cannot be read.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            entries = {info.filename: info for info in archive.infolist()}
-            if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
-                raise FeaturesError("it is compressed; write it with numpy.savez")
-            if sum(info.file_size for info in entries.values()) > file.stat().st_size:
-                raise FeaturesError("it claims more bytes than it has")
-            return {
-                name: _array(archive, entries[f"{name}.npy"])
-                for name in _NAMES
-                if f"{name}.npy" in entries
-            }
-    except FeaturesError:
-        raise
-    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, RuntimeError) as error:
-        raise FeaturesError(f"it is damaged ({_line(error)})") from None
-    except OSError as error:
-        # A place before the beginning of the file; other errors are the disk's.
-        if error.errno != errno.EINVAL:
-            raise
-        raise FeaturesError("it is damaged (its parts lie outside of it)") from None
-    # Of a ZIP that asks for a newer program.
-    except NotImplementedError as error:
-        raise FeaturesError(f"it is no .npz ({_line(error)})") from None
-
-
-def _entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    """A stream into the archive; its date is fixed, so that equal features are equal files."""
-    return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as entry:
-        shape, fortran, dtype = _header(entry)
-        size = math.prod(shape) * dtype.itemsize
-        if dtype.hasobject or dtype.kind not in "fiuU" or fortran or size > info.file_size:
-            raise FeaturesError(f"{info.filename} claims {dtype} {list(shape)[:9]}")
-        data = entry.read()
-    if len(data) != size:
-        raise FeaturesError(f"{info.filename} has {len(data)} bytes for {dtype} {list(shape)[:9]}")
-    array = np.frombuffer(data, dtype).reshape(shape)
-    if dtype.kind == "U":
-        # Raises where a number in it is no character.
-        "".join(array.ravel().tolist()).encode()
-    return array
-
-
-def _header(entry: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(entry)
-    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    if version not in read_header:
-        raise FeaturesError(f"an array is of the version {version}")
-    found: Any = read_header[version](entry, max_header_size=_LONGEST_HEADER)
-    return found
-
-
-def _line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return zipped_arrays.read(file, _NAMES, FeaturesError)

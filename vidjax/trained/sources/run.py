@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidjax.run.config import Config, from_mapping
+from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
 from vidjax.run.workdir import read_classes, read_config
@@ -20,8 +20,14 @@ def find(wanted: Wanted) -> Trained | None:
     return open_run(wanted.path)
 
 
-def open_run(workdir: Path, config: Config | None = None, checkpoint: str = "last") -> Trained:
+def open_run(
+    workdir: str | Path, config: Config | None = None, checkpoint: str = "last"
+) -> Trained:
     """The network of a run, seen in the views of its evaluation.
+
+        run = vidjax.open_run("runs/mine")
+        clip = vidjax.read_clip("my.mp4", run.preprocessing)
+        logits = run.model.apply(run.variables, clip[None], train=False)
 
     Args:
       workdir: the run's directory.
@@ -29,10 +35,17 @@ def open_run(workdir: Path, config: Config | None = None, checkpoint: str = "las
       checkpoint: a step, `best` or `last`.
 
     Raises:
-      ValueError: there is no run, or its files are damaged.
+      ValueError: there is no run, its files are damaged, or a setting is another that decides what
+        its logits mean.
     """
     workdir = Path(workdir)
-    config = config or from_mapping(read_config(workdir))
+    own = from_mapping(read_config(workdir))
+    config = config or own
+    if config.data.multi_label != own.data.multi_label:
+        raise ConfigError(
+            f"data.multi_label = {config.data.multi_label}: the run in {workdir} was trained with "
+            f"{own.data.multi_label}"
+        )
     return trained_of(Network.of(config, read_classes(workdir)), workdir, checkpoint)
 
 
@@ -61,6 +74,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
         classes=network.classes,
         clips=config.eval.clips,
         crops=config.eval.crops,
+        multi_label=config.data.multi_label,
     )
 
 

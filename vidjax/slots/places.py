@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from vidjax.models.slots import points_of
-from vidjax.settings import Kind, check, shown, whole
+from vidjax.settings import Kind, Setting, check, shown, whole
+from vidjax.slots.block import points_of
 
 Stages = tuple[int, ...]
+_DIFFERENT = Kind(
+    "a tuple of distinct stage numbers, such as (3, 4)",
+    lambda given: (
+        isinstance(given, tuple)
+        and all(map(whole().accepts, given))
+        and 0 < len(given) == len(set(given))
+    ),
+)
+# The setting that `take_stages` takes.
+STAGES: Mapping[str, Setting] = {
+    "stages": Setting(
+        ..., _DIFFERENT.text, "stages that the method is in; if left out, all that have blocks"
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -65,15 +80,7 @@ def take_stages(method: str, values: dict[str, Any], places: Places, last: int =
     if "stages" not in values:
         return tuple(stage for stage in places.stages if stage not in places.empty)[-last:]
     stages = values.pop("stages")
-    different = Kind(
-        "a tuple of distinct stage numbers, such as (3, 4)",
-        lambda given: (
-            isinstance(given, tuple)
-            and all(map(whole().accepts, given))
-            and 0 < len(given) == len(set(given))
-        ),
-    )
-    check({"stages": stages}, {"stages": different}, f"{method} ")
+    check({"stages": stages}, {"stages": _DIFFERENT}, f"{method} ")
     for stage in stages:
         known = ", ".join(map(str, places.stages))
         if stage not in places.stages:

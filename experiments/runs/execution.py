@@ -20,13 +20,19 @@ from vidjax.writing import appending, make_folder
 
 from . import source
 from .attempt import read_record, write_record
-from .plan import Run
+from .run import Run
 
 Show = Callable[[str], None]
-COMMAND = (sys.executable, "-m", "vidjax.experiments.reproduce.attempt")
+COMMAND = (sys.executable, "-m", "vidjax.experiments.runs.attempt")
 
 
-def execute(runs: Sequence[Run], workers: int, cache: Path, show: Show) -> None:
+def execute(
+    runs: Sequence[Run],
+    workers: int,
+    cache: Path,
+    show: Show,
+    ended: Callable[[Run], None] = lambda run: None,
+) -> None:
     """Carries out the runs that are not finished; one that fails is recorded and left behind.
 
     Args:
@@ -34,15 +40,22 @@ def execute(runs: Sequence[Run], workers: int, cache: Path, show: Show) -> None:
       workers: how many at a time; each has its share of the cores.
       cache: folder of compiled programs, which serve all seeds and resumed runs.
       show: told how far it is.
+      ended: told of each run that has ended, in this thread.
     """
+    told = 0
     pool = _Pool(runs, cache)
     threads = [threading.Thread(target=pool.work, args=(cores,)) for cores in _shares(workers)]
     for thread in threads:
         thread.start()
     try:
-        while any(thread.is_alive() for thread in threads):
+        alive = True
+        while alive:
+            alive = any(thread.is_alive() for thread in threads)
             show(pool.text())
-            time.sleep(0.2)
+            for run in pool.ended[told:]:
+                ended(run)
+                told += 1
+            time.sleep(0.2 if alive else 0)
     finally:
         pool.stop()
         for thread in threads:
@@ -64,7 +77,7 @@ class _Pool:
                 self._waiting.put(run)
         self._total, self._left = len(runs), self._waiting.qsize()
         self._under_way: dict[str, subprocess.Popen[bytes]] = {}
-        self._ended: list[Run] = []
+        self.ended: list[Run] = []
         self._stopping = False
         self._start = time.monotonic()
         self._environment = _environment(cache)
@@ -81,7 +94,7 @@ class _Pool:
             except queue.Empty:
                 return
             self._carry_out(run)
-            self._ended.append(run)
+            self.ended.append(run)
 
     def _carry_out(self, run: Run) -> None:
         make_folder(run.log.parent)
@@ -93,7 +106,7 @@ class _Pool:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                # Ctrl-C reaches the reproduction alone, which then lets its runs save.
+                # Ctrl-C reaches the command alone, which then lets its runs save.
                 start_new_session=True,
             )
         with process:
@@ -118,7 +131,7 @@ class _Pool:
 
     def text(self) -> str:
         """How many runs are done, which are under way and how long the others may take."""
-        ended, now = len(self._ended), ", ".join(sorted(self._under_way))
+        ended, now = len(self.ended), ", ".join(sorted(self._under_way))
         text = f"runs {self._total - self._left + ended}/{self._total}  {now}"
         if not ended:
             return text
@@ -145,6 +158,8 @@ def make_order(run: Run, code: str) -> dict[str, Any]:
         "record": str(run.record),
         "config": to_mapping(run.config),
         "code": code,
+        "part_of": run.part_of,
+        "also_scored": list(run.also_scored),
     }
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from experiments import options
+from experiments import option_flags
 
 
 def test_values_are_what_python_writes_and_text_otherwise():
     texts = ["split=2", "form=mmaction2", "depths=(1, 2)", "scan=True", "url=a=b", "e="]
-    assert options.parsed(texts, "x=1") == {
+    assert option_flags.parsed(texts, "x=1") == {
         "split": 2,
         "form": "mmaction2",
         "depths": (1, 2),
@@ -27,4 +27,4 @@ def test_values_are_what_python_writes_and_text_otherwise():
 )
 def test_what_is_no_option_is_said(texts, message):
     with pytest.raises(ValueError, match=message):
-        options.parsed(texts, "x=1")
+        option_flags.parsed(texts, "x=1")

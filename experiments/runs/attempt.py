@@ -1,7 +1,7 @@
-"""One run in a process of its own: trains, scores the training videos too, records how it ended.
+"""One run in a process of its own: trains, scores other splits too, records how it ended.
 
-`run.py` starts it and hands it its order, a line of JSON, on standard input. When that closes,
-because the reproduction was stopped or killed, the run saves and stops.
+`execution.py` starts it and hands it its order, a line of JSON, on standard input. When that
+closes, because the command was stopped or killed, the run saves and stops.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
 from vidjax import records
+from vidjax.ownership import owned
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping
 from vidjax.trained.scoring import evaluate
@@ -61,7 +62,8 @@ def carry_out(order: Mapping[str, Any]) -> str:
     """Trains and scores a run, and records how it stands: the state it returns.
 
     Args:
-      order: `config`, `workdir`, `record` (a file), and `code`, the digest of the code to use.
+      order: `config`, `workdir`, `record` (a file), `code`, the digest of the code to use,
+        `part_of`, what the run belongs to, and `also_scored`, splits to score in the end.
     """
     record = Path(order["record"])
     make_folder(record.parent)
@@ -69,8 +71,13 @@ def carry_out(order: Mapping[str, Any]) -> str:
     begun = {key: before.get(key, 0) + more for key, more in (("starts", 1), ("seconds", 0.0))}
     write_record(record, begun | {"state": "started"})
     try:
-        _check(order["code"])
-        end = _attempt(from_mapping(order["config"]), Path(order["workdir"]))
+        _check(order["code"], order["part_of"])
+        workdir = Path(order["workdir"])
+        _wait_for_others(workdir)
+        config = from_mapping(order["config"])
+        end = _attempt(config, workdir)
+        if end["state"] == "trained":
+            end |= _score(config, workdir, order["also_scored"])
         end["seconds"] += begun["seconds"]
     except Exception as error:  # whatever ends a run, the others go on and the table says it
         traceback.print_exc()
@@ -84,25 +91,32 @@ def _stop_when_left_alone() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _check(code: str) -> None:
+def _check(code: str, part_of: str) -> None:
     if source.digest() != code:
         raise ValueError(
-            "vidjax was edited since the reproduction began; give it a checkout of its own"
+            f"vidjax was edited since the {part_of} began; give it a checkout of its own"
         )
+
+
+def _wait_for_others(workdir: Path) -> None:
+    """Waits for a process of a command that was killed, which still saves."""
+    with owned(workdir, wait=True):
+        pass
 
 
 def _attempt(config: Config, workdir: Path) -> dict[str, Any]:
     start = time.monotonic()
     outcome = train(config, workdir)
-    cost = {"seconds": time.monotonic() - start}
-    if outcome.preempted:
-        return {"state": "stopped", **cost}
-    seen = dataclasses.replace(config.eval, split=config.data.train_split)
+    state = "stopped" if outcome.preempted else "trained"
+    return {"state": state, "step": outcome.step, "seconds": time.monotonic() - start}
+
+
+def _score(config: Config, workdir: Path, splits: Sequence[str]) -> dict[str, Any]:
     with ProgressLine() as progress:
-        own = dataclasses.replace(config, eval=seen)
-        evaluate(own, open_run(workdir, own), workdir, progress)
-    cost["cpu_seconds"] = time.process_time()
-    return {"state": "finished", "step": outcome.step, **cost}
+        for split in splits:
+            own = dataclasses.replace(config, eval=dataclasses.replace(config.eval, split=split))
+            evaluate(own, open_run(workdir, own), workdir, progress)
+    return {"state": "finished", "cpu_seconds": time.process_time()}
 
 
 def read_record(file: Path) -> dict[str, Any]:

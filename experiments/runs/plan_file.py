@@ -1,0 +1,76 @@
+"""The plan of many runs as a file: written before the first of them starts, then only compared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from vidjax import records
+from vidjax.run.workdir import environment
+from vidjax.writing import make_folder, write_text
+
+from . import source
+
+# Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
+_NOT_COMPARED = ("git_commit", "platform", "paper")
+
+
+class Planned(msgspec.Struct):
+    """What every plan has, beside what is only compared."""
+
+    runs: dict[str, dict[str, Any]]
+
+
+def write_down(file: Path, mapping: Mapping[str, Any], way_out: str) -> None:
+    """Writes a plan with the code and the machine it is made on, or checks that it is there.
+
+    Args:
+      file: of the plan.
+      mapping: the plan.
+      way_out: what to do about another plan, as the end of the error.
+
+    Raises:
+      ValueError: another plan is there; says what differs.
+    """
+    here = {**mapping, "code": source.digest(), "environment": environment()}
+    plan = json.loads(json.dumps(here))
+    if not file.is_file():
+        make_folder(file.parent)
+        write_text(file, json.dumps(plan, indent=2) + "\n")
+        return
+    differing = list(_differences(read(file, Planned, way_out), plan))
+    if differing:
+        more = " and more" if len(differing) > 3 else ""
+        raise ValueError(f"{file} is another plan: {'; '.join(differing[:3])}{more}. {way_out}")
+
+
+def read(file: Path, kind: type[msgspec.Struct], way_out: str) -> dict[str, Any]:
+    """A plan that was written down.
+
+    Args:
+      file: of the plan.
+      kind: what it must have.
+      way_out: what to do about a damaged one, as the end of the error.
+
+    Raises:
+      RecordError: the file is damaged.
+      OSError: it cannot be read.
+    """
+    return records.read_mapping(file, way_out, kind)
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new} - {*_NOT_COMPARED}):
+            yield from _differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+    elif old != new:
+        yield f"{path} is {_short(old)} there, {_short(new)} here"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,91 @@
+"""One combination of settings of a sweep: its configuration and its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from vidjax.names import file_name
+from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
+
+from ..overriding import overridden
+from .axes import short_names
+
+# Settings that a sweep sets by itself, and the flag for them.
+_OF_FLAGS = {"seed": "--seeds", "eval.split": "--split"}
+# Of a setting that is not there before, such as an option of the network.
+ABSENT = "not set"
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Settings that are tried together.
+
+    Attributes:
+      settings: texts by path.
+      config: the configuration, with the first seed.
+      label: such as `trial 7`, before the settings; empty where they tell all.
+    """
+
+    settings: Mapping[str, str]
+    config: Config
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """Such as `lr=0.1, train.batch_size=8`."""
+        short = short_names(list(self.settings))
+        parts = [f"{short[path]}={text}" for path, text in self.settings.items()]
+        return ", ".join([self.label, *parts] if self.label else parts)
+
+    @property
+    def folder(self) -> str:
+        """Such as `lr=0.1,train.batch_size=8`."""
+        return file_name(self.name.replace(", ", ","))
+
+    def value(self, path: str) -> Any:
+        """The value of a setting."""
+        found: Any = to_mapping(self.config)
+        for part in path.split("."):
+            found = found.get(part, ABSENT) if isinstance(found, Mapping) else ABSENT
+        return found
+
+
+def combined(
+    base: ConfigDict, settings: Sequence[Mapping[str, str]], split: str
+) -> list[Combination]:
+    """The combinations of settings, all of them checked.
+
+    Args:
+      base: the configuration without them.
+      settings: texts by path, of each combination.
+      split: that is evaluated.
+
+    Raises:
+      ConfigError: a setting is unknown, is set otherwise, or its value is not allowed; or two
+        combinations are the same.
+    """
+    found: dict[str, Combination] = {}
+    for each in settings:
+        one = combine(base, each, split)
+        key = repr(one.config)
+        if key in found:
+            raise ConfigError(f"{found[key].name} and {one.name} are the same; leave one out")
+        found[key] = one
+    return list(found.values())
+
+
+def combine(
+    base: ConfigDict, settings: Mapping[str, str], split: str, label: str = ""
+) -> Combination:
+    """One combination; see `combined`."""
+    for path, flag in _OF_FLAGS.items():
+        if path in settings:
+            raise ConfigError(f"{path} is not varied as other settings are; say {flag}")
+    config = from_mapping(overridden(base, settings))
+    own = dataclasses.replace(config, eval=dataclasses.replace(config.eval, split=split))
+    return Combination(settings, own, label)

@@ -1,0 +1,138 @@
+"""Short checks of what the diffs of CONTRIBUTING.md add, in a tree that they were applied to.
+
+    python tests/additions.py FOLDER
+
+runs them all and prints a JSON object: what went wrong under each heading, empty if nothing did.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SMALL = {"num_classes": 3, "width": 4, "depths": (0, 1, 0, 0)}
+
+
+def method(folder: Path) -> None:
+    """It drops whole channels in training, and gradients flow through what it keeps."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    import vidjax
+    from vidjax.layers.lowering import force_lowering
+    from vidjax.methods.channel_drop import ChannelDrop
+
+    x = jax.random.normal(jax.random.key(0), (3, 2, 3, 3, 8)) + 5
+    dropped = ChannelDrop(0.5).apply({}, x, train=True, rngs={"noise": jax.random.key(1)})
+    share = np.asarray(dropped / x)
+    np.testing.assert_array_equal(share.std(axis=(1, 2, 3)), 0)
+    assert set(np.unique(share.round(5))) == {0, 2}
+    model = vidjax.create_model("r3d_18", channel_drop={"rate": 0.5}, **SMALL)
+    plain = vidjax.create_model("r3d_18", **SMALL)
+
+    @jax.jit
+    def run(clip):
+        variables = model.init(jax.random.key(0), clip, train=False)
+
+        def loss(params):
+            rngs = {"noise": jax.random.key(2)}
+            given = {**variables, "params": params}
+            out, _ = model.apply(given, clip, train=True, mutable=["batch_stats"], rngs=rngs)
+            return jnp.sum(out * jnp.arange(3))
+
+        logits = [one.apply(variables, clip, train=False) for one in (model, plain)]
+        return *logits, jax.grad(loss)(variables["params"])
+
+    with force_lowering("lax"):
+        evaluated, without, gradients = run(jax.random.normal(jax.random.key(3), (2, 2, 16, 16, 3)))
+    np.testing.assert_array_equal(evaluated, without)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradients))
+    assert jnp.abs(gradients["layer2"]["block1"]["conv1"]["kernel"]).max() > 0
+    _refused(lambda: vidjax.create_model("r3d_18", channel_drop={"rate": 1}), "rate = 1")
+    _refused(lambda: vidjax.create_model("r3d_18", chanel_drop={}), "did you mean 'channel_drop'")
+
+
+def network(folder: Path) -> None:
+    """It is listed, gives logits, has the size that its card says, and takes methods."""
+    import jax
+    import jax.numpy as jnp
+
+    import vidjax
+
+    assert vidjax.list_models("r3d_10") == ["r3d_10"]
+    card = vidjax.model_card("r3d_10")
+    cost = vidjax.count_cost(vidjax.create_model("r3d_10", num_classes=400), card.clip)
+    assert (cost.params, cost.macs) == (card.params, card.macs)
+    assert vidjax.options("r3d_10")["stem_kernel"].default == (3, 7, 7)
+    small = {"num_classes": 3, "width": 4, "stem_kernel": (1, 3, 3)}
+    model = vidjax.create_model("r3d_10", class_reg={}, **small)
+
+    def run(clip):
+        variables = model.init(jax.random.key(0), clip, train=False)
+        return model.apply(variables, clip, train=False), variables["params"]
+
+    logits, params = jax.eval_shape(run, jnp.ones((2, 4, 16, 16, 3)))
+    assert logits.shape == (2, 3)
+    assert params["stem_layer"]["conv"]["kernel"].shape == (1, 3, 3, 3, 4)
+    _refused(lambda: vidjax.create_model("r3d_10", stem_kernel=3), "stem_kernel = 3")
+
+
+def data_set(folder: Path) -> None:
+    """It prepares videos of two splits, and says what a wrong name should be like."""
+    from videos import numbered_frames, write_video
+
+    from vidjax.data import catalog
+    from vidjax.data.prepared import PreparedSplit
+
+    for name in ("walking/person11_walking_d1_uncomp", "boxing/person02_boxing_d3_uncomp"):
+        write_video(folder / f"{name}.avi", numbered_frames(3))
+    told: list[str] = []
+    request = catalog.Request(folder / "data", manual_dir=str(folder), workers=1, note=told.append)
+    prepared = catalog.prepare("kth", request)
+    splits = {split: PreparedSplit(prepared, split) for split in ("train", "test")}
+    assert [len(split) for split in splits.values()] == [1, 1]
+    assert splits["train"].classes == ("boxing", "walking")
+    assert "1 of 191 train videos listed" in told[0]
+    assert "person13_handclapping_d3" in catalog.describe("kth")
+    write_video(folder / "walking/me.avi", numbered_frames(3))
+    _refused(lambda: catalog.prepare("kth", request), "expected a name such as person01")
+
+
+def _refused(call: Callable[[], object], text: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(text)) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+# Heading in CONTRIBUTING.md -> check of what its diff adds.
+CHECKS = {
+    "Add a method": method,
+    "Add a network": network,
+    "Add a data set": data_set,
+}
+
+
+def main() -> None:
+    """Runs the checks, each in a folder of its own."""
+    found = {}
+    for number, (heading, check) in enumerate(CHECKS.items()):
+        folder = Path(sys.argv[1]) / str(number)
+        folder.mkdir()
+        try:
+            check(folder)
+        except Exception:
+            found[heading] = traceback.format_exc()
+        else:
+            found[heading] = ""
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The wheel in an environment of its own, in a folder that holds videos and nothing else."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+
+from tests.documented import typed_in
+from tests.videos import write_video
+
+ROOT = Path(__file__).parents[1]
+TINY = (
+    "--config.model.options.width=4",
+    "--config.model.options.depths=(1,1,0,0)",
+    "--config.clip.frames=4",
+    "--config.clip.size=32",
+    "--config.eval.size=32",
+    "--config.eval.crops=1",
+    "--config.data.short_side=36",
+    "--config.train.duration=4 steps",
+    "--config.train.batch_size=4",
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from the working tree by the tools that are installed here."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    built += ["--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder), str(ROOT)]
+    done = subprocess.run(built, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory):
+    """Programs of a new environment with the wheel, and with the dependencies of this one.
+
+    Its path names this environment's packages, but not what this environment's own path files
+    name: the working tree is not found there.
+    """
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=False, symlinks=True)
+    (packages,) = home.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    into = [sys.executable, "-m", "pip", "--python", str(home / "bin/python"), "install"]
+    into += ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
+    # What is installed here is no part of the new environment.
+    into += ["--ignore-installed", str(wheel)]
+    done = subprocess.run(into, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return home / "bin"
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """A folder with a folder of videos: squares that rise or fall."""
+    folder = tmp_path_factory.mktemp("empty")
+    for label, step in (("rise", -1), ("fall", 1)):
+        for number in range(6):
+            frames = np.full((16, 36, 48, 3), 40 + 10 * number, np.uint8)
+            for time, frame in enumerate(frames):
+                at = 14 + step * time // 2
+                frame[at : at + 8, 20:30] = 220
+            write_video(folder / "videos" / label / f"{number}.mp4", frames)
+    return folder
+
+
+def run(program, *arguments, cwd):
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [program, *map(str, arguments)], cwd=cwd, env=clean, capture_output=True, text=True
+    )
+
+
+def succeeds(*command, cwd):
+    done = run(*command, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_has_one_package_and_one_command(wheel):
+    names = ZipFile(wheel).namelist()
+    assert {name.partition("/")[0] for name in names} == {
+        "vidjax",
+        next(name for name in names if "dist-info" in name).partition("/")[0],
+    }
+    of_the_tree = {
+        f"vidjax/{path.relative_to(ROOT)}"
+        for folder in ("configs", "experiments")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.parent.name != folder or path.name != "__init__.py"
+    }
+    assert of_the_tree <= set(names)
+    data = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "vidjax").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert data <= set(names)
+
+
+def test_no_package_of_the_user_is_hidden(environment, empty):
+    program = "import vidjax.configs.demo, vidjax; print(vidjax.__file__)\nimport configs"
+    done = run(environment / "python", "-c", program, cwd=empty)
+    assert str(environment.parent) in done.stdout
+    assert "No module named 'configs'" in done.stderr
+    done = run(environment / "python", "-c", "import experiments", cwd=empty)
+    assert "No module named 'experiments'" in done.stderr
+
+
+def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty):
+    vidjax = environment / "vidjax"
+    helped = succeeds(vidjax, "--help", cwd=empty)
+    for command in ("train", "evaluate", "predict", "explain", "export", "config"):
+        assert f"\n  {command} " in helped
+    trained = succeeds(
+        vidjax,
+        "train",
+        "--config=folder",
+        "--config.data.manifest=videos",
+        "--workdir=runs/mine",
+        *TINY,
+        cwd=empty,
+    )
+    assert "done: 4 steps, results in runs/mine" in trained
+    succeeds(vidjax, "evaluate", "--workdir=runs/mine", "--config.eval.clips=2", cwd=empty)
+    (report,) = (empty / "runs/mine/eval").glob("*test-2x1*.json")
+    assert json.loads(report.read_text())["videos"] == 2
+    video = empty / "videos/rise/0.mp4"
+    told = succeeds(vidjax, "predict", "--workdir=runs/mine", f"--video={video}", cwd=empty)
+    assert {line.split()[-1] for line in told.splitlines()} == {"rise", "fall"}
+    table = ("--video=videos", "--output=predictions.csv")
+    succeeds(vidjax, "predict", "--workdir=runs/mine", *table, cwd=empty)
+    with (empty / "predictions.csv").open(newline="") as stream:
+        assert len(list(csv.DictReader(stream))) == 12
+    shown = ("--method=tubes", f"--video={video}", "--output=seen")
+    succeeds(vidjax, "explain", "--workdir=runs/mine", *shown, cwd=empty)
+    assert {path.suffix for path in (empty / "seen").iterdir()} >= {".html", ".gif", ".png"}
+
+
+def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, empty):
+    (empty / "new.mp4").write_bytes((empty / "videos/fall/1.mp4").read_bytes())
+    rows = [
+        f"videos/{label}/{number}.mp4,{label},{'test' if number > 3 else 'train'}"
+        for label in ("rise", "fall")
+        for number in range(6)
+    ]
+    (empty / "videos.csv").write_text("\n".join(["path,label,split", *rows]))
+    use, loop = (typed.python for typed in typed_in("README.md", "From Python"))
+    program = f"""
+import vidjax
+{use}
+told = run.predict("new.mp4")
+assert {{name for name, _ in told}} == {{"rise", "fall"}}, told
+assert abs(sum(chance for _, chance in told) - 1) < 1e-5
+assert run.step == 4 and run.classes == ("fall", "rise")
+seen = []
+def my_step(state, batch):
+    assert batch["clip"].shape == (8, 8, 112, 112, 3) and batch["clip"].dtype == "float32"
+    return state, seen.extend(batch["label"])
+def my_scores(state, batch):
+    tested.append(int(batch["mask"].sum()))
+state, tested = None, []
+{loop}
+print(len(seen), sum(tested))
+"""
+    # 20 epochs of 8 videos; 4 others are tested.
+    assert succeeds(environment / "python", "-c", program, cwd=empty) == "160 4\n"
+
+
+def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
+    vidjax = environment / "vidjax"
+    for arguments, hint in (
+        (["trian"], "did you mean 'train'"),
+        (["train", "--config=foldr", "--workdir=runs/x"], "did you mean 'folder'"),
+        (
+            ["train", "--config=folder", "--workdir=runs/x", "--config.optimizer.rl=1"],
+            "did you mean 'lr'",
+        ),
+    ):
+        done = run(vidjax, *arguments, cwd=empty)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: ")
+        assert done.stderr.count("\n") == 1
+        assert hint in done.stderr
+    assert not (empty / "runs/x").exists()

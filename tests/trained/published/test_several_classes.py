@@ -1,0 +1,89 @@
+"""Published weights that answer with several classes a clip, from their name to a score."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from experiments import opening
+from tests.convert.test_loading import small_state
+from tests.trained.published.test_pretrained import save, tiny
+from tests.videos import numbered_frames, write_video
+from vidjax.configs import common
+from vidjax.progress import ProgressLine
+from vidjax.trained.predicting import predict
+from vidjax.trained.scoring import evaluate
+
+# Four test videos, and what their labels are called in the network.
+ROWS = {"a.mp4": "run;hold", "b.mp4": "run", "c.mp4": "(none)", "d.mp4": "hold"}
+MAPPING = {"run": "class 4", "hold": "class 1"}
+
+
+@pytest.fixture
+def videos(tmp_path):
+    folder = tmp_path / "videos"
+    for number, name in enumerate(ROWS):
+        write_video(folder / name, numbered_frames(6 + number, 40 + 8 * number, 48) // (number + 1))
+    lines = (f"{name},{labels},test" for name, labels in ROWS.items())
+    (folder / "videos.csv").write_text("\n".join(["path,labels,split", *lines]))
+    return folder
+
+
+@pytest.fixture
+def weights(register, cache, monkeypatch):
+    row = tiny(dataset="charades")
+    register(row)
+    save(cache / row.file, small_state())
+    monkeypatch.setattr(opening, "CLASS_NAMES", SimpleNamespace(value=None))
+    return row.name
+
+
+def settings(videos, tmp_path):
+    config = common.base()
+    config.data.manifest, config.data.data_dir = str(videos / "videos.csv"), str(tmp_path / "data")
+    return config
+
+
+def test_their_mean_average_precision_is_that_of_their_predictions(
+    weights, videos, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("sys.argv", ["evaluate"])
+    config, trained = opening.of_weights(weights, settings(videos, tmp_path))
+    assert config.data.multi_label
+    with ProgressLine(silent=True) as progress:
+        report, *_ = evaluate(config, trained, tmp_path / "out", progress, mapping=MAPPING)
+    summary = json.loads(report.read_text())
+    chances = [dict(predict(trained, videos / name, top=6)) for name in ROWS]
+    for label, name in MAPPING.items():
+        expected = average_precision_score(
+            [label in labels.split(";") for labels in ROWS.values()],
+            [each[name] for each in chances],
+        )
+        assert summary["per_class"][name] == pytest.approx(expected)
+    assert summary["map"] == pytest.approx(
+        np.mean([summary["per_class"][name] for name in MAPPING.values()])
+    )
+    assert sum(value is None for value in summary["per_class"].values()) == 4
+
+
+def test_a_table_of_one_label_a_video_is_refused(weights, videos, tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["evaluate", "--config.data.multi_label=false"])
+    with pytest.raises(ValueError, match="data.multi_label = False: .* answers with several class"):
+        opening.of_weights(weights, settings(videos, tmp_path))
+
+
+def test_weights_of_one_class_a_clip_do_not_score_several(
+    register, cache, videos, tmp_path, monkeypatch
+):
+    """Their probabilities add up to 1, whatever there is to be seen."""
+    row = tiny()
+    register(row)
+    save(cache / row.file, small_state())
+    monkeypatch.setattr(opening, "CLASS_NAMES", SimpleNamespace(value=None))
+    monkeypatch.setattr("sys.argv", ["evaluate", "--config.data.multi_label=true"])
+    config = settings(videos, tmp_path)
+    config.data.multi_label = True
+    with pytest.raises(ValueError, match="data.multi_label = True: .* answers with one class a cl"):
+        opening.of_weights(row.name, config)

@@ -1,0 +1,1 @@
+"""Augmentations by name, a file each. `vidjax/data/augmenting.py` says what such a file has."""

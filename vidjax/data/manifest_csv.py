@@ -1,0 +1,104 @@
+"""Videos as a CSV lists them: `path,label,split[,start,end,group]`, a line a video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from vidjax.data import several_labels, tables
+from vidjax.data.entry import Entry, ManifestError, Seconds
+from vidjax.data.splits import SPLITS, split_name
+from vidjax.names import few
+from vidjax.records import Name
+
+
+class _Row(msgspec.Struct):
+    """A row of a CSV; its cells may be empty where there is a default."""
+
+    path: Name
+    label: Name
+    split: Name
+    start: Seconds | None = None
+    end: Seconds | None = None
+    group: str = ""
+
+
+class _SeveralRow(msgspec.Struct):
+    """A row of a CSV whose videos may have several labels."""
+
+    path: Name
+    labels: Name
+    split: Name
+    start: Seconds | None = None
+    end: Seconds | None = None
+    group: str = ""
+
+    @property
+    def label(self) -> str:
+        """All of them, as they are written."""
+        return self.labels
+
+
+def read_rows(path: Path, multi_label: bool) -> Iterator[Entry]:
+    """The rows of a CSV; labels are as they were written, and paths without `./`.
+
+    Args:
+      path: the CSV.
+      multi_label: a video may have several labels, in the column `labels`.
+
+    Raises:
+      ManifestError: names file, line and what to change.
+    """
+    _require_columns(path, multi_label)
+    rows: dict[tuple[object, ...], int] = {}
+    kind: type[_Row] | type[_SeveralRow] = _SeveralRow if multi_label else _Row
+    for number, row in tables.read(path, kind, fault=ManifestError):
+        if multi_label and (why := several_labels.flaw(row.label)):
+            raise ManifestError(f"{path}, line {number}: labels = {few([row.label])} {why}")
+        entry = _entry(row, path, number)
+        first = rows.setdefault((os.path.normpath(entry.path), entry.start, entry.end), number)
+        if first != number:
+            raise ManifestError(
+                f"{path} lists {few([entry.path])} twice, in rows {first} and {number}; "
+                + ("write all its labels in one of them" if multi_label else "remove one")
+            )
+        yield entry
+
+
+def _require_columns(path: Path, multi_label: bool) -> None:
+    """Refuses a table whose header says something else than the setting does.
+
+    Raises:
+      ManifestError: says which column or setting to change.
+    """
+    found = tables.columns(path, ManifestError)
+    one, several = "label" in found, "labels" in found
+    if multi_label and one:
+        raise ManifestError(
+            f"{path} has the column 'label'{' beside ' if several else ', but not '}'labels'; with "
+            "data.multi_label = True, write all labels of a video into 'labels', separated by "
+            f"{several_labels.BETWEEN!r}, and leave 'label' out"
+        )
+    if several and not one and not multi_label:
+        raise ManifestError(
+            f"{path} has the column 'labels', but not 'label'; set data.multi_label=True if a "
+            "video may have several labels, or rename the column"
+        )
+
+
+def _entry(row: _Row | _SeveralRow, path: Path, line: int) -> Entry:
+    split = split_name(row.split)
+    if split not in SPLITS:
+        raise ManifestError(
+            f"{path}, line {line}: split {few([row.split])} is not one of {', '.join(SPLITS)}"
+        )
+    if row.end is not None and row.end <= (row.start or 0.0):
+        raise ManifestError(
+            f"{path}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
+        )
+    # Without `./` and doubled slashes, so that one file has one name.
+    name = PurePosixPath(row.path).as_posix()
+    return Entry(name, row.label, split, row.start, row.end, row.group)

@@ -1,0 +1,59 @@
+"""Which operations RandAugment and TrivialAugment draw from, and how strong they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from vidjax.data import picture_operations as operations
+
+
+class Operation(NamedTuple):
+    """An operation with the range of its amount.
+
+    Attributes:
+      change: of `vidjax.data.picture_operations`.
+      strongest: its largest amount; the smallest is 0.
+      signed: whether half of the amounts drawn are negative.
+    """
+
+    change: Callable[[np.ndarray, float], np.ndarray]
+    strongest: float
+    signed: bool
+
+    def __call__(self, rng: np.random.Generator, clip: np.ndarray, strength: float) -> np.ndarray:
+        """Does it to a clip uint8 `[T, H, W, 3]` with `strength` in [0, 1]; draws the sign."""
+        sign = -1 if self.signed and rng.random() < 0.5 else 1
+        return self.change(clip, sign * strength * self.strongest)
+
+
+def space(
+    *, shear: float, shift: float, turn: float, enhance: float, bits: float
+) -> Sequence[Operation]:
+    """The 14 operations of both papers.
+
+    Args:
+      shear: most rows move against the next ones.
+      shift: longest shift in parts of the picture's side.
+      turn: largest angle in degrees.
+      enhance: largest change of the factors of brightness, color, contrast and sharpness.
+      bits: most of 8 that posterizing takes away.
+    """
+    return (
+        Operation(operations.identity, 0, signed=False),
+        Operation(operations.auto_contrast, 0, signed=False),
+        Operation(operations.equalize, 0, signed=False),
+        Operation(operations.rotate, turn, signed=True),
+        Operation(operations.solarize, 256, signed=False),
+        Operation(operations.color, enhance, signed=True),
+        Operation(operations.posterize, bits, signed=False),
+        Operation(operations.contrast, enhance, signed=True),
+        Operation(operations.brightness, enhance, signed=True),
+        Operation(operations.sharpness, enhance, signed=True),
+        Operation(operations.shear_x, shear, signed=True),
+        Operation(operations.shear_y, shear, signed=True),
+        Operation(operations.translate_x, shift, signed=True),
+        Operation(operations.translate_y, shift, signed=True),
+    )

@@ -1,0 +1,33 @@
+"""What a network says of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of a video or a piece of it.
+
+    Attributes:
+      start: seconds from the video's first frame.
+      end: seconds, exclusive; None is the end of the video.
+      probabilities: float32 `[K]`, of the classes.
+    """
+
+    start: float
+    end: float | None
+    probabilities: np.ndarray
+
+    def top(self, labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
+        """The likeliest classes, best first, with their probabilities.
+
+        Args:
+          labels: names of the K classes.
+          count: how many.
+        """
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(labels[k], float(self.probabilities[k])) for k in order]
