@@ -4,6 +4,10 @@ Prints the scores of both, who has how many videos right, the statistic and its 
 videos on which the two differ. Both must have been evaluated on the same videos. What
 `evaluate --weights=...` has scored is named as it was there, or by its folder.
 
+Where a video may have several labels, it is the mean average precisions that are compared, by a
+paired bootstrap over the videos, and a table of the classes is written. Both must have been
+evaluated with --scores.
+
 Example:
   python -m experiments.compare runs/a runs/b
   python -m experiments.compare runs/a i3d:kinetics400
@@ -23,7 +27,8 @@ from vidjax.terminal import say, table
 from vidjax.writing import make_folder, writing
 
 from . import command_line
-from .evaluations import PREDICTIONS, evaluated_in, newest
+from .class_differences import compare_classes, read_pair
+from .evaluations import PREDICTIONS, SCORES, evaluated_in, newest
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
@@ -36,12 +41,21 @@ def main(first: str, second: str) -> None:
     if _OUTPUT.value and Path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     files = newest(runs, PREDICTIONS, _PROTOCOL.value)
+    default = runs[1] / "eval" / f"{files[1].name[: -len(PREDICTIONS)]}-against-{runs[0].name}.csv"
+    output = Path(_OUTPUT.value) if _OUTPUT.value else default
+    several = ["labels" in tables.columns(file) for file in files]
+    if all(several):
+        pair = read_pair(newest(runs, SCORES, _PROTOCOL.value))
+        _print_scores(files)
+        compare_classes(*pair, output)
+        return
+    if any(several):
+        raise ValueError(f"only one of {files[0]} and {files[1]} is of several labels a video")
     a, b = (read_predictions(file) for file in files)
     _same_videos(a, b, files)
     result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
-    _print(result, files)
-    default = runs[1] / "eval" / f"{files[1].name[: -len(PREDICTIONS)]}-against-{runs[0].name}.csv"
-    output = Path(_OUTPUT.value) if _OUTPUT.value else default
+    _print_scores(files)
+    _print(result)
     _write(output, a, b)
     say(f"The {result.b + result.c} videos on which they differ: {output}")
 
@@ -52,11 +66,6 @@ def read_predictions(file: Path) -> Rows:
     Raises:
       ValueError: the table is damaged; names the line and column.
     """
-    if "labels" in tables.columns(file):
-        raise ValueError(
-            f"{file} is of several labels a video: McNemar's test counts videos that are right, "
-            "and such a video is neither right nor wrong; compare the mAP of the two reports"
-        )
     return {row.video: row for _, row in tables.read(file, Prediction, ours=True)}
 
 
@@ -74,18 +83,21 @@ def _sorted(a: Rows, b: Rows) -> tuple[Rows, Rows]:
     return {video: a[video] for video in sorted(a)}, {video: b[video] for video in sorted(a)}
 
 
-def _print(result: McNemar, files: list[Path]) -> None:
+def _print_scores(files: list[Path]) -> None:
+    say(f"A: {files[0]}", f"B: {files[1]}")
+    for name, file in zip("AB", files, strict=True):
+        report = file.with_name(f"{file.name[: -len(PREDICTIONS)]}.json")
+        if report.is_file():
+            say(f"{name}: {describe(report)}")
+
+
+def _print(result: McNemar) -> None:
     right, wrong = result.both + result.c, result.b + result.neither
     rows = (
         ("A right", result.both, result.b, result.both + result.b),
         ("A wrong", result.c, result.neither, result.c + result.neither),
         ("all", right, wrong, right + wrong),
     )
-    say(f"A: {files[0]}", f"B: {files[1]}")
-    for name, file in zip("AB", files, strict=True):
-        report = file.with_name(f"{file.name[: -len(PREDICTIONS)]}.json")
-        if report.is_file():
-            say(f"{name}: {describe(report)}")
     table("videos", ("", "B right", "B wrong", "all"), rows, width=100)
     how = "binomial" if result.exact else "chi-squared with Edwards' correction"
     say(f"McNemar: {result.statistic:.3f}, p = {result.p_value:.3g} ({how})")

@@ -5,8 +5,9 @@ vidjax evaluate and vidjax predict write them. Videos and classes are matched by
 gets the files of an evaluation, so that vidjax compare takes it as it takes a run. It is named
 after the protocol of the first argument.
 
---search=SPLIT chooses the weights by top-1 (or mAP) on another split than the one that is
-reported: the runs must have been evaluated with --scores on both.
+--search=SPLIT chooses the weights by top-1, or by mAP where a video may have several labels, on
+another split than the one that is reported: the runs must have been evaluated with --scores on
+both.
 
 Examples:
   vidjax fuse runs/rgb runs/flow --weights=1,1.5 --output=runs/fused
@@ -25,16 +26,19 @@ import numpy as np
 from absl import flags
 
 from vidjax.data.manifest import few
-from vidjax.data.several_labels import apart
-from vidjax.evaluation.fusion import MEANS, align, checked_weights, fuse, quality, search
+from vidjax.evaluation.fusion import MEANS, align, checked_weights, fuse, search
+from vidjax.evaluation.paired_bootstrap import paired_bootstrap
 from vidjax.evaluation.report import write_report
 from vidjax.evaluation.score_files import ScoresError, ScoreTable, read_score_table, write_scores
 from vidjax.evaluation.significance import mcnemar
+from vidjax.evaluation.summary import score_of
+from vidjax.evaluation.true_labels import true_labels
 from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
 from vidjax.writing import make_folder, refuse_there
 
 from . import command_line
+from .class_differences import in_words
 from .evaluations import SCORES, by_protocol, evaluated_in, newest
 
 _WEIGHTS = flags.DEFINE_list("weights", None, "one for each argument, such as 1,1.5; equal ones")
@@ -137,7 +141,7 @@ def _searched(
             f"{len(both)} videos are in {split!r} and in what is reported, {both[0]!r} among them; "
             "search on other videos"
         )
-    weights = search(chosen, _places(chosen[0]), _MEAN.value)
+    weights = search(chosen, true_labels(chosen[0]), _MEAN.value)
     return weights, {"searched": {"split": split, "files": list(map(str, files))}}
 
 
@@ -155,26 +159,6 @@ def _of_split(text: str, split: str) -> Path:
             f"evaluate --scores --config.eval.split={split}"
         )
     return found[named[0]][-1]
-
-
-def _places(scores: ScoreTable) -> np.ndarray:
-    """Labels as places among the classes: int `[N]`, or bool `[N, C]` of several labels a video.
-
-    Raises:
-      ScoresError: a label is not known, or no class.
-    """
-    places = {name: place for place, name in enumerate(scores.classes.tolist())}
-    found = np.zeros((len(scores.names), len(places)), bool)
-    for row, (name, label) in enumerate(zip(scores.names, scores.labels.tolist(), strict=True)):
-        if not label:
-            raise ScoresError(f"{str(name)!r} has no label; give all videos labels, or none")
-        for each in apart(label) if scores.multi_label else (label,):
-            if each not in places:
-                raise ScoresError(
-                    f"{str(name)!r} is {each!r}, which is no class of the scores; correct its label"
-                )
-            found[row, places[each]] = True
-    return found if scores.multi_label else found.argmax(axis=1)
 
 
 def _write(fusion: Fusion, output: Path) -> None:
@@ -196,7 +180,7 @@ def _write(fusion: Fusion, output: Path) -> None:
         )
         say("no label is known: there is no report, and the fused scores are in", f"  {file}")
         return
-    labels = _places(first)
+    labels = true_labels(first)
     _tell(fusion, scores, labels)
     for file in write_report(
         output / REPORTS,
@@ -212,18 +196,22 @@ def _write(fusion: Fusion, output: Path) -> None:
 
 
 def _tell(fusion: Fusion, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Says how good each is and all are, and whether the fusion differs from the best one."""
-    alone = [quality(each.scores, labels) for each in fusion.tables]
+    """Says the score of each and of all, and whether the fusion differs from the best one."""
+    several = labels.ndim > 1
+    alone = [score_of(each.scores, labels) for each in fusion.tables]
     rows = [
-        (source, f"{weight:g}", f"{value:.1%}")
-        for source, weight, value in zip(fusion.sources, fusion.weights, alone, strict=True)
+        (source, f"{weight:g}", f"{score:.1%}")
+        for source, weight, score in zip(fusion.sources, fusion.weights, alone, strict=True)
     ]
-    columns = ("scores", "weight", "top-1" if labels.ndim == 1 else "mAP")
+    together = f"{score_of(scores, labels):.1%}"
+    columns = ("scores", "weight", "mAP" if several else "top-1")
     title = f"{len(labels)} videos, {_MEAN.value} mean"
-    table(title, columns, [*rows, ("fused", "", f"{quality(scores, labels):.1%}")], width=100)
-    if labels.ndim > 1:
-        return
+    table(title, columns, [*rows, ("fused", "", together)], width=100)
     best = int(np.argmax(alone))
+    if several:
+        difference = paired_bootstrap(fusion.tables[best].scores, scores, labels)
+        say(f"Against {fusion.sources[best]}, the best alone: {in_words(difference)}")
+        return
     found = mcnemar(
         fusion.tables[best].scores.argmax(axis=1) == labels, scores.argmax(axis=1) == labels
     )

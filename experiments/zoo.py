@@ -24,6 +24,10 @@ millions of parameters / billions of operations, and are the papers', not ours: 
 "Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Weights\" are
 projects whose checkpoints `vidjax.load_torch` reads.
 
+`vidjax options r3d_18` lists what a network's options may be, with defaults and meanings, those of
+methods too; `vidjax.options("r3d_18")` has them as data. Networks of other packages are listed and
+used like these (`CONTRIBUTING.md`).
+
 Weights of image ResNets, torchvision's and those for CIFAR, become weights of `r3d_*`,
 `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and `tam_ibm_50` by
 `python -m experiments.convert --inflate=mean` (`vidjax/convert/inflation.py`).

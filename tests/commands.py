@@ -23,15 +23,18 @@ ROOT = Path(__file__).parents[1]
 
 
 def run_command(
-    module: str, *arguments: object, cwd: Path = ROOT, **environment: str
+    module: str, *arguments: object, cwd: Path = ROOT, site: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """What `python -m module arguments` ends with and says, in the project's folder or another."""
+    """What `python -m module arguments` ends with and says, in the project's folder or another.
+
+    `site` is a folder of more installed packages.
+    """
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         argv = [module, *map(str, arguments)]
         order = {"argv": argv, "environment": environment, "out": str(out), "err": str(err)}
         order["cwd"] = str(cwd)
-        server = _server()
+        server = _server(site)
         assert server.stdin is not None
         assert server.stdout is not None
         server.stdin.write(json.dumps(order) + "\n")
@@ -49,11 +52,13 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 @functools.cache
-def _server() -> subprocess.Popen[str]:
+def _server(site: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.commands"]
     # On Python 3.11 ml_collections loads configuration files by what 3.12 no longer has.
     known = "ignore:the load_module:DeprecationWarning"
     environment = {**os.environ, "PYTHONWARNINGS": f"default,{known}"}
+    if site:
+        environment["PYTHONPATH"] = os.pathsep.join((site, os.environ.get("PYTHONPATH", "")))
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     server = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, **pipes

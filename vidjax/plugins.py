@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -27,6 +27,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from vidjax.names import nearest, told
+from vidjax.settings import shown
 from vidjax.terminal import complain
 
 # Packages of vidjax that others extend.
@@ -87,12 +88,18 @@ def register(package: str, name: str, module: Any) -> None:
     if name in _own(importlib.import_module(package)) or name in _points(package):
         raise PluginError(f"{package} has a module {name!r} already; choose another name")
     _registered.setdefault(package, {})[name] = module
+    refresh()
+
+
+def refresh() -> None:
+    """Looks for modules anew, as is needed where a package was installed since the last look."""
+    _points.cache_clear()
     for memory in _memories:
         memory.cache_clear()
 
 
 def remembered(find: Find) -> Find:
-    """Remembers what a function has found, until a module is registered."""
+    """Remembers what a function has found, until modules are looked for anew."""
     memory: Any = functools.cache(find)
     _memories.append(memory)
     return memory
@@ -124,16 +131,11 @@ def find(package: ModuleType, name: str, what: str = "module") -> Module:
     if name not in known:
         raise PluginError(f"{what} {name!r} is unknown: {nearest(name, known)}")
     home = package.__name__
-    points = _points(home).get(name, [])
-    if name in _own(package):
-        for other in points:
-            tell(f"{what} {name!r}{_whose(other)} is left out: vidjax has one of that name")
-        return Module(name, importlib.import_module(f"{home}.{name}"))
     if name in (here := _registered.get(home, {})):
-        return Module(name, here[name], " that this process registered")
-    point = _point(package, name, what)
-    assert point is not None
-    return Module(name, _imported(point, what), _whose(point))
+        return Module(name, here[name], f" of module {name!r}, registered by this process")
+    if point := _point(package, name, what):
+        return Module(name, _imported(point, what), _whose(point))
+    return Module(name, importlib.import_module(f"{home}.{name}"))
 
 
 def each(package: ModuleType, what: str = "module") -> Iterator[Module]:
@@ -168,8 +170,7 @@ def collect(
     origins: dict[str, str] = {}
     unusable: dict[str, str] = {}
     for module in each(package, f"{package.__name__} module"):
-        for thing in _listed(module, attribute):
-            name = name_of(thing)
+        for name, thing in _listed(module, attribute, name_of, what):
             if name not in origins:
                 found[name], origins[name] = thing, module.origin
             elif not origins[name]:
@@ -186,7 +187,7 @@ def full_name(package: ModuleType, name: str, what: str = "module") -> str:
     Raises:
       PluginError: several packages have a module of that name.
     """
-    point = None if name in _own(package) else _point(package, name, what)
+    point = _point(package, name, what)
     return point.module if point else f"{package.__name__}.{name}"
 
 
@@ -216,13 +217,20 @@ def tell(problem: str) -> None:
         complain(f"warning: {' '.join(told(line) for line in problem.splitlines())}")
 
 
-def _listed(module: Module, attribute: str) -> Iterable[Any]:
-    """What a module lists; what is no tuple or list is a fault that is told."""
+def _listed(
+    module: Module, attribute: str, name_of: Callable[[Any], str], what: str
+) -> Iterator[tuple[str, Any]]:
+    """What a module lists, with its names; what is of another kind is told and left out."""
+    where = f"{attribute} of module {module.name!r}{module.origin}"
     listed = getattr(module.content, attribute, ())
-    if isinstance(listed, (tuple, list)):
-        return listed
-    tell(f"{attribute} of module {module.name!r}{module.origin} is no tuple; it is left out")
-    return ()
+    if not isinstance(listed, (tuple, list)):
+        tell(f"{where} is no tuple; it is left out")
+        return
+    for thing in listed:
+        try:
+            yield name_of(thing), thing
+        except AttributeError:
+            tell(f"{shown(thing)} in {where} is no {what}; it is left out")
 
 
 def _own(package: ModuleType) -> list[str]:
@@ -239,8 +247,12 @@ def _points(package: str) -> Mapping[str, list[EntryPoint]]:
 
 
 def _point(package: ModuleType, name: str, what: str) -> EntryPoint | None:
-    """The one entry point of a name, if there is any."""
+    """The one entry point that has a module; none if vidjax has one of that name."""
     points = _points(package.__name__).get(name, [])
+    if name in _own(package):
+        for point in points:
+            tell(f"{what} {name!r}{_whose(point)} is left out: vidjax has one of that name")
+        return None
     if len(points) > 1:
         owners = " and ".join(sorted(map(_owner, points)))
         raise PluginError(

@@ -15,6 +15,7 @@ from vidjax.evaluation.average_precision import (
     f1,
     mean_average_precision,
 )
+from vidjax.evaluation.paired_bootstrap import paired_bootstrap
 from vidjax.evaluation.report import (
     Scores,
     SeveralScores,
@@ -23,7 +24,9 @@ from vidjax.evaluation.report import (
     summarize,
     write_report,
 )
+from vidjax.evaluation.score_files import ScoresError, ScoreTable
 from vidjax.evaluation.summary import as_text, main_score, numbers_of
+from vidjax.evaluation.true_labels import true_labels
 from vidjax.records import RecordError
 
 RNG = np.random.default_rng(2)
@@ -212,3 +215,47 @@ def test_a_picture_of_many_classes_shows_the_lowest(tmp_path):
     with Image.open(files[2]) as picture:
         assert max(picture.size) < 3000
     assert len(files[3].read_text().splitlines()) == 81
+
+
+def test_a_difference_is_that_of_samples_drawn_by_hand():
+    scores, positive = several(30)
+    other = scores + RNG.normal(0, 0.2, scores.shape)
+    found = paired_bootstrap(scores, other, positive, samples=200, seed=4)
+    rng, differences = np.random.default_rng(4), []
+    for _ in range(200):
+        rows = np.repeat(np.arange(30), rng.multinomial(30, np.full(30, 1 / 30)))
+        known = positive[rows].any(axis=0)
+        one, two = (
+            sk.average_precision_score(positive[rows][:, known], each[rows][:, known])
+            for each in (scores, other)
+        )
+        differences.append(two - one)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(differences, (0.025, 0.975))))
+    rarer = min(np.sum(np.array(differences) <= 0), np.sum(np.array(differences) >= 0))
+    assert found.p_value == pytest.approx(min(1, 2 * (rarer + 1) / 201))
+    expected = sk.average_precision_score(positive[:, :4], other[:, :4])
+    assert found.b == pytest.approx(expected)
+    again = paired_bootstrap(other, scores, positive, samples=200, seed=4)
+    assert (again.low, again.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_equal_classifiers_do_not_differ_and_a_better_one_does():
+    scores, positive = several(60)
+    same = paired_bootstrap(scores, scores, positive, samples=100)
+    assert (same.low, same.high, same.p_value) == (0, 0, 1)
+    better = paired_bootstrap(scores, positive + 0.1 * scores, positive, samples=100)
+    assert better.low > 0
+    assert better.p_value == pytest.approx(2 / 101)
+
+
+def test_true_labels_of_a_table_are_known_or_refused():
+    def table(labels):
+        names = [f"v{k}" for k in range(len(labels))]
+        about = {"multi_label": True}
+        return ScoreTable.of(names, np.ones((len(labels), 2)), ("a", "b"), labels, "test", about)
+
+    found = true_labels(table(["a;b", "(none)", "b"]))
+    assert found.tolist() == [[True, True], [False, False], [False, True]]
+    for labels, why in ((["a;c"], "'v0' is 'c', which is no class"), (["a", ""], "'v1' has no la")):
+        with pytest.raises(ScoresError, match=why):
+            true_labels(table(labels))

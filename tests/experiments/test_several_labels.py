@@ -174,6 +174,36 @@ def test_a_contact_sheet_and_verdicts_know_several_labels(run, table, tmp_path):
     assert "of each set of labels" in done.stdout
 
 
+@pytest.mark.slow
+def test_two_runs_are_compared_by_class_and_fused(run, tmp_path):
+    workdir, _ = run
+    runs = [tmp_path / name for name in "ab"]
+    for copy, step in zip(runs, (2, 4), strict=True):
+        shutil.copytree(workdir, copy)
+        done = call("evaluate", f"--workdir={copy}", f"--checkpoint={step}", "--scores")
+        assert done.returncode == 0, done.stderr
+    table = tmp_path / "differences.csv"
+    done = call("compare", *runs, "--protocol=test-1x1", f"--output={table}")
+    assert done.returncode == 0, done.stderr
+    with table.open() as stream:
+        rows = {row["class"]: row for row in csv.DictReader(stream)}
+    for copy, step, name in zip(runs, (2, 4), "AB", strict=True):
+        report = json.loads((copy / "eval" / f"test-1x1-step{step}.json").read_text())
+        for label in CLASSES:
+            assert float(rows[label][name]) == pytest.approx(report["per_class"][label], abs=1e-6)
+    assert re.search(r"p = [0-9.e-]+ \(paired bootstrap\)", done.stdout)
+    fused = tmp_path / "fused"
+    done = call("fuse", *runs, "--protocol=test-1x1", f"--output={fused}")
+    assert done.returncode == 0, done.stderr
+    (report,) = (fused / "eval").glob("*.json")
+    (scores,) = (fused / "eval").glob("*.npz")
+    with np.load(scores) as kept:
+        positive = [[name in text.split(";") for name in CLASSES] for text in kept["labels"]]
+        expected = average_precision_score(positive, kept["scores"])
+    assert json.loads(report.read_text())["map"] == pytest.approx(expected)
+    assert "mAP" in done.stdout
+
+
 def test_what_cannot_be_done_is_refused_in_one_line(run, table, tmp_path):
     workdir, _ = run
     single = table.with_name("single.csv")
@@ -183,7 +213,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(run, table, tmp_path):
         (
             "compare",
             (workdir, workdir, "--protocol=test-1x1"),
-            "McNemar's test counts videos that are right",
+            "holds no scores of all classes",
         ),
         ("train", settings(single, new), "has the column 'label', but not 'labels'"),
         ("train", settings(table, new, data__multi_label="false"), "set data.multi_label=True"),
@@ -226,6 +256,19 @@ def test_two_attributes_that_have_nothing_to_do_with_one_another_are_both_learnt
     assert min(report["per_class"].values()) > 0.9
     assert report["map"] > 0.95
     assert report["f1_macro"] > 0.8
+
+
+@pytest.mark.slow
+def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path):
+    workdir, _ = run
+    output = tmp_path / "features.npz"
+    done = call("features", f"--workdir={workdir}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    with np.load(output) as features:
+        found = dict(zip(features["video"].tolist(), features["label"].tolist(), strict=True))
+    truth = labels_of(table)
+    assert found == {name: ";".join(sorted(own)) or "(none)" for name, own in truth.items()}
+    assert "several labels each" in refusal(call("probe", f"--features={output}"))
 
 
 @pytest.mark.slow

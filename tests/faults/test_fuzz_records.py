@@ -23,6 +23,8 @@ from vidjax.run.checkpoint import read_best
 from vidjax.run.config import from_mapping
 from vidjax.trained.exporting.load import read_card
 from vidjax.training.reporting import read_metrics
+from vidjax.training.writers.csv import Metrics
+from vidjax.training.writers.wandb import run_id
 
 QUICK = 200
 # A small file's reading; Python's own growth from one to the next is within it.
@@ -51,9 +53,18 @@ def read_run(folder):
         assert all(line["step"] >= 0 for line in read_metrics(folder / "metrics.jsonl"))
 
 
+def read_kept(folder):
+    with refusing(ValueError):
+        assert all(config.train.duration for config in workdir.earlier(folder))
+        assert len(run_id(folder)) <= 64
+        Metrics(folder, 5).write(6, "train", {"loss": 0.5})
+
+
 def read_videos(folder):
     with refusing(ManifestError):
         read_manifest(folder / "videos.csv")
+    with refusing(ManifestError):
+        read_manifest(folder / "several.csv", multi_label=True)
 
 
 def read_annotations(folder):
@@ -98,6 +109,16 @@ def run(tmp_path):
 
 
 @pytest.fixture
+def kept(tmp_path, run):
+    place = tmp_path / "kept"
+    place.mkdir()
+    (place / "config-until-step3.json").write_text((run / "config.json").read_text())
+    (place / "metrics.csv").write_text("step,split,loss\n1,train,0.5\n2,train,-0.25\n")
+    run_id(place)
+    return place
+
+
+@pytest.fixture
 def videos(tmp_path):
     place = tmp_path / "videos"
     place.mkdir()
@@ -106,6 +127,9 @@ def videos(tmp_path):
     (place / "videos.csv").write_text(
         "path,label,split,start,end,group\na.mp4,walk,train,,,anna\nb.mp4,sit,train,1.5,4,ben\n"
         'c.mp4,"walk",test,0,1e1,cleo\nd.mp4,sit,test,,,\n'
+    )
+    (place / "several.csv").write_text(
+        "path,labels,split\na.mp4,walk; sit,train\nb.mp4,(none),train\nc.mp4,sit,test\n"
     )
     return place
 
@@ -168,7 +192,9 @@ def others(tmp_path, run):
 CASES = {
     "config": ("read_config", "run", "config.json"),
     "run": ("read_run", "run", "[bcm]*.json*"),
+    "kept": ("read_kept", "kept", "*"),
     "manifest": ("read_videos", "videos", "videos.csv"),
+    "manifest of several labels": ("read_videos", "videos", "several.csv"),
     "annotations": ("read_annotations", "annotations", "*"),
     "tables": ("read_tables", "written", "[tv]*.[cj]s*"),
     "lists": ("read_lists", "lists", "*"),
@@ -199,7 +225,7 @@ def test_some_damaged_files_are_read_or_refused(case, request, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("case", ["run", "annotations", "tables", "lists", "others"])
+@pytest.mark.parametrize("case", ["run", "kept", "annotations", "tables", "lists", "others"])
 def test_some_more_damaged_files_are_read_or_refused(case, request, tmp_path):
     damage(case, request, tmp_path, COUNT // 5)
 

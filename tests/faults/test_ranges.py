@@ -19,8 +19,9 @@ from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.settings import Kind
 
 TABLES = {**ALLOWED, "clip": CLIP, "augment": AUGMENT, "multigrid": SETTINGS}
-# Which names options have, and what they may be, is said by the networks and data sets.
-OPTIONS = {"model.options", "data.options"}
+# Which names options have, and what they may be, is said by what they go to.
+OPTIONS = {"model.options", "data.options", "optimizer.options"}
+TUPLES = {"schedule.boundaries", "train.frozen", "writers"}
 NUMBER = r"(-?[0-9][0-9_.e+-]*)"
 RANGE = re.compile(rf"in ([\[(]){NUMBER}, {NUMBER}([\])])")
 NUMBERS = [math.nan, math.inf, -math.inf, 10**30, -(10**30), 1e300, True]
@@ -79,6 +80,7 @@ def test_what_is_beyond_the_range_that_is_told_is_refused_and_its_ends_are_not(p
         count = re.match(r"(\d) values", kind.text)
         wrap = (lambda x, n=int(count[1]): (x,) * n) if count else lambda x: x
         wrap = (lambda x: (x, x)) if "two values" in kind.text else wrap
+        wrap = (lambda x: {"head": x}) if "by name" in kind.text else wrap
         if float in numbers_of(hint):
             low, high = float(low), float(high)
             below, above = np.nextafter([low, high], [-np.inf, np.inf]).tolist()
@@ -101,7 +103,8 @@ def test_no_setting_is_nan_endless_or_of_another_type(path):
     for value in THINGS:
         fits = value is None and type(None) in hints
         fits |= value in ("", "\0", "8x") and str in hints
-        fits |= value in ((), []) and path == "schedule.boundaries"
+        fits |= value in ((), []) and path in TUPLES
+        fits |= value in ({}, {"a": 1}) and path == "optimizer.lr_factors"
         fits |= value == {} and path == "augment.also"
         assert fits or refused(path, value), value
 
@@ -135,7 +138,7 @@ def put(group, name, value):
     return config
 
 
-@pytest.mark.parametrize("group", ["model", "data"])
+@pytest.mark.parametrize("group", ["model", "data", "optimizer"])
 @pytest.mark.parametrize(
     "name", ["a.b", "__init__", "_x", "", "a b", "a\nb", "a\n", "1", "../x", 5, "x" * 5000]
 )

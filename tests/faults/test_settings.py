@@ -16,6 +16,13 @@ SETTINGS = [
     ("train.ema", 2.0, "train.ema = 2.0: must be a number in [0, 1)"),
     ("train.label_smoothing", 1.0, "train.label_smoothing = 1.0: must be a number in [0, 1)"),
     ("train.cutmix", float("nan"), "train.cutmix = nan: must be a number in [0, 1000000]"),
+    ("train.mixup", -1.0, "train.mixup = -1.0: must be a number in [0, 1000000]"),
+    ("train.sampling", "even", "train.sampling = 'even': must be one of uniform, balanced"),
+    (
+        "train.class_weights",
+        "balancd",
+        "train.class_weights = 'balancd': must be one of none, balanced, inverse_sqrt, or a CSV",
+    ),
     ("train.duration", 5, "train.duration = 5"),
     ("train.duration", "5", "'400 steps'"),
     ("train.duration", "5%", "train.duration = '5%': must be a duration in steps or epochs"),

@@ -16,8 +16,10 @@ PROGRAM = textwrap.dedent(
     from jax.sharding import NamedSharding, PartitionSpec as P
     from vidjax.methods.class_regularization import ClassRegularization
     from vidjax.methods.cutmix import cutmix
+    from vidjax.methods.mixup import mixup
     from vidjax.methods.random_mean_scaling import RandomScaling
     from vidjax.methods.residual_drop import RandomDrop, ShakeDrop
+    from vidjax.training.mixing import Mixing
 
     rng = np.random.default_rng(0)
     clip = np.float32(rng.normal(size=(16, 2, 6, 6, 4)))
@@ -43,6 +45,8 @@ PROGRAM = textwrap.dedent(
         "random drop": (lambda x: noisy(RandomDrop(1.0, level="clip"), x), (clip,)),
         "shake drop": (lambda x: noisy(ShakeDrop(1.0, alpha=(-1.0, 1.0)), x), (clip,)),
         "cutmix": (functools.partial(cutmix, jax.random.key(2)), (pixels, targets, mask)),
+        "mixup": (functools.partial(mixup, jax.random.key(2)), (pixels, targets, mask)),
+        "either": (functools.partial(Mixing(1.0, 1.0), jax.random.key(2)), (pixels, targets, mask)),
         "class by clip": (functools.partial(regularised, "sample"), (clip,)),
         "class by batch": (functools.partial(regularised, "batch"), (clip,)),
     }
@@ -61,7 +65,7 @@ PROGRAM = textwrap.dedent(
         }))
     """
 )
-EXACT = ("alpha of each clip", "random drop", "cutmix")
+EXACT = ("alpha of each clip", "random drop", "cutmix", "mixup", "either")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,7 @@ def results():
 
 
 def test_eight_devices_draw_and_choose_what_one_does(results):
-    assert len(results) == 8
+    assert len(results) == 10
     for name, row in results.items():
         assert row["devices"] == 8, name
         assert row["distance"] <= (0 if name in EXACT else 1e-5), name

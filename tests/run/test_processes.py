@@ -160,6 +160,24 @@ def test_split_parameters_and_a_multigrid_are_the_same_over_two_processes(tmp_pa
 
 
 @pytest.mark.slow
+def test_balanced_weighted_mixed_and_augmented_clips_are_the_same_over_two_processes(tmp_path):
+    changes = {
+        "train__sampling": "balanced",
+        "train__class_weights": "inverse_sqrt",
+        "train__mixup": 0.8,
+        "train__cutmix": 1.0,
+        "train__accumulate": 2,
+        "augment__also": "{'trivial_augment':{},'random_erasing':{}}",
+    }
+    for processes in (1, 2):
+        job = start(tmp_path / str(processes), processes, **changes)
+        for process in job:
+            code, errors = finish(process)
+            assert code == 0, errors
+    same_to_the_bit(tmp_path / "1", tmp_path / "2")
+
+
+@pytest.mark.slow
 def test_several_labels_are_the_same_over_two_processes(tmp_path):
     table = write_attributed(tmp_path / "videos", train=4, test=3)
     changes = {

@@ -151,4 +151,7 @@ def describe(name: str) -> str:
 def _module(name: str) -> Any:
     if name not in list_datasets():
         raise ValueError(f"data set {name!r} is unknown: {nearest(name, list_datasets())}")
-    return plugins.load(builders, name, "data set")
+    module = plugins.find(builders, name, "data set")
+    if not callable(getattr(module.content, "prepare", None)):
+        raise ValueError(f"data set {name!r}{module.origin} has no function prepare(request)")
+    return module.content

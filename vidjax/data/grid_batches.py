@@ -8,6 +8,7 @@ import grain
 import numpy as np
 
 from vidjax.data.multigrid import GridShape, Timetable
+from vidjax.data.order import ordered
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource
 from vidjax.data.targets import Targets
@@ -77,6 +78,7 @@ def grid_batches(
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
+    sampling: str = "uniform",
 ) -> grain.MapDataset:
     """This process' part of the batches of a run; element k is batch k, in the shape of step k.
 
@@ -92,6 +94,7 @@ def grid_batches(
       seed: of order, frames and augmentation.
       process_index: which process this is.
       process_count: number of processes.
+      sampling: as in `vidjax.data.order`.
 
     Raises:
       ValueError: the split is empty, the processes do not divide a batch, or fixed crops are of
@@ -109,7 +112,7 @@ def grid_batches(
         return TrainClip(_thinned(shape, each, time), scaled, targets)
 
     transforms = {each: transform(each) for each in timetable.shapes}
-    clips = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    clips = ordered(source, seed, sampling)
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
 

@@ -15,9 +15,11 @@ from typing import Any
 import grain
 import numpy as np
 
-from vidjax.data import augmenting, sampling, transforms
+from vidjax.data import augmenting, transforms
+from vidjax.data import sampling as frame_sampling
 from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
+from vidjax.data.order import ordered
 from vidjax.data.prepared import Record, VideoSource
 from vidjax.data.targets import Targets
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
@@ -35,7 +37,7 @@ CLIP = {
     "frames": whole(1, MOST_FRAMES),
     "stride": whole(1, MOST_FRAMES),
     "size": whole(1, LARGEST_SIZE),
-    "short": one_of(*sampling.POLICIES, "repeat"),
+    "short": one_of(*frame_sampling.POLICIES, "repeat"),
     "sampling": one_of(*SAMPLINGS),
     "fit": boolean(),
 }
@@ -86,37 +88,37 @@ class ClipShape:
         if self.sampling == "still":
             return np.full(self.frames, rng.integers(num_frames))
         if self.sampling == "segments":
-            return sampling.segment_clip(rng, num_frames, self.frames)
+            return frame_sampling.segment_clip(rng, num_frames, self.frames)
         if self.sampling == "normal_spread":
-            return sampling.normal_spread_clip(rng, num_frames, self.frames)
+            return frame_sampling.normal_spread_clip(rng, num_frames, self.frames)
         stride, short = self._fitted(num_frames)
         if short == "repeat":
             return np.full(self.frames, rng.integers(num_frames))
-        draw = sampling.random_clip
+        draw = frame_sampling.random_clip
         if self.sampling == "normal_start":
-            draw = sampling.normal_start_clip
+            draw = frame_sampling.normal_start_clip
         return draw(rng, num_frames, self.frames, stride, short)
 
     def _fitted(self, num_frames: int) -> tuple[int, str]:
         """Stride, and policy, `repeat` only where it counts."""
         stride = self.stride
         if self.fit:
-            stride = sampling.fitting_stride(num_frames, self.frames, stride)
+            stride = frame_sampling.fitting_stride(num_frames, self.frames, stride)
         fits = stride * (self.frames - 1) < num_frames
         return stride, "loop" if fits and self.short == "repeat" else self.short
 
     def view_indices(self, num_frames: int, views: int) -> np.ndarray:
         """Frame indices [views, T] of the evaluation clips of one video."""
         if self.sampling == "still":
-            middle = sampling.view_clips(num_frames, 1, 1, views)
+            middle = frame_sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
         if self.sampling == "segments":
-            return np.tile(sampling.segment_clip(None, num_frames, self.frames), (views, 1))
+            return np.tile(frame_sampling.segment_clip(None, num_frames, self.frames), (views, 1))
         stride, short = self._fitted(num_frames)
         if short == "repeat":
-            middle = sampling.view_clips(num_frames, 1, 1, views)
+            middle = frame_sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
-        return sampling.view_clips(num_frames, self.frames, stride, views, short)
+        return frame_sampling.view_clips(num_frames, self.frames, stride, views, short)
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,7 @@ def train_batches(
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
+    sampling: str = "uniform",
 ) -> grain.MapDataset:
     """This process' part of the endless sequence of training batches.
 
@@ -273,7 +276,7 @@ def train_batches(
     or float32 `[B/P, C]` where a video may have several (`vidjax.data.targets`), and `mask` bool
     `[B/P]`, False where a video could not be read; with `augmentation.device` also the fields of
     `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k that one
-    process alone would have, and nothing else is read.
+    process alone would have, and nothing else is read. `sampling` is that of `vidjax.data.order`.
 
     Raises:
       ValueError: the split is empty or the processes do not divide the batch.
@@ -282,12 +285,8 @@ def train_batches(
         raise ValueError(f"{source} holds no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
-    clips = (
-        grain.MapDataset.source(source)
-        .seed(seed)
-        .shuffle()
-        .repeat()
-        .random_map(TrainClip(shape, augmentation, Targets.of(source)))
+    clips = ordered(source, seed, sampling).random_map(
+        TrainClip(shape, augmentation, Targets.of(source))
     )
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]

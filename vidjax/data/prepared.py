@@ -82,6 +82,10 @@ class VideoSource(Protocol):
         """One video."""
         ...
 
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`; -1 where a damaged one does not tell."""
+        ...
+
 
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
@@ -134,6 +138,17 @@ class PreparedSplit:
             raise
         except DamagedError as error:
             return self._damaged(int(index), error)
+
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`; -1 where a damaged one does not tell.
+
+        They are in a table beside the data. Of data sets that are older than the table all records
+        are read.
+        """
+        listed = [label for _, label in self._contents]
+        if len(listed) != len(self):
+            listed = [self[index].label for index in range(len(self))]
+        return np.array(listed, np.int64)
 
     def _read(self, index: int) -> Record:
         content = self._records[index]

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import numpy as np
+
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
 from vidjax.data.prepared import Record, VideoSource
@@ -55,6 +57,11 @@ class Relabelled:
         # A damaged record may not know its label.
         label = self._places[record.label] if record.label >= 0 else record.label
         return dataclasses.replace(record, label=label)
+
+    def labels(self) -> np.ndarray:
+        """Place of each video's class in the network's list, int `[N]`; -1 if it is not known."""
+        labels = self._source.labels()
+        return np.where(labels >= 0, np.array(self._places)[labels], labels)
 
     def __repr__(self) -> str:
         """That of the split: grain compares it when a run resumes."""

@@ -60,6 +60,10 @@ class SyntheticSplit:
     def __getitem__(self, index: int) -> Record:
         return self._record(int(index))
 
+    def labels(self) -> np.ndarray:
+        """Class index of each video, int `[N]`."""
+        return np.arange(len(self)) % len(self.classes)
+
     def __repr__(self) -> str:
         return f"SyntheticSplit({self.manifest_digest})"
 

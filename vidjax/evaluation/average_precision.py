@@ -8,6 +8,41 @@ import numpy as np
 _ROUNDING = 2.0**-25
 
 
+class Ranking:
+    """The videos of each class by falling score, for average precisions of samples of them.
+
+    Args:
+      scores: `[N, K]`, any monotone score.
+      positive: bool `[N, K]`, which videos have which class.
+    """
+
+    def __init__(self, scores: np.ndarray, positive: np.ndarray) -> None:
+        self._order = np.argsort(-scores, axis=0, kind="stable")
+        ranked = np.take_along_axis(scores, self._order, axis=0)
+        self._positive = np.take_along_axis(positive, self._order, axis=0)
+        # Where the last of equal scores stands.
+        ends = np.ones(scores.shape, bool)
+        ends[:-1] = ranked[:-1] != ranked[1:]
+        places = np.where(ends, np.arange(len(scores))[:, None], len(scores))
+        self._last = np.minimum.accumulate(places[::-1], axis=0)[::-1]
+
+    def average_precision(self, times: np.ndarray) -> np.ndarray:
+        """Average precision float64 `[K]`, as the function of this name.
+
+        Args:
+          times: int `[N]`, how often each video is in the sample.
+        """
+        weights = times[self._order]
+        own = weights * self._positive
+        found, seen = np.cumsum(own, axis=0), np.cumsum(weights, axis=0)
+        found_there, seen_there = (
+            np.take_along_axis(counts, self._last, axis=0) for counts in (found, seen)
+        )
+        sums = np.sum(own * (found_there / np.maximum(seen_there, 1)), axis=0)
+        total = found[-1]
+        return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+
+
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     """Average precision of each class, not interpolated.
 
@@ -23,20 +58,7 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
     Returns:
       float64 `[K]`; NaN for a class that no video has.
     """
-    columns = zip(np.transpose(scores), np.transpose(positive), strict=True)
-    return np.array([_of_class(*column) for column in columns])
-
-
-def _of_class(scores: np.ndarray, positive: np.ndarray) -> float:
-    if not positive.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    # Where the last of equal scores stands.
-    last = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    found = np.cumsum(positive[order])[last]
-    precision = found / (last + 1)
-    return float(np.sum(np.diff(found, prepend=0) * precision) / positive.sum())
+    return Ranking(scores, positive).average_precision(np.ones(len(scores), int))
 
 
 def mean_average_precision(precisions: np.ndarray) -> float:

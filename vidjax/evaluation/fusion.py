@@ -12,9 +12,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from vidjax.evaluation.average_precision import average_precision, mean_average_precision
-from vidjax.evaluation.metrics import top_k
 from vidjax.evaluation.score_files import ScoresError, ScoreTable
+from vidjax.evaluation.summary import score_of
 
 MEANS = ("arithmetic", "geometric")
 # Shares of the weight that `search` tries are multiples of 1 / SHARES.
@@ -96,27 +95,16 @@ def checked_weights(weights: Sequence[float], count: int) -> np.ndarray:
     return values / values.max() / (values / values.max()).sum()
 
 
-def quality(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Top-1, or of several labels a video mean average precision.
-
-    Args:
-      scores: `[N, C]`.
-      labels: int `[N]`, or bool `[N, C]` of several labels a video.
-    """
-    if labels.ndim == 1:
-        return top_k(scores, labels, 1)
-    return mean_average_precision(average_precision(scores, labels))
-
-
 def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple[float, ...]:
-    """The weights of the highest `quality`, among all multiples of 0.1 that sum to 1.
+    """The weights of the highest score, among all multiples of 0.1 that sum to 1.
 
-    Of equally good ones, those nearest to equal weights are taken. Choose on videos that the result
-    is not reported on.
+    The score is top-1, or mean average precision where a video may have several labels. Of equally
+    good ones, those nearest to equal weights are taken. Choose on videos that the result is not
+    reported on.
 
     Args:
       tables: aligned ones, at most `MOST_SEARCHED`.
-      labels: int `[N]`, or bool `[N, C]` of several labels a video.
+      labels: int `[N]`, of the classes, or bool `[N, C]`.
       mean: one of `MEANS`.
 
     Raises:
@@ -129,7 +117,7 @@ def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple
     return max(
         _shares(len(tables)),
         key=lambda shares: (
-            quality(fuse(tables, shares, mean), labels),
+            score_of(fuse(tables, shares, mean), labels),
             -sum(share**2 for share in shares),
         ),
     )

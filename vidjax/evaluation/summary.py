@@ -46,6 +46,13 @@ def main_score(summary: Mapping[str, Any]) -> float:
     return float(summary["map"] if "map" in summary else summary["top1"])
 
 
+def score_of(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The main score of probabilities `[N, K]` for labels as in `summarize`."""
+    if labels.ndim > 1:
+        return several.mean_average_precision(several.average_precision(scores, labels))
+    return metrics.top_k(scores, labels, 1)
+
+
 def as_text(summary: Mapping[str, Any]) -> str:
     """A summary in a few words; what an older report lacks is left out."""
     numbers, main = numbers_of(summary), []

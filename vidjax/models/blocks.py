@@ -2,7 +2,7 @@
 
 A block is built from factories (what a convolution, a norm, an activation is) and has slots:
 places where a method may put a module of its own. An empty slot costs nothing, and a block never
-knows what fills one; the registry does that.
+knows what fills one; methods do that.
 """
 
 from __future__ import annotations

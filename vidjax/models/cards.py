@@ -16,7 +16,7 @@ from vidjax.settings import Kind, Setting
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a network.
+    """What is known of a network; `vidjax.options(name)` has its options.
 
     Attributes:
       name: as in `list_models`.

@@ -116,9 +116,6 @@ def build(
     temporal_blocks: int | None = None,
     form: str = "pytorchvideo",
     width: int = 64,
-    norm_epsilon: float = 1e-5,
-    norm_group_size: int | None = None,
-    remat: tuple[int, ...] = (),
     **options: Any,
 ) -> SlowFast:
     """A SlowFast network.
@@ -130,12 +127,9 @@ def build(
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
       form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
       width: channels of the slow stem; the fast one has an eighth.
-      norm_epsilon: added to variances.
-      norm_group_size: clips that share batch statistics; None is the whole batch.
-      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
       **options: as in `make_resnet`.
     """
-    norm = make_norm(norm_epsilon, norm_group_size)
+    norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
     factories = Factories(norm=norm)
     fields = {key: options.pop(key) for key in ("shortcut", "zero_init") if key in options}
 
@@ -160,7 +154,7 @@ def build(
         # Connections after the last block widen the slow pathway.
         head_width=(BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA,
         form=form,
-        remat=check_remat(remat, depths),
+        remat=check_remat(options.pop("remat", ()), depths),
         **options,
     )
 
@@ -169,6 +163,7 @@ _FAMILY = Family(
     build,
     {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS)},
     {
+        "clip": (32, 224, 224),
         "frame_stride": 2,
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
@@ -179,7 +174,6 @@ _FAMILY = Family(
     },
     defined_in=(SlowFast, *DEFINED_IN),
 )
-_CLIP = (32, 224, 224)
 
 
 def _shape(depth: int, alpha: int, kernel: int) -> dict[str, Any]:
@@ -188,13 +182,11 @@ def _shape(depth: int, alpha: int, kernel: int) -> dict[str, Any]:
 
 _8X8, _4X16, _101 = _shape(50, 4, 7), _shape(50, 8, 5), _shape(101, 4, 5)
 VARIANTS = (
+    _FAMILY.variant("slowfast_50", _8X8, 34_566_488, 50_308_583_424, "thesis 5.1: 34.4 / 65.7"),
     _FAMILY.variant(
-        "slowfast_50", _8X8, 34_566_488, 50_308_583_424, "thesis 5.1: 34.4 / 65.7", clip=_CLIP
+        "slowfast_50_4x16", _4X16, 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8"
     ),
-    _FAMILY.variant(
-        "slowfast_50_4x16", _4X16, 34_480_216, 27_638_665_216, "thesis 5.2: 34.4 / 39.8", clip=_CLIP
-    ),
-    _FAMILY.variant("slowfast_101", _101, 62_826_968, 96_396_644_352, clip=_CLIP),
+    _FAMILY.variant("slowfast_101", _101, 62_826_968, 96_396_644_352),
     _FAMILY.variant(
         "slowfast_101_16x8",
         _101 | {"temporal_blocks": 6},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vidjax.data.order import SAMPLINGS
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
@@ -36,6 +37,19 @@ _NAME = Kind(
     f"a name of at most {LONGEST_TEXT} characters",
     lambda value: _TEXT.accepts(value) and bool(value.strip()),
 )
+_NAMES = Kind(
+    "a tuple of different names, such as ('one', 'another')",
+    lambda values: (
+        isinstance(values, tuple)
+        and len(values) == len(set(values)) <= 1000
+        and all(map(_NAME.accepts, values))
+    ),
+)
+_FACTOR = number(above=0, most=LARGEST_NUMBER)
+_FACTORS = Kind(
+    f"factors by name, such as {{'head': 10}}, each {_FACTOR.text}",
+    lambda values: isinstance(values, Mapping) and all(map(_FACTOR.accepts, values.values())),
+)
 _AXIS = either(whole(1, MOST_DEVICES), one_of(-1))
 _CLIPS = re.compile("[1-9][0-9]{0,5}")
 _NORM_GROUP = Kind(
@@ -45,11 +59,20 @@ _NORM_GROUP = Kind(
         or (not isinstance(value, bool) and _CLIPS.fullmatch(str(value)) is not None)
     ),
 )
+_CLASS_WEIGHTS = Kind(
+    "one of none, balanced, inverse_sqrt, or a CSV file, whose name ends in .csv",
+    lambda value: (
+        _TEXT.accepts(value)
+        and "\0" not in value
+        and (value in ("none", "balanced", "inverse_sqrt") or value.lower().endswith(".csv"))
+    ),
+)
 
 ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "": {
         "seed": whole(0, LARGEST_SEED),
         "dtype": one_of("float32", "bfloat16"),
+        "writers": _NAMES,
     },
     "model": {
         "name": _NAME,
@@ -83,10 +106,15 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "batch_norm": _NORM_GROUP,
         "cutmix": number(0, LARGEST_NUMBER),
         "cutmix_chance": number(0, 1),
+        "mixup": number(0, LARGEST_NUMBER),
+        "class_weights": _CLASS_WEIGHTS,
+        "sampling": one_of(*SAMPLINGS),
         "train_only": _TEXT,
+        "frozen": _NAMES,
+        "frozen_batch_norm": boolean(),
     },
     "optimizer": {
-        "name": one_of("sgd", "adamw"),
+        "name": _NAME,
         "lr": number(0, LARGEST_NUMBER),
         "reference_batch": whole(0, LARGEST_BATCH),
         "momentum": number(0, below=1),
@@ -94,6 +122,8 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
         "clip_norm": number(0, LARGEST_NUMBER),
+        "lr_factors": _FACTORS,
+        "layer_decay": number(above=0, most=1),
     },
     "schedule": {
         "name": one_of("cosine", "step", "constant"),

@@ -6,13 +6,9 @@ These classes say what each setting means; `vidjax/run/defaults.py` has the defa
 from __future__ import annotations
 
 import dataclasses
-import re
-import types
 import typing
 from collections.abc import Mapping
 from typing import Any
-
-from ml_collections import ConfigDict
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
@@ -20,25 +16,9 @@ from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
+from vidjax.run.together import check_together
+from vidjax.run.typed_values import ConfigError, typed
 from vidjax.settings import check, shown
-
-# What the types of settings are called in errors.
-_KINDS: Mapping[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    str: "a text",
-    tuple[float, float, float]: "3 numbers",
-    tuple[int, int]: "2 whole numbers",
-    type(None): "None",
-}
-
-
-_OPTION = re.compile("[A-Za-z][A-Za-z0-9_]{0,99}")
-
-
-class ConfigError(ValueError):
-    """A setting is unknown, of the wrong type or not allowed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,10 +95,20 @@ class TrainConfig:
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
       cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
-      cutmix_chance: of a step to be mixed.
+      cutmix_chance: of a batch to be mixed, by CutMix or MixUp; where both are on, each mixed
+        batch takes one of them, either with a chance of one half.
+      mixup: alpha of the Beta distribution that MixUp draws from; 0 is off.
+      class_weights: of the classes in the loss: `none`, `balanced` (the rarer, the heavier),
+        `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and weight.
+      sampling: how often videos come: `uniform` (each once an epoch) or `balanced` (each class
+        equally often).
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
         `head`; the rest of the network stays as it is, batch statistics included, and runs as in
         evaluation. Empty trains all.
+      frozen: parts that do not change, such as `("stem", "layer1")`, called as in
+        `optimizer.lr_factors`. They run as in evaluation: batch statistics, dropout and methods.
+      frozen_batch_norm: batch norms run with their stored statistics and do not update them;
+        their scales and biases still train.
     """
 
     duration: str
@@ -129,7 +119,12 @@ class TrainConfig:
     batch_norm: str | int
     cutmix: float
     cutmix_chance: float
+    mixup: float
+    class_weights: str
+    sampling: str
     train_only: str
+    frozen: tuple[str, ...]
+    frozen_batch_norm: bool
 
     @property
     def norm_group(self) -> int | None:
@@ -140,18 +135,26 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """SGD with momentum, or AdamW.
+    """How weights follow gradients.
 
     Attributes:
-      name: `sgd` or `adamw`.
+      name: an optimiser of optax, such as `sgd`, `adamw` or `lamb`; `contrib.muon` is one of
+        `optax.contrib`.
+      options: other parameters of the optax function, such as `b2`.
       lr: learning rate at `reference_batch`.
       reference_batch: batch that `lr` was tuned for; the rate used is
         lr * batch_size / reference_batch. 0 uses `lr` as it is.
-      momentum: of the gradient's running sum (AdamW's first beta).
+      momentum: of the gradient's running sum; an optimiser's `momentum`, `b1` or `beta`.
       nesterov: look ahead along the momentum.
-      weight_decay: L2 added to the gradient; AdamW takes it from the weights themselves.
+      weight_decay: taken from the weights themselves by optimisers that can do so for kernels
+        alone, such as `adamw`, `lamb` and `lion`; for others added to the gradient (L2).
       decay_norm_and_bias: decay normalisation scales and all biases too.
       clip_norm: largest gradient norm; 0 is off.
+      lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`; a
+        part is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of
+        several the innermost counts.
+      layer_decay: factor of the learning rate for each stage between a parameter and the
+        classifier; 1 is off.
     """
 
     lr: float
@@ -162,6 +165,9 @@ class OptimizerConfig:
     decay_norm_and_bias: bool
     clip_norm: float
     name: str
+    options: Mapping[str, Any]
+    lr_factors: Mapping[str, float]
+    layer_decay: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,6 +259,8 @@ class Config:
       mesh: devices.
       eval: which views of which videos are scored.
       multigrid: shapes of batches that change in turn.
+      writers: what metrics are written to beside `metrics.jsonl`, files in
+        `vidjax/training/writers`.
     """
 
     seed: int
@@ -268,6 +276,7 @@ class Config:
     mesh: MeshConfig
     eval: EvalConfig
     multigrid: Multigrid
+    writers: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for group, table in ALLOWED.items():
@@ -276,22 +285,7 @@ class Config:
                 check(vars(values), table, where)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
-        if self.train.batch_size % self.train.accumulate:
-            raise ConfigError(
-                f"train.batch_size = {self.train.batch_size} is not divisible by "
-                f"train.accumulate = {self.train.accumulate}"
-            )
-        if self.schedule.boundaries and self.schedule.name != "step":
-            raise ConfigError(
-                f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
-                f"schedule.name = {self.schedule.name!r}: leave them out, or set schedule.name to "
-                "'step'"
-            )
-        if self.augment.short_side and self.augment.short_side < self.clip.size:
-            raise ConfigError(
-                f"augment.short_side = {self.augment.short_side} is less than clip.size = "
-                f"{self.clip.size}, the crop that is cut; make it larger, or 0"
-            )
+        check_together(self)
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:
@@ -372,64 +366,6 @@ def _build(cls: type, mapping: Any, path: str, default: Mapping[str, Any]) -> An
         built[key] = (
             _build(typing.cast(type, kind), value, where, default[key])
             if is_group
-            else _value(kind, value, where)
+            else typed(kind, value, where)
         )
     return cls(**built)
-
-
-def _value(kind: Any, value: Any, path: str) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        return _union(args, value, path)
-    if origin is tuple:
-        return _tuple(args, value, path)
-    if origin is not None:
-        # Of a dict, the order counts.
-        return _options(_as_given(value) if origin is dict else value, path)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise ConfigError(f"{path} = {shown(value)}: {_KINDS.get(kind, kind.__name__)} is expected")
-    return value
-
-
-def _union(kinds: tuple[Any, ...], value: Any, path: str) -> Any:
-    for kind in kinds:
-        try:
-            return None if kind is type(None) and value is None else _value(kind, value, path)
-        except ConfigError:
-            continue
-    names = " or ".join(_KINDS.get(kind, str(kind)) for kind in kinds)
-    raise ConfigError(f"{path} = {shown(value)}: {names} is expected")
-
-
-def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"{path} = {shown(value)}: a tuple is expected")
-    if kinds[-1] is not ... and len(value) != len(kinds):
-        raise ConfigError(f"{path} = {shown(value)}: {len(kinds)} values are expected")
-    kind = kinds[0]
-    return tuple(_value(kind, item, path) for item in value)
-
-
-def _as_given(value: Any) -> Any:
-    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
-    keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
-    return value if keys is None else {name: value[name] for name in keys}
-
-
-def _options(value: Any, path: str) -> dict[str, Any]:
-    """Model and data options as plain dicts and lists, whatever configuration type they had."""
-    if not hasattr(value, "items"):
-        raise ConfigError(f"{path} = {shown(value)}: options by name are expected")
-    for name in value:
-        # Other names are none of ours, and lead elsewhere in the paths of settings.
-        if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise ConfigError(f"{path} has {shown(name)}, which is no name of an option")
-    return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
-
-
-def _plain(value: Any, path: str) -> Any:
-    if hasattr(value, "items"):
-        return _options(value, path)
-    return list(value) if isinstance(value, (list, tuple)) else value

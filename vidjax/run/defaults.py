@@ -19,6 +19,7 @@ def defaults() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.dtype = "float32"
+    config.writers = ("tensorboard",)
     config.model = {
         "name": "r3d_18",
         "options": {},
@@ -56,7 +57,12 @@ def defaults() -> ml_collections.ConfigDict:
         "batch_norm": "global",
         "cutmix": 0.0,
         "cutmix_chance": 1.0,
+        "mixup": 0.0,
+        "class_weights": "none",
+        "sampling": "uniform",
         "train_only": "",
+        "frozen": (),
+        "frozen_batch_norm": False,
     }
     config.optimizer = {
         "name": "sgd",
@@ -67,6 +73,9 @@ def defaults() -> ml_collections.ConfigDict:
         "weight_decay": 1e-4,
         "decay_norm_and_bias": False,
         "clip_norm": 0.0,
+        "options": {},
+        "lr_factors": {},
+        "layer_decay": 1.0,
     }
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}

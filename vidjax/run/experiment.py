@@ -125,6 +125,7 @@ def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
     network.views  # noqa: B018 — it refuses what does not fit
     if training:
         network.check_mirroring()
+        network.check_training()
     return network
 
 

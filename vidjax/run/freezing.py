@@ -2,57 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import flax.linen as nn
 import jax
 import optax
 
+from vidjax.layers.norm import BatchNorm
 from vidjax.names import nearest
 from vidjax.run.config import ConfigError
+from vidjax.run.parts import check_known, is_called, names
 
 Params = Any
 
 
-def frozen(params: Params, part: str) -> Params:
-    """Which parameters stay as they are: those without `part` in their path.
+def frozen(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
+    """Which parameters stay as they are.
 
     Args:
       params: a network's parameters.
-      part: name of a module or parameter, such as `class_reg` or `head`.
+      part: name of a module or parameter, such as `class_reg` or `head`: all without it in their
+        path stay. Empty stands for all.
+      parts: those in any of these parts (`vidjax.run.parts`) stay too.
+
+    Returns:
+      A tree of True and False like `params`.
 
     Raises:
-      ConfigError: no parameter has it.
+      ConfigError: no parameter has a part, or none is left to train.
     """
-    paths = [_names(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
-    if not any(part in path for path in paths):
+    paths = [names(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    if part and not any(part in path for path in paths):
         known = {name for path in paths for name in path}
         raise ConfigError(
             f"train.train_only = {part!r} is in no parameter (is its method in model.options?): "
             f"{nearest(part, known)}"
         )
-    return jax.tree_util.tree_map_with_path(lambda path, _: part not in _names(path), params)
+    check_known(params, parts, "train.frozen")
+
+    def stays(path: Sequence[str]) -> bool:
+        return bool(part and part not in path) or _in_any(path, parts)
+
+    if all(map(stays, paths)):
+        raise ConfigError(f"train.frozen = {tuple(parts)!r} leaves no parameter to train")
+    return jax.tree_util.tree_map_with_path(lambda path, _: stays(names(path)), params)
 
 
-def hold(params: Params, part: str) -> Params:
-    """The same values, of which only the trained part gets a gradient."""
+def hold(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
+    """The same values, of which only those that are trained get a gradient, as in `frozen`."""
     return jax.tree.map(
         lambda leaf, held: jax.lax.stop_gradient(leaf) if held else leaf,
         params,
-        frozen(params, part),
+        frozen(params, part, parts),
     )
 
 
 def train_part(
-    optimizer: optax.GradientTransformationExtraArgs, part: str
+    optimizer: optax.GradientTransformationExtraArgs, part: str, parts: Sequence[str] = ()
 ) -> optax.GradientTransformationExtraArgs:
-    """An optimiser that changes, decays and keeps momentum of the trained part alone."""
+    """An optimiser that changes, decays and keeps momentum of what is trained alone.
+
+    Args:
+      optimizer: of that.
+      part: as in `frozen`.
+      parts: likewise.
+    """
 
     def labels(params: Params) -> Params:
-        return jax.tree.map(lambda held: "hold" if held else "train", frozen(params, part))
+        return jax.tree.map(lambda held: "hold" if held else "train", frozen(params, part, parts))
 
     return optax.partition({"train": optimizer, "hold": optax.set_to_zero()}, labels)
 
 
-def _names(path: Sequence[Any]) -> list[str]:
-    return [str(part.key) for part in path]
+@contextlib.contextmanager
+def as_in_evaluation(parts: Sequence[str], *, batch_norm: bool = False) -> Iterator[None]:
+    """While it is open, modules of some parts run with `train=False` wherever they are called.
+
+    Batch norms in them use their stored statistics and leave them as they are, dropout and the
+    noise of methods are off.
+
+    Args:
+      parts: as in `frozen`.
+      batch_norm: all batch norms of the network do so, too.
+    """
+
+    def run(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        module = context.module
+        if _in_any(module.path, parts) or (batch_norm and isinstance(module, BatchNorm)):
+            kwargs = {**kwargs, "train": False} if "train" in kwargs else kwargs
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(run):
+        yield
+
+
+def check_scan(params: Params, parts: Sequence[str]) -> None:
+    """Refuses parts inside of stages whose blocks are compiled as one loop: all run alike.
+
+    Raises:
+      ConfigError: names the part.
+    """
+    for path, _ in jax.tree_util.tree_leaves_with_path(params):
+        for inside in names(path)[1:-1]:
+            if part := next((part for part in parts if is_called(inside, part)), None):
+                raise ConfigError(
+                    f"train.frozen has {part!r}, which is inside of a stage, whose blocks "
+                    "model.options.scan runs alike: freeze whole stages, or set scan to False"
+                )
+
+
+def check_batch_norm(model: nn.Module, clip_shape: tuple[int, ...]) -> None:
+    """Refuses `train.frozen_batch_norm` for a network without a batch norm of vidjax.
+
+    Args:
+      model: the network.
+      clip_shape: `(B, T, H, W, 3)`.
+
+    Raises:
+      ConfigError: it has none.
+    """
+    found: list[bool] = []
+
+    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        found.append(isinstance(context.module, BatchNorm))
+        return call(*args, **kwargs)
+
+    clip = jax.ShapeDtypeStruct(clip_shape, "float32")
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
+    if not any(found):
+        raise ConfigError(
+            "train.frozen_batch_norm = True has no effect, because the network has no batch norm "
+            "of vidjax.layers.norm: leave it out"
+        )
+
+
+def _in_any(path: Sequence[str], parts: Sequence[str]) -> bool:
+    return any(is_called(name, part) for name in path for part in parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +19,12 @@ from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.listing import model_card
 from vidjax.models.registry import Reading, create_model, readings
+from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
 from vidjax.run.config import Config, ConfigError
-from vidjax.run.freezing import train_part
+from vidjax.run.freezing import check_batch_norm, check_scan, frozen, train_part
 from vidjax.run.optimizer import make_optimizer
+from vidjax.run.part_rates import check_rates, factor_of, with_rates
 from vidjax.run.state import TrainState, init_state, state_like
 
 
@@ -134,9 +137,46 @@ class Network:
 
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
         """The optimiser with a learning-rate schedule."""
-        optimizer = make_optimizer(self.config.optimizer, rate)
-        part = self.config.train.train_only
-        return train_part(optimizer, part) if part else optimizer
+        config, train = self.config.optimizer, self.config.train
+        optimizer = make_optimizer(config, rate)
+        if config.lr_factors or self._depths is not None:
+            optimizer = with_rates(optimizer, factor_of(config, self._depths))
+        if train.train_only or train.frozen:
+            return train_part(optimizer, train.train_only, train.frozen)
+        return optimizer
+
+    def check_training(self) -> None:
+        """Refuses an optimiser, and parts of the network, that do not fit; computes nothing.
+
+        Raises:
+          ConfigError: names the setting.
+        """
+        config, train = self.config.optimizer, self.config.train
+        make_optimizer(config, optax.constant_schedule(0.0))
+        if train.frozen_batch_norm:
+            check_batch_norm(self.module, (1, *self.clip_shape))
+        if train.train_only or train.frozen or config.lr_factors or self._depths is not None:
+            clip = jax.ShapeDtypeStruct((1, *self.clip_shape), jnp.float32)
+            init = functools.partial(self.module.init, jax.random.key(0), train=False)
+            params = jax.eval_shape(init, clip)["params"]
+            held = frozen(params, train.train_only, train.frozen)
+            check_rates(config, params, held, self._depths)
+            if self.config.model.options.get("scan"):
+                check_scan(params, train.frozen)
+
+    @functools.cached_property
+    def _depths(self) -> Mapping[str, int] | None:
+        """How deep the network's modules are; None where the rate does not depend on it."""
+        decay = self.config.optimizer.layer_decay
+        if decay == 1:
+            return None
+        try:
+            return stage_depths(self.module, (1, *self.clip_shape))
+        except ValueError as error:
+            raise ConfigError(
+                f"optimizer.layer_decay = {decay!r} with {self.config.model.name}: {error}; set it "
+                "to 1, and give optimizer.lr_factors instead"
+            ) from None
 
     def init(self, optimizer: optax.GradientTransformation) -> tuple[TrainState, Any]:
         """The first state and its shardings."""

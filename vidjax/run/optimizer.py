@@ -1,13 +1,39 @@
-"""The optimiser: SGD with momentum or AdamW, weight decay on kernels, optional clipping."""
+"""The optimiser: any of optax by its name, with clipping and the decay of kernels.
+
+Settings reach an optimiser by the names of its parameters: `optimizer.momentum` is its `momentum`,
+`b1` or `beta`, `optimizer.nesterov` its `nesterov`, `optimizer.weight_decay` its `weight_decay`
+where it takes a mask too. Otherwise the decay is added to the gradient, as in SGD.
+`optimizer.options` are its other parameters.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+import optax.contrib
 
-from vidjax.run.config import OptimizerConfig
+from vidjax.names import nearest
+from vidjax.run.config import ConfigError, OptimizerConfig
+from vidjax.run.defaults import defaults
+from vidjax.settings import Kind, check, number, one_of, shown
+
+CONTRIB = "contrib."
+_MOMENTUM = ("momentum", "b1", "beta")
+_MASKS = ("mask", "weight_decay_mask")
+# What decays a running average, whatever the optimiser; optax itself looks at none of them.
+_SHARES = ("b1", "b2", "b3", "beta", "beta3", "decay", "rho", "momentum")
+_SHARE = number(0, below=1)
+_LARGEST = 1e9
+_NONE = ("_", "scale_by", "schedule_free")
+
+Make = Callable[..., optax.GradientTransformation]
 
 
 def decayed(params: Any) -> Any:
@@ -17,18 +43,170 @@ def decayed(params: Any) -> Any:
     )
 
 
+@functools.cache
+def optimizers() -> Mapping[str, Make]:
+    """The optimisers of optax by name, and those of `optax.contrib` as `contrib.NAME`.
+
+    They are its public functions that take a learning rate, except for parts of optimisers
+    (`scale_by_...`) and `schedule_free...`, which evaluates by other parameters than it trains.
+    """
+    homes = {"": optax, CONTRIB: optax.contrib}
+    return {
+        f"{prefix}{name}": make
+        for prefix, home in homes.items()
+        for name, make in inspect.getmembers(home, inspect.isfunction)
+        if not name.startswith(_NONE) and "learning_rate" in inspect.signature(make).parameters
+    }
+
+
 def make_optimizer(
     config: OptimizerConfig, rate: optax.Schedule
 ) -> optax.GradientTransformationExtraArgs:
-    """Clipping (if on), then the optimiser.
+    """Clipping (if on), then the decay, in the gradient or beside it, and the optimiser.
 
-    The decay is part of the gradient in SGD, and beside it in AdamW (Loshchilov and Hutter 2019).
+    AdamW is `optax.adamw`, whose decay is beside the gradient (Loshchilov and Hutter 2019).
+
+    Raises:
+      ConfigError: the name or an option is unknown, or a setting has no effect or does not fit.
     """
-    mask = None if config.decay_norm_and_bias else decayed
+    known = optimizers()
+    if config.name not in known:
+        raise ConfigError(
+            f"optimizer.name = {config.name!r} is no optimiser of optax: "
+            f"{nearest(config.name, known)}"
+        )
+    make = known[config.name]
+    given, beside = _arguments(config, inspect.signature(make).parameters)
+    options = _options(config, make, given)
     clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    momentum, decay, nesterov = config.momentum, config.weight_decay, config.nesterov
-    if config.name == "adamw":
-        adamw = optax.adamw(rate, momentum, weight_decay=decay, mask=mask, nesterov=nesterov)
-        return optax.chain(*clip, adamw)
-    decays = optax.add_decayed_weights(decay, mask)
-    return optax.chain(*clip, decays, optax.sgd(rate, momentum, nesterov))
+    mask = None if config.decay_norm_and_bias else decayed
+    decays = [] if beside else [optax.add_decayed_weights(config.weight_decay, mask)]
+    try:
+        optimizer = optax.chain(*clip, *decays, make(rate, **given, **options))
+        _try(optimizer)
+    except Exception as error:
+        raise ConfigError(_misfit(config, error)) from error
+    return optimizer
+
+
+def _arguments(
+    config: OptimizerConfig, parameters: Mapping[str, inspect.Parameter]
+) -> tuple[dict[str, Any], bool]:
+    """What settings say to an optimiser, and whether the decay is among it."""
+    given: dict[str, Any] = {}
+    momentum = next((name for name in _MOMENTUM if name in parameters), None)
+    if momentum:
+        given[momentum] = config.momentum
+    elif config.momentum not in (0, defaults().optimizer.momentum):
+        raise ConfigError(_without(config, "momentum", "leave it out"))
+    if "nesterov" in parameters:
+        given["nesterov"] = config.nesterov
+    elif config.nesterov:
+        raise ConfigError(_without(config, "nesterov", "set it to False"))
+    mask = next((name for name in _MASKS if name in parameters), None)
+    beside = mask is not None and "weight_decay" in parameters
+    if mask is not None and beside:
+        given["weight_decay"] = config.weight_decay
+        given[mask] = parameters[mask].default if config.decay_norm_and_bias else decayed
+    return given, beside
+
+
+def _without(config: OptimizerConfig, setting: str, fix: str) -> str:
+    value = getattr(config, setting)
+    return (
+        f"optimizer.{setting} = {value!r} has no effect, because optax.{config.name} has none: "
+        f"{fix}, or choose another optimizer.name"
+    )
+
+
+def _options(config: OptimizerConfig, make: Make, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the parameters that no other setting reaches.
+
+    Raises:
+      ConfigError: the optimiser has no such parameter, another setting says it, one is missing, or
+        a value is of the wrong kind.
+    """
+    parameters = inspect.signature(make).parameters
+    ours = {"learning_rate": "lr", **{name: _setting(name) for name in given}}
+    if "weight_decay" in parameters:
+        ours["weight_decay"] = "weight_decay"
+    free = {name: each for name, each in parameters.items() if name not in ours}
+    for name in config.options:
+        if name in ours:
+            raise ConfigError(
+                f"optimizer.options has {name!r}, which optimizer.{ours[name]} says: set that"
+            )
+        if name not in free:
+            raise ConfigError(
+                f"optimizer.options has {name!r}, which optax.{config.name} does not take: "
+                f"{nearest(name, free)}"
+            )
+    missing = [
+        name
+        for name, each in free.items()
+        if each.default is each.empty and name not in config.options
+    ]
+    if missing:
+        raise ConfigError(
+            f"optimizer.name = {config.name!r} needs optimizer.options with {', '.join(missing)}"
+        )
+    table = {name: _kind(name, free[name].default) for name in config.options}
+    try:
+        check(config.options, table, "optimizer.options.")
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    # Configurations hold lists, where optax has tuples.
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in config.options.items()
+    }
+
+
+def _setting(parameter: str) -> str:
+    """The setting that reaches a parameter."""
+    if parameter in _MASKS:
+        return "decay_norm_and_bias"
+    return "momentum" if parameter in _MOMENTUM else parameter
+
+
+def _kind(name: str, default: Any) -> Kind:
+    """What an option may be: of the kind of its default."""
+    if isinstance(default, bool):
+        return one_of(True, False)
+    if name in _SHARES:
+        return _SHARE
+    if isinstance(default, int | float):
+        return number(-_LARGEST, _LARGEST)
+    return Kind("a finite number, a text, True or False, or a tuple of those", _is_plain)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | bool) or (
+        isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _LARGEST
+    )
+
+
+def _try(optimizer: optax.GradientTransformation) -> None:
+    """Traces an update of kernels and a bias, which shows what does not fit; computes nothing.
+
+    Raises:
+      Exception: whatever the optimiser raises.
+    """
+    conv = {"kernel": jnp.zeros((1, 1, 1, 2, 2)), "bias": jnp.zeros(2)}
+    params = {"conv": conv, "head": {"kernel": jnp.zeros((2, 2))}}
+    state = jax.eval_shape(optimizer.init, params)
+    for leaf in jax.tree.leaves(state):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            raise ValueError("it keeps a random key, which checkpoints do not hold")
+    jax.eval_shape(optimizer.update, params, state, params)
+
+
+def _misfit(config: OptimizerConfig, error: Exception) -> str:
+    options = f" with optimizer.options = {shown(dict(config.options))}" if config.options else ""
+    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    return (
+        f"optimizer.name = {config.name!r}{options} cannot be used: {reason}. Correct the options, "
+        "or choose an optimiser that takes a schedule and needs gradients and parameters alone"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,18 @@ from vidjax.run.processes import after_first, is_first
 from vidjax.writing import PART, make_folder, sweep
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
-_FREE = ("data.workers", "data.threads", "every.log", "every.keep", "augment.flip_sided")
+_FREE = (
+    "data.workers",
+    "data.threads",
+    "every.log",
+    "every.keep",
+    "augment.flip_sided",
+    "writers",
+)
+# What may change together with the duration: when a run is looked at, and on what.
+_DURATION = "train.duration"
+_WITH_DURATION = ("every.", "eval.")
+_EARLIER = re.compile(r"config-until-step(\d{1,15})(?:-\d+)?\.json")
 # Groups whose order counts.
 _ORDERED = ("augment.also",)
 # What a start leaves that was refused, or killed, before the directory was a run's.
@@ -30,18 +42,22 @@ _WRITE_ANEW = (
 )
 
 
-def claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
+def claim(workdir: Path, config: Config, classes: Sequence[str], step: int = 0) -> None:
     """Makes `workdir` the place of a run with `config`, or checks that it already is.
+
+    `config.json` is what the run is now. Of a run whose duration changes, what it was stays beside
+    it as `config-until-step<N>.json`.
 
     Args:
       workdir: the run's directory; made if absent.
       config: the run's configuration.
       classes: class names, kept so that the network can be used without its data.
+      step: that a run with another duration goes on after.
 
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other things.
     """
-    after_first(lambda: _claim(workdir, config, classes), f"writing into {workdir}")
+    after_first(lambda: _claim(workdir, config, classes, step), f"writing into {workdir}")
 
 
 def check(workdir: Path, config: Config) -> None:
@@ -55,12 +71,12 @@ def check(workdir: Path, config: Config) -> None:
     # A table of convolutions that cannot be read is refused before anything is written, too.
     given_table()
     file = workdir / "config.json"
-    mapping = json.loads(json.dumps(to_mapping(config)))
     if file.is_file():
-        differing = list(_differences(_as_written_now(file), mapping))
-        if differing and _has_begun(workdir):
+        differing = _changes(workdir, config)
+        if differing and _has_begun(workdir) and not _is_of_duration(differing):
+            told = "; ".join(differing.values())
             raise ConfigError(
-                f"{workdir} holds a run with another configuration: {'; '.join(differing)}. "
+                f"{workdir} holds a run with another configuration: {told}. "
                 "Name another --workdir, or give the settings it was started with"
             )
     elif workdir.is_dir() and any(map(_is_of_others, workdir.iterdir())):
@@ -69,12 +85,37 @@ def check(workdir: Path, config: Config) -> None:
         )
 
 
-def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
+def changed_duration(workdir: Path, config: Config) -> Mapping[str, str]:
+    """What is other in a run that goes on with another duration, by setting; else empty.
+
+    Raises:
+      RecordError: its configuration is damaged.
+    """
+    if not (workdir / "config.json").is_file() or not _has_begun(workdir):
+        return {}
+    differing = _changes(workdir, config)
+    return differing if _is_of_duration(differing) else {}
+
+
+def earlier(workdir: Path) -> list[Config]:
+    """The configurations that the run in `workdir` had before its duration was changed.
+
+    Raises:
+      RecordError: one of them is damaged.
+      ConfigError: one of them is none.
+    """
+    files = sorted(file for file in workdir.glob("*.json") if _EARLIER.fullmatch(file.name))
+    return [_read(file, "move it away; the run can go on without it") for file in files]
+
+
+def _claim(workdir: Path, config: Config, classes: Sequence[str], step: int) -> None:
     check(workdir, config)
     here = environment()
     make_folder(workdir)
     if is_first():
         sweep(workdir, owned=True)
+        if changed_duration(workdir, config):
+            _write_once(workdir, f"config-until-step{step}", read_config(workdir))
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
         # What has been predicted means the classes that the run began with.
         if begun_with(workdir) is None:
@@ -82,9 +123,18 @@ def _claim(workdir: Path, config: Config, classes: Sequence[str]) -> None:
         _write_once(workdir, "environment", here)
 
 
-def _as_written_now(file: Path) -> dict[str, Any]:
-    """The configuration in a file with the defaults of settings that are younger than it."""
-    return json.loads(json.dumps(to_mapping(from_mapping(read_config(file.parent)))))
+def _changes(workdir: Path, config: Config) -> dict[str, str]:
+    """What differs from the run's configuration, with the defaults of settings younger than it."""
+    old, new = (
+        json.loads(json.dumps(to_mapping(each)))
+        for each in (from_mapping(read_config(workdir)), config)
+    )
+    return dict(_differences(old, new))
+
+
+def _is_of_duration(differing: Mapping[str, str]) -> bool:
+    others = (path for path in differing if path != _DURATION)
+    return _DURATION in differing and all(path.startswith(_WITH_DURATION) for path in others)
 
 
 def _is_of_others(file: Path) -> bool:
@@ -108,12 +158,17 @@ def read_config(workdir: Path) -> dict[str, Any]:
     file = workdir / "config.json"
     if not file.is_file():
         raise ConfigError(f"no run in {workdir}: config.json is absent. Train first")
-    mapping = records.read_mapping(file, _WRITE_ANEW)
+    _read(file, _WRITE_ANEW)
+    return records.read_mapping(file, _WRITE_ANEW)
+
+
+def _read(file: Path, way_out: str) -> Config:
     try:
-        from_mapping(mapping)
+        return from_mapping(records.read_mapping(file, way_out))
+    except records.RecordError:
+        raise
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from None
-    return mapping
 
 
 def begun_with(workdir: Path) -> tuple[str, ...] | None:
@@ -172,15 +227,16 @@ def _git_commit() -> str | None:
         return None
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Paths of settings that are not the same, each with a text that says how."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             here = f"{path}.{key}" if path else str(key)
             yield from _differences(old.get(key), new.get(key), here)
         if path in _ORDERED and list(old) != list(new) and old == new:
-            yield f"{path} has the order {', '.join(old)} there, {', '.join(new)} here"
+            yield path, f"{path} has the order {', '.join(old)} there, {', '.join(new)} here"
     elif old != new and path not in _FREE:
-        yield f"{path} is {old!r} there, {new!r} here"
+        yield path, f"{path} is {old!r} there, {new!r} here"
 
 
 def _write_once(workdir: Path, name: str, value: Any) -> None:

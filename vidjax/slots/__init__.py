@@ -4,7 +4,7 @@ Authors of methods import from here; `vidjax.methods` says what a method's file 
 """
 
 from vidjax.meanings import settings_of
-from vidjax.slots.block import PLACEMENTS, Make, Points, Slots
+from vidjax.slots.block import PLACEMENTS, Make, Points, Slots, end
 from vidjax.slots.filling import AllSlots, filled, hashable, maker, values_of
 from vidjax.slots.option import Option, Reading
 from vidjax.slots.places import STAGES, Places, Stages, take_points, take_stages
@@ -20,6 +20,7 @@ __all__ = [
     "Reading",
     "Slots",
     "Stages",
+    "end",
     "filled",
     "hashable",
     "maker",

@@ -32,7 +32,7 @@ class Option:
       check: called with the slots when all options have filled theirs; raises ValueError where
         settings have no effect.
       rank: options of lower rank fill the slots first, and the modules in a slot run in this
-        order. Among equal ranks the names of the files decide.
+        order. Among equal ranks those of vidjax come first, then the names of modules decide.
     """
 
     name: str

@@ -33,8 +33,9 @@ class Clips:
 
     A batch holds `clip` `[B, T, H, W, 3]`, `label` int32 `[B]`, an index into `classes`, and `mask`
     bool `[B]`, False for rows to leave out: videos that cannot be read, and what fills the last
-    batch. For evaluation it also holds `video` int32 `[B]`, the number of the video that a row
-    shows a view of.
+    batch. With `data={"multi_label": True}` labels are float32 `[B, C]`, 1 for each class that a
+    video has and 0 for the others. For evaluation it also holds `video` int32 `[B]`, the number of
+    the video that a row shows a view of.
 
     Attributes:
       config: the whole configuration.

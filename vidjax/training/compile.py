@@ -37,11 +37,12 @@ def compile_step(
     optimizer: optax.GradientTransformation,
     state: TrainState,
     shardings: Any,
+    class_weights: tuple[float, ...] = (),
 ) -> Compiled:
     """Compiles the step of a network for its devices; it donates the state it is given."""
     start = time.monotonic()
     with compile_cache.Hits() as hits:
-        compiled = lower_step(network, optimizer, state, shardings).compile()
+        compiled = lower_step(network, optimizer, state, shardings, class_weights).compile()
     seconds = time.monotonic() - start
     forward = count_cost(network.module, network.clip_shape[:3]).macs
     macs = 3 * forward * network.config.train.batch_size
@@ -53,6 +54,7 @@ def lower_step(
     optimizer: optax.GradientTransformation,
     state: TrainState,
     shardings: Any,
+    class_weights: tuple[float, ...] = (),
 ) -> jax.stages.Lowered:
     """The step as `compile_step` compiles it, before it is compiled."""
     config, mesh = network.config, network.mesh
@@ -66,7 +68,11 @@ def lower_step(
         ema=config.train.ema,
         mix=config.train.cutmix,
         mix_chance=config.train.cutmix_chance,
+        mixup=config.train.mixup,
+        class_weights=class_weights,
         train_only=config.train.train_only,
+        frozen=config.train.frozen,
+        frozen_batch_norm=config.train.frozen_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
         multi_label=config.data.multi_label,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import grain
 import jax
@@ -73,10 +74,11 @@ def batches(config: Config, source: VideoSource, table: Timetable) -> grain.MapD
     Raises:
       ValueError: the split is empty, or the processes do not divide a batch.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "seed": config.seed,
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
+        "sampling": config.train.sampling,
     }
     if config.multigrid.is_on:
         time = config.multigrid.time

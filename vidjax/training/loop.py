@@ -31,12 +31,15 @@ from vidjax.run.sharding import describe, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.trained.scoring import Scorer
-from vidjax.training import grid
+from vidjax.training import grid, longer
+from vidjax.training.announcing import announced
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
+from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
@@ -77,19 +80,26 @@ def train(config: Config, workdir: Path) -> Outcome:
 
 def _train(config: Config, workdir: Path) -> Outcome:
     config = resolve(config)
+    check_writers(config.writers)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, config), f"looking at {workdir}")
+    require_table(config.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
-        classes = begun_with(workdir)
-        experiment = Experiment.open(config, progress.count, training=True, classes=classes)
-        # Before the work directory is claimed: a plan that is refused leaves none behind.
-        videos = len(experiment.split(config.data.train_split))
-        plan = Plan.of(config, videos, grid.batch_unit(experiment.network))
+        known = begun_with(workdir)
+        experiment = Experiment.open(config, progress.count, training=True, classes=known)
+        # Before the work directory is claimed: what is refused leaves none behind, or the old one.
+        source = experiment.split(config.data.train_split)
+        plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
+        classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
         with _owned(workdir) as owner:
-            claim(workdir, config, experiment.network.classes)
+            going_on = longer.going_on(workdir, experiment.network, plan, len(source))
+            claim(workdir, config, experiment.network.classes, going_on.step)
+            after_first(lambda: classes.keep(workdir), f"writing into {workdir}")
+            for note in going_on.notes:
+                progress.note(note)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
-                run = _Run(experiment, plan, workdir, progress, preemption, owner)
+                run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
                 return run.go()
 
 
@@ -112,6 +122,8 @@ class _Run:
         self,
         experiment: Experiment,
         plan: Plan,
+        classes: ClassWeights,
+        scorer: Scorer,
         workdir: Path,
         progress: ProgressLine,
         preemption: Preemption,
@@ -121,7 +133,9 @@ class _Run:
         config, self._network = experiment.config, experiment.network
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
-        self.plan = plan
+        self.plan, self._classes = plan, classes
+        # Also those of the durations that the run had before: there it is evaluated, too.
+        self._ends = longer.ends(workdir, self._network, len(source))
         self._table = grid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
@@ -129,7 +143,7 @@ class _Run:
         self._rate = grid.scaled_by_batch(rate, self._table)
         self._optimizer = self._network.optimizer(self._rate)
         self._batches = grid.batches(config, source, self._table)
-        self._scorer = Scorer(experiment)
+        self._scorer = scorer
         self._checkpoints = Checkpoints(
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
@@ -163,6 +177,8 @@ class _Run:
     def _resume(self) -> tuple[TrainState, int]:
         """The newest checkpoint's state, or a new one, with everything set to go on from it."""
         self._progress.note(describe(self._network.mesh))
+        for line in announced(self._config, self._classes):
+            self._progress.note(line)
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
@@ -177,12 +193,18 @@ class _Run:
             model = self._config.model
             state = start_from(state, model, self._network.classes, self._progress.note)
         self._restore(state, run)
-        self._writer = MetricWriter(self._workdir, step, silent=not is_first())
+        self._writer = self._open_writer(step)
         # A run that ended between a checkpoint and its evaluation owes the evaluation.
-        owed = steps and self.plan.evaluates(step)
+        owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
             self._evaluate(state, step)
         return state, step
+
+    def _open_writer(self, step: int) -> MetricWriter:
+        if not is_first():
+            return MetricWriter(self._workdir, step, silent=True)
+        others = OpenWriters(self._config, self._workdir, step, self._progress.note)
+        return MetricWriter(self._workdir, step, others=[others])
 
     def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
         data = self._config.data
@@ -231,7 +253,9 @@ class _Run:
         for shape in self._table.shapes:
             self._progress.show(f"compiling the training step for batches of {shape}")
             network = grid.shaped(self._network, shape)
-            one = compile_step(network, self._optimizer, state, self._shardings)
+            one = compile_step(
+                network, self._optimizer, state, self._shardings, self._classes.weights
+            )
             self._writer.write_timing(step, f"compile {shape}", _bill([one]))
             origin = "from the cache:" if one.cached else "compiled"
             self._progress.note(

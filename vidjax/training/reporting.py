@@ -1,11 +1,11 @@
-"""What a run tells while it runs: metrics.jsonl, TensorBoard events and its live line."""
+"""What a run tells while it runs: metrics.jsonl, its other writers and its live line."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
-from vidjax.writing import appending, make_folder, writing_bytes
+from vidjax.training.writers import Writer
+from vidjax.writing import appending, writing_bytes
 
 Numbers = Mapping[str, float]
 _MEND = "correct the line, or remove it"
@@ -27,26 +28,30 @@ class _Line(msgspec.Struct):
 
 
 class MetricWriter:
-    """Writes numbers to `metrics.jsonl`, one object a line, and to TensorBoard.
+    """Writes numbers to `metrics.jsonl`, one object a line, and to other writers.
 
     Args:
       workdir: folder of the run.
       step: step that the run resumes after. Lines of later steps, which an interrupted run
         wrote past its last checkpoint and which are about to be written again, are moved to
         `metrics-interrupted.jsonl`.
+      others: given the same numbers, after they are in the file.
       silent: writes nothing, in a process beside the one that does.
     """
 
-    def __init__(self, workdir: Path, step: int = 0, *, silent: bool = False) -> None:
-        from tensorboardX import SummaryWriter
-
-        self._path, self._silent = workdir / "metrics.jsonl", silent
+    def __init__(
+        self,
+        workdir: Path,
+        step: int = 0,
+        *,
+        others: Sequence[Writer] = (),
+        silent: bool = False,
+    ) -> None:
+        self._path, self._silent, self._others = workdir / "metrics.jsonl", silent, others
         if silent:
             return
-        events = make_folder(workdir / "tensorboard", workdir)
         _set_aside(self._path, step)
         self._file = appending(self._path)
-        self._events = SummaryWriter(str(events), purge_step=step + 1)
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
@@ -54,8 +59,8 @@ class MetricWriter:
             return
         self._file.write(_line(step, split, numbers))
         self._file.flush()
-        for name, value in numbers.items():
-            self._events.add_scalar(f"{split}/{name}", value, step)
+        for other in self._others:
+            other.write(step, split, numbers)
 
     def write_timing(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds a line to `timing.jsonl`.
@@ -67,8 +72,8 @@ class MetricWriter:
             return
         with appending(self._path.with_name("timing.jsonl")) as file:
             file.write(_line(step, split, numbers))
-        for name, value in numbers.items():
-            self._events.add_scalar(f"timing/{split}/{name}", value, step)
+        for other in self._others:
+            other.write(step, f"timing/{split}", numbers)
 
     def has(self, step: int, split: str) -> bool:
         """Whether a line of this step and split is written; a silent writer does not know."""
@@ -79,14 +84,15 @@ class MetricWriter:
 
     def flush(self) -> None:
         """Writes what is buffered; metrics never are."""
-        if not self._silent:
-            self._events.flush()
+        for other in self._others:
+            other.flush()
 
     def close(self) -> None:
         """Writes what is buffered, and no more."""
         if not self._silent:
             self._file.close()
-            self._events.close()
+        for other in self._others:
+            other.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -14,11 +14,12 @@ import optax
 from vidjax.data.chain.device import apply_on_device
 from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
-from vidjax.methods.cutmix import cutmix
 from vidjax.models.registry import Reading
-from vidjax.run.freezing import hold
+from vidjax.run.freezing import as_in_evaluation, hold
 from vidjax.run.state import TrainState
-from vidjax.training.sigmoid_loss import hits, sigmoid_cross_entropy, smoothed
+from vidjax.training.loss import Loss
+from vidjax.training.mixing import Mixing
+from vidjax.training.sigmoid_loss import hits
 
 Tree = Any
 Batch = Mapping[str, jax.Array]
@@ -45,8 +46,12 @@ class Step:
       ema: decay of the average of the parameters, where the state keeps one.
       mix: alpha of CutMix; 0 is off.
       mix_chance: of a batch to be mixed.
+      mixup: alpha of MixUp; 0 is off.
+      class_weights: of the classes in the loss, index by index; empty gives each the same.
       train_only: the part that is trained, in a network that otherwise runs as in evaluation;
         empty is all.
+      frozen: parts that are not trained, and run as in evaluation.
+      frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
@@ -62,7 +67,11 @@ class Step:
     ema: float = 0.0
     mix: float = 0.0
     mix_chance: float = 1.0
+    mixup: float = 0.0
+    class_weights: tuple[float, ...] = ()
     train_only: str = ""
+    frozen: tuple[str, ...] = ()
+    frozen_batch_norm: bool = False
     augments: bool = False
     reading: Reading | None = None
     multi_label: bool = False
@@ -72,7 +81,8 @@ class Step:
         if self.augments:
             batch = augmented(batch)
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
-        (loss, (stats, sums)), grads = self._gradients(state, batch, count)
+        divisor = self._criterion.divisor(batch, count)
+        (loss, (stats, sums)), grads = self._gradients(state, batch, divisor)
         # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
         grads = jax.lax.optimization_barrier(grads)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
@@ -101,48 +111,49 @@ class Step:
         )
         return state, metrics
 
-    def _gradients(self, state: TrainState, batch: Batch, count: jax.Array) -> Any:
+    @property
+    def _criterion(self) -> Loss:
+        return Loss(self.label_smoothing, self.class_weights, self.multi_label)
+
+    def _gradients(self, state: TrainState, batch: Batch, divisor: jax.Array) -> Any:
         rng = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
         grad_fn = jax.value_and_grad(self._loss, has_aux=True)
         if self.accumulate == 1:
-            return grad_fn(state.params, state.batch_stats, batch, count, rng)
+            return grad_fn(state.params, state.batch_stats, batch, divisor, rng)
 
         def add(total: Any, part: Any) -> tuple[Any, None]:
             (loss, (stats, sums)), grads = total
             index, clips = part
             key = jax.random.fold_in(rng, index)
-            (more, (stats, new_sums)), new = grad_fn(state.params, stats, clips, count, key)
+            (more, (stats, new_sums)), new = grad_fn(state.params, stats, clips, divisor, key)
             sums, grads = jax.tree.map(jnp.add, (sums, grads), (new_sums, new))
             return ((loss + more, (stats, sums)), grads), None
 
         parts = (jnp.arange(self.accumulate), jax.tree.map(self._split, dict(batch)))
         first = jax.tree.map(lambda rows: rows[0], parts[1])
-        shapes = jax.eval_shape(grad_fn, state.params, state.batch_stats, first, count, rng)
+        shapes = jax.eval_shape(grad_fn, state.params, state.batch_stats, first, divisor, rng)
         (loss, (_, sums)), grads = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
         return jax.lax.scan(add, ((loss, (state.batch_stats, sums)), grads), parts)[0]
 
     def _loss(
-        self, params: Tree, batch_stats: Tree, batch: Batch, count: jax.Array, rng: jax.Array
+        self, params: Tree, batch_stats: Tree, batch: Batch, divisor: jax.Array, rng: jax.Array
     ) -> tuple[jax.Array, tuple[Tree, Metrics]]:
         clip, label, mask = batch["clip"], batch["label"], batch["mask"]
         noise, dropout = jax.random.split(rng)
-        targets = self._targets(label)
-        if self.mix:
-            key = jax.random.fold_in(rng, 2)
-            settings = {"alpha": self.mix, "chance": self.mix_chance}
-            clip, targets = cutmix(key, clip, targets, mask, **settings)
-        logits, updated = self.model.apply(
-            {
-                "params": hold(params, self.train_only) if self.train_only else params,
-                "batch_stats": batch_stats,
-            },
-            normalize(clip, self.mean, self.std),
-            train=not self.train_only,
-            mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
-            rngs={"noise": noise, "dropout": dropout},
-        )
-        cross_entropy = sigmoid_cross_entropy if self.multi_label else optax.softmax_cross_entropy
-        loss = jnp.sum(cross_entropy(logits, targets), where=mask) / count
+        targets = self._criterion.targets(label, self.model.num_classes)
+        mixing = Mixing(self.mixup, self.mix, self.mix_chance)
+        clip, targets = mixing(jax.random.fold_in(rng, 2), clip, targets, mask)
+        if self.train_only or self.frozen:
+            params = hold(params, self.train_only, self.frozen)
+        with as_in_evaluation(self.frozen, batch_norm=self.frozen_batch_norm):
+            logits, updated = self.model.apply(
+                {"params": params, "batch_stats": batch_stats},
+                normalize(clip, self.mean, self.std),
+                train=not self.train_only,
+                mutable=["batch_stats", *(["intermediates"] if self.reading else [])],
+                rngs={"noise": noise, "dropout": dropout},
+            )
+        loss = self._criterion.summed(logits, targets, mask) / divisor
         values = (
             {"hit1": hits(logits, label)}
             if self.multi_label
@@ -152,12 +163,6 @@ class Step:
             values |= self.reading(updated["intermediates"], logits)
         sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
         return loss, (updated.get("batch_stats", {}), sums)
-
-    def _targets(self, label: jax.Array) -> jax.Array:
-        if self.multi_label:
-            return smoothed(label, self.label_smoothing)
-        targets = jax.nn.one_hot(label, self.model.num_classes)
-        return optax.smooth_labels(targets, self.label_smoothing)
 
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep every device's share of a part on that device.

@@ -1,0 +1,1 @@
+"""A network, a method, a data set, a configuration and a command for vidjax."""

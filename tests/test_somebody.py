@@ -1,0 +1,101 @@
+"""A package of somebody else's, `tests/somebody`, as if installed, is used like ours."""
+
+import json
+import shutil
+import tomllib
+
+import numpy as np
+import pytest
+
+from tests.commands import ROOT, refusal, run_command
+from tests.distributions import installed
+from tests.videos import numbered_frames, write_video
+
+PACKAGE = ROOT / "tests" / "somebody"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    site = tmp_path_factory.mktemp("site")
+    shutil.copytree(PACKAGE / "somebody", site / "somebody")
+    project = tomllib.loads((PACKAGE / "pyproject.toml").read_text())["project"]
+    return installed(site, project["name"], project["entry-points"])
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    for label, shade in (("dark", 0.2), ("light", 1.0)):
+        for number, split in enumerate(("train", "train", "test")):
+            frames = (numbered_frames(6 + number, 32, 32) * shade).astype("uint8")
+            write_video(folder / f"{label}-{number}-{split}.mp4", frames)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vidjax(site):
+    """Calls `vidjax NAME ...` where the package is installed."""
+    return lambda *arguments: run_command("vidjax", *arguments, site=str(site))
+
+
+@pytest.fixture(scope="module")
+def run(vidjax, videos, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("run") / "run"
+    done = vidjax(
+        "train",
+        "--config=quick_shades",
+        f"--config.data.manual_dir={videos}",
+        f"--config.data.data_dir={workdir.parent / 'data'}",
+        f"--workdir={workdir}",
+    )
+    assert done.returncode == 0, done.stderr
+    return workdir
+
+
+def test_somebodys_network_and_method_are_trained_on_somebodys_videos(run):
+    config = json.loads((run / "config.json").read_text())
+    assert config["model"]["name"] == "plain"
+    assert config["data"]["name"] == "shades"
+    assert json.loads((run / "classes.json").read_text()) == ["dark", "light"]
+    lines = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
+    logged = [line for line in lines if line["split"] == "train"]
+    assert [line["step"] for line in logged] == list(range(1, 7))
+    # What the method reads from the network is logged as our methods' readings are.
+    assert all(np.isfinite(line["gained/gain1"]) for line in logged)
+    assert len({line["gained/gain2"] for line in logged}) > 1
+
+
+def test_the_run_is_evaluated_and_explained(vidjax, run, videos, tmp_path):
+    done = vidjax("evaluate", f"--workdir={run}")
+    assert done.returncode == 0, done.stderr
+    assert "top-1" in done.stdout
+    video = videos / "light-2-test.mp4"
+    done = vidjax(
+        "explain",
+        *(f"--workdir={run}", f"--video={video}", "--method=tubes", "--classes=light"),
+        f"--output={tmp_path / 'seen'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.suffix for path in (tmp_path / "seen").glob("*.html")] == [".html"]
+
+
+def test_what_somebody_adds_is_listed_beside_ours(vidjax):
+    commands = vidjax("--help").stdout
+    assert "  count_shades   Counts the videos of a folder of shades.\n" in commands
+    configurations = vidjax("config").stdout.splitlines()
+    (line,) = (line for line in configurations if line.startswith("quick_shades "))
+    assert line.endswith(" Somebody's network learns somebody's shades, in seconds.")
+    described = " ".join(vidjax("options", "plain").stdout.split())
+    assert "width 8 channels of stage 1; stage 2 has twice as many" in described
+    assert "start 1.0 all factors at the beginning" in described
+
+
+def test_somebodys_command_runs(vidjax, videos):
+    done = vidjax("count_shades", videos)
+    assert (done.returncode, done.stdout) == (0, "6\n"), done.stderr
+
+
+def test_what_is_unknown_is_answered_by_the_nearest_of_somebodys(vidjax):
+    error = refusal(vidjax("options", "plian"))
+    assert "model 'plian' is unknown: did you mean 'plain'" in error
+    assert "did you mean 'count_shades'" in refusal(vidjax("count_shade"))

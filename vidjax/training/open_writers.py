@@ -1,0 +1,96 @@
+"""The writers of a run, called as one; what one of them cannot do does not end the run."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidjax import plugins
+from vidjax.plugins import PluginError
+from vidjax.records import RecordError
+from vidjax.run.config import Config, ConfigError
+from vidjax.training import writers
+from vidjax.training.writers import Writer
+from vidjax.writing import LinkError
+
+# What stands in the run's own folder and is in the way: the user can mend it.
+_TO_MEND = (ConfigError, RecordError, LinkError)
+
+
+def check_writers(names: Sequence[str]) -> None:
+    """Refuses writers that are unknown, or that need a package which is not installed.
+
+    Raises:
+      ConfigError: names the writer, and the nearest or the package.
+    """
+    for name in names:
+        module = _load(name, names)
+        needs = getattr(module, "NEEDS", "")
+        if needs and importlib.util.find_spec(needs) is None:
+            raise ConfigError(f"the writer {name} needs the package {needs}: pip install {needs}")
+
+
+class OpenWriters:
+    """Several writers as one. One that fails is reported once, and is not called again.
+
+    Args:
+      config: of the run; names its `writers`.
+      workdir: of the run.
+      step: that it resumes after.
+      say: told what has failed.
+
+    Raises:
+      ConfigError: a writer is unknown, or something in the run's folder is in its way.
+      LinkError: likewise.
+      RecordError: likewise.
+    """
+
+    def __init__(
+        self, config: Config, workdir: Path, step: int, say: Callable[[str], None]
+    ) -> None:
+        self._say = say
+        self._open: dict[str, Writer] = {}
+        for name in config.writers:
+            module = _load(name, config.writers)
+            try:
+                self._open[name] = module.open(workdir, step, config)
+            except _TO_MEND:
+                raise
+            except Exception as error:
+                self._report(name, error)
+
+    def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
+        """As in `Writer`."""
+        self._each(lambda writer: writer.write(step, split, numbers))
+
+    def flush(self) -> None:
+        """As in `Writer`."""
+        self._each(lambda writer: writer.flush())
+
+    def close(self) -> None:
+        """As in `Writer`."""
+        self._each(lambda writer: writer.close())
+
+    def _each(self, call: Callable[[Writer], None]) -> None:
+        for name, writer in list(self._open.items()):
+            try:
+                call(writer)
+            except Exception as error:
+                del self._open[name]
+                self._report(name, error)
+
+    def _report(self, name: str, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:300]
+        self._say(
+            f"the writer {name} failed and writes no more until the run is started again; the run "
+            f"goes on, and metrics.jsonl has everything ({type(error).__name__}: {reason})"
+        )
+
+
+def _load(name: str, names: Sequence[str]) -> Any:
+    try:
+        return plugins.load(writers, name, "writer")
+    except PluginError as error:
+        raise ConfigError(f"writers = {tuple(names)!r}: {error}") from None

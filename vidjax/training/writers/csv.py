@@ -1,0 +1,137 @@
+"""A table for spreadsheets, `metrics.csv`: a row for each step and split, a column for each number.
+
+Rows past the checkpoint that a run resumes after are moved to `metrics-interrupted.csv`. What a
+clock says is left out, so that equal runs have equal tables.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidjax import records
+from vidjax.data import tables
+from vidjax.run.config import Config, ConfigError
+from vidjax.writing import appending, refuse_link, write_bytes, writing
+
+_FIRST = ("step", "split")
+Row = Mapping[str, Any]
+
+
+class Table:
+    """A CSV file that grows by rows, and by columns where a row brings new names.
+
+    Cells and names of columns are as they stand in the file (`vidjax.data.tables.cells`).
+
+    Args:
+      file: the table; it is made with the first row.
+
+    Raises:
+      ConfigError: the file is there and is no such table.
+      LinkError: it is a link.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._columns = list(_FIRST)
+        refuse_link(file)
+        if file.exists():
+            self._cut()
+            self._columns = tables.columns(file, ConfigError) or list(_FIRST)
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows as they stand, by column.
+
+        Raises:
+          ConfigError: names the line that is wrong.
+        """
+        if not self._file.exists():
+            return []
+        return [row for _, row in tables.rows(self._file, _FIRST, fault=ConfigError)]
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Adds rows at the end."""
+        new = dict.fromkeys(itertools.chain.from_iterable(rows))
+        if not self._file.exists() or new.keys() - set(self._columns):
+            self.replace([*self.rows(), *rows])
+            return
+        with appending(self._file) as stream:
+            self._write(stream, rows)
+
+    def replace(self, rows: Sequence[Row]) -> None:
+        """Writes the table anew, with the columns that it has and those of its rows."""
+        found = itertools.chain(self._columns, *rows)
+        self._columns = list(dict.fromkeys(found))
+        with writing(self._file) as stream:
+            csv.writer(stream, lineterminator="\n").writerow(self._columns)
+            self._write(stream, rows)
+
+    def _write(self, stream: Any, rows: Iterable[Row]) -> None:
+        lines = ([row.get(name, "") for name in self._columns] for row in rows)
+        csv.writer(stream, lineterminator="\n").writerows(lines)
+
+    def _cut(self) -> None:
+        """Takes away half a last row, which a kill leaves; `metrics.jsonl` has it, too."""
+        data = records.content(self._file, records.MOST_OF_TABLE, ConfigError)
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            write_bytes(self._file, whole)
+
+
+class Metrics:
+    """Writes numbers to a table; those that are not finite are empty cells.
+
+    Args:
+      workdir: of the run.
+      step: that the run resumes after.
+
+    Raises:
+      ConfigError: a table there is damaged.
+    """
+
+    def __init__(self, workdir: Path, step: int) -> None:
+        file = workdir / "metrics.csv"
+        self._table = Table(file)
+        until: list[Row] = []
+        later: list[Row] = []
+        for row in self._table.rows():
+            (until if _step(row, file) <= step else later).append(row)
+        if later:
+            # What is set aside is on disk before it is gone from its place.
+            Table(workdir / "metrics-interrupted.csv").add(later)
+            self._table.replace(until)
+
+    def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
+        """As in `Writer`."""
+        if split.startswith("timing/"):
+            return
+        finite = [value if math.isfinite(value) else "" for value in numbers.values()]
+        named = zip(tables.cells(numbers), finite, strict=True)
+        (guarded,) = tables.cells([split])
+        self._table.add([{"step": step, "split": guarded, **dict(named)}])
+
+    def flush(self) -> None:
+        """Rows are never buffered."""
+
+    def close(self) -> None:
+        """Each row is written with its file closed again."""
+
+
+def open(workdir: Path, step: int, config: Config) -> Metrics:
+    """Opens `metrics.csv`.
+
+    Raises:
+      ConfigError: a table there is damaged.
+    """
+    del config
+    return Metrics(workdir, step)
+
+
+def _step(row: Mapping[str, str], file: Path) -> int:
+    if not row["step"].isdecimal() or len(row["step"]) > 15:
+        raise ConfigError(f"{file}: step = {row['step']!r} is no step; move the file away")
+    return int(row["step"])

@@ -1,0 +1,49 @@
+"""Events for TensorBoard, in the folder `tensorboard` of the run.
+
+TensorBoard itself leaves out steps that an interrupted run wrote past its last checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from vidjax.run.config import Config
+from vidjax.writing import make_folder
+
+
+class Events:
+    """Writes each number as a scalar `split/name`.
+
+    Args:
+      folder: of the event files.
+      step: that the run resumes after; TensorBoard forgets the later ones.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        from tensorboardX import SummaryWriter
+
+        self._events = SummaryWriter(str(folder), purge_step=step + 1)
+
+    def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
+        """As in `Writer`."""
+        for name, value in numbers.items():
+            self._events.add_scalar(f"{split}/{name}", value, step)
+
+    def flush(self) -> None:
+        """As in `Writer`."""
+        self._events.flush()
+
+    def close(self) -> None:
+        """As in `Writer`."""
+        self._events.close()
+
+
+def open(workdir: Path, step: int, config: Config) -> Events:
+    """Opens a new event file.
+
+    Raises:
+      LinkError: the folder is a link.
+    """
+    del config
+    return Events(make_folder(workdir / "tensorboard", workdir), step)
