@@ -112,8 +112,9 @@ def _grid(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
         check(plan.combinations, progress)
     total, left = len(plan.runs), len(plan.unfinished)
     say(
-        f"{total} runs ({len(plan.combinations)} combinations, {plan.seeds} seeds), "
-        f"{total - left} of them finished; {_WORKERS.value} at a time, in {folder}"
+        f"{_counted(total, 'run')}: {_counted(len(plan.combinations), 'combination')} with "
+        f"{_counted(plan.seeds, 'seed')}. Finished: {total - left}. At a time: {_WORKERS.value}. "
+        f"In {folder}"
     )
     with owned(folder, advice="wait until it has ended, or name another --workdir"):
         plan.write_down()
@@ -140,8 +141,8 @@ def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
     plan.check()
     check(corners, progress)
     say(
-        f"{_OPTUNA.value * plan.seeds} runs ({_OPTUNA.value} trials, {plan.seeds} seeds), "
-        f"{_WORKERS.value} at a time, in {folder}"
+        f"{_counted(_OPTUNA.value * plan.seeds, 'run')}: {_counted(_OPTUNA.value, 'trial')} with "
+        f"{_counted(plan.seeds, 'seed')}. At a time: {_WORKERS.value}. In {folder}"
     )
     with owned(folder, advice="wait until it has ended, or name another --workdir"):
         plan.write_down()
@@ -174,6 +175,10 @@ def _plan(folder: Path, split: str, varied: dict[str, Any]) -> Plan:
     if split != VALIDATION:
         complain(f"warning: {caution(split)}")
     return Plan(folder, (), seeds, {**varied, "seeds": seeds, "split": split})
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _refuse_given(paths: Sequence[str]) -> None:

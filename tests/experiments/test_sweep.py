@@ -160,7 +160,7 @@ def test_the_command_repeats_no_finished_run(plan, folder, tmp_path):
     before = {file: file.stat().st_mtime_ns for file in tmp_path.glob("train_only=head/**/*")}
     done = sweep(tmp_path, "--grid=train.train_only=head", "--seeds=2")
     assert done.returncode == 0, done.stderr
-    assert "2 runs (1 combinations, 2 seeds), 2 of them finished" in done.stdout
+    assert "2 runs: 1 combination with 2 seeds. Finished: 2." in done.stdout
     assert {file: file.stat().st_mtime_ns for file in before} == before
     best = f"vidjax evaluate --workdir={tmp_path}/train_only=head/seed0 --config.eval.split=test"
     assert best in done.stdout
@@ -265,7 +265,7 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_as_an_unbroken_one(tmp_path, al
     given = [*settings(**longer), "--grid", "optimizer.momentum=0.5,0.8", "--workers=2"]
     unbroken, folder = tmp_path / "unbroken", tmp_path / "sweep"
     output, _ = started(unbroken, *given).communicate(timeout=300)
-    assert "2 runs (2 combinations, 1 seeds), 0 of them finished" in output
+    assert "2 runs: 2 combinations with 1 seed. Finished: 0." in output
     for _ in range(2):
         kill(started(folder, *given), folder, all_of_them)
     # The next one begins at once, while runs of the one before may still save.

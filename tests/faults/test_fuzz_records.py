@@ -8,6 +8,8 @@ import pytest
 from configs import demo
 from experiments.compare import read_predictions
 from experiments.reproduce.plan import read_plan
+from experiments.runs.attempt import read_record
+from experiments.sweep.plan import planned_split
 from tests.faults.fuzz import COUNT, fuzz, refusing
 from vidjax import records
 from vidjax.data import tables
@@ -94,6 +96,8 @@ def read_others(folder):
         pyramid = from_json((folder / "pyramid.json").read_bytes().decode("utf-8", "replace"))
         assert pyramid.layers is not None
         read_plan(folder / "plan.json")
+        assert planned_split(folder)
+        assert read_record(folder / "record.json")["state"]
         read_card(folder)
 
 
@@ -183,7 +187,10 @@ def others(tmp_path, run):
     (place / "pyramid.json").write_text(to_json(pyramid))
     config = json.loads((run / "config.json").read_text())
     plan = {"table": "4.1", "scale": "smoke", "runs": {"a/b/seed0": config}, "code": "0"}
-    records.write(place / "plan.json", plan)
+    # What the plan of a sweep has in place of them.
+    records.write(place / "plan.json", plan | {"split": "val"})
+    record = {"state": "finished", "starts": 2, "seconds": 1.5, "step": 4, "cpu_seconds": 2.5}
+    records.write(place / "record.json", record)
     records.write(place / "card.json", CARD)
     return place
 
