@@ -105,6 +105,53 @@ def data_set(folder: Path) -> None:
     _refused(lambda: catalog.prepare("kth", request), "expected a name such as person01")
 
 
+def augmentation(folder: Path) -> None:
+    """Clips become grey as often as it says, all frames alike, and the settings are checked."""
+    import numpy as np
+
+    from vidjax.data.pipeline import Augmentation
+
+    frames = np.random.default_rng(0).integers(0, 256, (3, 20, 20, 3), np.uint8)
+
+    def clips(**settings: float) -> list[np.ndarray]:
+        chosen = Augmentation(also={"greyscale": settings})
+        return [chosen(np.random.default_rng(seed), frames, 16)["clip"] for seed in range(100)]
+
+    grey = [(clip == clip[..., :1]).all() for clip in clips()]
+    assert 5 < sum(grey) < 40
+    coloured = [Augmentation()(np.random.default_rng(seed), frames, 16) for seed in range(100)]
+    for clip, plain in zip(clips(chance=1.0), coloured, strict=True):
+        luma = plain["clip"] @ np.array([0.299, 0.587, 0.114])
+        assert np.abs(clip - luma[..., None]).max() <= 0.5 + 1e-9
+    _refused(
+        lambda: Augmentation(also={"greyscale": {"chance": 2}}),
+        "augment.also.greyscale.chance = 2: must be a number in [0, 1]",
+    )
+
+
+def writer(folder: Path) -> None:
+    """It writes evaluations alone, each time that the run is started."""
+    import dataclasses
+
+    from vidjax.run.config import from_mapping
+    from vidjax.run.defaults import defaults
+    from vidjax.training.open_writers import OpenWriters, check_writers
+
+    config = dataclasses.replace(from_mapping(defaults()), writers=("scores",))
+    check_writers(config.writers)
+    told: list[str] = []
+    for step in (0, 10):
+        opened = OpenWriters(config, folder, step, told.append)
+        opened.write(step + 10, "train", {"loss": 0.5})
+        opened.write(step + 10, "timing/train", {"seconds": 2.0})
+        opened.write(step + 10, "test-1x1", {"top1": 0.25, "videos": 8})
+        opened.close()
+    lines = (folder / "scores.txt").read_text().splitlines()
+    assert lines == [f"step {step}, test-1x1: top1 0.25, videos 8" for step in (10, 20)]
+    assert not told
+    _refused(lambda: check_writers(("score",)), "did you mean 'scores'")
+
+
 def _refused(call: Callable[[], object], text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)) as caught:
         call()
@@ -116,6 +163,8 @@ CHECKS = {
     "Add a method": method,
     "Add a network": network,
     "Add a data set": data_set,
+    "Add an augmentation": augmentation,
+    "Add a writer": writer,
 }
 
 

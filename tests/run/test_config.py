@@ -126,3 +126,15 @@ def test_unreadable_durations_are_named(text):
         steps(text, steps_per_epoch=1.0, total=5)
     with pytest.raises(ValueError, match="the whole run needs steps or epochs"):
         steps("5%", steps_per_epoch=1.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("class_weights", "balanced"), ("sampling", "balanced")]
+)
+def test_classes_are_neither_weighed_nor_balanced_where_videos_have_several(setting, value):
+    config = changed(**{f"train__{setting}": value})
+    from_mapping(config)
+    config["data"]["multi_label"] = True
+    message = f"train.{setting} = 'balanced' with data.multi_label = True: "
+    with pytest.raises(ConfigError, match=message):
+        from_mapping(config)

@@ -67,14 +67,13 @@ def kept(folder, *arguments):
     return json.loads((folder / "config.json").read_text())["augment"]["also"], done
 
 
-@pytest.mark.parametrize("also", [BOTH, OTHER])
-def test_both_forms_of_a_command_line_keep_the_order(tmp_path, also):
+def test_both_forms_of_a_command_line_keep_the_order(tmp_path):
     command = ["experiments.train", "--config=synthetic", f"--workdir={tmp_path / 'run'}"]
-    parts = [f"--config.augment.also.{n}.chance={each['chance']}" for n, each in also.items()]
-    for form in ([f"--config.augment.also={also}"], parts):
+    parts = [f"--config.augment.also.{n}.chance={each['chance']}" for n, each in OTHER.items()]
+    for form in ([f"--config.augment.also={OTHER}"], parts):
         # This refusal shows what was understood.
         done = run_command(*command, "--config.augment.device=true", *form)
-        assert f"augment.also = {also} with augment.device = True" in refusal(done)
+        assert f"augment.also = {OTHER} with augment.device = True" in refusal(done)
 
 
 @pytest.mark.slow
@@ -106,22 +105,14 @@ def test_both_forms_of_a_command_line_make_the_run_that_is_resumed(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        (
-            "random_erasing.chance=2",
-            "augment.also.random_erasing.chance = 2: must be a number in [0, 1]",
-        ),
-        ("random_erasin.chance=1", "did you mean 'random_erasing'"),
-        ("random_erasing.chanse=1", "random_erasing.chanse is not a setting; did you mean"),
-    ],
-)
-def test_what_no_augmentation_can_do_is_refused_before_anything_begins(tmp_path, setting, message):
-    run = tmp_path / "run"
-    command = ["experiments.train", *TINY, f"--workdir={run}"]
-    assert message in refusal(run_command(*command, f"--config.augment.also.{setting}"))
-    assert not run.exists()
+def test_what_no_augmentation_can_do_is_refused_before_anything_begins(tmp_path):
+    command = ["experiments.train", "--config=synthetic", f"--workdir={tmp_path / 'run'}"]
+    done = run_command(*command, "--config.augment.also.random_erasing.chance=2")
+    assert (
+        refusal(done)
+        == "error: augment.also.random_erasing.chance = 2: must be a number in [0, 1]\n"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_part_of_any_free_group_can_be_set(tmp_path):

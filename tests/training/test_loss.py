@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import quickly
 from tests.training.test_step import MEAN, STD, batch, make
 from vidjax.data.transforms import normalize
 from vidjax.training.loss import Loss
@@ -101,7 +102,8 @@ def test_with_mixing_each_label_counts_with_its_own_weight():
     key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
     hot = np.eye(3, dtype=np.float32)[data["label"]]
     key = jax.random.fold_in(key, 2)
-    clip, targets = Mixing(mixup=1.0)(key, data["clip"], hot, data["mask"])
+    mixing = quickly(Mixing(mixup=1.0))
+    clip, targets = mixing(key, data["clip"], hot, data["mask"])
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     logits, _ = model.apply(
         variables, normalize(clip, MEAN, STD), train=True, mutable=["batch_stats"]
@@ -114,6 +116,6 @@ def test_with_mixing_each_label_counts_with_its_own_weight():
     # All weights that were shared out are there: pairs are a permutation.
     total = (np.asarray(targets) * weights).sum(axis=1)
     readable = np.ones(8, bool)
-    _, whole = Mixing(mixup=1.0)(key, data["clip"], hot, readable)
+    _, whole = mixing(key, data["clip"], hot, readable)
     assert (np.asarray(whole) * weights).sum() == pytest.approx(weights[data["label"]].sum())
     assert total[~keep] == pytest.approx(weights[data["label"]][~keep])

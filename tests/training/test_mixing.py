@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.quickly import UNOPTIMIZED
+from tests.quickly import quickly
 from tests.training.test_step import MEAN, STD, batch, make
 from vidjax.data.transforms import normalize
 from vidjax.methods.cutmix import cutmix
@@ -23,8 +23,7 @@ KEYS = jax.random.split(jax.random.key(5), DRAWS)
 
 @functools.cache
 def draws(mixing):
-    many = jax.vmap(mixing, in_axes=(0, None, None, None))
-    many = jax.jit(many, compiler_options=UNOPTIMIZED)
+    many = quickly(jax.vmap(mixing, in_axes=(0, None, None, None)))
     return tuple(map(np.asarray, many(KEYS, CLIP, ONE_HOT, EVERY)))
 
 
@@ -36,6 +35,7 @@ def draws(mixing):
     ],
 )
 def test_one_that_is_on_alone_draws_as_it_does_by_itself(mixing, method):
+    mixing, method = quickly(mixing), quickly(method)
     for key in KEYS[:5]:
         ours, theirs = mixing(key, CLIP, ONE_HOT, EVERY), method(key, CLIP, ONE_HOT, EVERY)
         for one, two in zip(ours, theirs, strict=True):
@@ -50,40 +50,39 @@ def test_nothing_on_is_nothing_done():
 
 
 def test_where_both_are_on_each_batch_takes_one_of_them_half_of_the_time():
-    clips, targets = draws(Mixing(mixup=0.4, cutmix=1.0))
+    clips, targets = draws(Mixing(mixup=0.4, cutmix=1.0, chance=0.7))
     # By CutMix every pixel is one of the bytes that were given; by MixUp hardly any is.
     whole = (clips == np.rint(clips)).mean(axis=(1, 2, 3, 4, 5))
     moved = (targets != ONE_HOT).any(axis=(1, 2))
+    # Boxes without pixels and a lambda of 1 move nothing.
+    assert abs(moved.mean() - 0.7) < 5 * np.sqrt(0.21 / DRAWS) + 0.03
     by_cutmix = whole[moved] == 1
     # MixUp with a lambda of nearly 0 or 1 is as good as none.
     assert ((whole[moved] == 1) | (whole[moved] < 0.99)).mean() > 0.97
     assert abs(by_cutmix.mean() - 0.5) < 5 * 0.5 / np.sqrt(moved.sum()) + 0.03
     for is_cut, method in ((True, cutmix), (False, mixup)):
         some = np.flatnonzero(moved)[by_cutmix == is_cut][:3]
+        mixed = quickly(functools.partial(method, alpha=1.0 if is_cut else 0.4))
         for draw in some:
-            alpha = 1.0 if is_cut else 0.4
-            clip, target = method(KEYS[draw], CLIP.astype(np.float32), ONE_HOT, EVERY, alpha=alpha)
+            clip, target = mixed(KEYS[draw], CLIP.astype(np.float32), ONE_HOT, EVERY)
             np.testing.assert_allclose(clips[draw], clip, atol=1e-3)
             np.testing.assert_allclose(targets[draw], target, atol=1e-6)
 
 
-def test_the_chance_is_of_a_batch_to_be_mixed_by_either():
-    _, targets = draws(Mixing(mixup=1.0, cutmix=1.0, chance=0.3))
-    moved = (targets != ONE_HOT).any(axis=(1, 2))
-    assert abs(moved.mean() - 0.3) < 5 * np.sqrt(0.21 / DRAWS) + 0.03
-
-
-@pytest.mark.parametrize("fields", [{"mixup": 0.8}, {"mixup": 0.8, "mix": 1.0}])
-def test_a_step_trains_on_what_is_mixed(fields):
+def test_a_step_trains_on_what_is_mixed():
     """Loss and gradient are those of the mixed clips and targets, computed apart."""
-    step, state, model = make(rate=1.0, label_smoothing=0.1, **fields)
-    data = batch(masked=(2,))
-    after, metrics = step(state, data)
-    key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
-    mixing = Mixing(fields["mixup"], fields.get("mix", 0.0))
+    step, begun, model = make(rate=1.0, label_smoothing=0.1, mixup=0.8, mix=1.0)
+    data, mixing = batch(masked=(2,)), quickly(Mixing(0.8, 1.0))
     hot = 0.9 * np.eye(3, dtype=np.float32)[data["label"]] + 0.1 / 3
-    clip, targets = mixing(jax.random.fold_in(key, 2), data["clip"], hot, data["mask"])
-    assert not np.allclose(targets, hot)
+    # Boxes of so small pictures are often empty: the first step that mixes.
+    for number in range(50):
+        state = begun.replace(step=jnp.full_like(begun.step, number))
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.seed), state.step)
+        clip, targets = mixing(jax.random.fold_in(key, 2), data["clip"], hot, data["mask"])
+        if not np.allclose(targets, hot, atol=0.05):
+            break
+    assert not np.allclose(targets, hot, atol=0.05)
+    after, metrics = step(state, data)
 
     def loss(params):
         variables = {"params": params, "batch_stats": state.batch_stats}
@@ -92,7 +91,7 @@ def test_a_step_trains_on_what_is_mixed(fields):
         each = -jnp.sum(targets * jax.nn.log_softmax(logits), axis=1)
         return jnp.sum(each * data["mask"]) / data["mask"].sum()
 
-    value, gradient = jax.value_and_grad(loss)(state.params)
+    value, gradient = quickly(jax.value_and_grad(loss))(state.params)
     assert float(metrics["loss"]) == pytest.approx(float(value), rel=1e-5)
     moved = jax.tree.map(lambda old, new: old - new, state.params, after.params)
     for ours, theirs in zip(jax.tree.leaves(moved), jax.tree.leaves(gradient), strict=True):
