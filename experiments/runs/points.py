@@ -18,6 +18,7 @@ def draw(
     *,
     upright: bool,
     color: str,
+    dots: str = "0.4",
     scale: float = 100,
 ) -> None:
     """Draws a mean, in percent if not said otherwise.
@@ -29,15 +30,16 @@ def draw(
       values: one a seed.
       upright: whether values grow upwards, instead of to the right.
       color: of the mark.
+      dots: their colour.
       scale: what all are multiplied by; of fractions, 100.
     """
     # A single seed has no interval, an unfinished row no point: Matplotlib leaves out NaN.
     half = scale * np.nan_to_num(over.half)
-    mean, dots = scale * over.mean, [scale * value for value in values]
-    places = [place] * len(dots)
+    mean, single = scale * over.mean, [scale * value for value in values]
+    places = [place] * len(single)
     if upright:
         axes.errorbar(place, mean, yerr=half, fmt="D", capsize=3, color=color)
-        axes.plot(places, dots, ".", color="0.4")
+        axes.plot(places, single, ".", color=dots)
     else:
         axes.errorbar(mean, place, xerr=half, fmt="D", capsize=3, color=color)
-        axes.plot(dots, places, ".", color="0.4")
+        axes.plot(single, places, ".", color=dots)

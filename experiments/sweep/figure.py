@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def draw(file: Path, summaries: Sequence[Summary], metric: Metric, paths: Sequen
     """
     from matplotlib.figure import Figure
 
-    varied = [path for path in paths if len(_places(summaries, path)[0]) > 1] or paths[:1]
+    varied = [path for path in paths if len(_places(summaries, path)) > 1] or paths[:1]
     across = min(_PANELS_A_ROW, len(varied))
     down = math.ceil(len(varied) / across)
     figure = Figure(figsize=(1.5 + 4.5 * across, 0.8 + 3.6 * down), layout="constrained")
@@ -51,39 +52,68 @@ def draw(file: Path, summaries: Sequence[Summary], metric: Metric, paths: Sequen
 def _panel(
     axes: Any, summaries: Sequence[Summary], metric: Metric, path: str, others: Sequence[str]
 ) -> None:
-    places, ticks = _places(summaries, path)
+    places = _places(summaries, path)
     lines = _lines(summaries, others)
+    # Marks of several lines stand beside each other, the best one in front.
+    shift = 0 if _are_trials(summaries) else min(0.1, 0.6 / len(lines))
     for number, (name, members) in reversed([*enumerate(lines.items())]):
         color = f"C{number}" if number < _LINES else _OTHERS
+        aside = shift * (number - (len(lines) - 1) / 2)
         known = sorted(
-            ((places[member.combination.settings[path]], member) for member in members),
+            ((places[member.combination.settings[path]] + aside, member) for member in members),
             key=lambda each: each[0],
         )
         for place, member in known:
-            over = member.over_seeds
             points.draw(
-                axes, place, over, member.scores, upright=True, color=color, scale=metric.scale
+                axes,
+                place,
+                member.over_seeds,
+                member.scores,
+                upright=True,
+                color=color,
+                dots=color,
+                scale=metric.scale,
             )
         means = [metric.scale * member.over_seeds.mean for _, member in known]
         label = lettering(name) if name and number < _LINES else None
         axes.plot([place for place, _ in known], means, "-", color=color, alpha=0.7, label=label)
-    if ticks:
-        axes.set_xticks(range(len(ticks)), [lettering(text, 24) for text in ticks])
-    elif max(places.values()) > _FAR * min(places.values()) > 0:
-        axes.set_xscale("log")
-    axes.set_xlabel(lettering(path))
-    axes.set_ylabel(metric.label)
-    axes.grid(alpha=0.3)
-    if any(lines) and len(lines) > 1:
+    _label(axes, summaries, metric, path, places)
+    if any(lines) and len(lines) > 1 and not _are_trials(summaries):
         handles, names = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], names[::-1], fontsize="small")
 
 
+def _label(
+    axes: Any,
+    summaries: Sequence[Summary],
+    metric: Metric,
+    path: str,
+    places: Mapping[str, float],
+) -> None:
+    numbers = _numbers(summaries, path)
+    if not (_are_trials(summaries) and numbers):
+        axes.set_xticks(list(places.values()), [lettering(text, 24) for text in places])
+        axes.set_xlim(-0.5, len(places) - 0.5)
+    elif max(numbers.values()) > _FAR * min(numbers.values()) > 0:
+        axes.set_xscale("log")
+    if metric.scale != 1:
+        # An interval of few seeds may leave what a share can be.
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -3), min(high, 103))
+    axes.set_xlabel(lettering(path))
+    axes.set_ylabel(metric.label)
+    axes.grid(alpha=0.3)
+
+
+def _are_trials(summaries: Sequence[Summary]) -> bool:
+    """Whether Optuna has chosen the combinations, which share no values then."""
+    return any(summary.combination.label for summary in summaries)
+
+
 def _lines(summaries: Sequence[Summary], others: Sequence[str]) -> Mapping[str, list[Summary]]:
     """Combinations that differ in one setting alone, by the others; the best line first."""
-    if any(summary.combination.label for summary in summaries):
-        # Trials of a search share no values: each is a point by itself.
-        return {f"\0{number}": [summary] for number, summary in enumerate(summaries)}
+    if _are_trials(summaries):
+        return {summary.combination.label: [summary] for summary in summaries}
     short = short_names(others)
     found: dict[str, list[Summary]] = {}
     for summary in summaries:
@@ -93,13 +123,26 @@ def _lines(summaries: Sequence[Summary], others: Sequence[str]) -> Mapping[str, 
     return found
 
 
-def _places(summaries: Sequence[Summary], path: str) -> tuple[dict[str, float], list[str]]:
-    """Where each value stands, and the names of the places; none where values are numbers."""
+def _places(summaries: Sequence[Summary], path: str) -> dict[str, float]:
+    """Where each value stands: side by side in their order; of trials, numbers where they are."""
+    numbers = _numbers(summaries, path)
+    if _are_trials(summaries) and numbers:
+        return numbers
+    texts = {summary.combination.settings[path] for summary in summaries}
+    rising = sorted(texts, key=lambda text: (numbers.get(text, _leading(text)), text))
+    return {text: float(place) for place, text in enumerate(rising)}
+
+
+def _numbers(summaries: Sequence[Summary], path: str) -> dict[str, float]:
+    """The values as numbers; empty where not all are."""
     values = {
         summary.combination.settings[path]: summary.combination.value(path) for summary in summaries
     }
-    if all(isinstance(value, (int, float)) for value in values.values()):
-        numbers = {text: float(value) for text, value in values.items()}
-        return numbers, []
-    names = sorted(values)
-    return {name: float(place) for place, name in enumerate(names)}, names
+    plain = all(isinstance(value, (int, float)) for value in values.values())
+    return {text: float(value) for text, value in values.items()} if plain else {}
+
+
+def _leading(text: str) -> float:
+    """The number that a text such as `20 epochs` begins with; those without come last."""
+    found = re.match(r"\d+(?:\.\d+)?", text)
+    return float(found[0]) if found else math.inf

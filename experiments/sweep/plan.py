@@ -89,7 +89,8 @@ class Plan:
         """Refuses a plan that cannot be carried out; writes nothing.
 
         Raises:
-          ValueError: there are too many runs or too large seeds, or the folder holds other things.
+          ValueError: there are too many runs or too large seeds, or the folder holds another plan
+            or other things.
         """
         count = len(self.combinations) * self.seeds
         if count > MOST_RUNS:
@@ -97,7 +98,10 @@ class Plan:
         if any(each.config.seed + self.seeds - 1 > LARGEST_SEED for each in self.combinations):
             raise ValueError(f"the seeds go beyond {LARGEST_SEED}; begin with a smaller one")
         there = os.listdir(self.folder) if self.folder.is_dir() else []
-        if _FILE not in there and set(there) - {*_BEFORE}:
+        if _FILE in there:
+            # Nothing is written where a plan is.
+            self.write_down()
+        elif set(there) - {*_BEFORE}:
             raise ValueError(
                 f"{self.folder} is not empty and holds no {_FILE}; name another --workdir"
             )
