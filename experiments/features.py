@@ -88,7 +88,10 @@ def _manifest(config: Config) -> Manifest:
         )
     data = config.data
     return read_manifest(
-        data.manifest, root=data.root or None, allow_group_leak=data.allow_group_leak
+        data.manifest,
+        root=data.root or None,
+        allow_group_leak=data.allow_group_leak,
+        multi_label=data.multi_label,
     )
 
 

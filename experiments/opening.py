@@ -111,11 +111,6 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
             mapping[group][name] = value
     mapping["model"]["options"] = dict(trained.options)
     config = from_mapping(mapping)
-    if config.data.multi_label != trained.multi_label:
-        raise ValueError(
-            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
-            f"{'several classes' if trained.multi_label else 'one class'} a clip; leave it out"
-        )
     network = Network.of(config, trained.labels)
     return config, dataclasses.replace(
         trained,

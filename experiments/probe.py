@@ -77,6 +77,12 @@ def _parts() -> tuple[Features, Features]:
                 f"{_FEATURES.value} has {name} = {here}, {_TEST.value} has {there}: make both with "
                 "the same weights and layer"
             )
+    for file, part in ((_FEATURES.value, first), (_TEST.value or _FEATURES.value, second)):
+        if part.about.get("multi_label"):
+            raise ValueError(
+                f"{file} is of videos with several labels each; a probe tells classes apart of "
+                "which a video has one: fine-tune the network with data.multi_label=True instead"
+            )
     parts = first.of_split(_TRAIN_SPLIT.value), second.of_split(_TEST_SPLIT.value)
     for name, part in zip((_TRAIN_SPLIT.value, _TEST_SPLIT.value), parts, strict=True):
         if bare := [

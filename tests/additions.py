@@ -129,6 +129,29 @@ def augmentation(folder: Path) -> None:
     )
 
 
+def writer(folder: Path) -> None:
+    """It writes evaluations alone, each time that the run is started."""
+    import dataclasses
+
+    from vidjax.run.config import from_mapping
+    from vidjax.run.defaults import defaults
+    from vidjax.training.open_writers import OpenWriters, check_writers
+
+    config = dataclasses.replace(from_mapping(defaults()), writers=("scores",))
+    check_writers(config.writers)
+    told: list[str] = []
+    for step in (0, 10):
+        opened = OpenWriters(config, folder, step, told.append)
+        opened.write(step + 10, "train", {"loss": 0.5})
+        opened.write(step + 10, "timing/train", {"seconds": 2.0})
+        opened.write(step + 10, "test-1x1", {"top1": 0.25, "videos": 8})
+        opened.close()
+    lines = (folder / "scores.txt").read_text().splitlines()
+    assert lines == [f"step {step}, test-1x1: top1 0.25, videos 8" for step in (10, 20)]
+    assert not told
+    _refused(lambda: check_writers(("score",)), "did you mean 'scores'")
+
+
 def _refused(call: Callable[[], object], text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)) as caught:
         call()
@@ -141,6 +164,7 @@ CHECKS = {
     "Add a network": network,
     "Add a data set": data_set,
     "Add an augmentation": augmentation,
+    "Add a writer": writer,
 }
 
 

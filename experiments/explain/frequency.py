@@ -55,7 +55,7 @@ def _scales(texts: Sequence[str]) -> list[float]:
 
 def _open(subject: Subject, progress: ProgressLine) -> tuple[Scorer, Any]:
     """What scores the videos, given variables and factors, and the network's variables."""
-    if subject.trained.multi_label:
+    if subject.trained.multi_label or subject.config.data.multi_label:
         raise ValueError(
             f"{subject.name} has several labels a video (data.multi_label = True): the curves are "
             "of top-1, which does not score that; explain it with --method=tubes or pyramid"

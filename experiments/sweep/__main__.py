@@ -1,4 +1,4 @@
-"""Trains a configuration with many settings and seeds, and tabulates which are best.
+r"""Trains a configuration with many settings and seeds, and tabulates which are best.
 
 Every combination of the values of --grid is trained with every seed, each run in a directory of
 its own under --workdir. table.md, table.csv, runs.csv and figure.png are written there. Values of
@@ -23,6 +23,7 @@ Exit codes: 0 done, 1 a run failed, 2 something given does not fit, 75 stopped, 
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 import signal
 import sys
@@ -71,6 +72,8 @@ _SHOWN = 10
 
 def main(*more: str) -> int:
     """Plans, trains and reports."""
+    # This process asks for the devices and leaves their memory to the runs.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODE))
     folder = Path(_WORKDIR.value)
     with ProgressLine() as progress:
@@ -109,7 +112,7 @@ def _grid(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
         check(plan.combinations, progress)
     total, left = len(plan.runs), len(plan.unfinished)
     say(
-        f"{len(plan.combinations)} combinations x {plan.seeds} seeds = {total} runs, "
+        f"{total} runs ({len(plan.combinations)} combinations, {plan.seeds} seeds), "
         f"{total - left} of them finished; {_WORKERS.value} at a time, in {folder}"
     )
     with owned(folder, advice="wait until it has ended, or name another --workdir"):
@@ -137,7 +140,8 @@ def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
     plan.check()
     check(corners, progress)
     say(
-        f"{_OPTUNA.value} trials x {plan.seeds} seeds; {_WORKERS.value} runs at a time, in {folder}"
+        f"{_OPTUNA.value * plan.seeds} runs ({_OPTUNA.value} trials, {plan.seeds} seeds), "
+        f"{_WORKERS.value} at a time, in {folder}"
     )
     with owned(folder, advice="wait until it has ended, or name another --workdir"):
         plan.write_down()

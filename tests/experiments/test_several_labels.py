@@ -259,6 +259,19 @@ def test_two_attributes_that_have_nothing_to_do_with_one_another_are_both_learnt
 
 
 @pytest.mark.slow
+def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path):
+    workdir, _ = run
+    output = tmp_path / "features.npz"
+    done = call("features", f"--workdir={workdir}", f"--output={output}")
+    assert done.returncode == 0, done.stderr
+    with np.load(output) as features:
+        found = dict(zip(features["video"].tolist(), features["label"].tolist(), strict=True))
+    truth = labels_of(table)
+    assert found == {name: ";".join(sorted(own)) or "(none)" for name, own in truth.items()}
+    assert "several labels each" in refusal(call("probe", f"--features={output}"))
+
+
+@pytest.mark.slow
 def test_an_export_says_that_each_class_is_by_itself(run, tmp_path):
     workdir, _ = run
     output = tmp_path / "exported"

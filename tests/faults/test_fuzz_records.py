@@ -63,6 +63,8 @@ def read_kept(folder):
 def read_videos(folder):
     with refusing(ManifestError):
         read_manifest(folder / "videos.csv")
+    with refusing(ManifestError):
+        read_manifest(folder / "several.csv", multi_label=True)
 
 
 def read_annotations(folder):
@@ -125,6 +127,9 @@ def videos(tmp_path):
     (place / "videos.csv").write_text(
         "path,label,split,start,end,group\na.mp4,walk,train,,,anna\nb.mp4,sit,train,1.5,4,ben\n"
         'c.mp4,"walk",test,0,1e1,cleo\nd.mp4,sit,test,,,\n'
+    )
+    (place / "several.csv").write_text(
+        "path,labels,split\na.mp4,walk; sit,train\nb.mp4,(none),train\nc.mp4,sit,test\n"
     )
     return place
 
@@ -189,6 +194,7 @@ CASES = {
     "run": ("read_run", "run", "[bcm]*.json*"),
     "kept": ("read_kept", "kept", "*"),
     "manifest": ("read_videos", "videos", "videos.csv"),
+    "manifest of several labels": ("read_videos", "videos", "several.csv"),
     "annotations": ("read_annotations", "annotations", "*"),
     "tables": ("read_tables", "written", "[tv]*.[cj]s*"),
     "lists": ("read_lists", "lists", "*"),

@@ -8,8 +8,8 @@ from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.defaults import defaults
 from vidjax.run.listing import TABLES, settings
 
-# What they may be is said by the network and the data set.
-FREE = {"model.options", "data.options"}
+# What they may be is said by the network, the data set and the optimiser.
+FREE = {"model.options", "data.options", "optimizer.options"}
 
 
 def test_no_setting_lacks_a_meaning_or_a_range():

@@ -210,6 +210,10 @@ def test_the_innermost_part_counts_and_of_two_at_one_place_the_longer():
             {"train__frozen_batch_norm": True, "train__train_only": "head"},
             "frozen_batch_norm = True has no effect, because train.train_only",
         ),
+        (
+            {"train__frozen_batch_norm": True, "train__batch_norm": "per_device"},
+            "train.batch_norm = 'per_device' has no effect",
+        ),
         ({"optimizer__lr_factors": {"haed": 2}}, "lr_factors has 'haed', .*: did you mean 'head'"),
         ({"optimizer__lr_factors": {"head": 0}}, r"lr_factors = .*: must be .*\(0, 1000000\]"),
         (

@@ -16,6 +16,7 @@ from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
 from vidjax.run.defaults import defaults
+from vidjax.run.together import check_together
 from vidjax.run.typed_values import ConfigError, typed
 from vidjax.settings import check, shown
 
@@ -284,44 +285,7 @@ class Config:
                 check(vars(values), table, where)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
-        if self.train.batch_size % self.train.accumulate:
-            raise ConfigError(
-                f"train.batch_size = {self.train.batch_size} is not divisible by "
-                f"train.accumulate = {self.train.accumulate}"
-            )
-        self._check_labels()
-        if self.schedule.boundaries and self.schedule.name != "step":
-            raise ConfigError(
-                f"schedule.boundaries = {self.schedule.boundaries!r} have no effect, because "
-                f"schedule.name = {self.schedule.name!r}: leave them out, or set schedule.name to "
-                "'step'"
-            )
-        held = ("frozen", "frozen_batch_norm")
-        for name in (name for name in held if self.train.train_only and getattr(self.train, name)):
-            raise ConfigError(
-                f"train.{name} = {getattr(self.train, name)!r} has no effect, because "
-                f"train.train_only = {self.train.train_only!r}: leave one of them out"
-            )
-        if self.augment.short_side and self.augment.short_side < self.clip.size:
-            raise ConfigError(
-                f"augment.short_side = {self.augment.short_side} is less than clip.size = "
-                f"{self.clip.size}, the crop that is cut; make it larger, or 0"
-            )
-
-    def _check_labels(self) -> None:
-        """Refuses to weigh or balance classes where a video may have several.
-
-        Raises:
-          ConfigError: names the setting.
-        """
-        one_label = {"class_weights": "none", "sampling": "uniform"}
-        for name, value in one_label.items():
-            given = getattr(self.train, name)
-            if self.data.multi_label and given != value:
-                raise ConfigError(
-                    f"train.{name} = {given!r} with data.multi_label = True: a video may be of "
-                    f"several classes there; set train.{name} = {value!r}"
-                )
+        check_together(self)
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:

@@ -182,6 +182,8 @@ def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, A
         "preprocessing": dataclasses.asdict(trained.preprocessing),
         **how.facts(),
         "videos": _listed(manifest),
+        # What earlier versions began goes on.
+        **({"multi_label": True} if manifest.multi_label else {}),
     }
     # As a file has it: a tuple is a list there.
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(about))

@@ -190,9 +190,16 @@ def evaluate(
       The report's files: JSON, predictions, picture; none in processes that do not write.
 
     Raises:
-      ValueError: the weights cannot be read, or the protocol does not fit the videos.
+      ValueError: the weights cannot be read, the protocol does not fit the videos, or only one of
+        network and data set is of several labels a video.
       OSError: the report has no place in the folder.
     """
+    if trained.multi_label != config.data.multi_label:
+        raise ValueError(
+            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
+            f"{'several classes' if trained.multi_label else 'one class'} a clip, and scores say "
+            f"nothing of other labels; set data.multi_label={trained.multi_label}"
+        )
     experiment = Experiment.open(
         config, progress.count, classes=trained.labels, mapping=mapping, unprepared=unprepared
     )

@@ -13,7 +13,6 @@ from tests.trained.published.test_pretrained import save, tiny
 from tests.videos import numbered_frames, write_video
 from vidjax.configs import common
 from vidjax.progress import ProgressLine
-from vidjax.trained.predicting import predict
 from vidjax.trained.scoring import evaluate
 
 # Four test videos, and what their labels are called in the network.
@@ -55,7 +54,7 @@ def test_their_mean_average_precision_is_that_of_their_predictions(
     with ProgressLine(silent=True) as progress:
         report, *_ = evaluate(config, trained, tmp_path / "out", progress, mapping=MAPPING)
     summary = json.loads(report.read_text())
-    chances = [dict(predict(trained, videos / name, top=6)) for name in ROWS]
+    chances = [dict(trained.predict(videos / name, top=6)) for name in ROWS]
     for label, name in MAPPING.items():
         expected = average_precision_score(
             [label in labels.split(";") for labels in ROWS.values()],
@@ -68,22 +67,21 @@ def test_their_mean_average_precision_is_that_of_their_predictions(
     assert sum(value is None for value in summary["per_class"].values()) == 4
 
 
-def test_a_table_of_one_label_a_video_is_refused(weights, videos, tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["evaluate", "--config.data.multi_label=false"])
-    with pytest.raises(ValueError, match="data.multi_label = False: .* answers with several class"):
-        opening.of_weights(weights, settings(videos, tmp_path))
-
-
-def test_weights_of_one_class_a_clip_do_not_score_several(
-    register, cache, videos, tmp_path, monkeypatch
+@pytest.mark.parametrize("several", [True, False])
+def test_weights_and_labels_of_two_kinds_are_refused(
+    several, register, cache, videos, tmp_path, monkeypatch
 ):
-    """Their probabilities add up to 1, whatever there is to be seen."""
-    row = tiny()
+    """A softmax adds up to 1, whatever there is to be seen."""
+    row = tiny(dataset="charades" if several else "kinetics700")
     register(row)
     save(cache / row.file, small_state())
     monkeypatch.setattr(opening, "CLASS_NAMES", SimpleNamespace(value=None))
-    monkeypatch.setattr("sys.argv", ["evaluate", "--config.data.multi_label=true"])
-    config = settings(videos, tmp_path)
-    config.data.multi_label = True
-    with pytest.raises(ValueError, match="data.multi_label = True: .* answers with one class a cl"):
-        opening.of_weights(row.name, config)
+    monkeypatch.setattr("sys.argv", ["evaluate", f"--config.data.multi_label={not several}"])
+    settings = common.base()
+    settings.data.multi_label = not several
+    config, trained = opening.of_weights(row.name, settings)
+    classes = "several classes" if several else "one class"
+    message = f"data.multi_label = {not several}: .* answers with {classes} a clip"
+    with ProgressLine(silent=True) as progress, pytest.raises(ValueError, match=message):
+        evaluate(config, trained, tmp_path / "out", progress)
+    assert not (tmp_path / "out").exists()

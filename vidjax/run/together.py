@@ -1,0 +1,75 @@
+"""Settings that do not go together, or of which one has no effect because of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vidjax.run.typed_values import ConfigError
+
+if TYPE_CHECKING:
+    from vidjax.run.config import Config
+
+
+def check_together(config: Config) -> None:
+    """Looks at settings by twos; each by itself is one that is allowed.
+
+    Raises:
+      ConfigError: names both settings, and the fix.
+    """
+    _check_batch(config)
+    _check_labels(config)
+    _check_schedule(config)
+    _check_frozen(config)
+    _check_sides(config)
+
+
+def _check_batch(config: Config) -> None:
+    if config.train.batch_size % config.train.accumulate:
+        raise ConfigError(
+            f"train.batch_size = {config.train.batch_size} is not divisible by "
+            f"train.accumulate = {config.train.accumulate}"
+        )
+
+
+def _check_labels(config: Config) -> None:
+    """Refuses to weigh or balance classes where a video may have several."""
+    one_label = {"class_weights": "none", "sampling": "uniform"}
+    for name, value in one_label.items():
+        given = getattr(config.train, name)
+        if config.data.multi_label and given != value:
+            raise ConfigError(
+                f"train.{name} = {given!r} with data.multi_label = True: a video may be of "
+                f"several classes there; set train.{name} = {value!r}"
+            )
+
+
+def _check_schedule(config: Config) -> None:
+    if config.schedule.boundaries and config.schedule.name != "step":
+        raise ConfigError(
+            f"schedule.boundaries = {config.schedule.boundaries!r} have no effect, because "
+            f"schedule.name = {config.schedule.name!r}: leave them out, or set schedule.name to "
+            "'step'"
+        )
+
+
+def _check_frozen(config: Config) -> None:
+    train = config.train
+    for name in ("frozen", "frozen_batch_norm"):
+        if train.train_only and getattr(train, name):
+            raise ConfigError(
+                f"train.{name} = {getattr(train, name)!r} has no effect, because "
+                f"train.train_only = {train.train_only!r}: leave one of them out"
+            )
+    if train.frozen_batch_norm and train.batch_norm != "global":
+        raise ConfigError(
+            f"train.batch_norm = {train.batch_norm!r} has no effect, because "
+            "train.frozen_batch_norm = True: set it to 'global'"
+        )
+
+
+def _check_sides(config: Config) -> None:
+    if config.augment.short_side and config.augment.short_side < config.clip.size:
+        raise ConfigError(
+            f"augment.short_side = {config.augment.short_side} is less than clip.size = "
+            f"{config.clip.size}, the crop that is cut; make it larger, or 0"
+        )
