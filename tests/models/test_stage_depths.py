@@ -33,9 +33,8 @@ def test_pathways_side_by_side_are_equally_deep():
 @pytest.mark.parametrize(
     "name",
     [
-        "i3d",
         "mfnet",
-        *(pytest.param(x, marks=pytest.mark.slow) for x in ("x3d_s", "blvnet_tam_50")),
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("i3d", "x3d_s", "blvnet_tam_50")),
     ],
 )
 def test_names_of_other_families_say_the_stage_that_they_run_in(name):
