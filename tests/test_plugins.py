@@ -316,3 +316,19 @@ def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install,
     assert gone.startswith("warning: command 'winds': there is no module nowhere.winds: Module")
     assert command("tides") == 2
     assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"
+
+
+def test_a_data_set_that_a_notebook_registers_is_prepared(tmp_path):
+    asked = []
+
+    def prepare(request):
+        asked.append(request)
+        return request.data_dir / "tides"
+
+    plugins.register("vidjax.data.builders", "tides", types.SimpleNamespace(prepare=prepare))
+    assert "tides" in catalog.list_datasets()
+    request = catalog.Request(tmp_path)
+    assert catalog.prepare("tides", request) == tmp_path / "tides"
+    assert asked == [request]
+    with pytest.raises(ValueError, match="data set 'tide' is unknown: did you mean 'tides'"):
+        catalog.prepare("tide", request)

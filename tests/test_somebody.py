@@ -56,6 +56,7 @@ def test_somebodys_network_and_method_are_trained_on_somebodys_videos(run):
     config = json.loads((run / "config.json").read_text())
     assert config["model"]["name"] == "plain"
     assert config["data"]["name"] == "shades"
+    assert config["augment"]["also"] == {"dimming": {"most": 0.2}}
     assert json.loads((run / "classes.json").read_text()) == ["dark", "light"]
     lines = list(map(json.loads, (run / "metrics.jsonl").read_text().splitlines()))
     logged = [line for line in lines if line["split"] == "train"]
@@ -99,3 +100,12 @@ def test_what_is_unknown_is_answered_by_the_nearest_of_somebodys(vidjax):
     error = refusal(vidjax("options", "plian"))
     assert "model 'plian' is unknown: did you mean 'plain'" in error
     assert "did you mean 'count_shades'" in refusal(vidjax("count_shade"))
+
+
+def test_somebodys_augmentation_is_checked_as_ours_are(vidjax, videos, tmp_path):
+    def error(setting):
+        command = ["train", "--config=quick_shades", f"--workdir={tmp_path / 'run'}"]
+        return refusal(vidjax(*command, f"--config.augment.also.{setting}"))
+
+    assert "augment.also.dimming.most = 2.0: must be a number in [0, 1]" in error("dimming.most=2")
+    assert "augmentation 'diming' is unknown: did you mean 'dimming'" in error("diming={}")

@@ -108,7 +108,7 @@ def test_a_data_set_describes_itself():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--dataset=ucf10"], "data set 'ucf10' is unknown: did you mean 'ucf101'?"),
+        (["--dataset=ucf10"], "data set 'ucf10' is unknown: did you mean 'ucf101'"),
         (["--dataset=ucf101"], "data.manual_dir is empty; ucf101 is from https://www.crcv"),
         (["--dataset=ucf101", "--manual_dir=nowhere"], "data.manual_dir = 'nowhere' is no folder"),
         (["--dataset=ucf101", "--option=split"], "--option=split: name=value is expected"),

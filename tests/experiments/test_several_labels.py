@@ -204,33 +204,40 @@ def test_two_runs_are_compared_by_class_and_fused(run, tmp_path):
     assert "mAP" in done.stdout
 
 
-def test_what_cannot_be_done_is_refused_in_one_line(run, table, tmp_path):
+def test_what_a_run_cannot_do_is_refused_in_one_line(run):
     workdir, _ = run
-    single = table.with_name("single.csv")
-    single.write_text("path,label,split\ntrain/bright_0.mp4,bright,train\n")
-    new = tmp_path / "new"
     for command, arguments, why in (
-        (
-            "compare",
-            (workdir, workdir, "--protocol=test-1x1"),
-            "holds no scores of all classes",
-        ),
-        ("train", settings(single, new), "has the column 'label', but not 'labels'"),
-        ("train", settings(table, new, data__multi_label="false"), "set data.multi_label=True"),
-        ("train", settings(table, new, data__multi_label="3"), "data.multi_label"),
+        ("compare", (workdir, workdir, "--protocol=test-1x1"), "holds no scores of all classes"),
         (
             "evaluate",
             (f"--workdir={workdir}", "--config.data.multi_label=false"),
             "data.multi_label = False: the run in",
         ),
+    ):
+        assert why in refusal(call(command, *arguments)), command
+
+
+@pytest.mark.slow
+def test_what_settings_and_tables_do_not_say_together_is_refused_in_one_line(run, table, tmp_path):
+    workdir, _ = run
+    single = table.with_name("single.csv")
+    single.write_text("path,label,split\ntrain/bright_0.mp4,bright,train\n")
+    new, seen = tmp_path / "new", tmp_path / "seen"
+    for command, arguments, why in (
+        ("train", settings(single, new), "has the column 'label', but not 'labels'"),
+        ("train", settings(table, new, data__multi_label="false"), "set data.multi_label=True"),
+        ("train", settings(table, new, data__multi_label="3"), "data.multi_label"),
+        ("train", settings(table, new, train__class_weights="balanced"), "train.class_weights"),
+        ("train", settings(table, new, train__sampling="balanced"), "train.sampling"),
         (
             "explain",
-            (f"--workdir={workdir}", "--method=frequency", f"--output={tmp_path / 'seen'}"),
+            (f"--workdir={workdir}", "--method=frequency", f"--output={seen}"),
             "has several labels a video",
         ),
     ):
         assert why in refusal(call(command, *arguments)), command
     assert not new.exists()
+    assert not seen.exists()
 
 
 @pytest.mark.slow

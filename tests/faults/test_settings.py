@@ -123,6 +123,7 @@ def test_mistakes_in_a_configuration_file_are_one_line(tmp_path):
 
 def test_a_missing_configuration_is_named_whatever_changes_it(tmp_path):
     done = train(tmp_path, "--config=configs/nope.py", "--config.train.ema=0.5")
-    assert refusal(done) == "error: --config=configs/nope.py: there is no such file\n"
+    said = refusal(done)
+    assert said.startswith("error: --config=configs/nope.py: there is no such file; Known: ")
     done = train(tmp_path, "--config", "configs/nope.py:smoke=true")
-    assert "configs/nope.py:smoke=true: there is no such file" in refusal(done)
+    assert refusal(done) == said

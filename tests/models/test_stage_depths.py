@@ -30,7 +30,13 @@ def test_pathways_side_by_side_are_equally_deep():
     assert found["head"] == 5
 
 
-@pytest.mark.parametrize("name", ["i3d", "mfnet", "x3d_s", "blvnet_tam_50"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mfnet",
+        *(pytest.param(x, marks=pytest.mark.slow) for x in ("i3d", "x3d_s", "blvnet_tam_50")),
+    ],
+)
 def test_names_of_other_families_say_the_stage_that_they_run_in(name):
     found = depths(name, (1, vidjax.model_card(name).clip[0], 64, 64, 3))
     for module, depth in found.items():

@@ -60,13 +60,22 @@ def assert_same(found, expected):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+QUICK = {"adam", "rmsprop", "novograd", "lamb", "lars", "contrib.muon"}
+
+
+def all_of(names):
+    """Names for a test, of which those that are like others are slow."""
+    slow = pytest.mark.slow
+    return [pytest.param(name, marks=() if name in QUICK else slow) for name in names]
+
+
+@pytest.mark.parametrize("name", all_of(PLAIN))
 def test_an_optimiser_that_takes_no_mask_gets_the_decay_of_kernels_in_its_gradient(name):
     expected = optax.chain(optax.add_decayed_weights(DECAY, decayed), PLAIN[name]())
     assert_same(run(made(name=name)), run(expected))
 
 
-@pytest.mark.parametrize("name", BESIDE)
+@pytest.mark.parametrize("name", all_of(BESIDE))
 def test_an_optimiser_that_takes_a_mask_decays_kernels_itself(name):
     assert_same(run(made(name=name)), run(BESIDE[name](decayed)))
 
@@ -127,6 +136,7 @@ def test_what_an_optimiser_cannot_do_with_is_refused_in_one_line(fields, message
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_each_optimiser_of_optax_trains_or_is_refused_in_one_line():
     refused = set()
     for name in optimizers():

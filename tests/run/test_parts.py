@@ -178,6 +178,7 @@ def test_the_backward_pass_of_frozen_first_stages_is_not_in_the_program():
     assert alone == flops(train__train_only="head")
 
 
+@pytest.mark.slow
 def test_remat_and_scan_freeze_as_without():
     options = {"depths": (1, 8, 0, 1), "dropout": 0.5}
     frozen = {"train__frozen": ("stem", "layer1", "layer2"), "train__ema": 0.0}

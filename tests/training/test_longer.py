@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import jax
 import numpy as np
 import pytest
 
@@ -11,7 +10,6 @@ from configs import synthetic
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.run.config import ConfigError, from_mapping
-from vidjax.run.restoring import restore
 from vidjax.run.workdir import earlier, read_config
 from vidjax.training import longer, loop, meter
 from vidjax.training.loop import train
@@ -111,16 +109,16 @@ def test_it_says_where_it_goes_on_and_what_the_schedule_does(lengthened, notes):
     )
 
 
-def test_the_optimisers_state_and_the_order_of_the_data_go_on(finished, lengthened):
-    """The first new step, made again from the old state and batch 10 with the new rate."""
-    made = loop.Experiment.open(config(f"{LONGER} steps"), lambda *_: None, training=True)
-    _, state = restore(made.network, finished, "last")
-    counts = [leaf for leaf in jax.tree.leaves(state.opt_state) if leaf.dtype == np.int32]
-    assert counts
-    assert all(int(count) == FIRST for count in counts)
-    _, after = restore(made.network, lengthened, "last")
-    assert {int(x) for x in jax.tree.leaves(after.opt_state) if x.dtype == np.int32} == {LONGER}
-    assert int(after.step) == LONGER
+def test_at_a_constant_rate_it_ends_as_a_run_that_was_that_long_from_the_start(tmp_path):
+    """So the optimiser's state, the order of the data and what is drawn have all gone on."""
+    constant = {"schedule__name": "constant", "schedule__warmup": "0%"}
+    train(config(**constant), tmp_path / "longer")
+    for workdir in (tmp_path / "longer", tmp_path / "at_once"):
+        train(config(f"{LONGER} steps", **constant), workdir)
+    assert metrics(tmp_path / "longer") == metrics(tmp_path / "at_once")
+    ours, theirs = arrays(tmp_path / "longer"), arrays(tmp_path / "at_once")
+    assert ours[0] == theirs[0] == LONGER
+    assert all(np.array_equal(ours[1][name], theirs[1][name]) for name in theirs[1])
 
 
 def test_what_the_run_was_stays_beside_what_it_is(finished, lengthened):
@@ -148,6 +146,7 @@ def test_a_killed_longer_run_ends_in_the_same_arrays_and_lines(
     assert len(list(workdir.glob("config-until-*"))) == 1
 
 
+@pytest.mark.slow
 def test_the_evaluation_that_was_due_at_the_old_end_is_made_up_for(finished, lengthened, tmp_path):
     """The run ended between its last checkpoint and the evaluation, and goes on longer."""
     workdir = tmp_path / "run"
@@ -160,6 +159,7 @@ def test_the_evaluation_that_was_due_at_the_old_end_is_made_up_for(finished, len
     assert metrics(workdir).startswith(metrics(finished))
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_goes_on_longer_from_its_checkpoint(tmp_path, monkeypatch):
     workdir = tmp_path / "run"
     killed_at(8, monkeypatch, lambda: train(config(), workdir))
