@@ -40,7 +40,7 @@ SHORT := \
 .PHONY: demo test test-all test-short test-newest faults check install clean
 
 demo: $(INSTALLED)
-	$(BIN)/python -m experiments.demo
+	$(BIN)/vidjax demo
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadscope

@@ -1,1 +1,1 @@
-"""Configuration files: `--config=configs/NAME.py[:key=value,...]`."""
+"""Configuration files: `--config=NAME[:key=value,...]`."""

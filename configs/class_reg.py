@@ -18,7 +18,7 @@ The videos are yours, in `videos/` as published. Batch and length are each work'
 and decay the thesis' (6.4.2), and so is the stride (chapter 4). Ours are the sizes, which are to
 the 112 of the crop what 320 and 256 are to 224, the crop's share, the views and the colours.
 
-    python -m experiments.train --config=configs/class_reg.py:model=r3d_101_e1,form=thesis \
+    vidjax train --config=class_reg:model=r3d_101_e1,form=thesis \
         --workdir=runs/class_reg/r3d_101_e1
 """
 

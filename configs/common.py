@@ -15,7 +15,7 @@ MULTIGRID = {
 
 
 def published(config: ml_collections.ConfigDict, name: str, **options: int) -> None:
-    """A published data set, in the folder `videos/NAME`; `experiments.prepare --describe`."""
+    """A published data set, in the folder `videos/NAME`; `vidjax prepare --describe`."""
     config.data.update({"name": name, "manual_dir": f"videos/{name}", "options": options})
 
 

@@ -3,7 +3,7 @@
 Hardware: 2 CPU cores. `still=true` shows the network one held frame a clip: what a single
 frame tells. Time and score are in the README.
 
-    python -m experiments.train --config=configs/demo.py --workdir=runs/demo
+    vidjax train --config=demo --workdir=runs/demo
 """
 
 import ml_collections

@@ -3,7 +3,7 @@ r"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,
 Hardware: a laptop for a few hundred short videos; one accelerator for more. The score depends
 on your videos; README, "Train on your own videos", has one measured example.
 
-    python -m experiments.train --config=configs/folder.py --workdir=runs/mine \
+    vidjax train --config=folder --workdir=runs/mine \
         --config.data.manifest=my_videos.csv
 """
 

@@ -12,7 +12,7 @@ it too, with 32 frames in its fast pathway. Both span 64 frames, as in their pap
 `delta=3/4` and `kernels=factorised` (or `dense`, `depthwise`) are for mtconv. The videos are yours,
 in `videos/` as published. What is missing, and ours besides, is as `configs/mtnet.py` says.
 
-    python -m experiments.train --config=configs/mtconv.py:row=mtconv --workdir=runs/mtconv/mtconv
+    vidjax train --config=mtconv:row=mtconv --workdir=runs/mtconv/mtconv
 """
 
 import ml_collections

@@ -15,7 +15,7 @@ X3D-S has, of what is a crop of 256 (and a view of 256) for the others, at 182 p
 resized to 228 before, where theirs stay at 320. What is ours besides is in `configs/thesis.py`.
 The rate is as printed, of the largest batch of the multigrid.
 
-    python -m experiments.train --config=configs/mtnet.py:model=mtnet_m,dataset=hacs \
+    vidjax train --config=mtnet:model=mtnet_m,dataset=hacs \
         --workdir=runs/mtnet/hacs/mtnet_m
 """
 

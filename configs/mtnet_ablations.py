@@ -21,7 +21,7 @@ The videos are yours, in `videos/` as published. All else, and what is ours, is 
 `configs/mtnet.py` says. Table 5.7's parameters are those of `--config.model.options.layers=1`; the
 text has two layers.
 
-    python -m experiments.train --config=configs/mtnet_ablations.py:model=mtnet_m,delta=3/4 \
+    vidjax train --config=mtnet_ablations:model=mtnet_m,delta=3/4 \
         --workdir=runs/mtnet_ablations/mtnet_m/delta_3_4
 """
 

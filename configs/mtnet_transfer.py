@@ -12,7 +12,7 @@ The videos are yours, in `videos/` as published, with their official folds, of w
 does not say which it scored, and so are the weights, which `config.model.weights` names.
 `dataset=hmdb51` has no score. What is ours besides is in `configs/thesis.py`.
 
-    python -m experiments.train --config=configs/mtnet_transfer.py:model=mtnet_m,dataset=ucf101 \
+    vidjax train --config=mtnet_transfer:model=mtnet_m,dataset=ucf101 \
         --config.model.weights=runs/mtnet/hacs/mtnet_m --workdir=runs/mtnet_transfer/ucf101
 """
 

@@ -12,7 +12,7 @@ has three). That, and all of the training, are in an appendix that we lack: leng
 those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has there. A crop of
 half the area at least stands for CIFAR's padded one, a whole picture for ImageNet's 224 of 256.
 
-    python -m experiments.train --config=configs/rms_images.py:data=cifar100,row=rms \
+    vidjax train --config=rms_images:data=cifar100,row=rms \
         --workdir=runs/rms_images/cifar100/rms
 """
 

@@ -11,7 +11,7 @@ The videos are yours, in `videos/` as published. A clip spans 64 frames: 8, or S
 both of whose pathways RMS is here; the paper does not say in which. Rate, batch, length, decay and
 dropout, in an appendix that we lack, are PySlowFast's for SlowOnly.
 
-    python -m experiments.train --config=configs/rms_kinetics400.py:model=slowfast_50,row=rms \
+    vidjax train --config=rms_kinetics400:model=slowfast_50,row=rms \
         --workdir=runs/rms_kinetics400/slowfast_50/rms
 """
 

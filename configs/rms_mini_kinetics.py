@@ -15,7 +15,7 @@ in percent over 30 views, mean of three runs. Names and meaning of all rows: `rm
 The videos are yours, in `videos/` as published. Section 4.1 gives clips, augmentation and views;
 rate, batch, length, decay and dropout, in an appendix that we lack, are PySlowFast's for SlowOnly.
 
-    python -m experiments.train --config=configs/rms_mini_kinetics.py:model=slowonly_34,row=rms \
+    vidjax train --config=rms_mini_kinetics:model=slowonly_34,row=rms \
         --workdir=runs/rms_mini_kinetics/slowonly_34/rms
 """
 

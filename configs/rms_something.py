@@ -4,11 +4,11 @@ Hardware: the NSML platform; the paper does not say with what devices. Score: th
 and top-5, in percent over 30 views: `baseline` 59.5 86.6, `rms` 61.2 87.6.
 
 The videos are yours, in `videos/` as published, and so are the weights: a folder that
-`experiments.convert` writes, of PyTorchVideo's file for instance. The paper gives the rate and that
+`vidjax convert` writes, of PyTorchVideo's file for instance. The paper gives the rate and that
 it falls in steps; the rest is table 4's, but for the length and the steps, which are PySlowFast's
 for these videos. Nothing is mirrored: labels tell left from right.
 
-    python -m experiments.train --config=configs/rms_something.py:row=rms \
+    vidjax train --config=rms_something:row=rms \
         --config.model.weights=weights/slowfast_50 --workdir=runs/rms_something/rms
 """
 

@@ -21,7 +21,7 @@ The videos are yours, in `videos/` as published. Kinetics-700 starts from weight
 `config.model.weights` names. What is ours is in `configs/thesis.py`. `multigrid=official` is that
 of its authors, with half as many epochs again; `none` is off.
 
-    python -m experiments.train --config=configs/srtg.py:model=srtg_r3d_34,dataset=hacs \
+    vidjax train --config=srtg:model=srtg_r3d_34,dataset=hacs \
         --workdir=runs/srtg/hacs/srtg_r3d_34
 """
 

@@ -17,7 +17,7 @@ which `config.model.weights` names: the work directory of a run of `configs/srtg
 The thesis does not say what folds it scored. Batch, decay and the rest are those of `srtg.py`, and
 so is what is missing; what is ours is in `configs/thesis.py`.
 
-    python -m experiments.train --config=configs/srtg_transfer.py:model=srtg_r3d_34,dataset=ucf101 \
+    vidjax train --config=srtg_transfer:model=srtg_r3d_34,dataset=ucf101 \
         --config.model.weights=runs/srtg/hacs/srtg_r3d_34 --workdir=runs/srtg_transfer/ucf101
 """
 

@@ -2,7 +2,7 @@
 
 Hardware: any. No score is meant: the labels follow the clips' brightness.
 
-    python -m experiments.train --config=configs/synthetic.py:model=r3d_50 --workdir=runs/speed
+    vidjax train --config=synthetic:model=r3d_50 --workdir=runs/speed
 """
 
 import ml_collections

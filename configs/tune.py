@@ -4,7 +4,7 @@ Hardware: a laptop for some hundred short videos; `docs/pretrained.md` has measu
 `weights` is as `--weights` of the other commands takes it. `part=head` trains the classifier on the
 frozen network, `part=all` every layer, `part=scratch` the same network from random weights.
 
-    python -m experiments.train --config=configs/tune.py:weights=i3d:kinetics400,part=head \
+    vidjax train --config=tune:weights=i3d:kinetics400,part=head \
         --config.data.manifest=my_videos.csv --workdir=runs/tuned
 """
 

@@ -6,8 +6,8 @@ work; a file that hangs, takes too much memory or kills its process costs that f
 command goes on where it was interrupted, and looks again at files that have changed.
 
 Examples:
-  python -m experiments.check_videos videos/ --output=verdicts.csv
-  python -m experiments.check_videos videos.csv --output=verdicts.csv --seconds=60
+  vidjax check_videos videos/ --output=verdicts.csv
+  vidjax check_videos videos.csv --output=verdicts.csv --seconds=60
 
 Exit codes: 0 all can be used, 1 some cannot, 2 something given does not fit.
 """

@@ -9,8 +9,8 @@ paired bootstrap over the videos, and a table of the classes is written. Both mu
 evaluated with --scores.
 
 Example:
-  python -m experiments.compare runs/a runs/b
-  python -m experiments.compare runs/a i3d:kinetics400
+  vidjax compare runs/a runs/b
+  vidjax compare runs/a i3d:kinetics400
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
     if odd:
         raise ValueError(
             f"{files[0]} and {files[1]} are not of the same videos: {len(odd)} differ, {odd[0]!r} "
-            "among them. Evaluate both on one split: python -m experiments.evaluate"
+            "among them. Evaluate both on one split: vidjax evaluate"
         )
 
 

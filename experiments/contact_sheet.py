@@ -4,11 +4,11 @@ A training batch is shown as the step gets it, cropped, augmented and mirrored; 
 every view that evaluation scores. Look at it before a long run.
 
 Examples:
-  python -m experiments.contact_sheet --config=configs/demo.py --output=batch.png
-  python -m experiments.contact_sheet --config=configs/srtg.py:dataset=hacs --output=batch.png \
+  vidjax contact_sheet --config=demo --output=batch.png
+  vidjax contact_sheet --config=srtg:dataset=hacs --output=batch.png \
       --batch=7 --clips=12
-  python -m experiments.contact_sheet --config=configs/demo.py --output=views.png --video=0
-  python -m experiments.contact_sheet --weights=i3d:kinetics400 --output=views.png --video=0 \
+  vidjax contact_sheet --config=demo --output=views.png --video=0
+  vidjax contact_sheet --weights=i3d:kinetics400 --output=views.png --video=0 \
       --config.data.manifest=videos.csv
 """
 

@@ -9,12 +9,12 @@ over time and divided (mean), or become the middle frame of kernels that are zer
 (center).
 
 Examples:
-  python -m experiments.convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m \
+  vidjax convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m \
       --classes=kinetics400.txt
-  python -m experiments.convert --model=r3d_50 --checkpoint=r3d50.pth --num_classes=51 --output=w
-  python -m experiments.convert --model=cifar_resnet_110 --checkpoint=resnet20-12fca82f.th \
+  vidjax convert --model=r3d_50 --checkpoint=r3d50.pth --num_classes=51 --output=w
+  vidjax convert --model=cifar_resnet_110 --checkpoint=resnet20-12fca82f.th \
       "--option=depths=(3,3,3)" --output=weights/resnet20
-  python -m experiments.convert --model=slowonly_50 --checkpoint=resnet50-0676ba61.pth \
+  vidjax convert --model=slowonly_50 --checkpoint=resnet50-0676ba61.pth \
       --inflate=mean --output=weights/inflated
 """
 

@@ -3,8 +3,8 @@
 Where published weights are on this machine, it ends with a real video.
 
 Examples:
-  python -m experiments.demo
-  python -m experiments.demo --smoke            (two minutes, for testing; learns little)
+  vidjax demo
+  vidjax demo --smoke            (two minutes, for testing; learns little)
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: 
     say("written:")
     for path, what in written:
         say(f"  {path!s:<48} {what}")
-    command = f"python -m experiments.predict --workdir={workdir} --video={video}"
+    command = f"vidjax predict --workdir={workdir} --video={video}"
     say("try it on a video of yours:", f"  {shlex.join(shlex.split(command))}")
 
 

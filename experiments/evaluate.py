@@ -1,11 +1,11 @@
 r"""Scores a trained network on every video of a split, with several views of each.
 
 Examples:
-  python -m experiments.evaluate --workdir=runs/demo
-  python -m experiments.evaluate --workdir=runs/demo --checkpoint=best \
+  vidjax evaluate --workdir=runs/demo
+  vidjax evaluate --workdir=runs/demo --checkpoint=best \
       --config.eval.clips=10 --config.eval.crops=3
-  python -m experiments.evaluate --weights=i3d:kinetics400 --config.data.manifest=videos.csv
-  python -m experiments.evaluate --workdir=runs/rgb --scores
+  vidjax evaluate --weights=i3d:kinetics400 --config.data.manifest=videos.csv
+  vidjax evaluate --workdir=runs/rgb --scores
 """
 
 from __future__ import annotations

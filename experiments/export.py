@@ -5,10 +5,10 @@ and gives float32 logits. Beside it stand its card (classes, input, versions, sh
 what it costs to run it on a stream of video.
 
 Examples:
-  python -m experiments.export --workdir=runs/demo --format=stablehlo --output=exported/demo
-  python -m experiments.export --workdir=runs/demo --checkpoint=best --format=saved_model \
+  vidjax export --workdir=runs/demo --format=stablehlo --output=exported/demo
+  vidjax export --workdir=runs/demo --checkpoint=best --format=saved_model \
       --config.eval.size=128 --output=exported/demo-tensorflow
-  python -m experiments.export --weights=weights/x3d_m --format=stablehlo --output=exported/x3d_m
+  vidjax export --weights=weights/x3d_m --format=stablehlo --output=exported/x3d_m
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ the mean of a stage (--layer). The same command goes on where it was interrupted
 be read are skipped and listed. docs/features.md has the form of the file.
 
 Examples:
-  python -m experiments.features --weights=i3d:kinetics400 --videos=videos --output=features.npz
-  python -m experiments.features --weights=i3d:kinetics400 --config.data.manifest=videos.csv \
+  vidjax features --weights=i3d:kinetics400 --videos=videos --output=features.npz
+  vidjax features --weights=i3d:kinetics400 --config.data.manifest=videos.csv \
       --clips=4 --output=features.h5
-  python -m experiments.features --workdir=runs/mine --videos=long.mp4 --every=2 --output=long.npz
+  vidjax features --workdir=runs/mine --videos=long.mp4 --every=2 --output=long.npz
 """
 
 from __future__ import annotations

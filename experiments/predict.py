@@ -17,12 +17,12 @@ without pickles, and that vidjax fuse takes.
 What Ctrl-C leaves stands in NAME.unfinished.csv, row by row.
 
 Examples:
-  python -m experiments.predict --workdir=runs/demo --video=my.mp4
-  python -m experiments.predict --workdir=runs/demo --video=my.mp4 --start=12.5 --end=20
-  python -m experiments.predict --workdir=runs/demo --video=my.mp4 --explain
-  python -m experiments.predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
-  python -m experiments.predict --workdir=runs/flow --video=FOLDER --scores=flow.npz
-  python -m experiments.predict --weights=i3d:kinetics400 --video=match.mp4 --every=1 --output=match
+  vidjax predict --workdir=runs/demo --video=my.mp4
+  vidjax predict --workdir=runs/demo --video=my.mp4 --start=12.5 --end=20
+  vidjax predict --workdir=runs/demo --video=my.mp4 --explain
+  vidjax predict --weights=i3d:kinetics400 --video=FOLDER --output=predictions.csv
+  vidjax predict --workdir=runs/flow --video=FOLDER --scores=flow.npz
+  vidjax predict --weights=i3d:kinetics400 --video=match.mp4 --every=1 --output=match
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `experiments.predict` shows and writes: of one video, of many, and of windows over one."""
+"""What `vidjax predict` shows and writes: of one video, of many, and of windows over one."""
 
 from __future__ import annotations
 

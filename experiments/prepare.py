@@ -6,12 +6,12 @@ where it was interrupted, and does nothing where all is done. Other files of the
 video that was replaced, are another data set; which files changed is said.
 
 Examples:
-  python -m experiments.prepare --dataset=ucf101 --describe
-  python -m experiments.prepare --dataset=ucf101 --manual_dir=videos/ucf101 --data_dir=data \
+  vidjax prepare --dataset=ucf101 --describe
+  vidjax prepare --dataset=ucf101 --manual_dir=videos/ucf101 --data_dir=data \
       --option=split=2
-  python -m experiments.prepare --dataset=kinetics400 --manual_dir=videos/k400 --data_dir=data \
+  vidjax prepare --dataset=kinetics400 --manual_dir=videos/k400 --data_dir=data \
       --short_side=320 --verdicts=verdicts.csv
-  python -m experiments.prepare --dataset=kinetics400 --manual_dir=/shared/k400 \
+  vidjax prepare --dataset=kinetics400 --manual_dir=/shared/k400 \
       --data_dir=/shared/data --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
 
 Exit codes: 0 done, 2 something given does not fit, 74 the machine failed (full disk, permission,

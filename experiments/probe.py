@@ -1,13 +1,13 @@
 """How well classes are told apart by features: a linear probe, or nearest neighbours.
 
-Trains on one split of a file of experiments.features, predicts another, and prints top-1, top-5 and
+Trains on one split of a file of vidjax features, predicts another, and prints top-1, top-5 and
 each class. With --output it also writes an evaluation (scores, predictions, confusions), which
-experiments.compare can compare with another one.
+vidjax compare can compare with another one.
 
 Examples:
-  python -m experiments.probe --features=features.npz
-  python -m experiments.probe --features=features.npz --method=knn --k=10 --output=probes/knn
-  python -m experiments.probe --features=train.h5 --test=test.h5
+  vidjax probe --features=features.npz
+  vidjax probe --features=features.npz --method=knn --k=10 --output=probes/knn
+  vidjax probe --features=train.h5 --test=test.h5
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Prints the table of published weights, as in docs/pretrained-list.md.
 
 Example:
-  python -m experiments.published > docs/pretrained-list.md
+  vidjax published > docs/pretrained-list.md
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ put them. Licences are the repositories'; `Pretrained.licence` says more. The ro
 stand in order of preference: a shortened tag means the first of them that is on the machine, or
 else the first that can be downloaded.
 
-Written by `python -m experiments.published > docs/pretrained-list.md`.
+Written by `vidjax published > docs/pretrained-list.md`.
 
 | name | trained on | top-1 | top-5 | clip | place | licence |
 | --- | --- | ---: | ---: | --- | --- | --- |"""

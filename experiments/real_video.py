@@ -23,7 +23,7 @@ _VIDEO = "clips/ucf101_few/BenchPress/v_BenchPress_g01_c01.avi"
 _HOW = (
     "A network that knows 400 real actions does the same with a video of yours:",
     "  pip install -e '.[pretrained]'",
-    f"  python -m experiments.predict --weights={NETWORK}:{TAG} --video=my.mp4 --explain",
+    f"  vidjax predict --weights={NETWORK}:{TAG} --video=my.mp4 --explain",
 )
 
 

@@ -1,9 +1,9 @@
 r"""Trains a network; started again with the same work directory, it goes on where it was.
 
 Examples:
-  python -m experiments.train --config=configs/demo.py --workdir=runs/demo
-  python -m experiments.train --config=configs/demo.py:smoke=true --workdir=runs/smoke
-  python -m experiments.train --config=configs/folder.py --workdir=runs/mine \
+  vidjax train --config=demo --workdir=runs/demo
+  vidjax train --config=demo:smoke=true --workdir=runs/smoke
+  vidjax train --config=folder --workdir=runs/mine \
       --config.data.manifest=my_videos.csv --config.optimizer.lr=0.05
 
 Several processes, as on a cluster, are started as docs/launching.md says.

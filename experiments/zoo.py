@@ -1,7 +1,7 @@
 """Prints the table of all networks, as in docs/models.md.
 
 Example:
-  python -m experiments.zoo > docs/models.md
+  vidjax zoo > docs/models.md
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ used like these (`CONTRIBUTING.md`).
 
 Weights of image ResNets, torchvision's and those for CIFAR, become weights of `r3d_*`,
 `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and `tam_ibm_50` by
-`python -m experiments.convert --inflate=mean` (`vidjax/convert/inflation.py`).
+`vidjax convert --inflate=mean` (`vidjax/convert/inflation.py`).
 
-Written by `python -m experiments.zoo > docs/models.md`.
+Written by `vidjax zoo > docs/models.md`.
 """
 
 

@@ -1,16 +1,16 @@
 """Measures speed against named peers; the first argument says of what.
 
 Example:
-  python -m experiments.benchmark models --models=r3d_18,x3d_s --passes=forward,train
-  python -m experiments.benchmark data
-  python -m experiments.benchmark kernels --only=channel-wise
-  python -m experiments.benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
-  python -m experiments.benchmark pyramids --models=r3d_50
-  python -m experiments.benchmark multigrid --model=r3d_18 --clip=16,112,112
-  python -m experiments.benchmark scale --model=r3d_50 --devices=8 --machine=h100
-  python -m experiments.benchmark machine
-  python -m experiments.benchmark profile --model=r3d_18
-  python -m experiments.benchmark accelerator --output=runs/speed
+  vidjax benchmark models --models=r3d_18,x3d_s --passes=forward,train
+  vidjax benchmark data
+  vidjax benchmark kernels --only=channel-wise
+  vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
+  vidjax benchmark pyramids --models=r3d_50
+  vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
+  vidjax benchmark scale --model=r3d_50 --devices=8 --machine=h100
+  vidjax benchmark machine
+  vidjax benchmark profile --model=r3d_18
+  vidjax benchmark accelerator --output=runs/speed
 """
 
 import importlib

@@ -30,7 +30,7 @@ class Job:
     Attributes:
       name: in the report.
       folder: where its printed text goes.
-      arguments: of `python -m experiments.benchmark`.
+      arguments: of `vidjax benchmark`.
       flags: for XLA.
     """
 
@@ -43,7 +43,7 @@ class Job:
     def command(self) -> str:
         """To type it."""
         flags = f"XLA_FLAGS={self.flags} " if self.flags else ""
-        return f"{flags}python -m experiments.benchmark {shlex.join(self.arguments)}"
+        return f"{flags}vidjax benchmark {shlex.join(self.arguments)}"
 
 
 def jobs(

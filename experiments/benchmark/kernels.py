@@ -124,7 +124,7 @@ def _measure_forms(output: Path) -> None:
     # Alone, most of a convolution's time would be that of touching new pages.
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
-    command = f"python -m experiments.benchmark kernels {shlex.join(sys.argv[1:])}"
+    command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
     columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
     shown = [tuple(row[column] for column in columns) for row in rows]

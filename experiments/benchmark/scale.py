@@ -4,10 +4,10 @@ The step is compiled for simulated devices or, with --topology, for TPUs that ne
 (`pip install -e '.[tpu]'`); nothing is run. Clips a device stay the same while devices are added.
 
 Examples:
-  python -m experiments.benchmark scale --model=r3d_50 --devices=8
-  python -m experiments.benchmark scale --model=r3d_50 --devices=8 --fsdp=4 --machine=h100
-  python -m experiments.benchmark scale --model=x3d_m --machine=h100 --step_ms=180
-  python -m experiments.benchmark scale --model=r3d_50 --topology=v5e:2x4
+  vidjax benchmark scale --model=r3d_50 --devices=8
+  vidjax benchmark scale --model=r3d_50 --devices=8 --fsdp=4 --machine=h100
+  vidjax benchmark scale --model=x3d_m --machine=h100 --step_ms=180
+  vidjax benchmark scale --model=r3d_50 --topology=v5e:2x4
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ Methods for the evaluation split:
              maps. Writes truth.csv and truth.png.
 
 Examples:
-  python -m experiments.explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
-  python -m experiments.explain --workdir=runs/demo --video=my.mp4 --method=pyramid \
+  vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
+  vidjax explain --workdir=runs/demo --video=my.mp4 --method=pyramid \
       --classes=sit_down,stand_up --depth=4 --threshold=0.65 --output=seen/pair
-  python -m experiments.explain --workdir=runs/plain,runs/rms --method=frequency \
+  vidjax explain --workdir=runs/plain,runs/rms --method=frequency \
       --scales=0,0.5,1,1.5,2 --output=explained/rms
-  python -m experiments.explain --workdir=runs/srtg --method=gates --output=explained/srtg
+  vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
 """
 
 from __future__ import annotations

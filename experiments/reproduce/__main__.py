@@ -5,9 +5,9 @@ table.md, table.csv, runs.csv and figure.png. `plan.json` is written before anyt
 command takes up what was interrupted; finished runs are not repeated, failed ones are tried again.
 
 Examples:
-  python -m experiments.reproduce --table=rms.2 --scale=smoke
-  python -m experiments.reproduce --table=rms.2,cr.6.4 --scale=small --output=runs/reproduce
-  python -m experiments.reproduce --table=rms.2 --scale=paper
+  vidjax reproduce --table=rms.2 --scale=smoke
+  vidjax reproduce --table=rms.2,cr.6.4 --scale=small --output=runs/reproduce
+  vidjax reproduce --table=rms.2 --scale=paper
 
 Exit codes: 0 done, 1 a run failed, 2 something given does not fit, 75 stopped, to be taken up.
 """

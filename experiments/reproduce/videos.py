@@ -38,7 +38,7 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
     if not Path(config.data.manual_dir).exists():
         raise AbsentError(
             f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
-            f"published (python -m experiments.prepare --dataset={config.data.name} --describe)"
+            f"published (vidjax prepare --dataset={config.data.name} --describe)"
         )
     return {}
 

@@ -29,8 +29,8 @@ def test_a_file_says_what_it_is(module):
     text = module.__doc__
     for part in ("table", "Hardware:", "Score: the", "yours"):
         assert part in text
-    name = module.__name__.replace(".", "/")
-    assert f"python -m experiments.train --config={name}.py:" in text
+    name = module.__name__.rpartition(".")[2]
+    assert f"vidjax train --config={name}:" in text
     assert "--workdir=runs/" in text
 
 

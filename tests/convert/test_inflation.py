@@ -209,7 +209,7 @@ def test_what_cannot_be_inflated_is_said(name, weights, more, message):
 
 @pytest.mark.parametrize("name", ["r3d_50", "slowonly_50", "tsm_50"])
 def test_an_image_networks_weights_as_they_are_are_refused_with_the_way(name):
-    with pytest.raises(ValueError, match="image network: python -m experiments.convert --inflate="):
+    with pytest.raises(ValueError, match="image network: vidjax convert --inflate="):
         load_torch(name, DEEP, **WIDTH)
 
 

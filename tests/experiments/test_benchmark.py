@@ -134,7 +134,7 @@ def test_pyramids_prints_what_they_add_to_a_forward_pass():
 def test_an_unknown_part_shows_how_it_is_called():
     done = call("modles")
     assert done.returncode == 2
-    assert "python -m experiments.benchmark models" in done.stderr
+    assert "vidjax benchmark models" in done.stderr
 
 
 def test_data_prints_a_row_a_form_of_storage():

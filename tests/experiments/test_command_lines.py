@@ -169,5 +169,5 @@ NAMES = ("train", "evaluate", "predict", "demo", "prepare", "export", "contact_s
 @pytest.mark.parametrize("name", NAMES)
 def test_help_explains_itself_with_an_example(name):
     done = call(name, "--help")
-    assert f"python -m experiments.{name}" in done.stdout + done.stderr
+    assert f"vidjax {name}" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

@@ -122,5 +122,5 @@ def test_an_unknown_method_is_answered_with_those_there_are(tmp_path):
 
 def test_help_explains_itself_with_an_example():
     done = call("--help")
-    assert "python -m experiments.explain --workdir=runs/demo" in done.stdout + done.stderr
+    assert "vidjax explain --workdir=runs/demo" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr

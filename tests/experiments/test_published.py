@@ -7,7 +7,7 @@ PAGE = Path(__file__).parents[2] / "docs/pretrained-list.md"
 
 
 def test_the_page_of_published_weights_is_what_the_registry_says():
-    command = "python -m experiments.published > docs/pretrained-list.md"
+    command = "vidjax published > docs/pretrained-list.md"
     assert PAGE.read_text() == published.table() + "\n", command
 
 

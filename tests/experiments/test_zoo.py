@@ -7,7 +7,7 @@ PAGE = Path(__file__).parents[2] / "docs/models.md"
 
 
 def test_the_page_of_networks_is_what_the_registry_says():
-    assert PAGE.read_text() == zoo.table() + "\n", "python -m experiments.zoo > docs/models.md"
+    assert PAGE.read_text() == zoo.table() + "\n", "vidjax zoo > docs/models.md"
 
 
 def test_every_network_has_its_row():

@@ -20,7 +20,7 @@ def test_every_config_file_is_complete_and_has_a_smoke_form(name, argument):
     module = importlib.import_module(f"configs.{name}")
     config = from_mapping(module.get_config(argument))
     assert from_mapping(to_mapping(config)) == config
-    assert "python -m experiments" in module.__doc__
+    assert "\n    vidjax " in module.__doc__
     if argument:
         assert config.data.name == "marionette"
 

@@ -20,7 +20,7 @@ from vidjax.models.listing import model_card
 from vidjax.settings import shown
 
 ARRAYS, FACTS = "variables", "model.json"
-_ANEW = "convert the weights anew with python -m experiments.convert"
+_ANEW = "convert the weights anew with vidjax convert"
 Colour = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 # Longer or larger clips than any network is made for are refused.
@@ -171,7 +171,7 @@ def read(directory: Path) -> Weights:
     if not file.is_file():
         raise ValueError(
             f"{directory} {'holds' if directory.is_dir() else 'does not exist, so it holds'} no "
-            f"converted weights ({FACTS} is absent); make them with python -m experiments.convert"
+            f"converted weights ({FACTS} is absent); make them with vidjax convert"
         )
     facts = records.read(file, _Facts, _ANEW)
     seen, classes = facts.preprocessing, facts.classes

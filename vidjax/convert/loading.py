@@ -28,7 +28,7 @@ from vidjax.models.registry import create_model
 
 ALLOWED = ("missing", "unused", "nonfinite")
 INFLATE = (
-    "These are weights of an image network: python -m experiments.convert --inflate=mean makes "
+    "These are weights of an image network: vidjax convert --inflate=mean makes "
     "those of a video network from them"
 )
 

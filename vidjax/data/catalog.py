@@ -68,7 +68,7 @@ class Request:
       manifest: folder or CSV with the videos, where the data set is the user's own.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
       manual_dir: folder with the videos and annotations of a published data set.
-      verdicts: CSV of `experiments.check_videos`; what it finds unsound is left out by name.
+      verdicts: CSV of `vidjax check_videos`; what it finds unsound is left out by name.
       allow_group_leak: accept one group in training and test.
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.

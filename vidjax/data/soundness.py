@@ -44,7 +44,7 @@ def absent(root: Path) -> Flaw:
 
 
 def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
-    """Finds what `experiments.check_videos` found unsound.
+    """Finds what `vidjax check_videos` found unsound.
 
     A verdict on a file that has changed its size since counts for nothing: decoding will tell.
 

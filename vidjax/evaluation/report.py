@@ -35,7 +35,7 @@ __all__ = [
     "summarize",
     "write_report",
 ]
-_AGAIN = "evaluate again: python -m experiments.evaluate"
+_AGAIN = "evaluate again: vidjax evaluate"
 _OF_ONE, _OF_SEVERAL = ("-confusion.png", "-confusions.csv"), ("-classes.png", "-classes.csv")
 # Classes that a row of predictions names.
 _BEST = 5

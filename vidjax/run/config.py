@@ -49,7 +49,7 @@ class DataConfig:
       name: file in `vidjax/data/builders` that makes the data set, or `synthetic`.
       manifest: folder or CSV for `video_folder`.
       manual_dir: folder with the videos and annotations of a published data set.
-      verdicts: CSV of `experiments.check_videos`; what it finds unsound is left out by name.
+      verdicts: CSV of `vidjax check_videos`; what it finds unsound is left out by name.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
       data_dir: where prepared data sets are kept.
       short_side: short side of the stored frames in pixels.

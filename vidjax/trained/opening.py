@@ -14,7 +14,7 @@ from vidjax.trained.trained import Trained
 from vidjax.trained.wanted import Wanted, WeightsError
 
 HELP = (
-    "a run's directory, a folder of experiments.convert, NETWORK:FILE with a PyTorch file, or "
+    "a run's directory, a folder of vidjax convert, NETWORK:FILE with a PyTorch file, or "
     "NETWORK:TAG, published weights as in vidjax.list_pretrained()"
 )
 

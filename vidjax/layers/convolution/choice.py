@@ -1,6 +1,6 @@
 """Which form computes a convolution: that of the most similar one in a table of measurements.
 
-`python -m experiments.benchmark kernels --measure=table.csv` measures such a table on the machine
+`vidjax benchmark kernels --measure=table.csv` measures such a table on the machine
 at hand; the environment's `VIDJAX_CONVOLUTIONS` names it, in place of the one that comes along for
 the backend. A backend without a table has XLA's own convolution.
 """

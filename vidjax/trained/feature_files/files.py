@@ -19,7 +19,7 @@ SUFFIXES: Mapping[str, ModuleType] = {".npz": npz, ".h5": hdf5, ".hdf5": hdf5}
 
 
 def read_features(path: str | Path) -> Features:
-    """Reads a file of `experiments.features`, or of equal columns.
+    """Reads a file of `vidjax features`, or of equal columns.
 
     The kind is told by the first bytes. No more memory is taken than the file's size allows, and
     nothing is unpickled.

@@ -1,4 +1,4 @@
-"""Networks of folders that `experiments.convert` has written."""
+"""Networks of folders that `vidjax convert` has written."""
 
 from __future__ import annotations
 
