@@ -11,7 +11,7 @@ from vidjax import configs
 from vidjax.run.config import from_mapping, to_mapping
 from vidjax.run.listing import settings
 
-_WIDTH = 96
+_WIDTH, _IN = 96, " " * 6
 
 
 def settings_help(arguments: Sequence[str]) -> str:
@@ -28,9 +28,9 @@ def settings_help(arguments: Sequence[str]) -> str:
     lines = [f"Settings: --config.NAME=VALUE changes one. Here are {whose}."]
     for setting in settings(values):
         lines += ["", f"  --config.{setting.path}={written(setting.default)}"]
-        kind = f" It is {setting.allowed}." if setting.allowed else ""
-        meaning = f"{setting.meaning.rstrip('.')}.{kind}"
-        lines += textwrap.wrap(meaning, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+        for text in filter(None, (setting.meaning, setting.allowed)):
+            sentence = f"{text[0].upper()}{text[1:].rstrip('.')}."
+            lines += textwrap.wrap(sentence, _WIDTH, initial_indent=_IN, subsequent_indent=_IN)
     return "\n".join(lines)
 
 
@@ -46,4 +46,6 @@ def configured(text: str) -> dict[str, Any]:
 
 def written(value: Any) -> str:
     """A value as a shell takes it on a command line."""
-    return shlex.quote(str(value))
+    text = str(value)
+    # Easier to read than what `shlex` makes of apostrophes.
+    return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)

@@ -122,8 +122,8 @@ def test_what_is_on_is_said():
         "without training videos: '=up'",
         "balanced sampling: each class has 5 clips an epoch, so that a video comes 0.625 times "
         "(walk) to 2.5 times (sit)",
-        "0.5 of the batches are mixed by MixUp (alpha 0.8) or CutMix (alpha 1), either of them for "
-        "half of these",
+        "50 % of the batches are mixed by MixUp (alpha 0.8) or CutMix (alpha 1), half of them by "
+        "each",
         "each clip goes through trivial_augment, then random_erasing",
     ]
 

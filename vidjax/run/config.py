@@ -26,12 +26,12 @@ class ModelConfig:
     """The network.
 
     Attributes:
-      name: as in `vidjax.list_models()`.
-      options: go to `vidjax.create_model`.
-      weights: folder of converted weights, or work directory of a run, to start from; empty
-        starts from random ones.
-      mean: of the colours in [0, 1]; None is that of the weights, or of the network's card.
-      std: of the colours in [0, 1]; likewise.
+      name: name of the network; `vidjax zoo` lists them.
+      options: options of the network; `vidjax options NAME` lists them.
+      weights: weights to start from: a folder of converted ones, a run, or a published name such
+        as `i3d:kinetics400`. Empty starts from random ones.
+      mean: mean of the colours, in [0, 1]. None takes that of the weights, or of the network.
+      std: standard deviation of the colours, in [0, 1]. None is as for `mean`.
     """
 
     name: str
@@ -46,8 +46,9 @@ class DataConfig:
     """Where the videos come from and how they are stored.
 
     Attributes:
-      name: file in `vidjax/data/builders` that makes the data set, or `synthetic`.
-      manifest: folder or CSV for `video_folder`.
+      name: name of the data set: `video_folder` for your own videos, `marionette` (generated),
+        `synthetic` (random arrays), or a published one.
+      manifest: folder or CSV with the videos, for `video_folder`.
       manual_dir: folder with the videos and annotations of a published data set.
       verdicts: CSV of `vidjax check_videos`; what it finds unsound is left out by name.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
@@ -55,10 +56,11 @@ class DataConfig:
       short_side: short side of the stored frames in pixels.
       fps: frame rate to store; None keeps each video's own.
       quality: JPEG quality of the stored frames.
-      bad_video_budget: fraction of unreadable videos above which a run stops.
-      allow_group_leak: accept one group (person, source) in training and test.
-      multi_label: a video may have several labels, or none; each class is a yes or no by itself.
-      options: settings of the data set itself.
+      bad_video_budget: share of unreadable videos above which a run stops.
+      allow_group_leak: whether one group (person, source) may be in training and in test.
+      multi_label: whether a video may have several labels, or none. Each class is then a yes or
+        no by itself.
+      options: options of the data set; `vidjax prepare --dataset=NAME --describe` lists them.
       train_split: split to train on.
       workers: processes that decode videos while preparing.
       threads: threads that decode clips while training.
@@ -87,19 +89,20 @@ class TrainConfig:
     """One run.
 
     Attributes:
-      duration: how long, such as "20 epochs" or "400 steps".
-      batch_size: clips a step over all devices.
-      label_smoothing: share of the target spread over all classes.
+      duration: how long to train, such as "20 epochs" or "400 steps".
+      batch_size: clips of a step, on all devices together.
+      label_smoothing: share of the target that is spread over all classes.
       accumulate: parts that a batch is computed in, one after the other, to save memory.
       ema: decay of the running average of the parameters that is evaluated; 0 is off.
       batch_norm: whose statistics normalise a clip: `global` (all of the batch's),
         `per_device`, or a number of clips.
       cutmix: alpha of the Beta distribution that CutMix draws from; 0 is off.
-      cutmix_chance: of a batch to be mixed, by CutMix or MixUp; where both are on, each mixed
-        batch takes one of them, either with a chance of one half.
+      cutmix_chance: chance of a batch to be mixed, by CutMix or MixUp. Where both are on, each
+        mixed batch takes one of them, either with a chance of one half.
       mixup: alpha of the Beta distribution that MixUp draws from; 0 is off.
-      class_weights: of the classes in the loss: `none`, `balanced` (the rarer, the heavier),
-        `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and weight.
+      class_weights: weights of the classes in the loss: `none`, `balanced` (the rarer, the
+        heavier), `inverse_sqrt` (likewise, by the root), or a CSV file with the columns class and
+        weight.
       sampling: how often videos come: `uniform` (each once an epoch) or `balanced` (each class
         equally often).
       train_only: parameters to train, those with this part in their path, such as `class_reg` or
@@ -140,19 +143,19 @@ class OptimizerConfig:
     Attributes:
       name: an optimiser of optax, such as `sgd`, `adamw` or `lamb`; `contrib.muon` is one of
         `optax.contrib`.
-      options: other parameters of the optax function, such as `b2`.
+      options: further parameters of the optax function, such as `b2`.
       lr: learning rate at `reference_batch`.
       reference_batch: batch that `lr` was tuned for; the rate used is
         lr * batch_size / reference_batch. 0 uses `lr` as it is.
-      momentum: of the gradient's running sum; an optimiser's `momentum`, `b1` or `beta`.
-      nesterov: look ahead along the momentum.
-      weight_decay: taken from the weights themselves by optimisers that can do so for kernels
-        alone, such as `adamw`, `lamb` and `lion`; for others added to the gradient (L2).
-      decay_norm_and_bias: decay normalisation scales and all biases too.
+      momentum: decay of the gradient's running sum: the optimiser's `momentum`, `b1` or `beta`.
+      nesterov: whether to look ahead along the momentum.
+      weight_decay: decay of the weights. Optimisers that can take it from kernels alone, such as
+        `adamw`, `lamb` and `lion`, do so; for others it is added to the gradient (L2).
+      decay_norm_and_bias: whether scales of norms, and biases, decay too.
       clip_norm: largest gradient norm; 0 is off.
-      lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`; a
-        part is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of
-        several the innermost counts.
+      lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`. A part
+        is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of several,
+        the innermost counts.
       layer_decay: factor of the learning rate for each stage between a parameter and the
         classifier; 1 is off.
     """
@@ -175,10 +178,10 @@ class ScheduleConfig:
     """`cosine`, `step` or `constant`, after a linear warm-up.
 
     Attributes:
-      name: which.
-      warmup: duration of the rise from 0.
+      name: shape of the schedule, after the warm-up.
+      warmup: duration of the linear rise from 0.
       boundaries: durations after which `step` multiplies the rate by `factor`.
-      factor: see `boundaries`.
+      factor: what `step` multiplies the rate by at each of the `boundaries`.
     """
 
     name: str
@@ -195,7 +198,7 @@ class EveryConfig:
       log: duration between log lines.
       checkpoint: duration between checkpoints.
       evaluate: duration between evaluations.
-      keep: recent checkpoints that are kept.
+      keep: how many recent checkpoints are kept.
     """
 
     log: str
@@ -222,14 +225,14 @@ class EvalConfig:
     """Which views of which videos are scored.
 
     Attributes:
-      split: its videos are evaluated.
+      split: split that is evaluated.
       clips: clips of each video, spread evenly in time.
       crops: crops of each clip: 1, 3 or 10.
       size: height and width of a crop in pixels.
       short_side: short side of the frames that are cropped, in pixels; 0 is `size`.
       stretched: height and width that frames are resized to instead, as some published networks
         were trained; None keeps their aspect.
-      batch_size: clips a step over all devices, each with all its crops.
+      batch_size: clips of a step, on all devices together, each with all its crops.
     """
 
     split: str
@@ -246,8 +249,8 @@ class Config:
     """A whole run.
 
     Attributes:
-      seed: of everything that is drawn.
-      dtype: what the network computes in, `float32` or `bfloat16`.
+      seed: seed of everything that is drawn at random.
+      dtype: type that the network computes in.
       model: the network.
       data: videos, and how they are stored.
       clip: what a clip is.
@@ -259,8 +262,8 @@ class Config:
       mesh: devices.
       eval: which views of which videos are scored.
       multigrid: shapes of batches that change in turn.
-      writers: what metrics are written to beside `metrics.jsonl`, files in
-        `vidjax/training/writers`.
+      writers: what metrics are written to beside `metrics.jsonl`: `tensorboard`, `csv`, `wandb`, or
+        writers of other packages.
     """
 
     seed: int

@@ -56,5 +56,5 @@ def _sampling(classes: Sequence[str], counts: np.ndarray) -> str:
 def _mixing(mixup: float, cutmix: float, chance: float) -> str:
     methods = {"MixUp": mixup, "CutMix": cutmix}
     on = " or ".join(f"{name} (alpha {alpha:g})" for name, alpha in methods.items() if alpha)
-    either = ", either of them for half of these" if mixup and cutmix else ""
-    return f"{chance:.3g} of the batches are mixed by {on}{either}"
+    each = ", half of them by each" if mixup and cutmix else ""
+    return f"{100 * chance:.3g} % of the batches are mixed by {on}{each}"
