@@ -71,6 +71,9 @@ def _serve() -> None:
     """Reads an order a line, and answers each with the exit status."""
     import matplotlib.figure  # noqa: F401
 
+    import vidjax.trained.explaining
+    import vidjax.trained.opening
+    import vidjax.training.loop  # noqa: F401
     from vidjax.models.listing import variants
 
     variants()

@@ -18,7 +18,7 @@ from vidjax.models.listing import variants
 
 NAMES = vidjax.list_models()
 # Where more blocks are all that a network has beyond another one, or beyond its tiny form.
-DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_l")
+DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
 SHALLOW = [name for name in NAMES if not any(fnmatch.fnmatch(name, each) for each in DEEPER)]
 CLASSES = 5
 ONES = (1, 1, 1, 1)

@@ -179,7 +179,7 @@ def test_the_page_on_features_is_of_what_there_is(place, features, monkeypatch):
     assert 0 <= names["probe"].top1 <= 1
     for module in ("experiments.features", "experiments.probe"):
         told = run_command(module, "--helpfull").stdout
-        assert f"python -m {module}" in told
+        assert f"vidjax {module.partition('.')[2]}" in told
         given = {word for each in typed if each.module == module for word in each.arguments}
         flags = {word.partition("=")[0].removeprefix("--") for word in given}
         for flag in flags:

@@ -73,7 +73,8 @@ def arrays(workdir):
     return step, {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-@pytest.fixture(scope="module", params=[1, 8])
+# Eight devices are all that one is, and more.
+@pytest.fixture(scope="module", params=[pytest.param(1, marks=pytest.mark.slow), 8])
 def unbroken(request, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("unbroken") / "run"
     code, errors = finish(start(workdir, request.param))
