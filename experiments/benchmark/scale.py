@@ -1,7 +1,7 @@
 """What devices send in a training step, and the efficiency that follows on paper.
 
 The step is compiled for simulated devices or, with --topology, for TPUs that need not be here
-(`pip install -e '.[tpu]'`); nothing is run. Clips a device stay the same while devices are added.
+(`pip install 'vidjax[tpu]'`); nothing is run. Clips a device stay the same while devices are added.
 
 Examples:
   vidjax benchmark scale --model=r3d_50 --devices=8

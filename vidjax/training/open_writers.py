@@ -29,7 +29,10 @@ def check_writers(names: Sequence[str]) -> None:
         module = _load(name, names)
         needs = getattr(module, "NEEDS", "")
         if needs and importlib.util.find_spec(needs) is None:
-            raise ConfigError(f"the writer {name} needs the package {needs}: pip install {needs}")
+            install = getattr(module, "INSTALL", needs)
+            raise ConfigError(
+                f"the writer {name} needs the package {needs}: pip install '{install}'"
+            )
 
 
 class OpenWriters:

@@ -1,8 +1,9 @@
 """What metrics are written to beside `metrics.jsonl`: a file for each writer.
 
 A writer is a module with a function `open(workdir, step, config)`, which gives a `Writer`. If it
-needs a package that is not installed with vidjax, its `NEEDS` names it. Modules of other packages
-join by entry points of the group `vidjax.training.writers` (`vidjax.plugins`).
+needs a package that is not installed with vidjax, its `NEEDS` names the package. Its `INSTALL` is
+what pip installs, if that is called otherwise. Modules of other packages join by entry points of
+the group `vidjax.training.writers` (`vidjax.plugins`).
 """
 
 from __future__ import annotations

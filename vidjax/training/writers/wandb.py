@@ -20,7 +20,7 @@ from vidjax import records
 from vidjax.run.config import Config, to_mapping
 from vidjax.writing import make_folder
 
-NEEDS = "wandb"
+NEEDS, INSTALL = "wandb", "vidjax[wandb]"
 _PROJECT = "vidjax"
 
 
