@@ -19,6 +19,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -48,6 +49,7 @@ BINARY = tuple(
 _STARTED = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "pty.spawn")
 _CONNECTED = ("socket.connect", "socket.bind", "socket.getaddrinfo")
 _CAUGHT = 99
+_DRAWN = re.compile("[0-9a-f]{16,}")
 _RUN = "import json, sys; from tests.faults import fuzz; fuzz.read_all(json.loads(sys.argv[1]))"
 
 
@@ -206,6 +208,11 @@ def _forget_peak() -> None:
         file.write("5")
 
 
+def _stable(file: Path) -> tuple[list[str], int]:
+    """Orders files alike each time: some have names that their writer has drawn."""
+    return [_DRAWN.sub("", part) for part in file.parts], file.stat().st_size
+
+
 def read_all(order: dict) -> None:
     """Reads all mutations, in the process that `fuzz` starts."""
     module, _, function = order["reader"].partition(":")
@@ -213,9 +220,8 @@ def read_all(order: dict) -> None:
     valid, tokens = Path(order["valid"]), [bytes.fromhex(token) for token in order["tokens"]]
     copy = Path.cwd() / valid.name
     subprocess.run(["cp", "-r", str(valid), str(copy)], check=True)
-    files = (
-        [copy] if copy.is_file() else sorted(f for f in copy.rglob(order["only"]) if f.is_file())
-    )
+    found = [copy] if copy.is_file() else [f for f in copy.rglob(order["only"]) if f.is_file()]
+    files = sorted(found, key=_stable)
     originals = {file: file.read_bytes() for file in files}
     read(copy)  # Which must be accepted, and has imported by now what readers need.
     _watch(Path.cwd())

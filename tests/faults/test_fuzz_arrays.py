@@ -99,8 +99,7 @@ def test_mutations_of_converted_weights_are_read_or_refused(weights, tmp_path):
 
 
 def test_mutations_of_a_checkpoint_are_read_or_refused(run, tmp_path):
-    # Orbax draws names of files, and with them which are hit: 19 to 33 are refused, by chance.
-    assert fuzzed("read_run", run, tmp_path, 100).refused > 10
+    assert fuzzed("read_run", run, tmp_path, 100).refused > 20
 
 
 def test_mutations_of_what_an_array_says_are_read_or_refused(told, tmp_path):
