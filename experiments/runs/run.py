@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -10,7 +11,7 @@ from vidjax.run.config import Config
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(abc.ABC):
     """One training run.
 
     Attributes:
@@ -26,9 +27,9 @@ class Run:
     part_of: ClassVar[str]
 
     @property
+    @abc.abstractmethod
     def name(self) -> str:
         """What the run is called; unique in its plan."""
-        raise NotImplementedError
 
     @property
     def also_scored(self) -> tuple[str, ...]:

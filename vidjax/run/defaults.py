@@ -27,56 +27,12 @@ def defaults() -> ml_collections.ConfigDict:
         "mean": config_dict.placeholder(tuple),
         "std": config_dict.placeholder(tuple),
     }
-    config.data = {
-        "name": "marionette",
-        "manifest": "",
-        "root": "",
-        "manual_dir": "",
-        "verdicts": "",
-        "data_dir": "data",
-        "short_side": 128,
-        "fps": config_dict.placeholder(float),
-        "quality": 90,
-        "bad_video_budget": 0.25,
-        "allow_group_leak": False,
-        "multi_label": False,
-        "options": {},
-        "train_split": "train",
-        "workers": 2,
-        "threads": 2,
-    }
+    config.data = _data()
     config.clip = {"frames": 16, "stride": 2, "size": 112, "short": "loop"}
     config.clip.update({"sampling": "dense", "fit": False})
     config.augment = _augment()
-    config.train = {
-        "duration": "20 epochs",
-        "batch_size": 16,
-        "label_smoothing": 0.0,
-        "accumulate": 1,
-        "ema": 0.0,
-        "batch_norm": "global",
-        "cutmix": 0.0,
-        "cutmix_chance": 1.0,
-        "mixup": 0.0,
-        "class_weights": "none",
-        "sampling": "uniform",
-        "train_only": "",
-        "frozen": (),
-        "frozen_batch_norm": False,
-    }
-    config.optimizer = {
-        "name": "sgd",
-        "lr": 0.1,
-        "reference_batch": 0,
-        "momentum": 0.9,
-        "nesterov": False,
-        "weight_decay": 1e-4,
-        "decay_norm_and_bias": False,
-        "clip_norm": 0.0,
-        "options": {},
-        "lr_factors": {},
-        "layer_decay": 1.0,
-    }
+    config.train = _train()
+    config.optimizer = _optimizer()
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
     config.multigrid = {
@@ -97,6 +53,62 @@ def defaults() -> ml_collections.ConfigDict:
         "batch_size": 16,
     }
     return config
+
+
+def _data() -> dict[str, Any]:
+    return {
+        "name": "marionette",
+        "manifest": "",
+        "root": "",
+        "manual_dir": "",
+        "verdicts": "",
+        "data_dir": "data",
+        "short_side": 128,
+        "fps": config_dict.placeholder(float),
+        "quality": 90,
+        "bad_video_budget": 0.25,
+        "allow_group_leak": False,
+        "multi_label": False,
+        "options": {},
+        "train_split": "train",
+        "workers": 2,
+        "threads": 2,
+    }
+
+
+def _train() -> dict[str, Any]:
+    return {
+        "duration": "20 epochs",
+        "batch_size": 16,
+        "label_smoothing": 0.0,
+        "accumulate": 1,
+        "ema": 0.0,
+        "batch_norm": "global",
+        "cutmix": 0.0,
+        "cutmix_chance": 1.0,
+        "mixup": 0.0,
+        "class_weights": "none",
+        "sampling": "uniform",
+        "train_only": "",
+        "frozen": (),
+        "frozen_batch_norm": False,
+    }
+
+
+def _optimizer() -> dict[str, Any]:
+    return {
+        "name": "sgd",
+        "lr": 0.1,
+        "reference_batch": 0,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "decay_norm_and_bias": False,
+        "clip_norm": 0.0,
+        "options": {},
+        "lr_factors": {},
+        "layer_decay": 1.0,
+    }
 
 
 def _augment() -> dict[str, Any]:
