@@ -99,7 +99,7 @@ def test_mutations_of_converted_weights_are_read_or_refused(weights, tmp_path):
 
 
 def test_mutations_of_a_checkpoint_are_read_or_refused(run, tmp_path):
-    assert fuzzed("read_run", run, tmp_path, 100).refused > 20
+    assert fuzzed("read_run", run, tmp_path, 200).refused > 20
 
 
 def test_mutations_of_what_an_array_says_are_read_or_refused(told, tmp_path):
