@@ -32,8 +32,8 @@ from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_v
 from vidjax.data.workers import MOST_WORKERS, Lost, run_each
 from vidjax.names import told
 from vidjax.progress import ProgressLine
+from vidjax.storage.writing import appending, make_folder, writing
 from vidjax.terminal import say
-from vidjax.writing import appending, make_folder, writing
 
 from . import command_line
 

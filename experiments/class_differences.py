@@ -13,8 +13,8 @@ from vidjax.evaluation.fusion import align
 from vidjax.evaluation.paired_bootstrap import SAMPLES, Difference, paired_bootstrap
 from vidjax.evaluation.score_files import ScoreTable, read_score_table
 from vidjax.evaluation.true_labels import true_labels
+from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
-from vidjax.writing import make_folder, writing
 
 # Classes that are printed; a table has all.
 _SHOWN = 10

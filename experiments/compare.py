@@ -23,8 +23,8 @@ from absl import flags
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, describe
 from vidjax.evaluation.significance import McNemar, mcnemar
+from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
-from vidjax.writing import make_folder, writing
 
 from . import command_line
 from .class_differences import compare_classes, read_pair

@@ -21,9 +21,9 @@ from absl import flags
 
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
+from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
 from vidjax.training.feeding import Fed, test_views, training_batch
-from vidjax.writing import make_folder, writing_bytes
 
 from . import command_line, opening
 

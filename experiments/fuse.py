@@ -33,9 +33,9 @@ from vidjax.evaluation.score_files import ScoresError, ScoreTable, read_score_ta
 from vidjax.evaluation.significance import mcnemar
 from vidjax.evaluation.summary import score_of
 from vidjax.evaluation.true_labels import true_labels
+from vidjax.storage.writing import make_folder, refuse_there
 from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
-from vidjax.writing import make_folder, refuse_there
 
 from . import command_line
 from .class_differences import in_words

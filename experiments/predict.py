@@ -36,11 +36,11 @@ from absl import flags
 from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
 from vidjax.run.config import Config
+from vidjax.storage.writing import make_folder
 from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.kept_scores import Kept
 from vidjax.trained.trained import Trained
-from vidjax.writing import make_folder
 
 from . import command_line, opening, predicted
 from .ending import INTERRUPTED

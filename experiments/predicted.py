@@ -15,6 +15,7 @@ from vidjax.data.decode import DecodeError, probe
 from vidjax.data.manifest import Entry, Manifest, few
 from vidjax.names import told
 from vidjax.progress import ProgressLine, duration
+from vidjax.storage.writing import make_folder, refuse_there, unfinished
 from vidjax.terminal import complain, say, table
 from vidjax.trained.kept_scores import Kept
 from vidjax.trained.predicting import (
@@ -33,7 +34,6 @@ from vidjax.trained.prediction_files import (
 )
 from vidjax.trained.timeline import Timeline
 from vidjax.trained.trained import Trained
-from vidjax.writing import make_folder, refuse_there, unfinished
 
 Piece = tuple[float | None, float | None]
 _TABLES, _PICTURE = ("windows.csv", "windows.json"), "timeline.png"

@@ -26,7 +26,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import msgspec
 
 from vidjax.settings import shown
-from vidjax.writing import write_text
+from vidjax.storage.writing import write_text
 
 # Bytes of a record: a configuration has some thousands, and 16,000 of the longest class names fit.
 MOST = 2**24

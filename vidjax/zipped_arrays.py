@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 MAGIC = b"PK\x03\x04"
 # Bytes of the header of an array, which holds its type and shape.

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from absl import flags
 
+from vidjax.storage.writing import new, write_text
 from vidjax.terminal import say
-from vidjax.writing import new, write_text
 
 from . import models_markdown
 from .accelerator_jobs import PARTS, Job, jobs

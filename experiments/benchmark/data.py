@@ -26,8 +26,8 @@ from vidjax.data.encode import write_mp4
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.tree import VIDEO_SUFFIXES
+from vidjax.storage.writing import write_text
 from vidjax.terminal import say
-from vidjax.writing import write_text
 
 from .rounds import print_table
 

@@ -20,7 +20,7 @@ from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
-from vidjax.writing import appending, write_text
+from vidjax.storage.writing import appending, write_text
 
 from .machine import describe, versions
 from .rounds import time_in_turns

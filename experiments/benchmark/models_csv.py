@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 from .measurement import Measurement
 

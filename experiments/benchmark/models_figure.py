@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.names import lettering
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 from .measurement import Measurement
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 
 def new_files(output: Path, *names: str) -> list[Path]:

@@ -17,8 +17,8 @@ from vidjax.explain.rows import write_rows
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
+from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
-from vidjax.writing import make_folder
 
 from .files import new_files, write_figure
 from .settings import Subject

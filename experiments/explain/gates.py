@@ -16,8 +16,8 @@ from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read
 from vidjax.explain.gates_report import draw_gates
 from vidjax.explain.rows import write_rows
 from vidjax.progress import ProgressLine
+from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
-from vidjax.writing import make_folder
 
 from .files import new_files, write_figure
 from .settings import Subject

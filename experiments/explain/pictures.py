@@ -13,8 +13,8 @@ from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import write_heat
 from vidjax.explain.report_page import page
 from vidjax.names import file_name
+from vidjax.storage.writing import make_folder, write_text
 from vidjax.trained.explaining import Seen
-from vidjax.writing import make_folder, write_text
 
 from .files import new_files, write_figure
 

@@ -29,7 +29,7 @@ from vidjax.explain.truth_report import Case, TruthRow, draw_truth, rows_of
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
-from vidjax.writing import make_folder
+from vidjax.storage.writing import make_folder
 
 from .files import new_files, write_figure
 from .settings import Subject

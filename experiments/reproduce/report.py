@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import write_text
+from vidjax.storage.writing import write_text
 
 from ..runs import starts
 from . import figure, markdown, sheets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from vidjax.writing import make_folder, writing
+from vidjax.storage.writing import make_folder, writing
 
 # The folds of jhmdb share no source video; the last one is the test set.
 TEST_FOLD = "3"

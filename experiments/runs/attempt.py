@@ -21,14 +21,14 @@ from typing import Any, Literal
 import msgspec
 
 from vidjax import records
-from vidjax.ownership import owned
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping
+from vidjax.storage.ownership import owned
+from vidjax.storage.writing import make_folder, write_text
 from vidjax.trained.scoring import evaluate
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.writing import make_folder, write_text
 
 from . import source
 

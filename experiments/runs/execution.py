@@ -15,8 +15,8 @@ from typing import Any
 
 from vidjax.progress import duration
 from vidjax.run.config import to_mapping
+from vidjax.storage.writing import appending, make_folder
 from vidjax.training.preemption import EXIT_CODE
-from vidjax.writing import appending, make_folder
 
 from . import source
 from .attempt import read_record, write_record

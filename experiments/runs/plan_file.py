@@ -11,7 +11,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.run.workdir import environment
-from vidjax.writing import make_folder, write_text
+from vidjax.storage.writing import make_folder, write_text
 
 from . import source
 

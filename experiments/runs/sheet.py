@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 
 def write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
-from vidjax.writing import appending
+from vidjax.storage.writing import appending
 
 _FILE = "starts.jsonl"
 

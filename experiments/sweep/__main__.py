@@ -35,10 +35,10 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from vidjax.data.workers import MOST_WORKERS
-from vidjax.ownership import owned
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
+from vidjax.storage.ownership import owned
 from vidjax.terminal import complain, say, table
 from vidjax.training.preemption import EXIT_CODE
 

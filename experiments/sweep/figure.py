@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.names import lettering
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 from ..runs import points
 from .axes import short_names

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.writing import write_text
+from vidjax.storage.writing import write_text
 
 from ..runs import sheet, starts
 from ..runs.markdown import failures, number, percent, rows

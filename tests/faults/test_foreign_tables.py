@@ -15,11 +15,11 @@ from vidjax.data.contents import read_contents, write_contents
 from vidjax.data.manifest import ManifestError
 from vidjax.data.sources import Sources
 from vidjax.evaluation.report import read_scores, write_report
-from vidjax.ownership import owned
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
+from vidjax.storage.ownership import owned
 
 
 class Row(msgspec.Struct):

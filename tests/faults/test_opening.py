@@ -16,10 +16,10 @@ from vidjax.run import restoring
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
 from vidjax.run.workdir import read_classes, read_config
+from vidjax.storage.writing import LinkError
 from vidjax.trained import scoring
 from vidjax.trained.sources.run import open_run
 from vidjax.training import loop
-from vidjax.writing import LinkError
 
 # Between the last byte of a checkpoint and its final name.
 SLOW = """

@@ -7,8 +7,8 @@ import pytest
 from tests.faults.tiny import command, ending, settings
 from tests.run.test_processes import start as job
 from tests.training.test_resume import wait_for_step
-from vidjax.ownership import InUseError, owned
 from vidjax.progress import ProgressLine
+from vidjax.storage.ownership import InUseError, owned
 from vidjax.trained import scoring
 from vidjax.trained.sources.run import open_run
 from vidjax.training import loop

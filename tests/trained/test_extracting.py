@@ -10,8 +10,9 @@ import pytest
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
 from vidjax.data.any_videos import any_videos
-from vidjax.ownership import InUseError, owned
 from vidjax.progress import ProgressLine
+from vidjax.storage.ownership import InUseError, owned
+from vidjax.storage.writing import LinkError
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.extracting import Extraction, extract
 from vidjax.trained.feature_files import unfinished
@@ -20,7 +21,6 @@ from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
 from vidjax.trained.opening import open_weights
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.windows import windows
-from vidjax.writing import LinkError
 
 ROWS = [
     ("a.mp4", "walk", "train", "", "", "anna"),

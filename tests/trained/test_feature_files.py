@@ -12,9 +12,9 @@ import pytest
 
 import vidjax
 from tests.trained.tables import ABOUT, table
+from vidjax.storage.writing import LinkError
 from vidjax.trained.feature_files.files import read_features, write_features
 from vidjax.trained.feature_files.table import COLUMNS, Features, FeaturesError, joined
-from vidjax.writing import LinkError
 
 NAMES = ("features", *COLUMNS)
 every_kind = pytest.mark.parametrize("suffix", [".npz", ".h5"])

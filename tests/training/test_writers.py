@@ -14,11 +14,11 @@ from vidjax import plugins
 from vidjax.progress import ProgressLine
 from vidjax.records import RecordError
 from vidjax.run.config import ConfigError
+from vidjax.storage.writing import LinkError
 from vidjax.training.loop import train
 from vidjax.training.open_writers import OpenWriters, check_writers
 from vidjax.training.reporting import read_metrics
 from vidjax.training.writers import csv as tables
-from vidjax.writing import LinkError
 
 # What the real package's `init`, `define_metric`, `log` and `finish` take (0.31).
 FAKE = """

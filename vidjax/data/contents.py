@@ -16,7 +16,7 @@ from vidjax.data import tables
 from vidjax.data.several_labels import apart
 from vidjax.data.targets import Label
 from vidjax.records import Name
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 _FILE = "videos.csv"
 

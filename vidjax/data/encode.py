@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from vidjax.data.containers import address
-from vidjax.writing import replacing, writing_bytes
+from vidjax.storage.writing import replacing, writing_bytes
 
 
 def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:

@@ -14,7 +14,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import Manifest
 from vidjax.data.soundness import MISSING
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 Row = dict[str, str]
 REPORT, EXCLUDED = "report.csv", "excluded.csv"

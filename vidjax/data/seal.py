@@ -30,7 +30,7 @@ from vidjax.data.description import (
     small_file,
 )
 from vidjax.data.shards import Shards
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 FILE = "sizes.json"
 _DESCRIBING = (INFO, FEATURES, METADATA, LABELS, SEVERAL_LABELS)

@@ -23,7 +23,7 @@ import numpy as np
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import Manifest, few
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 _FACTS, _TABLE = "source.json", "files.csv"
 # Files of which bytes are read, and how many at its beginning, middle and end.

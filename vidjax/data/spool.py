@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.writing import write_text, writing_bytes
+from vidjax.storage.writing import write_text, writing_bytes
 
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.

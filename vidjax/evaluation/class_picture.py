@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.names import lettering
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 # Of more classes the picture has the lowest ones; the table has all.
 _SHOWN = 60

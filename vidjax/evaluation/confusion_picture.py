@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.names import lettering
-from vidjax.writing import writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 # Up to so many classes have their counts, and their names, in the picture.
 _COUNTED = 40

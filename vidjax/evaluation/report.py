@@ -24,7 +24,7 @@ from vidjax.evaluation.class_picture import class_scores, draw_class_scores
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
 from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
-from vidjax.writing import make_folder, sweep, write_text, writing
+from vidjax.storage.writing import make_folder, sweep, write_text, writing
 
 __all__ = [
     "Prediction",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.data.tables import cells
-from vidjax.writing import new
+from vidjax.storage.writing import new
 
 
 def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:

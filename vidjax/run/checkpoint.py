@@ -20,8 +20,8 @@ from vidjax.array_paths import check_place
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
+from vidjax.storage.writing import make_folder, refuse_link, sweep
 from vidjax.terminal import complain
-from vidjax.writing import make_folder, refuse_link, sweep
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"

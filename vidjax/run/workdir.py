@@ -18,7 +18,7 @@ from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.run.processes import after_first, is_first
-from vidjax.writing import PART, make_folder, sweep
+from vidjax.storage.writing import PART, make_folder, sweep
 
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = (

@@ -11,10 +11,10 @@ from vidjax.data.manifest import Entry
 from vidjax.data.video_jobs import video_name
 from vidjax.evaluation.score_files import SUFFIX, ScoresError, ScoreTable, write_scores
 from vidjax.names import told
+from vidjax.storage.writing import refuse_there
 from vidjax.trained.predicting import WindowPrediction
 from vidjax.trained.prediction import Prediction
 from vidjax.trained.trained import Trained
-from vidjax.writing import refuse_there
 
 
 class Kept:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from vidjax.data.tables import cells
-from vidjax.writing import line_by_line
+from vidjax.storage.writing import line_by_line
 
 TOP = 5
 SUFFIXES = (".csv", ".json")
@@ -43,8 +43,8 @@ def writing_rows(
     """A table that gets its name when the context ends without an error.
 
     Before that, and after an error, it is `NAME.unfinished.csv` or `NAME.unfinished.json`, as
-    `vidjax.writing.line_by_line` says, and holds the rows until then. JSON is an object of `about`,
-    `rows`, and `finished`, which is false there.
+    `vidjax.storage.writing.line_by_line` says, and holds the rows until then. JSON is an object of
+    `about`, `rows`, and `finished`, which is false there.
 
     Args:
       file: to be written; its suffix is one of `SUFFIXES`.

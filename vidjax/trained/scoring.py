@@ -21,8 +21,8 @@ from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
+from vidjax.storage.writing import make_folder
 from vidjax.trained.trained import Trained
-from vidjax.writing import make_folder
 
 Variables = Any
 Progress = Callable[[int, int], None]

@@ -18,7 +18,7 @@ from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.prepared import VideoSource
 from vidjax.names import told
 from vidjax.run.config import Config, ConfigError
-from vidjax.writing import writing
+from vidjax.storage.writing import writing
 
 FILE = "class_weights.csv"
 _COUNTED = ("balanced", "inverse_sqrt")

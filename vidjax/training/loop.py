@@ -20,7 +20,6 @@ from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
 from vidjax.layers.convolution.choice import given_table
-from vidjax.ownership import Owner, owned
 from vidjax.progress import ProgressLine, duration
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
@@ -30,6 +29,8 @@ from vidjax.run.processes import after_first, first_says, is_first
 from vidjax.run.sharding import describe, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
+from vidjax.storage.ownership import Owner, owned
+from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
 from vidjax.training import grid, longer
 from vidjax.training.announcing import announced
@@ -46,7 +47,6 @@ from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
 from vidjax.training.starting import resolve, start_from
 from vidjax.training.step import quantities
-from vidjax.writing import writing_bytes
 
 
 @dataclass(frozen=True)

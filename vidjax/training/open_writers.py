@@ -11,9 +11,9 @@ from vidjax import plugins
 from vidjax.plugins import PluginError
 from vidjax.records import RecordError
 from vidjax.run.config import Config, ConfigError
+from vidjax.storage.writing import LinkError
 from vidjax.training import writers
 from vidjax.training.writers import Writer
-from vidjax.writing import LinkError
 
 # What stands in the run's own folder and is in the way: the user can mend it.
 _TO_MEND = (ConfigError, RecordError, LinkError)

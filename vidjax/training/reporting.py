@@ -13,8 +13,8 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
+from vidjax.storage.writing import appending, writing_bytes
 from vidjax.training.writers import Writer
-from vidjax.writing import appending, writing_bytes
 
 Numbers = Mapping[str, float]
 _MEND = "correct the line, or remove it"

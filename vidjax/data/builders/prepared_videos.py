@@ -37,7 +37,7 @@ from vidjax.data.sources import Sources
 from vidjax.data.spool import Decoded, Spool
 from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
 from vidjax.data.workers import Lost, run_each
-from vidjax.ownership import owned
+from vidjax.storage.ownership import owned
 
 # What one video may cost before it counts as broken.
 _SECONDS = 600.0

@@ -17,7 +17,7 @@ from vidjax.data.catalog import Request
 from vidjax.data.description import ARRAY_RECORD, INFO, Description
 from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
-from vidjax.ownership import owned
+from vidjax.storage.ownership import owned
 
 # What no other archive helps against.
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)

@@ -17,9 +17,9 @@ from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
 from vidjax.data.workers import Lost, run_each
-from vidjax.ownership import owned
 from vidjax.settings import Kind, check, one_of, several, whole
-from vidjax.writing import writing, writing_bytes
+from vidjax.storage.ownership import owned
+from vidjax.storage.writing import writing, writing_bytes
 
 Progress = Callable[[int, int], None]
 # To make one video takes a second; it is not waited for longer than this.

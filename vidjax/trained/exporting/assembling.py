@@ -12,12 +12,12 @@ import numpy as np
 from jax import export as jax_export
 
 from vidjax.convert.folder import check_empty
+from vidjax.storage.writing import make_folder, write_text
 from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.here import Here, compile_here
 from vidjax.trained.exporting.program import PLATFORMS
 from vidjax.trained.exporting.streaming import Streaming
-from vidjax.writing import make_folder, write_text
 
 FORMATS: Mapping[str, ModuleType] = {"stablehlo": stablehlo, "saved_model": saved_model}
 # Of the largest logit. Compilers round differently, bfloat16 to a hundredth; another network

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.run.workdir import versions
+from vidjax.storage.writing import write_text
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import INPUT, OUTPUT
-from vidjax.writing import write_text
 
 FILE = "card.json"
 _PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")

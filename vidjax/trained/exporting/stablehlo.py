@@ -9,9 +9,9 @@ from pathlib import Path
 import jax
 from jax import export
 
+from vidjax.storage.writing import write_bytes
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.program import clips_of, program_of
-from vidjax.writing import write_bytes
 
 FILE = "network.stablehlo"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import jax
 
 from vidjax.evaluation.cost import count_cost
+from vidjax.storage.writing import write_text, writing
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.here import Here
-from vidjax.writing import write_text, writing
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from vidjax.storage.writing import replacing
 from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
-from vidjax.writing import replacing
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _NAMES = ("features", *COLUMNS, "about")

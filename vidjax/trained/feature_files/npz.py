@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 from vidjax import zipped_arrays
+from vidjax.storage.writing import writing_bytes
 from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
-from vidjax.writing import writing_bytes
 
 MAGIC = zipped_arrays.MAGIC
 _NAMES = ("features", *COLUMNS, "about")

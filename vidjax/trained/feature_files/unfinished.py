@@ -22,11 +22,11 @@ import numpy as np
 
 from vidjax import records
 from vidjax.names import told
-from vidjax.ownership import owned
 from vidjax.settings import shown
+from vidjax.storage.ownership import owned
+from vidjax.storage.writing import make_folder, refuse_link, sweep
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
-from vidjax.writing import make_folder, refuse_link, sweep
 
 # Seconds of work that a kill may cost.
 _SAVED_EVERY = 10.0

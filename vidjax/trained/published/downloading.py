@@ -13,9 +13,9 @@ from typing import IO, Any
 
 import pooch
 
-from vidjax.ownership import owned
 from vidjax.progress import ProgressLine
-from vidjax.writing import PART, finish, growing, make_folder
+from vidjax.storage.ownership import owned
+from vidjax.storage.writing import PART, finish, growing, make_folder
 
 # Tries in a row that bring nothing, and all tries.
 _ATTEMPTS, _MOST_ATTEMPTS = 3, 100

@@ -16,7 +16,7 @@ from typing import Any
 from vidjax import records
 from vidjax.data import tables
 from vidjax.run.config import Config, ConfigError
-from vidjax.writing import appending, refuse_link, write_bytes, writing
+from vidjax.storage.writing import appending, refuse_link, write_bytes, writing
 
 _FIRST = ("step", "split")
 Row = Mapping[str, Any]

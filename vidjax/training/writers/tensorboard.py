@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vidjax.run.config import Config
-from vidjax.writing import make_folder
+from vidjax.storage.writing import make_folder
 
 
 class Events:

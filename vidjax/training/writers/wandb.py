@@ -18,7 +18,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.run.config import Config, to_mapping
-from vidjax.writing import make_folder
+from vidjax.storage.writing import make_folder
 
 NEEDS, INSTALL = "wandb", "vidjax[wandb]"
 _PROJECT = "vidjax"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidjax import writing
 from vidjax.data.encode import write_gif, write_mp4, write_png
+from vidjax.storage import writing
 
 ROOT = Path(__file__).parents[1]
 FRAMES = np.full((2, 16, 16, 3), 90, np.uint8)
@@ -207,7 +207,7 @@ def _writes(tree):
 
 def test_files_are_written_in_this_way_alone():
     # PyAV opens a path of `replacing`; a loader that stands alone only reads.
-    excepted = {"vidjax/writing.py", "vidjax/data/encode.py"}
+    excepted = {"vidjax/storage/writing.py", "vidjax/data/encode.py"}
     # Members of a ZIP, in a stream of `writing_bytes`.
     excepted |= {"vidjax/zipped_arrays.py", "vidjax/trained/feature_files/npz.py"}
     found = [

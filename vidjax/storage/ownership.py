@@ -34,8 +34,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
+from vidjax.storage.writing import new, refuse_link
 from vidjax.terminal import complain
-from vidjax.writing import new, refuse_link
 
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from vidjax import ownership
-from vidjax.ownership import InUseError, owned
+from vidjax.storage import ownership
+from vidjax.storage.ownership import InUseError, owned
 
 ROOT = Path(__file__).parents[1]
 OWNER = """
 import sys, time
 from pathlib import Path
-from vidjax.ownership import owned
+from vidjax.storage.ownership import owned
 with owned(Path(sys.argv[1])):
     print("mine", flush=True)
     sys.stdin.read()

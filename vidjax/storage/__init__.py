@@ -1,0 +1,1 @@
+"""Where files lie: one module knows disks and buckets."""
