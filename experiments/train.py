@@ -49,4 +49,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__, terminated=EXIT_CODE)
+    command_line.run(distributed.in_company(main, EXIT_CODE), __doc__, terminated=EXIT_CODE)

@@ -50,7 +50,9 @@ def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingO
       ConfigError: more steps are done than the new duration has, or batches that are done would
         have had other shapes.
     """
-    return after_first(lambda: _going_on(workdir, network, plan, videos), f"looking at {workdir}")
+    return after_first(
+        lambda: _going_on(workdir, network, plan, videos), "looking for the end before"
+    )
 
 
 def _going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingOn:
