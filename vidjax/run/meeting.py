@@ -37,6 +37,8 @@ _LONGEST, _WHOLE_WITHIN = 4096, 5.0
 # Seconds between two tries, and for which process 0 waits to tell latecomers what was wrong.
 _AGAIN, _LINGER = 0.3, 10.0
 _FLAG = "--coordinator_address"
+# What a process that waits says when Ctrl-C ends it.
+_INTERRUPTED = b"!"
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class _Answer(msgspec.Struct):
     token: str = ""
     fault: str = ""
     absent: bool = False
+    interrupted: bool = False
 
 
 def receive(listens: Address | None, address: Address, count: int, seconds: float) -> str:
@@ -109,6 +112,9 @@ def receive(listens: Address | None, address: Address, count: int, seconds: floa
             meeting.gather(time.monotonic() + seconds)
         except ConfigError as error:
             meeting.dismiss(_Answer(fault=str(error)), linger=min(_LINGER, seconds))
+            raise
+        except KeyboardInterrupt:
+            meeting.dismiss(_Answer(interrupted=True))
             raise
         if absent := meeting.absent():
             fault = f"{in_words(absent)} of {count} did not come to {address} in {seconds:g} s"
@@ -167,7 +173,13 @@ def _visit(address: Address, hello: _Hello, seconds: float) -> str:
         _say(there, hello)
         # Process 0 is the first to lose its patience, and says so.
         there.settimeout(seconds + _WHOLE_WITHIN)
-        answer = _hear(there, _Answer)
+        try:
+            answer = _hear(there, _Answer)
+        except KeyboardInterrupt:
+            there.sendall(_INTERRUPTED)
+            raise
+    if answer.interrupted:
+        raise KeyboardInterrupt
     if answer.absent:
         raise AbsentError(answer.fault)
     if answer.fault:
@@ -194,6 +206,7 @@ class _Meeting:
 
         Raises:
           ConfigError: one has a number that is taken, or beyond those of the job.
+          KeyboardInterrupt: one was interrupted.
         """
         while time.monotonic() < end and self.absent():
             self._accept()
@@ -268,9 +281,11 @@ def _listening(listens: Address | None, address: Address) -> Iterator[socket.soc
     try:
         listener = _open(listens, address.port)
     except OSError as error:
+        # Python's own text repeats the address.
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(
-            f"process 0 cannot listen at {listens or f'port {address.port}'}: {error.strerror}. "
-            "End the program or the job that is there, or give another port"
+            f"process 0 cannot listen at {listens or f'port {address.port}'}: {reason}. End the "
+            "program or the job that is there, or give another port"
         ) from None
     with listener:
         listener.settimeout(0.2)
@@ -287,14 +302,20 @@ def _open(listens: Address | None, port: int) -> socket.socket:
 
 
 def _has_left(connection: socket.socket) -> bool:
-    """Whether a guest is gone: it says nothing more, so that what comes is the end."""
+    """Whether a guest is gone.
+
+    Raises:
+      KeyboardInterrupt: it was interrupted.
+    """
     connection.setblocking(False)
     try:
-        connection.recv(1)
+        last = connection.recv(1)
     except BlockingIOError:
         return False
     except OSError:
         return True
+    if last == _INTERRUPTED:
+        raise KeyboardInterrupt
     return True
 
 
