@@ -32,7 +32,22 @@ SETTINGS = {
     "every.evaluate": "20 steps",
 }
 HEARTBEAT = 10
-TRAIN = ("-m", "experiments.train", "--config=configs/synthetic.py")
+TRAIN = ("-m", "experiments.train", "--config=synthetic")
+_SLOWLY = """
+import importlib, runpy, sys, time
+name, seconds, only = sys.argv[1:4]
+del sys.argv[1:4]
+if f"--process_id={only}" in sys.argv:
+    module, _, attribute = name.rpartition(".")
+    module = importlib.import_module(module)
+    quick = getattr(module, attribute)
+    def slow(*given, **named):
+        result = quick(*given, **named)
+        time.sleep(float(seconds))
+        return result
+    setattr(module, attribute, slow)
+runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
+"""
 
 
 def free_port() -> int:
@@ -50,22 +65,34 @@ def settings(**changes: Any) -> list[str]:
 
 
 def run(
-    arguments: Sequence[object], devices: int = 1, **environment: str
+    arguments: Sequence[object], devices: int = 1, folder: Path = ROOT, code: Path = ROOT
 ) -> subprocess.Popen[bytes]:
-    """A Python process with so many simulated devices."""
+    """A Python process with so many simulated devices.
+
+    Args:
+      arguments: of Python.
+      devices: simulated ones.
+      folder: it runs in.
+      code: the project's folder.
+    """
     known = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
         "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-        "PYTHONPATH": os.pathsep.join((str(ROOT), os.environ.get("PYTHONPATH", ""))),
+        "PYTHONPATH": os.pathsep.join((str(code), os.environ.get("PYTHONPATH", ""))),
     }
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        env=known | environment,
+        cwd=folder,
+        env=known,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def slowly(function: str, seconds: float, process: int) -> tuple[object, ...]:
+    """Training in which a function takes so much longer in one of the processes."""
+    return ("-c", _SLOWLY, function, seconds, process, "--config=synthetic")
 
 
 @contextlib.contextmanager
@@ -79,6 +106,9 @@ def job(
     address: str = "",
     count: int | None = None,
     changes: Mapping[str, Any] | None = None,
+    configured: bool = True,
+    folders: Sequence[Path] = (),
+    codes: Sequence[Path] = (),
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Processes of one job; those that are left at the end are killed.
 
@@ -92,11 +122,14 @@ def job(
       address: of process 0; empty takes a free port.
       count: as `--num_processes`; None is how many there are.
       changes: of settings, as in `settings`.
+      configured: whether the command takes these settings.
+      folders: that each process runs in.
+      codes: the project's folder of each process.
     """
     address = address or f"127.0.0.1:{free_port()}"
     common = [
         *command,
-        *settings(**(changes or {})),
+        *(settings(**(changes or {})) if configured else ()),
         f"--coordinator_address={address}",
         f"--num_processes={count or len(own)}",
         f"--join_timeout={join_timeout}",
@@ -106,7 +139,12 @@ def job(
         common.append(f"--workdir={workdir}")
     each = [devices] * len(own) if isinstance(devices, int) else devices
     started = [
-        run([*common, f"--process_id={number}", *arguments], each[number])
+        run(
+            [*common, f"--process_id={number}", *arguments],
+            each[number],
+            folders[number] if folders else ROOT,
+            codes[number] if codes else ROOT,
+        )
         for number, arguments in enumerate(own)
     ]
     try:

@@ -8,6 +8,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ def _train(given: Config, workdir: Path) -> Outcome:
         with _owned(workdir) as owner:
             if known:
                 refuse_another_result(workdir, experiment.network, len(source))
-            going_on = longer.going_on(workdir, experiment.network, plan, len(source))
+            as_given = dataclasses.replace(experiment.network, config=given)
+            going_on = longer.going_on(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
             claim(workdir, given, experiment.network.classes, going_on.step, mesh)
             after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
