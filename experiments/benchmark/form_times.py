@@ -100,7 +100,7 @@ def measure(
                     writer.writerow(rows[-1])
                     file.flush()
             jax.clear_caches()
-    part.rename(output)
+    move(part, output)
     return rows
 
 
