@@ -19,6 +19,7 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
+from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
 from vidjax.run.checkpoint import Checkpoints
@@ -182,7 +183,9 @@ class _Run:
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
+        doing("making the network", compiling=True)
         state, self._shardings = self._network.init(self._optimizer)
+        doing("opening checkpoints")
         steps = self._checkpoints.steps()
         step = steps[-1] if steps else 0
         run: Mapping[str, Any] = {}
@@ -222,8 +225,10 @@ class _Run:
         balance = self._measure_input(step)
         self._clock.restart_lap()
         while step < self.plan.total:
+            doing(f"waiting for the batch of step {step + 1}")
             with self._clock.waiting():
                 batch = self._load()
+            doing(f"step {step + 1}")
             shape = self._table.shape(step)
             balance.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
@@ -251,7 +256,9 @@ class _Run:
         """The step for every shape that batches have, ahead of the first."""
         compiled = {}
         for shape in self._table.shapes:
-            self._progress.show(f"compiling the training step for batches of {shape}")
+            what = f"compiling the training step for batches of {shape}"
+            self._progress.show(what)
+            doing(what, compiling=True)
             network = grid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
