@@ -15,12 +15,11 @@ saving.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from vidjax.run.config import from_mapping
 from vidjax.run.processes import is_first
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
@@ -36,7 +35,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 def main() -> int:
     """Trains to the end of the configuration's duration."""
-    workdir = Path(_WORKDIR.value)
+    workdir = as_path(_WORKDIR.value)
     outcome = train(from_mapping(_CONFIG.value), workdir)
     if outcome.preempted:
         _say(f"stopped after step {outcome.step}; the same command resumes it")
