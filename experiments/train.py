@@ -19,6 +19,7 @@ from absl import flags
 
 from vidjax.run.config import from_mapping
 from vidjax.run.processes import is_first
+from vidjax.startup import BEGAN
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.loop import train
@@ -36,7 +37,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 def main() -> int:
     """Trains to the end of the configuration's duration."""
     workdir = as_path(_WORKDIR.value)
-    outcome = train(from_mapping(_CONFIG.value), workdir)
+    outcome = train(from_mapping(_CONFIG.value), workdir, began=BEGAN)
     if outcome.preempted:
         _say(f"stopped after step {outcome.step}; the same command resumes it")
         return EXIT_CODE
