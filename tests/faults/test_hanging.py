@@ -50,6 +50,7 @@ def test_a_library_that_hangs_may_hold_the_interpreter_lock():
     assert "in stuck" in errors
 
 
+@pytest.mark.slow
 def test_whoever_reads_what_is_printed_may_hang_too():
     full = "import os; os.set_blocking(2, False)\ntry:\n    while os.write(2, b'x' * 1024): pass\n"
     full += "except BlockingIOError: os.set_blocking(2, True)"
@@ -71,9 +72,9 @@ def test_a_stopped_process_leaves_as_soon_as_it_goes_on():
 
 
 STAYING = {
-    "signs of life": "for _ in range(30): hanging.doing('more'); time.sleep(0.1)",
-    "a compilation": "hanging.doing('it', compiling=True); time.sleep(2.5)",
-    "a pause": "with hanging.paused(): hanging.doing('that counts for nothing'); time.sleep(2.5)",
+    "signs of life": "for _ in range(18): hanging.doing('more'); time.sleep(0.1)",
+    "a compilation": "hanging.doing('it', compiling=True); time.sleep(1.6)",
+    "a pause": "with hanging.paused(): hanging.doing('that counts for nothing'); time.sleep(1.6)",
 }
 
 
@@ -84,6 +85,7 @@ def test_who_gives_signs_compiles_or_waits_for_others_stays(work):
     assert (process.returncode, out, errors) == (0, "done\n", "")
 
 
+@pytest.mark.slow
 def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
     for work in (
         "hanging.doing('it', compiling=True); time.sleep(600)",
@@ -105,7 +107,7 @@ from types import SimpleNamespace
 from vidjax.data import catalog
 def prepare(request):
     request.begin("it is not there")
-    time.sleep(2.5)
+    time.sleep(1.6)
 catalog._module = lambda name: SimpleNamespace(prepare=prepare)
 """
 
