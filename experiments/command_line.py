@@ -35,9 +35,13 @@ def run(
     terminated: int = ending.TERMINATED,
 ) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    compile_cache.enable()
     kept_memory.keep_freed_memory()
-    answer(main, help_text, arguments, terminated)
+
+    def computing(*given: str) -> int | None:
+        compile_cache.enable()
+        return main(*given)
+
+    answer(computing, help_text, arguments, terminated)
 
 
 def answer(

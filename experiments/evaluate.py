@@ -21,7 +21,7 @@ from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
-from . import command_line, distributed, opening
+from . import command_line, distributed, opening, watching
 
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
 _MAPPING = flags.DEFINE_string(
@@ -33,6 +33,7 @@ _SCORES = flags.DEFINE_bool(
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(watching)
 
 
 def main() -> None:
@@ -67,4 +68,5 @@ def _unprepared(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__)
+    watched = watching.watched(main, "the same command evaluates anew")
+    command_line.run(distributed.in_company(watched), __doc__)

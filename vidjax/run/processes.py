@@ -22,6 +22,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from vidjax import hanging
 from vidjax.run.config import ConfigError
 
 T = TypeVar("T")
@@ -153,7 +154,8 @@ def after_first(work: Callable[[], T], what: str) -> T:
     if jax.process_count() == 1:
         return work()
     result, error = _attempt(work) if is_first() else (None, None)
-    _meet(what, _LONGEST_WAIT)
+    with contextlib.nullcontext() if is_first() else hanging.paused():
+        _meet(what, _LONGEST_WAIT)
     failed = first_says(error is not None)
     if error:
         raise error

@@ -15,6 +15,7 @@ from vidjax.data.pipeline import prefetch
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
+from vidjax.hanging import doing
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
@@ -91,6 +92,7 @@ class Scorer:
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
+        doing(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
