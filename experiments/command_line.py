@@ -13,7 +13,8 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import machine_errors
+from vidjax.run import channel, machine_errors
+from vidjax.run.channel import AbsentError
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
 from vidjax.terminal import complain
@@ -53,7 +54,8 @@ def answer(
     """Calls an entry point, and ends in one line what it cannot do.
 
     Exit codes: 2 for an error in what the user gave, 74 for one of the machine (a full disk, a
-    missing permission, too little memory), 130 for Ctrl-C.
+    missing permission, too little memory), 69 where other processes of its job are absent, 130 for
+    Ctrl-C.
 
     Args:
       main: the entry point, called when flags are parsed.
@@ -152,6 +154,8 @@ def refused(error: Exception) -> int:
     """
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
+    if isinstance(error, AbsentError):
+        return _fail(str(error), channel.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
