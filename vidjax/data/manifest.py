@@ -87,8 +87,8 @@ class Manifest:
         return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
-        """Where an entry's video is."""
-        return self.root / entry.path
+        """Where an entry's video is, or the file of many that it lies in."""
+        return entry.file(self.root)
 
     def without(self, flaw: Callable[[Entry], str]) -> Manifest:
         """Leaves out, by name, the videos that `flaw` has a word for."""

@@ -8,27 +8,19 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import json
 import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from vidjax import records
-from vidjax.storage.writing import write_text, writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.
 _SEAL = 32
-
-
-class _Failure(msgspec.Struct):
-    video: str
-    error: str
 
 
 @dataclass(frozen=True)
@@ -94,18 +86,9 @@ class Spool:
             raise OSError(errno.EIO, "what was written cannot be read back", str(self._file(name)))
         return decoded
 
-    def fail(self, name: str, error: str) -> None:
-        """Keeps why a video is not here."""
-        file = self._file(name).with_suffix(".json")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"video": name, "error": error}))
-
-    def failures(self) -> dict[str, str]:
-        """What `fail` has kept: errors by the videos' names."""
-        files = sorted(self.folder.glob("*/*.json"))
-        way_out = "remove it; the video is tried again"
-        rows = [records.read(file, _Failure, way_out) for file in files]
-        return {row.video: row.error for row in rows}
+    def drop(self, name: str) -> None:
+        """Frees what a video takes."""
+        self._file(name).unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Frees the disk."""

@@ -67,7 +67,6 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         self.manifest = manifest
         self.request = request
         self.sources = Sources.of(manifest)
-        self._done = 0
         self.broken: list[Row] = [
             _row(exclusion.entry, exclusion.reason) for exclusion in manifest.excluded
         ]
@@ -81,65 +80,40 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         with telling_damage(there):
             super().__init__(config=config, file_format="array_record", data_dir=str(data_dir))
         self.folder = Path(self.data_dir)
-        self.spool = Spool(spool_of(self.folder))
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(names=list(self.manifest.classes))
-        several = self.manifest.multi_label
-        features = {
-            "frames": tfds.features.Sequence(
-                tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
-            ),
-            **({"labels": tfds.features.Sequence(label)} if several else {"label": label}),
-            "video": tfds.features.Text(),
-            "group": tfds.features.Text(),
-            "fps": np.float32,
-        }
+        manifest = self.manifest
         return tfds.core.DatasetInfo(
             builder=self,
             description=type(self).__doc__ or "",
-            features=tfds.features.FeaturesDict(features),
-            metadata=tfds.core.MetadataDict(manifest=self.manifest.digest, broken=self.broken),
+            features=features_of(manifest.classes, multi_label=manifest.multi_label),
+            metadata=tfds.core.MetadataDict(manifest=manifest.digest, broken=self.broken),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager
-        return {split: self._generate_examples(split) for split in self.manifest.splits}
+        """TFDS's own way to write; `prepare_videos` makes shards that need no common folder."""
+        raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
 
-    def _generate_examples(self, split: str) -> Any:
-        request, several = self.request, self.manifest.multi_label
-        jobs = [
-            Job(self.manifest.file(entry), entry, request.storage, self.spool, several)
-            for entry in self.manifest.split(split)
+    def _generate_examples(self) -> Any:
+        """As `_split_generators`."""
+        raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
+
+    def tasks(self) -> list[Task]:
+        """The shards to be made."""
+        manifest, storage = self.manifest, self.request.storage
+        return [
+            Task(
+                shard,
+                root=str(manifest.root),
+                folder=str(self.folder),
+                made=str(made_in(self.folder)),
+                classes=manifest.classes,
+                multi_label=manifest.multi_label,
+                storage=storage,
+                code=code_version(),
+            )
+            for shard in plan(self.name, manifest, storage)
         ]
-        return on_a_cluster(jobs) if request.beam else self._here(split, jobs)
-
-    def _here(self, split: str, jobs: list[Job]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for job, found in self._decoded(jobs):
-            self._done += 1
-            self.request.progress("prepare", self._done, len(self.manifest.entries))
-            if isinstance(found, str):
-                self.broken.append(_row(job.entry, found))
-            else:
-                yield example(job, found)
-        self.check_budget(split)
-
-    def _decoded(self, jobs: list[Job]) -> Iterator[tuple[Job, Decoded | str]]:
-        """Each job with its frames, or what is wrong with its video; first what is in the spool."""
-        left = []
-        for job in jobs:
-            decoded = job.spool.load(job.name)
-            if decoded is None:
-                left.append(job)
-            else:
-                yield job, decoded
-        for job, found in run_each(
-            decode, left, workers=self.request.workers, seconds=_SECONDS, memory=_MEMORY
-        ):
-            if isinstance(found, Lost):
-                yield job, f"{job.file}: {found}"
-            else:
-                yield job, found or job.spool.reload(job.name)
 
     def decode_again(self, name: str) -> Decoded | None:
         """A video's frames as they would be stored; None if there is no such video.
@@ -170,26 +144,6 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
                 f"First: {broken[0]['error']}. "
                 "Remove these videos from the manifest, or raise data.bad_video_budget."
             )
-
-    def gather_failures(self) -> None:
-        """Takes what Beam's workers, if any, could not decode into the data set's record.
-
-        Raises:
-          PreparationError: as `check_budget`.
-        """
-        failures = self.spool.failures()
-        new = failures.keys() - {row["video"] for row in self.broken}
-        failed = [
-            _row(entry, failures[name])
-            for entry in self.manifest.entries
-            if (name := video_name(entry)) in new and not self.spool.has(name)
-        ]
-        self.broken += failed
-        for split in self.manifest.splits:
-            self.check_budget(split)
-        if failed:
-            self.info.metadata["broken"] = self.broken
-            self.info.write_to_directory(self.folder)
 
 
 def prepare_videos(builder: PreparedVideos) -> Path:
