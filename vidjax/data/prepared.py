@@ -16,6 +16,7 @@ from vidjax.data.examples import Example
 from vidjax.data.integrity import open_data_set
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_jpeg
+from vidjax.storage.paths import as_path
 
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
@@ -103,7 +104,7 @@ class PreparedSplit:
     """
 
     def __init__(self, directory: str | Path, split: str) -> None:
-        self._folder, self._split = Path(directory), split
+        self._folder, self._split = as_path(directory), split
         found = open_data_set(self._folder)
         info = found.info
         named = _name_in(info.splits, split)

@@ -93,9 +93,7 @@ class Sealing:
         write_seal(folder, sizes, self._records)
 
 
-def write_seal(
-    folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]
-) -> None:
+def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]) -> None:
     """Writes what is known of the files of a data set, which is described already.
 
     Args:

@@ -1,4 +1,4 @@
-"""Making one shard of a prepared data set, by whoever has time: nothing is shared but where it goes.
+"""Making one shard of a prepared data set, on a machine that shares no folder with another.
 
 Videos are decoded into a folder of this machine, by processes that they can take down, and written
 as one file in the order of the plan. The file is read back, gets its final name whole or not at

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,15 @@ from vidjax.storage.writing import writing_bytes
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.
 _SEAL = 32
+
+
+def spool_of(folder: Path) -> Path:
+    """What a preparation keeps beside a data set until that is complete.
+
+    Args:
+      folder: of the data set.
+    """
+    return folder.with_name(f"{folder.name}.decoded")
 
 
 @dataclass(frozen=True)
@@ -89,10 +97,6 @@ class Spool:
     def drop(self, name: str) -> None:
         """Frees what a video takes."""
         self._file(name).unlink(missing_ok=True)
-
-    def remove(self) -> None:
-        """Frees the disk."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _file(self, name: str) -> Path:
         key = hashlib.sha256(name.encode()).hexdigest()
