@@ -56,11 +56,15 @@ class Entry:
     group: str = ""
     place: Place | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def held_in(self) -> str:
+        """Path of the file that the video is, or lies in."""
+        return self.place.file if self.place else self.path
+
     def file(self, root: Path) -> Path:
         """Where the video is, or the file of many that it lies in.
 
         Args:
           root: folder that relative paths start from.
         """
-        path = self.place.file if self.place else self.path
-        return as_path(path) if is_url(path) else root / path
+        return as_path(self.held_in) if is_url(self.held_in) else root / self.held_in

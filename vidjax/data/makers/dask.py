@@ -119,7 +119,7 @@ def _with_children() -> Iterator[None]:
 
 def _connected(distributed: Any, address: str) -> Any:
     try:
-        return distributed.Client(address, timeout=_ANSWER, set_as_default=False)
+        return distributed.Client(address, timeout=_ANSWER)
     except (OSError, ValueError) as error:
         raise NoSchedulerError(
             f"no Dask scheduler answers at {address} ({_first_line(error)}); start one "
