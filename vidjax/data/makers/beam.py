@@ -10,16 +10,24 @@ import contextlib
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
+from vidjax import records
 from vidjax.data.catalog import Beam
 from vidjax.data.shard_making import Made, MismatchError, Task, make, recorded
 from vidjax.data.spool import Spool
+from vidjax.storage.paths import as_path
+from vidjax.storage.writing import make_folder
 
 _MISMATCH = re.compile(r"a worker runs other code than the command: [^\n\[]*\b")
 # The last line of a traceback.
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _LONGEST = 500
+# Small files written at once: each mostly waits.
+_AT_ONCE = 16
 
 
 def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
@@ -38,15 +46,17 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise ValueError("Apache Beam is not installed: pip install 'vidjax[beam]'") from None
+    # Dataflow takes no pipeline of more than 10 MB: workers read what they have to do.
+    folder = _write_tasks(tasks)
     options = PipelineOptions(list(beam.options))
     with (
         _in_one_line(beam.runner),
         apache_beam.Pipeline(runner=beam.runner, options=options) as pipeline,
     ):
-        shards = pipeline | "Shards" >> apache_beam.Create(list(tasks))
+        numbers = pipeline | "Shards" >> apache_beam.Create(range(len(tasks)))
         # Without it a runner makes all in the one process that has the list.
-        spread = shards | "Spread" >> apache_beam.Reshuffle()
-        _ = spread | "Make" >> apache_beam.Map(_make)
+        spread = numbers | "Spread" >> apache_beam.Reshuffle()
+        _ = spread | "Make" >> apache_beam.Map(_make, folder)
     for task in tasks:
         made = recorded(task)
         if made is None:
@@ -54,7 +64,21 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
         yield made
 
 
-def _make(task: Task) -> str:
+def _write_tasks(tasks: Sequence[Task]) -> str:
+    """Writes a file for each task beside the records of what is made; returns their folder."""
+    folder = make_folder(as_path(tasks[0].made).with_name("tasks"))
+
+    def write(number: int) -> None:
+        records.write(folder / f"{number}.json", msgspec.to_builtins(tasks[number]))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(write, range(len(tasks))))
+    return str(folder)
+
+
+def _make(number: int, folder: str) -> str:
+    """On a worker."""
+    task = records.read(as_path(folder) / f"{number}.json", Task, "start the command again")
     with tempfile.TemporaryDirectory(prefix="vidjax-") as scratch:
         return make(task, Spool(Path(scratch)), workers=1).file
 
