@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from vidjax.storage import buckets
 
@@ -19,6 +19,15 @@ class UrlError(ValueError):
 def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether a path leads into a bucket."""
     return buckets.scheme_of(os.fspath(path)) is not None
+
+
+def for_libraries(path: Path) -> Any:
+    """The path as Orbax and TFDS take it, which write by themselves: etils' own for a URL."""
+    if not is_url(path):
+        return path
+    from etils import epath
+
+    return epath.Path(str(path))
 
 
 def as_path(given: str | os.PathLike[str]) -> Path:
