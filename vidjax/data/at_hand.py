@@ -28,18 +28,20 @@ def shown(file: Path, entry: Entry) -> str:
 
 
 @contextlib.contextmanager
-def at_hand(file: Path, entry: Entry) -> Iterator[Path]:
+def at_hand(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Path]:
     """A path of this machine's disk with the bytes of a video.
 
     Args:
       file: where the video lies, or the file of many that it lies in.
       entry: what is known of it.
+      within: folder for copies, whose owner tidies up after a process that is killed; the system's
+        own if None.
 
     Raises:
       DecodeError: of whoever decodes it; it names the video, not the copy.
       OSError: the video cannot be read, or its copy not be written.
     """
-    held = here(file) if entry.place is None else _cut(file, entry.place)
+    held = here(file, within) if entry.place is None else _cut(file, entry.place, within)
     with held as local:
         try:
             yield local
@@ -48,8 +50,8 @@ def at_hand(file: Path, entry: Entry) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _cut(file: Path, place: Place) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder:
+def _cut(file: Path, place: Place, within: Path | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="vidjax-", dir=within) as folder:
         copy = Path(folder) / "video"
         with file.open("rb") as stream, writing_bytes(copy) as target:
             stream.seek(place.start)

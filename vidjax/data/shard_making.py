@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ from vidjax.storage.writing import make_folder, replacing
 # What one video may cost before it counts as broken.
 _SECONDS = 600.0
 _MEMORY = 8 * 2**30
+
+
+Progress = Callable[[int], None]
 
 
 class MismatchError(ValueError):
@@ -95,7 +98,7 @@ class Task:
         """Its videos, to be decoded into a spool."""
         root = as_path(self.root)
         return [
-            Job(entry.file(root), entry, self.storage, spool, self.multi_label)
+            Job(entry.file(root), entry, self.storage, spool, self.multi_label, self.shard.file)
             for entry in self.shard.entries
         ]
 
@@ -105,19 +108,13 @@ class Task:
         return as_path(self.made) / f"{self.shard.file}.json"
 
 
-Progress = Callable[[int], None]
-
-
-def make(
-    task: Task, spool: Spool, *, workers: int, progress: Progress = lambda videos: None
-) -> Made:
+def make(task: Task, spool: Spool, *, workers: int) -> Made:
     """Makes a shard, unless it is there.
 
     Args:
       task: the shard.
-      spool: where decoded videos wait, on this machine's disk; what is there is not decoded again.
+      spool: where decoded videos wait, on this machine's disk.
       workers: processes that decode.
-      progress: called with the number of videos that are done, as they are.
 
     Raises:
       MismatchError: the code that planned it is not the code of this machine.
@@ -126,15 +123,67 @@ def make(
     refuse_other_code(task.code)
     found = find(task)
     if found is not None:
-        progress(len(task.shard.entries))
         return found
-    jobs = task.jobs(spool)
-    broken = _decode(jobs, workers, progress)
-    made = _write(task, [job for job in jobs if job.name not in broken], broken)
+    ((_, broken),) = decoded([task], spool, workers=workers)
+    return finish(task, spool, broken)
+
+
+def decoded(
+    tasks: Sequence[Task],
+    spool: Spool,
+    *,
+    workers: int,
+    progress: Progress = lambda videos: None,
+) -> Iterator[tuple[Task, dict[str, str]]]:
+    """Brings the videos of shards into a spool; what is there is not decoded again.
+
+    Args:
+      tasks: the shards.
+      spool: on this machine's disk.
+      workers: processes that decode.
+      progress: called with the number of videos that are done, as they are.
+
+    Yields:
+      Each shard when the last of its videos is done, and of those that cannot be decoded the name
+      and why.
+
+    Raises:
+      OSError: the machine fails.
+    """
+    left, broken = dict[str, set[str]](), dict[str, dict[str, str]]()
+    jobs = list[Job]()
+    for task in tasks:
+        own = [job for job in task.jobs(spool) if spool.load(job.name) is None]
+        progress(len(task.shard.entries) - len(own))
+        left[task.shard.file], broken[task.shard.file] = {job.name for job in own}, {}
+        jobs += own
+    shards = {task.shard.file: task for task in tasks}
+    for file in [file for file, names in left.items() if not names]:
+        yield shards[file], {}
+    for job, found in run_each(decode, jobs, workers=workers, seconds=_SECONDS, memory=_MEMORY):
+        if found:
+            why = f"{job.shown}: {found}" if isinstance(found, Lost) else found
+            broken[job.shard][job.name] = why
+        left[job.shard].remove(job.name)
+        progress(1)
+        if not left[job.shard]:
+            yield shards[job.shard], broken[job.shard]
+
+
+def finish(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
+    """Writes a shard of videos that are in a spool, and its record.
+
+    Args:
+      task: the shard.
+      spool: with its videos.
+      broken: why a video is not there, by its name.
+
+    Raises:
+      OSError: the machine fails, or the storage.
+    """
+    made = _write(task, spool, broken)
     make_folder(task.record.parent)
     records.write(task.record, msgspec.to_builtins(made))
-    for job in jobs:
-        spool.drop(job.name)
     return made
 
 
@@ -180,37 +229,23 @@ def _is_of(made: Made, task: Task) -> bool:
     return whole and made.file == task.shard.file and listed == names
 
 
-def _decode(jobs: Sequence[Job], workers: int, progress: Progress) -> dict[str, str]:
-    """Brings videos into the spool; returns what is wrong with those that cannot be."""
-    left = [job for job in jobs if job.spool.load(job.name) is None]
-    progress(len(jobs) - len(left))
-    broken = {}
-    for job, found in run_each(decode, left, workers=workers, seconds=_SECONDS, memory=_MEMORY):
-        if isinstance(found, Lost):
-            broken[job.name] = f"{job.shown}: {found}"
-        elif found:
-            broken[job.name] = found
-        progress(1)
-    # In the order of the list, whichever ended first.
-    return {job.name: broken[job.name] for job in jobs if job.name in broken}
-
-
-def _write(task: Task, jobs: Sequence[Job], broken: dict[str, str]) -> Made:
+def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
     """Writes the file and reads it back."""
     from vidjax.data.stored_form import Serializer, features_of
 
+    jobs = task.jobs(spool)
+    there = [job for job in jobs if job.name not in broken]
     serialized = Serializer(features_of(task.classes, multi_label=task.multi_label))
-    folder, rates = make_folder(as_path(task.folder)), list[float]()
-    sums, content = list[int](), 0
-    with replacing(folder / task.shard.file) as unfinished:
+    rates, sums, content = list[float](), list[int](), 0
+    with replacing(make_folder(as_path(task.folder)) / task.shard.file) as unfinished:
         with _record_writer(unfinished) as add:
-            for job in jobs:
-                decoded = job.spool.reload(job.name)
-                record = serialized(example(job, decoded)[1])
+            for job in there:
+                found = spool.reload(job.name)
+                record = serialized(example(job, found)[1])
                 add(record)
                 sums.append(zlib.crc32(record))
                 content += len(record)
-                rates.append(float(np.float32(decoded[1])))
+                rates.append(float(np.float32(found[1])))
         _compare(unfinished, sums)
         size = unfinished.stat().st_size
     return Made(
@@ -218,11 +253,12 @@ def _write(task: Task, jobs: Sequence[Job], broken: dict[str, str]) -> Made:
         split=task.shard.split,
         bytes=size,
         content=content,
-        videos=[job.name for job in jobs],
-        labels=[job.entry.label for job in jobs],
+        videos=[job.name for job in there],
+        labels=[job.entry.label for job in there],
         rates=rates,
         sums=sums,
-        broken=broken,
+        # In the order of the plan, whichever was first.
+        broken={job.name: broken[job.name] for job in jobs if job.name in broken},
     )
 
 

@@ -36,6 +36,7 @@ class Job:
       storage: how its frames are stored.
       spool: where they wait.
       multi_label: whether it may have several labels.
+      shard: file that it becomes a record of.
     """
 
     file: Path
@@ -43,11 +44,17 @@ class Job:
     storage: Storage
     spool: Spool
     multi_label: bool = False
+    shard: str = ""
 
     @property
     def name(self) -> str:
         """The video's name in its data set."""
         return video_name(self.entry)
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where copies of its video go: beside what is decoded."""
+        return self.spool.folder if self.spool.folder.is_dir() else None
 
     @property
     def shown(self) -> str:
@@ -69,7 +76,7 @@ def frames(job: Job) -> Decoded:
       DecodeError: it cannot be decoded, or ends before its piece does.
     """
     entry, storage = job.entry, job.storage
-    with at_hand(job.file, entry) as file:
+    with at_hand(job.file, entry, job.scratch) as file:
         video = read_encoded(
             file,
             functools.partial(encode_jpeg, quality=storage.quality),

@@ -18,8 +18,13 @@ _AT_ONCE = 16
 
 
 @contextlib.contextmanager
-def here(file: Path) -> Iterator[Path]:
+def here(file: Path, within: Path | None = None) -> Iterator[Path]:
     """A path of this machine with the content of a file: itself, or a copy that goes afterwards.
+
+    Args:
+      file: wherever it lies.
+      within: folder of this machine for the copy, whose owner tidies up after a process that is
+        killed; the system's own if None.
 
     Raises:
       FileNotFoundError: no object is there.
@@ -29,7 +34,7 @@ def here(file: Path) -> Iterator[Path]:
     if not is_url(file):
         yield file
         return
-    with tempfile.TemporaryDirectory(prefix="vidjax-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vidjax-", dir=within) as folder:
         copy = Path(folder) / file.name
         buckets.download(str(file), copy)
         yield copy

@@ -26,7 +26,7 @@ _MISMATCH = re.compile(r"a worker runs other code than the command: [^\n\[]*\b")
 # The last line of a traceback.
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _LONGEST = 500
-# Small files written at once: each mostly waits.
+# Small files read or written at once: each mostly waits.
 _AT_ONCE = 16
 
 
@@ -57,8 +57,9 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
         # Without it a runner makes all in the one process that has the list.
         spread = numbers | "Spread" >> apache_beam.Reshuffle()
         _ = spread | "Make" >> apache_beam.Map(_make, folder)
-    for task in tasks:
-        made = recorded(task)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = pool.map(recorded, tasks)
+    for task, made in zip(tasks, found, strict=True):
         if made is None:
             raise OSError(f"{task.record} was made by {beam.runner}, and cannot be read back")
         yield made
