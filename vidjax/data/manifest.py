@@ -25,6 +25,7 @@ __all__ = [
     "ManifestError",
     "Seconds",
     "few",
+    "hash_split",
     "read_manifest",
     "refuse_leak",
 ]
@@ -212,11 +213,14 @@ def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
     """Entries of paths, labels and splits; where there are no splits, some are drawn for test."""
     if all(split for _, _, split in rows):
         return [Entry(*row) for row in rows]
-    return _hash_split([Entry(path, label, "train") for path, label, _ in rows])
+    return hash_split([Entry(path, label, "train") for path, label, _ in rows])
 
 
-def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
-    """Sends about a fifth of each class to test, and at least one of two or more."""
+def hash_split(entries: Sequence[Entry]) -> list[Entry]:
+    """Sends about a fifth of each class to test, and at least one of two or more.
+
+    A hash of its path decides about a video, the same on every machine.
+    """
     result = []
 
     def draw(entry: Entry) -> bytes:
@@ -225,8 +229,8 @@ def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     for label in sorted({entry.label for entry in entries}):
         ours = sorted((entry for entry in entries if entry.label == label), key=draw)
         tests = max(1, round(_TEST_SHARE * len(ours))) if len(ours) > 1 else 0
-        result += [Entry(entry.path, label, "test") for entry in ours[:tests]]
-        result += [Entry(entry.path, label, "train") for entry in ours[tests:]]
+        result += [replace(entry, split="test") for entry in ours[:tests]]
+        result += [replace(entry, split="train") for entry in ours[tests:]]
     return result
 
 
