@@ -212,6 +212,8 @@ class _Proxy(BaseHTTPRequestHandler):
         named = re.search(rb'"name":\s*("(?:[^"\\]|\\.)*")', body[:4096])
         if self.command == "POST" and "name" not in query and named:
             query["name"] = [json.loads(named[1])]
+        if query.get("uploadType") == ["media"] and not body:
+            return self._pass_on_empty(query)
         wanted = query.get("ifGenerationMatch")
         if wanted is None:
             return self._ask(self.command, self.path, body, self.headers)
@@ -220,6 +222,16 @@ class _Proxy(BaseHTTPRequestHandler):
             if self._generation(query) != wanted[0]:
                 return 412, {}, _error(412, "conditionNotMet")
             return self._ask(self.command, self.path, body, self.headers)
+
+    def _pass_on_empty(
+        self, query: Mapping[str, list[str]]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """An empty object, which the emulator takes as one of several parts alone."""
+        self.path = self.path.replace("uploadType=media", "uploadType=multipart")
+        name = json.dumps({"name": query["name"][0]})
+        parts = f"--x\nContent-Type: application/json\n\n{name}\n--x\nContent-Type: a/b\n\n\n--x--"
+        self.headers.replace_header("Content-Type", 'multipart/related; boundary="x"')
+        return self._pass_on(parts.encode())
 
     def _generation(self, query: Mapping[str, list[str]]) -> str:
         path = urllib.parse.urlsplit(self.path).path.removeprefix("/upload")
