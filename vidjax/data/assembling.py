@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from vidjax.data.integrity import refuse_halves
 from vidjax.data.seal import write_seal
 from vidjax.data.shard_making import Made, Task
 from vidjax.data.spool import spool_of
-from vidjax.storage.local import remove_folder
+from vidjax.storage.local import remove_folder, scratch
 from vidjax.storage.writing import make_folder, sweep, write_bytes
 
 # In the folder beside the data set: the plan, and the folder of the records.
@@ -93,9 +92,9 @@ def describe(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) ->
     """
     info.set_splits(tfds.core.splits.SplitDict([*_splits(made)]))
     info.download_size = 0
-    with tempfile.TemporaryDirectory(prefix="vidjax-") as place:
-        info.write_to_directory(place)
-        for file in sorted(Path(place).iterdir(), key=lambda file: (file.name == INFO, file.name)):
+    with scratch() as place:
+        info.write_to_directory(str(place))
+        for file in sorted(place.iterdir(), key=lambda file: (file.name == INFO, file.name)):
             write_bytes(folder / file.name, file.read_bytes())
     rows = [
         (each.split, *row) for each in made for row in zip(each.labels, each.videos, strict=True)

@@ -7,13 +7,12 @@ of a video that lies in a tar.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from vidjax.data.costs import DecodeError
 from vidjax.data.entry import Entry, Place
-from vidjax.storage.local import here
+from vidjax.storage.local import here, scratch
 from vidjax.storage.writing import writing_bytes
 
 # Bytes that are copied at once.
@@ -51,8 +50,8 @@ def at_hand(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Pa
 
 @contextlib.contextmanager
 def _cut(file: Path, place: Place, within: Path | None) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="vidjax-", dir=within) as folder:
-        copy = Path(folder) / "video"
+    with scratch(within) as folder:
+        copy = folder / "video"
         with file.open("rb") as stream, writing_bytes(copy) as target:
             stream.seek(place.start)
             left = place.size

@@ -26,7 +26,7 @@ from vidjax.data.catalog import Storage
 from vidjax.data.code_version import code_version
 from vidjax.data.shard_plan import Shard
 from vidjax.data.spool import Spool
-from vidjax.data.video_jobs import Job, decode, example
+from vidjax.data.video_jobs import Job, decode, example, video_name
 from vidjax.data.workers import Lost, run_each
 from vidjax.storage.local import here
 from vidjax.storage.paths import as_path
@@ -223,7 +223,7 @@ def refuse_other_code(planned: str) -> None:
 
 
 def _is_of(made: Made, task: Task) -> bool:
-    names = {job.name for job in task.jobs(Spool(Path()))}
+    names = {video_name(entry) for entry in task.shard.entries}
     whole = len(made.videos) == len(made.labels) == len(made.rates) == len(made.sums)
     listed = {*made.videos, *made.broken}
     return whole and made.file == task.shard.file and listed == names

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import msgspec
 
@@ -19,6 +17,7 @@ from vidjax import records
 from vidjax.data.catalog import Beam
 from vidjax.data.shard_making import Made, MismatchError, Task, make, recorded
 from vidjax.data.spool import Spool
+from vidjax.storage.local import scratch
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
 
@@ -80,8 +79,8 @@ def _write_tasks(tasks: Sequence[Task]) -> str:
 def _make(number: int, folder: str) -> str:
     """On a worker."""
     task = records.read(as_path(folder) / f"{number}.json", Task, "start the command again")
-    with tempfile.TemporaryDirectory(prefix="vidjax-") as scratch:
-        return make(task, Spool(Path(scratch)), workers=1).file
+    with scratch() as place:
+        return make(task, Spool(place), workers=1).file
 
 
 @contextlib.contextmanager

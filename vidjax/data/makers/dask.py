@@ -12,13 +12,13 @@ import contextlib
 import errno
 import itertools
 import multiprocessing
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from vidjax.data.shard_making import Made, Task, make
 from vidjax.data.spool import Spool
+from vidjax.storage.local import scratch
+from vidjax.storage.paths import as_path
 
 # Seconds for the scheduler to answer, and between two looks whether it still does.
 _ANSWER, _LOOK = 30.0, 20.0
@@ -99,12 +99,9 @@ def _make(task: Task) -> Made:
     """On a worker."""
     import distributed
 
-    place = distributed.get_worker().local_directory
-    with (
-        _with_children(),
-        tempfile.TemporaryDirectory(prefix="vidjax-", dir=place) as scratch,
-    ):
-        return make(task, Spool(Path(scratch)), workers=1)
+    own = as_path(distributed.get_worker().local_directory)
+    with _with_children(), scratch(own) as place:
+        return make(task, Spool(place), workers=1)
 
 
 @contextlib.contextmanager

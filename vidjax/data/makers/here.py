@@ -8,15 +8,14 @@ temporary disk, and shards that were uploaded are what remains.
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from vidjax.data.shard_making import Made, Progress, Task, decoded, find, finish
 from vidjax.data.spool import Spool
 from vidjax.data.video_jobs import video_name
-from vidjax.storage.paths import is_url
+from vidjax.storage.local import scratch
+from vidjax.storage.paths import as_path, is_url
 
 
 def make_here(tasks: Sequence[Task], *, workers: int, progress: Progress) -> Iterator[Made]:
@@ -59,7 +58,7 @@ def _recorded(tasks: Sequence[Task]) -> set[str]:
 @contextlib.contextmanager
 def _spool(tasks: Sequence[Task]) -> Iterator[Spool]:
     if tasks and not is_url(tasks[0].made):
-        yield Spool(Path(tasks[0].made).parent)
+        yield Spool(as_path(tasks[0].made).parent)
         return
-    with tempfile.TemporaryDirectory(prefix="vidjax-") as scratch:
-        yield Spool(Path(scratch))
+    with scratch() as folder:
+        yield Spool(folder)
