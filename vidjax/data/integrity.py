@@ -12,6 +12,7 @@ from vidjax.data.damage import DamagedError, damaged, remedy
 from vidjax.data.description import ARRAY_RECORD, INFO, Description
 from vidjax.data.seal import Seal, read_seal, seal
 from vidjax.data.shards import Shards
+from vidjax.storage.facts import facts_of
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
 
@@ -79,12 +80,15 @@ def record_sizes(folder: Path) -> None:
 
 def _check_shards(info: Description, known: Seal) -> None:
     folder = info.folder
-    for name, count in (shard for shards in info.splits.values() for shard in shards):
-        file = folder / name
-        if not file.is_file():
-            raise DamagedError(f"{file} is absent; {remedy(folder)}")
-        size, right = file.stat().st_size, known.sizes.get(name)
-        if right is not None and size != right:
-            raise DamagedError(f"{file} has {size} of {right} bytes; {remedy(folder)}")
+    shards = [shard for split in info.splits.values() for shard in split]
+    found = facts_of(folder, (name for name, _ in shards))
+    for name, count in shards:
+        facts, right = found[name], known.sizes.get(name)
+        if facts is None:
+            raise DamagedError(f"{folder / name} is absent; {remedy(folder)}")
+        if right is not None and facts.size != right:
+            raise DamagedError(
+                f"{folder / name} has {facts.size} of {right} bytes; {remedy(folder)}"
+            )
         if len(known.records.get(name, range(count))) != count:
             raise damaged(folder, f"{name} has not the {count} records that are listed")
