@@ -16,6 +16,8 @@ from vidjax.data.examples import Example
 from vidjax.data.integrity import open_data_set
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_jpeg
+from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.shard_cache import ShardCache, shard_cache
 
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
@@ -96,14 +98,20 @@ class PreparedSplit:
     Args:
       directory: the folder that TFDS wrote, with `dataset_info.json`.
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
+      cache: copies of shards on this machine, which are read in their stead. None is
+        `shard_cache()` for a data set in a bucket, and none for one on a disk.
 
     Raises:
       ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
-        labels in it.
+        labels in it; or the copies may take less than a shard alone.
     """
 
-    def __init__(self, directory: str | Path, split: str) -> None:
-        self._folder, self._split = Path(directory), split
+    def __init__(
+        self, directory: str | Path, split: str, cache: ShardCache | None = None
+    ) -> None:
+        self._folder, self._split = as_path(directory), split
+        if cache is None and is_url(self._folder):
+            cache = shard_cache()
         found = open_data_set(self._folder)
         info = found.info
         named = _name_in(info.splits, split)
@@ -111,7 +119,7 @@ class PreparedSplit:
             raise ValueError(
                 f"data set {info.full_name} has no split {split!r}; it has {sorted(info.splits)}"
             )
-        self._records = found.records(named)
+        self._records, self._is_copied = found.records(named, cache), cache is not None
         self._frames = "frames" if "frames" in info.features else "image"
         self._name = next((name for name in _NAMES if name in info.features), "")
         self._prefix = f"{directory}:{split}"
@@ -138,6 +146,15 @@ class PreparedSplit:
             raise
         except DamagedError as error:
             return self._damaged(int(index), error)
+
+    @property
+    def shard_lengths(self) -> tuple[int, ...]:
+        """How many videos each shard holds, in their order."""
+        return self._records.lengths
+
+    def expect(self, index: int) -> None:
+        """Tells that a video will be asked for soon: a shard that is far away is copied ahead."""
+        self._records.expect(index)
 
     def labels(self) -> np.ndarray:
         """Class index of each video, int `[N]`; -1 where a damaged one does not tell.
@@ -174,6 +191,9 @@ class PreparedSplit:
         Raises:
           DamagedError: none of the first ones can.
         """
+        # A whole shard would be copied for it.
+        if self._is_copied and self._contents:
+            return self._contents[0][1]
         for index in range(min(_TRIES, len(self))):
             try:
                 return self._read(index).label
