@@ -32,6 +32,7 @@ from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_v
 from vidjax.data.workers import MOST_WORKERS, Lost, run_each
 from vidjax.names import told
 from vidjax.progress import ProgressLine
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, make_folder, writing
 from vidjax.terminal import say
 
@@ -51,9 +52,9 @@ flags.mark_flag_as_required("output")
 
 def main(given: str) -> int:
     """Judges what has no verdict yet, and counts the verdicts."""
-    root, names = _files(Path(given))
-    root = Path(_ROOT.value) if _ROOT.value else root
-    output = Path(_OUTPUT.value)
+    root, names = _files(as_path(given))
+    root = as_path(_ROOT.value) if _ROOT.value else root
+    output = as_path(_OUTPUT.value)
     known = {verdict.path: verdict for verdict in _earlier(output)}
     left = [name for name in names if not _is_known(root / name, known.get(told(name)))]
     again = set(map(told, left))

@@ -10,8 +10,6 @@ Examples:
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from vidjax.data.class_mapping import read_class_mapping
@@ -19,6 +17,7 @@ from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
@@ -41,8 +40,8 @@ def main() -> None:
     if _OUTPUT.value and opening.WORKDIR.value:
         raise ValueError("--output is for --weights: the report of a run stays with the run")
     config, trained = opening.opened(_CONFIG.value)
-    output = Path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
-    mapping = read_class_mapping(Path(_MAPPING.value)) if _MAPPING.value else None
+    output = as_path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
             config,

@@ -31,6 +31,7 @@ from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.several_labels import apart
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.progress import ProgressLine
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 
@@ -75,7 +76,7 @@ def main() -> int:
 def _request(progress: ProgressLine) -> catalog.Request:
     runner = _RUNNER.value
     return catalog.Request(
-        data_dir=Path(_DATA.value),
+        data_dir=as_path(_DATA.value),
         storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value),
         manifest=_MANIFEST.value,
         root=_ROOT.value,

@@ -24,6 +24,7 @@ from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
 from vidjax.evaluation.probed import Probed
 from vidjax.evaluation.report import write_report
 from vidjax.names import told
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
@@ -47,7 +48,7 @@ _ALIKE = ("network", "weights_crc32", "layer")
 def main() -> None:
     """Probes, prints and writes."""
     train, test = _parts()
-    folder = Path(_OUTPUT.value) if _OUTPUT.value else None
+    folder = as_path(_OUTPUT.value) if _OUTPUT.value else None
     if folder and os.path.lexists(folder):
         raise ValueError(f"--output={folder} is there already; name another")
     given = train.features, train.label, test.features, test.label

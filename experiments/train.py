@@ -14,12 +14,11 @@ Exit codes: 0 done, 2 something given does not fit, 69 other processes of the jo
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from vidjax.run.config import from_mapping
 from vidjax.run.processes import is_first
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
@@ -34,7 +33,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 def main() -> int:
     """Trains to the end of the configuration's duration."""
-    workdir = Path(_WORKDIR.value)
+    workdir = as_path(_WORKDIR.value)
     outcome = train(from_mapping(_CONFIG.value), workdir)
     if outcome.preempted:
         _say(f"stopped after step {outcome.step}; the same command resumes it")

@@ -26,6 +26,7 @@ from vidjax.data.encode import write_mp4
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.tree import VIDEO_SUFFIXES
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 
@@ -113,7 +114,7 @@ def _time(peers: Mapping[str, Peer]) -> dict[str, float]:
 
 def _files(scratch: Path) -> list[Path]:
     if _VIDEOS.value:
-        found = sorted(Path(_VIDEOS.value).rglob("*"))
+        found = sorted(as_path(_VIDEOS.value).rglob("*"))
         files = [file for file in found if file.suffix.lower() in VIDEO_SUFFIXES]
         if not files:
             raise ValueError(f"--videos={_VIDEOS.value}: no videos in it")

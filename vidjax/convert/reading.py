@@ -24,6 +24,7 @@ from vidjax.convert.archive import MAGIC, Read, open_legacy, open_zip
 from vidjax.convert.flax_pickle import read_flax
 from vidjax.convert.pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.names import flaw
+from vidjax.storage.paths import as_path
 
 _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
 # What wraps a network puts before every name: DataParallel, a training project, torch.compile.
@@ -64,7 +65,7 @@ def read_tensors(
     try:
         if isinstance(source, Mapping):
             return _converted(_entry(source, entry), _in_memory)
-        with _opened(Path(source)) as stream:
+        with _opened(as_path(source)) as stream:
             return _from_file(stream, entry)
     except (FileNotFoundError, IsADirectoryError, PermissionError):
         raise

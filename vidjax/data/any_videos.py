@@ -12,6 +12,7 @@ from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
 from vidjax.data.tree import VIDEO_SUFFIXES, look
 from vidjax.names import told
 from vidjax.records import Name
+from vidjax.storage.paths import as_path
 
 
 class _Row(msgspec.Struct):
@@ -40,14 +41,14 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     Raises:
       ManifestError: there are no videos, or the CSV is damaged.
     """
-    path = Path(path)
+    path = as_path(path)
     several = False
     if path.is_dir():
         found = look(path)
         base, entries = path, [Entry(name, "", "") for name in sorted(found.videos)]
     elif path.suffix.lower() == ".csv":
         several = _has_several(path)
-        base, entries = Path(root) if root else path.parent, _listed(path)
+        base, entries = as_path(root) if root else path.parent, _listed(path)
     else:
         base, entries = path.parent, [Entry(path.name, "", "")]
         if not path.is_file():

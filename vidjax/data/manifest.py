@@ -15,6 +15,7 @@ from vidjax.data.folder import LAYOUT, read_folder
 from vidjax.data.manifest_csv import read_rows
 from vidjax.data.splits import SPLITS
 from vidjax.names import few
+from vidjax.storage.paths import as_path
 
 __all__ = [
     "Entry",
@@ -139,7 +140,7 @@ def read_manifest(
     Raises:
       ManifestError: something is missing or contradicts itself; the message names it.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.exists():
         raise ManifestError(f"{path} does not exist; name a folder of videos or a CSV file")
     passed_over: tuple[str, ...] = ()
@@ -152,7 +153,7 @@ def read_manifest(
         listed = read_folder(path, ManifestError)
         base, written, passed_over = path, _divided(listed.rows), listed.notes
     else:
-        base, written = Path(root) if root else path.parent, list(read_rows(path, multi_label))
+        base, written = as_path(root) if root else path.parent, list(read_rows(path, multi_label))
     if not written:
         raise ManifestError(f"{path} lists no videos; {LAYOUT}")
     entries = [_normal(entry, path, multi_label) for entry in written]

@@ -17,6 +17,7 @@ from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.network import Network
 from vidjax.run.processes import after_first
+from vidjax.storage.paths import as_path
 
 Progress = Callable[[str, int, int], None]
 Judge = Callable[[Sequence[str], Sequence[str], catalog.Look], None]
@@ -155,7 +156,7 @@ def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) 
     if data.name == "synthetic":
         return None
     request = catalog.Request(
-        data_dir=Path(data.data_dir),
+        data_dir=as_path(data.data_dir),
         storage=catalog.Storage(data.short_side, data.fps, data.quality, data.bad_video_budget),
         manifest=data.manifest,
         root=data.root,

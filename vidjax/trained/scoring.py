@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
-from vidjax.storage.writing import make_folder
+from vidjax.storage.writing import check_writable, make_folder
 from vidjax.trained.trained import Trained
 
 Variables = Any
@@ -160,8 +159,7 @@ def _require_place(folder: Path) -> None:
     """
     if is_first():
         make_folder(folder, folder.parent)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_writable(folder)
 
 
 def evaluate(

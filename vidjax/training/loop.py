@@ -29,6 +29,7 @@ from vidjax.run.processes import after_first, first_says, is_first
 from vidjax.run.sharding import describe, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
+from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
@@ -104,11 +105,11 @@ def _train(config: Config, workdir: Path) -> Outcome:
 
 
 @contextlib.contextmanager
-def _owned(workdir: Path) -> Iterator[Owner | None]:
+def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
     """The work directory for this job alone, of which process 0 owns it."""
     with contextlib.ExitStack() as stack:
 
-        def own() -> Owner | None:
+        def own() -> Owner | Lease | None:
             advice = "wait until it has ended, end it, or name another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
@@ -127,7 +128,7 @@ class _Run:
         workdir: Path,
         progress: ProgressLine,
         preemption: Preemption,
-        owner: Owner | None,
+        owner: Owner | Lease | None,
     ) -> None:
         self._preemption, self._owner = preemption, owner
         config, self._network = experiment.config, experiment.network
@@ -298,6 +299,8 @@ class _Run:
 
     def _save(self, step: int, state: TrainState) -> None:
         self._bad.agree()
+        # A checkpoint means that the lines before it are there.
+        self._writer.flush()
         run = {
             "data": self._data.get_state(),
             "meter": self._meter.sums(),

@@ -38,6 +38,7 @@ from vidjax.data.spool import Decoded, Spool
 from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
 from vidjax.data.workers import Lost, run_each
 from vidjax.storage.ownership import owned
+from vidjax.storage.paths import as_path
 
 # What one video may cost before it counts as broken.
 _SECONDS = 600.0
@@ -80,7 +81,7 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
             open_data_set(there)
         with telling_damage(there):
             super().__init__(config=config, file_format="array_record", data_dir=str(data_dir))
-        self.folder = Path(self.data_dir)
+        self.folder = as_path(self.data_dir)
         self.spool = Spool(spool_of(self.folder))
 
     def _info(self) -> tfds.core.DatasetInfo:

@@ -8,6 +8,7 @@ from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
 from vidjax.run.workdir import read_classes, read_config
+from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained import Trained, Weights
 from vidjax.trained.wanted import Wanted
@@ -38,7 +39,7 @@ def open_run(
       ValueError: there is no run, its files are damaged, or a setting is another that decides what
         its logits mean.
     """
-    workdir = Path(workdir)
+    workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
     config = config or own
     if config.data.multi_label != own.data.multi_label:
