@@ -231,4 +231,6 @@ def _decode(files: SmallFiles, name: str, kind: type[_T]) -> _T:
         # Protocol Buffers write whole numbers as texts.
         return records.parsed(files.read(name), kind, strict=False)
     except records.RecordError as error:
-        raise damaged(files.folder, f"{name} is cut short or changed ({str(error)[:200]})") from None
+        raise damaged(
+            files.folder, f"{name} is cut short or changed ({str(error)[:200]})"
+        ) from None

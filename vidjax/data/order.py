@@ -13,18 +13,40 @@ import grain
 import numpy as np
 
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.shard_order import ByShards
 
 SAMPLINGS = ("uniform", "balanced")
 
 
-def ordered(source: VideoSource, seed: int, sampling: str = "uniform") -> grain.MapDataset:
+def ordered(
+    source: VideoSource,
+    seed: int,
+    sampling: str = "uniform",
+    *,
+    shards: int = 0,
+    batch_size: int = 1,
+) -> grain.MapDataset:
     """The endless sequence of the records that a run sees.
 
     Args:
       source: the videos.
       seed: of the order.
       sampling: `uniform`, each video once an epoch, or `balanced`, as in `Balanced`.
+      shards: how many are read at a time, as in `ByShards`; 0 shuffles all videos.
+      batch_size: of which they give equal parts.
+
+    Raises:
+      ValueError: there are no shards, they do not divide the batch, or all of them are needed at
+        once and there is no room for so many copies.
     """
+    if shards:
+        return grain.MapDataset.source(ByShards(source, seed, shards, batch_size)).seed(seed)
+    if not getattr(source, "fits", True):
+        raise ValueError(
+            f"{source!r} is larger than data.cache_gb lets copies be, and the order is that of all "
+            "videos, which asks for every shard at once: set data.shuffle_shards, such as to 8, "
+            "or data.cache_gb to more"
+        )
     if sampling == "balanced":
         return grain.MapDataset.source(Balanced(source, seed)).seed(seed)
     return grain.MapDataset.source(source).seed(seed).shuffle().repeat()

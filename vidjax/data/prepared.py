@@ -19,6 +19,10 @@ from vidjax.data.transforms import decode_jpeg
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache
 
+# What a `VideoSource` need not have: `shard_lengths`, how many videos each file of the split has, in
+# their order; `expect(index)`, which is told that a video will be asked for soon; and `fits`, False
+# where all of it cannot be on this machine at once.
+OF_SOME_SPLITS = ("shard_lengths", "expect", "fits")
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
 # Records that are tried before all of a split count as damaged.
@@ -106,9 +110,7 @@ class PreparedSplit:
         labels in it; or the copies may take less than a shard alone.
     """
 
-    def __init__(
-        self, directory: str | Path, split: str, cache: ShardCache | None = None
-    ) -> None:
+    def __init__(self, directory: str | Path, split: str, cache: ShardCache | None = None) -> None:
         self._folder, self._split = as_path(directory), split
         if cache is None and is_url(self._folder):
             cache = shard_cache()
@@ -151,6 +153,11 @@ class PreparedSplit:
     def shard_lengths(self) -> tuple[int, ...]:
         """How many videos each shard holds, in their order."""
         return self._records.lengths
+
+    @property
+    def fits(self) -> bool:
+        """Whether all shards can be on this machine at once."""
+        return self._records.fits
 
     def expect(self, index: int) -> None:
         """Tells that a video will be asked for soon: a shard that is far away is copied ahead."""

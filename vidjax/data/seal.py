@@ -12,7 +12,6 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -92,9 +91,7 @@ class Sealing:
         there = SmallFiles(folder)
         sizes = {name: there.there[name].size for name in sorted(self._records)}
         records = {name: _text(sums) for name, sums in sorted(self._records.items())}
-        files = {
-            name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there
-        }
+        files = {name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there}
         sums = {"records": records, "files": files, "own": _own(sizes, records, files)}
         with writing(folder / FILE) as stream:
             stream.write(json.dumps(sizes | {"crc32": sums}, indent=2) + "\n")

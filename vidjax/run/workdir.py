@@ -24,6 +24,8 @@ from vidjax.storage.writing import PART, make_folder, sweep
 _FREE = (
     "data.workers",
     "data.threads",
+    "data.cache_dir",
+    "data.cache_gb",
     "every.log",
     "every.keep",
     "augment.flip_sided",

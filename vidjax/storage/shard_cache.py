@@ -26,7 +26,7 @@ from typing import Any
 from vidjax.storage.fetching import fetch
 from vidjax.storage.file_locks import FileLock
 from vidjax.storage.listing import Stored
-from vidjax.storage.paths import is_url
+from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
 # Files that this process keeps open though nobody reads them now: opening one takes 0.2 ms.
@@ -60,7 +60,7 @@ def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
             "folder there"
         )
     limit = None if gigabytes is None else round(gigabytes * 1e9)
-    return ShardCache(Path(folder) if folder else home(), limit)
+    return ShardCache(as_path(folder) if folder else home(), limit)
 
 
 class _NoRoomError(Exception):
@@ -118,9 +118,7 @@ class ShardCache:
             )
 
     @contextlib.contextmanager
-    def reading(
-        self, source: Path, stored: Stored, opener: Callable[[str], Any]
-    ) -> Iterator[Any]:
+    def reading(self, source: Path, stored: Stored, opener: Callable[[str], Any]) -> Iterator[Any]:
         """A copy, opened; it stays while the context is open.
 
         Args:
