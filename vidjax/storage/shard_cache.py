@@ -174,6 +174,10 @@ class ShardCache:
             self._ahead += 1
         threading.Thread(target=self._copy_ahead, name="shards ahead", daemon=True).start()
 
+    def close(self) -> None:
+        """Closes what nobody reads now; the copies stay."""
+        self._close_idle(0)
+
     def _copy_ahead(self) -> None:
         while True:
             with self._mutex:
@@ -243,6 +247,7 @@ class ShardCache:
                 if error.errno != errno.ENOSPC:
                     raise
                 # Others have taken the disk: of the copies as many must go.
+                self._close_idle(0)
                 self._make_room(self._used() - size)
                 _allocate(part, size)
         return True
