@@ -18,8 +18,8 @@ from vidjax.storage.paths import is_url
 
 # Far above what a million videos take, and far below what fills a machine's memory.
 _LARGEST = 64 * 2**20
-# Objects that are larger than this are fetched when they are asked for.
-_SMALL = 2**20
+# Objects that are larger, or other than descriptions, are fetched when they are asked for.
+_SMALL, _DESCRIBING = 2**20, (".json", ".txt")
 
 
 class SmallFiles:
@@ -56,10 +56,14 @@ class SmallFiles:
 
     @functools.cached_property
     def _ahead(self) -> Mapping[str, bytes]:
-        """In a bucket, all small files."""
+        """In a bucket, all that describes the data set."""
         if not is_url(self.folder):
             return {}
-        names = [name for name, stored in self.there.items() if stored.size <= _SMALL]
+        names = [
+            name
+            for name, stored in self.there.items()
+            if name.endswith(_DESCRIBING) and stored.size <= _SMALL
+        ]
         with ThreadPoolExecutor(16) as pool:
             contents = pool.map(lambda name: (self.folder / name).read_bytes(), names)
             return dict(zip(names, contents, strict=True))

@@ -78,7 +78,9 @@ class _Opened:
 
     def close(self) -> None:
         if self.reader is not None:
-            self.reader.close()
+            # One that has met damage tells it once more.
+            with contextlib.suppress(Exception):
+                self.reader.close()
         if self.held is not None:
             self.held.close()
 
