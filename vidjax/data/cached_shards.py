@@ -45,10 +45,10 @@ class CachedShards(Shards):
         for name, _ in shards:
             cache.check(folder / name, there[name])
 
-    @property
-    def fits(self) -> bool:
-        """Whether there may be copies of all shards at once."""
-        return sum(self._there[name].size for name, _ in self._shards) <= self._cache.limit
+    def fits(self, shards: int = 0) -> bool:
+        """Whether there may be copies of so many shards, or of all, at once."""
+        sizes = sorted((self._there[name].size for name, _ in self._shards), reverse=True)
+        return sum(sizes[: shards or None]) <= self._cache.limit
 
     def __getitem__(self, index: int) -> bytes:
         """One record.

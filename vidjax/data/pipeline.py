@@ -287,7 +287,8 @@ def train_batches(
         raise ValueError(f"{source} holds no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
-    order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size)
+    at_once = -(-shards // process_count)
+    order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once)
     clips = order.random_map(TrainClip(shape, augmentation, Targets.of(source)))
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]

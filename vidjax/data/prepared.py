@@ -19,10 +19,10 @@ from vidjax.data.transforms import decode_jpeg
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache
 
-# What a `VideoSource` need not have: `shard_lengths`, how many videos each file of the split has, in
-# their order; `expect(index)`, which is told that a video will be asked for soon; and `fits`, False
-# where all of it cannot be on this machine at once.
-OF_SOME_SPLITS = ("shard_lengths", "expect", "fits")
+# What a `VideoSource` need not have. `shard_lengths`: how many videos each file of the split has,
+# in their order. `expect(index)` is told that a video will be asked for soon. `fits(shards)` says
+# whether so many, or all, can be on this machine at once. `names()` are those of all videos.
+OF_SOME_SPLITS = ("shard_lengths", "expect", "fits", "names")
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
 # Records that are tried before all of a split count as damaged.
@@ -93,6 +93,12 @@ class VideoSource(Protocol):
         ...
 
 
+def names_of(source: VideoSource) -> list[str]:
+    """The name of each video of a split, in order."""
+    names = getattr(source, "names", None)
+    return list(names()) if names else [source[index].name for index in range(len(source))]
+
+
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
 
@@ -104,15 +110,24 @@ class PreparedSplit:
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
       cache: copies of shards on this machine, which are read in their stead. None is
         `shard_cache()` for a data set in a bucket, and none for one on a disk.
+      in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`,
+        with none of the checks and repetitions that copies have.
 
     Raises:
       ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
         labels in it; or the copies may take less than a shard alone.
     """
 
-    def __init__(self, directory: str | Path, split: str, cache: ShardCache | None = None) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        split: str,
+        cache: ShardCache | None = None,
+        *,
+        in_place: bool = False,
+    ) -> None:
         self._folder, self._split = as_path(directory), split
-        if cache is None and is_url(self._folder):
+        if cache is None and is_url(self._folder) and not in_place:
             cache = shard_cache()
         found = open_data_set(self._folder)
         info = found.info
@@ -154,10 +169,16 @@ class PreparedSplit:
         """How many videos each shard holds, in their order."""
         return self._records.lengths
 
-    @property
-    def fits(self) -> bool:
-        """Whether all shards can be on this machine at once."""
-        return self._records.fits
+    def fits(self, shards: int = 0) -> bool:
+        """Whether so many shards, or all, can be on this machine at once."""
+        return self._records.fits(shards)
+
+    def names(self) -> list[str]:
+        """Name of each video; as for `labels`, no record is read where the table has them."""
+        listed = [name for name, _ in self._contents]
+        if len(listed) != len(self):
+            listed = [self[index].name for index in range(len(self))]
+        return listed
 
     def expect(self, index: int) -> None:
         """Tells that a video will be asked for soon: a shard that is far away is copied ahead."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.damage import ReplacedError, remedy, telling_damage
+from vidjax.storage.paths import is_url
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class Shards:
         """How many records each shard holds, in their order."""
         return tuple(count for _, count in self._shards)
 
-    @property
-    def fits(self) -> bool:
-        """Whether all of them can be on this machine at once."""
+    def fits(self, shards: int = 0) -> bool:
+        """Whether so many shards, or all, can be on this machine at once."""
+        del shards
         return True
 
     def __getitem__(self, index: int) -> bytes:
@@ -96,7 +97,9 @@ class Shards:
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
         parts = [_Part(str(self._folder / name), count, count) for name, count in self._shards]
-        return ArrayRecordDataSource(parts)
+        # In a bucket it would ask for the end of an object by a kind of request of its own.
+        options = {"footer_prefetch_bytes": "0"} if is_url(self._folder) else None
+        return ArrayRecordDataSource(parts, options)
 
     def _compare(self, content: bytes, name: str, place: int) -> None:
         known = self._sums.get(name)
