@@ -20,7 +20,7 @@ def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None
     """Writes a data set of one split in shards of so many videos, those that there are in turns.
 
     Args:
-      folder: of a prepared data set, on this machine.
+      folder: of a prepared data set with one label a video, on this machine.
       to: folder of the new one, on this machine.
       split: that it has.
       lengths: videos of each shard.
@@ -49,6 +49,7 @@ def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None
             writer = ArrayRecordWriter(str(unfinished), "group_size:1")
             for _ in range(length):
                 video, label = listed[index := next(number)]
+                assert isinstance(label, int)
                 writer.write(stored[index])
                 rows.append((split, found.info.classes[label], video))
             writer.close()
