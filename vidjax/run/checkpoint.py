@@ -20,7 +20,7 @@ from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
 from vidjax.storage.local import folder_here, remove_folder
-from vidjax.storage.paths import is_url
+from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, sweep
 from vidjax.terminal import complain
 
@@ -108,7 +108,8 @@ class Checkpoints:
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             )
         with _without_warnings():
-            self._manager = ocp.CheckpointManager(self._directory, options=options)
+            place = for_libraries(self._directory)
+            self._manager = ocp.CheckpointManager(place, options=options)
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, ascending."""
@@ -181,7 +182,7 @@ class Checkpoints:
         folder = unfinished[0] if unfinished else self._directory / str(self._saving)
         handler = ocp.StandardCheckpointHandler()
         try:
-            handler.metadata(folder / _STATE)
+            handler.metadata(for_libraries(folder / _STATE))
         # Orbax answers what it cannot read with whatever its readers raise.
         except Exception as error:
             raise CheckpointError(

@@ -67,8 +67,8 @@ def folder_here(folder: Path) -> Iterator[Path]:
 def new_folder(folder: Path, last: Sequence[str] = ()) -> Iterator[Path]:
     """A folder of this machine that becomes `folder` when the context ends without an error.
 
-    On a disk it appears at once, or in the place of an empty one. In a bucket its files appear one by one, those that are named
-    `last` at the end: who finds them finds everything.
+    On a disk it appears at once, or in the place of an empty one. In a bucket its files appear one
+    by one, those that are named `last` at the end: who finds them finds everything.
 
     Raises:
       FileExistsError: something is there that is no empty folder.

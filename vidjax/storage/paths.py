@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from vidjax.storage import buckets
 
@@ -21,6 +21,15 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     return buckets.scheme_of(os.fspath(path)) is not None
 
 
+def for_libraries(path: Path) -> Any:
+    """The path as Orbax and TFDS take it, which write by themselves: etils' own for a URL."""
+    if not is_url(path):
+        return path
+    from etils import epath
+
+    return epath.Path(str(path))
+
+
 def as_path(given: str | os.PathLike[str]) -> Path:
     """The path that a user means: a `pathlib.Path`, or for a URL a `UrlPath`, which reads like one.
 
@@ -34,15 +43,15 @@ def as_path(given: str | os.PathLike[str]) -> Path:
         if slip := _ONE_SLASH.match(text):
             raise UrlError(f"{text}: a URL has two slashes, as in {slip[1]}://bucket/folder")
         return Path(given)
-    if isinstance(given, os.PathLike):
+    from vidjax.storage.url_path import UrlPath
+
+    if isinstance(given, UrlPath):
         return cast(Path, given)
     try:
         buckets.require(text)
         buckets.check_bucket(_bucket(text))
     except OSError as error:
         raise UrlError(str(error)) from None
-    from vidjax.storage.url_path import UrlPath
-
     return cast(Path, UrlPath(text.rstrip("/")))
 
 

@@ -15,6 +15,8 @@ from etils.epath.gpath import PosixGPath
 from vidjax.storage import buckets
 from vidjax.storage.buckets import telling
 
+_BUFFER = 1 << 20
+
 
 class UrlPath(PosixGPath):
     """An object or a folder of a bucket, with what vidjax asks of a `pathlib.Path`.
@@ -158,8 +160,7 @@ class UrlPath(PosixGPath):
             stream = io.BytesIO(self.read_bytes())
             return io.TextIOWrapper(stream, encoding or "utf-8", errors, newline)
         with telling(self):
-            opened: IO[bytes] = self._fs.open(str(self), "rb")
-        return opened
+            return io.BufferedReader(self._fs.open(str(self), "rb"), _BUFFER)
 
     def read_bytes(self) -> bytes:
         """The object's content.
