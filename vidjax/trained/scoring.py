@@ -12,6 +12,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec as P
 
 from vidjax.data.pipeline import prefetch
+from vidjax.data.prepared import names_of
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
@@ -136,7 +137,7 @@ class Scorer:
         return write_report(
             workdir / REPORTS,
             f"{self.name}-step{step}",
-            videos=[self._source[index].name for index in range(len(self._source))],
+            videos=names_of(self._source),
             scores=scores,
             labels=labels,
             classes=self._network.classes,
