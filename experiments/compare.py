@@ -23,6 +23,7 @@ from absl import flags
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, describe
 from vidjax.evaluation.significance import McNemar, mcnemar
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
 
@@ -38,11 +39,11 @@ Rows = dict[str, Prediction]
 def main(first: str, second: str) -> None:
     """Compares, prints and writes."""
     runs = evaluated_in(first), evaluated_in(second)
-    if _OUTPUT.value and Path(_OUTPUT.value).exists():
+    if _OUTPUT.value and as_path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
     files = newest(runs, PREDICTIONS, _PROTOCOL.value)
     default = runs[1] / "eval" / f"{files[1].name[: -len(PREDICTIONS)]}-against-{runs[0].name}.csv"
-    output = Path(_OUTPUT.value) if _OUTPUT.value else default
+    output = as_path(_OUTPUT.value) if _OUTPUT.value else default
     several = ["labels" in tables.columns(file) for file in files]
     if all(several):
         pair = read_pair(newest(runs, SCORES, _PROTOCOL.value))

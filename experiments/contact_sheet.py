@@ -21,6 +21,7 @@ from absl import flags
 
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
 from vidjax.training.feeding import Fed, test_views, training_batch
@@ -41,7 +42,7 @@ _SMALLEST = 112
 
 def main() -> None:
     """Draws the sheet."""
-    output = Path(_OUTPUT.value)
+    output = as_path(_OUTPUT.value)
     if output.exists():
         raise ValueError(f"--output={output}: a file that is there is kept; name another")
     config = opening.configured(_CONFIG.value)

@@ -35,6 +35,7 @@ from vidjax.convert.loading import ALLOWED, Converted, convert, sources
 from vidjax.convert.pickles import CheckpointError
 from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
 from . import command_line, option_flags
@@ -67,9 +68,9 @@ flags.mark_flags_as_required(["model", "checkpoint", "output"])
 
 def main() -> None:
     """Converts, writes and reports."""
-    name, file, output = _MODEL.value, Path(_CHECKPOINT.value), Path(_OUTPUT.value)
+    name, file, output = _MODEL.value, as_path(_CHECKPOINT.value), as_path(_OUTPUT.value)
     mean, std = (_colour(flag.name, flag.value) for flag in (_MEAN, _STD))
-    classes = read_class_list(Path(_CLASSES.value)) if _CLASSES.value else None
+    classes = read_class_list(as_path(_CLASSES.value)) if _CLASSES.value else None
     folder.check_empty(output)
     if not file.is_file():
         raise ValueError(f"--checkpoint={file} is not a file")

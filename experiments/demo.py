@@ -23,6 +23,7 @@ from vidjax.data.marionette import CLASSES, MarionetteSpec, contact_sheet, gener
 from vidjax.evaluation.report import describe
 from vidjax.progress import duration
 from vidjax.run.config import Config, from_mapping
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
@@ -41,7 +42,7 @@ def main() -> int:
     """Runs the demo and names the files it wrote."""
     settings = demo.get_config("smoke=true" if _SMOKE.value else "")
     settings.data.data_dir = _DATA.value
-    config, workdir, start = from_mapping(settings), Path(_WORKDIR.value), time.monotonic()
+    config, workdir, start = from_mapping(settings), as_path(_WORKDIR.value), time.monotonic()
     say(f"training on generated videos of {len(CLASSES)} actions: {', '.join(CLASSES)}")
     outcome = train(config, workdir)
     if outcome.preempted:
@@ -52,7 +53,7 @@ def main() -> int:
     for name, probability in open_run(workdir, config).predict(video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
-    given = Path(_VIDEO.value) if _VIDEO.value else None
+    given = as_path(_VIDEO.value) if _VIDEO.value else None
     for file in show_real_video(given, workdir / "real"):
         say(f"  {file}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -70,7 +71,7 @@ def _draw_sheet(workdir: Path) -> Path:
 def _a_test_video(config: Config) -> Path:
     """A held-out video of somebody sitting down; the files are there, none is made anew."""
     spec = MarionetteSpec(**config.data.options)
-    request = Request(Path(config.data.data_dir))
+    request = Request(as_path(config.data.data_dir))
     folder = request.data_dir / "marionette_videos" / spec.tag
     generate(folder, spec)
     return folder / "videos" / "test" / "sit_down" / "sit_down_0000.mp4"

@@ -10,8 +10,6 @@ Examples:
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from vidjax.data.class_mapping import read_class_mapping
@@ -20,10 +18,11 @@ from vidjax.progress import ProgressLine
 from vidjax.run.agreement import agree
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
-from . import command_line, distributed, opening
+from . import command_line, distributed, opening, watching
 
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
 _MAPPING = flags.DEFINE_string(
@@ -35,6 +34,7 @@ _SCORES = flags.DEFINE_bool(
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(watching)
 
 
 def main() -> None:
@@ -42,10 +42,10 @@ def main() -> None:
     if _OUTPUT.value and opening.WORKDIR.value:
         raise ValueError("--output is for --weights: the report of a run stays with the run")
     config, trained = opening.opened(_CONFIG.value)
-    output = Path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    output = as_path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
     folder = "--output" if _OUTPUT.value else "the folder of the report"
     agree(config, {folder: output}, weights=trained.source, checkpoint=opening.CHECKPOINT.value)
-    mapping = read_class_mapping(Path(_MAPPING.value)) if _MAPPING.value else None
+    mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
             config,
@@ -71,4 +71,5 @@ def _unprepared(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__)
+    watched = watching.watched(main, "the same command evaluates anew")
+    command_line.run(distributed.in_company(watched), __doc__)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidjax.names import file_name
+from vidjax.storage.paths import as_path
 from vidjax.trained.scoring import REPORTS
 from vidjax.trained.wanted import Wanted
 
@@ -17,7 +18,7 @@ _WHAT = {PREDICTIONS: "evaluation", SCORES: "scores of all classes"}
 def evaluated_in(text: str) -> Path:
     """The folder with the evaluations of a run, or of weights."""
     is_weights = bool(Wanted.parse(text).network)
-    return folder_of(text) if is_weights else Path(text)
+    return folder_of(text) if is_weights else as_path(text)
 
 
 def folder_of(text: str) -> Path:

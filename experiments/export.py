@@ -13,11 +13,10 @@ Examples:
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from vidjax.convert.folder import check_empty
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.exporting.assembling import FORMATS, export
 from vidjax.trained.exporting.exported import Exported
@@ -37,7 +36,7 @@ _CONFIG = opening.define_config()
 
 def main() -> None:
     """Exports and reports."""
-    output = Path(_OUTPUT.value)
+    output = as_path(_OUTPUT.value)
     check_empty(output)
     if _CLIP.value and opening.WORKDIR.value:
         raise ValueError("--clip is for --weights; of a run, --config.clip.frames and .eval.size")

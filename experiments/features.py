@@ -16,7 +16,6 @@ Examples:
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from absl import flags
 
@@ -24,6 +23,7 @@ from vidjax.data.any_videos import any_videos
 from vidjax.data.manifest import Manifest, read_manifest
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
+from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say
 from vidjax.trained.extracting import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
@@ -65,7 +65,7 @@ def main() -> None:
         batch_size=config.eval.batch_size,
         threads=max(1, config.data.threads),
     )
-    output = Path(_OUTPUT.value)
+    output = as_path(_OUTPUT.value)
     with ProgressLine() as progress:
         skipped = extract(trained, _split(_manifest(config)), output, how, progress)
     found = read_features(output)

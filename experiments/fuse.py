@@ -33,6 +33,7 @@ from vidjax.evaluation.score_files import ScoresError, ScoreTable, read_score_ta
 from vidjax.evaluation.significance import mcnemar
 from vidjax.evaluation.summary import score_of
 from vidjax.evaluation.true_labels import true_labels
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, refuse_there
 from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
@@ -69,7 +70,7 @@ class Fusion:
 
 def main(*given: str) -> None:
     """Fuses, prints and writes."""
-    output = Path(_OUTPUT.value)
+    output = as_path(_OUTPUT.value)
     refuse_there(output / REPORTS)
     if len(given) < 2:
         raise ValueError("say two runs or files at least: there is nothing to fuse in one")
@@ -92,7 +93,7 @@ def _files(given: Sequence[str]) -> list[Path]:
     if _PROTOCOL.value and not runs:
         raise ValueError(f"--protocol={_PROTOCOL.value} is for runs; files have one each")
     of_runs = dict(zip(runs, found, strict=True))
-    return [of_runs[text] if text in of_runs else Path(text) for text in given]
+    return [of_runs[text] if text in of_runs else as_path(text) for text in given]
 
 
 def _tell_left_out(

@@ -20,6 +20,7 @@ from vidjax.run.network import Network
 from vidjax.run.processes import is_first
 from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_config
+from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
 from vidjax.trained.opening import HELP, open_weights
 from vidjax.trained.sources.run import open_run, preprocessing_of
@@ -93,7 +94,7 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
     config, notes = on_hand(from_mapping(settings), set(command_line.named_settings()))
     if is_first():
         complain(*notes)
-    return config, open_run(Path(WORKDIR.value), config, CHECKPOINT.value)
+    return config, open_run(as_path(WORKDIR.value), config, CHECKPOINT.value)
 
 
 def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
@@ -128,14 +129,14 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 
 def folder() -> Path:
     """The run's directory, or the folder of what is done with the weights."""
-    return Path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
+    return as_path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
 
 
 def _named(trained: Trained) -> Trained:
     """The network with the names of its classes that the command line gives."""
     if not CLASS_NAMES.value:
         return trained
-    names = read_class_list(Path(CLASS_NAMES.value))
+    names = read_class_list(as_path(CLASS_NAMES.value))
     if len(names) != trained.num_classes:
         raise ValueError(
             f"{CLASS_NAMES.value} names {len(names)} classes; {trained.source} has "
@@ -175,7 +176,7 @@ def _given(arguments: list[str]) -> dict[str, Any]:
     for name, value in command_line.named(arguments):
         if name == "workdir":
             try:
-                return to_mapping(from_mapping(read_config(Path(value))))
+                return to_mapping(from_mapping(read_config(as_path(value))))
             except (OSError, ValueError) as error:
                 sys.exit(command_line.refused(error))
         if name == "weights":

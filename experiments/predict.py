@@ -28,7 +28,6 @@ Examples:
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 
 from absl import flags
@@ -36,7 +35,8 @@ from absl import flags
 from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
 from vidjax.run.config import Config
-from vidjax.storage.writing import make_folder
+from vidjax.storage.paths import as_path
+from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.kept_scores import Kept
@@ -64,7 +64,7 @@ _CONFIG = opening.define_config()
 
 def main() -> int:
     """Predicts, and names the files written."""
-    output = Path(_OUTPUT.value) if _OUTPUT.value else None
+    output = as_path(_OUTPUT.value) if _OUTPUT.value else None
     try:
         return _predict(output)
     except KeyboardInterrupt:
@@ -74,13 +74,13 @@ def main() -> int:
 
 
 def _predict(output: Path | None) -> int:
-    video = Path(_VIDEO.value)
+    video = as_path(_VIDEO.value)
     many = video.is_dir() or video.suffix.lower() == ".csv"
     slides = _WINDOWS.value or _EVERY.value is not None
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
         (predicted.refuse_folder if slides else predicted.refuse_table)(output)
-    scores = Kept(Path(_SCORES.value)) if _SCORES.value else None
+    scores = Kept(as_path(_SCORES.value)) if _SCORES.value else None
     config, trained = opening.opened(_CONFIG.value)
     code = _predicted(config, trained, many, slides, output, scores)
     if scores and not code:
@@ -96,7 +96,7 @@ def _predicted(
     output: Path | None,
     scores: Kept | None,
 ) -> int:
-    video = Path(_VIDEO.value)
+    video = as_path(_VIDEO.value)
     if slides:
         piece = (_START.value, _END.value)
         size = config.eval.batch_size
@@ -157,7 +157,7 @@ def _new_folder(workdir: Path, video: Path) -> Path:
     stem = file_name(video.stem)
     names = (f"{stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
     folders = (workdir / "explain" / name for name in names)
-    return make_folder(next(folder for folder in folders if not os.path.lexists(folder)), workdir)
+    return make_folder(next(folder for folder in folders if not is_there(folder)), workdir)
 
 
 if __name__ == "__main__":

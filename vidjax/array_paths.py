@@ -23,6 +23,11 @@ def check_place(directory: Path, *, read_only: bool = False) -> None:
       PlaceError: names path and character.
     """
     path = directory.absolute().as_posix()
+    if path.startswith("s3://"):
+        raise PlaceError(
+            f"{path}: Orbax keeps no arrays at s3://; name a local folder, or one of gs://"
+        )
+    path = path.removeprefix("gs://")
     signs = ("\\", ":/") if read_only else ("[", "\\", ":/")
     # A drive of Windows is no address.
     found = next((sign for sign in signs if sign in path[3:]), None)

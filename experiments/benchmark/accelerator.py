@@ -18,6 +18,7 @@ from pathlib import Path
 
 from absl import flags
 
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import new, write_text
 from vidjax.terminal import say
 
@@ -64,9 +65,9 @@ def main(arguments: Sequence[str]) -> None:
       SystemExit: a job failed.
     """
     del arguments
-    if not _OUTPUT.value or Path(_OUTPUT.value).exists():
+    if not _OUTPUT.value or as_path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value}: name a new folder")
-    folder = Path(_OUTPUT.value)
+    folder = as_path(_OUTPUT.value)
     chosen = jobs(folder, _PARTS.value, _NETWORKS.value, tiny=_TINY.value)
     folder.mkdir(parents=True)
     done: list[Done] = []

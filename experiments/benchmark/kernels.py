@@ -22,6 +22,7 @@ from absl import flags
 from vidjax.layers.conv import Triple, conv3d
 from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.kept_memory import keep_freed_memory
 
@@ -115,7 +116,7 @@ def main(arguments: Sequence[str]) -> None:
     if _ONLY.value and _MEASURE.value:
         raise ValueError("--only is of the cases that are compared, not with --measure")
     if _MEASURE.value:
-        _measure_forms(Path(_MEASURE.value))
+        _measure_forms(as_path(_MEASURE.value))
     else:
         _compare()
 

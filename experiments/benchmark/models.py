@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 from absl import flags
 
 import vidjax
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
 from .case import Case
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> None:
     if rows:
         say(*LEGEND.splitlines())
         if _OUTPUT.value:
-            draw(Path(_OUTPUT.value) / "models.png", rows, f"{describe()}; {versions()}")
+            draw(as_path(_OUTPUT.value) / "models.png", rows, f"{describe()}; {versions()}")
     if failures:
         raise SystemExit(f"{failures} cases failed; see above")
 
@@ -95,7 +95,7 @@ def _check() -> None:
         clip_sizes(text)
     numbers("batch", _BATCH.value)
     _options()
-    if _OUTPUT.value and (Path(_OUTPUT.value) / "models.csv").exists():
+    if _OUTPUT.value and (as_path(_OUTPUT.value) / "models.csv").exists():
         raise ValueError(f"--output={_OUTPUT.value} has a models.csv: name a new folder")
 
 
@@ -136,6 +136,6 @@ def _report(case: Case, measured: Sequence[Measurement], rows: Sequence[Measurem
     title = f"{case}, {jax.default_backend()}: {macs:.3g} GMAC a clip"
     print_table(title, COLUMNS, [row.cells() for row in measured])
     if _OUTPUT.value:
-        folder = Path(_OUTPUT.value)
+        folder = as_path(_OUTPUT.value)
         folder.mkdir(parents=True, exist_ok=True)
         write_csv(folder / "models.csv", rows)

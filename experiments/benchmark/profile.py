@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from absl import flags
 
 import vidjax
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
 from .given import clip_sizes, form, named
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> None:
     step()
     step()
     if _OUTPUT.value:
-        times = _traced(step, Path(_OUTPUT.value))
+        times = _traced(step, as_path(_OUTPUT.value))
     else:
         with tempfile.TemporaryDirectory() as scratch:
             times = _traced(step, Path(scratch))

@@ -37,6 +37,7 @@ from absl import flags
 
 from vidjax.names import nearest
 from vidjax.progress import ProgressLine
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
 from .. import command_line, opening
@@ -72,7 +73,7 @@ def main() -> None:
         raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
     _refuse_others(_METHOD.value)
     with ProgressLine() as progress:
-        files = METHODS[_METHOD.value](subjects(), Path(_OUTPUT.value), progress)
+        files = METHODS[_METHOD.value](subjects(), as_path(_OUTPUT.value), progress)
     for file in files:
         say(f"  {file}")
 

@@ -14,6 +14,7 @@ from vidjax.run.experiment import Experiment, Progress
 from vidjax.run.network import Network
 from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_config
+from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
 from vidjax.trained.sources.run import open_run
 from vidjax.trained.trained import Trained
@@ -76,11 +77,11 @@ def _runs() -> Iterator[Subject]:
     for name in _names(opening.WORKDIR.value):
         if any(command_line.named_settings()):
             raise ValueError("--config settings are for --weights; a run is explained as it is")
-        config, notes = on_hand(from_mapping(read_config(Path(name))))
+        config, notes = on_hand(from_mapping(read_config(as_path(name))))
         complain(*notes)
         config = _in_folder(config)
-        trained = open_run(Path(name), config, opening.CHECKPOINT.value)
-        yield Subject(name, config, trained, Path(name))
+        trained = open_run(as_path(name), config, opening.CHECKPOINT.value)
+        yield Subject(name, config, trained, as_path(name))
 
 
 def _weights() -> Iterator[Subject]:

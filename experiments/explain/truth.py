@@ -29,6 +29,7 @@ from vidjax.explain.truth_report import Case, TruthRow, draw_truth, rows_of
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
 
 from .files import new_files, write_figure
@@ -88,7 +89,7 @@ def _random_weights(network: Network) -> Any:
 
 def _folder(config: Config) -> Path:
     spec = MarionetteSpec(**config.data.options)
-    return Path(config.data.data_dir) / "marionette_videos" / spec.tag
+    return as_path(config.data.data_dir) / "marionette_videos" / spec.tag
 
 
 def _mask(video: Path, record: Record, views: Views) -> np.ndarray:

@@ -11,6 +11,7 @@ from absl import flags
 from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
 from vidjax.progress import ProgressLine
+from vidjax.storage.paths import as_path
 from vidjax.trained.explaining import OpenClip, Seen, open_clip, see
 
 from .files import new_files
@@ -57,7 +58,7 @@ def _see(
     """Explanations by what tells them apart, frames a second, and the video."""
     if not _VIDEO.value:
         raise ValueError("--video is missing: tubes and pyramids are of one video")
-    video = Path(_VIDEO.value)
+    video = as_path(_VIDEO.value)
     seen: dict[str, Seen] = {}
     names = what_differs([subject.name for subject in subjects])
     for subject, short in zip(subjects, names, strict=True):

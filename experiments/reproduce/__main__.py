@@ -29,6 +29,7 @@ from ml_collections import ConfigDict
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
+from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.preemption import EXIT_CODE
 
@@ -69,7 +70,8 @@ def main() -> int:
 
 
 def _plan(table: Table) -> Plan:
-    output, data_dir = Path(_OUTPUT.value), Path(_DATA.value)
+    output = command_line.local_folder("output", _OUTPUT.value)
+    data_dir = as_path(_DATA.value)
     return Plan.of(table, _SCALE.value, _datasets(table, output), output, data_dir)
 
 
@@ -120,7 +122,7 @@ def _reproduce(plan: Plan, progress: ProgressLine) -> None:
     }
     if not all(is_finished(run) for run in plan.runs):
         try:
-            cache = Path(_OUTPUT.value) / "compiled"
+            cache = as_path(_OUTPUT.value) / "compiled"
             execute(plan.runs, workers, cache, lambda text: progress.show(f"{plan.name}: {text}"))
         finally:
             note_start(plan, begun | {"seconds": time.monotonic() - start})

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing
 
 # The folds of jhmdb share no source video; the last one is the test set.
@@ -35,7 +36,7 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
         return {"name": "marionette"}
     if dataset == "jhmdb":
         return _jhmdb(output)
-    if not Path(config.data.manual_dir).exists():
+    if not as_path(config.data.manual_dir).exists():
         raise AbsentError(
             f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
             f"published (vidjax prepare --dataset={config.data.name} --describe)"

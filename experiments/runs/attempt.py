@@ -25,6 +25,7 @@ from vidjax.progress import ProgressLine
 from vidjax.run import source
 from vidjax.run.config import Config, from_mapping
 from vidjax.storage.ownership import owned
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, write_text
 from vidjax.trained.scoring import evaluate
 from vidjax.trained.sources.run import open_run
@@ -64,14 +65,14 @@ def carry_out(order: Mapping[str, Any]) -> str:
       order: `config`, `workdir`, `record` (a file), `code`, the digest of the code to use,
         `part_of`, what the run belongs to, and `also_scored`, splits to score in the end.
     """
-    record = Path(order["record"])
+    record = as_path(order["record"])
     make_folder(record.parent)
     before = read_record(record)
     begun = {key: before.get(key, 0) + more for key, more in (("starts", 1), ("seconds", 0.0))}
     write_record(record, begun | {"state": "started"})
     try:
         _check(order["code"], order["part_of"])
-        workdir = Path(order["workdir"])
+        workdir = as_path(order["workdir"])
         _wait_for_others(workdir)
         config = from_mapping(order["config"])
         end = _attempt(config, workdir)

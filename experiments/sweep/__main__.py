@@ -75,7 +75,7 @@ def main(*more: str) -> int:
     # This process asks for the devices and leaves their memory to the runs.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODE))
-    folder = Path(_WORKDIR.value)
+    folder = command_line.local_folder("workdir", _WORKDIR.value)
     with ProgressLine() as progress:
         try:
             sweep = _tuned if _OPTUNA.value or _SEARCH.value else _grid

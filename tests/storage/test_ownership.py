@@ -15,7 +15,7 @@ import pytest
 from vidjax.storage import ownership
 from vidjax.storage.ownership import InUseError, owned
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OWNER = """
 import sys, time
 from pathlib import Path

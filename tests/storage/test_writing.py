@@ -12,7 +12,7 @@ import pytest
 from vidjax.data.encode import write_gif, write_mp4, write_png
 from vidjax.storage import writing
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FRAMES = np.full((2, 16, 16, 3), 90, np.uint8)
 WRITERS = {
     "write_text": lambda file: writing.write_text(file, "new"),

@@ -12,6 +12,7 @@ from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
 from vidjax.data.tree import VIDEO_SUFFIXES, look
 from vidjax.names import told
 from vidjax.records import Name
+from vidjax.storage.paths import as_path, is_url
 
 
 class _Row(msgspec.Struct):
@@ -40,14 +41,14 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     Raises:
       ManifestError: there are no videos, or the CSV is damaged.
     """
-    path = Path(path)
+    path = as_path(path)
     several = False
     if path.is_dir():
         found = look(path)
         base, entries = path, [Entry(name, "", "") for name in sorted(found.videos)]
     elif path.suffix.lower() == ".csv":
         several = _has_several(path)
-        base, entries = Path(root) if root else path.parent, _listed(path)
+        base, entries = as_path(root) if root else path.parent, _listed(path)
     else:
         base, entries = path.parent, [Entry(path.name, "", "")]
         if not path.is_file():
@@ -77,7 +78,8 @@ def _listed(file: Path) -> list[Entry]:
             )
         if row.labels and (why := several_labels.flaw(row.labels)):
             raise ManifestError(f"{file}, line {line}: labels = {few([row.labels])} {why}")
-        name, label = PurePosixPath(row.path).as_posix(), labels.normal(row.label)
+        name = row.path if is_url(row.path) else PurePosixPath(row.path).as_posix()
+        label = labels.normal(row.label)
         if row.labels:
             label = several_labels.joined(map(labels.normal, several_labels.written(row.labels)))
         entries.append(Entry(name, label, row.split, row.start, row.end, row.group))

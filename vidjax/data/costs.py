@@ -24,6 +24,7 @@ from pathlib import Path
 
 from vidjax.data.stored_pictures import MOST_PIXELS
 from vidjax.data.transforms import ASPECT
+from vidjax.storage.paths import as_path
 
 # Bytes of a video's frames, as pixels or encoded.
 MOST_KEPT = 2**31
@@ -155,6 +156,6 @@ class Meter:
 def _size(path: str | Path) -> int:
     """Bytes of a file; 0 where there is none, of which opening it tells."""
     try:
-        return Path(path).stat().st_size
+        return as_path(path).stat().st_size
     except OSError:
         return 0

@@ -7,7 +7,6 @@ import csv
 import dataclasses
 import itertools
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +23,7 @@ from vidjax.evaluation.class_picture import class_scores, draw_class_scores
 from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
 from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
-from vidjax.storage.writing import make_folder, sweep, write_text, writing
+from vidjax.storage.writing import make_folder, move, sweep, write_text, writing
 
 __all__ = [
     "Prediction",
@@ -239,7 +238,7 @@ def _set_aside(
     stem = next(stem for stem in stems if not (folder / f"{stem}{ends[0]}").exists())
     for end in ends:
         with contextlib.suppress(FileNotFoundError):
-            os.replace(folder / f"{name}{end}", folder / f"{stem}{end}")
+            move(folder / f"{name}{end}", folder / f"{stem}{end}")
     say(f"the report of other videos or views is kept as {folder / stem}{ends[0]}")
 
 

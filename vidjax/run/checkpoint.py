@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,11 +19,15 @@ from vidjax.array_paths import check_place
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
+from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, sweep
 from vidjax.terminal import complain
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
+# Orbax writes it last where folders cannot be renamed.
+_COMMITTED = "commit_success.txt"
 
 
 # A share of videos, or a loss with its sign turned.
@@ -105,7 +108,8 @@ class Checkpoints:
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             )
         with _without_warnings():
-            self._manager = ocp.CheckpointManager(self._directory, options=options)
+            place = for_libraries(self._directory)
+            self._manager = ocp.CheckpointManager(place, options=options)
 
     def steps(self) -> list[int]:
         """Steps of the complete checkpoints, ascending."""
@@ -153,12 +157,21 @@ class Checkpoints:
           LinkError: a part of it is a link: what is old is removed, and must not be another's.
         """
         make_folder(self._directory, self._directory.parent)
+        if is_url(self._directory) and not self._directory.is_dir():
+            return
         for each in self._directory.iterdir():
             refuse_link(each)
         if is_first():
             sweep(self._directory, owned=True)
-            for folder in self._directory.glob("*.orbax-checkpoint-tmp*"):
-                shutil.rmtree(folder)
+            for folder in self._unfinished():
+                remove_folder(folder)
+
+    def _unfinished(self) -> list[Path]:
+        """Folders of checkpoints that a killed process began."""
+        if not is_url(self._directory):
+            return list(self._directory.glob("*.orbax-checkpoint-tmp*"))
+        folders = [each for each in self._directory.iterdir() if each.name.isdecimal()]
+        return [each for each in folders if not (each / _COMMITTED).is_file()]
 
     def _finish(self) -> None:
         """Reads back what was just written, and adds checksums; by process 0, in Orbax' thread.
@@ -169,7 +182,7 @@ class Checkpoints:
         folder = unfinished[0] if unfinished else self._directory / str(self._saving)
         handler = ocp.StandardCheckpointHandler()
         try:
-            handler.metadata(folder / _STATE)
+            handler.metadata(for_libraries(folder / _STATE))
         # Orbax answers what it cannot read with whatever its readers raise.
         except Exception as error:
             raise CheckpointError(
@@ -262,9 +275,19 @@ class Checkpoints:
         if not is_first():
             return
         self._refuse_removed(step)
-        self._looking(step, lambda: check_files(self._directory / str(step)))
+        # Of a bucket its files are looked at here, since a look reads in all of their places.
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(folder_here(self._directory / str(step)))
+            except FileNotFoundError:
+                self._refuse_removed(step)
+                raise
+            self._verify_files(step, folder, like)
+
+    def _verify_files(self, step: int, folder: Path, like: Any) -> None:
+        self._looking(step, lambda: check_files(folder))
         try:
-            if not checksums.verify(self._directory / str(step)):
+            if not checksums.verify(folder):
                 self._say(
                     f"checkpoint {step} has no checksums: an older version wrote it, and damage "
                     "to it may go unseen"
@@ -275,8 +298,7 @@ class Checkpoints:
                 f"checkpoint {step} in {self._directory} cannot be used: {error}. "
                 f"{self._others(step)}"
             ) from None
-        state = self._directory / str(step) / _STATE
-        self._looking(step, lambda: check_arrays(state, _shapes(like)))
+        self._looking(step, lambda: check_arrays(folder / _STATE, _shapes(like)))
 
     def _looking(self, step: int, look: Callable[[], object]) -> None:
         try:

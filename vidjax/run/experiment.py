@@ -17,6 +17,8 @@ from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.network import Network
 from vidjax.run.processes import DAYS, after_first
+from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.shard_cache import ShardCache, shard_cache
 
 Progress = Callable[[str, int, int], None]
 Judge = Callable[[Sequence[str], Sequence[str], catalog.Look], None]
@@ -114,11 +116,19 @@ class Experiment:
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
     if directory is not None:
-        return PreparedSplit(directory, name)
+        return PreparedSplit(directory, name, _cache(config, directory))
     try:
         return SyntheticSplit(**config.data.options, seed=_SYNTHETIC_SEEDS.get(name, 3))
     except TypeError as error:
         raise ConfigError(f"data.options for synthetic: {error}") from None
+
+
+def _cache(config: Config, directory: Path) -> ShardCache | None:
+    """The copies that shards are read from; None where they are read in place."""
+    data = config.data
+    if data.cache_dir or is_url(directory):
+        return shard_cache(data.cache_dir, data.cache_gb)
+    return None
 
 
 def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
@@ -157,7 +167,7 @@ def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) 
     if data.name == "synthetic":
         return None
     request = catalog.Request(
-        data_dir=Path(data.data_dir),
+        data_dir=as_path(data.data_dir),
         storage=catalog.Storage(data.short_side, data.fps, data.quality, data.bad_video_budget),
         manifest=data.manifest,
         root=data.root,

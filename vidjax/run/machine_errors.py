@@ -10,6 +10,8 @@ import errno
 import os
 import re
 
+from vidjax.storage.buckets import BucketError
+
 # "Input or output error" in sysexits.h.
 EXIT_CODE = 74
 # Of files, disks and memory; what else a system answers is about the names it was given.
@@ -38,7 +40,7 @@ def of_machine(error: BaseException) -> str | None:
     if isinstance(error, BaseExceptionGroup):
         found = (of_machine(inner) for inner in error.exceptions)
         return next((reason for reason in found if reason is not None), None)
-    if isinstance(error, MachineError):
+    if isinstance(error, MachineError | BucketError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         place = "" if error.filename is None else f": {error.filename}"

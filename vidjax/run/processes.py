@@ -20,6 +20,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from vidjax import hanging
 from vidjax.run import channel, meeting
 from vidjax.run.channel import EXIT_CODE as EXIT_CODE
 from vidjax.run.channel import PATIENCE, AbsentError, Company
@@ -206,7 +207,9 @@ def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) ->
             raise
         channel.tell(key, "done")
         return result
-    _from_first(key, seconds)
+    # Process 0 has a watch of its own.
+    with hanging.paused():
+        _from_first(key, seconds)
     return work()
 
 
@@ -222,7 +225,9 @@ def meet(what: str, seconds: float = SOME_TIME) -> None:
       ValueError, OSError: another process has failed; says why.
     """
     if not channel.alone():
-        channel.exchange(what, "", lambda key, said: "all", seconds)
+        # Whoever does not come has a watch of its own.
+        with hanging.paused():
+            channel.exchange(what, "", lambda key, said: "all", seconds)
 
 
 def all_end(seconds: float = 5) -> bool:

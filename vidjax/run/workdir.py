@@ -27,6 +27,8 @@ PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "num
 _FREE = (
     "data.workers",
     "data.threads",
+    "data.cache_dir",
+    "data.cache_gb",
     "every.log",
     "every.keep",
     "augment.flip_sided",

@@ -14,6 +14,8 @@ What is guaranteed: on one machine, and on shared disks that keep locks for all 
 version 4, Lustre with `flock`), two processes never own a folder at once. On other shared disks the
 record alone decides. It relies on exclusive creation of files, and an owner that was stopped for
 more than a minute, such as a suspended machine, may find that another one has taken its place.
+
+A folder of a bucket has a lease instead, which `leases` describes.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,12 +37,16 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
+from vidjax.storage.leases import Lease, in_words
+from vidjax.storage.paths import is_url
 from vidjax.storage.writing import new, refuse_link
 from vidjax.terminal import complain
 
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
 _LOOK = 0.5
+# What a lease in a folder is called.
+_RECORD = ".lock-owner.json"
 
 
 class _Record(msgspec.Struct):
@@ -64,10 +71,10 @@ def owned(
     wait: bool = False,
     advice: str = "wait until it has ended, or end it",
     say: Callable[[str], None] = complain,
-) -> Iterator[Owner]:
+) -> Iterator[Owner | Lease]:
     """Owns a folder while the context is open.
 
-    It leaves one empty file, `.lock`, behind: removing it would let two processes in.
+    On a disk it leaves one empty file, `.lock`, behind: removing it would let two processes in.
 
     Args:
       folder: to be owned; made if absent, unless `beside`.
@@ -75,7 +82,7 @@ def owned(
         only when it is complete.
       wait: waits for another owner to finish, instead of refusing.
       advice: what to do about another owner, as the end of the error.
-      say: told in one line what is waited for.
+      say: told in one line what is waited for, and whose place is taken.
 
     Yields:
       The owner, which a process that ends at once can `release` before.
@@ -86,9 +93,7 @@ def owned(
       OSError: the place cannot be written.
     """
     stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
-    refuse_link(stem)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    owner = Owner(stem, stem.with_name(f"{stem.name}-owner.json"))
+    owner = _owner(stem, say)
     told = False
     while (other := owner.attempt()) is not None:
         line = f"{folder} is in use by {other}"
@@ -103,6 +108,31 @@ def owned(
             yield owner
     finally:
         owner.release()
+
+
+def remove_owned(folder: Path) -> None:
+    """Removes a folder that this process owns, with all that is in it, as far as that is possible.
+
+    Raises:
+      BucketError: the store does not answer.
+    """
+    if not is_url(folder):
+        # Windows keeps a lock that is open, and with it the folder.
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    # The lease goes when it is given back; an owner that misses it ends its process.
+    for file in folder.rglob("*"):
+        if file.name != _RECORD:
+            file.unlink(missing_ok=True)
+
+
+def _owner(stem: Path, say: Callable[[str], None]) -> Owner | Lease:
+    record = stem.with_name(f"{stem.name}-owner.json")
+    if is_url(stem):
+        return Lease(record, say)
+    refuse_link(stem)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return Owner(stem, record)
 
 
 class Owner:
@@ -120,7 +150,7 @@ class Owner:
             self._lock.acquire()
             locks = True
         except Timeout:
-            return _in_words(self._read())
+            return in_words(self._read())
         except (NotImplementedError, OSError) as error:
             if isinstance(error, PermissionError) or not self._file.exists():
                 raise
@@ -139,7 +169,7 @@ class Owner:
         if self._record.exists():
             # Where locks work, a process of this running machine that had one is dead.
             if not (locks and there.get("boot") == _boot()) and self._shows_life():
-                return _in_words(there)
+                return in_words(there)
             self._record.unlink(missing_ok=True)
         mine = {
             "host": platform.node(),
@@ -152,7 +182,7 @@ class Owner:
             with new(self._record) as file:
                 file.write(json.dumps(mine) + "\n")
         except FileExistsError:
-            return _in_words(self._read())
+            return in_words(self._read())
         return None
 
     def _shows_life(self) -> bool:
@@ -208,12 +238,6 @@ class Owner:
             if self._read().get("token") == self._token:
                 self._record.unlink()
         self._lock.release()
-
-
-def _in_words(record: dict[str, Any]) -> str:
-    if not {"host", "process", "since"} <= record.keys():
-        return "another process"
-    return "process {process} on {host} since {since}".format(**record)
 
 
 def _boot() -> str:

@@ -1,9 +1,11 @@
 """The one way in which files are written: whole or not at all, and never through a link.
 
-A file is written under a name that nobody can guess, which is opened only if nothing has it, and
-takes its place when it is complete. Who is killed leaves the old file, and at most a `.part` beside
-it. A link in the place of a file is refused: it may have been put there by others, and point
-anywhere.
+On a disk a file is written under a name that nobody can guess, which is opened only if nothing has
+it, and takes its place when it is complete. A process that is killed leaves the old file, and at
+most a `.part` beside it. A link in the place of a file is refused: it may have been put there by
+others, and point anywhere.
+
+An object of a bucket is written into a file of this machine first, and uploaded in one go.
 """
 
 from __future__ import annotations
@@ -12,10 +14,15 @@ import contextlib
 import io
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from vidjax.storage import buckets
+from vidjax.storage.growing import GrowingObject
+from vidjax.storage.paths import is_url
 
 PART = ".part"
 # Beyond any single file: what nobody has touched for so long, in seconds, nobody writes.
@@ -39,6 +46,11 @@ def replacing(file: Path) -> Iterator[Path]:
       LinkError: `file` is a link.
       OSError: the folder cannot be written.
     """
+    if is_url(file):
+        with _to_upload(file) as unfinished:
+            yield unfinished
+            buckets.upload(unfinished, str(file))
+        return
     refuse_link(file)
     unfinished = file.with_name(f"{file.name[:_LONGEST]}.{secrets.token_hex(8)}{PART}")
     try:
@@ -48,9 +60,19 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError) and error.filename is None:
+        # One without a number says all that there is to say.
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(file)
         raise
+
+
+@contextlib.contextmanager
+def _to_upload(file: Path) -> Iterator[Path]:
+    """An empty file of this machine that goes when the context ends."""
+    with tempfile.TemporaryDirectory(prefix="vidjax-") as folder:
+        unfinished = Path(folder) / f"{file.name[:_LONGEST]}{PART}"
+        unfinished.touch()
+        yield unfinished
 
 
 @contextlib.contextmanager
@@ -96,7 +118,8 @@ def write_text(file: Path, text: str, *, durable: bool = False) -> None:
     """
     with writing(file) as stream:
         stream.write(text)
-        if durable:
+        # Of a bucket: it has the object when `writing` returns.
+        if durable and not is_url(file):
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -120,6 +143,12 @@ def new(file: Path) -> Iterator[IO[str]]:
       FileExistsError: something is there.
       OSError: it cannot be written.
     """
+    if is_url(file):
+        refuse_there(file)
+        with io.StringIO(newline="") as lines:
+            yield lines
+            buckets.write(str(file), lines.getvalue().encode(), over=None)
+        return
     descriptor = os.open(file, os.O_WRONLY | _NEW, 0o666)
     with open(descriptor, "w", newline="", encoding="utf-8") as stream:
         yield stream
@@ -144,6 +173,10 @@ def line_by_line(file: Path) -> Iterator[IO[str]]:
     part = unfinished(file)
     for each in (file, part):
         refuse_there(each)
+    if is_url(file):
+        with _object_line_by_line(file, part) as stream:
+            yield stream
+        return
     try:
         with new(part) as stream:
             yield stream
@@ -156,34 +189,69 @@ def line_by_line(file: Path) -> Iterator[IO[str]]:
         raise
 
 
+@contextlib.contextmanager
+def _object_line_by_line(file: Path, part: Path) -> Iterator[IO[str]]:
+    lines = GrowingObject(str(part))
+    try:
+        yield lines
+        lines.close()
+        content = part.read_bytes()
+        buckets.write(str(file), content, over=None)
+        part.unlink(missing_ok=True)
+    finally:
+        lines.close()
+
+
 def refuse_there(path: Path) -> None:
     """Refuses to write where something is.
 
     Raises:
       FileExistsError: names it.
     """
-    if os.path.lexists(path):
+    if is_there(path):
         raise FileExistsError(f"{path} is there already; name another, or remove it")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file, a folder or a link, also one that leads nowhere, has a name."""
+    return path.exists() if is_url(path) else os.path.lexists(path)
 
 
 def appending(file: Path) -> io.TextIOWrapper:
     """A text file that grows at its end, to be closed by the caller.
 
+    In a bucket its lines are seen within seconds, and certainly after `sync`.
+
     Raises:
       LinkError: `file` is a link.
       OSError: it cannot be written.
     """
+    if is_url(file):
+        return GrowingObject(str(file))
     refuse_link(file)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     return open(os.open(file, flags, 0o666), "a", newline="", encoding="utf-8")
 
 
+def sync(stream: io.TextIOWrapper) -> None:
+    """Returns when a process that is killed cannot take the lines of `appending` with it.
+
+    Raises:
+      OSError: they cannot be written.
+    """
+    if isinstance(stream, GrowingObject):
+        stream.sync()
+    else:
+        stream.flush()
+
+
 @contextlib.contextmanager
 def growing(file: Path) -> Iterator[IO[bytes]]:
     """A file of bytes that comes in several goes, such as a download, and stays after an error.
 
-    The stream stands at its end. Its name should say that it is unfinished, as `.part` does.
+    The stream stands at its end. Its name should say that it is unfinished, as `.part` does. It is
+    on a disk: bytes of an object cannot be changed.
 
     Raises:
       LinkError: `file` is a link.
@@ -210,6 +278,20 @@ def finish(part: Path, file: Path) -> None:
     part.replace(file)
 
 
+def move(file: Path, to: Path) -> None:
+    """Gives a file another name in its folder, in the place of what has it.
+
+    Raises:
+      FileNotFoundError: it is not there.
+      OSError: it cannot be renamed.
+    """
+    if is_url(file):
+        buckets.write(str(to), file.read_bytes())
+        file.unlink()
+    else:
+        file.replace(to)
+
+
 def make_folder(folder: Path, within: Path | None = None) -> Path:
     """Makes a folder, and those above it.
 
@@ -231,6 +313,7 @@ def make_folder(folder: Path, within: Path | None = None) -> Path:
             raise LinkError(f"{folder} is not below {within}")
         for count in range(1, len(parts) + 1):
             refuse_link(within.joinpath(*parts[:count]))
+    # In a bucket a folder is there with its first object.
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -248,14 +331,31 @@ def refuse_link(path: Path) -> None:
         )
 
 
+def check_writable(folder: Path) -> None:
+    """Writes an empty file and removes it, so that what cannot be written is told before the work.
+
+    Raises:
+      OSError: the folder cannot be written.
+    """
+    if is_url(folder):
+        probe = str(folder / f".writable-{secrets.token_hex(8)}{PART}")
+        buckets.write(probe, b"", over=None)
+        buckets.remove(probe)
+        return
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
 def sweep(folder: Path, *, owned: bool = False) -> None:
-    """Removes unfinished files that killed processes have left in a folder.
+    """Removes unfinished files that killed processes have left in a folder of a disk.
 
     Args:
       folder: to tidy.
       owned: whether nobody else writes there. Without it only what nobody has touched for a day is
         removed.
     """
+    if is_url(folder):
+        return
     for part in folder.glob(f"*{PART}"):
         # Another process may remove it at the same time, or its owner complete it.
         with contextlib.suppress(OSError):

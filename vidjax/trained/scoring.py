@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,18 @@ from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec as P
 
 from vidjax.data.pipeline import prefetch
+from vidjax.data.prepared import names_of
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
+from vidjax.hanging import doing
 from vidjax.progress import ProgressLine
 from vidjax.run.agreement import agree_on_data
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
-from vidjax.storage.writing import make_folder
+from vidjax.storage.writing import check_writable, make_folder
 from vidjax.trained.trained import Trained
 
 Variables = Any
@@ -93,6 +94,7 @@ class Scorer:
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
+        doing(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
@@ -135,7 +137,7 @@ class Scorer:
         return write_report(
             workdir / REPORTS,
             f"{self.name}-step{step}",
-            videos=[self._source[index].name for index in range(len(self._source))],
+            videos=names_of(self._source),
             scores=scores,
             labels=labels,
             classes=self._network.classes,
@@ -161,8 +163,7 @@ def _require_place(folder: Path) -> None:
     """
     if is_first():
         make_folder(folder, folder.parent)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        check_writable(folder)
 
 
 def evaluate(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.data.views import Views
+from vidjax.storage.paths import as_path
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.features import EMBEDDING, features
 from vidjax.trained.prediction import Prediction
@@ -149,7 +150,7 @@ class Trained:
           ValueError: the weights or the video cannot be read.
         """
         views = self.views
-        record = as_record(Path(video), self.preprocessing, views, start=start, end=end)
+        record = as_record(as_path(video), self.preprocessing, views, start=start, end=end)
         crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
         mean = np.asarray(self.score(crops)).mean(axis=(0, 1))
         return Prediction(start or 0.0, end, mean)

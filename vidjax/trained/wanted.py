@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.models.listing import list_models
+from vidjax.storage.paths import as_path
 
 
 class WeightsError(ValueError):
@@ -31,7 +32,7 @@ class Wanted:
     @property
     def path(self) -> Path:
         """The place as a path, which need not exist."""
-        return Path(self.place)
+        return as_path(self.place)
 
     @property
     def text(self) -> str:
@@ -42,6 +43,6 @@ class Wanted:
     def parse(cls, text: str, options: Mapping[str, Any] | None = None) -> Wanted:
         """Takes apart `NETWORK:PLACE`; where no network is called so, all of it is a place."""
         network, colon, place = text.partition(":")
-        if colon and not Path(text).exists() and network in list_models():
+        if colon and not as_path(text).exists() and network in list_models():
             return cls(network, place, options or {})
         return cls("", text, options or {})

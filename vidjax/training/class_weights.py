@@ -18,6 +18,7 @@ from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.prepared import VideoSource
 from vidjax.names import told
 from vidjax.run.config import Config, ConfigError
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import writing
 
 FILE = "class_weights.csv"
@@ -87,7 +88,7 @@ def require_table(choice: str) -> None:
     Raises:
       ConfigError: there is no such file.
     """
-    if choice not in ("none", *_COUNTED) and not Path(choice).is_file():
+    if choice not in ("none", *_COUNTED) and not as_path(choice).is_file():
         raise ConfigError(f"{_SETTING} = {choice!r}: there is no such file")
 
 
@@ -112,7 +113,7 @@ def weigh(choice: str, counts: np.ndarray, classes: Sequence[str]) -> tuple[floa
         rarity = np.where(counts > 0, np.maximum(counts, 1.0) ** -power, 0)
         return tuple((rarity * counts.sum() / (rarity * counts).sum()).tolist())
     try:
-        weights = read_class_weights(Path(choice), classes)
+        weights = read_class_weights(as_path(choice), classes)
     except ValueError as error:
         raise ConfigError(f"{_SETTING}: {error}") from None
     if not np.dot(weights, counts):

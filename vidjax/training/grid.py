@@ -89,6 +89,7 @@ def batches(config: Config, source: VideoSource, table: Timetable) -> grain.MapD
         "process_index": jax.process_index(),
         "process_count": jax.process_count(),
         "sampling": config.train.sampling,
+        "shards": config.data.shuffle_shards,
     }
     if config.multigrid.is_on:
         time = config.multigrid.time

@@ -20,6 +20,7 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
+from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
 from vidjax.run.agreement import agree, agree_on_data, compare
@@ -31,10 +32,12 @@ from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
 from vidjax.run.sharding import describe, on_hand, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
+from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
 from vidjax.training import grid, longer
+from vidjax.training.account import Account
 from vidjax.training.announcing import announced
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
@@ -48,6 +51,7 @@ from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
+from vidjax.training.spending import Spending
 from vidjax.training.starting import resolve, start_from
 from vidjax.training.step import quantities
 
@@ -60,8 +64,13 @@ class Outcome:
     preempted: bool
 
 
-def train(config: Config, workdir: Path) -> Outcome:
+def train(config: Config, workdir: Path, *, began: float | None = None) -> Outcome:
     """Trains to the end of `config.train.duration`, resuming what `workdir` holds.
+
+    Args:
+      config: of the run.
+      workdir: its folder.
+      began: when the command began, by `time.monotonic()`, for what the time went to; None is now.
 
     Raises:
       ValueError: configuration, data or checkpoint do not fit; it says what to change.
@@ -69,7 +78,7 @@ def train(config: Config, workdir: Path) -> Outcome:
       MachineError: the machine failed; it says how the run goes on.
     """
     try:
-        return _train(config, workdir)
+        return _train(config, workdir, Spending(began))
     except MachineError:
         raise
     except Exception as error:
@@ -81,7 +90,7 @@ def train(config: Config, workdir: Path) -> Outcome:
         ) from error
 
 
-def _train(given: Config, workdir: Path) -> Outcome:
+def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
     agree(given, {"--workdir": workdir})
     given = resolve(given)
     check_writers(given.writers)
@@ -110,15 +119,15 @@ def _train(given: Config, workdir: Path) -> Outcome:
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
                 run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
-                return run.go()
+                return run.go(spending)
 
 
 @contextlib.contextmanager
-def _owned(workdir: Path) -> Iterator[Owner | None]:
+def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
     """The work directory for this job alone, of which process 0 owns it."""
     with contextlib.ExitStack() as stack:
 
-        def own() -> Owner | None:
+        def own() -> Owner | Lease | None:
             advice = "wait until it has ended, end it, or name another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
@@ -137,7 +146,7 @@ class _Run:
         workdir: Path,
         progress: ProgressLine,
         preemption: Preemption,
-        owner: Owner | None,
+        owner: Owner | Lease | None,
     ) -> None:
         self._preemption, self._owner = preemption, owner
         config, self._network = experiment.config, experiment.network
@@ -158,8 +167,9 @@ class _Run:
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
 
-    def go(self) -> Outcome:
+    def go(self, spending: Spending) -> Outcome:
         """Resumes, and steps to the plan's end unless SIGTERM comes before."""
+        self._spending = spending
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():
@@ -167,7 +177,18 @@ class _Run:
             stack.callback(self._writer.close)
             if step == self.plan.total:
                 return Outcome(step, preempted=False)
-            return self._loop(state, step)
+            self._account = Account(
+                spending,
+                self._workdir,
+                self._writer.write_timing,
+                self._progress.note,
+                silent=not is_first(),
+            )
+            outcome = self._loop(state, step)
+            with spending.on("checkpoints"):
+                self._checkpoints.wait()
+            self._account.close(outcome.step)
+            return outcome
 
     def _nothing_to_lose(
         self, *finish: Callable[[], None]
@@ -192,7 +213,9 @@ class _Run:
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
+        doing("making the network", compiling=True)
         state, self._shardings = self._network.init(self._optimizer)
+        doing("opening checkpoints")
         steps = self._checkpoints.steps()
         compare("look for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
@@ -208,7 +231,8 @@ class _Run:
         # A run that ended between a checkpoint and its evaluation owes the evaluation.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
-            self._evaluate(state, step)
+            with self._spending.on("evaluation"):
+                self._evaluate(state, step)
         return state, step
 
     def _open_writer(self, step: int) -> MetricWriter:
@@ -228,15 +252,19 @@ class _Run:
 
     def _loop(self, state: TrainState, step: int) -> Outcome:
         """Steps to the plan's end, or until the machine is about to be taken away."""
-        with self._nothing_to_lose(self._writer.flush):
+        with self._accounted(step), self._spending.on("compiling"):
             compiled = self._compile(state, step)
             # One process compiles longer than another, and no transport waits so long.
             meet("the first step")
         balance = self._measure_input(step)
+        self._spending.go_on_with("steps")
+        self._account.tell(step)
         self._clock.restart_lap()
         while step < self.plan.total:
-            with self._clock.waiting():
+            doing(f"waiting for the batch of step {step + 1}")
+            with self._clock.waiting(), self._spending.on("waiting"):
                 batch = self._load()
+            doing(f"step {step + 1}")
             shape = self._table.shape(step)
             balance.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
@@ -256,15 +284,22 @@ class _Run:
             if stopping:
                 return Outcome(step, preempted=True)
             if self.plan.evaluates(step):
-                with self._nothing_to_lose(self._writer.flush):
+                with self._accounted(step), self._spending.on("evaluation"):
                     self._evaluate(state, step)
+                self._account.tell(step)
         return Outcome(step, preempted=False)
+
+    def _accounted(self, step: int) -> contextlib.AbstractContextManager[None]:
+        """As `_nothing_to_lose`, with the time until then told."""
+        return self._nothing_to_lose(lambda: self._account.tell(step), self._writer.flush)
 
     def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
         """The step for every shape that batches have, ahead of the first."""
         compiled = {}
         for shape in self._table.shapes:
-            self._progress.show(f"compiling the training step for batches of {shape}")
+            what = f"compiling the training step for batches of {shape}"
+            self._progress.show(what)
+            doing(what, compiling=True)
             network = grid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
@@ -308,6 +343,7 @@ class _Run:
         left = (self.plan.total - step) * lap.seconds
         text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
+        self._account.tell_now_and_then(step)
 
     def _save(self, step: int, state: TrainState) -> None:
         self._bad.agree()
@@ -317,7 +353,11 @@ class _Run:
             "bad_videos": dict(self._bad.counts),
             "seconds": self._clock.seconds,
         }
-        self._checkpoints.save(step, state, run)
+        with self._spending.on("checkpoints"):
+            # A checkpoint means that the lines before it are there.
+            self._writer.flush()
+            self._checkpoints.save(step, state, run)
+        self._account.tell(step)
 
     def _evaluate(self, state: TrainState, step: int) -> None:
         def show(done: int, total: int) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
-from vidjax.storage.writing import appending, writing_bytes
+from vidjax.storage.writing import appending, sync, writing_bytes
 from vidjax.training.writers import Writer
 
 Numbers = Mapping[str, float]
@@ -51,14 +51,14 @@ class MetricWriter:
         if silent:
             return
         _set_aside(self._path, step)
-        self._file = appending(self._path)
+        names = (self._path.name, "timing.jsonl")
+        self._files = {name: appending(workdir / name) for name in names}
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
         if self._silent:
             return
-        self._file.write(_line(step, split, numbers))
-        self._file.flush()
+        self._add(self._path.name, _line(step, split, numbers))
         for other in self._others:
             other.write(step, split, numbers)
 
@@ -70,27 +70,35 @@ class MetricWriter:
         """
         if self._silent:
             return
-        with appending(self._path.with_name("timing.jsonl")) as file:
-            file.write(_line(step, split, numbers))
+        self._add("timing.jsonl", _line(step, split, numbers))
         for other in self._others:
             other.write(step, f"timing/{split}", numbers)
+
+    def _add(self, name: str, line: str) -> None:
+        self._files[name].write(line)
+        self._files[name].flush()
 
     def has(self, step: int, split: str) -> bool:
         """Whether a line of this step and split is written; a silent writer does not know."""
         if self._silent:
             return False
+        sync(self._files[self._path.name])
         lines = read_metrics(self._path)
         return any(line["step"] == step and line.get("split") == split for line in lines)
 
     def flush(self) -> None:
-        """Writes what is buffered; metrics never are."""
+        """Returns when nothing that was written can be lost, as far as the other writers can."""
+        if not self._silent:
+            for each in self._files.values():
+                sync(each)
         for other in self._others:
             other.flush()
 
     def close(self) -> None:
         """Writes what is buffered, and no more."""
         if not self._silent:
-            self._file.close()
+            for each in self._files.values():
+                each.close()
         for other in self._others:
             other.close()
 

@@ -18,6 +18,7 @@ from vidjax.data.description import ARRAY_RECORD, INFO, Description
 from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.storage.ownership import owned
+from vidjax.storage.paths import as_path
 
 # What no other archive helps against.
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
@@ -94,7 +95,7 @@ def _refuse_other_form(name: str, folder: Path) -> None:
 
 
 def _require_files(cls: type[PublishedImages], manual_dir: str) -> None:
-    missing = [name for name in cls.FILES if not (Path(manual_dir) / name).is_file()]
+    missing = [name for name in cls.FILES if not (as_path(manual_dir) / name).is_file()]
     if missing:
         raise ManifestError(
             f"data.manual_dir = {manual_dir!r} holds no {missing[0]}; {cls.name} is from "

@@ -27,6 +27,7 @@ from vidjax.data.manifest import (
 )
 from vidjax.data.report import EXCLUDED, read_report
 from vidjax.data.soundness import absent, condemned, empty, repeated
+from vidjax.storage.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class PublishedVideos(PreparedVideos):
                 f"as {few(lost)}. Expected:\n{cls.LAYOUT}"
             )
         if request.verdicts:
-            manifest = manifest.without(condemned(Path(request.verdicts), manifest))
+            manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
         _judge_leak(cls, manifest, request)
         return manifest
 
@@ -142,8 +143,8 @@ class PublishedVideos(PreparedVideos):
 
 
 def _folder(cls: type[PublishedVideos], request: Request) -> Path:
-    if request.manual_dir and Path(request.manual_dir).is_dir():
-        return Path(request.manual_dir)
+    if request.manual_dir and as_path(request.manual_dir).is_dir():
+        return as_path(request.manual_dir)
     problem = (
         f"data.manual_dir = {request.manual_dir!r} is no folder"
         if request.manual_dir

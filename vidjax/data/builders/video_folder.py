@@ -7,6 +7,7 @@ from vidjax.data.catalog import Request
 from vidjax.data.manifest import few, read_manifest
 from vidjax.data.report import EXCLUDED, read_report
 from vidjax.data.soundness import condemned
+from vidjax.storage.paths import as_path
 
 
 class VideoFolder(PreparedVideos):
@@ -37,7 +38,7 @@ def prepare(request: Request) -> Path:
             "in evaluation, which inflates the score"
         )
     if request.verdicts:
-        manifest = manifest.without(condemned(Path(request.verdicts), manifest))
+        manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
     folder = prepare_videos(VideoFolder(manifest=manifest, request=request))
     lost = sum(count.listed - count.prepared for count in read_report(folder))
     if lost:

@@ -19,6 +19,7 @@ from typing import Any
 
 from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem
+from vidjax.storage.paths import as_path
 
 VARIABLE = "VIDJAX_CONVOLUTIONS"
 COLUMNS = (
@@ -62,7 +63,7 @@ def given_table() -> dict[str, Any] | None:
     if not path:
         return None
     backends = sorted(_given(path))
-    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    digest = hashlib.sha256(as_path(path).read_bytes()).hexdigest()
     return {"path": path, "sha256": digest, "backends": backends}
 
 
@@ -154,11 +155,11 @@ def _table(given: str) -> dict[str, list[Measured]]:
 
 
 def _given(path: str) -> dict[str, list[Measured]]:
-    if not Path(path).is_file():
+    if not as_path(path).is_file():
         raise ValueError(
             f"{VARIABLE}={path}: no such table; `benchmark kernels --measure` makes one"
         )
-    return read_table(Path(path))
+    return read_table(as_path(path))
 
 
 def _alike(row: Measured, problem: Problem) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,8 @@ import numpy as np
 from jax import export as jax_export
 
 from vidjax.convert.folder import check_empty
-from vidjax.storage.writing import make_folder, write_text
+from vidjax.storage.local import new_folder
+from vidjax.storage.writing import write_text
 from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
 from vidjax.trained.exporting.exported import Exported
 from vidjax.trained.exporting.here import Here, compile_here
@@ -61,10 +61,7 @@ def export(
       ValueError: the folder holds something, or what was written is another function.
     """
     check_empty(output)
-    make_folder(output.parent)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as place:
-        unfinished = Path(place) / "export"
-        unfinished.mkdir()
+    with new_folder(output, last=[card.FILE]) as unfinished:
         FORMATS[kind].write(exported, unfinished, platforms)
         files = card.digests(unfinished)
         card.write(card.card(exported, kind, platforms, files), unfinished)
@@ -77,7 +74,6 @@ def export(
         difference = (
             _difference(exported, here, unfinished) if _runs_here(kind, platforms) else None
         )
-        unfinished.replace(output)
     return report, difference
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from vidjax import records
 from vidjax.names import told
+from vidjax.storage.paths import as_path
 from vidjax.trained.feature_files import hdf5, npz
 from vidjax.trained.feature_files.table import COLUMNS, Features, FeaturesError, checked
 
@@ -31,7 +32,7 @@ def read_features(path: str | Path) -> Features:
       FeaturesError: it holds no features, or is damaged; names the file.
       OSError: it cannot be read.
     """
-    path = Path(path)
+    path = as_path(path)
     name = told(str(path))
     if not path.is_file():
         raise FeaturesError(f"{name}: there is no such file of features")

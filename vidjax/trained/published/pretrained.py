@@ -11,6 +11,7 @@ from typing import Any
 from vidjax.convert.loading import Converted, convert
 from vidjax.convert.reading import read_tensors
 from vidjax.models.registry import create_model
+from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
 from vidjax.trained.published.clips import preprocessing_of
 from vidjax.trained.published.colours import to_rgb
@@ -73,7 +74,7 @@ def load_pretrained(
       ValueError: there is no such network, or an option is unknown. Reading `variables`: the file
         is damaged or another one.
     """
-    row, file = file_of(candidates(network, tag), None if path is None else Path(path))
+    row, file = file_of(candidates(network, tag), None if path is None else as_path(path))
     if row.usable is None:
         complain(f"warning: {row.name}: {row.caution}")
     chosen = {**row.options, **options}

@@ -9,6 +9,7 @@ from vidjax.run.network import Network
 from vidjax.run.restoring import restore
 from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_classes, read_config
+from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained import Trained, Weights
 from vidjax.trained.wanted import Wanted
@@ -40,7 +41,7 @@ def open_run(
       ValueError: there is no run, its files are damaged, or a setting is another that decides what
         its logits mean.
     """
-    workdir = Path(workdir)
+    workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
     if config is None:
         config, _ = on_hand(own)

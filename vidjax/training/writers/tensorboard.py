@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vidjax.run.config import Config
+from vidjax.storage.mirror import Mirror
 from vidjax.storage.writing import make_folder
 
 
@@ -23,20 +24,25 @@ class Events:
     def __init__(self, folder: Path, step: int) -> None:
         from tensorboardX import SummaryWriter
 
-        self._events = SummaryWriter(str(folder), purge_step=step + 1)
+        self._mirror = Mirror(folder)
+        self._events = SummaryWriter(str(self._mirror.here), purge_step=step + 1)
 
     def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
         """As in `Writer`."""
         for name, value in numbers.items():
             self._events.add_scalar(f"{split}/{name}", value, step)
+        if self._mirror.is_due():
+            self.flush()
 
     def flush(self) -> None:
         """As in `Writer`."""
         self._events.flush()
+        self._mirror.sync()
 
     def close(self) -> None:
         """As in `Writer`."""
         self._events.close()
+        self._mirror.close()
 
 
 def open(workdir: Path, step: int, config: Config) -> Events:

@@ -1,0 +1,236 @@
+"""Paths that users give."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import pickle
+from pathlib import Path
+
+import pytest
+
+from vidjax.storage import buckets
+from vidjax.storage.paths import UrlError, as_path, is_url
+from vidjax.storage.writing import write_bytes, write_text
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
+    assert as_path(str(tmp_path)) == tmp_path
+    assert type(as_path("a/b")) is type(tmp_path)
+    assert not is_url(tmp_path)
+    assert not is_url("c:/videos")
+    assert not is_url("a:b//c")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gs:/bucket/x", "two slashes, as in gs://bucket/folder"),
+        ("gs://", "it names no bucket"),
+        ("ftp://host/x", "URLs begin with gs:// and s3://, not ftp://"),
+        ("file:///x", "a local file is named by its path alone"),
+        ("gcs://bucket/x", "not gcs://"),
+    ],
+)
+def test_urls_that_cannot_be_are_refused_in_one_line(text, said):
+    with pytest.raises(UrlError) as error:
+        as_path(text)
+    assert text in str(error.value)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("url", "extra"), [("gs://b/x", "gcs"), ("s3://b/x", "s3")])
+def test_an_absent_extra_is_named(monkeypatch, url, extra):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UrlError, match=rf"pip install 'vidjax\[{extra}\]'"):
+        as_path(url)
+
+
+def test_an_absent_bucket_is_told_before_anything_is_read(store):
+    with pytest.raises(UrlError, match="there is no bucket 'nobody-made-this'"):
+        as_path("gs://nobody-made-this/run")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [("forbidden", "no right"), ("expired", "credentials are missing or have expired")],
+)
+def test_what_a_store_refuses_is_told_with_the_fix(store, bucket, kind, said):
+    store.misbehave(kind)
+    with pytest.raises(UrlError) as error:
+        as_path(f"{bucket}/run")
+    assert said in str(error.value)
+    assert bucket in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bucket_is_asked_for_once(store, bucket):
+    for name in ("a", "b", "c"):
+        as_path(f"{bucket}/{name}")
+    assert len(store.requests()) == 2  # one made it
+
+
+def test_a_url_reads_as_a_path_does(tmp_path, bucket):
+    """Both kinds answer alike, whatever is asked."""
+    answers = []
+    for root in (tmp_path, as_path(bucket)):
+        for name in ("a.txt", "sub/b.txt", "sub/deep/c.csv"):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            write_text(root / name, f"{name}\r\nzweite Zeile ä\n")
+        write_bytes(root / "sub" / "bytes", bytes(range(256)))
+        file, absent = root / "sub" / "b.txt", root / "sub" / "absent"
+        with file.open("rb") as stream:
+            lines = [stream.readline(3), stream.readline(), stream.read()]
+        with file.open(encoding="utf-8", newline="") as stream:
+            text = stream.read()
+        answers.append(
+            [
+                lines,
+                text,
+                file.read_text(encoding="utf-8"),
+                (root / "sub" / "bytes").read_bytes(),
+                [p.exists() for p in (file, absent, root / "sub")],
+                [p.is_file() for p in (file, absent, root / "sub")],
+                [p.is_dir() for p in (file, absent, root / "sub")],
+                [p.is_symlink() for p in (file, absent)],
+                file.stat().st_size,
+                file.lstat().st_mode & 0o170000,
+                sorted(p.name for p in root.iterdir()),
+                sorted(p.name for p in (root / "sub").glob("*.txt")),
+                sorted(p.relative_to(root).as_posix() for p in root.glob("*/*.txt")),
+                sorted(p.relative_to(root).as_posix() for p in root.rglob("*.*")),
+                sorted(absent.glob("*")),
+                (file.name, file.stem, file.suffix, file.parent.name),
+                file.with_name("x").relative_to(root).as_posix(),
+                file.absolute().is_absolute(),
+                file.samefile(root / "sub" / "b.txt"),
+            ]
+        )
+        for each in (absent.read_bytes, absent.stat, absent.unlink):
+            with pytest.raises(FileNotFoundError):
+                each()
+        with pytest.raises(FileNotFoundError):
+            list(absent.iterdir())
+        absent.unlink(missing_ok=True)
+        file.unlink()
+        assert not file.exists()
+    assert answers[0] == answers[1]
+
+
+def test_walking_a_url_finds_folders_and_files(bucket):
+    for name in ("a.txt", "sub/b.txt", "sub/deep/c.csv"):
+        write_text(as_path(bucket) / name, "x")
+    found = [(str(place), folders, files) for place, folders, files in as_path(bucket).walk()]
+    assert found == [
+        (bucket, ["sub"], ["a.txt"]),
+        (f"{bucket}/sub", ["deep"], ["b.txt"]),
+        (f"{bucket}/sub/deep", [], ["c.csv"]),
+    ]
+
+
+def test_urls_travel_to_other_processes(bucket):
+    path = as_path(f"{bucket}/a/b")
+    assert pickle.loads(pickle.dumps(path)) == path
+    assert str(path) == f"{bucket}/a/b"
+
+
+def test_urls_are_written_through_the_module_alone(bucket):
+    path = as_path(f"{bucket}/x")
+    for each in (
+        lambda: path.open("w"),
+        lambda: path.write_text("x"),
+        lambda: path.rename(path.with_name("y")),
+        lambda: path.touch(),
+    ):
+        with pytest.raises(ValueError, match="vidjax.storage"):
+            each()
+
+
+def test_the_listing_is_what_is_there_now(bucket):
+    root = as_path(bucket)
+    write_text(root / "a", "1")
+    assert [p.name for p in root.iterdir()] == ["a"]
+    # As another process does.
+    buckets.write(f"{bucket}/b", b"2")
+    assert [p.name for p in root.iterdir()] == ["a", "b"]
+    buckets.remove(f"{bucket}/a")
+    assert [p.name for p in root.iterdir()] == ["b"]
+
+
+# Paths of this machine that no user gives: of the package, of the system, of temporary folders.
+_OF_THE_MACHINE = {
+    "vidjax/array_files.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
+    "vidjax/data/marionette/generate.py", "vidjax/data/tree.py", "vidjax/plugins.py",
+    "vidjax/trained/exporting/load.py", "vidjax/trained/published/cache.py",
+    "vidjax/trained/published/places/package.py", "vidjax/training/compile_cache.py",
+    "experiments/benchmark/data.py", "experiments/benchmark/profile.py",
+    "experiments/evaluations.py", "experiments/real_video.py", "experiments/reproduce/videos.py",
+    "experiments/runs/machine.py",
+}  # fmt: skip
+
+
+def test_texts_become_paths_in_one_way():
+    """`pathlib.Path('gs://x')` would be a local folder, in silence."""
+    made = set()
+    for folder in ("vidjax", "experiments"):
+        for file in (ROOT / folder).rglob("*.py"):
+            name = file.relative_to(ROOT).as_posix()
+            if not name.startswith("vidjax/storage/") and _makes_paths(file.read_text()):
+                made.add(name)
+    assert made <= _OF_THE_MACHINE
+
+
+_EXCEPT = {
+    # Downloads grow in the cache of weights, which is on this machine's disk.
+    ("vidjax/trained/published/downloading.py", "self._stream.truncate"),
+    # Methods of its own of that name.
+    ("vidjax/training/writers/csv.py", "self.replace"),
+    ("vidjax/training/writers/csv.py", "self._table.replace"),
+}
+_OF_DISKS_ALONE = {
+    "fsync", "rename", "renames", "link", "symlink", "symlink_to", "hardlink_to", "flock", "lockf",
+    "FileLock", "SoftFileLock", "truncate", "ftruncate", "fdatasync",
+}  # fmt: skip
+
+
+def test_what_a_bucket_cannot_do_is_done_in_one_package():
+    found = set()
+    for folder in ("vidjax", "experiments"):
+        for file in (ROOT / folder).rglob("*.py"):
+            name = file.relative_to(ROOT).as_posix()
+            if not name.startswith("vidjax/storage/"):
+                found |= {(name, call) for call in _of_disks(file.read_text())}
+    assert found <= _EXCEPT
+
+
+def _of_disks(source: str) -> set[str]:
+    """Calls that need a file system, of which `Path.replace(to)` has one argument."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func
+        name = getattr(called, "attr", None) or getattr(called, "id", "")
+        moves = name == "replace" and len(node.args) == 1 and not node.keywords
+        if moves or name in _OF_DISKS_ALONE:
+            found.add(ast.unparse(called))
+        appends = name == "open" and any(
+            isinstance(each, ast.Constant) and each.value in ("a", "ab", "r+", "r+b", "rb+")
+            for each in (*node.args, *(keyword.value for keyword in node.keywords))
+        )
+        if appends:
+            found.add(f"{ast.unparse(called)} to append or change")
+    return found
+
+
+def _makes_paths(source: str) -> bool:
+    """Whether `Path(...)` is called with anything but `__file__` and nothing."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            given = [ast.unparse(each) for each in node.args]
+            if node.func.id == "Path" and given not in ([], ["__file__"]):
+                return "vidjax.__file__" not in given
+    return False
