@@ -15,6 +15,7 @@ from absl import flags
 from vidjax.data.class_mapping import read_class_mapping
 from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
+from vidjax.run.agreement import agree
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
 from vidjax.storage.paths import as_path
@@ -42,6 +43,8 @@ def main() -> None:
         raise ValueError("--output is for --weights: the report of a run stays with the run")
     config, trained = opening.opened(_CONFIG.value)
     output = as_path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    folder = "--output" if _OUTPUT.value else "the folder of the report"
+    agree(config, {folder: output}, weights=trained.source, checkpoint=opening.CHECKPOINT.value)
     mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(

@@ -52,4 +52,4 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     watched = watching.watched(main, "the same command goes on from the last checkpoint")
-    command_line.run(distributed.in_company(watched), __doc__, terminated=EXIT_CODE)
+    command_line.run(distributed.in_company(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)

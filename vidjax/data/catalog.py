@@ -72,6 +72,8 @@ class Request:
       allow_group_leak: accept one group in training and test.
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
+      dask: address of the Dask scheduler whose workers decode, such as `10.0.0.1:8786`; empty
+        decodes here.
       options: settings of the data set itself.
       multi_label: a video may have several labels.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
@@ -92,6 +94,7 @@ class Request:
     allow_group_leak: bool = False
     workers: int = 2
     beam: Beam | None = None
+    dask: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     multi_label: bool = False
     unprepared: str = ""

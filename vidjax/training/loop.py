@@ -8,6 +8,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +23,13 @@ from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
 from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
+from vidjax.run.agreement import agree, agree_on_data, compare
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
-from vidjax.run.processes import after_first, first_says, is_first
-from vidjax.run.sharding import describe, to_devices
+from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
+from vidjax.run.sharding import describe, on_hand, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.storage.leases import Lease
@@ -44,6 +46,7 @@ from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.open_writers import OpenWriters, check_writers
+from vidjax.training.other_devices import refuse_another_result
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
@@ -87,24 +90,31 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
         ) from error
 
 
-def _train(config: Config, workdir: Path, spending: Spending) -> Outcome:
-    config = resolve(config)
-    check_writers(config.writers)
+def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
+    agree(given, {"--workdir": workdir})
+    given = resolve(given)
+    check_writers(given.writers)
     # Before data are prepared for hours.
-    after_first(lambda: check(workdir, config), f"looking at {workdir}")
-    require_table(config.train.class_weights)
+    after_first(lambda: check(workdir, given), "looking at the work directory")
+    require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
         known = begun_with(workdir)
+        config, notes = on_hand(given) if known else (given, [])
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Before the work directory is claimed: what is refused leaves none behind, or the old one.
         source = experiment.split(config.data.train_split)
         plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
         classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
+        agree_on_data(experiment, (config.data.train_split, config.eval.split), steps=plan.total)
         with _owned(workdir) as owner:
-            going_on = longer.going_on(workdir, experiment.network, plan, len(source))
-            claim(workdir, config, experiment.network.classes, going_on.step)
-            after_first(lambda: classes.keep(workdir), f"writing into {workdir}")
-            for note in going_on.notes:
+            if known:
+                refuse_another_result(workdir, experiment.network, len(source))
+            as_given = dataclasses.replace(experiment.network, config=given)
+            going_on = longer.going_on(workdir, as_given, plan, len(source))
+            mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
+            claim(workdir, given, experiment.network.classes, going_on.step, mesh)
+            after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
+            for note in (*notes, *going_on.notes):
                 progress.note(note)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
@@ -121,7 +131,7 @@ def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
             advice = "wait until it has ended, end it, or name another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
-        yield after_first(own, f"owning {workdir}")
+        yield after_first(own, "owning the work directory")
 
 
 class _Run:
@@ -207,6 +217,7 @@ class _Run:
         state, self._shardings = self._network.init(self._optimizer)
         doing("opening checkpoints")
         steps = self._checkpoints.steps()
+        compare("look for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
         run: Mapping[str, Any] = {}
         if steps:
@@ -243,6 +254,8 @@ class _Run:
         """Steps to the plan's end, or until the machine is about to be taken away."""
         with self._accounted(step), self._spending.on("compiling"):
             compiled = self._compile(state, step)
+            # One process compiles longer than another, and no transport waits so long.
+            meet("the first step")
         balance = self._measure_input(step)
         self._spending.go_on_with("steps")
         self._account.tell(step)
@@ -355,6 +368,7 @@ class _Run:
         summary = summarize(scores, labels, self._network.classes)
         if is_first():
             self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
+        meet("the report", DAYS)
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Last, since an evaluation that has its line is not done again.
