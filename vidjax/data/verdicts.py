@@ -5,6 +5,7 @@ Files are decoded frame by frame and nothing is kept, so that a long video costs
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -26,6 +27,7 @@ from vidjax.data.riff import is_whole_avi
 from vidjax.names import told
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
+from vidjax.storage.local import here
 
 __all__ = ["COLUMNS", "VERDICTS", "Limits", "Verdict", "digest", "judge", "read_verdicts"]
 
@@ -130,17 +132,24 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
       limits: what it may cost.
     """
     file, name = root / path, told(path)
-    try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            return Verdict(name, "absent", "not a file")
-        facts: dict[str, object] = {"bytes": file.stat().st_size, "sha256": digest(file)}
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return Verdict(name, "absent", "no such file")
-    except OSError as error:
-        return Verdict(name, "unreadable", os.strerror(error.errno or 0))
+    with contextlib.ExitStack() as held:
+        try:
+            if not stat.S_ISREG(file.stat().st_mode):
+                return Verdict(name, "absent", "not a file")
+            local = held.enter_context(here(file))
+            facts: dict[str, object] = {"bytes": local.stat().st_size, "sha256": digest(local)}
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return Verdict(name, "absent", "no such file")
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+            return Verdict(name, "unreadable", why)
+        return _judged(local, name, facts, limits or USUAL)
+
+
+def _judged(file: Path, name: str, facts: dict[str, object], limits: Limits) -> Verdict:
+    """The verdict on a file of this machine, of which some facts are known."""
     if not facts["bytes"]:
         return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
-    limits = limits or USUAL
     try:
         with open_frames(file, limits) as (stream, frames):
             watch = _Watch(stream, file, limits)
