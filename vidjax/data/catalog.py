@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax import plugins
+from vidjax import hanging, plugins
 from vidjax.data import builders
 from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
@@ -113,6 +113,8 @@ class Request:
         """
         if self.unprepared:
             raise UnpreparedError(f"{reason}: {self.unprepared}")
+        # Each video has its time; sorting and writing them take hours in which nothing is told.
+        hanging.pause()
 
 
 def list_datasets() -> list[str]:
@@ -136,7 +138,8 @@ def prepare(name: str, request: Request) -> Path:
             f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "
             f"is {name}"
         )
-    directory: Path = module.prepare(request)
+    with hanging.as_before():
+        directory: Path = module.prepare(request)
     return directory
 
 

@@ -60,7 +60,8 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError) and error.filename is None:
+        # One without a number says all that there is to say.
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(file)
         raise
 
@@ -207,8 +208,13 @@ def refuse_there(path: Path) -> None:
     Raises:
       FileExistsError: names it.
     """
-    if path.exists() if is_url(path) else os.path.lexists(path):
+    if is_there(path):
         raise FileExistsError(f"{path} is there already; name another, or remove it")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file, a folder or a link, also one that leads nowhere, has a name."""
+    return path.exists() if is_url(path) else os.path.lexists(path)
 
 
 def appending(file: Path) -> io.TextIOWrapper:

@@ -9,8 +9,8 @@ costs that video and no worker. A shard whose worker is lost is given to another
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -50,6 +50,8 @@ def make_on_dask(
         import distributed
     except ImportError:
         raise ValueError("Dask is not installed: pip install 'vidjax[dask]'") from None
+    # What is lost is told in one line, and not by the tracebacks of its threads.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     client = _connected(distributed, address)
     try:
         with _in_one_line(distributed, address):
@@ -135,14 +137,14 @@ def _in_one_line(distributed: Any, address: str) -> Iterator[None]:
     try:
         yield
     except distributed.KilledWorker as error:
-        raise OSError(errno.EIO, str(error).partition(". Inspecting")[0]) from None
+        raise OSError(str(error).partition(". Inspecting")[0]) from None
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the workers at {address} lack {error.name}: install vidjax there as it is here"
         ) from None
     except (TimeoutError, distributed.CancelledError, distributed.comm.CommClosedError) as error:
         raise OSError(
-            errno.EIO, f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
+            f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
         ) from None
 
 
