@@ -5,7 +5,6 @@ Files are decoded frame by frame and nothing is kept, so that a long video costs
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -28,10 +27,7 @@ from vidjax.names import told
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
 from vidjax.storage.local import here
-<<<<<<< HEAD
-=======
 from vidjax.storage.paths import as_path, is_url
->>>>>>> main
 
 __all__ = [
     "COLUMNS",
@@ -147,25 +143,6 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
     Raises:
       BucketError: a bucket does not give it.
     """
-<<<<<<< HEAD
-    file, name = root / path, told(path)
-    with contextlib.ExitStack() as held:
-        try:
-            if not stat.S_ISREG(file.stat().st_mode):
-                return Verdict(name, "absent", "not a file")
-            local = held.enter_context(here(file))
-            facts: dict[str, object] = {"bytes": local.stat().st_size, "sha256": digest(local)}
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return Verdict(name, "absent", "no such file")
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
-            return Verdict(name, "unreadable", why)
-        return _judged(local, name, facts, limits or USUAL)
-
-
-def _judged(file: Path, name: str, facts: dict[str, object], limits: Limits) -> Verdict:
-    """The verdict on a file of this machine, of which some facts are known."""
-=======
     name = told(path)
     try:
         with here(place_of(root, path)) as file:
@@ -184,7 +161,6 @@ def _judged(file: Path, name: str, limits: Limits) -> Verdict:
         return Verdict(name, "absent", "no such file")
     except OSError as error:
         return Verdict(name, "unreadable", os.strerror(error.errno or 0))
->>>>>>> main
     if not facts["bytes"]:
         return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
     try:

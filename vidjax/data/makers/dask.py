@@ -15,6 +15,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from vidjax.data.makers import ClusterError
 from vidjax.data.shard_making import Made, Task, make
 from vidjax.data.spool import Spool
 from vidjax.storage.local import scratch
@@ -44,7 +45,8 @@ def make_on_dask(
 
     Raises:
       ValueError: Dask is not installed, no scheduler answers, or a worker runs other code.
-      OSError: a machine fails, a shard has cost several workers, or the scheduler is lost.
+      OSError: a machine fails.
+      ClusterError: a shard has cost several workers, or the scheduler is lost.
     """
     try:
         import distributed
@@ -131,19 +133,19 @@ def _in_one_line(distributed: Any, address: str) -> Iterator[None]:
     """What Dask says of lost machines, as errors of the machine.
 
     Raises:
-      OSError: in its stead.
+      ClusterError: in its stead.
       ValueError: workers lack vidjax.
     """
     try:
         yield
     except distributed.KilledWorker as error:
-        raise OSError(str(error).partition(". Inspecting")[0]) from None
+        raise ClusterError(str(error).partition(". Inspecting")[0]) from None
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the workers at {address} lack {error.name}: install vidjax there as it is here"
         ) from None
     except (TimeoutError, distributed.CancelledError, distributed.comm.CommClosedError) as error:
-        raise OSError(
+        raise ClusterError(
             f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
         ) from None
 
