@@ -52,16 +52,14 @@ def make_on_dask(
         import distributed
     except ImportError:
         raise ValueError("Dask is not installed: pip install 'vidjax[dask]'") from None
-    # What is lost is told in one line, and not by the tracebacks of its threads.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    client = _connected(distributed, address)
-    try:
-        with _in_one_line(distributed, address):
+    with _without_its_log(distributed), _in_one_line(distributed, address):
+        client = _connected(distributed, address)
+        try:
             yield from _made(distributed, client, tasks, note)
-    finally:
-        # What is given out ends with the command; a scheduler that is gone hears nothing.
-        with contextlib.suppress(Exception):
-            client.close(timeout=_ANSWER)
+        finally:
+            # What is given out ends with the command; a scheduler that is gone hears nothing.
+            with contextlib.suppress(Exception):
+                client.close(timeout=_ANSWER)
 
 
 def _made(
@@ -104,18 +102,35 @@ def _make(task: Task) -> Made:
     import distributed
 
     own = as_path(distributed.get_worker().local_directory)
-    with _with_children(), scratch(own) as place:
+    _allow_children()
+    with scratch(own) as place:
         return make(task, Spool(place), workers=1)
 
 
-@contextlib.contextmanager
-def _with_children() -> Iterator[None]:
+def _allow_children() -> None:
     """Lets a worker start processes: Dask's are daemons, which Python lets have none.
 
     Ours end with the process that has started them, which is what that rule is for.
     """
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    yield
+
+
+@contextlib.contextmanager
+def _without_its_log(distributed: Any) -> Iterator[None]:
+    """Leaves out Dask's tracebacks of what is lost, which is told in one line."""
+    own = str(distributed.__path__[0])
+    handlers = [each for each in (*logging.root.handlers, logging.lastResort) if each]
+
+    def others(record: logging.LogRecord) -> bool:
+        return not record.pathname.startswith(own)
+
+    for handler in handlers:
+        handler.addFilter(others)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(others)
 
 
 def _connected(distributed: Any, address: str) -> Any:
