@@ -26,7 +26,7 @@ from typing import Any
 from vidjax.storage.fetching import fetch
 from vidjax.storage.file_locks import FileLock
 from vidjax.storage.listing import Stored
-from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
 # Files that this process keeps open though nobody reads them now: opening one takes 0.2 ms.
@@ -51,14 +51,8 @@ def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
       gigabytes: of all copies; None is nine tenths of what is free.
 
     Raises:
-      ValueError: the folder is a URL.
-      OSError: it cannot be made.
+      OSError: the folder cannot be made.
     """
-    if is_url(folder):
-        raise ValueError(
-            f"data.cache_dir = {folder!r}: shards are copied to this machine's own disk; name a "
-            "folder there"
-        )
     limit = None if gigabytes is None else round(gigabytes * 1e9)
     return ShardCache(as_path(folder) if folder else home(), limit)
 
