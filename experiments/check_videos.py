@@ -18,7 +18,6 @@ import contextlib
 import csv
 import dataclasses
 import functools
-import os
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +27,7 @@ from absl import flags
 
 from vidjax.data import tables
 from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
-from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, read_verdicts
+from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, place_of, read_verdicts
 from vidjax.data.workers import MOST_WORKERS, Lost, run_each
 from vidjax.names import told
 from vidjax.progress import ProgressLine
@@ -56,7 +55,7 @@ def main(given: str) -> int:
     root = as_path(_ROOT.value) if _ROOT.value else root
     output = as_path(_OUTPUT.value)
     known = {verdict.path: verdict for verdict in _earlier(output)}
-    left = [name for name in names if not _is_known(root / name, known.get(told(name)))]
+    left = [name for name in names if not _is_known(place_of(root, name), known.get(told(name)))]
     again = set(map(told, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
     limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
@@ -98,9 +97,9 @@ def _earlier(output: Path) -> Iterable[Verdict]:
 def _is_known(file: Path, verdict: Verdict | None) -> bool:
     if verdict is None:
         return False
-    if not os.path.isfile(file):
-        return verdict.verdict == "absent"
     try:
+        if not file.is_file():
+            return verdict.verdict == "absent"
         return file.stat().st_size == verdict.bytes and digest(file) == verdict.sha256
     except OSError:
         # What cannot be read may be readable another time.
@@ -123,7 +122,7 @@ def _lost(root: Path, name: str, lost: Lost) -> Verdict:
     facts: dict[str, Any] = {}
     # It may have vanished meanwhile.
     with contextlib.suppress(OSError):
-        file = root / name
+        file = place_of(root, name)
         facts = {"bytes": file.stat().st_size, "sha256": digest(file)}
     return Verdict(told(name), lost.reason, lost.detail, **facts)
 

@@ -7,15 +7,18 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import machine_errors
+from vidjax.run import channel, machine_errors
+from vidjax.run.channel import AbsentError
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
+from vidjax.storage.paths import as_path, is_url
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
@@ -35,9 +38,13 @@ def run(
     terminated: int = ending.TERMINATED,
 ) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    compile_cache.enable()
     kept_memory.keep_freed_memory()
-    answer(main, help_text, arguments, terminated)
+
+    def computing(*given: str) -> int | None:
+        compile_cache.enable()
+        return main(*given)
+
+    answer(computing, help_text, arguments, terminated)
 
 
 def answer(
@@ -49,7 +56,8 @@ def answer(
     """Calls an entry point, and ends in one line what it cannot do.
 
     Exit codes: 2 for an error in what the user gave, 74 for one of the machine (a full disk, a
-    missing permission, too little memory), 130 for Ctrl-C.
+    missing permission, too little memory), 69 where other processes of its job are absent, 130 for
+    Ctrl-C.
 
     Args:
       main: the entry point, called when flags are parsed.
@@ -148,6 +156,8 @@ def refused(error: Exception) -> int:
     """
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
+    if isinstance(error, AbsentError):
+        return _fail(str(error), channel.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
@@ -169,7 +179,13 @@ def located(arguments: Sequence[str]) -> list[str]:
     for argument in rest:
         flag, equals, value = argument.partition("=")
         if flag in ("--config", "-config"):
-            name, colon, given = (value if equals else next(rest, "")).partition(":")
+            value = value if equals else next(rest, "")
+            if is_url(value):
+                raise ValueError(
+                    f"--config={value} is in a bucket: a configuration is a program, and only "
+                    "those of this machine are run; copy it here first"
+                )
+            name, colon, given = value.partition(":")
             try:
                 argument = f"--config={configs.find(name)}{colon}{given}"
             except ValueError as error:
@@ -205,6 +221,20 @@ def unless_named(flag: str, folder: str) -> str:
     if any(name == flag for name, _ in named(sys.argv)):
         return ""
     return f"--{flag}={folder} prepares it there, another folder elsewhere"
+
+
+def local_folder(flag: str, folder: str) -> Path:
+    """A folder that a flag names, for what many processes write at once, logs among it.
+
+    Raises:
+      ValueError: it is in a bucket.
+    """
+    if is_url(folder):
+        raise ValueError(
+            f"--{flag}={folder} is in a bucket, where the logs and plans of many runs cannot be "
+            f"kept; name a local folder, and copy it afterwards, as with `gcloud storage cp -r`"
+        )
+    return as_path(folder)
 
 
 def named_settings() -> Iterator[str]:

@@ -28,7 +28,6 @@ Examples:
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
 
 from absl import flags
@@ -37,7 +36,7 @@ from vidjax.data.any_videos import any_videos
 from vidjax.names import file_name
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
-from vidjax.storage.writing import make_folder
+from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
 from vidjax.trained.explaining import open_clip, see
 from vidjax.trained.kept_scores import Kept
@@ -158,7 +157,7 @@ def _new_folder(workdir: Path, video: Path) -> Path:
     stem = file_name(video.stem)
     names = (f"{stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
     folders = (workdir / "explain" / name for name in names)
-    return make_folder(next(folder for folder in folders if not os.path.lexists(folder)), workdir)
+    return make_folder(next(folder for folder in folders if not is_there(folder)), workdir)
 
 
 if __name__ == "__main__":

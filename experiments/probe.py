@@ -12,7 +12,6 @@ Examples:
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from vidjax.evaluation.probed import Probed
 from vidjax.evaluation.report import write_report
 from vidjax.names import told
 from vidjax.storage.paths import as_path
+from vidjax.storage.writing import is_there
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
@@ -49,7 +49,7 @@ def main() -> None:
     """Probes, prints and writes."""
     train, test = _parts()
     folder = as_path(_OUTPUT.value) if _OUTPUT.value else None
-    if folder and os.path.lexists(folder):
+    if folder and is_there(folder):
         raise ValueError(f"--output={folder} is there already; name another")
     given = train.features, train.label, test.features, test.label
     if _METHOD.value == "knn":

@@ -54,7 +54,7 @@ def read(file: Path, names: Iterable[str], fault: type[ValueError]) -> dict[str,
       OSError: it cannot be read.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             entries = {info.filename: info for info in archive.infolist()}
             if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
                 raise fault("it is compressed; write it with numpy.savez")

@@ -70,7 +70,8 @@ def main() -> int:
 
 
 def _plan(table: Table) -> Plan:
-    output, data_dir = as_path(_OUTPUT.value), as_path(_DATA.value)
+    output = command_line.local_folder("output", _OUTPUT.value)
+    data_dir = as_path(_DATA.value)
     return Plan.of(table, _SCALE.value, _datasets(table, output), output, data_dir)
 
 

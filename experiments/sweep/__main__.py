@@ -39,7 +39,6 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.storage.ownership import owned
-from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say, table
 from vidjax.training.preemption import EXIT_CODE
 
@@ -76,7 +75,7 @@ def main(*more: str) -> int:
     # This process asks for the devices and leaves their memory to the runs.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODE))
-    folder = as_path(_WORKDIR.value)
+    folder = command_line.local_folder("workdir", _WORKDIR.value)
     with ProgressLine() as progress:
         try:
             sweep = _tuned if _OPTUNA.value or _SEARCH.value else _grid

@@ -18,6 +18,8 @@ from vidjax.array_paths import check_place
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.listing import model_card
 from vidjax.settings import shown
+from vidjax.storage.local import folder_here, new_folder
+from vidjax.storage.paths import is_url
 
 ARRAYS, FACTS = "variables", "model.json"
 _ANEW = "convert the weights anew with vidjax convert"
@@ -78,7 +80,10 @@ class Weights:
         Raises:
           ValueError: the checkpoint is damaged, or of another network than the folder says.
         """
-        path = self.directory.absolute() / ARRAYS
+        with folder_here(self.directory.absolute() / ARRAYS) as path:
+            return self._read(path)
+
+    def _read(self, path: Path) -> dict[str, Any]:
         try:
             check_arrays(path, self._shapes())
         except ArrayFilesError as error:
@@ -127,11 +132,10 @@ def write(
     """
     if classes is not None and len(classes) != converted.num_classes:
         raise ValueError(_uneven(len(classes), converted.num_classes))
-    check_place(directory)
+    # An object store gets copies of files that are written here.
+    if not is_url(directory):
+        check_place(directory)
     check_empty(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    with ocp.PyTreeCheckpointer() as checkpointer:
-        checkpointer.save(directory.absolute() / ARRAYS, jax.device_get(converted.variables))
     facts = {
         "name": name,
         "options": converted.options,
@@ -148,7 +152,10 @@ def write(
         "report": dataclasses.asdict(converted.report),
     }
     # Written last: a folder that has it is complete.
-    records.write(directory / FACTS, facts)
+    with new_folder(directory, last=[FACTS]) as unfinished:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            checkpointer.save(unfinished.absolute() / ARRAYS, jax.device_get(converted.variables))
+        records.write(unfinished / FACTS, facts)
 
 
 def check_empty(directory: Path) -> None:

@@ -24,6 +24,8 @@ from vidjax.convert.archive import MAGIC, Read, open_legacy, open_zip
 from vidjax.convert.flax_pickle import read_flax
 from vidjax.convert.pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.names import flaw
+from vidjax.storage.buckets import BucketError
+from vidjax.storage.local import here
 from vidjax.storage.paths import as_path
 
 _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
@@ -58,6 +60,7 @@ def read_tensors(
 
     Raises:
       FileNotFoundError: there is no such file.
+      BucketError: a bucket does not give it.
       CheckpointError: it is something else, is damaged, has no state dict or no such entry, or
         would run code.
     """
@@ -65,9 +68,9 @@ def read_tensors(
     try:
         if isinstance(source, Mapping):
             return _converted(_entry(source, entry), _in_memory)
-        with _opened(as_path(source)) as stream:
+        with here(as_path(source)) as file, _opened(file) as stream:
             return _from_file(stream, entry)
-    except (FileNotFoundError, IsADirectoryError, PermissionError):
+    except (FileNotFoundError, IsADirectoryError, PermissionError, BucketError):
         raise
     except CheckpointError as error:
         raise CheckpointError(f"{named} {error}") from error

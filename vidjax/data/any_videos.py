@@ -12,7 +12,7 @@ from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
 from vidjax.data.tree import VIDEO_SUFFIXES, look
 from vidjax.names import told
 from vidjax.records import Name
-from vidjax.storage.paths import as_path
+from vidjax.storage.paths import as_path, is_url
 
 
 class _Row(msgspec.Struct):
@@ -78,7 +78,8 @@ def _listed(file: Path) -> list[Entry]:
             )
         if row.labels and (why := several_labels.flaw(row.labels)):
             raise ManifestError(f"{file}, line {line}: labels = {few([row.labels])} {why}")
-        name, label = PurePosixPath(row.path).as_posix(), labels.normal(row.label)
+        name = row.path if is_url(row.path) else PurePosixPath(row.path).as_posix()
+        label = labels.normal(row.label)
         if row.labels:
             label = several_labels.joined(map(labels.normal, several_labels.written(row.labels)))
         entries.append(Entry(name, label, row.split, row.start, row.end, row.group))

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ import av.container
 import av.video
 
 from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
+from vidjax.storage.local import here
+from vidjax.storage.paths import UrlError, as_path
 
 __all__ = ["DecodeError", "address", "open_video"]
 
@@ -62,25 +64,43 @@ def open_video(
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
     """A video file's container and its main video stream.
 
+    One in a bucket is copied to this machine first.
+
     Args:
-      path: file.
+      path: file, or a URL.
       limits: what it may cost.
 
     Raises:
       DecodeError: the file is absent, unreadable or no video.
+      BucketError: a bucket does not give it.
     """
-    if os.path.isdir(path):
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(here(as_path(path)))
+        except FileNotFoundError:
+            raise DecodeError(f"{path}: no such file") from None
+        except UrlError as error:
+            raise DecodeError(str(error)) from None
+        yield stack.enter_context(_opened(file, path, limits))
+
+
+@contextmanager
+def _opened(
+    file: Path, path: str | Path, limits: Limits
+) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
+    """A file of this machine, which errors call `path`."""
+    if file.is_dir():
         raise DecodeError(f"{path}: a folder, not a video file")
-    if not os.path.isfile(path):
+    if not file.is_file():
         raise DecodeError(f"{path}: no such file")
     _bound_allocations(limits.pixels)
     # For each call of FFmpeg: no single one takes longer because the file is long.
     seconds = min(limits.seconds, USUAL.seconds)
     try:
         container = av.open(
-            address(path),
+            address(file),
             mode="r",
-            format=_format(path),
+            format=_format(file),
             options=_OPTIONS | {"max_pixels": str(limits.pixels)},
             timeout=seconds,
             **_TITLES,

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from vidjax.data.containers import address
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import replacing, writing_bytes
 
 
@@ -24,7 +25,7 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
     frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
     rate = Fraction(fps).limit_denominator(1001)
     with (
-        replacing(Path(path)) as unfinished,
+        replacing(as_path(path)) as unfinished,
         av.open(
             address(unfinished), "w", format="mp4", options={"movflags": "faststart"}
         ) as container,

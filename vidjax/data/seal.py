@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -88,13 +89,29 @@ class Sealing:
           OSError: the folder cannot be written or read.
         """
         folder = self._description.folder
-        there = SmallFiles(folder)
-        sizes = {name: there.there[name].size for name in sorted(self._records)}
-        records = {name: _text(sums) for name, sums in sorted(self._records.items())}
-        files = {name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there}
-        sums = {"records": records, "files": files, "own": _own(sizes, records, files)}
-        with writing(folder / FILE) as stream:
-            stream.write(json.dumps(sizes | {"crc32": sums}, indent=2) + "\n")
+        there = SmallFiles(folder).there
+        sizes = {name: there[name].size for name in self._records}
+        write_seal(folder, sizes, self._records)
+
+
+def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]) -> None:
+    """Writes what is known of the files of a data set, which is described already.
+
+    Args:
+      folder: of the data set.
+      sizes: of the shards, in bytes, by name.
+      sums: CRC-32 of each record, by name of the shard.
+
+    Raises:
+      OSError: the folder cannot be written or read.
+    """
+    sizes = dict(sorted(sizes.items()))
+    of_records = {name: _text(numbers) for name, numbers in sorted(sums.items())}
+    there = SmallFiles(folder)
+    files = {name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there}
+    crc32 = {"records": of_records, "files": files, "own": _own(sizes, of_records, files)}
+    with writing(folder / FILE) as stream:
+        stream.write(json.dumps(sizes | {"crc32": crc32}, indent=2) + "\n")
 
 
 def seal(description: Description) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from vidjax.storage.facts import files_below
+from vidjax.storage.paths import is_url
+
 # Those of FFmpeg's containers and raw streams that hold video, as cameras and programs write them.
 VIDEO_SUFFIXES = frozenset(
     """
@@ -43,6 +46,8 @@ def look(folder: Path) -> Found:
 
     Hidden files and folders, and those of systems, are passed over.
     """
+    if is_url(folder):
+        return _look_in_bucket(folder)
     found, visited = Found(), {os.path.realpath(folder)}
     for here, folders, files in os.walk(folder, followlinks=True):
         base = Path(here).relative_to(folder)
@@ -55,6 +60,20 @@ def look(folder: Path) -> Found:
                 found.passed_over[what] += 1
             else:
                 found.videos.append((base / name).as_posix())
+    return found
+
+
+def _look_in_bucket(folder: Path) -> Found:
+    """As `look`, by one listing; a bucket has no links."""
+    found = Found()
+    for path, _ in files_below(folder):
+        *folders, name = PurePosixPath(path).parts
+        hidden = any(part[0] == "." or part in _OF_SYSTEMS for part in folders)
+        what = "file in a hidden folder" if hidden else _what_by_name(name)
+        if what:
+            found.passed_over[what] += 1
+        else:
+            found.videos.append(path)
     return found
 
 
@@ -96,14 +115,18 @@ def _enters(here: str, name: str, visited: set[str], found: Found) -> bool:
 
 def _what(here: str, name: str) -> str:
     """What a file is if it is no video."""
-    suffix = os.path.splitext(name)[1].lower()
+    what = _what_by_name(name)
+    if not what and not os.path.exists(os.path.join(here, name)):
+        return "link to a file that is gone"
+    return what
+
+
+def _what_by_name(name: str) -> str:
+    """What a file is, as far as its name tells, if it is no video."""
     if name[0] == ".":
         return "hidden file"
-    if suffix not in VIDEO_SUFFIXES:
-        return suffix or "file without a suffix"
-    if not os.path.exists(os.path.join(here, name)):
-        return "link to a file that is gone"
-    return ""
+    suffix = os.path.splitext(name)[1].lower()
+    return "" if suffix in VIDEO_SUFFIXES else suffix or "file without a suffix"
 
 
 def _within(path: str, prefer: str) -> bool:

@@ -26,8 +26,19 @@ from vidjax.data.riff import is_whole_avi
 from vidjax.names import told
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
+from vidjax.storage.local import here
+from vidjax.storage.paths import as_path, is_url
 
-__all__ = ["COLUMNS", "VERDICTS", "Limits", "Verdict", "digest", "judge", "read_verdicts"]
+__all__ = [
+    "COLUMNS",
+    "VERDICTS",
+    "Limits",
+    "Verdict",
+    "digest",
+    "judge",
+    "place_of",
+    "read_verdicts",
+]
 
 # What a file may be, from sound to hopeless.
 VERDICTS = (
@@ -125,11 +136,23 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
     """Decodes a file from end to end.
 
     Args:
-      path: of the file, from `root` or absolute.
+      path: of the file, from `root`, absolute or a URL.
       root: folder.
       limits: what it may cost.
+
+    Raises:
+      BucketError: a bucket does not give it.
     """
-    file, name = root / path, told(path)
+    name = told(path)
+    try:
+        with here(place_of(root, path)) as file:
+            return _judged(file, name, limits or USUAL)
+    except FileNotFoundError:
+        return Verdict(name, "absent", "no such file")
+
+
+def _judged(file: Path, name: str, limits: Limits) -> Verdict:
+    """The verdict on a file of this machine."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return Verdict(name, "absent", "not a file")
@@ -140,7 +163,6 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
         return Verdict(name, "unreadable", os.strerror(error.errno or 0))
     if not facts["bytes"]:
         return Verdict(name, "empty", "no bytes", **facts)  # type: ignore[arg-type]
-    limits = limits or USUAL
     try:
         with open_frames(file, limits) as (stream, frames):
             watch = _Watch(stream, file, limits)
@@ -149,6 +171,11 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
     except DecodeError as error:
         verdict, detail = _refusal(error, str(file))
     return Verdict(name, verdict, detail, **facts)  # type: ignore[arg-type]
+
+
+def place_of(root: Path, path: str) -> Path:
+    """Where a file is: `path` may be relative to the folder, absolute or a URL."""
+    return as_path(path) if is_url(path) else root / path
 
 
 def digest(file: Path) -> str:

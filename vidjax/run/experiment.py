@@ -16,7 +16,7 @@ from vidjax.run import sharding
 from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.network import Network
-from vidjax.run.processes import after_first
+from vidjax.run.processes import DAYS, after_first
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache
 
@@ -72,9 +72,11 @@ class Experiment:
           ValueError: the data, the network's name or options, or a batch size does not fit.
         """
         mesh = Network.of(config, ("any",)).mesh
-        part = config.train.batch_size // config.train.accumulate
-        name = "train.batch_size" if config.train.accumulate == 1 else "a part of train.batch_size"
-        sharding.check_batch(name, part, mesh)
+        if training:
+            part = config.train.batch_size // config.train.accumulate
+            whole = config.train.accumulate == 1
+            name = "train.batch_size" if whole else "a part of train.batch_size"
+            sharding.check_batch(name, part, mesh)
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
         check_batch_memory(config)
 
@@ -179,4 +181,4 @@ def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) 
         judge=judge,
         progress=progress,
     )
-    return after_first(lambda: catalog.prepare(data.name, request), f"preparing {data.name}")
+    return after_first(lambda: catalog.prepare(data.name, request), "preparing the data set", DAYS)

@@ -25,6 +25,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,6 +45,8 @@ from vidjax.terminal import complain
 # Seconds from one sign of life to the next, and without one until an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
 _LOOK = 0.5
+# What a lease in a folder is called.
+_RECORD = ".lock-owner.json"
 
 
 class _Record(msgspec.Struct):
@@ -105,6 +108,22 @@ def owned(
             yield owner
     finally:
         owner.release()
+
+
+def remove_owned(folder: Path) -> None:
+    """Removes a folder that this process owns, with all that is in it, as far as that is possible.
+
+    Raises:
+      BucketError: the store does not answer.
+    """
+    if not is_url(folder):
+        # Windows keeps a lock that is open, and with it the folder.
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    # The lease goes when it is given back; an owner that misses it ends its process.
+    for file in folder.rglob("*"):
+        if file.name != _RECORD:
+            file.unlink(missing_ok=True)
 
 
 def _owner(stem: Path, say: Callable[[str], None]) -> Owner | Lease:

@@ -10,6 +10,8 @@ from typing import Any, cast
 from vidjax.storage import buckets
 
 _ONE_SLASH = re.compile(r"^(gs|s3):/+(?=[^/])")
+# Names with dots may be longer, in parts of 63.
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 class UrlError(ValueError):
@@ -60,4 +62,9 @@ def _bucket(url: str) -> str:
     bucket = rest.partition("/")[0]
     if not bucket:
         raise UrlError(f"{url}: it names no bucket; {scheme}://BUCKET/FOLDER does")
+    if not _BUCKET.fullmatch(bucket):
+        raise UrlError(
+            f"{url}: no bucket can be called {bucket!r}; names have 3 to 63 small letters, digits, "
+            "dots, dashes and underscores, and begin and end with a letter or digit"
+        )
     return f"{scheme}://{bucket}"

@@ -208,8 +208,13 @@ def refuse_there(path: Path) -> None:
     Raises:
       FileExistsError: names it.
     """
-    if path.exists() if is_url(path) else os.path.lexists(path):
+    if is_there(path):
         raise FileExistsError(f"{path} is there already; name another, or remove it")
+
+
+def is_there(path: Path) -> bool:
+    """Whether a file, a folder or a link, also one that leads nowhere, has a name."""
+    return path.exists() if is_url(path) else os.path.lexists(path)
 
 
 def appending(file: Path) -> io.TextIOWrapper:

@@ -42,8 +42,14 @@ def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str,
       folder: of an export.
 
     Raises:
-      ValueError: a file is not as it was written, or a program of JAX calls what it must not.
+      ValueError: the folder is in a bucket, a file is not as it was written, or a program of JAX
+        calls what it must not.
     """
+    if "://" in str(folder):
+        raise ValueError(
+            f"{folder} is not on this machine; copy the whole folder here first, as with "
+            f"`gcloud storage cp -r {folder} .` or `aws s3 cp --recursive {folder} DIR`"
+        )
     folder = Path(folder)
     card = read_card(folder)
     check(folder, card)

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +21,8 @@ import numpy as np
 from vidjax import records
 from vidjax.names import told
 from vidjax.settings import shown
-from vidjax.storage.ownership import owned
-from vidjax.storage.writing import make_folder, refuse_link, sweep
+from vidjax.storage.ownership import owned, remove_owned
+from vidjax.storage.writing import is_there, make_folder, refuse_link, sweep
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
 
@@ -151,7 +149,7 @@ class Unfinished:
     def _there(self) -> Iterator[Path]:
         for number in itertools.count():
             piece = self._folder / f"{number:06}.npz"
-            if not os.path.lexists(piece):
+            if not is_there(piece):
                 return
             yield piece
 
@@ -204,9 +202,8 @@ def making(output: Path, settings: Mapping[str, Any], dtype: str) -> Iterator[Un
             with _kept(rows):
                 yield rows
         finally:
-            if os.path.lexists(output) or not any(folder.glob("*.npz")):
-                # Windows keeps a lock that is open, and with it the folder.
-                shutil.rmtree(folder, ignore_errors=True)
+            if is_there(output) or not any(folder.glob("*.npz")):
+                remove_owned(folder)
 
 
 @contextlib.contextmanager
@@ -221,7 +218,7 @@ def _kept(rows: Unfinished) -> Iterator[None]:
 
 
 def _refuse_there(output: Path) -> None:
-    if os.path.lexists(output):
+    if is_there(output):
         raise FeaturesError(f"{told(str(output))} is there already; name another --output")
 
 

@@ -7,6 +7,7 @@ clock says is left out, so that equal runs have equal tables.
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 from vidjax import records
 from vidjax.data import tables
 from vidjax.run.config import Config, ConfigError
-from vidjax.storage.writing import appending, refuse_link, write_bytes, writing
+from vidjax.storage.writing import appending, refuse_link, sync, write_bytes, writing
 
 _FIRST = ("step", "split")
 Row = Mapping[str, Any]
@@ -38,8 +39,10 @@ class Table:
     def __init__(self, file: Path) -> None:
         self._file = file
         self._columns = list(_FIRST)
+        self._stream: io.TextIOWrapper | None = None
         refuse_link(file)
-        if file.exists():
+        self._begun = file.exists()
+        if self._begun:
             self._cut()
             self._columns = tables.columns(file, ConfigError) or list(_FIRST)
 
@@ -49,18 +52,21 @@ class Table:
         Raises:
           ConfigError: names the line that is wrong.
         """
-        if not self._file.exists():
+        if not self._begun:
             return []
         return [row for _, row in tables.rows(self._file, _FIRST, fault=ConfigError)]
 
     def add(self, rows: Sequence[Row]) -> None:
         """Adds rows at the end."""
         new = dict.fromkeys(itertools.chain.from_iterable(rows))
-        if not self._file.exists() or new.keys() - set(self._columns):
+        if not self._begun or new.keys() - set(self._columns):
+            self.close()
             self.replace([*self.rows(), *rows])
             return
-        with appending(self._file) as stream:
-            self._write(stream, rows)
+        if self._stream is None:
+            self._stream = appending(self._file)
+        self._write(self._stream, rows)
+        self._stream.flush()
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Writes the table anew, with the columns that it has and those of its rows."""
@@ -69,6 +75,18 @@ class Table:
         with writing(self._file) as stream:
             csv.writer(stream, lineterminator="\n").writerow(self._columns)
             self._write(stream, rows)
+        self._begun = True
+
+    def flush(self) -> None:
+        """Returns when no row can be lost."""
+        if self._stream is not None:
+            sync(self._stream)
+
+    def close(self) -> None:
+        """Ends what `add` has begun to write; more rows may follow."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
 
     def _write(self, stream: Any, rows: Iterable[Row]) -> None:
         lines = ([row.get(name, "") for name in self._columns] for row in rows)
@@ -102,7 +120,9 @@ class Metrics:
             (until if _step(row, file) <= step else later).append(row)
         if later:
             # What is set aside is on disk before it is gone from its place.
-            Table(workdir / "metrics-interrupted.csv").add(later)
+            aside = Table(workdir / "metrics-interrupted.csv")
+            aside.add(later)
+            aside.close()
             self._table.replace(until)
 
     def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
@@ -115,10 +135,12 @@ class Metrics:
         self._table.add([{"step": step, "split": guarded, **dict(named)}])
 
     def flush(self) -> None:
-        """Rows are never buffered."""
+        """As in `Writer`."""
+        self._table.flush()
 
     def close(self) -> None:
-        """Each row is written with its file closed again."""
+        """As in `Writer`."""
+        self._table.close()
 
 
 def open(workdir: Path, step: int, config: Config) -> Metrics:
