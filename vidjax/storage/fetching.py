@@ -26,6 +26,8 @@ from vidjax.storage.writing import growing
 _RANGE, _AT_ONCE = 8 * 2**20, 8
 # Seconds until a range is asked for again. The store's client has tried several times before.
 _PAUSES = (5.0,)
+# Of copies whose bytes arrive wrong.
+_TRIES = 3
 
 
 class ReplacedMeanwhileError(OSError):
@@ -46,7 +48,7 @@ def fetch(source: Path, stored: Stored, file: Path) -> None:
       BucketError: the source cannot be read, or bytes arrive wrong.
       OSError: this machine has no room.
     """
-    for _ in range(1 + len(_PAUSES)):
+    for _ in range(_TRIES):
         if _copy(source, stored, file):
             return
         if _is_replaced(source, stored):
@@ -114,7 +116,7 @@ def _read(source: Path, start: int, end: int) -> bytes:
 
 def _is_replaced(source: Path, stored: Stored) -> bool:
     if is_url(source):
-        return buckets.version(str(source)) != stored.version
+        return (buckets.version(str(source)) or "").strip('"') != stored.version
     facts = os.stat(source)
     return f"{facts.st_mtime_ns}-{facts.st_ino}" != stored.version
 

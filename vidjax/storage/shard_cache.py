@@ -283,6 +283,9 @@ class ShardCache:
         with self._mutex:
             idle = [name for name, opened in self._opened.items() if not opened.users]
             for name in idle[: max(0, len(idle) - keep)]:
+                # It was read until now, and not only when it was opened.
+                with contextlib.suppress(OSError):
+                    os.utime(self.folder / name)
                 self._opened.pop(name).close()
 
 
@@ -296,7 +299,9 @@ def _allocate(part: Path, size: int) -> None:
     """Takes the disk's room at once: a full one is told before anything is on its way."""
     try:
         with growing(part) as stream:
-            if size:
+            stream.truncate(size)
+            # macOS has no such call: there a full disk is met on the way.
+            if size and hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(stream.fileno(), 0, size)
     except OSError as error:
         error.filename = str(part.parent)
