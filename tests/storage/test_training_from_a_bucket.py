@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
-from tests.commands import refusal, run_command
+from tests.commands import ROOT, refusal, run_command
 from tests.data.conftest import prepared_directory  # noqa: F401
 from vidjax.storage.local import upload_folder
 from vidjax.storage.paths import as_path
@@ -112,3 +115,27 @@ def test_data_on_a_disk_that_is_far_away_may_be_copied_too(given, tmp_path):
     done = train(flags, tmp_path / "run", here, f"--config.data.cache_dir={tmp_path / 'copies'}")
     assert done.returncode == 0, done.stderr
     assert any("array_record" in file.name for file in (tmp_path / "copies").iterdir())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(store, given, tmp_path):
+    flags, here, far = given
+    flags = [*flags, "--config.data.shuffle_shards=2"]
+    copies = tmp_path / "copies"
+    store.misbehave("slow", match="/download/.*array_record", seconds=60)
+    command = [sys.executable, "-m", "experiments.train", *flags, f"--workdir={tmp_path / 'run'}"]
+    command += [f"--config.data.data_dir={far}", f"--config.data.cache_dir={copies}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(copies.glob("*.part")) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    assert list(copies.glob("*.part"))
+    store.behave()
+    done = train(flags, tmp_path / "run", far, f"--config.data.cache_dir={copies}")
+    assert done.returncode == 0, done.stderr
+    assert not list(copies.glob("*.part"))
+    assert train(flags, tmp_path / "here", here).returncode == 0
+    metrics = {(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("run", "here")}
+    assert len(metrics) == 1
