@@ -62,7 +62,7 @@ class Way:
 
 
 class Epoch(NamedTuple):
-    """Seconds until an epoch's first batch, opening included, its clips a second, and CPU time."""
+    """Seconds until its first batch, opening included; then, without that, rate and CPU time."""
 
     first: float
     clips: float
@@ -130,8 +130,9 @@ def _epochs(ways: dict[str, Way], work: Work) -> tuple[dict[str, Epoch], dict[st
 
 
 def _epoch(way: Way, work: Work) -> Epoch:
-    start, first, cpu = time.perf_counter(), 0.0, time.process_time()
+    begin, first = time.perf_counter(), 0.0
     source, size = way.source(), work.batch_size
+    start, cpu = time.perf_counter(), time.process_time()
     batches = train_batches(
         source, work.shape, work.augment, batch_size=size, seed=0, shards=way.shards
     )
@@ -139,7 +140,7 @@ def _epoch(way: Way, work: Work) -> Epoch:
     for batch in prefetch(batches[:count], work.threads):
         if not batch["mask"].all():
             raise ValueError(f"{source!r}: a video could not be read; the lines above say why")
-        first = first or time.perf_counter() - start
+        first = first or time.perf_counter() - begin
     clips = count * size
     cpu = 1e3 * (time.process_time() - cpu) / clips
     return Epoch(first, clips / (time.perf_counter() - start), cpu)

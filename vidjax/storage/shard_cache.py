@@ -136,8 +136,13 @@ class ShardCache:
         try:
             with opened.lock:
                 if opened.reader is None:
-                    opened.held = self._held(source, stored, patient=True)
-                    opened.reader = opener(str(self.folder / name))
+                    held = self._held(source, stored, patient=True)
+                    try:
+                        opened.reader = opener(str(self.folder / name))
+                    except BaseException:
+                        held.close()
+                        raise
+                    opened.held = held
             yield opened.reader
         finally:
             with self._mutex:
