@@ -185,7 +185,7 @@ def test_work_after_the_last_checkpoint_of_a_killed_run_is_work_done_again(tmp_p
     assert code == 0, errors
     first, second = goodput.starts(goodput.read_spent(workdir))
     assert (first.first, second.first, second.last) == (0, 100, 300)
-    assert first.last >= 180
+    assert first.last > 100
     assert 0 < first.repeated < sum(first.seconds.values())
     assert second.repeated == 0
     assert "work done again 0.0%" not in errors
