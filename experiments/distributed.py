@@ -91,7 +91,10 @@ def _end(leaving: Leaving, error: Exception) -> None:
 
     What is wrong for all, such as a setting, is told as if there were one process.
     """
-    if _all_end(error):
+    leaving.follow_others()
+    together = _all_end(error)
+    leaving.follow_others()
+    if together:
         return
     # These are told in full below.
     if not isinstance(error, AbsentError | OSError | ValueError):

@@ -69,6 +69,25 @@ class Leaving:
         self._say(_Leave(code, why))
         self._go()
 
+    def follow_others(self) -> None:
+        """Leaves with a process that has left; returns where none has.
+
+        Its connections are gone before its word is heard, so that this process fails for that.
+        """
+        if (leave := self._told()) is not None:
+            with self._lock:
+                if self._said is None:
+                    self._said = leave
+                    complain(leave.why)
+            self._go()
+
+    def _told(self) -> _Leave | None:
+        """What another process has said, where process 0 is there to ask."""
+        with contextlib.suppress(Exception):
+            if (text := channel.told(_LEAVE)) is not None:
+                return records.parsed(text, _Leave)
+        return None
+
     def _say_interrupted(self) -> None:
         self._say(_Leave(ending.INTERRUPTED, "interrupted; run the same command again to go on"))
 
@@ -93,13 +112,9 @@ class Leaving:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK):
-            try:
-                text = channel.told(_LEAVE)
-            # JAX ends this process, or the work does.
-            except Exception:
-                return
-            if text is not None:
-                self._follow(records.parsed(text, _Leave))
+            # Where process 0 is gone, JAX ends this process; a busy one answers the next time.
+            if (leave := self._told()) is not None:
+                self._follow(leave)
                 return
 
     def _follow(self, leave: _Leave) -> None:

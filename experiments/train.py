@@ -8,9 +8,9 @@ Examples:
 
 Several processes, as on a cluster, are started as docs/launching.md says.
 
-Exit codes: 0 done, 2 something given does not fit, 69 other processes of the job were lost or
-this one hung, 74 the machine failed (full disk, permission, memory), 75 stopped by SIGTERM after
-saving.
+Exit codes: 0 done, 2 something given does not fit or processes differ, 69 processes of the job did
+not come or were lost, or this one hung, 74 the machine failed (full disk, permission, memory), 75
+stopped by SIGTERM after saving, 130 Ctrl-C.
 """
 
 from __future__ import annotations

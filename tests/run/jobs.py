@@ -35,15 +35,26 @@ HEARTBEAT = 10
 TRAIN = ("-m", "experiments.train", "--config=synthetic")
 _SLOWLY = """
 import importlib, runpy, sys, time
-name, seconds, only = sys.argv[1:4]
-del sys.argv[1:4]
+name, seconds, only, deaf, fails_at = sys.argv[1:6]
+del sys.argv[1:6]
+calls = 0
 if f"--process_id={only}" in sys.argv:
     module, _, attribute = name.rpartition(".")
     module = importlib.import_module(module)
     quick = getattr(module, attribute)
     def slow(*given, **named):
+        global calls
+        calls += 1
+        if calls == int(fails_at):
+            raise OSError("made to fail")
         result = quick(*given, **named)
-        time.sleep(float(seconds))
+        end = time.monotonic() + float(seconds)
+        while time.monotonic() < end:
+            try:
+                time.sleep(end - time.monotonic())
+            except KeyboardInterrupt:
+                if deaf == "False":
+                    raise
         return result
     setattr(module, attribute, slow)
 runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
@@ -90,9 +101,20 @@ def run(
     )
 
 
-def slowly(function: str, seconds: float, process: int) -> tuple[object, ...]:
-    """Training in which a function takes so much longer in one of the processes."""
-    return ("-c", _SLOWLY, function, seconds, process, "--config=synthetic")
+def slowly(
+    function: str, seconds: float, process: int, *, deaf: bool = False, fails_at: int = 0
+) -> tuple[object, ...]:
+    """Training in which one process is slower, or fails.
+
+    Args:
+      function: that takes longer.
+      seconds: by which it does.
+      process: in which it does.
+      deaf: whether Ctrl-C does not reach it, as a compilation.
+      fails_at: the call of it that fails, from 1; 0 is none.
+    """
+    own = (function, seconds, process, deaf, fails_at)
+    return ("-c", _SLOWLY, *own, "--config=synthetic")
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from vidjax.run.processes import shake_hands
 from vidjax.run.workdir import PACKAGES, versions
 
 # How a machine works off its share, which may be its own affair.
-_OWN = ("data.workers", "data.threads")
+_OWN = ("data.workers", "data.threads", "data.cache_dir", "data.cache_gb")
 # Differences that are told, and kinds of processes that are looked at.
 _MOST = 4
 

@@ -19,6 +19,7 @@ from vidjax.array_paths import check_place
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
+from vidjax.storage.leases import assure
 from vidjax.storage.local import folder_here, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, sweep
@@ -135,6 +136,7 @@ class Checkpoints:
         self.wait()
         self._saving = step
         with self._writing():
+            assure(str(self._directory))
             self._manager.save(step, args=items)
 
     def mark_best(self, step: int, score: float) -> None:

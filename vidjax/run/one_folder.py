@@ -18,6 +18,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.run import channel
+from vidjax.storage.paths import is_url
 from vidjax.storage.writing import PART, new
 
 # Seconds in which a shared disk shows what another machine has just written.
@@ -28,15 +29,16 @@ class _Mark(msgspec.Struct):
     """Where process 0 has put its file: its folder, the names after the place, the file's name."""
 
     folder: str
-    names: list[str]
-    file: str
+    names: list[str] = []
+    # Empty where the folder is in a bucket.
+    file: str = ""
 
 
 @contextlib.contextmanager
 def marked(folder: Path) -> Iterator[str]:
     """What this process means by `folder`: the same text in all processes that mean the same.
 
-    To be compared while the context is open.
+    To be compared while the context is open. Of a bucket it is the URL.
 
     Args:
       folder: it need not be there.
@@ -49,7 +51,14 @@ def marked(folder: Path) -> Iterator[str]:
             lambda: "process 0 did not say which folder it means",
         )
         mark = records.parsed(text, _Mark)
+        if is_url(folder):
+            yield str(folder)
+            return
         yield mark.folder if _is_there(folder, mark) else f"another folder, {_in_words(folder)}"
+        return
+    if is_url(folder):
+        channel.tell(key, msgspec.json.encode(_Mark(str(folder))).decode())
+        yield str(folder)
         return
     place = folder.resolve()
     while not place.is_dir() and place != place.parent:
@@ -66,8 +75,9 @@ def marked(folder: Path) -> Iterator[str]:
 
 
 def _is_there(folder: Path, mark: _Mark) -> bool:
-    whole = folder.resolve()
-    place = whole
+    place = folder.resolve()
+    if not mark.file:
+        return False
     for name in reversed(mark.names):
         if place.name != name:
             return False

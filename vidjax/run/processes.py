@@ -225,7 +225,9 @@ def meet(what: str, seconds: float = SOME_TIME) -> None:
       ValueError, OSError: another process has failed; says why.
     """
     if not channel.alone():
-        channel.exchange(what, "", lambda key, said: "all", seconds)
+        # Whoever does not come has a watch of its own.
+        with hanging.paused():
+            channel.exchange(what, "", lambda key, said: "all", seconds)
 
 
 def all_end(seconds: float = 5) -> bool:

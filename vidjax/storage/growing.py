@@ -12,7 +12,7 @@ import os
 import tempfile
 import time
 
-from vidjax.storage import buckets
+from vidjax.storage import buckets, leases
 
 # Seconds between two uploads, and at least so many times what the last one took.
 _EVERY, _SHARE = 10.0, 20.0
@@ -63,9 +63,11 @@ class GrowingObject(io.TextIOWrapper):
         began = time.monotonic()
         self._local.seek(0)
         content = self._local.read()
+        leases.assure(self._url)
         try:
             self._version = buckets.write(self._url, content, over=self._version)
         except FileExistsError:
+            leases.assure(self._url, doubtful=True)
             raise buckets.BucketError(
                 f"{self._url}: another process has written there since; nothing was overwritten. "
                 "Let one process work there"
