@@ -25,7 +25,7 @@ from experiments.sweep.report import write_report
 from experiments.sweep.results import ranked, read_result
 from tests.commands import refusal, run_command
 from tests.faults.processes import descendants, lists_children, living, wait_until
-from tests.run.test_processes import SETTINGS
+from tests.run.jobs import SETTINGS
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.trained.scoring import evaluate
