@@ -38,6 +38,9 @@ _WHO = re.compile(
     r"SignatureDoesNotMatch",
     re.IGNORECASE,
 )
+# Where errors of stores come from, and what TensorStore says of them.
+_CLIENTS = ("gcsfs", "s3fs", "aiohttp", "aiobotocore", "botocore")
+_TENSORSTORE = re.compile(r"http_response_code='(4(?!04)\d\d|5\d\d)'|All \d+ retry attempts failed")
 _setting = threading.Lock()
 
 
@@ -168,6 +171,23 @@ def _reason(url: str, error: Exception) -> str:
         f"{url}: the store did not answer as it should ({type(error).__name__}: {text}); when it "
         "does, the same command goes on"
     )
+
+
+def of_store(error: BaseException) -> str | None:
+    """What a store did not do, where its clients tell libraries such as Orbax, not this module.
+
+    Returns:
+      One line, or None where the error is of another kind.
+    """
+    text = " ".join(str(error).split())
+    # gcsfs has no kind of its own for it.
+    if isinstance(error, OSError) and text.startswith("Forbidden: "):
+        return f"this account has no right to do that ({text[:200]})"
+    if type(error).__module__.partition(".")[0] in _CLIENTS:
+        return f"the store did not answer as it should ({type(error).__name__}: {text[:200]})"
+    if _TENSORSTORE.search(text):
+        return f"the store did not answer as it should ({text[:200]})"
+    return None
 
 
 def version(url: str) -> str | None:

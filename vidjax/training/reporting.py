@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -96,11 +97,12 @@ class MetricWriter:
 
     def close(self) -> None:
         """Writes what is buffered, and no more."""
-        if not self._silent:
-            for each in self._files.values():
-                each.close()
-        for other in self._others:
-            other.close()
+        # Each of them, also where one cannot be written.
+        with contextlib.ExitStack() as stack:
+            for other in self._others:
+                stack.callback(other.close)
+            for each in () if self._silent else self._files.values():
+                stack.callback(each.close)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
