@@ -14,7 +14,8 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import machine_errors
+from vidjax.run import channel, machine_errors
+from vidjax.run.channel import AbsentError
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
 from vidjax.storage.paths import as_path, is_url
@@ -37,9 +38,13 @@ def run(
     terminated: int = ending.TERMINATED,
 ) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    compile_cache.enable()
     kept_memory.keep_freed_memory()
-    answer(main, help_text, arguments, terminated)
+
+    def computing(*given: str) -> int | None:
+        compile_cache.enable()
+        return main(*given)
+
+    answer(computing, help_text, arguments, terminated)
 
 
 def answer(
@@ -51,7 +56,8 @@ def answer(
     """Calls an entry point, and ends in one line what it cannot do.
 
     Exit codes: 2 for an error in what the user gave, 74 for one of the machine (a full disk, a
-    missing permission, too little memory), 130 for Ctrl-C.
+    missing permission, too little memory), 69 where other processes of its job are absent, 130 for
+    Ctrl-C.
 
     Args:
       main: the entry point, called when flags are parsed.
@@ -150,6 +156,8 @@ def refused(error: Exception) -> int:
     """
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
+    if isinstance(error, AbsentError):
+        return _fail(str(error), channel.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import contextlib
 import traceback
 from collections.abc import Callable
-from typing import NoReturn
 
-import jax
 from absl import flags
 
-from vidjax.run.processes import EXIT_CODE, Job, all_end
-from vidjax.terminal import complain
+from vidjax.run import channel
+from vidjax.run.channel import AbsentError
+from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
+
+from . import ending
+from .leaving import Leaving
 
 _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "processes of the job", lower_bound=1)
@@ -23,13 +24,36 @@ _DISTRIBUTED = flags.DEFINE_bool(
     "join the processes that SLURM, a TPU slice or Open MPI started; by default where there are "
     "several",
 )
+_JOIN = flags.DEFINE_integer(
+    "join_timeout",
+    channel.PATIENCE,
+    "seconds for which the processes of a job wait for one another at its start",
+    lower_bound=1,
+)
 _HEARTBEAT = flags.DEFINE_integer(
-    "heartbeat_timeout", 100, "seconds of silence after which a process is dead", lower_bound=1
+    "heartbeat_timeout",
+    100,
+    "seconds without a sign of life after which a process is dead; a sign is given every half of "
+    "them, so that a process may pause for half of them",
+    lower_bound=1,
+)
+_BIND = flags.DEFINE_string(
+    "coordinator_bind_address",
+    None,
+    "HOST:PORT where process 0 listens, such as 0.0.0.0:9876 for all interfaces; by default the "
+    "coordinator's address, where it is one of this machine",
 )
 
 
-def in_company(main: Callable[[], int | None]) -> Callable[[], int | None]:
-    """An entry point that first joins the other processes of its job, where there are any."""
+def in_company(
+    main: Callable[[], int | None], terminated: int = ending.TERMINATED
+) -> Callable[[], int | None]:
+    """An entry point that first joins the other processes of its job, where there are any.
+
+    Args:
+      main: the entry point.
+      terminated: exit code of all processes where SIGTERM ends one.
+    """
 
     def joined() -> int | None:
         Job(
@@ -38,27 +62,55 @@ def in_company(main: Callable[[], int | None]) -> Callable[[], int | None]:
             _PROCESS.value,
             _DISTRIBUTED.value,
             _HEARTBEAT.value,
+            _JOIN.value,
+            _BIND.value,
         ).join()
-        try:
-            return main()
-        except Exception as error:
-            # What is wrong for all, such as a setting, is told as if there were one process.
-            if jax.process_count() > 1 and not all_end():
-                _leave(error)
-            raise
+        return main() if channel.alone() else _together(main, terminated)
 
     return joined
 
 
-def _leave(error: Exception) -> NoReturn:
-    """Ends a process that the others do not follow; the usual end would wait for them."""
+def _together(main: Callable[[], int | None], terminated: int) -> int | None:
+    """Runs an entry point as one of several processes, and ends when all of them do."""
+    leaving = Leaving()
+    with leaving.heard():
+        try:
+            code = main()
+            # JAX's own end waits for a heartbeat's time alone, and a last report may take longer.
+            meet("end", DAYS)
+        except ending.Terminated:
+            leaving.lead(terminated, ending.told(terminated))
+        except Exception as error:
+            _end(leaving, error)
+            raise
+    return code
+
+
+def _end(leaving: Leaving, error: Exception) -> None:
+    """Ends a process that the others do not follow; returns where all end alike.
+
+    What is wrong for all, such as a setting, is told as if there were one process.
+    """
+    leaving.follow_others()
+    together = _all_end(error)
+    leaving.follow_others()
+    if together:
+        return
     # These are told in full below.
-    if not isinstance(error, OSError | ValueError):
+    if not isinstance(error, AbsentError | OSError | ValueError):
         traceback.print_exc()
-    complain(
-        f"error: process {jax.process_index()} of {jax.process_count()} cannot go on: {error}. "
-        "Where another one has ended, its messages say why. Start all of them again: the job goes "
-        "on from its last checkpoint"
+    here = channel.company()
+    leaving.lead(
+        EXIT_CODE,
+        f"error: process {here.index} of {here.count} cannot go on: {error}. Where another one has "
+        "ended, its messages say why. Start all of them again: the job goes on from its last "
+        "checkpoint",
     )
-    sys.stdout.flush()
-    os._exit(EXIT_CODE)
+
+
+def _all_end(error: Exception) -> bool:
+    # Where process 0 is gone, nothing can be said or heard.
+    with contextlib.suppress(Exception):
+        channel.fail(error)
+        return not isinstance(error, AbsentError) and all_end()
+    return False

@@ -57,5 +57,10 @@ def by_sigterm(code: int) -> Iterator[None]:
 
 def tell(code: int) -> None:
     """Says that SIGTERM has ended the command, and whether it is to be started again."""
+    complain(told(code))
+
+
+def told(code: int) -> str:
+    """What is said of a command that SIGTERM has ended with an exit code."""
     more = "; run the same command again to go on" if code == EXIT_CODE else ""
-    complain(f"ended by SIGTERM{more}")
+    return f"ended by SIGTERM{more}"

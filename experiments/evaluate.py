@@ -15,13 +15,14 @@ from absl import flags
 from vidjax.data.class_mapping import read_class_mapping
 from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
+from vidjax.run.agreement import agree
 from vidjax.run.config import Config
 from vidjax.run.processes import is_first
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
-from . import command_line, distributed, opening
+from . import command_line, distributed, opening, watching
 
 _OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
 _MAPPING = flags.DEFINE_string(
@@ -33,6 +34,7 @@ _SCORES = flags.DEFINE_bool(
 flags.adopt_module_key_flags(opening)
 _CONFIG = opening.define_config()
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(watching)
 
 
 def main() -> None:
@@ -41,6 +43,8 @@ def main() -> None:
         raise ValueError("--output is for --weights: the report of a run stays with the run")
     config, trained = opening.opened(_CONFIG.value)
     output = as_path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    folder = "--output" if _OUTPUT.value else "the folder of the report"
+    agree(config, {folder: output}, weights=trained.source, checkpoint=opening.CHECKPOINT.value)
     mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
@@ -67,4 +71,5 @@ def _unprepared(config: Config) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__)
+    watched = watching.watched(main, "the same command evaluates anew")
+    command_line.run(distributed.in_company(watched), __doc__)

@@ -17,8 +17,11 @@ from vidjax.configs import common
 from vidjax.data.class_list import read_class_list
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
+from vidjax.run.processes import is_first
+from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
+from vidjax.terminal import complain
 from vidjax.trained.opening import HELP, open_weights
 from vidjax.trained.sources.run import open_run, preprocessing_of
 from vidjax.trained.trained import Trained
@@ -88,7 +91,9 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
         return of_weights(WEIGHTS.value, settings)
     if CLASS_NAMES.value:
         raise ValueError("--class_names is for --weights: a run knows the names of its classes")
-    config = from_mapping(settings)
+    config, notes = on_hand(from_mapping(settings), set(command_line.named_settings()))
+    if is_first():
+        complain(*notes)
     return config, open_run(as_path(WORKDIR.value), config, CHECKPOINT.value)
 
 

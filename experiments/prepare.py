@@ -11,8 +11,13 @@ Examples:
       --option=split=2
   vidjax prepare --dataset=kinetics400 --manual_dir=videos/k400 --data_dir=data \
       --short_side=320 --verdicts=verdicts.csv
-  vidjax prepare --dataset=kinetics400 --manual_dir=/shared/k400 \
-      --data_dir=/shared/data --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
+  vidjax prepare --dataset=kinetics400 --manual_dir=gs://mine/k400 --data_dir=gs://mine/data \
+      --dask=10.0.0.1:8786
+  vidjax prepare --dataset=kinetics400 --manual_dir=gs://mine/k400 --data_dir=gs://mine/data \
+      --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
+
+On a cluster each worker reads the videos and writes shards by itself: the two folders are URLs of a
+bucket, or folders that all machines share. Workers need vidjax in the same version.
 
 Exit codes: 0 done, 2 something given does not fit, 74 the machine failed (full disk, permission,
 memory), 75 ended by SIGTERM, 130 by Ctrl-C. After 74, 75 and 130 the same command goes on.
@@ -55,6 +60,7 @@ _SEVERAL = flags.DEFINE_bool("multi_label", False, "a video may have several lab
 _WORKERS = flags.DEFINE_integer(
     "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
 )
+_DASK = flags.DEFINE_string("dask", "", "HOST:PORT of a Dask scheduler, whose workers decode")
 _RUNNER = flags.DEFINE_string("beam_runner", "", "of Apache Beam, which then decodes")
 _BEAM = flags.DEFINE_multi_string("beam_option", [], "of that runner, as on its command line")
 flags.mark_flag_as_required("dataset")
@@ -75,6 +81,12 @@ def main() -> int:
 
 def _request(progress: ProgressLine) -> catalog.Request:
     runner = _RUNNER.value
+    if runner and _DASK.value:
+        raise ValueError("--dask and --beam_runner name two clusters; give one of them")
+    if _BEAM.value and not runner:
+        raise ValueError("--beam_option has no effect without --beam_runner; name the runner")
+    if _WORKERS.value and (runner or _DASK.value):
+        raise ValueError("--workers is of this machine; on a cluster its workers decide")
     return catalog.Request(
         data_dir=as_path(_DATA.value),
         storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value),
@@ -84,6 +96,7 @@ def _request(progress: ProgressLine) -> catalog.Request:
         verdicts=_VERDICTS.value,
         allow_group_leak=_LEAK.value,
         workers=_WORKERS.value or os.cpu_count() or 1,
+        dask=_DASK.value,
         beam=catalog.Beam(runner, tuple(_BEAM.value)) if runner else None,
         options=option_flags.parsed(_OPTION.value, "split=2"),
         multi_label=_SEVERAL.value,

@@ -8,8 +8,9 @@ Examples:
 
 Several processes, as on a cluster, are started as docs/launching.md says.
 
-Exit codes: 0 done, 2 something given does not fit, 69 other processes of the job were lost,
-74 the machine failed (full disk, permission, memory), 75 stopped by SIGTERM after saving.
+Exit codes: 0 done, 2 something given does not fit or processes differ, 69 processes of the job did
+not come or were lost, or this one hung, 74 the machine failed (full disk, permission, memory), 75
+stopped by SIGTERM after saving, 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ from absl import flags
 
 from vidjax.run.config import from_mapping
 from vidjax.run.processes import is_first
+from vidjax.startup import BEGAN
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, distributed
+from . import command_line, distributed, watching
 
 _CONFIG = command_line.config_file()
 flags.adopt_module_key_flags(distributed)
+flags.adopt_module_key_flags(watching)
 _WORKDIR = flags.DEFINE_string("workdir", None, "where the run keeps its files")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -34,7 +37,7 @@ flags.mark_flags_as_required(["config", "workdir"])
 def main() -> int:
     """Trains to the end of the configuration's duration."""
     workdir = as_path(_WORKDIR.value)
-    outcome = train(from_mapping(_CONFIG.value), workdir)
+    outcome = train(from_mapping(_CONFIG.value), workdir, began=BEGAN)
     if outcome.preempted:
         _say(f"stopped after step {outcome.step}; the same command resumes it")
         return EXIT_CODE
@@ -48,4 +51,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(distributed.in_company(main), __doc__, terminated=EXIT_CODE)
+    watched = watching.watched(main, "the same command goes on from the last checkpoint")
+    command_line.run(distributed.in_company(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)

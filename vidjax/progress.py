@@ -8,6 +8,7 @@ import time
 from rich.live import Live
 from rich.text import Text
 
+from vidjax.hanging import doing
 from vidjax.terminal import console, shown
 
 
@@ -34,7 +35,11 @@ class ProgressLine:
         self.stop()
 
     def show(self, text: str, *, final: bool = False) -> None:
-        """Replaces the line; off a terminal, prints it when it is time to or when `final`."""
+        """Replaces the line; off a terminal, prints it when it is time to or when `final`.
+
+        What is shown is a sign of life, also where it is silent.
+        """
+        doing(text)
         now = time.monotonic()
         if self._console.is_terminal:
             self._live.update(Text(shown(text)))

@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
+# When the command began, by the monotonic clock; nothing that takes long is imported before this.
+BEGAN = time.monotonic()
 # Bytes of address space in which libraries can be loaded and a small network be trained.
 _LEAST = 1_500_000_000
 

@@ -2,6 +2,13 @@
 
 Every peer cuts the same kind of clip from the same videos and augments it for training in the same
 way. What is counted is CPU time of one process, so that threads of libraries count too.
+
+With --storage, clips a second of training on data in a bucket, by the clock: nothing of it on this
+machine yet, and all of it, beside this machine's own disk. What is written there is removed again.
+
+Examples:
+  vidjax benchmark data
+  vidjax benchmark data --storage=gs://bucket/folder
 """
 
 from __future__ import annotations
@@ -30,7 +37,9 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 
+from .many_shards import spread
 from .rounds import print_table
+from .storage import Work, bucket, measure
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -43,6 +52,12 @@ _CLIPS = flags.DEFINE_integer("clips", 60, "that each peer makes in a round", lo
 _ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds to take the median of", lower_bound=1)
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network whose step is measured beside; or empty")
 _BATCH = flags.DEFINE_integer("batch", 4, "of that step", lower_bound=1)
+_STORAGE = flags.DEFINE_string(
+    "storage", "", "instead, what a bucket costs: a URL, such as gs://bucket/folder, to write to"
+)
+_SHARDS = flags.DEFINE_integer("shards", 8, "--storage: that are written there", lower_bound=1)
+_EACH = flags.DEFINE_integer("shard_videos", 16, "--storage: of each shard", lower_bound=1)
+_THREADS = flags.DEFINE_integer("threads", 2, "--storage: that decode", lower_bound=1)
 _FPS = 25
 Clip = Callable[[np.random.Generator], np.ndarray]
 
@@ -61,13 +76,20 @@ class Peer:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the peers in turns and prints the tables."""
+    """Times the peers in turns, or a bucket, and prints the tables."""
     del arguments
     with tempfile.TemporaryDirectory() as scratch:
-        files = _files(Path(scratch))
-        hours = sum(_length(file) for file in files) / 3600
-        peers = _peers(files, Path(scratch))
-        times = _time(peers)
+        if _STORAGE.value:
+            _measure_storage(bucket(_STORAGE.value), Path(scratch))
+        else:
+            _measure_forms(Path(scratch))
+
+
+def _measure_forms(scratch: Path) -> None:
+    files = _files(scratch)
+    hours = sum(_length(file) for file in files) / 3600
+    peers = _peers(files, scratch)
+    times = _time(peers)
     best = max(1e3 / times[name] for name in peers if name.startswith("PyAV"))
     rows = [
         (
@@ -96,6 +118,20 @@ def main(arguments: Sequence[str]) -> None:
     print_table(title, columns, rows)
     if _MODEL.value:
         _print_need(max(1e3 / each for each in times.values()))
+
+
+def _measure_storage(far: Path, scratch: Path) -> None:
+    folder = _prepare(_files(scratch), int(_SHORT.value[0]), scratch)
+    work = Work(
+        ClipShape(frames=_FRAMES.value, stride=_STRIDE.value, size=_SIZE.value),
+        Augmentation(scale=(0.3, 1.0), chain=_CHAIN.value),
+        batch_size=_BATCH.value,
+        threads=_THREADS.value,
+        rounds=_ROUNDS.value,
+    )
+    local = scratch / "shards"
+    spread(folder, local, "train", (_EACH.value,) * _SHARDS.value)
+    measure(local, far, work, scratch)
 
 
 def _time(peers: Mapping[str, Peer]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
-from vidjax.storage.writing import appending, write_text
+from vidjax.storage.writing import appending, move, write_text
 
 from .machine import describe, versions
 from .rounds import time_in_turns
@@ -100,7 +99,7 @@ def measure(
                     writer.writerow(rows[-1])
                     file.flush()
             jax.clear_caches()
-    part.rename(output)
+    move(part, output)
     return rows
 
 
@@ -114,7 +113,8 @@ def _begun(part: Path, note: str) -> list[dict[str, str]]:
         raise ValueError(f"{part} was left by another command: go on with that, or remove it")
     # The last row may have been cut off.
     whole = text[: text.rindex("\n") + 1]
-    os.truncate(part, len(whole.encode()))
+    if whole != text:
+        write_text(part, whole)
     return list(csv.DictReader(line for line in whole.splitlines() if not line.startswith("#")))
 
 

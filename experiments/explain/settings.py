@@ -12,8 +12,10 @@ from absl import flags
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.experiment import Experiment, Progress
 from vidjax.run.network import Network
+from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_config
 from vidjax.storage.paths import as_path
+from vidjax.terminal import complain
 from vidjax.trained.sources.run import open_run
 from vidjax.trained.trained import Trained
 
@@ -75,7 +77,9 @@ def _runs() -> Iterator[Subject]:
     for name in _names(opening.WORKDIR.value):
         if any(command_line.named_settings()):
             raise ValueError("--config settings are for --weights; a run is explained as it is")
-        config = _in_folder(from_mapping(read_config(as_path(name))))
+        config, notes = on_hand(from_mapping(read_config(as_path(name))))
+        complain(*notes)
+        config = _in_folder(config)
         trained = open_run(as_path(name), config, opening.CHECKPOINT.value)
         yield Subject(name, config, trained, as_path(name))
 

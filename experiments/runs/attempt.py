@@ -22,6 +22,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import ProgressLine
+from vidjax.run import source
 from vidjax.run.config import Config, from_mapping
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
@@ -30,8 +31,6 @@ from vidjax.trained.scoring import evaluate
 from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
-
-from . import source
 
 _ANEW = "remove it; the run is done again, from its last checkpoint"
 

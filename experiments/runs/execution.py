@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.progress import duration
+from vidjax.run import source
 from vidjax.run.config import to_mapping
 from vidjax.storage.writing import appending, make_folder
 from vidjax.training.preemption import EXIT_CODE
 
-from . import source
 from .attempt import read_record, write_record
 from .run import Run
 

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 
 from vidjax import records
+from vidjax.run import source
 from vidjax.run.workdir import environment
 from vidjax.storage.writing import make_folder, write_text
-
-from . import source
 
 # Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
 _NOT_COMPARED = ("git_commit", "platform", "paper")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax import plugins
+from vidjax import hanging, plugins
 from vidjax.data import builders
 from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
@@ -72,6 +72,8 @@ class Request:
       allow_group_leak: accept one group in training and test.
       workers: processes that decode.
       beam: how Apache Beam decodes, on a cluster; None decodes here.
+      dask: address of the Dask scheduler whose workers decode, such as `10.0.0.1:8786`; empty
+        decodes here.
       options: settings of the data set itself.
       multi_label: a video may have several labels.
       unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
@@ -92,6 +94,7 @@ class Request:
     allow_group_leak: bool = False
     workers: int = 2
     beam: Beam | None = None
+    dask: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     multi_label: bool = False
     unprepared: str = ""
@@ -110,6 +113,8 @@ class Request:
         """
         if self.unprepared:
             raise UnpreparedError(f"{reason}: {self.unprepared}")
+        # Each video has its time; sorting and writing them take hours in which nothing is told.
+        hanging.pause()
 
 
 def list_datasets() -> list[str]:
@@ -133,7 +138,8 @@ def prepare(name: str, request: Request) -> Path:
             f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "
             f"is {name}"
         )
-    directory: Path = module.prepare(request)
+    with hanging.as_before():
+        directory: Path = module.prepare(request)
     return directory
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.damage import damaged
+from vidjax.data.small_files import SmallFiles
 
 INFO, FEATURES, METADATA, LABELS = (
     "dataset_info.json",
@@ -46,8 +47,6 @@ CLASSES = frozenset(
     )
 )
 _NAMING = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
-# Far above what a million videos take, and far below what fills a machine's memory.
-_LARGEST = 64 * 2**20
 _MOST = 2**32
 # Names become names of files.
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A\w[\w.-]{0,199}\Z")]
@@ -146,16 +145,21 @@ class Description:
     broken: Sequence[Mapping[str, str]]
 
     @classmethod
-    def read(cls, folder: Path) -> Description:
+    def read(cls, folder: Path, files: SmallFiles | None = None) -> Description:
         """That of a folder that TFDS wrote.
+
+        Args:
+          folder: of the data set.
+          files: those of the folder, where they were looked at already.
 
         Raises:
           DamagedError: a file of it is absent, cut short, or not what it should be.
           ForeignError: it names classes that are none of TFDS's own.
           OSError: a file cannot be read.
         """
-        info = _decode(folder, INFO, _Info)
-        top = _decode(folder, FEATURES, _Feature)
+        files = files or SmallFiles(folder)
+        info = _decode(files, INFO, _Info)
+        top = _decode(files, FEATURES, _Feature)
         for name in top.classes():
             if name not in CLASSES:
                 raise ForeignError(
@@ -166,8 +170,8 @@ class Description:
         ours = "fps" in features
         several = _each(features.get("labels")) if "label" not in features else None
         label = several or features.get("label")
-        there = ours or (folder / METADATA).is_file()
-        metadata = _decode(folder, METADATA, _Metadata) if there else _Metadata()
+        there = ours or METADATA in files.there
+        metadata = _decode(files, METADATA, _Metadata) if there else _Metadata()
         if (ours and metadata.manifest is None) or not all(map(_is_whole, metadata.broken)):
             raise damaged(folder, f"{METADATA} is cut short or changed")
         return cls(
@@ -176,7 +180,7 @@ class Description:
             info.file_format or "tfrecord",
             {split.name: _shards(folder, info, split) for split in info.splits},
             frozenset(features),
-            _classes(folder, label, SEVERAL_LABELS if several else LABELS, named=ours),
+            _classes(files, label, SEVERAL_LABELS if several else LABELS, named=ours),
             several is not None,
             metadata.manifest,
             metadata.broken,
@@ -203,42 +207,30 @@ def _each(feature: _Feature | None) -> _Feature | None:
     return sequence.feature if sequence and sequence.feature.class_label else None
 
 
-def _classes(folder: Path, label: _Feature | None, file: str, *, named: bool) -> tuple[str, ...]:
+def _classes(
+    files: SmallFiles, label: _Feature | None, file: str, *, named: bool
+) -> tuple[str, ...]:
     """Names of the classes; their numbers where they need no names and have none."""
     if label is None or label.class_label is None:
         return ()
     count = label.class_label.num_classes
-    if not named and not (folder / file).is_file():
+    if not named and file not in files.there:
         return tuple(map(str, range(count)))
     try:
-        lines = small_file(folder, file).decode().split("\n")
+        lines = files.read(file).decode().split("\n")
     except UnicodeDecodeError:
-        raise damaged(folder, f"{file} is cut short or changed") from None
+        raise damaged(files.folder, f"{file} is cut short or changed") from None
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count or len(set(names)) != count:
-        raise damaged(folder, f"{file} names {len(set(names))} of {count} classes")
+        raise damaged(files.folder, f"{file} names {len(set(names))} of {count} classes")
     return tuple(names)
 
 
-def _decode(folder: Path, name: str, kind: type[_T]) -> _T:
+def _decode(files: SmallFiles, name: str, kind: type[_T]) -> _T:
     try:
         # Protocol Buffers write whole numbers as texts.
-        return records.parsed(small_file(folder, name), kind, strict=False)
+        return records.parsed(files.read(name), kind, strict=False)
     except records.RecordError as error:
-        raise damaged(folder, f"{name} is cut short or changed ({str(error)[:200]})") from None
-
-
-def small_file(folder: Path, name: str) -> bytes:
-    """What a file beside the data holds.
-
-    Raises:
-      DamagedError: it is absent, no file, or larger than any that vidjax or TFDS writes.
-      OSError: it cannot be read.
-    """
-    if not (folder / name).is_file():
-        raise damaged(folder, f"{name} is absent")
-    with (folder / name).open("rb") as stream:
-        content = stream.read(_LARGEST + 1)
-    if len(content) > _LARGEST:
-        raise damaged(folder, f"{name} is larger than {_LARGEST >> 20} MiB")
-    return content
+        raise damaged(
+            files.folder, f"{name} is cut short or changed ({str(error)[:200]})"
+        ) from None

@@ -79,6 +79,7 @@ def grid_batches(
     process_index: int = 0,
     process_count: int = 1,
     sampling: str = "uniform",
+    shards: int = 0,
 ) -> grain.MapDataset:
     """This process' part of the batches of a run; element k is batch k, in the shape of step k.
 
@@ -95,10 +96,12 @@ def grid_batches(
       process_index: which process this is.
       process_count: number of processes.
       sampling: as in `vidjax.data.order`.
+      shards: likewise. Batches differ in size, so that clips take turns and every process reads
+        of every shard that is read at a time.
 
     Raises:
-      ValueError: the split is empty, the processes do not divide a batch, or fixed crops are of
-        frames whose size is not stated.
+      ValueError: the split is empty, the processes do not divide a batch, fixed crops are of
+        frames whose size is not stated, or as `ordered`.
     """
     if len(source) == 0:
         raise ValueError(f"{source} holds no videos to train on")
@@ -112,7 +115,7 @@ def grid_batches(
         return TrainClip(_thinned(shape, each, time), scaled, targets)
 
     transforms = {each: transform(each) for each in timetable.shapes}
-    clips = ordered(source, seed, sampling)
+    clips = ordered(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
 

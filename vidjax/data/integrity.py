@@ -8,10 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from vidjax.data.cached_shards import CachedShards
 from vidjax.data.damage import DamagedError, damaged, remedy
 from vidjax.data.description import ARRAY_RECORD, INFO, Description
 from vidjax.data.seal import Seal, read_seal, seal
 from vidjax.data.shards import Shards
+from vidjax.data.small_files import SmallFiles
+from vidjax.storage.listing import Stored
+from vidjax.storage.shard_cache import ShardCache
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
 
@@ -23,14 +27,27 @@ class DataSet:
     Attributes:
       info: what it is.
       sums: CRC-32 of each record, uint32, by name of the shard; empty where they are not recorded.
+      there: the files of its folder.
     """
 
     info: Description
     sums: Mapping[str, np.ndarray]
+    there: Mapping[str, Stored]
 
-    def records(self, split: str) -> Shards:
-        """The records of a split, compared with their checksums as they are read."""
-        return Shards(self.info.folder, self.info.splits[split], self.sums)
+    def records(self, split: str, cache: ShardCache | None = None) -> Shards:
+        """The records of a split, compared with their checksums as they are read.
+
+        Args:
+          split: its name.
+          cache: where shards are copied to before they are read; None reads them where they lie.
+
+        Raises:
+          ValueError: the copies may take less than a shard alone.
+        """
+        folder, shards = self.info.folder, self.info.splits[split]
+        if cache is None:
+            return Shards(folder, shards, self.sums)
+        return CachedShards(folder, shards, self.sums, cache, self.there)
 
 
 def refuse_halves(folder: Path) -> None:
@@ -53,18 +70,19 @@ def open_data_set(folder: Path) -> DataSet:
       ForeignError: only code of its own could read it.
       DamagedError: a file of it is absent, cut short, or not readable as what it is.
     """
-    refuse_halves(folder)
-    if not (folder / INFO).is_file():
+    files = SmallFiles(folder)
+    if INFO not in files.there:
+        refuse_halves(folder)
         raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is absent")
-    info = Description.read(folder)
+    info = Description.read(folder, files)
     if info.file_format != ARRAY_RECORD:
         raise ValueError(
             f"{folder} holds {info.full_name} as {info.file_format[:50]!r}, which cannot be read "
             "at random; remove it, or set another data.data_dir"
         )
-    known = read_seal(folder)
-    _check_shards(info, known)
-    return DataSet(info, known.records)
+    known = read_seal(files)
+    _check_shards(info, known, files.there)
+    return DataSet(info, known.records, files.there)
 
 
 def record_sizes(folder: Path) -> None:
@@ -77,13 +95,13 @@ def record_sizes(folder: Path) -> None:
     seal(Description.read(folder))
 
 
-def _check_shards(info: Description, known: Seal) -> None:
+def _check_shards(info: Description, known: Seal, there: Mapping[str, Stored]) -> None:
     folder = info.folder
     for name, count in (shard for shards in info.splits.values() for shard in shards):
         file = folder / name
-        if not file.is_file():
+        if name not in there:
             raise DamagedError(f"{file} is absent; {remedy(folder)}")
-        size, right = file.stat().st_size, known.sizes.get(name)
+        size, right = there[name].size, known.sizes.get(name)
         if right is not None and size != right:
             raise DamagedError(f"{file} has {size} of {right} bytes; {remedy(folder)}")
         if len(known.records.get(name, range(count))) != count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from vidjax.data.folder import LAYOUT, read_folder
 from vidjax.data.manifest_csv import read_rows
 from vidjax.data.splits import SPLITS
 from vidjax.names import few
+from vidjax.storage.facts import facts_of
 from vidjax.storage.paths import as_path
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ManifestError",
     "Seconds",
     "few",
+    "hash_split",
     "read_manifest",
     "refuse_leak",
 ]
@@ -88,8 +90,8 @@ class Manifest:
         return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
-        """Where an entry's video is."""
-        return self.root / entry.path
+        """Where an entry's video is, or the file of many that it lies in."""
+        return entry.file(self.root)
 
     def without(self, flaw: Callable[[Entry], str]) -> Manifest:
         """Leaves out, by name, the videos that `flaw` has a word for."""
@@ -211,11 +213,14 @@ def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
     """Entries of paths, labels and splits; where there are no splits, some are drawn for test."""
     if all(split for _, _, split in rows):
         return [Entry(*row) for row in rows]
-    return _hash_split([Entry(path, label, "train") for path, label, _ in rows])
+    return hash_split([Entry(path, label, "train") for path, label, _ in rows])
 
 
-def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
-    """Sends about a fifth of each class to test, and at least one of two or more."""
+def hash_split(entries: Sequence[Entry]) -> list[Entry]:
+    """Sends about a fifth of each class to test, and at least one of two or more.
+
+    A hash of its path decides about a video, the same on every machine.
+    """
     result = []
 
     def draw(entry: Entry) -> bytes:
@@ -224,31 +229,25 @@ def _hash_split(entries: Sequence[Entry]) -> list[Entry]:
     for label in sorted({entry.label for entry in entries}):
         ours = sorted((entry for entry in entries if entry.label == label), key=draw)
         tests = max(1, round(_TEST_SHARE * len(ours))) if len(ours) > 1 else 0
-        result += [Entry(entry.path, label, "test") for entry in ours[:tests]]
-        result += [Entry(entry.path, label, "train") for entry in ours[tests:]]
+        result += [replace(entry, split="test") for entry in ours[:tests]]
+        result += [replace(entry, split="train") for entry in ours[tests:]]
     return result
 
 
-def _identities(path: Path, manifest: Manifest) -> dict[str, tuple[int, int]]:
-    """Which file on the disk each path is, whatever links lead to it.
+def _identities(path: Path, manifest: Manifest) -> dict[str, Hashable]:
+    """Which file each path is, whatever links lead to it.
 
     Raises:
       ManifestError: names some of the files that are absent.
     """
-    found, missing = {}, []
-    for entry in manifest.entries:
-        file = manifest.file(entry)
-        if not file.is_file():
-            missing.append(entry.path)
-            continue
-        status = file.stat()
-        found[entry.path] = status.st_dev, status.st_ino
+    found = facts_of(manifest.root, (entry.path for entry in manifest.entries))
+    missing = [name for name, facts in found.items() if facts is None]
     if missing:
         raise ManifestError(
             f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
             f"{few(missing)}; correct the paths or set data.root"
         )
-    return found
+    return {name: facts.identity for name, facts in found.items() if facts}
 
 
 def _check_labels(
@@ -295,16 +294,14 @@ def _check_labels(
     return (*notes, *alike)
 
 
-def _refuse_overlap(
-    path: Path, manifest: Manifest, identities: Mapping[str, tuple[int, int]]
-) -> None:
+def _refuse_overlap(path: Path, manifest: Manifest, identities: Mapping[str, Hashable]) -> None:
     """Refuses moments of a video that are in training and in evaluation.
 
     Raises:
       ManifestError: names the first.
     """
     by_start = sorted(
-        manifest.entries, key=lambda entry: (identities[entry.path], entry.start or 0)
+        manifest.entries, key=lambda entry: (repr(identities[entry.path]), entry.start or 0)
     )
     for _, pieces in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
         last: dict[bool, Entry] = {}

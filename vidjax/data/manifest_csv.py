@@ -13,6 +13,7 @@ from vidjax.data.entry import Entry, ManifestError, Seconds
 from vidjax.data.splits import SPLITS, split_name
 from vidjax.names import few
 from vidjax.records import Name
+from vidjax.storage.paths import is_url
 
 
 class _Row(msgspec.Struct):
@@ -59,13 +60,17 @@ def read_rows(path: Path, multi_label: bool) -> Iterator[Entry]:
         if multi_label and (why := several_labels.flaw(row.label)):
             raise ManifestError(f"{path}, line {number}: labels = {few([row.label])} {why}")
         entry = _entry(row, path, number)
-        first = rows.setdefault((os.path.normpath(entry.path), entry.start, entry.end), number)
+        first = rows.setdefault((_normal(entry.path), entry.start, entry.end), number)
         if first != number:
             raise ManifestError(
                 f"{path} lists {few([entry.path])} twice, in rows {first} and {number}; "
                 + ("write all its labels in one of them" if multi_label else "remove one")
             )
         yield entry
+
+
+def _normal(path: str) -> str:
+    return path if is_url(path) else os.path.normpath(path)
 
 
 def _require_columns(path: Path, multi_label: bool) -> None:
@@ -100,5 +105,5 @@ def _entry(row: _Row | _SeveralRow, path: Path, line: int) -> Entry:
             f"{path}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
         )
     # Without `./` and doubled slashes, so that one file has one name.
-    name = PurePosixPath(row.path).as_posix()
+    name = row.path if is_url(row.path) else PurePosixPath(row.path).as_posix()
     return Entry(name, row.label, split, row.start, row.end, row.group)

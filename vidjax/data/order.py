@@ -13,18 +13,49 @@ import grain
 import numpy as np
 
 from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.shard_order import ByShards
 
 SAMPLINGS = ("uniform", "balanced")
 
 
-def ordered(source: VideoSource, seed: int, sampling: str = "uniform") -> grain.MapDataset:
+def ordered(
+    source: VideoSource,
+    seed: int,
+    sampling: str = "uniform",
+    *,
+    shards: int = 0,
+    batch_size: int = 1,
+    at_once: int = 0,
+) -> grain.MapDataset:
     """The endless sequence of the records that a run sees.
 
     Args:
       source: the videos.
       seed: of the order.
       sampling: `uniform`, each video once an epoch, or `balanced`, as in `Balanced`.
+      shards: how many are read at a time, as in `ByShards`; 0 shuffles all videos.
+      batch_size: of which they give equal parts.
+      at_once: how many of them this process reads at a time; 0 is all of `shards`.
+
+    Raises:
+      ValueError: there are no shards, they do not divide the batch, or there is no room for copies
+        of those that are needed at once.
     """
+    fits = getattr(source, "fits", None)
+    if shards:
+        if fits and not fits(at_once or shards):
+            raise ValueError(
+                f"data.shuffle_shards = {shards}: copies of {at_once or shards} shards of "
+                f"{source!r} at once take more than data.cache_gb; set it to more, or "
+                "data.shuffle_shards to less"
+            )
+        return grain.MapDataset.source(ByShards(source, seed, shards, batch_size)).seed(seed)
+    if fits and not fits():
+        raise ValueError(
+            f"{source!r} is larger than data.cache_gb lets copies be, and the order is that of all "
+            "videos, which asks for every shard at once: set data.shuffle_shards, such as to 8, "
+            "or data.cache_gb to more"
+        )
     if sampling == "balanced":
         return grain.MapDataset.source(Balanced(source, seed)).seed(seed)
     return grain.MapDataset.source(source).seed(seed).shuffle().repeat()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidjax.data.at_hand import at_hand
 from vidjax.data.decode import DecodeError, probe
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.transforms import short_side_size
@@ -46,7 +47,8 @@ def outlook(
 
 def _of(manifest: Manifest, entry: Entry, short_side: int, fps: float | None) -> Outlook | None:
     try:
-        info = probe(manifest.file(entry))
+        with at_hand(manifest.file(entry), entry) as file:
+            info = probe(file)
     except DecodeError:
         return None
     seconds = max(info.duration, info.frames / info.fps if info.fps else 0.0)

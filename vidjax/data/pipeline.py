@@ -269,6 +269,7 @@ def train_batches(
     process_index: int = 0,
     process_count: int = 1,
     sampling: str = "uniform",
+    shards: int = 0,
 ) -> grain.MapDataset:
     """This process' part of the endless sequence of training batches.
 
@@ -276,18 +277,19 @@ def train_batches(
     or float32 `[B/P, C]` where a video may have several (`vidjax.data.targets`), and `mask` bool
     `[B/P]`, False where a video could not be read; with `augmentation.device` also the fields of
     `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k that one
-    process alone would have, and nothing else is read. `sampling` is that of `vidjax.data.order`.
+    process alone would have, and nothing else is read. `sampling` and `shards` are those of
+    `vidjax.data.order`.
 
     Raises:
-      ValueError: the split is empty or the processes do not divide the batch.
+      ValueError: the split is empty, the processes do not divide the batch, or as `ordered`.
     """
     if len(source) == 0:
         raise ValueError(f"{source} holds no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
-    clips = ordered(source, seed, sampling).random_map(
-        TrainClip(shape, augmentation, Targets.of(source))
-    )
+    at_once = -(-shards // process_count)
+    order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once)
+    clips = order.random_map(TrainClip(shape, augmentation, Targets.of(source)))
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]
 

@@ -16,8 +16,13 @@ from vidjax.data.examples import Example
 from vidjax.data.integrity import open_data_set
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_jpeg
-from vidjax.storage.paths import as_path
+from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.shard_cache import ShardCache, shard_cache
 
+# What a `VideoSource` need not have. `shard_lengths`: how many videos each file of the split has,
+# in their order. `expect(index)` is told that a video will be asked for soon. `fits(shards)` says
+# whether so many, or all, can be on this machine at once. `names()` are those of all videos.
+OF_SOME_SPLITS = ("shard_lengths", "expect", "fits", "names")
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
 # Records that are tried before all of a split count as damaged.
@@ -88,6 +93,12 @@ class VideoSource(Protocol):
         ...
 
 
+def names_of(source: VideoSource) -> list[str]:
+    """The name of each video of a split, in order."""
+    names = getattr(source, "names", None)
+    return list(names()) if names else [source[index].name for index in range(len(source))]
+
+
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
 
@@ -97,14 +108,27 @@ class PreparedSplit:
     Args:
       directory: the folder that TFDS wrote, with `dataset_info.json`.
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
+      cache: copies of shards on this machine, which are read in their stead. None is
+        `shard_cache()` for a data set in a bucket, and none for one on a disk.
+      in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`, a
+        request a video, in every epoch anew.
 
     Raises:
       ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
-        labels in it.
+        labels in it; or the copies may take less than a shard alone.
     """
 
-    def __init__(self, directory: str | Path, split: str) -> None:
+    def __init__(
+        self,
+        directory: str | Path,
+        split: str,
+        cache: ShardCache | None = None,
+        *,
+        in_place: bool = False,
+    ) -> None:
         self._folder, self._split = as_path(directory), split
+        if cache is None and is_url(self._folder) and not in_place:
+            cache = shard_cache()
         found = open_data_set(self._folder)
         info = found.info
         named = _name_in(info.splits, split)
@@ -112,7 +136,7 @@ class PreparedSplit:
             raise ValueError(
                 f"data set {info.full_name} has no split {split!r}; it has {sorted(info.splits)}"
             )
-        self._records = found.records(named)
+        self._records, self._is_copied = found.records(named, cache), cache is not None
         self._frames = "frames" if "frames" in info.features else "image"
         self._name = next((name for name in _NAMES if name in info.features), "")
         self._prefix = f"{directory}:{split}"
@@ -139,6 +163,26 @@ class PreparedSplit:
             raise
         except DamagedError as error:
             return self._damaged(int(index), error)
+
+    @property
+    def shard_lengths(self) -> tuple[int, ...]:
+        """How many videos each shard holds, in their order."""
+        return self._records.lengths
+
+    def fits(self, shards: int = 0) -> bool:
+        """Whether so many shards, or all, can be on this machine at once."""
+        return self._records.fits(shards)
+
+    def names(self) -> list[str]:
+        """Name of each video; as for `labels`, no record is read where the table has them."""
+        listed = [name for name, _ in self._contents]
+        if len(listed) != len(self):
+            listed = [self[index].name for index in range(len(self))]
+        return listed
+
+    def expect(self, index: int) -> None:
+        """Tells that a video will be asked for soon: a shard that is far away is copied ahead."""
+        self._records.expect(index)
 
     def labels(self) -> np.ndarray:
         """Class index of each video, int `[N]`; -1 where a damaged one does not tell.
@@ -175,6 +219,9 @@ class PreparedSplit:
         Raises:
           DamagedError: none of the first ones can.
         """
+        # A whole shard would be copied for it.
+        if self._is_copied and self._contents:
+            return self._contents[0][1]
         for index in range(min(_TRIES, len(self))):
             try:
                 return self._read(index).label

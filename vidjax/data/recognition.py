@@ -19,6 +19,7 @@ from vidjax.data.damage import DamagedError
 from vidjax.data.description import INFO
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.sources import Sources, describe_change, recorded_root
+from vidjax.data.spool import spool_of
 
 # Videos of each split that are decoded again to recognise what has no record of its files.
 _LOOKS = 2
@@ -72,11 +73,6 @@ def find(folder: Path, stem: str, sources: Sources, splits: Sequence[str], decod
 def is_finished(folder: Path) -> bool:
     """Whether a data set is there and all is said of it."""
     return (folder / INFO).is_file() and not spool_of(folder).is_dir()
-
-
-def spool_of(folder: Path) -> Path:
-    """Where decoded videos wait until the data set is complete."""
-    return folder.with_name(f"{folder.name}.decoded")
 
 
 def _moved(sources: Sources, root: str | None, folder: Path) -> str:

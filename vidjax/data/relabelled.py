@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import OF_SOME_SPLITS, Record, VideoSource
 from vidjax.data.targets import is_multi_label
 
 _UNCHANGED: Mapping[str, str] = MappingProxyType({})
@@ -57,6 +58,12 @@ class Relabelled:
         # A damaged record may not know its label.
         label = self._places[record.label] if record.label >= 0 else record.label
         return dataclasses.replace(record, label=label)
+
+    def __getattr__(self, name: str) -> Any:
+        """What only some splits have, such as shards."""
+        if name in OF_SOME_SPLITS:
+            return getattr(self._source, name)
+        raise AttributeError(name)
 
     def labels(self) -> np.ndarray:
         """Place of each video's class in the network's list, int `[N]`; -1 if it is not known."""

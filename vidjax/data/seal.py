@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from vidjax.data.description import (
     METADATA,
     SEVERAL_LABELS,
     Description,
-    small_file,
 )
 from vidjax.data.shards import Shards
+from vidjax.data.small_files import SmallFiles
 from vidjax.storage.writing import writing
 
 FILE = "sizes.json"
@@ -89,16 +89,29 @@ class Sealing:
           OSError: the folder cannot be written or read.
         """
         folder = self._description.folder
-        sizes = {name: (folder / name).stat().st_size for name in sorted(self._records)}
-        records = {name: _text(sums) for name, sums in sorted(self._records.items())}
-        files = {
-            name: _sum(small_file(folder, name))
-            for name in _DESCRIBING
-            if (folder / name).is_file()
-        }
-        sums = {"records": records, "files": files, "own": _own(sizes, records, files)}
-        with writing(folder / FILE) as stream:
-            stream.write(json.dumps(sizes | {"crc32": sums}, indent=2) + "\n")
+        there = SmallFiles(folder).there
+        sizes = {name: there[name].size for name in self._records}
+        write_seal(folder, sizes, self._records)
+
+
+def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]) -> None:
+    """Writes what is known of the files of a data set, which is described already.
+
+    Args:
+      folder: of the data set.
+      sizes: of the shards, in bytes, by name.
+      sums: CRC-32 of each record, by name of the shard.
+
+    Raises:
+      OSError: the folder cannot be written or read.
+    """
+    sizes = dict(sorted(sizes.items()))
+    of_records = {name: _text(numbers) for name, numbers in sorted(sums.items())}
+    there = SmallFiles(folder)
+    files = {name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there}
+    crc32 = {"records": of_records, "files": files, "own": _own(sizes, of_records, files)}
+    with writing(folder / FILE) as stream:
+        stream.write(json.dumps(sizes | {"crc32": crc32}, indent=2) + "\n")
 
 
 def seal(description: Description) -> None:
@@ -115,19 +128,23 @@ def seal(description: Description) -> None:
     sealing.write()
 
 
-def read_seal(folder: Path) -> Seal:
+def read_seal(files: SmallFiles) -> Seal:
     """What was recorded of a data set: sizes alone by earlier versions, nothing by TFDS.
 
     What describes the data set is compared with its checksums.
+
+    Args:
+      files: those of its folder.
 
     Raises:
       DamagedError: the record is damaged, or a file is not as it was recorded.
       OSError: a file cannot be read.
     """
-    if not (folder / FILE).is_file():
+    folder = files.folder
+    if FILE not in files.there:
         return Seal({}, {})
     try:
-        found = records.parsed(small_file(folder, FILE), dict[str, Any])
+        found = records.parsed(files.read(FILE), dict[str, Any])
         sums = records.converted(found.pop("crc32"), _Sums) if "crc32" in found else None
         sizes = records.converted(found, dict[str, int])
         if sums is None:
@@ -139,7 +156,7 @@ def read_seal(folder: Path) -> Seal:
         raise damaged(folder, f"{FILE} is cut short or changed") from None
     for name in _DESCRIBING:
         known = sums.files.get(name)
-        if known is not None and _sum(small_file(folder, name)) != known:
+        if known is not None and _sum(files.read(name)) != known:
             raise damaged(folder, f"{name} is cut short or changed")
     return Seal(sizes, of_records)
 

@@ -7,6 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from vidjax.data.manifest import Entry, Manifest, ManifestError, few
 from vidjax.data.verdicts import Verdict, read_verdicts
+from vidjax.storage.facts import files_below
+from vidjax.storage.paths import is_url
 
 Flaw = Callable[[Entry], str]
 MISSING = "missing"
@@ -40,7 +42,11 @@ def empty(entry: Entry) -> str:
 
 def absent(root: Path) -> Flaw:
     """Finds what is not on the disk."""
-    return lambda entry: "" if (root / entry.path).is_file() else MISSING
+    if not is_url(root):
+        return lambda entry: "" if entry.file(root).is_file() else MISSING
+    # A look at each object would take hours; the list of all takes minutes.
+    there = {path for path, _ in files_below(root)}
+    return lambda entry: "" if entry.path in there else MISSING
 
 
 def condemned(verdicts: Path, manifest: Manifest) -> Flaw:

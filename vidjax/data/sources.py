@@ -9,6 +9,7 @@ a folder that was moved is the same data.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
 import os
@@ -23,6 +24,8 @@ import numpy as np
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import Manifest, few
+from vidjax.storage.facts import facts_of
+from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import writing
 
 _FACTS, _TABLE = "source.json", "files.csv"
@@ -68,12 +71,17 @@ class Sources:
         Raises:
           OSError: a file is gone, or must not be read.
         """
-        root = str(manifest.root)
+        paths = sorted(
+            {entry.place.file if entry.place else entry.path for entry in manifest.entries}
+        )
         files: dict[str, Stamp] = {}
-        for path in sorted({entry.path for entry in manifest.entries}):
-            facts = os.stat(os.path.join(root, path))
-            files[path] = (facts.st_size, facts.st_mtime_ns)
-        return cls(root, files, _sample(root, list(files)))
+        for path, facts in facts_of(manifest.root, paths).items():
+            if facts is None:
+                raise FileNotFoundError(
+                    errno.ENOENT, os.strerror(errno.ENOENT), _file(manifest, path)
+                )
+            files[path] = (facts.size, facts.time_ns)
+        return cls(str(manifest.root), files, _sample(manifest, paths))
 
     @property
     def digest(self) -> str:
@@ -153,15 +161,20 @@ def describe_change(now: Sources, earlier: Sources, folder: Path) -> str:
     )
 
 
-def _sample(root: str, paths: list[str]) -> str:
+def _sample(manifest: Manifest, paths: list[str]) -> str:
     sum_ = hashlib.sha256()
     for path in _evenly(paths):
-        with open(os.path.join(root, path), "rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
+        file = as_path(_file(manifest, path))
+        size = file.stat().st_size
+        with file.open("rb") as stream:
             for start in sorted({0, size // 2, max(0, size - _PIECE)}):
                 stream.seek(start)
                 sum_.update(stream.read(_PIECE))
     return sum_.hexdigest()[:16]
+
+
+def _file(manifest: Manifest, path: str) -> str:
+    return path if is_url(path) else str(manifest.root / path)
 
 
 def _evenly(paths: list[str]) -> Iterable[str]:

@@ -8,27 +8,27 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import json
-import shutil
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
-from vidjax import records
-from vidjax.storage.writing import write_text, writing_bytes
+from vidjax.storage.writing import writing_bytes
 
 Decoded = tuple[list[bytes], float]
 # Bytes of a SHA-256.
 _SEAL = 32
 
 
-class _Failure(msgspec.Struct):
-    video: str
-    error: str
+def spool_of(folder: Path) -> Path:
+    """What a preparation keeps beside a data set until that is complete.
+
+    Args:
+      folder: of the data set.
+    """
+    return folder.with_name(f"{folder.name}.decoded")
 
 
 @dataclass(frozen=True)
@@ -94,22 +94,9 @@ class Spool:
             raise OSError(errno.EIO, "what was written cannot be read back", str(self._file(name)))
         return decoded
 
-    def fail(self, name: str, error: str) -> None:
-        """Keeps why a video is not here."""
-        file = self._file(name).with_suffix(".json")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps({"video": name, "error": error}))
-
-    def failures(self) -> dict[str, str]:
-        """What `fail` has kept: errors by the videos' names."""
-        files = sorted(self.folder.glob("*/*.json"))
-        way_out = "remove it; the video is tried again"
-        rows = [records.read(file, _Failure, way_out) for file in files]
-        return {row.video: row.error for row in rows}
-
-    def remove(self) -> None:
-        """Frees the disk."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def drop(self, name: str) -> None:
+        """Frees what a video takes."""
+        self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:
         key = hashlib.sha256(name.encode()).hexdigest()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from vidjax.data.at_hand import at_hand, shown
 from vidjax.data.catalog import Storage
 from vidjax.data.decode import DecodeError, read_encoded
 from vidjax.data.manifest import Entry
@@ -30,11 +31,12 @@ class Job:
     """A video to be decoded.
 
     Attributes:
-      file: where it is.
+      file: where it is, or the file of many that it lies in.
       entry: what the manifest says of it.
       storage: how its frames are stored.
       spool: where they wait.
       multi_label: whether it may have several labels.
+      shard: file that it becomes a record of.
     """
 
     file: Path
@@ -42,11 +44,22 @@ class Job:
     storage: Storage
     spool: Spool
     multi_label: bool = False
+    shard: str = ""
 
     @property
     def name(self) -> str:
         """The video's name in its data set."""
         return video_name(self.entry)
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where copies of its video go: beside what is decoded."""
+        return self.spool.folder if self.spool.folder.is_dir() else None
+
+    @property
+    def shown(self) -> str:
+        """What errors call it."""
+        return shown(self.file, self.entry)
 
 
 def video_name(entry: Entry) -> str:
@@ -63,19 +76,20 @@ def frames(job: Job) -> Decoded:
       DecodeError: it cannot be decoded, or ends before its piece does.
     """
     entry, storage = job.entry, job.storage
-    video = read_encoded(
-        job.file,
-        functools.partial(encode_jpeg, quality=storage.quality),
-        start=entry.start,
-        end=entry.end,
-        fps=storage.fps,
-        short_side=storage.short_side,
-        max_frames=_MOST_FRAMES,
-    )
+    with at_hand(job.file, entry, job.scratch) as file:
+        video = read_encoded(
+            file,
+            functools.partial(encode_jpeg, quality=storage.quality),
+            start=entry.start,
+            end=entry.end,
+            fps=storage.fps,
+            short_side=storage.short_side,
+            max_frames=_MOST_FRAMES,
+        )
     there = float(video.timestamps[-1]) + 1 / video.fps
     if entry.end is not None and there < entry.end - _ROUNDING:
         raise DecodeError(
-            f"{job.file}: its piece ends at {entry.end:g} s, the video at {there:g} s"
+            f"{job.shown}: its piece ends at {entry.end:g} s, the video at {there:g} s"
         )
     return video.frames, video.fps
 
@@ -89,7 +103,8 @@ def decode(job: Job) -> str:
     try:
         jpegs, fps = frames(job)
     except DecodeError as error:
-        _read_through(job.file)
+        if job.entry.place is None:
+            _read_through(job.file)
         return str(error)
     job.spool.save(job.name, jpegs, fps)
     return ""
@@ -117,21 +132,3 @@ def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
         "group": job.entry.group,
         "fps": np.float32(fps),
     }
-
-
-def on_a_cluster(jobs: list[Job]) -> Any:
-    """Examples as Beam makes them; workers share the spool's folder with this machine."""
-    import apache_beam
-
-    return apache_beam.Create(jobs) | apache_beam.FlatMap(_decode_on_a_worker)
-
-
-def _decode_on_a_worker(job: Job) -> list[tuple[str, dict[str, Any]]]:
-    decoded = job.spool.load(job.name)
-    if decoded is None:
-        error = decode(job)
-        if error:
-            job.spool.fail(job.name, error)
-            return []
-        decoded = job.spool.reload(job.name)
-    return [example(job, decoded)]

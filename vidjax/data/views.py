@@ -9,6 +9,7 @@ import grain
 import numpy as np
 
 from vidjax.data import transforms
+from vidjax.data.ahead import Ahead
 from vidjax.data.outlook import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import Record, VideoSource
@@ -111,6 +112,7 @@ class _ViewSource:
         self._views = views
         self._length = length
         self._targets = Targets.of(source)
+        self._ahead = Ahead(source)
 
     def __len__(self) -> int:
         return self._length
@@ -122,6 +124,7 @@ class _ViewSource:
         video, clip = divmod(int(index), self._views.clips)
         if video >= len(self._source):
             return self._padding()
+        self._ahead.after(video)
         record = self._source[video]
         return {
             "clip": self._views.cut(record, clip),

@@ -103,7 +103,7 @@ class Checkpoints:
                 read_only=True, create=False, save_interval_steps=0
             )
         else:
-            after_first(self._tidy, f"opening {self._directory}")
+            after_first(self._tidy, "opening the checkpoints")
             self._best = self._read_best()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=_RecentAndBest(keep, self.best_step),
@@ -259,7 +259,7 @@ class Checkpoints:
           RemovedError: it is gone.
           CheckpointError: it is damaged or belongs to another network; says what to do.
         """
-        after_first(lambda: self._verify(step, like), f"checking checkpoint {step}")
+        after_first(lambda: self._verify(step, like), "checking the checkpoint")
         items = ocp.args.Composite(
             **{_STATE: ocp.args.StandardRestore(like), _RUN: ocp.args.JsonRestore()}
         )

@@ -52,7 +52,13 @@ class DataConfig:
       manual_dir: folder with the videos and annotations of a published data set.
       verdicts: CSV of `vidjax check_videos`; what it finds unsound is left out by name.
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
-      data_dir: where prepared data sets are kept.
+      data_dir: where prepared data sets are kept: a folder, or a URL such as `gs://bucket/data`.
+      cache_dir: folder on this machine that shards are copied to before they are read. Empty is
+        `~/.cache/vidjax/shards` where `data_dir` is a URL; otherwise shards are read in place.
+      cache_gb: gigabytes (10^9 bytes) that all copies may take, of all data sets together. None is
+        nine tenths of what is free on that disk.
+      shuffle_shards: how many shards training reads at a time; 0 shuffles all videos, which needs
+        every shard from the beginning.
       short_side: short side of the stored frames in pixels.
       fps: frame rate to store; None keeps each video's own.
       quality: JPEG quality of the stored frames.
@@ -82,6 +88,9 @@ class DataConfig:
     manual_dir: str
     verdicts: str
     multi_label: bool
+    cache_dir: str
+    cache_gb: float | None
+    shuffle_shards: int
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,9 @@ from vidjax.run import sharding
 from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.network import Network
-from vidjax.run.processes import after_first
-from vidjax.storage.paths import as_path
+from vidjax.run.processes import DAYS, after_first
+from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.shard_cache import ShardCache, shard_cache
 
 Progress = Callable[[str, int, int], None]
 Judge = Callable[[Sequence[str], Sequence[str], catalog.Look], None]
@@ -71,9 +72,11 @@ class Experiment:
           ValueError: the data, the network's name or options, or a batch size does not fit.
         """
         mesh = Network.of(config, ("any",)).mesh
-        part = config.train.batch_size // config.train.accumulate
-        name = "train.batch_size" if config.train.accumulate == 1 else "a part of train.batch_size"
-        sharding.check_batch(name, part, mesh)
+        if training:
+            part = config.train.batch_size // config.train.accumulate
+            whole = config.train.accumulate == 1
+            name = "train.batch_size" if whole else "a part of train.batch_size"
+            sharding.check_batch(name, part, mesh)
         sharding.check_batch("eval.batch_size", config.eval.batch_size, mesh)
         check_batch_memory(config)
 
@@ -113,11 +116,19 @@ class Experiment:
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
     if directory is not None:
-        return PreparedSplit(directory, name)
+        return PreparedSplit(directory, name, _cache(config, directory))
     try:
         return SyntheticSplit(**config.data.options, seed=_SYNTHETIC_SEEDS.get(name, 3))
     except TypeError as error:
         raise ConfigError(f"data.options for synthetic: {error}") from None
+
+
+def _cache(config: Config, directory: Path) -> ShardCache | None:
+    """The copies that shards are read from; None where they are read in place."""
+    data = config.data
+    if data.cache_dir or is_url(directory):
+        return shard_cache(data.cache_dir, data.cache_gb)
+    return None
 
 
 def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
@@ -170,4 +181,4 @@ def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) 
         judge=judge,
         progress=progress,
     )
-    return after_first(lambda: catalog.prepare(data.name, request), f"preparing {data.name}")
+    return after_first(lambda: catalog.prepare(data.name, request), "preparing the data set", DAYS)

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 
+from vidjax.data.makers import ClusterError
 from vidjax.storage.buckets import BucketError, of_store
 
 # "Input or output error" in sysexits.h.
@@ -40,7 +41,7 @@ def of_machine(error: BaseException) -> str | None:
     if isinstance(error, BaseExceptionGroup):
         found = (of_machine(inner) for inner in error.exceptions)
         return next((reason for reason in found if reason is not None), None)
-    if isinstance(error, MachineError | BucketError):
+    if isinstance(error, MachineError | BucketError | ClusterError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         place = "" if error.filename is None else f": {error.filename}"

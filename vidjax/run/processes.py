@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import glob
 import importlib.util
-import itertools
 import os
 import signal
 import socket
@@ -19,17 +18,19 @@ from typing import TypeVar
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
+from vidjax import hanging
+from vidjax.run import channel, meeting
+from vidjax.run.channel import EXIT_CODE as EXIT_CODE
+from vidjax.run.channel import PATIENCE, AbsentError, Company
 from vidjax.run.config import ConfigError
+from vidjax.run.meeting import Address
+from vidjax.terminal import complain
 
 T = TypeVar("T")
-# What a process exits with when it lost the others: "service unavailable" in sysexits.h.
-EXIT_CODE = 69
-# Data sets of a few hundred thousand videos are prepared in that time.
-_LONGEST_WAIT = 7 * 24 * 3600
-_waits = itertools.count()
+# Seconds that the others give process 0 for what it does alone, and for preparing a data set.
+SOME_TIME, DAYS = 3600, 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ class Job:
       process_id: of this one, from 0.
       distributed: True joins what the launcher (SLURM, a TPU slice, Open MPI) says, False stays
         alone, None joins where a launcher started several processes.
-      heartbeat_timeout: seconds without a sign of life after which a process counts as dead.
+      heartbeat_timeout: seconds without a sign of life after which a process counts as dead. JAX
+        gives one every half of that time, so that a process may pause for half of it.
+      join_timeout: seconds for which the processes wait for one another.
+      bind_address: HOST:PORT where process 0 listens; None is at `coordinator_address`.
     """
 
     coordinator_address: str | None = None
@@ -50,31 +54,64 @@ class Job:
     process_id: int | None = None
     distributed: bool | None = None
     heartbeat_timeout: int = 100
+    join_timeout: int = PATIENCE
+    bind_address: str | None = None
 
     def join(self) -> None:
         """Connects this process with the others; to be called before anything is computed.
 
         Raises:
-          ConfigError: the processes are not known; it says which flags name them.
+          ConfigError: the processes are not known, and it says which flags name them; or they have
+            other numbers than they should; or the port is in use.
+          AbsentError: some do not come.
         """
         stated = (self.coordinator_address, self.num_processes, self.process_id)
         if stated == (None, None, None):
             self._join_found()
-        elif None in stated or self.distributed is False:
+        elif (
+            self.coordinator_address is None
+            or self.num_processes is None
+            or self.process_id is None
+            or self.distributed is False
+        ):
             raise ConfigError(
                 "--coordinator_address, --num_processes and --process_id go together, and not "
                 "with --nodistributed"
             )
         else:
-            # A launcher's own idea of devices would leave each process a single one.
-            self._initialize("deactivate")
+            address = Address.parse(self.coordinator_address)
+            self._join_stated(address, self.num_processes, self.process_id)
+
+    def _join_stated(self, address: Address, count: int, index: int) -> None:
+        listens = self._listens() or _listens_at(str(address))
+        if index == 0:
+            if listens is None and count > 1:
+                complain(f"process 0 listens at all interfaces: {address.host} is none of them")
+            place = Address.parse(listens) if listens else None
+            token = meeting.receive(place, address, count, self.join_timeout)
+        elif index < count:
+            token = meeting.visit(address, index, count, self.join_timeout)
+        else:
+            # Process 0 is to tell the others; it need not be there.
+            with contextlib.suppress(AbsentError):
+                meeting.visit(address, index, count, min(self.join_timeout, 10))
+            raise ConfigError(f"--process_id={index} is not below --num_processes={count}")
+        # A launcher's own idea of devices would leave each process a single one.
+        self._initialize("deactivate", listens)
+        channel.enter(Company(count, index, self.join_timeout, token))
+
+    def _listens(self) -> str | None:
+        """Where the command line says that process 0 listens."""
+        if self.bind_address is None:
+            return None
+        return str(Address.parse(self.bind_address, "--coordinator_bind_address"))
 
     def _join_found(self) -> None:
         found = launcher()
         if self.distributed is False or not (self.distributed or found):
             return
         try:
-            self._initialize()
+            self._initialize(None, self._listens())
         # A machine with a TPU need not be one of several.
         except ValueError as error:
             if self.distributed or found != "TPU":
@@ -83,15 +120,18 @@ class Job:
                     "--coordinator_address=HOST:PORT, --num_processes=N and --process_id=K, or "
                     "--nodistributed"
                 ) from None
+            return
+        channel.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
 
-    def _initialize(self, detection: str | None = None) -> None:
+    def _initialize(self, detection: str | None, listens: str | None) -> None:
         before = signal.getsignal(signal.SIGTERM)
         jax.distributed.initialize(
             self.coordinator_address,
             self.num_processes,
             self.process_id,
             cluster_detection_method=detection,
-            coordinator_bind_address=_listens_at(self.coordinator_address),
+            coordinator_bind_address=listens,
+            initialization_timeout=self.join_timeout,
             heartbeat_timeout_seconds=self.heartbeat_timeout,
             shutdown_timeout_seconds=self.heartbeat_timeout,
         )
@@ -130,56 +170,88 @@ def launcher() -> str | None:
 
 def is_first() -> bool:
     """Whether this process writes what people read."""
-    return jax.process_index() == 0
+    return channel.company().index == 0
 
 
 def first_says(value: bool) -> bool:
     """What process 0 gave, in every process."""
-    if jax.process_count() == 1:
+    if channel.alone():
         return value
-    return bool(multihost_utils.broadcast_one_to_all(np.array(value)))
+    key = channel.turn("what process 0 says")
+    if is_first():
+        channel.tell(key, str(value))
+    return _from_first(key, SOME_TIME) == "True"
 
 
-def after_first(work: Callable[[], T], what: str) -> T:
+def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) -> T:
     """Does work that writes in process 0, then in the others, which find it done.
 
     Args:
-      work: may take days in process 0; the others wait.
-      what: names it in errors.
+      work: may take long in process 0; the others wait.
+      what: fixed name of it, said in errors.
+      seconds: for which they wait.
 
     Raises:
-      ConfigError: it failed in process 0, where its own error is raised.
+      ValueError, OSError: it failed in process 0, where its own error is raised, and one of the
+        same exit code in the others.
+      AbsentError: it is not done in that time.
     """
-    if jax.process_count() == 1:
+    if channel.alone():
         return work()
-    result, error = _attempt(work) if is_first() else (None, None)
-    _meet(what, _LONGEST_WAIT)
-    failed = first_says(error is not None)
-    if error:
-        raise error
-    if failed:
-        raise ConfigError(f"process 0 could not do its part: {what}; its own message says why")
-    return result if is_first() else work()  # type: ignore[return-value]
+    key = channel.turn(what)
+    if is_first():
+        try:
+            result = work()
+        except Exception as error:
+            channel.fail(error, f"could not do its part: {what}")
+            raise
+        channel.tell(key, "done")
+        return result
+    # Process 0 has a watch of its own.
+    with hanging.paused():
+        _from_first(key, seconds)
+    return work()
 
 
-def all_end(seconds: int = 5) -> bool:
+def meet(what: str, seconds: float = SOME_TIME) -> None:
+    """Waits until all processes are here.
+
+    Args:
+      what: fixed name of what they meet for, said in errors.
+      seconds: for which they wait for one another.
+
+    Raises:
+      AbsentError: some did not come in that time, or are lost; names them.
+      ValueError, OSError: another process has failed; says why.
+    """
+    if not channel.alone():
+        # Whoever does not come has a watch of its own.
+        with hanging.paused():
+            channel.exchange(what, "", lambda key, said: "all", seconds)
+
+
+def all_end(seconds: float = 5) -> bool:
     """Whether every process is about to end, as this one; looks for so long."""
     try:
-        _meet("end", seconds)
+        channel.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
     # It failed, whatever JAX makes of that.
     except Exception:
         return False
     return True
 
 
-def _meet(what: str, seconds: int) -> None:
-    """Waits for all processes, on the host: devices would cut a wait short by their own limits."""
-    barrier = ocp.multihost.get_barrier_sync_fn()
-    barrier(key=f"{what} {next(_waits)}", timeout_ms=1000 * seconds)
+def shake_hands() -> None:
+    """Opens what devices send messages through, while all processes are here.
+
+    A transport gives up on a process whose first message is half a minute late.
+    """
+    if not channel.alone():
+        meet("the first messages", channel.company().patience)
+        multihost_utils.process_allgather(np.zeros(()))
 
 
-def _attempt(work: Callable[[], T]) -> tuple[T | None, Exception | None]:
-    try:
-        return work(), None
-    except Exception as error:
-        return None, error
+def _from_first(key: str, seconds: float) -> str:
+    """What process 0 tells under a key."""
+    what = key.rpartition("/")[0]
+    late = f"process 0 has not finished {what} within {seconds:g} s"
+    return channel.wait(lambda: channel.told(key), seconds, lambda: late)

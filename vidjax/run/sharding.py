@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import jax
@@ -10,7 +12,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.run.config import ConfigError, MeshConfig
+from vidjax.run.config import Config, ConfigError, MeshConfig
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a small array costs more in messages than it saves in memory.
@@ -23,16 +25,74 @@ def make_mesh(config: MeshConfig) -> Mesh:
     Raises:
       ConfigError: the axes do not multiply to the number of devices.
     """
-    sizes, devices = [config.data, config.fsdp], jax.device_count()
-    if sizes.count(-1) == 1:
-        other = max(sizes)
-        sizes = [devices // other if size == -1 else size for size in sizes]
-    if min(sizes) < 1 or sizes[0] * sizes[1] != devices:
+    devices = jax.device_count()
+    if not _fits(config, devices):
         raise ConfigError(
             f"mesh.data = {config.data} by mesh.fsdp = {config.fsdp} does not fit "
             f"{devices} device{'s' * (devices > 1)}; one of them may be -1"
         )
-    return jax.make_mesh(tuple(sizes), BATCH_AXES, axis_types=(AxisType.Auto, AxisType.Auto))
+    return jax.make_mesh(
+        _sizes(config, devices), BATCH_AXES, axis_types=(AxisType.Auto, AxisType.Auto)
+    )
+
+
+def at_hand(config: MeshConfig) -> MeshConfig:
+    """The mesh itself if it fits the devices that are here, else the one that is most like it.
+
+    Large parameters are split over as many devices as both have in common: an array on one device
+    is the whole of what several had.
+    """
+    devices = jax.device_count()
+    if _fits(config, devices):
+        return config
+    if config.fsdp == -1:
+        copies = math.gcd(config.data, devices)
+        return MeshConfig(data=copies, fsdp=devices // copies)
+    parts = math.gcd(config.fsdp, devices)
+    return MeshConfig(data=devices // parts, fsdp=parts)
+
+
+def on_hand(config: Config, given: Collection[str] = ()) -> tuple[Config, list[str]]:
+    """A configuration for the devices that are here, whatever it was made for.
+
+    Results do not depend on what changes: where arrays lie, and how many clips are scored at once.
+
+    Args:
+      config: as it was made.
+      given: paths of settings that somebody has just given, and that stay.
+
+    Returns:
+      The configuration, and lines that say what is other.
+    """
+    notes, devices = [], jax.device_count()
+    mesh, batch = config.mesh, config.eval.batch_size
+    if not {"mesh.data", "mesh.fsdp"} & set(given) and (here := at_hand(mesh)) != mesh:
+        notes.append(
+            f"mesh.data = {mesh.data} by mesh.fsdp = {mesh.fsdp} does not fit {devices} "
+            f"device{'s' * (devices > 1)}: {here.data} by {here.fsdp} is used"
+        )
+        mesh = here
+    if "eval.batch_size" not in given and batch % devices:
+        batch += -batch % devices
+        notes.append(
+            f"eval.batch_size = {config.eval.batch_size} is not divisible by {devices} devices: "
+            f"{batch} is used"
+        )
+    views = dataclasses.replace(config.eval, batch_size=batch)
+    return dataclasses.replace(config, mesh=mesh, eval=views), notes
+
+
+def _fits(config: MeshConfig, devices: int) -> bool:
+    return min(sizes := _sizes(config, devices)) > 0 and sizes[0] * sizes[1] == devices
+
+
+def _sizes(config: MeshConfig, devices: int) -> tuple[int, int]:
+    """Devices along the axes, where -1 is as many as the other axis leaves."""
+    sizes = (config.data, config.fsdp)
+    if sizes.count(-1) != 1:
+        return sizes
+    first, second = (devices // max(sizes) if size == -1 else size for size in sizes)
+    return first, second
 
 
 def describe(mesh: Mesh) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vidjax.run.typed_values import ConfigError
+from vidjax.storage.paths import is_url
 
 if TYPE_CHECKING:
     from vidjax.run.config import Config
@@ -17,6 +18,7 @@ def check_together(config: Config) -> None:
       ConfigError: names both settings, and the fix.
     """
     _check_batch(config)
+    _check_shards(config)
     _check_labels(config)
     _check_schedule(config)
     _check_frozen(config)
@@ -28,6 +30,28 @@ def _check_batch(config: Config) -> None:
         raise ConfigError(
             f"train.batch_size = {config.train.batch_size} is not divisible by "
             f"train.accumulate = {config.train.accumulate}"
+        )
+
+
+def _check_shards(config: Config) -> None:
+    """Refuses settings of shards and of their copies that have no effect or contradict others."""
+    data, train = config.data, config.train
+    if data.cache_gb is not None and not data.cache_dir and not is_url(data.data_dir):
+        raise ConfigError(
+            f"data.cache_gb = {data.cache_gb:g} has no effect, because data.data_dir = "
+            f"{data.data_dir!r} is no URL and is read in place: leave it out, or name a "
+            "data.cache_dir to copy shards to"
+        )
+    if data.shuffle_shards and train.sampling != "uniform":
+        raise ConfigError(
+            f"data.shuffle_shards = {data.shuffle_shards} with train.sampling = "
+            f"{train.sampling!r}: the videos of a class lie in all shards; set one of them to its "
+            "default"
+        )
+    if data.shuffle_shards and train.batch_size % data.shuffle_shards:
+        raise ConfigError(
+            f"data.shuffle_shards = {data.shuffle_shards} does not divide train.batch_size = "
+            f"{train.batch_size}: each shard gives equally many rows of a batch"
         )
 
 

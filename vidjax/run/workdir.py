@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import msgspec
 
 from vidjax import records
 from vidjax.array_paths import check_place
@@ -20,19 +21,27 @@ from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.run.processes import after_first, is_first
 from vidjax.storage.writing import PART, make_folder, sweep
 
+# Whose versions decide what a run computes.
+PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = (
     "data.workers",
     "data.threads",
+    "data.cache_dir",
+    "data.cache_gb",
     "every.log",
     "every.keep",
     "augment.flip_sided",
     "writers",
+    # Where arrays lie decides nothing of what they are, but for `vidjax.training.other_devices`.
+    "mesh.data",
+    "mesh.fsdp",
 )
 # What may change together with the duration: when a run is looked at, and on what.
 _DURATION = "train.duration"
 _WITH_DURATION = ("every.", "eval.")
 _EARLIER = re.compile(r"config-until-step(\d{1,15})(?:-\d+)?\.json")
+_STARTS = re.compile(r"environment(?:-\d+)?\.json")
 # Groups whose order counts.
 _ORDERED = ("augment.also",)
 # What a start leaves that was refused, or killed, before the directory was a run's.
@@ -42,7 +51,19 @@ _WRITE_ANEW = (
 )
 
 
-def claim(workdir: Path, config: Config, classes: Sequence[str], step: int = 0) -> None:
+class _Start(msgspec.Struct):
+    """What is kept of a start, of which this is looked at."""
+
+    devices: list[str] = []
+
+
+def claim(
+    workdir: Path,
+    config: Config,
+    classes: Sequence[str],
+    step: int = 0,
+    mesh: Mapping[str, int] | None = None,
+) -> None:
     """Makes `workdir` the place of a run with `config`, or checks that it already is.
 
     `config.json` is what the run is now. Of a run whose duration changes, what it was stays beside
@@ -53,11 +74,14 @@ def claim(workdir: Path, config: Config, classes: Sequence[str], step: int = 0) 
       config: the run's configuration.
       classes: class names, kept so that the network can be used without its data.
       step: that a run with another duration goes on after.
+      mesh: devices along each axis, where the configuration's mesh does not fit those that are
+        here; kept beside the configuration, as part of what this start ran on.
 
     Raises:
       ConfigError: the directory belongs to another configuration, or holds other things.
     """
-    after_first(lambda: _claim(workdir, config, classes, step), f"writing into {workdir}")
+    here = environment() | ({} if mesh is None else {"mesh": dict(mesh)})
+    after_first(lambda: _claim(workdir, config, classes, step, here), "claiming the work directory")
 
 
 def check(workdir: Path, config: Config) -> None:
@@ -108,9 +132,10 @@ def earlier(workdir: Path) -> list[Config]:
     return [_read(file, "move it away; the run can go on without it") for file in files]
 
 
-def _claim(workdir: Path, config: Config, classes: Sequence[str], step: int) -> None:
+def _claim(
+    workdir: Path, config: Config, classes: Sequence[str], step: int, here: Mapping[str, Any]
+) -> None:
     check(workdir, config)
-    here = environment()
     make_folder(workdir)
     if is_first():
         sweep(workdir, owned=True)
@@ -194,14 +219,24 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     return tuple(records.read(file, list[str], _WRITE_ANEW))
 
 
+def device_counts(workdir: Path) -> set[int]:
+    """How many devices the starts of the run in `workdir` had.
+
+    Raises:
+      RecordError: what is kept of one of them is damaged.
+    """
+    way_out = "move it away; the run can go on without it"
+    files = (file for file in workdir.glob("environment*.json") if _STARTS.fullmatch(file.name))
+    return {len(records.read(file, _Start, way_out).devices) for file in files}
+
+
 def environment() -> dict[str, Any]:
     """Versions, devices, machine, given tables and, in a git checkout, the commit."""
-    packages = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
     devices = jax.devices()
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": dict(versions(packages)),
+        "packages": dict(versions(PACKAGES)),
         "backend": jax.default_backend(),
         "devices": [str(device.device_kind) for device in devices],
         "processes": jax.process_count(),

@@ -41,6 +41,8 @@ _WHO = re.compile(
 # Where errors of stores come from, and what TensorStore says of them.
 _CLIENTS = ("gcsfs", "s3fs", "aiohttp", "aiobotocore", "botocore")
 _TENSORSTORE = re.compile(r"http_response_code='(4(?!04)\d\d|5\d\d)'|All \d+ retry attempts failed")
+# What S3 and those who speak its protocol say of a condition that does not hold.
+_CONDITION = re.compile(r"PreconditionFailed|pre-?conditions?\b|ConditionalRequestConflict", re.I)
 _setting = threading.Lock()
 
 
@@ -275,7 +277,7 @@ def _write_s3(fs: Any, url: str, content: bytes, over: str | None) -> str:
     try:
         answer = fs.call_s3("put_object", Bucket=bucket, Key=key, Body=content, **condition)
     except OSError as error:
-        if "PreconditionFailed" in str(error) or error.errno == errno.EBUSY:
+        if _CONDITION.search(f"{error} {error.__cause__}") or error.errno == errno.EBUSY:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), url) from None
         raise
     return str(answer["ETag"])

@@ -99,6 +99,6 @@ def _asked(root: Path, path: str) -> Facts | None:
 
 
 def _facts(about: dict[str, Any], name: str) -> Facts:
-    changed = about.get("mtime") or about.get("LastModified")
+    changed: Any = about.get("mtime") or about.get("LastModified")
     time_ns = round(changed.timestamp() * 1e6) * 1000 if hasattr(changed, "timestamp") else 0
     return Facts(int(about.get("size") or 0), time_ns, name)

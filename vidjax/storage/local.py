@@ -18,8 +18,27 @@ _AT_ONCE = 16
 
 
 @contextlib.contextmanager
-def here(file: Path) -> Iterator[Path]:
+def scratch(within: Path | None = None) -> Iterator[Path]:
+    """A new folder of this machine that goes when the context ends.
+
+    Args:
+      within: folder that it lies in, whose owner tidies up after a process that is killed; the
+        system's own for temporary files if None.
+
+    Raises:
+      OSError: it cannot be made.
+    """
+    with tempfile.TemporaryDirectory(prefix="vidjax-", dir=within) as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def here(file: Path, within: Path | None = None) -> Iterator[Path]:
     """A path of this machine with the content of a file: itself, or a copy that goes afterwards.
+
+    Args:
+      file: wherever it lies.
+      within: where the copy goes, as in `scratch`.
 
     Raises:
       FileNotFoundError: no object is there.
@@ -29,8 +48,8 @@ def here(file: Path) -> Iterator[Path]:
     if not is_url(file):
         yield file
         return
-    with tempfile.TemporaryDirectory(prefix="vidjax-") as folder:
-        copy = Path(folder) / file.name
+    with scratch(within) as folder:
+        copy = folder / file.name
         buckets.download(str(file), copy)
         yield copy
 

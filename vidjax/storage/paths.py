@@ -45,15 +45,15 @@ def as_path(given: str | os.PathLike[str]) -> Path:
         if slip := _ONE_SLASH.match(text):
             raise UrlError(f"{text}: a URL has two slashes, as in {slip[1]}://bucket/folder")
         return Path(given)
-    if isinstance(given, os.PathLike):
+    from vidjax.storage.url_path import UrlPath
+
+    if isinstance(given, UrlPath):
         return cast(Path, given)
     try:
         buckets.require(text)
         buckets.check_bucket(_bucket(text))
     except OSError as error:
         raise UrlError(str(error)) from None
-    from vidjax.storage.url_path import UrlPath
-
     return cast(Path, UrlPath(text.rstrip("/")))
 
 

@@ -60,7 +60,8 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        if isinstance(error, OSError) and error.filename is None:
+        # One without a number says all that there is to say.
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(file)
         raise
 

@@ -12,10 +12,13 @@ from jax.experimental import multihost_utils
 from jax.sharding import PartitionSpec as P
 
 from vidjax.data.pipeline import prefetch
+from vidjax.data.prepared import names_of
 from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
+from vidjax.hanging import doing
 from vidjax.progress import ProgressLine
+from vidjax.run.agreement import agree_on_data
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.processes import after_first, is_first
@@ -91,6 +94,7 @@ class Scorer:
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
+        doing(f"evaluating {self.name}", compiling=True)
         scores = score_videos(
             predict,
             prefetch(batches, config.data.threads),
@@ -133,7 +137,7 @@ class Scorer:
         return write_report(
             workdir / REPORTS,
             f"{self.name}-step{step}",
-            videos=[self._source[index].name for index in range(len(self._source))],
+            videos=names_of(self._source),
             scores=scores,
             labels=labels,
             classes=self._network.classes,
@@ -203,8 +207,9 @@ def evaluate(
     )
     scorer = Scorer(experiment)
     variables = trained.variables
+    agree_on_data(experiment, (config.eval.split,), step=trained.step)
     # Before hours of scoring whose report would find no place.
-    after_first(lambda: _require_place(output / REPORTS), f"writing into {output / REPORTS}")
+    after_first(lambda: _require_place(output / REPORTS), "looking for a place for the report")
     scores, labels = scorer.score(
         variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )

@@ -1,4 +1,4 @@
-"""Compiled programs on disk, so that a run that is started again does not compile anew."""
+"""Compiled programs are kept, so that a run that is started again does not compile anew."""
 
 from __future__ import annotations
 
@@ -10,18 +10,31 @@ from typing import Any
 
 import jax
 
+from vidjax.storage.paths import as_path, is_url
+
+_XLA_CACHES = "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"
+
 
 def enable() -> None:
     """Keeps what takes a second or more to compile in `~/.cache/vidjax/compiled`.
 
-    JAX's own settings win: `JAX_COMPILATION_CACHE_DIR` names another folder, and
-    `JAX_ENABLE_COMPILATION_CACHE=false` turns it off.
+    JAX's own settings win: `JAX_COMPILATION_CACHE_DIR` names another folder or a bucket, and
+    `JAX_ENABLE_COMPILATION_CACHE=false` turns it off. Process 0 of a job writes, the others read.
+
+    Raises:
+      UrlError: the bucket cannot be used; JAX itself would compile everything without a word.
     """
     config: Any = jax.config  # some series of JAX have no types for its settings
-    if config.jax_compilation_cache_dir is None:
+    chosen = config.jax_compilation_cache_dir
+    if chosen is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         folder = home / "vidjax" / "compiled" / _processor()
         config.update("jax_compilation_cache_dir", str(folder))
+    elif is_url(chosen) and config.jax_enable_compilation_cache:
+        as_path(chosen)
+        # XLA itself would keep how it tuned kernels for a GPU beside it, and knows no buckets.
+        if _XLA_CACHES not in os.environ:
+            config.update(_XLA_CACHES.lower(), "none")
 
 
 def _processor() -> str:

@@ -20,7 +20,8 @@ class Listener:
     Python runs a handler between two steps of its own, and a compilation is one step, of minutes.
     The system's half of the handler writes a byte at once, though, for which a thread can wait.
     Python lets only the main thread set handlers: opened in another one, it hears nothing, and
-    whoever started that thread answers for signals.
+    whoever started that thread answers for signals. A listener within another one passes on what
+    is not its own.
 
     Args:
       number: of the signal.
@@ -57,6 +58,9 @@ class Listener:
     def _listen(self) -> None:
         times = 0
         while came := self._reader.recv(64):
+            others = came.replace(bytes([self._number]), b"")
+            if others and self._wakeup_before >= 0:
+                os.write(self._wakeup_before, others)
             for _ in range(came.count(self._number)):
                 times += 1
                 self._heard(times)

@@ -18,7 +18,6 @@ from vidjax.run import workdir as workdirs
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.network import Network
-from vidjax.run.processes import after_first
 from vidjax.training import grid
 from vidjax.training.plan import Plan
 from vidjax.training.schedules import learning_rate
@@ -50,11 +49,8 @@ def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingO
       ConfigError: more steps are done than the new duration has, or batches that are done would
         have had other shapes.
     """
-    return after_first(lambda: _going_on(workdir, network, plan, videos), f"looking at {workdir}")
-
-
-def _going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingOn:
     config = network.config
+    # Every process looks by itself: Orbax opens checkpoints in all of them at once.
     changes = workdirs.changed_duration(workdir, config)
     if not changes:
         return GoingOn()

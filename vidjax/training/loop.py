@@ -8,6 +8,7 @@ same arrays and the same lines of `metrics.jsonl` as one that was never interrup
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,16 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
+from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
+from vidjax.run.agreement import agree, agree_on_data, compare
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
-from vidjax.run.processes import after_first, first_says, is_first
-from vidjax.run.sharding import describe, to_devices
+from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
+from vidjax.run.sharding import describe, on_hand, to_devices
 from vidjax.run.state import TrainState
 from vidjax.run.workdir import begun_with, check, claim
 from vidjax.storage.leases import Lease
@@ -34,6 +37,7 @@ from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
 from vidjax.training import grid, longer
+from vidjax.training.account import Account
 from vidjax.training.announcing import announced
 from vidjax.training.bad_videos import BadVideos
 from vidjax.training.balance import Balance, input_rate
@@ -42,10 +46,12 @@ from vidjax.training.clock import Clock
 from vidjax.training.compile import Compiled, compile_step
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.open_writers import OpenWriters, check_writers
+from vidjax.training.other_devices import refuse_another_result
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
+from vidjax.training.spending import Spending
 from vidjax.training.starting import resolve, start_from
 from vidjax.training.step import quantities
 
@@ -58,8 +64,13 @@ class Outcome:
     preempted: bool
 
 
-def train(config: Config, workdir: Path) -> Outcome:
+def train(config: Config, workdir: Path, *, began: float | None = None) -> Outcome:
     """Trains to the end of `config.train.duration`, resuming what `workdir` holds.
+
+    Args:
+      config: of the run.
+      workdir: its folder.
+      began: when the command began, by `time.monotonic()`, for what the time went to; None is now.
 
     Raises:
       ValueError: configuration, data or checkpoint do not fit; it says what to change.
@@ -67,7 +78,7 @@ def train(config: Config, workdir: Path) -> Outcome:
       MachineError: the machine failed; it says how the run goes on.
     """
     try:
-        return _train(config, workdir)
+        return _train(config, workdir, Spending(began))
     except MachineError:
         raise
     except Exception as error:
@@ -79,29 +90,36 @@ def train(config: Config, workdir: Path) -> Outcome:
         ) from error
 
 
-def _train(config: Config, workdir: Path) -> Outcome:
-    config = resolve(config)
-    check_writers(config.writers)
+def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
+    agree(given, {"--workdir": workdir})
+    given = resolve(given)
+    check_writers(given.writers)
     # Before data are prepared for hours.
-    after_first(lambda: check(workdir, config), f"looking at {workdir}")
-    require_table(config.train.class_weights)
+    after_first(lambda: check(workdir, given), "looking at the work directory")
+    require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
         known = begun_with(workdir)
+        config, notes = on_hand(given) if known else (given, [])
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Before the work directory is claimed: what is refused leaves none behind, or the old one.
         source = experiment.split(config.data.train_split)
         plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
         classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
+        agree_on_data(experiment, (config.data.train_split, config.eval.split), steps=plan.total)
         with _owned(workdir) as owner:
-            going_on = longer.going_on(workdir, experiment.network, plan, len(source))
-            claim(workdir, config, experiment.network.classes, going_on.step)
-            after_first(lambda: classes.keep(workdir), f"writing into {workdir}")
-            for note in going_on.notes:
+            if known:
+                refuse_another_result(workdir, experiment.network, len(source))
+            as_given = dataclasses.replace(experiment.network, config=given)
+            going_on = longer.going_on(workdir, as_given, plan, len(source))
+            mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
+            claim(workdir, given, experiment.network.classes, going_on.step, mesh)
+            after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
+            for note in (*notes, *going_on.notes):
                 progress.note(note)
             # From here on there is something to save; before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
                 run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
-                return run.go()
+                return run.go(spending)
 
 
 @contextlib.contextmanager
@@ -113,7 +131,7 @@ def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
             advice = "wait until it has ended, end it, or name another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
-        yield after_first(own, f"owning {workdir}")
+        yield after_first(own, "owning the work directory")
 
 
 class _Run:
@@ -149,8 +167,9 @@ class _Run:
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
 
-    def go(self) -> Outcome:
+    def go(self, spending: Spending) -> Outcome:
         """Resumes, and steps to the plan's end unless SIGTERM comes before."""
+        self._spending = spending
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():
@@ -158,7 +177,18 @@ class _Run:
             stack.callback(self._writer.close)
             if step == self.plan.total:
                 return Outcome(step, preempted=False)
-            return self._loop(state, step)
+            self._account = Account(
+                spending,
+                self._workdir,
+                self._writer.write_timing,
+                self._progress.note,
+                silent=not is_first(),
+            )
+            outcome = self._loop(state, step)
+            with spending.on("checkpoints"):
+                self._checkpoints.wait()
+            self._account.close(outcome.step)
+            return outcome
 
     def _nothing_to_lose(
         self, *finish: Callable[[], None]
@@ -183,8 +213,11 @@ class _Run:
         if table := given_table():
             backends = ", ".join(table["backends"])
             self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
+        doing("making the network", compiling=True)
         state, self._shardings = self._network.init(self._optimizer)
+        doing("opening checkpoints")
         steps = self._checkpoints.steps()
+        compare("look for the last checkpoint", {"checkpoints": steps})
         step = steps[-1] if steps else 0
         run: Mapping[str, Any] = {}
         if steps:
@@ -198,7 +231,8 @@ class _Run:
         # A run that ended between a checkpoint and its evaluation owes the evaluation.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
-            self._evaluate(state, step)
+            with self._spending.on("evaluation"):
+                self._evaluate(state, step)
         return state, step
 
     def _open_writer(self, step: int) -> MetricWriter:
@@ -218,13 +252,19 @@ class _Run:
 
     def _loop(self, state: TrainState, step: int) -> Outcome:
         """Steps to the plan's end, or until the machine is about to be taken away."""
-        with self._nothing_to_lose(self._writer.flush):
+        with self._accounted(step), self._spending.on("compiling"):
             compiled = self._compile(state, step)
+            # One process compiles longer than another, and no transport waits so long.
+            meet("the first step")
         balance = self._measure_input(step)
+        self._spending.go_on_with("steps")
+        self._account.tell(step)
         self._clock.restart_lap()
         while step < self.plan.total:
-            with self._clock.waiting():
+            doing(f"waiting for the batch of step {step + 1}")
+            with self._clock.waiting(), self._spending.on("waiting"):
                 batch = self._load()
+            doing(f"step {step + 1}")
             shape = self._table.shape(step)
             balance.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
@@ -244,15 +284,22 @@ class _Run:
             if stopping:
                 return Outcome(step, preempted=True)
             if self.plan.evaluates(step):
-                with self._nothing_to_lose(self._writer.flush):
+                with self._accounted(step), self._spending.on("evaluation"):
                     self._evaluate(state, step)
+                self._account.tell(step)
         return Outcome(step, preempted=False)
+
+    def _accounted(self, step: int) -> contextlib.AbstractContextManager[None]:
+        """As `_nothing_to_lose`, with the time until then told."""
+        return self._nothing_to_lose(lambda: self._account.tell(step), self._writer.flush)
 
     def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
         """The step for every shape that batches have, ahead of the first."""
         compiled = {}
         for shape in self._table.shapes:
-            self._progress.show(f"compiling the training step for batches of {shape}")
+            what = f"compiling the training step for batches of {shape}"
+            self._progress.show(what)
+            doing(what, compiling=True)
             network = grid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
@@ -296,18 +343,21 @@ class _Run:
         left = (self.plan.total - step) * lap.seconds
         text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
+        self._account.tell_now_and_then(step)
 
     def _save(self, step: int, state: TrainState) -> None:
         self._bad.agree()
-        # A checkpoint means that the lines before it are there.
-        self._writer.flush()
         run = {
             "data": self._data.get_state(),
             "meter": self._meter.sums(),
             "bad_videos": dict(self._bad.counts),
             "seconds": self._clock.seconds,
         }
-        self._checkpoints.save(step, state, run)
+        with self._spending.on("checkpoints"):
+            # A checkpoint means that the lines before it are there.
+            self._writer.flush()
+            self._checkpoints.save(step, state, run)
+        self._account.tell(step)
 
     def _evaluate(self, state: TrainState, step: int) -> None:
         def show(done: int, total: int) -> None:
@@ -318,6 +368,7 @@ class _Run:
         summary = summarize(scores, labels, self._network.classes)
         if is_first():
             self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
+        meet("the report", DAYS)
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Last, since an evaluation that has its line is not done again.

@@ -10,39 +10,46 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
-import io
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 
+from vidjax.data.assembling import MADE, begin, describe, require_there
 from vidjax.data.catalog import Request
-from vidjax.data.contents import write_contents
-from vidjax.data.damage import DamagedError, telling_damage
-from vidjax.data.description import INFO, Description
-from vidjax.data.examples import Example
-from vidjax.data.integrity import open_data_set, refuse_halves
+from vidjax.data.code_version import code_version
+from vidjax.data.description import ARRAY_RECORD, Description
+from vidjax.data.integrity import open_data_set
+from vidjax.data.makers.beam import make_with_beam
+from vidjax.data.makers.dask import make_on_dask
+from vidjax.data.makers.here import make_here
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.outlook import outlook
 from vidjax.data.rates import rates_note
-from vidjax.data.recognition import find, is_finished, spool_of
-from vidjax.data.report import EXCLUDED, ReportError, Row, read_report, total, write_report
-from vidjax.data.seal import Sealing
-from vidjax.data.several_labels import joined
+from vidjax.data.recognition import find, is_finished
+from vidjax.data.report import (
+    EXCLUDED,
+    REPORT,
+    ReportError,
+    Row,
+    read_report,
+    total,
+    write_report,
+)
+from vidjax.data.shard_making import Made, Task
+from vidjax.data.shard_plan import plan
 from vidjax.data.sources import Sources
-from vidjax.data.spool import Decoded, Spool
-from vidjax.data.video_jobs import Job, decode, example, frames, on_a_cluster, video_name
-from vidjax.data.workers import Lost, run_each
+from vidjax.data.spool import Decoded, Spool, spool_of
+from vidjax.data.stored_form import features_of
+from vidjax.data.video_jobs import Job, frames, video_name
+from vidjax.storage.local import remove_folder
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
 
-# What one video may cost before it counts as broken.
-_SECONDS = 600.0
-_MEMORY = 8 * 2**30
+# TFDS reads what is in its folder, and may import what is named there: it gets none.
+_NOWHERE = os.path.join(os.devnull, "tfds")
 
 
 class PreparationError(ValueError):
@@ -68,79 +75,48 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         self.manifest = manifest
         self.request = request
         self.sources = Sources.of(manifest)
-        self._done = 0
         self.broken: list[Row] = [
             _row(exclusion.entry, exclusion.reason) for exclusion in manifest.excluded
         ]
         self.stem = f"{manifest.digest[:12]}-{request.storage.tag}"
         config = tfds.core.BuilderConfig(name=f"{self.stem}-{self.sources.digest[:8]}")
-        data_dir = request.data_dir.absolute()
-        there = data_dir / self.name / config.name / str(self.VERSION)
-        if (there / INFO).is_file():
-            # TFDS reads what is there. It may import what is named in it.
-            open_data_set(there)
-        with telling_damage(there):
-            super().__init__(config=config, file_format="array_record", data_dir=str(data_dir))
-        self.folder = as_path(self.data_dir)
-        self.spool = Spool(spool_of(self.folder))
+        super().__init__(config=config, file_format=ARRAY_RECORD, data_dir=_NOWHERE)
+        data_dir = as_path(request.data_dir).absolute()
+        self.folder = data_dir / self.name / config.name / str(self.VERSION)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(names=list(self.manifest.classes))
-        several = self.manifest.multi_label
-        features = {
-            "frames": tfds.features.Sequence(
-                tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
-            ),
-            **({"labels": tfds.features.Sequence(label)} if several else {"label": label}),
-            "video": tfds.features.Text(),
-            "group": tfds.features.Text(),
-            "fps": np.float32,
-        }
+        manifest = self.manifest
         return tfds.core.DatasetInfo(
             builder=self,
             description=type(self).__doc__ or "",
-            features=tfds.features.FeaturesDict(features),
-            metadata=tfds.core.MetadataDict(manifest=self.manifest.digest, broken=self.broken),
+            features=features_of(manifest.classes, multi_label=manifest.multi_label),
+            metadata=tfds.core.MetadataDict(manifest=manifest.digest, broken=self.broken),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        del dl_manager
-        return {split: self._generate_examples(split) for split in self.manifest.splits}
+        """TFDS's own way to write; `prepare_videos` makes shards that need no common folder."""
+        raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
 
-    def _generate_examples(self, split: str) -> Any:
-        request, several = self.request, self.manifest.multi_label
-        jobs = [
-            Job(self.manifest.file(entry), entry, request.storage, self.spool, several)
-            for entry in self.manifest.split(split)
+    def _generate_examples(self) -> Any:
+        """As `_split_generators`."""
+        raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
+
+    def tasks(self) -> list[Task]:
+        """The shards to be made."""
+        manifest, storage = self.manifest, self.request.storage
+        return [
+            Task(
+                shard,
+                root=str(manifest.root),
+                folder=str(self.folder),
+                made=str(spool_of(self.folder) / MADE),
+                classes=manifest.classes,
+                multi_label=manifest.multi_label,
+                storage=storage,
+                code=code_version(),
+            )
+            for shard in plan(self.name, manifest, storage)
         ]
-        return on_a_cluster(jobs) if request.beam else self._here(split, jobs)
-
-    def _here(self, split: str, jobs: list[Job]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for job, found in self._decoded(jobs):
-            self._done += 1
-            self.request.progress("prepare", self._done, len(self.manifest.entries))
-            if isinstance(found, str):
-                self.broken.append(_row(job.entry, found))
-            else:
-                yield example(job, found)
-        self.check_budget(split)
-
-    def _decoded(self, jobs: list[Job]) -> Iterator[tuple[Job, Decoded | str]]:
-        """Each job with its frames, or what is wrong with its video; first what is in the spool."""
-        left = []
-        for job in jobs:
-            decoded = job.spool.load(job.name)
-            if decoded is None:
-                left.append(job)
-            else:
-                yield job, decoded
-        for job, found in run_each(
-            decode, left, workers=self.request.workers, seconds=_SECONDS, memory=_MEMORY
-        ):
-            if isinstance(found, Lost):
-                yield job, f"{job.file}: {found}"
-            else:
-                yield job, found or job.spool.reload(job.name)
 
     def decode_again(self, name: str) -> Decoded | None:
         """A video's frames as they would be stored; None if there is no such video.
@@ -150,12 +126,28 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         """
         for entry in self.manifest.entries:
             if video_name(entry) == name:
-                file = self.manifest.file(entry)
-                return frames(Job(file, entry, self.request.storage, self.spool))
+                spool = Spool(spool_of(self.folder))
+                return frames(Job(self.manifest.file(entry), entry, self.request.storage, spool))
         return None
 
-    def check_budget(self, split: str) -> None:
+    def leave_out(self, broken: Mapping[str, str]) -> None:
+        """Takes what cannot be decoded into the data set's record, in the order of the manifest.
+
+        Args:
+          broken: why, by the video's name.
+        """
+        self.broken[len(self.manifest.excluded) :] = [
+            _row(entry, broken[name])
+            for entry in self.manifest.entries
+            if (name := video_name(entry)) in broken
+        ]
+
+    def check_budget(self, split: str, *, whole: bool = False) -> None:
         """Refuses a split of which too many videos are broken.
+
+        Args:
+          split: its name.
+          whole: whether all of it has been tried.
 
         Raises:
           PreparationError: names their number per class, and the first.
@@ -163,7 +155,7 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         tried = self.broken[len(self.manifest.excluded) :]
         broken = [row for row in tried if row["split"] == split]
         listed, budget = len(self.manifest.split(split)), self.request.storage.bad_video_budget
-        if len(broken) == listed or len(broken) > budget * listed:
+        if len(broken) > budget * listed or (whole and len(broken) == listed):
             per_class = collections.Counter(row["label"] for row in broken)
             raise PreparationError(
                 f"{len(broken)} of {listed} videos of split {split!r} cannot be read, above the "
@@ -171,26 +163,6 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
                 f"First: {broken[0]['error']}. "
                 "Remove these videos from the manifest, or raise data.bad_video_budget."
             )
-
-    def gather_failures(self) -> None:
-        """Takes what Beam's workers, if any, could not decode into the data set's record.
-
-        Raises:
-          PreparationError: as `check_budget`.
-        """
-        failures = self.spool.failures()
-        new = failures.keys() - {row["video"] for row in self.broken}
-        failed = [
-            _row(entry, failures[name])
-            for entry in self.manifest.entries
-            if (name := video_name(entry)) in new and not self.spool.has(name)
-        ]
-        self.broken += failed
-        for split in self.manifest.splits:
-            self.check_budget(split)
-        if failed:
-            self.info.metadata["broken"] = self.broken
-            self.info.write_to_directory(self.folder)
 
 
 def prepare_videos(builder: PreparedVideos) -> Path:
@@ -244,50 +216,15 @@ def _require_kind(builder: PreparedVideos) -> None:
 
 def _complete(builder: PreparedVideos) -> None:
     folder = builder.folder
-    if not (folder / INFO).is_file():
-        _write(builder)
-    else:
-        # Ended after the data were written and before all was said of them.
-        builder.broken[:] = builder.info.metadata["broken"]
-    builder.gather_failures()
-    sealing, rates = Sealing(Description.read(folder)), list[float]()
-    with _told_as_the_machine(folder):
-        write_contents(folder, _read_back(sealing, builder.manifest, rates))
-    sealing.write()
-    if note := rates_note(rates):
-        builder.request.note(f"{builder.name}: {note}")
-    builder.sources.write(folder, builder.manifest.notes)
-    write_report(folder, builder.manifest, builder.broken)
-    builder.spool.remove()
-
-
-def _read_back(
-    sealing: Sealing, manifest: Manifest, rates: list[float]
-) -> Iterator[tuple[str, str, str]]:
-    """Split, class and name of each video; its rate is added to `rates`."""
-    for split in manifest.splits:
-        for content in sealing.read(split):
-            example = Example(content)
-            rates.append(example.real("fps"))
-            if manifest.multi_label:
-                label = joined(manifest.classes[place] for place in example.wholes("labels"))
-            else:
-                label = manifest.classes[example.whole("label")]
-            yield split, label, example.text("video")
-
-
-@contextlib.contextmanager
-def _told_as_the_machine(folder: Path) -> Iterator[None]:
-    """What was written just now and cannot be read is no damage but a failure.
-
-    Raises:
-      OSError: in its stead.
-    """
-    try:
-        yield
-    except DamagedError as error:
-        text = f"what was written cannot be read back ({error})"
-        raise OSError(errno.EIO, text, str(folder)) from None
+    if not (folder / REPORT).is_file():
+        made = _make(builder)
+        describe(folder, builder.info, made)
+        if note := rates_note([rate for shard in made for rate in shard.rates]):
+            builder.request.note(f"{builder.name}: {note}")
+        builder.sources.write(folder, builder.manifest.notes)
+        write_report(folder, builder.manifest, builder.broken)
+    # The record of what was made goes last: until then the same command goes on.
+    remove_folder(spool_of(folder))
 
 
 @contextlib.contextmanager
@@ -319,25 +256,49 @@ def _failure_in(text: str) -> OSError | None:
     return None
 
 
-def _write(builder: PreparedVideos) -> None:
-    refuse_halves(builder.folder)
-    _remove_unfinished(builder.folder)
-    tfds.disable_progress_bar()
-    beam = builder.request.beam
-    # TFDS tells of downloads and sizes that are unknown here; `progress` tells what is done.
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare(download_config=_beam_config(builder) if beam else None)
+def _make(builder: PreparedVideos) -> list[Made]:
+    """Makes the shards, and takes what they lack into the data set's record.
+
+    Returns:
+      What was made, in the order of the plan.
+
+    Raises:
+      PreparationError: of `check_budget`, as soon as it is so.
+    """
+    tasks, made = builder.tasks(), dict[str, Made]()
+    begin(builder.folder, tasks)
+    for shard in _makers(builder, tasks):
+        made[shard.file] = shard
+        if shard.broken:
+            lost = {name: why for each in made.values() for name, why in each.broken.items()}
+            builder.leave_out(lost)
+            builder.check_budget(shard.split)
+    require_there(builder.folder, tasks)
+    for split in builder.manifest.splits:
+        builder.check_budget(split, whole=True)
+    return [made[task.shard.file] for task in tasks]
 
 
-def _beam_config(builder: PreparedVideos) -> tfds.download.DownloadConfig:
-    beam = builder.request.beam
-    try:
-        from apache_beam.options.pipeline_options import PipelineOptions
-    except ImportError:
-        raise ValueError("Apache Beam is not installed: pip install 'vidjax[beam]'") from None
-    assert beam is not None
-    options = PipelineOptions(list(beam.options))
-    return tfds.download.DownloadConfig(beam_runner=beam.runner, beam_options=options)
+def _makers(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
+    """The shards as they are made, by whomever the request names."""
+    request, total, done = builder.request, len(builder.manifest.entries), 0
+
+    def progress(videos: int) -> None:
+        nonlocal done
+        done += videos
+        request.progress("prepare", done, total)
+
+    if not (request.beam or request.dask):
+        yield from make_here(tasks, workers=request.workers, progress=progress)
+        return
+    elsewhere = (
+        make_with_beam(tasks, request.beam)
+        if request.beam
+        else make_on_dask(tasks, request.dask, request.note)
+    )
+    for shard in elsewhere:
+        progress(len(shard.videos) + len(shard.broken))
+        yield shard
 
 
 def _check_again(builder: PreparedVideos, folder: Path) -> None:
@@ -374,14 +335,6 @@ def _is_told(folder: Path, info: Description) -> bool:
         counts.get(split) == sum(records for _, records in shards)
         for split, shards in info.splits.items()
     )
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Removes what a killed preparation left of TFDS's files; the spool has what they hold."""
-    for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
-        shutil.rmtree(unfinished)
-    if folder.is_dir():
-        folder.rmdir()
 
 
 def _row(entry: Entry, error: str) -> Row:

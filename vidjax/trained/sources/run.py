@@ -7,6 +7,7 @@ from pathlib import Path
 from vidjax.run.config import Config, ConfigError, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.restoring import restore
+from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
@@ -32,7 +33,8 @@ def open_run(
 
     Args:
       workdir: the run's directory.
-      config: the run's configuration, where some of its settings are changed; None reads it.
+      config: the run's configuration, where some of its settings are changed; None reads it, and
+        takes the devices that are here.
       checkpoint: a step, `best` or `last`.
 
     Raises:
@@ -41,7 +43,8 @@ def open_run(
     """
     workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
-    config = config or own
+    if config is None:
+        config, _ = on_hand(own)
     if config.data.multi_label != own.data.multi_label:
         raise ConfigError(
             f"data.multi_label = {config.data.multi_label}: the run in {workdir} was trained with "

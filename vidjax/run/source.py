@@ -1,4 +1,4 @@
-"""The code that runs are made with: one table must be made with one."""
+"""The code that runs are made with: one table, and one job, must be made with one."""
 
 from __future__ import annotations
 

@@ -1,0 +1,62 @@
+"""A prepared data set of many shards, made from the videos of a small one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidjax import records
+from vidjax.data.contents import read_contents, write_contents
+from vidjax.data.description import ARRAY_RECORD, INFO
+from vidjax.data.integrity import open_data_set, record_sizes
+from vidjax.data.seal import FILE
+from vidjax.storage.writing import make_folder, replacing, write_text
+
+
+def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None:
+    """Writes a data set of one split in shards of so many videos, those that there are in turns.
+
+    Args:
+      folder: of a prepared data set with one label a video, on this machine.
+      to: folder of the new one, on this machine.
+      split: that it has.
+      lengths: videos of each shard.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    found = open_data_set(folder)
+    stored, listed = found.records(split), read_contents(folder, split, found.info.classes)
+    make_folder(to)
+    # Reports and tables are of the old one.
+    for file in folder.iterdir():
+        if file.suffix in (".json", ".txt") and file.name not in (FILE, INFO):
+            shutil.copyfile(file, to / file.name)
+    info = records.parsed((folder / INFO).read_bytes(), dict[str, Any])
+    info["splits"] = [each for each in info["splits"] if each["name"] == split]
+    info["splits"][0]["shardLengths"] = [str(length) for length in lengths]
+    write_text(to / INFO, json.dumps(info))
+    number = _turns(len(stored))
+    rows = []
+    for place, length in enumerate(lengths):
+        name = f"{info['name']}-{split}.{ARRAY_RECORD}-{place:05}-of-{len(lengths):05}"
+        with replacing(to / name) as unfinished:
+            writer = ArrayRecordWriter(str(unfinished), "group_size:1")
+            for _ in range(length):
+                video, label = listed[index := next(number)]
+                assert isinstance(label, int)
+                writer.write(stored[index])
+                rows.append((split, found.info.classes[label], video))
+            writer.close()
+    write_contents(to, rows)
+    record_sizes(to)
+
+
+def _turns(count: int) -> Iterator[int]:
+    while True:
+        yield from range(count)

@@ -1,0 +1,194 @@
+"""Jobs of several real processes on this machine; each runs `vidjax train` or another command."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
+SETTINGS = {
+    "model.options": "{'width':4,'depths':(1,0,0,0),'stem_kernel':(1,3,3),'dropout':0.5}",
+    "data.options": "{'num_classes':3,'videos':21,'frames':6,'size':20}",
+    "data.threads": 1,
+    "clip.frames": 2,
+    "clip.stride": 1,
+    "clip.size": 16,
+    "eval.size": 16,
+    "eval.batch_size": 8,
+    "eval.clips": 2,
+    "optimizer.lr": 0.02,
+    "train.batch_size": 8,
+    "train.ema": 0.9,
+    "train.duration": "40 steps",
+    "every.log": "3 steps",
+    "every.checkpoint": "10 steps",
+    "every.evaluate": "20 steps",
+}
+HEARTBEAT = 10
+TRAIN = ("-m", "experiments.train", "--config=synthetic")
+_SLOWLY = """
+import importlib, runpy, sys, time
+name, seconds, only, deaf, fails_at = sys.argv[1:6]
+del sys.argv[1:6]
+calls = 0
+if f"--process_id={only}" in sys.argv:
+    module, _, attribute = name.rpartition(".")
+    module = importlib.import_module(module)
+    quick = getattr(module, attribute)
+    def slow(*given, **named):
+        global calls
+        calls += 1
+        if calls == int(fails_at):
+            raise OSError("made to fail")
+        result = quick(*given, **named)
+        end = time.monotonic() + float(seconds)
+        while time.monotonic() < end:
+            try:
+                time.sleep(end - time.monotonic())
+            except KeyboardInterrupt:
+                if deaf == "False":
+                    raise
+        return result
+    setattr(module, attribute, slow)
+runpy.run_module("experiments.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def free_port() -> int:
+    """A port at which nobody listened a moment ago."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def settings(**changes: Any) -> list[str]:
+    """The flags of the settings; `optimizer__lr=1` changes `optimizer.lr`."""
+    values = SETTINGS | {name.replace("__", "."): value for name, value in changes.items()}
+    return [f"--config.{name}={value}" for name, value in values.items()]
+
+
+def run(
+    arguments: Sequence[object], devices: int = 1, folder: Path = ROOT, code: Path = ROOT
+) -> subprocess.Popen[bytes]:
+    """A Python process with so many simulated devices.
+
+    Args:
+      arguments: of Python.
+      devices: simulated ones.
+      folder: it runs in.
+      code: the project's folder.
+    """
+    known = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": str(devices),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "PYTHONPATH": os.pathsep.join((str(code), os.environ.get("PYTHONPATH", ""))),
+    }
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=known,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def slowly(
+    function: str, seconds: float, process: int, *, deaf: bool = False, fails_at: int = 0
+) -> tuple[object, ...]:
+    """Training in which one process is slower, or fails.
+
+    Args:
+      function: that takes longer.
+      seconds: by which it does.
+      process: in which it does.
+      deaf: whether Ctrl-C does not reach it, as a compilation.
+      fails_at: the call of it that fails, from 1; 0 is none.
+    """
+    own = (function, seconds, process, deaf, fails_at)
+    return ("-c", _SLOWLY, *own, "--config=synthetic")
+
+
+@contextlib.contextmanager
+def job(
+    *own: Sequence[object],
+    workdir: Path | None = None,
+    command: Sequence[object] = TRAIN,
+    devices: int | Sequence[int] = 1,
+    join_timeout: int = 60,
+    heartbeat: int = HEARTBEAT,
+    address: str = "",
+    count: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    configured: bool = True,
+    folders: Sequence[Path] = (),
+    codes: Sequence[Path] = (),
+) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes of one job; those that are left at the end are killed.
+
+    Args:
+      own: arguments of each process, after those of all: a later flag replaces an earlier one.
+      workdir: of all; None leaves it to their own arguments.
+      command: what they run.
+      devices: of each process.
+      join_timeout: as the flag.
+      heartbeat: as the flag.
+      address: of process 0; empty takes a free port.
+      count: as `--num_processes`; None is how many there are.
+      changes: of settings, as in `settings`.
+      configured: whether the command takes these settings.
+      folders: that each process runs in.
+      codes: the project's folder of each process.
+    """
+    address = address or f"127.0.0.1:{free_port()}"
+    common = [
+        *command,
+        *(settings(**(changes or {})) if configured else ()),
+        f"--coordinator_address={address}",
+        f"--num_processes={count or len(own)}",
+        f"--join_timeout={join_timeout}",
+        f"--heartbeat_timeout={heartbeat}",
+    ]
+    if workdir is not None:
+        common.append(f"--workdir={workdir}")
+    each = [devices] * len(own) if isinstance(devices, int) else devices
+    started = [
+        run(
+            [*common, f"--process_id={number}", *arguments],
+            each[number],
+            folders[number] if folders else ROOT,
+            codes[number] if codes else ROOT,
+        )
+        for number, arguments in enumerate(own)
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def ends(processes: Sequence[subprocess.Popen[bytes]], seconds: float = 120) -> list[int]:
+    """Exit codes, once all have ended; what they said is in `said` afterwards."""
+    for process in processes:
+        _, errors = process.communicate(timeout=seconds)
+        said[process.pid] = errors.decode()
+    return [process.returncode for process in processes]
+
+
+# What processes have written to standard error, by their number in the system.
+said: dict[int, str] = {}
+
+
+def lines(process: subprocess.Popen[bytes], beginning: str = "error: ") -> list[str]:
+    """The lines of an ended process that begin so."""
+    return [line for line in said[process.pid].splitlines() if line.startswith(beginning)]

@@ -1,0 +1,115 @@
+"""How real processes find one another, and what they say where they do not."""
+
+import contextlib
+import signal
+import socket
+import time
+
+import pytest
+
+from tests.commands import refusal, run_command
+from tests.run.jobs import ends, free_port, job, lines, said
+from tests.training.test_resume import wait_for_step
+
+SHORT = {"train__duration": "4 steps"}
+
+
+def test_an_address_without_a_port_is_refused_in_a_line(tmp_path):
+    common = ("--config=configs/synthetic.py", f"--workdir={tmp_path / 'run'}")
+    given = ("--coordinator_address=localhost", "--num_processes=2", "--process_id=0")
+    line = refusal(run_command("experiments.train", *common, *given))
+    assert "--coordinator_address=localhost: expected HOST:PORT, such as 10.0.0.1:9876" in line
+
+
+@pytest.mark.slow
+def test_a_port_that_another_program_holds_ends_all_with_a_line(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with job([], [], workdir=tmp_path / "run", address=address, join_timeout=8) as processes:
+            assert ends(processes) == [2, 2], said
+    first, second = (lines(process) for process in processes)
+    assert f"process 0 cannot listen at {address}: Address already in use. End the" in first[0]
+    assert f"{address} is in use by another program, or by a job that is running" in second[0]
+    assert len(first) == len(second) == 1
+
+
+@pytest.mark.slow
+def test_a_second_job_at_the_port_of_a_running_one_ends_and_the_first_goes_on(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    one, two = tmp_path / "one", tmp_path / "two"
+    changes = {"train__duration": "400 steps", "every__checkpoint": "400 steps"}
+    with job([], [], workdir=one, address=address, changes=changes) as running:
+        wait_for_step(one, 3, running[0])
+        # Stopped for a while, so that it has not ended before the other one has come.
+        with job([], [], workdir=two, address=address, join_timeout=6) as second:
+            assert ends(second) == [2, 2], said
+        assert ends(running) == [0, 0], said
+    assert f"process 0 cannot listen at {address}" in lines(second[0])[0]
+    assert not two.exists()
+
+
+@pytest.mark.slow
+def test_two_jobs_that_begin_at_one_port_do_not_mix(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    with contextlib.ExitStack() as stack:
+        jobs = [
+            stack.enter_context(
+                job([], [], workdir=tmp_path / n, address=address, join_timeout=8, changes=SHORT)
+            )
+            for n in "ab"
+        ]
+        codes = [ends(processes) for processes in jobs]
+    # One of them has the port. It trains as a whole, or ends with a line about the stranger.
+    assert [2, 2] in codes
+    assert all(each in ([0, 0], [2, 2]) for each in codes), said
+    for processes in jobs:
+        for process in processes:
+            assert len(lines(process)) <= 1
+            assert "Traceback" not in said[process.pid]
+
+
+@pytest.mark.slow
+def test_fewer_processes_than_named_say_what_they_wait_for_and_which_is_absent(tmp_path):
+    address = f"127.0.0.1:{free_port()}"
+    began = time.monotonic()
+    with job([], [], workdir=tmp_path / "run", address=address, count=3, join_timeout=8) as two:
+        assert ends(two) == [69, 69], said
+    assert time.monotonic() - began < 60
+    for number, process in enumerate(two):
+        waits = f"process {number} of 3 waits at {address} for up to 8 s"
+        assert said[process.pid].splitlines()[0] == waits
+        assert lines(process) == [f"error: process 2 of 3 did not come to {address} in 8 s"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (([], [], ["--process_id=1"]), "--process_id=1 was given to two processes"),
+        (([], [], ["--process_id=3"]), "--process_id=3"),
+        (([], [], ["--num_processes=4"]), "--num_processes is 3 in process 0 and 4 in process 2"),
+    ],
+)
+def test_wrong_numbers_end_all_with_a_line_that_names_them(tmp_path, own, told):
+    began = time.monotonic()
+    with job(*own, workdir=tmp_path / "run", join_timeout=30) as processes:
+        assert ends(processes) == [2, 2, 2], said
+    assert time.monotonic() - began < 60
+    for process in processes:
+        assert told in lines(process)[0]
+
+
+@pytest.mark.slow
+def test_ctrl_c_to_one_that_waits_ends_those_that_wait_with_it(tmp_path):
+    for who in (0, 1):
+        with job([], [], workdir=tmp_path / "run", count=3) as processes:
+            waiting(processes)
+            processes[who].send_signal(signal.SIGINT)
+            assert ends(processes, 20) == [130, 130], said
+
+
+def waiting(processes):
+    """Returns when all have said that they wait."""
+    for process in processes:
+        assert b"waits at" in process.stderr.readline()
+    time.sleep(2)

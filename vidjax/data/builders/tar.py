@@ -1,0 +1,211 @@
+"""Tar shards of WebDataset, in a folder or bucket: `key.mp4` beside `key.cls`, `.json` or `.txt`.
+
+`--manual_dir` names the folder; all `.tar` files below it are read, none is unpacked.
+
+- Labels: of `key.cls` (a class or its number), of the field `label` in `key.json`, or of `key.txt`.
+  `--option=label=txt` takes one of them, `--option=label=json:action` another field. Numbers become
+  names where `classes.txt` lies beside the tars, one name a line, number 0 first.
+- Splits: of a tar in a folder `train/`, `val/` or `test/`, or called `train-000123.tar` and so on.
+  Where there are none, about a fifth of each class is for testing.
+- A video without a label, or whose key is there twice in its tar, is left out by name.
+- A damaged tar ends the command in one line. `--option=damaged=skip` leaves such tars out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vidjax import names
+from vidjax.data import labels
+from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
+from vidjax.data.catalog import Request
+from vidjax.data.manifest import Entry, Exclusion, Manifest, ManifestError, few, hash_split
+from vidjax.data.report import EXCLUDED, read_report
+from vidjax.data.soundness import condemned
+from vidjax.data.splits import is_split, split_name
+from vidjax.data.tars import LABELS, Sample, TarError, label_of, read_tar
+from vidjax.storage.facts import files_below
+from vidjax.storage.paths import as_path, is_url
+
+_CLASSES = "classes.txt"
+_OPTIONS = {"label": "", "damaged": "refuse"}
+_LABEL = re.compile(rf"({'|'.join(LABELS)}|json:.+)?")
+# Report of a video whose class is not known.
+_UNKNOWN = "(no label)"
+# Tars read at once: a bucket is mostly waited for.
+_AT_ONCE = 16
+
+
+class Tar(PreparedVideos):
+    """Videos in tar files, as WebDataset has them."""
+
+
+def prepare(request: Request) -> Path:
+    """Prepares the videos of the tars in `request.manual_dir`.
+
+    Raises:
+      ValueError: there are none, one is damaged, or their labels do not fit.
+    """
+    options = _options(request.options)
+    manifest = _manifest(request, options)
+    if request.verdicts:
+        manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+    folder = prepare_videos(Tar(manifest=manifest, request=request))
+    lost = sum(count.listed - count.prepared for count in read_report(folder))
+    if lost:
+        total = len(manifest.entries) + len(manifest.excluded)
+        request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
+    return folder
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, str]:
+    for name in given:
+        if name not in _OPTIONS:
+            raise ManifestError(
+                f"data.options.{name} is unknown to tar: {names.nearest(name, _OPTIONS)}"
+            )
+    options = _OPTIONS | {name: str(value) for name, value in given.items()}
+    if not _LABEL.fullmatch(options["label"]):
+        raise ManifestError(
+            f"data.options.label = {options['label']!r} is none of {', '.join(LABELS)}, json:FIELD"
+        )
+    if options["damaged"] not in ("refuse", "skip"):
+        raise ManifestError(
+            f"data.options.damaged = {options['damaged']!r} is neither refuse nor skip"
+        )
+    return options
+
+
+def _manifest(request: Request, options: Mapping[str, str]) -> Manifest:
+    root = as_path(request.manual_dir) if request.manual_dir else None
+    if root is None or not root.is_dir():
+        raise ManifestError(
+            f"data.manual_dir = {request.manual_dir!r} is no folder; name the one of the tars"
+        )
+    tars = _tars(root)
+    if not tars:
+        raise ManifestError(f"{root} holds no .tar files")
+    samples = _samples(root, tars, options["damaged"] == "skip", request)
+    known = _class_names(root)
+    rows, excluded = list[Entry](), list[Exclusion]()
+    for name, sample in samples:
+        for entry, why in _entries(name, sample, options["label"], known):
+            if why:
+                excluded.append(Exclusion(entry, why))
+            else:
+                rows.append(entry)
+    if not rows:
+        first = f": {excluded[0].entry.path} {excluded[0].reason}" if excluded else ""
+        raise ManifestError(f"the {len(tars)} tars in {root} hold no video with a label{first}")
+    return _checked(root, rows, excluded)
+
+
+def _tars(root: Path) -> list[str]:
+    if is_url(root):
+        found = [path for path, _ in files_below(root)]
+    else:
+        found = [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
+    return sorted(path for path in found if path.lower().endswith(".tar"))
+
+
+def _samples(
+    root: Path, tars: Sequence[str], skip: bool, request: Request
+) -> Iterator[tuple[str, Sample]]:
+    """Each sample, with the name of its tar.
+
+    Raises:
+      ManifestError: some tars are damaged, and none is to be left out.
+    """
+
+    def read(name: str) -> list[Sample] | str:
+        try:
+            return read_tar(root / name, name)
+        except TarError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(read, tars))
+    damaged = [each for each in found if isinstance(each, str)]
+    if damaged:
+        what = f"{len(damaged)} of {len(tars)} tars are damaged: {damaged[0]}"
+        if not skip:
+            raise ManifestError(
+                f"{what}; fetch them anew, or leave them out with data.options.damaged=skip"
+            )
+        request.note(f"{what}; they are left out")
+    for name, samples in zip(tars, found, strict=True):
+        if not isinstance(samples, str):
+            yield from ((name, sample) for sample in samples)
+
+
+def _class_names(root: Path) -> list[str]:
+    file = root / _CLASSES
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+
+
+def _entries(
+    tar: str, sample: Sample, wanted: str, known: Sequence[str]
+) -> Iterator[tuple[Entry, str]]:
+    """The videos of a sample, and why one cannot be used."""
+    split, label, why = _split(tar), "", ""
+    try:
+        label = labels.normal(_named(label_of(sample, wanted), known))
+        why = names.flaw(label) and f"its label {names.told(label)!r} {names.flaw(label)}"
+    except (ValueError, IndexError) as error:
+        why = f"its label cannot be read ({error})"
+    if sample.doubled:
+        why = f"its key is there twice in {tar} (with .{sample.doubled[0]})"
+    for suffix, place in sample.videos.items():
+        path = f"{tar}/{sample.key}.{suffix}"
+        flaw = names.flaw(path) and f"its name {names.flaw(path)}"
+        entry = Entry(names.told(path), label or _UNKNOWN, split, place=place)
+        yield entry, flaw or why or ("" if label else "it has no label")
+
+
+def _named(label: str, known: Sequence[str]) -> str:
+    """The name of a class that is given by its number."""
+    if not known or not label.isdecimal():
+        return label
+    if int(label) >= len(known):
+        raise ValueError(f"class {label} of {len(known)} in {_CLASSES}")
+    return known[int(label)]
+
+
+def _split(tar: str) -> str:
+    """The split that a tar's folder or name says; empty where neither does."""
+    path = PurePosixPath(tar)
+    said = [*path.parts[:-1], re.split(r"[-_.]", path.name)[0]]
+    return next((split_name(part) for part in said if is_split(part)), "")
+
+
+def _checked(root: Path, rows: list[Entry], excluded: list[Exclusion]) -> Manifest:
+    """Rows with splits, as a manifest.
+
+    Raises:
+      ManifestError: some have a split and some have none, or a class is never trained on.
+    """
+    bare = [entry for entry in rows if not entry.split]
+    if bare and len(bare) < len(rows):
+        raise ManifestError(
+            f"{root}: {few(sorted({entry.held_in for entry in bare}))} is in no split, and others "
+            "are; put it in a folder train/, val/ or test/"
+        )
+    rows = hash_split(bare) if bare else rows
+    if bare:
+        excluded = [Exclusion(replace(each.entry, split="train"), each.reason) for each in excluded]
+    trained = {entry.label for entry in rows if entry.split == "train"}
+    classes = trained or {entry.label for entry in rows}
+    if unknown := sorted({entry.label for entry in rows} - classes):
+        raise ManifestError(
+            f"{root}: no training video has the label {few(unknown)} that others have; add "
+            "training videos of it or remove the others"
+        )
+    if same := labels.equal_numbers(classes):
+        raise ManifestError(f"{root}: the labels {few(same)} are one number; write it in one way")
+    ordered = sorted(classes, key=lambda name: (int(name) if name.isdecimal() else -1, name))
+    return Manifest(root.absolute(), tuple(rows), tuple(ordered), tuple(excluded))
