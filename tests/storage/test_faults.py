@@ -168,5 +168,5 @@ def test_a_start_asks_the_store_few_questions(store, bucket, unbroken):
     first = next(number for number, line in enumerate(asked) if line.startswith("POST"))
     begun = next(number for number, line in enumerate(asked) if "timing.jsonl" in line)
     # Until the directory is owned, and until the first step.
-    assert first <= 30, asked[:first]
-    assert begun <= 75, asked[:begun]
+    assert first <= 15, asked[:first]
+    assert begun <= 40, asked[:begun]

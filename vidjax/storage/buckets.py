@@ -198,15 +198,45 @@ def version(url: str) -> str | None:
     Raises:
       BucketError: the store does not say.
     """
-    fs = file_system(url)
+    found = facts(url)
+    return None if found is None else str(found.get("generation") or found["ETag"])
+
+
+def facts(url: str) -> dict[str, Any] | None:
+    """What a store says of an object, in one request; None where none is.
+
+    Raises:
+      BucketError: the store does not say.
+    """
+    fs, (bucket, key) = file_system(url), _split(url)
+    if not key:
+        return None
     try:
         with telling(url):
-            found = fs.info(url)
+            if scheme_of(url) == "gs":
+                found: dict[str, Any] = fs.call("GET", "b/{}/o/{}", bucket, key, json_out=True)
+            else:
+                found = fs.info(url)
     except FileNotFoundError:
         return None
-    if found.get("type") == "directory":
-        return None
-    return str(found["generation"] if scheme_of(url) == "gs" else found["ETag"])
+    return None if found.get("type") == "directory" else found
+
+
+def is_folder(url: str) -> bool:
+    """Whether objects lie below a URL; one request.
+
+    Raises:
+      BucketError: the store does not say.
+    """
+    fs, (bucket, key) = file_system(url), _split(url)
+    if scheme_of(url) != "gs":
+        with telling(url):
+            return bool(fs.isdir(url))
+    below = {"prefix": f"{key.rstrip('/')}/"} if key else {}
+    with contextlib.suppress(FileNotFoundError), telling(url):
+        found = fs.call("GET", "b/{}/o", bucket, maxResults=1, json_out=True, **below)
+        return bool(found.get("items")) or not key
+    return False
 
 
 def read(url: str) -> tuple[bytes, str] | None:

@@ -32,20 +32,17 @@ class UrlPath(PosixGPath):
     def exists(self, *, follow_symlinks: bool = True) -> bool:
         """Whether an object or a folder is there."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.exists(str(self)))
+        return self.is_file() or self.is_dir()
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Whether an object is there."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.isfile(str(self)))
+        return buckets.facts(str(self)) is not None
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Whether objects lie below."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.isdir(str(self)))
+        return buckets.is_folder(str(self))
 
     def is_symlink(self) -> bool:
         """Never: a bucket has no links."""
