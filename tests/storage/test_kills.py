@@ -64,7 +64,7 @@ def assert_same_as_on_a_disk(workdir, unbroken):
 
 def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucket, unbroken):
     workdir = as_path(f"{bucket}/run")
-    code = broken_off(store, workdir, 500, signal.SIGKILL)
+    code = broken_off(store, workdir, 350, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert (workdir / ".lock-owner.json").exists()
     errors = resumed(workdir)
@@ -77,7 +77,7 @@ def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucke
 @pytest.mark.timeout(1800)
 def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unbroken, seed):
     rng, workdir = random.Random(seed), as_path(f"{bucket}/run")
-    kills, most = 0, 1500
+    kills, most = 0, 1200
     while kills < KILLS:
         number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
         code = broken_off(store, workdir, rng.randrange(most), number)
@@ -126,7 +126,7 @@ def test_a_job_of_two_processes_in_a_bucket_goes_on_where_one_was_killed(
     workdir = as_path(f"{bucket}/run")
     processes, asked = job(workdir, 2), 0
     store.requests()
-    while asked < 700 and all(process.poll() is None for process in processes):
+    while asked < 500 and all(process.poll() is None for process in processes):
         asked += len(store.requests())
         time.sleep(0.005)
     processes[killed].kill()

@@ -25,7 +25,7 @@ from vidjax.evaluation.score_files import read_score_table
 from vidjax.storage.local import folder_here, upload_folder
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
-from vidjax.storage.writing import write_bytes, write_text
+from vidjax.storage.writing import make_folder, write_bytes, write_text
 from vidjax.trained.exporting.load import load
 from vidjax.trained.opening import open_weights
 
@@ -130,6 +130,7 @@ def test_tensorboards_events_are_those_of_a_disk(local, remote):
     assert {(2, "train/loss"), (4, "train/loss")} <= {(step, tag) for step, tag, _ in ours}
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_left_alone(remote):
     run = remote.root / "run"
     before = {name: content(run / name) for name in ("metrics.jsonl", "config.json")}
@@ -183,6 +184,7 @@ def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_
     assert names(ours) == {"a.csv", "a.npz"}
 
 
+@pytest.mark.slow
 def test_one_video_in_a_bucket_is_explained_in_a_new_folder_each_time(remote):
     run, video = remote.root / "run", remote.root / "videos/dark/0.mp4"
     for _ in range(2):
@@ -194,6 +196,7 @@ def test_one_video_in_a_bucket_is_explained_in_a_new_folder_each_time(remote):
     assert clip.shape[3] == 3
 
 
+@pytest.mark.slow
 def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
     folder = remote.root / "windows"
     flags = (f"--video={remote.root / 'videos/dark/0.mp4'}", "--every=0.2", f"--output={folder}")
@@ -205,8 +208,8 @@ def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
     ("method", "made"),
     [
         ("tubes", {"tubes.mp4", "tubes.html"}),
-        ("pyramid", {"pyramid.json", "layers.gif"}),
-        ("frequency", {"frequency.csv", "frequency.png"}),
+        pytest.param("pyramid", {"pyramid.json", "layers.gif"}, marks=pytest.mark.slow),
+        pytest.param("frequency", {"frequency.csv", "frequency.png"}, marks=pytest.mark.slow),
     ],
 )
 def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, made):
@@ -218,7 +221,8 @@ def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, ma
     assert made <= names(folder)
 
 
-@pytest.mark.parametrize("suffix", [".npz", pytest.param(".h5", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
 def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, tmp_path, suffix):
     found = []
     for place, folder in ((local, tmp_path), (remote, remote.root / "features")):
@@ -236,6 +240,7 @@ def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, 
     assert not [name for name in names(remote.root / "features") if "unfinished" in name]
 
 
+@pytest.mark.slow
 def test_an_export_in_a_bucket_is_loaded_from_a_copy(local, remote, tmp_path):
     folder = remote.root / "exported"
     flags = (f"--workdir={remote.root / 'run'}", "--format=stablehlo", f"--output={folder}")
@@ -252,6 +257,7 @@ def test_an_export_in_a_bucket_is_loaded_from_a_copy(local, remote, tmp_path):
     assert f"{folder} is not empty" in said
 
 
+@pytest.mark.slow
 def test_a_run_in_a_bucket_is_opened_from_python_and_begun_from(remote, tmp_path):
     run = vidjax.open_run(str(remote.root / "run"))
     assert run.classes == ("dark", "light")
@@ -265,12 +271,14 @@ def test_a_run_in_a_bucket_is_opened_from_python_and_begun_from(remote, tmp_path
     assert "run" in done.stderr
 
 
+@pytest.mark.slow
 def test_compared_and_fused_runs_are_read_and_written_in_a_bucket(local, remote, tmp_path):
     said = []
     for place, folder in ((local, tmp_path), (remote, remote.root / "fused")):
         run = place.root / "run"
         place.ok("evaluate", f"--workdir={run}", "--scores")
         # Another run that was evaluated on the same videos.
+        make_folder(folder / "other/eval")
         for end in ("scores.npz", "predictions.csv"):
             for file in list((run / "eval").glob(f"test-1x3-*{end}")):
                 write_bytes(folder / "other/eval" / file.name, file.read_bytes())
@@ -281,6 +289,7 @@ def test_compared_and_fused_runs_are_read_and_written_in_a_bucket(local, remote,
     assert said[0] == said[1]
 
 
+@pytest.mark.slow
 def test_weights_and_names_of_classes_in_a_bucket_are_those_of_a_disk(local, remote, tmp_path):
     file = made.write_checkpoint(tmp_path / "made.safetensors")
     write_bytes(remote.root / "weights/made.safetensors", file.read_bytes())
@@ -317,6 +326,7 @@ def test_checkpoints_of_pytorch_are_read_from_a_bucket(remote, tmp_path, form):
     assert np.array_equal(read_tensors(str(there))["weight"], numbers.reshape(3, 4))
 
 
+@pytest.mark.slow
 def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_path):
     output = remote.root / "verdicts.csv"
     local.ok("check_videos", local.root / "videos", f"--output={tmp_path / 'verdicts.csv'}")

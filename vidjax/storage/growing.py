@@ -8,6 +8,7 @@ one another's lines.
 from __future__ import annotations
 
 import io
+import math
 import os
 import tempfile
 import time
@@ -87,4 +88,10 @@ class GrowingObject(io.TextIOWrapper):
         try:
             self.sync()
         finally:
+            super().close()
+
+    def __del__(self) -> None:
+        """Gives up what nobody has closed, as a kill would: the client's threads may have ended."""
+        if not self.closed:
+            self._due = math.inf
             super().close()

@@ -99,10 +99,12 @@ class MetricWriter:
 
     def close(self) -> None:
         """Writes what is buffered, and no more."""
-        if not self._silent:
-            self._open.close()
-        for other in self._others:
-            other.close()
+        # Each of them, also where one cannot be written.
+        with contextlib.ExitStack() as stack:
+            for other in self._others:
+                stack.callback(other.close)
+            if not self._silent:
+                stack.callback(self._open.close)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
