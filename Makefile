@@ -57,7 +57,7 @@ test-newest:
 	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
 
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadscope tests/faults -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadscope tests/faults tests/storage -m ""
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Startup script of a TPU slice, which runs as root on each of its machines. Put in your BUCKET, then:
 #
+#   pip wheel --no-deps -w dist .
 #   gcloud storage cp dist/vidjax-0.1.0-py3-none-any.whl gs://BUCKET/
 #   gcloud compute tpus queued-resources create run-a --node-id=run-a --zone=us-west4-a --spot \
 #       --accelerator-type=v5litepod-16 --runtime-version=v2-alpha-tpuv5-lite \

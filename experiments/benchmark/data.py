@@ -39,7 +39,7 @@ from vidjax.terminal import say
 
 from .many_shards import spread
 from .rounds import print_table
-from .storage import Work, measure
+from .storage import Work, bucket, measure
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -76,16 +76,20 @@ class Peer:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the peers in turns and prints the tables."""
+    """Times the peers in turns, or a bucket, and prints the tables."""
     del arguments
     with tempfile.TemporaryDirectory() as scratch:
-        files = _files(Path(scratch))
         if _STORAGE.value:
-            _measure_storage(files, Path(scratch))
-            return
-        hours = sum(_length(file) for file in files) / 3600
-        peers = _peers(files, Path(scratch))
-        times = _time(peers)
+            _measure_storage(bucket(_STORAGE.value), Path(scratch))
+        else:
+            _measure_forms(Path(scratch))
+
+
+def _measure_forms(scratch: Path) -> None:
+    files = _files(scratch)
+    hours = sum(_length(file) for file in files) / 3600
+    peers = _peers(files, scratch)
+    times = _time(peers)
     best = max(1e3 / times[name] for name in peers if name.startswith("PyAV"))
     rows = [
         (
@@ -116,8 +120,8 @@ def main(arguments: Sequence[str]) -> None:
         _print_need(max(1e3 / each for each in times.values()))
 
 
-def _measure_storage(files: Sequence[Path], scratch: Path) -> None:
-    folder = _prepare(files, int(_SHORT.value[0]), scratch)
+def _measure_storage(far: Path, scratch: Path) -> None:
+    folder = _prepare(_files(scratch), int(_SHORT.value[0]), scratch)
     work = Work(
         ClipShape(frames=_FRAMES.value, stride=_STRIDE.value, size=_SIZE.value),
         Augmentation(scale=(0.3, 1.0), chain=_CHAIN.value),
@@ -127,7 +131,7 @@ def _measure_storage(files: Sequence[Path], scratch: Path) -> None:
     )
     local = scratch / "shards"
     spread(folder, local, "train", (_EACH.value,) * _SHARDS.value)
-    measure(local, _STORAGE.value, work, scratch)
+    measure(local, far, work, scratch)
 
 
 def _time(peers: Mapping[str, Peer]) -> dict[str, float]:

@@ -61,40 +61,48 @@ class Way:
     shards: int = 0
 
 
-class Rates(NamedTuple):
-    """Clips a second: cold, and warm; and seconds until the first batch comes cold."""
+class Epoch(NamedTuple):
+    """Seconds until its first batch, opening included; then, without that, rate and CPU time."""
 
     first: float
-    cold: float
-    warm: float
+    clips: float
+    cpu_ms: float
 
 
-def measure(local: Path, url: str, work: Work, scratch: Path) -> None:
+def bucket(url: str) -> Path:
+    """The folder of a bucket that a user has named.
+
+    Raises:
+      ValueError: it is no URL, or there is no such bucket.
+    """
+    if not is_url(url):
+        raise ValueError(f"--storage={url}: a URL is expected, such as gs://bucket/folder")
+    return as_path(url)
+
+
+def measure(local: Path, folder: Path, work: Work, scratch: Path) -> None:
     """Times epochs of each way to read a data set, cold and warm, and prints the table.
 
     Args:
       local: folder of a prepared data set on this machine.
-      url: folder of a bucket, below which a copy of it is while it is measured.
+      folder: of a bucket, below which a copy of it is while it is measured.
       work: what is read.
       scratch: folder of this machine for copies of shards.
 
     Raises:
-      ValueError: it is no URL.
       OSError: the bucket cannot be written or read.
     """
-    if not is_url(url):
-        raise ValueError(f"--storage={url}: a URL is expected, such as gs://bucket/folder")
-    far = as_path(url) / f"vidjax-benchmark-{secrets.token_hex(4)}"
+    far = folder / f"vidjax-benchmark-{secrets.token_hex(4)}"
     try:
         upload_folder(local, far)
-        rates = _rates(_ways(local, far, scratch), work)
+        cold, warm = _epochs(_ways(local, far, scratch), work)
     finally:
         remove_folder(far)
     sizes = [file.stat().st_size for file in local.glob("*.array_record*")]
     clips = len(PreparedSplit(local, "train"))
     title = f"{len(sizes)} shards of {sum(sizes) / len(sizes) / 1e6:.3g} MB, {clips} videos"
-    _print_rates(rates, title)
-    _print_need(work, sum(sizes) / clips, rates)
+    _print_epochs(cold, warm, title)
+    _print_need(work, sum(sizes) / clips, cold, warm)
 
 
 def _ways(local: Path, far: Path, scratch: Path) -> dict[str, Way]:
@@ -107,20 +115,24 @@ def _ways(local: Path, far: Path, scratch: Path) -> dict[str, Way]:
     }
 
 
-def _rates(ways: dict[str, Way], work: Work) -> dict[str, Rates]:
-    """An epoch of each where nothing is here, then epochs in turns where all is that will be."""
+def _epochs(ways: dict[str, Way], work: Work) -> tuple[dict[str, Epoch], dict[str, Epoch]]:
+    """An epoch of each where nothing is here, and medians of epochs where all is that will be."""
     cold = {name: _epoch(way, work) for name, way in ways.items()}
-    warm: dict[str, list[float]] = {name: [] for name in ways}
+    warm: dict[str, list[Epoch]] = {name: [] for name in ways}
     for _ in range(work.rounds):
         for name, way in ways.items():
-            warm[name].append(_epoch(way, work)[1])
-    return {name: Rates(*cold[name], statistics.median(warm[name])) for name in ways}
+            warm[name].append(_epoch(way, work))
+    medians = {
+        name: Epoch(*map(statistics.median, zip(*epochs, strict=True)))
+        for name, epochs in warm.items()
+    }
+    return cold, medians
 
 
-def _epoch(way: Way, work: Work) -> tuple[float, float]:
-    """Seconds until an epoch's first batch, opening included, and its clips a second."""
-    start, first = time.perf_counter(), 0.0
+def _epoch(way: Way, work: Work) -> Epoch:
+    begin, first = time.perf_counter(), 0.0
     source, size = way.source(), work.batch_size
+    start, cpu = time.perf_counter(), time.process_time()
     batches = train_batches(
         source, work.shape, work.augment, batch_size=size, seed=0, shards=way.shards
     )
@@ -128,27 +140,38 @@ def _epoch(way: Way, work: Work) -> tuple[float, float]:
     for batch in prefetch(batches[:count], work.threads):
         if not batch["mask"].all():
             raise ValueError(f"{source!r}: a video could not be read; the lines above say why")
-        first = first or time.perf_counter() - start
-    return first, count * size / (time.perf_counter() - start)
+        first = first or time.perf_counter() - begin
+    clips = count * size
+    cpu = 1e3 * (time.process_time() - cpu) / clips
+    return Epoch(first, clips / (time.perf_counter() - start), cpu)
 
 
-def _print_rates(rates: dict[str, Rates], title: str) -> None:
-    disk = rates[_DISK].warm
+def _print_epochs(cold: dict[str, Epoch], warm: dict[str, Epoch], title: str) -> None:
     rows = [
         (
             way,
-            f"{each.first:.2f}",
-            f"{each.cold:.0f}",
-            f"{each.warm:.0f}",
-            f"{each.warm / disk:.2f}",
+            f"{cold[way].first:.2f}",
+            f"{cold[way].clips:.0f}",
+            f"{each.clips:.0f}",
+            f"{each.cpu_ms:.1f}",
+            f"{each.clips / warm[_DISK].clips:.2f}",
         )
-        for way, each in rates.items()
+        for way, each in warm.items()
     ]
-    columns = ("read from", "s to a batch", "cold clips/s", "warm clips/s", "warm / this disk")
+    columns = (
+        "read from",
+        "s to a batch",
+        "cold clips/s",
+        "warm clips/s",
+        "CPU ms a clip",
+        "warm / this disk",
+    )
     print_table(title, columns, rows)
 
 
-def _print_need(work: Work, bytes_each: float, rates: dict[str, Rates]) -> None:
+def _print_need(
+    work: Work, bytes_each: float, cold: dict[str, Epoch], warm: dict[str, Epoch]
+) -> None:
     shape = (1, work.shape.frames, work.shape.size, work.shape.size, 3)
     cost = vidjax.count_cost(vidjax.create_model(_STEP, num_classes=400), shape)
     step = _TRAINING * _OPERATIONS * cost.macs
@@ -157,10 +180,8 @@ def _print_need(work: Work, bytes_each: float, rates: dict[str, Rates]) -> None:
         say(
             f"a step of {_STEP} on one {name} at {_PEAK_SHARE:.0%} of its peak needs {needed:.0f} "
             f"clips/s: {needed * bytes_each / 1e9:.2g} GB/s of these videos, and "
-            f"{needed / (rates[_DISK].warm / work.threads):.0f} threads as fast as these"
+            f"{needed * warm[_DISK].cpu_ms / 1e3:.0f} cores as fast as these"
         )
-    cold = max(rates[way].cold for way in rates if way.startswith(_COPIES))
-    say(
-        f"what arrives cold, {cold:.0f} clips/s ({cold * bytes_each / 1e6:.0f} MB/s), feeds steps "
-        f"of {cold * step / 1e12:.2g} TFLOP/s"
-    )
+    clips = max(epoch.clips for way, epoch in cold.items() if way.startswith(_COPIES))
+    rate = f"{clips:.0f} clips/s ({clips * bytes_each / 1e6:.0f} MB/s)"
+    say(f"what arrives cold, {rate}, feeds steps of {clips * step / 1e12:.2g} TFLOP/s")

@@ -225,7 +225,8 @@ def test_the_skypilot_file_is_one_and_recovers_from_what_goes_on():
     task = read("skypilot.yaml")
     jsonschema.validate(task, SKYPILOT)
     again = set(task["resources"]["job_recovery"]["recover_on_exit_codes"])
-    assert again == AGAIN
+    # A full quota is mended by nobody while it tries for ever.
+    assert again == AGAIN - {74}
     assert not again & NEVER
 
 

@@ -29,6 +29,19 @@ if any("spawn_main" in each for each in sys.orig_argv):
 """
 
 
+def slow_python(folder: Path) -> str:
+    """A `PYTHONPATH` with vidjax and `SITE`."""
+    site = folder / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SITE)
+    return os.pathsep.join((str(site), str(ROOT)))
+
+
+def made_in(data_dir: Path) -> list[Path]:
+    """Of a preparation that goes on, the records of the shards that are there."""
+    return [file for file in data_dir.rglob("*.json") if file.parent.name == "made"]
+
+
 class Cluster:
     """A scheduler and workers, each with a temporary folder of its own.
 
@@ -40,13 +53,10 @@ class Cluster:
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
-        self._site = folder / "site"
-        self._site.mkdir()
-        (self._site / "sitecustomize.py").write_text(SITE)
         self.environment = {
             **os.environ,
             **environment,
-            "PYTHONPATH": os.pathsep.join((str(self._site), str(ROOT))),
+            "PYTHONPATH": slow_python(folder),
             # A worker that says nothing for so long counts as lost; Dask's own is 5 minutes.
             "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "4s",
         }

@@ -12,8 +12,9 @@ import pytest
 
 from tests.commands import ROOT, refusal, run_command
 from tests.faults.processes import descendants, living, wait_until
-from tests.storage.dask_cluster import cluster
+from tests.storage.dask_cluster import cluster, made_in
 from tests.videos import numbered_frames, write_video
+from vidjax.data import catalog
 from vidjax.storage.local import upload_folder
 from vidjax.storage.paths import as_path
 
@@ -85,19 +86,19 @@ def content(folder):
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def records_in(bucket):
-    """Of a preparation that goes on, what says which shards are there."""
-    return list(as_path(f"{bucket}/there").rglob("made/*.json"))
-
-
-def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket):
+def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket, monkeypatch):
     running = made_of(2)
     source = f"--manifest={videos}"
     there = prepared(
         running.environment, source, f"--data_dir={bucket}/there", f"--dask={running.address}"
     )
-    here = prepared(running.environment, source, f"--data_dir={bucket}/here", "--workers=1")
-    assert content(there) == content(here)
+    # Whoever decodes the killer is killed here, too.
+    monkeypatch.setenv("PYTHONPATH", running.environment["PYTHONPATH"])
+    storage = catalog.Storage(short_side=1000, bad_video_budget=0.5)
+    request = catalog.Request(
+        as_path(f"{bucket}/here"), manifest=videos, workers=1, storage=storage
+    )
+    assert content(there) == content(catalog.prepare("video_folder", request))
     assert len([name for name in content(there) if "array_record" in name]) == SHARDS
     left_out = (there / "excluded.csv").read_text()
     assert f"sit/broken.mp4,sit,train,{videos}/sit/broken.mp4: not a readable video" in left_out
@@ -153,9 +154,9 @@ def test_a_scheduler_that_is_lost_ends_the_command_which_goes_on_where_it_stoppe
     running.add_worker(SLOW_VIDEOS="1.0")
     source, there = f"--manifest={folder}", f"--data_dir={bucket}/there"
     command = Preparing(running.environment, source, there, f"--dask={running.address}")
-    assert wait_until(lambda: records_in(bucket), 90)
+    assert wait_until(lambda: made_in(as_path(f"{bucket}/there")), 90)
     os.kill(running.scheduler.pid, getattr(signal, how))
-    (done,) = records_in(bucket)
+    (done,) = made_in(as_path(f"{bucket}/there"))
     shard = done.parents[1].with_suffix("") / done.name.removesuffix(".json")
     before = shard.stat()
     code, _, errors = command.ended()

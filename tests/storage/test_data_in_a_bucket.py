@@ -55,7 +55,7 @@ def change(far, on_disk):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(fetching, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(fetching, "_PAUSES", (0.0,))
 
 
 def split(far, tmp_path, gigabytes=1.0):

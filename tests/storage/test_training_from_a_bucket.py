@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
-from tests.commands import refusal, run_command
+from tests.commands import ROOT, refusal, run_command
 from tests.data.conftest import prepared_directory  # noqa: F401
 from vidjax.storage.local import upload_folder
 from vidjax.storage.paths import as_path
@@ -28,6 +31,7 @@ def given(prepared_directory, _store):  # noqa: F811
         "--config.clip.size=16",
         "--config.eval.size=16",
         "--config.eval.crops=1",
+        "--config.augment.flip=0",
         "--config.train.batch_size=4",
         "--config.eval.batch_size=4",
         "--config.train.duration=4 steps",
@@ -36,17 +40,22 @@ def given(prepared_directory, _store):  # noqa: F811
     return flags, root / "data", far
 
 
-def train(flags, folder, data, *more):
-    return run_command(
-        "experiments.train", *flags, f"--workdir={folder}", f"--config.data.data_dir={data}", *more
-    )
+@pytest.fixture
+def train(_store):
+    """Trains, in a process that knows where the store is."""
+
+    def train(flags, folder, data, *more):
+        arguments = [*flags, f"--workdir={folder}", f"--config.data.data_dir={data}", *more]
+        return run_command("experiments.train", *arguments, **_store.environment)
+
+    return train
 
 
 def shards(store):
     return [line for line in store.requests() if re.search("GET /download.*array_record", line)]
 
 
-def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_path):
+def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given, tmp_path):
     flags, here, far = given
     copies = f"--config.data.cache_dir={tmp_path / 'copies'}"
     runs = {"here": (here,), "cold": (far, copies), "warm": (far, copies)}
@@ -67,6 +76,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_pa
         "experiments.evaluate",
         f"--workdir={tmp_path / 'cold'}",
         f"--config.data.cache_dir={tmp_path / 'other'}",
+        **store.environment,
     )
     assert done.returncode == 0, done.stderr
     # The test split alone.
@@ -82,11 +92,11 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_pa
     ("setting", "said"),
     [
         ("cache_gb=0.00001", r"gs://\S+ alone has \S+ GB: set data.cache_gb to"),
-        ("cache_dir=gs://prepared/copies", r"copied to this machine's own disk; name a folder"),
+        ("cache_dir=gs://prepared/copies", r"must be a folder on this machine's own disk, no URL"),
         ("shuffle_shards=3", r"shuffle_shards = 3 does not divide train.batch_size = 4"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(store, given, tmp_path, setting, said):
+def test_what_cannot_be_is_refused_in_a_line(store, train, given, tmp_path, setting, said):
     flags, _, far = given
     done = train(
         flags,
@@ -95,18 +105,46 @@ def test_what_cannot_be_is_refused_in_a_line(store, given, tmp_path, setting, sa
         f"--config.data.cache_dir={tmp_path / 'copies'}",
         f"--config.data.{setting}",
     )
-    assert re.search(said, refusal(done))
+    assert done.returncode == 2
+    assert re.search(said, done.stderr.splitlines()[-1]), done.stderr
     assert shards(store) == []
 
 
-def test_a_limit_without_copies_has_no_effect_and_is_refused(given, tmp_path):
+def test_a_limit_without_copies_has_no_effect_and_is_refused(train, given, tmp_path):
     flags, here, _ = given
     said = refusal(train(flags, tmp_path / "run", here, "--config.data.cache_gb=1"))
     assert "data.cache_gb = 1 has no effect" in said
 
 
-def test_data_on_a_disk_that_is_far_away_may_be_copied_too(given, tmp_path):
+@pytest.mark.slow
+def test_data_on_a_disk_that_is_far_away_may_be_copied_too(train, given, tmp_path):
     flags, here, _ = given
     done = train(flags, tmp_path / "run", here, f"--config.data.cache_dir={tmp_path / 'copies'}")
     assert done.returncode == 0, done.stderr
     assert any("array_record" in file.name for file in (tmp_path / "copies").iterdir())
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(
+    store, train, given, tmp_path
+):
+    flags, here, far = given
+    flags = [*flags, "--config.data.shuffle_shards=2"]
+    copies = tmp_path / "copies"
+    store.misbehave("slow", match="/download/.*array_record", seconds=60)
+    command = [sys.executable, "-m", "experiments.train", *flags, f"--workdir={tmp_path / 'run'}"]
+    command += [f"--config.data.data_dir={far}", f"--config.data.cache_dir={copies}"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(copies.glob("*.part")) and time.monotonic() < deadline:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+    assert list(copies.glob("*.part"))
+    store.behave()
+    done = train(flags, tmp_path / "run", far, f"--config.data.cache_dir={copies}")
+    assert done.returncode == 0, done.stderr
+    assert not list(copies.glob("*.part"))
+    assert train(flags, tmp_path / "here", here).returncode == 0
+    metrics = {(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("run", "here")}
+    assert len(metrics) == 1

@@ -110,8 +110,8 @@ class PreparedSplit:
       split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
       cache: copies of shards on this machine, which are read in their stead. None is
         `shard_cache()` for a data set in a bucket, and none for one on a disk.
-      in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`,
-        with none of the checks and repetitions that copies have.
+      in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`, a
+        request a video, in every epoch anew.
 
     Raises:
       ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no

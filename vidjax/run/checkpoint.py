@@ -19,6 +19,8 @@ from vidjax.array_paths import check_place
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
+from vidjax.storage import retries
+from vidjax.storage.leases import assure
 from vidjax.storage.local import folder_here, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, sweep
@@ -107,6 +109,7 @@ class Checkpoints:
                 preservation_policy=_RecentAndBest(keep, self.best_step),
                 async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
             )
+        retries.bound()
         with _without_warnings():
             place = for_libraries(self._directory)
             self._manager = ocp.CheckpointManager(place, options=options)
@@ -135,6 +138,7 @@ class Checkpoints:
         self.wait()
         self._saving = step
         with self._writing():
+            assure(str(self._directory))
             self._manager.save(step, args=items)
 
     def mark_best(self, step: int, score: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
+from vidjax.storage.local import folder_here
 
 FILE = "checksums.json"
 # Orbax writes these after everything else, and restores without them.
@@ -35,10 +36,13 @@ class _Sums(msgspec.Struct):
 def seal(folder: Path) -> None:
     """Keeps size and checksum of every file in a folder, as `checksums.json` in it.
 
+    What a bucket holds is fetched, many files at a time.
+
     Raises:
       OSError: the folder cannot be read or written.
     """
-    files = {file.relative_to(folder).as_posix(): _facts(file) for file in _files(folder)}
+    with folder_here(folder) as here:
+        files = {file.relative_to(here).as_posix(): _facts(file) for file in _files(here)}
     records.write(folder / FILE, {"files": files, "own": _own(files)})
 
 

@@ -10,7 +10,8 @@ import errno
 import os
 import re
 
-from vidjax.storage.buckets import BucketError
+from vidjax.data.makers import ClusterError
+from vidjax.storage.buckets import BucketError, of_store
 
 # "Input or output error" in sysexits.h.
 EXIT_CODE = 74
@@ -40,7 +41,7 @@ def of_machine(error: BaseException) -> str | None:
     if isinstance(error, BaseExceptionGroup):
         found = (of_machine(inner) for inner in error.exceptions)
         return next((reason for reason in found if reason is not None), None)
-    if isinstance(error, MachineError | BucketError):
+    if isinstance(error, MachineError | BucketError | ClusterError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NUMBERS:
         place = "" if error.filename is None else f": {error.filename}"
@@ -52,6 +53,8 @@ def of_machine(error: BaseException) -> str | None:
         return os.strerror(number) if number in _NUMBERS else None
     if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
         return _no_memory(str(error))
+    if (reason := of_store(error)) is not None:
+        return reason
     cause = error.__cause__
     return None if cause is None else of_machine(cause)
 

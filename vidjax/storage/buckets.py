@@ -38,6 +38,11 @@ _WHO = re.compile(
     r"SignatureDoesNotMatch",
     re.IGNORECASE,
 )
+# Where errors of stores come from, and what TensorStore says of them.
+_CLIENTS = ("gcsfs", "s3fs", "aiohttp", "aiobotocore", "botocore")
+_TENSORSTORE = re.compile(r"http_response_code='(4(?!04)\d\d|5\d\d)'|All \d+ retry attempts failed")
+# What S3 and those who speak its protocol say of a condition that does not hold.
+_CONDITION = re.compile(r"PreconditionFailed|pre-?conditions?\b|ConditionalRequestConflict", re.I)
 _setting = threading.Lock()
 
 
@@ -170,21 +175,68 @@ def _reason(url: str, error: Exception) -> str:
     )
 
 
+def of_store(error: BaseException) -> str | None:
+    """What a store did not do, where its clients tell libraries such as Orbax, not this module.
+
+    Returns:
+      One line, or None where the error is of another kind.
+    """
+    text = " ".join(str(error).split())
+    # gcsfs has no kind of its own for it.
+    if isinstance(error, OSError) and text.startswith("Forbidden: "):
+        return f"this account has no right to do that ({text[:200]})"
+    if type(error).__module__.partition(".")[0] in _CLIENTS:
+        return f"the store did not answer as it should ({type(error).__name__}: {text[:200]})"
+    if _TENSORSTORE.search(text):
+        return f"the store did not answer as it should ({text[:200]})"
+    return None
+
+
 def version(url: str) -> str | None:
     """What stands for an object's content now, for conditional writes; None where none is.
 
     Raises:
       BucketError: the store does not say.
     """
-    fs = file_system(url)
+    found = facts(url)
+    return None if found is None else str(found.get("generation") or found["ETag"])
+
+
+def facts(url: str) -> dict[str, Any] | None:
+    """What a store says of an object, in one request; None where none is.
+
+    Raises:
+      BucketError: the store does not say.
+    """
+    fs, (bucket, key) = file_system(url), _split(url)
+    if not key:
+        return None
     try:
         with telling(url):
-            found = fs.info(url)
+            if scheme_of(url) == "gs":
+                found: dict[str, Any] = fs.call("GET", "b/{}/o/{}", bucket, key, json_out=True)
+            else:
+                found = fs.info(url)
     except FileNotFoundError:
         return None
-    if found.get("type") == "directory":
-        return None
-    return str(found["generation"] if scheme_of(url) == "gs" else found["ETag"])
+    return None if found.get("type") == "directory" else found
+
+
+def is_folder(url: str) -> bool:
+    """Whether objects lie below a URL; one request.
+
+    Raises:
+      BucketError: the store does not say.
+    """
+    fs, (bucket, key) = file_system(url), _split(url)
+    if scheme_of(url) != "gs":
+        with telling(url):
+            return bool(fs.isdir(url))
+    below = {"prefix": f"{key.rstrip('/')}/"} if key else {}
+    with contextlib.suppress(FileNotFoundError), telling(url):
+        found = fs.call("GET", "b/{}/o", bucket, maxResults=1, json_out=True, **below)
+        return bool(found.get("items")) or not key
+    return False
 
 
 def read(url: str) -> tuple[bytes, str] | None:
@@ -255,7 +307,7 @@ def _write_s3(fs: Any, url: str, content: bytes, over: str | None) -> str:
     try:
         answer = fs.call_s3("put_object", Bucket=bucket, Key=key, Body=content, **condition)
     except OSError as error:
-        if "PreconditionFailed" in str(error) or error.errno == errno.EBUSY:
+        if _CONDITION.search(f"{error} {error.__cause__}") or error.errno == errno.EBUSY:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), url) from None
         raise
     return str(answer["ETag"])

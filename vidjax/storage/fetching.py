@@ -25,7 +25,9 @@ from vidjax.storage.writing import growing
 # Bytes of a range, and ranges at once: a gigabit a second at 100 ms takes 12 MB on the way.
 _RANGE, _AT_ONCE = 8 * 2**20, 8
 # Seconds until a range is asked for again. The store's client has tried several times before.
-_PAUSES = (1.0, 5.0)
+_PAUSES = (5.0,)
+# Of copies whose bytes arrive wrong.
+_TRIES = 3
 
 
 class ReplacedMeanwhileError(OSError):
@@ -43,16 +45,17 @@ def fetch(source: Path, stored: Stored, file: Path) -> None:
     Raises:
       ReplacedMeanwhileError: the source is another one than was listed.
       FileNotFoundError: the source is gone.
-      OSError: the source cannot be read, this machine has no room, or bytes arrive wrong.
+      BucketError: the source cannot be read, or bytes arrive wrong.
+      OSError: this machine has no room.
     """
-    for _ in range(1 + len(_PAUSES)):
+    for _ in range(_TRIES):
         if _copy(source, stored, file):
             return
         if _is_replaced(source, stored):
             raise ReplacedMeanwhileError(
                 f"{source} was replaced since its folder was listed; start the same command again"
             )
-    raise OSError(
+    raise buckets.BucketError(
         f"{source} arrives with other bytes than the store says it has; when the network and the "
         "store are sound, the same command goes on"
     )
@@ -113,7 +116,7 @@ def _read(source: Path, start: int, end: int) -> bytes:
 
 def _is_replaced(source: Path, stored: Stored) -> bool:
     if is_url(source):
-        return buckets.version(str(source)) != stored.version
+        return (buckets.version(str(source)) or "").strip('"') != stored.version
     facts = os.stat(source)
     return f"{facts.st_mtime_ns}-{facts.st_ino}" != stored.version
 

@@ -1,10 +1,18 @@
-"""Locks that several may share, or one may have alone; they die with their process."""
+"""Locks that several may share, or one may have alone; they die with their process.
+
+Windows has none of this kind, and no ArrayRecord either, whose files they are for.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class FileLock:
@@ -20,7 +28,7 @@ class FileLock:
     """
 
     def __init__(self, file: Path) -> None:
-        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._descriptor = os.open(file, _FLAGS, 0o666)
 
     def share(self) -> None:
         """Waits until nobody has it alone, and shares it."""

@@ -8,11 +8,12 @@ one another's lines.
 from __future__ import annotations
 
 import io
+import math
 import os
 import tempfile
 import time
 
-from vidjax.storage import buckets
+from vidjax.storage import buckets, leases
 
 # Seconds between two uploads, and at least so many times what the last one took.
 _EVERY, _SHARE = 10.0, 20.0
@@ -63,9 +64,11 @@ class GrowingObject(io.TextIOWrapper):
         began = time.monotonic()
         self._local.seek(0)
         content = self._local.read()
+        leases.assure(self._url)
         try:
             self._version = buckets.write(self._url, content, over=self._version)
         except FileExistsError:
+            leases.assure(self._url, doubtful=True)
             raise buckets.BucketError(
                 f"{self._url}: another process has written there since; nothing was overwritten. "
                 "Let one process work there"
@@ -85,4 +88,10 @@ class GrowingObject(io.TextIOWrapper):
         try:
             self.sync()
         finally:
+            super().close()
+
+    def __del__(self) -> None:
+        """Gives up what nobody has closed, as a kill would: the client's threads may have ended."""
+        if not self.closed:
+            self._due = math.inf
             super().close()

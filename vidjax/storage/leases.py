@@ -5,7 +5,8 @@ same for a minute, by the clock of the one who looks; clocks of machines are not
 write names the version that it replaces, so that of two processes one succeeds.
 
 An owner that was stopped for longer than a minute may find that its lease is another's. It ends at
-once, before it writes anything else.
+once: it looks before it replaces an object of the folder, if its last renewal was long ago. What it
+replaces it names by version, so that it overwrites nothing that the other has written meanwhile.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class _Record(msgspec.Struct):
     beat: int = 0
 
 
+# Those of this process.
+_held: set[Lease] = set()
+
+
 class Lease:
     """One that owns, or tries to own, a folder of a bucket.
 
@@ -63,6 +68,8 @@ class Lease:
         self._since = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         self._version: str | None = None
         self._renewing = threading.Lock()
+        self._folder = self._url.rpartition("/")[0] + "/"
+        self._renewed = _now()
 
     def attempt(self) -> str | None:
         """Takes the place and returns None, or says who has it.
@@ -90,12 +97,33 @@ class Lease:
         return self._take(there[1])
 
     def _take(self, over: str | None) -> str | None:
+        began = _now()
         try:
             self._version = buckets.write(self._url, self._content(), over=over)
         except FileExistsError:
             there = buckets.read(self._url)
             return in_words(_parsed(there[0]) if there else {})
+        self._renewed = began
+        _held.add(self)
         return None
+
+    def covers(self, url: str) -> bool:
+        """Whether an object lies in the folder."""
+        return url.startswith(self._folder)
+
+    def assure(self, url: str, doubtful: bool) -> None:
+        """Renews the record if an object of the folder is to be written and it may be another's.
+
+        Args:
+          url: of the object.
+          doubtful: whether there is another reason to doubt than the time of the last renewal.
+
+        Raises:
+          BucketError: the store does not answer.
+        """
+        doubtful = doubtful or _now() - self._renewed > DEAD_AFTER / 2
+        if doubtful and self.covers(url):
+            self.renew()
 
     def _shows_life(self, version: str) -> bool:
         """Whether the record is renewed or removed before it is old enough to be a dead one's."""
@@ -135,6 +163,7 @@ class Lease:
             if self._version is None:
                 return
             self._beat += 1
+            began = _now()
             try:
                 self._version = buckets.write(self._url, self._content(), over=self._version)
             except FileExistsError:
@@ -143,12 +172,16 @@ class Lease:
                     self._version = there[1]
                 else:
                     self._version = None
+                    _held.discard(self)
                     self._lost()
+                    return
+            self._renewed = began
 
     def release(self) -> None:
         """Gives the place back; what another process has put there stays."""
         with self._renewing:
             version, self._version = self._version, None
+            _held.discard(self)
         if version is not None:
             with contextlib.suppress(OSError):
                 buckets.remove(self._url, only=version)
@@ -170,6 +203,25 @@ class Lease:
             f"of life for {DEAD_AFTER:g} s; it ends, so that it overwrites nothing of the other's"
         )
         os._exit(_LOST)
+
+
+def holds(url: str) -> bool:
+    """Whether this process owns the folder that an object lies in."""
+    return any(lease.covers(url) for lease in list(_held))
+
+
+def assure(url: str, *, doubtful: bool = False) -> None:
+    """Ends this process if the folder in which it is about to write an object is another's by now.
+
+    Args:
+      url: of the object.
+      doubtful: looks even if the last renewal was not long ago.
+
+    Raises:
+      BucketError: the store does not answer.
+    """
+    for lease in list(_held):
+        lease.assure(url, doubtful)
 
 
 def in_words(record: dict[str, Any]) -> str:
@@ -198,6 +250,12 @@ def _is_dead_here(record: dict[str, Any]) -> bool:
     except OSError:
         return False
     return False
+
+
+def _now() -> float:
+    """Seconds, also those for which the machine slept, where its clock knows them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def _machine() -> str:

@@ -26,7 +26,7 @@ from typing import Any
 from vidjax.storage.fetching import fetch
 from vidjax.storage.file_locks import FileLock
 from vidjax.storage.listing import Stored
-from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
 # Files that this process keeps open though nobody reads them now: opening one takes 0.2 ms.
@@ -51,14 +51,8 @@ def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
       gigabytes: of all copies; None is nine tenths of what is free.
 
     Raises:
-      ValueError: the folder is a URL.
-      OSError: it cannot be made.
+      OSError: the folder cannot be made.
     """
-    if is_url(folder):
-        raise ValueError(
-            f"data.cache_dir = {folder!r}: shards are copied to this machine's own disk; name a "
-            "folder there"
-        )
     limit = None if gigabytes is None else round(gigabytes * 1e9)
     return ShardCache(as_path(folder) if folder else home(), limit)
 
@@ -142,8 +136,13 @@ class ShardCache:
         try:
             with opened.lock:
                 if opened.reader is None:
-                    opened.held = self._held(source, stored, patient=True)
-                    opened.reader = opener(str(self.folder / name))
+                    held = self._held(source, stored, patient=True)
+                    try:
+                        opened.reader = opener(str(self.folder / name))
+                    except BaseException:
+                        held.close()
+                        raise
+                    opened.held = held
             yield opened.reader
         finally:
             with self._mutex:
@@ -289,6 +288,9 @@ class ShardCache:
         with self._mutex:
             idle = [name for name, opened in self._opened.items() if not opened.users]
             for name in idle[: max(0, len(idle) - keep)]:
+                # It was read until now, and not only when it was opened.
+                with contextlib.suppress(OSError):
+                    os.utime(self.folder / name)
                 self._opened.pop(name).close()
 
 
@@ -302,7 +304,9 @@ def _allocate(part: Path, size: int) -> None:
     """Takes the disk's room at once: a full one is told before anything is on its way."""
     try:
         with growing(part) as stream:
-            if size:
+            stream.truncate(size)
+            # macOS has no such call: there a full disk is met on the way.
+            if size and hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(stream.fileno(), 0, size)
     except OSError as error:
         error.filename = str(part.parent)

@@ -32,20 +32,17 @@ class UrlPath(PosixGPath):
     def exists(self, *, follow_symlinks: bool = True) -> bool:
         """Whether an object or a folder is there."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.exists(str(self)))
+        return self.is_file() or self.is_dir()
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
         """Whether an object is there."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.isfile(str(self)))
+        return buckets.facts(str(self)) is not None
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
         """Whether objects lie below."""
         del follow_symlinks
-        with telling(self):
-            return bool(self._fs.isdir(str(self)))
+        return buckets.is_folder(str(self))
 
     def is_symlink(self) -> bool:
         """Never: a bucket has no links."""
@@ -106,15 +103,15 @@ class UrlPath(PosixGPath):
     def glob(self, pattern: str) -> Iterator[UrlPath]:
         """What in a folder has a name of the pattern; `**/` looks into all folders below."""
         deep = pattern.startswith("**/")
-        pattern = pattern.removeprefix("**/")
-        head, slash, rest = pattern.partition("/")
-        if not deep and slash:
-            for folder in self.glob(head):
-                yield from folder.glob(rest)
+        wanted = pattern.removeprefix("**/").split("/")
+        if not deep and len(wanted) > 1:
+            for folder in self.glob(wanted[0]):
+                yield from folder.glob("/".join(wanted[1:]))
             return
         with contextlib.suppress(FileNotFoundError):
             for path in self._below() if deep else self.iterdir():
-                if fnmatch.fnmatchcase(path.name, pattern):
+                there = path.relative_to(self).parts[-len(wanted) :]
+                if len(there) == len(wanted) and all(map(fnmatch.fnmatchcase, there, wanted)):
                     yield path
 
     def rglob(self, pattern: str) -> Iterator[UrlPath]:

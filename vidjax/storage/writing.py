@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from vidjax.storage import buckets
+from vidjax.storage import buckets, leases
 from vidjax.storage.growing import GrowingObject
 from vidjax.storage.paths import is_url
 
@@ -49,7 +49,7 @@ def replacing(file: Path) -> Iterator[Path]:
     if is_url(file):
         with _to_upload(file) as unfinished:
             yield unfinished
-            buckets.upload(unfinished, str(file))
+            _upload(unfinished, str(file))
         return
     refuse_link(file)
     unfinished = file.with_name(f"{file.name[:_LONGEST]}.{secrets.token_hex(8)}{PART}")
@@ -64,6 +64,29 @@ def replacing(file: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(file)
         raise
+
+
+def _upload(unfinished: Path, url: str) -> None:
+    """Puts a file in the place of an object, unless the folder has another owner by now.
+
+    Raises:
+      BucketError: it cannot be written.
+    """
+    if not leases.holds(url):
+        buckets.upload(unfinished, url)
+        return
+    # Nobody can have taken the folder over before the version was known, and what is written after
+    # that is of another version.
+    version = buckets.version(url)
+    leases.assure(url)
+    try:
+        buckets.write(url, unfinished.read_bytes(), over=version)
+    except FileExistsError:
+        leases.assure(url, doubtful=True)
+        raise buckets.BucketError(
+            f"{url}: another process has written there since; nothing was overwritten. Let one "
+            "process work there"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -286,6 +309,7 @@ def move(file: Path, to: Path) -> None:
       OSError: it cannot be renamed.
     """
     if is_url(file):
+        leases.assure(str(to))
         buckets.write(str(to), file.read_bytes())
         file.unlink()
     else:

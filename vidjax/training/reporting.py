@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import math
@@ -52,7 +53,9 @@ class MetricWriter:
             return
         _set_aside(self._path, step)
         names = (self._path.name, "timing.jsonl")
-        self._files = {name: appending(workdir / name) for name in names}
+        with contextlib.ExitStack() as stack:
+            self._files = {name: stack.enter_context(appending(workdir / name)) for name in names}
+            self._open = stack.pop_all()
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
@@ -96,11 +99,12 @@ class MetricWriter:
 
     def close(self) -> None:
         """Writes what is buffered, and no more."""
-        if not self._silent:
-            for each in self._files.values():
-                each.close()
-        for other in self._others:
-            other.close()
+        # Each of them, also where one cannot be written.
+        with contextlib.ExitStack() as stack:
+            for other in self._others:
+                stack.callback(other.close)
+            if not self._silent:
+                stack.callback(self._open.close)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

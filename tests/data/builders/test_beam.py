@@ -1,13 +1,24 @@
-"""Beam's local runner stands for a cluster: the same examples as without it."""
+"""Beam's local runners stand for a cluster: the same files as without it."""
 
+import contextlib
 import dataclasses
 import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
+from tests.commands import ROOT
+from tests.faults.processes import descendants, wait_until
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
+from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.prepared_videos import PreparationError
+from vidjax.data.makers import beam as beam_maker
 from vidjax.data.prepared import PreparedSplit
 
 _HERE = importlib.util.find_spec("apache_beam") is not None
@@ -69,7 +80,75 @@ def test_beam_refuses_too_many_broken_videos_too(request_of):
         catalog.prepare("ucf101", local)
 
 
-@pytest.mark.skipif(_HERE, reason="Apache Beam is installed")
-def test_beam_is_asked_for_by_name_where_it_is_absent(request_of):
+def test_beam_is_asked_for_by_name_where_it_is_absent(request_of, monkeypatch):
+    monkeypatch.setitem(sys.modules, "apache_beam", None)
     with pytest.raises(ValueError, match=r"not installed: pip install 'vidjax\[beam\]'"):
         catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
+
+
+@needs_beam
+def test_a_worker_of_other_code_ends_a_beam_job_in_one_line(request_of, monkeypatch):
+    monkeypatch.setattr(prepared_videos, "code_version", lambda: "vidjax of yesterday")
+    with pytest.raises(ValueError, match="a worker runs other code than the command: vid") as told:
+        catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
+    assert len(str(told.value).splitlines()) == 1
+
+
+@needs_beam
+def test_what_fails_on_beam_is_the_machines_in_one_line(request_of, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device", "/tmp/x")
+
+    monkeypatch.setattr(beam_maker, "make", fail)
+    with pytest.raises(OSError, match="DirectRunner has failed: .*No space left") as told:
+        catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
+    assert len(str(told.value).splitlines()) == 1
+
+
+@contextlib.contextmanager
+def _portable_runner(folder):
+    """Options of a job service and a pool of worker processes, each a process of its own."""
+    # The pool starts `python`, whichever that is.
+    places = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    environment = {**os.environ, "PATH": places, "PYTHONPATH": str(ROOT)}
+    port_file = folder / "port"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        pool = probe.getsockname()[1]
+    modules = (
+        ("portability.local_job_service_main", "--port=0", f"--port_file={port_file}"),
+        ("worker.worker_pool_main", f"--service_port={pool}"),
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", f"apache_beam.runners.{name}", *options],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for name, *options in modules
+    ]  # fmt: skip
+    try:
+        assert wait_until(lambda: port_file.is_file() and port_file.read_text(), 60)
+        yield (
+            f"--job_endpoint=127.0.0.1:{port_file.read_text()}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=127.0.0.1:{pool}",
+        )
+    finally:
+        for process in running:
+            for pid in (*descendants(process.pid), process.pid):
+                os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+
+# Beam's own.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.slow
+@needs_beam
+def test_workers_of_a_portable_runner_make_the_same_files(request_of, tmp_path):
+    with _portable_runner(tmp_path) as options:
+        beam = catalog.Beam("PortableRunner", options)
+        there = catalog.prepare("ucf101", request_of("there", beam=beam))
+    here = catalog.prepare("ucf101", request_of("here"))
+    files = {file.name: file.read_bytes() for file in here.iterdir()}
+    assert {file.name: file.read_bytes() for file in there.iterdir()} == files

@@ -15,6 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.catalog import Beam
+from vidjax.data.makers import ClusterError
 from vidjax.data.shard_making import Made, MismatchError, Task, make, recorded
 from vidjax.data.spool import Spool
 from vidjax.storage.local import scratch
@@ -38,7 +39,7 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
 
     Raises:
       ValueError: Apache Beam is not installed.
-      OSError: a shard that the runner has made is not there.
+      ClusterError: the runner has failed, or what it has made is not there.
     """
     try:
         import apache_beam
@@ -60,7 +61,7 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
         found = pool.map(recorded, tasks)
     for task, made in zip(tasks, found, strict=True):
         if made is None:
-            raise OSError(f"{task.record} was made by {beam.runner}, and cannot be read back")
+            raise ClusterError(f"{task.record} was made by {beam.runner}, and cannot be read back")
         yield made
 
 
@@ -89,7 +90,7 @@ def _in_one_line(runner: str) -> Iterator[None]:
 
     Raises:
       MismatchError: a worker runs other code.
-      OSError: the job has failed in another way.
+      ClusterError: the job has failed in another way.
     """
     try:
         yield
@@ -99,4 +100,4 @@ def _in_one_line(runner: str) -> Iterator[None]:
             raise MismatchError(found[0]) from None
         lines = [line.strip() for line in text.splitlines() if _ERROR.match(line.strip())]
         what = lines[-1] if lines else next(iter(text.splitlines()), type(error).__name__)
-        raise OSError(f"{runner} has failed: {what[:_LONGEST]}") from None
+        raise ClusterError(f"{runner} has failed: {what[:_LONGEST]}") from None

@@ -9,12 +9,13 @@ costs that video and no worker. A shard whose worker is lost is given to another
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from vidjax.data.makers import ClusterError
 from vidjax.data.shard_making import Made, Task, make
 from vidjax.data.spool import Spool
 from vidjax.storage.local import scratch
@@ -44,20 +45,21 @@ def make_on_dask(
 
     Raises:
       ValueError: Dask is not installed, no scheduler answers, or a worker runs other code.
-      OSError: a machine fails, a shard has cost several workers, or the scheduler is lost.
+      OSError: a machine fails.
+      ClusterError: a shard has cost several workers, or the scheduler is lost.
     """
     try:
         import distributed
     except ImportError:
         raise ValueError("Dask is not installed: pip install 'vidjax[dask]'") from None
-    client = _connected(distributed, address)
-    try:
-        with _in_one_line(distributed, address):
+    with _without_its_log(distributed), _in_one_line(distributed, address):
+        client = _connected(distributed, address)
+        try:
             yield from _made(distributed, client, tasks, note)
-    finally:
-        # What is given out ends with the command; a scheduler that is gone hears nothing.
-        with contextlib.suppress(Exception):
-            client.close(timeout=_ANSWER)
+        finally:
+            # What is given out ends with the command; a scheduler that is gone hears nothing.
+            with contextlib.suppress(Exception):
+                client.close(timeout=_ANSWER)
 
 
 def _made(
@@ -100,18 +102,35 @@ def _make(task: Task) -> Made:
     import distributed
 
     own = as_path(distributed.get_worker().local_directory)
-    with _with_children(), scratch(own) as place:
+    _allow_children()
+    with scratch(own) as place:
         return make(task, Spool(place), workers=1)
 
 
-@contextlib.contextmanager
-def _with_children() -> Iterator[None]:
+def _allow_children() -> None:
     """Lets a worker start processes: Dask's are daemons, which Python lets have none.
 
     Ours end with the process that has started them, which is what that rule is for.
     """
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    yield
+
+
+@contextlib.contextmanager
+def _without_its_log(distributed: Any) -> Iterator[None]:
+    """Leaves out Dask's tracebacks of what is lost, which is told in one line."""
+    own = str(distributed.__path__[0])
+    handlers = [each for each in (*logging.root.handlers, logging.lastResort) if each]
+
+    def others(record: logging.LogRecord) -> bool:
+        return not record.pathname.startswith(own)
+
+    for handler in handlers:
+        handler.addFilter(others)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(others)
 
 
 def _connected(distributed: Any, address: str) -> Any:
@@ -129,20 +148,20 @@ def _in_one_line(distributed: Any, address: str) -> Iterator[None]:
     """What Dask says of lost machines, as errors of the machine.
 
     Raises:
-      OSError: in its stead.
+      ClusterError: in its stead.
       ValueError: workers lack vidjax.
     """
     try:
         yield
     except distributed.KilledWorker as error:
-        raise OSError(errno.EIO, str(error).partition(". Inspecting")[0]) from None
+        raise ClusterError(str(error).partition(". Inspecting")[0]) from None
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the workers at {address} lack {error.name}: install vidjax there as it is here"
         ) from None
     except (TimeoutError, distributed.CancelledError, distributed.comm.CommClosedError) as error:
-        raise OSError(
-            errno.EIO, f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
+        raise ClusterError(
+            f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
         ) from None
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from vidjax import records
 from vidjax.data import tables
 from vidjax.run.config import Config, ConfigError
+from vidjax.storage.paths import is_url
 from vidjax.storage.writing import appending, refuse_link, sync, write_bytes, writing
 
 _FIRST = ("step", "split")
@@ -67,6 +68,9 @@ class Table:
             self._stream = appending(self._file)
         self._write(self._stream, rows)
         self._stream.flush()
+        # A bucket's object is read once and kept open; a disk's file is opened for each row.
+        if not is_url(self._file):
+            self.close()
 
     def replace(self, rows: Sequence[Row]) -> None:
         """Writes the table anew, with the columns that it has and those of its rows."""

@@ -1,0 +1,172 @@
+"""What a run does when its bucket fails: it goes on, or ends in one line and goes on later."""
+
+import re
+
+import pytest
+
+from tests.commands import run_command
+from tests.faults.test_kills import assert_same
+from tests.faults.tiny import command, ending, settings
+from vidjax.storage.local import folder_here
+from vidjax.storage.paths import as_path
+
+SHORT = {
+    "train__duration": "8 steps",
+    "every__log": "2 steps",
+    "every__evaluate": "8 steps",
+    "every__checkpoint": "4 steps",
+}
+# What clients wait between tries is a hundredth of what it is.
+HASTE = """
+import asyncio, types
+import gcsfs.retry
+from vidjax.storage import retries
+gcsfs.retry.asyncio = types.SimpleNamespace(sleep=lambda seconds: asyncio.sleep(seconds / 100))
+retries.OF_TENSORSTORE = {"max_retries": 2, "initial_delay": "10ms", "max_delay": "10ms"}
+"""
+EVERY_WRITE = r"^(POST|PUT|DELETE)"
+
+
+def train(workdir, **changes):
+    process = command("train", *settings(workdir, **(SHORT | changes)), fault=HASTE)
+    code, errors, _ = ending(process)
+    return code, errors
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The run on a disk."""
+    workdir = tmp_path_factory.mktemp("unbroken") / "run"
+    code, errors = train(workdir)
+    assert code == 0, errors
+    return workdir
+
+
+def assert_same_as_on_a_disk(workdir, unbroken):
+    with folder_here(as_path(workdir)) as copy:
+        assert_same(copy, unbroken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "match", "code", "said"),
+    [
+        ("forbidden", "", 2, "this account has no right to do that"),
+        ("forbidden", EVERY_WRITE, 74, "this account has no right to do that"),
+        ("expired", "", 2, "credentials are missing or have expired; run `gcloud auth"),
+        ("expired", EVERY_WRITE, 74, "credentials are missing or have expired; run `gcloud auth"),
+    ],
+)
+def test_what_an_account_may_not_do_is_told_before_anything_compiles(
+    store, bucket, kind, match, code, said
+):
+    store.misbehave(kind, match=match)
+    given = settings(f"{bucket}/run", **SHORT)
+    done = run_command("experiments.train", *given, **store.environment)
+    assert done.returncode == code, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert re.match(rf"error: {bucket}\S*: ", line)
+    assert said in line
+    store.behave()
+    assert not as_path(f"{bucket}/run").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [
+        # gcsfs and TensorStore have a connection each.
+        ("quota", r"POST .*checkpoints/\d+/state"),
+        pytest.param("unavailable", r"POST .*metrics", marks=pytest.mark.slow),
+        pytest.param("unavailable", r"POST .*_CHECKPOINT_METADATA", marks=pytest.mark.slow),
+        pytest.param("unavailable", r"POST .*checkpoints/\d+/state", marks=pytest.mark.slow),
+        pytest.param("unavailable", r"POST .*/eval/", marks=pytest.mark.slow),
+        pytest.param("forbidden", r"POST .*checkpoints/\d+/state", marks=pytest.mark.slow),
+        pytest.param("quota", r"POST .*metrics", marks=pytest.mark.slow),
+        pytest.param("quota", r"POST .*best", marks=pytest.mark.slow),
+    ],
+)
+def test_a_store_that_takes_no_more_ends_the_run_which_goes_on_later(
+    store, bucket, unbroken, kind, match
+):
+    workdir = f"{bucket}/run"
+    store.misbehave(kind, match=match)
+    code, errors = train(workdir)
+    (fault,) = store.behave()
+    assert fault["met"] > 0
+    assert code == 74, errors
+    *_, last = errors.splitlines()
+    assert last.startswith("error: ")
+    assert bucket in last
+    assert "the same command goes on" in last
+    assert "Traceback" not in errors
+    code, errors = train(workdir)
+    assert code == 0, errors
+    assert_same_as_on_a_disk(workdir, unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "match", "times"),
+    [
+        ("unavailable", "", 3),
+        ("unavailable", r"checkpoints/4/state", 2),
+        ("unavailable", r"metrics", 3),
+        ("lost", EVERY_WRITE, 4),
+        ("lost", r"POST .*metrics", 2),
+        ("lost", r"POST .*checkpoints/4/state", 2),
+    ],
+)
+def test_a_store_that_fails_for_a_while_does_no_harm(store, bucket, unbroken, kind, match, times):
+    store.misbehave(kind, match=match, times=times)
+    code, errors = train(f"{bucket}/run")
+    (fault,) = store.behave()
+    assert fault["met"] == times
+    assert code == 0, errors
+    assert_same_as_on_a_disk(f"{bucket}/run", unbroken)
+
+
+@pytest.mark.slow
+def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, bucket, unbroken):
+    workdir = f"{bucket}/run"
+    code, errors = train(workdir, train__duration="4 steps")
+    assert code == 0, errors
+    given = (f"--workdir={workdir}",)
+    store.misbehave("wrong", match=r"GET .*checkpoints/4/state/ocdbt.*(alt=media|download)")
+    done = run_command("experiments.evaluate", *given, **store.environment)
+    assert done.returncode == 2, done.stderr
+    assert "checkpoint 4" in done.stderr
+    assert "is damaged: its checksum is not the saved one" in done.stderr
+    store.behave()
+    store.misbehave("cut", match=r"GET .*(alt=media|download)", times=6)
+    code, errors = train(workdir)
+    (fault,) = store.behave()
+    assert fault["met"] == 6
+    assert code == 0, errors
+    assert "resuming after step 4 of 8" in errors
+    with folder_here(as_path(workdir)) as copy:
+        (copy / "config-until-step4.json").unlink()
+        assert (copy / "metrics.jsonl").read_text().splitlines()[-1] == (
+            (unbroken / "metrics.jsonl").read_text().splitlines()[-1]
+        )
+
+
+@pytest.mark.slow
+def test_a_store_that_answers_late_costs_time_alone(store, bucket, unbroken):
+    store.misbehave("slow", seconds=0.1)
+    code, errors = train(f"{bucket}/run")
+    store.behave()
+    assert code == 0, errors
+    assert_same_as_on_a_disk(f"{bucket}/run", unbroken)
+
+
+def test_a_start_asks_the_store_few_questions(store, bucket, unbroken):
+    """Each of them takes as long as the store is far away."""
+    store.misbehave("forbidden", match=r"POST .*checkpoints")
+    store.requests()
+    code, errors = train(f"{bucket}/run", train__duration="1 steps")
+    assert code == 74, errors
+    asked = store.requests()
+    first = next(number for number, line in enumerate(asked) if line.startswith("POST"))
+    begun = next(number for number, line in enumerate(asked) if "timing.jsonl" in line)
+    # Until the directory is owned, and until the first step.
+    assert first <= 15, asked[:first]
+    assert begun <= 40, asked[:begun]

@@ -1,0 +1,32 @@
+"""A store that takes questions and never answers: the run leaves, and goes on when it answers."""
+
+import time
+
+import pytest
+
+from tests.faults.tiny import command, ending, settings
+
+
+def wait_until_written(store, text, process, seconds=120):
+    """Returns when an object whose name has this text was written."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        if any(line.startswith("POST") and text in line for line in store.requests()):
+            return
+        time.sleep(0.2)
+    process.kill()
+    raise AssertionError(process.communicate()[1])
+
+
+@pytest.mark.slow
+def test_a_store_that_stops_answering_ends_a_run_which_goes_on_later(bucket, store):
+    run = ["train", *settings(f"{bucket}/run", train__duration="60 steps"), "--hang_timeout=10"]
+    process = command(*run)
+    wait_until_written(store, "run/checkpoints/10", process)
+    store.misbehave("hang")
+    code, errors, _ = ending(process)
+    assert code == 69, errors
+    assert "this process hangs: nothing has moved" in errors
+    store.behave()
+    code, errors, _ = ending(command(*run))
+    assert code == 0, errors

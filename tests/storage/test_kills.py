@@ -1,0 +1,152 @@
+"""A run in a bucket that is killed again and again ends as one on a disk that never was.
+
+Moments are drawn by what the store has been asked: any request may be the last.
+"""
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.faults.test_kills import assert_same
+from tests.faults.tiny import ROOT, command, ending, settings
+from tests.run.jobs import SETTINGS
+from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.paths import as_path
+
+KILLS = 10
+SHORT = {
+    "train__duration": "30 steps",
+    "every__evaluate": "10 steps",
+    "every__checkpoint": "5 steps",
+}
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """The run on a disk."""
+    workdir = tmp_path_factory.mktemp("unbroken") / "run"
+    code, errors, _ = ending(command("train", *settings(workdir, **SHORT)))
+    assert code == 0, errors
+    return workdir
+
+
+def broken_off(store, workdir, after, number):
+    """Starts the run, and kills it when the store was asked so often; its exit code."""
+    store.requests()
+    process = command("train", *settings(workdir, **SHORT))
+    asked = 0
+    while process.poll() is None and asked < after:
+        asked += len(store.requests())
+        time.sleep(0.005)
+    process.send_signal(number)
+    process.communicate()
+    return process.returncode
+
+
+def resumed(workdir):
+    code, errors, _ = ending(command("train", *settings(workdir, **SHORT)))
+    assert code == 0, errors
+    return errors
+
+
+def assert_same_as_on_a_disk(workdir, unbroken):
+    with folder_here(workdir) as copy:
+        assert_same(copy, unbroken)
+    assert not (workdir / ".lock-owner.json").exists()
+
+
+def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucket, unbroken):
+    workdir = as_path(f"{bucket}/run")
+    code = broken_off(store, workdir, 350, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert (workdir / ".lock-owner.json").exists()
+    errors = resumed(workdir)
+    assert "has ended without a word: this process takes its place" in errors
+    assert_same_as_on_a_disk(workdir, unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.timeout(1800)
+def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unbroken, seed):
+    rng, workdir = random.Random(seed), as_path(f"{bucket}/run")
+    kills, most = 0, 1200
+    while kills < KILLS:
+        number = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+        code = broken_off(store, workdir, rng.randrange(most), number)
+        kills += code in (-signal.SIGKILL, 75)
+        if code == 0:
+            # It was done before; another one is broken off.
+            assert_same_as_on_a_disk(workdir, unbroken)
+            remove_folder(workdir)
+    resumed(workdir)
+    assert_same_as_on_a_disk(workdir, unbroken)
+
+
+def job(workdir, processes, devices=1):
+    """A job of several processes with so many devices each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    changed = SETTINGS | {name.replace("__", "."): value for name, value in SHORT.items()}
+    arguments = [
+        sys.executable, "-m", "experiments.train", "--config=configs/synthetic.py",
+        f"--workdir={workdir}", f"--coordinator_address=127.0.0.1:{port}",
+        f"--num_processes={processes}", "--heartbeat_timeout=30",
+        *(f"--config.{name}={value}" for name, value in changed.items()),
+    ]  # fmt: skip
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return [
+        subprocess.Popen([*arguments, f"--process_id={k}"], cwd=ROOT, env=environment, **pipes)
+        for k in range(processes)
+    ]
+
+
+def done(processes):
+    said = [process.communicate(timeout=900)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), said
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_job_of_two_processes_in_a_bucket_goes_on_where_one_was_killed(
+    store, bucket, tmp_path, killed
+):
+    done(job(tmp_path / "run", 2))
+    workdir = as_path(f"{bucket}/run")
+    processes, asked = job(workdir, 2), 0
+    store.requests()
+    while asked < 500 and all(process.poll() is None for process in processes):
+        asked += len(store.requests())
+        time.sleep(0.005)
+    processes[killed].kill()
+    for process in processes:
+        process.communicate(timeout=300)
+    assert processes[killed].returncode == -signal.SIGKILL
+    assert processes[1 - killed].returncode not in (0, 2)
+    done(job(workdir, 2))
+    assert_same_as_on_a_disk(workdir, tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("processes", "devices"), [(8, 1), (1, 8)])
+def test_eight_devices_write_the_run_that_they_write_on_a_disk(
+    bucket, tmp_path, processes, devices
+):
+    workdir = as_path(f"{bucket}/run")
+    done(job(tmp_path / "run", processes, devices))
+    done(job(workdir, processes, devices))
+    assert_same_as_on_a_disk(workdir, tmp_path / "run")
+    environment = json.loads((workdir / "environment.json").read_text())
+    assert environment["processes"] == processes

@@ -1,0 +1,361 @@
+"""A run in a bucket has all that a local one has, and every command works with it there."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorboardX.proto.event_pb2 import Event
+
+import vidjax
+from tests.commands import refusal, run_command
+from tests.convert.pickles import FORMS, mapping, tensor, write
+from tests.storage.listing import content, names
+from tests.trained import made
+from tests.training.test_resume import arrays
+from tests.videos import numbered_frames, write_video
+from vidjax.convert.reading import read_tensors
+from vidjax.data.decode import read_video
+from vidjax.evaluation.score_files import read_score_table
+from vidjax.storage.local import folder_here, upload_folder
+from vidjax.storage.ownership import owned
+from vidjax.storage.paths import as_path
+from vidjax.storage.writing import make_folder, write_bytes, write_text
+from vidjax.trained.exporting.load import load
+from vidjax.trained.opening import open_weights
+
+SETTINGS = (
+    "--config=configs/folder.py:width=4",
+    "--config.model.options.depths=(1,0,0,0)",
+    "--config.model.options.stem_kernel=(1,3,3)",
+    "--config.clip.frames=2",
+    "--config.clip.size=16",
+    "--config.data.short_side=24",
+    "--config.data.threads=1",
+    "--config.eval.size=16",
+    "--config.eval.crops=3",
+    "--config.eval.batch_size=4",
+    "--config.train.batch_size=4",
+    "--config.train.duration=4 steps",
+    "--config.train.class_weights=balanced",
+    "--config.every.log=2 steps",
+    "--config.every.checkpoint=2 steps",
+    "--config.writers=('tensorboard','csv')",
+)
+
+
+class Place:
+    """Where runs and videos are: on a disk, or in a bucket."""
+
+    def __init__(self, root, environment):
+        self.root, self._environment = root, environment
+
+    def call(self, name, *arguments):
+        return run_command(f"experiments.{name}", *arguments, **self._environment)
+
+    def ok(self, name, *arguments):
+        done = self.call(name, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """Videos of two classes, and a run on them."""
+    root = tmp_path_factory.mktemp("local")
+    for label, shade in (("dark", 0.3), ("light", 1.0)):
+        for number in range(5):
+            frames = (numbered_frames(10 + number, 24, 32) * shade).astype("uint8")
+            write_video(root / "videos" / label / f"{number}.mp4", frames)
+    place = Place(root, {})
+    data = (f"--config.data.manifest={root / 'videos'}", f"--config.data.data_dir={root / 'data'}")
+    place.settings = (*SETTINGS, *data)
+    place.ok("train", *place.settings, f"--workdir={root / 'run'}")
+    return place
+
+
+@pytest.fixture(scope="module")
+def remote(local, _store):
+    """The same videos in a bucket, and the same run."""
+    place = Place(as_path(_store.bucket("runs")), _store.environment)
+    upload_folder(local.root / "videos", place.root / "videos")
+    place.settings = local.settings
+    place.ok("train", *place.settings, f"--workdir={place.root / 'run'}")
+    return place
+
+
+def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, tmp_path):
+    ours, theirs = remote.root / "run", local.root / "run"
+    # A lock on a disk is a file that stays; Orbax marks what a bucket cannot rename.
+    there = names(theirs) - {".lock"}
+    assert names(ours) == there
+    assert "tensorboard/events" in there
+    for name in ("config.json", "classes.json", "class_weights.csv", "metrics.jsonl",
+                 "metrics.csv", "checkpoints/best.json"):  # fmt: skip
+        assert content(ours / name) == content(theirs / name), name
+    assert len(content(ours / "metrics.jsonl").splitlines()) == 3
+    environments = [json.loads(content(run / "environment.json")) for run in (ours, theirs)]
+    assert environments[0] == environments[1]
+    for file in (theirs / "eval").iterdir():
+        assert content(ours / "eval" / file.name) == content(file), file.name
+    with folder_here(ours) as copy:
+        (step, one), (other, two) = arrays(copy), arrays(theirs)
+    assert step == other == 4
+    assert one.keys() == two.keys()
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def events(folder):
+    """Scalars of event files, by their form: length, its checksum, a record, its checksum."""
+    for file in folder.iterdir():
+        stream = io.BytesIO(file.read_bytes())
+        while head := stream.read(12):
+            event = Event.FromString(stream.read(int.from_bytes(head[:8], "little")))
+            stream.read(4)
+            for value in event.summary.value:
+                yield event.step, value.tag, value.simple_value
+
+
+def test_tensorboards_events_are_those_of_a_disk(local, remote):
+    ours, theirs = (
+        [each for each in events(place.root / "run/tensorboard") if "timing" not in each[1]]
+        for place in (remote, local)
+    )
+    assert ours == theirs
+    assert {(2, "train/loss"), (4, "train/loss")} <= {(step, tag) for step, tag, _ in ours}
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_left_alone(remote):
+    run = remote.root / "run"
+    before = {name: content(run / name) for name in ("metrics.jsonl", "config.json")}
+    assert "done: 4 steps" in remote.ok("train", *remote.settings, f"--workdir={run}")
+    assert {name: content(run / name) for name in before} == before
+
+
+def test_another_configuration_is_refused(remote):
+    flags = (*remote.settings, "--config.optimizer.lr=0.5", f"--workdir={remote.root / 'run'}")
+    said = refusal(remote.call("train", *flags))
+    assert "holds a run with another configuration: optimizer.lr" in said
+
+
+def test_evaluations_are_those_of_a_disk_also_while_the_run_is_owned(local, remote):
+    flags = ("--scores", "--config.eval.clips=3", "--checkpoint=best")
+    local.ok("evaluate", f"--workdir={local.root / 'run'}", *flags)
+    with owned(remote.root / "run"):
+        said = remote.ok("evaluate", f"--workdir={remote.root / 'run'}", *flags)
+    assert f"  {remote.root}/run/eval/test-3x3-step" in said
+    for file in (local.root / "run/eval").glob("test-3x3-*"):
+        assert content(remote.root / "run/eval" / file.name) == content(file), file.name
+    (scores,) = (remote.root / "run/eval").glob("*-scores.npz")
+    assert read_score_table(scores).scores.shape == (2, 2)
+
+
+def test_a_second_job_in_the_directory_is_refused(remote):
+    with owned(remote.root / "run"):
+        flags = (*remote.settings, "--config.train.duration=6 steps")
+        done = remote.call("train", *flags, f"--workdir={remote.root / 'run'}")
+    assert done.returncode == 2
+    *_, looking, said = done.stderr.splitlines()
+    owner = rf"process {os.getpid()} on \S+ since .*"
+    assert re.fullmatch(rf"{owner} has left its mark at gs://.*: looking for a sign of .*", looking)
+    pattern = rf"error: gs://runs/run is in use by {owner}: wait until .* name another --workdir"
+    assert re.fullmatch(pattern, said)
+
+
+def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_path):
+    ours = remote.root / "predicted"
+    flags = (f"--video={remote.root / 'videos'}", f"--output={ours / 'a.csv'}")
+    remote.ok("predict", f"--workdir={remote.root / 'run'}", *flags, f"--scores={ours / 'a.npz'}")
+    theirs = (f"--output={tmp_path / 'a.csv'}", f"--scores={tmp_path / 'a.npz'}")
+    local.ok("predict", f"--workdir={local.root / 'run'}", f"--video={local.root / 'videos'}",
+             *theirs)  # fmt: skip
+    for name in ("a.csv", "a.npz"):
+        assert content(ours / name) == content(tmp_path / name)
+    assert len(list(csv.DictReader((ours / "a.csv").read_text().splitlines()))) == 10
+    # Nothing that is there is overwritten, and nothing unfinished is left.
+    said = refusal(remote.call("predict", f"--workdir={remote.root / 'run'}", *flags))
+    assert f"{ours / 'a.csv'} is there already" in said
+    assert names(ours) == {"a.csv", "a.npz"}
+
+
+@pytest.mark.slow
+def test_one_video_in_a_bucket_is_explained_in_a_new_folder_each_time(remote):
+    run, video = remote.root / "run", remote.root / "videos/dark/0.mp4"
+    for _ in range(2):
+        remote.ok("predict", f"--workdir={run}", f"--video={video}", "--explain")
+    first, second = names(run / "explain/0"), names(run / "explain/0-2")
+    assert first == second
+    assert {"tubes.mp4", "tubes.gif", "tubes.html", "pyramid.json", "layers.png"} <= first
+    clip = read_video(run / "explain/0/tubes.mp4").frames
+    assert clip.shape[3] == 3
+
+
+@pytest.mark.slow
+def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
+    folder = remote.root / "windows"
+    flags = (f"--video={remote.root / 'videos/dark/0.mp4'}", "--every=0.2", f"--output={folder}")
+    remote.ok("predict", f"--workdir={remote.root / 'run'}", *flags)
+    assert names(folder) == {"windows.csv", "windows.json", "timeline.png"}
+
+
+@pytest.mark.parametrize(
+    ("method", "made"),
+    [
+        ("tubes", {"tubes.mp4", "tubes.html"}),
+        pytest.param("pyramid", {"pyramid.json", "layers.gif"}, marks=pytest.mark.slow),
+        pytest.param("frequency", {"frequency.csv", "frequency.png"}, marks=pytest.mark.slow),
+    ],
+)
+def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, made):
+    folder = remote.root / "explained" / method
+    more = ("--scales=0,1",) if method == "frequency" else ()
+    more = more or (f"--video={remote.root / 'videos/light/1.mp4'}",)
+    remote.ok("explain", f"--workdir={remote.root / 'run'}", f"--method={method}", *more,
+              f"--output={folder}")  # fmt: skip
+    assert made <= names(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".npz", ".h5"])
+def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, tmp_path, suffix):
+    found = []
+    for place, folder in ((local, tmp_path), (remote, remote.root / "features")):
+        file = folder / f"a{suffix}"
+        run = f"--workdir={place.root / 'run'}"
+        place.ok("features", run, *local.settings[-2:-1], f"--output={file}")
+        found.append(vidjax.read_features(file))
+        place.ok("probe", f"--features={file}", "--method=knn", "--k=1",
+                 f"--output={folder / f'probe{suffix}'}")  # fmt: skip
+        assert names(folder / f"probe{suffix}")
+    one, two = found
+    assert np.array_equal(one.features, two.features)
+    assert one.video.tolist() == two.video.tolist()
+    # The folder in which rows gathered has gone.
+    assert not [name for name in names(remote.root / "features") if "unfinished" in name]
+
+
+@pytest.mark.slow
+def test_an_export_in_a_bucket_is_loaded_from_a_copy(local, remote, tmp_path):
+    folder = remote.root / "exported"
+    flags = (f"--workdir={remote.root / 'run'}", "--format=stablehlo", f"--output={folder}")
+    assert "loaded back" in remote.ok("export", *flags)
+    with pytest.raises(ValueError, match=r"gs://runs/exported is not on this machine; copy the"):
+        load(str(folder))
+    clips = np.zeros((1, 2, 16, 16, 3), np.uint8)
+    with folder_here(folder) as copy:
+        command = [sys.executable, "load.py", "clip.npy"]
+        np.save(copy / "clip.npy", clips[0])
+        done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
+    assert {line.split()[1] for line in done.stdout.splitlines()} == {"dark", "light"}
+    said = refusal(remote.call("export", *flags))
+    assert f"{folder} is not empty" in said
+
+
+@pytest.mark.slow
+def test_a_run_in_a_bucket_is_opened_from_python_and_begun_from(remote, tmp_path):
+    run = vidjax.open_run(str(remote.root / "run"))
+    assert run.classes == ("dark", "light")
+    assert run.step == 4
+    (name, chance), _ = run.predict(str(remote.root / "videos/dark/0.mp4"))
+    assert name in run.classes
+    assert 0.5 <= chance <= 1
+    flags = (f"--config.model.weights={remote.root / 'run'}", f"--workdir={tmp_path / 'tuned'}")
+    done = remote.call("train", *remote.settings, *flags)
+    assert done.returncode == 0, done.stderr
+    assert "run" in done.stderr
+
+
+@pytest.mark.slow
+def test_compared_and_fused_runs_are_read_and_written_in_a_bucket(local, remote, tmp_path):
+    said = []
+    for place, folder in ((local, tmp_path), (remote, remote.root / "fused")):
+        run = place.root / "run"
+        place.ok("evaluate", f"--workdir={run}", "--scores")
+        # Another run that was evaluated on the same videos.
+        make_folder(folder / "other/eval")
+        for end in ("scores.npz", "predictions.csv"):
+            for file in list((run / "eval").glob(f"test-1x3-*{end}")):
+                write_bytes(folder / "other/eval" / file.name, file.read_bytes())
+        place.ok("fuse", run, folder / "other", f"--output={folder / 'both'}")
+        text = place.ok("compare", folder / "both", folder / "other", "--protocol=test-1x3")
+        said.append(text.replace(str(folder), "").replace(str(place.root), ""))
+    assert "McNemar" in said[0]
+    assert said[0] == said[1]
+
+
+@pytest.mark.slow
+def test_weights_and_names_of_classes_in_a_bucket_are_those_of_a_disk(local, remote, tmp_path):
+    file = made.write_checkpoint(tmp_path / "made.safetensors")
+    write_bytes(remote.root / "weights/made.safetensors", file.read_bytes())
+    for place in (tmp_path, remote.root):
+        write_text(place / "names.txt", "sit\nwalk\nwave\n")
+    flags = (*made.FLAGS, "--config.clip.frames=4", "--config.eval.size=16")
+    said = [
+        place.ok("predict", f"--weights={made.NAME}:{weights}", *flags,
+                 f"--class_names={names_}", f"--video={place.root / 'videos/dark/0.mp4'}")
+        for place, weights, names_ in (
+            (local, file, tmp_path / "names.txt"),
+            (remote, remote.root / "weights/made.safetensors", remote.root / "names.txt"),
+        )
+    ]  # fmt: skip
+    assert said[0] == said[1]
+    assert "walk" in said[0]
+    # And as a folder, that is written there and read there.
+    folder = remote.root / "converted"
+    options = ("--option=width=4", "--option=depths=(1,0,0,0)", f"--output={folder}")
+    given = f"--checkpoint={remote.root / 'weights/made.safetensors'}"
+    remote.ok("convert", f"--model={made.NAME}", *options, given)
+    assert "model.json" in names(folder)
+    one = open_weights(str(folder)).variables
+    two = vidjax.load_torch(made.NAME, file, **made.OPTIONS)
+    assert np.array_equal(one["params"]["head"]["kernel"], two["params"]["head"]["kernel"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_checkpoints_of_pytorch_are_read_from_a_bucket(remote, tmp_path, form):
+    file, there = tmp_path / "weights.pth", remote.root / f"weights/{form}.pth"
+    numbers = np.arange(12, dtype=np.float32)
+    write(form, file, mapping(weight=tensor(form, (3, 4), (4, 1))), {"0": numbers})
+    write_bytes(there, file.read_bytes())
+    assert np.array_equal(read_tensors(str(there))["weight"], numbers.reshape(3, 4))
+
+
+@pytest.mark.slow
+def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_path):
+    output = remote.root / "verdicts.csv"
+    local.ok("check_videos", local.root / "videos", f"--output={tmp_path / 'verdicts.csv'}")
+    for _ in range(2):
+        remote.ok("check_videos", remote.root / "videos", f"--output={output}", "--workers=1")
+        ours, theirs = (
+            {row["path"]: row for row in csv.DictReader(file.read_text().splitlines())}
+            for file in (output, tmp_path / "verdicts.csv")
+        )
+        assert ours == theirs
+    assert {row["verdict"] for row in ours.values()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "said"),
+    [
+        ("sweep", ["--config=synthetic", "--grid", "optimizer.lr=0.1,0.2", "--workdir=gs://runs/s"],
+         r"--workdir=gs://runs/s is in a bucket, .*name a local folder"),
+        ("reproduce", ["--table=rms.2", "--output=gs://runs/s"],
+         r"--output=gs://runs/s is in a bucket, .*name a local folder"),
+        ("train", ["--config=gs://runs/mine.py", "--workdir=gs://runs/s"],
+         r"--config=gs://runs/mine.py is in a bucket: a configuration is a program"),
+        ("train", ["--config=synthetic", "--workdir=gs://runs/w", "--config.writers=('wandb',)"],
+         r"writer wandb (needs the package|keeps files of its own .* gs://runs/w is in a bucket)"),
+        ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
+         r"no run in gs://runs/none: config.json is absent"),
+        ("train", ["--config=synthetic", "--workdir=gs://a/s"], "no bucket can be called 'a'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_work_in_a_bucket_is_refused_in_one_line(remote, name, flags, said):
+    assert re.search(said, refusal(remote.call(name, *flags)))
+    assert not (remote.root / "s").exists()
