@@ -16,7 +16,7 @@ import pytest
 
 from configs import synthetic
 from experiments.overriding import overridden
-from experiments.runs import attempt, execution, source, starts
+from experiments.runs import attempt, execution, starts
 from experiments.sweep.axes import combinations, read_axes
 from experiments.sweep.combination import combined
 from experiments.sweep.metric import Metric
@@ -25,9 +25,10 @@ from experiments.sweep.report import write_report
 from experiments.sweep.results import ranked, read_result
 from tests.commands import refusal, run_command
 from tests.faults.processes import descendants, lists_children, living, wait_until
-from tests.run.test_processes import SETTINGS
+from tests.run.jobs import SETTINGS
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
+from vidjax.run import source
 from vidjax.trained.scoring import evaluate
 from vidjax.trained.sources.run import open_run
 

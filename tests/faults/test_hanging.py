@@ -131,12 +131,9 @@ def test_the_time_has_a_range(seconds):
 DECODER = "import cv2, time\ncv2.imdecode = lambda *_: time.sleep(600)"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [0, 30])
-def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
-    """From the beginning, and in the middle; then the same command goes on."""
-    workdir = tmp_path / "run"
-    decoder = f"""
+def decoder_stuck_after(step, workdir):
+    """A fault: when the run has told of a step, no picture is decoded any more."""
+    return f"""
 import cv2, time
 from pathlib import Path
 decode, metrics = cv2.imdecode, Path({str(workdir / "metrics.jsonl")!r})
@@ -146,7 +143,15 @@ def stuck(*given):
     time.sleep(600)
 cv2.imdecode = stuck
 """
-    process = command("train", *settings(workdir), "--hang_timeout=8", fault=decoder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0, 30])
+def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
+    """From the beginning, and in the middle; then the same command goes on."""
+    workdir = tmp_path / "run"
+    stuck = decoder_stuck_after(step, workdir)
+    process = command("train", *settings(workdir), "--hang_timeout=8", fault=stuck)
     code, errors, _ = ending(process)
     assert code == 69, errors
     assert "in stuck" in errors
@@ -182,23 +187,40 @@ SyntheticSplit.__getitem__ = ask
     assert "in ask" in errors
 
 
+def job_of_two(workdir, *faults):
+    """Two processes that train, each with a fault; what JAX itself notices is not asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"--coordinator_address=127.0.0.1:{free.getsockname()[1]}"
+    flags = [address, "--num_processes=2", "--heartbeat_timeout=600", "--hang_timeout=12"]
+    given = [*settings(workdir, train__duration="4000 steps"), *flags]
+    return [
+        command("train", *given, f"--process_id={number}", fault=fault)
+        for number, fault in enumerate(faults)
+    ]
+
+
+@pytest.mark.slow
+def test_a_decoder_that_hangs_in_one_process_is_told_by_what_that_one_waits_for(tmp_path):
+    workdir = tmp_path / "run"
+    job = job_of_two(workdir, "", decoder_stuck_after(21, workdir))
+    try:
+        for number, process in enumerate(job):
+            code, errors, _ = ending(process)
+            assert code == 69, errors
+            assert f"process {number} of 2 hangs" in errors
+            assert ("since: waiting for the batch" in errors) == (number == 1)
+            assert ("in stuck" in errors) == (number == 1)
+    finally:
+        for process in job:
+            process.kill()
+            process.communicate()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stopped", [0, 1])
 def test_a_stopped_process_ends_the_others_and_then_itself(tmp_path, stopped):
     workdir = tmp_path / "run"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"--coordinator_address=127.0.0.1:{free.getsockname()[1]}"
-    # What JAX itself notices is not asked for here.
-    flags = [address, "--num_processes=2", "--heartbeat_timeout=600", "--hang_timeout=12"]
-    job = [
-        command(
-            "train",
-            *settings(workdir, train__duration="4000 steps"),
-            *flags,
-            f"--process_id={number}",
-        )
-        for number in range(2)
-    ]
+    job = job_of_two(workdir, "", "")
     try:
         wait_for_step(workdir, 21, job[0])
         job[stopped].send_signal(signal.SIGSTOP)

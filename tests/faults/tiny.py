@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.run.test_processes import SETTINGS
+from tests.run.jobs import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 # A long call of a library, in which Python runs no step of its own: as a compilation is.

@@ -17,55 +17,23 @@ import pytest
 
 from tests.attributes import write_attributed
 from tests.commands import run_command
+from tests.run.jobs import HEARTBEAT, ROOT, TRAIN, free_port, run, settings
 from tests.training.test_resume import arrays, finish, wait_for_step
 from vidjax.run.config import ConfigError
 from vidjax.run.processes import Job, _listens_at, launcher
 
-ROOT = Path(__file__).parents[2]
-# The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
-SETTINGS = {
-    "model.options": "{'width':4,'depths':(1,0,0,0),'stem_kernel':(1,3,3),'dropout':0.5}",
-    "data.options": "{'num_classes':3,'videos':21,'frames':6,'size':20}",
-    "data.threads": 1,
-    "clip.frames": 2,
-    "clip.stride": 1,
-    "clip.size": 16,
-    "eval.size": 16,
-    "eval.batch_size": 8,
-    "eval.clips": 2,
-    "optimizer.lr": 0.02,
-    "train.batch_size": 8,
-    "train.ema": 0.9,
-    "train.duration": "40 steps",
-    "every.log": "3 steps",
-    "every.checkpoint": "10 steps",
-    "every.evaluate": "20 steps",
-}
-HEARTBEAT = 10
-
 
 def start(workdir, processes, **changes):
     """A job of four devices in all."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "JAX_NUM_CPU_DEVICES": str(4 // processes),
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-    }
-    settings = SETTINGS | {name.replace("__", "."): value for name, value in changes.items()}
-    command = [
-        sys.executable, "-m", "experiments.train", "--config=configs/synthetic.py",
-        f"--workdir={workdir}", f"--coordinator_address=localhost:{port}",
-        f"--num_processes={processes}", f"--heartbeat_timeout={HEARTBEAT}",
-        *(f"--config.{name}={value}" for name, value in settings.items()),
-    ]  # fmt: skip
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return [
-        subprocess.Popen([*command, f"--process_id={k}"], cwd=ROOT, env=environment, **pipes)
-        for k in range(processes)
+    common = [
+        *TRAIN,
+        *settings(**changes),
+        f"--workdir={workdir}",
+        f"--coordinator_address=localhost:{free_port()}",
+        f"--num_processes={processes}",
+        f"--heartbeat_timeout={HEARTBEAT}",
     ]
+    return [run([*common, f"--process_id={k}"], 4 // processes) for k in range(processes)]
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +217,7 @@ def test_the_coordinator_listens_where_it_was_told_to(given, listens):
 _COORDINATOR = """
 import socket, sys
 from vidjax.run.processes import Job
-Job(f"127.0.0.1:{sys.argv[1]}", 1, 0).join()
+Job(f"127.0.0.1:{sys.argv[1]}", 1, 0, bind_address=sys.argv[2] or None).join()
 rows = [line.split() for name in ("tcp", "tcp6") for line in open(f"/proc/self/net/{name}")][1:]
 port = f"{int(sys.argv[1]):04X}"
 print(*(row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"))
@@ -257,14 +225,16 @@ print(*(row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").is_file(), reason="only Linux lists sockets so")
-def test_a_coordinator_on_this_machine_is_not_open_to_others():
+@pytest.mark.parametrize(("asked", "listens_at"), [("", "0100007F"), ("0.0.0.0:", "00000000")])
+def test_a_coordinator_on_this_machine_is_not_open_to_others_unless_asked(asked, listens_at):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    bind = asked and f"{asked}{port}"
     done = subprocess.run(
-        [sys.executable, "-c", _COORDINATOR, str(port)],
+        [sys.executable, "-c", _COORDINATOR, str(port), bind],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     # As IPv6 writes addresses of IPv4, or as they are.
     (listens,) = done.stdout.split()
-    assert listens.removeprefix("0000000000000000FFFF0000") == f"0100007F:{port:04X}"
+    assert listens.endswith(f"{listens_at}:{port:04X}")

@@ -13,12 +13,14 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def _store() -> Iterator[ObjectStore]:
+def _store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """One store for all tests of a process, since clients remember where it listens."""
     pytest.importorskip("gcp_storage_emulator", reason="the extra `dev` has the object store")
     pytest.importorskip("gcsfs", reason="the extra `gcs` is not installed")
     with object_store() as store:
         patch = pytest.MonkeyPatch()
+        # Copies of shards do not go to the home of whoever runs the tests.
+        store.environment["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
         for name, value in store.environment.items():
             patch.setenv(name, value)
         yield store

@@ -14,6 +14,7 @@ from tests.commands import ROOT, refusal, run_command
 from tests.faults.processes import descendants, living, wait_until
 from tests.storage.dask_cluster import cluster, made_in
 from tests.videos import numbered_frames, write_video
+from vidjax.data import catalog
 from vidjax.storage.local import upload_folder
 from vidjax.storage.paths import as_path
 
@@ -85,14 +86,19 @@ def content(folder):
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
-def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket):
+def test_workers_that_share_nothing_make_the_same_files(made_of, videos, bucket, monkeypatch):
     running = made_of(2)
     source = f"--manifest={videos}"
     there = prepared(
         running.environment, source, f"--data_dir={bucket}/there", f"--dask={running.address}"
     )
-    here = prepared(running.environment, source, f"--data_dir={bucket}/here", "--workers=1")
-    assert content(there) == content(here)
+    # Whoever decodes the killer is killed here, too.
+    monkeypatch.setenv("PYTHONPATH", running.environment["PYTHONPATH"])
+    storage = catalog.Storage(short_side=1000, bad_video_budget=0.5)
+    request = catalog.Request(
+        as_path(f"{bucket}/here"), manifest=videos, workers=1, storage=storage
+    )
+    assert content(there) == content(catalog.prepare("video_folder", request))
     assert len([name for name in content(there) if "array_record" in name]) == SHARDS
     left_out = (there / "excluded.csv").read_text()
     assert f"sit/broken.mp4,sit,train,{videos}/sit/broken.mp4: not a readable video" in left_out

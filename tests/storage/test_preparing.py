@@ -116,6 +116,7 @@ def test_a_list_that_names_what_is_not_there_is_refused_in_one_line(videos, buck
     assert f"names 1 files that do not exist below {bucket}: 'videos/sit/9.mp4'" in refusal(done)
 
 
+@pytest.mark.slow
 def test_a_store_that_stumbles_costs_no_video(folder, bucket, store, tmp_path):
     here, _ = prepare(tmp_path / "data", folder)
     store.misbehave("unavailable", "POST .*upload", times=2)

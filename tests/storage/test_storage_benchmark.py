@@ -23,6 +23,7 @@ def test_a_bucket_is_measured_beside_the_disk_and_left_as_it_was(store, bucket):
         "--batch=4",
         "--rounds=1",
         COLUMNS="200",
+        **store.environment,
     )
     assert done.returncode == 0, done.stderr
     assert "4 shards of" in done.stdout

@@ -40,17 +40,22 @@ def given(prepared_directory, _store):  # noqa: F811
     return flags, root / "data", far
 
 
-def train(flags, folder, data, *more):
-    return run_command(
-        "experiments.train", *flags, f"--workdir={folder}", f"--config.data.data_dir={data}", *more
-    )
+@pytest.fixture
+def train(_store):
+    """Trains, in a process that knows where the store is."""
+
+    def train(flags, folder, data, *more):
+        arguments = [*flags, f"--workdir={folder}", f"--config.data.data_dir={data}", *more]
+        return run_command("experiments.train", *arguments, **_store.environment)
+
+    return train
 
 
 def shards(store):
     return [line for line in store.requests() if re.search("GET /download.*array_record", line)]
 
 
-def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_path):
+def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given, tmp_path):
     flags, here, far = given
     copies = f"--config.data.cache_dir={tmp_path / 'copies'}"
     runs = {"here": (here,), "cold": (far, copies), "warm": (far, copies)}
@@ -71,6 +76,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_pa
         "experiments.evaluate",
         f"--workdir={tmp_path / 'cold'}",
         f"--config.data.cache_dir={tmp_path / 'other'}",
+        **store.environment,
     )
     assert done.returncode == 0, done.stderr
     # The test split alone.
@@ -90,7 +96,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, given, tmp_pa
         ("shuffle_shards=3", r"shuffle_shards = 3 does not divide train.batch_size = 4"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(store, given, tmp_path, setting, said):
+def test_what_cannot_be_is_refused_in_a_line(store, train, given, tmp_path, setting, said):
     flags, _, far = given
     done = train(
         flags,
@@ -104,13 +110,14 @@ def test_what_cannot_be_is_refused_in_a_line(store, given, tmp_path, setting, sa
     assert shards(store) == []
 
 
-def test_a_limit_without_copies_has_no_effect_and_is_refused(given, tmp_path):
+def test_a_limit_without_copies_has_no_effect_and_is_refused(train, given, tmp_path):
     flags, here, _ = given
     said = refusal(train(flags, tmp_path / "run", here, "--config.data.cache_gb=1"))
     assert "data.cache_gb = 1 has no effect" in said
 
 
-def test_data_on_a_disk_that_is_far_away_may_be_copied_too(given, tmp_path):
+@pytest.mark.slow
+def test_data_on_a_disk_that_is_far_away_may_be_copied_too(train, given, tmp_path):
     flags, here, _ = given
     done = train(flags, tmp_path / "run", here, f"--config.data.cache_dir={tmp_path / 'copies'}")
     assert done.returncode == 0, done.stderr
@@ -118,7 +125,9 @@ def test_data_on_a_disk_that_is_far_away_may_be_copied_too(given, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(store, given, tmp_path):
+def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(
+    store, train, given, tmp_path
+):
     flags, here, far = given
     flags = [*flags, "--config.data.shuffle_shards=2"]
     copies = tmp_path / "copies"

@@ -157,9 +157,10 @@ def test_a_run_tells_what_its_time_went_to(tmp_path):
     assert code == 0, errors
     found = goodput.starts(goodput.read_spent(workdir))
     assert errors.strip().splitlines()[-1] == goodput.sentence(found)
-    assert goodput.total_seconds(found) == pytest.approx(100 + took, abs=4)
-    shares = goodput.shares(found)
-    assert shares["restarts"] > 0.8
+    total, shares = goodput.total_seconds(found), goodput.shares(found)
+    # Before the command counts and after it has told, the process takes time as well.
+    assert 100 < total < 100 + took
+    assert shares["restarts"] * total > 100
     assert min(shares[name] for name in ("compiling", "steps", "evaluation", "checkpoints")) > 0
     lines = [json.loads(each) for each in (workdir / "timing.jsonl").read_text().splitlines()]
     assert [each for each in lines if each["split"] == "goodput"][-1] == {

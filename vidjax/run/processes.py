@@ -92,9 +92,9 @@ class Job:
         elif index < count:
             token = meeting.visit(address, index, count, self.join_timeout)
         else:
-            # Process 0 is to tell the others; it need not be there.
+            # Process 0 is to tell the others; it may come later than this one.
             with contextlib.suppress(AbsentError):
-                meeting.visit(address, index, count, min(self.join_timeout, 10))
+                meeting.visit(address, index, count, self.join_timeout)
             raise ConfigError(f"--process_id={index} is not below --num_processes={count}")
         # A launcher's own idea of devices would leave each process a single one.
         self._initialize("deactivate", listens)
@@ -110,6 +110,9 @@ class Job:
         found = launcher()
         if self.distributed is False or not (self.distributed or found):
             return
+        # A TPU may be alone, which JAX asks its machine.
+        if found in ("SLURM", "MPI"):
+            complain(f"waiting for what {found} started, for up to {self.join_timeout} s")
         try:
             self._initialize(None, self._listens())
         # A machine with a TPU need not be one of several.
@@ -125,16 +128,20 @@ class Job:
 
     def _initialize(self, detection: str | None, listens: str | None) -> None:
         before = signal.getsignal(signal.SIGTERM)
-        jax.distributed.initialize(
-            self.coordinator_address,
-            self.num_processes,
-            self.process_id,
-            cluster_detection_method=detection,
-            coordinator_bind_address=listens,
-            initialization_timeout=self.join_timeout,
-            heartbeat_timeout_seconds=self.heartbeat_timeout,
-            shutdown_timeout_seconds=self.heartbeat_timeout,
-        )
+        try:
+            jax.distributed.initialize(
+                self.coordinator_address,
+                self.num_processes,
+                self.process_id,
+                cluster_detection_method=detection,
+                coordinator_bind_address=listens,
+                initialization_timeout=self.join_timeout,
+                heartbeat_timeout_seconds=self.heartbeat_timeout,
+                shutdown_timeout_seconds=self.heartbeat_timeout,
+            )
+        except jax.errors.JaxRuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise AbsentError(f"JAX could not join the processes of this job: {reason}") from None
         # JAX would note SIGTERM from here on and do nothing.
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 

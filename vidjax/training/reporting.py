@@ -53,7 +53,9 @@ class MetricWriter:
             return
         _set_aside(self._path, step)
         names = (self._path.name, "timing.jsonl")
-        self._files = {name: appending(workdir / name) for name in names}
+        with contextlib.ExitStack() as stack:
+            self._files = {name: stack.enter_context(appending(workdir / name)) for name in names}
+            self._open = stack.pop_all()
 
     def write(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds one line `{"step": ..., "split": ..., numbers}`."""
@@ -101,8 +103,8 @@ class MetricWriter:
         with contextlib.ExitStack() as stack:
             for other in self._others:
                 stack.callback(other.close)
-            for each in () if self._silent else self._files.values():
-                stack.callback(each.close)
+            if not self._silent:
+                stack.callback(self._open.close)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -1,18 +1,8 @@
-"""Tar shards of WebDataset, in a folder or bucket: `key.mp4` beside `key.cls`, `.json` or `.txt`.
-
-`--manual_dir` names the folder; all `.tar` files below it are read, none is unpacked.
-
-- Labels: of `key.cls` (a class or its number), of the field `label` in `key.json`, or of `key.txt`.
-  `--option=label=txt` takes one of them, `--option=label=json:action` another field. Numbers become
-  names where `classes.txt` lies beside the tars, one name a line, number 0 first.
-- Splits: of a tar in a folder `train/`, `val/` or `test/`, or called `train-000123.tar` and so on.
-  Where there are none, about a fifth of each class is for testing.
-- A video without a label, or whose key is there twice in its tar, is left out by name.
-- A damaged tar ends the command in one line. `--option=damaged=skip` leaves such tars out.
-"""
+"""Tar shards of WebDataset, in a folder or bucket: a video beside its label."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,25 +32,61 @@ _AT_ONCE = 16
 
 
 class Tar(PreparedVideos):
-    """Videos in tar files, as WebDataset has them."""
+    """Videos in tar files, as WebDataset has them: `key.mp4` beside `key.cls`, `.json` or `.txt`.
 
+    All `.tar` files below the folder are read where they lie, and none is unpacked.
 
-def prepare(request: Request) -> Path:
-    """Prepares the videos of the tars in `request.manual_dir`.
-
-    Raises:
-      ValueError: there are none, one is damaged, or their labels do not fit.
+    Attributes:
+      HOMEPAGE: of the format.
+      CLASSES: as many as there are.
+      VIDEOS: likewise.
+      TRAPS: where labels and splits come from, and what is left out.
     """
-    options = _options(request.options)
-    manifest = _manifest(request, options)
-    if request.verdicts:
-        manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
-    folder = prepare_videos(Tar(manifest=manifest, request=request))
-    lost = sum(count.listed - count.prepared for count in read_report(folder))
-    if lost:
-        total = len(manifest.entries) + len(manifest.excluded)
-        request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
-    return folder
+
+    HOMEPAGE = "https://github.com/webdataset/webdataset"
+    CLASSES = "any number of"
+    VIDEOS: tuple[tuple[str, int], ...] = ()
+    TRAPS = (
+        "Labels are in key.cls (a class or its number), in the field `label` of key.json, or in "
+        "key.txt, the first that is there. --option=label=txt takes one of them, "
+        "--option=label=json:action another field.",
+        "Numbers become names where classes.txt lies beside the tars, one name a line, number 0 "
+        "first.",
+        "Splits are those of a folder train/, val/ or test/, or of names such as "
+        "train-000123.tar. Where there are none, about a fifth of each class is for testing.",
+        "A video without a label, or whose key is there twice in its tar, is left out by name.",
+        "A damaged tar ends the command in one line; --option=damaged=skip leaves such tars out.",
+    )
+
+    @classmethod
+    def prepare(cls, request: Request) -> Path:
+        """Prepares the videos of the tars in `request.manual_dir`; returns the folder.
+
+        Raises:
+          ValueError: there are none, one is damaged, or their labels do not fit.
+        """
+        manifest = _manifest(request, _options(request.options))
+        if request.verdicts:
+            manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+        folder = prepare_videos(cls(manifest=manifest, request=request))
+        lost = sum(count.listed - count.prepared for count in read_report(folder))
+        if lost:
+            total = len(manifest.entries) + len(manifest.excluded)
+            request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
+        return folder
+
+    @classmethod
+    def describe(cls) -> str:
+        """What a user has to know, as text."""
+        first, second = (inspect.cleandoc(cls.__doc__ or "").split("\n\n"))[:2]
+        options = ", ".join(f"{name}={value}" for name, value in _OPTIONS.items())
+        parts = [
+            first,
+            f"From {cls.HOMEPAGE}. {second} There may be {cls.CLASSES} classes.",
+            f"Options and their defaults: {options}",
+            "\n".join(f"- {trap}" for trap in cls.TRAPS),
+        ]
+        return "\n\n".join(parts)
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, str]:
@@ -209,3 +235,6 @@ def _checked(root: Path, rows: list[Entry], excluded: list[Exclusion]) -> Manife
         raise ManifestError(f"{root}: the labels {few(same)} are one number; write it in one way")
     ordered = sorted(classes, key=lambda name: (int(name) if name.isdecimal() else -1, name))
     return Manifest(root.absolute(), tuple(rows), tuple(ordered), tuple(excluded))
+
+
+prepare = Tar.prepare
