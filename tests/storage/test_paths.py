@@ -102,6 +102,8 @@ def test_a_url_reads_as_a_path_does(tmp_path, bucket):
                 sorted(p.name for p in (root / "sub").glob("*.txt")),
                 sorted(p.relative_to(root).as_posix() for p in root.glob("*/*.txt")),
                 sorted(p.relative_to(root).as_posix() for p in root.rglob("*.*")),
+                sorted(p.relative_to(root).as_posix() for p in root.rglob("deep/*.csv")),
+                sorted(p.relative_to(root).as_posix() for p in root.rglob("sub/deep/*")),
                 sorted(absent.glob("*")),
                 (file.name, file.stem, file.suffix, file.parent.name),
                 file.with_name("x").relative_to(root).as_posix(),

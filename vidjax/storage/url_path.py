@@ -103,15 +103,15 @@ class UrlPath(PosixGPath):
     def glob(self, pattern: str) -> Iterator[UrlPath]:
         """What in a folder has a name of the pattern; `**/` looks into all folders below."""
         deep = pattern.startswith("**/")
-        pattern = pattern.removeprefix("**/")
-        head, slash, rest = pattern.partition("/")
-        if not deep and slash:
-            for folder in self.glob(head):
-                yield from folder.glob(rest)
+        wanted = pattern.removeprefix("**/").split("/")
+        if not deep and len(wanted) > 1:
+            for folder in self.glob(wanted[0]):
+                yield from folder.glob("/".join(wanted[1:]))
             return
         with contextlib.suppress(FileNotFoundError):
             for path in self._below() if deep else self.iterdir():
-                if fnmatch.fnmatchcase(path.name, pattern):
+                there = path.relative_to(self).parts[-len(wanted) :]
+                if len(there) == len(wanted) and all(map(fnmatch.fnmatchcase, there, wanted)):
                     yield path
 
     def rglob(self, pattern: str) -> Iterator[UrlPath]:

@@ -22,24 +22,14 @@ from vidjax.training.plan import Plan, base_shape
 from vidjax.training.schedules import drops
 
 
-def batch_unit(network: Network, devices: int | None = None) -> int:
-    """What batches are multiples of: devices, groups of batch normalisation, parts of a step.
-
-    Args:
-      network: with the configuration.
-      devices: how many; None is those of the network.
-    """
+def batch_unit(network: Network) -> int:
+    """What batches are multiples of: devices, groups of batch normalisation, parts of a step."""
     train = network.config.train
-    return math.lcm(devices or network.mesh.size, train.norm_group or 1) * train.accumulate
+    return math.lcm(network.mesh.size, train.norm_group or 1) * train.accumulate
 
 
-def make_timetable(network: Network, plan: Plan, devices: int | None = None) -> Timetable:
+def make_timetable(network: Network, plan: Plan) -> Timetable:
     """The shape of every step of a run.
-
-    Args:
-      network: with the configuration.
-      plan: of its steps.
-      devices: as in `batch_unit`.
 
     Raises:
       ValueError: the configuration's multigrid lacks the stages that it goes by.
@@ -51,7 +41,7 @@ def make_timetable(network: Network, plan: Plan, devices: int | None = None) -> 
         steps=plan.total,
         steps_per_epoch=plan.steps_per_epoch,
         boundaries=drops(config, total=plan.total, steps_per_epoch=plan.steps_per_epoch),
-        unit=batch_unit(network, devices),
+        unit=batch_unit(network),
     )
 
 

@@ -108,7 +108,7 @@ def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
         agree_on_data(experiment, (config.data.train_split, config.eval.split), steps=plan.total)
         with _owned(workdir) as owner:
             if known:
-                refuse_another_result(workdir, experiment.network, len(source))
+                refuse_another_result(workdir, experiment.network)
             as_given = dataclasses.replace(experiment.network, config=given)
             going_on = longer.going_on(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
