@@ -22,7 +22,7 @@ import asyncio, types
 import gcsfs.retry
 from vidjax.storage import retries
 gcsfs.retry.asyncio = types.SimpleNamespace(sleep=lambda seconds: asyncio.sleep(seconds / 100))
-retries.OF_TENSORSTORE = {"max_retries": 2, "initial_delay": "10ms", "max_delay": "10ms"}
+retries.OF_TENSORSTORE = {"max_retries": 5, "initial_delay": "10ms", "max_delay": "10ms"}
 """
 EVERY_WRITE = r"^(POST|PUT|DELETE)"
 
