@@ -9,7 +9,7 @@ from tests.commands import refusal, run_command
 from tests.storage.listing import names
 from tests.trained import made
 from tests.videos import numbered_frames, write_video
-from vidjax.storage import buckets
+from vidjax.storage import buckets, leases
 from vidjax.storage.local import folder_here, upload_folder
 from vidjax.storage.ownership import InUseError, owned
 from vidjax.storage.paths import as_path
@@ -78,7 +78,8 @@ def test_a_write_replaces_the_version_that_it_names_and_no_other(folder):
     assert buckets.read(url) == (b"3", second)
 
 
-def test_a_folder_has_one_owner(folder):
+def test_a_folder_has_one_owner(folder, monkeypatch):
+    monkeypatch.setattr(leases, "BEAT", 0.2)
     with (
         owned(folder, say=lambda line: None),
         pytest.raises(InUseError, match="is in use by process"),
