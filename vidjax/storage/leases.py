@@ -18,7 +18,7 @@ import platform
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from vidjax.storage import buckets
+from vidjax.storage.beating import beating
 from vidjax.terminal import complain
 
 # Seconds from one renewal to the next, and without one until an owner counts as dead.
@@ -134,24 +135,9 @@ class Lease:
                 return True
         return False
 
-    @contextlib.contextmanager
-    def signs_of_life(self) -> Iterator[None]:
+    def signs_of_life(self) -> contextlib.AbstractContextManager[None]:
         """Renews the record from time to time while the context is open."""
-        over = threading.Event()
-
-        def beat() -> None:
-            while not over.wait(BEAT):
-                # A store that fails for a while is told by the work itself.
-                with contextlib.suppress(OSError):
-                    self.renew()
-
-        thread = threading.Thread(target=beat, name=f"owner of {self._url}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return beating(self.renew, BEAT, f"owner of {self._url}")
 
     def renew(self) -> None:
         """Says that this process lives; ends it if another one has taken its place.

@@ -26,7 +26,6 @@ import os
 import platform
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -37,6 +36,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
+from vidjax.storage.beating import beating
 from vidjax.storage.leases import Lease, in_words
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import new, refuse_link
@@ -212,25 +212,14 @@ class Owner:
         except (OSError, ValueError):
             return {}
 
-    @contextlib.contextmanager
-    def signs_of_life(self) -> Iterator[None]:
+    def signs_of_life(self) -> contextlib.AbstractContextManager[None]:
         """Touches the record from time to time while the context is open."""
-        over = threading.Event()
 
-        def beat() -> None:
-            while not over.wait(BEAT):
-                # A disk that fails for a while is told by the work itself.
-                with contextlib.suppress(OSError):
-                    if self._read().get("token") == self._token:
-                        os.utime(self._record)
+        def touch() -> None:
+            if self._read().get("token") == self._token:
+                os.utime(self._record)
 
-        thread = threading.Thread(target=beat, name=f"owner of {self._file}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return beating(touch, BEAT, f"owner of {self._file}")
 
     def release(self) -> None:
         """Gives the place back; a record that another machine has put there stays."""
