@@ -214,14 +214,18 @@ class _Proxy(BaseHTTPRequestHandler):
             query["name"] = [json.loads(named[1])]
         if query.get("uploadType") == ["media"] and not body:
             return self._pass_on_empty(query)
-        wanted = query.get("ifGenerationMatch")
-        if wanted is None:
+        wanted, is_read = query.get("ifGenerationMatch"), query.get("alt") == ["media"]
+        if wanted is None and not is_read:
             return self._ask(self.command, self.path, body, self.headers)
-        # One at a time: what is compared is what is replaced.
+        # One at a time: what is compared is what is replaced, or read.
         with self.writing:
-            if self._generation(query) != wanted[0]:
+            generation = self._generation(query)
+            if wanted is not None and generation != wanted[0]:
                 return 412, {}, _error(412, "conditionNotMet")
-            return self._ask(self.command, self.path, body, self.headers)
+            status, headers, content = self._ask(self.command, self.path, body, self.headers)
+        # TensorStore needs it where it writes anew what it has read; the emulator leaves it out.
+        told = {"x-goog-generation": generation} if is_read and status < 300 else {}
+        return status, {**headers, **told}, content
 
     def _pass_on_empty(
         self, query: Mapping[str, list[str]]
@@ -234,7 +238,8 @@ class _Proxy(BaseHTTPRequestHandler):
         return self._pass_on(parts.encode())
 
     def _generation(self, query: Mapping[str, list[str]]) -> str:
-        path = urllib.parse.urlsplit(self.path).path.removeprefix("/upload")
+        path = urllib.parse.urlsplit(self.path).path
+        path = path.removeprefix("/upload").removeprefix("/download")
         if "name" in query:
             path = f"{path}/{urllib.parse.quote(query['name'][0], safe='')}"
         status, _, content = self._ask("GET", path, b"", {})
