@@ -32,9 +32,13 @@ def run_command(
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
         argv = [module, *map(str, arguments)]
+        server = _server(site)
+        # What has changed since the server began, such as where a test's store listens.
+        known = _environments[site]
+        changed = {k: v for k, v in os.environ.items() if known.get(k) != v}
+        environment = {**changed, **environment}
         order = {"argv": argv, "environment": environment, "out": str(out), "err": str(err)}
         order["cwd"] = str(cwd)
-        server = _server(site)
         assert server.stdin is not None
         assert server.stdout is not None
         server.stdin.write(json.dumps(order) + "\n")
@@ -51,11 +55,16 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr
 
 
+# Of this process when each server began.
+_environments: dict[str, dict[str, str]] = {}
+
+
 @functools.cache
 def _server(site: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.commands"]
     # On Python 3.11 ml_collections loads configuration files by what 3.12 no longer has.
     known = "ignore:the load_module:DeprecationWarning"
+    _environments[site] = dict(os.environ)
     environment = {**os.environ, "PYTHONWARNINGS": f"default,{known}"}
     if site:
         environment["PYTHONPATH"] = os.pathsep.join((site, os.environ.get("PYTHONPATH", "")))

@@ -16,6 +16,7 @@ from vidjax.data.containers import open_video
 from vidjax.data.decode import DecodeError, probe, read_video
 from vidjax.data.encode import write_mp4
 from vidjax.data.verdicts import judge, read_verdicts
+from vidjax.storage.paths import UrlError
 
 FRAMES = numbered_frames(12)
 
@@ -67,8 +68,9 @@ def test_a_folder_named_like_an_address_is_a_folder(tmp_path, monkeypatch):
         assert read_numbers(read_video(name).frames) == list(range(12))
         assert probe(name).frames == 12
         assert judge(name).frames == 12
-        # A path with two slashes, as an address is written.
-        assert judge(name.replace(":/", "://", 1)).frames == 12
+        # A path with two slashes is an address, of a kind that nobody is asked for.
+        with pytest.raises(UrlError, match="URLs begin with gs:// and s3://, not http://"):
+            judge(name.replace(":/", "://", 1))
         assert requests == []
 
 

@@ -225,7 +225,13 @@ print(*(row[1] for row in rows if row[1].endswith(f":{port}") and row[3] == "0A"
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").is_file(), reason="only Linux lists sockets so")
-@pytest.mark.parametrize(("asked", "listens_at"), [("", "0100007F"), ("0.0.0.0:", "00000000")])
+@pytest.mark.parametrize(
+    ("asked", "listens_at"),
+    [
+        ("", "0100007F"),
+        pytest.param("0.0.0.0:", "00000000", marks=pytest.mark.slow),
+    ],
+)
 def test_a_coordinator_on_this_machine_is_not_open_to_others_unless_asked(asked, listens_at):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -156,6 +156,7 @@ def test_evaluations_are_those_of_a_disk_also_while_the_run_is_owned(local, remo
     assert read_score_table(scores).scores.shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_second_job_in_the_directory_is_refused(remote):
     with owned(remote.root / "run"):
         flags = (*remote.settings, "--config.train.duration=6 steps")
