@@ -5,10 +5,11 @@
 # make clean        remove the virtual environments (runs/ and data/ stay)
 #
 # Another Python, and the newest versions that it can have, beside what is there:
-# make test PYTHON=python3.13 CONSTRAINTS= VENV=.venv-newest
+# make test PYTHON=python3.13 CONSTRAINTS= VENV=.venv-all-newest
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
+EXTRAS ?= dev
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Written last by the installation, so that an interrupted one is taken up again.
@@ -53,7 +54,7 @@ test-short: $(INSTALLED)
 
 test-newest:
 	@python=$$(.ci/newest-python); if [ -n "$$python" ]; then \
-	  $(MAKE) test-short PYTHON="$$python" CONSTRAINTS= VENV=.venv-newest; \
+	  $(MAKE) test-short PYTHON="$$python" CONSTRAINTS= EXTRAS=test VENV=.venv-newest; \
 	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
 
 faults: $(INSTALLED)
@@ -70,8 +71,8 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit("vidjax needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -c ,$(CONSTRAINTS)) -e '.[$(EXTRAS)]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-newest
+	rm -rf .venv .venv-newest .venv-all-newest

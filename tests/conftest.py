@@ -32,6 +32,10 @@ FIRST = (
     "run/test_sharding.py",
     "experiments/test_export.py",
     "experiments/test_explain.py",
+    "storage/test_runs.py",
+    "storage/test_dask.py",
+    "storage/test_training_from_a_bucket.py",
+    "test_installed.py",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -98,7 +99,9 @@ class _Pool:
 
     def _carry_out(self, run: Run) -> None:
         make_folder(run.log.parent)
-        with appending(run.log) as log:
+        with contextlib.ExitStack() as stack:
+            # In a bucket the log is seen when the run has ended.
+            log = stack.enter_context(appending(run.log))
             process = subprocess.Popen(
                 COMMAND,
                 env=self._environment,
@@ -109,7 +112,7 @@ class _Pool:
                 # Ctrl-C reaches the command alone, which then lets its runs save.
                 start_new_session=True,
             )
-        with process:
+            stack.enter_context(process)
             self._under_way[run.name] = process
             _give(process, make_order(run, self._code))
             if self._stopping:

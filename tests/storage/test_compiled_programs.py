@@ -71,6 +71,7 @@ def test_xla_is_not_given_the_url_unless_somebody_says_so(
     assert getattr(jax.config, XLA_CACHES) == before
 
 
+@pytest.mark.slow
 def test_a_command_refuses_such_a_bucket_in_one_line(store, tmp_path):
     folder = {"JAX_COMPILATION_CACHE_DIR": "gs://nowhere/compiled"}
     environment = {**os.environ, **folder, "JAX_ENABLE_COMPILATION_CACHE": "true"}

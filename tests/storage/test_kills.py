@@ -62,6 +62,7 @@ def assert_same_as_on_a_disk(workdir, unbroken):
     assert not (workdir / ".lock-owner.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucket, unbroken):
     workdir = as_path(f"{bucket}/run")
     code = broken_off(store, workdir, 350, signal.SIGKILL)
