@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +96,7 @@ class Plan:
             raise ValueError(f"the sweep has {count} runs; at most {MOST_RUNS} are made")
         if any(each.config.seed + self.seeds - 1 > LARGEST_SEED for each in self.combinations):
             raise ValueError(f"the seeds go beyond {LARGEST_SEED}; begin with a smaller one")
-        there = os.listdir(self.folder) if self.folder.is_dir() else []
+        there = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
         if _FILE in there:
             # Nothing is written where a plan is.
             self.write_down()
