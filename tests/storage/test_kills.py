@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import ROOT, command, ending, settings
-from tests.run.jobs import SETTINGS
+from tests.run.jobs import SETTINGS, free_port
 from vidjax.storage.local import folder_here, remove_folder
 from vidjax.storage.paths import as_path
 
@@ -93,9 +92,7 @@ def test_a_run_killed_at_random_moments_ends_as_one_on_a_disk(store, bucket, unb
 
 def job(workdir, processes, devices=1):
     """A job of several processes with so many devices each."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     changed = SETTINGS | {name.replace("__", "."): value for name, value in SHORT.items()}
     arguments = [
         sys.executable, "-m", "experiments.train", "--config=configs/synthetic.py",
@@ -137,6 +134,36 @@ def test_a_job_of_two_processes_in_a_bucket_goes_on_where_one_was_killed(
     assert processes[1 - killed].returncode not in (0, 2)
     done(job(workdir, 2))
     assert_same_as_on_a_disk(workdir, tmp_path / "run")
+
+
+def evaluated(workdir, processes):
+    """What an evaluation by several processes leaves; they have two devices in all."""
+    port = free_port()
+    command = [sys.executable, "-m", "experiments.evaluate", f"--workdir={workdir}",
+               "--config.eval.clips=1"]  # fmt: skip
+    company = [f"--coordinator_address=127.0.0.1:{port}", f"--num_processes={processes}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    devices = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(2 // processes)}
+    environment = {**os.environ, **devices}
+    done([
+        subprocess.Popen(
+            [*command, *company, f"--process_id={k}"], cwd=ROOT, env=environment, **pipes
+        )
+        for k in range(processes)
+    ])  # fmt: skip
+    files = (workdir / "eval").glob("test-1x1-*")
+    return {file.name: file.read_bytes() for file in files if file.suffix != ".png"}
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_in_a_bucket_what_one_does(store, bucket):
+    workdir = as_path(f"{bucket}/run")
+    done(job(workdir, 1))
+    one = evaluated(workdir, 1)
+    remove_folder(workdir / "eval")
+    two = evaluated(workdir, 2)
+    assert len(one) == 3
+    assert one == two
 
 
 @pytest.mark.slow
