@@ -125,7 +125,7 @@ def test_a_store_that_fails_for_a_while_does_no_harm(store, bucket, unbroken, ki
 
 
 @pytest.mark.slow
-def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, bucket, unbroken):
+def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, bucket, tmp_path):
     workdir = f"{bucket}/run"
     code, errors = train(workdir, train__duration="4 steps")
     assert code == 0, errors
@@ -136,17 +136,17 @@ def test_answers_that_break_off_or_are_wrong_do_no_harm_to_what_is_read(store, b
     assert "checkpoint 4" in done.stderr
     assert "is damaged: its checksum is not the saved one" in done.stderr
     store.behave()
-    store.misbehave("cut", match=r"GET .*(alt=media|download)", times=6)
+    # All of them may meet one object, and a client that waits twice as long each time has a minute.
+    store.misbehave("cut", match=r"GET .*(alt=media|download)", times=4)
     code, errors = train(workdir)
     (fault,) = store.behave()
-    assert fault["met"] == 6
+    assert fault["met"] == 4
     assert code == 0, errors
     assert "resuming after step 4 of 8" in errors
-    with folder_here(as_path(workdir)) as copy:
-        (copy / "config-until-step4.json").unlink()
-        assert (copy / "metrics.jsonl").read_text().splitlines()[-1] == (
-            (unbroken / "metrics.jsonl").read_text().splitlines()[-1]
-        )
+    for steps in ("4 steps", "8 steps"):
+        code, errors = train(tmp_path / "run", train__duration=steps)
+        assert code == 0, errors
+    assert_same_as_on_a_disk(workdir, tmp_path / "run")
 
 
 @pytest.mark.slow
