@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from absl import app, flags, logging
@@ -18,7 +17,7 @@ from vidjax.run import channel, machine_errors
 from vidjax.run.channel import AbsentError
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
-from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.paths import is_url
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
@@ -221,20 +220,6 @@ def unless_named(flag: str, folder: str) -> str:
     if any(name == flag for name, _ in named(sys.argv)):
         return ""
     return f"--{flag}={folder} prepares it there, another folder elsewhere"
-
-
-def local_folder(flag: str, folder: str) -> Path:
-    """A folder that a flag names, for what many processes write at once, logs among it.
-
-    Raises:
-      ValueError: it is in a bucket.
-    """
-    if is_url(folder):
-        raise ValueError(
-            f"--{flag}={folder} is in a bucket, where the logs and plans of many runs cannot be "
-            f"kept; name a local folder, and copy it afterwards, as with `gcloud storage cp -r`"
-        )
-    return as_path(folder)
 
 
 def named_settings() -> Iterator[str]:

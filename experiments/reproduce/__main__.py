@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def _plan(table: Table) -> Plan:
-    output = command_line.local_folder("output", _OUTPUT.value)
+    output = as_path(_OUTPUT.value)
     data_dir = as_path(_DATA.value)
     return Plan.of(table, _SCALE.value, _datasets(table, output), output, data_dir)
 
