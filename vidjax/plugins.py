@@ -36,6 +36,7 @@ PACKAGES = (
     "vidjax.data.augmentations",
     "vidjax.data.builders",
     "vidjax.experiments",
+    "vidjax.explain.maps",
     "vidjax.methods",
     "vidjax.models",
     "vidjax.training.writers",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.explain.channels import NONE, REDUCTIONS, Flow, Marks, pass_back, product_axes
-from vidjax.explain.layer import Layer, Link, Pooled, Source, channels_first
+from vidjax.explain.layer import Features, Layer, Link, Source, channels_first
 from vidjax.program import Operation, Program, Value
 
 MIXING = ("conv_general_dilated", "dot_general")
@@ -44,7 +44,7 @@ class Anatomy:
     classifier: Layer
     links: Mapping[Layer, tuple[Link, ...]]
     levels: Mapping[Layer, int]
-    pooled: tuple[Pooled, ...]
+    pooled: tuple[Features, ...]
     sources: Mapping[Layer, Source]
 
     @property
@@ -114,7 +114,7 @@ class _Reader:
         return links, levels
 
     def sources(
-        self, pooled: Sequence[Pooled], links: Mapping[Layer, Sequence[Link]]
+        self, pooled: Sequence[Features], links: Mapping[Layer, Sequence[Link]]
     ) -> dict[Layer, Source]:
         """Where layers are seen: in what is pooled, or in the first that reads them."""
         found = {
@@ -138,13 +138,13 @@ class _Reader:
         for layer, pairs in found.items():
             yield Link(layer, np.unique(np.concatenate(pairs), axis=0))
 
-    def pooled(self, layer: Layer) -> list[Pooled]:
+    def pooled(self, layer: Layer) -> list[Features]:
         """The features that a layer gets sums of, itself or by way of other layers."""
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
             return self._sums(operation) or self._is_layer(operation, output, marks)
 
-        found: dict[Value, tuple[int, Pooled]] = {}
+        found: dict[Value, tuple[int, Features]] = {}
         for operation, output, marks in self._walk(layer.data, layer.data_axes, ends):
             if not self._sums(operation):
                 for deeper in self.pooled(self._layer(operation, marks)):
@@ -153,7 +153,7 @@ class _Reader:
             ((value, own),) = pass_back(operation, output, marks, self._flow)
             axes = tuple(axis for axis, size in enumerate(own.shape) if size > 1)
             place = int(own[own != NONE].min())
-            found.setdefault(value, (place, Pooled(value, axes or (len(value.shape) - 1,))))
+            found.setdefault(value, (place, Features(value, axes or (len(value.shape) - 1,))))
         # In the order in which the classifier has them.
         return [pooled for _, pooled in sorted(found.values(), key=lambda item: item[0])]
 

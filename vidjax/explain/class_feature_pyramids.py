@@ -18,9 +18,9 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
+from vidjax.explain.enlarging import Size, enlarge
 from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.saliency_tubes import Size, enlarge
 from vidjax.explain.traced import Model, TracedNetwork, trace_network
 from vidjax.settings import Kind, check, one_of, whole
 

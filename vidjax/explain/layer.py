@@ -122,11 +122,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Pooled:
-    """Features of which the classifier gets sums over space and time.
+class Features:
+    """A value of the program that holds features.
 
     Attributes:
-      value: the features.
+      value: the features, some axes of which are those of space and time.
       axes: of `value`, that hold channels.
     """
 

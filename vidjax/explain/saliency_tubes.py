@@ -8,20 +8,18 @@ channel, squared and summed, and enlarged to the clip by cubic splines.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy import ndimage
 
 from vidjax.explain.back_step import normalize
+from vidjax.explain.enlarging import Size, enlarge
 from vidjax.explain.given import as_class, as_clip
-from vidjax.explain.layer import channels_first, in_space_and_time
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.explain.passes import gradients_pass
+from vidjax.explain.traced import Model, trace_network
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
@@ -29,7 +27,6 @@ SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*MODES),
     "tau": optional(Kind("a share in [0, 1]", number(0, 1).accepts)),
 }
-Size = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -95,39 +92,12 @@ def saliency_tube(
             f"nothing is between {network.anatomy.classifier.name!r} and the layers before it"
         )
     wanted = -1 if class_index is None else class_index
-    logits, pairs = jax.tree.map(np.asarray, _measure(network)(variables, clip, wanted))
+    measured = gradients_pass(network, pooled)(variables, clip, wanted)
+    logits, maps, gradients = jax.tree.map(np.asarray, measured)
     index = int(logits.argmax()) if class_index is None else class_index
-    maps = [in_space_and_time(features) for features, _ in pairs]
-    weights = [weight for _, weight in pairs]
+    weights = [own.sum((1, 2, 3)) for own in gradients]
     tube = tube_of(maps, weights, clip.shape[1:4], index, mode=mode, tau=tau)
     return dataclasses.replace(tube, logits=logits)
-
-
-@functools.lru_cache(maxsize=16)
-def _measure(network: TracedNetwork) -> Callable[[Any, Any, Any], Any]:
-    """Of variables, clip and class (-1: the predicted one): logits, pooled features and weights."""
-    anatomy = network.anatomy
-    values = [own.value for own in anatomy.pooled]
-
-    @jax.jit
-    def run(variables: Any, clip: jax.Array, index: jax.Array) -> Any:
-        logits, *features = network.evaluate(variables, clip, [anatomy.logits, *values])
-        chosen = jnp.where(index < 0, jnp.argmax(logits), index)
-
-        def logit(arrays: Sequence[jax.Array]) -> jax.Array:
-            known = dict(zip(values, arrays, strict=True))
-            (found,) = network.evaluate(variables, clip, [anatomy.logits], known)
-            return found.reshape(-1)[chosen].astype(jnp.float32)
-
-        pairs = [
-            [channels_first(array.astype(jnp.float32), own.axes) for array in both]
-            for own, *both in zip(anatomy.pooled, features, jax.grad(logit)(features), strict=True)
-        ]
-        return logits.reshape(-1).astype(jnp.float32), [
-            (maps, gradient.reshape(len(gradient), -1).sum(-1)) for maps, gradient in pairs
-        ]
-
-    return run
 
 
 def tube_of(
@@ -168,12 +138,6 @@ def check_mode(mode: str, tau: float | None) -> None:
       ValueError: names the setting.
     """
     check({"mode": mode, "tau": tau}, SETTINGS)
-
-
-def enlarge(volume: np.ndarray, size: Size) -> np.ndarray:
-    """Enlarges `[T', H', W']` to a size by cubic splines through its points (thesis, fig. 7.5)."""
-    factors = [new / old for new, old in zip(size, volume.shape, strict=True)]
-    return ndimage.zoom(np.asarray(volume, np.float32), factors, order=3)
 
 
 def _sum(weighted: np.ndarray, mode: str) -> np.ndarray:

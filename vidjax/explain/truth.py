@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage, stats
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.saliency_tubes import Size, enlarge
+from vidjax.explain.enlarging import Size, enlarge
 
 LEVEL = 0.95
 

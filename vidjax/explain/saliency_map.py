@@ -1,0 +1,100 @@
+"""Any map of any network: drawn, enlarged to the clip, with what it is of and what it cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from vidjax.explain import maps
+from vidjax.explain.back_step import normalize
+from vidjax.explain.enlarging import CUBIC, Size, enlarge
+from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.passes import logits_pass
+from vidjax.explain.traced import Model, trace_network
+from vidjax.names import nearest
+from vidjax.settings import check
+
+
+@dataclass(frozen=True)
+class SaliencyMap:
+    """A map of a clip.
+
+    Attributes:
+      name: of the map, such as `grad_cam`.
+      class_index: the class.
+      layer: whose features it is drawn over; None for those that are pooled, or for the clip.
+      volume: float32 `[T, H, W]` of the clip, in [0, 1].
+      cells: what it was enlarged from, `[T', H', W']`, one volume for each group of features.
+      logits: of the clip, float32 `[classes]`.
+      passes: forward passes that it took; a gradient counts as two more.
+      seconds: that it took, compiling included where that was needed.
+    """
+
+    name: str
+    class_index: int
+    layer: str | None
+    volume: np.ndarray = field(repr=False)
+    cells: tuple[np.ndarray, ...] = field(repr=False)
+    logits: np.ndarray = field(repr=False)
+    passes: int
+    seconds: float
+
+    @property
+    def resolution(self) -> str:
+        """The sizes of what it was enlarged from, such as `4x7x7 cells`."""
+        sizes = ("x".join(map(str, own.shape)) for own in self.cells)
+        return f"{' and '.join(sizes)} cells"
+
+
+def saliency_map(
+    model: Model,
+    variables: Any,
+    clip: Any,
+    class_index: int | None = None,
+    name: str = "saliency_tube",
+    layer: str | None = None,
+    *,
+    degree: int = CUBIC,
+    **settings: Any,
+) -> SaliencyMap:
+    """Draws a map of what in a clip speaks for a class.
+
+    Args:
+      model: a Flax module over clips, or a function of `(variables, clip)`.
+      variables: of the model.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
+      class_index: which class, an integer of any kind; None is the predicted one.
+      name: of the map; `vidjax.explain.maps.known()` has all.
+      layer: as in `vidjax.explain.features.features_at`.
+      degree: of the splines that enlarge it.
+      **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
+
+    Raises:
+      ValueError: names an argument that is not of its kind.
+      UnknownPrimitiveError: a primitive of the network is not known.
+    """
+    chosen = maps.named(name)
+    for given in settings:
+        if given not in chosen.kinds:
+            raise ValueError(f"{name} has no setting {given!r}: {nearest(given, chosen.kinds)}")
+    check(settings, chosen.kinds, f"{name} ")
+    if layer is not None and not chosen.layered:
+        raise ValueError(f"layer = {layer!r} has no effect on {name}, a map of the clip itself")
+    clip = as_clip(clip)
+    network = trace_network(model, variables, clip)
+    index = as_class(class_index, network.anatomy.logits.shape[-1])
+    logits = np.asarray(logits_pass(network)(variables, clip))[0]
+    index = int(logits.argmax()) if index is None else index
+    begun = time.perf_counter()
+    heat = chosen.function(network, variables, clip, index, layer, **settings)
+    volume = together(heat.cells, clip.shape[1:4], degree)
+    seconds = time.perf_counter() - begun
+    return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)
+
+
+def together(cells: tuple[np.ndarray, ...], size: Size, degree: int = CUBIC) -> np.ndarray:
+    """Volumes enlarged to a clip and added, float32 `[T, H, W]` in [0, 1]."""
+    return normalize(np.sum([enlarge(own, size, degree) for own in cells], axis=0))
