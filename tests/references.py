@@ -64,6 +64,10 @@ NETWORKS = {
     ),
     "resnext3d-101": ("resnext3d_101", {}),
     "resnext3d-101-head": ("resnext3d_101", {"stem_width": 128}),
+    "s3d": ("s3d", {}),
+    "s3d-kylemin": ("s3d", {}),
+    "s3dg": ("s3dg", {}),
+    "s3dg-milnce": ("s3dg", {"space_to_depth": True}),
     "slowfast-50-4x16": ("slowfast_50_4x16", {}),
     "slowfast-50-8x8": ("slowfast_50", {}),
     "slowfast-101-8x8": ("slowfast_101", {}),
@@ -94,15 +98,55 @@ NETWORKS = {
 }
 
 
-def names(folder, suffix):
-    """Names of the references that lie in a folder; one that is not there is skipped later."""
-    return sorted(path.name[: -len(suffix)] for path in folder.glob(f"*{suffix}")) or ["absent"]
+# References came in two parts.
+PARTS = ("", "-2")
+
+
+def _names(shared, folder, suffix):
+    """Names of the references; one that is not there is skipped later."""
+    files = (path for part in PARTS for path in (shared / f"{folder}{part}").glob(f"*{suffix}"))
+    return sorted(path.name[: -len(suffix)] for path in files) or ["absent"]
+
+
+def key_lists(shared):
+    """Names of the references whose state dict is known."""
+    return _names(shared, "spec/torch-keys", ".json")
+
+
+def goldens(shared):
+    """Names of the references whose logits are known."""
+    return _names(shared, "golden/zoo", ".npz")
+
+
+def _file(shared, folder, name):
+    (found,) = (
+        path for part in PARTS if (path := shared / f"{folder}{part}" / name).exists()
+    )
+    return found
+
+
+def golden(shared, name):
+    """A network's logits, and what they were made of."""
+    return np.load(_file(shared, "golden/zoo", f"{name}.npz"))
 
 
 def key_list(shared, name):
     """PyTorch's names and shapes of a network's state dict."""
-    text = (shared / f"spec/torch-keys/{name}.json").read_text()
+    text = _file(shared, "spec/torch-keys", f"{name}.json").read_text()
     return {key: tuple(shape) for key, shape in json.loads(text).items()}
+
+
+def counts(shared, name, num_classes):
+    """A network's parameters, billions of multiply-adds, and the clip that they are of."""
+    first = json.loads((shared / "spec/zoo-counts.json").read_text())
+    if name in first:
+        entry = first[name]
+        return entry["params_400"], entry["gflops"], tuple(entry["input"])
+    entry = json.loads((shared / "spec/zoo-counts-2.json").read_text())[name]
+    clip, cost = next((key, own) for key, own in entry.items() if key.startswith("gmac_"))
+    frames, _, side = clip.removeprefix("gmac_").rpartition("x")
+    total = cost["total"] if isinstance(cost, dict) else cost
+    return entry[f"params_{num_classes}"], total, (int(frames or 1), int(side), int(side))
 
 
 def classes(keys):

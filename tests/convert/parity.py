@@ -25,7 +25,7 @@ def difference(shared, reference):
     The weights and the clip are made anew by the rule that the reference was made by; their
     checksums tell a wrong generator from a wrong network.
     """
-    golden = np.load(shared / f"golden/zoo/{reference}.npz")
+    golden = references.golden(shared, reference)
     state = references.state_dict(references.key_list(shared, reference), float(golden["gain"]))
     assert references.state_checksum(state) == int(golden["state_checksum"])
     clip = references.clip(tuple(golden["input_shape"]), int(golden["input_seed"]))
@@ -59,7 +59,7 @@ def main():
     print(f"Made by `python -m tests.convert.parity > docs/parity.md` on {date.today()},")
     print(f"{platform.machine()} CPU, {versions}.\n")
     print("| reference | ours | difference |\n| --- | --- | ---: |")
-    for reference in references.names(shared / "golden/zoo", ".npz"):
+    for reference in references.goldens(shared):
         name, options = references.NETWORKS[reference]
         words = "".join(f", {key}={value!r}" for key, value in options.items())
         print(f"| {reference} | `{name}{words}` | {difference(shared, reference):.1e} |")

@@ -1,7 +1,5 @@
 """Published PyTorch networks and ours: the same names, costs and logits."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from tests.convert import parity
 from vidjax.convert.loading import convert
 from vidjax.evaluation.cost import count_cost
 
-KEY_LISTS = references.names(shared_folder() / "spec/torch-keys", ".json")
+KEY_LISTS = references.key_lists(shared_folder())
 # To compile these takes longest, and other files are of networks like them.
 LONG = (
     "ip-csn-101",
@@ -28,7 +26,7 @@ LONG = (
 )
 GOLDEN = [
     pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
-    for name in references.names(shared_folder() / "golden/zoo", ".npz")
+    for name in references.goldens(shared_folder())
 ]
 
 
@@ -62,16 +60,16 @@ def test_parity_of_layouts(reference, shared):
 @pytest.mark.parametrize("reference", KEY_LISTS)
 def test_parity_of_costs(reference, shared):
     """Parameters to the last one, multiply-adds within 0.5 %."""
-    entry = json.loads((shared / "spec/zoo-counts.json").read_text())[reference]
-    keys = references.key_list(shared, reference)
+    num_classes = references.classes(references.key_list(shared, reference))
+    params, gflops, clip = references.counts(shared, reference, num_classes)
     name, options = references.NETWORKS[reference]
     cost = vidjax.model_card(name)
     # What stands on the card is counted in `tests/test_models.py`.
-    if (options, references.classes(keys), tuple(entry["input"])) != ({}, 400, cost.clip):
-        cost = count_cost(network(reference, references.classes(keys)), tuple(entry["input"]))
-    assert cost.params == entry["params_400"]
+    if (options, num_classes, clip) != ({}, 400, cost.clip):
+        cost = count_cost(network(reference, num_classes), clip)
+    assert cost.params == params
     # The counts were rounded to 0.001.
-    assert cost.macs / 1e9 == pytest.approx(entry["gflops"], rel=5e-3, abs=5e-4)
+    assert cost.macs / 1e9 == pytest.approx(gflops, rel=5e-3, abs=5e-4)
 
 
 @pytest.mark.parametrize("reference", GOLDEN)

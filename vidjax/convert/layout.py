@@ -79,7 +79,8 @@ def _place(path: str, leaf: str, *, is_norm: bool) -> Path:
         kind = "kernel" if recurrent["kind"] == "weight" else "bias"
         side = SIDES[recurrent["side"]].format(kind=kind)
         return ("params", *parts, f"layer{int(recurrent['layer']) + 1}", *side.split("/"))
-    weight = "scale" if is_norm else "kernel"
+    # Norms by groups of channels keep no statistics.
+    weight = "scale" if is_norm or parts[-1].startswith("norm") else "kernel"
     return ("params", *parts, own or (weight if leaf == "weight" else leaf))
 
 

@@ -42,6 +42,7 @@ class Conv2Plus1D(nn.Module):
       mid: channels in between; None is `mid_channels` of the convolution itself.
       time_first: do the part over time before that over space.
       norm: factory of the norm in between.
+      padding: of both parts, as in `Conv`; None is half a kernel on both sides.
     """
 
     features: int
@@ -50,6 +51,7 @@ class Conv2Plus1D(nn.Module):
     mid: int | None = None
     time_first: bool = False
     norm: Any = BatchNorm
+    padding: str | None = None
     composed = True
 
     @nn.compact
@@ -61,6 +63,6 @@ class Conv2Plus1D(nn.Module):
             ("time", (self.kernel_size[0], 1, 1), (self.strides[0], 1, 1)),
         ]
         first, second = reversed(parts) if self.time_first else parts
-        y = Conv(mid, first[1], first[2], name=first[0])(x)
+        y = Conv(mid, first[1], first[2], self.padding, name=first[0])(x)
         y = nn.relu(self.norm(name="norm")(y, train=train))
-        return Conv(self.features, second[1], second[2], name=second[0])(y)
+        return Conv(self.features, second[1], second[2], self.padding, name=second[0])(y)

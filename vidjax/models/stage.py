@@ -52,7 +52,7 @@ class Stage(nn.Module):
         """
         looped = range(0)
         # The first block gets what no other does: channels of the stage before.
-        alike = not self.slots.has("branch_drop", "after_block")
+        alike = not self.slots.has("branch_drop", "after_block", "gate_blocks")
         scan = self.scan and alike and not self.is_initializing()
         if scan and (period := _period(self.blocks[1:])):
             rest = len(self.blocks) - 1
@@ -77,7 +77,8 @@ class Stage(nn.Module):
     def _slots(self, number: int) -> Slots:
         """The slots of a block: what drops branches must know how deep it is."""
         depth = (self.before + number) / (self.total or len(self.blocks))
-        return self.slots.changed("branch_drop", lambda make: functools.partial(make, depth=depth))
+        own = self.slots.of_block(number)
+        return own.changed("branch_drop", lambda make: functools.partial(make, depth=depth))
 
     def _loop(self, numbers: range, period: int, x: jax.Array, *, train: bool) -> jax.Array:
         """Stacks the variables of equal blocks, scans over them and lays the new ones apart."""

@@ -21,14 +21,14 @@ class Stem(nn.Module):
       kernel_size: of the convolution.
       factories: the stem's parts.
       strides: of the convolution.
-      pool: window and strides of the max-pool; None is none.
+      pool: window, strides and, if not half a window, padding of the max-pool; None is none.
     """
 
     features: int
     kernel_size: Triple
     factories: Factories
     strides: Triple = (1, 2, 2)
-    pool: tuple[Triple, Triple] | None = POOL
+    pool: tuple[Triple, ...] | None = POOL
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:

@@ -59,6 +59,7 @@ class Slots:
       placement: where the gate is: `start` (block input), `top` (after the first convolution of
         a bottleneck), `mid` (before the last convolution), `end` (branch output), `res`
         (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
+      gate_blocks: numbers of the stage's blocks, from 1, that have the gate; None is all.
       branch_drop: `module(branch, train=...)` before the addition; made with `depth=`, the
         block's number divided by that of all blocks, too.
       after_block: `module(x, classifier, train=...)` at the end of each block, with the
@@ -73,6 +74,7 @@ class Slots:
     points: Points = Points()
     gate: Make | None = None
     placement: str = "final"
+    gate_blocks: tuple[int, ...] | None = None
     branch_drop: Make | None = None
     after_block: Make | None = None
     after_stage: Make | None = None
@@ -94,13 +96,21 @@ class Slots:
         """Whether any of some slots holds something."""
         return any(getattr(own, name) is not None for _, own in self.each() for name in names)
 
+    def of_block(self, number: int) -> Slots:
+        """These for one block of a stage: without gates that other blocks alone have."""
+        then = self.then and self.then.of_block(number)
+        has = self.gate_blocks is None or number in self.gate_blocks
+        return dataclasses.replace(
+            self, gate=self.gate if has else None, gate_blocks=None, then=then
+        )
+
     def filled(self, slot: str, make: Make, **where: Any) -> Slots:
         """These with one more module in a slot, after those that are there.
 
         Args:
           slot: its name.
           make: makes the module.
-          **where: `points` or `placement`.
+          **where: `points`, `placement` or `gate_blocks`.
 
         Raises:
           ValueError: the slot holds one module only, and is taken.

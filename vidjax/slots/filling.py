@@ -81,7 +81,7 @@ def filled(
       stages: numbers of those that get the module, from 1.
       slot: name of the slot, as in `Slots`.
       make: makes the module.
-      **where: `points` or `placement`.
+      **where: `points`, `placement` or `gate_blocks`.
 
     Raises:
       ValueError: the slot holds one module only, and is taken.

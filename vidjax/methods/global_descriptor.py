@@ -1,0 +1,43 @@
+"""Compact global descriptors in every block (He et al., 2019).
+
+The Random Mean Scaling paper compares with them (table 3). They stand after the first convolution
+of a block, before its norm, as in the authors' networks for pictures.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vidjax.layers.global_descriptor import GlobalDescriptor
+from vidjax.slots import (
+    STAGES,
+    AllSlots,
+    Option,
+    Places,
+    Points,
+    filled,
+    maker,
+    take_stages,
+    values_of,
+)
+
+
+def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """Before the first norm of each block."""
+    values = values_of("cgd", value)
+    stages = take_stages("cgd", values, places)
+    make = maker("cgd", GlobalDescriptor, values, {}, more=("stages",))
+    points = Points(("norm1",), ("norm1",))
+    return filled("cgd", slots, stages, "before_norm", make, points=points)
+
+
+OPTIONS = (
+    Option(
+        "cgd",
+        fill,
+        "a mapping of settings, {} for the paper's",
+        "compact global descriptors: channels weighed by means and maxima over the clip",
+        STAGES,
+        rank=35,
+    ),
+)

@@ -1,0 +1,73 @@
+"""Non-local blocks after every second block of res3 and res4 (Wang et al., CVPR 2018, section 4).
+
+`non_local` adds them as published, `cgnl` in the compact generalised form of Yue et al. (NeurIPS
+2018), with which the Random Mean Scaling paper compares (table 3).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from vidjax.layers.compact_non_local import CompactNonLocal
+from vidjax.layers.non_local import FORMS, SIMILARITIES, NonLocal
+from vidjax.meanings import settings_of
+from vidjax.settings import Kind, Setting, boolean, check, one_of, whole
+from vidjax.slots import AllSlots, Option, Places, filled, maker, take_stages, values_of
+
+SETTINGS: Mapping[str, Mapping[str, Kind]] = {
+    "non_local": {
+        "form": one_of(*FORMS),
+        "similarity": one_of(*SIMILARITIES),
+        "zero_init": boolean(),
+    },
+    "cgnl": {"groups": whole(1, 65_536), "zero_init": boolean()},
+}
+MODULES: Mapping[str, Any] = {"non_local": NonLocal, "cgnl": CompactNonLocal}
+# More blocks than any network has in a stage.
+_MOST = 1000
+_EVERY = whole(1, _MOST)
+_STAGES = (2, 3)
+
+
+def fill(option: str, slots: AllSlots, value: Any, places: Places) -> AllSlots:
+    """After every second block of stages 2 and 3, their activation included."""
+    values = values_of(option, value)
+    every = values.pop("every", 2)
+    check({"every": every}, {"every": _EVERY}, f"{option} ")
+    if "stages" not in values:
+        values["stages"] = tuple(own for own in _STAGES if own not in places.empty) or None
+    if values["stages"] is None:
+        del values["stages"]
+    stages = take_stages(option, values, places)
+    kinds = SETTINGS[option]
+    make = maker(option, MODULES[option], values, kinds, more=("stages", "every"))
+    blocks = tuple(range(every, _MOST, every))
+    return filled(option, slots, stages, "gate", make, placement="final", gate_blocks=blocks)
+
+
+def _option(name: str, meaning: str) -> Option:
+    where = {
+        "every": Setting(2, _EVERY.text, "after every how many blocks of a stage there is one"),
+        "stages": Setting(
+            ...,
+            "a tuple of distinct stage numbers, such as (3, 4)",
+            "stages that the method is in; if left out, 2 and 3, which the papers call res3 and "
+            "res4",
+        ),
+    }
+    return Option(
+        name,
+        functools.partial(fill, name),
+        "a mapping of settings, {} for the paper's",
+        meaning,
+        {**settings_of(SETTINGS[name], MODULES[name]), **where},
+        rank=50,
+    )
+
+
+OPTIONS = (
+    _option("non_local", "non-local blocks: each position attends to all others"),
+    _option("cgnl", "compact generalised non-local blocks: attention over positions and channels"),
+)
