@@ -1,0 +1,18 @@
+"""hikvision-research/cost: `backbone.*` and `cls_head.*`, as MMAction2 has them."""
+
+from vidjax.convert.layout import IMAGENET, Layout
+from vidjax.convert.mmaction2 import HEAD, IN_BLOCK, PLAIN
+
+_MIDDLE = "layer{layer}/block{index}/conv2/"
+RULES = (
+    *PLAIN,
+    (IN_BLOCK + r"conv2\.conv\.fc1", _MIDDLE + "channels"),
+    (IN_BLOCK + r"conv2\.conv\.fc2", _MIDDLE + "views"),
+    *HEAD,
+)
+_FORMS = tuple(
+    {**own, **more}
+    for more in ({}, {"long_clips": True})
+    for own in ({}, {"form": "a"}, {"form": "c2d"})
+)
+LAYOUTS = (Layout("hikvision cost", RULES, {"cost_*": _FORMS}, {"cost_*": IMAGENET}),)

@@ -1,0 +1,105 @@
+"""CoST networks: residual networks with one kernel over three views of a clip.
+
+Li et al.: Collaborative Spatiotemporal Feature Learning for Video Action Recognition, CVPR 2019.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from vidjax.layers.collaborative_conv import FORMS, CollaborativeConv
+from vidjax.layers.pooling import max_pool
+from vidjax.models.blocks import Factories
+from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
+from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
+from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.slowonly import bottleneck_kernels
+from vidjax.models.stem import Stem
+from vidjax.settings import boolean, one_of
+
+_HALVED = (2, 1, 1)
+# The first convolution with its stride in time, and the window and stride in time of its pool.
+_STARTS = {False: ((1, 7, 7), 1, 1), True: ((5, 7, 7), 2, 2)}
+
+
+def build(
+    *,
+    depths: tuple[int, ...],
+    form: str = "b",
+    long_clips: bool = False,
+    width: int = 64,
+    dropout: float = 0.5,
+    **options: Any,
+) -> ResNet:
+    """The network.
+
+    Args:
+      depths: blocks of each stage.
+      form: how views are weighed: `a` by parameters, `b` clip by clip; `c2d` has no views but
+        height and width, and is what the authors compare with.
+      long_clips: whether the start halves time twice, as for clips of 32 frames.
+      width: channels of the stem and inside of stage 1.
+      dropout: rate before the classifier.
+      **options: as in `make_resnet`.
+    """
+    kernel, stride, window = _STARTS[long_clips]
+    pool = ((window, 3, 3), (window, 2, 2), (0, 1, 1))
+    return make_resnet(
+        stem=functools.partial(Stem, kernel_size=kernel, strides=(stride, 2, 2), pool=pool),
+        block="bottleneck",
+        depths=depths,
+        kernels=bottleneck_kernels(1),
+        width=width,
+        features=doubling(4 * width),
+        strides=HALVING_SPACE,
+        vary=None if form == "c2d" else functools.partial(_vary, depths, form),
+        whole=lambda norm: {"transitions": (_halve_time, None, None, None)},
+        dropout=dropout,
+        **options,
+    )
+
+
+def _vary(
+    depths: tuple[int, ...], form: str, stage: int, index: int, inputs: int, factories: Factories
+) -> Mapping[str, Any]:
+    """Every other block has three views: of stage 1 the second, of stages 2 and 3 the first.
+
+    Stage 4 begins with the first in ResNet-50, with the second in ResNet-101 (the authors' code).
+    """
+    first = (1, 0, 0, int(depths[2] > 6))[stage]
+    if index % 2 != first:
+        return {}
+    conv = functools.partial(CollaborativeConv, form=form)
+    return {"factories": dataclasses.replace(factories, conv=conv)}
+
+
+def _halve_time(x: Any) -> Any:
+    return max_pool(x, _HALVED, _HALVED, (0, 0, 0))
+
+
+_FAMILY = Family(
+    build,
+    {**OPTIONS, "form": one_of(*FORMS, "c2d"), "long_clips": boolean()},
+    {
+        "clip": (8, 224, 224),
+        "frame_stride": 8,
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+        "paper": "Li et al.: Collaborative Spatiotemporal Feature Learning for Video Action "
+        "Recognition, CVPR 2019",
+        "notes": "The thesis' row of Moments in Time is the paper's ResNet-101 with 32 frames: "
+        "cost_101 with long_clips=True. Tested over 10 clips and 3 crops of 256x256 from "
+        "ImageNet's weights.",
+    },
+    defined_in=DEFINED_IN,
+)
+VARIANTS = (
+    _FAMILY.variant("cost_50", {"depths": DEPTHS[50]}, 25_085_464, 27_819_080_256),
+    _FAMILY.variant(
+        "cost_101", {"depths": DEPTHS[101]}, 44_405_344, 50_067_716_416, "thesis 4.4, 5.3: none"
+    ),
+)
