@@ -119,9 +119,7 @@ def goldens(shared):
 
 
 def _file(shared, folder, name):
-    (found,) = (
-        path for part in PARTS if (path := shared / f"{folder}{part}" / name).exists()
-    )
+    (found,) = (path for part in PARTS if (path := shared / f"{folder}{part}" / name).exists())
     return found
 
 

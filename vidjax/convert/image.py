@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from vidjax.convert import non_local
 from vidjax.convert.hara import RULES
 from vidjax.convert.layout import IGNORED, IMAGENET, Layout, Options
 
@@ -16,6 +17,7 @@ _CIFAR: tuple[Options, ...] = (
     {"block": "bottleneck", "depths": (12, 12, 12)},
 )
 TORCHVISION = Layout("torchvision image", RULES, {"resnet_*": ({},)}, {"*": IMAGENET})
+_ATTENDS = (("t", "query"), ("p", "key"), ("g", "value"), ("z", "expand"), ("bn|gn", "norm"))
 BEARPAW = Layout(
     "bearpaw pytorch-classification",
     RULES,
@@ -29,7 +31,26 @@ AKAMASTER = Layout(
     {"cifar_resnet_*": _CIFAR},
     {"*": IMAGENET},
 )
-LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER)
+# Compact global descriptors, and attention before the last block of stage 3.
+CGD = Layout(
+    "Compact-Global-Descriptor image",
+    non_local.CGD,
+    {"resnet_50": ({"cgd": {}},)},
+    {"*": IMAGENET},
+)
+_BEFORE_LAST = {"stages": (3,), "every": 5}
+CGNL = Layout(
+    "cgnl-network.pytorch image",
+    (
+        *((rf"layer3\.5\.({torch})", f"layer3/block5/gate/{ours}") for torch, ours in _ATTENDS),
+        (r"layer3\.6\.conv(?P<conv>\d)", "layer3/block6/conv{conv}"),
+        (r"layer3\.6\.bn(?P<conv>\d)", "layer3/block6/norm{conv}"),
+        *RULES,
+    ),
+    {"resnet_50": ({"non_local": {"form": "cgnl", **_BEFORE_LAST}}, {"cgnl": _BEFORE_LAST})},
+    {"*": IMAGENET},
+)
+LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER, CGD, CGNL)
 # By the width of the first convolution, which is smaller for the small pictures of CIFAR.
 _BY_STEM = {7: (TORCHVISION,), 3: (BEARPAW, AKAMASTER)}
 

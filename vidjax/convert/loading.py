@@ -23,6 +23,7 @@ from vidjax.convert.loaded import Facts, Loaded
 from vidjax.convert.pickles import CheckpointError, short
 from vidjax.convert.reading import read_tensors
 from vidjax.layers.lowering import force_lowering
+from vidjax.models.interface import channels_of
 from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
 
@@ -232,7 +233,7 @@ def shapes(
 
 def shapes_of(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
     """As `shapes`, of a network that is made."""
-    batch = jax.ShapeDtypeStruct((1, *clip, 3), jnp.float32)
+    batch = jax.ShapeDtypeStruct((1, *clip, channels_of(model)), jnp.float32)
     # Only shapes are asked for: one primitive an operator.
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), batch)
@@ -272,7 +273,7 @@ def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, 
 
     @jax.jit
     def first(key: jax.Array) -> dict[str, jax.Array]:
-        variables = model.init(key, jnp.zeros((1, *clip, 3)), train=False)
+        variables = model.init(key, jnp.zeros((1, *clip, channels_of(model))), train=False)
         leaves = jax.tree_util.tree_leaves_with_path(variables)
         paths = {tuple(part.key for part in path): leaf for path, leaf in leaves}
         # Only these are asked for, and the compiler leaves the rest of the network away.

@@ -41,6 +41,14 @@ CSN_IP = (
     (IN_BLOCK + r"conv2\.1\.conv", HERE + "conv2/channelwise"),
     (IN_BLOCK + r"conv2\.1\.bn", HERE + "norm2"),
 )
+_ATTENDS = IN_BLOCK + r"non_local_block\."
+NON_LOCAL = (
+    (_ATTENDS + r"theta\.conv", HERE + "gate/query"),
+    (_ATTENDS + r"phi\.0\.conv", HERE + "gate/key"),
+    (_ATTENDS + r"g\.0\.conv", HERE + "gate/value"),
+    (_ATTENDS + r"conv_out\.conv", HERE + "gate/expand"),
+    (_ATTENDS + r"conv_out\.bn", HERE + "gate/norm"),
+)
 X3D = (
     (r"backbone\.conv1_s\.conv", "stem_layer/conv"),
     (r"backbone\.conv1_t\.conv", "stem_layer/conv_time"),
@@ -81,8 +89,18 @@ LAYOUTS = (
             "slowonly_*": ({},),
             "tsm_*": ({},),
             "tam_50": ({},),
+            "tsn_50": ({}, {"channels": 10}),
         },
         {"slowonly_*": IMAGENET},
+    ),
+    Layout(
+        "MMAction2 non-local",
+        (*NON_LOCAL, *PLAIN, *HEAD),
+        {
+            "i3d_r50": MM_FORM,
+            "i3d_r50_nl5": ({"form": "mmaction2", "non_local": {"form": "mmaction2"}},),
+        },
+        {"i3d_*": IMAGENET},
     ),
     Layout(
         "MMAction2 ir-CSN", (*CSN_IR, *PLAIN, *HEAD), {"ir_csn_*": ({},)}, {"ir_csn_*": IMAGENET}

@@ -46,9 +46,7 @@ PLAIN: Rules = (
         rule
         for number, block in _NUMBERS.items()
         for ours, place, separated in _PLACES
-        for rule in (_separated if separated else _plain)(
-            rf"{number}\.{place}", f"{block}/{ours}"
-        )
+        for rule in (_separated if separated else _plain)(rf"{number}\.{place}", f"{block}/{ours}")
     ),
     (r"classifier\.1|fc\.0", "head"),
 )

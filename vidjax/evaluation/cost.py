@@ -60,7 +60,7 @@ def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
       ValueError: the shape has another form.
     """
     if len(clip_shape) == 3:
-        clip_shape = (1, *clip_shape, 3)
+        clip_shape = (1, *clip_shape, int(getattr(model, "channels", 3)))
     if len(clip_shape) != 5:
         raise ValueError(f"clip_shape {clip_shape}: (T, H, W) or (B, T, H, W, 3)")
     clip = jax.ShapeDtypeStruct(clip_shape, jnp.float32)

@@ -46,9 +46,7 @@ class CollaborativeConv(nn.Module):
         inputs, outputs = x.shape[-1], self.features
         kernel = self.param("kernel", kaiming_normal, (1, 3, 3, inputs, outputs), jnp.float32)
         kernel = kernel.astype(x.dtype)
-        views = [
-            conv3d(x, kernel.reshape(*view, inputs, outputs), self.strides) for view in VIEWS
-        ]
+        views = [conv3d(x, kernel.reshape(*view, inputs, outputs), self.strides) for view in VIEWS]
         weights = nn.softmax(self._scores(views), axis=1)
         parts = (
             spread(weights[:, number, None, None, None], own) * own
@@ -62,9 +60,9 @@ class CollaborativeConv(nn.Module):
 
             def first(key: jax.Array, shape: tuple[int, int]) -> jax.Array:
                 del key
-                return jnp.broadcast_to(jnp.array(_FIRST)[:, None], shape)
+                return jnp.broadcast_to(jnp.array(_FIRST), shape)
 
-            return self.param("alpha", first, (3, self.features))[None]
+            return self.param("alpha", first, (self.features, 3)).T[None]
         dense: Any = functools.partial(
             nn.Dense, use_bias=False, kernel_init=nn.initializers.normal(0.01)
         )

@@ -89,9 +89,7 @@ class Mixed(nn.Module):
             unit(pooled, 5, 1, "branch3"),
         ]
         if self.gate:
-            branches = [
-                self.gate(name=f"gate{number}")(own) for number, own in enumerate(branches)
-            ]
+            branches = [self.gate(name=f"gate{number}")(own) for number, own in enumerate(branches)]
         return jnp.concatenate(branches, axis=-1)
 
 

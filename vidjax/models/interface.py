@@ -13,28 +13,34 @@ from vidjax.slots.block import Slots
 CLASSIFIER_INIT = nn.initializers.normal(0.01)
 
 
-def check_clip(clip: jax.Array, frames: int | None = None) -> None:
+def check_clip(clip: jax.Array, frames: int | None = None, channels: int = 3) -> None:
     """Refuses what is not a batch of clips.
 
     Args:
       clip: what the network was given.
       frames: the number of frames it takes; None is any.
+      channels: of a frame.
 
     Raises:
-      ValueError: the shape is not `[B, T, H, W, 3]`, T is not `frames`, or the numbers are whole.
+      ValueError: the shape is not `[B, T, H, W, channels]`, T is not `frames`, or the numbers are whole.
     """
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise ValueError(
             f"a clip is of floating-point numbers, normalised, not {clip.dtype}: normalise it "
             "first, (clip / 255 - mean) / std with mean and std of vidjax.model_card"
         )
-    if clip.ndim != 5 or clip.shape[-1] != 3:
-        raise ValueError(f"a clip batch is [B, T, H, W, 3], not {list(clip.shape)}")
+    if clip.ndim != 5 or clip.shape[-1] != channels:
+        raise ValueError(f"a clip batch is [B, T, H, W, {channels}], not {list(clip.shape)}")
     if frames is not None and clip.shape[1] != frames:
         raise ValueError(
             f"this network takes clips of T = {frames} frame{'s' * (frames != 1)}, "
             f"not {clip.shape[1]}: {list(clip.shape)}"
         )
+
+
+def channels_of(model: nn.Module) -> int:
+    """Channels of a frame that a network takes: its attribute `channels`, or 3 colours."""
+    return int(getattr(model, "channels", 3))
 
 
 def make_head(

@@ -36,6 +36,7 @@ class ResNet(nn.Module):
         `[B, T, F]` where frames are classified one by one; None is the global mean.
       transitions: what is done between stages, after each; None is nothing.
       frames: the number of frames it takes; None is any.
+      channels: of a frame: 3 colours, or more of stacked optical flow.
       dropout: rate before the classifier.
       scan: whether equal blocks are compiled once.
       remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
@@ -50,6 +51,7 @@ class ResNet(nn.Module):
     neck: Make | None = None
     transitions: tuple[Callable[[jax.Array], jax.Array] | None, ...] = (None,) * 4
     frames: int | None = None
+    channels: int = 3
     dropout: float = 0.0
     scan: bool = False
     remat: tuple[int, ...] = ()
@@ -58,12 +60,12 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, clip: jax.Array, *, train: bool = False) -> jax.Array:
-        """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
+        """Maps normalised clips `[B, T, H, W, channels]` to logits float32 `[B, num_classes]`.
 
         Raises:
           ValueError: the clip has another shape.
         """
-        check_clip(clip, self.frames)
+        check_clip(clip, self.frames, self.channels)
         head, classifier = make_head(self.num_classes, self.head_width, self.slots)
         x = self.stem(name="stem_layer")(clip.astype(self.dtype), train=train)
         self.sow("intermediates", "stem", x)

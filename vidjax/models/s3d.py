@@ -13,7 +13,6 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from vidjax.layers.conv import Conv
 from vidjax.layers.conv2plus1d import Conv2Plus1D

@@ -1,0 +1,71 @@
+"""Temporal Segment Networks: frames far apart, seen one by one (Wang et al., ECCV 2016).
+
+The classifier gets the mean of the frames' features, which is the mean of their logits. A frame
+has three colours, or five pairs of optical flow (`channels=10`).
+"""
+
+from __future__ import annotations
+
+from vidjax.models import resnet2d
+from vidjax.models.bninception import BNInception
+from vidjax.models.cards import Family
+from vidjax.models.options import OPTIONS
+from vidjax.models.plans import DEPTHS
+from vidjax.models.resnet import ResNet
+from vidjax.settings import whole
+
+# More are no stack of flow that anyone has trained with.
+_CHANNELS = whole(1, 64)
+
+
+def build(*, channels: int = 3, dropout: float = 0.4, **options: object) -> ResNet:
+    """ResNet-50 over frames.
+
+    Args:
+      channels: of a frame: 3 colours, or more of stacked optical flow.
+      dropout: rate before the classifier.
+      **options: as in `make_resnet`.
+    """
+    return resnet2d.build(frames=None, whole={"channels": channels}, dropout=dropout, **options)
+
+
+_PAPER = (
+    "Wang et al.: Temporal Segment Networks: Towards Good Practices for Deep Action Recognition, "
+    "ECCV 2016"
+)
+_RESNET = Family(
+    build,
+    {**OPTIONS, "channels": _CHANNELS},
+    {
+        "clip": (8, 224, 224),
+        "frame_stride": 8,
+        "paper": _PAPER,
+        "notes": "MMAction2's: 25 frames and 10 crops in tests. Frames are taken from equal parts "
+        "of a video.",
+        **resnet2d.IMAGENET,
+    },
+    defined_in=resnet2d.DEFINED_IN,
+)
+_INCEPTION = Family(
+    BNInception,
+    {
+        "channels": _CHANNELS,
+        **{name: OPTIONS[name] for name in ("width", "dropout", "norm_epsilon", "norm_group_size")},
+    },
+    {
+        "clip": (3, 224, 224),
+        "frame_stride": 8,
+        "mean": (123 / 255, 117 / 255, 104 / 255),
+        "std": (1 / 255, 1 / 255, 1 / 255),
+        "paper": _PAPER,
+        "notes": "tsn-pytorch's: colours in BGR, in 0 to 255, less their mean. The thesis' row "
+        "TSN+Flow of Moments in Time is this network of flow alone (channels=10, dropout 0.7, "
+        "mean 128).",
+    },
+    methods=("class_reg",),
+    stages=(2, 3, 4),
+)
+VARIANTS = (
+    _RESNET.variant("tsn_50", {"depths": DEPTHS[50]}, 24_327_632, 32_697_909_248),
+    _INCEPTION.variant("tsn_bninception", {}, 10_680_240, 6_095_956_992, "thesis 4.4, 5.3: none"),
+)
