@@ -1,11 +1,17 @@
 """Published networks by the names of their key lists, and the rules their logits were made by."""
 
 import json
+import re
 import zlib
 
 import numpy as np
 
 CLIP_SEED = 20240229
+# The bias of a classifier.
+HEAD = re.compile(
+    r"(^|[./])(fc|new_fc|linear|fc_cls|fc2|classifier|proj|projection|conv3d|classifier\.1|fc\.0"
+    r"|Logits/Conv)\.bias$"
+)
 
 
 def _form(name):
@@ -15,8 +21,25 @@ def _form(name):
 # Reference -> our name and the options of its form.
 NETWORKS = {
     "blvnet-tam-50": ("blvnet_tam_50", {}),
+    "cgd-image-r50": ("resnet_50", {"cgd": {}}),
+    "cgnl-image-r50-cgnl1": ("resnet_50", {"cgnl": {"stages": (3,), "every": 5}}),
+    "cgnl-image-r50-nl1": (
+        "resnet_50",
+        {"non_local": {"form": "cgnl", "stages": (3,), "every": 5}},
+    ),
+    "cost-c2d-50": ("cost_50", _form("c2d")),
+    "costa-50": ("cost_50", _form("a")),
+    "costb-50": ("cost_50", {}),
+    "costb-101-32f": ("cost_101", {"long_clips": True}),
+    "evanet-rgb1": ("evanet_1", {}),
+    "evanet-rgb2": ("evanet_2", {}),
     "i3d": ("i3d", {}),
     "i3d-piergiaj": ("i3d", {}),
+    "i3d-r50-caffe2": ("i3d_r50", {}),
+    "i3d-r50-cgd": ("i3d_r50_cgd", {}),
+    "i3d-r50-cgnl5": ("i3d_r50_cgnl5", {}),
+    "i3d-r50-nl5-caffe2": ("i3d_r50_nl5", {}),
+    "i3d-r50-nl5-cgnlrepo": ("i3d_r50_nl5", {"non_local": {"form": "cgnl"}}),
     "ip-csn-50": ("ip_csn_50", {}),
     "ip-csn-101": ("ip_csn_101", {}),
     "ip-csn-152": ("ip_csn_152", {}),
@@ -25,6 +48,10 @@ NETWORKS = {
     "ir-csn-101-ptv": ("ir_csn_101", _form("pytorchvideo")),
     "ir-csn-152": ("ir_csn_152", {}),
     "mfnet": ("mfnet", {}),
+    "mm-i3d-r50-nl5": (
+        "i3d_r50_nl5",
+        {"form": "mmaction2", "non_local": {"form": "mmaction2"}},
+    ),
     "mm-ipcsn-152": ("ip_csn_152", {}),
     "mm-ircsn-50": ("ir_csn_50", {}),
     "mm-ircsn-152": ("ir_csn_152", {}),
@@ -34,7 +61,11 @@ NETWORKS = {
     "mm-slowonly-50": ("slowonly_50", {}),
     "mm-tanet-50": ("tam_50", {}),
     "mm-tsm-50": ("tsm_50", {}),
+    "mm-tsn-50": ("tsn_50", {}),
+    "mm-tsn-50-flow": ("tsn_50", {"channels": 10}),
     "mm-x3d-m": ("x3d_m", _form("mmaction2")),
+    "psf-i3d-r50": ("i3d_r50", _form("pyslowfast")),
+    "psf-i3d-r50-nl5": ("i3d_r50_nl5", _form("pyslowfast")),
     "r2plus1d-18-hara": ("r2plus1d_18", _form("hara")),
     "r2plus1d-34-hara": ("r2plus1d_34", _form("hara")),
     "r2plus1d-50-hara": ("r2plus1d_50", _form("hara")),
@@ -88,6 +119,8 @@ NETWORKS = {
     "tam-50-ibm": ("tam_ibm_50", {}),
     "tanet-50": ("tam_50", {}),
     "tsm-50": ("tsm_50", {}),
+    "tsn-bninception": ("tsn_bninception", {}),
+    "tsn-bninception-flow": ("tsn_bninception", {"channels": 10}),
     "wide-r3d-50": ("wide_r3d_50", {}),
     "wide-r3d-50-head": ("wide_r3d_50", {"stem_width": 128}),
     "x3d-xs": ("x3d_xs", {}),
@@ -149,11 +182,10 @@ def counts(shared, name, num_classes):
 
 def classes(keys):
     """Number of logits: the size of the last bias that no norm has."""
-    heads = ("fc", "new_fc", "linear", "fc_cls", "fc2", "classifier", "proj", "conv3d")
     (size,) = {
         shape[0]
         for key, shape in keys.items()
-        if key.endswith(".bias") and key.split(".")[-2] in heads and "se_module" not in key
+        if HEAD.search(key) and not any(word in key for word in ("se_module", "gating"))
     }
     return size
 

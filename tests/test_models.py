@@ -14,6 +14,7 @@ import vidjax
 from tests.quickly import UNOPTIMIZED
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
+from vidjax.models.interface import channels_of
 from vidjax.models.listing import variants
 
 NAMES = vidjax.list_models()
@@ -39,12 +40,29 @@ TINY = {
     # Of one frame nothing recurs: the last stage must have two.
     "mtnet_s": ({"width": 8, "depths": (1, 1, 0, 0), "dropout": 0.0}, (8, 32, 32)),
     "cifar_resnet_110": ({"width": 4, "depths": (1, 1, 1)}, (1, 16, 16)),
+    "s3dg": ({"width": 4, "dropout": 0.0}, (8, 32, 32)),
+    "i3d_r50_nl5": ({"width": 4, "depths": (1, 2, 2, 1), "dropout": 0.0}, (8, 64, 64)),
+    "cost_50": ({"width": 4, "depths": (2, 1, 1, 1), "dropout": 0.0}, (8, 32, 32)),
+    "tsn_bninception": ({"width": 8, "dropout": 0.0}, (2, 64, 64)),
+    "evanet_2": ({"width": 4, "dropout": 0.0}, (8, 64, 64)),
+}
+# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's.
+RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2")
+FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in TINY]
+# A form of each family that is not its default.
+FORMS = {
+    "cost_50": "a",
+    "i3d_r50_nl5": "mmaction2",
+    "s3dg": "slim",
+    "slowfast_50": "mmaction2",
+    "x3d_s": "mmaction2",
 }
 # A value of each option that is not its default.
 OTHER = {
     "activate": "sum",
     "block": "bottleneck",
     "cell": "rnn",
+    "channels": 4,
     "choose": "highest",
     "delta": 0.5,
     "depths": None,
@@ -58,6 +76,7 @@ OTHER = {
     "kernels": "dense",
     "lateral_from": "convolution",
     "layers": 1,
+    "long_clips": True,
     "neck": 32,
     "norm_epsilon": 0.1,
     "norm_group_size": 1,
@@ -68,6 +87,7 @@ OTHER = {
     "scan": True,
     "share_norm": True,
     "shortcut": "pad",
+    "space_to_depth": True,
     "split_input": False,
     "squared": True,
     "stem_kernel": (1, 3, 3),
@@ -80,10 +100,10 @@ OTHER = {
 }
 
 
-def shapes(run, clip):
+def shapes(run, clip, channels=3):
     """What a function of two clips gives, as shapes."""
     with force_lowering("lax"):
-        return jax.eval_shape(run, jax.ShapeDtypeStruct((2, *clip, 3), jnp.float32))
+        return jax.eval_shape(run, jax.ShapeDtypeStruct((2, *clip, channels), jnp.float32))
 
 
 def trace(model, clip):
@@ -101,7 +121,7 @@ def trace(model, clip):
 def first_logits(model, clip):
     """Shape of the logits, and dtype: the pass that makes the variables gives them too."""
     init = functools.partial(model.init_with_output, jax.random.key(0), train=False)
-    logits, _ = shapes(init, clip)
+    logits, _ = shapes(init, clip, channels_of(model))
     return logits
 
 
@@ -140,7 +160,7 @@ def test_the_card_states_what_the_network_costs(name):
     assert sum(row.params for row in cost.by_layer) == cost.params
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_one_parameter_tree_fits_all_input_sizes(name):
     frames, height, width = vidjax.model_card(name).clip
     model, (variables, _) = whole(name)
@@ -153,7 +173,7 @@ def test_one_parameter_tree_fits_all_input_sizes(name):
     chex.assert_trees_all_equal_shapes_and_dtypes(variables, again)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_option_can_be_given(name):
     given, clip = TINY[name]
     for option in variants()[name].options:
@@ -161,7 +181,7 @@ def test_every_option_can_be_given(name):
         if option == "depths":
             value = tuple(depth + 1 for depth in given["depths"])
         if option == "form":
-            value = "mmaction2" if name in ("x3d_s", "slowfast_50") else "pytorchvideo"
+            value = FORMS.get(name, "pytorchvideo")
         model = vidjax.create_model(name, num_classes=CLASSES, **{**given, option: value})
         chex.assert_shape(first_logits(model, clip), (2, CLASSES))
 
@@ -212,7 +232,7 @@ def drawn(model, clip):
     return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(init, jax.random.key(0), clip))
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_parameter_learns(name):
     _, clip, variables, run = tiny(name)
     _, grads, _ = run(variables, clip)
@@ -224,7 +244,7 @@ def test_every_parameter_learns(name):
     assert still == []
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_training_and_evaluation_differ_by_the_batch_statistics(name):
     _, clip, variables, run = tiny(name)
     (logits, state), _, evaluated = run(variables, clip)
@@ -235,7 +255,7 @@ def test_training_and_evaluation_differ_by_the_batch_statistics(name):
     assert all(jax.tree.leaves(moved))
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_evaluation_sees_each_clip_by_itself(name):
     _, clip, variables, run = tiny(name)
     _, _, logits = run(variables, clip)

@@ -54,7 +54,9 @@ class Layout:
         keys = set(keys)
         places = {}
         for key in keys:
-            module, _, leaf = key.rpartition(".")
+            module, dot, leaf = key.rpartition(".")
+            # A variable of TensorFlow that is not of a layer has no dot.
+            module, leaf = (module, leaf) if dot else (key, "weight")
             path = self._module(module)
             if path is not None and leaf != IGNORED:
                 places[key] = _place(path, leaf, is_norm=f"{module}.running_mean" in keys)

@@ -1,7 +1,7 @@
 """Inception with batch norms over single frames, the network of Temporal Segment Networks.
 
-Ioffe and Szegedy, ICML 2015, in the form of yjxiong/tsn-pytorch: convolutions have a bias, max-pools
-of stride 2 keep what does not fill a window, and average pools count what is padded.
+Ioffe and Szegedy, ICML 2015, in the form of yjxiong/tsn-pytorch: convolutions have a bias,
+max-pools of stride 2 keep what does not fill a window, and average pools count what is padded.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ VARIANTS = (
         "i3d_r50_nl5", _SHAPE, 35_401_936, 40_957_673_472, "RMS 3"
     ),
     _with("cgnl", "Yue et al.: Compact Generalized Non-local Network, NeurIPS 2018").variant(
-        "i3d_r50_cgnl5", _SHAPE, 33_786_064, 39_258_112_000, "RMS 3"
+        "i3d_r50_cgnl5", _SHAPE, 33_786_064, 39_255_302_144, "RMS 3"
     ),
     _with("cgd", "He et al.: Compact Global Descriptor for Neural Networks, 2019").variant(
         "i3d_r50_cgd", _SHAPE, 28_066_128, 32_829_975_616, "RMS 3"

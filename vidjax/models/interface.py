@@ -22,7 +22,8 @@ def check_clip(clip: jax.Array, frames: int | None = None, channels: int = 3) ->
       channels: of a frame.
 
     Raises:
-      ValueError: the shape is not `[B, T, H, W, channels]`, T is not `frames`, or the numbers are whole.
+      ValueError: the shape is not `[B, T, H, W, channels]`, T is not `frames`, or the numbers are
+        whole.
     """
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise ValueError(
