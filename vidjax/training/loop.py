@@ -261,6 +261,7 @@ class _Run:
         self._account.tell(step)
         self._clock.restart_lap()
         while step < self.plan.total:
+            self._checkpoints.check()
             doing(f"waiting for the batch of step {step + 1}")
             with self._clock.waiting(), self._spending.on("waiting"):
                 batch = self._load()
