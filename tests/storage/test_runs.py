@@ -422,6 +422,10 @@ def test_a_table_is_reproduced_in_a_bucket(remote, tmp_path):
     [
         ("train", ["--config=gs://runs/mine.py", "--workdir=gs://runs/s"],
          r"--config=gs://runs/mine.py is in a bucket: a configuration is a program"),
+        ("train", ["--config=gs://runs/mine.py", "--help"],
+         r"gs://runs/mine.py is in a bucket: a configuration is a program"),
+        ("config", ["gs://runs/mine.py:smoke=true"],
+         r"gs://runs/mine.py:smoke=true is in a bucket: a configuration is a program"),
         ("train", ["--config=synthetic", "--workdir=gs://runs/w", "--config.writers=('wandb',)"],
          r"writer wandb (needs the package|keeps files of its own .* gs://runs/w is in a bucket)"),
         ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
