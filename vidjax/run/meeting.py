@@ -188,7 +188,7 @@ def _visit(address: Address, hello: _Hello, seconds: float) -> str:
         there.settimeout(seconds + _WHOLE_WITHIN)
         with _last_words(lambda number: there.sendall(bytes([number]))):
             answer = _hear(there, _Answer)
-    if answer.signal:
+    if answer.signal in _SIGNALS:
         _end_with(_SignalledError(answer.signal, answer.process))
     if answer.absent:
         raise AbsentError(answer.fault)
