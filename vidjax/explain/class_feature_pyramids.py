@@ -8,7 +8,7 @@ and so on. Layers are found by reading the network's program.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,13 +18,17 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
+from vidjax.explain.compiling import compiled
 from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.traced import Model, TracedNetwork
 from vidjax.settings import Kind, check, one_of, whole
 
 LISTS = ("layer", "feature")
+# Of most networks of the thesis' table 7.1.
+THETA = 0.6
 SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
     "depth": whole(1, 1_000_000),
@@ -160,68 +164,84 @@ class Pyramid:
         return layer.maps
 
 
+@each_clip
 def class_feature_pyramid(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     depth: int = 3,
-    threshold: float = 0.6,
+    threshold: float | None = None,
     mode: str = "layer",
     *,
     top: int | None = None,
     rules: Rules = DEFAULT,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> Pyramid:
     """The pyramid of a clip.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on.
-      threshold: theta, in [0, 1].
+      threshold: theta, in [0, 1]; None is 0.6. Cards of networks have those of the thesis.
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).
       top: at most so many channels from each list, the largest; None is all.
       rules: where the paper's letter (`back_step.PAPER`) and the authors' code (`back_step.CODE`)
         differ from the default.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Raises:
       ValueError: names an argument that is not of its kind.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
     check({"mode": mode, "depth": depth, "rules": rules}, SETTINGS)
-    keep = Keep(threshold, top)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    if depth > network.anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
-    logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
-    index = int(logits.argmax()) if class_index is None else class_index
-    climber = _Climber(network.anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(network.anatomy, depth), layers, strict=True))
+    keep = Keep(THETA if threshold is None else threshold, top)
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    network, anatomy = opened.network, opened.network.anatomy.down_to(depth)
+    if depth > anatomy.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
+    measured = measure(network, depth)(opened.variables, opened.clip)
+    logits, layers, arrays = jax.tree.map(np.asarray, measured)
+    index = opened.chosen(logits)
+    climber = _Climber(anatomy, depth, mode, keep, rules)
+    means = dict(zip(_readers(anatomy, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(network.anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    return Pyramid(index, mode, threshold, depth, tuple(clip.shape[1:4]), kept, edges)
+    return Pyramid(index, mode, keep.threshold, depth, opened.size, kept, edges)
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     """The one compiled pass, of variables and clip.
 
     It returns the logits; for the classifier and each layer that is stepped back through, means of
     its kernels and of what it convolves; and the activations that kernels are seen in.
     """
-    anatomy = network.anatomy
+    anatomy = network.anatomy.down_to(depth)
     layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
         arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
         logits, rest = arrays[0], arrays[1:]
@@ -271,26 +291,25 @@ class _Climber:
             if not chosen:
                 continue
             products = self._rules.products(*means[layer], layer.groups)
-            for numbers, values in self._lists(chosen, products):
-                wired = list(self._rules.wired(numbers, layer.kernels, layer.inputs, layer.groups))
-                reached = [channel for _, channels in wired for channel in channels]
-                kept = self._keep(self._rules.values(values), reached)
-                for members, channels in wired:
-                    own = {channel: kept[channel] for channel in kept if channel in channels}
+            wired = self._rules.wired(sorted(chosen), layer.kernels, layer.inputs, layer.groups)
+            for group, channels in wired:
+                counts = {number: chosen[number][1] for number in group}
+                for members, values in self._lists(counts, products[:, channels]):
+                    kept = self._keep(self._rules.values(values))
+                    own = {channels[place]: weight for place, weight in kept.items()}
                     lists = self._arrive(layer, own, len(members))
                     edges |= {(layer.name, number): lists for number in members}
         return edges
 
     def _lists(
-        self, chosen: Mapping[int, tuple[float, int]], products: np.ndarray
+        self, counts: Mapping[int, int], products: np.ndarray
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Kernels that share a list, and its products."""
-        numbers = sorted(chosen)
+        """Kernels that share a list, and its products, by how many connections lead to each."""
+        numbers = list(counts)
         if self._mode == "feature":
             yield from (([number], products[number]) for number in numbers)
         else:
-            counts = [chosen[number][1] for number in numbers]
-            yield numbers, np.average(products[numbers], axis=0, weights=counts)
+            yield numbers, np.average(products[numbers], axis=0, weights=list(counts.values()))
 
     def _arrive(
         self, layer: Layer, kept: Mapping[int, float], parents: int = 1
@@ -300,12 +319,15 @@ class _Climber:
         for link in self._anatomy.links[layer]:
             if self._anatomy.levels[link.layer] > self._depth:
                 continue
-            found = self._found.setdefault(link.layer, {})
+            found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
+                # Where a volume was flattened, a kernel makes several of the channels.
                 for number in link.kernels(channel):
-                    most, count = found.get(number, (0.0, 0))
-                    found[number] = max(most, weight), count + parents
-                    edges.append(((link.layer.name, number), weight))
+                    own[number] = max(own.get(number, 0.0), weight)
+            for number, weight in own.items():
+                most, count = found.get(number, (0.0, 0))
+                found[number] = max(most, weight), count + parents
+                edges.append(((link.layer.name, number), weight))
         return tuple(edges)
 
     def kept(self, arrays: Mapping[Any, np.ndarray]) -> Iterator[KeptLayer]:

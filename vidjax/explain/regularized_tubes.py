@@ -7,6 +7,7 @@ classifier's own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -14,30 +15,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
+from vidjax.explain.opened import each_clip, open_network
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import trace_network
 from vidjax.methods.class_regularization import ClassRegularization
 
 
+@each_clip
 def stage_tubes(
     model: nn.Module,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     *,
     mode: str = "thesis",
     tau: float | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, SaliencyTube]:
     """Tubes by the module path of each Class Regularization, in the order of the network.
 
     Args:
       model: a network with `class_reg`.
       variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class; None is the predicted one.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a batch `[B, T, H, W, 3]` or a list of
+        clips gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       mode: as in `saliency_tube`.
       tau: likewise.
+      classes: names of all classes.
 
     Returns:
       Nothing for a network without it.
@@ -46,9 +52,7 @@ def stage_tubes(
       ValueError: there is no such class or mode.
     """
     check_mode(mode, tau)
-    clip = as_clip(clip)
-    count = trace_network(model, variables, clip).anatomy.logits.shape[-1]
-    class_index = as_class(class_index, count)
+    opened = open_network(model, variables, clip, class_index, classes=classes)
     places: list[str] = []
 
     @jax.jit
@@ -68,13 +72,13 @@ def stage_tubes(
             logits = model.apply(variables, clip, train=False)
         return logits, list(zip(features, rows, strict=True))
 
-    logits, found = jax.tree.map(np.asarray, run(variables, clip))
-    index = int(logits.argmax()) if class_index is None else class_index
+    logits, found = jax.tree.map(np.asarray, run(opened.variables, opened.clip))
+    index = opened.chosen(logits)
     return {
         place: tube_of(
             [np.moveaxis(features[0], -1, 0)],
             [rows[index]],
-            clip.shape[1:4],
+            opened.size,
             index,
             mode=mode,
             tau=tau,
