@@ -8,7 +8,7 @@ and so on. Layers are found by reading the network's program.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,9 +19,10 @@ import numpy as np
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
 from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.traced import Model, TracedNetwork
 from vidjax.settings import Kind, check, one_of, whole
 
 LISTS = ("layer", "feature")
@@ -160,25 +161,31 @@ class Pyramid:
         return layer.maps
 
 
+@each_clip
 def class_feature_pyramid(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     depth: int = 3,
     threshold: float = 0.6,
     mode: str = "layer",
     *,
     top: int | None = None,
     rules: Rules = DEFAULT,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> Pyramid:
     """The pyramid of a clip.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on.
       threshold: theta, in [0, 1].
@@ -187,6 +194,9 @@ def class_feature_pyramid(
       top: at most so many channels from each list, the largest; None is all.
       rules: where the paper's letter (`back_step.PAPER`) and the authors' code (`back_step.CODE`)
         differ from the default.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Raises:
       ValueError: names an argument that is not of its kind.
@@ -194,19 +204,27 @@ def class_feature_pyramid(
     """
     check({"mode": mode, "depth": depth, "rules": rules}, SETTINGS)
     keep = Keep(threshold, top)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    if depth > network.anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
-    logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
-    index = int(logits.argmax()) if class_index is None else class_index
-    climber = _Climber(network.anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(network.anatomy, depth), layers, strict=True))
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    network, anatomy = opened.network, opened.network.anatomy.down_to(depth)
+    if depth > anatomy.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
+    measured = measure(network, depth)(opened.variables, opened.clip)
+    logits, layers, arrays = jax.tree.map(np.asarray, measured)
+    index = opened.chosen(logits)
+    climber = _Climber(anatomy, depth, mode, keep, rules)
+    means = dict(zip(_readers(anatomy, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(network.anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    return Pyramid(index, mode, threshold, depth, tuple(clip.shape[1:4]), kept, edges)
+    return Pyramid(index, mode, threshold, depth, opened.size, kept, edges)
 
 
 @functools.lru_cache(maxsize=16)
@@ -216,7 +234,7 @@ def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     It returns the logits; for the classifier and each layer that is stepped back through, means of
     its kernels and of what it convolves; and the activations that kernels are seen in.
     """
-    anatomy = network.anatomy
+    anatomy = network.anatomy.down_to(depth)
     layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
