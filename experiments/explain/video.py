@@ -23,7 +23,9 @@ _CLASSES = flags.DEFINE_list("classes", [], "tubes, pyramid: which; none is the 
 _TUBE = flags.DEFINE_enum("tube", "thesis", MODES, "tubes: the thesis' form, or plain CAM")
 _TAU = flags.DEFINE_float("tau", None, "tubes: leave out channels below this share of the largest")
 _DEPTH = flags.DEFINE_integer("depth", 3, "pyramid: levels; 1 is what the class relies on")
-_THRESHOLD = flags.DEFINE_float("threshold", 0.6, "pyramid: theta, in [0, 1]")
+_THRESHOLD = flags.DEFINE_float(
+    "threshold", None, "pyramid: theta, in [0, 1]; the network's own (table 7.1), else 0.6"
+)
 _TOP = flags.DEFINE_integer("top", None, "pyramid: at most so many kernels from each list")
 _LISTS = flags.DEFINE_enum(
     "lists", "layer", ["layer", "feature"], "pyramid: one list for a layer, or for each kernel"

@@ -18,6 +18,7 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
+from vidjax.explain.compiling import compiled
 from vidjax.explain.enlarging import Size, enlarge
 from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
@@ -26,6 +27,8 @@ from vidjax.explain.traced import Model, TracedNetwork
 from vidjax.settings import Kind, check, one_of, whole
 
 LISTS = ("layer", "feature")
+# Of most networks of the thesis' table 7.1.
+THETA = 0.6
 SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
     "depth": whole(1, 1_000_000),
@@ -168,7 +171,7 @@ def class_feature_pyramid(
     clip: Any,
     class_index: Class = None,
     depth: int = 3,
-    threshold: float = 0.6,
+    threshold: float | None = None,
     mode: str = "layer",
     *,
     top: int | None = None,
@@ -188,7 +191,7 @@ def class_feature_pyramid(
         one. Of a batch, one for all or one for each.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on.
-      threshold: theta, in [0, 1].
+      threshold: theta, in [0, 1]; None is 0.6. Cards of networks have those of the thesis.
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).
       top: at most so many channels from each list, the largest; None is all.
@@ -203,7 +206,7 @@ def class_feature_pyramid(
       UnknownPrimitiveError: a primitive of the network is not known.
     """
     check({"mode": mode, "depth": depth, "rules": rules}, SETTINGS)
-    keep = Keep(threshold, top)
+    keep = Keep(THETA if threshold is None else threshold, top)
     opened = open_network(
         model,
         variables,
@@ -224,10 +227,10 @@ def class_feature_pyramid(
     edges = climber.climb(means, index)
     maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    return Pyramid(index, mode, threshold, depth, opened.size, kept, edges)
+    return Pyramid(index, mode, keep.threshold, depth, opened.size, kept, edges)
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     """The one compiled pass, of variables and clip.
 
@@ -239,7 +242,6 @@ def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
         arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
         logits, rest = arrays[0], arrays[1:]
@@ -317,12 +319,15 @@ class _Climber:
         for link in self._anatomy.links[layer]:
             if self._anatomy.levels[link.layer] > self._depth:
                 continue
-            found = self._found.setdefault(link.layer, {})
+            found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
+                # Where a volume was flattened, a kernel makes several of the channels.
                 for number in link.kernels(channel):
-                    most, count = found.get(number, (0.0, 0))
-                    found[number] = max(most, weight), count + parents
-                    edges.append(((link.layer.name, number), weight))
+                    own[number] = max(own.get(number, 0.0), weight)
+            for number, weight in own.items():
+                most, count = found.get(number, (0.0, 0))
+                found[number] = max(most, weight), count + parents
+                edges.append(((link.layer.name, number), weight))
         return tuple(edges)
 
     def kept(self, arrays: Mapping[Any, np.ndarray]) -> Iterator[KeptLayer]:

@@ -13,6 +13,7 @@ from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.report_page import Panel
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
+from vidjax.models.listing import model_card
 from vidjax.names import nearest
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.trained import Trained
@@ -116,7 +117,8 @@ def see(
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
       tube: settings of `saliency_tube`.
-      pyramid: settings of `class_feature_pyramid`; None does without one.
+      pyramid: settings of `class_feature_pyramid`; None does without one. Without a threshold it is
+        that of the network's card.
 
     Raises:
       ValueError: there is no such class, or the network cannot be explained so.
@@ -128,7 +130,9 @@ def see(
     index = None if label is None else classes.index(label)
     given, settings = (trained.model, trained.variables, opened.clip), tube or {}
     check_mode(**{"mode": "thesis", "tau": None, **settings})
-    grown = None if pyramid is None else class_feature_pyramid(*given, index, **pyramid)
+    grown = None
+    if pyramid is not None:
+        grown = class_feature_pyramid(*given, index, **_with_theta(pyramid, trained.name))
     found = saliency_tube(*given, index, **settings)
     assert found.logits is not None
     chances = np.asarray(trained.chances(jax.numpy.asarray(found.logits)))
@@ -141,3 +145,9 @@ def see(
         stage_tubes(*given, index, **settings),
         grown,
     )
+
+
+def _with_theta(settings: dict[str, Any], network: str) -> dict[str, Any]:
+    if settings.get("threshold") is not None:
+        return settings
+    return settings | {"threshold": model_card(network).theta}
