@@ -31,6 +31,17 @@ def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, .
             )
         return anatomy.pooled
     anatomy = anatomy.as_far_as_known
+    return (anatomy.sources[layer_at(anatomy, layer)].features,)
+
+
+def layer_at(anatomy: Anatomy, layer: str) -> Layer:
+    """The layer of a name, or the last one in space and time of the module of a name.
+
+    Raises:
+      ValueError: there is no such layer, or its features are nowhere in space and time.
+      UnknownPrimitiveError: there is none before a primitive that is not known.
+    """
+    anatomy = anatomy.as_far_as_known
     inside = [own for own in anatomy.links if _belongs(own.name, layer)]
     if not inside and anatomy.unknown is not None:
         raise anatomy.unknown
@@ -38,8 +49,8 @@ def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, .
         raise ValueError(f"layer {shown(layer)} is unknown: {nearest(layer, [*_names(anatomy)])}")
     order = {step: number for number, step in enumerate(anatomy.program.operations)}
     for own in sorted(inside, key=lambda own: -order[own.operation]):
-        if (source := anatomy.sources.get(own)) is not None:
-            return (source.features,)
+        if own in anatomy.sources:
+            return own
     raise ValueError(f"layer {shown(layer)} comes after pooling: it is nowhere in space and time")
 
 

@@ -77,7 +77,8 @@ def open_network(
 
     Args:
       model: a module of `flax.linen`, which is told `train=False` if it takes that; one of
-        `flax.nnx`, which is explained in evaluation; or a function of `(variables, clip)`.
+        `flax.nnx`, which is explained in evaluation; or a function of `(variables, clip)`. A
+        network that was opened before is not read again.
       variables: of the model; None for a module of `flax.nnx`.
       clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised. A tuple of these is what a network of
         several inputs takes, such as the two rates of a SlowFast network.
@@ -93,6 +94,8 @@ def open_network(
       ValueError: names an argument that is not of its kind.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
+    if isinstance(model, TracedNetwork):
+        return _again(model, variables, clip, class_index)
     model, variables = plain_model(model, variables)
     place = None
     if isinstance(clip, tuple):
@@ -109,6 +112,11 @@ def open_network(
     network = trace_call(Call(model, output, place), variables, clip)
     index = as_class(class_index, network.anatomy.logits.shape[-1], classes)
     return Opened(network, variables, clip, index)
+
+
+def _again(network: TracedNetwork, variables: Any, clip: Any, class_index: Class) -> Opened:
+    clip = as_clip(clip)
+    return Opened(network, variables, clip, as_class(class_index, network.anatomy.logits.shape[-1]))
 
 
 def each_clip(explain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
+from vidjax.explain.drawing import Progress
 from vidjax.explain.enlarging import CUBIC, Size, enlarge
 from vidjax.explain.given import Class
 from vidjax.explain.opened import each_clip, open_network
@@ -61,6 +62,7 @@ def saliency_map(
     layer: str | None = None,
     *,
     degree: int = CUBIC,
+    progress: Progress | None = None,
     classes: Sequence[str] | None = None,
     output: str | int | None = None,
     clip_input: int = 0,
@@ -78,6 +80,8 @@ def saliency_map(
       name: of the map; `vidjax.explain.maps.known()` has all.
       layer: as in `vidjax.explain.features.features_at`.
       degree: of the splines that enlarge it.
+      progress: called with the passes that are done and those that the map takes, where it takes
+        many.
       classes: names of all classes.
       output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
       clip_input: which of several inputs is explained, likewise.
@@ -105,10 +109,13 @@ def saliency_map(
         clip_input=clip_input,
     )
     network, given = opened.network, (opened.variables, opened.clip)
+    if not chosen.fits(network):
+        raise ValueError(f"{name} cannot be drawn of this network: it needs {chosen.needs}")
     logits = np.asarray(logits_pass(network)(*given))[0]
     index = opened.chosen(logits)
     begun = time.perf_counter()
-    heat = chosen.function(network, *given, index, layer, **settings)
+    told = {"progress": progress} if progress and chosen.reports else {}
+    heat = chosen.function(network, *given, index, layer, **settings, **told)
     volume = together(heat.cells, opened.size, degree)
     seconds = time.perf_counter() - begun
     return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)
