@@ -168,11 +168,14 @@ class Pyramid:
         edges = self.edges.get((layer, kernel), ())
         if not edges:
             raise ValueError(f"kernel {kernel} of {layer!r} relies on no kernel of this pyramid")
-        total = np.zeros(size or self.size, np.float32)
+        # A spline of a sum is the sum of the splines: one for each size of cells.
+        sums: dict[tuple[int, ...], np.ndarray] = {}
         for (name, number), _ in edges:
             own = self.layer(name)
             (place,) = np.nonzero(own.kernels == number)[0]
-            total += enlarge(self._maps(own)[place], size or self.size)
+            cells = self._maps(own)[place].astype(np.float64)
+            sums[cells.shape] = sums.get(cells.shape, 0) + cells
+        total = sum(enlarge(cells, size or self.size) for cells in sums.values())
         return normalize(total / len(edges))
 
     def _maps(self, layer: KeptLayer) -> np.ndarray:
