@@ -18,6 +18,7 @@ from vidjax.explain.pyramid_figure import strongest
 from vidjax.names import in_script
 
 TILES = 24
+TUBE = "Saliency Tube"
 # A layer's heat is shown no finer: a page has to stay small enough to be sent.
 FINEST = 28
 
@@ -26,12 +27,20 @@ FINEST = 28
 class Panel:
     """One explanation; several stand side by side.
 
+    Heat need not be as fine as the frames: its first and last cells lie on the first and last
+    frames, rows and columns, and a spline passes through all of them (`enlarging.py`).
+
     Attributes:
       title: such as the network and the class.
       frames: the clip, uint8 `[T, H, W, 3]`.
       tube: `[T, H, W]` in [0, 1].
-      pyramid: of the same clip; None shows the tubes alone.
+      pyramid: of the same clip; None shows the maps alone.
       stages: further tubes, such as those of stages with Class Regularization, by their names.
+      heats: other maps of the class, like `tube`, by their titles. Where one of them equals
+        `tube`, its title is that of the tube, which is `TUBE` otherwise.
+      captions: a line for a map, such as its cells and its cost, by its title or name.
+      scores: classes and their probabilities, the best first.
+      facts: what else to know, such as the network, the checkpoint, tau and theta, by their names.
     """
 
     title: str
@@ -39,6 +48,10 @@ class Panel:
     tube: np.ndarray
     pyramid: Pyramid | None = None
     stages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    heats: Mapping[str, np.ndarray] = field(default_factory=dict)
+    captions: Mapping[str, str] = field(default_factory=dict)
+    scores: Sequence[tuple[str, float]] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def page(title: str, panels: Sequence[Panel], fps: float) -> str:
