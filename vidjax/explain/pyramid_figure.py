@@ -6,13 +6,14 @@ show what relies on what, the stronger the thicker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from vidjax.explain.colours import DEFAULT, overlay
 from vidjax.explain.enlarging import Size
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_layout import (
@@ -27,7 +28,6 @@ from vidjax.explain.pyramid_layout import (
     lay_out,
 )
 from vidjax.explain.pyramid_rows import TILES, Row, Tile, rows_of, strands_of, volume_of
-from vidjax.explain.render import overlay
 from vidjax.names import lettering
 
 if TYPE_CHECKING:
@@ -47,15 +47,17 @@ class Moving:
       image: of Matplotlib.
       frames: uint8 `[T, h, w, 3]`.
       volume: heat over them, `[T, h, w]` in [0, 1]; None for frames alone.
+      colours: of the heat.
     """
 
     image: Any
     frames: np.ndarray
     volume: np.ndarray | None
+    colours: str
 
     def at(self, time: int) -> np.ndarray:
         """What it shows at a frame, uint8 `[h, w, 3]`."""
-        return picture(self.frames, self.volume, time)
+        return picture(self.frames, self.volume, time, self.colours)
 
 
 @dataclass
@@ -65,12 +67,14 @@ class Drawing:
     Attributes:
       figure: of Matplotlib.
       layout: where things are.
+      colours: of the heat.
       tiles: that can play.
       clock: the text that says which frame is shown; None in a picture that stands.
     """
 
     figure: Figure
     layout: Layout
+    colours: str = DEFAULT
     tiles: list[Moving] = field(default_factory=list)
     clock: Any = None
 
@@ -110,6 +114,7 @@ def arrange(
     most: Sequence[int] = TILES,
     facts: Sequence[str] = (),
     tube_name: str = "Saliency Tube",
+    colours: str = DEFAULT,
     moving: bool = False,
 ) -> Drawing:
     """Draws a pyramid, with what is needed to let it play.
@@ -124,6 +129,7 @@ def arrange(
       most: tiles of the first row at most, and of the last.
       facts: more to be said below the title, such as the network and its checkpoint.
       tube_name: what the tube is, such as its form and its cells.
+      colours: of the heat, as in `colours.overlay`.
       moving: whether the tiles are to play: one clock, and no frame below each tile.
 
     Raises:
@@ -131,21 +137,21 @@ def arrange(
     """
     from matplotlib.figure import Figure
 
-    small = _small(frames)
+    small = smaller(frames)
     rows = rows_of(pyramid, format, most)
     layout = lay_out(rows, small.shape[2] / small.shape[1], apex=1 if moving else 3)
     figure = Figure(figsize=(layout.width, layout.height), dpi=DPI, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.axis("off")
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
-    drawing = Drawing(figure, layout)
+    drawing = Drawing(figure, layout, colours)
     _head(axes, layout, title, [*_settings(pyramid), *facts])
-    drawing.tiles += _apex(axes, drawing, small, *_class_volume(pyramid, small, tube, tube_name))
+    _apex(axes, drawing, small, *_class_volume(pyramid, small, tube, tube_name))
     for number, row in enumerate(rows):
         _side(axes, layout.bands[number], row)
         for box, tile in zip(layout.bands[number].tiles, row.tiles, strict=True):
             volume = volume_of(pyramid, tile, _size(small), draw)
-            drawing.tiles.append(_tile(axes, box, small, volume, _caption(tile), moving=moving))
+            _tile(axes, drawing, box, small, volume, _caption(tile), moving=moving)
     if not rows:
         _write(axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel is kept", 8)
     _links(axes, layout, pyramid, rows)
@@ -154,10 +160,12 @@ def arrange(
     return drawing
 
 
-def picture(frames: np.ndarray, volume: np.ndarray | None, time: int) -> np.ndarray:
+def picture(
+    frames: np.ndarray, volume: np.ndarray | None, time: int, colours: str = DEFAULT
+) -> np.ndarray:
     """A frame with the heat over it, if there is any: uint8 `[h, w, 3]`."""
     now = slice(time, time + 1)
-    return frames[time] if volume is None else overlay(frames[now], volume[now])[0]
+    return frames[time] if volume is None else overlay(frames[now], volume[now], colours)[0]
 
 
 def peak(volume: np.ndarray) -> int:
@@ -170,8 +178,8 @@ def thirds(frames: int) -> list[int]:
     return [min(int((third + 0.5) * frames / 3), frames - 1) for third in range(3)]
 
 
-def _small(frames: np.ndarray) -> np.ndarray:
-    """Frames no larger than a picture shows them, at their own aspect."""
+def smaller(frames: np.ndarray) -> np.ndarray:
+    """Frames `[T, H, W, 3]` no larger than a picture shows them, at their own aspect."""
     height, width = frames.shape[1:3]
     factor = _PIXELS / max(height, width)
     if factor >= 1:
@@ -202,17 +210,17 @@ def _head(axes: Any, layout: Layout, title: str, facts: Sequence[str]) -> None:
 
 def _apex(
     axes: Any, drawing: Drawing, frames: np.ndarray, volume: np.ndarray | None, what: str
-) -> Iterator[Moving]:
+) -> None:
     band, moving = drawing.layout.apex, len(drawing.layout.apex.tiles) == 1
     for box, time in zip(band.tiles, thirds(len(frames)), strict=False):
         shown = "" if moving else f"frame {time}"
-        yield _tile(axes, box, frames, volume, shown, moving=moving, time=time)
+        _tile(axes, drawing, box, frames, volume, shown, moving=moving, time=time)
     _write(axes, EDGE, band.tiles[0].top + 0.1, "class", 8.5, weight="bold")
     _write(axes, EDGE, band.tiles[0].top + 0.26, what, 7, color=FAINT)
     if moving:
         x = band.tiles[0].middle
         drawing.clock = _write(axes, x, band.tiles[0].bottom + 0.1, "", 7, ha="center")
-    _colour_bar(axes, band)
+    _colour_bar(axes, band, drawing.colours)
 
 
 def _class_volume(
@@ -234,6 +242,7 @@ def _class_volume(
 
 def _tile(
     axes: Any,
+    drawing: Drawing,
     box: Box,
     frames: np.ndarray,
     volume: np.ndarray | None,
@@ -241,7 +250,7 @@ def _tile(
     *,
     moving: bool,
     time: int | None = None,
-) -> Moving:
+) -> None:
     """Draws a tile at a frame, or at the one where it is most active."""
     if time is None:
         time = len(frames) // 2 if volume is None else peak(volume)
@@ -249,10 +258,10 @@ def _tile(
         frame = "" if moving else f"frame {time}  "
         caption = f"{first}\n{frame}{second}"
     extent = (box.left, box.right, box.bottom, box.top)
-    shown = picture(frames, volume, time)
+    shown = picture(frames, volume, time, drawing.colours)
     image = axes.imshow(shown, extent=extent, aspect="auto", zorder=3, interpolation="antialiased")
     _write(axes, box.middle, box.bottom + 0.04, caption, 6.5, ha="center", va="top", gid="caption")
-    return Moving(image, frames, volume)
+    drawing.tiles.append(Moving(image, frames, volume, drawing.colours))
 
 
 def _caption(tile: Tile) -> str:
@@ -320,14 +329,14 @@ def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> No
     axes.add_patch(patch)
 
 
-def _colour_bar(axes: Any, band: Band) -> None:
+def _colour_bar(axes: Any, band: Band, colours: str) -> None:
     """What the colours mean, over a grey frame as they lie over the video."""
     ramp = np.linspace(1, 0, 128, dtype=np.float32)[None, :, None]
     grey = np.full((1, 128, 1, 3), 128, np.uint8)
     box = band.tiles[-1]
     left = box.right + 0.3
     extent = (left, left + 0.11, box.bottom, box.top)
-    axes.imshow(overlay(grey, ramp)[0], extent=extent, aspect="auto", zorder=3)
+    axes.imshow(overlay(grey, ramp, colours)[0], extent=extent, aspect="auto", zorder=3)
     _write(axes, left + 0.18, box.top + 0.06, "most", 7, color=FAINT)
     _write(axes, left + 0.18, (box.top + box.bottom) / 2, "activation", 7, color=FAINT)
     _write(axes, left + 0.18, box.bottom - 0.06, "least", 7, color=FAINT)

@@ -1,0 +1,58 @@
+"""The strongest kernels of a pyramid, level by level, as strips of three frames."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vidjax.explain.pyramid import Pyramid
+from vidjax.explain.pyramid_figure import smaller
+from vidjax.explain.pyramid_rows import Tile, rows_of, volume_of
+from vidjax.explain.strips import Cell, Strip
+
+FOOT = {
+    "kernel": "below three frames: layer · kernel · weight",
+    "group": "below three frames: layer · group of kernels · weight",
+    "layer": "below three frames: layer · kernels that were kept",
+}
+
+
+def kernel_cell(
+    pyramid: Pyramid,
+    frames: np.ndarray,
+    title: str,
+    *,
+    each: int = 3,
+    format: str = "kernel",
+    draw: str = "own",
+) -> Cell:
+    """The strongest kernels of each level, a line a level.
+
+    Args:
+      pyramid: of a clip.
+      frames: the clip, uint8 `[T, H, W, 3]`.
+      title: such as the class and its probability.
+      each: kernels, groups or layers of a level at most.
+      format: as in `pyramid_rows.rows_of`.
+      draw: as in `pyramid_rows.volume_of`.
+
+    Raises:
+      ValueError: a setting is not of its kind.
+    """
+    size = smaller(frames).shape[:3]
+    lines = tuple(
+        tuple(
+            Strip(name_of(tile), _said(tile, format), volume_of(pyramid, tile, size, draw))
+            for tile in row.tiles
+        )
+        for row in rows_of(pyramid, format, (each, each))
+    )
+    return Cell(title, frames, lines)
+
+
+def name_of(tile: Tile) -> str:
+    """The layer of a tile, or the layers that are one sum."""
+    return " + ".join(tile.layers)
+
+
+def _said(tile: Tile, format: str) -> str:
+    return tile.label if format == "layer" else f"{tile.label} · {tile.weight:.2f}"
