@@ -10,9 +10,9 @@ from vidjax.explain.pyramid_rows import Tile, rows_of, volume_of
 from vidjax.explain.strips import Cell, Strip
 
 FOOT = {
-    "kernel": "below three frames: layer · kernel · weight",
-    "group": "below three frames: layer · group of kernels · weight",
-    "layer": "below three frames: layer · kernels that were kept",
+    "kernel": "below three frames: layer, kernel · weight · cells. Each map is scaled by itself.",
+    "group": "below three frames: layer, group · weight · cells. Each map is scaled by itself.",
+    "layer": "below three frames: layer, kept kernels · cells. Each map is scaled by itself.",
 }
 
 
@@ -41,7 +41,11 @@ def kernel_cell(
     size = smaller(frames).shape[:3]
     lines = tuple(
         tuple(
-            Strip(name_of(tile), _said(tile, format), volume_of(pyramid, tile, size, draw))
+            Strip(
+                " + ".join(tile.layers),
+                _said(pyramid, tile, format),
+                volume_of(pyramid, tile, size, draw),
+            )
             for tile in row.tiles
         )
         for row in rows_of(pyramid, format, (each, each))
@@ -49,10 +53,9 @@ def kernel_cell(
     return Cell(title, frames, lines)
 
 
-def name_of(tile: Tile) -> str:
-    """The layer of a tile, or the layers that are one sum."""
-    return " + ".join(tile.layers)
-
-
-def _said(tile: Tile, format: str) -> str:
-    return tile.label if format == "layer" else f"{tile.label} · {tile.weight:.2f}"
+def _said(pyramid: Pyramid, tile: Tile, format: str) -> str:
+    what = f"kernel {tile.label}" if format == "kernel" else tile.label
+    weight = "" if format == "layer" else f" · {tile.weight:.2f}"
+    maps = pyramid.layer(tile.layers[0]).maps
+    cells = "no place" if maps is None else f"{'x'.join(map(str, maps.shape[1:]))} cells"
+    return f"{what}{weight} · {cells}"

@@ -81,6 +81,7 @@ class Pyramid:
       sums: names of layers whose channels are added up one by one, such as those of the last
         convolution of a residual block and of its projection: their kernels of one number make one
         channel, with one weight.
+      logits: of the clip, float32 `[classes]`, where they are known.
     """
 
     class_index: int
@@ -91,6 +92,7 @@ class Pyramid:
     layers: tuple[KeptLayer, ...]
     edges: Mapping[Place, tuple[tuple[Place, float], ...]] = field(repr=False)
     sums: tuple[tuple[str, ...], ...] = ()
+    logits: np.ndarray | None = field(repr=False, compare=False, default=None)
 
     @functools.cached_property
     def roots(self) -> tuple[Node, ...]:

@@ -157,9 +157,12 @@ def one_sums(anatomy: Anatomy, layers: Sequence[Layer]) -> tuple[tuple[str, ...]
       layers: to be grouped.
 
     Returns:
-      Names, of groups of two or more.
+      Names, of groups of two or more, in the order of the program.
     """
-    readers: dict[Layer, list[tuple[Layer, bytes]]] = {layer: [] for layer in layers}
+    order = {step: number for number, step in enumerate(anatomy.program.operations)}
+    readers: dict[Layer, list[tuple[Layer, bytes]]] = {
+        layer: [] for layer in sorted(layers, key=lambda own: order[own.operation])
+    }
     for reader, links in anatomy.links.items():
         for link in links:
             if link.layer in readers:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # Of the longer side of a frame, between kernels, between cells; in inches.
 FRAME, BETWEEN, APART = 0.74, 0.14, 0.3
 SIDE, EDGE, HEAD, FOOT = 1.45, 0.15, 0.4, 0.3
-TITLE, CAPTION = 0.24, 0.24
+TITLE, CAPTION = 0.24, 0.36
 # Characters of a caption below a strip of three frames.
 _LETTERS = 40
 
@@ -33,7 +33,7 @@ class Strip:
 
     Attributes:
       name: of its layer.
-      said: of it, such as its number and weight.
+      said: of it, such as its number, its weight and its cells.
       volume: where it is active, `[T, h, w]` in [0, 1], of the size of the cell's small frames;
         None if it is nowhere in space and time.
     """
@@ -88,7 +88,7 @@ def draw_strips(
     axes.set(xlim=(0, grid.width), ylim=(grid.height, 0))
     for column, name in enumerate(columns):
         middle = grid.lefts[column] + grid.widths[column] / 2
-        _write(axes, middle, 0.22, lettering(name), 10, ha="center", weight="bold")
+        _write(axes, middle, 0.22, lettering(name, 28), 10, ha="center", weight="bold")
     for row, name in enumerate(rows):
         first, *more = lettering(name, 26).split("\n")
         top = grid.tops[row] + TITLE
@@ -174,17 +174,15 @@ def _cell(
                 axes.imshow(shown, extent=extent, aspect="auto", zorder=3)
             middle = start + 1.5 * wide
             caption = _said(strip, round(_LETTERS * wide / FRAME))
-            _write(axes, middle, top + high + 0.09, caption, 6.5, ha="center", gid="caption")
+            settings = {"ha": "center", "va": "top", "gid": "caption"}
+            _write(axes, middle, top + high + 0.04, caption, 6.5, **settings)
         top += high + CAPTION
 
 
 def _said(strip: Strip, longest: int) -> str:
     """A caption that fits below three frames; of a long name the end is kept."""
-    if not strip.name:
-        return strip.said
-    room = max(longest - len(strip.said) - 3, 4)
-    name = strip.name if len(strip.name) <= room else f"…{strip.name[1 - room:]}"
-    return f"{lettering(name)} · {lettering(strip.said)}"
+    name = strip.name if len(strip.name) <= longest else f"…{strip.name[1 - longest:]}"
+    return "\n".join(filter(None, (lettering(name), lettering(strip.said))))
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:
