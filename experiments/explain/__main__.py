@@ -3,9 +3,12 @@ r"""Shows what trained networks rely on, for one video or for a whole split.
 Methods for a video (--video):
   tubes      Saliency Tubes: where the network looks for the class that it answers, or for others;
              with Class Regularization also stage by stage. Writes tubes.mp4, .gif, .png and .html.
+  maps       any maps of --maps: Saliency Tubes, CAMs of any layer (--layer), gradients, occlusion,
+             RISE. Writes maps.mp4, .gif, .png and .html, and maps.npz, their volumes.
   pyramid    Class Feature Pyramids: which kernels speak for the class, layer by layer. Writes
              pyramid.json, .png and .html, and layers.mp4, .gif and .png.
-Several runs, or several classes, are shown side by side. The HTML pages open offline.
+Several runs, or several classes, are shown side by side. The HTML pages open offline. Heat lies on
+the video's own frames: the more of it, the hotter a place; a thin frame shows what the network saw.
 
 Methods for the evaluation split:
   frequency  accuracy over the scale of the low frequencies (circles) and of the high frequencies
@@ -21,6 +24,10 @@ Methods for the evaluation split:
 
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
+  vidjax explain --weights=i3d:kinetics400 --video=my.mp4 --method=maps \
+      --maps=saliency_tube,grad_cam,rise --map_options=rise.masks=500 --output=seen/maps
+  vidjax explain --workdir=runs/demo --video=my.mp4 --method=maps --layer=layer2 \
+      --difference=sit_down,stand_up --output=seen/difference
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=pyramid \
       --classes=sit_down,stand_up --depth=4 --threshold=0.65 --output=seen/pair
   vidjax explain --workdir=runs/plain,runs/rms --method=frequency \
@@ -41,12 +48,12 @@ from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
 from .. import command_line, opening
-from . import frequency, gates, settings, truth, video
+from . import frequency, gates, maps, settings, truth, video
 from .settings import Subject, subjects
 
 _METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
-for _module in (frequency, opening, settings, truth, video):
+for _module in (frequency, maps, opening, settings, truth, video):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["method", "output"])
 
@@ -54,16 +61,19 @@ Method = Callable[[Sequence[Subject], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
     "frequency": frequency.explain_frequency,
     "gates": gates.explain_gates,
+    "maps": maps.explain_maps,
     "pyramid": video.explain_pyramid,
     "truth": truth.explain_truth,
     "tubes": video.explain_tubes,
 }
+_VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
     "frequency": {"scales"},
     "gates": set(),
-    "pyramid": {"video", "classes", "tube", "tau", "depth", "threshold", "top", "lists"},
+    "maps": {*_VIDEO, "difference", "maps", "layer", "map_options"},
+    "pyramid": {*_VIDEO, "tube", "tau", "depth", "threshold", "top", "lists"},
     "truth": {"videos", "steps"},
-    "tubes": {"video", "classes", "tube", "tau"},
+    "tubes": {*_VIDEO, "difference", "tube", "tau"},
 }
 
 

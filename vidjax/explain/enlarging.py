@@ -93,9 +93,7 @@ class Surface:
         return self.down @ plane @ self.across.T
 
 
-def spline(
-    count: int, places: Sequence[float] | np.ndarray, degree: int = CUBIC
-) -> np.ndarray:
+def spline(count: int, places: Sequence[float] | np.ndarray, degree: int = CUBIC) -> np.ndarray:
     """What a spline through so many points takes of each, float32 `[places, count]`.
 
     Args:
