@@ -28,9 +28,7 @@ def made(mode="layer"):
         weights = np.linspace(1, 0.6, count, dtype=np.float32)
         kernels = np.arange(count) * 2
         counts = np.arange(1, count + 1)
-        layers.append(
-            KeptLayer(name, level, kernels, weights, counts, maps, groups, count * 2)
-        )
+        layers.append(KeptLayer(name, level, kernels, weights, counts, maps, groups, count * 2))
     by_name = {layer.name: layer for layer in layers}
     edges = {("", 4): listed(by_name, "block2/conv2", "block1/conv2", "block1/shortcut/conv")}
     follow = {

@@ -1,6 +1,7 @@
 """Where pyramids end, which layers are one sum, and what tiles stand for."""
 
 import functools
+import itertools
 import re
 
 import jax
@@ -28,7 +29,9 @@ model_of = functools.cache(by_hand.function_of)
 
 
 def pyramid_of(network, weights, depth=None, threshold=0.5, mode="feature", **options):
-    return class_feature_pyramid(model_of(network), weights, CLIP, 0, depth, threshold, mode, **options)
+    return class_feature_pyramid(
+        model_of(network), weights, CLIP, 0, depth, threshold, mode, **options
+    )
 
 
 @pytest.mark.parametrize(("layer", "depth"), [("conv3", 1), ("conv2", 2), ("conv1", 3)])
@@ -71,7 +74,7 @@ def test_of_kernels_only_the_ways_that_lead_to_them_are_left(mode):
         step
         for kernel in chosen
         for way in ways(lists, ("", 0), ("b1", kernel))
-        for step in zip(way, way[1:], strict=False)
+        for step in itertools.pairwise(way)
     }
     assert {(parent, to) for parent, own in lists_of(found).items() for to in own} == steps
     kept = {(layer.name, int(k)) for layer in found.layers for k in layer.kernels}

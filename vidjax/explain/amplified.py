@@ -1,10 +1,12 @@
 """The kernels that Class Regularization amplifies most for a class.
 
-Stergiou, thesis, section 6.3.3 and figure 6.3: at each place, the channels with the largest factors.
+Stergiou, thesis, section 6.3.3 and figure 6.3: at each place, the channels with the largest
+factors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
+from vidjax.explain.enlarging import CUBIC, Size, enlarge
 from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.pyramid_figure import smaller
 from vidjax.explain.regularized_tubes import name_of, regularized_pass, regularized_places
@@ -22,7 +24,9 @@ from vidjax.explain.strips import Cell, Strip
 from vidjax.explain.traced import trace_network
 from vidjax.methods.class_regularization import FACTORS, INDEX, ClassRegularization, scale
 
-FOOT = "below three frames: where · channel · factor. A factor above 1 amplifies."
+FOOT = (
+    "below three frames: place · class, channel · factor · cells. Above 1 a channel is amplified."
+)
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,9 @@ class Amplified:
         """The channels with the largest factors, of equal ones the lower number."""
         return np.argsort(-self.factors, kind="stable")[:count]
 
-    def tube(self, channel: int, size: Size) -> np.ndarray:
+    def tube(self, channel: int, size: Size, degree: int | None = CUBIC) -> np.ndarray:
         """Where a channel is active, `[T, H, W]` in [0, 1]."""
-        return normalize(enlarge(self.maps[channel], size))
+        return normalize(enlarge(self.maps[channel], size, degree))
 
 
 def amplified(
@@ -118,7 +122,9 @@ def _chosen(model: nn.Module, variables: Any, clip: Any, places: Any) -> list[_C
 
     found = jax.tree.map(np.asarray, run(variables, clip))
     return [
-        _Chosen(int(index[0]), factors[0], modules[place.name].affection, modules[place.name].bounds)
+        _Chosen(
+            int(index[0]), factors[0], modules[place.name].affection, modules[place.name].bounds
+        )
         for place, (index, factors) in zip(places, found, strict=True)
     ]
 
@@ -130,7 +136,12 @@ def _sown(tree: Any, place: str) -> tuple[jax.Array, jax.Array]:
 
 
 def amplified_cell(
-    found: tuple[Amplified, ...], frames: np.ndarray, title: str, each: int = 3
+    found: Sequence[Amplified],
+    frames: np.ndarray,
+    title: str,
+    labels: Sequence[str],
+    each: int = 3,
+    degree: int | None = CUBIC,
 ) -> Cell:
     """The most amplified channels of each place, a line a place.
 
@@ -138,15 +149,17 @@ def amplified_cell(
       found: places of a network.
       frames: the clip, uint8 `[T, H, W, 3]`.
       title: such as the class.
+      labels: names of the classes.
       each: channels of a place.
+      degree: of the splines, as in `enlarging.enlarge`.
     """
     size = smaller(frames).shape[:3]
     lines = tuple(
         tuple(
             Strip(
-                name_of(own.place),
+                f"{name_of(own.place)} · {labels[own.class_index]}",
                 f"channel {channel} · ×{own.factors[channel]:.2f} · {_cells(own.maps)}",
-                own.tube(int(channel), size),
+                own.tube(int(channel), size, degree),
             )
             for channel in own.strongest(each)
         )

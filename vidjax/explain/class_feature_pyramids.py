@@ -101,9 +101,7 @@ def class_feature_pyramid(
     kept = tuple(climber.kept(maps))
     sums = one_sums(network.anatomy, climber.layers)
     size = tuple(clip.shape[1:4])
-    pyramid = Pyramid(
-        index, mode, threshold, depth, size, kept, edges, sums, logits.reshape(-1)
-    )
+    pyramid = Pyramid(index, mode, threshold, depth, size, kept, edges, sums, logits.reshape(-1))
     return ending_at(pyramid, end) if end else pyramid
 
 

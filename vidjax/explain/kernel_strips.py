@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from vidjax.explain.enlarging import CUBIC
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import smaller
 from vidjax.explain.pyramid_rows import Tile, rows_of, volume_of
@@ -24,6 +27,7 @@ def kernel_cell(
     each: int = 3,
     format: str = "kernel",
     draw: str = "own",
+    degree: int | None = CUBIC,
 ) -> Cell:
     """The strongest kernels of each level, a line a level.
 
@@ -34,6 +38,7 @@ def kernel_cell(
       each: kernels, groups or layers of a level at most.
       format: as in `pyramid_rows.rows_of`.
       draw: as in `pyramid_rows.volume_of`.
+      degree: likewise.
 
     Raises:
       ValueError: a setting is not of its kind.
@@ -44,13 +49,20 @@ def kernel_cell(
             Strip(
                 " + ".join(tile.layers),
                 _said(pyramid, tile, format),
-                volume_of(pyramid, tile, size, draw),
+                volume_of(pyramid, tile, size, draw, degree),
             )
             for tile in row.tiles
         )
         for row in rows_of(pyramid, format, (each, each))
     )
     return Cell(title, frames, lines)
+
+
+def shown_kernels(pyramid: Pyramid, format: str, each: int) -> Iterator[tuple[int, Tile]]:
+    """Levels and tiles that `kernel_cell` shows."""
+    for row in rows_of(pyramid, format, (each, each)):
+        for tile in row.tiles:
+            yield row.level, tile
 
 
 def _said(pyramid: Pyramid, tile: Tile, format: str) -> str:

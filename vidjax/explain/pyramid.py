@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
+from vidjax.explain.enlarging import CUBIC, Size, enlarge
 from vidjax.names import nearest
 
 Place = tuple[str, int]
@@ -130,6 +130,7 @@ class Pyramid:
         *,
         group: int | None = None,
         size: Size | None = None,
+        degree: int | None = CUBIC,
     ) -> np.ndarray:
         """Where a layer's kept kernels are active: `[T, H, W]` in [0, 1].
 
@@ -142,6 +143,7 @@ class Pyramid:
           group: only the kernels of this group of a grouped convolution (group-wise), such as one
             of ResNeXt's 32 (section 5.1).
           size: T, H, W of what is returned; None is that of the clip.
+          degree: of the spline, as in `enlarging.enlarge`.
 
         Raises:
           ValueError: it is not in the pyramid, or nowhere in space and time.
@@ -156,9 +158,16 @@ class Pyramid:
             what = f"group {group}" if kernel is None else f"kernel {kernel}"
             raise ValueError(f"{what} of {layer!r} was not kept: {_kept(own, kernel)}")
         total = np.tensordot(own.counts[chosen], self._maps(own)[chosen], 1)
-        return normalize(enlarge(total, size or self.size))
+        return normalize(enlarge(total, size or self.size, degree))
 
-    def children_tube(self, layer: str, kernel: int, *, size: Size | None = None) -> np.ndarray:
+    def children_tube(
+        self,
+        layer: str,
+        kernel: int,
+        *,
+        size: Size | None = None,
+        degree: int | None = CUBIC,
+    ) -> np.ndarray:
         """Where the kernels that a kernel relies on are active: `[T, H, W]` in [0, 1].
 
         This is the mean of their activations (CFP, section 3.3). The authors' code has the sum,
@@ -177,7 +186,8 @@ class Pyramid:
             (place,) = np.nonzero(own.kernels == number)[0]
             cells = self._maps(own)[place].astype(np.float64)
             sums[cells.shape] = sums.get(cells.shape, 0) + cells
-        total = sum(enlarge(cells, size or self.size) for cells in sums.values())
+        shape = size or self.size
+        total = np.sum([enlarge(cells, shape, degree) for cells in sums.values()], axis=0)
         return normalize(total / len(edges))
 
     def _maps(self, layer: KeptLayer) -> np.ndarray:

@@ -6,6 +6,7 @@ show what relies on what, the stronger the thicker.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import cv2
 import numpy as np
 
 from vidjax.explain.colours import DEFAULT, overlay
-from vidjax.explain.enlarging import Size
+from vidjax.explain.enlarging import CUBIC, Size
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_layout import (
     EDGE,
@@ -111,7 +112,8 @@ def arrange(
     *,
     format: str = "kernel",
     draw: str = "own",
-    most: Sequence[int] = TILES,
+    degree: int | None = CUBIC,
+    most: tuple[int, int] = TILES,
     facts: Sequence[str] = (),
     tube_name: str = "Saliency Tube",
     colours: str = DEFAULT,
@@ -126,6 +128,7 @@ def arrange(
       tube: likewise.
       format: what a tile is: a `kernel`, a `group` of kernels, or a `layer`.
       draw: kernels by their `own` activations or by the mean of their `children`'s.
+      degree: of the splines that enlarge them, as in `enlarging.enlarge`.
       most: tiles of the first row at most, and of the last.
       facts: more to be said below the title, such as the network and its checkpoint.
       tube_name: what the tube is, such as its form and its cells.
@@ -150,7 +153,7 @@ def arrange(
     for number, row in enumerate(rows):
         _side(axes, layout.bands[number], row)
         for box, tile in zip(layout.bands[number].tiles, row.tiles, strict=True):
-            volume = volume_of(pyramid, tile, _size(small), draw)
+            volume = volume_of(pyramid, tile, _size(small), draw, degree)
             _tile(axes, drawing, box, small, volume, _caption(tile), moving=moving)
     if not rows:
         _write(axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel is kept", 8)
@@ -316,7 +319,7 @@ def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> No
     from matplotlib.path import Path
 
     vertices, codes = [points[0]], [Path.MOVETO]
-    for number, (start, end) in enumerate(zip(points, points[1:], strict=False)):
+    for number, (start, end) in enumerate(itertools.pairwise(points)):
         if number % 2:
             vertices.append(end)
             codes.append(Path.LINETO)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidjax.explain.pyramid_rows import Row, Shown, Strand
+from vidjax.explain.pyramid_rows import Row, Strand
 
 Point = tuple[float, float]
 # The longer side of a tile; those of the class are larger.
@@ -147,9 +147,7 @@ def _width(count: int, tile: float) -> float:
     return count * tile + (count - 1) * GAP
 
 
-def _band(
-    count: int, centre: float, top: float, size: Point, caption: float, least: float
-) -> Band:
+def _band(count: int, centre: float, top: float, size: Point, caption: float, least: float) -> Band:
     width, height = size
     spare = max(0.0, least - height - caption) / 2
     left = centre - _width(count, width) / 2
@@ -192,7 +190,7 @@ def _names(names: Sequence[str]) -> Iterator[str]:
 
 def _cut(name: str) -> str:
     """A name whose end is kept: there layers differ."""
-    return name if len(name) <= LETTERS else f"…{name[1 - LETTERS:]}"
+    return name if len(name) <= LETTERS else f"…{name[1 - LETTERS :]}"
 
 
 def hub_of(layout: Layout, strand: Strand, taken: Sequence[Point]) -> Point:

@@ -7,12 +7,12 @@ layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.explain.enlarging import Size
+from vidjax.explain.enlarging import CUBIC, Size
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.settings import Kind, check, one_of
 
@@ -97,7 +97,7 @@ class Strand:
     children: Children
 
 
-def rows_of(pyramid: Pyramid, format: str = "kernel", most: Sequence[int] = TILES) -> list[Row]:
+def rows_of(pyramid: Pyramid, format: str = "kernel", most: tuple[int, int] = TILES) -> list[Row]:
     """The rows of a picture, a level each.
 
     Args:
@@ -110,7 +110,7 @@ def rows_of(pyramid: Pyramid, format: str = "kernel", most: Sequence[int] = TILE
     """
     check({"format": format}, FORMAT)
     levels = sorted({layer.level for layer in pyramid.layers})
-    counts = np.linspace(*most, max(len(levels), 1)).round().astype(int)
+    counts = np.linspace(most[0], most[1], max(len(levels), 1)).round().astype(int)
     return [
         _row(pyramid, level, format, int(count))
         for level, count in zip(levels, counts, strict=False)
@@ -135,28 +135,33 @@ def _row(pyramid: Pyramid, level: int, format: str, most: int) -> Row:
     return Row(level, tuple(layers), tuple(grouped))
 
 
-def _tiles(
-    layer: KeptLayer, names: tuple[str, ...], format: str, letter: str
-) -> Iterable[Tile]:
-    groups = layer.group_of
-    parts: Mapping[int, Sequence[int]] = {
-        "kernel": {place: [place] for place in range(len(layer.kernels))},
-        "group": {int(own): np.nonzero(groups == own)[0].tolist() for own in np.unique(groups)},
-        "layer": {0: range(len(layer.kernels))},
-    }[format]
-    for part, places in parts.items():
+def _tiles(layer: KeptLayer, names: tuple[str, ...], format: str, letter: str) -> Iterator[Tile]:
+    for part, places in _parts(layer, format):
         kernels = tuple(int(layer.kernels[place]) for place in places)
         many = f"{len(kernels)} kernel{'s' * (len(kernels) != 1)}"
         label = {"kernel": str(kernels[0]), "group": f"group {part}", "layer": many}[format]
         yield Tile(
             names,
             kernels,
-            float(layer.weights[list(places)].max()),
-            int(layer.counts[list(places)].sum()),
+            float(layer.weights[places].max()),
+            int(layer.counts[places].sum()),
             label,
             part if format == "group" else None,
             letter,
         )
+
+
+def _parts(layer: KeptLayer, format: str) -> Iterator[tuple[int, list[int]]]:
+    """Numbers of groups, and places of the kernels that share a tile."""
+    everywhere = range(len(layer.kernels))
+    if format == "kernel":
+        yield from ((0, [place]) for place in everywhere)
+    elif format == "layer":
+        yield 0, list(everywhere)
+    else:
+        groups = layer.group_of.tolist()
+        for group in sorted(set(groups)):
+            yield group, [place for place in everywhere if groups[place] == group]
 
 
 def strands_of(pyramid: Pyramid, rows: Sequence[Row]) -> list[Strand]:
@@ -188,7 +193,9 @@ def strands_of(pyramid: Pyramid, rows: Sequence[Row]) -> list[Strand]:
     return [Strand(tuple(dict.fromkeys(own)), children) for (_, children), own in strands.items()]
 
 
-def volume_of(pyramid: Pyramid, tile: Tile, size: Size, draw: str = "own") -> np.ndarray | None:
+def volume_of(
+    pyramid: Pyramid, tile: Tile, size: Size, draw: str = "own", degree: int | None = CUBIC
+) -> np.ndarray | None:
     """Where a tile is active, `[T, H, W]` in [0, 1]; None if it is nowhere in space and time.
 
     Args:
@@ -197,6 +204,7 @@ def volume_of(pyramid: Pyramid, tile: Tile, size: Size, draw: str = "own") -> np
       size: T, H, W.
       draw: `own` activations, or the mean of its `children`'s (CFP, section 3.3); kernels that
         have none in the pyramid, such as those of the last level, are drawn by their own.
+      degree: of the spline, as in `enlarging.enlarge`.
 
     Raises:
       ValueError: a tile that is no kernel is to be drawn by its children.
@@ -208,10 +216,11 @@ def volume_of(pyramid: Pyramid, tile: Tile, size: Size, draw: str = "own") -> np
             raise ValueError("draw = 'children' is for format = 'kernel': a kernel has children")
         children = pyramid.edges.get((name, tile.kernels[0]), ())
         if children and all(pyramid.layer(own).maps is not None for (own, _), _ in children):
-            return pyramid.children_tube(name, tile.kernels[0], size=size)
+            return pyramid.children_tube(name, tile.kernels[0], size=size, degree=degree)
     if pyramid.layer(name).maps is None:
         return None
     if tile.group is not None:
-        return pyramid.tube(name, group=tile.group, size=size)
+        return pyramid.tube(name, group=tile.group, size=size, degree=degree)
     total = len(tile.kernels) > 1 or len(pyramid.layer(name).kernels) == 1
-    return pyramid.tube(name, None if total else tile.kernels[0], size=size)
+    kernel = None if total else tile.kernels[0]
+    return pyramid.tube(name, kernel, size=size, degree=degree)

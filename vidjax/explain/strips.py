@@ -151,9 +151,7 @@ def _cell_height(cell: Cell, shows: bool) -> float:
     return TITLE + lines * (_frame_size(cell)[1] + CAPTION) + BETWEEN
 
 
-def _cell(
-    axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colours: str
-) -> None:
+def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colours: str) -> None:
     left, top = place
     wide, high = _frame_size(cell)
     times = thirds(len(cell.frames))
@@ -181,7 +179,7 @@ def _cell(
 
 def _said(strip: Strip, longest: int) -> str:
     """A caption that fits below three frames; of a long name the end is kept."""
-    name = strip.name if len(strip.name) <= longest else f"…{strip.name[1 - longest:]}"
+    name = strip.name if len(strip.name) <= longest else f"…{strip.name[1 - longest :]}"
     return "\n".join(filter(None, (lettering(name), lettering(strip.said))))
 
 
