@@ -38,6 +38,7 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
             f"--map_options={unused[0]}...: {unused[0]} is not drawn; add it to --maps, or leave "
             "out its settings"
         )
+    _refuse_layer(names)
     new_files(output, *MAP_FILES)
     if tube.get("mode") != "cam":
         settings[_TUBE] = {"tau": TAU, **tube}
@@ -58,6 +59,18 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
 
     parts, file = video.see_all(subjects, see, progress)
     return write_maps(output, parts, file, video.look())
+
+
+def _refuse_layer(names: Sequence[str]) -> None:
+    """Refuses a layer that none of the maps is drawn over.
+
+    Raises:
+      ValueError: names it.
+    """
+    if LAYER.value is not None and not any(maps.named(name).layered for name in names):
+        raise ValueError(
+            f"--layer={LAYER.value} has no effect on {', '.join(names)}: maps of the clip itself"
+        )
 
 
 def _names(given: Sequence[str]) -> list[str]:

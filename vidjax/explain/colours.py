@@ -78,8 +78,8 @@ def _table(colours: str) -> np.ndarray:
     """256 colours, uint8 `[256, 3]`."""
     if colours == "jet":
         # That of the published scripts, which is not quite Matplotlib's.
-        levels = np.arange(256, dtype=np.uint8)
-        return cv2.applyColorMap(levels, cv2.COLORMAP_JET)[:, 0, ::-1]
+        levels = np.arange(256, dtype=np.uint8)[None]
+        return cv2.applyColorMap(levels, cv2.COLORMAP_JET)[0, :, ::-1]
     import matplotlib as mpl
 
     return mpl.colormaps[colours](np.arange(256), bytes=True)[:, :3]

@@ -17,8 +17,8 @@ from vidjax.trained.preprocessing import Preprocessing, picked
 # More frames, or a longer short side, are no video to look at.
 MOST_FRAMES = 1000
 LARGEST_SIDE = 1080
-# Sums of seconds are rounded; a frame this near to the clip's first or last one belongs to it.
-_EXACT = 1e-6
+# Rates are measured; a frame belongs to the clip that is outside of it by this share of a frame.
+_SLACK = 0.05
 
 
 def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float) -> Footage:
@@ -64,8 +64,8 @@ def _between(video: Path, moments: np.ndarray) -> tuple[range, tuple[float, ...]
     """
     stream = stream_video(video, counted=True)
     assert stream.count is not None
-    first = int(np.ceil((moments[0] - _EXACT) * stream.fps))
-    last = min(int(np.floor((moments[-1] + _EXACT) * stream.fps)), stream.count - 1)
+    first = int(np.ceil(moments[0] * stream.fps - _SLACK))
+    last = min(int(np.floor(moments[-1] * stream.fps + _SLACK)), stream.count - 1)
     if not first < last < first + MOST_FRAMES:
         return None
     numbers = range(first, last + 1)
