@@ -125,7 +125,9 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
         # Every second frame of 15 a second, from the middle of the video.
         assert np.allclose(np.diff(arrays[f"{names[0]}.times"]), 2 / 15, atol=1e-3)
         assert arrays[f"{names[0]}.size"].tolist() == [96, 128]
-        assert arrays[f"{names[0]}.window"].tolist() == [0, 16, 96, 96]
+        # The middle 32 of 43 columns, which 128 were resized to.
+        window = [0, 5 * 128 / 43, 96, 32 * 128 / 43]
+        assert arrays[f"{names[0]}.window"].tolist() == pytest.approx(window)
     # Two maps of each class, and the difference of each map: rows below the video's own.
     sheet = cv2.imread(str(files[2]))
     assert 7 * 288 < sheet.shape[0] < 8 * 288
