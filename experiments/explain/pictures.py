@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from vidjax.explain.colours import DEFAULT
 from vidjax.explain.drawn import Drawn
 from vidjax.explain.footage import Footage
-from vidjax.explain.pyramid_figure import draw_pyramid
-from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import write_heat
 from vidjax.explain.report_page import Panel, page
 from vidjax.names import file_name
@@ -20,14 +18,14 @@ from vidjax.trained.explaining import Seen
 from vidjax.trained.mapping import Mapped
 from vidjax.trained.volumes import write_volumes
 
-from .files import new_files, write_figure
+from .files import new_files
+from .pyramid_files import ENDS, write_one
 
 HEAT = ("mp4", "gif", "png")
 TUBE_FILES = tuple(f"tubes.{end}" for end in (*HEAT, "html"))
 MAP_FILES = tuple(f"maps.{end}" for end in (*HEAT, "html", "npz"))
 PYRAMID_FILES = (
-    "pyramid.json",
-    "pyramid.png",
+    *(f"pyramid.{end}" for end in ENDS),
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
@@ -94,7 +92,11 @@ def write_maps(
 
 
 def write_pyramid(
-    output: Path, parts: Sequence[Part[Seen]], video: Path, look: Look = PLAIN
+    output: Path,
+    parts: Sequence[Part[Seen]],
+    video: Path,
+    look: Look = PLAIN,
+    figure: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Writes the pyramids of a video.
 
@@ -103,6 +105,7 @@ def write_pyramid(
       parts: explanations, each of a network and a class.
       video: the file they are of.
       look: how heat is drawn.
+      figure: settings of the pyramid's figure, as in `pyramid_figure.arrange`.
 
     Returns:
       The files.
@@ -114,11 +117,8 @@ def write_pyramid(
     make_folder(output)
     files = []
     for place, part in zip(_places(parts), parts, strict=True):
-        assert part.own.pyramid
-        text, picture = output / f"pyramid{place}.json", output / f"pyramid{place}.png"
-        write_text(text, to_json(part.own.pyramid))
-        write_figure(picture, draw_pyramid(part.own.pyramid, part.own.frames, part.title))
-        files += [text, picture]
+        options = {"colours": look.colours, **(figure or {})}
+        files += write_one(output, f"pyramid{place}", part.own, part.title, options)
     files += _write_heat(output, "layers", parts, lambda own: own.layers, look)
     panels = [part.own.panel(part.title) for part in parts]
     return [*files, _write_page(output / "pyramid.html", panels, parts, video)]

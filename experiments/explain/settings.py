@@ -28,7 +28,10 @@ MAPS = flags.DEFINE_list(
     "maps", ["saliency_tube", "grad_cam"], "maps: which, by name, or all; see docs/explaining.md"
 )
 LAYER = flags.DEFINE_string(
-    "layer", None, "maps: draw over an earlier layer, such as layer3 or layer3/block1/conv2"
+    "layer",
+    None,
+    "maps: draw over an earlier layer, such as layer3 or layer3/block1/conv2; pyramid, kernels: "
+    "where the pyramid ends",
 )
 _CONFIG = opening.define_config(of_run=False)
 

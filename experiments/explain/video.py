@@ -1,4 +1,4 @@
-"""What networks see in one video: Saliency Tubes and Class Feature Pyramids."""
+"""What networks see in one video: Saliency Tubes."""
 
 from __future__ import annotations
 
@@ -17,20 +17,14 @@ from vidjax.storage.paths import as_path
 from vidjax.trained.explaining import TAU, OpenClip, Seen, open_clip, see
 
 from .files import new_files
-from .pictures import (
-    PYRAMID_FILES,
-    TUBE_FILES,
-    Look,
-    Own,
-    Part,
-    write_pyramid,
-    write_tubes,
-)
+from .pictures import TUBE_FILES, Look, Own, Part, write_tubes
 from .settings import Subject
 
-_ANY = "tubes, maps, pyramid"
-_VIDEO = flags.DEFINE_string("video", None, f"{_ANY}: a video file")
-_CLASSES = flags.DEFINE_list("classes", [], f"{_ANY}: which; none is the predicted one")
+_ANY = "tubes, maps, pyramid, kernels, amplified"
+VIDEO = flags.DEFINE_string(
+    "video", None, f"{_ANY}: a video file; kernels, amplified: or several with commas"
+)
+CLASSES = flags.DEFINE_list("classes", [], f"{_ANY}: which; none is the predicted one")
 _DIFFERENCE = flags.DEFINE_list(
     "difference", [], "tubes, maps: two classes, of which also the difference is drawn"
 )
@@ -53,44 +47,17 @@ _TAU = flags.DEFINE_string(
     "tubes: leave out channels below this share of the largest, or none; "
     f"{TAU:g} if not given, of --tube=cam none",
 )
-_DEPTH = flags.DEFINE_integer("depth", 3, "pyramid: levels; 1 is what the class relies on")
-_THRESHOLD = flags.DEFINE_float("threshold", 0.6, "pyramid: theta, in [0, 1]")
-_TOP = flags.DEFINE_integer("top", None, "pyramid: at most so many kernels from each list")
-_LISTS = flags.DEFINE_enum(
-    "lists", "layer", ["layer", "feature"], "pyramid: one list for a layer, or for each kernel"
-)
 
 
 def explain_tubes(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
     """Where the networks look for the classes."""
     new_files(output, *TUBE_FILES)
-    tube = _tube()
+    tube = tube_settings()
 
     def explain(opened: OpenClip, label: str | None) -> Seen:
         return see(opened, label, tube=tube, degree=degree())
 
     return write_tubes(output, *see_all(subjects, explain, progress), look())
-
-
-def explain_pyramid(
-    subjects: Sequence[Subject], output: Path, progress: ProgressLine
-) -> list[Path]:
-    """Which kernels of the networks speak for the classes."""
-    new_files(output, *PYRAMID_FILES)
-    tube, pyramid = (
-        _tube(),
-        {
-            "depth": _DEPTH.value,
-            "threshold": _THRESHOLD.value,
-            "top": _TOP.value,
-            "mode": _LISTS.value,
-        },
-    )
-
-    def explain(opened: OpenClip, label: str | None) -> Seen:
-        return see(opened, label, tube=tube, pyramid=pyramid, degree=degree())
-
-    return write_pyramid(output, *see_all(subjects, explain, progress), look())
 
 
 def see_all(
@@ -111,9 +78,9 @@ def see_all(
     Raises:
       ValueError: there is no video or class, or the network cannot be explained so.
     """
-    if not _VIDEO.value:
+    if not VIDEO.value:
         raise ValueError("--video is missing: tubes, maps and pyramids are of one video")
-    video, classes = as_path(_VIDEO.value), _classes()
+    video, classes = as_path(VIDEO.value), _classes()
     parts: list[Part[Own]] = []
     names = what_differs([subject.name for subject in subjects])
     for subject, short in zip(subjects, names, strict=True):
@@ -142,15 +109,15 @@ def degree() -> int | None:
 def _classes() -> list[str | None]:
     pair = _DIFFERENCE.value
     if not pair:
-        return _CLASSES.value or [None]
+        return CLASSES.value or [None]
     if len(set(pair)) != 2 or len(pair) != 2:
         raise ValueError(f"--difference={','.join(pair)}: two classes are due, such as sit,stand")
-    if _CLASSES.value:
+    if CLASSES.value:
         raise ValueError("--classes has no effect beside --difference, which names the classes")
     return list(pair)
 
 
-def _tube() -> dict[str, Any]:
+def tube_settings() -> dict[str, Any]:
     """Settings of tubes.
 
     Raises:

@@ -13,7 +13,7 @@ from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.drawn import Drawn
 from vidjax.explain.footage import Footage
 from vidjax.explain.panels import Panels
-from vidjax.explain.pyramid_figure import MOST_LINKS, draw_pyramid, strongest
+from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.render import in_rows, overlay, write_heat
 from vidjax.explain.report_page import Panel, embed, page
@@ -140,20 +140,6 @@ def test_tiles_are_the_most_relied_on(pyramid):
     assert strongest(own, 2).tolist() == [1, 3]
 
 
-def test_the_figure_shows_layers_kernels_and_links(pyramid, tmp_path):
-    figure = draw_pyramid(pyramid, FRAMES, "sit_down (90.0%)")
-    (axes,) = figure.axes
-    texts = [text.get_text() for text in axes.texts]
-    assert "sit_down (90.0%)" in texts
-    assert "conv2\n2 kernels" in texts
-    assert not any("are drawn" in text for text in texts)
-    assert "5 · 0.60 · 2" in texts
-    assert len(axes.images) == 4
-    assert len(axes.lines) == 6
-    figure.savefig(tmp_path / "pyramid.png")
-    assert cv2.imread(str(tmp_path / "pyramid.png")).std() > 10
-
-
 def test_pictures_stand_in_rows():
     tiles = [np.full((10, 20, 3), 40 * k, np.uint8) for k in range(6)]
     board = in_rows(tiles)
@@ -164,21 +150,6 @@ def test_pictures_stand_in_rows():
             board[row * 10 : row * 10 + 10, column * 20 : column * 20 + 20] == 40 * number
         ).all()
     assert (board[10:, 40:] == 255).all()
-
-
-def test_the_strongest_links_between_two_layers_are_drawn_and_the_rest_counted():
-    kernels = list(range(14))
-    edges = {("", 0): tuple((("top", k), 1 - k / 100) for k in kernels)}
-    shared = tuple((("low", k), 1.0) for k in kernels)
-    edges |= {("top", k): shared for k in kernels}
-    layers = (layer("top", 1, kernels), layer("low", 2, kernels))
-    figure = draw_pyramid(Pyramid(0, "layer", 1.0, 2, SIZE, layers, edges), FRAMES, "dense")
-    (axes,) = figure.axes
-    # Of 12 tiles a layer: all of the class's links, and so many of those between the layers.
-    assert len(axes.lines) == 12 + MOST_LINKS
-    assert f"{12 + MOST_LINKS} of {12 + 144} links" in axes.texts[-1].get_text()
-    assert max(line.get_alpha() for line in axes.lines) > 0.5
-    assert "top\n14 kernels, 12 shown" in [text.get_text() for text in axes.texts]
 
 
 def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
