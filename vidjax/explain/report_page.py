@@ -1,26 +1,31 @@
-"""One HTML file that opens offline: a slider over time; tubes, layers, kernels, their children."""
+"""One HTML file that opens offline: a video with heat over it, a slider over time, a pyramid.
+
+The page's own script and style are the files of `page/`. They, the frames and the heat are all in
+the one file. Its policy forbids scripts that are not the page's own, and every address.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import importlib.resources
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from vidjax.data.transforms import encode_jpeg
-from vidjax.explain.back_step import normalize
-from vidjax.explain.class_feature_pyramids import KeptLayer, Place, Pyramid
-from vidjax.explain.pyramid_figure import strongest
+from vidjax.explain.class_feature_pyramids import Pyramid
+from vidjax.explain.page_data import TUBE, check_clip, check_heat, coded
 from vidjax.names import in_script
+from vidjax.settings import shown
 
-TILES = 24
-TUBE = "Saliency Tube"
-# A layer's heat is shown no finer: a page has to stay small enough to be sent.
-FINEST = 28
+__all__ = ["TUBE", "Panel", "embed", "page"]
+
+# In the order in which they use each other.
+SCRIPTS = ("spline", "player", "sight", "links", "pyramid", "curve", "panel", "start")
 
 
 @dataclass(frozen=True)
@@ -61,73 +66,8 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
       title: above all.
       panels: side by side.
       fps: of the clips.
+
+    Raises:
+      ValueError: names a panel's frames, heat or score that cannot be shown.
     """
-    data = {"title": title, "fps": fps, "panels": [_panel(own) for own in panels]}
-    template = importlib.resources.files(__package__).joinpath("page.html")
-    return template.read_text(encoding="utf-8").replace("@DATA@", in_script(data))
-
-
-def embed(text: str, height: int = 900) -> str:
-    """A page as a frame inside another, such as a notebook's, with so many pixels of height."""
-    quoted = html.escape(text)
-    frame = f'<iframe srcdoc="{quoted}" width="100%" height="{height}" style="border:0"></iframe>'
-    # A bare frame makes IPython advise its own, which takes addresses alone.
-    return f"<div>{frame}</div>"
-
-
-def _panel(panel: Panel) -> dict[str, Any]:
-    return {
-        "title": panel.title,
-        "frames": [_text(encode_jpeg(frame, 85)) for frame in panel.frames],
-        "heat": _heat(panel.tube),
-        "stages": [{"name": name, "heat": _heat(tube)} for name, tube in panel.stages.items()],
-        "layers": _layers(panel.pyramid) if panel.pyramid else [],
-    }
-
-
-def _layers(pyramid: Pyramid) -> list[dict[str, Any]]:
-    shown = {layer.name: strongest(layer, TILES) for layer in pyramid.layers}
-    places: dict[Place, tuple[int, int]] = {
-        (layer.name, int(layer.kernels[place])): (row, column)
-        for row, layer in enumerate(pyramid.layers)
-        for column, place in enumerate(shown[layer.name])
-    }
-    return [_layer(pyramid, layer, shown[layer.name], places) for layer in pyramid.layers]
-
-
-def _layer(
-    pyramid: Pyramid, layer: KeptLayer, shown: np.ndarray, places: dict[Place, tuple[int, int]]
-) -> dict[str, Any]:
-    tiles = []
-    for place in shown:
-        kernel = int(layer.kernels[place])
-        edges = pyramid.edges.get((layer.name, kernel), ())
-        tiles.append(
-            {
-                "kernel": kernel,
-                "weight": float(layer.weights[place]),
-                "count": int(layer.counts[place]),
-                "heat": None if layer.maps is None else _heat(layer.maps[place]),
-                "relies": len(edges),
-                "children": [places[child] for child, _ in edges if child in places],
-            }
-        )
-    total = None if layer.maps is None else np.tensordot(layer.counts, layer.maps, 1)
-    return {
-        "name": layer.name,
-        "level": layer.level,
-        "kept": len(layer.kernels),
-        "heat": None if total is None else _heat(total),
-        "tiles": tiles,
-    }
-
-
-def _heat(volume: np.ndarray) -> dict[str, Any]:
-    steps = [-(-size // FINEST) for size in volume.shape]
-    small = volume[:, :: steps[1], :: steps[2]]
-    levels = (255 * normalize(small)).round().astype(np.uint8)
-    return {"size": levels.shape, "data": _text(levels.tobytes())}
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+    ...
