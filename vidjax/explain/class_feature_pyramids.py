@@ -271,26 +271,25 @@ class _Climber:
             if not chosen:
                 continue
             products = self._rules.products(*means[layer], layer.groups)
-            for numbers, values in self._lists(chosen, products):
-                wired = list(self._rules.wired(numbers, layer.kernels, layer.inputs, layer.groups))
-                reached = [channel for _, channels in wired for channel in channels]
-                kept = self._keep(self._rules.values(values), reached)
-                for members, channels in wired:
-                    own = {channel: kept[channel] for channel in kept if channel in channels}
+            wired = self._rules.wired(sorted(chosen), layer.kernels, layer.inputs, layer.groups)
+            for group, channels in wired:
+                counts = {number: chosen[number][1] for number in group}
+                for members, values in self._lists(counts, products[:, channels]):
+                    kept = self._keep(self._rules.values(values))
+                    own = {channels[place]: weight for place, weight in kept.items()}
                     lists = self._arrive(layer, own, len(members))
                     edges |= {(layer.name, number): lists for number in members}
         return edges
 
     def _lists(
-        self, chosen: Mapping[int, tuple[float, int]], products: np.ndarray
+        self, counts: Mapping[int, int], products: np.ndarray
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Kernels that share a list, and its products."""
-        numbers = sorted(chosen)
+        """Kernels that share a list, and its products, by how many connections lead to each."""
+        numbers = list(counts)
         if self._mode == "feature":
             yield from (([number], products[number]) for number in numbers)
         else:
-            counts = [chosen[number][1] for number in numbers]
-            yield numbers, np.average(products[numbers], axis=0, weights=counts)
+            yield numbers, np.average(products[numbers], axis=0, weights=list(counts.values()))
 
     def _arrive(
         self, layer: Layer, kept: Mapping[int, float], parents: int = 1

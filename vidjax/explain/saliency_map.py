@@ -10,6 +10,7 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
+from vidjax.explain.drawing import Progress
 from vidjax.explain.enlarging import CUBIC, Size, enlarge
 from vidjax.explain.given import as_class, as_clip
 from vidjax.explain.passes import logits_pass
@@ -58,6 +59,7 @@ def saliency_map(
     layer: str | None = None,
     *,
     degree: int = CUBIC,
+    progress: Progress | None = None,
     **settings: Any,
 ) -> SaliencyMap:
     """Draws a map of what in a clip speaks for a class.
@@ -70,6 +72,8 @@ def saliency_map(
       name: of the map; `vidjax.explain.maps.known()` has all.
       layer: as in `vidjax.explain.features.features_at`.
       degree: of the splines that enlarge it.
+      progress: called with the passes that are done and those that the map takes, where it takes
+        many.
       **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
 
     Raises:
@@ -85,11 +89,14 @@ def saliency_map(
         raise ValueError(f"layer = {layer!r} has no effect on {name}, a map of the clip itself")
     clip = as_clip(clip)
     network = trace_network(model, variables, clip)
+    if not chosen.fits(network):
+        raise ValueError(f"{name} cannot be drawn of this network: it needs {chosen.needs}")
     index = as_class(class_index, network.anatomy.logits.shape[-1])
     logits = np.asarray(logits_pass(network)(variables, clip))[0]
     index = int(logits.argmax()) if index is None else index
     begun = time.perf_counter()
-    heat = chosen.function(network, variables, clip, index, layer, **settings)
+    told = {"progress": progress} if progress and chosen.reports else {}
+    heat = chosen.function(network, variables, clip, index, layer, **settings, **told)
     volume = together(heat.cells, clip.shape[1:4], degree)
     seconds = time.perf_counter() - begun
     return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)

@@ -120,15 +120,28 @@ def tube_of(
       tau: likewise.
     """
     pairs = zip(maps, weights, strict=True)
-    weighted = [own * weight[:, None, None, None] for own, weight in pairs]
+    low, kept = low_tubes([own * weight[:, None, None, None] for own, weight in pairs], mode, tau)
+    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
+    return SaliencyTube(class_index, mode, volume, low, kept)
+
+
+def low_tubes(
+    weighted: Sequence[np.ndarray], mode: str, tau: float | None
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Tubes before they are enlarged, and the channels that are part of them, of each group.
+
+    Args:
+      weighted: features `[C, T', H', W']`, each channel by its weight.
+      mode: as in `saliency_tube`.
+      tau: likewise.
+    """
     peak = max(float(own.max()) for own in weighted)
     kept = tuple(
         np.ones(len(own), bool) if tau is None else own.max((1, 2, 3)) >= tau * peak
         for own in weighted
     )
     low = tuple(_sum(own[keep], mode) for own, keep in zip(weighted, kept, strict=True))
-    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
-    return SaliencyTube(class_index, mode, volume, low, kept)
+    return low, kept
 
 
 def check_mode(mode: str, tau: float | None) -> None:
