@@ -46,7 +46,8 @@ def heat_text(volume: Any, most: Size, name: str, *, stretch: bool = False) -> d
     """Heat as a size and cells of one byte.
 
     Args:
-      volume: `[T, H, W]` in [0, 1]; of any range with `stretch`.
+      volume: `[T, H, W]` in [0, 1], or in [-1, 1] if it is a difference; of any range with
+        `stretch`.
       most: cells that are left of larger volumes, along each axis.
       name: for an error.
       stretch: whether the page scales it by itself, after it is enlarged.
@@ -60,17 +61,18 @@ def heat_text(volume: Any, most: Size, name: str, *, stretch: bool = False) -> d
     given = given.astype(np.float32)
     if not np.isfinite(given).all():
         raise ValueError(f"heat {name!r} holds numbers that are not finite")
+    more: dict[str, Any] = {}
     if stretch:
-        given = normalize(given)
-    elif given.min() < 0 or given.max() > 1:
+        given, more = normalize(given), {"stretch": True, "cells": given.shape}
+    elif given.min() < -1 or given.max() > 1:
         raise ValueError(
-            f"heat {name!r} goes from {given.min():.3g} to {given.max():.3g}: must be in [0, 1]"
+            f"heat {name!r} goes from {given.min():.3g} to {given.max():.3g}: must be in [0, 1], "
+            "or in [-1, 1] for a difference"
         )
+    elif given.min() < 0:
+        given, more = (given + 1) / 2, {"signed": True}
     levels = (255 * np.clip(coarser(given, most), 0, 1)).round().astype(np.uint8)
-    coded: dict[str, Any] = {"size": levels.shape, "data": text(levels.tobytes())}
-    if stretch:
-        coded |= {"stretch": True, "cells": given.shape}
-    return coded
+    return {"size": levels.shape, "data": text(levels.tobytes()), **more}
 
 
 def coarser(volume: np.ndarray, most: Size) -> np.ndarray:

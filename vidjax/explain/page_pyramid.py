@@ -86,7 +86,9 @@ class _Lists:
         if edges not in self._numbers:
             self._numbers[edges] = len(self.all)
             known = ((*self._places[to], weight) for to, weight in edges if to in self._places)
-            self.all.append([(row, column, round(weight, 3)) for row, column, weight in known])
+            self.all.append(
+                [(row, column, round(float(weight), 3)) for row, column, weight in known]
+            )
         return self._numbers[edges]
 
 

@@ -47,7 +47,7 @@ class Panel {
     });
     const facts = this.given.facts.map(([name, value]) => make("div", {}, named(name, "dt"), named(value, "dd")));
     return make("div", {class: "about"},
-      ...(scores.length ? [make("h3", {}, "classes"), make("ol", {class: "scores"}, ...scores)] : []),
+      ...(scores.length ? [make("h3", {}, "best classes"), make("ol", {class: "scores"}, ...scores)] : []),
       ...(facts.length ? [make("dl", {class: "facts"}, ...facts)] : []));
   }
 

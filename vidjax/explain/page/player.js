@@ -35,10 +35,10 @@ function frameOf(clip) {
 function goTo(frame) {
   shared.frame = Math.min(shared.frames - 1, Math.max(0, Math.round(frame)));
   const told = `frame ${shared.frame + 1} of ${shared.frames}`;
-  const seconds = `${(shared.frame / data.fps).toFixed(2)} s`;
+  const seconds = ` · ${(shared.frame / data.fps).toFixed(2)} s`;
   element("time").value = shared.frame;
-  element("time").setAttribute("aria-valuetext", `${told}, ${seconds}`);
-  element("now").textContent = `${told} · ${seconds}`;
+  element("time").setAttribute("aria-valuetext", told + seconds);
+  element("now").replaceChildren(told, make("span", {class: "seconds"}, seconds));
   drawAll();
 }
 
@@ -55,21 +55,28 @@ function paint(canvas, clip, volume, finest) {
   heatCanvas.width = Math.max(1, Math.round(canvas.width * reduced));
   heatCanvas.height = Math.max(1, Math.round(canvas.height * reduced));
   const last = clip.images.length - 1;
-  tint(heatCanvas, enlarged(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height));
+  const heat = enlarged(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height);
+  tint(heatCanvas, heat, volume.signed);
   context.drawImage(heatCanvas, 0, 0, canvas.width, canvas.height);
 }
 
-function tint(canvas, heat) {
-  const {table, even} = shared.colours, opaque = 255 * shared.opacity;
+// Of a difference the middle is nothing, and the two ends speak for one class or the other.
+function tint(canvas, heat, signed) {
+  const even = shared.colours.even && !signed, opaque = 255 * shared.opacity;
+  const table = signed ? data.signed : shared.colours.table;
   const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
   heat.forEach((value, place) => {
     const colour = 3 * Math.round(255 * value), pixel = 4 * place;
     image.data[pixel] = table[colour];
     image.data[pixel + 1] = table[colour + 1];
     image.data[pixel + 2] = table[colour + 2];
-    image.data[pixel + 3] = even ? opaque : opaque * value;
+    image.data[pixel + 3] = even ? opaque : opaque * strength(value, signed);
   });
   context.putImageData(image, 0, 0);
+}
+
+function strength(value, signed) {
+  return signed ? Math.abs(2 * value - 1) : value;
 }
 
 function chooseColours(name) {
@@ -100,6 +107,7 @@ function connectControls() {
   time.addEventListener("input", () => goTo(+time.value));
   element("play").addEventListener("click", playOrPause);
   opacity.addEventListener("input", () => { shared.opacity = opacity.value / 100; drawAll(); });
+  data.signed = bytesOf(data.signed);
   for (const one of data.colours) {
     one.table = bytesOf(one.table);
     colours.append(make("option", {value: one.name}, one.title));

@@ -121,10 +121,10 @@ function enlarged(volume, share, width, height) {
 
 const FINE = 48;
 
-// The mean of a volume over space, for each frame.
+// The mean of a volume over space, for each frame; of a difference, whichever way it points.
 function meansOverSpace(volume, frames) {
   return Array.from({length: frames}, (_, frame) => {
     const heat = enlarged(volume, frames > 1 ? frame / (frames - 1) : 0, FINE, FINE);
-    return heat.reduce((sum, value) => sum + value, 0) / heat.length;
+    return heat.reduce((sum, value) => sum + strength(value, volume.signed), 0) / heat.length;
   });
 }

@@ -13,11 +13,13 @@ async function start() {
   document.querySelector("h1").textContent = data.title;
   const pyramids = data.panels.some(panel => panel.pyramid);
   document.querySelectorAll(".of-pyramids").forEach(node => { node.hidden = !pyramids; });
+  document.querySelector("main").textContent = "The frames are being read.";
   for (const clip of data.clips) clip.images = await Promise.all(clip.frames.map(loaded));
   connectControls();
   chooseColours(data.colours[0].name);
   const main = document.querySelector("main");
-  main.classList.toggle("several", data.panels.length > 1);
+  main.classList.add(data.panels.length > 1 ? "several" : "single");
+  main.replaceChildren();
   for (const given of data.panels) {
     const panel = new Panel(given);
     panels.push(panel);
