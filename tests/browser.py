@@ -39,6 +39,16 @@ FLAGS = (
     "--hide-scrollbars",
     "--force-color-profile=srgb",
 )
+KEYS = {
+    "Tab": 9,
+    "Enter": 13,
+    "Escape": 27,
+    "Space": 32,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+}
 MOVE = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -81,8 +91,16 @@ class Browser:
                 return message["result"]
             self._note(message)
 
-    def show(self, file: Path, width: int, height: int, *, dark: bool = False) -> None:
-        """Loads a file in a window of this size; complaints and requests are counted anew."""
+    def show(
+        self,
+        file: Path,
+        width: int,
+        height: int,
+        *,
+        dark: bool = False,
+        patience: float = PATIENCE,
+    ) -> None:
+        """Loads a page in a window of this size; complaints and requests are counted anew."""
         self.complaints.clear()
         self.requests.clear()
         mobile = width < 600
@@ -96,7 +114,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.ask("Page.navigate", url=file.as_uri())
-        self.until("document.documentElement?.dataset.ready === 'yes'")
+        self.until("document.documentElement?.dataset.ready === 'yes'", patience)
 
     def value(self, script: str) -> Any:
         """What an expression, or a promise of it, comes to in the page."""
@@ -106,9 +124,9 @@ class Browser:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    def until(self, script: str) -> None:
+    def until(self, script: str, patience: float = PATIENCE) -> None:
         """Waits until an expression holds."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while not self.value(script):
             assert time.monotonic() < end, f"{script} does not come true; {self.complaints}"
             time.sleep(0.02)
@@ -128,9 +146,8 @@ class Browser:
     def press(self, key: str) -> None:
         """Presses a key, such as `ArrowRight` or `Tab`."""
         text = {"Enter": "\r", "Space": " "}.get(key)
-        code = {"Enter": 13, "Space": 32, "Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
         named = {"key": text if key == "Space" else key, "code": key}
-        named |= {"windowsVirtualKeyCode": code[key]}
+        named["windowsVirtualKeyCode"] = KEYS[key]
         if text:
             named["text"] = text
         self.ask("Input.dispatchKeyEvent", type="keyDown", **named)

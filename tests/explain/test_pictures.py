@@ -1,8 +1,6 @@
 """Pictures, JSON and the page of explanations, from pyramids that are only written down."""
 
-import base64
 import json
-import re
 
 import av
 import cv2
@@ -13,7 +11,6 @@ from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.pyramid_figure import MOST_LINKS, draw_pyramid, strongest
 from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.render import heat, overlay, side_by_side, write_heat
-from vidjax.explain.report_page import Panel, embed, page
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 21, 33)
@@ -139,31 +136,3 @@ def test_the_strongest_links_between_two_layers_are_drawn_and_the_rest_counted()
     assert f"{12 + MOST_LINKS} of {12 + 144} links" in axes.texts[-1].get_text()
     assert max(line.get_alpha() for line in axes.lines) > 0.5
     assert "top\n14 kernels, 12 shown" in [text.get_text() for text in axes.texts]
-
-
-def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
-    stages = {"layer1": 1 - VOLUME, "layer2": VOLUME**2}
-    panels = [
-        Panel("first", FRAMES, VOLUME, pyramid, stages),
-        Panel("</script>", FRAMES[:3], VOLUME),
-    ]
-    text = page("my <clip>.mp4", panels, 7.5)
-    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    assert data["title"] == "my <clip>.mp4"
-    first, second = data["panels"]
-    assert second["title"] == "</script>"
-    assert (len(first["frames"]), len(second["frames"])) == (6, 3)
-    frame = cv2.imdecode(np.frombuffer(base64.b64decode(first["frames"][0]), np.uint8), 1)
-    assert frame.shape == FRAMES[0].shape
-    assert [own["name"] for own in first["stages"]] == list(stages)
-    assert len({own["heat"]["data"] for own in first["stages"]}) == 2
-    assert second["stages"] == []
-    size = first["heat"]["size"]
-    assert len(base64.b64decode(first["heat"]["data"])) == np.prod(size)
-    tile = first["layers"][0]["tiles"][0]
-    assert (tile["kernel"], tile["relies"]) == (1, 2)
-    # Row 1, and the tiles' places in it: kernel 2 is heavier than kernel 5.
-    assert sorted(map(tuple, tile["children"])) == [(1, 0), (1, 1)]
-    assert embed(text).startswith("<div><iframe srcdoc=")
-    assert "<script" not in embed(text)

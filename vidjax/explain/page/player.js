@@ -100,6 +100,7 @@ function playOrPause() {
 }
 
 function connectControls() {
+  makeRoomForBar();
   shared.frames = Math.max(...data.clips.map(clip => clip.frames.length));
   const time = element("time"), opacity = element("opacity"), colours = element("colours");
   time.max = shared.frames - 1;
@@ -113,6 +114,15 @@ function connectControls() {
     colours.append(make("option", {value: one.name}, one.title));
   }
   colours.addEventListener("change", () => chooseColours(colours.value));
+}
+
+// What sticks to the top of the window sticks below the bar, which may have one line or two.
+function makeRoomForBar() {
+  const bar = document.querySelector(".bar");
+  new ResizeObserver(() => {
+    const above = getComputedStyle(bar).position === "sticky" ? bar.offsetHeight : 0;
+    document.documentElement.style.setProperty("--bar", `${above}px`);
+  }).observe(bar);
 }
 
 function loaded(frame) {

@@ -129,25 +129,32 @@ class Row {
     const total = this.layer.kernels.length, few = Math.min(fit, 3 + 2 * this.layer.level);
     // The button for more takes the place of a tile.
     const first = this.all || total <= few ? total : Math.max(1, few - 1);
-    this.keep(first);
+    const nodes = this.wanted(first).map(column => this.kept(column));
+    this.lay(total > few ? [...nodes, this.more] : nodes);
     this.more.textContent = this.all ? "fewer" : `+${total - first}`;
     this.more.setAttribute("aria-label", this.all ? "show fewer kernels" : `show ${total - first} more kernels`);
-    this.line.append(...(total > few ? [this.more] : []));
-    if (total <= few) this.more.remove();
     this.count.textContent = first < total ? `${first} of ${total} kernels` : `${total} kernel${total > 1 ? "s" : ""}`;
     this.stop();
   }
 
-  // Leaves the first tiles, and what is opened beyond them.
-  keep(count) {
-    const {opened} = this.pyramid, wanted = [...Array(count).keys()];
-    if (opened?.[0] === this.row && opened[1] >= count) wanted.push(opened[1]);
-    for (const [column, node] of this.tiles) {
-      if (!wanted.includes(column)) { node.remove(); this.tiles.delete(column); }
-    }
-    for (const column of wanted) {
-      if (!this.tiles.has(column)) this.tiles.set(column, this.tile(column));
-      this.line.append(this.tiles.get(column));
+  // Columns of the first tiles, and of what is opened beyond them.
+  wanted(count) {
+    const {opened} = this.pyramid, columns = [...Array(count).keys()];
+    if (opened?.[0] === this.row && opened[1] >= count) columns.push(opened[1]);
+    for (const column of this.tiles.keys()) if (!columns.includes(column)) this.tiles.delete(column);
+    return columns;
+  }
+
+  kept(column) {
+    if (!this.tiles.has(column)) this.tiles.set(column, this.tile(column));
+    return this.tiles.get(column);
+  }
+
+  // Leaves alone what is there already: a node that is moved loses the focus.
+  lay(nodes) {
+    const {children} = this.line;
+    if (children.length !== nodes.length || nodes.some((node, place) => children[place] !== node)) {
+      this.line.replaceChildren(...nodes);
     }
   }
 

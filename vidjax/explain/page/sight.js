@@ -16,7 +16,7 @@ const observer = new IntersectionObserver(entries => {
 
 // A picture of the clip with heat over it, that fits into a square.
 function smallPicture(clip, heat) {
-  const sharp = Math.min(2, window.devicePixelRatio || 1), {naturalWidth: width, naturalHeight: height} = clip.images[0];
+  const sharp = Math.min(2, window.devicePixelRatio), {naturalWidth: width, naturalHeight: height} = clip.images[0];
   const scale = EDGE / Math.max(width, height);
   const canvas = make("canvas", {
     width: Math.max(1, Math.round(width * scale * sharp)),
@@ -33,10 +33,9 @@ function smallPicture(clip, heat) {
 function largePicture(clip) {
   const {naturalWidth: width, naturalHeight: height} = clip.images[0];
   const scale = Math.max(1, FINEST / Math.max(width, height));
-  const canvas = make("canvas", {
+  return make("canvas", {
     class: "main", role: "img", width: Math.round(width * scale), height: Math.round(height * scale),
   });
-  return canvas;
 }
 
 // A button with a small picture.

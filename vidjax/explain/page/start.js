@@ -24,6 +24,7 @@ async function start() {
     const panel = new Panel(given);
     panels.push(panel);
     main.append(panel.root);
+    panel.pyramid?.arrange();
   }
   goTo((shared.frames - 1) / 2);
   document.documentElement.dataset.ready = "yes";
