@@ -168,7 +168,7 @@ def _colours(name: str) -> dict[str, Any]:
 
 def _digest(frames: np.ndarray) -> str:
     given = np.ascontiguousarray(frames)
-    return f"{given.shape} {hashlib.sha256(given).hexdigest()}"
+    return f"{given.shape} {hashlib.sha256(given.data).hexdigest()}"
 
 
 def _filled(data: str) -> str:
