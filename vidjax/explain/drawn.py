@@ -24,6 +24,11 @@ class Drawn:
     facts: tuple[str, ...] = ()
     signed: bool = False
 
+    @property
+    def caption(self) -> str:
+        """The facts on one line."""
+        return " · ".join(filter(None, self.facts))
+
     def minus(self, other: Drawn, label: str, other_label: str) -> Drawn:
         """The difference of the same map of two classes, given their names."""
         told = f"red: {label}, blue: {other_label}"

@@ -27,8 +27,12 @@ def enlarge(volume: np.ndarray, size: Size, degree: int | None = CUBIC) -> np.nd
       degree: of the spline, 0 to 5; None is the paper's, `degree_of`.
     """
     degree = degree_of(len(volume), size[0]) if degree is None else degree
-    factors = [new / old for new, old in zip(size, volume.shape, strict=True)]
-    return ndimage.zoom(np.asarray(volume, np.float32), factors, order=degree)
+    enlarged = np.asarray(volume, np.float32)
+    # In space and time a spline is one along each axis in turn: much faster than all at once.
+    for axis, (old, new) in enumerate(zip(enlarged.shape, size, strict=True)):
+        shares = spline(old, np.linspace(0, old - 1, new), degree)
+        enlarged = np.moveaxis(np.tensordot(shares, enlarged, (1, axis)), 0, axis)
+    return np.ascontiguousarray(enlarged)
 
 
 def degree_of(cells: int, frames: int) -> int:
@@ -89,9 +93,7 @@ class Surface:
         return self.down @ plane @ self.across.T
 
 
-def spline(
-    count: int, places: Sequence[float] | np.ndarray, degree: int = CUBIC
-) -> np.ndarray:
+def spline(count: int, places: Sequence[float] | np.ndarray, degree: int = CUBIC) -> np.ndarray:
     """What a spline through so many points takes of each, float32 `[places, count]`.
 
     Args:

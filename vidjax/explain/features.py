@@ -29,13 +29,23 @@ def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, .
                 f"such as {_example(anatomy)}"
             )
         return anatomy.pooled
+    source = anatomy.sources[layer_at(anatomy, layer)]
+    return (Features(source.value, source.axes),)
+
+
+def layer_at(anatomy: Anatomy, layer: str) -> Layer:
+    """The layer of a name, or the last one in space and time of the module of a name.
+
+    Raises:
+      ValueError: there is no such layer, or its features are nowhere in space and time.
+    """
     inside = [own for own in anatomy.links if _belongs(own.name, layer)]
     if not inside:
         raise ValueError(f"layer {shown(layer)} is unknown: {nearest(layer, [*_names(anatomy)])}")
     order = {step: number for number, step in enumerate(anatomy.program.operations)}
     for own in sorted(inside, key=lambda own: -order[own.operation]):
-        if (source := anatomy.sources.get(own)) is not None:
-            return (Features(source.value, source.axes),)
+        if own in anatomy.sources:
+            return own
     raise ValueError(f"layer {shown(layer)} comes after pooling: it is nowhere in space and time")
 
 

@@ -24,6 +24,7 @@ class Footage:
       clip: frames, height and width of the clip.
       places: of each frame, where it lies between the clip's frames, from 0 to T - 1.
       start: seconds from the video's beginning to the first frame.
+      name: of the video's file.
     """
 
     frames: Callable[[], Iterator[np.ndarray]] = field(repr=False, compare=False)
@@ -33,10 +34,11 @@ class Footage:
     clip: Size
     places: tuple[float, ...]
     start: float = 0.0
+    name: str = ""
 
     @classmethod
     def of_clip(cls, frames: np.ndarray, fps: float) -> Footage:
-        """A clip uint8 `[T, H, W, 3]` by itself, where nobody has the video that it was cut from."""
+        """A clip uint8 `[T, H, W, 3]` by itself, where nobody has its video."""
         count, height, width = frames.shape[:3]
         window = (0.0, 0.0, float(height), float(width))
         places = tuple(map(float, range(count)))

@@ -5,7 +5,7 @@ Clips go through the network in batches whose memory is bounded, whatever their 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,6 @@ SCORE = one_of("probability", "logit")
 OVER = one_of("spacetime", "time", "space")
 # Clips of a batch, and numbers in them at most: 64 MB in float32.
 _CLIPS, _NUMBERS = 8, 2**24
-Answer = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -72,9 +71,10 @@ class Perturbed:
 
     def _scores(self, clips: np.ndarray) -> np.ndarray:
         given = clips.astype(self.clip.dtype)
-        logits = np.float64(logits_pass(self.network)(self.variables, given))
+        logits = np.asarray(logits_pass(self.network)(self.variables, given), np.float64)
         scores = logits if self.score == "logit" else special.softmax(logits, axis=-1)
-        return scores[:, self.class_index]
+        own: np.ndarray = scores[:, self.class_index]
+        return own
 
 
 def extents_of(

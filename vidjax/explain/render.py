@@ -61,9 +61,7 @@ def write_heat(
     return files
 
 
-def _boards(
-    footage: Footage, drawn: Sequence[Drawn], colours: str
-) -> Iterator[np.ndarray]:
+def _boards(footage: Footage, drawn: Sequence[Drawn], colours: str) -> Iterator[np.ndarray]:
     """The video and its heats side by side, with captions: uint8 `[H', W', 3]`, one by one."""
     columns = min(COLUMNS, len(drawn) + 1)
     panels = Panels(footage, drawn, colours, WIDEST / columns)

@@ -72,7 +72,7 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
 
     Args:
       model: a Flax module, which is told `train=False` if it takes that, or a function of
-        `(variables, clip)`, to logits `[1, classes]`.
+        `(variables, clip)`, to logits `[1, classes]`; a network that was read is returned.
       variables: arrays, or their shapes.
       clip: `[1, T, H, W, 3]`, an array or its shape.
 
@@ -81,6 +81,8 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
         one classifier.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
+    if isinstance(model, TracedNetwork):
+        return model
     check_model(model)
     leaves, tree = jax.tree.flatten(jax.tree.map(_shape, variables))
     shape = _shape(clip)

@@ -62,9 +62,7 @@ def wrapped(parts: Sequence[str], width: int, size: int) -> list[str]:
     return lines[:_MOST_LINES]
 
 
-def _fitted(
-    text: str, width: int, size: int, *, bold: bool
-) -> tuple[str, ImageFont.FreeTypeFont]:
+def _fitted(text: str, width: int, size: int, *, bold: bool) -> tuple[str, ImageFont.FreeTypeFont]:
     """Text that fits, with its font: its letters are made smaller first, then it is cut."""
     needed = _font(size, bold=bold).getlength(text)
     size = max(9, min(size, int(size * width / max(1.0, needed))))

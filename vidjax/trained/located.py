@@ -42,23 +42,35 @@ def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: 
     size = short_side_size(info.height, info.width, LARGEST_SIDE, upscale=False)
     window = _window(preprocessing, (info.height, info.width), size)
     clip = (len(indices), preprocessing.size, preprocessing.size)
-    rising = len(indices) > 1 and indices[0] >= 0 and bool((np.diff(indices) > 0).all())
-    if rising:
-        moments = indices / fps
-        own_fps = fps if preprocessing.fps is None else stream_video(video).fps
-        first = int(np.ceil((moments[0] - _EXACT) * own_fps))
-        last = int(np.floor((moments[-1] + _EXACT) * own_fps))
-        if first < last < first + MOST_FRAMES:
-            between = np.interp(
-                np.arange(first, last + 1) / own_fps, moments, np.arange(len(indices))
-            )
-            frames = functools.partial(_between, video, range(first, last + 1))
-            return Footage(
-                frames, own_fps, size, window, clip, tuple(between.tolist()), first / own_fps
-            )
+    if len(indices) > 1 and indices[0] >= 0 and (np.diff(indices) > 0).all():
+        between = _between(video, indices / fps)
+        if between is not None:
+            numbers, places, own_fps = between
+            frames = functools.partial(_frames, video, numbers)
+            start = numbers[0] / own_fps
+            return Footage(frames, own_fps, size, window, clip, places, start, str(video))
     frames = functools.partial(_chosen, video, preprocessing.fps, indices)
     places, start = tuple(map(float, range(len(indices)))), max(0.0, float(indices[0] / fps))
-    return Footage(frames, fps / preprocessing.stride, size, window, clip, places, start)
+    rate = fps / preprocessing.stride
+    return Footage(frames, rate, size, window, clip, places, start, str(video))
+
+
+def _between(video: Path, moments: np.ndarray) -> tuple[range, tuple[float, ...], float] | None:
+    """A video's own frames from the first of some moments to the last.
+
+    Returns:
+      Their numbers, where they lie between the moments, and how many are shown a second. None
+      where there is one, or too many.
+    """
+    stream = stream_video(video, counted=True)
+    assert stream.count is not None
+    first = int(np.ceil((moments[0] - _EXACT) * stream.fps))
+    last = min(int(np.floor((moments[-1] + _EXACT) * stream.fps)), stream.count - 1)
+    if not first < last < first + MOST_FRAMES:
+        return None
+    numbers = range(first, last + 1)
+    places = np.interp(np.array(numbers) / stream.fps, moments, np.arange(len(moments)))
+    return numbers, tuple(places.tolist()), stream.fps
 
 
 def _window(preprocessing: Preprocessing, of: tuple[int, int], shown: tuple[int, int]) -> Window:
@@ -70,7 +82,7 @@ def _window(preprocessing: Preprocessing, of: tuple[int, int], shown: tuple[int,
     return top * down, left * across, height * down, width * across
 
 
-def _between(video: Path, numbers: range) -> Iterator[np.ndarray]:
+def _frames(video: Path, numbers: range) -> Iterator[np.ndarray]:
     """Frames of a video at its own rate."""
     for _, frame in stream_video(video, short_side=LARGEST_SIDE).at(numbers):
         yield frame

@@ -28,7 +28,7 @@ def draw_eigen_cam(
 
 
 def _cells(features: np.ndarray) -> np.ndarray:
-    places = np.float64(features).reshape(len(features), -1).T
+    places = features.reshape(len(features), -1).T.astype(np.float64)
     # The products of channels or of places, whichever are fewer, have the same vectors.
     if len(places) < places.shape[1]:
         values, vectors = np.linalg.eigh(places @ places.T)

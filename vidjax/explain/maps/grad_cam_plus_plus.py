@@ -28,7 +28,7 @@ def draw_grad_cam_plus_plus(
 
 
 def _cells(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    a, g = np.float64(features), np.float64(gradients)
+    a, g = features.astype(np.float64), gradients.astype(np.float64)
     below = 2 * g**2 + a.sum((1, 2, 3), keepdims=True) * g**3
     alpha = np.divide(g**2, below, out=np.zeros_like(g), where=below != 0)
     weights = (alpha * np.maximum(g, 0)).sum((1, 2, 3))

@@ -27,7 +27,7 @@ def draw_xgrad_cam(
 
 
 def _cells(features: np.ndarray, gradients: np.ndarray) -> np.ndarray:
-    a, g = np.float64(features), np.float64(gradients)
+    a, g = features.astype(np.float64), gradients.astype(np.float64)
     total = a.sum((1, 2, 3))
     weights = np.zeros_like(total)
     np.divide((a * g).sum((1, 2, 3)), total, out=weights, where=total != 0)
