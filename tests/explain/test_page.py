@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.explain.pages import FRAMES, PANEL, PYRAMID, VOLUME, layer
-from vidjax.explain.class_feature_pyramids import Pyramid
 from vidjax.explain.enlarging import enlarge
 from vidjax.explain.page_coding import CLIP_BYTES, clip_text, coarser, heat_text
 from vidjax.explain.page_pyramid import FINENESS, fineness, pyramid_data
+from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.report_page import TUBE, embed, page
 
 
@@ -67,22 +67,41 @@ def test_all_kernels_are_there_with_what_they_rely_on():
     names = [own.name for own in PYRAMID.layers]
     for row, own in enumerate(data["layers"]):
         for kernel, number in zip(own["kernels"], own["lists"], strict=True):
-            children = data["lists"][number] if number is not None else []
             found = {
                 (names[below], data["layers"][below]["kernels"][place], weight)
-                for below, place, weight in children
+                for below, place, weight in data["lists"][number]
             }
             edges = PYRAMID.edges.get((names[row], kernel), ())
             assert found == {(*to, round(weight, 3)) for to, weight in edges}
-    # Kernels that share a list point to it.
-    assert len(data["lists"]) == len(set(PYRAMID.edges.values()))
+    # Kernels that share a list point to it; one list is that of those that rely on nothing.
+    assert len(data["lists"]) == len(set(PYRAMID.edges.values())) + 1
+
+
+def test_layers_that_are_one_sum_are_one_row():
+    main, short, low = (
+        layer("conv2", 1, [4, 6]),
+        layer("shortcut", 1, [4, 6]),
+        layer("x", 2, [0, 1]),
+    )
+    edges = {
+        ("", 0): ((("conv2", 4), 0.9), (("shortcut", 4), 0.9), (("conv2", 6), 0.7)),
+        ("conv2", 4): ((("x", 0), 0.8),),
+        ("shortcut", 4): ((("x", 0), 0.95), (("x", 1), 0.6)),
+    }
+    sums = (("conv2", "shortcut"),)
+    data = pyramid_data(Pyramid(0, "layer", 0.6, 2, (6, 32, 48), (main, short, low), edges, sums))
+    assert [row["name"] for row in data["layers"]] == ["conv2 + shortcut", "x"]
+    assert data["lists"][data["root"]] == ((0, 0, 0.9), (0, 1, 0.7))
+    # Each link once, as strong as its strongest.
+    children = data["lists"][data["layers"][0]["lists"][0]]
+    assert sorted(children) == [(1, 0, 0.95), (1, 1, 0.6)]
 
 
 def test_a_pyramid_says_its_theta_and_the_panel_may_say_more():
     panel = dataclasses.replace(PANEL, facts={"levels": "two", "network": "i3d"})
     facts = dict(data_of(page("x", [panel], 4))["panels"][0]["facts"])
     assert facts["theta"] == "0.6"
-    assert facts["lists"] == "one for a layer"
+    assert facts["lists"] == "layer"
     assert facts["kernels kept"] == "43 in 3 layers"
     assert (facts["levels"], facts["network"]) == ("two", "i3d")
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vidjax.explain.class_feature_pyramids import KeptLayer, Place, Pyramid
 from vidjax.explain.enlarging import Size
 from vidjax.explain.page_coding import heat_text
+from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.explain.pyramid_figure import strongest
 from vidjax.names import told
 
+Children = tuple[tuple[int, int, float], ...]
 # Cells that are left of a kernel's activations, the first of these that keeps a page under so
 # many bytes of them.
 KERNEL_BYTES = 1_800_000
@@ -22,37 +25,31 @@ FINENESS: tuple[Size, ...] = ((16, 28, 28), (8, 20, 20), (8, 14, 14), (4, 10, 10
 def pyramid_data(pyramid: Pyramid, budget: int = KERNEL_BYTES) -> dict[str, Any]:
     """What the page's script reads.
 
-    Rows are layers; columns are a layer's kernels, the strongest first. `lists` are lists of
-    children, each `[row, column, weight]`, which several kernels share; `root` is the number of
-    the class's.
+    Rows are layers, or several that are one sum; columns are their kernels, the strongest first.
+    `lists` are lists of children, each `[row, column, weight]`, which several kernels share;
+    `root` is the number of the class's.
 
     Args:
       pyramid: of a clip.
       budget: bytes that the heat of its kernels may take.
     """
-    order = [strongest(layer, len(layer.kernels)) for layer in pyramid.layers]
-    places = {
-        (layer.name, int(layer.kernels[place])): (row, column)
-        for row, (layer, own) in enumerate(zip(pyramid.layers, order, strict=True))
-        for column, place in enumerate(own)
-    }
-    lists = _Lists(places)
+    rows = [_Row.of(pyramid, layer) for layer in _firsts(pyramid)]
+    lists = _Lists(pyramid, rows)
     most = fineness(pyramid, budget)
-    layers = [
-        _layer(pyramid, layer, own, lists, most)
-        for layer, own in zip(pyramid.layers, order, strict=True)
-    ]
-    root = lists.number(pyramid.edges.get(("", pyramid.class_index)))
-    return {"theta": float(pyramid.threshold), "layers": layers, "root": root, "lists": lists.all}
+    return {
+        "theta": float(pyramid.threshold),
+        "layers": [_row_data(row, lists, most) for row in rows],
+        "root": lists.number([("", pyramid.class_index)]),
+        "lists": lists.all,
+    }
 
 
 def pyramid_facts(pyramid: Pyramid) -> dict[str, str]:
     """What a reader of a pyramid has to know."""
     kept = sum(len(layer.kernels) for layer in pyramid.layers)
-    lists = {"layer": "one for a layer", "feature": "one for each kernel"}
     return {
         "theta": f"{pyramid.threshold:g}",
-        "lists": lists.get(pyramid.mode, pyramid.mode),
+        "lists": pyramid.mode,
         "levels": str(pyramid.depth),
         "kernels kept": f"{kept} in {len(pyramid.layers)} layers",
     }
@@ -68,46 +65,86 @@ def fineness(pyramid: Pyramid, budget: int) -> Size:
     return most
 
 
+@dataclass(frozen=True)
+class _Row:
+    """A layer, or several that are one sum.
+
+    Attributes:
+      layer: the first of them.
+      names: of all.
+      order: places of its kernels, the strongest first.
+    """
+
+    layer: KeptLayer
+    names: tuple[str, ...]
+    order: list[int]
+
+    @classmethod
+    def of(cls, pyramid: Pyramid, layer: KeptLayer) -> _Row:
+        order = strongest(layer, len(layer.kernels)).tolist()
+        return cls(layer, pyramid.one_sum(layer.name), order)
+
+    @property
+    def kernels(self) -> list[int]:
+        return [int(self.layer.kernels[place]) for place in self.order]
+
+
 class _Lists:
     """Lists of children by number, each of them once.
 
     Args:
-      places: row and column of each kernel.
+      pyramid: that they are of.
+      rows: of the page.
     """
 
-    def __init__(self, places: dict[Place, tuple[int, int]]) -> None:
-        self._places, self._numbers = places, dict[tuple[tuple[Place, float], ...], int]()
-        self.all: list[list[tuple[int, int, float]]] = []
+    def __init__(self, pyramid: Pyramid, rows: Sequence[_Row]) -> None:
+        self._edges, self._numbers = pyramid.edges, dict[Children, int]()
+        self._places = {
+            (name, kernel): (row, column)
+            for row, own in enumerate(rows)
+            for name in own.names
+            for column, kernel in enumerate(own.kernels)
+        }
 
-    def number(self, edges: tuple[tuple[Place, float], ...] | None) -> int | None:
-        """A list's number; None for a kernel of which nothing is known."""
-        if edges is None:
-            return None
-        if edges not in self._numbers:
-            self._numbers[edges] = len(self.all)
-            known = ((*self._places[to], weight) for to, weight in edges if to in self._places)
-            self.all.append(
-                [(row, column, round(float(weight), 3)) for row, column, weight in known]
-            )
-        return self._numbers[edges]
+    @property
+    def all(self) -> list[Children]:
+        """The lists."""
+        return list(self._numbers)
+
+    def number(self, parents: Iterable[Place]) -> int:
+        """The number of the list of what one of these kernels relies on, or several as one."""
+        found: dict[tuple[int, int], float] = {}
+        for parent in parents:
+            for child, weight in self._edges.get(parent, ()):
+                place = self._places[child]
+                found[place] = max(float(weight), found.get(place, 0.0))
+        children = tuple((*place, round(weight, 3)) for place, weight in found.items())
+        return self._numbers.setdefault(children, len(self._numbers))
 
 
-def _layer(
-    pyramid: Pyramid, layer: KeptLayer, order: np.ndarray, lists: _Lists, most: Size
-) -> dict[str, Any]:
-    kernels = layer.kernels[order].tolist()
+def _firsts(pyramid: Pyramid) -> Iterator[KeptLayer]:
+    """The layers, and of those that are one sum the first."""
+    known: set[str] = set()
+    for layer in pyramid.layers:
+        if layer.name not in known:
+            yield layer
+        known |= {layer.name, *pyramid.one_sum(layer.name)}
+
+
+def _row_data(row: _Row, lists: _Lists, most: Size) -> dict[str, Any]:
+    layer = row.layer
     data: dict[str, Any] = {
-        "name": told(layer.name),
+        "name": told(" + ".join(row.names)),
         "level": layer.level,
-        "kernels": kernels,
-        "weights": [round(weight, 3) for weight in layer.weights[order].tolist()],
-        "counts": layer.counts[order].tolist(),
-        "lists": [lists.number(pyramid.edges.get((layer.name, kernel))) for kernel in kernels],
+        "kernels": row.kernels,
+        "weights": [round(float(layer.weights[place]), 3) for place in row.order],
+        "counts": [int(layer.counts[place]) for place in row.order],
+        "lists": [lists.number((name, own) for name in row.names) for own in row.kernels],
     }
     if layer.maps is not None:
         total = np.tensordot(layer.counts, layer.maps, 1)
         data["heat"] = heat_text(total, most, layer.name, stretch=True)
         data["heats"] = [
-            heat_text(layer.maps[place], most, layer.name, stretch=True) for place in order
+            heat_text(layer.maps[place], most, layer.name, stretch=True) for place in row.order
         ]
     return data

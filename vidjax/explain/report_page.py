@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.class_feature_pyramids import Pyramid
 from vidjax.explain.colours import COLOURS, MOST, SIGNED, heat, shade
 from vidjax.explain.enlarging import Size
 from vidjax.explain.page_coding import clip_text, heat_text, text
 from vidjax.explain.page_pyramid import KERNEL_BYTES, pyramid_data, pyramid_facts
+from vidjax.explain.pyramid import Pyramid
 from vidjax.names import in_script, told
 from vidjax.settings import shown
 

@@ -13,8 +13,7 @@ function svg(tag, attributes, ...children) {
 
 // What a kernel relies on, each a row, a column and a weight; row -1 is the class.
 function childrenOf(pyramid, row, column) {
-  const list = row === CLASS ? pyramid.root : pyramid.layers[row].lists[column];
-  return list === null ? [] : pyramid.lists[list];
+  return pyramid.lists[row === CLASS ? pyramid.root : pyramid.layers[row].lists[column]];
 }
 
 // What relies on each kernel, by row and column.
