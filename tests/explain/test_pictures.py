@@ -1,8 +1,6 @@
 """Pictures, JSON and the page of explanations, from pyramids that are only written down."""
 
-import base64
 import json
-import re
 
 import av
 import cv2
@@ -16,7 +14,6 @@ from vidjax.explain.panels import Panels
 from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.render import in_rows, overlay, write_heat
-from vidjax.explain.report_page import Panel, embed, page
 from vidjax.explain.sheet import write_sheet
 from vidjax.explain.written import caption, wrapped
 
@@ -150,31 +147,3 @@ def test_pictures_stand_in_rows():
             board[row * 10 : row * 10 + 10, column * 20 : column * 20 + 20] == 40 * number
         ).all()
     assert (board[10:, 40:] == 255).all()
-
-
-def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
-    stages = {"layer1": 1 - VOLUME, "layer2": VOLUME**2}
-    panels = [
-        Panel("first", FRAMES, VOLUME, pyramid, stages),
-        Panel("</script>", FRAMES[:3], VOLUME),
-    ]
-    text = page("my <clip>.mp4", panels, 7.5)
-    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    assert data["title"] == "my <clip>.mp4"
-    first, second = data["panels"]
-    assert second["title"] == "</script>"
-    assert (len(first["frames"]), len(second["frames"])) == (6, 3)
-    frame = cv2.imdecode(np.frombuffer(base64.b64decode(first["frames"][0]), np.uint8), 1)
-    assert frame.shape == FRAMES[0].shape
-    assert [own["name"] for own in first["stages"]] == list(stages)
-    assert len({own["heat"]["data"] for own in first["stages"]}) == 2
-    assert second["stages"] == []
-    size = first["heat"]["size"]
-    assert len(base64.b64decode(first["heat"]["data"])) == np.prod(size)
-    tile = first["layers"][0]["tiles"][0]
-    assert (tile["kernel"], tile["relies"]) == (1, 2)
-    # Row 1, and the tiles' places in it: kernel 2 is heavier than kernel 5.
-    assert sorted(map(tuple, tile["children"])) == [(1, 0), (1, 1)]
-    assert embed(text).startswith("<div><iframe srcdoc=")
-    assert "<script" not in embed(text)
