@@ -212,7 +212,6 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
     ("arguments", "message"),
     [
         (("--maps=grad_can",), "map 'grad_can' is unknown: did you mean 'grad_cam'"),
-        (("--maps=",), "--maps is empty: name some, or all"),
         (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
         (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
         (("--map_options=rise.masks=9",), "rise is not drawn; add it to --maps"),
