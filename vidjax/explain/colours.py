@@ -54,7 +54,7 @@ def overlay(
         return _blend(frames, heat((volume + 1) / 2, SIGNED), MOST * np.abs(volume).clip(0, 1))
     if colours == "jet":
         return heat(volume) // 2 + frames // 2
-    return _blend(frames, heat(_shade(volume), colours), MOST * np.clip(volume, 0, 1))
+    return _blend(frames, heat(shade(volume), colours), MOST * np.clip(volume, 0, 1))
 
 
 def scale(colours: str, *, signed: bool, width: int = 160) -> np.ndarray:
@@ -63,7 +63,7 @@ def scale(colours: str, *, signed: bool, width: int = 160) -> np.ndarray:
     return overlay(np.full((1, width, 3), 255, np.uint8), levels, colours, signed=signed)
 
 
-def _shade(volume: np.ndarray) -> np.ndarray:
+def shade(volume: np.ndarray) -> np.ndarray:
     """Where on a perceptual colour map heat in [0, 1] lies: its darkest part is left out."""
     return _FAINTEST + (1 - _FAINTEST) * np.clip(volume, 0, 1)
 
@@ -78,8 +78,8 @@ def _table(colours: str) -> np.ndarray:
     """256 colours, uint8 `[256, 3]`."""
     if colours == "jet":
         # That of the published scripts, which is not quite Matplotlib's.
-        levels = np.arange(256, dtype=np.uint8)
-        return cv2.applyColorMap(levels, cv2.COLORMAP_JET)[:, 0, ::-1]
+        levels = np.arange(256, dtype=np.uint8)[None]
+        return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_JET))[0, :, ::-1]
     import matplotlib as mpl
 
     return mpl.colormaps[colours](np.arange(256), bytes=True)[:, :3]
