@@ -220,12 +220,15 @@ class _Climber:
         for link in self._anatomy.links[layer]:
             if self._anatomy.levels[link.layer] > self._depth:
                 continue
-            found = self._found.setdefault(link.layer, {})
+            found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
+                # Where a volume was flattened, a kernel makes several of the channels.
                 for number in link.kernels(channel):
-                    most, count = found.get(number, (0.0, 0))
-                    found[number] = max(most, weight), count + parents
-                    edges.append(((link.layer.name, number), weight))
+                    own[number] = max(own.get(number, 0.0), weight)
+            for number, weight in own.items():
+                most, count = found.get(number, (0.0, 0))
+                found[number] = max(most, weight), count + parents
+                edges.append(((link.layer.name, number), weight))
         return tuple(edges)
 
     @property
