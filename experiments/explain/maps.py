@@ -10,7 +10,6 @@ from absl import flags
 
 from vidjax.explain import maps
 from vidjax.explain.traced import trace_network
-from vidjax.names import nearest
 from vidjax.progress import ProgressLine
 from vidjax.trained.explaining import TAU, OpenClip
 from vidjax.trained.mapping import Mapped, map_clip
@@ -22,7 +21,7 @@ from .pictures import MAP_FILES, write_maps
 from .settings import LAYER, MAPS, Subject
 
 ALL = "all"
-_TUBE = "saliency_tube"
+USUAL = ("saliency_tube", "grad_cam")
 _OPTIONS = flags.DEFINE_multi_string(
     "map_options", [], "maps: a map's setting, such as rise.masks=500; as often as there are"
 )
@@ -31,16 +30,15 @@ _OPTIONS = flags.DEFINE_multi_string(
 def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
     """Draws maps of the classes."""
     names, settings = _names(MAPS.value), _settings(_OPTIONS.value)
-    tube = settings.get(_TUBE, {})
     unused = [name for name in settings if name not in names]
     if unused:
         raise ValueError(
             f"--map_options={unused[0]}...: {unused[0]} is not drawn; add it to --maps, or leave "
             "out its settings"
         )
+    _refuse_layer(names)
     new_files(output, *MAP_FILES)
-    if tube.get("mode") != "cam":
-        settings[_TUBE] = {"tau": TAU, **tube}
+    settings |= {name: _with_tau(name, settings.get(name, {})) for name in names}
 
     def see(opened: OpenClip, label: str | None) -> Mapped:
         def told(title: str, done: int, total: int) -> None:
@@ -60,6 +58,24 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
     return write_maps(output, parts, file, video.look())
 
 
+def _with_tau(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A map's settings with the tau of this command, where it has one and is no plain sum."""
+    has = "tau" in maps.named(name).kinds and given.get("mode") != "cam"
+    return {"tau": TAU, **given} if has else given
+
+
+def _refuse_layer(names: Sequence[str]) -> None:
+    """Refuses a layer that none of the maps is drawn over.
+
+    Raises:
+      ValueError: names it.
+    """
+    if LAYER.value is not None and not any(maps.named(name).layered for name in names):
+        raise ValueError(
+            f"--layer={LAYER.value} has no effect on {', '.join(names)}: maps of the clip itself"
+        )
+
+
 def _names(given: Sequence[str]) -> list[str]:
     """The maps that are drawn.
 
@@ -68,9 +84,7 @@ def _names(given: Sequence[str]) -> list[str]:
     """
     if list(given) == [ALL]:
         return list(maps.known())
-    if not given:
-        raise ValueError(f"--maps is empty: name some, or {ALL}. {nearest('', maps.known())}")
-    return list(dict.fromkeys(maps.named(name).name for name in given))
+    return list(dict.fromkeys(maps.named(name).name for name in given or USUAL))
 
 
 def _fitting(opened: OpenClip, names: Sequence[str], progress: ProgressLine) -> list[str]:

@@ -25,7 +25,7 @@ _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
 )
 MAPS = flags.DEFINE_list(
-    "maps", ["saliency_tube", "grad_cam"], "maps: which, by name, or all; see docs/explaining.md"
+    "maps", [], "maps: which, by name, or all; saliency_tube and grad_cam if not given"
 )
 LAYER = flags.DEFINE_string(
     "layer",

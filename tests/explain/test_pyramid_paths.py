@@ -99,8 +99,8 @@ def test_of_a_module_the_last_layer_is_meant():
 @pytest.mark.parametrize(
     ("down_to", "message"),
     [
-        ("conv22", "down_to = 'conv22': no such layer: did you mean 'conv2'"),
-        ("head", "no such layer: Known: conv1, conv2, conv3"),
+        ("conv22", "down_to = 'conv22': layer 'conv22' is unknown: did you mean 'conv2'"),
+        ("head", "down_to = 'head': layer 'head' comes after pooling"),
         (("conv3", [5]), "'conv3' has kernels 0 to 4"),
         ((1, [5]), "down_to = (1, [5]): must be the name of a layer, or a pair"),
         (("conv3", [-1]), "must be the name of a layer, or a pair"),

@@ -17,11 +17,12 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
+from vidjax.explain.opened import each_clip, open_network
 from vidjax.explain.pyramid import KeptLayer, Node, Place, Pyramid
-from vidjax.explain.pyramid_paths import END, ending_at, layer_of, one_sums
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.explain.pyramid_paths import END, End, end_of, ending_at, one_sums
+from vidjax.explain.traced import Model, TracedNetwork
 from vidjax.settings import Kind, check, one_of, optional, shown, whole
 
 __all__ = ["KeptLayer", "Node", "Place", "Pyramid", "class_feature_pyramid"]
@@ -39,11 +40,12 @@ SETTINGS: Mapping[str, Kind] = {
 }
 
 
+@each_clip
 def class_feature_pyramid(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     depth: int | None = None,
     threshold: float = 0.6,
     mode: str = "layer",
@@ -51,14 +53,19 @@ def class_feature_pyramid(
     top: int | None = None,
     rules: Rules = DEFAULT,
     down_to: str | tuple[str, Sequence[int]] | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> Pyramid:
     """The pyramid of a clip.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on. None is 3, as many as there are below that, or
         down to the layer that `down_to` names.
@@ -71,6 +78,9 @@ def class_feature_pyramid(
       down_to: where the pyramid ends: the name of a layer, or of a module, whose last layer is
         meant; or a pair of a name and numbers of kernels, of which the pyramid has the paths that
         lead to them alone.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Raises:
       ValueError: names an argument that is not of its kind; there is no such layer or kernel, or
@@ -84,25 +94,40 @@ def class_feature_pyramid(
             "ends; leave one of them out"
         )
     keep = Keep(threshold, top)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    end = None if down_to is None else layer_of(network.anatomy, down_to)
-    if depth is None:
-        depth = network.anatomy.levels[end.layer] if end else min(DEPTH, network.anatomy.depth)
-    if depth > network.anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
-    logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
-    index = int(logits.argmax()) if class_index is None else class_index
-    climber = _Climber(network.anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(network.anatomy, depth), layers, strict=True))
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    network = opened.network
+    end = None if down_to is None else end_of(network.anatomy, down_to)
+    depth = _levels(network.anatomy, end) if depth is None else depth
+    anatomy = network.anatomy.down_to(depth)
+    if depth > anatomy.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
+    measured = measure(network, depth)(opened.variables, opened.clip)
+    logits, layers, arrays = jax.tree.map(np.asarray, measured)
+    index = opened.chosen(logits)
+    climber = _Climber(anatomy, depth, mode, keep, rules)
+    means = dict(zip(_readers(anatomy, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(network.anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    sums = one_sums(network.anatomy, climber.layers)
-    size = tuple(clip.shape[1:4])
-    pyramid = Pyramid(index, mode, threshold, depth, size, kept, edges, sums, logits.reshape(-1))
+    sums = one_sums(anatomy, climber.layers)
+    logits = logits.reshape(-1)
+    pyramid = Pyramid(index, mode, threshold, depth, opened.size, kept, edges, sums, logits)
     return ending_at(pyramid, end) if end else pyramid
+
+
+def _levels(anatomy: Anatomy, end: End | None) -> int:
+    """How deep a pyramid goes where nobody says it in levels."""
+    if end is None:
+        return min(DEPTH, anatomy.down_to(DEPTH).depth)
+    return anatomy.as_far_as_known.levels[end.layer]
 
 
 @functools.lru_cache(maxsize=16)
@@ -112,7 +137,7 @@ def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     It returns the logits; for the classifier and each layer that is stepped back through, means of
     its kernels and of what it convolves; and the activations that kernels are seen in.
     """
-    anatomy = network.anatomy
+    anatomy = network.anatomy.down_to(depth)
     layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]

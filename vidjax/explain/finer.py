@@ -8,7 +8,7 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.enlarging import Size
-from vidjax.explain.layer import in_space_and_time
+from vidjax.explain.layer import Layer, in_space_and_time
 
 # Fewer cells in time, or along a side, show little more than that there is something.
 LEAST = (2, 4, 4)
@@ -43,7 +43,7 @@ def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
     return next((layer.name for layer in layers if not _few(_extents(anatomy, layer), clip)), None)
 
 
-def _extents(anatomy: Anatomy, layer: object) -> Size:
+def _extents(anatomy: Anatomy, layer: Layer) -> Size:
     source = anatomy.sources[layer]
     shape = [size for axis, size in enumerate(source.value.shape) if axis not in source.axes]
     times, height, width = in_space_and_time(np.empty((1, *shape), np.bool_)).shape[1:]

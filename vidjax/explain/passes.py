@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from vidjax.explain.layer import Features, channels_first, in_space_and_time
+from vidjax.explain.layer import Features
 from vidjax.explain.traced import TracedNetwork
 
 Pass = Callable[..., Any]
@@ -94,7 +94,5 @@ def clip_gradient_pass(network: TracedNetwork) -> Pass:
 
 
 def _laid(places: Sequence[Features], arrays: Sequence[jax.Array]) -> list[jax.Array]:
-    return [
-        in_space_and_time(channels_first(array.astype(jnp.float32), own.axes))
-        for own, array in zip(places, arrays, strict=True)
-    ]
+    pairs = zip(places, arrays, strict=True)
+    return [own.laid(array.astype(jnp.float32)) for own, array in pairs]

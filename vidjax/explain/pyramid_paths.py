@@ -6,16 +6,16 @@ CFP, section 5: "down to the selected layer or selected kernels of a layer".
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
+from vidjax.explain.features import layer_at
 from vidjax.explain.layer import Layer
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
-from vidjax.names import nearest
 from vidjax.settings import Kind, shown, whole
 
 _NUMBER = whole(0, 2**31 - 1)
@@ -47,7 +47,7 @@ class End:
     kernels: tuple[int, ...] = ()
 
 
-def layer_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
+def end_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
     """The end that a name, or a name and numbers of kernels, mean.
 
     Args:
@@ -59,25 +59,16 @@ def layer_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
       ValueError: there is no such layer or kernel.
     """
     name, kernels = (down_to, ()) if isinstance(down_to, str) else down_to
-    said = f"down_to = {shown(down_to)}: "
-    layers = [own for own in anatomy.links if own is not anatomy.classifier]
-    inside = [own for own in layers if own.name == name or own.name.startswith(f"{name}/")]
-    if not inside:
-        raise ValueError(f"{said}no such layer: {nearest(name[:100], _names(layers))}")
-    order = {step: number for number, step in enumerate(anatomy.program.operations)}
-    last = max(inside, key=lambda own: order[own.operation])
+    try:
+        layer = layer_at(anatomy, name)
+    except ValueError as error:
+        raise ValueError(f"down_to = {shown(down_to)}: {error}") from None
     for kernel in kernels:
-        if kernel >= last.kernels:
-            raise ValueError(f"{said}{last.name!r} has kernels 0 to {last.kernels - 1}")
-    return End(last, tuple(map(int, kernels)))
-
-
-def _names(layers: Iterable[Layer]) -> Iterator[str]:
-    known: dict[str, None] = {}
-    for own in layers:
-        parts = own.name.split("/")
-        known |= dict.fromkeys("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-    yield from known
+        if kernel >= layer.kernels:
+            raise ValueError(
+                f"down_to = {shown(down_to)}: {layer.name!r} has kernels 0 to {layer.kernels - 1}"
+            )
+    return End(layer, tuple(map(int, kernels)))
 
 
 def ending_at(pyramid: Pyramid, end: End) -> Pyramid:

@@ -17,8 +17,8 @@ from vidjax.trained.preprocessing import Preprocessing, picked
 # More frames, or a longer short side, are no video to look at.
 MOST_FRAMES = 1000
 LARGEST_SIDE = 1080
-# Sums of seconds are rounded; a frame this near to the clip's first or last one belongs to it.
-_EXACT = 1e-6
+# Rates are measured; a frame belongs to the clip that is outside of it by this share of a frame.
+_SLACK = 0.05
 
 
 def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float) -> Footage:
@@ -43,7 +43,9 @@ def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: 
     window = _window(preprocessing, (info.height, info.width), size)
     clip = (len(indices), preprocessing.size, preprocessing.size)
     if len(indices) > 1 and indices[0] >= 0 and (np.diff(indices) > 0).all():
-        between = _between(video, indices / fps)
+        moments = indices / fps
+        # Without a rate of the network's, the clip is counted in the video's own frames.
+        between = _between(video, moments, fps if preprocessing.fps is None else None)
         if between is not None:
             numbers, places, own_fps = between
             frames = functools.partial(_frames, video, numbers)
@@ -55,22 +57,32 @@ def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: 
     return Footage(frames, rate, size, window, clip, places, start, str(video))
 
 
-def _between(video: Path, moments: np.ndarray) -> tuple[range, tuple[float, ...], float] | None:
+def _between(
+    video: Path, moments: np.ndarray, own_fps: float | None
+) -> tuple[range, tuple[float, ...], float] | None:
     """A video's own frames from the first of some moments to the last.
+
+    Args:
+      video: a file.
+      moments: in seconds, rising.
+      own_fps: of the video, where it is known that the last moment lies within it.
 
     Returns:
       Their numbers, where they lie between the moments, and how many are shown a second. None
       where there is one, or too many.
     """
-    stream = stream_video(video, counted=True)
-    assert stream.count is not None
-    first = int(np.ceil((moments[0] - _EXACT) * stream.fps))
-    last = min(int(np.floor((moments[-1] + _EXACT) * stream.fps)), stream.count - 1)
+    count = None
+    if own_fps is None:
+        stream = stream_video(video, counted=True)
+        own_fps, count = stream.fps, stream.count
+    first = int(np.ceil(moments[0] * own_fps - _SLACK))
+    last = int(np.floor(moments[-1] * own_fps + _SLACK))
+    last = last if count is None else min(last, count - 1)
     if not first < last < first + MOST_FRAMES:
         return None
     numbers = range(first, last + 1)
-    places = np.interp(np.array(numbers) / stream.fps, moments, np.arange(len(moments)))
-    return numbers, tuple(places.tolist()), stream.fps
+    places = np.interp(np.array(numbers) / own_fps, moments, np.arange(len(moments)))
+    return numbers, tuple(places.tolist()), own_fps
 
 
 def _window(preprocessing: Preprocessing, of: tuple[int, int], shown: tuple[int, int]) -> Window:
