@@ -204,6 +204,21 @@ def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(sh
     assert abs(found - PYRAMID.tube("conv3")[2]).max() < 0.04
 
 
+def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
+    tab = shown(PANEL)
+    own = PYRAMID.layer("conv2")
+    peaks = [enlarge(normalize(cells), PYRAMID.size).max() for cells in own.maps]
+    # Splines go beyond their cells: without that, the order would not matter.
+    chosen = int(np.argmax(peaks))
+    assert peaks[chosen] > 1.1
+    column = tab.value("data.panels[0].pyramid.layers[1].kernels").index(own.kernels[chosen])
+    whole = PYRAMID.tube("conv2", own.kernels[chosen])
+    for frame in (0, 2, 5):
+        heat = f"data.panels[0].pyramid.layers[1].heats[{column}]"
+        found = heat_of(tab, heat, frame / 5, 48, 32)
+        assert abs(found - whole[frame]).max() < 0.04
+
+
 def test_a_kernel_that_is_nowhere_says_so(shown):
     tab = shown(PANEL)
     tab.click(TILE.format(3, 0))
