@@ -125,9 +125,7 @@ def _nnx() -> Network:
 def _plain() -> Network:
     rng = np.random.default_rng(2)
     shapes = {"conv1": (4, 3, 3, 3, 3), "conv2": (6, 4, 3, 3, 3), "head": (6, CLASSES)}
-    weights = {
-        name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()
-    }
+    weights = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
     return plain, weights, clip_of()
 
 
