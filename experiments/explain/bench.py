@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -259,3 +259,20 @@ def _mask(config: Config, record: Record, views: Views) -> np.ndarray | None:
 def _folder(config: Config) -> Path:
     spec = MarionetteSpec(**config.data.options)
     return as_path(config.data.data_dir) / "marionette_videos" / spec.tag
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured.
+
+    Attributes:
+      benches: the trained networks.
+      drawn: maps that can be drawn of each.
+      networks: names of the runs of each network, which differ in their seed.
+      titles: how maps are written.
+    """
+
+    benches: Sequence[Bench]
+    drawn: Mapping[str, Sequence[ChosenMap]]
+    networks: Mapping[str, Sequence[str]]
+    titles: Mapping[str, str]

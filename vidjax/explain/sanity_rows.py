@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.explain.truth_measured import Compared, Interval, Networks
+from vidjax.explain.truth_measured import Compared
+from vidjax.explain.truth_rows import Interval, Networks
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,9 @@ class SanityRow:
     Attributes:
       network: name of it.
       map: which map, with its settings.
-      place: of `other` in the report, from 0.
-      other: the part down to which the network is random, `shuffled labels` or `another seed`.
+      place: of the other network in the report, from 0.
+      check: `parameters`, `labels` or `seed`, as in `Compared`.
+      other: the part down to which the other network is random, or the check in words.
       correlation: Spearman's, with the map of the trained network; mean over videos and seeds.
       correlation_half: half the width of its 95 % interval over videos.
       similarity: SSIM, likewise.
@@ -30,6 +32,7 @@ class SanityRow:
     network: str
     map: str
     place: int
+    check: str
     other: str
     correlation: float
     correlation_half: float
@@ -50,9 +53,9 @@ def sanity_rows(
       compared: all that were measured.
     """
     of = {run: network for network, runs in networks.items() for run in runs}
-    cases: dict[tuple[str, str, int, str], dict[str, list[Compared]]] = {}
+    cases: dict[tuple[str, str, int, str, str], dict[str, list[Compared]]] = {}
     for own in compared:
-        case = (of[own.run], own.map, own.place, own.other)
+        case = (of[own.run], own.map, own.place, own.check, own.other)
         cases.setdefault(case, {}).setdefault(own.run, []).append(own)
     order = (list(networks), list(maps))
     rows = []
