@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,25 @@ _MAPPING = flags.DEFINE_string(
 _WAY_OUT = "move the folder away, and the command measures anew"
 
 
-class _Settings(msgspec.Struct):
-    """What results in a folder were measured with; those of other settings are not mixed in."""
+class Settings(msgspec.Struct):
+    """What results in a folder were measured with; those of other settings are not mixed in.
+
+    Attributes:
+      steps: of deletion and insertion.
+      runs: what decides the measurements of a run, in words.
+    """
 
     steps: records.Count
     runs: dict[str, str]
+
+
+def read_settings(file: Path) -> Settings:
+    """Reads `settings.json` of a folder of results.
+
+    Raises:
+      RecordError: it holds something else.
+    """
+    return records.read(file, Settings, _WAY_OUT)
 
 
 def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
@@ -111,9 +125,9 @@ def _networks(benches: Sequence[Bench]) -> dict[str, list[str]]:
 
 def _agree(file: Path, benches: Sequence[Bench]) -> None:
     """Refuses to go on with results of other settings."""
-    own = _Settings(_STEPS.value, {bench.name: bench.about for bench in benches})
+    own = Settings(_STEPS.value, {bench.name: bench.about for bench in benches})
     if is_there(file):
-        there = records.read(file, _Settings, _WAY_OUT)
+        there = read_settings(file)
         both = [("--steps", str(there.steps), str(own.steps))]
         both += [(run, there.runs[run], own.runs[run]) for run in own.runs if run in there.runs]
         for name, before, now in both:
@@ -122,7 +136,7 @@ def _agree(file: Path, benches: Sequence[Bench]) -> None:
                     f"{file.parent} has results of other settings ({name}: {before}, and now "
                     f"{now}): name another --output, or move it away"
                 )
-        own = _Settings(own.steps, {**there.runs, **own.runs})
+        own = Settings(own.steps, {**there.runs, **own.runs})
     records.write(file, msgspec.to_builtins(own))
 
 
@@ -146,7 +160,18 @@ def _measured(task: Task, output: Path, progress: ProgressLine) -> Summary:
                     kept.add(bench.measure(own, film, _STEPS.value, doing))
                 clock.done(bool(left))
         found = {(own.run, own.video, own.map): own for own in kept}
+    _check_curves(found.values(), output)
     return Summary(task.networks, videos, list(task.titles), found)
+
+
+def _check_curves(found: Iterable[Measured], output: Path) -> None:
+    """Refuses curves of other steps, which somebody has put there."""
+    for own in found:
+        if {len(own.deletion), len(own.insertion)} != {_STEPS.value + 1}:
+            raise records.RecordError(
+                f"{output / 'measured.jsonl'} is damaged (a curve of {own.video} has not "
+                f"{_STEPS.value + 1} points): {_WAY_OUT}"
+            )
 
 
 def _write_truths(task: Task, summary: Summary, files: Sequence[Path]) -> None:

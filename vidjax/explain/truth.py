@@ -27,8 +27,9 @@ def pointing(volume: np.ndarray, mask: np.ndarray) -> float:
 
 def energy(volume: np.ndarray, mask: np.ndarray) -> float:
     """The share of a map's sum inside a mask; for a map of zeros, that of the places."""
-    total = float(volume.sum())
-    return float(volume[mask].sum()) / total if total else float(mask.mean())
+    total = volume.sum(dtype=np.float64)
+    share = volume[mask].sum(dtype=np.float64) / total if total else mask.mean()
+    return min(float(share), 1.0)
 
 
 def steps_of(volume: np.ndarray, count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from vidjax.explain.truth import area_under
 from vidjax.records import Amount, Count, Name, Share
 
-Curve = list[Share]
+Curve = list[Amount]
 
 
 class Measured(msgspec.Struct, frozen=True):
