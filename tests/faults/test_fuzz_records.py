@@ -215,7 +215,7 @@ def bench(tmp_path):
     compared = Compared("runs/a", "a.mp4", "cam", 0, "parameters", "head", -0.5, 0.25)
     for own in (measured, compared):
         with Kept(
-            place / f"{type(own).__name__.lower()}.jsonl", type(own), lambda one: one
+            place / f"{type(own).__name__.lower()}.jsonl", type(own), lambda one: one.map
         ) as kept:
             kept.add(own)
     return place
