@@ -18,9 +18,9 @@ Methods for the evaluation split:
   truth      whether maps are where the acting limbs of generated videos are, and what the network
              loses without what they show, beside maps that know nothing of it. Of other videos the
              latter alone. Runs that differ in their seed are one network. --sanity compares maps
-             with those of a network that becomes random. Writes truth.csv, .md and .png, costs.csv,
-             curves.csv and .png, sanity.csv and .png. The same command goes on where it was
-             interrupted.
+             with those of a network that becomes random. Writes truth.csv, .md and .png, pairs.csv
+             (each two maps, video by video), costs.csv, curves.csv and .png, sanity.csv and .png.
+             The same command goes on where it was interrupted.
 
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen

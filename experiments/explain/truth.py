@@ -18,7 +18,7 @@ from vidjax.explain.sanity_rows import SanityRow
 from vidjax.explain.truth_curves import draw_curves
 from vidjax.explain.truth_measured import Measured
 from vidjax.explain.truth_report import draw_truth, truth_table
-from vidjax.explain.truth_rows import CostRow, CurveRow, Summary, TruthRow
+from vidjax.explain.truth_rows import CostRow, CurveRow, PairRow, Summary, TruthRow
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder, write_text
@@ -70,7 +70,8 @@ def read_settings(file: Path) -> Settings:
 
 def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
     """Measures the maps of networks; what was measured before it was interrupted is kept."""
-    names = ["truth.csv", "truth.md", "costs.csv", "curves.csv", "truth.png", "curves.png"]
+    names = ["truth.csv", "truth.md", "pairs.csv", "costs.csv", "curves.csv"]
+    names += ["truth.png", "curves.png"]
     sane = ["sanity.csv", "sanity.png"] if _SANITY.value else []
     files = new_files(output, *names, *sane)
     if _SHUFFLED.value and not _SANITY.value:
@@ -145,7 +146,8 @@ def _measured(task: Task, output: Path, progress: ProgressLine) -> Summary:
     videos: dict[str, list[str]] = {name: [] for name in task.networks}
     of = {run: network for network, runs in task.networks.items() for run in runs}
     with Kept(output / "measured.jsonl", Measured, lambda o: (o.run, o.video, o.map)) as kept:
-        clock = Pace(sum(len(bench.numbers) for bench in task.benches), progress)
+        _check_curves(kept, output)
+        pace = Pace(sum(len(bench.numbers) for bench in task.benches), progress)
         for bench in task.benches:
             for film in bench.films():
                 if film.name not in videos[of[bench.name]]:
@@ -156,9 +158,9 @@ def _measured(task: Task, output: Path, progress: ProgressLine) -> Summary:
                     if (bench.name, film.name, own.text) not in kept
                 ]
                 for own in left:
-                    doing = clock.of(f"{bench.name}: {own.text}")
+                    doing = pace.of(f"{bench.name}: {own.text}")
                     kept.add(bench.measure(own, film, _STEPS.value, doing))
-                clock.done(bool(left))
+                pace.done(bool(left))
         found = {(own.run, own.video, own.map): own for own in kept}
     _check_curves(found.values(), output)
     return Summary(task.networks, videos, list(task.titles), found)
@@ -178,10 +180,11 @@ def _write_truths(task: Task, summary: Summary, files: Sequence[Path]) -> None:
     truths, costs, curves = [*summary.truths()], [*summary.costs()], [*summary.curves()]
     write_rows(files[0], TruthRow, truths)
     write_text(files[1], truth_table(truths, costs, task.titles))
-    write_rows(files[2], CostRow, costs)
-    write_rows(files[3], CurveRow, curves)
-    write_figure(files[4], draw_truth(truths, task.titles))
-    write_figure(files[5], draw_curves(curves, task.titles))
+    write_rows(files[2], PairRow, [*summary.pairs()])
+    write_rows(files[3], CostRow, costs)
+    write_rows(files[4], CurveRow, curves)
+    write_figure(files[5], draw_truth(truths, task.titles))
+    write_figure(files[6], draw_curves(curves, task.titles))
 
 
 def _write_sanity(task: Task, rows: Sequence[SanityRow], files: Sequence[Path]) -> None:

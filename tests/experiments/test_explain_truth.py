@@ -31,8 +31,20 @@ DATA = {"classes": ("kick", "wave_quickly"), "train_per_class": 1, "test_per_cla
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Runs of two steps: one on marionette, the same as if of another seed, one on arrays."""
+    """Runs on marionette: one of two steps, and the same as if of another seed."""
     root = tmp_path_factory.mktemp("truth")
+    config = two_steps()
+    config.data.update({"name": "marionette", "data_dir": str(root / "data"), "short_side": 32})
+    config.data.options = {**DATA, "size": (32, 48)}
+    train(from_mapping(config), root / "first")
+    shutil.copytree(root / "first", root / "second")
+    file = root / "second/config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"seed": 1}))
+    return root
+
+
+def two_steps():
+    """A run on random arrays."""
     config = synthetic.get_config()
     config.model.name = "slowonly_34"
     config.model.options = {"width": 8, "depths": (0, 0, 1, 0), "dropout": 0.0}
@@ -42,14 +54,7 @@ def root(tmp_path_factory):
     config.eval.update({"size": 32, "batch_size": 2})
     config.data.threads = config.data.workers = 1
     config.data.options = {"num_classes": 2, "videos": 2, "frames": 8, "size": 32}
-    train(from_mapping(config), root / "arrays")
-    config.data.update({"name": "marionette", "data_dir": str(root / "data"), "short_side": 32})
-    config.data.options = {**DATA, "size": (32, 48)}
-    train(from_mapping(config), root / "first")
-    shutil.copytree(root / "first", root / "second")
-    file = root / "second/config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"seed": 1}))
-    return root
+    return config
 
 
 def truth(root, runs, *arguments):
@@ -68,7 +73,16 @@ def opened(run):
     return Bench.open(subject, None, lambda *_: None, None)
 
 
-def test_an_oracle_points_into_every_mask_and_chance_does_not(root):
+@pytest.fixture
+def registering(monkeypatch):
+    """What is registered goes with the test."""
+    monkeypatch.setattr(plugins, "_registered", {})
+    yield
+    monkeypatch.undo()
+    plugins.refresh()
+
+
+def test_an_oracle_points_into_every_mask_and_chance_does_not(root, registering):
     bench = opened(root / "first")
     films = list(bench.films())
     assert len(films) == 4
@@ -78,16 +92,11 @@ def test_an_oracle_points_into_every_mask_and_chance_does_not(root):
         """The mask itself."""
         return Heat((masks[np.asarray(clip[0]).tobytes()].astype(np.float32),), 0)
 
-    plugins.register(
-        "vidjax.explain.maps", "oracle", SimpleNamespace(MAPS=(Map("oracle", "O", draw, "here"),))
-    )
-    try:
-        measured = {
-            own.text: [bench.measure(own, film, 4) for film in films] for own in choose(["oracle"])
-        }
-    finally:
-        plugins._registered["vidjax.explain.maps"].pop("oracle")
-        plugins.refresh()
+    oracle = SimpleNamespace(MAPS=(Map("oracle", "O", draw, "here"),))
+    plugins.register("vidjax.explain.maps", "oracle", oracle)
+    measured = {
+        own.text: [bench.measure(own, film, 4) for film in films] for own in choose(["oracle"])
+    }
     for film, own, chance in zip(films, measured["oracle"], measured["random"], strict=True):
         assert 0 < own.area == film.mask.mean() < 0.5
         assert (own.pointing, own.energy) == pytest.approx((1, 1))
@@ -106,6 +115,7 @@ def test_masks_are_cut_as_the_frames_are(root):
         assert np.array_equal(film.mask, stored[indices, :, 8:40])
 
 
+@pytest.mark.slow
 def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, tmp_path):
     output = tmp_path / "out"
     more = ("--sanity=1", f"--shuffled={root / 'second'}")
@@ -134,16 +144,24 @@ def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, t
     assert "| CAM |" in (output / "truth.md").read_text()
 
 
+@pytest.mark.slow
+def test_a_run_on_shuffled_labels_is_of_the_same_network(root, tmp_path):
+    other = with_options(root / "first", "other", {"options": OTHER})
+    given = ("--maps=cam", "--sanity=1", f"--shuffled={other}", f"--output={tmp_path}")
+    assert "none of the runs is of that network" in refusal(truth(root, ["first"], *given))
+
+
 def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    for output in (whole, broken):
-        assert truth(root, ["first"], MAPS, f"--output={output}").returncode == 0
+    assert truth(root, ["first"], MAPS, f"--output={whole}").returncode == 0
+    shutil.copytree(whole, broken)
     kept = (broken / "measured.jsonl").read_text().splitlines()
     assert len(kept) == 4 * 5
     # As a kill leaves it: some lines, half of one, and no results.
     (broken / "measured.jsonl").write_text("\n".join([*kept[:7], kept[7][:20]]))
-    for file in ("truth.csv", "truth.md", "truth.png", "costs.csv", "curves.csv", "curves.png"):
-        (broken / file).unlink()
+    for file in broken.iterdir():
+        if file.name not in ("measured.jsonl", "settings.json"):
+            file.unlink()
     done = truth(root, ["first"], MAPS, f"--output={broken}")
     assert done.returncode == 0, done.stderr
     again = (broken / "measured.jsonl").read_text().splitlines()
@@ -153,10 +171,13 @@ def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_p
         assert (broken / file).read_bytes() == (whole / file).read_bytes()
 
 
-def test_videos_without_masks_have_deletion_and_insertion(root, tmp_path):
-    done = truth(root, ["arrays"], "--maps=cam", f"--output={tmp_path}")
+@pytest.mark.slow
+def test_videos_without_masks_have_deletion_and_insertion(tmp_path):
+    train(from_mapping(two_steps()), tmp_path / "arrays")
+    done = truth(tmp_path, ["arrays"], "--maps=cam", f"--output={tmp_path / 'out'}")
     assert done.returncode == 0, done.stderr
-    assert {row["quantity"] for row in rows(tmp_path / "truth.csv")} == {"deletion", "insertion"}
+    found = rows(tmp_path / "out/truth.csv")
+    assert {row["quantity"] for row in found} == {"deletion", "insertion"}
 
 
 def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
@@ -166,9 +187,6 @@ def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
     assert "map 'cma' is unknown: did you mean 'cam'" in refused("first", "--maps=cma")
     assert "--shuffled has no effect without --sanity" in refused("first", "--shuffled=x")
     assert "cannot be drawn" in refused("first", "--maps=class_regularization")
-    other = f"--shuffled={with_options(root / 'first', 'other', {'options': OTHER})}"
-    same = refused("first", "--maps=cam", "--sanity=1", "--videos=1", other)
-    assert "none of the runs is of that network" in same
     (tmp_path / "settings.json").write_text(json.dumps({"steps": 3, "runs": {}}))
     assert "results of other settings (--steps: 3, and now 2)" in refused("first", "--maps=cam")
     (tmp_path / "truth.csv").write_text("")

@@ -60,6 +60,19 @@ def test_rows_are_means_over_videos_and_seeds():
     assert rows["cam", "deletion"].mean == pytest.approx(expected.mean(), abs=1e-6)
 
 
+def test_pairs_are_compared_video_by_video():
+    own, found = summary()
+    rows = {row.quantity: row for row in own.pairs()}
+    assert {(row.map, row.other) for row in rows.values()} == {MAPS}
+    assert set(rows) == {"pointing", "energy", "deletion", "insertion"}
+    each = [[[found[run, v, kind].energy for v in VIDEOS] for run in RUNS] for kind in MAPS]
+    differences = np.subtract(*np.array(each)).mean(0)
+    low, high = stats.t.interval(0.95, 2, differences.mean(), stats.sem(differences))
+    row = rows["energy"]
+    found = (row.difference - row.half, row.difference + row.half)
+    assert found == pytest.approx((low, high), abs=1e-5)
+
+
 def test_without_masks_there_is_no_pointing_and_no_energy():
     own, _ = summary(masks=False)
     rows, costs = list(own.truths()), list(own.costs())

@@ -98,10 +98,11 @@ def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
                 label=lettering(network),
             )
             _chance(axes, rows, network, name, f"C{number % 10}")
-        right = "higher is better" if name != "deletion" else "lower is better"
-        axes.set_xlabel(f"{_SHOWN[name][0]}\n({right})")
+        better = "lower is better" if name == "deletion" else "higher is better"
+        axes.set_xlabel(f"{_SHOWN[name][0]}\n({better})")
         # An interval of few videos leaves what is possible.
-        axes.set_xlim(0, min(axes.get_xlim()[1], factor))
+        right = min(axes.get_xlim()[1], factor)
+        axes.set_xlim(-0.02 * right, right)
         axes.grid(axis="y", linewidth=0.3)
     panels[0].set_yticks(range(len(maps)), [lettering(titles.get(own, own)) for own in maps])
     panels[0].invert_yaxis()

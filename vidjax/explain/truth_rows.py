@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -113,6 +114,27 @@ class CurveRow:
     half: float
 
 
+@dataclass(frozen=True)
+class PairRow:
+    """Two maps of the same videos; the columns of `pairs.csv`.
+
+    Attributes:
+      network: name of it.
+      map: which map, with its settings.
+      other: the one that it is compared with.
+      quantity: one of `QUANTITIES`.
+      difference: how much more it has than the other, mean over videos and seeds.
+      half: half the width of its 95 % interval over videos.
+    """
+
+    network: str
+    map: str
+    other: str
+    quantity: str
+    difference: float
+    half: float
+
+
 class Summary:
     """All that was measured, by network and map.
 
@@ -142,6 +164,20 @@ class Summary:
                 numbers = (own.mean, own.half, own.seeds_half, gain.mean, gain.half)
                 a, b, c, d, e = (round(number, 6) for number in numbers)
                 yield TruthRow(network, kind, name, a, b, c, d, e, *values.shape[::-1])
+
+    def pairs(self) -> Iterator[PairRow]:
+        """The rows of `pairs.csv`: each two maps once, video by video."""
+        each = [*self._each()]
+        for (network, kind, one), (its, other, two) in itertools.combinations(each, 2):
+            if network != its:
+                continue
+            for name, quantity in QUANTITIES.items():
+                values, others = _values(one, quantity), _values(two, quantity)
+                if name == "area" or values is None or others is None:
+                    continue
+                own = Interval.of(values - others)
+                mean, half = round(own.mean, 6), round(own.half, 6)
+                yield PairRow(network, kind, other, name, mean, half)
 
     def costs(self) -> Iterator[CostRow]:
         """The rows of `costs.csv`."""

@@ -7,6 +7,8 @@ from typing import Any
 from vidjax.explain.baselines import BASELINES
 
 _STYLES = ("-", "--", ":")
+# Without C7, which is grey.
+_COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
 
 
 def style_of(place: int, kind: str) -> dict[str, Any]:
@@ -19,4 +21,5 @@ def style_of(place: int, kind: str) -> dict[str, Any]:
     if kind in BASELINES:
         dashes = dict(zip(BASELINES, _STYLES, strict=True))
         return {"color": "0.55", "linestyle": dashes[kind], "linewidth": 2}
-    return {"color": f"C{place % 10}", "linestyle": _STYLES[place // 10 % 3], "linewidth": 1.3}
+    turn, number = divmod(place, len(_COLOURS))
+    return {"color": _COLOURS[number], "linestyle": _STYLES[turn % 3], "linewidth": 1.3}
