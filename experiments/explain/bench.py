@@ -121,7 +121,9 @@ class Bench:
         step = "" if trained.step is None else f", step {trained.step}"
         about = f"{config.data.name}, {config.eval.split}, clips of {clip}{step}"
         found = tuple(map(int, numbers))
-        return cls(subject.name, experiment.network, trained.variables, videos, found, about)
+        # Arrays of a run lie on devices and random ones do not: passes would be compiled for both.
+        variables = jax.device_get(trained.variables)
+        return cls(subject.name, experiment.network, variables, videos, found, about)
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -217,7 +219,8 @@ class Bench:
         """Variables of the network as before training, of another seed."""
         clip = np.zeros((1, *self.network.clip_shape), np.float32)
         key = jax.random.key(self.network.config.seed + 1)
-        return jax.jit(lambda key: self.network.module.init(key, clip, train=False))(key)
+        init = jax.jit(lambda key: self.network.module.init(key, clip, train=False))
+        return jax.device_get(init(key))
 
     def _cells(self) -> list[Size]:
         """Sizes of what is pooled; of a few cells of the clip where nothing is."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from vidjax.explain.chosen_maps import ChosenMap
 from vidjax.explain.sanity import cascade, parts_of, rank_correlation, similarity
 from vidjax.explain.sanity_rows import SanityRow, sanity_rows
@@ -56,7 +58,8 @@ def others_of(
             random = cascade(bench.variables, bench.fresh(), parts)
             found[run] = [Other("parameters", part, variables) for part, variables in random]
             if shuffled and _is_same(bench, shuffled):
-                found[run].append(Other("labels", "shuffled labels", shuffled.trained.variables))
+                variables = jax.device_get(shuffled.trained.variables)
+                found[run].append(Other("labels", "shuffled labels", variables))
             if len(runs) > 1:
                 following = of[runs[(place + 1) % len(runs)]]
                 found[run].append(Other("seed", "another seed", following.variables))
