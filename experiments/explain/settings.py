@@ -25,7 +25,10 @@ _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
 )
 MAPS = flags.DEFINE_list(
-    "maps", [], "maps: which, by name, or all; saliency_tube and grad_cam if not given"
+    "maps",
+    [],
+    "maps, truth: which, such as cam,rise:masks=300,saliency_tube:tau=0.5, or all; if not given, "
+    "maps draws saliency_tube and grad_cam, truth all",
 )
 LAYER = flags.DEFINE_string(
     "layer",
