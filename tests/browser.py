@@ -58,7 +58,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Browser:
-    """One tab.
+    """A browser with one tab.
 
     Args:
       process: Chromium.
@@ -68,14 +68,9 @@ class Browser:
 
     def __init__(self, process: subprocess.Popen[bytes], orders: int, answers: int) -> None:
         self._process, self._orders, self._answers = process, orders, answers
-        self._number, self._read, self._session = 0, b"", ""
+        self._number, self._read, self._session, self._tab = 0, b"", "", ""
         self.complaints: list[str] = []
         self.requests: list[str] = []
-        (target,) = self.ask("Target.createTarget", url="about:blank").values()
-        attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.ask(f"{domain}.enable")
 
     def ask(self, method: str, **parameters: Any) -> Any:
         """The result of a method of the protocol."""
@@ -100,9 +95,8 @@ class Browser:
         dark: bool = False,
         patience: float = PATIENCE,
     ) -> None:
-        """Loads a page in a window of this size; complaints and requests are counted anew."""
-        self.complaints.clear()
-        self.requests.clear()
+        """Loads a page in a new tab of this size; complaints and requests are counted anew."""
+        self._renew()
         mobile = width < 600
         self.ask(
             "Emulation.setDeviceMetricsOverride",
@@ -164,6 +158,19 @@ class Browser:
         data = self.ask("Page.captureScreenshot", format="png")["data"]
         file.write_bytes(base64.b64decode(data))
 
+    def _renew(self) -> None:
+        """Opens another tab, which knows nothing of what the one before still has to say."""
+        old, self._session = self._tab, ""
+        self._tab = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        if old:
+            self.ask("Target.closeTarget", targetId=old)
+        attached = self.ask("Target.attachToTarget", targetId=self._tab, flatten=True)
+        self._session = attached["sessionId"]
+        self.complaints.clear()
+        self.requests.clear()
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.ask(f"{domain}.enable")
+
     def _message(self) -> Any:
         end = time.monotonic() + PATIENCE
         while b"\0" not in self._read:
@@ -176,6 +183,8 @@ class Browser:
         return json.loads(text)
 
     def _note(self, message: Any) -> None:
+        if message.get("sessionId") != self._session:
+            return
         method, given = message.get("method"), message.get("params", {})
         if method == "Runtime.exceptionThrown":
             self.complaints.append(str(given["exceptionDetails"]))

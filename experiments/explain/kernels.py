@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -18,7 +19,7 @@ from vidjax.explain.strips import Cell, draw_strips
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
-from vidjax.trained.explaining import OpenClip, open_clip
+from vidjax.trained.explaining import OpenClip, open_clip, with_theta
 
 from . import video
 from .files import new_files, write_figure
@@ -83,8 +84,9 @@ def explain_kernels(
         for seen in own:
             opened, trained = seen.opened, seen.opened.trained
             index = opened.index_of(seen.label)
+            given = with_theta(settings, trained.name)
             pyramid = class_feature_pyramid(
-                trained.model, trained.variables, opened.clip, index, **settings
+                trained.model, trained.variables, opened.clip, index, **given
             )
             assert pyramid.logits is not None
             chance = float(opened.chances(pyramid.logits)[pyramid.class_index])
@@ -94,7 +96,7 @@ def explain_kernels(
             title = f"{label} ({chance:.1%})"
             cells[-1].append(kernel_cell(pyramid, opened.frames, title, each=each, **figure))
     progress.show("writing", final=True)
-    names = [_row_name(own[0], f"θ = {settings['threshold']:g}") for own in grid]
+    names = [_row_name(own[0], f"θ = {_theta(own[0], settings):g}") for own in grid]
     make_folder(output)
     _draw(picture, cells, names, grid, FOOT[figure["format"]])
     write_rows(table, KernelRow, rows)
@@ -145,6 +147,11 @@ def _grid(subjects: Sequence[Subject], progress: ProgressLine) -> Iterator[list[
         ]
 
 
+def _theta(seen: _Seen, settings: Mapping[str, Any]) -> float:
+    theta: float = with_theta(settings, seen.opened.trained.name)["threshold"]
+    return theta
+
+
 def _each(grid: Sequence[Sequence[_Seen]]) -> int:
     if _EACH.value is not None:
         return int(_EACH.value)
@@ -152,8 +159,11 @@ def _each(grid: Sequence[Sequence[_Seen]]) -> int:
 
 
 def _row_name(seen: _Seen, *more: str) -> str:
-    step = seen.opened.facts.get("checkpoint", "")
-    return "\n".join(filter(None, (seen.network, *more, step)))
+    """The network, and below it what the command line calls it, more, and its checkpoint."""
+    facts = seen.opened.facts
+    name = facts["network"]
+    called = "" if seen.network == name else seen.network
+    return "\n".join(filter(None, (name, called, *more, facts.get("checkpoint", ""))))
 
 
 def _draw(

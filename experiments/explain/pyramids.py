@@ -22,7 +22,11 @@ _BOTH = "pyramid, kernels"
 _DEPTH = flags.DEFINE_integer(
     "depth", None, f"{_BOTH}: levels; 1 is what the class relies on; {DEPTH} if not given"
 )
-_THRESHOLD = flags.DEFINE_float("threshold", 0.6, f"{_BOTH}: theta, in [0, 1]")
+_THRESHOLD = flags.DEFINE_float(
+    "threshold",
+    None,
+    f"{_BOTH}: theta, in [0, 1]; the network's own (thesis, table 7.1), else 0.6",
+)
 _TOP = flags.DEFINE_integer("top", None, f"{_BOTH}: at most so many kernels from each list")
 _LISTS = flags.DEFINE_enum(
     "lists", "layer", LISTS, f"{_BOTH}: one list for a layer, or for each kernel"

@@ -21,9 +21,9 @@ DESK, PHONE = (1280, 900), (360, 740)
 EVIL = '<img src=x onerror="window.harm=1"></script><script>window.harm=1</script>\'\u2028'
 TURNED = "a\u202egnp.exe"
 OPENED = "document.querySelector('.stage .caption .name').textContent"
-# Row 1 has the kernels 1 and 3, row 2 those from 10 to 49.
-TILE = "document.querySelectorAll('.row')[{}].querySelectorAll('.tile')[{}]"
-MORE = "document.querySelectorAll('.row')[2].querySelector('.more')"
+# Level 0 is the class; level 1 has the kernels 1 and 3, level 2 those from 10 to 49.
+TILE = "document.querySelectorAll('.level')[{}].querySelectorAll('.tile')[{}]"
+MORE = "document.querySelectorAll('.level')[2].querySelector('.more')"
 
 
 @pytest.fixture(scope="module")
@@ -198,10 +198,25 @@ def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(sh
     tab.press("Escape")
     assert tab.value(OPENED) == "Saliency Tube"
     assert tab.value("document.querySelector('.kernel').hidden")
-    tab.click("document.querySelector('.row:nth-of-type(2) .layer')")
+    tab.click("document.querySelector('.layer')")
     assert tab.value(OPENED) == "conv3"
     found = heat_of(tab, "panels[0].shown.heat", 0.4, 48, 32)
     assert abs(found - PYRAMID.tube("conv3")[2]).max() < 0.04
+
+
+def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
+    tab = shown(PANEL)
+    own = PYRAMID.layer("conv2")
+    peaks = [enlarge(normalize(cells), PYRAMID.size).max() for cells in own.maps]
+    # Splines go beyond their cells: without that, the order would not matter.
+    chosen = int(np.argmax(peaks))
+    assert peaks[chosen] > 1.1
+    column = tab.value("data.panels[0].pyramid.layers[1].kernels").index(own.kernels[chosen])
+    whole = PYRAMID.tube("conv2", own.kernels[chosen])
+    for frame in (0, 2, 5):
+        heat = f"data.panels[0].pyramid.layers[1].heats[{column}]"
+        found = heat_of(tab, heat, frame / 5, 48, 32)
+        assert abs(found - whole[frame]).max() < 0.04
 
 
 def test_a_kernel_that_is_nowhere_says_so(shown):
@@ -252,12 +267,12 @@ def test_rows_are_centred_and_heat_is_decoded_when_it_is_shown(shown):
     wide = Pyramid(0, "layer", 0.6, 1, (6, 32, 48), (layer("wide", 1, kernels),), edges)
     tab = shown(dataclasses.replace(PANEL, pyramid=wide))
     decoded = "data.panels[0].pyramid.layers[0].heats.filter(own => own.spline).length"
-    tiles = "document.querySelectorAll('.row')[1].querySelectorAll('.tile').length"
+    tiles = "document.querySelectorAll('.level')[1].querySelectorAll('.tile').length"
     assert tab.value(tiles) == 4
     tab.until(f"{decoded} >= 4")
     assert tab.value(decoded) == 4
     middles = tab.value(
-        "[...document.querySelectorAll('.row .tiles')].map(line => { const boxes = "
+        "[...document.querySelectorAll('.level .tiles')].map(line => { const boxes = "
         "[...line.children].map(n => n.getBoundingClientRect()); "
         "return (boxes[0].left + boxes.at(-1).right) / 2; })"
     )

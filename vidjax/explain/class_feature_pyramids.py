@@ -7,7 +7,6 @@ and so on. Layers are found by reading the network's program.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules
+from vidjax.explain.compiling import compiled
 from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
 from vidjax.explain.opened import each_clip, open_network
@@ -29,6 +29,8 @@ __all__ = ["KeptLayer", "Node", "Place", "Pyramid", "class_feature_pyramid"]
 
 LISTS = ("layer", "feature")
 DEPTH = 3
+# Of most networks of the thesis' table 7.1.
+THETA = 0.6
 SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
     "depth": Kind("a whole number in [1, 1000000]", optional(whole(1, 1_000_000)).accepts),
@@ -47,7 +49,7 @@ def class_feature_pyramid(
     clip: Any,
     class_index: Class = None,
     depth: int | None = None,
-    threshold: float = 0.6,
+    threshold: float | None = None,
     mode: str = "layer",
     *,
     top: int | None = None,
@@ -69,7 +71,7 @@ def class_feature_pyramid(
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
         relies on, 2 also has what these rely on. None is 3, as many as there are below that, or
         down to the layer that `down_to` names.
-      threshold: theta, in [0, 1].
+      threshold: theta, in [0, 1]; None is 0.6. Cards of networks have those of the thesis.
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).
       top: at most so many channels from each list, the largest; None is all.
@@ -93,7 +95,7 @@ def class_feature_pyramid(
             f"depth = {depth} has no effect: down_to = {shown(down_to)} says where the pyramid "
             "ends; leave one of them out"
         )
-    keep = Keep(threshold, top)
+    keep = Keep(THETA if threshold is None else threshold, top)
     opened = open_network(
         model,
         variables,
@@ -118,8 +120,8 @@ def class_feature_pyramid(
     maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
     sums = one_sums(anatomy, climber.layers)
-    logits = logits.reshape(-1)
-    pyramid = Pyramid(index, mode, threshold, depth, opened.size, kept, edges, sums, logits)
+    found = (index, mode, keep.threshold, depth, opened.size, kept, edges, sums)
+    pyramid = Pyramid(*found, logits.reshape(-1))
     return ending_at(pyramid, end) if end else pyramid
 
 
@@ -130,7 +132,7 @@ def _levels(anatomy: Anatomy, end: End | None) -> int:
     return anatomy.as_far_as_known.levels[end.layer]
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     """The one compiled pass, of variables and clip.
 
@@ -142,7 +144,6 @@ def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
         arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
         logits, rest = arrays[0], arrays[1:]
@@ -220,12 +221,15 @@ class _Climber:
         for link in self._anatomy.links[layer]:
             if self._anatomy.levels[link.layer] > self._depth:
                 continue
-            found = self._found.setdefault(link.layer, {})
+            found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
+                # Where a volume was flattened, a kernel makes several of the channels.
                 for number in link.kernels(channel):
-                    most, count = found.get(number, (0.0, 0))
-                    found[number] = max(most, weight), count + parents
-                    edges.append(((link.layer.name, number), weight))
+                    own[number] = max(own.get(number, 0.0), weight)
+            for number, weight in own.items():
+                most, count = found.get(number, (0.0, 0))
+                found[number] = max(most, weight), count + parents
+                edges.append(((link.layer.name, number), weight))
         return tuple(edges)
 
     @property

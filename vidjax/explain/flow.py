@@ -1,4 +1,4 @@
-"""What the rules of channels need to know of a program: what moves with the clip, and what is summed.
+"""What rules of channels know of a program: what moves with the clip, and what is summed.
 
 Features are followed; what was read off their sums or maxima, such as a gate, makes none.
 """

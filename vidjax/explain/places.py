@@ -1,8 +1,8 @@
 """Where features lie in space and time: what a layer reads, and what is pooled for the classifier.
 
 Most values have axes for it. Others are laid out in a row: the tokens of a transformer, and what
-dense layers read of a volume that was flattened. The row is followed back to the reshape that made
-it, which knows where each of its places was.
+dense layers read of a volume that was flattened. The row is followed back to the values that it was
+made from, which have axes.
 """
 
 from __future__ import annotations
@@ -146,33 +146,49 @@ class Places:
         if len(rest) > 2:
             return (plain,)
         for axis in rest:
-            if value.shape[axis] > 1 and (grid := self._grid(value, axis)):
+            grid = self._grid(value, axis) if value.shape[axis] > 1 else None
+            # Of two axes, each of which may be one of space, a grid is more than one.
+            if grid and (len(rest) == 1 or sum(size > 1 for size in grid.shape) > 1):
                 return (Features(value, axes, grid),)
         # A row whose places are not known would be shown as stripes.
         return (plain,) if len(rest) == 2 or len(value.shape) > 3 else ()
 
     def _find_grid(self, value: Value, axis: int) -> Grid | None:
-        """Where the places along an axis lie, if a reshape has put a grid into this row."""
-        found: list[np.ndarray] = []
+        """Where the places along an axis lie in what a layer makes of the clip, or in the clip."""
+        found: list[Marks] = []
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
-            if operation.primitive == "reshape":
-                ((_, own),) = pass_back(operation, output, marks, self._trail.flow) or [(0, marks)]
-                if _varied(own) > 1:
-                    found.append(own.squeeze())
-                    return True
-            return self._trail.is_layer(operation, output, marks)
+            if self._trail.is_layer(operation, output, marks):
+                layer = self._trail.layer(operation)
+                found.append(channels_first(marks, layer.made_axes)[0])
+                return True
+            for source, own in pass_back(operation, output, marks, self._trail.flow):
+                if source not in self._trail.program.makers:
+                    found.append(own[..., 0])
+            return False
 
         try:
             list(self._trail.walk(value, (axis,), ends))
         except UnknownPrimitiveError:
             return None
-        if not found or any(not np.array_equal(own, found[0]) for own in found[1:]):
+        grids = [_thinned(own) for own in found]
+        if not grids or any(not np.array_equal(own, grids[0]) for own in grids[1:]):
             return None
-        (marks, *_) = found
-        if (marks == NONE).any() or marks.ndim > 3:
+        (cells, *_) = grids
+        whole = cells.size == len(np.unique(cells)) and not (cells == NONE).any()
+        if not whole or cells.ndim < 2:
             return None
-        return Grid(axis, tuple(marks.shape), tuple(marks.ravel().tolist()))
+        return Grid(axis, tuple(cells.shape), tuple(cells.ravel().tolist()))
+
+
+def _thinned(marks: Marks) -> Marks:
+    """Marks of `[B, T, H, W]` or `[T, H, W]`, each once along every axis."""
+    marks = marks[0] if marks.ndim > 3 and len(marks) == 1 else marks
+    for axis, size in enumerate(marks.shape):
+        rows = np.moveaxis(marks, axis, 0).reshape(size, -1)
+        new = [True, *(rows[1:] != rows[:-1]).any(axis=1).tolist()]
+        marks = marks.compress(new, axis)
+    return marks
 
 
 def _places_made(layer: Layer) -> int:

@@ -219,7 +219,7 @@ def _apex(
         shown = "" if moving else f"frame {time}"
         _tile(axes, drawing, box, frames, volume, shown, moving=moving, time=time)
     _write(axes, EDGE, band.tiles[0].top + 0.1, "class", 8.5, weight="bold")
-    _write(axes, EDGE, band.tiles[0].top + 0.26, what, 7, color=FAINT)
+    _write(axes, EDGE, band.tiles[0].top + 0.19, lettering(what), 7, color=FAINT, va="top")
     if moving:
         x = band.tiles[0].middle
         drawing.clock = _write(axes, x, band.tiles[0].bottom + 0.1, "", 7, ha="center")

@@ -25,6 +25,8 @@ SIDE, EDGE, HEAD, FOOT = 1.45, 0.15, 0.4, 0.3
 TITLE, CAPTION = 0.24, 0.36
 # Characters of a caption below a strip of three frames.
 _LETTERS = 40
+# Of the first line beside a row, and of those below it.
+_HEADING, _LINE = 16, 24
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,10 @@ def draw_strips(
         middle = grid.lefts[column] + grid.widths[column] / 2
         _write(axes, middle, 0.22, lettering(name, 28), 10, ha="center", weight="bold")
     for row, name in enumerate(rows):
-        first, *more = lettering(name, 26).split("\n")
+        first, *more = name.split("\n")
+        first, more = ending(first, _HEADING), [lettering(ending(line, _LINE)) for line in more]
         top = grid.tops[row] + TITLE
-        _write(axes, EDGE, top + 0.08, first, 9, weight="bold")
+        _write(axes, EDGE, top + 0.08, lettering(first), 9, weight="bold")
         _write(axes, EDGE, top + 0.18, "\n".join(more), 7, color=FAINT, va="top")
         for column, cell in enumerate(cells[row]):
             place = grid.lefts[column], grid.tops[row]
@@ -179,8 +182,13 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
 
 def _said(strip: Strip, longest: int) -> str:
     """A caption that fits below three frames; of a long name the end is kept."""
-    name = strip.name if len(strip.name) <= longest else f"…{strip.name[1 - longest :]}"
+    name = ending(strip.name, longest)
     return "\n".join(filter(None, (lettering(name), lettering(strip.said))))
+
+
+def ending(name: str, longest: int) -> str:
+    """A name of so many characters at most, whose end is kept: there names of layers differ."""
+    return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 
 def _write(axes: Any, x: float, y: float, text: str, size: float, **settings: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from vidjax.explain.report_page import TUBE, Panel
 from vidjax.explain.saliency_map import together
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
 from vidjax.explain.traced import trace_network
+from vidjax.models.listing import model_card
 from vidjax.names import nearest
 from vidjax.trained.as_stored import as_record
 from vidjax.trained.located import locate
@@ -254,7 +256,8 @@ def see(
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
       tube: settings of `saliency_tube`.
-      pyramid: settings of `class_feature_pyramid`; None does without one.
+      pyramid: settings of `class_feature_pyramid`; None does without one. Without a threshold it is
+        that of the network's card.
       degree: of the splines that enlarge tubes; None is the paper's, as in `enlarging.degree_of`.
 
     Raises:
@@ -264,7 +267,9 @@ def see(
     clip = opened.clip
     given, settings = (trained.model, trained.variables, clip), tube or {}
     check_mode(**{"mode": "thesis", "tau": None, **settings})
-    grown = None if pyramid is None else class_feature_pyramid(*given, index, **pyramid)
+    grown = None
+    if pyramid is not None:
+        grown = class_feature_pyramid(*given, index, **with_theta(pyramid, trained.name))
     begun = time.perf_counter()
     found = saliency_tube(*given, index, **settings)
     seconds = time.perf_counter() - begun
@@ -294,3 +299,10 @@ def _enlarged(tube: SaliencyTube, size: Any, degree: int | None) -> SaliencyTube
     if degree == CUBIC:
         return tube
     return dataclasses.replace(tube, volume=together(tube.low, size, degree))
+
+
+def with_theta(settings: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """Settings of a pyramid, with the threshold of a network's card where they have none."""
+    if settings.get("threshold") is not None:
+        return dict(settings)
+    return {**settings, "threshold": model_card(network).theta}

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import KEEP
-from vidjax.explain.class_feature_pyramids import LISTS, class_feature_pyramid
+from vidjax.explain.class_feature_pyramids import LISTS, THETA, class_feature_pyramid
 from vidjax.explain.drawing import Heat, Map
 from vidjax.explain.features import layer_at
 from vidjax.explain.layer import Layer
@@ -32,7 +32,7 @@ def draw_pyramid(
     layer: str | None,
     *,
     depth: int | None = None,
-    threshold: float = 0.6,
+    threshold: float = THETA,
     mode: str = "layer",
     top: int | None = None,
 ) -> Heat:

@@ -1,6 +1,8 @@
-// The pyramid: the class at its apex, a row for each layer, a tile for each kernel.
+// The pyramid: the class at its apex, then level by level the layers, with a tile for each kernel.
 
 const TILE_ROOM = 78;
+// Of a layer no fewer tiles stand in a line, where it has as many, and the name has as much room.
+const LEAST_TILES = 3;
 
 class Pyramid {
   constructor(given, panel) {
@@ -12,17 +14,25 @@ class Pyramid {
     this.apex = tile(panel.clip, panel.first.heat, `the class, ${panel.given.title}`, () => panel.show(panel.first),
       make("span", {class: "note"}, "class"));
     this.rows = given.layers.map((layer, row) => new Row(layer, row, this));
+    this.levels = [...new Set(given.layers.map(layer => layer.level))]
+      .map(level => this.rows.filter(row => row.layer.level === level));
     this.root = make("div", {class: "pyramid", role: "group", "aria-label": "class feature pyramid"},
-      this.lines, make("div", {class: "row"}, make("div", {class: "tiles"}, this.apex)),
-      ...this.rows.map(row => row.root));
+      this.lines,
+      make("div", {class: "level"}, make("div", {class: "tiles"}, this.apex)),
+      ...this.levels.map(rows => make("div", {class: "level"},
+        make("span", {class: "depth"}, `level ${rows[0].layer.level}`), ...rows.map(row => row.root))));
     this.root.addEventListener("keydown", event => this.move(event));
     new ResizeObserver(() => this.arrange()).observe(this.root);
   }
 
-  // Rows are as wide as there is room, and wider the deeper they are.
+  // Levels are as wide as there is room, and wider the deeper they are; their layers share a line
+  // as long as each has room for some tiles.
   arrange() {
-    const fit = Math.max(3, Math.floor(this.root.clientWidth / TILE_ROOM));
-    this.rows.forEach(row => row.fill(fit));
+    const fit = Math.max(LEAST_TILES, Math.floor(this.root.clientWidth / TILE_ROOM));
+    for (const rows of this.levels) {
+      const lines = Math.ceil(rows.length / Math.floor(fit / LEAST_TILES));
+      rows.forEach(row => row.fill(Math.floor(fit / Math.ceil(rows.length / lines))));
+    }
     this.connect();
   }
 
@@ -85,12 +95,13 @@ class Pyramid {
     this.light(this.opened);
   }
 
-  // Arrows move among tiles. Each row has one stop for Tab: thousands would be a trap.
+  // Arrows move among tiles. Each layer has one stop for Tab: thousands would be a trap.
   move(event) {
     const [down, right] = {
       ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
     }[event.key] ?? [0, 0];
-    const lines = [...this.root.querySelectorAll(".tiles")].map(line => [...line.children]);
+    const lines = [...this.root.querySelectorAll(".level")]
+      .map(level => [...level.querySelectorAll(".tiles > *")]);
     const row = lines.findIndex(line => line.includes(event.target));
     if (row < 0 || !(down || right)) return;
     event.preventDefault();
@@ -106,10 +117,11 @@ class Row {
     this.line = make("div", {class: "tiles"});
     this.count = make("span", {class: "kept"});
     this.name = make("button", {type: "button", class: "layer", onclick: () => this.press()},
-      make("span", {class: "level"}, `level ${layer.level}`), named(layer.name));
+      named(layer.name));
     this.name.disabled = !layer.heat;
     this.more = make("button", {type: "button", class: "more", onclick: () => this.toggle()});
-    this.root = make("div", {class: "row"}, make("div", {class: "head"}, this.name, this.count), this.line);
+    this.head = make("div", {class: "head"}, this.name, this.count);
+    this.root = make("div", {class: "row"}, this.head, this.line);
   }
 
   press() {
@@ -152,6 +164,7 @@ class Row {
 
   // Leaves alone what is there already: a node that is moved loses the focus.
   lay(nodes) {
+    this.head.style.maxWidth = `${TILE_ROOM * Math.max(LEAST_TILES, Math.min(nodes.length, this.fit))}px`;
     const {children} = this.line;
     if (children.length !== nodes.length || nodes.some((node, place) => children[place] !== node)) {
       this.line.replaceChildren(...nodes);
