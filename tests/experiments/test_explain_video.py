@@ -175,8 +175,8 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
     assert tubes["heats"] == kernels["heats"]
     assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
-    assert not tubes["layers"]
-    assert kernels["layers"]
+    assert tubes["pyramid"] is None
+    assert kernels["pyramid"]
 
 
 @pytest.mark.parametrize(
