@@ -155,7 +155,7 @@ def test_tau_is_a_half_and_the_literal_form_one_flag_away(folder, tmp_path):
         done = explain(folder, "tubes", *given, f"--output={output}")
         assert done.returncode == 0, done.stderr
         (panel,) = panels_of(output / "tubes.html")
-        heats[name] = panel["heat"]
+        heats[name] = panel["heats"][0]["heat"]
     assert heats[""] == heats["half"] != heats["none"]
 
 
@@ -171,9 +171,9 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     assert page.with_name("tubes.mp4").is_file()
     # One page has the tubes, the other one also the kernels.
     (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
-    assert tubes["heat"] == kernels["heat"]
-    assert not tubes["layers"]
-    assert kernels["layers"]
+    assert tubes["heats"] == kernels["heats"]
+    assert tubes["pyramid"] is None
+    assert kernels["pyramid"]["layers"]
 
 
 @pytest.mark.parametrize(
