@@ -34,7 +34,7 @@ Methods for the evaluation split:
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
   vidjax explain --weights=i3d:kinetics400 --video=my.mp4 --method=maps \
-      --maps=saliency_tube,grad_cam,rise --map_options=rise.masks=500 --output=seen/maps
+      --maps=saliency_tube,grad_cam,rise:masks=500 --output=seen/maps
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=maps --layer=layer2 \
       --difference=sit_down,stand_up --output=seen/difference
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=pyramid \
@@ -89,7 +89,7 @@ FLAGS: Mapping[str, set[str]] = {
     "amplified": {*_VIDEO, "each"},
     "frequency": {"scales"},
     "gates": set(),
-    "maps": {*_VIDEO, "difference", "maps", "layer", "map_options"},
+    "maps": {*_VIDEO, "difference", "maps", "layer"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "each"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
     "truth": {"videos", "steps", "maps", "sanity", "shuffled", "mapping"},

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from absl import flags
-
 from vidjax.explain import maps
+from vidjax.explain.chosen_maps import read_map
 from vidjax.explain.traced import trace_network
 from vidjax.progress import ProgressLine
 from vidjax.trained.explaining import TAU, OpenClip
 from vidjax.trained.mapping import Mapped, map_clip
 
-from ..option_flags import parsed
 from . import video
 from .files import new_files
 from .pictures import MAP_FILES, write_maps
@@ -22,23 +20,15 @@ from .settings import LAYER, MAPS, Subject
 
 ALL = "all"
 USUAL = ("saliency_tube", "grad_cam")
-_OPTIONS = flags.DEFINE_multi_string(
-    "map_options", [], "maps: a map's setting, such as rise.masks=500; as often as there are"
-)
 
 
 def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
     """Draws maps of the classes."""
-    names, settings = _names(MAPS.value), _settings(_OPTIONS.value)
-    unused = [name for name in settings if name not in names]
-    if unused:
-        raise ValueError(
-            f"--map_options={unused[0]}...: {unused[0]} is not drawn; add it to --maps, or leave "
-            "out its settings"
-        )
+    chosen = _chosen(MAPS.value)
+    names = list(chosen)
     _refuse_layer(names)
     new_files(output, *MAP_FILES)
-    settings |= {name: _with_tau(name, settings.get(name, {})) for name in names}
+    settings = {name: _with_tau(name, given) for name, given in chosen.items()}
 
     def see(opened: OpenClip, label: str | None) -> Mapped:
         def told(title: str, done: int, total: int) -> None:
@@ -76,15 +66,25 @@ def _refuse_layer(names: Sequence[str]) -> None:
         )
 
 
-def _names(given: Sequence[str]) -> list[str]:
-    """The maps that are drawn.
+def _chosen(given: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Settings of the maps that are drawn, by their names.
 
     Raises:
-      ValueError: there is no such map.
+      ValueError: there is no such map or setting, or a map is named twice.
     """
-    if list(given) == [ALL]:
-        return list(maps.known())
-    return list(dict.fromkeys(maps.named(name).name for name in given or USUAL))
+    texts = list(maps.known()) if list(given) == [ALL] else list(given or USUAL)
+    found: dict[str, dict[str, Any]] = {}
+    for own in map(read_map, texts):
+        if own.is_baseline:
+            raise ValueError(
+                f"--maps={own.name}: {own.name} is what maps must beat; it shows nothing"
+            )
+        if own.name in found:
+            raise ValueError(
+                f"--maps has {own.name} twice; draw the other one into another --output"
+            )
+        found[own.name] = dict(own.settings)
+    return found
 
 
 def _fitting(opened: OpenClip, names: Sequence[str], progress: ProgressLine) -> list[str]:
@@ -97,18 +97,3 @@ def _fitting(opened: OpenClip, names: Sequence[str], progress: ProgressLine) -> 
     for name in lacking:
         progress.note(f"{name} is left out: it needs {maps.named(name).needs}")
     return [name for name in names if name not in lacking]
-
-
-def _settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Settings by map.
-
-    Raises:
-      ValueError: a text is no `MAP.NAME=VALUE`, or there is no such map.
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for name, value in parsed(texts, "rise.masks=500", flag="map_options").items():
-        own, dot, setting = name.partition(".")
-        if not (own and dot and setting):
-            raise ValueError(f"--map_options={name}=...: MAP.NAME=VALUE is expected")
-        found.setdefault(maps.named(own).name, {})[setting] = value
-    return found

@@ -99,9 +99,7 @@ def classes_of(folder):
 def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
     first, _, last = classes_of(folder)
     arguments = (
-        "--maps=saliency_tube,rise",
-        "--map_options=rise.masks=4",
-        "--map_options=rise.sides=2",
+        "--maps=saliency_tube,rise:masks=4:sides=2",
         f"--difference={first},{last}",
     )
     done = explain(folder, "maps", *arguments, f"--output={tmp_path}")
@@ -176,7 +174,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     assert tubes["heats"] == kernels["heats"]
     assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
     assert tubes["pyramid"] is None
-    assert kernels["pyramid"]
+    assert kernels["pyramid"]["layers"]
 
 
 @pytest.mark.parametrize(
@@ -217,10 +215,11 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--maps=grad_can",), "map 'grad_can' is unknown: did you mean 'grad_cam'"),
         (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
         (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
-        (("--map_options=rise.masks=9",), "rise is not drawn; add it to --maps"),
-        (("--map_options=masks=9",), "--map_options=masks=...: MAP.NAME=VALUE is expected"),
-        (("--map_options=grad_cam.x=1",), "grad_cam has no setting 'x'"),
-        (("--maps=rise", "--map_options=rise.masks=0"), "rise masks = 0: must be a whole number"),
+        (("--maps=rise,rise:masks=9",), "--maps has rise twice"),
+        (("--maps=rise:masks",), "settings are written rise:SETTING=VALUE"),
+        (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
+        (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
+        (("--maps=random",), "random is what maps must beat"),
         (("--difference=kick",), "--difference=kick: two classes are due"),
         (("--difference=a,b", "--classes=a"), "--classes has no effect beside --difference"),
         (("--difference=kicking,b",), "class 'kicking' is unknown"),

@@ -48,7 +48,7 @@ def choose(texts: Sequence[str]) -> list[ChosenMap]:
     Raises:
       ValueError: a map or a setting is unknown, or a value is not allowed.
     """
-    named = [_chosen(text) for text in dict.fromkeys(texts or _every())]
+    named = [read_map(text) for text in dict.fromkeys(texts or _every())]
     there = {own.name for own in named}
     return [*named, *(ChosenMap(name, name, {}) for name in BASELINES if name not in there)]
 
@@ -60,7 +60,12 @@ def _every() -> list[str]:
     return names
 
 
-def _chosen(text: str) -> ChosenMap:
+def read_map(text: str) -> ChosenMap:
+    """A map as a command line names it.
+
+    Raises:
+      ValueError: the map or a setting is unknown, or a value is not allowed.
+    """
     name, *rest = text.split(":")
     settings = dict(_setting(name, part) for part in rest)
     if name in BASELINES:
