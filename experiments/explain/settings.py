@@ -24,6 +24,18 @@ from .. import command_line, opening
 _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
 )
+MAPS = flags.DEFINE_list(
+    "maps",
+    [],
+    "maps: which, by name, or all; saliency_tube and grad_cam if not given. truth: likewise, with "
+    "settings, such as cam,rise:masks=300,saliency_tube:tau=0.5; all if not given",
+)
+LAYER = flags.DEFINE_string(
+    "layer",
+    None,
+    "maps: draw over an earlier layer, such as layer3 or layer3/block1/conv2; pyramid, kernels: "
+    "where the pyramid ends",
+)
 _CONFIG = opening.define_config(of_run=False)
 
 

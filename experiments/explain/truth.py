@@ -28,13 +28,10 @@ from .files import new_files, write_figure
 from .kept import Kept
 from .pace import Pace
 from .sanity import compared, others_of
-from .settings import Subject, subject_of_run
+from .settings import MAPS, Subject, subject_of_run
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)
-_MAPS = flags.DEFINE_list(
-    "maps", [], "truth: which maps, such as cam,rise:masks=300,saliency_tube:tau=0.5; all if empty"
-)
 _SANITY = flags.DEFINE_integer(
     "sanity", 0, "truth: on so many videos, how maps change as the network becomes random", 0
 )
@@ -77,7 +74,7 @@ def explain_truth(subjects: Sequence[Subject], output: Path, progress: ProgressL
     if _SHUFFLED.value and not _SANITY.value:
         raise ValueError("--shuffled has no effect without --sanity, the number of videos")
     mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
-    chosen = choose(_MAPS.value)
+    chosen = choose(MAPS.value)
     benches = [Bench.open(own, _VIDEOS.value, progress.count, mapping) for own in subjects]
     networks = _networks(benches)
     drawn = {bench.name: _drawable(bench, chosen, progress) for bench in benches}
@@ -103,7 +100,7 @@ def _drawable(bench: Bench, chosen: Sequence[ChosenMap], progress: ProgressLine)
     found = [own for own in chosen if bench.fits(own)]
     for own in chosen:
         if own not in found:
-            if _MAPS.value:
+            if MAPS.value:
                 raise ValueError(f"{own.text} cannot be drawn of {bench.name}: leave it out")
             progress.note(f"{own.text} is left out: {bench.name} has not what it needs")
     return found

@@ -27,7 +27,13 @@ PASSES = {"smooth_grad": 6, "integrated_gradients": 6, "rise": 9, "score_cam": 5
 ONE_PASS = ("eigen_cam", "class_regularization", "class_feature_pyramid")
 RECTIFIED = ("grad_cam", "grad_cam_plus_plus", "xgrad_cam", "layer_cam", "score_cam")
 REGULARIZED = "r3d_18 with class_reg"
-QUICK = (*OTHERS, REGULARIZED)
+QUICK = ("c3d", "vit", "nnx", "plain")
+# One of each family first.
+SLOW = (REGULARIZED, *OTHERS, *TINY, *SHALLOW)
+NETWORKS = (
+    *QUICK,
+    *(pytest.param(x, marks=pytest.mark.slow) for x in dict.fromkeys(SLOW) if x not in QUICK),
+)
 
 
 @functools.cache
@@ -38,6 +44,7 @@ def network(name):
     more = {"class_reg": {}, "depths": (0, 1, 1, 0)} if name == REGULARIZED else {}
     name = name.split()[0]
     options, shape = tiny(name)
+    shape = TINY[name][1] if more else shape
     model = vidjax.create_model(name, num_classes=CLASSES, **{**options, **more})
     clip = jax.random.normal(jax.random.key(3), (1, *shape, 3))
     return model, drawn(model, clip), clip
@@ -71,9 +78,7 @@ def logits_of(name):
 
 # The one at the top varies first, so that a network is read and compiled once.
 @pytest.mark.parametrize("map_name", maps.known())
-@pytest.mark.parametrize(
-    "name", [*QUICK, *(pytest.param(own, marks=pytest.mark.slow) for own in SHALLOW)]
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_is_explained_by_a_map(name, map_name):
     clip = network(name)[2]
     if map_name == "class_regularization" and name != REGULARIZED:
@@ -96,9 +101,7 @@ def test_a_network_is_explained_by_a_map(name, map_name):
         assert (found.volume.min(), found.volume.max()) == (0, 1)
 
 
-@pytest.mark.parametrize(
-    "name", [*QUICK, *(pytest.param(own, marks=pytest.mark.slow) for own in SHALLOW)]
-)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_logits_are_those_of_the_network_itself(name):
     found = draw(name, "eigen_cam", None)
     expected = np.asarray(logits_of(name))[0]

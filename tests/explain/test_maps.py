@@ -1,5 +1,7 @@
 """Maps by name: found, refused, and the same whoever draws them."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,10 @@ import pytest
 from tests.explain import by_hand
 from tests.explain.by_hand import CLIP, SIZE, enlarged, kernels_of, normal
 from tests.explain.by_hand import convolve as conv
+from vidjax import plugins
 from vidjax.explain import class_feature_pyramid, maps, saliency_map, saliency_tube
 from vidjax.explain.traced import trace_network
+from vidjax.settings import one_of
 
 
 def network(weights, clip):
@@ -62,7 +66,6 @@ def test_every_map_says_where_it_is_from_and_what_its_settings_mean():
 
 def test_a_map_is_a_network_s_that_was_read_before():
     read = trace_network(network, WEIGHTS, CLIP)
-    assert trace_network(read, WEIGHTS, CLIP) is read
     first, again = (saliency_map(own, WEIGHTS, CLIP, 1, "cam") for own in (network, read))
     np.testing.assert_array_equal(first.volume, again.volume)
 
@@ -72,6 +75,34 @@ def test_progress_is_told_to_maps_that_take_many_passes_alone():
     for name in ("cam", "smooth_grad"):
         saliency_map(network, WEIGHTS, CLIP, 1, name, progress=lambda *step: told.append(step))
     assert told == [(done, 75) for done in range(3, 76, 3)]
+
+
+def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
+    def corner(network, variables, clip, class_index, layer, *, sign=1):
+        """A map.
+
+        Args:
+          sign: of its corner.
+        """
+        cells = np.zeros((1, 2, 2))
+        cells[0, 0, 0] = sign * (class_index + 1)
+        return maps.Heat((cells,), 0)
+
+    module = SimpleNamespace(
+        MAPS=(maps.Map("corner", "Corner", corner, "nobody", {"sign": one_of(-1, 1)}),)
+    )
+    monkeypatch.setattr(plugins, "_registered", {})
+    try:
+        plugins.register("vidjax.explain.maps", "corner", module)
+        assert list(maps.known())[-1] == "corner"
+        found = saliency_map(network, WEIGHTS, CLIP, 1, "corner")
+        assert found.volume[0, 0, 0] == 1
+        turned = saliency_map(network, WEIGHTS, CLIP, 1, "corner", sign=-1)
+        np.testing.assert_allclose(turned.volume, 1 - found.volume, atol=1e-6)
+    finally:
+        monkeypatch.undo()
+        plugins.refresh()
+    assert "corner" not in maps.known()
 
 
 def named(weights, clip):

@@ -11,7 +11,7 @@ classifier's weights with others, of whose result a row is picked that scales fe
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
 from vidjax.explain.layer import channels_first, in_space_and_time
+from vidjax.explain.opened import each_clip, open_network
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
+from vidjax.explain.traced import Model, TracedNetwork
 from vidjax.program import Operation, Value
 
 
@@ -41,24 +42,29 @@ class Regularized:
     rows: Value
 
 
+@each_clip
 def stage_tubes(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     *,
     mode: str = "thesis",
     tau: float | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, SaliencyTube]:
     """Tubes by the module path of each Class Regularization, in the order of the network.
 
     Args:
       model: a network with `class_reg`.
       variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class; None is the predicted one.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a batch `[B, T, H, W, 3]` or a list of
+        clips gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       mode: as in `saliency_tube`.
       tau: likewise.
+      classes: names of all classes.
 
     Returns:
       Nothing for a network without it.
@@ -67,15 +73,12 @@ def stage_tubes(
       ValueError: there is no such class or mode.
     """
     check_mode(mode, tau)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    places = regularized_places(network)
-    logits, found = regularized_pass(network)(variables, clip)
-    index = int(np.argmax(logits)) if class_index is None else class_index
-    size = clip.shape[1:4]
+    opened = open_network(model, variables, clip, class_index, classes=classes)
+    places = regularized_places(opened.network)
+    logits, found = regularized_pass(opened.network)(opened.variables, opened.clip)
+    index = opened.chosen(logits)
     return {
-        place.name: tube_of([features], [rows[index]], size, index, mode=mode, tau=tau)
+        place.name: tube_of([features], [rows[index]], opened.size, index, mode=mode, tau=tau)
         for place, (features, rows) in zip(places, jax.tree.map(np.asarray, found), strict=True)
     }
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import KEEP
-from vidjax.explain.class_feature_pyramids import LISTS, class_feature_pyramid
+from vidjax.explain.class_feature_pyramids import LISTS, THETA, class_feature_pyramid
 from vidjax.explain.drawing import Heat, Map
 from vidjax.explain.features import layer_at
-from vidjax.explain.layer import Layer, Source, channels_first, in_space_and_time
+from vidjax.explain.layer import Layer
 from vidjax.explain.measured import added
 from vidjax.explain.traced import TracedNetwork
 from vidjax.settings import one_of, optional, shown, whole
@@ -32,7 +32,7 @@ def draw_pyramid(
     layer: str | None,
     *,
     depth: int | None = None,
-    threshold: float = 0.6,
+    threshold: float = THETA,
     mode: str = "layer",
     top: int | None = None,
 ) -> Heat:
@@ -53,7 +53,7 @@ def draw_pyramid(
     Raises:
       ValueError: there is no such layer or level, or none in space and time.
     """
-    anatomy = network.anatomy
+    anatomy = network.anatomy.as_far_as_known
     if layer is not None:
         if depth is not None:
             raise ValueError(f"depth = {depth} has no effect with layer = {shown(layer)}")
@@ -67,7 +67,7 @@ def draw_pyramid(
     names = {own.name for own in layers}
     kept = [own for own in pyramid.layers if own.name in names and own.maps is not None]
     if not kept:
-        return Heat((_nothing(anatomy.sources[layers[0]]),), 1)
+        return Heat((np.zeros(anatomy.sources[layers[0]].features.extents),), 1)
     return Heat(tuple(added(own.maps, own.counts) for own in kept if own.maps is not None), 1)
 
 
@@ -80,13 +80,6 @@ def _level(anatomy: Anatomy, depth: int | None) -> list[Layer]:
         if found := [own for own in anatomy.at(level) if own in anatomy.sources]:
             return found
     raise ValueError(f"the layers of level {first} are nowhere in space and time; name a layer")
-
-
-def _nothing(source: Source) -> np.ndarray:
-    """Zeros for a layer of which nothing was kept, `[T', H', W']`."""
-    laid = channels_first(np.zeros(source.value.shape, np.float32), source.axes)
-    nothing: np.ndarray = in_space_and_time(laid)[0]
-    return nothing
 
 
 MAPS = (
