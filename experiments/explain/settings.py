@@ -27,8 +27,8 @@ _DATA = flags.DEFINE_string(
 MAPS = flags.DEFINE_list(
     "maps",
     [],
-    "maps: which, by name, or all; saliency_tube and grad_cam if not given. truth: likewise, with "
-    "settings, such as cam,rise:masks=300,saliency_tube:tau=0.5; all if not given",
+    "maps, truth: which, such as cam,rise:masks=300,saliency_tube:tau=0.5, or all; if not given, "
+    "maps draws saliency_tube and grad_cam, truth all",
 )
 LAYER = flags.DEFINE_string(
     "layer",

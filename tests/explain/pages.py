@@ -1,9 +1,18 @@
-"""A panel for tests of the page, small and with all that a page shows."""
+"""What tests of the page share: a panel, small and with all that a page shows, and its parts."""
 
+import base64
+
+import cv2
 import numpy as np
 
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.report_page import TUBE, Panel
+
+DESK, PHONE = (1280, 900), (360, 740)
+# What is shown large, and tiles by level and place. Level 0 is the class; level 1 has the kernels 1
+# and 3, level 2 those from 10 to 49.
+OPENED = "document.querySelector('.stage .caption .name').textContent"
+TILE = "document.querySelectorAll('.level')[{}].querySelectorAll('.tile')[{}]"
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 32, 48)
@@ -45,3 +54,15 @@ PANEL = Panel(
     scores=[("sit down", 0.9), ("stand up", 0.08)],
     facts={"network": "r3d_18"},
 )
+
+
+def pixels(tab, script):
+    """What a canvas shows, uint8 `[H, W, 3]`."""
+    text = tab.value(f"{script}.toDataURL('image/png')").partition(",")[2]
+    return cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), 1)[..., ::-1]
+
+
+def heat_of(tab, volume, share, width, height):
+    """What the page's script makes of a volume that it was given."""
+    script = f"Array.from(enlarged({volume}, {share}, {width}, {height}))"
+    return np.array(tab.value(script)).reshape(height, width)

@@ -19,7 +19,7 @@ from vidjax.explain.back_step import DEFAULT, Keep, Rules
 from vidjax.explain.compiling import compiled
 from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.opened import Opened, each_clip, open_network
 from vidjax.explain.pyramid import KeptLayer, Node, Place, Pyramid
 from vidjax.explain.pyramid_paths import END, End, end_of, ending_at, one_sums
 from vidjax.explain.traced import Model, TracedNetwork
@@ -105,6 +105,18 @@ def class_feature_pyramid(
         output=output,
         clip_input=clip_input,
     )
+    return _grow(opened, depth, down_to, mode, keep, rules)
+
+
+def _grow(
+    opened: Opened,
+    depth: int | None,
+    down_to: str | tuple[str, Sequence[int]] | None,
+    mode: str,
+    keep: Keep,
+    rules: Rules,
+) -> Pyramid:
+    """The pyramid of an opened network; arguments are those of `class_feature_pyramid`."""
     network = opened.network
     end = None if down_to is None else end_of(network.anatomy, down_to)
     depth = _levels(network.anatomy, end) if depth is None else depth

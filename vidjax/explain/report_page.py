@@ -34,9 +34,9 @@ MOST_CELLS: Size = (32, 40, 40)
 SCRIPTS = ("spline", "player", "sight", "links", "pyramid", "curve", "panel", "start")
 LEVELS = np.linspace(0, 1, 256, dtype=np.float32)
 COLOUR_TITLES = {
-    "inferno": "inferno, where hot",
-    "turbo": "turbo, where hot",
-    "jet": "JET, half and half",
+    "inferno": "inferno",
+    "turbo": "turbo",
+    "jet": "JET at 50 %, as published",
 }
 # Nothing is loaded, sent or run but what is in the file.
 POLICY = (

@@ -26,7 +26,7 @@ TITLE, CAPTION = 0.24, 0.36
 # Characters of a caption below a strip of three frames.
 _LETTERS = 40
 # Of the first line beside a row, and of those below it.
-_HEADING, _LINE = 16, 24
+_HEADING, _LINE = 16, 21
 
 
 @dataclass(frozen=True)

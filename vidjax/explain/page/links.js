@@ -36,7 +36,7 @@ function strengthOf(pyramid, weight) {
 
 // A line from the lower edge of one node to the upper edge of another, as a curve that leaves both
 // upright: so it does not run through its neighbours.
-function curve(from, to) {
+function lineBetween(from, to) {
   const x = from.left + from.width / 2, y = from.top + from.height;
   const middle = (y + to.top) / 2, end = to.left + to.width / 2;
   return `M${x} ${y}C${x} ${middle} ${end} ${middle} ${end} ${to.top}`;
@@ -57,7 +57,7 @@ function faintLines(pyramid, tiles, boxes) {
       if (!from || !to || below <= row) continue;
       const key = `${row} ${below}`;
       if (!between.has(key)) between.set(key, []);
-      between.get(key).push({weight, line: curve(from, to)});
+      between.get(key).push({weight, line: lineBetween(from, to)});
     }
   }
   return [...between.values()].flatMap(lines => {

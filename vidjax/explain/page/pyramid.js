@@ -73,7 +73,7 @@ class Pyramid {
   lightLine(kind, own, [row, column, weight], up) {
     const other = this.boxOf(row, column), width = 1 + 2 * strengthOf(this.given, weight);
     (this.nodeOf(row, column) ?? this.rows[row].more).classList.add("related");
-    const line = up ? curve(other, own) : curve(own, other);
+    const line = up ? lineBetween(other, own) : lineBetween(own, other);
     this.lines.append(svg("path", {class: `lit ${kind}`, d: line, "stroke-width": width}));
   }
 
