@@ -76,13 +76,9 @@ def _chosen(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for own in map(read_map, texts):
         if own.is_baseline:
-            raise ValueError(
-                f"--maps={own.name}: {own.name} is what maps must beat; it shows nothing"
-            )
+            raise ValueError(f"--maps={own.name}: {own.name} is what maps must beat, and no map")
         if own.name in found:
-            raise ValueError(
-                f"--maps has {own.name} twice; draw the other one into another --output"
-            )
+            raise ValueError(f"--maps has {own.name} twice; name another --output for one")
         found[own.name] = dict(own.settings)
     return found
 

@@ -100,7 +100,7 @@ def _drawable(bench: Bench, chosen: Sequence[ChosenMap], progress: ProgressLine)
     found = [own for own in chosen if bench.fits(own)]
     for own in chosen:
         if own not in found:
-            if MAPS.value:
+            if own.text in MAPS.value:
                 raise ValueError(f"{own.text} cannot be drawn of {bench.name}: leave it out")
             progress.note(f"{own.text} is left out: {bench.name} has not what it needs")
     return found

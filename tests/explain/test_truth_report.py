@@ -146,6 +146,7 @@ def test_maps_are_chosen_with_settings():
     assert rise.settings == {"masks": 30, "over": "time"}
     assert rise.title == "RISE, masks = 30, over = time"
     every = [own.text for own in choose([])]
+    assert every == [own.text for own in choose(["all"])]
     assert every.index("saliency_tube:tau=0.5") == every.index("saliency_tube") + 1
     assert every[-3:] == ["random", "centre", "movement"]
 

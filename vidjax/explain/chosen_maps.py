@@ -43,12 +43,13 @@ class ChosenMap:
 
 
 def choose(texts: Sequence[str]) -> list[ChosenMap]:
-    """The maps that are named, and what they must beat; all maps if none is named.
+    """The maps that are named, and what they must beat; `all`, or none, stands for all of them.
 
     Raises:
       ValueError: a map or a setting is unknown, or a value is not allowed.
     """
-    named = [read_map(text) for text in dict.fromkeys(texts or _every())]
+    every = list(texts) in ([], ["all"])
+    named = [read_map(text) for text in dict.fromkeys(_every() if every else texts)]
     there = {own.name for own in named}
     return [*named, *(ChosenMap(name, name, {}) for name in BASELINES if name not in there)]
 
