@@ -24,9 +24,12 @@ Methods for the evaluation split:
   gates      how many clips open each temporal gate (srtg), also in networks that were trained
              without testing them, and what the runs have logged of it. Writes gates.csv,
              gates_training.csv and gates.png.
-  truth      whether tubes are where the acting limbs of generated videos are, and what the network
-             loses without what they show, beside the same network with random weights and random
-             maps. Writes truth.csv and truth.png.
+  truth      whether maps are where the acting limbs of generated videos are, and what the network
+             loses without what they show, beside maps that know nothing of it. Of other videos the
+             latter alone. Runs that differ in their seed are one network. --sanity compares maps
+             with those of a network that becomes random. Writes truth.csv, .md and .png, pairs.csv
+             (each two maps, video by video), costs.csv, curves.csv and .png, sanity.csv and .png.
+             The same command goes on where it was interrupted.
 
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
@@ -42,6 +45,10 @@ Examples:
   vidjax explain --workdir=runs/plain,runs/rms --method=frequency \
       --scales=0,0.5,1,1.5,2 --output=explained/rms
   vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
+  vidjax explain --workdir=runs/seed0,runs/seed1 --method=truth --videos=24 --sanity=8 \
+      --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 --output=explained/truth
+  vidjax explain --weights=i3d:kinetics400 --config.data.manifest=videos.csv --method=truth \
+      --mapping=classes.csv --maps=saliency_tube,cam --output=explained/i3d
 """
 
 from __future__ import annotations
@@ -85,7 +92,7 @@ FLAGS: Mapping[str, set[str]] = {
     "maps": {*_VIDEO, "difference", "maps", "layer", "map_options"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "each"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
-    "truth": {"videos", "steps"},
+    "truth": {"videos", "steps", "maps", "sanity", "shuffled", "mapping"},
     "tubes": {*_VIDEO, "difference", "tube", "tau"},
 }
 
