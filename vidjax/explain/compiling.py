@@ -20,15 +20,13 @@ from vidjax.program import Program
 
 # An r3d_152 has fewer; an mtnet_s more.
 MANY = 4000
-# Loops are made as before XLA had emitters of fusions, which take twice as long and are no faster.
-# Later series have nothing but emitters, and do not know the flag.
+# Loops are made as before XLA had emitters of fusions, which take several times as long. Later
+# series have nothing but emitters, and do not know the flag.
 _HAS_CHOICE = jax.__version_info__ < (0, 11)
-_EASILY: dict[str, Any] = {"xla_backend_optimization_level": 1}
-_HASTILY: dict[str, Any] = {
+HASTILY: dict[str, Any] = {
     "xla_backend_optimization_level": 0,
     "xla_llvm_disable_expensive_passes": True,
-}
-_CHOICE: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False} if _HAS_CHOICE else {}
+} | ({"xla_cpu_use_fusion_emitters": False} if _HAS_CHOICE else {})
 _THOROUGH = contextvars.ContextVar("thorough", default=False)
 
 
@@ -45,9 +43,9 @@ def thoroughly() -> Iterator[None]:
 def compiled(make: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[..., Any]]:
     """Lets a function of a network, and more, that makes a pass give it compiled, once for each.
 
-    On a CPU it is compiled in half the time that XLA takes by itself, and a program of more than
-    `MANY` operations in a seventh, which then takes two to three times as long to run. Whoever sets
-    XLA's level of optimisation (`XLA_FLAGS`) keeps it.
+    On a CPU a program of more than `MANY` operations is compiled in a seventh of the time that XLA
+    takes by itself, and then takes two to three times as long to run. Whoever sets XLA's level of
+    optimisation (`XLA_FLAGS`) keeps it.
     """
 
     @functools.lru_cache(maxsize=16)
@@ -66,4 +64,4 @@ def _options(program: Program) -> dict[str, Any] | None:
     chosen = "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", "")
     if chosen or jax.default_backend() != "cpu":
         return None
-    return (_HASTILY if len(program.operations) > MANY else _EASILY) | _CHOICE
+    return HASTILY if len(program.operations) > MANY else None

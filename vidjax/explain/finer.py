@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.enlarging import Size
-from vidjax.explain.layer import Layer, in_space_and_time
+from vidjax.explain.layer import Layer
 
 # Fewer cells in time, or along a side, show little more than that there is something.
 LEAST = (2, 4, 4)
@@ -29,6 +27,7 @@ def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
 
     Its name is what `vidjax.explain.features.features_at` takes. None where no layer has more.
     """
+    anatomy = anatomy.as_far_as_known
     order = {step: number for number, step in enumerate(anatomy.program.operations)}
     layers = sorted(anatomy.sources, key=lambda own: -order[own.operation])
     seen: set[str] = set()
@@ -44,9 +43,7 @@ def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
 
 
 def _extents(anatomy: Anatomy, layer: Layer) -> Size:
-    source = anatomy.sources[layer]
-    shape = [size for axis, size in enumerate(source.value.shape) if axis not in source.axes]
-    times, height, width = in_space_and_time(np.empty((1, *shape), np.bool_)).shape[1:]
+    times, height, width = anatomy.sources[layer].features.extents
     return times, height, width
 
 
