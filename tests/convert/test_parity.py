@@ -15,7 +15,17 @@ from vidjax.evaluation.cost import count_cost
 
 KEY_LISTS = references.names(shared_folder() / "spec/torch-keys", ".json")
 # To compile these takes longest, and other files are of networks like them.
-LONG = ("ip-csn-101", "resnet-110-cifar", "resnext3d-101", "slowonly-34-single", "tanet-50")
+LONG = (
+    "ip-csn-101",
+    "mm-slowonly-50",
+    "mm-tsm-50",
+    "r2plus1d-34-torchvision",
+    "r3d-50",
+    "resnet-110-cifar",
+    "resnext3d-101",
+    "slowonly-34-single",
+    "tanet-50",
+)
 GOLDEN = [
     pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
     for name in references.names(shared_folder() / "golden/zoo", ".npz")

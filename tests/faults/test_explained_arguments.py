@@ -28,6 +28,7 @@ FUNCTIONS = {
 
 (HUGE,) = (value for value in WRONG if type(value) is int and value == 10**30)
 ALLOWED = {"class_index": (0, None), "tau": (0, None), "threshold": (0, None), "top": (None, HUGE)}
+ALLOWED |= {"depth": (None,), "down_to": (None,)}
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def saliency_map(
     name: str = "saliency_tube",
     layer: str | None = None,
     *,
-    degree: int = CUBIC,
+    degree: int | None = CUBIC,
     progress: Progress | None = None,
     classes: Sequence[str] | None = None,
     output: str | int | None = None,
@@ -79,7 +79,7 @@ def saliency_map(
         one. Of a batch, one for all or one for each.
       name: of the map; `vidjax.explain.maps.known()` has all.
       layer: as in `vidjax.explain.features.features_at`.
-      degree: of the splines that enlarge it.
+      degree: of the splines that enlarge it; None is the paper's, as in `enlarging.degree_of`.
       progress: called with the passes that are done and those that the map takes, where it takes
         many.
       classes: names of all classes.
@@ -121,6 +121,6 @@ def saliency_map(
     return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)
 
 
-def together(cells: tuple[np.ndarray, ...], size: Size, degree: int = CUBIC) -> np.ndarray:
+def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:
     """Volumes enlarged to a clip and added, float32 `[T, H, W]` in [0, 1]."""
     return normalize(np.sum([enlarge(own, size, degree) for own in cells], axis=0))

@@ -58,6 +58,7 @@ _OPTIONS = {
     "stem_strides": several(whole(1, 16), 3),
     "stem_pool": boolean(),
     "stem_width": optional(WIDTH),
+    "strides": several(several(whole(1, 16), 3), 4, text="four strides along T, H, W"),
 }
 _HARA = Family(
     build,

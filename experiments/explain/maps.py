@@ -1,0 +1,114 @@
+"""Maps of the registry over one video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import flags
+
+from vidjax.explain import maps
+from vidjax.explain.traced import trace_network
+from vidjax.progress import ProgressLine
+from vidjax.trained.explaining import TAU, OpenClip
+from vidjax.trained.mapping import Mapped, map_clip
+
+from ..option_flags import parsed
+from . import video
+from .files import new_files
+from .pictures import MAP_FILES, write_maps
+from .settings import LAYER, MAPS, Subject
+
+ALL = "all"
+USUAL = ("saliency_tube", "grad_cam")
+_OPTIONS = flags.DEFINE_multi_string(
+    "map_options", [], "maps: a map's setting, such as rise.masks=500; as often as there are"
+)
+
+
+def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
+    """Draws maps of the classes."""
+    names, settings = _names(MAPS.value), _settings(_OPTIONS.value)
+    unused = [name for name in settings if name not in names]
+    if unused:
+        raise ValueError(
+            f"--map_options={unused[0]}...: {unused[0]} is not drawn; add it to --maps, or leave "
+            "out its settings"
+        )
+    _refuse_layer(names)
+    new_files(output, *MAP_FILES)
+    settings |= {name: _with_tau(name, settings.get(name, {})) for name in names}
+
+    def see(opened: OpenClip, label: str | None) -> Mapped:
+        def told(title: str, done: int, total: int) -> None:
+            progress.show(f"{title}: {done}/{total} passes")
+
+        return map_clip(
+            opened,
+            label,
+            _fitting(opened, names, progress),
+            LAYER.value,
+            settings=settings,
+            degree=video.degree(),
+            progress=told,
+        )
+
+    parts, file = video.see_all(subjects, see, progress)
+    return write_maps(output, parts, file, video.look())
+
+
+def _with_tau(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """A map's settings with the tau of this command, where it has one and is no plain sum."""
+    has = "tau" in maps.named(name).kinds and given.get("mode") != "cam"
+    return {"tau": TAU, **given} if has else given
+
+
+def _refuse_layer(names: Sequence[str]) -> None:
+    """Refuses a layer that none of the maps is drawn over.
+
+    Raises:
+      ValueError: names it.
+    """
+    if LAYER.value is not None and not any(maps.named(name).layered for name in names):
+        raise ValueError(
+            f"--layer={LAYER.value} has no effect on {', '.join(names)}: maps of the clip itself"
+        )
+
+
+def _names(given: Sequence[str]) -> list[str]:
+    """The maps that are drawn.
+
+    Raises:
+      ValueError: there is no such map.
+    """
+    if list(given) == [ALL]:
+        return list(maps.known())
+    return list(dict.fromkeys(maps.named(name).name for name in given or USUAL))
+
+
+def _fitting(opened: OpenClip, names: Sequence[str], progress: ProgressLine) -> list[str]:
+    """Of all maps those that can be drawn of a network; of named ones all, which may fail."""
+    if list(MAPS.value) != [ALL]:
+        return list(names)
+    trained = opened.trained
+    network = trace_network(trained.model, trained.variables, opened.clip)
+    lacking = [name for name in names if not maps.named(name).fits(network)]
+    for name in lacking:
+        progress.note(f"{name} is left out: it needs {maps.named(name).needs}")
+    return [name for name in names if name not in lacking]
+
+
+def _settings(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Settings by map.
+
+    Raises:
+      ValueError: a text is no `MAP.NAME=VALUE`, or there is no such map.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in parsed(texts, "rise.masks=500", flag="map_options").items():
+        own, dot, setting = name.partition(".")
+        if not (own and dot and setting):
+            raise ValueError(f"--map_options={name}=...: MAP.NAME=VALUE is expected")
+        found.setdefault(maps.named(own).name, {})[setting] = value
+    return found
