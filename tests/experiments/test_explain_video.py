@@ -111,6 +111,8 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
     one, other = panels_of(files[3])
     assert one["title"].startswith(f"{first} (")
     assert other["title"].startswith(f"{last} (")
+    _, rise = one["heats"]
+    assert " · 4x32x32 cells · masks 4 · sides 2 · 4 passes, " in rise["caption"]
     with np.load(files[4], allow_pickle=False) as arrays:
         names = arrays["names"].tolist()
         assert arrays["classes"].tolist() == [first, first, last, last]
@@ -172,8 +174,9 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     # One page has the tubes, the other one also the kernels.
     (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
     assert tubes["heats"] == kernels["heats"]
+    assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
     assert tubes["pyramid"] is None
-    assert kernels["pyramid"]["layers"]
+    assert kernels["pyramid"]
 
 
 @pytest.mark.parametrize(

@@ -42,4 +42,5 @@ def resolution(cells: Sequence[np.ndarray]) -> str:
 
 def cost(passes: int, seconds: float) -> str:
     """What a map took, such as `3 passes, 0.41 s`."""
-    return f"{passes} pass{'es' * (passes != 1)}, {seconds:.3g} s"
+    told = f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}"
+    return f"{passes} pass{'es' * (passes != 1)}, {told} s"

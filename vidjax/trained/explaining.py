@@ -198,8 +198,6 @@ class Seen:
         captions = {own.title.removeprefix(f"{TUBE}, "): own.caption for own in (tube, *stages)}
         facts = self.opened.facts if self.opened else {}
         facts |= {"tau": "none" if self.tau is None else f"{self.tau:g}"}
-        if self.pyramid and kernels:
-            facts |= {"theta": f"{self.pyramid.threshold:g}", "lists": self.pyramid.mode}
         return Panel(
             title or self.title,
             self.frames,
