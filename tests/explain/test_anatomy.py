@@ -1,5 +1,6 @@
 """The layers of every network of the zoo, read off its program."""
 
+import fnmatch
 import functools
 
 import flax.linen as nn
@@ -30,6 +31,15 @@ RUN = {
     "resnext3d_101": THIN | {"width": 32},
 }
 QUICK = ("r3d_18", "x3d_s", "mfnet")
+# What these have beyond another network is more of the same blocks.
+DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
+ALL = [
+    pytest.param(
+        name,
+        marks=pytest.mark.slow if any(fnmatch.fnmatch(name, own) for own in DEEPER) else (),
+    )
+    for name in vidjax.list_models()
+]
 
 
 def shapes_of(name, **options):
@@ -74,7 +84,7 @@ def check_anatomy(anatomy, model):
     assert all("stem" in name or "block" not in name for name in readers_of_the_clip)
 
 
-@pytest.mark.parametrize("name", vidjax.list_models())
+@pytest.mark.parametrize("name", ALL)
 def test_every_network_is_read(name):
     model, variables, clip = shallow(name)
     check_anatomy(trace_network(model, variables, clip).anatomy, model)
