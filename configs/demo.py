@@ -16,6 +16,10 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, still=False)
     config = common.base()
     config.model.options = {"width": 16, "stem_kernel": (3, 7, 7), "zero_init": True}
+    # Features of 4x6x6 cells, so that explanations can point at limbs.
+    whole, halved = (1, 1, 1), (2, 2, 2)
+    config.model.options.depths = (2, 2, 2, 0)
+    config.model.options.strides = (whole, halved, whole, whole)
     config.data.options = {"train_per_class": 48, "test_per_class": 12, "seed": 0}
     config.data.short_side = 56
     config.clip = {"frames": 16, "stride": 2, "size": 48, "short": "loop", "sampling": "dense"}

@@ -17,7 +17,6 @@ from vidjax.run import channel, machine_errors
 from vidjax.run.channel import AbsentError
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
-from vidjax.storage.paths import is_url
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
@@ -179,14 +178,9 @@ def located(arguments: Sequence[str]) -> list[str]:
         flag, equals, value = argument.partition("=")
         if flag in ("--config", "-config"):
             value = value if equals else next(rest, "")
-            if is_url(value):
-                raise ValueError(
-                    f"--config={value} is in a bucket: a configuration is a program, and only "
-                    "those of this machine are run; copy it here first"
-                )
-            name, colon, given = value.partition(":")
             try:
-                argument = f"--config={configs.find(name)}{colon}{given}"
+                name, _ = configs.parted(value)
+                argument = f"--config={configs.find(name)}{value[len(name) :]}"
             except ValueError as error:
                 raise ValueError(f"--config={error}") from None
         found.append(argument)

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 from absl import flags
 
-from vidjax.run import channel
+from vidjax.run import channel, machine_errors
 from vidjax.run.channel import AbsentError
+from vidjax.run.machine_errors import of_machine
 from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
 
 from . import ending
@@ -101,7 +102,7 @@ def _end(leaving: Leaving, error: Exception) -> None:
         traceback.print_exc()
     here = channel.company()
     leaving.lead(
-        EXIT_CODE,
+        EXIT_CODE if of_machine(error) is None else machine_errors.EXIT_CODE,
         f"error: process {here.index} of {here.count} cannot go on: {error}. Where another one has "
         "ended, its messages say why. Start all of them again: the job goes on from its last "
         "checkpoint",

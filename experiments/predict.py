@@ -38,13 +38,13 @@ from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
-from vidjax.trained.explaining import open_clip, see
+from vidjax.trained.explaining import TAU, open_clip, see
 from vidjax.trained.kept_scores import Kept
 from vidjax.trained.trained import Trained
 
 from . import command_line, opening, predicted
 from .ending import INTERRUPTED
-from .explain.pictures import write_pyramid, write_tubes
+from .explain.pictures import Part, write_pyramid, write_tubes
 
 _VIDEO = flags.DEFINE_string("video", None, "a video, a folder of videos, or a CSV that lists them")
 _ROOT = flags.DEFINE_string("root", None, "folder that the paths of a CSV start from; its own")
@@ -144,10 +144,10 @@ def _refuse_together(many: bool, slides: bool) -> None:
 def _explain(trained: Trained, video: Path, output: Path | None) -> None:
     clip = open_clip(trained, video)
     folder = output or _new_folder(opening.folder(), video)
-    seen = see(clip, pyramid={})
+    seen = see(clip, tube={"tau": TAU}, pyramid={})
     if seen.note:
         say(seen.note)
-    given = (folder, {seen.title: seen}, clip.fps, video)
+    given = (folder, [Part(seen)], video)
     for file in (*write_tubes(*given), *write_pyramid(*given)):
         say(f"  {file}")
 

@@ -7,12 +7,12 @@ import os
 from pathlib import Path
 
 from vidjax.terminal import say
-from vidjax.trained.explaining import open_clip, see
+from vidjax.trained.explaining import TAU, open_clip, see
 from vidjax.trained.published.finding import at_hand
 from vidjax.trained.published.pretrained import Pretrained, load_pretrained
 from vidjax.trained.published.registry import candidates
 
-from .explain.pictures import TUBE_FILES, write_tubes
+from .explain.pictures import TUBE_FILES, Part, write_tubes
 
 NETWORK, TAG = "i3d", "kinetics400"
 # Shorter than the published clips, for a laptop: of 64 frames, it takes four times as long.
@@ -47,11 +47,11 @@ def show_real_video(video: Path | None, output: Path) -> list[Path]:
         return []
     say(f"what is done in {video}, says {trained.source}?")
     clip = open_clip(_shortened(trained), video)
-    seen = see(clip)
+    seen = see(clip, tube={"tau": TAU})
     say(f"  {seen.title}")
     if any((output / name).exists() for name in TUBE_FILES):
         return [output / name for name in TUBE_FILES if (output / name).exists()]
-    return write_tubes(output, {seen.title: seen}, clip.fps, video)
+    return write_tubes(output, [Part(seen)], video)
 
 
 def _open() -> Pretrained | None:

@@ -40,7 +40,7 @@ def configured(text: str) -> dict[str, Any]:
     Raises:
       ValueError: the configuration is unknown, or refuses its arguments.
     """
-    name, _, argument = text.partition(":")
+    name, argument = configs.parted(text)
     return to_mapping(from_mapping(configs.load(name)(argument or None)))
 
 

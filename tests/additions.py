@@ -152,6 +152,38 @@ def writer(folder: Path) -> None:
     _refused(lambda: check_writers(("score",)), "did you mean 'scores'")
 
 
+def explaining_map(folder: Path) -> None:
+    """It is found by name, and of a linear network it has what each pixel adds."""
+    import jax.numpy as jnp
+    import numpy as np
+
+    from vidjax.explain import maps, saliency_map
+
+    rng = np.random.default_rng(0)
+    weights = {"mixing": rng.normal(size=(3, 4)), "head": rng.normal(size=(4, 2))}
+    clip = rng.normal(size=(1, 2, 5, 6, 3)).astype(np.float32)
+
+    def linear(weights: dict[str, jnp.ndarray], clip: jnp.ndarray) -> jnp.ndarray:
+        return (clip @ weights["mixing"]).mean((1, 2, 3)) @ weights["head"]
+
+    found, plain = (
+        saliency_map(linear, weights, clip, 1, "gradient_times_input", signed=signed)
+        for signed in (True, False)
+    )
+    expected = clip[0] @ weights["mixing"] @ weights["head"][:, 1] / 60
+    np.testing.assert_allclose(found.cells[0], expected, atol=1e-6)
+    np.testing.assert_allclose(plain.cells[0], np.abs(expected), atol=1e-6)
+    assert list(maps.known())[-1] == "gradient_times_input"
+    assert (
+        "speaks against the class"
+        in maps.known()["gradient_times_input"].settings["signed"].meaning
+    )
+    _refused(
+        lambda: saliency_map(linear, weights, clip, 1, "gradient_times_inputs"),
+        "did you mean 'gradient_times_input'",
+    )
+
+
 def _refused(call: Callable[[], object], text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)) as caught:
         call()
@@ -165,6 +197,7 @@ CHECKS = {
     "Add a data set": data_set,
     "Add an augmentation": augmentation,
     "Add a writer": writer,
+    "Add a map": explaining_map,
 }
 
 

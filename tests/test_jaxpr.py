@@ -43,7 +43,8 @@ def test_a_loop_tells_its_constants_from_its_state():
 
 
 @pytest.mark.parametrize("of", ["values", "gradients"])
-def test_loops_are_unrolled_to_the_same_numbers(of):
+@pytest.mark.parametrize("forms", [{}, {"mul": lax.mul_p.bind}], ids=["whole", "unrolled"])
+def test_loops_are_unrolled_to_the_same_numbers(of, forms):
     def total(*arguments):
         end, (sums, rows) = loop(*arguments)
         return jnp.sin(end).sum() + (sums**2).sum() + (rows * end).sum()
@@ -52,8 +53,10 @@ def test_loops_are_unrolled_to_the_same_numbers(of):
     program = read_program(function, *ARGUMENTS)
     assert "scan" not in {step.primitive for step in program.operations}
     given = dict(zip(program.inputs, ARGUMENTS, strict=True))
-    results = jax.jit(lambda: evaluate(program, given, program.outputs))()
-    for one, other in zip(results, jax.tree.leaves(function(*ARGUMENTS)), strict=True):
+    run = jax.jit(lambda: evaluate(program, given, program.outputs, forms))
+    # A loop stays one where none of its operations has another form.
+    assert ("scan" in str(jax.make_jaxpr(run)())) == (not forms)
+    for one, other in zip(run(), jax.tree.leaves(function(*ARGUMENTS)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5)
 
 

@@ -14,7 +14,9 @@ from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.gates import GateLog, GateState
 from vidjax.explain.gates_report import draw_gates
 from vidjax.explain.pyramid_figure import draw_pyramid
-from vidjax.explain.truth_report import QUANTITIES, TruthRow, draw_truth
+from vidjax.explain.truth_measured import QUANTITIES
+from vidjax.explain.truth_report import draw_truth
+from vidjax.explain.truth_rows import TruthRow
 from vidjax.names import file_name, flaw, in_script, lettering, told
 
 BAD = r"$100\bar$"
@@ -73,13 +75,13 @@ def _pictures():
     states = [GateState(run, "gate", 0.5, 2) for run in runs]
     logs = [GateLog(run, step, "gate", "open", 0.5) for run in runs for step in (1, 2)]
     rows = [
-        TruthRow(run, "trained", "tube", quantity, 0.5, 0.1, 2)
+        TruthRow(run, "tube", quantity, 0.5, 0.1, 0.1, 0.2, 0.1, 2, 2)
         for run in runs
         for quantity in QUANTITIES
     ]
     yield "frequency", lambda: draw_points(points)
     yield "gates", lambda: draw_gates(states, logs)
-    yield "truth", lambda: draw_truth(rows)
+    yield "truth", lambda: draw_truth(rows, {})
     empty = Pyramid(0, "layer", 1.0, 2, (16, 16), (), {})
     yield "pyramid", lambda: draw_pyramid(empty, np.zeros((2, 16, 16, 3), np.uint8), BAD)
 

@@ -100,3 +100,56 @@ def test_only_what_is_wanted_is_computed_and_forms_stand_in():
     with pytest.raises(ValueError, match=r"an input \(\) of the program is needed"):
         evaluate(program, {first: 1.0}, program.outputs)
     assert program.depending_on([second]) == {second, program.outputs[1]}
+
+
+def test_a_loop_is_unrolled_where_something_inside_is_asked_for():
+    def summed(a, b):
+        return jax.lax.scan(lambda c, own: (jnp.tanh(c) + own, None), a, b)[0] * 2
+
+    a, b = jnp.ones(3), jnp.arange(12.0).reshape(4, 3)
+    program = read_program(summed, a, b)
+    given = dict(zip(program.inputs, (a, b), strict=True))
+    turns = [step.outputs[0] for step in program.operations if step.primitive == "tanh"]
+    assert len(turns) == 4
+
+    def run(*wanted):
+        return lambda: evaluate(program, given, wanted)
+
+    whole = str(jax.make_jaxpr(run(*program.outputs))())
+    assert (whole.count("scan["), whole.count("tanh")) == (1, 1)
+    inner = str(jax.make_jaxpr(run(*program.outputs, turns[1]))())
+    assert (inner.count("scan["), inner.count("tanh")) == (0, 4)
+    end, second = run(*program.outputs, turns[1])()
+    np.testing.assert_allclose(end, summed(a, b), rtol=1e-6)
+    np.testing.assert_allclose(second, jnp.tanh(jnp.tanh(a) + b[0]), rtol=1e-6)
+    # Given a value inside, the rest is computed from it.
+    (changed,) = evaluate(program, given | {turns[3]: jnp.zeros(3)}, program.outputs)
+    np.testing.assert_allclose(changed, 2 * b[3], rtol=1e-6)
+
+
+def test_what_depends_on_nothing_is_there_once():
+    def resized(times):
+        def function(x):
+            for _ in range(times):
+                x = jax.image.resize(jax.image.resize(x, (6, 6), "linear"), (3, 3), "linear")
+            return x
+
+        return function
+
+    x = jnp.arange(9.0).reshape(3, 3)
+    once, thrice = (names(resized(times), x) for times in (1, 3))
+    assert once.count("iota") == thrice.count("iota") > 0
+    assert thrice.count("dot_general") == 3 * once.count("dot_general")
+    program = read_program(resized(3), x)
+    (found,) = evaluate(program, {program.inputs[0]: x}, program.outputs)
+    np.testing.assert_allclose(found, resized(3)(x), rtol=1e-6)
+
+
+def test_a_loop_of_unknown_length_is_no_call_of_its_body():
+    def doubled(x):
+        return jax.lax.while_loop(lambda x: x.sum() < 100, lambda x: 2 * x, x)
+
+    program = read_program(doubled, jnp.ones(3))
+    assert [step.primitive for step in program.operations] == ["while"]
+    (found,) = evaluate(program, {program.inputs[0]: jnp.ones(3)}, program.outputs)
+    np.testing.assert_array_equal(found, doubled(jnp.ones(3)))

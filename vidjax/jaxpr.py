@@ -118,8 +118,11 @@ def called(equation: Any) -> Any:
     """The program that an equation calls; None if it calls none.
 
     A call's body takes and gives what the call does; other jaxprs, such as that of a reduction, are
-    of scalars, and those of gradients are functions still.
+    of scalars, and those of gradients are functions still. A loop of unknown length is no call of
+    its body, which may take and give the same.
     """
+    if equation.primitive.name == "while":
+        return None
     outer = [_shapes(equation.invars), _shapes(equation.outvars)]
     for value in equation.params.values():
         if isinstance(value, (core.Jaxpr, core.ClosedJaxpr)):

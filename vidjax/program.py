@@ -2,19 +2,30 @@
 
 A jaxpr nests: jitted calls, custom gradients, rematerialised and scanned bodies hold jaxprs of
 their own. A program is the same computation laid flat, in order: calls are entered, loops of known
-length are unrolled, and both branches of a choice are computed before one is selected.
+length are unrolled, and both branches of a choice are computed before one is selected. What depends
+on no argument, such as the weights of a resizing, is there once, however often it is traced. A loop
+none of whose inner values is asked for runs as the loop it was.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Container,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 
@@ -66,6 +77,29 @@ class Operation:
         return str(self.kind.name)
 
 
+@dataclass(frozen=True, eq=False)
+class Loop:
+    """A loop that was unrolled.
+
+    Attributes:
+      whole: the loop as one operation.
+      inside: what it was unrolled to.
+      end: how many operations of the program come before its end.
+    """
+
+    whole: Operation
+    inside: tuple[Operation, ...]
+    end: int
+
+    def rolled(self, asked: Container[Value], forms: Container[str]) -> bool:
+        """Whether it can run as one: no inner value is asked for, and no primitive has a form."""
+        results = set(self.whole.outputs)
+        made = (value for step in self.inside for value in step.outputs)
+        return not any(value in asked for value in made if value not in results) and not any(
+            step.primitive in forms for step in self.inside
+        )
+
+
 @dataclass(frozen=True)
 class Program:
     """A computation, laid flat.
@@ -75,12 +109,14 @@ class Program:
       outputs: the results, likewise.
       operations: in order.
       makers: the operation that makes a value, where one does.
+      loops: outermost ones, in order of their ends.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     operations: tuple[Operation, ...]
     makers: Mapping[Value, Operation] = field(repr=False)
+    loops: tuple[Loop, ...] = field(repr=False, default=())
 
     def depending_on(self, values: Iterable[Value]) -> set[Value]:
         """All values that something of these goes into, these included."""
@@ -106,7 +142,8 @@ def read_program(function: Callable[..., Any], *arguments: Any) -> Program:
     inputs = [_value_of(var.aval) for var in jaxpr.opened(traced)[0].invars]
     outputs = reader.read(traced, inputs, "")
     makers = {value: step for step in reader.operations for value in step.outputs}
-    return Program(tuple(inputs), tuple(outputs), tuple(reader.operations), makers)
+    operations, loops = tuple(reader.operations), tuple(reader.loops)
+    return Program(tuple(inputs), tuple(outputs), operations, makers, loops)
 
 
 def evaluate(
@@ -128,7 +165,7 @@ def evaluate(
       ValueError: an input that is needed was not given.
     """
     known = dict(given)
-    for operation in _needed(program, given, wanted):
+    for operation in _needed(program, given, wanted, forms or {}):
         arrays = [_array(known, value) for value in operation.inputs]
         form = (forms or {}).get(operation.primitive, operation.kind.bind)
         results = form(*arrays, **operation.params)
@@ -148,13 +185,25 @@ def _array(known: Mapping[Value, Any], value: Value) -> Any:
 
 
 def _needed(
-    program: Program, given: Mapping[Value, Any], wanted: Iterable[Value]
+    program: Program,
+    given: Mapping[Value, Any],
+    wanted: Iterable[Value],
+    forms: Container[str],
 ) -> list[Operation]:
+    asked = {*wanted, *given}
     missing, steps = set(wanted) - set(given), []
-    for operation in reversed(program.operations):
+    loops = [loop for loop in program.loops if loop.rolled(asked, forms)]
+
+    def take(operation: Operation) -> None:
         if not missing.isdisjoint(operation.outputs):
             steps.append(operation)
+            missing.difference_update(operation.outputs)
             missing.update(value for value in operation.inputs if value not in given)
+
+    for place in range(len(program.operations), 0, -1):
+        while loops and loops[-1].end == place:
+            take(loops.pop().whole)
+        take(program.operations[place - 1])
     return steps[::-1]
 
 
@@ -167,6 +216,11 @@ class _Reader:
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
+        self.loops: list[Loop] = []
+        self._turning = False
+        # Values that depend on no argument, and the operations that made them.
+        self._fixed: set[Value] = set()
+        self._made: dict[Hashable, tuple[Value, ...]] = {}
 
     def read(self, traced: Any, inputs: Sequence[Value], layer: str) -> list[Value]:
         """Reads a traced program whose arguments are these values; returns its results."""
@@ -188,25 +242,33 @@ class _Reader:
 
     def _enter(self, eqn: Any, inputs: list[Value], layer: str) -> list[Value]:
         if eqn.primitive.name == "scan":
-            return self._unroll(jaxpr.loop(eqn), inputs, layer)
+            return self._loop(eqn, inputs, layer)
         if eqn.primitive.name == "cond":
             return self._choose(jaxpr.branches(eqn), inputs, layer)
         body = jaxpr.called(eqn)
         if body is not None:
             return self.read(body, inputs, layer)
-        outputs = [_value_of(var.aval) for var in eqn.outvars]
-        self._add(eqn.primitive, eqn.params, inputs, outputs, layer)
-        return outputs
+        fixed = all(value in self._fixed or value.constant is not None for value in inputs)
+        key = _key(eqn, inputs) if fixed else None
+        if key is not None and key in self._made:
+            return list(self._made[key])
+        outputs = tuple(_value_of(var.aval) for var in eqn.outvars)
+        self.operations.append(Operation(eqn.primitive, eqn.params, tuple(inputs), outputs, layer))
+        if fixed:
+            self._fixed.update(outputs)
+        if key is not None:
+            self._made[key] = outputs
+        return list(outputs)
 
-    def _add(
-        self,
-        kind: Primitive,
-        params: Mapping[str, Any],
-        inputs: Sequence[Value],
-        outputs: Sequence[Value],
-        layer: str,
-    ) -> None:
-        self.operations.append(Operation(kind, params, tuple(inputs), tuple(outputs), layer))
+    def _loop(self, eqn: Any, inputs: list[Value], layer: str) -> list[Value]:
+        start, outermost, self._turning = len(self.operations), not self._turning, True
+        outputs = self._unroll(jaxpr.loop(eqn), inputs, layer)
+        if outermost:
+            whole = Operation(eqn.primitive, eqn.params, tuple(inputs), tuple(outputs), layer)
+            inside = tuple(self.operations[start:])
+            self.loops.append(Loop(whole, inside, len(self.operations)))
+            self._turning = False
+        return outputs
 
     def _unroll(self, loop: jaxpr.Loop, inputs: list[Value], layer: str) -> list[Value]:
         carried = loop.consts + loop.carry
@@ -234,6 +296,23 @@ class _Reader:
         traced = jaxpr.trace(lambda *arrays: function(*arrays), *shapes)
         (result,) = self.read(traced, inputs, layer)
         return result
+
+
+def _key(eqn: Any, inputs: Sequence[Value]) -> Hashable | None:
+    """What two operations with equal results have in common; None where that is not known."""
+    params = tuple(sorted(eqn.params.items(), key=lambda item: item[0]))
+    held = [value if value.constant is None else _held(value) for value in inputs]
+    key = (eqn.primitive, params, *held)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _held(value: Value) -> Hashable:
+    """A number by what it is, an array by which it is."""
+    return value if value.shape else (str(value.dtype), repr(np.asarray(value.constant).item()))
 
 
 def _stack(*arrays: jax.Array) -> jax.Array:

@@ -23,13 +23,14 @@ def new_files(output: Path, *names: str) -> list[Path]:
     return files
 
 
-def write_figure(file: Path, figure: Any, **settings: Any) -> None:
+def write_figure(file: Path, figure: Any, *, dpi: int = 110, **settings: Any) -> None:
     """Writes a figure of Matplotlib as PNG.
 
     Args:
       file: to be written.
       figure: of Matplotlib.
+      dpi: pixels an inch.
       settings: of `savefig`, such as `bbox_inches`.
     """
     with writing_bytes(file) as stream:
-        figure.savefig(stream, format="png", dpi=110, **settings)
+        figure.savefig(stream, format="png", dpi=dpi, **settings)

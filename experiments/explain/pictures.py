@@ -1,50 +1,111 @@
-"""Explanations of a video as files: overlays, contact sheets, figures, JSON and a page."""
+"""Explanations of a video as files: overlays, sheets, figures, volumes, JSON and a page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-import numpy as np
-
-from vidjax.explain.pyramid_figure import draw_pyramid
-from vidjax.explain.pyramid_json import to_json
+from vidjax.explain.colours import DEFAULT
+from vidjax.explain.drawn import Drawn
+from vidjax.explain.footage import Footage
 from vidjax.explain.render import write_heat
-from vidjax.explain.report_page import page
+from vidjax.explain.report_page import Panel, page
 from vidjax.names import file_name
 from vidjax.storage.writing import make_folder, write_text
 from vidjax.trained.explaining import Seen
+from vidjax.trained.mapping import Mapped
+from vidjax.trained.volumes import write_volumes
 
-from .files import new_files, write_figure
+from .files import new_files
+from .pyramid_files import ENDS, write_one
 
 HEAT = ("mp4", "gif", "png")
 TUBE_FILES = tuple(f"tubes.{end}" for end in (*HEAT, "html"))
+MAP_FILES = tuple(f"maps.{end}" for end in (*HEAT, "html", "npz"))
 PYRAMID_FILES = (
-    "pyramid.json",
-    "pyramid.png",
+    *(f"pyramid.{end}" for end in ENDS),
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
-Named = Mapping[str, Seen]
+Own = TypeVar("Own", Seen, Mapped)
+Pair = tuple[str, str]
 
 
-def write_tubes(output: Path, seen: Named, fps: float, video: Path) -> list[Path]:
+@dataclass(frozen=True)
+class Part(Generic[Own]):
+    """One explanation of several.
+
+    Attributes:
+      own: the explanation.
+      network: what tells its network from the others; empty if there is one.
+    """
+
+    own: Own
+    network: str = ""
+
+    @property
+    def title(self) -> str:
+        """Network, class and probability."""
+        return f"{self.network}: {self.own.title}" if self.network else self.own.title
+
+
+@dataclass(frozen=True)
+class Look:
+    """How heat is drawn.
+
+    Attributes:
+      colours: one of `vidjax.explain.colours.COLOURS`.
+      pair: two classes whose difference is drawn, too; None is none.
+    """
+
+    colours: str = DEFAULT
+    pair: Pair | None = None
+
+
+PLAIN = Look()
+
+
+def write_tubes(
+    output: Path, parts: Sequence[Part[Seen]], video: Path, look: Look = PLAIN
+) -> list[Path]:
     """Writes the tubes of a video; arguments and errors are those of `write_pyramid`."""
     new_files(output, *TUBE_FILES)
     make_folder(output)
-    files = _write_heat(output, "tubes", seen, fps, _volumes)
-    return [*files, _write_page(output / "tubes.html", seen, fps, video, kernels=False)]
+    files = _write_heat(output, "tubes", parts, lambda own: own.tubes, look)
+    panels = [part.own.panel(part.title, kernels=False) for part in parts]
+    return [*files, _write_page(output / "tubes.html", panels, parts, video)]
 
 
-def write_pyramid(output: Path, seen: Named, fps: float, video: Path) -> list[Path]:
+def write_maps(
+    output: Path, parts: Sequence[Part[Mapped]], video: Path, look: Look = PLAIN
+) -> list[Path]:
+    """Writes maps of a video; arguments and errors are those of `write_pyramid`."""
+    new_files(output, *MAP_FILES)
+    make_folder(output)
+    files = _write_heat(output, "maps", parts, lambda own: own.drawn, look)
+    panels = [part.own.panel(part.title) for part in parts]
+    files.append(_write_page(output / "maps.html", panels, parts, video))
+    write_volumes(output / "maps.npz", {part.title: part.own for part in parts})
+    return [*files, output / "maps.npz"]
+
+
+def write_pyramid(
+    output: Path,
+    parts: Sequence[Part[Seen]],
+    video: Path,
+    look: Look = PLAIN,
+    figure: Mapping[str, Any] | None = None,
+) -> list[Path]:
     """Writes the pyramids of a video.
 
     Args:
       output: a folder without such files.
-      seen: explanations by their titles.
-      fps: frames a second of the clip.
+      parts: explanations, each of a network and a class.
       video: the file they are of.
+      look: how heat is drawn.
+      figure: settings of the pyramid's figure, as in `pyramid_figure.arrange`.
 
     Returns:
       The files.
@@ -55,52 +116,62 @@ def write_pyramid(output: Path, seen: Named, fps: float, video: Path) -> list[Pa
     new_files(output, *PYRAMID_FILES)
     make_folder(output)
     files = []
-    for place, (name, own) in zip(_places(seen), seen.items(), strict=True):
-        assert own.pyramid
-        text, picture = output / f"pyramid{place}.json", output / f"pyramid{place}.png"
-        write_text(text, to_json(own.pyramid))
-        write_figure(picture, draw_pyramid(own.pyramid, own.frames, name))
-        files += [text, picture]
-    files += _write_heat(output, "layers", seen, fps, _layers)
-    return [*files, _write_page(output / "pyramid.html", seen, fps, video)]
+    for place, part in zip(_places(parts), parts, strict=True):
+        options = {"colours": look.colours, **(figure or {})}
+        files += write_one(output, f"pyramid{place}", part.own, part.title, options)
+    files += _write_heat(output, "layers", parts, lambda own: own.layers, look)
+    panels = [part.own.panel(part.title) for part in parts]
+    return [*files, _write_page(output / "pyramid.html", panels, parts, video)]
 
 
-def _places(seen: Named) -> list[str]:
+def _places(parts: Sequence[Part[Own]]) -> list[str]:
     """What is added to the names of files of which there is one for each explanation."""
-    if len(seen) == 1:
+    if len(parts) == 1:
         return [""]
-    labels = (file_name(own.label) for own in seen.values())
+    labels = (file_name(part.own.label) for part in parts)
     return [f"-{number}-{label}" for number, label in enumerate(labels, start=1)]
 
 
-def _volumes(own: Seen) -> dict[str, np.ndarray]:
-    return {"": own.tube.volume, **own.stage_volumes}
-
-
-def _layers(own: Seen) -> dict[str, np.ndarray]:
-    assert own.pyramid
-    layers = [layer.name for layer in own.pyramid.layers if layer.maps is not None]
-    return {"": own.tube.volume, **{name: own.pyramid.tube(name) for name in layers}}
-
-
-def _write_heat(output: Path, name: str, seen: Named, fps: float, volumes: Any) -> list[Path]:
-    """One set of files where all saw the same frames, else one for each."""
-    first, *others = seen.values()
-    together = all(np.array_equal(first.frames, other.frames) for other in others)
-    groups = [seen] if together else [{title: own} for title, own in seen.items()]
+def _write_heat(
+    output: Path,
+    name: str,
+    parts: Sequence[Part[Own]],
+    drawn: Callable[[Own], list[Drawn]],
+    look: Look,
+) -> list[Path]:
+    """One set of files where all saw the same of the video, else one for each of what was seen."""
+    groups: dict[Footage, list[Part[Own]]] = {}
+    for part in parts:
+        groups.setdefault(part.own.shown, []).append(part)
     files = []
-    for place, group in zip(_places(seen) if len(groups) > 1 else [""], groups, strict=True):
-        frames = next(iter(group.values())).frames
-        shown = {
-            f"{title} {part}".strip(): volume
-            for title, own in group.items()
-            for part, volume in volumes(own).items()
-        }
-        files += write_heat(output, f"{name}{place}", frames, shown, fps)
+    for number, (footage, group) in enumerate(groups.items(), start=1):
+        place = f"-{number}-{file_name(group[0].network)}" if len(groups) > 1 else ""
+        rows = [_titled(part, own) for part in group for own in drawn(part.own)]
+        rows += _differences(group, drawn, look.pair) if look.pair else []
+        files += write_heat(output, f"{name}{place}", footage, rows, look.colours)
     return files
 
 
-def _write_page(file: Path, seen: Named, fps: float, video: Path, *, kernels: bool = True) -> Path:
-    panels = [own.panel(title, kernels=kernels) for title, own in seen.items()]
-    write_text(file, page(video.name, panels, fps))
+def _titled(part: Part[Own], drawn: Drawn) -> Drawn:
+    if not part.network:
+        return drawn
+    return replace(drawn, title=f"{part.network}: {drawn.title}")
+
+
+def _differences(
+    parts: Sequence[Part[Own]], drawn: Callable[[Own], list[Drawn]], pair: Pair
+) -> list[Drawn]:
+    """Each map of the first class less that of the second, network by network."""
+    first, second = ([part for part in parts if part.own.label == label] for label in pair)
+    return [
+        _titled(one, own.minus(other_own, *pair))
+        for one, other in zip(first, second, strict=True)
+        for own, other_own in zip(drawn(one.own), drawn(other.own), strict=True)
+    ]
+
+
+def _write_page(
+    file: Path, panels: Sequence[Panel], parts: Sequence[Part[Own]], video: Path
+) -> Path:
+    write_text(file, page(video.name, panels, parts[0].own.fps))
     return file

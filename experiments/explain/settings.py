@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,18 @@ from .. import command_line, opening
 
 _DATA = flags.DEFINE_string(
     "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
+)
+MAPS = flags.DEFINE_list(
+    "maps",
+    [],
+    "maps, truth: which, such as cam,rise:masks=300,saliency_tube:tau=0.5, or all; if not given, "
+    "maps draws saliency_tube and grad_cam, truth all",
+)
+LAYER = flags.DEFINE_string(
+    "layer",
+    None,
+    "maps: draw over an earlier layer, such as layer3 or layer3/block1/conv2; pyramid, kernels: "
+    "where the pyramid ends",
 )
 _CONFIG = opening.define_config(of_run=False)
 
@@ -47,11 +59,16 @@ class Subject:
         """Its network, or that of another configuration with the same parameters."""
         return Network.of(config or self.config, self.trained.labels)
 
-    def open(self, progress: Progress, config: Config | None = None) -> Experiment:
+    def open(
+        self,
+        progress: Progress,
+        config: Config | None = None,
+        mapping: Mapping[str, str] | None = None,
+    ) -> Experiment:
         """The network and its data set.
 
         The data set of a run, which may be somebody else's, is prepared only where `--data_dir`
-        says.
+        says. `mapping` says what its labels are called among the network's classes.
 
         Raises:
           ValueError: the data set is not prepared, or does not fit.
@@ -59,7 +76,10 @@ class Subject:
         config, unprepared = config or self.config, ""
         if self.workdir:
             unprepared = command_line.unless_named("data_dir", config.data.data_dir)
-        return Experiment.open(config, progress, classes=self.trained.labels, unprepared=unprepared)
+        classes = self.trained.labels
+        return Experiment.open(
+            config, progress, classes=classes, mapping=mapping, unprepared=unprepared
+        )
 
 
 def subjects() -> list[Subject]:
@@ -77,11 +97,20 @@ def _runs() -> Iterator[Subject]:
     for name in _names(opening.WORKDIR.value):
         if any(command_line.named_settings()):
             raise ValueError("--config settings are for --weights; a run is explained as it is")
-        config, notes = on_hand(from_mapping(read_config(as_path(name))))
-        complain(*notes)
-        config = _in_folder(config)
-        trained = open_run(as_path(name), config, opening.CHECKPOINT.value)
-        yield Subject(name, config, trained, as_path(name))
+        yield subject_of_run(name)
+
+
+def subject_of_run(name: str) -> Subject:
+    """The network of a run's directory.
+
+    Raises:
+      ValueError: it cannot be opened.
+    """
+    config, notes = on_hand(from_mapping(read_config(as_path(name))))
+    complain(*notes)
+    config = _in_folder(config)
+    trained = open_run(as_path(name), config, opening.CHECKPOINT.value)
+    return Subject(name, config, trained, as_path(name))
 
 
 def _weights() -> Iterator[Subject]:

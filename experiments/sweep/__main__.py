@@ -39,7 +39,7 @@ from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.storage.ownership import owned
-from vidjax.storage.paths import as_path, is_url
+from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say, table
 from vidjax.training.preemption import EXIT_CODE
 
@@ -127,11 +127,6 @@ def _grid(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
 
 def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
     """Carries out combinations that Optuna chooses."""
-    if is_url(folder):
-        raise ValueError(
-            f"--workdir={folder} is in a bucket, where Optuna's journal cannot grow; name a local "
-            "folder, or vary settings by --grid"
-        )
     if more or _GRID.value or _LIST.value:
         raise ValueError("--optuna chooses among --search; leave out --grid and --list")
     if not (_OPTUNA.value and _SEARCH.value):

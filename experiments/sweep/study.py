@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidjax.storage.paths import is_url
+
+from .journal import Journal
 from .space import Range, Space
 
 _FILE = "optuna.log"
@@ -40,14 +43,17 @@ class Study:
       seed: of the choice.
 
     Raises:
-      ValueError: Optuna is not installed.
+      ValueError: Optuna is not installed, or the journal is damaged.
+      OSError: the journal cannot be read.
     """
 
     def __init__(self, folder: Path, space: Space, *, maximize: bool, seed: int) -> None:
         self._optuna = optuna = load()
         self._space, self._seed = space, seed
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        journal = optuna.storages.journal.JournalFileBackend(str(folder / _FILE))
+        file = folder / _FILE
+        self._remote = Journal(file) if is_url(file) else None
+        journal = self._remote or optuna.storages.journal.JournalFileBackend(str(file))
         self._study = optuna.create_study(
             study_name="sweep",
             storage=optuna.storages.JournalStorage(journal),
@@ -64,8 +70,13 @@ class Study:
     def next(self, count: int) -> list[Trial]:
         """Trials to carry out: those that were interrupted, then new ones.
 
+        A process that is killed afterwards cannot take them with it.
+
         Args:
           count: of all of them.
+
+        Raises:
+          OSError: they cannot be written down.
         """
         states = self._optuna.trial.TrialState
         for trial in self._study.get_trials(states=(states.RUNNING,)):
@@ -76,14 +87,25 @@ class Study:
         while len(found) < count:
             self._ask()
             found = self._trials(states.RUNNING)[:count]
+        self._keep()
         return found
 
     def tell(self, trial: Trial, score: float | None) -> None:
-        """Says what a trial came to; None is nothing."""
+        """Says what a trial came to; None is nothing.
+
+        Raises:
+          OSError: it cannot be written down.
+        """
         if score is None:
             self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
         else:
             self._study.tell(trial.number, score)
+        self._keep()
+
+    def _keep(self) -> None:
+        """On a disk Optuna has done that already."""
+        if self._remote is not None:
+            self._remote.keep()
 
     def _ask(self) -> None:
         seed = (self._seed + len(self._study.get_trials(deepcopy=False))) % 2**32

@@ -1,6 +1,6 @@
 """What `experiments.sweep.study` takes of Optuna, with draws of Python's own random numbers.
 
-It stands for Optuna where that is not installed. The trials are kept in a file, as Optuna keeps
+It stands for Optuna where that is not installed. The trials are kept in a journal, as Optuna keeps
 them, so that another process would find them.
 """
 
@@ -18,12 +18,30 @@ class TrialState(enum.Enum):
     FAIL = 3
 
 
+class JournalFileBackend:
+    def __init__(self, path):
+        self.file = Path(path)
+        self.file.touch()
+
+    def read_logs(self, log_number_from):
+        return [json.loads(line) for line in self.file.read_text().splitlines()[log_number_from:]]
+
+    def append_logs(self, logs):
+        with self.file.open("a") as stream:
+            stream.writelines(f"{json.dumps(log)}\n" for log in logs)
+
+
 class Study:
-    def __init__(self, file, direction):
-        self.file, self.direction, self.sampler = Path(file), direction, None
+    """Each record of its journal holds all trials."""
+
+    def __init__(self, journal, direction):
+        self.journal, self.direction, self.sampler = journal, direction, None
 
     def _trials(self):
-        return json.loads(self.file.read_text()) if self.file.exists() else []
+        return [[], *(log["trials"] for log in self.journal.read_logs(0))][-1]
+
+    def _write(self, trials):
+        self.journal.append_logs([{"trials": trials}])
 
     def get_trials(self, deepcopy=True, states=tuple(TrialState)):
         return [
@@ -35,13 +53,13 @@ class Study:
     def ask(self, fixed_distributions):
         draw = random.Random(self.sampler.seed)
         params = {name: one.draw(draw) for name, one in fixed_distributions.items()}
-        self.file.write_text(json.dumps([*self._trials(), (params, "RUNNING", None)]))
+        self._write([*self._trials(), (params, "RUNNING", None)])
 
     def tell(self, number, value=None, state=TrialState.COMPLETE):
         trials = self._trials()
         assert trials[number][1] == "RUNNING"
         trials[number] = (trials[number][0], state.name, value)
-        self.file.write_text(json.dumps(trials))
+        self._write(trials)
 
 
 class _Numbers:
@@ -83,7 +101,7 @@ class ExperimentalWarning(Warning):
 logging = SimpleNamespace(set_verbosity=lambda level: None, WARNING=30)
 storages = SimpleNamespace(
     JournalStorage=lambda journal: journal,
-    journal=SimpleNamespace(JournalFileBackend=lambda path: path),
+    journal=SimpleNamespace(JournalFileBackend=JournalFileBackend),
 )
 trial = SimpleNamespace(TrialState=TrialState)
 samplers = SimpleNamespace(TPESampler=_sampler)

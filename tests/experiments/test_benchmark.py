@@ -127,8 +127,12 @@ def test_methods_prints_what_each_adds_to_the_step_without():
 def test_pyramids_prints_what_they_add_to_a_forward_pass():
     done = call("pyramids", "--models=r3d_18", "--clip=2,32,32", "--rounds=1")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"r3d_18 +│ +0\.6 │ +3 │ +\d+ │ +\d+ │ +\d+ │ +[+-]\d+%", done.stdout)
-    assert "r3d_18  0.6  3" in done.stderr
+    shape = (2, 32, 32)
+    operations = 2 * vidjax.count_cost(vidjax.create_model("r3d_18"), shape).macs / 1e9
+    # Operations, theta, levels, kernels, seconds to compile, both times and their ratio.
+    row = rf"r3d_18 +│ +{operations:.2f} │ +0\.6 │ +3 │( +\d+ │){{4}} +[+-]\d+%"
+    assert re.search(row, done.stdout)
+    assert f"r3d_18  {operations:.2f}  0.6  3" in done.stderr
 
 
 def test_an_unknown_part_shows_how_it_is_called():

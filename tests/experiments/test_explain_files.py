@@ -4,13 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.explain.pictures import _places
+from experiments.explain.pictures import Part, _places
 
 
 @pytest.mark.parametrize("label", ["a/b", "../../elsewhere", "..", "x" * 400, "a\0b", "con"])
 def test_a_class_of_any_name_gets_a_file_beside_the_others(tmp_path, label):
-    seen = {"1": SimpleNamespace(label=label), "2": SimpleNamespace(label="walk")}
-    first, second = _places(seen)
+    parts = [Part(SimpleNamespace(label=own)) for own in (label, "walk")]
+    first, second = _places(parts)
     assert second == "-2-walk"
     for place in (first, second):
         (tmp_path / f"pyramid{place}.json").write_text("{}")
@@ -18,4 +18,4 @@ def test_a_class_of_any_name_gets_a_file_beside_the_others(tmp_path, label):
 
 
 def test_one_explanation_needs_no_name():
-    assert _places({"1": SimpleNamespace(label="a/b")}) == [""]
+    assert _places([Part(SimpleNamespace(label="a/b"))]) == [""]

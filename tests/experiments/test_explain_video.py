@@ -3,7 +3,9 @@
 import json
 import re
 
+import av
 import cv2
+import numpy as np
 import pytest
 
 from configs import synthetic
@@ -40,6 +42,12 @@ def panels_of(page):
     return json.loads(text)["panels"]
 
 
+def count_frames(video):
+    with av.open(str(video)) as container:
+        rate = container.streams.video[0].average_rate
+        return sum(1 for _ in container.decode(video=0)), rate
+
+
 def explain(folder, method, *arguments, runs="plain", video="kick.mp4"):
     workdirs = ",".join(str(folder / run) for run in runs.split(","))
     given = (f"--workdir={workdirs}", f"--video={folder / video}", f"--method={method}")
@@ -51,8 +59,12 @@ def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     files = [tmp_path / "new" / f"tubes.{end}" for end in ("mp4", "gif", "png", "html")]
     assert done.stdout.split() == list(map(str, files))
-    # The clip, both classes and two blocks of the second: rows of 4 frames of 128 pixels.
-    assert cv2.imread(str(files[2])).shape[:2] == (5 * (16 + 130), 4 * 130)
+    # The video, both classes and two blocks of the second: rows of 5 frames of 96x128, tripled.
+    sheet = cv2.imread(str(files[2]))
+    assert sheet.shape[1] == 5 * (384 + 3)
+    assert 5 * 288 < sheet.shape[0] < 6 * 288
+    # All frames from the clip's first to its last, at the video's own rate.
+    assert count_frames(files[0]) == (3 * 2 + 1, 15)
     page = files[3].read_text()
     plain, regularized = panels_of(files[3])
     assert not plain["stages"]
@@ -80,6 +92,73 @@ def test_pyramids_of_two_classes(folder, tmp_path):
     assert all(name in (tmp_path / "pyramid.html").read_text() for name in (classes[0], classes[2]))
 
 
+def classes_of(folder):
+    return json.loads((folder / "plain" / "classes.json").read_text())
+
+
+def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
+    first, _, last = classes_of(folder)
+    arguments = (
+        "--maps=saliency_tube,rise:masks=4:sides=2",
+        f"--difference={first},{last}",
+    )
+    done = explain(folder, "maps", *arguments, f"--output={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    files = [tmp_path / f"maps.{end}" for end in ("mp4", "gif", "png", "html", "npz")]
+    assert done.stdout.split() == list(map(str, files))
+    one, other = panels_of(files[3])
+    assert one["title"].startswith(f"{first} (")
+    assert other["title"].startswith(f"{last} (")
+    _, rise = one["heats"]
+    assert " · 4x32x32 cells · masks 4 · sides 2 · 4 passes, " in rise["caption"]
+    with np.load(files[4], allow_pickle=False) as arrays:
+        names = arrays["names"].tolist()
+        assert arrays["classes"].tolist() == [first, first, last, last]
+        assert arrays["maps"].tolist() == ["saliency_tube", "rise"] * 2
+        assert arrays["layers"].tolist() == [""] * 4
+        assert arrays["cells"][1] == "4x32x32 cells"
+        assert arrays["passes"].tolist()[1] == 4
+        assert (arrays["seconds"] > 0).all()
+        volumes = [arrays[name] for name in names]
+        assert {(own.shape, own.dtype.str) for own in volumes} == {((4, 32, 32), "<f4")}
+        assert all(own.min() >= 0 and own.max() <= 1 for own in volumes)
+        # Every second frame of 15 a second, from the middle of the video.
+        assert np.allclose(np.diff(arrays[f"{names[0]}.times"]), 2 / 15, atol=1e-3)
+        assert arrays[f"{names[0]}.size"].tolist() == [96, 128]
+        # The middle 32 of 43 columns, which 128 were resized to.
+        window = [0, 5 * 128 / 43, 96, 32 * 128 / 43]
+        assert arrays[f"{names[0]}.window"].tolist() == pytest.approx(window)
+    # Two maps of each class, and the difference of each map: rows below the video's own.
+    sheet = cv2.imread(str(files[2]))
+    assert 7 * 288 < sheet.shape[0] < 8 * 288
+
+
+def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
+    done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
+    (offer,) = re.findall(r"--layer=(\S+) draws over an earlier layer, with more", done.stderr)
+    assert "1x4x4 cells show places coarsely" in done.stderr
+    given = (f"--layer={offer}", "--maps=grad_cam", f"--output={tmp_path / 'maps'}")
+    done = explain(folder, "maps", *given)
+    assert done.returncode == 0, done.stderr
+    assert "coarsely" not in done.stderr
+    with np.load(tmp_path / "maps" / "maps.npz") as arrays:
+        assert arrays["layers"].tolist() == [offer]
+        cells = [int(number) for number in re.findall(r"\d+", str(arrays["cells"][0]))]
+    assert all(own >= least for own, least in zip(cells, (2, 4, 4), strict=True))
+
+
+@pytest.mark.slow
+def test_tau_is_a_half_and_the_literal_form_one_flag_away(folder, tmp_path):
+    heats = {}
+    for name, given in {"": (), "half": ("--tau=0.5",), "none": ("--tau=none",)}.items():
+        output = tmp_path / (name or "default")
+        done = explain(folder, "tubes", *given, f"--output={output}")
+        assert done.returncode == 0, done.stderr
+        (panel,) = panels_of(output / "tubes.html")
+        heats[name] = panel["heats"][0]["heat"]
+    assert heats[""] == heats["half"] != heats["none"]
+
+
 def test_a_prediction_explains_itself_and_never_over_another(folder):
     arguments = (f"--workdir={folder / 'plain'}", f"--video={folder / 'kick.mp4'}", "--explain")
     (folder / "plain" / "explain" / "kick").mkdir(parents=True)
@@ -92,9 +171,10 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
     assert page.with_name("tubes.mp4").is_file()
     # One page has the tubes, the other one also the kernels.
     (tubes,), (kernels,) = panels_of(page.with_name("tubes.html")), panels_of(page)
-    assert tubes["heat"] == kernels["heat"]
-    assert not tubes["layers"]
-    assert kernels["layers"]
+    assert tubes["heats"] == kernels["heats"]
+    assert "1x4x4 cells · tau 0.5 · 3 passes, " in tubes["heats"][0]["caption"]
+    assert tubes["pyramid"] is None
+    assert kernels["pyramid"]["layers"]
 
 
 @pytest.mark.parametrize(
@@ -107,18 +187,47 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--tau=2",), "tau = 2.0: must be a share in [0, 1]"),
         (("--video=",), "--video is missing"),
         (("--tau=nan",), "tau = nan: must be a share in [0, 1]"),
+        (("--tau=half",), "--tau=half: a share in [0, 1], or none"),
+        (("--colours=viridis",), "--colours=viridis"),
+        (("--spline=linear",), "--spline=linear"),
+        (("--maps=rise",), "--maps is not for --method=pyramid"),
+        (("--difference=a,b",), "--difference is not for --method=pyramid"),
         (("--threshold=inf",), "threshold = inf: must be a number in [0, 1]"),
         (("--depth=0",), "depth = 0: must be a whole number in [1, 1000000]"),
         (("--depth=deep",), "flag --depth=deep: "),
         (("--lists=kernel",), "--lists=kernel"),
         (("--videos=0",), "--videos=0"),
-        (("--scales=1",), "--scales is not for --method=pyramid, which takes --classes, --depth"),
+        (("--scales=1",), "--scales is not for --method=pyramid, which takes --classes, --col"),
         (("--video=empty",), "empty"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, message):
     arguments = [text.replace("=empty", f"={folder / 'empty.mp4'}") for text in arguments]
     done = explain(folder, "pyramid", f"--output={tmp_path / 'new'}", *arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--maps=grad_can",), "map 'grad_can' is unknown: did you mean 'grad_cam'"),
+        (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
+        (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
+        (("--maps=rise,rise:masks=9",), "--maps has rise twice"),
+        (("--maps=rise:masks",), "settings are written rise:SETTING=VALUE"),
+        (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
+        (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
+        (("--maps=random",), "random is what maps must beat"),
+        (("--difference=kick",), "--difference=kick: two classes are due"),
+        (("--difference=a,b", "--classes=a"), "--classes has no effect beside --difference"),
+        (("--difference=kicking,b",), "class 'kicking' is unknown"),
+        (("--tau=0.5",), "--tau is not for --method=maps"),
+    ],
+)
+def test_maps_that_cannot_be_drawn_are_said_in_one_line(folder, tmp_path, arguments, message):
+    done = explain(folder, "maps", f"--output={tmp_path / 'new'}", *arguments)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "new").exists()

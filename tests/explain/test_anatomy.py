@@ -1,5 +1,6 @@
 """The layers of every network of the zoo, read off its program."""
 
+import fnmatch
 import functools
 
 import flax.linen as nn
@@ -30,6 +31,15 @@ RUN = {
     "resnext3d_101": THIN | {"width": 32},
 }
 QUICK = ("r3d_18", "x3d_s", "mfnet")
+# What these have beyond another network is more of the same blocks.
+DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
+ALL = [
+    pytest.param(
+        name,
+        marks=pytest.mark.slow if any(fnmatch.fnmatch(name, own) for own in DEEPER) else (),
+    )
+    for name in vidjax.list_models()
+]
 
 
 def shapes_of(name, **options):
@@ -74,7 +84,7 @@ def check_anatomy(anatomy, model):
     assert all("stem" in name or "block" not in name for name in readers_of_the_clip)
 
 
-@pytest.mark.parametrize("name", vidjax.list_models())
+@pytest.mark.parametrize("name", ALL)
 def test_every_network_is_read(name):
     model, variables, clip = shallow(name)
     check_anatomy(trace_network(model, variables, clip).anatomy, model)
@@ -145,3 +155,34 @@ def test_pyramids_to_depth_four(name):
         assert ((layer.weights >= 0.5) & (layer.weights <= 1)).all()
         if layer.maps is not None:
             assert pyramid.tube(layer.name).shape == clip.shape[1:4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ir_csn_50", "x3d_s"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in ("mfnet", "resnext3d_101")],
+)
+def test_no_kept_kernel_of_groups_is_without_children(name):
+    model, shapes, clip = shapes_of(name, **RUN[name])
+    rng = np.random.default_rng(0)
+    # Means of half of the kernels are negative.
+    variables = jax.tree.map(
+        lambda leaf: rng.normal(0, 0.3, leaf.shape).astype(leaf.dtype) if leaf.ndim else leaf,
+        dict(shapes),
+    )
+    variables["batch_stats"] = jax.tree.map(np.square, variables["batch_stats"])
+    arrays = rng.normal(size=clip.shape).astype(np.float32)
+    depth = 6 if name == "x3d_s" else 4
+    pyramid = class_feature_pyramid(model, variables, arrays, 3, depth, 0.3, "feature", top=4)
+    anatomy = trace_network(model, variables, clip).anatomy.down_to(depth)
+    groups = {layer.name: (layer.groups, layer.inputs) for layer in anatomy.levels}
+    inner = [layer for layer in pyramid.layers if layer.level < depth]
+    grouped = [layer for layer in inner if groups[layer.name][0] > 1]
+    assert grouped
+    for layer in grouped:
+        parts, inputs = groups[layer.name]
+        for kernel in layer.kernels.tolist():
+            children = pyramid.edges[layer.name, kernel]
+            assert children, (layer.name, kernel)
+            if parts == inputs:
+                assert {weight for _, weight in children} == {1.0}

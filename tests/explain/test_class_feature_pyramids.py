@@ -12,8 +12,8 @@ from jax import lax
 
 from tests.explain import by_hand
 from tests.explain.by_hand import CLIP, WEIGHTS, assert_same_lists, examine, kernels_of, lists_of
-from vidjax.explain.channels import UnknownPrimitiveError
 from vidjax.explain.class_feature_pyramids import class_feature_pyramid
+from vidjax.explain.flow import UnknownPrimitiveError
 
 both_modes = pytest.mark.parametrize("mode", ["layer", "feature"])
 
@@ -200,16 +200,49 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
     assert all(same_group[pair] for pair in pairs) == positive
 
 
-@pytest.mark.parametrize("groups", [2, 8])
-def test_by_default_a_kernel_of_another_group_is_never_kept(groups):
+def lists_by_group(weights, inputs, groups, threshold, mode):
+    """Lists of `conv2` from those of the class: products of a kernel with its own group alone."""
+    edges = by_hand.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
+    rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
+    size = 8 // groups
+    for group in range(groups):
+        own = slice(group * size, (group + 1) * size)
+        kernels = [k for _, k in edges["", 0] if k // size == group]
+        lists = {k: rows[:, k] * pooled[own] for k in kernels}
+        if mode == "layer" and kernels:
+            lists = dict.fromkeys(kernels, np.mean(list(lists.values()), axis=0))
+        for kernel, products in lists.items():
+            kept = {0: 1.0} if size == 1 else by_hand.keep(products, threshold, None)
+            edges["conv2", kernel] = {("conv1", own.start + i): w for i, w in kept.items()}
+    return edges
+
+
+@both_modes
+@pytest.mark.parametrize("groups", [2, 4, 8])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_by_default_a_kernel_is_compared_over_its_own_group(groups, sign, mode):
     weights = kernels_of(80, conv1=(3, 8), conv2=(8 // groups, 8), head=8)
-    per_group = 8 // groups
-    for mode in ("layer", "feature"):
-        model = by_hand.function_of(grouped)
-        lists = lists_of(class_feature_pyramid(model, weights, CLIP, 0, 2, 0.01, mode))
-        pairs = [(n, to) for (name, n), own in lists.items() if name for _, to in own]
-        assert all(n // per_group == to // per_group for n, to in pairs)
-        assert pairs or groups == 8
+    weights["conv2"] = sign * abs(weights["conv2"])
+    inputs = by_hand.inputs_of(
+        grouped, dict(weights, conv2=np.tile(weights["conv2"], (groups, 1)) * 0)
+    )
+    model = by_hand.function_of(raised)
+    conv2 = np.asarray(
+        by_hand.conv3d(inputs["conv2"], weights["conv2"], feature_group_count=groups)
+    )
+    # Without it, all features would be zero where products are negative.
+    weights["bias"] = np.float32(1 - conv2.min())
+    inputs["head"] = np.maximum(conv2 + weights["bias"], 0)
+    found = lists_of(class_feature_pyramid(model, weights, CLIP, 0, 2, 0.3, mode))
+    wanted = lists_by_group(weights, inputs, groups, 0.3, mode)
+    assert_same_lists(found, wanted)
+    # No kernel of negative products ends the pyramid.
+    assert all(wanted["conv2", kernel] for _, kernel in wanted["", 0])
+
+
+def raised(xp, conv, x, weights):
+    x = xp.maximum(conv("conv1", x), 0)
+    return xp.maximum(conv("conv2", x) + weights["bias"], 0).mean((1, 2, 3))
 
 
 def branched(xp, conv, x, weights):
@@ -341,7 +374,6 @@ def test_what_mixes_no_channels_is_passed_through():
         ({"depth": 0}, "0"),
         ({"depth": 4}, "4"),
         ({"mode": "kernel"}, "kernel"),
-        ({"clip": np.concatenate([CLIP, CLIP])}, "(2, 5, 9, 10, 3)"),
         ({"clip": CLIP[0, 0]}, "(9, 10, 3)"),
     ],
 )

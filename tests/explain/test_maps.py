@@ -1,22 +1,25 @@
 """Maps by name: found, refused, and the same whoever draws them."""
 
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.explain import by_hand
 from tests.explain.by_hand import CLIP, SIZE, enlarged, kernels_of, normal
 from tests.explain.by_hand import convolve as conv
-from vidjax.explain import maps, saliency_map, saliency_tube
+from vidjax import plugins
+from vidjax.explain import class_feature_pyramid, maps, saliency_map, saliency_tube
+from vidjax.explain.traced import trace_network
+from vidjax.settings import one_of
 
 
 def network(weights, clip):
-    import jax.numpy as jnp
-    from jax import lax
-
-    numbers = ("NDHWC", "DHWIO", "NDHWC")
     x = clip
     for name in ("first", "last"):
-        x = lax.conv_general_dilated(x, weights[name], (1, 1, 1), "SAME", dimension_numbers=numbers)
-        x = jnp.maximum(x, 0)
+        x = jnp.maximum(by_hand.conv3d(x, weights[name]), 0)
     return x.mean((1, 2, 3)) @ weights["head"]
 
 
@@ -55,5 +58,91 @@ def test_every_map_says_where_it_is_from_and_what_its_settings_mean():
     for name, own in maps.known().items():
         assert own.title
         assert own.source
+        assert set(own.settings) == set(own.kinds)
         for setting, about in own.settings.items():
-            assert about.meaning or name == "saliency_tube", f"{name} {setting}"
+            assert about.meaning, f"{name} {setting}"
+            assert about.default is not ..., f"{name} {setting}"
+
+
+def test_a_map_is_a_network_s_that_was_read_before():
+    read = trace_network(network, WEIGHTS, CLIP)
+    first, again = (saliency_map(own, WEIGHTS, CLIP, 1, "cam") for own in (network, read))
+    np.testing.assert_array_equal(first.volume, again.volume)
+
+
+def test_progress_is_told_to_maps_that_take_many_passes_alone():
+    told = []
+    for name in ("cam", "smooth_grad"):
+        saliency_map(network, WEIGHTS, CLIP, 1, name, progress=lambda *step: told.append(step))
+    assert told == [(done, 75) for done in range(3, 76, 3)]
+
+
+def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
+    def corner(network, variables, clip, class_index, layer, *, sign=1):
+        """A map.
+
+        Args:
+          sign: of its corner.
+        """
+        cells = np.zeros((1, 2, 2))
+        cells[0, 0, 0] = sign * (class_index + 1)
+        return maps.Heat((cells,), 0)
+
+    module = SimpleNamespace(
+        MAPS=(maps.Map("corner", "Corner", corner, "nobody", {"sign": one_of(-1, 1)}),)
+    )
+    monkeypatch.setattr(plugins, "_registered", {})
+    try:
+        plugins.register("vidjax.explain.maps", "corner", module)
+        assert list(maps.known())[-1] == "corner"
+        found = saliency_map(network, WEIGHTS, CLIP, 1, "corner")
+        assert found.volume[0, 0, 0] == 1
+        turned = saliency_map(network, WEIGHTS, CLIP, 1, "corner", sign=-1)
+        np.testing.assert_allclose(turned.volume, 1 - found.volume, atol=1e-6)
+    finally:
+        monkeypatch.undo()
+        plugins.refresh()
+    assert "corner" not in maps.known()
+
+
+def named(weights, clip):
+    """The same network, whose layers have names."""
+    with jax.named_scope("low"):
+        x = jnp.maximum(by_hand.conv3d(clip, weights["first"]), 0)
+    with jax.named_scope("high"):
+        x = jnp.maximum(by_hand.conv3d(x, weights["last"]), 0)
+    return x.mean((1, 2, 3)) @ weights["head"]
+
+
+@pytest.mark.parametrize("mode", ["layer", "feature"])
+def test_kernels_of_a_pyramid_are_its_layer_s_tube(mode):
+    settings = {"threshold": 0.5, "mode": mode}
+    pyramid = class_feature_pyramid(named, WEIGHTS, CLIP, 1, 2, **settings)
+    low = saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", "low", **settings)
+    high = saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", depth=1, **settings)
+    assert np.ptp(low.volume) > 0
+    np.testing.assert_allclose(low.volume, pyramid.tube("low"), atol=1e-6)
+    np.testing.assert_allclose(high.volume, pyramid.tube("high"), atol=1e-6)
+    deepest = saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", **settings)
+    np.testing.assert_array_equal(deepest.volume, low.volume)
+    assert low.passes == 1
+
+
+def test_a_pyramid_that_keeps_nothing_is_an_empty_map():
+    nothing = {**WEIGHTS, "head": np.ones_like(WEIGHTS["head"]), "last": 0 * WEIGHTS["last"]}
+    found = saliency_map(named, nothing, CLIP, 1, "class_feature_pyramid", "low")
+    assert found.resolution == "5x9x10 cells"
+    assert not found.volume.any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"layer": "low", "depth": 2}, "depth = 2 has no effect with layer = 'low'"),
+        ({"depth": 3}, "depth = 3: this network has levels 1 to 2"),
+        ({"layer": "lo"}, "layer 'lo' is unknown: did you mean 'low'"),
+    ],
+)
+def test_levels_that_a_pyramid_lacks_are_refused(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        saliency_map(named, WEIGHTS, CLIP, 1, "class_feature_pyramid", **settings)

@@ -1,8 +1,6 @@
 """Pictures, JSON and the page of explanations, from pyramids that are only written down."""
 
-import base64
 import json
-import re
 
 import av
 import cv2
@@ -10,10 +8,14 @@ import numpy as np
 import pytest
 
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
-from vidjax.explain.pyramid_figure import MOST_LINKS, draw_pyramid, strongest
+from vidjax.explain.drawn import Drawn
+from vidjax.explain.footage import Footage
+from vidjax.explain.panels import Panels
+from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.pyramid_json import from_json, to_json
-from vidjax.explain.render import heat, overlay, side_by_side, write_heat
-from vidjax.explain.report_page import Panel, embed, page
+from vidjax.explain.render import in_rows, overlay, write_heat
+from vidjax.explain.sheet import write_sheet
+from vidjax.explain.written import caption, wrapped
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 21, 33)
@@ -40,38 +42,73 @@ def pyramid():
     return Pyramid(4, "layer", 0.6, 2, SIZE, layers, edges)
 
 
-def test_heat_goes_from_blue_to_red():
-    colours = heat(np.array([[[0.0, 0.5, 1.0]]]))[0, 0].astype(int)
-    assert colours[0].argmax() == 2
-    assert colours[2].argmax() == 0
-    assert colours[1].argmax() == 1
+def read_video(file):
+    with av.open(str(file)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def test_an_overlay_is_half_heat_and_half_frame():
-    found = overlay(FRAMES, VOLUME)
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, heat(VOLUME) // 2 + FRAMES // 2)
-    with pytest.raises(ValueError, match=r"\(6, 21, 33\) and heat \(5, 21, 33\) differ"):
-        overlay(FRAMES, VOLUME[1:])
-
-
-def test_files_hold_the_clip_and_each_heat_beside_it(tmp_path):
-    files = write_heat(tmp_path, "tubes", FRAMES, {"sit": VOLUME, "stand": 1 - VOLUME}, 7.5)
+def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
+    footage = Footage.of_clip(FRAMES, 7.5)
+    drawn = [Drawn("sit", VOLUME, ("90.0%", "2x3x5 cells")), Drawn("stand", 1 - VOLUME)]
+    files = write_heat(tmp_path, "tubes", footage, drawn, "jet")
     assert [file.name for file in files] == ["tubes.mp4", "tubes.gif", "tubes.png"]
-    # Small frames are enlarged by a whole number; a label is above each.
-    height, width = 6 * SIZE[1], 3 * 6 * SIZE[2]
-    for file in files[:2]:
-        with av.open(str(file)) as container:
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    # Small frames are enlarged by a whole number, 11; captions are above.
+    height, width = 11 * SIZE[1], 11 * SIZE[2]
+    # An odd width grows by a column; animations are made smaller.
+    for file, shown in zip(files[:2], (3 * width + 1, 960), strict=True):
+        frames = read_video(file)
         assert len(frames) == SIZE[0]
-        assert frames[0].shape[:2] == (16 + height, width)
-        first = frames[0][16 + 3 :: 6, 3::6].astype(int)
-        assert abs(first[:, : SIZE[2]] - FRAMES[0]).mean() < 40
-        middle = overlay(FRAMES, VOLUME)[0]
-        assert abs(first[:, SIZE[2] : 2 * SIZE[2]] - middle).mean() < 40
-    sheet = cv2.imread(str(files[2]))
-    assert sheet.shape[1] == 6 * (6 * SIZE[2] + 2)
-    assert sheet.shape[0] == 3 * (16 + height + 2)
+        assert frames.shape[2] == shown
+    board = read_video(files[0])
+    top = board.shape[1] - height
+    for place, expected in enumerate((FRAMES, overlay(FRAMES, VOLUME, "jet"))):
+        own = board[:, top:, place * width : (place + 1) * width]
+        middles = own[:, 5::11, 5::11].astype(int)
+        assert np.abs(middles - expected).mean() < 30
+    assert (board[:, :top] < 100).any((0, 3))[:, width : 2 * width].any()
+
+
+def test_heat_lies_in_the_window_alone_with_a_thin_frame_around_it(tmp_path):
+    video = np.full((3, 240, 320, 3), 90, np.uint8)
+    window = (20.0, 60.0, 200.0, 200.0)
+    footage = Footage(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), (0, 0.5, 1))
+    volume = np.stack([np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
+    panels = Panels(footage, [Drawn("map", volume)], "inferno", 10_000)
+    for place, share in ((0, 0), (0.5, 0.5), (1, 1)):
+        plain, hot = panels.at(video[0], place)
+        expected = overlay(video[:1, :1, :1], np.full((1, 1, 1), share), "inferno")[0, 0, 0]
+        assert np.abs(hot[25:215, 65:255].astype(int) - expected).max() <= 1
+        assert (hot[:20] == 90).all()
+        assert (hot[:, 261:] == 90).all()
+        assert (plain[20, 60:260] == 255).all()
+        assert (hot[20:220, 259] == 255).all()
+
+
+def test_a_sheet_has_a_row_for_each_heat_and_says_what_it_is(tmp_path):
+    video = np.full((30, 240, 320, 3), 90, np.uint8)
+    window, places = (20.0, 60.0, 200.0, 200.0), tuple(np.linspace(0, 1, 30))
+    footage = Footage(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), places)
+    drawn = [Drawn("one", np.ones((2, 8, 8))), Drawn("two", np.zeros((2, 8, 8)), signed=True)]
+    write_sheet(tmp_path / "sheet.png", footage, drawn, "inferno")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 5 * (320 + 3)
+    tiles = (sheet == 90).all(-1)
+    # Rows of the sheet that show the video beside the window: three times 240.
+    assert tiles[:, 5].sum() == 3 * 240
+    assert (sheet[tiles[:, 5]][:, 100] != 90).any(-1).sum() > 200
+
+
+def test_captions_are_as_wide_as_they_may_be_and_never_wider():
+    for width in (60, 150, 400):
+        facts = ("sitting down very slowly 98.1%", "4x7x7 cells", "tau 0.5", "3 passes, 0.41 s")
+        picture = caption("A title that is rather long \u202e<b>", facts, width)
+        assert picture.shape[1] == width
+        assert (picture[:, -2:] == 255).all()
+        assert (picture < 100).any()
+    lines = wrapped(facts, 150, 11)
+    assert 1 < len(lines) < 5
+    assert " · ".join(lines).replace(" · ", "|") == "|".join(facts)
+    assert wrapped(facts, 10_000, 11) == [" · ".join(facts)]
 
 
 def test_json_goes_out_and_comes_back(pyramid):
@@ -100,70 +137,13 @@ def test_tiles_are_the_most_relied_on(pyramid):
     assert strongest(own, 2).tolist() == [1, 3]
 
 
-def test_the_figure_shows_layers_kernels_and_links(pyramid, tmp_path):
-    figure = draw_pyramid(pyramid, FRAMES, "sit_down (90.0%)")
-    (axes,) = figure.axes
-    texts = [text.get_text() for text in axes.texts]
-    assert "sit_down (90.0%)" in texts
-    assert "conv2\n2 kernels" in texts
-    assert not any("are drawn" in text for text in texts)
-    assert "5 · 0.60 · 2" in texts
-    assert len(axes.images) == 4
-    assert len(axes.lines) == 6
-    figure.savefig(tmp_path / "pyramid.png")
-    assert cv2.imread(str(tmp_path / "pyramid.png")).std() > 10
-
-
-def test_videos_stand_in_rows_with_their_labels():
-    videos = {f"number {k}": np.full((2, 10, 20, 3), 40 * k, np.uint8) for k in range(6)}
-    board = side_by_side(videos)
-    assert board.shape == (2, 2 * (16 + 10), 4 * 20, 3)
+def test_pictures_stand_in_rows():
+    tiles = [np.full((10, 20, 3), 40 * k, np.uint8) for k in range(6)]
+    board = in_rows(tiles)
+    assert board.shape == (2 * 10, 4 * 20, 3)
     for number in range(6):
         row, column = divmod(number, 4)
-        tile = board[:, row * 26 : row * 26 + 26, column * 20 : column * 20 + 20]
-        assert (tile[:, 16:] == 40 * number).all()
-        assert (tile[:, :16] < 200).any()
-    assert (board[:, 26:, 40:] == 255).all()
-
-
-def test_the_strongest_links_between_two_layers_are_drawn_and_the_rest_counted():
-    kernels = list(range(14))
-    edges = {("", 0): tuple((("top", k), 1 - k / 100) for k in kernels)}
-    shared = tuple((("low", k), 1.0) for k in kernels)
-    edges |= {("top", k): shared for k in kernels}
-    layers = (layer("top", 1, kernels), layer("low", 2, kernels))
-    figure = draw_pyramid(Pyramid(0, "layer", 1.0, 2, SIZE, layers, edges), FRAMES, "dense")
-    (axes,) = figure.axes
-    # Of 12 tiles a layer: all of the class's links, and so many of those between the layers.
-    assert len(axes.lines) == 12 + MOST_LINKS
-    assert f"{12 + MOST_LINKS} of {12 + 144} links" in axes.texts[-1].get_text()
-    assert max(line.get_alpha() for line in axes.lines) > 0.5
-    assert "top\n14 kernels, 12 shown" in [text.get_text() for text in axes.texts]
-
-
-def test_the_page_is_one_file_with_all_that_it_shows(pyramid):
-    stages = {"layer1": 1 - VOLUME, "layer2": VOLUME**2}
-    panels = [
-        Panel("first", FRAMES, VOLUME, pyramid, stages),
-        Panel("</script>", FRAMES[:3], VOLUME),
-    ]
-    text = page("my <clip>.mp4", panels, 7.5)
-    assert not re.search(r"""(src|href)=["']?(https?:|//)""", text)
-    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])
-    assert data["title"] == "my <clip>.mp4"
-    first, second = data["panels"]
-    assert second["title"] == "</script>"
-    assert (len(first["frames"]), len(second["frames"])) == (6, 3)
-    frame = cv2.imdecode(np.frombuffer(base64.b64decode(first["frames"][0]), np.uint8), 1)
-    assert frame.shape == FRAMES[0].shape
-    assert [own["name"] for own in first["stages"]] == list(stages)
-    assert len({own["heat"]["data"] for own in first["stages"]}) == 2
-    assert second["stages"] == []
-    size = first["heat"]["size"]
-    assert len(base64.b64decode(first["heat"]["data"])) == np.prod(size)
-    tile = first["layers"][0]["tiles"][0]
-    assert (tile["kernel"], tile["relies"]) == (1, 2)
-    # Row 1, and the tiles' places in it: kernel 2 is heavier than kernel 5.
-    assert sorted(map(tuple, tile["children"])) == [(1, 0), (1, 1)]
-    assert embed(text).startswith("<div><iframe srcdoc=")
-    assert "<script" not in embed(text)
+        assert (
+            board[row * 10 : row * 10 + 10, column * 20 : column * 20 + 20] == 40 * number
+        ).all()
+    assert (board[10:, 40:] == 255).all()

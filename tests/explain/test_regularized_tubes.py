@@ -1,5 +1,6 @@
 """Tubes of stages against the equation, in a network that Class Regularization leaves as it is."""
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -7,7 +8,15 @@ from scipy import ndimage
 
 import vidjax
 from tests.quickly import quickly
-from vidjax.explain.regularized_tubes import name_of, stage_tubes
+from vidjax.explain import saliency_map
+from vidjax.explain.regularized_tubes import (
+    name_of,
+    regularized_pass,
+    regularized_places,
+    stage_tubes,
+)
+from vidjax.explain.traced import trace_network
+from vidjax.methods.class_regularization import ClassRegularization
 
 LABEL = 2
 
@@ -53,6 +62,53 @@ def test_other_networks_have_none(network):
     assert stage_tubes(model, variables, clip) == {}
     with pytest.raises(ValueError, match="class_index = 4: must be one whole number from 0 to 3"):
         stage_tubes(model, variables, clip, 4)
+
+
+@pytest.mark.parametrize(("layer", "place"), [(None, 4), ("layer4", 4), ("layer3", 3)])
+def test_a_stage_s_tube_is_a_map(network, layer, place):
+    tube = stage_tubes(*network, LABEL, tau=0.3)[f"layer{place}/after_stage"]
+    found = saliency_map(*network, LABEL, "class_regularization", layer, tau=0.3)
+    np.testing.assert_array_equal(found.volume, tube.volume)
+    assert found.passes == 1
+    with pytest.raises(ValueError, match="layer 'layer5' has no Class Regularization: did you"):
+        saliency_map(*network, LABEL, "class_regularization", "layer5")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"form": "icip"}, {"match": "max", "bias": True}, {"level": "batch"}]
+)
+def test_rows_are_those_that_every_form_picks_from(network, settings):
+    """As the module itself has them, which is asked what its mapping gives."""
+    clip = network[2]
+    model = vidjax.create_model(
+        "r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 2), class_reg=settings
+    )
+    variables = quickly(lambda key: model.init(key, clip, train=False))(jax.random.key(1))
+    places = []
+
+    def asked(variables, clip):
+        told, rows = [], []
+
+        def intercept(call, args, kwargs, context):
+            result, module = call(*args, **kwargs), context.module
+            if isinstance(module, ClassRegularization) and context.method_name == "__call__":
+                places.append("/".join(module.path))
+                told.append((args[0][0], rows.pop()))
+            elif isinstance(module.parent, ClassRegularization):
+                rows.append(nn.relu(result) if module.parent.relu else result)
+            return result
+
+        with nn.intercept_methods(intercept):
+            model.apply(variables, clip, train=False)
+        return told
+
+    expected = quickly(asked)(variables, clip)
+    read = trace_network(model, variables, clip)
+    assert [place.name for place in regularized_places(read)] == places
+    _, found = regularized_pass(read)(variables, clip)
+    for (features, rows), (maps, own) in zip(expected, found, strict=True):
+        np.testing.assert_allclose(np.moveaxis(maps, 0, -1), features, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(own, rows, rtol=1e-4, atol=1e-5)
 
 
 def test_short_names_tell_places_apart():

@@ -130,14 +130,14 @@ def test_features_of_several_sizes_are_enlarged_one_by_one_and_added(mode, tau):
     assert_close(tube.volume, by_hand.enlarged(*lows))
 
 
-def test_a_head_that_pools_nothing_is_refused():
-    def flat(weights, clip):
+def test_a_head_that_takes_one_place_alone_is_refused():
+    def corner(weights, clip):
         x = jax.nn.relu(by_hand.conv3d(clip, weights["conv1"]))
-        return x.reshape(1, -1) @ weights["head"]
+        return x[:, 0, 0, 0] @ weights["head"]
 
-    weights = by_hand.kernels_of(210, conv1=(3, 2), head=2 * CLIP[..., 0].size)
-    with pytest.raises(ValueError, match="pool"):
-        saliency_tube(flat, weights, CLIP, 0)
+    weights = by_hand.kernels_of(210, conv1=(3, 2), head=2)
+    with pytest.raises(ValueError, match="nothing is pooled"):
+        saliency_tube(corner, weights, CLIP, 0)
 
 
 @pytest.mark.parametrize(("name", "value"), [("class_index", 7), ("mode", "grad")])

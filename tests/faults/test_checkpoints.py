@@ -1,8 +1,11 @@
 """Checkpoints that are damaged, half written or old, or at a path that libraries misread."""
 
+import errno
 import json
+import os
 import random
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,9 @@ import pytest
 
 from vidjax.array_paths import PlaceError
 from vidjax.convert import folder
+from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
+from vidjax.run.machine_errors import MachineError
 from vidjax.training import loop
 
 LIKE = {"x": np.zeros((40, 50), np.float32), "y": np.zeros(3, np.int32)}
@@ -192,6 +197,28 @@ def test_a_checkpoint_without_an_index_never_counts(tmp_path, monkeypatch):
         checkpoints.wait()
     checkpoints.close()
     assert [file.name for file in place.iterdir()] == ["10.orbax-checkpoint-tmp"]
+
+
+def test_a_save_that_fails_beside_the_work_is_told_before_the_next_one(tmp_path, monkeypatch):
+    def seal(folder):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(10, state(10), {})
+    checkpoints.wait()
+    checkpoints.check()
+    monkeypatch.setattr(checksums, "seal", seal)
+    checkpoints.save(20, state(20), {})
+
+    def work():
+        for _ in range(400):
+            checkpoints.check()
+            time.sleep(0.05)
+
+    line = r"checkpoint 20 could not be .*: No space left on .*Checkpoints \[10\] are whole"
+    with pytest.raises(MachineError, match=line):
+        work()
+    checkpoints.close()
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ FUNCTIONS = {
 }
 
 (HUGE,) = (value for value in WRONG if type(value) is int and value == 10**30)
-ALLOWED = {"class_index": (0, None), "tau": (0, None), "threshold": (0,), "top": (None, HUGE)}
+ALLOWED = {"class_index": (0, None), "tau": (0, None), "threshold": (0, None), "top": (None, HUGE)}
+ALLOWED |= {"depth": (None,), "down_to": (None,)}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,8 @@ def test_each_argument_takes_or_refuses_each_value(network, function, argument):
 
 def test_every_argument_but_the_network_and_the_clip_is_tried():
     for function, tried in FUNCTIONS.items():
-        taken = set(inspect.signature(function).parameters) - {"model", "variables", "clip"}
-        assert taken == set(tried)
+        given = {"model", "variables", "clip", "classes", "output", "clip_input"}
+        assert set(inspect.signature(function).parameters) - given == set(tried)
 
 
 @pytest.mark.parametrize("value", WRONG, ids=lambda value: shown(value)[:20])
@@ -104,12 +105,12 @@ def test_the_answer_of_the_network_is_a_class(network):
         (np.where(CLIP > 1, np.inf, CLIP), "not finite"),
         ((255 * CLIP).astype(np.uint8), "clip is uint8: normalise it first"),
         (CLIP[0, 0], "(16, 16, 3)"),
-        (np.concatenate([CLIP, CLIP]), "(2, 2, 16, 16, 3)"),
+        (np.moveaxis(CLIP, -1, 1), "has its channels before its frames"),
         (CLIP[:, :0], "(1, 0, 16, 16, 3)"),
         ("clip.mp4", "clip = 'clip.mp4': an array"),
         (None, "clip = None"),
     ],
-    ids=["nan", "inf", "uint8", "picture", "two", "empty", "name", "none"],
+    ids=["nan", "inf", "uint8", "picture", "turned", "empty", "name", "none"],
 )
 def test_clips_that_are_none_are_told(network, function, clip, message):
     assert message in refusal(function, *network, clip)
@@ -124,9 +125,9 @@ class Outdated(nnx.Module):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Outdated(), "model is a module of flax.nnx (Outdated)"),
-        (lambda variables, clip: (clip.mean((1, 2, 3)), clip), "gives a tuple of 2, not logits"),
-        (lambda variables, clip: {"logits": clip}, "gives a dict of 1"),
+        (Outdated(), "variables = {}: a module of flax.nnx holds its own; give None"),
+        (lambda variables, clip: 2 * (clip.mean((1, 2, 3)),), "0 [1, 3], 1 [1, 3]: say which"),
+        (lambda variables, clip: {"logits": clip}, "gives 'logits' [1, 2, 16, 16, 3]; logits [1"),
         (lambda variables, clip: None, "gives None"),
         (lambda variables, clip: clip, "gives [1, 2, 16, 16, 3]; logits [1, classes]"),
         ("r3d_18", "model = 'r3d_18': a module of flax.linen"),

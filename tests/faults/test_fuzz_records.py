@@ -7,6 +7,8 @@ import pytest
 
 from configs import demo
 from experiments.compare import read_predictions
+from experiments.explain.kept import Kept
+from experiments.explain.truth import read_settings
 from experiments.reproduce.plan import read_plan
 from experiments.runs.attempt import read_record
 from experiments.sweep.plan import planned_split
@@ -20,6 +22,7 @@ from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
 from vidjax.explain.pyramid_json import from_json, to_json
+from vidjax.explain.truth_measured import Compared, Measured
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best
 from vidjax.run.config import from_mapping
@@ -99,6 +102,14 @@ def read_others(folder):
         assert planned_split(folder)
         assert read_record(folder / "record.json")["state"]
         read_card(folder)
+
+
+def read_bench(folder):
+    with refusing(ValueError):
+        assert read_settings(folder / "settings.json").steps >= 0
+        for kind in (Measured, Compared):
+            with Kept(folder / f"{kind.__name__.lower()}.jsonl", kind, lambda own: own.map) as kept:
+                assert all(own.video for own in kept)
 
 
 @pytest.fixture
@@ -195,6 +206,21 @@ def others(tmp_path, run):
     return place
 
 
+@pytest.fixture
+def bench(tmp_path):
+    place = tmp_path / "bench"
+    place.mkdir()
+    records.write(place / "settings.json", {"steps": 2, "runs": {"runs/a": "step 3"}})
+    measured = Measured("runs/a", "a.mp4", "cam", "2x4x4", [1, 0.5, 0], [0, 0.5, 1], 3, 0.1, 1, 0.5)
+    compared = Compared("runs/a", "a.mp4", "cam", 0, "parameters", "head", -0.5, 0.25)
+    for own in (measured, compared):
+        with Kept(
+            place / f"{type(own).__name__.lower()}.jsonl", type(own), lambda one: one.map
+        ) as kept:
+            kept.add(own)
+    return place
+
+
 # Readers, the folders that they read, and which of their files are damaged.
 CASES = {
     "config": ("read_config", "run", "config.json"),
@@ -206,6 +232,7 @@ CASES = {
     "tables": ("read_tables", "written", "[tv]*.[cj]s*"),
     "lists": ("read_lists", "lists", "*"),
     "others": ("read_others", "others", "*"),
+    "bench": ("read_bench", "bench", "*"),
 }
 
 
@@ -232,7 +259,9 @@ def test_some_damaged_files_are_read_or_refused(case, request, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("case", ["run", "kept", "annotations", "tables", "lists", "others"])
+@pytest.mark.parametrize(
+    "case", ["run", "kept", "annotations", "tables", "lists", "others", "bench"]
+)
 def test_some_more_damaged_files_are_read_or_refused(case, request, tmp_path):
     damage(case, request, tmp_path, COUNT // 5)
 

@@ -102,13 +102,18 @@ def test_wrong_numbers_end_all_with_a_line_that_names_them(tmp_path, own, told):
 
 
 @pytest.mark.slow
-def test_ctrl_c_to_one_that_waits_ends_those_that_wait_with_it(tmp_path):
-    for who in (0, 1):
-        with job([], [], workdir=tmp_path / "run", count=3) as processes:
-            waiting(processes)
-            time.sleep(2)
-            processes[who].send_signal(signal.SIGINT)
-            assert ends(processes, 20) == [130, 130], said
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+@pytest.mark.parametrize("who", [0, 1])
+def test_a_signal_to_one_that_waits_ends_those_that_wait_with_it(tmp_path, number, code, who):
+    with job([], [], [], workdir=tmp_path / "run", count=4) as processes:
+        waiting(processes)
+        time.sleep(2)
+        processes[who].send_signal(number)
+        assert ends(processes, 20) == [code] * 3, said
+    told = f"process {who} got {number.name} while they met: this one ends with it"
+    for each, process in enumerate(processes):
+        assert said[process.pid].count(told) == (each != who)
+        assert said[process.pid].count("run the same command again to go on") == 1
 
 
 def waiting(processes):

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.faults.processes import wait_until
 from tests.run.jobs import ends, job, lines, said, slowly
 from tests.training.test_resume import arrays, wait_for_step
 
@@ -60,6 +61,21 @@ def test_process_0_may_take_longer_than_a_heartbeat_for_what_it_does_alone(tmp_p
     workdir = tmp_path / "run"
     with job([], [], workdir=workdir, heartbeat=5, command=command, changes=SHORT) as processes:
         assert ends(processes) == [0, 0], said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("asked", [0, 1])
+def test_sigterm_to_one_before_training_listens_ends_both_within_seconds(tmp_path, asked):
+    command = slowly("vidjax.training.loop.claim", 1000, 0)
+    workdir = tmp_path / "run"
+    with job([], [], workdir=workdir, heartbeat=100, command=command) as processes:
+        assert wait_until(lambda: (workdir / "config.json").exists(), 90)
+        began = time.monotonic()
+        processes[asked].send_signal(signal.SIGTERM)
+        assert ends(processes) == [75, 75], said
+    assert time.monotonic() - began < 20
+    for process in processes:
+        assert said[process.pid].count("ended by SIGTERM; run the same command again to go") == 1
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -68,6 +69,25 @@ def test_a_process_that_was_started_anew_takes_its_place_again(address):
         others = [pool.submit(visit, address, 1, 3, 20)]
         visit(address, 2, 3, 20)
         assert others[0].result() == first.result()
+
+
+def test_sigterm_to_one_that_waits_is_raised_in_all_that_wait(address):
+    came = []
+    before = signal.signal(signal.SIGTERM, lambda *_: came.append(True))
+    try:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            others = [pool.submit(receive, address, address, 4, 20)]
+            with _connected(address) as asked:
+                asked.sendall(b'{"process":1,"count":4,"where":"here"}\n')
+                others.append(pool.submit(visit, address, 2, 4, 20))
+                time.sleep(1)
+                asked.sendall(bytes([signal.SIGTERM]))
+            for each in others:
+                with pytest.raises(AbsentError, match="process 1 got SIGTERM while they met"):
+                    each.result()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert came
 
 
 def test_whoever_is_no_process_of_a_job_is_passed_over(address):

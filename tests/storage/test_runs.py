@@ -1,6 +1,7 @@
 """A run in a bucket has all that a local one has, and every command works with it there."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import vidjax
 from tests.commands import refusal, run_command
 from tests.convert.pickles import FORMS, mapping, tensor, write
 from tests.storage.listing import content, names
+from tests.storage.test_hanging_store import wait_until_written
 from tests.trained import made
 from tests.training.test_resume import arrays
 from tests.videos import numbered_frames, write_video
@@ -362,6 +364,48 @@ def test_a_sweep_in_a_bucket_is_the_one_on_a_disk(local, remote):
     assert all(path.read_text() for path in logs)
 
 
+@pytest.fixture
+def optuna(tmp_path):
+    """A folder of packages with Optuna's stand-in, or the name of none where Optuna is there."""
+    if importlib.util.find_spec("optuna"):
+        return ""
+    (tmp_path / "optuna.py").write_text("from tests.experiments.optuna_stand_in import *\n")
+    return str(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_search_in_a_bucket_that_is_killed_ends_as_one_on_a_disk(local, remote, store, optuna):
+    def given(place):
+        search = ("--optuna=2", "--search", "optimizer.lr=log:0.001:0.1")
+        return (*place.settings, f"--workdir={place.root / 'search'}", *search)
+
+    theirs, ours = local.root / "search", remote.root / "search"
+    done = run_command("experiments.sweep", *given(local), site=optuna)
+    assert done.returncode == 0, done.stderr
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "experiments.sweep", *given(remote)],
+        env={**os.environ, "PYTHONPATH": f"{optuna}:{os.environ.get('PYTHONPATH', '')}"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until_written(store, "/trial 1,", killed)
+    killed.kill()
+    killed.communicate()
+    (first,) = ours.glob("trial 0,*/seed0.json")
+    before = content(first)
+    done = run_command("experiments.sweep", *given(remote), site=optuna)
+    assert done.returncode == 0, done.stderr
+    assert content(first) == before
+    starts = {
+        each.parts[-2][:7]: json.loads(content(each))["starts"] for each in ours.glob("*/*.json")
+    }
+    assert starts == {"trial 0": 1, "trial 1": 2}
+    metrics = [each.relative_to(theirs).as_posix() for each in theirs.rglob("metrics.jsonl")]
+    assert len(metrics) == 2
+    for each in metrics:
+        assert content(ours / each) == content(theirs / each)
+
+
 @pytest.mark.slow
 def test_a_table_is_reproduced_in_a_bucket(remote, tmp_path):
     output = remote.root / "evidence"
@@ -376,13 +420,14 @@ def test_a_table_is_reproduced_in_a_bucket(remote, tmp_path):
 @pytest.mark.parametrize(
     ("name", "flags", "said"),
     [
-        ("sweep", ["--config=synthetic", "--optuna=2", "--search", "optimizer.lr=log:0.01:0.1",
-                   "--workdir=gs://runs/s"],
-         r"--workdir=gs://runs/s is in a bucket, where Optuna's journal cannot grow; name a local"),
         ("train", ["--config=gs://runs/mine.py", "--workdir=gs://runs/s"],
          r"--config=gs://runs/mine.py is in a bucket: a configuration is a program"),
+        ("train", ["--config=gs://runs/mine.py", "--help"],
+         r"gs://runs/mine.py is in a bucket: a configuration is a program"),
+        ("config", ["gs://runs/mine.py:smoke=true"],
+         r"gs://runs/mine.py:smoke=true is in a bucket: a configuration is a program"),
         ("train", ["--config=synthetic", "--workdir=gs://runs/w", "--config.writers=('wandb',)"],
-         r"writer wandb (needs the package|keeps files of its own .* gs://runs/w is in a bucket)"),
+         r"the writer wandb keeps files of its own in .*, and gs://runs/w is in a bucket: leave"),
         ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
          r"no run in gs://runs/none: config.json is absent"),
         ("train", ["--config=synthetic", "--workdir=gs://a/s"], "no bucket can be called 'a'"),
@@ -390,4 +435,4 @@ def test_a_table_is_reproduced_in_a_bucket(remote, tmp_path):
 )  # fmt: skip
 def test_what_does_not_work_in_a_bucket_is_refused_in_one_line(remote, name, flags, said):
     assert re.search(said, refusal(remote.call(name, *flags)))
-    assert not (remote.root / "s").exists()
+    assert not any((remote.root / each).exists() for each in ("s", "w"))

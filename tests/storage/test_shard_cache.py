@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from vidjax.storage import fetching, shard_cache
+from vidjax.storage.facts import files_in
 from vidjax.storage.fetching import ReplacedMeanwhileError
-from vidjax.storage.listing import files_in
 from vidjax.storage.shard_cache import ShardCache
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ READER = """
 import os, sys, time
 from pathlib import Path
 from vidjax.storage import fetching
-from vidjax.storage.listing import files_in
+from vidjax.storage.facts import files_in
 from vidjax.storage.shard_cache import ShardCache
 far, folder, name, slowly = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
 read = fetching._read

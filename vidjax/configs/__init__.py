@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from vidjax import plugins
 from vidjax.clone import beside
 from vidjax.names import nearest
+from vidjax.storage.paths import is_url
 
 __path__ += beside(Path(__file__).parent)
 
@@ -30,6 +31,21 @@ def names() -> list[str]:
     Those of other packages that cannot be read are told in a line each.
     """
     return [name for name in plugins.names(_here()) if "def get_config(" in _source(name)]
+
+
+def parted(text: str) -> tuple[str, str]:
+    """The name of a configuration and what stands behind a colon, of `NAME[:key=value,...]`.
+
+    Raises:
+      ValueError: it is in a bucket.
+    """
+    if is_url(text):
+        raise ValueError(
+            f"{text} is in a bucket: a configuration is a program, and only those of this machine "
+            "are run; copy it here first"
+        )
+    name, _, given = text.partition(":")
+    return name, given
 
 
 def find(name: str) -> Path:

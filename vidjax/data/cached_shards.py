@@ -10,8 +10,8 @@ import numpy as np
 
 from vidjax.data.damage import DamagedError, ReplacedError
 from vidjax.data.shards import Shards
+from vidjax.storage.facts import Facts
 from vidjax.storage.fetching import ReplacedMeanwhileError
-from vidjax.storage.listing import Stored
 from vidjax.storage.shard_cache import ShardCache
 
 
@@ -37,7 +37,7 @@ class CachedShards(Shards):
         shards: Sequence[tuple[str, int]],
         sums: Mapping[str, np.ndarray],
         cache: ShardCache,
-        there: Mapping[str, Stored],
+        there: Mapping[str, Facts],
     ) -> None:
         super().__init__(folder, shards, sums)
         self._cache, self._there = cache, there
@@ -72,7 +72,7 @@ class CachedShards(Shards):
         """Copies the shard of a record that will be read soon, in the background."""
         self._cache.expect(*self._where(self._shard_of(index)))
 
-    def _where(self, shard: int) -> tuple[Path, Stored]:
+    def _where(self, shard: int) -> tuple[Path, Facts]:
         name = self._shards[shard][0]
         return self._folder / name, self._there[name]
 

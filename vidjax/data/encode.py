@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,14 +17,18 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import replacing, writing_bytes
 
 
-def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
-    """Writes uint8 `[T, H, W, 3]` as H.264; one thread, so that equal frames give equal bytes.
+def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
+    """Writes frames uint8 `[H, W, 3]` as H.264; one thread, so that equal frames give equal bytes.
 
     A size that is not even, which the codec does not take, grows by a row or column.
+
+    Args:
+      path: to be written.
+      frames: at least one; an array `[T, H, W, 3]`, or what gives one after the other.
+      fps: frames a second.
     """
-    height, width = frames.shape[1:3]
-    odd = ((0, 0), (0, height % 2), (0, width % 2), (0, 0))
-    frames = np.pad(frames, odd, mode="edge") if height % 2 or width % 2 else frames
+    pictures = map(_even, frames)
+    first = next(pictures)
     rate = Fraction(fps).limit_denominator(1001)
     with (
         replacing(as_path(path)) as unfinished,
@@ -31,12 +37,19 @@ def write_mp4(path: Path, frames: np.ndarray, fps: float) -> None:
         ) as container,
     ):
         stream = container.add_stream("libx264", rate=rate)
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18", "preset": "veryfast", "threads": "1"}
-        for frame in frames:
+        for frame in itertools.chain([first], pictures):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
+
+
+def _even(frame: np.ndarray) -> np.ndarray:
+    height, width = frame.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return frame
+    return np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def write_gif(path: Path, frames: np.ndarray, fps: float) -> None:

@@ -14,7 +14,7 @@ from vidjax.data.description import ARRAY_RECORD, INFO, Description
 from vidjax.data.seal import Seal, read_seal, seal
 from vidjax.data.shards import Shards
 from vidjax.data.small_files import SmallFiles
-from vidjax.storage.listing import Stored
+from vidjax.storage.facts import Facts
 from vidjax.storage.shard_cache import ShardCache
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
@@ -32,7 +32,7 @@ class DataSet:
 
     info: Description
     sums: Mapping[str, np.ndarray]
-    there: Mapping[str, Stored]
+    there: Mapping[str, Facts]
 
     def records(self, split: str, cache: ShardCache | None = None) -> Shards:
         """The records of a split, compared with their checksums as they are read.
@@ -95,7 +95,7 @@ def record_sizes(folder: Path) -> None:
     seal(Description.read(folder))
 
 
-def _check_shards(info: Description, known: Seal, there: Mapping[str, Stored]) -> None:
+def _check_shards(info: Description, known: Seal, there: Mapping[str, Facts]) -> None:
     folder = info.folder
     for name, count in (shard for shards in info.splits.values() for shard in shards):
         file = folder / name

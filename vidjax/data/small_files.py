@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vidjax.data.damage import damaged
-from vidjax.storage.listing import Stored, files_in
+from vidjax.storage.facts import Facts, files_in
 from vidjax.storage.paths import is_url
 
 # Far above what a million videos take, and far below what fills a machine's memory.
@@ -34,7 +34,7 @@ class SmallFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.there: Mapping[str, Stored] = {}
+        self.there: Mapping[str, Facts] = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.there = files_in(folder)
 

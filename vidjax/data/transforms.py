@@ -47,12 +47,16 @@ def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -
     Of strips that are more than `ASPECT` times as long as wide the ends are cut off first: they
     would take gigabytes.
     """
-    height, width = frames.shape[1:3]
-    longest = ASPECT * min(height, width)
-    top, left = max(0, height - longest) // 2, max(0, width - longest) // 2
-    frames = frames[:, top : top + longest, left : left + longest]
+    frames = crop(frames, strip(*frames.shape[1:3]))
     height, width = frames.shape[1:3]
     return resize(frames, short_side_size(height, width, size, upscale=upscale))
+
+
+def strip(height: int, width: int) -> Box:
+    """What stays of a frame whose ends are cut off because it is too long."""
+    longest = ASPECT * min(height, width)
+    tall, wide = min(height, longest), min(width, longest)
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
 
 
 def random_resized_crop_box(

@@ -100,6 +100,19 @@ class Views:
         side = self.short_side or self.size
         return transforms.resize_short_side(frames, side, upscale=True)
 
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """What the first crop shows of frames of a height and width.
+
+        Returns:
+          Top, left, height and width in their pixels, before they are resized.
+        """
+        whole = (0, 0, height, width)
+        top, left, tall, wide = whole if self.stretched else transforms.strip(height, width)
+        sized = self.resized(np.zeros((1, height, width, 3), np.uint8))
+        box, *_ = self._boxes(sized)
+        down, across = tall / sized.shape[1], wide / sized.shape[2]
+        return top + box[0] * down, left + box[1] * across, box[2] * down, box[3] * across
+
     def _boxes(self, frames: np.ndarray) -> list[transforms.Box]:
         return transforms.spatial_views(frames, self.size, 5 if self.mirrors else self.crops)
 

@@ -9,7 +9,7 @@ threshold is what it is for, and what the authors' code does.)
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,10 +36,11 @@ class Rules:
         `weights`, brought to [0, 1] over those of all classes (code).
       divide: products are divided by their sum first, which turns their order round where it is
         negative (code).
-      grouped: kernels of a grouped convolution are inflated with zeros, and only channels of their
-        `own` group can be kept; or any (`inflate`, section 3.4 by the letter, where zeros are kept
-        if a kernel's own products are negative); or each element is `repeat`ed, so that it meets
-        other channels' activations (code).
+      grouped: in a grouped convolution a kernel's products are brought to [0, 1] over the channels
+        of its `own` group, and a group of one channel passes its number on with weight 1. With
+        `inflate` (section 3.4 by the letter) a kernel gets zeros for all other channels, which are
+        the largest where its own products are negative. With `repeat` (code) each of its elements
+        is repeated, and meets activations of other channels.
 
     Raises:
       ValueError: a rule is unknown.
@@ -86,6 +87,10 @@ class Rules:
     ) -> Iterator[tuple[list[int], range]]:
         """Kernels by groups, with the channels that they may rely on.
 
+        Where kernels share a list, those of each group have one: the mean of their products. Zeros
+        for kernels of other groups would make all values of a group smaller by one factor, which
+        bringing them to [0, 1] takes out again.
+
         Args:
           numbers: of the kernels, ascending.
           kernels: of the layer.
@@ -99,6 +104,8 @@ class Rules:
 
     def values(self, products: np.ndarray) -> np.ndarray:
         """Products of one kernel, or means over several, brought to [0, 1]."""
+        if self.grouped == "own" and len(products) == 1:
+            return np.ones(1, np.float32)
         return normalize(products / products.sum() if self.divide else products)
 
 
@@ -125,19 +132,16 @@ class Keep:
     def __post_init__(self) -> None:
         check(vars(self), KEEP)
 
-    def __call__(self, values: np.ndarray, among: Iterable[int] | None = None) -> dict[int, float]:
+    def __call__(self, values: np.ndarray) -> dict[int, float]:
         """Channels and their values, the largest first, of equal ones the lower number.
 
         Args:
-          values: `[channels]` in [0, 1]; where all are equal nothing tells the channels apart, and
-            none is kept.
-          among: channels that may be kept; None is all.
+          values: `[channels]` in [0, 1]. Where all are equal and below 1, nothing tells the
+            channels apart, and none is kept.
         """
-        if values.min() == values.max():
+        if values.min() == values.max() < 1:
             return {}
         order = np.argsort(-values, kind="stable")
-        if among is not None:
-            order = order[np.isin(order, list(among))]
         kept = order[values[order] >= self.threshold][: self.top]
         return {int(index): float(values[index]) for index in kept}
 

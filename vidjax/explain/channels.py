@@ -11,53 +11,15 @@ Pyramids, ICCVW 2019, section 3.4, residual connections and branches).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from vidjax.program import Operation, Program, Value
-
-NONE = -1
-Marks = np.ndarray
-
-
-class UnknownPrimitiveError(ValueError):
-    """A primitive through which it is not known how channels pass."""
-
-    def __init__(self, operation: Operation, why: str = "") -> None:
-        reason = why or "how channels pass through it is not known"
-        super().__init__(
-            f"primitive {operation.primitive!r} in layer {operation.layer or '(top)'!r}: {reason}"
-        )
-
-
-@dataclass(frozen=True)
-class Flow:
-    """What the rules need to know of a program besides an operation.
-
-    Attributes:
-      moving: values that depend on the clip; others are weights and constants.
-      direct: those that are features, not only something read off the features' sums or maxima.
-      fixed: arrays of values that depend on nothing given.
-    """
-
-    moving: frozenset[Value]
-    direct: frozenset[Value]
-    fixed: Callable[[Value], np.ndarray | None]
-
-    @classmethod
-    def of(cls, program: Program, clip: Value, fixed: Callable[[Value], np.ndarray | None]) -> Flow:
-        """Of a program that gets its clip as this value."""
-        direct = {clip}
-        for operation in program.operations:
-            summed = operation.primitive in REDUCTIONS
-            if not summed and not direct.isdisjoint(operation.inputs):
-                direct.update(operation.outputs)
-        return cls(frozenset(program.depending_on([clip])), frozenset(direct), fixed)
-
+from vidjax.explain.flow import NONE, REDUCTIONS, Flow, Marks, UnknownPrimitiveError
+from vidjax.program import Operation, Value
 
 Passed = Iterator[tuple[int, Marks]]
 Rule = Callable[[Operation, int, Marks, Flow], Passed]
@@ -177,9 +139,31 @@ def _along(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
 
 def _window(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
     windows = operation.params["window_dimensions"]
-    if any(size > 1 and window > 1 for size, window in zip(marks.shape, windows, strict=True)):
+    varied = [axis for axis, size in enumerate(marks.shape) if size > 1]
+    spanned = [axis for axis in varied if windows[axis] > 1]
+    if not spanned:
+        yield 0, marks
+        return
+    dilated = {*operation.params["base_dilation"], *operation.params["window_dilation"]}
+    # Where a volume is flattened behind it, places are marked too.
+    if len(varied) == 1 or dilated != {1}:
         raise UnknownPrimitiveError(operation, "its window spans several channels")
-    yield 0, marks
+    for offsets in itertools.product(*(range(windows[axis]) for axis in spanned)):
+        own = marks
+        for axis, offset in zip(spanned, offsets, strict=True):
+            own = _under(operation, own, axis, offset)
+        yield 0, own
+
+
+def _under(operation: Operation, marks: Marks, axis: int, offset: int) -> Marks:
+    """Marks of windows as marks of what lies at one place of each, along an axis."""
+    size, (low, _) = operation.inputs[0].shape[axis], operation.params["padding"][axis]
+    step = operation.params["window_strides"][axis]
+    places = offset - low + step * np.arange(marks.shape[axis])
+    there = (places >= 0) & (places < size)
+    own = np.full([*marks.shape[:axis], size, *marks.shape[axis + 1 :]], NONE)
+    own[(slice(None),) * axis + (places[there],)] = marks.compress(there, axis)
+    return own
 
 
 def _slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
@@ -330,18 +314,6 @@ _ELEMENTWISE = (
     "atanh lgamma digamma erf_inv"
 )
 _PRODUCTS = "mul div pow rem atan2"
-REDUCTIONS = frozenset(
-    [
-        "reduce_sum",
-        "reduce_max",
-        "reduce_min",
-        "reduce_prod",
-        "reduce_and",
-        "reduce_or",
-        "argmax",
-        "argmin",
-    ]
-)
 _WINDOWS = "reduce_window_sum reduce_window_max reduce_window_min reduce_window"
 _ALONG = "cumsum cummax cummin cumprod cumlogsumexp sort"
 

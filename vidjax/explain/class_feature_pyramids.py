@@ -7,9 +7,7 @@ and so on. Layers are found by reading the network's program.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,211 +15,147 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.explain.anatomy import Anatomy
-from vidjax.explain.back_step import DEFAULT, Keep, Rules, normalize
-from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.back_step import DEFAULT, Keep, Rules
+from vidjax.explain.compiling import compiled
+from vidjax.explain.given import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.traced import Model, TracedNetwork, trace_network
-from vidjax.settings import Kind, check, one_of, whole
+from vidjax.explain.opened import Opened, each_clip, open_network
+from vidjax.explain.pyramid import KeptLayer, Node, Place, Pyramid
+from vidjax.explain.pyramid_paths import END, End, end_of, ending_at, one_sums
+from vidjax.explain.traced import Model, TracedNetwork
+from vidjax.settings import Kind, check, one_of, optional, shown, whole
+
+__all__ = ["KeptLayer", "Node", "Place", "Pyramid", "class_feature_pyramid"]
 
 LISTS = ("layer", "feature")
+DEPTH = 3
+# Of most networks of the thesis' table 7.1.
+THETA = 0.6
 SETTINGS: Mapping[str, Kind] = {
     "mode": one_of(*LISTS),
-    "depth": whole(1, 1_000_000),
+    "depth": Kind("a whole number in [1, 1000000]", optional(whole(1, 1_000_000)).accepts),
+    "down_to": END,
     "rules": Kind(
         "one of vidjax.explain.back_step.Rules, such as PAPER",
         lambda rules: isinstance(rules, Rules),
     ),
 }
-Place = tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Node:
-    """A kernel that another relies on, or the class.
-
-    Attributes:
-      layer: name of its layer.
-      kernel: its number.
-      weight: how much the parent relies on it, in [0, 1].
-      children: what it relies on itself, one level deeper.
-    """
-
-    layer: str
-    kernel: int
-    weight: float
-    children: tuple[Node, ...] = ()
-
-
-@dataclass(frozen=True)
-class KeptLayer:
-    """The kernels of a layer that were kept.
-
-    Attributes:
-      name: of the layer.
-      level: 1 for what the classifier relies on, and deeper.
-      kernels: their numbers, int `[n]`, ascending.
-      weights: the largest that any parent gives them, `[n]`.
-      counts: how many connections lead to them, int `[n]`.
-      maps: their activations `[n, T', H', W']`, as the first layer that reads them gets them: after
-        norm, activation function and whatever else is between; None for a layer after pooling,
-        which is nowhere in space and time.
-    """
-
-    name: str
-    level: int
-    kernels: np.ndarray
-    weights: np.ndarray
-    counts: np.ndarray
-    maps: np.ndarray | None = field(repr=False, default=None)
-
-
-@dataclass(frozen=True)
-class Pyramid:
-    """The pyramid of a clip.
-
-    Attributes:
-      class_index: the class.
-      mode: as in `class_feature_pyramid`.
-      threshold: likewise.
-      depth: number of levels.
-      size: T, H, W of the clip.
-      layers: kept kernels by layer, the last layers of the network first.
-      edges: for each kernel of a layer, by layer and number, what it relies on and how much; the
-        class itself is `("", class_index)`.
-    """
-
-    class_index: int
-    mode: str
-    threshold: float
-    depth: int
-    size: Size
-    layers: tuple[KeptLayer, ...]
-    edges: Mapping[Place, tuple[tuple[Place, float], ...]] = field(repr=False)
-
-    @functools.cached_property
-    def roots(self) -> tuple[Node, ...]:
-        """The tree; children that several parents have are the same objects."""
-        grown: dict[Place, tuple[Node, ...]] = {}
-
-        def grow(place: Place) -> tuple[Node, ...]:
-            if place not in grown:
-                edges = self.edges.get(place, ())
-                grown[place] = tuple(Node(*to, weight, grow(to)) for to, weight in edges)
-            return grown[place]
-
-        return grow(("", self.class_index))
-
-    def layer(self, name: str) -> KeptLayer:
-        """A layer by its name.
-
-        Raises:
-          ValueError: nothing was kept in a layer of that name.
-        """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        known = ", ".join(layer.name for layer in self.layers)
-        raise ValueError(f"layer {name!r} is not in the pyramid, which has {known}")
-
-    def tube(self, layer: str, kernel: int | None = None) -> np.ndarray:
-        """Where a layer's kept kernels, or one of them, are active: `[T, H, W]` in [0, 1].
-
-        A layer is the sum of its kernels' activations, each as often as connections lead to it
-        (CFP, section 3.3).
-
-        Raises:
-          ValueError: it is not in the pyramid, or nowhere in space and time.
-        """
-        own = self.layer(layer)
-        maps = self._maps(own)
-        if kernel is None:
-            return normalize(enlarge(np.tensordot(own.counts, maps, 1), self.size))
-        (places,) = np.nonzero(own.kernels == kernel)
-        if not len(places):
-            raise ValueError(f"kernel {kernel} of {layer!r} was not kept: {own.kernels.tolist()}")
-        return normalize(enlarge(maps[places[0]], self.size))
-
-    def children_tube(self, layer: str, kernel: int) -> np.ndarray:
-        """Where a kernel's children are active, the sum of them: `[T, H, W]` in [0, 1]."""
-        total = np.zeros(self.size, np.float32)
-        for (name, number), _ in self.edges.get((layer, kernel), ()):
-            own = self.layer(name)
-            (place,) = np.nonzero(own.kernels == number)[0]
-            total += enlarge(self._maps(own)[place], self.size)
-        return normalize(total)
-
-    def _maps(self, layer: KeptLayer) -> np.ndarray:
-        if layer.maps is None:
-            raise ValueError(
-                f"no activations in space are known of layer {layer.name!r}: it comes after "
-                "pooling, or the pyramid was read from JSON, which has none"
-            )
-        return layer.maps
-
-
+@each_clip
 def class_feature_pyramid(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
-    depth: int = 3,
-    threshold: float = 0.6,
+    class_index: Class = None,
+    depth: int | None = None,
+    threshold: float | None = None,
     mode: str = "layer",
     *,
     top: int | None = None,
     rules: Rules = DEFAULT,
+    down_to: str | tuple[str, Sequence[int]] | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> Pyramid:
     """The pyramid of a clip.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       depth: number of levels of kernels: 1 is the class level, the kernels that the classifier
-        relies on, 2 also has what these rely on.
-      threshold: theta, in [0, 1].
+        relies on, 2 also has what these rely on. None is 3, as many as there are below that, or
+        down to the layer that `down_to` names.
+      threshold: theta, in [0, 1]; None is 0.6. Cards of networks have those of the thesis.
       mode: `layer` merges the kept kernels of a layer, whose products are averaged, into one list;
         `feature` has a list for each of them (section 3.3).
       top: at most so many channels from each list, the largest; None is all.
       rules: where the paper's letter (`back_step.PAPER`) and the authors' code (`back_step.CODE`)
         differ from the default.
+      down_to: where the pyramid ends: the name of a layer, or of a module, whose last layer is
+        meant; or a pair of a name and numbers of kernels, of which the pyramid has the paths that
+        lead to them alone.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Raises:
-      ValueError: names an argument that is not of its kind.
+      ValueError: names an argument that is not of its kind; there is no such layer or kernel, or
+        it was not kept.
       UnknownPrimitiveError: a primitive of the network is not known.
     """
-    check({"mode": mode, "depth": depth, "rules": rules}, SETTINGS)
-    keep = Keep(threshold, top)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    if depth > network.anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {network.anatomy.depth}")
-    logits, layers, arrays = jax.tree.map(np.asarray, measure(network, depth)(variables, clip))
-    index = int(logits.argmax()) if class_index is None else class_index
-    climber = _Climber(network.anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(network.anatomy, depth), layers, strict=True))
+    check({"mode": mode, "depth": depth, "rules": rules, "down_to": down_to}, SETTINGS)
+    if depth is not None and down_to is not None:
+        raise ValueError(
+            f"depth = {depth} has no effect: down_to = {shown(down_to)} says where the pyramid "
+            "ends; leave one of them out"
+        )
+    keep = Keep(THETA if threshold is None else threshold, top)
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    return _grow(opened, depth, down_to, mode, keep, rules)
+
+
+def _grow(
+    opened: Opened,
+    depth: int | None,
+    down_to: str | tuple[str, Sequence[int]] | None,
+    mode: str,
+    keep: Keep,
+    rules: Rules,
+) -> Pyramid:
+    """The pyramid of an opened network; arguments are those of `class_feature_pyramid`."""
+    network = opened.network
+    end = None if down_to is None else end_of(network.anatomy, down_to)
+    depth = _levels(network.anatomy, end) if depth is None else depth
+    anatomy = network.anatomy.down_to(depth)
+    if depth > anatomy.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
+    measured = measure(network, depth)(opened.variables, opened.clip)
+    logits, layers, arrays = jax.tree.map(np.asarray, measured)
+    index = opened.chosen(logits)
+    climber = _Climber(anatomy, depth, mode, keep, rules)
+    means = dict(zip(_readers(anatomy, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(network.anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    return Pyramid(index, mode, threshold, depth, tuple(clip.shape[1:4]), kept, edges)
+    sums = one_sums(anatomy, climber.layers)
+    found = (index, mode, keep.threshold, depth, opened.size, kept, edges, sums)
+    pyramid = Pyramid(*found, logits.reshape(-1))
+    return ending_at(pyramid, end) if end else pyramid
 
 
-@functools.lru_cache(maxsize=16)
+def _levels(anatomy: Anatomy, end: End | None) -> int:
+    """How deep a pyramid goes where nobody says it in levels."""
+    if end is None:
+        return min(DEPTH, anatomy.down_to(DEPTH).depth)
+    return anatomy.as_far_as_known.levels[end.layer]
+
+
+@compiled
 def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     """The one compiled pass, of variables and clip.
 
     It returns the logits; for the classifier and each layer that is stepped back through, means of
     its kernels and of what it convolves; and the activations that kernels are seen in.
     """
-    anatomy = network.anatomy
+    anatomy = network.anatomy.down_to(depth)
     layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
     kernels = [layer.kernel for layer in layers]
     wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
         arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
         logits, rest = arrays[0], arrays[1:]
@@ -271,26 +205,25 @@ class _Climber:
             if not chosen:
                 continue
             products = self._rules.products(*means[layer], layer.groups)
-            for numbers, values in self._lists(chosen, products):
-                wired = list(self._rules.wired(numbers, layer.kernels, layer.inputs, layer.groups))
-                reached = [channel for _, channels in wired for channel in channels]
-                kept = self._keep(self._rules.values(values), reached)
-                for members, channels in wired:
-                    own = {channel: kept[channel] for channel in kept if channel in channels}
+            wired = self._rules.wired(sorted(chosen), layer.kernels, layer.inputs, layer.groups)
+            for group, channels in wired:
+                counts = {number: chosen[number][1] for number in group}
+                for members, values in self._lists(counts, products[:, channels]):
+                    kept = self._keep(self._rules.values(values))
+                    own = {channels[place]: weight for place, weight in kept.items()}
                     lists = self._arrive(layer, own, len(members))
                     edges |= {(layer.name, number): lists for number in members}
         return edges
 
     def _lists(
-        self, chosen: Mapping[int, tuple[float, int]], products: np.ndarray
+        self, counts: Mapping[int, int], products: np.ndarray
     ) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Kernels that share a list, and its products."""
-        numbers = sorted(chosen)
+        """Kernels that share a list, and its products, by how many connections lead to each."""
+        numbers = list(counts)
         if self._mode == "feature":
             yield from (([number], products[number]) for number in numbers)
         else:
-            counts = [chosen[number][1] for number in numbers]
-            yield numbers, np.average(products[numbers], axis=0, weights=counts)
+            yield numbers, np.average(products[numbers], axis=0, weights=list(counts.values()))
 
     def _arrive(
         self, layer: Layer, kept: Mapping[int, float], parents: int = 1
@@ -300,25 +233,35 @@ class _Climber:
         for link in self._anatomy.links[layer]:
             if self._anatomy.levels[link.layer] > self._depth:
                 continue
-            found = self._found.setdefault(link.layer, {})
+            found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
+                # Where a volume was flattened, a kernel makes several of the channels.
                 for number in link.kernels(channel):
-                    most, count = found.get(number, (0.0, 0))
-                    found[number] = max(most, weight), count + parents
-                    edges.append(((link.layer.name, number), weight))
+                    own[number] = max(own.get(number, 0.0), weight)
+            for number, weight in own.items():
+                most, count = found.get(number, (0.0, 0))
+                found[number] = max(most, weight), count + parents
+                edges.append(((link.layer.name, number), weight))
         return tuple(edges)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Those of which something was kept, level by level."""
+        found = [layer for layer, kernels in self._found.items() if kernels]
+        return sorted(found, key=lambda layer: self._anatomy.levels[layer])
 
     def kept(self, arrays: Mapping[Any, np.ndarray]) -> Iterator[KeptLayer]:
         """The layers with what was kept of them, level by level."""
-        for layer in sorted(self._found, key=lambda layer: self._anatomy.levels[layer]):
+        for layer in self.layers:
             found, source = self._found[layer], self._anatomy.sources.get(layer)
             numbers = sorted(found)
-            if numbers:
-                yield KeptLayer(
-                    layer.name,
-                    self._anatomy.levels[layer],
-                    np.array(numbers),
-                    np.array([found[number][0] for number in numbers], np.float32),
-                    np.array([found[number][1] for number in numbers]),
-                    source.maps(arrays[source.value], numbers) if source else None,
-                )
+            yield KeptLayer(
+                layer.name,
+                self._anatomy.levels[layer],
+                np.array(numbers),
+                np.array([found[number][0] for number in numbers], np.float32),
+                np.array([found[number][1] for number in numbers]),
+                source.maps(arrays[source.value], numbers) if source else None,
+                layer.groups,
+                layer.kernels,
+            )

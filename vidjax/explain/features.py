@@ -21,21 +21,36 @@ def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, .
 
     Raises:
       ValueError: there is no such layer, or its features are nowhere in space and time.
+      UnknownPrimitiveError: what was read of the network ends at one, and has no such layer.
     """
     if layer is None:
         if not anatomy.pooled:
             raise ValueError(
-                f"nothing is pooled for the classifier {anatomy.classifier.name!r}: name a layer, "
-                f"such as {_example(anatomy)}"
+                f"nothing is pooled for the classifier {anatomy.classifier.name!r} whose place in "
+                f"space and time is known: name a layer, such as {_example(anatomy)}"
             )
         return anatomy.pooled
+    anatomy = anatomy.as_far_as_known
+    return (anatomy.sources[layer_at(anatomy, layer)].features,)
+
+
+def layer_at(anatomy: Anatomy, layer: str) -> Layer:
+    """The layer of a name, or the last one in space and time of the module of a name.
+
+    Raises:
+      ValueError: there is no such layer, or its features are nowhere in space and time.
+      UnknownPrimitiveError: there is none before a primitive that is not known.
+    """
+    anatomy = anatomy.as_far_as_known
     inside = [own for own in anatomy.links if _belongs(own.name, layer)]
+    if not inside and anatomy.unknown is not None:
+        raise anatomy.unknown
     if not inside:
         raise ValueError(f"layer {shown(layer)} is unknown: {nearest(layer, [*_names(anatomy)])}")
     order = {step: number for number, step in enumerate(anatomy.program.operations)}
     for own in sorted(inside, key=lambda own: -order[own.operation]):
-        if (source := anatomy.sources.get(own)) is not None:
-            return (Features(source.value, source.axes),)
+        if own in anatomy.sources:
+            return own
     raise ValueError(f"layer {shown(layer)} comes after pooling: it is nowhere in space and time")
 
 
@@ -53,5 +68,6 @@ def _names(anatomy: Anatomy) -> Iterator[str]:
 
 
 def _example(anatomy: Anatomy) -> str:
+    anatomy = anatomy.as_far_as_known
     layers: list[Layer] = [own for own in anatomy.links if own in anatomy.sources]
     return repr(layers[0].name) if layers else "none: no layer is in space and time"

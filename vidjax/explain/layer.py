@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from vidjax.program import Operation, Value
@@ -98,27 +99,19 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where the kernels of a layer are seen in space and time: norms and activations included.
+class Grid:
+    """A row of places, such as tokens, that lie in space and time.
 
     Attributes:
-      value: what the next layer convolves, or what is pooled.
-      axes: of `value`, that hold channels.
-      pairs: int `[n, 2]`, a channel and a kernel.
+      axis: of the value that has them in a row.
+      shape: of the grid, such as `(t, h, w)`.
+      order: which of the row lies at each of its places; others, such as a class token, do not lie
+        anywhere.
     """
 
-    value: Value
-    axes: tuple[int, ...]
-    pairs: np.ndarray
-
-    def maps(self, array: Any, kernels: Sequence[int]) -> np.ndarray:
-        """Activations of kernels, `[kernels, T, H, W]`, given the array of `value`.
-
-        A kernel that makes several channels is seen by the sum of them.
-        """
-        laid = in_space_and_time(channels_first(array, self.axes))
-        channels = (self.pairs[self.pairs[:, 1] == kernel, 0] for kernel in kernels)
-        return np.stack([laid[own].sum(axis=0) for own in channels])
+    axis: int
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -128,7 +121,62 @@ class Features:
     Attributes:
       value: the features, some axes of which are those of space and time.
       axes: of `value`, that hold channels.
+      grid: where its places lie, if they are in a row; None if it has axes for them.
     """
 
     value: Value
     axes: tuple[int, ...]
+    grid: Grid | None = None
+
+    def laid(self, array: Any) -> Any:
+        """The array of `value`, of NumPy or JAX, as `[C, T', H', W']`."""
+        axes = self.axes
+        if self.grid is not None:
+            at, shape = self.grid.axis, self.grid.shape
+            array = array.take(np.array(self.grid.order), axis=at)
+            array = array.reshape(*array.shape[:at], *shape, *array.shape[at + 1 :])
+            axes = tuple(axis + (len(shape) - 1) * (axis > at) for axis in axes)
+        return in_space_and_time(channels_first(array, axes))
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """T', H', W'."""
+        shape = jax.ShapeDtypeStruct(self.value.shape, np.float32)
+        return tuple(jax.eval_shape(self.laid, shape).shape[1:])
+
+    @property
+    def cells(self) -> int:
+        """Number of places."""
+        return math.prod(self.extents)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the kernels of a layer are seen in space and time: norms and activations included.
+
+    Attributes:
+      features: what the next layer reads, or what is pooled.
+      pairs: int `[n, 2]`, a channel and a kernel.
+    """
+
+    features: Features
+    pairs: np.ndarray
+
+    @property
+    def value(self) -> Value:
+        """Of the program, that holds them."""
+        return self.features.value
+
+    @property
+    def axes(self) -> tuple[int, ...]:
+        """Of the value, that hold channels."""
+        return self.features.axes
+
+    def maps(self, array: Any, kernels: Sequence[int]) -> np.ndarray:
+        """Activations of kernels, `[kernels, T, H, W]`, given the array of `value`.
+
+        A kernel that makes several channels is seen by the sum of them.
+        """
+        laid = self.features.laid(array)
+        channels = (self.pairs[self.pairs[:, 1] == kernel, 0] for kernel in kernels)
+        return np.stack([laid[own].sum(axis=0) for own in channels])

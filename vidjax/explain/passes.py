@@ -5,27 +5,26 @@ Each is compiled once for a network and the features that are asked for.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from vidjax.explain.layer import Features, channels_first, in_space_and_time
+from vidjax.explain.compiling import compiled
+from vidjax.explain.layer import Features
 from vidjax.explain.traced import TracedNetwork
 
 Pass = Callable[..., Any]
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def logits_pass(network: TracedNetwork) -> Pass:
     """Of variables and clips `[N, T, H, W, 3]`, to logits, float32 `[N, classes]`.
 
     Clips are computed one after the other, in the memory that one needs.
     """
 
-    @jax.jit
     def run(variables: Any, clips: jax.Array) -> jax.Array:
         def one(clip: jax.Array) -> jax.Array:
             (found,) = network.evaluate(variables, clip[None], [network.anatomy.logits])
@@ -36,11 +35,10 @@ def logits_pass(network: TracedNetwork) -> Pass:
     return run
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def features_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
     """Of variables and clip, to logits `[classes]` and features `[C, T', H', W']` of each place."""
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
         wanted = [network.anatomy.logits, *(own.value for own in places)]
         logits, *features = network.evaluate(variables, clip, wanted)
@@ -49,7 +47,7 @@ def features_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
     return run
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def gradients_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
     """Of variables, clip and class (-1: the predicted one).
 
@@ -58,7 +56,6 @@ def gradients_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass
     """
     values = [own.value for own in places]
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array, index: jax.Array) -> Any:
         logits, *features = network.evaluate(variables, clip, [network.anatomy.logits, *values])
         chosen = jnp.where(index < 0, jnp.argmax(logits), index)
@@ -78,11 +75,10 @@ def gradients_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass
     return run
 
 
-@functools.lru_cache(maxsize=16)
+@compiled
 def clip_gradient_pass(network: TracedNetwork) -> Pass:
     """Of variables, clip and class, to the class's logit and its gradient, of the clip's shape."""
 
-    @jax.jit
     def run(variables: Any, clip: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         def logit(clip: jax.Array) -> jax.Array:
             (found,) = network.evaluate(variables, clip, [network.anatomy.logits])
@@ -94,7 +90,5 @@ def clip_gradient_pass(network: TracedNetwork) -> Pass:
 
 
 def _laid(places: Sequence[Features], arrays: Sequence[jax.Array]) -> list[jax.Array]:
-    return [
-        in_space_and_time(channels_first(array.astype(jnp.float32), own.axes))
-        for own, array in zip(places, arrays, strict=True)
-    ]
+    pairs = zip(places, arrays, strict=True)
+    return [own.laid(array.astype(jnp.float32)) for own, array in pairs]

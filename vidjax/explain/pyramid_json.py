@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.settings import shown
 
 # No network has as many, and no clip is as long or large.
@@ -29,6 +29,8 @@ class _Layer(msgspec.Struct):
     name: str
     level: Number
     kernels: list[_Kernel]
+    groups: Length = 1
+    total: Number = 0
 
 
 class _Tree(msgspec.Struct):
@@ -39,6 +41,7 @@ class _Tree(msgspec.Struct):
     clip: tuple[Length, Length, Length]
     lists: Annotated[list[list[tuple[str, Number, Weight]]], msgspec.Meta(min_length=1)]
     layers: list[_Layer]
+    sums: list[list[str]] = []
 
 
 def to_json(pyramid: Pyramid) -> str:
@@ -65,6 +68,8 @@ def to_json(pyramid: Pyramid) -> str:
             {
                 "name": layer.name,
                 "level": layer.level,
+                "groups": layer.groups,
+                "total": layer.total,
                 "kernels": [
                     {
                         "kernel": int(kernel),
@@ -77,6 +82,7 @@ def to_json(pyramid: Pyramid) -> str:
             }
             for layer in pyramid.layers
         ],
+        "sums": [list(names) for names in pyramid.sums],
     }
     return json.dumps(text) + "\n"
 
@@ -115,6 +121,7 @@ def from_json(text: str) -> Pyramid:
         size=given.clip,
         layers=tuple(map(_kept, given.layers)),
         edges=edges,
+        sums=tuple(map(tuple, given.sums)),
     )
 
 
@@ -125,4 +132,6 @@ def _kept(layer: _Layer) -> KeptLayer:
         np.array([own.kernel for own in layer.kernels], int),
         np.array([own.weight for own in layer.kernels], np.float32),
         np.array([own.count for own in layer.kernels], int),
+        groups=layer.groups,
+        total=layer.total,
     )

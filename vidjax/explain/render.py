@@ -1,93 +1,97 @@
-"""Pictures of where a network looks: heat over frames."""
+"""Pictures of where a network looks: heat over a video's own frames, with captions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from vidjax.data.encode import write_gif, write_mp4, write_png
-from vidjax.data.marionette.contact_sheet import contact_sheet
-from vidjax.names import short
+from vidjax.data.encode import write_gif, write_mp4
+from vidjax.explain.colours import DEFAULT, heat, overlay
+from vidjax.explain.drawn import Drawn
+from vidjax.explain.footage import Footage
+from vidjax.explain.panels import Panels
+from vidjax.explain.sheet import spread, write_sheet
+from vidjax.explain.written import caption
 
-COLUMNS = 8
-LEAST = 112
-TITLE = 16
+__all__ = ["heat", "in_rows", "overlay", "write_heat"]
 
-
-def heat(volume: np.ndarray) -> np.ndarray:
-    """Numbers `[T, H, W]` in [0, 1] as colours, uint8 `[T, H, W, 3]`, blue to red."""
-    levels = (255 * np.clip(volume, 0, 1)).round().astype(np.uint8)
-    colours = [cv2.applyColorMap(frame, cv2.COLORMAP_JET) for frame in levels]
-    return np.stack(colours)[..., ::-1]
-
-
-def overlay(frames: np.ndarray, volume: np.ndarray) -> np.ndarray:
-    """Half heat, half frames (the published scripts' rendering).
-
-    Args:
-      frames: uint8 `[T, H, W, 3]`.
-      volume: `[T, H, W]` in [0, 1].
-
-    Raises:
-      ValueError: they differ in size.
-    """
-    if frames.shape[:3] != volume.shape:
-        raise ValueError(f"frames {frames.shape[:3]} and heat {volume.shape} differ in size")
-    return heat(volume) // 2 + frames // 2
-
-
-def magnify(frames: np.ndarray) -> np.ndarray:
-    """Small frames enlarged by a whole number, so that they can be looked at."""
-    factor = -(-LEAST // min(frames.shape[1:3]))
-    return frames.repeat(factor, axis=1).repeat(factor, axis=2)
+COLUMNS = 4
+# No wider than what players take.
+WIDEST = 3840
+# An animation is there to be sent.
+WIDEST_GIF = 960
+LONGEST_GIF = 24
 
 
 def write_heat(
-    folder: Path, name: str, frames: np.ndarray, volumes: Mapping[str, np.ndarray], fps: float
+    folder: Path, name: str, footage: Footage, drawn: Sequence[Drawn], colours: str = DEFAULT
 ) -> list[Path]:
-    """Writes `NAME.mp4` and `NAME.gif`, the frames with each heat beside them, and `NAME.png`.
+    """Writes `NAME.mp4` and `NAME.gif`, the video with each heat beside it, and `NAME.png`.
 
-    The picture is a contact sheet: a row of frames, and a row for each heat.
+    The video has all frames of the footage; the animation at most `LONGEST_GIF`, and no more than
+    `WIDEST_GIF` pixels of width. The picture is a sheet: a row of frames, and a row for each heat.
 
     Args:
       folder: that exists.
       name: of the files.
-      frames: uint8 `[T, H, W, 3]`.
-      volumes: heat by its label, each `[T, H, W]` in [0, 1].
-      fps: of the frames.
+      footage: the video that the clip was cut from.
+      drawn: heat over the clip.
+      colours: one of `vidjax.explain.colours.COLOURS`.
 
     Returns:
       The files.
     """
-    rows = {"clip": frames, **{label: overlay(frames, own) for label, own in volumes.items()}}
-    large = {label: magnify(own) for label, own in rows.items()}
     files = [folder / f"{name}.{end}" for end in ("mp4", "gif", "png")]
-    board = side_by_side(large)
-    write_mp4(files[0], board, fps)
-    write_gif(files[1], board, fps)
-    columns = min(COLUMNS, len(frames))
-    write_png(files[2], contact_sheet(list(large.values()), list(large), columns))
+    small: list[np.ndarray] = []
+    numbers = spread(len(footage.places), LONGEST_GIF)
+    boards = enumerate(_boards(footage, drawn, colours))
+
+    def watched() -> Iterator[np.ndarray]:
+        for number, board in boards:
+            if number in numbers:
+                small.append(_reduced(board))
+            yield board
+
+    write_mp4(files[0], watched(), footage.fps)
+    write_gif(files[1], np.stack(small), footage.fps * len(small) / len(footage.places))
+    write_sheet(files[2], footage, drawn, colours)
     return files
 
 
-def side_by_side(videos: Mapping[str, np.ndarray], columns: int = 4) -> np.ndarray:
-    """Videos of one size with their labels above, in rows of so many: uint8 `[T, H', W', 3]`."""
-    titled = [_titled(label, own) for label, own in videos.items()]
-    columns = min(columns, len(titled))
-    blank = np.full_like(titled[0], 255)
-    titled += [blank] * (-len(titled) % columns)
-    rows = [
-        np.concatenate(titled[start : start + columns], axis=2)
-        for start in range(0, len(titled), columns)
+def _boards(footage: Footage, drawn: Sequence[Drawn], colours: str) -> Iterator[np.ndarray]:
+    """The video and its heats side by side, with captions: uint8 `[H', W', 3]`, one by one."""
+    columns = min(COLUMNS, len(drawn) + 1)
+    panels = Panels(footage, drawn, colours, WIDEST / columns)
+    texts = [("video", ()), *((own.title, own.facts) for own in drawn)]
+    captions = _level([caption(*text, panels.size[1]) for text in texts])
+    for frame, place in zip(footage.frames(), footage.places, strict=True):
+        own = panels.at(frame, place)
+        yield in_rows([np.concatenate(pair) for pair in zip(captions, own, strict=True)], columns)
+
+
+def in_rows(tiles: Sequence[np.ndarray], columns: int = COLUMNS) -> np.ndarray:
+    """Pictures of one size in rows of so many, uint8 `[H, W, 3]`, white where there is none."""
+    columns = min(columns, len(tiles))
+    tiles = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % columns)]
+    rows = (tiles[start : start + columns] for start in range(0, len(tiles), columns))
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
+
+
+def _level(captions: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Captions as high as the highest."""
+    height = max(map(len, captions))
+    return [
+        np.pad(own, ((0, height - len(own)), (0, 0), (0, 0)), constant_values=255)
+        for own in captions
     ]
-    return np.concatenate(rows, axis=1)
 
 
-def _titled(label: str, frames: np.ndarray) -> np.ndarray:
-    bar, label = np.full((TITLE, frames.shape[2], 3), 255, np.uint8), short(label)
-    scale = min(0.38, 0.38 * frames.shape[2] / (6.6 * max(len(label), 1)))
-    cv2.putText(bar, label, (3, 11), cv2.FONT_HERSHEY_SIMPLEX, scale, (20, 20, 20), 1, cv2.LINE_AA)
-    return np.concatenate([np.broadcast_to(bar, (len(frames), *bar.shape)), frames], axis=1)
+def _reduced(board: np.ndarray) -> np.ndarray:
+    height, width = board.shape[:2]
+    if width <= WIDEST_GIF:
+        return board
+    size = (WIDEST_GIF, round(height * WIDEST_GIF / width))
+    return np.asarray(cv2.resize(board, size, interpolation=cv2.INTER_AREA))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
+from vidjax.explain.drawing import Progress
 from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.given import Class
+from vidjax.explain.opened import each_clip, open_network
 from vidjax.explain.passes import logits_pass
-from vidjax.explain.traced import Model, trace_network
+from vidjax.explain.traced import Model
 from vidjax.names import nearest
 from vidjax.settings import check
 
@@ -49,27 +52,39 @@ class SaliencyMap:
         return f"{' and '.join(sizes)} cells"
 
 
+@each_clip
 def saliency_map(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     name: str = "saliency_tube",
     layer: str | None = None,
     *,
-    degree: int = CUBIC,
+    degree: int | None = CUBIC,
+    progress: Progress | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
     **settings: Any,
 ) -> SaliencyMap:
     """Draws a map of what in a clip speaks for a class.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       name: of the map; `vidjax.explain.maps.known()` has all.
       layer: as in `vidjax.explain.features.features_at`.
-      degree: of the splines that enlarge it.
+      degree: of the splines that enlarge it; None is the paper's, as in `enlarging.degree_of`.
+      progress: called with the passes that are done and those that the map takes, where it takes
+        many.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
       **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
 
     Raises:
@@ -77,24 +92,35 @@ def saliency_map(
       UnknownPrimitiveError: a primitive of the network is not known.
     """
     chosen = maps.named(name)
-    for given in settings:
-        if given not in chosen.kinds:
-            raise ValueError(f"{name} has no setting {given!r}: {nearest(given, chosen.kinds)}")
+    for setting in settings:
+        if setting not in chosen.kinds:
+            hint = nearest(setting, chosen.kinds)
+            raise ValueError(f"{name} has no setting {setting!r}: {hint}")
     check(settings, chosen.kinds, f"{name} ")
     if layer is not None and not chosen.layered:
         raise ValueError(f"layer = {layer!r} has no effect on {name}, a map of the clip itself")
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    index = as_class(class_index, network.anatomy.logits.shape[-1])
-    logits = np.asarray(logits_pass(network)(variables, clip))[0]
-    index = int(logits.argmax()) if index is None else index
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    network, given = opened.network, (opened.variables, opened.clip)
+    if not chosen.fits(network):
+        raise ValueError(f"{name} cannot be drawn of this network: it needs {chosen.needs}")
+    logits = np.asarray(logits_pass(network)(*given))[0]
+    index = opened.chosen(logits)
     begun = time.perf_counter()
-    heat = chosen.function(network, variables, clip, index, layer, **settings)
-    volume = together(heat.cells, clip.shape[1:4], degree)
+    told = {"progress": progress} if progress and chosen.reports else {}
+    heat = chosen.function(network, *given, index, layer, **settings, **told)
+    volume = together(heat.cells, opened.size, degree)
     seconds = time.perf_counter() - begun
     return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)
 
 
-def together(cells: tuple[np.ndarray, ...], size: Size, degree: int = CUBIC) -> np.ndarray:
+def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:
     """Volumes enlarged to a clip and added, float32 `[T, H, W]` in [0, 1]."""
     return normalize(np.sum([enlarge(own, size, degree) for own in cells], axis=0))

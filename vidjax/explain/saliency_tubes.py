@@ -17,9 +17,11 @@ import numpy as np
 
 from vidjax.explain.back_step import normalize
 from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.given import as_class, as_clip
+from vidjax.explain.features import features_at
+from vidjax.explain.given import Class
+from vidjax.explain.opened import each_clip, open_network
 from vidjax.explain.passes import gradients_pass
-from vidjax.explain.traced import Model, trace_network
+from vidjax.explain.traced import Model
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
@@ -50,14 +52,18 @@ class SaliencyTube:
     logits: np.ndarray | None = None
 
 
+@each_clip
 def saliency_tube(
     model: Model,
     variables: Any,
     clip: Any,
-    class_index: int | None = None,
+    class_index: Class = None,
     *,
     mode: str = "thesis",
     tau: float | None = None,
+    classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> SaliencyTube:
     """The tube of a clip.
 
@@ -67,36 +73,42 @@ def saliency_tube(
     several sizes (SlowFast) are enlarged one by one and added.
 
     Args:
-      model: a Flax module over clips, or a function of `(variables, clip)`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: which class, an integer of any kind; None is the predicted one.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: of the model; None for a module of `flax.nnx`.
+      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
+        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
+      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
+        one. Of a batch, one for all or one for each.
       mode: `thesis`, or `cam`: the plain sum of weighted channels, as the published scripts have
         it. The thesis' form does not mind how large a weight is, and shows a channel of negative
         weight where it is least active, unless `tau` leaves it out.
       tau: channels whose largest weighted activation is below this share of the largest of all
         are left out; None keeps all.
+      classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Raises:
       ValueError: names an argument that is not of its kind; or nothing is pooled before the
         classifier.
     """
     check_mode(mode, tau)
-    clip = as_clip(clip)
-    network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
-    pooled = network.anatomy.pooled
-    if not pooled:
-        raise ValueError(
-            "a saliency tube needs a classifier over features that are pooled over space and time; "
-            f"nothing is between {network.anatomy.classifier.name!r} and the layers before it"
-        )
-    wanted = -1 if class_index is None else class_index
-    measured = gradients_pass(network, pooled)(variables, clip, wanted)
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
+    places = features_at(opened.network.anatomy)
+    wanted = -1 if opened.class_index is None else opened.class_index
+    measured = gradients_pass(opened.network, places)(opened.variables, opened.clip, wanted)
     logits, maps, gradients = jax.tree.map(np.asarray, measured)
-    index = int(logits.argmax()) if class_index is None else class_index
+    index = opened.chosen(logits)
     weights = [own.sum((1, 2, 3)) for own in gradients]
-    tube = tube_of(maps, weights, clip.shape[1:4], index, mode=mode, tau=tau)
+    tube = tube_of(maps, weights, opened.size, index, mode=mode, tau=tau)
     return dataclasses.replace(tube, logits=logits)
 
 
@@ -120,15 +132,28 @@ def tube_of(
       tau: likewise.
     """
     pairs = zip(maps, weights, strict=True)
-    weighted = [own * weight[:, None, None, None] for own, weight in pairs]
+    low, kept = low_tubes([own * weight[:, None, None, None] for own, weight in pairs], mode, tau)
+    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
+    return SaliencyTube(class_index, mode, volume, low, kept)
+
+
+def low_tubes(
+    weighted: Sequence[np.ndarray], mode: str, tau: float | None
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Tubes before they are enlarged, and the channels that are part of them, of each group.
+
+    Args:
+      weighted: features `[C, T', H', W']`, each channel by its weight.
+      mode: as in `saliency_tube`.
+      tau: likewise.
+    """
     peak = max(float(own.max()) for own in weighted)
     kept = tuple(
         np.ones(len(own), bool) if tau is None else own.max((1, 2, 3)) >= tau * peak
         for own in weighted
     )
     low = tuple(_sum(own[keep], mode) for own, keep in zip(weighted, kept, strict=True))
-    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
-    return SaliencyTube(class_index, mode, volume, low, kept)
+    return low, kept
 
 
 def check_mode(mode: str, tau: float | None) -> None:

@@ -7,8 +7,7 @@ convolutions as one primitive each, and run in the forms that are fast on the ma
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +17,7 @@ from flax.errors import FlaxError
 from jax import lax
 
 from vidjax.explain.anatomy import Anatomy, read_anatomy
-from vidjax.explain.given import check_logits, check_model
+from vidjax.explain.call import Call, WithInputs, plain_model
 from vidjax.layers.conv import conv3d
 from vidjax.layers.lowering import force_lowering
 from vidjax.layers.pooling import max_pool
@@ -71,65 +70,78 @@ def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
     """Reads a network; the same one is read once for a shape of clips.
 
     Args:
-      model: a Flax module, which is told `train=False` if it takes that, or a function of
-        `(variables, clip)`, to logits `[1, classes]`.
+      model: a module of `flax.linen`, which is told `train=False` if it takes that, or a function
+        of `(variables, clip)`, to logits `[1, classes]`. `vidjax.explain.opened.open_network` takes
+        others.
       variables: arrays, or their shapes.
       clip: `[1, T, H, W, 3]`, an array or its shape.
 
     Raises:
       ValueError: the model, or what it gives, is of another kind; or the logits do not come from
         one classifier.
-      UnknownPrimitiveError: a primitive of the network is not known.
+      UnknownPrimitiveError: a primitive before the classifier is not known.
     """
-    check_model(model)
+    model, variables = plain_model(model, variables)
+    return trace_call(Call(model), variables, clip)
+
+
+def trace_call(call: Call, variables: Any, clip: Any) -> TracedNetwork:
+    """Reads a network that is called so; otherwise as `trace_network`."""
     leaves, tree = jax.tree.flatten(jax.tree.map(_shape, variables))
     shape = _shape(clip)
     try:
-        return _trace_once(model, tree, tuple(leaves), shape)
+        return _trace_once(call, tree, tuple(leaves), shape)
     except TypeError as error:
         if "unhashable" not in str(error):
             raise
-        return _trace(model, tree, tuple(leaves), shape)
+        return _trace(call, tree, tuple(leaves), shape)
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
     """In the dtype that JAX computes in, which is not that of every NumPy array."""
     if not hasattr(leaf, "shape"):
         raise ValueError(f"variables hold {shown(leaf)}: arrays are expected")
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
 
 
-def _trace(model: Model, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedNetwork:
+def _trace(call: Call, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedNetwork:
     with force_lowering("lax"):
         variables = jax.tree.unflatten(tree, leaves)
         try:
-            program = read_program(functools.partial(_logits, model), variables, clip)
+            program = read_program(call, variables, clip)
         except FlaxError as error:
             why = str(error).splitlines()[0]
             raise ValueError(f"model and variables do not fit each other: {why}") from error
     *weights, value = program.inputs
-    learnt = program.depending_on(weights)
+    others = len(variables.others) if isinstance(variables, WithInputs) else 0
+    own = weights[: len(weights) - others]
     given = program.depending_on(program.inputs)
 
     def fixed(value: Value) -> np.ndarray | None:
         return None if value in given else np.asarray(evaluate(program, {}, [value])[0])
 
-    top = type(model).__name__ if hasattr(model, "apply") else ""
-    anatomy = read_anatomy(program, value, learnt, fixed, top)
+    names = dict(zip(own, _paths(variables), strict=False))
+    anatomy = read_anatomy(program, [value, *weights[len(own) :]], names, fixed, call.top)
     return TracedNetwork(anatomy, tuple(weights), value)
 
 
 _trace_once = functools.lru_cache(maxsize=16)(_trace)
+# What arrays are called inside a layer, and what Flax calls collections and boxes of arrays.
+_ARRAYS = ("kernel", "weight", "w")
+_OUTER, _BOXES = "params", ("value", "raw_value")
 
 
-def _logits(model: Model, variables: Any, clip: jax.Array) -> jax.Array:
-    if hasattr(model, "apply"):
-        taken = inspect.signature(type(model).__call__).parameters
-        logits = model.apply(variables, clip, **({"train": False} if "train" in taken else {}))
-    else:
-        logits = model(variables, clip)
-    check_logits(logits)
-    return logits
+def _paths(variables: Any) -> Iterator[str]:
+    """A name for each array: that of the layer that holds it."""
+    own = variables.variables if isinstance(variables, WithInputs) else variables
+    for path, _ in jax.tree_util.tree_leaves_with_path(own):
+        parts = [jax.tree_util.keystr((key,), simple=True) for key in path]
+        parts = parts[:-1] if len(parts) > 1 and parts[-1] in _BOXES else parts
+        parts = parts[1:] if len(parts) > 1 and parts[0] == _OUTER else parts
+        parts = parts[:-1] if len(parts) > 1 and parts[-1] in _ARRAYS else parts
+        yield "/".join(parts)
 
 
 def _conv(x: jax.Array, kernel: jax.Array, **params: Any) -> jax.Array:

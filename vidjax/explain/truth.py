@@ -6,46 +6,30 @@ deletion and insertion (Petsiuk et al., RISE, BMVC 2018), for maps over space an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage, stats
 
-from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
+# Places that a map does not tell apart come in an order of chance, the same for every map: in the
+# order of the array, the first frames would be blanked first.
+_SEED = 0
+Score = Callable[[np.ndarray], np.ndarray]
 
-LEVEL = 0.95
 
+def pointing(volume: np.ndarray, mask: np.ndarray) -> float:
+    """Whether the largest value of `[T, H, W]` is inside a mask of the same size.
 
-@dataclass(frozen=True)
-class Truth:
-    """What is measured of one map; the columns of `truth.csv` beside run, weights and map.
-
-    Attributes:
-      pointing: whether its largest value is inside the mask.
-      energy: the share of its sum that is inside.
-      area: the share of the clip that the mask is: what a map without knowledge points into.
-      deletion: mean probability of the class while the largest values' places are blanked; low
-        where the map is right.
-      insertion: the same while they are shown on a blank clip; high where it is right.
+    Returns:
+      0 or 1; of several places that are largest, the share that is inside.
     """
-
-    pointing: float
-    energy: float
-    area: float
-    deletion: float
-    insertion: float
+    return float(mask[volume == volume.max()].mean())
 
 
-def points_inside(volume: np.ndarray, mask: np.ndarray) -> bool:
-    """Whether the largest value of `[T, H, W]` is inside a mask of the same size."""
-    return bool(mask.reshape(-1)[volume.argmax()])
-
-
-def energy_inside(volume: np.ndarray, mask: np.ndarray) -> float:
-    """The share of a map's sum inside a mask; 0 for a map of zeros."""
-    total = float(volume.sum())
-    return float(volume[mask].sum()) / total if total else 0.0
+def energy(volume: np.ndarray, mask: np.ndarray) -> float:
+    """The share of a map's sum inside a mask; for a map of zeros, that of the places."""
+    total = volume.sum(dtype=np.float64)
+    share = volume[mask].sum(dtype=np.float64) / total if total else mask.mean()
+    return min(float(share), 1.0)
 
 
 def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
@@ -53,20 +37,32 @@ def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
 
     Equal numbers of places are added in each, those with the largest values first.
     """
+    chance = np.random.default_rng(_SEED).random(volume.size)
     order = np.empty(volume.size, int)
-    order[np.argsort(-volume.reshape(-1), kind="stable")] = np.arange(volume.size)
+    order[np.lexsort((chance, -volume.reshape(-1)))] = np.arange(volume.size)
     limits = np.linspace(0, volume.size, count + 1)
     return (order[None] < limits[:, None]).reshape(count + 1, *volume.shape)
 
 
-def random_map(rng: np.random.Generator, size: Size, low: Size) -> np.ndarray:
-    """A map without knowledge, as smooth as tubes of a network whose features are of size `low`."""
-    return normalize(enlarge(ndimage.gaussian_filter(rng.normal(size=low), 0.5), size))
+def curves(volume: np.ndarray, steps: int, score: Score) -> tuple[np.ndarray, np.ndarray]:
+    """What the class scores while a map's largest values are blanked, and while they are shown.
+
+    Args:
+      volume: `[T, H, W]`.
+      steps: how many; places are equally many in each.
+      score: of places that are blank, bool `[N, T, H, W]`, to `[N]` scores of the class.
+
+    Returns:
+      Deletion and insertion, `[steps + 1]` each: the one from the whole clip to a blank one, the
+      other back.
+    """
+    blank = steps_of(volume, steps)
+    # The ends of both curves are the same two clips.
+    scores = score(np.concatenate([blank, ~blank[1:-1]]))
+    deletion, between = scores[: steps + 1], scores[steps + 1 :]
+    return deletion, np.concatenate([deletion[-1:], between, deletion[:1]])
 
 
-def mean_interval(values: np.ndarray) -> tuple[float, float]:
-    """Mean of values, and half the width of its 95 % interval over videos (Student's t)."""
-    if len(values) < 2:
-        return float(values.mean()), float("nan")
-    error = float(values.std(ddof=1)) / len(values) ** 0.5
-    return float(values.mean()), float(stats.t.ppf((1 + LEVEL) / 2, len(values) - 1)) * error
+def area_under(curve: np.ndarray) -> float:
+    """The mean height of a curve of equal steps: its area, of which 1 is the most."""
+    return float(np.trapezoid(curve) / (len(curve) - 1))

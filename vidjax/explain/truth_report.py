@@ -1,84 +1,127 @@
-"""The measurements of `truth` as a table and a picture."""
+"""The measurements of `truth` as a table and as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from vidjax.explain.rows import what_differs
-from vidjax.explain.truth import Truth, mean_interval
+from vidjax.explain.truth_rows import CostRow, TruthRow
 from vidjax.names import lettering
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-QUANTITIES = tuple(field.name for field in fields(Truth))
-Case = tuple[str, str, str]
+Titles = Mapping[str, str]
+# What is drawn and tabulated, how it is written, and by what it is multiplied for that.
+_SHOWN = {
+    "pointing": ("pointing %", 100),
+    "energy": ("energy %", 100),
+    "deletion": ("deletion", 1),
+    "insertion": ("insertion", 1),
+}
 
 
-@dataclass(frozen=True)
-class TruthRow:
-    """A mean over videos; the columns of `truth.csv`.
+def truth_table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> str:
+    """The table of each network, as Markdown.
 
-    Attributes:
-      run: name of the network.
-      weights: `trained` or `random`.
-      map: which kind.
-      quantity: an attribute of `Truth`.
-      mean: over the videos.
-      half: half the width of its 95 % interval over videos.
-      videos: number of them.
+    Args:
+      rows: means.
+      costs: of the maps.
+      titles: how maps are written.
     """
-
-    run: str
-    weights: str
-    map: str
-    quantity: str
-    mean: float
-    half: float
-    videos: int
+    parts = []
+    for network in dict.fromkeys(row.network for row in rows):
+        own = [row for row in rows if row.network == network]
+        parts.append("\n".join(_table(own, [c for c in costs if c.network == network], titles)))
+    return "\n\n".join(parts) + "\n"
 
 
-def rows_of(measured: Mapping[Case, Sequence[Truth]]) -> list[TruthRow]:
-    """Means of what was measured, by run, weights and map."""
-    rows = []
-    for case, truths in measured.items():
-        for name in QUANTITIES:
-            values = np.array([float(getattr(truth, name)) for truth in truths])
-            mean, half = mean_interval(values)
-            rows.append(TruthRow(*case, name, round(mean, 6), round(half, 6), len(values)))
-    return rows
+def _table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> Iterator[str]:
+    found = {(row.map, row.quantity): row for row in rows}
+    shown = [name for name in _SHOWN if any(row.quantity == name for row in rows)]
+    areas = [row.mean for row in rows if row.quantity == "area"]
+    yield (
+        f"{rows[0].network}: {rows[0].videos} videos, {rows[0].seeds} trained network(s)"
+        + (f"; masks cover {100 * areas[0]:.1f} % of a clip." if areas else ".")
+    )
+    yield ""
+    names = [_SHOWN[name][0] for name in shown]
+    yield "| " + " | ".join(["map", *names, "passes", "seconds", "cells"]) + " |"
+    yield "|---|" + "---:|" * (len(names) + 2) + "---|"
+    for cost in costs:
+        cells = [_cell(found[cost.map, name], _SHOWN[name][1]) for name in shown]
+        end = [f"{cost.passes:.4g}", f"{cost.seconds:.2g}", cost.cells]
+        yield "| " + " | ".join([titles.get(cost.map, cost.map), *cells, *end]) + " |"
 
 
-def draw_truth(rows: Sequence[TruthRow]) -> Figure:
-    """A panel for each quantity: bars of each map, trained (full) and random weights (hollow)."""
+def _cell(row: TruthRow, factor: float) -> str:
+    places = 1 if factor == 100 else 3
+    parts = [row.mean, row.half, row.seeds_half]
+    known = (f"{factor * part:.{places}f}" for part in parts if not math.isnan(part))
+    return " ± ".join(known)
+
+
+def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
+    """A panel for each quantity: the mean of each map, with intervals over videos.
+
+    Args:
+      rows: means.
+      titles: how maps are written.
+    """
     from matplotlib.figure import Figure
 
-    shown = [name for name in QUANTITIES if name != "area"]
-    runs = list(dict.fromkeys(row.run for row in rows))
-    # Of one run there is nothing to tell apart.
-    names = what_differs(runs) if len(runs) > 1 else [""]
-    labels = dict(zip(runs, map(lettering, names), strict=True))
-    cases = list(dict.fromkeys((row.run, row.map, row.weights) for row in rows))
-    figure = Figure(figsize=(3.1 * len(shown), 1.3 + 0.26 * len(cases)), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(shown), sharey=True), shown, strict=True):
-        own = {(row.run, row.map, row.weights): row for row in rows if row.quantity == name}
-        for place, case in enumerate(cases):
-            style = {"color": f"C{runs.index(case[0]) % 10}", "fill": case[2] == "trained"}
-            axes.barh(place, own[case].mean, xerr=own[case].half, capsize=2, **style)
-        axes.set_xlabel(name)
-        axes.set_xlim(left=0)
-        areas = [row.mean for row in rows if row.quantity == "area"]
-        if name in ("pointing", "energy"):
-            axes.axvline(float(np.mean(areas)), color="0.5", linestyle="--", linewidth=1)
-    ticks = [f"{labels[run]} {kind}, {weights} weights".strip() for run, kind, weights in cases]
-    figure.axes[0].set_yticks(range(len(cases)), ticks, fontsize=8)
-    figure.axes[0].invert_yaxis()
-    figure.suptitle(
-        f"means over {rows[0].videos} test videos, 95 % intervals; dashed: area of the mask",
-        fontsize=10,
+    shown = [name for name in _SHOWN if any(row.quantity == name for row in rows)]
+    networks = list(dict.fromkeys(row.network for row in rows))
+    maps = list(dict.fromkeys(row.map for row in rows))
+    figure = Figure(figsize=(3 + 2.4 * len(shown), 1.3 + 0.27 * len(maps)), layout="constrained")
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, shown, strict=True):
+        factor = _SHOWN[name][1]
+        for number, network in enumerate(networks):
+            own = [row for row in rows if (row.network, row.quantity) == (network, name)]
+            shift = 0.5 * ((number + 0.5) / len(networks) - 0.5)
+            places = [maps.index(row.map) + shift for row in own]
+            means, halves = (
+                [factor * n for n in ns]
+                for ns in zip(*((row.mean, row.half) for row in own), strict=True)
+            )
+            axes.errorbar(
+                means,
+                places,
+                xerr=halves,
+                fmt="o",
+                markersize=4,
+                linewidth=1,
+                color=f"C{number % 10}",
+                label=lettering(network),
+            )
+            _chance(axes, rows, network, name, f"C{number % 10}")
+        better = "lower is better" if name == "deletion" else "higher is better"
+        axes.set_xlabel(f"{_SHOWN[name][0]}\n({better})")
+        # An interval of few videos leaves what is possible.
+        right = min(axes.get_xlim()[1], factor)
+        axes.set_xlim(-0.02 * right, right)
+        axes.grid(axis="y", linewidth=0.3)
+    panels[0].set_yticks(range(len(maps)), [lettering(titles.get(own, own)) for own in maps])
+    panels[0].invert_yaxis()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=min(4, len(networks)),
+        fontsize=9,
+        frameon=False,
     )
     return figure
+
+
+def _chance(axes: Axes, rows: Sequence[TruthRow], network: str, name: str, colour: str) -> None:
+    """A line where a map without knowledge is."""
+    kind = "area" if name in ("pointing", "energy") else name
+    found = [row for row in rows if (row.network, row.quantity) == (network, kind)]
+    if kind == name:
+        found = [row for row in found if row.map == "random"]
+    if found:
+        level = found[0].mean * _SHOWN[name][1]
+        axes.axvline(level, color=colour, linestyle="--", linewidth=0.8)

@@ -40,7 +40,7 @@ SETTINGS: Mapping[str, Kind] = {
     "bias": boolean(),
     "match": one_of("sum", "max"),
 }
-INDEX = "class_index"
+INDEX, FACTORS = "class_index", "factors"
 # Lambda of stages 1 to 4 (thesis, table 6.1).
 AFFECTION = (0.9, 0.8, 0.7, 0.6)
 # Where each of the two texts has it, and whether mapped weights are rectified.
@@ -54,8 +54,9 @@ class ClassRegularization(nn.Module):
     """Scales channels by the weights of the class that they speak for.
 
     The chosen class is sown into `intermediates` as `class_index` int32 `[B]`, its share of a
-    softmax over the class scores as `class_probability` float32 `[B]`. Only the mapping from the
-    classifier's features to the channels, `class_reg`, is learnt.
+    softmax over the class scores as `class_probability` float32 `[B]`, and what it multiplies the
+    channels by as `factors` float32 `[B, C]`. Only the mapping from the classifier's features to
+    the channels, `class_reg`, is learnt.
 
     Attributes:
       affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, but for `printed`.
@@ -100,6 +101,7 @@ class ClassRegularization(nn.Module):
         self.sow("intermediates", INDEX, index)
         self.sow("intermediates", "class_probability", chosen)
         factors = scale(rows[index], self.affection, self.bounds)
+        self.sow("intermediates", FACTORS, factors)
         return x * spread(factors[:, None, None, None], x)
 
     def _scores(self, pooled: jax.Array, rows: jax.Array) -> jax.Array:

@@ -30,6 +30,8 @@ class ModelCard:
       params: parameters with 400 classes.
       macs: multiply-adds of one clip of size `clip`, convolutions and matrix products.
       notes: what is easily mistaken, and why printed numbers differ.
+      theta: from what share on a kernel is a part of a class feature pyramid, as the thesis' table
+        7.1 has it for this network; 0.6 for networks that it does not have.
     """
 
     name: str
@@ -42,6 +44,7 @@ class ModelCard:
     params: int
     macs: int
     notes: str = ""
+    theta: float = 0.6
 
 
 @dataclass(frozen=True)

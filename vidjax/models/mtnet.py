@@ -145,6 +145,7 @@ _FAMILY = Family(
         "persistent_low_res": boolean(),
     },
     {
+        "theta": 0.67,
         "frame_stride": 5,
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,

@@ -58,6 +58,7 @@ _OPTIONS = {
     "stem_strides": several(whole(1, 16), 3),
     "stem_pool": boolean(),
     "stem_width": optional(WIDTH),
+    "strides": several(several(whole(1, 16), 3), 4, text="four strides along T, H, W"),
 }
 _HARA = Family(
     build,
@@ -113,7 +114,9 @@ def e1_shape(depth: int, **more: Any) -> dict[str, Any]:
 VARIANTS = (
     _HARA.variant("r3d_18", _hara(18), 33_409_104, 8_308_006_912),
     _HARA.variant("r3d_34", _hara(34), 63_718_736, 12_696_297_472),
-    _HARA.variant("r3d_50", _hara(50), 47_018_576, 10_069_311_488, "CFP 7.1: - / 80.32"),
+    _HARA.variant(
+        "r3d_50", _hara(50), 47_018_576, 10_069_311_488, "CFP 7.1: - / 80.32", theta=0.55
+    ),
     _HARA.variant("r3d_101", _hara(101), 86_064_720, 13_890_715_648, "CFP 7.1: - / 110.98"),
     _HARA.variant("r3d_152", _hara(152), 118_223_440, 18_611_273_728, "CFP 7.1: - / 148.91"),
     _HARA.variant("r3d_200", _hara(200), 127_423_056, 25_804_505_088),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -98,6 +100,7 @@ class Checkpoints:
         self._best_file = self._directory / "best.json"
         self._best: tuple[int | None, float] | None = None
         self._saving: int | None = None
+        self._failed = False
         if read_only:
             options = ocp.CheckpointManagerOptions(
                 read_only=True, create=False, save_interval_steps=0
@@ -107,7 +110,9 @@ class Checkpoints:
             self._best = self._read_best()
             options = ocp.CheckpointManagerOptions(
                 preservation_policy=_RecentAndBest(keep, self.best_step),
-                async_options=ocp.AsyncOptions(post_finalization_callback=self._finish),
+                async_options=ocp.AsyncOptions(
+                    post_finalization_callback=self._finish, barrier_sync_fn=self._meet
+                ),
             )
         retries.bound()
         with _without_warnings():
@@ -197,6 +202,27 @@ class Checkpoints:
             handler.close()
         checksums.seal(folder)
 
+    def _meet(self, **given: Any) -> None:
+        """Waits for the other processes, as Orbax does by default, unless the save has failed.
+
+        In the process in which it has, Orbax calls this in a `finally`, with the error on its way.
+        The others wait for something else then, and all of them would stand there for 20 minutes.
+        """
+        in_background = threading.current_thread() is not threading.main_thread()
+        if in_background and sys.exception() is not None:
+            self._failed = True
+        else:
+            ocp.multihost.get_barrier_sync_fn()(**given)
+
+    def check(self) -> None:
+        """Returns at once, unless what was started has failed in this process.
+
+        Raises:
+          MachineError: it could not be written.
+        """
+        if self._failed:
+            self.wait()
+
     def wait(self) -> None:
         """Returns when everything started is on disk.
 
@@ -207,11 +233,16 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, then frees the manager's threads."""
+        """Waits, then frees the manager's threads.
+
+        Raises:
+          MachineError: something could not be written.
+        """
         try:
             self.wait()
         finally:
-            self._manager.close()
+            with self._writing():
+                self._manager.close()
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

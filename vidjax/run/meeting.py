@@ -17,12 +17,13 @@ import os
 import platform
 import queue
 import secrets
+import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
 
@@ -37,8 +38,8 @@ _LONGEST, _WHOLE_WITHIN = 4096, 5.0
 # Seconds between two tries, and for which process 0 waits to tell latecomers what was wrong.
 _AGAIN, _LINGER = 0.3, 10.0
 _FLAG = "--coordinator_address"
-# What a process that waits says when Ctrl-C ends it.
-_INTERRUPTED = b"!"
+# What may end a process that waits. Its last word is one byte, the number of the signal.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,16 @@ class _Answer(msgspec.Struct):
     token: str = ""
     fault: str = ""
     absent: bool = False
-    interrupted: bool = False
+    signal: int = 0
+    process: int = 0
+
+
+class _SignalledError(Exception):
+    """A process got a signal that is to end all of them."""
+
+    def __init__(self, number: int, process: int) -> None:
+        super().__init__(f"process {process} got {signal.Signals(number).name} while they met")
+        self.number, self.process = number, process
 
 
 def receive(listens: Address | None, address: Address, count: int, seconds: float) -> str:
@@ -103,19 +113,21 @@ def receive(listens: Address | None, address: Address, count: int, seconds: floa
     Raises:
       ConfigError: the port is in use, or the processes have other numbers than they should.
       AbsentError: some did not come; names them.
+      KeyboardInterrupt: one of them was interrupted.
     """
     with _listening(listens, address) as listener:
         meeting = _Meeting(listener, count)
         if count > 1:
             complain(f"process 0 of {count} waits at {address} for up to {seconds:g} s")
         try:
-            meeting.gather(time.monotonic() + seconds)
+            with _last_words(lambda number: meeting.dismiss(_Answer(signal=number))):
+                meeting.gather(time.monotonic() + seconds)
         except ConfigError as error:
             meeting.dismiss(_Answer(fault=str(error)), linger=min(_LINGER, seconds))
             raise
-        except KeyboardInterrupt:
-            meeting.dismiss(_Answer(interrupted=True))
-            raise
+        except _SignalledError as error:
+            meeting.dismiss(_Answer(signal=error.number, process=error.process))
+            _end_with(error)
         if absent := meeting.absent():
             fault = f"{in_words(absent)} of {count} did not come to {address} in {seconds:g} s"
             meeting.dismiss(_Answer(fault=fault, absent=True))
@@ -140,6 +152,7 @@ def visit(address: Address, process: int, count: int, seconds: float) -> str:
     Raises:
       ConfigError: something is wrong with the processes, or somebody else is at the address.
       AbsentError: process 0 or another process did not come.
+      KeyboardInterrupt: one of them was interrupted.
     """
     complain(f"process {process} of {count} waits at {address} for up to {seconds:g} s")
     end, strange = time.monotonic() + seconds, False
@@ -173,13 +186,10 @@ def _visit(address: Address, hello: _Hello, seconds: float) -> str:
         _say(there, hello)
         # Process 0 is the first to lose its patience, and says so.
         there.settimeout(seconds + _WHOLE_WITHIN)
-        try:
+        with _last_words(lambda number: there.sendall(bytes([number]))):
             answer = _hear(there, _Answer)
-        except KeyboardInterrupt:
-            there.sendall(_INTERRUPTED)
-            raise
-    if answer.interrupted:
-        raise KeyboardInterrupt
+    if answer.signal in _SIGNALS:
+        _end_with(_SignalledError(answer.signal, answer.process))
     if answer.absent:
         raise AbsentError(answer.fault)
     if answer.fault:
@@ -206,7 +216,7 @@ class _Meeting:
 
         Raises:
           ConfigError: one has a number that is taken, or beyond those of the job.
-          KeyboardInterrupt: one was interrupted.
+          _SignalledError: one got a signal that ends all.
         """
         while time.monotonic() < end and self.absent():
             self._accept()
@@ -270,9 +280,11 @@ class _Meeting:
 
     def _forget_who_left(self) -> None:
         for number, (connection, _) in list(self._guests.items()):
-            if _has_left(connection):
+            if (word := _last_word(connection)) is not None:
                 connection.close()
                 del self._guests[number]
+                if word in [bytes([each]) for each in _SIGNALS]:
+                    raise _SignalledError(word[0], number)
 
 
 @contextlib.contextmanager
@@ -301,22 +313,44 @@ def _open(listens: Address | None, port: int) -> socket.socket:
     return socket.create_server((listens.host, port), family=family, backlog=4096)
 
 
-def _has_left(connection: socket.socket) -> bool:
-    """Whether a guest is gone.
-
-    Raises:
-      KeyboardInterrupt: it was interrupted.
-    """
+def _last_word(connection: socket.socket) -> bytes | None:
+    """What a guest has left with, often nothing; None where it is still here."""
     connection.setblocking(False)
     try:
-        last = connection.recv(1)
+        return connection.recv(1)
     except BlockingIOError:
-        return False
+        return None
     except OSError:
-        return True
-    if last == _INTERRUPTED:
+        return b""
+
+
+@contextlib.contextmanager
+def _last_words(say: Callable[[int], object]) -> Iterator[None]:
+    """Says which signal ends this process, if one does in the context."""
+    try:
+        yield
+    except Exception:
+        raise
+    # Whatever a program raises for SIGTERM.
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            say(signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM)
+        raise
+
+
+def _end_with(other: _SignalledError) -> NoReturn:
+    """Ends this process as if it had got the signal that another one got.
+
+    Raises:
+      KeyboardInterrupt: that was Ctrl-C.
+      BaseException: whatever this program raises for SIGTERM.
+      AbsentError: it raises nothing.
+    """
+    complain(f"{other}: this one ends with it")
+    if other.number == signal.SIGINT:
         raise KeyboardInterrupt
-    return True
+    signal.raise_signal(other.number)
+    raise AbsentError(f"{other}")
 
 
 def _where() -> str:

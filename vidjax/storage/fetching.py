@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage import buckets
-from vidjax.storage.listing import Stored
+from vidjax.storage.facts import Facts
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import growing
 
@@ -34,7 +34,7 @@ class ReplacedMeanwhileError(OSError):
     """A file is not the one any more that its folder was listed with."""
 
 
-def fetch(source: Path, stored: Stored, file: Path) -> None:
+def fetch(source: Path, stored: Facts, file: Path) -> None:
     """Copies a file or an object into a file that is there.
 
     Args:
@@ -61,7 +61,7 @@ def fetch(source: Path, stored: Stored, file: Path) -> None:
     )
 
 
-def _copy(source: Path, stored: Stored, file: Path) -> bool:
+def _copy(source: Path, stored: Facts, file: Path) -> bool:
     """Whether what arrived is what the store says it has."""
     total, checksum = 0, _Checksum(stored.crc32c)
     with growing(file) as stream:
@@ -114,7 +114,7 @@ def _read(source: Path, start: int, end: int) -> bytes:
         return stream.read(end - start)
 
 
-def _is_replaced(source: Path, stored: Stored) -> bool:
+def _is_replaced(source: Path, stored: Facts) -> bool:
     if is_url(source):
         return (buckets.version(str(source)) or "").strip('"') != stored.version
     facts = os.stat(source)

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vidjax.storage.facts import Facts
 from vidjax.storage.fetching import fetch
 from vidjax.storage.file_locks import FileLock
-from vidjax.storage.listing import Stored
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
@@ -97,10 +97,10 @@ class ShardCache:
         self.limit = limit
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._mutex = threading.Lock()
-        self._expected: deque[tuple[Path, Stored]] = deque()
+        self._expected: deque[tuple[Path, Facts]] = deque()
         self._ahead = 0
 
-    def check(self, source: Path, stored: Stored) -> None:
+    def check(self, source: Path, stored: Facts) -> None:
         """Refuses a file that is larger than all copies together may be.
 
         Raises:
@@ -114,7 +114,7 @@ class ShardCache:
             )
 
     @contextlib.contextmanager
-    def reading(self, source: Path, stored: Stored, opener: Callable[[str], Any]) -> Iterator[Any]:
+    def reading(self, source: Path, stored: Facts, opener: Callable[[str], Any]) -> Iterator[Any]:
         """A copy, opened; it stays while the context is open.
 
         Args:
@@ -154,7 +154,7 @@ class ShardCache:
                     opened.close()
             self._close_idle(_IDLE)
 
-    def drop(self, source: Path, stored: Stored) -> None:
+    def drop(self, source: Path, stored: Facts) -> None:
         """Removes a copy that turned out to be wrong. Whoever reads it now keeps what he has."""
         name = _name(source, stored)
         with self._mutex:
@@ -163,7 +163,7 @@ class ShardCache:
                 opened.close()
         (self.folder / name).unlink(missing_ok=True)
 
-    def expect(self, source: Path, stored: Stored) -> None:
+    def expect(self, source: Path, stored: Facts) -> None:
         """Copies a file in the background, if there is room. Nothing is said if that fails."""
         with self._mutex:
             there = (self.folder / _name(source, stored)).exists()
@@ -190,7 +190,7 @@ class ShardCache:
             with contextlib.suppress(OSError, RuntimeError, _NoRoomError):
                 self._held(source, stored, patient=False).close()
 
-    def _held(self, source: Path, stored: Stored, *, patient: bool) -> FileLock:
+    def _held(self, source: Path, stored: Facts, *, patient: bool) -> FileLock:
         """The shared lock of a copy that is there and whole."""
         name = _name(source, stored)
         file, lock = self.folder / name, FileLock(self.folder / f"{name}{_LOCK}")
@@ -208,7 +208,7 @@ class ShardCache:
             lock.close()
             raise
 
-    def _copy(self, source: Path, stored: Stored, file: Path, patient: bool) -> None:
+    def _copy(self, source: Path, stored: Facts, file: Path, patient: bool) -> None:
         for part in self.folder.glob(f"{file.name}.*{PART}"):
             part.unlink(missing_ok=True)
         with replacing(file) as part:
@@ -294,7 +294,7 @@ class ShardCache:
                 self._opened.pop(name).close()
 
 
-def _name(source: Path, stored: Stored) -> str:
+def _name(source: Path, stored: Facts) -> str:
     """Of a copy: stands for where it is from and for its content."""
     text = f"{source}\0{stored.size}\0{stored.version}"
     return f"{hashlib.sha256(text.encode()).hexdigest()[:20]}-{source.name[:100]}"

@@ -93,7 +93,7 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
 def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
     agree(given, {"--workdir": workdir})
     given = resolve(given)
-    check_writers(given.writers)
+    check_writers(given.writers, workdir)
     # Before data are prepared for hours.
     after_first(lambda: check(workdir, given), "looking at the work directory")
     require_table(given.train.class_weights)
@@ -261,6 +261,7 @@ class _Run:
         self._account.tell(step)
         self._clock.restart_lap()
         while step < self.plan.total:
+            self._checkpoints.check()
             doing(f"waiting for the batch of step {step + 1}")
             with self._clock.waiting(), self._spending.on("waiting"):
                 batch = self._load()

@@ -11,6 +11,7 @@ from vidjax import plugins
 from vidjax.plugins import PluginError
 from vidjax.records import RecordError
 from vidjax.run.config import Config, ConfigError
+from vidjax.storage.paths import is_url
 from vidjax.storage.writing import LinkError
 from vidjax.training import writers
 from vidjax.training.writers import Writer
@@ -19,14 +20,24 @@ from vidjax.training.writers import Writer
 _TO_MEND = (ConfigError, RecordError, LinkError)
 
 
-def check_writers(names: Sequence[str]) -> None:
-    """Refuses writers that are unknown, or that need a package which is not installed.
+def check_writers(names: Sequence[str], workdir: Path | None = None) -> None:
+    """Refuses writers that cannot be, before anything else is done.
+
+    Args:
+      names: of the writers.
+      workdir: of the run, where it is known.
 
     Raises:
-      ConfigError: names the writer, and the nearest or the package.
+      ConfigError: one is unknown, needs a package that is not installed, or cannot write into a
+        bucket; says what to do.
     """
     for name in names:
         module = _load(name, names)
+        if workdir is not None and is_url(workdir) and getattr(module, "ON_DISK", False):
+            raise ConfigError(
+                f"the writer {name} keeps files of its own in the run's directory, and {workdir} "
+                "is in a bucket: leave it out of `writers`, or name a local --workdir"
+            )
         needs = getattr(module, "NEEDS", "")
         if needs and importlib.util.find_spec(needs) is None:
             install = getattr(module, "INSTALL", needs)

@@ -10,8 +10,9 @@ with which it is found by itself: here, in a package that names it in an entry p
 
 The function is called with a network that is opened for explanation (`TracedNetwork`), its
 variables, a clip `[1, T, H, W, 3]`, the number of a class and the name of a layer or None, and with
-the settings of its own as keywords. `vidjax.explain.passes` computes logits, features and
-gradients; `vidjax.explain.features` finds what a layer's name means.
+the settings of its own as keywords. `vidjax.explain.measured` has features and gradients as arrays
+of NumPy, and `vidjax.explain.perturbing` the scores of clips that are shown in part;
+`vidjax.explain.features` finds what a layer's name means, `vidjax.explain.passes` computes.
 """
 
 from __future__ import annotations

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import numpy as np
-
-from vidjax.explain.drawing import Heat, Map
-from vidjax.explain.features import features_at
-from vidjax.explain.passes import gradients_pass
-from vidjax.explain.saliency_tubes import SETTINGS, tube_of
+from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
+from vidjax.explain.measured import gradients_at
+from vidjax.explain.saliency_tubes import SETTINGS, low_tubes
 from vidjax.explain.traced import TracedNetwork
 
 
@@ -24,13 +20,23 @@ def draw_tube(
     mode: str = "thesis",
     tau: float | None = None,
 ) -> Heat:
-    """The tube of a clip; its settings are those of `vidjax.explain.saliency_tube`."""
-    places = features_at(network.anatomy, layer)
-    measured = gradients_pass(network, places)(variables, clip, class_index)
-    _, features, gradients = jax.tree.map(np.asarray, measured)
-    weights = [own.sum((1, 2, 3)) for own in gradients]
-    tube = tube_of(features, weights, clip.shape[1:4], class_index, mode=mode, tau=tau)
-    return Heat(tube.low, 3)
+    """The tube of a clip, as `vidjax.explain.saliency_tube` gives it.
+
+    Args:
+      network: that is explained.
+      variables: of it.
+      clip: `[1, T, H, W, 3]`.
+      class_index: the class.
+      layer: whose features are shown.
+      mode: `thesis` adds squares of channels that are brought to [0, 1] one by one; `cam` adds
+        the weighted channels as they are.
+      tau: channels whose largest weighted activation is below this share of the largest of all
+        are left out; None keeps all.
+    """
+    pairs = gradients_at(network, variables, clip, class_index, layer)
+    weighted = [a * g.sum((1, 2, 3), keepdims=True) for a, g in pairs]
+    low, _ = low_tubes(weighted, mode, tau)
+    return Heat(low, WITH_GRADIENT)
 
 
 MAPS = (

@@ -2,8 +2,9 @@
 
 A writer is a module with a function `open(workdir, step, config)`, which gives a `Writer`. If it
 needs a package that is not installed with vidjax, its `NEEDS` names the package. Its `INSTALL` is
-what pip installs, if that is called otherwise. Modules of other packages join by entry points of
-the group `vidjax.training.writers` (`vidjax.plugins`).
+what pip installs, if that is called otherwise. `ON_DISK = True` refuses runs in a bucket, for a
+package that writes files by itself. Modules of other packages join by entry points of the group
+`vidjax.training.writers` (`vidjax.plugins`).
 """
 
 from __future__ import annotations

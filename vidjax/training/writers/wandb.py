@@ -17,11 +17,11 @@ from typing import Annotated, Any
 import msgspec
 
 from vidjax import records
-from vidjax.run.config import Config, ConfigError, to_mapping
-from vidjax.storage.paths import is_url
+from vidjax.run.config import Config, to_mapping
 from vidjax.storage.writing import make_folder
 
 NEEDS, INSTALL = "wandb", "vidjax[wandb]"
+ON_DISK = True
 _PROJECT = "vidjax"
 
 
@@ -59,17 +59,11 @@ def open(workdir: Path, step: int, config: Config) -> Run:
     """Starts a run of W&B, or goes on with the one that this run began.
 
     Raises:
-      ConfigError: the run is in a bucket.
       RecordError: the id that was kept is damaged.
       LinkError: the folder that W&B keeps its files in is a link.
       Exception: whatever W&B raises, such as without a network or an account.
     """
     del step
-    if is_url(workdir):
-        raise ConfigError(
-            f"the writer wandb keeps files of its own in the run's directory, and {workdir} is in "
-            "a bucket: leave it out of `writers`, or name a local --workdir"
-        )
     import wandb
 
     # W&B itself writes there.

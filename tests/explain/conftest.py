@@ -1,0 +1,30 @@
+"""Fixtures of the tests of the page."""
+
+import pytest
+
+from tests.browser import browser
+from tests.explain.pages import DESK
+from vidjax.explain.report_page import page
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser that all of them share: it takes seconds to begin."""
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shown(chromium, tmp_path):
+    """Shows a page of panels; at the end nothing was complained of, and nothing was asked for."""
+
+    def show(*panels, title="clip.mp4", window=DESK, wrap=lambda text: text, **media):
+        file = tmp_path / "page.html"
+        file.write_text(wrap(page(title, panels, 8)), encoding="utf-8")
+        chromium.show(file, *window, **media)
+        return chromium
+
+    yield show
+    assert chromium.complaints == []
+    outside = ("data:", (tmp_path / "page.html").as_uri(), "about:srcdoc")
+    assert [own for own in chromium.requests if not own.startswith(outside)] == []

@@ -1,0 +1,50 @@
+"""Eigen-CAM: what the channels have in common, the same for every class.
+
+Muhammad and Yeasin, IJCNN 2020, eq. 2 and 3: activations are projected on their first right
+singular vector, with a row for each place in space and time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vidjax.explain.drawing import Heat, Map
+from vidjax.explain.measured import features_of
+from vidjax.explain.traced import TracedNetwork
+
+
+def draw_eigen_cam(
+    network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
+) -> Heat:
+    """`A v`, where v is the first right singular vector of features A, `[places, channels]`.
+
+    A singular vector has no sign of its own. It gets the one in which the map adds up to more than
+    0; for rectified features the map then has no negative place.
+    """
+    del class_index
+    return Heat(tuple(map(_cells, features_of(network, variables, clip, layer))), 1)
+
+
+def _cells(features: np.ndarray) -> np.ndarray:
+    places = features.reshape(len(features), -1).T.astype(np.float64)
+    # The products of channels or of places, whichever are fewer, have the same vectors.
+    if len(places) < places.shape[1]:
+        values, vectors = np.linalg.eigh(places @ places.T)
+        projected = vectors[:, -1] * np.sqrt(max(values[-1], 0))
+    else:
+        projected = places @ np.linalg.eigh(places.T @ places)[1][:, -1]
+    sign = -1 if projected.sum() < 0 else 1
+    return sign * projected.reshape(features.shape[1:])
+
+
+MAPS = (
+    Map(
+        "eigen_cam",
+        "Eigen-CAM",
+        draw_eigen_cam,
+        "Muhammad and Yeasin, IJCNN 2020, eq. 2-3",
+        rank=80,
+    ),
+)

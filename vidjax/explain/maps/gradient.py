@@ -1,0 +1,28 @@
+"""The gradient of a class's logit: how much it changes with each pixel.
+
+Simonyan et al., ICLR workshop 2014, section 3: the largest size of a pixel's three derivatives. At
+a layer it is the largest of its channels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
+from vidjax.explain.measured import clip_gradients
+from vidjax.explain.traced import TracedNetwork
+
+
+def draw_gradient(
+    network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
+) -> Heat:
+    """`max_k |g_k|` over the colours of a pixel, or over the channels of a layer."""
+    found = clip_gradients(network, variables, clip, class_index, layer)
+    return Heat(tuple(np.abs(g).max(0) for g in found), WITH_GRADIENT)
+
+
+MAPS = (
+    Map("gradient", "Gradient", draw_gradient, "Simonyan et al., ICLR 2014, section 3.1", rank=90),
+)

@@ -1,0 +1,27 @@
+"""Layer-CAM: each activation times its own gradient where that is positive.
+
+Jiang et al., IEEE Transactions on Image Processing 30, 2021, eq. 5 to 7, in space and time. It is
+made for earlier layers, whose gradients differ from place to place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
+from vidjax.explain.measured import gradients_at
+from vidjax.explain.traced import TracedNetwork
+
+
+def draw_layer_cam(
+    network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
+) -> Heat:
+    """`relu(sum_k relu(g_k) * a_k)`, place by place."""
+    pairs = gradients_at(network, variables, clip, class_index, layer)
+    cells = (np.maximum((np.maximum(g, 0) * a).sum(0), 0) for a, g in pairs)
+    return Heat(tuple(cells), WITH_GRADIENT)
+
+
+MAPS = (Map("layer_cam", "Layer-CAM", draw_layer_cam, "Jiang et al., TIP 2021, eq. 5-7", rank=60),)
