@@ -20,6 +20,8 @@ def _form(name):
 
 # Reference -> our name and the options of its form.
 NETWORKS = {
+    "assemblenet-50": ("assemblenet_50", {}),
+    "assemblenet-101": ("assemblenet_101", {}),
     "blvnet-tam-50": ("blvnet_tam_50", {}),
     "cgd-image-r50": ("resnet_50", {"cgd": {}}),
     "cgnl-image-r50-cgnl1": ("resnet_50", {"cgnl": {"stages": (3,), "every": 5}}),
