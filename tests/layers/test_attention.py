@@ -69,7 +69,7 @@ def test_each_position_attends_to_all(form, similarity):
 
 
 def test_compact_attention_is_one_number_a_group():
-    y, weights = run(CompactNonLocal(groups=2), train=False)
+    y, weights = run(CompactNonLocal(channel_groups=2), train=False)
     t, p, g = (
         dense(X, weights, name).reshape(*X.shape[:4], 2, 2) for name in ("query", "key", "value")
     )
@@ -137,7 +137,7 @@ def test_curves_spread_a_kernel_in_time():
 
 
 @pytest.mark.parametrize(
-    "module", [NonLocal(), CompactNonLocal(groups=2)], ids=["non-local", "compact"]
+    "module", [NonLocal(), CompactNonLocal(channel_groups=2)], ids=["non-local", "compact"]
 )
 def test_a_block_begins_as_nothing_and_learns(module: nn.Module):
     variables = module.init(jax.random.key(0), X, train=False)

@@ -28,6 +28,9 @@ VALUES = {
     "random_scaling": ({"stages": (3,)}, {"stages": (3,), "target": "residual"}),
     "residual_drop": ("random_drop", "shake_drop"),
     "class_reg": ({}, {"bounds": "unit"}),
+    "non_local": ({"stages": (3,), "every": 1},),
+    "cgnl": ({"stages": (3,), "every": 1, "channel_groups": 4},),
+    "cgd": ({"stages": (3,)},),
 }
 # What an option is nothing without, by design and as its refusal says.
 NEEDED = {"gate": {"srtg": "final"}, "gate_warmup_steps": {"srtg": "final", "gate": "hard"}}

@@ -24,11 +24,11 @@ class CompactNonLocal(nn.Module):
     float32.
 
     Attributes:
-      groups: of channels.
+      channel_groups: that channels are taken in.
       zero_init: start as nothing, with a norm of zeros (the authors' choice for a single block).
     """
 
-    groups: int = 8
+    channel_groups: int = 8
     zero_init: bool = True
 
     @nn.compact
@@ -40,15 +40,17 @@ class CompactNonLocal(nn.Module):
         """
         del train
         channels, inner = x.shape[-1], x.shape[-1] // 2
-        if inner % self.groups:
-            raise ValueError(f"cgnl groups = {self.groups}: half of {channels} channels is {inner}")
+        if inner % self.channel_groups:
+            raise ValueError(
+                f"cgnl channel_groups = {self.channel_groups}: half of {channels} channels is {inner}"
+            )
         conv = functools.partial(Conv, kernel_size=(1, 1, 1), kernel_init=_kernel_init)
         t, p, g = (conv(inner, name=name)(x) for name in ("query", "key", "value"))
-        shape = (*x.shape[:-1], self.groups, inner // self.groups)
+        shape = (*x.shape[:-1], self.channel_groups, inner // self.channel_groups)
         p, g = (own.reshape(shape).astype(jnp.float32) for own in (p, g))
         products = jnp.einsum("bthwgc,bthwgc->bg", p, g)
         y = t.reshape(shape) * products[:, None, None, None, :, None].astype(t.dtype)
-        y = conv(channels, groups=self.groups, name="expand")(y.reshape(t.shape))
+        y = conv(channels, groups=self.channel_groups, name="expand")(y.reshape(t.shape))
         scale = nn.initializers.zeros if self.zero_init else nn.initializers.ones
-        norm = nn.GroupNorm(self.groups, epsilon=1e-5, scale_init=scale, name="norm")
+        norm = nn.GroupNorm(self.channel_groups, epsilon=1e-5, scale_init=scale, name="norm")
         return x + norm(y).astype(x.dtype)

@@ -22,7 +22,7 @@ SETTINGS: Mapping[str, Mapping[str, Kind]] = {
         "similarity": one_of(*SIMILARITIES),
         "zero_init": boolean(),
     },
-    "cgnl": {"groups": whole(1, 65_536), "zero_init": boolean()},
+    "cgnl": {"channel_groups": whole(1, 65_536), "zero_init": boolean()},
 }
 MODULES: Mapping[str, Any] = {"non_local": NonLocal, "cgnl": CompactNonLocal}
 # More blocks than any network has in a stage.

@@ -165,6 +165,7 @@ _PLAIN = Family(
     methods=("class_reg",),
     stages=(2, 3, 4),
     defined_in=(Inception,),
+    resolved={"norm_epsilon": FORMS["torchvision"].epsilon},
 )
 _GATED = Family(
     functools.partial(build, gated=True),
@@ -181,7 +182,7 @@ _GATED = Family(
     methods=("class_reg",),
     stages=(2, 3, 4),
     defined_in=(Inception,),
-    resolved={"form": "mil_nce"},
+    resolved={"form": "mil_nce", "norm_epsilon": FORMS["mil_nce"].epsilon},
 )
 
 VARIANTS = (
