@@ -42,8 +42,8 @@ class CompactNonLocal(nn.Module):
         channels, inner = x.shape[-1], x.shape[-1] // 2
         if inner % self.channel_groups:
             raise ValueError(
-                f"cgnl channel_groups = {self.channel_groups}: half of {channels} channels, {inner}, "
-                "cannot be shared out"
+                f"cgnl channel_groups = {self.channel_groups}: half of {channels} channels cannot "
+                "be shared out"
             )
         conv = functools.partial(Conv, kernel_size=(1, 1, 1), kernel_init=_kernel_init)
         t, p, g = (conv(inner, name=name)(x) for name in ("query", "key", "value"))
