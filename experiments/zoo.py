@@ -36,6 +36,24 @@ Written by `vidjax zoo > docs/models.md`.
 """
 
 
+# Systems that the works compare with, and what builds each.
+OTHERS = (
+    ("RMS table 3: S3D", "`s3d`; with gates `s3dg`"),
+    ("RMS table 3: ResNet-50 + NL x 5", "`i3d_r50_nl5`, the network of 32 frames"),
+    ("RMS table 3: ResNet-50 + CGNL x 5", "`i3d_r50_cgnl5`"),
+    ("RMS table 3: ResNet-50 + CGD", "`i3d_r50_cgd`"),
+    ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
+    ("thesis 4.4, 5.3: TSN+Flow", "`tsn_bninception` with `channels=10`"),
+    ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
+    ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
+    ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: those that were published"),
+    (
+        "thesis 4.4, 5.3: SoundNet",
+        "left out: it hears sound, and sees no frame; the data sets here have no sound",
+    ),
+)
+
+
 def row(name: str) -> str:
     """A network's line of the table."""
     card = model_card(name)
@@ -57,6 +75,13 @@ def table() -> str:
     lines += ["| network | parameters | MAC | clip | printed | weights |"]
     lines += ["| --- | ---: | ---: | --- | --- | --- |"]
     lines += [row(name) for name in list_models()]
+    lines += ["\n## What the works compare with\n"]
+    lines += [
+        "`non_local`, `cgnl` and `cgd` are options of any residual network, too. The works only "
+        "mention\nOctave convolution and others; no table has them.\n"
+    ]
+    lines += ["| row | built by |", "| --- | --- |"]
+    lines += [f"| {name} | {how} |" for name, how in OTHERS]
     lines += ["\n## Sources, and where numbers differ\n"]
 
     def origin(name: str) -> tuple[str, str]:
