@@ -318,11 +318,11 @@ def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> No
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
-    vertices, codes = [points[0]], [Path.MOVETO]
+    vertices, codes = [points[0]], [Curve.MOVETO]
     for number, (start, end) in enumerate(itertools.pairwise(points)):
         if number % 2:
             vertices.append(end)
-            codes.append(Path.LINETO)
+            codes.append(Curve.LINETO)
             continue
         middle = (start[1] + end[1]) / 2
         vertices += [(start[0], middle), (end[0], middle), end]
