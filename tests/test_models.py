@@ -93,6 +93,7 @@ OTHER = {
     "stem_kernel": (1, 3, 3),
     "stem_pool": False,
     "stem_strides": (1, 1, 1),
+    "strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 1)),
     "stem_width": 16,
     "temporal_convs": 2,
     "width": 48,

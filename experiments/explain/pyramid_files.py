@@ -16,6 +16,7 @@ from vidjax.explain.pyramid_figure import DPI, draw_pyramid
 from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import LONGEST_GIF, WIDEST_GIF
 from vidjax.explain.sheet import spread
+from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.trained.explaining import Seen
 
@@ -59,7 +60,7 @@ def facts_of(seen: Seen) -> Iterator[str]:
     if "network" in known:
         yield known["network"]
     if "weights" in known:
-        yield Path(known["weights"]).name
+        yield as_path(known["weights"]).name
     if "checkpoint" in known:
         yield known["checkpoint"]
 

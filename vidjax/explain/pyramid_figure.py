@@ -316,18 +316,18 @@ def _links(axes: Any, layout: Layout, pyramid: Pyramid, rows: Sequence[Row]) -> 
 def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> None:
     """Draws a link through points: a curve, a straight line past a row, a curve, and so on."""
     from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
+    from matplotlib.path import Path as Curve
 
-    vertices, codes = [points[0]], [Path.MOVETO]
+    vertices, codes = [points[0]], [Curve.MOVETO]
     for number, (start, end) in enumerate(itertools.pairwise(points)):
         if number % 2:
             vertices.append(end)
-            codes.append(Path.LINETO)
+            codes.append(Curve.LINETO)
             continue
         middle = (start[1] + end[1]) / 2
         vertices += [(start[0], middle), (end[0], middle), end]
-        codes += [Path.CURVE4] * 3
-    patch = PathPatch(Path(vertices, codes), facecolor="none", edgecolor=LINK, linewidth=width)
+        codes += [Curve.CURVE4] * 3
+    patch = PathPatch(Curve(vertices, codes), facecolor="none", edgecolor=LINK, linewidth=width)
     patch.set(alpha=alpha, zorder=1, gid="link")
     axes.add_patch(patch)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -79,4 +78,4 @@ def _font(size: int, *, bold: bool) -> ImageFont.FreeTypeFont:
 
     # It comes with Matplotlib, and has the letters of most European languages.
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(mpl.get_data_path(), "fonts", "ttf", name), size)
+    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/{name}", size)
