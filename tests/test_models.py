@@ -21,6 +21,11 @@ NAMES = vidjax.list_models()
 # Where more blocks are all that a network has beyond another one, or beyond its tiny form.
 DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
 SHALLOW = [name for name in NAMES if not any(fnmatch.fnmatch(name, each) for each in DEEPER)]
+# To unroll its prolonged branches takes longest, and mtnet_s is like them.
+COUNTED = [
+    pytest.param(name, marks=pytest.mark.slow if name in ("mtnet_m", "mtnet_l") else ())
+    for name in NAMES
+]
 CLASSES = 5
 ONES = (1, 1, 1, 1)
 # One network a family, small enough to run, with its clip.
@@ -46,8 +51,9 @@ TINY = {
     "tsn_bninception": ({"width": 8, "dropout": 0.0}, (2, 64, 64)),
     "evanet_2": ({"width": 4, "dropout": 0.0}, (8, 64, 64)),
 }
-# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's.
-RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2")
+# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's; mtnet_s has
+# tests of its own.
+RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2", "mtnet_s")
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in TINY]
 # A form of each family that is not its default.
 FORMS = {
@@ -147,7 +153,7 @@ def test_clips_of_the_card_become_logits(name):
     chex.assert_shape(sown["pre_logits"][0], (2, None))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", COUNTED)
 def test_the_card_states_what_the_network_costs(name):
     card = vidjax.model_card(name)
     # Blocks that only repeat the one before are counted as turns of a loop.
@@ -155,7 +161,8 @@ def test_the_card_states_what_the_network_costs(name):
     cost = count_cost(vidjax.create_model(name, **{"scan": True} if repeats else {}), card.clip)
     assert (cost.params, cost.macs) == (card.params, card.macs)
     assert card.name == name
-    assert all(0 < value < 1 for value in (*card.mean, *card.std))
+    assert all(0 <= value < 1 for value in card.mean)
+    assert all(0 < value <= 1 for value in card.std)
     # Every multiply-add is some layer's, and every layer of parameters is in the table.
     assert sum(row.macs for row in cost.by_layer) == cost.macs
     assert sum(row.params for row in cost.by_layer) == cost.params
@@ -278,7 +285,13 @@ def test_bfloat16_stays_near_float32(name):
     np.testing.assert_allclose(logits, expected, atol=0.05 * float(jnp.std(expected)) + 0.01)
 
 
-@pytest.mark.parametrize(("name", "more"), [("r3d_50", {}), ("x3d_s", {"neck": 8, "dropout": 0.0})])
+SCANNED = [
+    ("r3d_50", {}),
+    pytest.param("x3d_s", {"neck": 8, "dropout": 0.0}, marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("name", "more"), SCANNED)
 def test_scanned_blocks_are_the_same_network(name, more):
     shape = {"num_classes": CLASSES, "width": 8, "depths": (1, 7, 0, 0), **more}
     clip = jax.random.normal(jax.random.key(5), (2, 2, 32, 32, 3))
