@@ -51,9 +51,8 @@ TINY = {
     "tsn_bninception": ({"width": 8, "dropout": 0.0}, (2, 64, 64)),
     "evanet_2": ({"width": 4, "dropout": 0.0}, (8, 64, 64)),
 }
-# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's; mtnet_s has
-# tests of its own.
-RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2", "mtnet_s")
+# What is special in these is tested in `tests/layers`, and their logits beside PyTorch's.
+RARE = ("s3dg", "i3d_r50_nl5", "cost_50", "tsn_bninception", "evanet_2")
 FAMILIES = [pytest.param(name, marks=pytest.mark.slow if name in RARE else ()) for name in TINY]
 # A form of each family that is not its default.
 FORMS = {
