@@ -263,8 +263,11 @@ def test_our_methods_fill_slots_in_the_order_that_golden_values_have():
         "gate_warmup_steps",
         "multi_temporal",
         "random_scaling",
+        "cgd",
         "residual_drop",
         "class_reg",
+        "non_local",
+        "cgnl",
     ]
 
 

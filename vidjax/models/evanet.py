@@ -81,7 +81,7 @@ class OverTimeThenSpace(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps `[B, T, H, W, C]` to `[B, T, H, W, features]`."""
-        x = Conv(self.features // 2, (self.frames, 1, 1), padding=_SAME, name="time")(x)
+        x = Conv(max(1, self.features // 2), (self.frames, 1, 1), padding=_SAME, name="time")(x)
         x = nn.relu(self.norm(name="norm")(x, train=False))
         return Conv(self.features, (1, 3, 3), padding=_SAME, name="space")(x)
 
@@ -110,10 +110,10 @@ class Branch(nn.Module):
             x = Conv(self.features, (1, 1, 1), name="conv1")(x)
             return self.norm(name="norm1")(x, train=train)
         parts = self.code.split("+")
-        x = Conv(self.features // 2 ** len(parts), (1, 1, 1), name="reduce")(x)
+        x = Conv(max(1, self.features // 2 ** len(parts)), (1, 1, 1), name="reduce")(x)
         x = self.norm(name="reduce_norm")(x, train=train)
         for number, part in enumerate(parts, start=1):
-            width = self.features // 2 ** (len(parts) - number)
+            width = max(1, self.features // 2 ** (len(parts) - number))
             x = self._convolution(part, width, f"conv{number}")(nn.relu(x))
             x = self.norm(name=f"norm{number}")(x, train=train)
         return x
