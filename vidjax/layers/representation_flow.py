@@ -64,8 +64,8 @@ def _tv_l1(first: jax.Array, second: jax.Array) -> jax.Array:
             ]
         return (*flow, *turned), None
 
-    nothing = jnp.zeros_like(first)
-    (u1, u2, *_), _ = jax.lax.scan(step, (nothing,) * 6, length=STEPS)
+    start: tuple[jax.Array, ...] = (jnp.zeros_like(first),) * 6
+    (u1, u2, *_), _ = jax.lax.scan(step, start, length=STEPS)
     return jnp.stack([u1, u2], axis=-1)
 
 
