@@ -31,8 +31,23 @@ RUN = {
     "resnext3d_101": THIN | {"width": 32},
 }
 QUICK = ("r3d_18", "x3d_s", "mfnet")
-# What these have beyond another network is more of the same blocks.
-DEEPER = ("*_101*", "*_152", "*_200", "x3d_l", "x3d_xl", "mtnet_m", "mtnet_l")
+# What these have beyond another network is more of the same blocks, or a method.
+DEEPER = (
+    "*_e1",
+    "srtg_*",
+    "i3d_r50_*",
+    "cost_*",
+    "assemblenet_*",
+    "evanet_*",
+    "tsn_50",
+    "*_101*",
+    "*_152",
+    "*_200",
+    "x3d_l",
+    "x3d_xl",
+    "mtnet_m",
+    "mtnet_l",
+)
 ALL = [
     pytest.param(
         name,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import vidjax
-from tests.test_models import CLASSES, TINY, first_logits
+from tests.test_models import CLASSES, FAMILIES, TINY, first_logits
 from vidjax.methods import options
 from vidjax.models.listing import variants
 from vidjax.settings import shown
@@ -25,6 +25,9 @@ SETTINGS = {
     "residual_drop": {"name": "shake_drop"},
     "class_reg": {},
     "multi_temporal": {},
+    "non_local": {},
+    "cgnl": {},
+    "cgd": {},
 }
 
 
@@ -60,7 +63,7 @@ def meaningless(value):
     return type(value) in (object, bytes, np.ndarray) or repr(value) == "((),)"
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_each_option_of_each_family_takes_or_refuses_each_value(name):
     given, clip = TINY[name]
     network = variants()[name]

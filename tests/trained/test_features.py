@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import vidjax
-from tests.test_models import ONES, TINY, drawn, stages
+from tests.test_models import FAMILIES, ONES, TINY, drawn, stages
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.listing import variants
@@ -31,7 +31,7 @@ def shallow(name):
     return model, clips, jax.eval_shape(init, jax.random.key(0), clips)
 
 
-@pytest.mark.parametrize("name", [*TINY, *OTHERS])
+@pytest.mark.parametrize("name", [*FAMILIES, *OTHERS])
 def test_every_network_has_an_embedding_and_stages_by_name(name):
     with force_lowering("lax"):
         model, clips, variables = shallow(name)
