@@ -36,10 +36,9 @@ def fill(option: str, slots: AllSlots, value: Any, places: Places) -> AllSlots:
     values = values_of(option, value)
     every = values.pop("every", 2)
     check({"every": every}, {"every": _EVERY}, f"{option} ")
-    if "stages" not in values:
-        values["stages"] = tuple(own for own in _STAGES if own not in places.empty) or None
-    if values["stages"] is None:
-        del values["stages"]
+    usual = tuple(own for own in _STAGES if own not in places.empty)
+    if "stages" not in values and usual:
+        values["stages"] = usual
     stages = take_stages(option, values, places)
     kinds = SETTINGS[option]
     make = maker(option, MODULES[option], values, kinds, more=("stages", "every"))
