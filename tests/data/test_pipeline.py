@@ -196,6 +196,18 @@ def test_a_fixed_crop_is_a_part_of_the_frame_at_a_short_side(side, resized):
     assert (min(columns), max(columns)) == (0, resized[1] - 14)
 
 
+def test_a_padded_crop_lies_anywhere_in_the_frame_and_a_black_border():
+    frame = np.random.default_rng(0).integers(1, 256, (2, 32, 32, 3), np.uint8)
+    # As `torchvision.transforms.RandomCrop(32, padding=4)` has it.
+    large = np.zeros((2, 40, 40, 3), np.uint8)
+    large[:, 4:36, 4:36] = frame
+    augmentation = Augmentation(flip=0.0, crop="padded")
+    rng = np.random.default_rng(1)
+    places = {found_in(large, augmentation(rng, frame, 32)["clip"]) for _ in range(300)}
+    assert {place for _, *place_ in places for place in place_} == set(range(9))
+    assert {first for first, *_ in places} == {0}
+
+
 def test_frames_smaller_than_a_fixed_crop_are_enlarged_to_it():
     frame = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), np.uint8)
     clip = Augmentation(flip=0.0, crop="fixed")(np.random.default_rng(0), frame, 32)["clip"]
