@@ -8,8 +8,8 @@ and top-5, in percent (CIFAR-100: mean of several runs).
 
 An image is a video of one frame. CIFAR-100 is downloaded; ImageNet's archives are yours, in
 `videos/imagenet2012`. RMS draws from N(1, 0.5), in the last two stages of either network (CIFAR's
-has three). Its mean is over 3x3, by "2D average pooling" (section 5.2): windows of clips of one frame
-are flat here. The rest of the training is in an appendix that we lack: length, rates, decay, crops
+has three). Its mean is over 3x3, by "2D average pooling" (section 5.2): windows of a clip of one
+frame are flat. The rest of the training is in an appendix that we lack: length, rates, decay, crops
 and views are those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has
 there. CIFAR is cropped out of a black border of 4 pixels; ImageNet is tested on 224 pixels out of a
 short side of 256.
