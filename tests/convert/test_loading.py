@@ -68,15 +68,18 @@ def test_prefixes_of_what_wraps_a_network_are_taken_off(prefix):
 
 def test_a_network_inside_of_what_trains_it_is_found(said):
     """Lightning calls a network as its user does, and may keep tensors of its own beside it."""
-    plain = load_torch("r3d_18", small_state(), **WIDTH)
+    plain = convert("r3d_18", small_state(), **WIDTH).variables
     own = {"loss.weight": np.ones(3, np.float32)}
+
+    def same(source, **more):
+        found = convert("r3d_18", source, **more, **WIDTH).variables
+        return jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, found))
+
     for state in (small_state("net."), small_state("learner.network.")):
-        found = load_torch("r3d_18", {"state_dict": state, "epoch": 3}, **WIDTH)
-        assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, found))
+        assert same({"state_dict": state, "epoch": 3})
         with pytest.raises(ValueError, match=r"unused: loss.weight"):
-            load_torch("r3d_18", state | own, **WIDTH)
-        found = load_torch("r3d_18", state | own, allow=["unused"], **WIDTH)
-        assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, found))
+            convert("r3d_18", state | own, **WIDTH)
+        assert same(state | own, allow=["unused"])
     assert said == []
 
 
