@@ -85,8 +85,8 @@ def _scaled(network: Network) -> Callable[[Any, jax.Array], jax.Array]:
     low_pass = _LOW_PASS.value
 
     def probabilities(given: Any, clip: jax.Array) -> jax.Array:
-        variables, factors = given
-        with scaled_parts(*factors, low_pass=low_pass):
+        variables, (low, high) = given
+        with scaled_parts(low, high, low_pass):
             return network.probabilities(variables, clip)
 
     return probabilities

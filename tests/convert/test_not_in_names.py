@@ -71,6 +71,7 @@ def test_frames_are_halved_three_times_only_with_temporal_pooling(pooled):
     assert frames == ([16, 8, 4, 2] if pooled else [16, 16, 16, 16])
 
 
+@pytest.mark.slow
 def test_slowfast_101_of_mmaction2_has_longer_connections(shared, said):
     keys = references.key_list(shared, "mm-slowfast-50-8x8")
     for path in ("slow", "fast"):

@@ -229,7 +229,7 @@ def test_points_at_a_multi_temporal_convolution_are_behind_its_norm_and_activati
 
     def arriving(**more):
         model = vidjax.create_model(
-            name, width=8, depths=(0, 0, 1, 0), random_scaling=settings, **more
+            name, num_classes=3, width=8, depths=(0, 0, 1, 0), random_scaling=settings, **more
         )
         found = {}
 
@@ -238,7 +238,7 @@ def test_points_at_a_multi_temporal_convolution_are_behind_its_norm_and_activati
                 found[context.module.path[-1].removeprefix("before_")] = float(args[0].min())
             return call(*args, **kwargs)
 
-        clip = jax.random.normal(jax.random.key(0), (1, 8, 32, 32, 3))
+        clip = jax.random.normal(jax.random.key(0), (1, 4, 16, 16, 3))
         with nn.intercept_methods(note):
             model.init(jax.random.key(1), clip, train=False)
         return found

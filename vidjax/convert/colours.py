@@ -63,13 +63,14 @@ def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Co
       given: by the user.
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
-    first = alike[0]
-    chosen = Colours(given.mean or first.mean, given.std or first.std, given.order or first.order)
-    # What the user says is no question.
-    others = {
-        Colours(*(said or own for said, own in zip(given, colours, strict=True)))
-        for colours in alike
-    } - {chosen}
+
+    def told(colours: Colours) -> Colours:
+        """With what the user says, which is no question."""
+        mean, std, order = given
+        return Colours(mean or colours.mean, std or colours.std, order or colours.order)
+
+    chosen = told(alike[0])
+    others = {told(colours) for colours in alike} - {chosen}
     if others:
         logging.warning(
             "files of %s for %s differ in their colours: %s is taken, others have %s. Say mean, "
