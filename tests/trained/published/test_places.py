@@ -218,7 +218,7 @@ def test_a_whole_registry_falls_into_the_kinds_of_places(cache):
     ]
     assert all(len(kind) == 1 for kind in kinds)
     counts = {name: kinds.count([name]) for name in ("direct", "package", "page")}
-    assert counts == {"direct": 80, "package": 1, "page": 47}
+    assert counts == {"direct": 91, "package": 1, "page": 47}
 
 
 def test_flax_variables_of_random_numbers_come_out_of_the_package(site, cache, register):
