@@ -54,7 +54,8 @@ class DataConfig:
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
       data_dir: where prepared data sets are kept: a folder, or a URL such as `gs://bucket/data`.
       cache_dir: folder on this machine that shards are copied to before they are read. Empty is
-        `~/.cache/vidjax/shards` where `data_dir` is a URL; otherwise shards are read in place.
+        `~/.cache/vidjax/shards` where `data_dir` is a URL; otherwise shards are read in place. A
+        URL names a bucket near the machines, which they share: a shard is copied into it once.
       cache_gb: gigabytes (10^9 bytes) that all copies may take, of all data sets together. None is
         nine tenths of what is free on that disk.
       shuffle_shards: how many shards training reads at a time; 0 shuffles all videos, which needs
