@@ -13,6 +13,9 @@ from absl import app
 from vidjax.convert.loading import sources
 from vidjax.models.listing import list_models, model_card
 from vidjax.terminal import say
+from vidjax.trained.published.registry import checkpoints
+
+from . import systems
 
 HEAD = """# The networks
 
@@ -21,8 +24,10 @@ and matrix products only. Both are counted from the network's program (`vidjax.c
 equal to counts of the published code to the last parameter and within 0.5 % of the
 multiply-adds (`tests/convert/test_parity.py`). \"Printed\" are the numbers of the four works,
 millions of parameters / billions of operations, and are the papers', not ours: the PhD thesis
-"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Weights\" are
-projects whose checkpoints `vidjax.load_torch` reads.
+"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Published\"
+are layouts of which `pretrained-list.md` has a file of this network. "Also read" are layouts whose
+names `vidjax.load_torch` reads for this network, too, and of which that list has no file: files
+that you have trained with these projects, for instance.
 
 `vidjax options r3d_18` lists what a network's options may be, with defaults and meanings, those of
 methods too; `vidjax.options("r3d_18")` has them as data. Networks of other packages are listed and
@@ -36,6 +41,11 @@ Written by `vidjax zoo > docs/models.md`.
 """
 
 
+SYSTEMS_HEAD = """`vidjax train --config=NAME:ARGUMENTS` trains the rows that have a
+configuration; other arguments choose other rows (`vidjax config`). Any network trains on your
+videos with `vidjax train --config=folder --config.model.name=NETWORK`, with options as
+`--config.model.options.NAME=VALUE`. `vidjax reproduce --table=TABLE` trains all rows of a table.
+"""
 # Systems that the works compare with, and what builds each.
 OTHERS = (
     ("RMS table 3: S3D", "`s3d`; with gates `s3dg`"),
@@ -58,13 +68,16 @@ def row(name: str) -> str:
     """A network's line of the table."""
     card = model_card(name)
     clip = "x".join(map(str, card.clip))
+    published = {each.layout for each in checkpoints() if each.network == name}
+    read = sources(name)
     cells = (
         f"`{name}`",
         f"{card.params:,}",
         f"{card.macs / 1e9:.3f} G",
         f"{clip}, stride {card.frame_stride}",
         "; ".join(card.tables) or "-",
-        "; ".join(sources(name)) or "-",
+        "; ".join(layout for layout in read if layout in published) or "-",
+        "; ".join(layout for layout in read if layout not in published) or "-",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -72,14 +85,12 @@ def row(name: str) -> str:
 def table() -> str:
     """The whole page: a table, and for each group of networks its paper and its notes."""
     lines = [HEAD]
-    lines += ["| network | parameters | MAC | clip | printed | weights |"]
-    lines += ["| --- | ---: | ---: | --- | --- | --- |"]
+    lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
+    lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
     lines += [row(name) for name in list_models()]
+    lines += ["\n## Systems of the works\n", SYSTEMS_HEAD, *systems.lines(), systems.MENTIONED]
     lines += ["\n## What the works compare with\n"]
-    lines += [
-        "`non_local`, `cgnl` and `cgd` are options of any residual network, too. The works only "
-        "mention\nOctave convolution and others; no table has them.\n"
-    ]
+    lines += ["`non_local`, `cgnl` and `cgd` are options of any residual network, too.\n"]
     lines += ["| row | built by |", "| --- | --- |"]
     lines += [f"| {name} | {how} |" for name, how in OTHERS]
     lines += ["\n## Sources, and where numbers differ\n"]

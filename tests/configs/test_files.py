@@ -15,6 +15,7 @@ from configs import (
     rms_images,
     rms_kinetics400,
     rms_mini_kinetics,
+    rms_recipe,
     rms_rows,
     rms_something,
 )
@@ -34,7 +35,7 @@ def test_a_file_says_what_it_is(module):
     assert "--workdir=runs/" in text
 
 
-@pytest.mark.parametrize("module", [*FILES, rms_rows])
+@pytest.mark.parametrize("module", [*FILES, rms_recipe, rms_rows])
 def test_a_file_is_short_and_imports_little(module):
     source = inspect.getsource(module)
     assert len(source.splitlines()) <= 60

@@ -26,6 +26,8 @@ from vidjax.slots.block import Make, Triple
 FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
 # Of the projects that have their networks from VMZ.
 VMZ_EPSILON = 1e-3
+# MMAction2's norms between the two parts of a convolution have PyTorch's own.
+BETWEEN_EPSILON = 1e-5
 PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 
 
@@ -45,7 +47,8 @@ def build(
       block: `basic` or `bottleneck`.
       form: whose: `tran` (VMZ), `torchvision` (one number of middle channels a block, from the
         block's input), `hara`, `pytorchvideo` (time before space, as many channels in between
-        as after), `mmaction2`, or `thesis` (bottleneck expansion 1).
+        as after), `mmaction2` (epsilon 1e-5 between the parts of a convolution, 1e-3 elsewhere,
+        where `norm_epsilon` is not given), or `thesis` (bottleneck expansion 1).
       width: channels of the stem and inside of stage 1.
       expansion: width of a stage's output, as a multiple; None is the form's.
       **options: as in `make_resnet`.
@@ -55,7 +58,11 @@ def build(
     expansion = expansion or (4 if deep and form != "thesis" else 1)
     epsilon = {"norm_epsilon": VMZ_EPSILON} if form in ("tran", "mmaction2") else {}
 
+    between = {"epsilon": BETWEEN_EPSILON} if form == "mmaction2" else {}
+    between = {} if "norm_epsilon" in options else between
+
     def parts(norm: Make) -> Mapping[str, Any]:
+        norm = functools.partial(norm, **between)
         conv = functools.partial(Conv2Plus1D, norm=norm, time_first=form == "pytorchvideo")
         return {"conv": conv, "point": conv if form == "mmaction2" else Conv}
 
