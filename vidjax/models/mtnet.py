@@ -152,7 +152,10 @@ _FAMILY = Family(
         "paper": "Stergiou: Modelling across time, PhD thesis, chapter 5",
         "notes": "The thesis leaves open what its convolutions are made of: that they are "
         "factorised into space and time, and that the time is halved before stage 1 and at "
-        "each later one, is what fits its numbers best, not what it says.",
+        "each later one, is what fits its numbers best, not what it says. It leaves few choices: "
+        "of 16 frames in mtnet_m 22 of 157 selections choose, 30 are forced, because 4 frames have "
+        "2 candidates, and 105 have two frames or one, which stay. With keep_time=True 156 of 156 "
+        "choose, for 5.6 times the operations.",
     },
     refused={
         "zero_init": "a branch ends in the activation of an MTConv, and no norm can empty it",
