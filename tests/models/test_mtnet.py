@@ -391,7 +391,10 @@ def instead(width, before, after, split):
 
 @pytest.mark.parametrize(
     ("settings", "params", "macs"),
-    [({}, 29.4, 22.1), ({"split_input": False}, 36.9, 24.5)],
+    [
+        pytest.param({}, 29.4, 22.1, marks=pytest.mark.slow),
+        ({"split_input": False}, 36.9, 24.5),
+    ],
     ids=["shared out", "eq. 5.2"],
 )
 def test_both_readings_of_table_5_2_cost_what_is_told(settings, params, macs) -> None:

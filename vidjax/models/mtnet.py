@@ -87,7 +87,8 @@ def build(
       depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
         thesis, 64 as released.
-      keep_time: stride in space alone, as X3D does, and select no frames after the stem.
+      keep_time: stride in space alone, as X3D does, and select no frames after the stem. Then all
+        selections in MTConvs have a choice, for 5 to 6 times the operations.
       cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
       layers: how many layers of cells there are.
       neck: features that the classifier gets; None is 2048 as in the thesis.
