@@ -35,7 +35,8 @@ def build(
       block: `basic` or `bottleneck`.
       stem_kernel: size of the first convolution.
       stem_strides: strides of the first convolution, along T, H, W.
-      stem_pool: whether a max-pool follows it; torchvision's network of 18 layers has none.
+      stem_pool: whether a max-pool follows it; torchvision's network of 18 layers has none, and
+        the thesis' code had none before November 2020.
       width: channels of the stem, and of stage 1 before it is widened.
       widen: width inside the blocks, as a multiple (wide networks, k).
       expansion: width of a stage's output, as a multiple.

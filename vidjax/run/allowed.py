@@ -124,6 +124,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "nesterov": boolean(),
         "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
+        "decay_recurrent": boolean(),
         "clip_norm": number(0, LARGEST_NUMBER),
         "lr_factors": _FACTORS,
         "layer_decay": number(above=0, most=1),
@@ -138,6 +139,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
             ),
         ),
         "factor": number(above=0, most=LARGEST_NUMBER),
+        "cosine_over": one_of("rest", "run"),
     },
     "every": {
         "log": _DURATION,

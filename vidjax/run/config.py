@@ -161,7 +161,8 @@ class OptimizerConfig:
       nesterov: whether to look ahead along the momentum.
       weight_decay: decay of the weights. Optimisers that can take it from kernels alone, such as
         `adamw`, `lamb` and `lion`, do so; for others it is added to the gradient (L2).
-      decay_norm_and_bias: whether scales of norms, and biases, decay too.
+      decay_norm_and_bias: whether all parameters decay: scales of norms and biases, too.
+      decay_recurrent: whether the weights between the steps of recurrent cells decay as kernels do.
       clip_norm: largest gradient norm; 0 is off.
       lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`. A part
         is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of several,
@@ -176,6 +177,7 @@ class OptimizerConfig:
     nesterov: bool
     weight_decay: float
     decay_norm_and_bias: bool
+    decay_recurrent: bool
     clip_norm: float
     name: str
     options: Mapping[str, Any]
@@ -192,12 +194,15 @@ class ScheduleConfig:
       warmup: duration of the linear rise from 0.
       boundaries: durations after which `step` multiplies the rate by `factor`.
       factor: what `step` multiplies the rate by at each of the `boundaries`.
+      cosine_over: what `cosine` falls over: the `rest` of the run, from its peak after the warm-up;
+        or the whole `run`, where the warm-up rises to the value that the cosine has at its end.
     """
 
     name: str
     warmup: str
     boundaries: tuple[str, ...]
     factor: float
+    cosine_over: str
 
 
 @dataclasses.dataclass(frozen=True)
