@@ -91,7 +91,8 @@ def test_a_stage_s_tube_is_a_map(network, layer, place):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"form": "icip"}, {"match": "max", "bias": True}, {"level": "batch"}]
+    "settings",
+    [{"form": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
 )
 def test_rows_are_those_that_every_form_picks_from(network, settings):
     """As the module itself has them, which is asked what its mapping gives."""
