@@ -107,8 +107,8 @@ def _count(tables: Sequence[Table]) -> None:
     if bare and [*_TABLE.value] != [ALL]:
         raise ValueError(f"--table={bare[0]} has no printed rows to count: leave it out")
     with ProgressLine() as progress:
-        text = page(tables, made, Counter(progress.show))
-    say(*text.splitlines())
+        for section in page(tables, made, Counter(progress.show)):
+            say(*section.split("\n"))
 
 
 def _run(tables: Sequence[Table]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -126,17 +126,18 @@ def render(table: Table, counter: Counter) -> str:
     return f"{head}\n\n{rows_of([title for title, _ in columns], cells)}"
 
 
-def page(tables: Iterable[Table], made: str, counter: Counter) -> str:
-    """All tables as a page.
+def page(tables: Iterable[Table], made: str, counter: Counter) -> Iterator[str]:
+    """All tables as a page, a section after the other.
 
     Args:
       tables: those that have printed rows.
       made: by what, on what and when.
       counter: of networks.
     """
-    parts = ["# The works' tables, and what is counted here", made, MEANING]
-    parts += [render(table, counter) for table in tables if table.printed]
-    return "\n\n".join(parts) + "\n"
+    yield f"# The works' tables, and what is counted here\n\n{made}\n\n{MEANING}"
+    for table in tables:
+        if table.printed:
+            yield f"\n{render(table, counter)}"
 
 
 Column = tuple[str, Callable[[Line], str]]

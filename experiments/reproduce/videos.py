@@ -14,6 +14,8 @@ from vidjax.storage.writing import make_folder, writing
 
 # The folds of jhmdb share no source video; the last one is the test set.
 TEST_FOLD = "3"
+# Data sets that need no folder.
+DOWNLOADED = ("cifar100",)
 
 
 class AbsentError(ValueError):
@@ -51,7 +53,7 @@ def absence(dataset: str, config: ConfigDict) -> str:
     if dataset == "jhmdb":
         absent = "is absent; set VIDJAX_SHARED to the folder that holds clips/"
         return "" if _clips_list().is_file() else f"jhmdb: {_clips_list()} {absent}"
-    if as_path(config.data.manual_dir).exists():
+    if as_path(config.data.manual_dir).exists() or config.data.name in DOWNLOADED:
         return ""
     return (
         f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "

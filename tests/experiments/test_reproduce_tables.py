@@ -126,7 +126,9 @@ def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
     # No row has top-5 or a test.
     assert "top-5" not in lines[4]
     assert "chi-squared" not in lines[4]
-    assert page([table], "by hand", counter).startswith("# The works' tables")
+    head, section = page([table], "by hand", counter)
+    assert head.startswith("# The works' tables")
+    assert section == "\n" + "\n".join(lines)
 
 
 def test_a_network_is_counted_once():
