@@ -1,7 +1,5 @@
 """Random Mean Scaling on Kinetics-400: table 4 of the RMS paper."""
 
-from vidjax.configs import rms_rows
-
 from ..paper import paper_table
 from ..printed import Network, Printed
 
@@ -26,9 +24,7 @@ TABLE = paper_table(
             label + _METHODS[row],
             *score,
             name=f"{model}_{row}",
-            network=Network(
-                model, frames, 224, rms_rows.METHODS[row].get("model", {}).get("options", {})
-            ),
+            network=Network(model, frames, 224),
             config=f"rms_kinetics400:model={model},row={row}",
             dataset="kinetics400",
             against="" if row == "baseline" else f"{model}_baseline",

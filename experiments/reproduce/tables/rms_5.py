@@ -1,7 +1,5 @@
 """Random Mean Scaling on Something-Something-v2: table 5 of the RMS paper."""
 
-from vidjax.configs import rms_rows
-
 from ..paper import paper_table
 from ..printed import Network, Printed
 
@@ -24,7 +22,6 @@ TABLE = paper_table(
                 "slowfast_50",
                 32,
                 224,
-                rms_rows.METHODS[row].get("model", {}).get("options", {}),
                 classes=174,
             ),
             config=f"rms_something:row={row}",

@@ -1,6 +1,6 @@
 """Random Mean Scaling on images: table 6 of the RMS paper."""
 
-from vidjax.configs import rms_images, rms_rows
+from vidjax.configs import rms_images
 
 from ..paper import paper_table
 from ..printed import Network, Printed
@@ -39,8 +39,7 @@ TABLE = paper_table(
                 rms_images.MODELS[data],
                 1,
                 size,
-                rms_rows.METHODS[row].get("model", {}).get("options", {}),
-                classes,
+                classes=classes,
             ),
             config=f"rms_images:data={data},row={row}",
             dataset=data,
