@@ -63,7 +63,7 @@ def write_gains(file: Path, gains: Iterable[Gain]) -> None:
         writer = csv.writer(stream)
         writer.writerow(_COLUMNS)
         for each in gains:
-            row = [each.name, each.videos, each.first, each.second, f"{each.gain:.4f}"]
+            row = [each.name, each.videos, each.first, each.second, round(each.gain, 4)]
             writer.writerow(tables.cells(row))
 
 

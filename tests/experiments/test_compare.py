@@ -55,9 +55,9 @@ def test_gains_of_classes_are_counted_and_drawn(tmp_path):
     assert rows[0] == ["class", "videos", "right in A", "right in B", "gain"]
     # Of ten videos each: jump has one wrong in A alone, walk one in both, run one in A, three in B.
     assert rows[1:] == [
-        ["jump", "10", "9", "10", "0.1000"],
-        ["walk", "10", "9", "9", "0.0000"],
-        ["run", "10", "9", "7", "-0.2000"],
+        ["jump", "10", "9", "10", "0.1"],
+        ["walk", "10", "9", "9", "0.0"],
+        ["run", "10", "9", "7", "-0.2"],
     ]
     assert size_of(files.with_suffix(".png"))[0] > 400
 
