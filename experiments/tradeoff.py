@@ -47,6 +47,8 @@ _PRINTED = flags.DEFINE_list("printed", [], "tables of the works to add, such as
 flags.mark_flag_as_required("output")
 # Area of a point in points squared: a part that all have, and what a million parameters add.
 _LEAST, _MILLION = 30, 4.0
+# Costs that are further apart, as a quotient, are drawn on a logarithmic axis.
+_FAR = 4
 
 
 class _Views(msgspec.Struct):
@@ -197,6 +199,8 @@ def draw(points: Sequence[Point]) -> Any:
 
 
 def _panel(axes: Any, points: Sequence[Point], cost: str) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     places = {point.label: (getattr(point, cost), point.top1) for point in points}
     afters = {point.after for point in points if point.after}
     for point in points:
@@ -211,9 +215,12 @@ def _panel(axes: Any, points: Sequence[Point], cost: str) -> None:
         if point.after in places:
             arrow = {"arrowstyle": "->", "color": "C0", "alpha": 0.6}
             axes.annotate("", (x, y), xytext=places[point.after], arrowprops=arrow)
-    axes.set_xscale("log")
+    if max(costs := [x for x, _ in places.values()]) > _FAR * min(costs):
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.grid(alpha=0.3, which="both")
+    axes.grid(alpha=0.3)
     axes.margins(0.12)
 
 

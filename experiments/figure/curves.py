@@ -13,6 +13,8 @@ from vidjax import records
 from vidjax.names import lettering
 
 _TRAIN = "train"
+# Of a curve; accuracies of single batches hide where it goes.
+_POINTS = 40
 
 
 class _Line(msgspec.Struct):
@@ -55,6 +57,16 @@ def read(run: Path) -> Curves:
     return Curves(run.name, found)
 
 
+def thinned(
+    steps: Sequence[int], scores: Sequence[float], most: int
+) -> tuple[list[int], list[float]]:
+    """At most so many points of a curve: means of points that follow one another, at the last."""
+    width = -(-len(steps) // most)
+    parts = [scores[start : start + width] for start in range(0, len(scores), width)]
+    ends = [min(start + width, len(steps)) - 1 for start in range(0, len(steps), width)]
+    return [steps[end] for end in ends], [sum(part) / len(part) for part in parts]
+
+
 def draw(runs: Sequence[Curves]) -> Any:
     """One panel: training dotted, evaluations solid, a colour a run."""
     from matplotlib.figure import Figure
@@ -64,6 +76,7 @@ def draw(runs: Sequence[Curves]) -> Any:
     for number, run in enumerate(runs):
         color = f"C{number % 10}"
         for split, (steps, scores) in run.by_split.items():
+            steps, scores = thinned(steps, scores, _POINTS)
             style = {"linestyle": ":"} if split == _TRAIN else {"linestyle": "-", "marker": "o"}
             label = lettering(f"{run.name}, {split}: {scores[-1]:.1f}")
             axes.plot(steps, scores, color=color, markersize=4, label=label, **style)

@@ -19,6 +19,8 @@ from vidjax.trained.preprocessing import read_clip
 from vidjax.trained.trained import Trained
 
 _FEWEST = 3
+# Cosines in float32 are no more exact.
+_LEAST = 1e-7
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,11 @@ def select(trained: Trained, video: Path, layer: str) -> Selection:
 
 
 def draw(selection: Selection) -> Any:
-    """The frames in a row, the selected ones framed, above a bar of redundancy for each."""
+    """The frames in a row, the selected ones framed, above a bar for each that can be selected.
+
+    Cosines of neighbours are close to 1: the bars are what their sum lacks of 2, on a logarithmic
+    axis, so that the selected frames have the highest ones.
+    """
     from matplotlib.figure import Figure
 
     length = len(selection.pictures)
@@ -81,13 +87,10 @@ def draw(selection: Selection) -> Any:
     below = figure.add_subplot(grid[1, :])
     inner = range(1, length - 1)
     colors = ["C3" if number in chosen else "0.6" for number in inner]
-    below.bar(inner, selection.redundancy, color=colors, width=0.6)
-    low, high = float(selection.redundancy.min()), float(selection.redundancy.max())
-    # Cosines of neighbours are close to one another; the bars begin where they can be told apart.
-    margin = max(high - low, 1e-3)
-    below.set_ylim(low - 0.25 * margin, high + 0.1 * margin)
+    below.bar(inner, np.maximum(2 - selection.redundancy, _LEAST), color=colors, width=0.6)
+    below.set_yscale("log")
     below.set_xlim(-0.5, length - 0.5)
     below.set_xticks(range(length))
     below.set_xlabel(f"frame of the features of {selection.layer}; red ones are selected")
-    below.set_ylabel("sum of two cosines")
+    below.set_ylabel("2 - two cosines")
     return figure

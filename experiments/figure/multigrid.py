@@ -12,7 +12,7 @@ _PANELS = {
     "none": "(a) baseline",
     "long": "(b) long cycles",
     "short": "(c) short cycles",
-    "both": "(d) long and short cycles",
+    "both": "(d) long + short",
 }
 
 
@@ -62,7 +62,7 @@ def draw(grid: Multigrid, base: GridShape, steps: int) -> Any:
         axes.bar(range(steps), [shape.batch for shape in shapes], width=0.9, color=shown)
         axes.step(range(steps), base.batch * table.rates, where="mid", color="C3", linewidth=1.2)
         clips_a_step = table.firsts[-1] / steps
-        axes.set_title(f"{title}: {clips_a_step:.0f} clips a step on average", loc="left")
+        axes.set_title(f"{title}: {clips_a_step:.0f} clips a step", loc="left")
         axes.set_yscale("log", base=2)
         axes.yaxis.set_major_formatter("{x:g}")
         axes.grid(axis="y", alpha=0.3)
@@ -71,6 +71,6 @@ def draw(grid: Multigrid, base: GridShape, steps: int) -> Any:
     for axes in panels[::2]:
         axes.set_ylabel("clips of a batch")
     keys = [Patch(color=color, label=f"{f}x{s}x{s}") for (f, s), color in colors.items()]
-    keys.append(panels[0].plot([], [], color="C3", label="learning rate")[0])
+    keys.append(panels[0].plot([], [], color="C3", label=f"learning rate, x {base.batch}")[0])
     figure.legend(handles=keys, loc="outside right center", title="frames and pixels")
     return figure
