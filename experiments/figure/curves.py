@@ -77,9 +77,9 @@ def draw(runs: Sequence[Curves]) -> Any:
         color = f"C{number % 10}"
         for split, (steps, scores) in run.by_split.items():
             steps, scores = thinned(steps, scores, _POINTS)
-            style = {"linestyle": ":"} if split == _TRAIN else {"linestyle": "-", "marker": "o"}
+            line, mark = (":", "") if split == _TRAIN else ("-", "o")
             label = lettering(f"{run.name}, {split}: {scores[-1]:.1f}")
-            axes.plot(steps, scores, color=color, markersize=4, label=label, **style)
+            axes.plot(steps, scores, f"{line}{mark}", color=color, markersize=4, label=label)
     axes.set_xlabel("step")
     axes.set_ylabel("top-1, %")
     axes.grid(alpha=0.3)

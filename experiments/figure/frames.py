@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from vidjax.layers.soft_pool import soft_pool
@@ -48,7 +49,8 @@ def select(trained: Trained, video: Path, layer: str) -> Selection:
       ValueError: the network has no such layer, or too few frames are left there.
     """
     clip = read_clip(video, trained.preprocessing)
-    found = features(trained.model, trained.variables, clip[None], layer, pooled=False)
+    clips = jnp.asarray(clip[None])
+    found = features(trained.model, trained.variables, clips, layer, pooled=False)
     if found.ndim != 5 or found.shape[1] < _FEWEST:
         raise ValueError(
             f"--layer={layer}: its features have the shape {found.shape}; a selection needs "

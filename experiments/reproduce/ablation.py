@@ -80,10 +80,11 @@ def mtnet_row(
       **more: fields of `Printed`.
     """
     prefix = "" if model == "mtnet_m" else f"{model}_"
+    frames, size = mtnet.INPUTS[model]
     return Printed(
         f"{_LABELS[model]}, {label}",
         name=prefix + row,
-        network=Network(model, *mtnet.INPUTS[model], _counted(options)),
+        network=Network(model, frames, size, _counted(options)),
         config=f"mtnet_ablations:model={model}",
         changes={f"model.options.{key}": value for key, value in options.items()},
         dataset="hacs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -102,6 +102,12 @@ class Printed:
     def folder(self) -> str:
         """Name of the row in plans and of its folder."""
         return self.name or re.sub(r"\W+", "_", self.label.lower()).strip("_")
+
+    def bare(self) -> Printed:
+        """The row without scores and printed counts, for a table that has neither."""
+        return replace(
+            self, top1=None, top5=None, operations=None, params=None, views="", facts={}, why=""
+        )
 
     def recipe(self) -> ConfigDict:
         """The complete configuration of its runs, but for the seed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..printed import Network, Printed
 from .systems import OTHERS, backbone_rows, mtnet_rows
 
@@ -11,8 +13,12 @@ _IP = "counted on 32 frames, which give the printed operations; the table says 8
 
 def others_on_kinetics() -> list[Printed]:
     """Other people's networks, in the order of table 5.1."""
-    ip_101 = {"network": Network("ip_csn_101", 32, 256), "operations": 83.0, "views": 30}
-    rows = (
+    ip_101: dict[str, Any] = {
+        "network": Network("ip_csn_101", 32, 256),
+        "operations": 83.0,
+        "views": 30,
+    }
+    rows: tuple[tuple[str, float, float, str, str, dict[str, Any]], ...] = (
         ("R(2+1)D", 62.8, 83.9, "16x224x224", "ResNet101", {"why": _R2PLUS1D}),
         ("I3D", 71.6, 90.0, "16x224x224", "InceptionV1", {"views": "N/A"}),
         ("MF-Net", 72.8, 90.4, "16x224x224", "ResNet50", {}),

@@ -13,8 +13,8 @@ from ..printed import Network, Printed
 METHOD: Mapping[str, Any] = {"class_reg": {"form": "thesis"}}
 _TWICE = "printed are two operations a multiply-add at 16x224x224, not at the printed 16x112x112"
 _ADDED = "; of the 1.2 to 2.7 that the method is printed to add, it adds 0.2 multiply-adds here"
-_S = "13x182x182 has 4.1; none of the inputs that the thesis prints for it has 5.8"
-_M = "the method adds 0.3 here and 0.1 as printed; shortcuts, cells and head add 2 % before it"
+_S = "printed inputs are 13x182, with 4.1, 13x160, with less, and 16x256, with 9.0; none has 5.8"
+_M = "the method adds 0.3 here, and 0.1 as printed, to 9.0 and 8.8"
 _L = "two recurrent layers, as the text says; with one it has 49.0 M before the method"
 
 

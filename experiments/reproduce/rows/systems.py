@@ -66,11 +66,8 @@ _I3D = (
     "public code has 12.7 M, 12.3 without its classifier, and 111 of 64 frames; "
     "the printed are round numbers of other papers, which no code gives"
 )
-_S = (
-    "the thesis prints 13x182, 13x160 and 16x256 for its input: the second has fewer operations "
-    "than the first, the third 9.0; none has 5.8"
-)
-_M = "printed are those of the convolutions of the blocks; shortcuts, cells and head add 2 %"
+_S = "printed inputs are 13x182, with 4.1, 13x160, with less, and 16x256, with 9.0; none has 5.8"
+_M = "without shortcuts, cells and head it has 8.8"
 _L = "two recurrent layers, as the text says; with one it has 49.0 M"
 
 OTHERS: Mapping[str, System] = {

@@ -24,8 +24,7 @@ def _of_layers(row: Printed, key: str, affection: str) -> Printed:
     """The row with its layers, and without the numbers of other tables."""
     blocks, channels = _LAYERS[key]
     facts = {"blocks": blocks, "channels": channels, "affection": affection}
-    nothing = {"top1": None, "top5": None, "operations": None, "params": None, "views": ""}
-    return replace(row, facts=facts, why="", **nothing)
+    return replace(row.bare(), facts=facts)
 
 
 def _pair(key: str) -> tuple[Printed, Printed]:

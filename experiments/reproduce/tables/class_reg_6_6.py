@@ -20,21 +20,16 @@ _MTNETS = {
 }
 
 
-def _bare(row: Printed, test: Contingency | None = None) -> Printed:
-    """The row without the numbers of other tables, whose top-1 follows from the counts."""
-    nothing = {"top1": None, "top5": None, "operations": None, "params": None, "views": ""}
-    return replace(row, facts={}, why="", test=test, **nothing)
-
-
 def _rows() -> list[Printed]:
+    """Pairs, whose top-1 follows from the counts."""
     rows = []
     for label in PAIRS:
         without, regularized = pair_rows(label)
-        rows += [_bare(without), _bare(regularized, _SCRATCH[label])]
+        rows += [without.bare(), replace(regularized.bare(), test=_SCRATCH[label])]
     plain = {row.folder: row for row in ours_on_kinetics("13x182x182")}
     for model, test in _MTNETS.items():
         regularized = mtnet_cr_row(model, "kinetics400", 0.0, 0.0, against=model)
-        rows += [_bare(plain[model]), _bare(regularized, test)]
+        rows += [plain[model].bare(), replace(regularized.bare(), test=test)]
     return rows
 
 

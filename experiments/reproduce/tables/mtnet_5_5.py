@@ -25,7 +25,7 @@ OWN = {
     "MTNet_M": ("-", "62.8", "216.3"),
     "MTNet_L": ("-", "98.3", "513.7"),
 }
-_OF_50 = {"operations": 65.7, "why": SF_101_OF_50}
+_OF_50: dict[str, Any] = {"operations": 65.7, "why": SF_101_OF_50}
 
 
 def _facts(pre: str, forward: str, backward: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What weights begin with, on UCF-101 and HMDB-51: table 4.7 of the thesis."""
 
+from typing import Any
+
 from ..paper import paper_table
 from ..rows.transfer import gated_to
 
@@ -12,7 +14,7 @@ SCORES = {
     "SRTG r(2+1)d-50": ((95.7, 75.3), (96.0, 75.7), (96.3, 76.0)),
     "SRTG r3d-101": ((97.3, 77.5), (97.4, 78.0), (97.6, 78.4)),
 }
-_101 = {
+_101: dict[str, Any] = {
     "operations": 163.1,
     "why": "163.1 are printed for SRTG r(2+1)d-101 elsewhere; table 4.2 has 78.1, which are two "
     "operations a multiply-add",
