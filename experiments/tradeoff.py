@@ -145,7 +145,7 @@ def of_run(run: Path, counter: Counter, protocol: str | None = None) -> Point:
     cost = counter.count(network)
     data = config.data.manifest or config.data.name
     macs, params = cost.macs / 1e9, cost.params / 1e6
-    return Point(run.name, Path(data).stem, protocol, 100 * report.top1, macs, params)
+    return Point(run.name, as_path(data).stem, protocol, 100 * report.top1, macs, params)
 
 
 def of_table(work: Table, counter: Counter) -> Iterator[Point]:

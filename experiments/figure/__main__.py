@@ -18,7 +18,6 @@ Examples:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import flags
 
@@ -68,7 +67,7 @@ def _figure(kind: str, runs: Sequence[str]) -> object:
         if not _VIDEO.value:
             raise ValueError("--video is missing: the figure frames is of a video's clip")
         _, trained = opening.opened(_CONFIG.value)
-        return frames.draw(frames.select(trained, Path(_VIDEO.value), _LAYER.value))
+        return frames.draw(frames.select(trained, as_path(_VIDEO.value), _LAYER.value))
     config = opening.configured(_CONFIG.value)
     if kind == "starts":
         return starts.draw(starts.sample(_clip(config), _LENGTH.value))
