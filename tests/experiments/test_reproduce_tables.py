@@ -141,6 +141,30 @@ def test_a_network_is_counted_once():
     assert len(told) == 2
 
 
+@pytest.mark.parametrize(
+    "options", [{"random_scaling": {}}, {"residual_drop": "shake_drop"}], ids=str
+)
+def test_regularisers_are_left_out_of_counts_because_they_cost_nothing_in_a_test(options):
+    deep = {**TINY, "depths": (0, 0, 0, 1)}
+    plain = Network("r3d_18", 2, 16, deep)
+    counter = Counter()
+    with_it = counter.count(Network("r3d_18", 2, 16, {**deep, **options}))
+    assert (with_it.params, with_it.macs) == (
+        counter.count(plain).params,
+        counter.count(plain).macs,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", ["average", "max", "stochastic"])
+def test_pools_of_pictures_are_left_out_of_counts_because_all_cost_the_same(pool):
+    small = {"width": 8, "depths": (1, 1, 1, 1), "neck": 8}
+    counter = Counter()
+    soft = counter.count(Network("mtnet_s", 4, 32, small))
+    other = counter.count(Network("mtnet_s", 4, 32, {**small, "pool": pool}))
+    assert (other.params, other.macs) == (soft.params, soft.macs)
+
+
 def test_the_printed_tests_are_those_of_the_printed_counts():
     (table,) = find_tables(["6.6"])
     lines = [Line.of(Printed("x", test=row.test), Counter()) for row in table.printed if row.test]
