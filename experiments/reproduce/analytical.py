@@ -122,7 +122,7 @@ def render(table: Table, counter: Counter) -> str:
     lines = [Line.of(row, counter) for row in table.printed]
     columns = [column for column in _columns(lines) if any(map(column[1], lines))]
     cells = ([cell(line) for _, cell in columns] for line in lines)
-    head = f"## {table.name}: {table.title}\n\n{_sentence(table.source)}"
+    head = f"## {table.name}: {table.title}\n\nSource: {table.source}."
     return f"{head}\n\n{rows_of([title for title, _ in columns], cells)}"
 
 
@@ -166,7 +166,8 @@ def _fact(key: str) -> Callable[[Line], str]:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    text = "" if value is None else f"{value:g}"
+    return f"{text}.0" if text.isdecimal() else text
 
 
 def _count(value: float | None, marked: bool) -> str:
@@ -175,7 +176,7 @@ def _count(value: float | None, marked: bool) -> str:
 
 def _operations(line: Line) -> str:
     views = f" x {line.row.views}" if line.row.views else ""
-    return "" if line.row.operations is None else f"{line.row.operations:g}{views}"
+    return _number(line.row.operations) + views
 
 
 def _macs(line: Line) -> str:
@@ -216,7 +217,3 @@ _TESTS: tuple[Column, ...] = (
     ("p", _of_test(lambda test: f"{test.p:.1e}")),
     ("ours, p", _of_test(lambda test: f"{stats.chi2.sf(_statistic(test), df=1):.1e}")),
 )
-
-
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."

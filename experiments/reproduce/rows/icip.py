@@ -8,7 +8,7 @@ from ..printed import Network, Printed
 
 _METHOD: dict[str, Any] = {"class_reg": {"form": "icip", "after": "stage"}}
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
-_ADDED = "; of the 7 to 15 that the method is printed to add, it adds less than 1 here"
+_ADDED = "; of the 7 to 15 that the method is printed to add, it adds 1 to 3 multiply-adds here"
 _WIDE = "no form of the network gives the printed operations: two a multiply-add are 207"
 # Label, layers without and with the method, milliseconds that it adds, operations without and
 # with it, and top-1 of table 1 without and with it.
