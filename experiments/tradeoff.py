@@ -46,7 +46,7 @@ _PAIRS = flags.DEFINE_bool("pairs", False, "runs are pairs, without and with a m
 _PRINTED = flags.DEFINE_list("printed", [], "tables of the works to add, such as 5.1")
 flags.mark_flag_as_required("output")
 # Area of a point in points squared: a part that all have, and what a million parameters add.
-_LEAST, _MILLION = 30, 4.0
+_LEAST, _MILLION = 120, 4.0
 # Costs that are further apart, as a quotient, are drawn on a logarithmic axis.
 _FAR = 4
 
@@ -102,7 +102,7 @@ def main(*runs: str) -> None:
     works = find_tables(_PRINTED.value) if _PRINTED.value else []
     with ProgressLine() as progress:
         counter = Counter(progress.show)
-        points = [of_run(as_path(run), counter, _PROTOCOL.value) for run in runs]
+        points = _told_apart([as_path(run) for run in runs], counter)
         if _PAIRS.value:
             points = [*_paired(points)]
         for work in works:
@@ -172,6 +172,14 @@ def _only_dataset(work: Table) -> str:
     return known.pop() if len(known) == 1 else work.name
 
 
+def _told_apart(runs: Sequence[Path], counter: Counter) -> list[Point]:
+    """The points of runs, called as their folders, or by the whole paths where those are equal."""
+    points = [of_run(run, counter, _PROTOCOL.value) for run in runs]
+    if len({point.label for point in points}) == len(points):
+        return points
+    return [replace(each, label=str(run)) for each, run in zip(points, runs, strict=True)]
+
+
 def _paired(points: Sequence[Point]) -> Iterator[Point]:
     for without, with_it in zip(points[::2], points[1::2], strict=True):
         yield without
@@ -179,20 +187,29 @@ def _paired(points: Sequence[Point]) -> Iterator[Point]:
 
 
 def draw(points: Sequence[Point]) -> Any:
-    """A line of two panels for each data set; returns a figure of Matplotlib."""
+    """A line of two panels for each data set; returns a figure of Matplotlib.
+
+    Points have numbers, which the legend beside the panels explains: names would cover each other.
+    """
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     datasets = dict.fromkeys(point.dataset for point in points)
-    figure = Figure(figsize=(12, 0.6 + 4.4 * len(datasets)), layout="constrained")
+    figure = Figure(figsize=(13, 0.6 + 4.4 * len(datasets)), layout="constrained")
     grid = figure.subplots(len(datasets), 2, squeeze=False, sharey="row")
-    for line, dataset in zip(grid, datasets, strict=True):
+    for (left, right), dataset in zip(grid, datasets, strict=True):
         shown = [point for point in points if point.dataset == dataset]
-        _panel(line[0], shown, "macs")
-        _panel(line[1], shown, "params")
-        line[0].set_ylabel("top-1, %")
-        line[0].set_xlabel("multiply-adds of a view, 1e9")
-        line[1].set_xlabel("parameters, 1e6")
-        line[0].set_title(lettering(dataset), loc="left")
+        _panel(left, shown, "macs")
+        _panel(right, shown, "params")
+        left.set_ylabel("top-1, %")
+        left.set_xlabel("multiply-adds of a view, 1e9")
+        right.set_xlabel("parameters, 1e6")
+        left.set_title(lettering(dataset), loc="left")
+        names = [lettering(f"{place}  {each.label}") for place, each in enumerate(shown, 1)]
+        keys = [Line2D([], [], linestyle="none", label=name) for name in names]
+        right.legend(
+            handles=keys, loc="upper left", bbox_to_anchor=(1, 1), handlelength=0, frameon=False
+        )
     printed = "; hollow: scores that a work prints" if any(p.printed for p in points) else ""
     figure.suptitle(f"areas grow with parameters{printed}")
     return figure
@@ -203,19 +220,19 @@ def _panel(axes: Any, points: Sequence[Point], cost: str) -> None:
 
     places = {point.label: (getattr(point, cost), point.top1) for point in points}
     afters = {point.after for point in points if point.after}
-    for point in points:
-        x, y = places[point.label]
+    for number, point in enumerate(points, 1):
+        x, y = getattr(point, cost), point.top1
         color = "0.45" if point.label in afters else "C0"
         face = "none" if point.printed else color
         size = _LEAST + _MILLION * point.params
         axes.scatter(x, y, s=size, facecolors=face, edgecolors=color, alpha=0.8, zorder=2)
-        axes.annotate(
-            lettering(point.label, 30), (x, y), xytext=(5, 4), textcoords="offset points", size=7
-        )
+        shade = "black" if point.printed else "white"
+        axes.annotate(str(number), (x, y), ha="center", va="center", size=8, color=shade)
         if point.after in places:
             arrow = {"arrowstyle": "->", "color": "C0", "alpha": 0.6}
             axes.annotate("", (x, y), xytext=places[point.after], arrowprops=arrow)
-    if max(costs := [x for x, _ in places.values()]) > _FAR * min(costs):
+    costs = [getattr(point, cost) for point in points]
+    if max(costs) > _FAR * min(costs):
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())

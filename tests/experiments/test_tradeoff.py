@@ -52,6 +52,8 @@ def test_a_point_is_a_runs_accuracy_and_the_cost_of_its_views(tmp_path):
 
 def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     runs = [run_of(tmp_path / name, width, 5) for name, width in (("plain", 4), ("method", 5))]
+    # Seeds of different runs have folders of equal names.
+    other = run_of(tmp_path / "other/plain", 5, 5)
     picture = tmp_path / "out/cost.png"
     done = run_command("experiments.tradeoff", *runs, "--pairs", f"--output={picture}")
     assert done.returncode == 0, done.stderr
@@ -59,6 +61,10 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     rows = [*csv.DictReader(picture.with_suffix(".csv").read_text().splitlines())]
     assert [(row["label"], row["after"]) for row in rows] == [("plain", ""), ("method", "plain")]
     assert float(rows[0]["params"]) < float(rows[1]["params"])
+    alike = tmp_path / "alike.png"
+    done = run_command("experiments.tradeoff", runs[0], other, f"--output={alike}")
+    rows_alike = [*csv.DictReader(alike.with_suffix(".csv").read_text().splitlines())]
+    assert [row["label"] for row in rows_alike] == [str(runs[0]), str(other)]
     again = run_command("experiments.tradeoff", *runs, f"--output={picture}")
     assert "is there already; name another --output" in refusal(again)
 
@@ -82,6 +88,8 @@ def test_printed_rows_have_the_works_score_and_our_count():
         "multiply-adds of a view, 1e9",
         "parameters, 1e6",
     ]
+    names = [text.get_text() for text in panels[1].get_legend().get_texts()]
+    assert names == ["1  plain", "2  method"]
 
 
 @pytest.mark.parametrize(
