@@ -71,7 +71,7 @@ def main() -> int:
         print_list(find_tables(_TABLE.value or [ALL]), _TFLOPS.value)
         return 0
     if not _TABLE.value:
-        raise ValueError("--table is missing: such as --table=4.2, or all; --list shows them")
+        raise ValueError("--table must have a value, such as 4.2, or all; --list shows them")
     if _ANALYTICAL.value:
         _count(find_tables(_TABLE.value))
         return 0
