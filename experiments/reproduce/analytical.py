@@ -46,8 +46,8 @@ MEANING = (
     "column says why. *trained by* is the configuration that trains the row, as "
     "`vidjax train --config=...` takes it, and how many settings the table changes in it. "
     "*printed only*: the work took the number from elsewhere, and no configuration here trains it; "
-    "the network beside it is what it is counted on. Regularisers, pools and the tests of gates are "
-    "left out of counts: the first two cost nothing, the last next to nothing."
+    "the network beside it is what it is counted on. Regularisers, pools and the tests of gates "
+    "are left out of counts: the first two cost nothing, the last next to nothing."
 )
 
 
