@@ -8,9 +8,12 @@ and top-5, in percent (CIFAR-100: mean of several runs).
 
 An image is a video of one frame. CIFAR-100 is downloaded; ImageNet's archives are yours, in
 `videos/imagenet2012`. RMS draws from N(1, 0.5), in the last two stages of either network (CIFAR's
-has three). That, and all of the training, are in an appendix that we lack: length, rates, decay are
-those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has there. A crop of
-half the area at least stands for CIFAR's padded one, a whole picture for ImageNet's 224 of 256.
+has three). Its mean is over 3x3, by "2D average pooling" (section 5.2): windows of a clip of one
+frame are flat. The rest of the training is in an appendix that we lack: length, rates, decay, crops
+and views are those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has
+there. CIFAR is cropped out of a black border of 4 pixels; ImageNet is tested on 224 pixels out of a
+short side of 256.
+
 
     vidjax train --config=rms_images:data=cifar100,row=rms \
         --workdir=runs/rms_images/cifar100/rms
@@ -32,12 +35,13 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.update(common.choose(rms_rows.METHODS, arguments.row, "row"))
     common.published(config, "cifar100" if cifar else "imagenet2012")
     config.clip.update({"frames": 1, "stride": 1, "size": 32 if cifar else 224})
-    config.augment.update({"scale": (0.5 if cifar else 0.08, 1.0), "flip": 0.5})
+    config.augment.update({"crop": "padded"} if cifar else {"scale": (0.08, 1.0)})
     config.train.update({"duration": "300 epochs", "batch_size": 64 if cifar else 256})
     config.optimizer.update({"lr": 0.1, "nesterov": True, "weight_decay": 1e-4})
     boundaries = ("50%", "75%") if cifar else ("25%", "50%", "75%")
     config.schedule.update({"name": "step", "warmup": "0 steps", "boundaries": boundaries})
     config.eval.update({"split": "test" if cifar else "val", "size": config.clip.size})
+    config.eval.short_side = 0 if cifar else 256
     if arguments.smoke:
         common.smoke(config).clip.update({"frames": 1, "stride": 1})
         config.model.options.depths = (2, 2, 2) if cifar else (1, 1, 1, 1)

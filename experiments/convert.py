@@ -8,6 +8,9 @@ its clips, its card, and what became of each tensor. Train from it with
 over time and divided (mean), or become the middle frame of kernels that are zero elsewhere
 (center).
 
+Colours belong to a file: what a published file was trained with is looked up by its name and its
+checksum. For another file say --mean, --std and --channels where a warning asks for them.
+
 Examples:
   vidjax convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m \
       --classes=kinetics400.txt
@@ -22,13 +25,15 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags, logging
 
 from vidjax import settings
 from vidjax.convert import folder
+from vidjax.convert.colours import ORDERS
 from vidjax.convert.inflation import HOW, inflate_torch
 from vidjax.convert.loaded import Colour
 from vidjax.convert.loading import ALLOWED, Converted, convert, sources
@@ -37,11 +42,15 @@ from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.trained.published.clips import colours_of
+from vidjax.trained.published.recognising import row_of
 
 from . import command_line, option_flags
 
 _MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, ".pth, .pyth, .tar or .safetensors file")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, ".pth, .pyth, .tar, .safetensors or .pkl file"
+)
 _OUTPUT = flags.DEFINE_string("output", None, "folder to write")
 _NUM_CLASSES = flags.DEFINE_integer("num_classes", None, "classes; the file's if not given", 1)
 _OPTION = flags.DEFINE_multi_string("option", [], "name=value of the network, such as width=16")
@@ -53,6 +62,9 @@ _MEAN = flags.DEFINE_list(
     "mean", None, "of the colours in [0, 1], three numbers, where the file has colours of its own"
 )
 _STD = flags.DEFINE_list("std", None, "of the colours in [0, 1], three numbers, likewise")
+_CHANNELS = flags.DEFINE_enum(
+    "channels", None, ORDERS, "order of colours that the file's kernels take; BGR are turned"
+)
 _ALLOW = flags.DEFINE_multi_enum(
     "allow",
     [],
@@ -69,13 +81,13 @@ flags.mark_flags_as_required(["model", "checkpoint", "output"])
 def main() -> None:
     """Converts, writes and reports."""
     name, file, output = _MODEL.value, as_path(_CHECKPOINT.value), as_path(_OUTPUT.value)
-    mean, std = (_colour(flag.name, flag.value) for flag in (_MEAN, _STD))
+    colours = {flag.name: _colour(flag.name, flag.value) for flag in (_MEAN, _STD)}
     classes = read_class_list(as_path(_CLASSES.value)) if _CLASSES.value else None
     folder.check_empty(output)
     if not file.is_file():
         raise ValueError(f"--checkpoint={file} is not a file")
-    found = _converted(name, file)
-    converted = dataclasses.replace(found, mean=mean or found.mean, std=std or found.std)
+    given = {**colours, "channels": _CHANNELS.value}
+    converted = _converted(name, file, {key: value for key, value in given.items() if value})
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     inflated = f", inflated by {_INFLATE.value}" if _INFLATE.value else ""
     source = f"{file.name}, sha256 {digest}{inflated}"
@@ -87,18 +99,36 @@ def main() -> None:
     say(f"  {output / folder.ARRAYS}", f"  {output / folder.FACTS}")
 
 
-def _converted(name: str, file: Path) -> Converted:
+def _converted(name: str, file: Path, colours: Mapping[str, Any]) -> Converted:
     chosen = option_flags.parsed(_OPTION.value, "width=16")
     check_options(name, chosen)
     logging.set_verbosity(logging.WARNING)
     given = {"num_classes": _NUM_CLASSES.value, "allow": _ALLOW.value, "entry": _ENTRY.value}
     if _INFLATE.value:
-        return inflate_torch(name, file, how=_INFLATE.value, **given, **chosen)
+        return _inflated(name, file, colours, given, chosen)
+    row = row_of(name, file)
+    if row is not None:
+        say(f"{file.name} is {row.name}")
+        colours, chosen = {**colours_of(row), **colours}, {**row.options, **chosen}
     try:
-        return convert(name, file, **given, **chosen)
+        return convert(name, file, **given, **colours, **chosen)
     except CheckpointError as error:
         known = ", ".join(sources(name)) or "no project"
         raise ValueError(f"{error}. Weights of {name} are known from: {known}") from None
+
+
+def _inflated(
+    name: str,
+    file: Path,
+    colours: Mapping[str, Any],
+    given: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+) -> Converted:
+    if "channels" in colours:
+        raise ValueError("--channels has no effect with --inflate: the files that it takes are RGB")
+    return dataclasses.replace(
+        inflate_torch(name, file, how=_INFLATE.value, **given, **chosen), **colours
+    )
 
 
 def _colour(flag: str, texts: Sequence[str] | None) -> Colour | None:

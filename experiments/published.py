@@ -58,7 +58,8 @@ def table() -> str:
     usable = [known for known in checkpoints() if known.usable is not False]
     others = [known for known in checkpoints() if known.usable is False]
     known = ("\n## What to know of them\n", *_notes(usable))
-    return "\n".join((HEAD, *map(row, usable), *known, NOT_USABLE, *_notes(others)))
+    refused = (NOT_USABLE, *_notes(others)) if others else ()
+    return "\n".join((HEAD, *map(row, usable), *known, *refused))
 
 
 def _notes(rows: Iterable[Checkpoint]) -> list[str]:

@@ -7,12 +7,16 @@ Example:
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from absl import app
 
 from vidjax.convert.loading import sources
 from vidjax.models.listing import list_models, model_card
 from vidjax.terminal import say
+from vidjax.trained.published.registry import checkpoints
+
+from . import systems
 
 HEAD = """# The networks
 
@@ -21,8 +25,10 @@ and matrix products only. Both are counted from the network's program (`vidjax.c
 equal to counts of the published code to the last parameter and within 0.5 % of the
 multiply-adds (`tests/convert/test_parity.py`). \"Printed\" are the numbers of the four works,
 millions of parameters / billions of operations, and are the papers', not ours: the PhD thesis
-"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Weights\" are
-projects whose checkpoints `vidjax.load_torch` reads.
+"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Published\"
+are layouts of which `pretrained-list.md` has a file of this network. "Also read" are layouts whose
+names `vidjax.load_torch` reads for this network, too, and of which that list has no file: files
+that you have trained with these projects, for instance.
 
 `vidjax options r3d_18` lists what a network's options may be, with defaults and meanings, those of
 methods too; `vidjax.options("r3d_18")` has them as data. Networks of other packages are listed and
@@ -36,12 +42,23 @@ Written by `vidjax zoo > docs/models.md`.
 """
 
 
+SYSTEMS_HEAD = """`vidjax train --config=NAME:ARGUMENTS` trains the rows that have a
+configuration; other arguments choose other rows (`vidjax config`). Any network trains on your
+videos with `vidjax train --config=folder --config.model.name=NETWORK`, with options as
+`--config.model.options.NAME=VALUE`. `vidjax reproduce --table=TABLE` trains all rows of a table.
+"""
 # Systems that the works compare with, and what builds each.
 OTHERS = (
     ("RMS table 3: S3D", "`s3d`; with gates `s3dg`"),
     ("RMS table 3: ResNet-50 + NL x 5", "`i3d_r50_nl5`, the network of 32 frames"),
     ("RMS table 3: ResNet-50 + CGNL x 5", "`i3d_r50_cgnl5`"),
     ("RMS table 3: ResNet-50 + CGD", "`i3d_r50_cgd`"),
+    (
+        "thesis 5.2: MTConv",
+        "`r3d_50_e1` with `multi_temporal={}`, each branch with its share of the input: 29.4 M, "
+        "22.1 G; with `multi_temporal={'split_input': False}`, both with all of it, as eq. 5.2 "
+        "reads: 36.9 M, 24.5 G. The table prints 35.7 M and 23.1 G, which neither has",
+    ),
     ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
     ("thesis 4.4, 5.3: TSN+Flow", "`tsn_bninception` with `channels=10`"),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
@@ -54,17 +71,60 @@ OTHERS = (
 )
 
 
+# MTNets, options, frames of a clip; selections of frames that choose, are forced, and keep all
+# frames; and billions of multiply-adds.
+CHOICES: tuple[tuple[str, dict[str, Any], int, tuple[int, int, int], float], ...] = (
+    ("mtnet_s", {}, 13, (22, 30, 105), 4.085),
+    ("mtnet_s", {"edge": "single"}, 13, (52, 0, 105), 4.085),
+    ("mtnet_s", {"keep_time": True}, 13, (156, 0, 0), 22.253),
+    ("mtnet_m", {}, 16, (22, 30, 105), 8.980),
+    ("mtnet_m", {"edge": "single"}, 16, (52, 0, 105), 8.980),
+    ("mtnet_m", {"keep_time": True}, 16, (156, 0, 0), 50.006),
+    ("mtnet_m", {}, 32, (52, 66, 39), 17.945),
+    ("mtnet_l", {}, 16, (34, 60, 237), 17.550),
+    ("mtnet_l", {"edge": "single"}, 16, (94, 0, 237), 17.550),
+    ("mtnet_l", {"keep_time": True}, 16, (330, 0, 0), 105.142),
+)
+CHOOSING = """
+## Where MTNets choose frames
+
+MTConvs keep the half of the frames that are least like their neighbours (thesis, 5.3.1). The first
+and the last frame have one neighbour and are no candidates. So 4 frames have 2 candidates for 2
+places, and two frames both stay: there the clip decides nothing.
+
+The thesis does not say where time is halved. Its backbone, X3D, keeps time. But only networks that
+halve time before stage 1 and in stages 2 to 4 have the operations that tables 5.1 and 5.6 print,
+and the released code halves it there, too. So the networks by these names do. With
+`keep_time=True` time stays as it is and every selection has a choice, as in figure 5.4, for 5 to 6
+times the operations. `edge="single"` makes the outer frames candidates.
+`vidjax.evaluation.count_frame_choices` counts the selections of any network. A multigrid's shorter
+clips leave fewer choices.
+
+| frames | network | options | choose | forced | keep all | MAC |
+| ---: | --- | --- | ---: | ---: | ---: | ---: |"""
+
+
+def choice(name: str, options: dict[str, Any], frames: int, counts: Any, macs: float) -> str:
+    """A line of the table of selections."""
+    given = ", ".join(f"`{option}={value!r}`" for option, value in options.items())
+    cells = (frames, f"`{name}`", given or "-", *counts, f"{macs:.3f} G")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def row(name: str) -> str:
     """A network's line of the table."""
     card = model_card(name)
     clip = "x".join(map(str, card.clip))
+    published = {each.layout for each in checkpoints() if each.network == name}
+    read = sources(name)
     cells = (
         f"`{name}`",
         f"{card.params:,}",
         f"{card.macs / 1e9:.3f} G",
         f"{clip}, stride {card.frame_stride}",
         "; ".join(card.tables) or "-",
-        "; ".join(sources(name)) or "-",
+        "; ".join(layout for layout in read if layout in published) or "-",
+        "; ".join(layout for layout in read if layout not in published) or "-",
     )
     return f"| {' | '.join(cells)} |"
 
@@ -72,16 +132,15 @@ def row(name: str) -> str:
 def table() -> str:
     """The whole page: a table, and for each group of networks its paper and its notes."""
     lines = [HEAD]
-    lines += ["| network | parameters | MAC | clip | printed | weights |"]
-    lines += ["| --- | ---: | ---: | --- | --- | --- |"]
+    lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
+    lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
     lines += [row(name) for name in list_models()]
+    lines += ["\n## Systems of the works\n", SYSTEMS_HEAD, *systems.lines(), systems.MENTIONED]
     lines += ["\n## What the works compare with\n"]
-    lines += [
-        "`non_local`, `cgnl` and `cgd` are options of any residual network, too. The works only "
-        "mention\nOctave convolution and others; no table has them.\n"
-    ]
+    lines += ["`non_local`, `cgnl` and `cgd` are options of any residual network, too.\n"]
     lines += ["| row | built by |", "| --- | --- |"]
     lines += [f"| {name} | {how} |" for name, how in OTHERS]
+    lines += [CHOOSING, *(choice(*each) for each in CHOICES)]
     lines += ["\n## Sources, and where numbers differ\n"]
 
     def origin(name: str) -> tuple[str, str]:

@@ -80,6 +80,7 @@ OTHER = {
     "keep_time": True,
     "kernels": "dense",
     "lateral_from": "convolution",
+    "lateral_kernel": 3,
     "layers": 1,
     "long_clips": True,
     "neck": 32,
@@ -101,6 +102,7 @@ OTHER = {
     "strides": ((1, 1, 1), (1, 2, 2), (2, 2, 2), (1, 1, 1)),
     "stem_width": 16,
     "temporal_convs": 2,
+    "temporal_pooling": False,
     "width": 48,
     "zero_init": True,
 }

@@ -44,6 +44,8 @@ Examples:
       --layer=layer3/block1/conv1 --kernels=3,17 --output=seen/paths
   vidjax explain --workdir=runs/plain,runs/rms --method=frequency \
       --scales=0,0.5,1,1.5,2 --output=explained/rms
+  vidjax explain --workdir=runs/plain,runs/rms_gf --method=frequency --low_pass=gaussian \
+      --output=explained/gaussian
   vidjax explain --workdir=runs/srtg --method=gates --output=explained/srtg
   vidjax explain --workdir=runs/seed0,runs/seed1 --method=truth --videos=24 --sanity=8 \
       --maps=saliency_tube,saliency_tube:tau=0.5,cam,rise:masks=300 --output=explained/truth
@@ -87,7 +89,7 @@ METHODS: Mapping[str, Method] = {
 _VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
     "amplified": {*_VIDEO, "each"},
-    "frequency": {"scales"},
+    "frequency": {"scales", "low_pass"},
     "gates": set(),
     "maps": {*_VIDEO, "difference", "maps", "layer"},
     "kernels": {*_VIDEO, *pyramids.FLAGS, "each"},

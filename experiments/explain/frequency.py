@@ -14,6 +14,7 @@ from absl import flags
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_report import draw_points
 from vidjax.explain.rows import write_rows
+from vidjax.methods.random_mean_scaling import FILTERS
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.run.network import Network
@@ -25,6 +26,13 @@ from .settings import Subject
 
 _SCALES = flags.DEFINE_list(
     "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"
+)
+_LOW_PASS = flags.DEFINE_enum(
+    "low_pass",
+    None,
+    FILTERS,
+    "frequency: filter that takes the features of all runs apart; if not given, each run's own, "
+    "and the mean for a run without",
 )
 
 
@@ -74,10 +82,11 @@ def _with_places(config: Config) -> Config:
 
 def _scaled(network: Network) -> Callable[[Any, jax.Array], jax.Array]:
     """The network's probabilities, given its variables and both factors, as traced numbers."""
+    low_pass = _LOW_PASS.value
 
     def probabilities(given: Any, clip: jax.Array) -> jax.Array:
-        variables, factors = given
-        with scaled_parts(*factors):
+        variables, (low, high) = given
+        with scaled_parts(low, high, low_pass):
             return network.probabilities(variables, clip)
 
     return probabilities

@@ -10,6 +10,7 @@ from vidjax.data.decode import read_video
 from vidjax.data.manifest import read_manifest
 from vidjax.methods.random_mean_scaling import RandomScaling
 from vidjax.methods.residual_drop import RandomDrop, ShakeDrop
+from vidjax.run.durations import steps
 
 NORMAL, BOTH, THIRD = ("normal", 1.0, 0.5), ("norm1", "norm2"), ("norm3",)
 # Blocks of res4 and res5 in ResNets of 34 and of 50 layers.
@@ -176,6 +177,36 @@ def test_table_6(data, size, expected):
     assert set(found) == expected
     assert {module.distribution for module in found.values()} == {NORMAL}
     assert plain(rms_images, f"data={data},row=baseline")
+
+
+def test_pictures_are_cropped_and_tested_as_in_cutmix_code():
+    cifar, imagenet = (config_of(rms_images, f"data={data}") for data in ("cifar100", "imagenet"))
+    assert (cifar.augment.crop, cifar.clip.size) == ("padded", 32)
+    assert (imagenet.augment.crop, imagenet.augment.scale) == ("area", (0.08, 1.0))
+    assert [(c.eval.size, c.eval.short_side) for c in (cifar, imagenet)] == [(32, 0), (224, 256)]
+
+
+@pytest.mark.parametrize(
+    ("module", "argument"),
+    [
+        (rms_mini_kinetics, "model=slowonly_34"),
+        (rms_mini_kinetics, "model=slowonly_50"),
+        (rms_kinetics400, "model=slowonly_50"),
+        (rms_kinetics400, "model=ip_csn_50"),
+        (rms_kinetics400, "model=slowfast_50"),
+    ],
+)
+def test_training_from_scratch_is_pyslowfasts(module, argument):
+    """SLOW_8x8_R50.yaml, with its defaults of the solver."""
+    config = config_of(module, argument)
+    optimizer, schedule = config.optimizer, config.schedule
+    assert (optimizer.name, optimizer.lr, optimizer.momentum) == ("sgd", 0.1, 0.9)
+    assert (optimizer.nesterov, optimizer.weight_decay) == (True, 1e-4)
+    assert (config.train.duration, config.train.batch_size) == ("196 epochs", 64)
+    warmup = steps(schedule.warmup, steps_per_epoch=100, total=19_600)
+    assert (schedule.name, round(warmup / 100)) == ("cosine", 34)
+    assert dict(config.model.options)["dropout"] == 0.5
+    assert dict(config.model.options)["zero_init"] is True
 
 
 def test_pictures_are_videos_of_one_frame(tmp_path):

@@ -87,6 +87,32 @@ def assert_same(actual, expected):
         np.testing.assert_array_equal(actual[name], value, err_msg=name)
 
 
+def octets(data):
+    """Bytes as Python 2 pickled them."""
+    return b"T" + struct.pack("<i", len(data)) + data
+
+
+def blob(array):
+    """An array as NumPy of Python 2 pickled it."""
+    empty = several(named("numpy.ndarray"), literal((0,)), octets(b"b"))
+    made = named("numpy.core.multiarray._reconstruct") + empty + b"R"
+    kind = octets(array.dtype.str[1:].encode())
+    number = named("numpy.dtype") + several(kind, literal(0), literal(1))
+    state = (literal(3), octets(b"<"), *map(literal, (None, None, None, -1, -1, 0)))
+    number += b"R" + several(*state) + b"b"
+    data = octets(np.ascontiguousarray(array).tobytes())
+    return made + several(literal(1), literal(array.shape), number, literal(False), data) + b"b"
+
+
+def write_blobs(path, blobs):
+    """Blobs of Caffe2 as Detectron's code of Python 2 pickled them, with what training keeps."""
+    entries = b"".join(octets(name.encode()) + blob(array) for name, array in blobs)
+    for name, kept in (("conv1_w_momentum", np.ones(2, "<f4")), ("lr", np.ones((), "<f4"))):
+        entries += octets(name.encode()) + blob(kept)
+    path.write_bytes(pickled(b"}(" + octets(b"blobs") + b"}(" + entries + b"uu"))
+    return path
+
+
 class Payload:
     """Calls `function(*arguments)` when a trusting reader loads it."""
 

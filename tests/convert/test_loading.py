@@ -66,6 +66,23 @@ def test_prefixes_of_what_wraps_a_network_are_taken_off(prefix):
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, wrapped))
 
 
+def test_a_network_inside_of_what_trains_it_is_found(said):
+    """Lightning calls a network as its user does, and may keep tensors of its own beside it."""
+    plain = convert("r3d_18", small_state(), **WIDTH).variables
+    own = {"loss.weight": np.ones(3, np.float32)}
+
+    def same(source, **more):
+        found = convert("r3d_18", source, **more, **WIDTH).variables
+        return jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), plain, found))
+
+    for state in (small_state("net."), small_state("learner.network.")):
+        assert same({"state_dict": state, "epoch": 3})
+        with pytest.raises(ValueError, match=r"unused: loss.weight"):
+            convert("r3d_18", state | own, **WIDTH)
+        assert same(state | own, allow=["unused"])
+    assert said == []
+
+
 def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
     converted = convert("r3d_18", small_state(), num_classes=9, **WIDTH)
     assert converted.report.reinitialised == ("head/bias", "head/kernel")
@@ -187,6 +204,12 @@ def test_all_published_networks_have_sources():
     without = [name for name in vidjax.list_models() if not sources(name)]
     assert without == vidjax.list_models("mtnet_*")
     assert sources("tsm_50") == ["MMAction2", "temporal-shift-module"]
+    assert sources("slowfast_50_4x16") == [
+        "MMAction2 SlowFast",
+        "PySlowFast SlowFast",
+        "Caffe2 SlowFast",
+        "PyTorchVideo SlowFast",
+    ]
 
 
 def test_the_cells_of_gates_are_read_with_their_blocks():

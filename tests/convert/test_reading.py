@@ -241,6 +241,24 @@ def test_harmless_records_are_passed_over(form, path, record):
         assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE})
 
 
+@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch", "lightning_fabric"])
+def test_what_lightning_keeps_of_a_run_is_passed_over(form, path, package):
+    """Its settings and callbacks are objects of its own; none of them is made."""
+    settings = call(f"{package}.utilities.parsing.AttributeDict", literal({"lr": 0.1}))
+    callback = named(f"{package}.callbacks.model_checkpoint.ModelCheckpoint")
+    state = mapping(**{"model.w": tensor(form, (12,), (1,))})
+    tree = mapping(epoch=literal(3), hyper_parameters=settings, callback=callback, state_dict=state)
+    assert_same(read_tensors(write(form, path, tree, {"0": TWELVE})), {"w": TWELVE})
+
+
+@pytest.mark.parametrize("name", ["lightning", "lightnings.os.system", "os.lightning.x"])
+def test_only_lightnings_own_names_are_passed_over(form, path, name):
+    module, _, attribute = name.rpartition(".")
+    write(form, path, mapping(x=named(f"{module or 'x'}.{attribute}")))
+    with pytest.raises(CheckpointError, match="asks to run"):
+        read_tensors(path)
+
+
 @pytest.mark.parametrize("name", ["float16", "bfloat16", "int64", "bool", "long", "quint8"])
 def test_dtypes_and_devices_are_passed_over(form, path, name):
     tree = mapping(

@@ -196,6 +196,23 @@ def test_a_fixed_crop_is_a_part_of_the_frame_at_a_short_side(side, resized):
     assert (min(columns), max(columns)) == (0, resized[1] - 14)
 
 
+def test_a_padded_crop_lies_anywhere_in_the_frame_and_a_black_border():
+    frame = np.random.default_rng(0).integers(1, 256, (2, 32, 32, 3), np.uint8)
+    # As `torchvision.transforms.RandomCrop(32, padding=4)` has it.
+    large = np.zeros((2, 40, 40, 3), np.uint8)
+    large[:, 4:36, 4:36] = frame
+    augmentation = Augmentation(flip=0.0, crop="padded")
+    rng = np.random.default_rng(1)
+    places = set()
+    for _ in range(60):
+        clip = augmentation(rng, frame, 32)["clip"]
+        top, left = found_in(large[0], clip[0])
+        np.testing.assert_array_equal(clip, large[:, top : top + 32, left : left + 32])
+        places.add((top, left))
+    for along in zip(*places, strict=True):
+        assert set(along) == set(range(9))
+
+
 def test_frames_smaller_than_a_fixed_crop_are_enlarged_to_it():
     frame = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 3), np.uint8)
     clip = Augmentation(flip=0.0, crop="fixed")(np.random.default_rng(0), frame, 32)["clip"]

@@ -91,6 +91,19 @@ def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
     assert picture.std() > 10
 
 
+@pytest.mark.slow
+def test_the_filter_of_the_curves_can_be_chosen(plain, tmp_path):
+    output = tmp_path / "gaussian"
+    arguments = (f"--workdir={plain}", f"--output={output}", "--scales=4", "--low_pass=gaussian")
+    done = call(*arguments)
+    assert done.returncode == 0, done.stderr
+    with (output / "frequency.csv").open(newline="") as file:
+        low, _ = csv.DictReader(file)
+    always = {"low_pass": "gaussian", "distribution": ["normal", 4.0, 0.0]}
+    expected, _ = evaluated(with_scaling(plain, "gaussian-4", always))
+    assert (low["part"], float(low["top1"])) == ("low", expected)
+
+
 def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
     i3d = with_options(plain, "i3d", {"name": "i3d", "options": {"width": 8}})
     (tmp_path / "full").mkdir()

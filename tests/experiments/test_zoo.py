@@ -1,6 +1,11 @@
+import fnmatch
+import importlib
+import re
 from pathlib import Path
 
-from experiments import zoo
+import pytest
+
+from experiments import systems, zoo
 from vidjax.models.listing import list_models
 
 PAGE = Path(__file__).parents[2] / "docs/models.md"
@@ -13,3 +18,20 @@ def test_the_page_of_networks_is_what_the_registry_says():
 def test_every_network_has_its_row():
     rows = [line for line in zoo.table().splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == list_models()
+
+
+@pytest.mark.parametrize("system", [each for each in systems.SYSTEMS if each.train], ids=str)
+def test_every_configuration_that_is_named_trains_the_system(system):
+    name, _, argument = system.train.partition(":")
+    config = importlib.import_module(f"configs.{name}").get_config(argument)
+    words = re.findall(r"`([\w*]+)`", system.network)
+    patterns = [word for word in words if fnmatch.filter(list_models(), word)]
+    # Of methods the table names no network.
+    assert not patterns or any(fnmatch.fnmatch(config.model.name, each) for each in patterns)
+
+
+def test_networks_of_the_table_of_systems_are_networks():
+    named = [each for system in systems.SYSTEMS for each in re.findall(r"`(\w+)`", system.network)]
+    networks = [name for name in named if name not in ("residual_drop",)]
+    assert len(networks) > 25
+    assert set(networks) <= set(list_models())

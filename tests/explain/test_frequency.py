@@ -53,6 +53,21 @@ def test_parts_are_those_of_scipys_filter(settings, filtering, low, high):
     np.testing.assert_allclose(scaled_module(X, low, high, **settings), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("own", ["mean", "gaussian"])
+def test_another_filter_than_the_networks_own_may_be_asked_for(own):
+    """Also where a network has none, since it scales its features whole."""
+    weights = {"mean": None, "gaussian": [np.exp(-1 / 0.32), 1, np.exp(-1 / 0.32)]}
+    for asked, axis_weights in weights.items():
+        mean = local_mean(X, axis_weights=axis_weights)
+        for settings in ({"low_pass": own}, {"target": "input"}):
+            with scaled_parts(0.3, 1.0, asked):
+                result = RandomScaling(**settings).apply({}, X, train=False)
+            np.testing.assert_allclose(result, 0.3 * mean + X - mean, atol=1e-5)
+    refused = pytest.raises(ValueError, match="low_pass = 'median': must be")
+    with refused, scaled_parts(1, 1, "median"):
+        pass
+
+
 def test_what_leaves_a_module_that_scales_by_itself_is_taken_apart():
     own = X - 0.5 * local_mean(X)
     expected = 0.2 * local_mean(own) + 1.5 * (own - local_mean(own))

@@ -1,5 +1,6 @@
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -210,3 +211,38 @@ def test_settings_are_a_mapping():
 def test_networks_without_residual_branches_have_no_place_for_it():
     with pytest.raises(ValueError, match="i3d has no place for random_scaling"):
         vidjax.create_model("i3d", random_scaling={})
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "behind"),
+    [
+        ("r3d_34", None, ["norm1", "norm2"]),
+        ("r3d_50", None, []),
+        ("r3d_50", ("norm2", "act2"), ["act2", "norm2"]),
+    ],
+)
+def test_points_at_a_multi_temporal_convolution_are_behind_its_norm_and_activation(
+    name, at, behind
+):
+    """Seen in what arrives there: nothing below zero has gone through an activation."""
+    settings = {} if at is None else {"at": at}
+
+    def arriving(**more):
+        model = vidjax.create_model(
+            name, num_classes=3, width=8, depths=(0, 0, 1, 0), random_scaling=settings, **more
+        )
+        found = {}
+
+        def note(call, args, kwargs, context):
+            if isinstance(context.module, RandomScaling):
+                found[context.module.path[-1].removeprefix("before_")] = float(args[0].min())
+            return call(*args, **kwargs)
+
+        clip = jax.random.normal(jax.random.key(0), (1, 4, 16, 16, 3))
+        with nn.intercept_methods(note):
+            model.init(jax.random.key(1), clip, train=False)
+        return found
+
+    plain, moved = arriving(), arriving(multi_temporal={})
+    assert all(least < 0 for least in plain.values())
+    assert sorted(point for point, least in moved.items() if least >= 0) == behind

@@ -55,10 +55,13 @@ class Array(Built):
           CheckpointError: its bytes are not as many as its shape says, or it has none.
         """
         match self.state:
-            case (_version, tuple() as shape, _Numbers() as numbers, by_columns, bytes() as data):
+            case (_version, tuple() as shape, _Numbers() as numbers, by_columns, bytes() | str()):
                 dtype = numbers.dtype()
             case _:
                 raise CheckpointError("seems to be damaged: an array in its pickle has no numbers")
+        # Python 2, and protocol 2, have bytes as texts.
+        data = self.state[-1]
+        data = data.encode("latin1") if isinstance(data, str) else data
         if not _is(shape) or math.prod(shape) * dtype.itemsize != len(data):
             raise CheckpointError(
                 f"seems to be damaged: an array of shape {short(shape)} has {len(data)} bytes"
@@ -91,8 +94,14 @@ def _nothing(*_arguments: Any) -> Any:
     return Nothing
 
 
+def _text(text: Any = None, *_encoding: Any) -> Any:
+    """Bytes, as protocol 2 has them: a text that an array reads as Latin-1."""
+    return text if isinstance(text, str) else Nothing
+
+
 _KNOWN = Known(
     {
+        "_codecs.encode": _text,
         "collections.OrderedDict": FUNCTIONS["collections.OrderedDict"],
         "numpy.ndarray": _nothing,
         "numpy.dtype": _Numbers,

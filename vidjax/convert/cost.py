@@ -1,6 +1,7 @@
 """hikvision-research/cost: `backbone.*` and `cls_head.*`, as MMAction2 has them."""
 
-from vidjax.convert.layout import IMAGENET, Layout
+from vidjax.convert.colours import IMAGENET
+from vidjax.convert.layout import Layout, seen
 from vidjax.convert.mmaction2 import HEAD, IN_BLOCK, PLAIN
 
 _MIDDLE = "layer{layer}/block{index}/conv2/"
@@ -15,4 +16,4 @@ _FORMS = tuple(
     for more in ({}, {"long_clips": True})
     for own in ({}, {"form": "a"}, {"form": "c2d"})
 )
-LAYOUTS = (Layout("hikvision cost", RULES, {"cost_*": _FORMS}, {"cost_*": IMAGENET}),)
+LAYOUTS = (Layout("hikvision cost", RULES, {"cost_*": _FORMS}, (seen("cost_*", IMAGENET),)),)

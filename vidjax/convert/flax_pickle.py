@@ -6,13 +6,12 @@ files are brought into them.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from vidjax.convert.array_pickles import Array, load_arrays
+from vidjax.convert.array_pickles import Array
 from vidjax.convert.fitting import AXES
 from vidjax.convert.pickles import CheckpointError
 
@@ -22,25 +21,23 @@ _COLLECTIONS = ("params", "batch_stats")
 _DEEPEST = 32
 
 
-def read_flax(stream: io.BufferedIOBase, size: int) -> dict[str, np.ndarray]:
-    """The arrays of a pickle of Flax variables, by module and name as in PyTorch.
+def flax_tensors(tree: Any) -> dict[str, np.ndarray] | None:
+    """The arrays of pickled Flax variables, by module and name as in PyTorch.
 
     Kernels have their axes in PyTorch's order, `[out, in, t, h, w]`. A norm that Flax gives no
     scale has one of 1s.
 
     Args:
-      stream: stands at its beginning.
-      size: bytes that it has in all.
+      tree: what `load_arrays` has made of the pickle.
+
+    Returns:
+      The arrays; None if these are no Flax variables.
 
     Raises:
-      CheckpointError: it is something else, is damaged, or would run code.
+      CheckpointError: an array is damaged.
     """
-    tree = load_arrays(stream, size)
     if not isinstance(tree, Mapping) or not isinstance(tree.get("params"), Mapping):
-        raise CheckpointError(
-            "is neither a PyTorch (0.2 or newer) nor a safetensors file, but a pickle without "
-            "Flax's 'params'"
-        )
+        return None
     found: dict[str, np.ndarray] = {}
     for collection in _COLLECTIONS:
         for module, leaf, array in _leaves(tree.get(collection), ()):

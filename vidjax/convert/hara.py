@@ -1,6 +1,7 @@
 """kenshohara/3D-ResNets-PyTorch: 3D ResNets, wide and ResNeXt, R(2+1)D."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.colours import Colours
+from vidjax.convert.layout import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 RULES = (
@@ -20,6 +21,9 @@ RULES = (
     (BLOCK + r"downsample\.1", "layer{layer}/block{index}/shortcut/norm"),
     (r"fc", "head"),
 )
+# The code of 2020, and the files of 2018: 0 to 255 less a mean, and not divided.
+NEWER = Colours((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
+OLDER = Colours((114.7748 / 255, 107.7354 / 255, 99.475 / 255), (1 / 255, 1 / 255, 1 / 255))
 # The files of 2018 have shortcuts without parameters (A) at depths 18 and 34; the newest code has
 # a stem of 128 channels in wide networks.
 LAYOUTS = (
@@ -34,6 +38,14 @@ LAYOUTS = (
             "r2plus1d_*_e1": (),
             "r2plus1d_*": ({"form": "hara"},),
         },
-        {"r2plus1d_*": ((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))},
+        (
+            seen("r2plus1d_*", NEWER),
+            seen("*", OLDER, shortcut="pad"),
+            seen("r3d_18", NEWER),
+            seen("r3d_34", NEWER),
+            seen("r3d_*", NEWER, OLDER),
+            seen("*", NEWER, stem_width=128),
+            seen("*", OLDER),
+        ),
     ),
 )

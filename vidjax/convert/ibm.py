@@ -1,7 +1,7 @@
 """IBM/action-recognition-pytorch's TAM on ResNet, and IBM/bLVNet-TAM."""
 
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import Layout
+from vidjax.convert.layout import Layout, Unsaid
 
 # In the first project prev_se.fc1 and so on, in the second prev: of the frame before, the same
 # frame and the one after.
@@ -68,6 +68,17 @@ BIG_LITTLE = (
     (r"new_fc", "head"),
 )
 LAYOUTS = (
-    Layout("IBM action-recognition-pytorch", PLAIN, {"tam_ibm_50": ({},)}),
+    Layout(
+        "IBM action-recognition-pytorch",
+        PLAIN,
+        {"tam_ibm_50": ({},)},
+        unsaid={
+            "tam_ibm_50": Unsaid(
+                "temporal_pooling",
+                "the frames are halved after stages 1 to 3. The published files were trained "
+                "without that (--without_t_stride): say temporal_pooling=False for them",
+            )
+        },
+    ),
     Layout("bLVNet-TAM", BIG_LITTLE, {"blvnet_tam_50": ({},)}),
 )

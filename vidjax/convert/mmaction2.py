@@ -1,6 +1,7 @@
 """open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
 
-from vidjax.convert.layout import IMAGENET, Layout
+from vidjax.convert.colours import IMAGENET, Colours
+from vidjax.convert.layout import Layout, Mark, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 HEAD = ((r"cls_head\.fc_cls", "head"),)
@@ -80,6 +81,21 @@ SLOWFAST = (
     (r"backbone\.slow_path\.layer(?P<index>\d)_lateral\.conv", "lateral{index}/conv"),
 )
 MM_FORM = ({"form": "mmaction2"},)
+# Of VMZ's networks of Kinetics-400 alone and of Sports-1M, which were ported from Caffe2.
+PORTED = Colours(
+    (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
+    (58.14765 / 255, 56.46975 / 255, 55.332195 / 255),
+)
+# A shift wraps the convolution behind it.
+SHIFTED = Mark(
+    r"\.net\.",
+    True,
+    "of a TSN: none of its convolutions stands behind a shift. Load it as tsn_50; its variables "
+    "fit tsm_50, as a start for training",
+)
+UNSHIFTED = Mark(
+    r"\.net\.", False, "of a TSM: its convolutions stand behind shifts. Load it as tsm_50"
+)
 LAYOUTS = (
     Layout(
         "MMAction2",
@@ -91,7 +107,8 @@ LAYOUTS = (
             "tam_50": ({},),
             "tsn_50": ({}, {"channels": 10}),
         },
-        {"slowonly_*": IMAGENET},
+        (seen("slowonly_*", IMAGENET),),
+        {"tsm_*": SHIFTED, "tsn_*": UNSHIFTED},
     ),
     Layout(
         "MMAction2 non-local",
@@ -100,30 +117,34 @@ LAYOUTS = (
             "i3d_r50": MM_FORM,
             "i3d_r50_nl5": ({"form": "mmaction2", "non_local": {"form": "mmaction2"}},),
         },
-        {"i3d_*": IMAGENET},
+        (seen("i3d_*", IMAGENET),),
     ),
     Layout(
-        "MMAction2 ir-CSN", (*CSN_IR, *PLAIN, *HEAD), {"ir_csn_*": ({},)}, {"ir_csn_*": IMAGENET}
+        "MMAction2 ir-CSN",
+        (*CSN_IR, *PLAIN, *HEAD),
+        {"ir_csn_*": ({},)},
+        (seen("ir_csn_152", IMAGENET, PORTED), seen("ir_csn_*", IMAGENET)),
     ),
     Layout(
         "MMAction2 ip-CSN",
         (*CSN_IP, *PLAIN, *HEAD),
         {"ip_csn_*": ({},)},
-        {
-            "ip_csn_152": (
-                (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
-                (58.14765 / 255, 56.46975 / 255, 55.332195 / 255),
-            )
-        },
+        (seen("ip_csn_152", PORTED, IMAGENET),),
     ),
     Layout("MMAction2 X3D", (*X3D, *PLAIN), {"x3d_*": MM_FORM}),
     Layout(
         "MMAction2 R(2+1)D",
         (*TWO_PLUS_ONE, *PLAIN, *HEAD),
         {"r2plus1d_34": MM_FORM},
-        {"r2plus1d_34": IMAGENET},
+        (seen("r2plus1d_34", IMAGENET),),
     ),
     Layout(
-        "MMAction2 SlowFast", (*SLOWFAST, *HEAD), {"slowfast_*": MM_FORM}, {"slowfast_*": IMAGENET}
+        "MMAction2 SlowFast",
+        (*SLOWFAST, *HEAD),
+        {
+            "slowfast_101": ({"form": "mmaction2", "lateral_kernel": 7}, *MM_FORM),
+            "slowfast_*": MM_FORM,
+        },
+        (seen("slowfast_*", IMAGENET),),
     ),
 )

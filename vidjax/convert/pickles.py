@@ -30,6 +30,7 @@ _PASSED_OVER = re.compile(r"""(?x)
     torch\.(device|bool|half|float|double|short|int|long|b?float\d+|q?u?int\d+|complex\d+)
     | numpy\.(dtype|ndarray) | numpy\._?core\.multiarray\.(scalar|_reconstruct)
     | argparse\.Namespace | collections\.defaultdict | _codecs\.encode
+    | (pytorch_)?lightning(_fabric|_utilities)?(\.\w+)+  # settings and callbacks of a run
     | (builtins|__builtin__)\.(dict|float|int|list|long|set)  # factories of a defaultdict""")
 _STORAGE = re.compile(r"torch\.(?:storage\._?)?(\w+)Storage")
 

@@ -1,8 +1,11 @@
 """facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D of its model zoo."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.colours import Colours
+from vidjax.convert.layout import Layout, seen
 
-COLOURS = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+# Its networks of Something-Something and Charades.
+COLOURS_BGR = COLOURS._replace(order="BGR")
 
 
 def _blocks(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
@@ -69,7 +72,16 @@ LAYOUTS = (
             "r2plus1d_*_e1": (),
             "r2plus1d_*": ({"form": "pytorchvideo"},),
         },
-        {"ir_csn_*": COLOURS, "r2plus1d_*": COLOURS},
+        (
+            seen("ir_csn_*", COLOURS),
+            seen("r2plus1d_*", COLOURS),
+            seen("slowonly_50", COLOURS, COLOURS_BGR),
+        ),
     ),
-    Layout("PyTorchVideo SlowFast", TWO, {"slowfast_*": ({},)}),
+    Layout(
+        "PyTorchVideo SlowFast",
+        TWO,
+        {"slowfast_*": ({},)},
+        (seen("slowfast_50", COLOURS, COLOURS_BGR),),
+    ),
 )

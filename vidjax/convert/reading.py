@@ -21,7 +21,9 @@ from absl import logging
 from safetensors.numpy import load_file
 
 from vidjax.convert.archive import MAGIC, Read, open_legacy, open_zip
-from vidjax.convert.flax_pickle import read_flax
+from vidjax.convert.array_pickles import load_arrays
+from vidjax.convert.caffe2_pickle import caffe2_tensors
+from vidjax.convert.flax_pickle import flax_tensors
 from vidjax.convert.pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.names import flaw
 from vidjax.storage.buckets import BucketError
@@ -47,11 +49,11 @@ def read_tensors(
     """The tensors of a checkpoint, by name; what else it holds is dropped.
 
     Args:
-      source: file of `torch.save` or safetensors, or of Flax variables pickled as NumPy arrays;
-        or a mapping of PyTorch, NumPy or JAX arrays. The state dict is all of it or lies, at most
-        two deep, under `state_dict`, `model_state`, `model_state_dict` or `model`. `module.`
-        (DataParallel), `model.` (PySlowFast's zoo) and `_orig_mod.` (torch.compile) are taken off
-        where they stand before every name.
+      source: file of `torch.save` or safetensors, or of Flax variables or of Caffe2's blobs
+        pickled as NumPy arrays; or a mapping of PyTorch, NumPy or JAX arrays. The state dict is
+        all of it or lies, at most two deep, under `state_dict`, `model_state`, `model_state_dict`
+        or `model`. `module.` (DataParallel), `model.` (PySlowFast's zoo, Lightning) and
+        `_orig_mod.` (torch.compile) are taken off where they stand before every name.
       entry: name of another entry of the file to read, such as `state_dict_ema`. None reads the
         usual one, and logs a warning that names averaged weights beside it.
 
@@ -93,13 +95,24 @@ def _from_file(stream: io.BufferedReader, entry: str | None) -> dict[str, np.nda
             tree, read = opened(stream, size)
             return _converted(_entry(tree, entry), _reader(read))
     if head[:1] == b"\x80" and head[8:9] != b"{":
-        return _converted(_entry(read_flax(stream, size), entry), _plain)
+        return _converted(_entry(_from_pickle(stream, size), entry), _plain)
     if head[8:9] != b"{":
         kind = "a tar file (PyTorch 0.1?)" if head[257:262] == b"ustar" else f"{head[:12]!r}..."
         raise CheckpointError(f"is neither a PyTorch (0.2 or newer) nor a safetensors file: {kind}")
     if (length := int.from_bytes(head[:8], "little")) > min(size, _LARGEST_HEADER):
         raise CheckpointError(f"seems to be damaged: its header has {length} bytes, it has {size}")
     return _converted(_entry(load_file(stream.name), entry), _plain)
+
+
+def _from_pickle(stream: io.BufferedReader, size: int) -> dict[str, np.ndarray]:
+    tree = load_arrays(stream, size)
+    for tensors in (flax_tensors(tree), caffe2_tensors(tree)):
+        if tensors is not None:
+            return tensors
+    raise CheckpointError(
+        "is neither a PyTorch (0.2 or newer) nor a safetensors file, but a pickle without Flax's "
+        "'params' and without Caffe2's 'blobs'"
+    )
 
 
 def _entry(tree: Any, name: str | None) -> Any:

@@ -1,11 +1,12 @@
 """mit-han-lab/temporal-shift-module: TSM on torchvision's ResNet.
 
-The same project's networks without shifts (TSN) have the same names and shapes, and load too. They
-are then shifted, which they were not trained for: a start for training, as weights of an image
-network are, but no network that was ever scored.
+The same project's networks without shifts (TSN) have the same tensors. A shift puts `.net` into the
+name of the convolution behind it, which tells them apart: they are `tsn_50`, and refused as
+`tsm_50`.
 """
 
 from vidjax.convert.layout import Layout
+from vidjax.convert.mmaction2 import SHIFTED, UNSHIFTED
 
 BLOCK = r"base_model\.layer(?P<layer>\d)\.(?P<index>\d+)\.(net\.)?"
 RULES = (
@@ -17,4 +18,11 @@ RULES = (
     (BLOCK + r"downsample\.1", "layer{layer}/block{index}/shortcut/norm"),
     (r"new_fc", "head"),
 )
-LAYOUTS = (Layout("temporal-shift-module", RULES, {"tsm_50": ({},)}),)
+LAYOUTS = (
+    Layout(
+        "temporal-shift-module",
+        RULES,
+        {"tsm_50": ({},), "tsn_50": ({},)},
+        marks={"tsm_*": SHIFTED, "tsn_*": UNSHIFTED},
+    ),
+)

@@ -1,6 +1,7 @@
 """yjxiong/tsn-pytorch: BNInception over frames, of colours or optical flow."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.colours import Colours
+from vidjax.convert.layout import Layout, seen
 
 # Our unit of a block, and what it is called there.
 _UNITS = {
@@ -32,4 +33,13 @@ RULES = (
     *((rf"base_model\.{torch}_bn", f"{ours}/norm") for torch, ours in _NAMES.items()),
     (r"new_fc", "head"),
 )
-LAYOUTS = (Layout("tsn-pytorch", RULES, {"tsn_bninception": ({}, {"channels": 10})}),)
+# As the card has them; the published files take them in the order of OpenCV.
+COLOURS = Colours((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
+LAYOUTS = (
+    Layout(
+        "tsn-pytorch",
+        RULES,
+        {"tsn_bninception": ({}, {"channels": 10})},
+        (seen("*", channels=10), seen("*", COLOURS, COLOURS._replace(order="BGR"))),
+    ),
+)

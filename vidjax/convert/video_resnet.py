@@ -1,6 +1,7 @@
 """torchvision's VideoResNet, and VMZ's networks on top of it: R3D, R(2+1)D, ip- and ir-CSN."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.colours import Colours
+from vidjax.convert.layout import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 ENDS = (
@@ -31,14 +32,14 @@ CONVS_IP = (
 )
 # torchvision's R3D has a smaller stem than Hara's, and no pool after it.
 TORCHVISION_R3D = {"stem_kernel": (3, 7, 7), "stem_pool": False}
-VMZ_COLOURS = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
+VMZ_COLOURS = Colours((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 
 LAYOUTS = (
     Layout(
         "torchvision R3D, VMZ ir-CSN",
         (*STEM, *CONVS, *ENDS),
         {"r3d_*_e1": (), "r3d_*": (TORCHVISION_R3D,), "ir_csn_*": ({},)},
-        {"r3d_*": VMZ_COLOURS},
+        (seen("r3d_*", VMZ_COLOURS),),
     ),
     Layout("VMZ ip-CSN", (*STEM, *CONVS_IP, *CONVS, *ENDS), {"ip_csn_*": ({},)}),
     Layout(

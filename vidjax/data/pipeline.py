@@ -28,7 +28,7 @@ from vidjax.terminal import complain
 Batch = dict[str, Any]
 Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
-CROPS = ("area", "fixed")
+CROPS = ("area", "fixed", "padded")
 _ONE_LABEL = Targets()
 # Far above any clip or picture in use, and low enough that arithmetic on them does not overflow.
 MOST_FRAMES = 65_536
@@ -133,8 +133,9 @@ class Augmentation:
         alone.
       chain: probability of the chain of `vidjax.data.chain`; 0 is off.
       member: probability of each member of the chain.
-      crop: `area`, of random area and shape and resized to the clip's size, or `fixed`, a random
-        crop of that size; frames that are smaller than it are enlarged.
+      crop: `area`, of random area and shape and resized to the clip's size, `fixed`, a random
+        crop of that size, or `padded`, a random crop of that size from frames of that short side
+        with a black border of an eighth of it; smaller frames are enlarged.
       short_side: that frames have before a fixed crop, in pixels; 0 leaves them as stored.
       device: chain and mirroring are left to the training step, on the devices.
       flip_sided: mirror even where labels tell left from right.
@@ -203,6 +204,8 @@ class Augmentation:
         if self.crop == "fixed":
             side = max(self.short_side or min(height, width), size)
             return transforms.random_scale_short_side(rng, frames, side, side, size)
+        if self.crop == "padded":
+            return transforms.random_padded_crop(rng, frames, size)
         box = transforms.random_resized_crop_box(rng, height, width, self.scale, self.ratio)
         return transforms.resize(transforms.crop(frames, box), (size, size))
 

@@ -16,8 +16,8 @@ import jax
 import numpy as np
 
 from vidjax.evaluation.metrics import top_k
-from vidjax.methods.random_mean_scaling import RandomScaling
-from vidjax.settings import Kind, check, number
+from vidjax.methods.random_mean_scaling import LOW_PASS, RandomScaling
+from vidjax.settings import Kind, check, number, optional
 
 PARTS = ("low", "high")
 Scale = float | jax.Array
@@ -94,7 +94,7 @@ def points_of(
 
 
 @contextlib.contextmanager
-def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
+def scaled_parts(low: Scale, high: Scale, low_pass: str | None = None) -> Iterator[None]:
     """Scales the parts of the features in a network that is applied inside.
 
     It happens where the network has a `RandomScaling`, which is without parameters, so that
@@ -105,11 +105,15 @@ def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
     Args:
       low: factor of the low frequencies, the paper's x-bar; a scalar.
       high: factor of the high frequencies, the paper's r; a scalar.
+      low_pass: filter that takes the parts apart, `mean` or `gaussian`; None is that of the
+        network's own `RandomScaling`, whose window, deviation and border hold in any case.
 
     Raises:
-      ValueError: no network that has such a place was applied, or a factor is no number.
+      ValueError: no network that has such a place was applied, a factor is no number, or there is
+        no such filter.
     """
     check({"low": low, "high": high}, {"low": FACTOR, "high": FACTOR})
+    check({"low_pass": low_pass}, {"low_pass": optional(LOW_PASS)})
     places = []
 
     def intercept(call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
@@ -118,7 +122,7 @@ def scaled_parts(low: Scale, high: Scale) -> Iterator[None]:
         if not isinstance(module, RandomScaling) or context.method_name != "__call__":
             return x
         places.append(module.path)
-        return module.scale(x, low, high)
+        return module.scale(x, low, high, low_pass)
 
     with nn.intercept_methods(intercept):
         yield

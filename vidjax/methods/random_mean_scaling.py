@@ -3,6 +3,10 @@
 RMS paper, section 3, eq. 1 to 4: x = mean + r with the local mean of x; in training
 y = alpha mean + r with one alpha for each clip, in evaluation y = E[alpha] mean + r. Scaling x
 itself, or r, is what the paper compares it with (table 1c).
+
+The paper calls its mean "3D average pooling provided by most deep learning frameworks", and these
+differ at borders: TensorFlow's leaves out what lies outside, PyTorch's counts it as zeros. Eq. 1
+divides by the size of the window around a position: here that is the part of it that is there.
 """
 
 from __future__ import annotations
@@ -47,6 +51,8 @@ def _is_distribution(value: Any) -> bool:
     return isinstance(kind, str) and kind == "uniform" and bool(first <= second)
 
 
+FILTERS = ("mean", "gaussian")
+LOW_PASS = one_of(*FILTERS)
 SETTINGS: Mapping[str, Kind] = {
     "target": one_of("mean", "input", "residual"),
     "distribution": Kind(
@@ -54,7 +60,7 @@ SETTINGS: Mapping[str, Kind] = {
         "this order, of numbers in [-1000, 1000]",
         _is_distribution,
     ),
-    "low_pass": one_of("mean", "gaussian"),
+    "low_pass": LOW_PASS,
     "std": Kind("a number above 0 and at most 1000", number(above=0, most=1000).accepts),
     "window": Kind(
         "three odd numbers, along T, H and W, so that each has a middle",
@@ -84,7 +90,9 @@ class RandomScaling(nn.Module):
       low_pass: `mean` or `gaussian`.
       std: deviation of the Gaussian, in positions.
       window: of the local mean, along T, H, W; odd.
-      border: what the local mean takes outside of the clip, as in `layers.low_pass`.
+      border: what the local mean takes outside of the clip: `clip` nothing, so that it is the mean
+        of the positions that are there, as eq. 1 has it; `zero` zeros, as PyTorch's average
+        pooling does unless told otherwise; `replicate` the nearest position inside.
     """
 
     target: str = "mean"
@@ -110,9 +118,18 @@ class RandomScaling(nn.Module):
         low, high = (alpha, 1.0) if self.target == "mean" else (1.0, alpha)
         return self.scale(x, low, high)
 
-    def scale(self, x: jax.Array, low: Factor, high: Factor) -> jax.Array:
-        """The low-frequency part of x times `low` and the rest times `high`."""
-        std = self.std if self.low_pass == "gaussian" else None
+    def scale(
+        self, x: jax.Array, low: Factor, high: Factor, low_pass: str | None = None
+    ) -> jax.Array:
+        """The low-frequency part of x times `low` and the rest times `high`.
+
+        Args:
+          x: `[B, T, H, W, C]`.
+          low: a scalar or `[B, 1, 1, 1, 1]`.
+          high: likewise.
+          low_pass: filter; None is the module's own.
+        """
+        std = self.std if (low_pass or self.low_pass) == "gaussian" else None
         return scale_parts(x, low, high, self.window, std, self.border)
 
 
@@ -147,7 +164,8 @@ _WHERE: Mapping[str, Setting] = {
         ...,
         "a tuple of points, such as ('norm3',)",
         "points in the branch of a block; if left out, before both norms of a basic block and "
-        "before the last one of a bottleneck",
+        "before the last one of a bottleneck. Where multi_temporal convolves, norm and activation "
+        "are inside of it, so that normK and actK are both behind them",
     ),
     "stages": dataclasses.replace(
         STAGES["stages"],

@@ -11,6 +11,8 @@ from vidjax.settings import Kind, boolean, number, one_of, optional, whole
 # More channels, or blocks, than anyone has memory for are a slip of the pen.
 WIDTH = whole(1, 65_536)
 EXPANSION = whole(1, 64)
+# Kernels, and windows, that have a middle.
+ODD = Kind("an odd number in [1, 255]", lambda size: whole(1, 255).accepts(size) and size % 2 == 1)
 
 
 def multiple(factor: int) -> Kind:

@@ -19,7 +19,7 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import OPTIONS, multiple
+from vidjax.models.options import ODD, OPTIONS, multiple
 from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.resnet import DEFINED_IN, check_remat
 from vidjax.models.slowonly import pathway
@@ -123,7 +123,8 @@ def build(
     Args:
       depths: blocks of each stage.
       alpha: as in `SlowFast`.
-      lateral_kernel: size of the connections, over time.
+      lateral_kernel: size of the connections, over time; MMAction2's network of 101 layers and 8
+        frames has 7.
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
       form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
       width: channels of the slow stem; the fast one has an eighth.
@@ -161,7 +162,7 @@ def build(
 
 _FAMILY = Family(
     build,
-    {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS)},
+    {**OPTIONS, "width": multiple(BETA), "form": one_of(*FORMS), "lateral_kernel": ODD},
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,

@@ -20,6 +20,7 @@ from vidjax.models.options import OPTIONS
 from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
 from vidjax.models.tsm import FrameFeatures
+from vidjax.settings import boolean
 from vidjax.slots.block import Make
 
 
@@ -38,18 +39,21 @@ def build(*, dropout: float = 0.5, **options: Any) -> ResNet:
     return resnet2d.build(frames=None, parts=parts, whole=whole, dropout=dropout, **options)
 
 
-def build_ibm(*, dropout: float = 0.5, **options: Any) -> ResNet:
-    """Temporal aggregation at the entrance of every branch, and half the frames after 3 stages.
+def build_ibm(*, temporal_pooling: bool = True, dropout: float = 0.5, **options: Any) -> ResNet:
+    """Temporal aggregation at the entrance of every branch.
 
     Args:
+      temporal_pooling: halve the frames after stages 1 to 3. The published weights were trained
+        without.
       dropout: rate before the classifier.
       **options: as in `make_resnet`.
     """
     halve = functools.partial(max_pool, window=(3, 1, 1), strides=(2, 1, 1))
+    between = halve if temporal_pooling else None
     return resnet2d.build(
         frames=None,
         parts=lambda norm: {"enter": TemporalAggregation},
-        whole={"neck": FrameFeatures, "transitions": (halve, halve, halve, None)},
+        whole={"neck": FrameFeatures, "transitions": (between, between, between, None)},
         dropout=dropout,
         **options,
     )
@@ -70,13 +74,14 @@ _LIU = Family(
 )
 _IBM = Family(
     build_ibm,
-    OPTIONS,
+    {**OPTIONS, "temporal_pooling": boolean()},
     {
         "clip": (32, 224, 224),
         "frame_stride": 2,
         "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
         "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
-        "notes": "The module on a plain ResNet-50; the paper's own network is blvnet_tam_50.",
+        "notes": "The module on a plain ResNet-50; the paper's own network is blvnet_tam_50. "
+        "Published weights are without temporal_pooling, which halves the frames three times.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,

@@ -15,7 +15,6 @@ from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.run.durations import is_duration
 from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
-from vidjax.storage.paths import is_url
 
 # A larger seed does not fit the 32 bits that shuffling takes.
 LARGEST_SEED = 2**32 - 1
@@ -37,10 +36,6 @@ _TEXT = Kind(
 _NAME = Kind(
     f"a name of at most {LONGEST_TEXT} characters",
     lambda value: _TEXT.accepts(value) and bool(value.strip()),
-)
-_ON_THIS_MACHINE = Kind(
-    "a folder on this machine's own disk, no URL",
-    lambda value: _TEXT.accepts(value) and not is_url(value),
 )
 _NAMES = Kind(
     "a tuple of different names, such as ('one', 'another')",
@@ -90,7 +85,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "manifest": _TEXT,
         "root": _TEXT,
         "data_dir": _TEXT,
-        "cache_dir": _ON_THIS_MACHINE,
+        "cache_dir": _TEXT,
         "cache_gb": optional(number(above=0, most=LARGEST_NUMBER)),
         "shuffle_shards": whole(0, LARGEST_BATCH),
         "manual_dir": _TEXT,
@@ -129,6 +124,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "nesterov": boolean(),
         "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
+        "decay_recurrent": boolean(),
         "clip_norm": number(0, LARGEST_NUMBER),
         "lr_factors": _FACTORS,
         "layer_decay": number(above=0, most=1),
@@ -143,6 +139,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
             ),
         ),
         "factor": number(above=0, most=LARGEST_NUMBER),
+        "cosine_over": one_of("rest", "run"),
     },
     "every": {
         "log": _DURATION,

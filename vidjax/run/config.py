@@ -54,7 +54,8 @@ class DataConfig:
       root: folder that a CSV's paths are relative to; empty means the CSV's own.
       data_dir: where prepared data sets are kept: a folder, or a URL such as `gs://bucket/data`.
       cache_dir: folder on this machine that shards are copied to before they are read. Empty is
-        `~/.cache/vidjax/shards` where `data_dir` is a URL; otherwise shards are read in place.
+        `~/.cache/vidjax/shards` where `data_dir` is a URL; otherwise shards are read in place. A
+        URL names a bucket near the machines, which they share: a shard is copied into it once.
       cache_gb: gigabytes (10^9 bytes) that all copies may take, of all data sets together. None is
         nine tenths of what is free on that disk.
       shuffle_shards: how many shards training reads at a time; 0 shuffles all videos, which needs
@@ -160,7 +161,8 @@ class OptimizerConfig:
       nesterov: whether to look ahead along the momentum.
       weight_decay: decay of the weights. Optimisers that can take it from kernels alone, such as
         `adamw`, `lamb` and `lion`, do so; for others it is added to the gradient (L2).
-      decay_norm_and_bias: whether scales of norms, and biases, decay too.
+      decay_norm_and_bias: whether all parameters decay: scales of norms and biases, too.
+      decay_recurrent: whether the weights between the steps of recurrent cells decay as kernels do.
       clip_norm: largest gradient norm; 0 is off.
       lr_factors: what the learning rate of a part is multiplied by, such as `{"head": 10}`. A part
         is a name in a parameter's path, or its beginning (`stem` of `stem_layer`). Of several,
@@ -175,6 +177,7 @@ class OptimizerConfig:
     nesterov: bool
     weight_decay: float
     decay_norm_and_bias: bool
+    decay_recurrent: bool
     clip_norm: float
     name: str
     options: Mapping[str, Any]
@@ -191,12 +194,15 @@ class ScheduleConfig:
       warmup: duration of the linear rise from 0.
       boundaries: durations after which `step` multiplies the rate by `factor`.
       factor: what `step` multiplies the rate by at each of the `boundaries`.
+      cosine_over: what `cosine` falls over: the `rest` of the run, from its peak after the warm-up;
+        or the whole `run`, where the warm-up rises to the value that the cosine has at its end.
     """
 
     name: str
     warmup: str
     boundaries: tuple[str, ...]
     factor: float
+    cosine_over: str
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,6 +34,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.train = _train()
     config.optimizer = _optimizer()
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
+    config.schedule.update({"cosine_over": "rest"})
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
     config.multigrid = {
         "cycle": "none",
@@ -107,6 +108,7 @@ def _optimizer() -> dict[str, Any]:
         "nesterov": False,
         "weight_decay": 1e-4,
         "decay_norm_and_bias": False,
+        "decay_recurrent": False,
         "clip_norm": 0.0,
         "options": {},
         "lr_factors": {},

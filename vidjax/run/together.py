@@ -21,6 +21,7 @@ def check_together(config: Config) -> None:
     _check_shards(config)
     _check_labels(config)
     _check_schedule(config)
+    _check_decay(config)
     _check_frozen(config)
     _check_sides(config)
 
@@ -73,6 +74,20 @@ def _check_schedule(config: Config) -> None:
             f"schedule.boundaries = {config.schedule.boundaries!r} have no effect, because "
             f"schedule.name = {config.schedule.name!r}: leave them out, or set schedule.name to "
             "'step'"
+        )
+    if config.schedule.cosine_over != "rest" and config.schedule.name != "cosine":
+        raise ConfigError(
+            f"schedule.cosine_over = {config.schedule.cosine_over!r} has no effect, because "
+            f"schedule.name = {config.schedule.name!r}: set it to 'rest', or schedule.name to "
+            "'cosine'"
+        )
+
+
+def _check_decay(config: Config) -> None:
+    if config.optimizer.decay_recurrent and config.optimizer.decay_norm_and_bias:
+        raise ConfigError(
+            "optimizer.decay_recurrent = True has no effect, because "
+            "optimizer.decay_norm_and_bias = True decays all parameters: leave one of them out"
         )
 
 

@@ -14,6 +14,7 @@ import optax
 from vidjax.data.chain.device import apply_on_device
 from vidjax.data.chain.draw import Draw
 from vidjax.data.transforms import normalize
+from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Reading
 from vidjax.run.freezing import as_in_evaluation, hold
 from vidjax.run.state import TrainState
@@ -125,6 +126,7 @@ class Step:
             (loss, (stats, sums)), grads = total
             index, clips = part
             key = jax.random.fold_in(rng, index)
+            stats = with_counts_of(stats, state.batch_stats)
             (more, (stats, new_sums)), new = grad_fn(state.params, stats, clips, divisor, key)
             sums, grads = jax.tree.map(jnp.add, (sums, grads), (new_sums, new))
             return ((loss + more, (stats, sums)), grads), None

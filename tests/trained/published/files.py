@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from tests import references
-from tests.convert.pickles import mapping, tensor, write_zip
+from tests.convert import pyslowfast
+from tests.convert.pickles import mapping, tensor, write_blobs, write_zip
 from vidjax.convert.fitting import AXES
 from vidjax.convert.loading import layouts, shapes
 from vidjax.models.listing import model_card
@@ -24,7 +25,15 @@ LISTS = {
     ("wide_r3d_50", "3D-ResNets-PyTorch"): "wide-r3d-50",
     # No list of their own: the depth is another one, or only the clip.
     ("slowonly_101", "MMAction2"): "mm-slowonly-50",
+    ("slowfast_101", "MMAction2 SlowFast"): "mm-slowfast-50-8x8",
     ("x3d_s", "MMAction2 X3D"): "mm-x3d-m",
+    ("i3d_r50", "Caffe2"): "psf-i3d-r50",
+    ("i3d_r50_nl5", "Caffe2"): "psf-i3d-r50-nl5",
+    # PyTorchVideo's, to be renamed.
+    ("slowonly_50", "Caffe2"): "slowonly-50",
+    ("slowfast_50", "Caffe2 SlowFast"): "slowfast-50-8x8",
+    ("slowfast_50_4x16", "Caffe2 SlowFast"): "slowfast-50-4x16",
+    **{(f"x3d_{size}", "PySlowFast X3D"): f"x3d-{size}" for size in ("xs", "s", "m", "l")},
 }
 # How the thesis' code and torchvision name what has no key list: ours, theirs.
 VIDEO_RESNET = (
@@ -55,6 +64,11 @@ def keys_of(row, shared):
     keys = references.key_list(shared, reference)
     if row.network == "slowonly_101":
         keys = _with_blocks(keys, "backbone.layer3.", 23)
+    if row.network == "slowfast_101" and row.layout == "MMAction2 SlowFast":
+        for path in ("slow", "fast"):
+            keys = _with_blocks(keys, f"backbone.{path}_path.layer3.", 23)
+    if row.layout in ("Caffe2", "Caffe2 SlowFast", "PySlowFast X3D"):
+        return _of_pyslowfast(row, keys)
     if row.options.get("shortcut") == "pad":
         keys = {key: shape for key, shape in keys.items() if ".downsample." not in key}
     heads = {key for key, path in layout.places(keys).items() if path[1] == "head"}
@@ -80,6 +94,13 @@ def write(path, keys):
         blocks[str(number)] = np.abs(block) if key.endswith("running_var") else block
         start += 12_347
     return write_zip(path, mapping(**entries), blocks)
+
+
+def write_caffe2(path, keys):
+    """A pickle of Caffe2's blobs, of random numbers."""
+    numbers = RANDOM.astype("<f4")
+    blobs = ((name, np.resize(numbers, shape)) for name, shape in keys.items())
+    return write_blobs(path, ((k, np.abs(v) if k.endswith("riv") else v) for k, v in blobs))
 
 
 def write_flax(path, num_classes):
@@ -128,6 +149,20 @@ def _only_list(network, layout, shared):
             if len(layout.places(keys)) == len(kept):
                 return reference
     return None
+
+
+def _of_pyslowfast(row, keys):
+    """Keys of PyTorchVideo or PySlowFast as PySlowFast or Caffe2 has them."""
+    if "head.projection.weight" not in keys:
+        keys = pyslowfast.named_by_pyslowfast(keys)
+    if row.layout == "PySlowFast X3D":
+        keys = pyslowfast.with_norm_in_first_shortcut(keys)
+    _, features = keys["head.projection.weight"]
+    keys = keys | {
+        "head.projection.weight": (row.num_classes, features),
+        "head.projection.bias": (row.num_classes,),
+    }
+    return pyslowfast.named_by_caffe2(keys) if row.layout.startswith("Caffe2") else keys
 
 
 def _with_blocks(keys, stage, count):

@@ -16,6 +16,7 @@ from vidjax.trained.published.registry import candidates, class_names
 from vidjax.trained.wanted import WeightsError
 
 FILE = registry._FILE
+ADDED = re.compile(r".*:kinetics400-pyslowfast.*|slowfast_101:kinetics400-mmaction2")
 
 
 def test_a_row_is_a_line():
@@ -29,11 +30,15 @@ def test_the_facts_are_those_that_were_collected(shared):
         (row["network"], row["tag"]): row
         for row in json.loads((shared / "spec/checkpoints.json").read_text())
     }
-    assert facts.keys() == {(row.network, row.tag) for row in REAL}
+    # What vidjax could not read when the facts were collected was added later.
+    collected = [row for row in REAL if not ADDED.fullmatch(row.name)]
+    assert facts.keys() == {(row.network, row.tag) for row in collected}
     plain = ("options", "url", "direct", "sha256", "sha256_prefix", "bytes", "num_classes")
     plain += ("frames", "stride", "size", "channels", "dataset")
-    for row in REAL:
+    for row in collected:
         fact = facts[row.network, row.tag]
+        if row.network == "tam_ibm_50":
+            fact = fact | {"options": {"temporal_pooling": False}}
         for name in plain:
             assert getattr(row, name) == fact[name], (row.name, name)
         assert list(row.mean) == fact["mean"], row.name
@@ -129,9 +134,9 @@ def test_names_are_listed_by_pattern():
     assert everything == sorted(row.name for row in REAL if row.usable is not False)
     assert vidjax.list_pretrained("*x3d_s*") == [
         "x3d_s:kinetics400-mmaction2",
+        "x3d_s:kinetics400-pyslowfast",
         "x3d_s:kinetics400-pytorchvideo",
     ]
-    assert not [name for name in everything if name.startswith("tam_ibm_50")]
 
 
 def test_a_whole_tag_is_exact():
@@ -173,9 +178,8 @@ def test_the_nearest_of_unknown_names_are_named_first():
         candidates("mtnet_s", "kinetics400")
 
 
-def test_weights_that_compute_something_else_are_refused_with_the_reason():
-    for row in REAL:
-        if row.usable is False:
-            with pytest.raises(WeightsError) as refused:
-                candidates(row.network, row.tag)
-            assert row.caution in str(refused.value)
+def test_weights_that_compute_something_else_are_refused_with_the_reason(register):
+    row = named("i3d:charades-piergiaj", usable=False, caution="the network here is another")
+    register(row)
+    with pytest.raises(WeightsError, match="cannot be used: the network here is another"):
+        candidates(row.network, row.tag)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vidjax.models.listing import model_card
 from vidjax.trained.preprocessing import Colours, Preprocessing
 from vidjax.trained.published.row import Checkpoint
@@ -28,6 +30,11 @@ def preprocessing_of(row: Checkpoint) -> Preprocessing:
         sampling="segments" if row.sampling.startswith(_SEGMENTS) else "dense",
         stretched=(side[0], side[1]) if isinstance(side, tuple) else None,
     )
+
+
+def colours_of(row: Checkpoint) -> dict[str, Any]:
+    """What `convert` must be given for the colours of a checkpoint, as keywords."""
+    return {"mean": _rgb(row, row.mean), "std": _rgb(row, row.std), "channels": row.channels}
 
 
 def _rgb(row: Checkpoint, colours: Colours) -> Colours:

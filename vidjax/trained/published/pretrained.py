@@ -13,8 +13,7 @@ from vidjax.convert.reading import read_tensors
 from vidjax.models.registry import create_model
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
-from vidjax.trained.published.clips import preprocessing_of
-from vidjax.trained.published.colours import to_rgb
+from vidjax.trained.published.clips import colours_of, preprocessing_of
 from vidjax.trained.published.finding import file_of
 from vidjax.trained.published.registry import candidates, class_names
 from vidjax.trained.published.row import Checkpoint, Scores
@@ -105,15 +104,15 @@ def _read(row: Checkpoint, file: Path, options: Mapping[str, Any], num_classes: 
     """
     try:
         tensors = read_tensors(file)
-        converted = convert(row.network, tensors, **options)
+        seen = colours_of(row)
+        converted = convert(row.network, tensors, **seen, **options)
         _compare(row, converted, options)
         if num_classes != row.num_classes:
-            converted = convert(row.network, tensors, num_classes, **options)
+            converted = convert(row.network, tensors, num_classes, **seen, **options)
     except (ValueError, OSError) as error:
         named = str(error) if str(file) in str(error) else f"{file}: {error}"
         raise WeightsError(f"{named}; remove the file if it is not {row.name}") from None
-    variables = converted.variables
-    return Weights(to_rgb(variables) if row.channels == "BGR" else variables)
+    return Weights(converted.variables)
 
 
 def _compare(row: Checkpoint, converted: Converted, options: Mapping[str, Any]) -> None:

@@ -7,12 +7,16 @@ from vidjax.models.listing import model_card
 from vidjax.models.registry import create_model
 from vidjax.names import told
 from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.published.clips import colours_of
+from vidjax.trained.published.recognising import row_of
 from vidjax.trained.trained import Trained, Weights
 from vidjax.trained.wanted import Wanted, WeightsError
 
 
 def find(wanted: Wanted) -> Trained | None:
     """The network of a PyTorch file, if the place is a file.
+
+    The colours of a file that is published are those of the registry; clips are those of the card.
 
     Raises:
       WeightsError: it is one, and no network is named.
@@ -23,7 +27,9 @@ def find(wanted: Wanted) -> Trained | None:
         raise WeightsError(
             f"{told(wanted.text)} is a file: say of which network, as in x3d_m:{told(wanted.text)}"
         )
-    converted = convert(wanted.network, wanted.path, **wanted.options)
+    row = row_of(wanted.network, wanted.path)
+    known = {**row.options, **colours_of(row)} if row else {}
+    converted = convert(wanted.network, wanted.path, **{**known, **wanted.options})
     return trained_of(wanted.network, converted, wanted.path.name)
 
 

@@ -1,0 +1,133 @@
+"""facebookresearch/SlowFast (PySlowFast): its own files, and those that it has from Caffe2."""
+
+from __future__ import annotations
+
+from vidjax.convert.colours import IMAGENET, Colours
+from vidjax.convert.layout import Layout, Options, Unsaid, seen
+
+Rules = tuple[tuple[str, str], ...]
+COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+_ATTENDS = {"theta": "query", "phi": "key", "g": "value", "out": "expand"}
+
+
+def _stage(number: int, pathway: int, ours: str) -> Rules:
+    """Names of a stage of one pathway; PySlowFast counts from the stem."""
+    torch, here = rf"s{number + 1}\.pathway{pathway}_", f"{ours}layer{number}/block{{index}}"
+    block, attends = torch + r"res(?P<index>\d+)\.", torch + r"nonlocal(?P<index>\d+)\."
+    return (
+        (block + "branch1", f"{here}/shortcut/conv"),
+        (block + "branch1_bn", f"{here}/shortcut/norm"),
+        *(
+            rule
+            for place, letter in enumerate("abc", start=1)
+            for rule in (
+                (block + rf"branch2\.{letter}", f"{here}/conv{place}"),
+                (block + rf"branch2\.{letter}_bn", f"{here}/norm{place}"),
+            )
+        ),
+        (block + r"branch2\.se\.fc1", f"{here}/excite/reduce"),
+        (block + r"branch2\.se\.fc2", f"{here}/excite/expand"),
+        *((attends + f"conv_{name}", f"{here}/gate/{part}") for name, part in _ATTENDS.items()),
+        (attends + "bn", f"{here}/gate/norm"),
+    )
+
+
+def _pathway(number: int, ours: str) -> Rules:
+    """Names of one pathway; our modules' names begin with `ours`."""
+    stem = rf"s1\.pathway{number}_stem\."
+    return (
+        (stem + "conv", f"{ours}stem_layer/conv"),
+        (stem + "bn", f"{ours}stem_layer/norm"),
+        *(rule for stage in range(1, 5) for rule in _stage(stage, number, ours)),
+    )
+
+
+HEAD = ((r"head\.projection", "head"),)
+SINGLE = (*_pathway(0, ""), *HEAD)
+X3D = (
+    (r"s1\.pathway0_stem\.conv_xy", "stem_layer/conv"),
+    (r"s1\.pathway0_stem\.conv", "stem_layer/conv_time"),
+    (r"head\.conv_5", "neck/conv"),
+    (r"head\.conv_5_bn", "neck/norm"),
+    (r"head\.lin_5", "neck/expand"),
+    *SINGLE,
+)
+TWO = (
+    *_pathway(0, "slow_"),
+    *_pathway(1, "fast_"),
+    *((rf"s{number}_fuse\.conv_f2s", f"lateral{number}/conv") for number in range(1, 5)),
+    *((rf"s{number}_fuse\.bn", f"lateral{number}/norm") for number in range(1, 5)),
+    *HEAD,
+)
+
+
+def _blobs_of_stage(number: int, caffe2: str, ours: str) -> Rules:
+    """Caffe2's names of a stage of one pathway, which count from the stem."""
+    stage, here = rf"{caffe2}res{number + 1}_(?P<index>\d+)_", f"{ours}layer{number}/block{{index}}"
+    attends = rf"{caffe2}nonlocal_conv{number + 1}_(?P<index>\d+)_"
+    return (
+        (stage + "branch1", f"{here}/shortcut/conv"),
+        (stage + "branch1_bn", f"{here}/shortcut/norm"),
+        *(
+            rule
+            for place, letter in enumerate("abc", start=1)
+            for rule in (
+                (stage + f"branch2{letter}", f"{here}/conv{place}"),
+                (stage + f"branch2{letter}_bn", f"{here}/norm{place}"),
+            )
+        ),
+        *((attends + name, f"{here}/gate/{part}") for name, part in _ATTENDS.items()),
+        (attends + "bn", f"{here}/gate/norm"),
+    )
+
+
+def _blobs(caffe2: str, ours: str) -> Rules:
+    """Caffe2's names of one pathway, which begin with `caffe2`."""
+    return (
+        (f"{caffe2}conv1", f"{ours}stem_layer/conv"),
+        (f"{caffe2}res_conv1_bn", f"{ours}stem_layer/norm"),
+        *(rule for stage in range(1, 5) for rule in _blobs_of_stage(stage, caffe2, ours)),
+    )
+
+
+def _connection(number: int) -> Rules:
+    """Caffe2's names of the connection after the stem or a stage."""
+    after = "t_pool1" if number == 1 else rf"t_res{number}_\d+_branch2c_bn"
+    return (
+        (f"{after}_subsample", f"lateral{number}/conv"),
+        (f"{after}_subsample_bn", f"lateral{number}/norm"),
+    )
+
+
+BLOB_HEAD = (("pred", "head"),)
+BLOBS = (*_blobs("", ""), *BLOB_HEAD)
+BLOBS_TWO = (
+    *_blobs("", "slow_"),
+    *_blobs("t_", "fast_"),
+    *(rule for number in range(1, 5) for rule in _connection(number)),
+    *BLOB_HEAD,
+)
+_FORM: tuple[Options, ...] = ({"form": "pyslowfast"},)
+_WHOSE = Unsaid(
+    "form",
+    "PySlowFast's 8 frames are taken (form='pyslowfast'). Networks of 32 frames from "
+    "video-nonlocal-net have the same tensors: say form='wang' for them",
+)
+LAYOUTS = (
+    Layout(
+        "PySlowFast",
+        SINGLE,
+        {"i3d_r50": _FORM, "i3d_r50_nl5": _FORM, "slowonly_*": ({},), "resnet_50": ({},)},
+        (seen("resnet_50", IMAGENET), seen("*", COLOURS)),
+    ),
+    Layout("PySlowFast X3D", X3D, {"x3d_*": ({"form": "mmaction2"},)}),
+    Layout("PySlowFast SlowFast", TWO, {"slowfast_*": ({},)}),
+    Layout(
+        "Caffe2",
+        BLOBS,
+        {"i3d_r50": _FORM, "i3d_r50_nl5": _FORM, "slowonly_*": ({},)},
+        (seen("*", COLOURS),),
+        unsaid={"i3d_r50*": _WHOSE},
+    ),
+    Layout("Caffe2 SlowFast", BLOBS_TWO, {"slowfast_*": ({},)}),
+)
