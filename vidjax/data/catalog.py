@@ -154,6 +154,16 @@ def describe(name: str) -> str:
     return str(published.describe() if published else inspect.getdoc(_module(name)))
 
 
+def sizes(name: str) -> dict[str, int]:
+    """Clips of each split as published; empty of a data set that does not say.
+
+    Raises:
+      ValueError: the data set is unknown.
+    """
+    published = getattr(_module(name).prepare, "__self__", None)
+    return dict(getattr(published, "VIDEOS", ()))
+
+
 def _module(name: str) -> Any:
     if name not in list_datasets():
         raise ValueError(f"data set {name!r} is unknown: {nearest(name, list_datasets())}")
