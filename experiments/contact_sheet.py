@@ -1,7 +1,8 @@
 r"""Draws what a configuration feeds its network: a row a clip, a column a frame.
 
 A training batch is shown as the step gets it, cropped, augmented and mirrored; or, of one video,
-every view that evaluation scores. Look at it before a long run.
+every view that evaluation scores. Look at it before a long run. Of optical flow the first field at
+each place is drawn: its hue is where a pixel goes, its strength how far.
 
 Examples:
   vidjax contact_sheet --config=demo --output=batch.png
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from vidjax.data.flow_colours import in_colours
+from vidjax.data.transforms import COLOURS
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
@@ -62,6 +65,8 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
     from matplotlib.figure import Figure
 
     clips = fed.clips[:shown]
+    if clips.shape[-1] != COLOURS:
+        clips = in_colours(clips)
     frames, size = clips.shape[1], clips.shape[3]
     places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
     # Small clips are shown larger.

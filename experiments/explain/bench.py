@@ -16,7 +16,8 @@ from scipy import special
 from vidjax.data import transforms
 from vidjax.data.marionette import MarionetteSpec
 from vidjax.data.marionette.generate import read_masks
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource
+from vidjax.data.record import Record
 from vidjax.data.views import Views
 from vidjax.explain import maps
 from vidjax.explain.baselines import BASELINES
