@@ -71,7 +71,7 @@ class Flow:
           frames: RGB, uint8 `[H, W, 3]`, one after the other.
 
         Raises:
-          ValueError: the method is not in this OpenCV, or the frames are too small for it.
+          ValueError: the method is not in this OpenCV, or not for frames so small.
         """
         estimate, earlier = self._estimate(), None
         for frame in frames:
@@ -82,7 +82,8 @@ class Flow:
                 except cv2.error:
                     height, width = grey.shape
                     raise ValueError(
-                        f"frames of {width}x{height} pixels are too small for flow by {self.method}"
+                        f"OpenCV computes no flow by {self.method} of frames of {width}x{height} "
+                        "pixels"
                     ) from None
             earlier = grey
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 
 import numpy as np
@@ -26,11 +27,12 @@ def fields_of(
       A field, and the seconds of the first of its two frames.
 
     Raises:
-      DecodeError: there is only one frame, or they are too small for the method.
+      DecodeError: there is only one frame, or OpenCV computes no flow of frames so small.
       ValueError: it is not in this OpenCV.
     """
     flow.require()
-    times: list[float] = []
+    # Of the frames that the last field is between.
+    times: deque[float] = deque(maxlen=2)
 
     def noting() -> Iterator[np.ndarray]:
         for frame, time in frames:
@@ -39,7 +41,7 @@ def fields_of(
 
     try:
         for field in flow.between(noting()):
-            yield field, times[-2]
+            yield field, times[0]
     except DecodeError:
         raise
     except ValueError as error:

@@ -66,8 +66,8 @@ class Preprocessing:
     @property
     def facts(self) -> dict[str, Any]:
         """All of it by name, for records; without flow where there is none, as in older ones."""
-        flow = {} if self.flow else {"flow", "pairs"}
-        return {name: value for name, value in asdict(self).items() if name not in flow}
+        absent = () if self.flow else ("flow", "pairs")
+        return {name: value for name, value in asdict(self).items() if name not in absent}
 
     def require_frames(self, what: str) -> None:
         """Refuses a network that sees flow.
