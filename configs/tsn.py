@@ -55,5 +55,6 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     config.eval.update({"split": "test" if small else "val", "frames": 25, "crops": 10})
     config.eval.update({"size": 224, "short_side": 256, "batch_size": 4})
     if arguments.smoke:
-        common.smoke(config).update({"clip": {"frames": 3}, "eval": {"frames": 5}})
+        sides = {"clip": {"frames": 3, "size": 64}, "eval": {"frames": 5, "size": 64}}
+        common.smoke(config).update(sides)
     return config

@@ -94,7 +94,7 @@ def test_what_is_stored_is_the_two_stream_works_own_scale():
     assert stored.tolist() == expected
     assert stored[4] == flow.STILL == 128
     back = Flow("dis", 20.0).pixels(stored)
-    assert np.abs(back - pixels.clip(-20, 20)).max() <= 20 / 255 + 1e-6
+    assert np.abs(back - pixels.clip(-20, 20)).max() <= 20 / 255 + 1e-5
 
 
 def test_a_prepared_data_set_holds_the_movement_of_its_videos(prepared):
@@ -277,9 +277,7 @@ def test_a_video_too_small_for_the_method_is_a_broken_one(tmp_path):
 def test_what_this_opencv_lacks_is_refused_before_anything_is_written(videos, tmp_path):
     with pytest.raises(ValueError, match="tvl1 is not in this OpenCV") as caught:
         prepare(videos, tmp_path / "data", Flow("tvl1"))
-    assert "install opencv-contrib-python-headless), or choose dis or farneback" in str(
-        caught.value
-    )
+    assert "opencv-contrib-python-headless (pip uninstall, then pip install)" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "data").exists()
 
@@ -297,7 +295,8 @@ def test_a_picture_of_flow_has_a_hue_for_each_direction():
     stored = (np.stack([x, y], -1) + flow.STILL).astype(np.uint8)[None, None]
     right, down, left, up, still = in_colours(stored)[0, 0, 0].tolist()
     assert (right, still) == ([255, 0, 0], [255, 255, 255])
-    assert (left, down, up) == ([0, 255, 255], [128, 255, 0], [128, 0, 255])
+    expected = [[0, 255, 255], [127.5, 255, 0], [127.5, 0, 255]]
+    np.testing.assert_allclose([left, down, up], expected, atol=0.5)
 
 
 def test_views_say_how_many_are_distinct(prepared):

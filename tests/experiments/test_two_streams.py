@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tests.commands import refusal, run_command
+from tests.data.test_flow import moving
+from tests.videos import write_video
 from vidjax.data.prepared import PreparedSplit, channels_of
 from vidjax.evaluation.score_files import read_score_table
 
@@ -84,24 +86,17 @@ def _check_sheet(root):
 
 
 def test_the_command_that_prepares_takes_flow(tmp_path):
-    done = run_command(
-        "experiments.prepare",
-        "--dataset=marionette",
-        f"--data_dir={tmp_path}",
-        "--flow_bound=4",
-    )
+    for label, move in (("a", (1, 0)), ("b", (0, 1))):
+        for split in ("train", "test"):
+            write_video(tmp_path / "videos" / split / label / "one.mp4", moving(*move, count=7))
+    given = ["--dataset=video_folder", f"--manifest={tmp_path / 'videos'}", "--flow_bound=4"]
+    given += [f"--data_dir={tmp_path / 'data'}", "--short_side=32", "--workers=1"]
+    done = run_command("experiments.prepare", *given)
     assert "--flow_bound has no effect without --input=flow; leave it out" in refusal(done)
-    options = [f"--option={name}=1" for name in ("train_per_class", "test_per_class")]
-    done = run_command(
-        "experiments.prepare",
-        "--dataset=marionette",
-        f"--data_dir={tmp_path}",
-        "--input=flow",
-        "--flow_bound=4",
-        "--short_side=32",
-        *options,
-    )
+    done = run_command("experiments.prepare", *given, "--input=flow")
     assert done.returncode == 0, done.stderr
     folder = done.stdout.splitlines()[-1]
     assert "-flow-dis4-s32-q90-" in folder
-    assert channels_of(PreparedSplit(folder, "train", pairs=5)) == 10
+    split = PreparedSplit(folder, "train", pairs=5)
+    assert channels_of(split) == 10
+    assert split[0].decode(np.array([0])).shape == (1, 32, 48, 10)

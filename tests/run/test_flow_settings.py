@@ -119,6 +119,7 @@ def test_pictures_of_one_kind_are_not_read_as_the_other(tmp_path, monkeypatch):
             write_video(tmp_path / "videos" / split / label / "a.mp4", moving(*move))
     places = {"data__manifest": str(tmp_path / "videos"), "data__data_dir": str(tmp_path / "data")}
     places |= {"data__workers": 1, "data__short_side": 48, "data__options": {}}
+    places |= {"augment__flip": 0.0}
     flow = Experiment.open(config(**TWO, **places), lambda *_: None, training=True)
     assert flow.split("train")[0].decode(np.array([0])).shape == (1, 48, 72, 4)
     frames = config(**{**places, "data__name": "video_folder", "model__options": {"width": 4}})

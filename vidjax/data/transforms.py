@@ -22,6 +22,8 @@ ASPECT = 64
 # Channels of a frame; flow has an even number.
 COLOURS = 3
 _LARGEST = np.uint8(255)
+# Channels that OpenCV resizes.
+_AT_ONCE = 4
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -31,8 +33,16 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return frames
     shrinks = height * width < frames.shape[1] * frames.shape[2]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = [cv2.resize(frame, (width, height), interpolation=method) for frame in frames]
-    return np.stack(resized)
+    return np.stack([_resized(frame, (width, height), method) for frame in frames])
+
+
+def _resized(frame: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
+    """A frame `[H, W, C]` of any even or small number of channels."""
+    if frame.shape[-1] <= _AT_ONCE:
+        return np.asarray(cv2.resize(frame, size, interpolation=method))
+    starts = range(0, frame.shape[-1], _AT_ONCE)
+    parts = (np.ascontiguousarray(frame[..., start : start + _AT_ONCE]) for start in starts)
+    return np.concatenate([cv2.resize(part, size, interpolation=method) for part in parts], axis=-1)
 
 
 def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tuple[int, int]:

@@ -111,7 +111,7 @@ class BNInception(nn.Module):
         Frames are seen one by one; the classifier gets their mean.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has another shape, or frames that blocks cannot halve.
         """
         check_clip(clip, channels=self.channels)
         norm = functools.partial(
@@ -122,6 +122,12 @@ class BNInception(nn.Module):
             self.num_classes, last[0] + last[2] + last[5] + last[6], self.slots
         )
         x = self._first(clip.astype(self.dtype), norm, train=train)
+        if any(side < 4 or side % 4 for side in x.shape[2:4]):
+            height, width = clip.shape[2:4]
+            raise ValueError(
+                f"frames of {width}x{height} pixels cannot be halved alike by all branches of this "
+                "network; take sides that are multiples of 32"
+            )
         for stage, blocks in enumerate(BLOCKS, start=2):
             slots = self.slots[stage - 1]
             for index, widths in enumerate(blocks, start=1):
