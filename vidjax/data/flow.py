@@ -28,6 +28,8 @@ _LARGEST = 255
 Fields = Mapping[int, np.ndarray] | Sequence[np.ndarray]
 # Two grey pictures to float32 `[H, W, 2]`.
 Estimate = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Its type hints leave out what only some builds have.
+_OPENCV: Any = cv2
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Flow:
         Raises:
           ValueError: says how to get it, and what there is instead.
         """
-        if self.method == "tvl1" and not hasattr(cv2, "optflow"):
+        if self.method == "tvl1" and not hasattr(_OPENCV, "optflow"):
             raise ValueError(
                 f"flow by tvl1 is not in this OpenCV ({cv2.__version__}): replace "
                 "opencv-python-headless by opencv-contrib-python-headless (pip uninstall, then pip "
@@ -101,18 +103,18 @@ class Flow:
         if self.method == "farneback":
             return _farneback
         made: Any = (
-            cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            _OPENCV.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
             if self.method == "dis"
-            else cv2.optflow.DualTVL1OpticalFlow_create()
+            else _OPENCV.optflow.DualTVL1OpticalFlow_create()
         )
         # None: a field depends on its two frames, and not on the fields before it.
         return lambda first, second: np.asarray(made.calc(first, second, None))
 
 
 def _farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    settings = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3}
+    settings: dict[str, Any] = {"pyr_scale": 0.5, "levels": 3, "winsize": 15, "iterations": 3}
     settings |= {"poly_n": 5, "poly_sigma": 1.2, "flags": 0}
-    return np.asarray(cv2.calcOpticalFlowFarneback(first, second, None, **settings))
+    return np.asarray(_OPENCV.calcOpticalFlowFarneback(first, second, None, **settings))
 
 
 def places(fields: int, pairs: int) -> int:
