@@ -114,6 +114,7 @@ class BNInception(nn.Module):
           ValueError: the clip has another shape, or frames that blocks cannot halve.
         """
         check_clip(clip, channels=self.channels)
+        _check_sides(*clip.shape[2:4])
         norm = functools.partial(
             BatchNorm, epsilon=self.norm_epsilon, group_size=self.norm_group_size
         )
@@ -122,12 +123,6 @@ class BNInception(nn.Module):
             self.num_classes, last[0] + last[2] + last[5] + last[6], self.slots
         )
         x = self._first(clip.astype(self.dtype), norm, train=train)
-        if any(side < 4 or side % 4 for side in x.shape[2:4]):
-            height, width = clip.shape[2:4]
-            raise ValueError(
-                f"frames of {width}x{height} pixels cannot be halved alike by all branches of this "
-                "network; take sides that are multiples of 32"
-            )
         for stage, blocks in enumerate(BLOCKS, start=2):
             slots = self.slots[stage - 1]
             for index, widths in enumerate(blocks, start=1):
@@ -158,6 +153,17 @@ class BNInception(nn.Module):
 
     def _scale(self, channels: int) -> int:
         return channels and max(1, channels * self.width // 64)
+
+
+def _check_sides(height: int, width: int) -> None:
+    # What the first three layers leave of a side is halved twice, by convolutions and by pools.
+    for side in (height, width):
+        left = (side + 1) // 2 // 4
+        if left < 4 or left % 4:
+            raise ValueError(
+                f"frames of {width}x{height} pixels cannot be halved alike by all branches of this "
+                "network; take sides that are multiples of 32"
+            )
 
 
 def halved(x: jax.Array) -> jax.Array:
