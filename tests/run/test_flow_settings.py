@@ -92,7 +92,10 @@ def test_flow_has_a_mean_and_a_deviation_of_its_own():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model__name": "tsn_bninception", "model__options": {"width": 4}}, ""),
+        (
+            {"model__name": "tsn_50", "model__options": {"width": 4, "depths": (1, 0, 0, 0)}},
+            "",
+        ),
         (
             {"model__name": "resnet_50", "model__options": {"width": 4}, "clip__frames": 1},
             r"eval.frames = 5: this network takes clips of T = 1",
