@@ -43,7 +43,10 @@ OTHERS = (
     ("RMS table 3: ResNet-50 + CGNL x 5", "`i3d_r50_cgnl5`"),
     ("RMS table 3: ResNet-50 + CGD", "`i3d_r50_cgd`"),
     ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
-    ("thesis 4.4, 5.3: TSN+Flow", "`tsn_bninception` with `channels=10`"),
+    (
+        "thesis 4.4, 5.3: TSN+Flow",
+        "`tsn_bninception` with `channels=10`; `--config=tsn:modality=flow,dataset=mit`",
+    ),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
     ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
     ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: those that were published"),
