@@ -11,6 +11,8 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 EXTRAS ?= dev
 VENV ?= .venv
+# Tests wait a third of their time, for commands and their stores: one worker more than two cores.
+WORKERS ?= 3
 BIN := $(VENV)/bin
 # Written last by the installation, so that an interrupted one is taken up again.
 INSTALLED := $(VENV)/.installed
@@ -44,13 +46,13 @@ demo: $(INSTALLED)
 	$(BIN)/vidjax demo
 
 test: check
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 test-all: check
-	$(BIN)/python -m pytest -n 2 --dist loadscope -m ""
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope -m ""
 
 test-short: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(SHORT)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(SHORT)
 
 test-newest:
 	@python=$$(.ci/newest-python); if [ -n "$$python" ]; then \
@@ -58,7 +60,7 @@ test-newest:
 	else echo "No Python 3.12 or 3.13 answers here: the newest versions are not tested."; fi
 
 faults: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadscope tests/faults tests/storage -m ""
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope tests/faults tests/storage -m ""
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -8,8 +8,9 @@ Section 5.4.7 says only that all weights are those of table 5.5. How the network
 taken from section 4.5: the classifier alone, at 0.01, a tenth of it from epoch 40 and again from
 60 of 80. Clips, batch, decay and what is missing are those of `configs/mtnet.py`.
 
-The videos are yours, in `videos/` as published, with their official folds, of which the thesis
-does not say which it scored, and so are the weights, which `config.model.weights` names.
+The videos are yours, in `videos/` as published, with their official folds, of which all experiments
+of the thesis use the first (3.2.2), the default, and so are the weights, which
+`config.model.weights` names. The network runs as in evaluation, so without dropout.
 `dataset=hmdb51` has no score. What is ours besides is in `configs/thesis.py`.
 
     vidjax train --config=mtnet_transfer:model=mtnet_m,dataset=ucf101 \
@@ -27,5 +28,5 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, fold=1, **choices)
     config = mtnet.get_config(f"model={arguments.model}")
     thesis.transfer(config, arguments.dataset, arguments.fold)
-    config.augment.chain = mtnet.CHAIN
+    del config.model.options.dropout
     return thesis.smoke(config) if arguments.smoke else config

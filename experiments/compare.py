@@ -1,8 +1,9 @@
 """Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
 
 Prints the scores of both, who has how many videos right, the statistic and its p, and writes the
-videos on which the two differ. Both must have been evaluated on the same videos. What
-`evaluate --weights=...` has scored is named as it was there, or by its folder.
+videos on which the two differ, and what each class gains, as a table and a picture. Both must have
+been evaluated on the same videos. What `evaluate --weights=...` has scored is named as it was
+there, or by its folder.
 
 Where a video may have several labels, it is the mean average precisions that are compared, by a
 paired bootstrap over the videos, and a table of the classes is written. Both must have been
@@ -29,6 +30,7 @@ from vidjax.terminal import say, table
 
 from . import command_line
 from .class_differences import compare_classes, read_pair
+from .class_gains import class_gains, draw_gains, write_gains
 from .evaluations import PREDICTIONS, SCORES, evaluated_in, newest
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
@@ -59,6 +61,7 @@ def main(first: str, second: str) -> None:
     _print(result)
     _write(output, a, b)
     say(f"The {result.b + result.c} videos on which they differ: {output}")
+    say(f"What each class gains from A to B: {_write_gains(output, a, b)}")
 
 
 def read_predictions(file: Path) -> Rows:
@@ -114,6 +117,15 @@ def _write(output: Path, a: Rows, b: Rows) -> None:
                 right = "A" if a[video].is_right else "B"
                 predicted = a[video].predicted, b[video].predicted
                 writer.writerow(tables.cells([video, a[video].label, *predicted, right]))
+
+
+def _write_gains(output: Path, a: Rows, b: Rows) -> Path:
+    """Writes what classes gain, beside the videos that differ; returns the picture."""
+    gains = class_gains(a, b)
+    write_gains(output.with_name(f"{output.stem}-classes.csv"), gains)
+    picture = output.with_name(f"{output.stem}-classes.png")
+    draw_gains(picture, gains)
+    return picture
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ Example:
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 from absl import app
 
@@ -52,8 +53,17 @@ OTHERS = (
     ("RMS table 3: ResNet-50 + NL x 5", "`i3d_r50_nl5`, the network of 32 frames"),
     ("RMS table 3: ResNet-50 + CGNL x 5", "`i3d_r50_cgnl5`"),
     ("RMS table 3: ResNet-50 + CGD", "`i3d_r50_cgd`"),
+    (
+        "thesis 5.2: MTConv",
+        "`r3d_50_e1` with `multi_temporal={}`, each branch with its share of the input: 29.4 M, "
+        "22.1 G; with `multi_temporal={'split_input': False}`, both with all of it, as eq. 5.2 "
+        "reads: 36.9 M, 24.5 G. The table prints 35.7 M and 23.1 G, which neither has",
+    ),
     ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
-    ("thesis 4.4, 5.3: TSN+Flow", "`tsn_bninception` with `channels=10`"),
+    (
+        "thesis 4.4, 5.3: TSN+Flow",
+        "`tsn_bninception` with `channels=10`; `--config=tsn:modality=flow,dataset=mit`",
+    ),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
     ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
     ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: those that were published"),
@@ -62,6 +72,46 @@ OTHERS = (
         "left out: it hears sound, and sees no frame; the data sets here have no sound",
     ),
 )
+
+
+# MTNets, options, frames of a clip; selections of frames that choose, are forced, and keep all
+# frames; and billions of multiply-adds.
+CHOICES: tuple[tuple[str, dict[str, Any], int, tuple[int, int, int], float], ...] = (
+    ("mtnet_s", {}, 13, (22, 30, 105), 4.085),
+    ("mtnet_s", {"edge": "single"}, 13, (52, 0, 105), 4.085),
+    ("mtnet_s", {"keep_time": True}, 13, (156, 0, 0), 22.253),
+    ("mtnet_m", {}, 16, (22, 30, 105), 8.980),
+    ("mtnet_m", {"edge": "single"}, 16, (52, 0, 105), 8.980),
+    ("mtnet_m", {"keep_time": True}, 16, (156, 0, 0), 50.006),
+    ("mtnet_m", {}, 32, (52, 66, 39), 17.945),
+    ("mtnet_l", {}, 16, (34, 60, 237), 17.550),
+    ("mtnet_l", {"edge": "single"}, 16, (94, 0, 237), 17.550),
+    ("mtnet_l", {"keep_time": True}, 16, (330, 0, 0), 105.142),
+)
+CHOOSING = """
+## Where MTNets choose frames
+
+MTConvs keep the half of the frames that are least like their neighbours (thesis, 5.3.1). The first
+and the last frame have one neighbour and are no candidates. So 4 frames have 2 candidates for 2
+places, and two frames both stay: there the clip decides nothing.
+
+The thesis does not say where time is halved. Its backbone, X3D, keeps time. But only networks that
+halve time before stage 1 and in stages 2 to 4 have the operations that tables 5.1 and 5.6 print,
+and the released code halves it there, too. So the networks by these names do. With
+`keep_time=True` time stays as it is and every selection has a choice, as in figure 5.4, for 5 to 6
+times the operations. `edge="single"` makes the outer frames candidates.
+`vidjax.evaluation.count_frame_choices` counts the selections of any network. A multigrid's shorter
+clips leave fewer choices.
+
+| frames | network | options | choose | forced | keep all | MAC |
+| ---: | --- | --- | ---: | ---: | ---: | ---: |"""
+
+
+def choice(name: str, options: dict[str, Any], frames: int, counts: Any, macs: float) -> str:
+    """A line of the table of selections."""
+    given = ", ".join(f"`{option}={value!r}`" for option, value in options.items())
+    cells = (frames, f"`{name}`", given or "-", *counts, f"{macs:.3f} G")
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def row(name: str) -> str:
@@ -93,6 +143,7 @@ def table() -> str:
     lines += ["`non_local`, `cgnl` and `cgd` are options of any residual network, too.\n"]
     lines += ["| row | built by |", "| --- | --- |"]
     lines += [f"| {name} | {how} |" for name, how in OTHERS]
+    lines += [CHOOSING, *(choice(*each) for each in CHOICES)]
     lines += ["\n## Sources, and where numbers differ\n"]
 
     def origin(name: str) -> tuple[str, str]:

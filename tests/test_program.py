@@ -127,6 +127,26 @@ def test_a_loop_is_unrolled_where_something_inside_is_asked_for():
     np.testing.assert_allclose(changed, 2 * b[3], rtol=1e-6)
 
 
+def test_a_call_keeps_a_derivative_of_its_own():
+    def function(x):
+        return jax.nn.relu(2 * x) + jax.nn.relu6(x) ** 2
+
+    # At 0 and at 6 the bodies' own derivatives are halves.
+    x = jnp.array([-1.0, 0.0, 1.0, 6.0])
+    program = read_program(function, x)
+
+    def flat(x):
+        return evaluate(program, {program.inputs[0]: x}, program.outputs)[0].sum()
+
+    expected = jax.grad(lambda x: function(x).sum())(x)
+    assert expected[1] == 0
+    np.testing.assert_array_equal(jax.grad(flat)(x), expected)
+    # What lies inside can still be asked for.
+    clipped = next(step for step in program.operations if step.primitive == "max")
+    (inner,) = evaluate(program, {program.inputs[0]: x}, clipped.outputs)
+    np.testing.assert_array_equal(inner, [0, 0, 2, 12])
+
+
 def test_what_depends_on_nothing_is_there_once():
     def resized(times):
         def function(x):

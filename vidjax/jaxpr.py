@@ -8,7 +8,7 @@ parts of a loop (`num_consts`, `num_carry`); 0.12 keeps constants inside and par
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,8 @@ _KNOWN = "0.10 to 0.12"
 _CALLS = frozenset(
     {"jit", "pjit", "closed_call", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"}
 )
+# Calls whose derivative is not that of their body: `relu` has 0 at 0, and `max(x, 0)` 0.5.
+OWN_DERIVATIVE = "custom_jvp_call"
 
 
 class UnknownJaxprError(ValueError):
@@ -84,6 +86,11 @@ def opened(program: Any) -> tuple[Any, Sequence[Any]]:
 def name_stack(equation: Any) -> str:
     """Where an equation was traced: names of modules and transformations, divided by slashes."""
     return str(equation.source_info.name_stack)
+
+
+def bind(primitive: core.Primitive, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    """Computes an equation of these inputs, as JAX itself does."""
+    return primitive.bind(*arrays, **primitive.get_bind_params(dict(params)))
 
 
 def is_literal(atom: Any) -> bool:

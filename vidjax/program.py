@@ -3,8 +3,10 @@
 A jaxpr nests: jitted calls, custom gradients, rematerialised and scanned bodies hold jaxprs of
 their own. A program is the same computation laid flat, in order: calls are entered, loops of known
 length are unrolled, and both branches of a choice are computed before one is selected. What depends
-on no argument, such as the weights of a resizing, is there once, however often it is traced. A loop
-none of whose inner values is asked for runs as the loop it was.
+on no argument, such as the weights of a resizing, is there once, however often it is traced.
+
+A loop, or a call with a derivative of its own, runs as it was where none of its inner values is
+asked for.
 """
 
 from __future__ import annotations
@@ -78,12 +80,12 @@ class Operation:
 
 
 @dataclass(frozen=True, eq=False)
-class Loop:
-    """A loop that was unrolled.
+class Nested:
+    """A loop, or a call with a derivative of its own, that was laid flat.
 
     Attributes:
-      whole: the loop as one operation.
-      inside: what it was unrolled to.
+      whole: as one operation.
+      inside: what it was laid flat to.
       end: how many operations of the program come before its end.
     """
 
@@ -91,7 +93,7 @@ class Loop:
     inside: tuple[Operation, ...]
     end: int
 
-    def rolled(self, asked: Container[Value], forms: Container[str]) -> bool:
+    def runs_whole(self, asked: Container[Value], forms: Container[str]) -> bool:
         """Whether it can run as one: no inner value is asked for, and no primitive has a form."""
         results = set(self.whole.outputs)
         made = (value for step in self.inside for value in step.outputs)
@@ -109,14 +111,14 @@ class Program:
       outputs: the results, likewise.
       operations: in order.
       makers: the operation that makes a value, where one does.
-      loops: outermost ones, in order of their ends.
+      nested: outermost loops and calls with a derivative of their own, in order of their ends.
     """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     operations: tuple[Operation, ...]
     makers: Mapping[Value, Operation] = field(repr=False)
-    loops: tuple[Loop, ...] = field(repr=False, default=())
+    nested: tuple[Nested, ...] = field(repr=False, default=())
 
     def depending_on(self, values: Iterable[Value]) -> set[Value]:
         """All values that something of these goes into, these included."""
@@ -142,8 +144,8 @@ def read_program(function: Callable[..., Any], *arguments: Any) -> Program:
     inputs = [_value_of(var.aval) for var in jaxpr.opened(traced)[0].invars]
     outputs = reader.read(traced, inputs, "")
     makers = {value: step for step in reader.operations for value in step.outputs}
-    operations, loops = tuple(reader.operations), tuple(reader.loops)
-    return Program(tuple(inputs), tuple(outputs), operations, makers, loops)
+    operations, nested = tuple(reader.operations), tuple(reader.nested)
+    return Program(tuple(inputs), tuple(outputs), operations, makers, nested)
 
 
 def evaluate(
@@ -167,8 +169,11 @@ def evaluate(
     known = dict(given)
     for operation in _needed(program, given, wanted, forms or {}):
         arrays = [_array(known, value) for value in operation.inputs]
-        form = (forms or {}).get(operation.primitive, operation.kind.bind)
-        results = form(*arrays, **operation.params)
+        form = (forms or {}).get(operation.primitive)
+        if form is None:
+            results = jaxpr.bind(operation.kind, arrays, operation.params)
+        else:
+            results = form(*arrays, **operation.params)
         several = operation.kind.multiple_results
         known.update(zip(operation.outputs, results if several else (results,), strict=True))
     return [_array(known, value) for value in wanted]
@@ -192,7 +197,7 @@ def _needed(
 ) -> list[Operation]:
     asked = {*wanted, *given}
     missing, steps = set(wanted) - set(given), []
-    loops = [loop for loop in program.loops if loop.rolled(asked, forms)]
+    nested = [own for own in program.nested if own.runs_whole(asked, forms)]
 
     def take(operation: Operation) -> None:
         if not missing.isdisjoint(operation.outputs):
@@ -201,8 +206,8 @@ def _needed(
             missing.update(value for value in operation.inputs if value not in given)
 
     for place in range(len(program.operations), 0, -1):
-        while loops and loops[-1].end == place:
-            take(loops.pop().whole)
+        while nested and nested[-1].end == place:
+            take(nested.pop().whole)
         take(program.operations[place - 1])
     return steps[::-1]
 
@@ -216,7 +221,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
-        self.loops: list[Loop] = []
+        self.nested: list[Nested] = []
         self._turning = False
         # Values that depend on no argument, and the operations that made them.
         self._fixed: set[Value] = set()
@@ -247,7 +252,11 @@ class _Reader:
             return self._choose(jaxpr.branches(eqn), inputs, layer)
         body = jaxpr.called(eqn)
         if body is not None:
-            return self.read(body, inputs, layer)
+            start = len(self.operations)
+            results = self.read(body, inputs, layer)
+            if eqn.primitive.name == jaxpr.OWN_DERIVATIVE:
+                self._keep(eqn, inputs, results, layer, start)
+            return results
         fixed = all(value in self._fixed or value.constant is not None for value in inputs)
         key = _key(eqn, inputs) if fixed else None
         if key is not None and key in self._made:
@@ -264,11 +273,16 @@ class _Reader:
         start, outermost, self._turning = len(self.operations), not self._turning, True
         outputs = self._unroll(jaxpr.loop(eqn), inputs, layer)
         if outermost:
-            whole = Operation(eqn.primitive, eqn.params, tuple(inputs), tuple(outputs), layer)
-            inside = tuple(self.operations[start:])
-            self.loops.append(Loop(whole, inside, len(self.operations)))
+            self._keep(eqn, inputs, outputs, layer, start)
             self._turning = False
         return outputs
+
+    def _keep(
+        self, eqn: Any, inputs: list[Value], outputs: list[Value], layer: str, start: int
+    ) -> None:
+        """Notes that the operations from `start` on are one equation."""
+        whole = Operation(eqn.primitive, eqn.params, tuple(inputs), tuple(outputs), layer)
+        self.nested.append(Nested(whole, tuple(self.operations[start:]), len(self.operations)))
 
     def _unroll(self, loop: jaxpr.Loop, inputs: list[Value], layer: str) -> list[Value]:
         carried = loop.consts + loop.carry

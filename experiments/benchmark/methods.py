@@ -1,4 +1,8 @@
-"""What the papers' methods add to the training step of a network, in the same run without them."""
+"""What the papers' methods add to a network's passes, in the same run without them.
+
+`forward` is the pass of evaluation: its added milliseconds are the "added latency" of the ICIP
+paper's table 2. `train` is the whole step of training.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from absl import flags
 import vidjax
 from vidjax.terminal import say
 
+from .compiled import Compiled
+from .forward_pass import make_forward
 from .given import clip_sizes, form, named
 from .machine import describe, versions
 from .rounds import print_table, time_in_turns
@@ -24,13 +30,17 @@ _CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "frames, height, width")
 _WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
 _DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
+_PASSES = flags.DEFINE_list("passes", ["train"], "forward, train")
 _ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of", lower_bound=1)
+_MAKERS = {"forward": ("forward pass", make_forward), "train": ("train step", make_step)}
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "RMS": {"random_scaling": {}},
     "RMS-GF": {"random_scaling": {"low_pass": "gaussian"}},
     "RandomDrop": {"residual_drop": "random_drop"},
     "ShakeDrop": {"residual_drop": "shake_drop"},
     "Class Regularization": {"class_reg": {}},
+    "Class Regularization ICIP": {"class_reg": {"form": "icip"}},
+    "Class Regularization blocks": {"class_reg": {"form": "icip", "after": "block"}},
     "SRTG": {"srtg": "final"},
     "SRTG hard": {"srtg": "final", "gate": "hard"},
     "MTConv": {"multi_temporal": {}},
@@ -40,34 +50,45 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times the network with each method and without, in turns, and prints the table.
+    """Times the network with each method and without, in turns, and prints a table a pass.
 
     Raises:
-      ValueError: a method is unknown.
+      ValueError: a method or a pass is unknown.
     """
     del arguments
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
-    for name in _METHODS.value:
-        if name not in METHODS:
-            raise ValueError(f"--methods={name}: of {', '.join(METHODS)}")
+    for flag, names, known in (("methods", _METHODS, METHODS), ("passes", _PASSES, _MAKERS)):
+        for name in names.value:
+            if name not in known:
+                raise ValueError(f"--{flag}={name}: of {', '.join(known)}")
     chosen: dict[str, Mapping[str, Any]] = {"without": {}}
     chosen |= {name: METHODS[name] for name in _METHODS.value}
     given, dtype = form(_WIDTH.value, _DEPTHS.value), jnp.dtype(_DTYPE.value)
-    peers = {
-        name: make_step(vidjax.create_model(_MODEL.value, dtype=dtype, **given, **options), shape)
+    models = {
+        name: vidjax.create_model(_MODEL.value, dtype=dtype, **given, **options)
         for name, options in chosen.items()
     }
+    network = named(_MODEL.value, given)
+    say(describe(), versions())
+    title = f"{network}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
+    for each in _PASSES.value:
+        what, make = _MAKERS[each]
+        peers = {name: make(model, shape) for name, model in models.items()}
+        print_table(
+            title, (what, "ms", "more than without", "ms added", "scratch MiB"), _rows(peers)
+        )
+
+
+def _rows(peers: Mapping[str, Compiled]) -> list[tuple[str, ...]]:
     times = time_in_turns(peers, _ROUNDS.value)
-    rows = [
+    without = times["without"]
+    return [
         (
             name,
             f"{ms:.0f}",
-            f"{ms / times['without'] - 1:+.1%}",
+            f"{ms / without - 1:+.1%}",
+            f"{ms - without:+.1f}",
             f"{peers[name].scratch / 2**20:.0f}",
         )
         for name, ms in times.items()
     ]
-    network = named(_MODEL.value, given)
-    say(describe(), versions())
-    title = f"{network}, batch {shape[0]} of {shape[1:4]}, {_DTYPE.value}, {jax.default_backend()}"
-    print_table(title, ("train step", "ms", "more than without", "scratch MiB"), rows)

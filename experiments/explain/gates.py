@@ -58,8 +58,8 @@ def _gates(subject: Subject, progress: ProgressLine) -> list[GateState]:
         flat = normalize(crops.reshape(-1, *crops.shape[2:]), network.mean, network.std)
         return gate_scores(tested, variables, flat).reshape(*crops.shape[:2], -1)
 
-    scores, _ = Scorer(experiment, forward, width=len(names)).score(
+    scored = Scorer(experiment, forward, width=len(names)).score(
         variables,
         lambda done, total: progress.show(f"{subject.name}: {done}/{total}", final=done == total),
     )
-    return states_of(subject.name, names, scores)
+    return states_of(subject.name, names, scored.scores)

@@ -54,7 +54,7 @@ def temporal(model: str, options: Mapping[str, Any], rate: float) -> ConfigDict:
     return config
 
 
-def marionette(small: Configure, duration: str, note: str) -> Setup:
+def marionette(small: Configure, duration: str, note: str, minutes: float = 0) -> Setup:
     """The generated data set of the demo: 768 videos to train on, 192 to test."""
 
     def configure(row: str) -> ConfigDict:
@@ -63,10 +63,10 @@ def marionette(small: Configure, duration: str, note: str) -> Setup:
         config.train.duration = duration
         return config
 
-    return Setup(configure, SEEDS, note, TIMED)
+    return Setup(configure, SEEDS, note, TIMED, minutes=minutes)
 
 
-def jhmdb(small: Configure, duration: str, note: str) -> Setup:
+def jhmdb(small: Configure, duration: str, note: str, minutes: float = 0) -> Setup:
     """Real videos, 561 to train on and 185 to test, of other sources."""
 
     def configure(row: str) -> ConfigDict:
@@ -74,7 +74,8 @@ def jhmdb(small: Configure, duration: str, note: str) -> Setup:
         config.train.duration = duration
         return config
 
-    return Setup(configure, SEEDS, f"Folds 0 to 2 train, fold 3 tests. {note}")
+    text = f"Folds 0 to 2 train, fold 3 tests. {note}"
+    return Setup(configure, SEEDS, text, minutes=minutes)
 
 
 def smoke(small: Configure) -> Setup:

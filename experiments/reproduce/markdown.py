@@ -34,12 +34,13 @@ _MEANING = (
     "*training videos*: the last checkpoint on the test and on the training videos, with the same "
     "views and regularisers off; *timed classes*: top-1 of the test videos whose class no single "
     "frame decides, where the data set says which; *gap* is on training videos minus top-1. "
-    "*difference*: of the row from `{reference}`, seed by seed. "
+    "*difference*: of the row from `{reference}`{others}, seed by seed. "
     "*McNemar p*: of the pairs (same seed, same video) of all seeds together. They repeat each "
     "video once a seed and are not independent, so that p comes out too small; p of each seed "
     "alone is in `runs.csv`. p is not corrected for the {comparisons} comparisons on a data set. "
     "*s a run*: wall time of training, compilation and the test included. *the paper's*: {source}."
 )
+_OTHERS = ", or from the row that the column `against` of `table.csv` names"
 
 
 def render(
@@ -53,8 +54,12 @@ def render(
       starts: of the reproduction: date, command, hardware, workers and seconds of each.
     """
     table = plan.table
+    every = [row for each in summaries.values() for row in each]
     meaning = _MEANING.format(
-        reference=table.reference, comparisons=len(table.rows) - 1, source=table.source
+        reference=table.reference,
+        others=_OTHERS if any(each.row.against for each in every) else "",
+        comparisons=max(map(len, summaries.values())) - 1,
+        source=table.source,
     )
     parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts), meaning]
     for dataset, rows in summaries.items():
@@ -69,7 +74,7 @@ def render(
 
 
 def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
-    setup = plan.table.setups[plan.scale][dataset]
+    setup = plan.table.at(plan.scale)[dataset]
     (config, *_) = (run.config for run in plan.runs if run.dataset == dataset)
     finished = [result for row in rows for result in row.finished]
     counts = {(result.train_videos, len(result.correct)) for result in finished}

@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.run.config import from_mapping, to_mapping
 
 from ..runs import plan_file, run
-from .table import Table
+from .table import Row, Table
 from .videos import locate
 
 _WAY_OUT = "Name another --output; rows of one table must be run under one plan"
@@ -83,11 +83,11 @@ class Plan:
           ValueError: videos are absent, or a configuration is not valid.
         """
         folder = output / f"{table.name}-{scale}"
-        setups = table.setups[scale]
+        setups = table.at(scale)
         seeds = dict.fromkeys(seed for name in datasets for seed in setups[name].seeds)
         runs = []
-        for seed, name, row in itertools.product(seeds, datasets, table.rows):
-            if seed in setups[name].seeds:
+        for seed, name in itertools.product(seeds, datasets):
+            for row in table.rows_on(scale, name) if seed in setups[name].seeds else ():
                 config = setups[name].config(row.name)
                 config.seed = seed
                 config.data.data_dir = str(data_dir)
@@ -106,6 +106,10 @@ class Plan:
         """Names of the data sets."""
         return tuple(dict.fromkeys(run.dataset for run in self.runs))
 
+    def rows(self, dataset: str) -> tuple[Row, ...]:
+        """The rows on a data set, in their order."""
+        return self.table.rows_on(self.scale, dataset)
+
     def write_down(self) -> None:
         """Writes `plan.json`, or checks that it says the same.
 
@@ -118,7 +122,7 @@ class Plan:
         return {
             "table": self.table.name,
             "scale": self.scale,
-            "rows": [asdict(row) for row in self.table.rows],
+            "rows": {name: [asdict(row) for row in self.rows(name)] for name in self.datasets},
             "reference": self.table.reference,
             "runs": {run.name: to_mapping(run.config) for run in self.runs},
         }

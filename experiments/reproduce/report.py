@@ -22,7 +22,7 @@ def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
 
 def write_report(plan: Plan) -> Path:
     """Writes the table of a plan from the runs there are; returns the Markdown file."""
-    setups = plan.table.setups[plan.scale]
+    setups = plan.table.at(plan.scale)
     results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}
     folder = plan.folder

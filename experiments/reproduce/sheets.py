@@ -40,6 +40,7 @@ def _row(dataset: str, summary: Summary) -> dict[str, Any]:
     row: dict[str, Any] = {
         "dataset": dataset,
         "row": summary.row.name,
+        "against": summary.row.against,
         "seeds": len(summary.results),
         "finished": len(summary.finished),
         "test_videos": summary.test_videos,

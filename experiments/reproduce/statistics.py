@@ -42,7 +42,8 @@ class Summary:
     Attributes:
       row: the row.
       results: one for each seed, finished or not.
-      comparison: with the reference; None of the reference itself, or where no seed is common.
+      comparison: with the row that it is compared with; None where it is that row itself, where
+        that row is not of this data set, or where no seed is common.
     """
 
     row: Row
@@ -72,17 +73,16 @@ def summarize(plan: Plan, results: Sequence[Result], dataset: str) -> list[Summa
             for result in results
             if (result.run.dataset, result.run.row) == (dataset, row.name)
         )
-        for row in plan.table.rows
+        for row in plan.rows(dataset)
     }
-    reference = plan.table.reference
-    return [
-        Summary(
-            row,
-            by_row[row.name],
-            None if row.name == reference else compare(by_row[row.name], by_row[reference]),
-        )
-        for row in plan.table.rows
-    ]
+
+    def compared(row: Row) -> Comparison | None:
+        against = row.against or plan.table.reference
+        if row.name == against or against not in by_row:
+            return None
+        return compare(by_row[row.name], by_row[against])
+
+    return [Summary(row, by_row[row.name], compared(row)) for row in plan.rows(dataset)]
 
 
 def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | None:

@@ -14,6 +14,8 @@ from vidjax.storage.writing import make_folder, writing
 
 # The folds of jhmdb share no source video; the last one is the test set.
 TEST_FOLD = "3"
+# Data sets that need no folder.
+DOWNLOADED = ("cifar100",)
 
 
 class AbsentError(ValueError):
@@ -32,32 +34,40 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
     Raises:
       AbsentError: the videos are not here.
     """
+    if reason := absence(dataset, config):
+        raise AbsentError(reason)
     if dataset == "marionette":
         return {"name": "marionette"}
     if dataset == "jhmdb":
-        return _jhmdb(output)
-    if not as_path(config.data.manual_dir).exists():
-        raise AbsentError(
-            f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
-            f"published (vidjax prepare --dataset={config.data.name} --describe)"
-        )
+        manifest = output / "jhmdb.csv"
+        write_folds(_clips_list(), manifest)
+        root = str(_clips_list().parent)
+        return {"name": "video_folder", "manifest": str(manifest), "root": root}
     return {}
+
+
+def absence(dataset: str, config: ConfigDict) -> str:
+    """Why the videos of a data set cannot be had; empty if they can. Arguments as in `locate`."""
+    if dataset == "marionette":
+        return ""
+    if dataset == "jhmdb":
+        absent = "is absent; set VIDJAX_SHARED to the folder that holds clips/"
+        return "" if _clips_list().is_file() else f"jhmdb: {_clips_list()} {absent}"
+    if as_path(config.data.manual_dir).exists() or config.data.name in DOWNLOADED:
+        return ""
+    return (
+        f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
+        f"published (vidjax prepare --dataset={config.data.name} --describe)"
+    )
+
+
+def _clips_list() -> Path:
+    return clips_folder() / "manifest.csv"
 
 
 def clips_folder() -> Path:
     """The folder of real videos; `VIDJAX_SHARED` names the one that it is in."""
     return Path(os.environ.get("VIDJAX_SHARED", "../shared")).absolute() / "clips"
-
-
-def _jhmdb(output: Path) -> Mapping[str, str]:
-    source = clips_folder() / "manifest.csv"
-    if not source.is_file():
-        raise AbsentError(
-            f"jhmdb: {source} is absent; set VIDJAX_SHARED to the folder that holds clips/"
-        )
-    manifest = output / "jhmdb.csv"
-    write_folds(source, manifest)
-    return {"name": "video_folder", "manifest": str(manifest), "root": str(source.parent)}
 
 
 def write_folds(source: Path, manifest: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from configs import (
     class_reg,
+    class_reg_runs,
     rms_images,
     rms_kinetics400,
     rms_mini_kinetics,
@@ -35,7 +36,7 @@ def test_a_file_says_what_it_is(module):
     assert "--workdir=runs/" in text
 
 
-@pytest.mark.parametrize("module", [*FILES, rms_recipe, rms_rows])
+@pytest.mark.parametrize("module", [*FILES, rms_recipe, rms_rows, class_reg_runs])
 def test_a_file_is_short_and_imports_little(module):
     source = inspect.getsource(module)
     assert len(source.splitlines()) <= 60
@@ -56,8 +57,11 @@ SMOKES = [
     ("rms_images", "data=cifar100"),
     ("rms_images", "data=imagenet"),
     ("class_reg", "model=r3d_50_e1"),
+    ("class_reg", "model=r3d_101,form=icip,dataset=ucf101,split=2"),
+    ("class_reg", "model=wide_r3d_50,form=icip,after=block,dataset=hmdb51"),
     ("class_reg", "model=i3d,form=icip,bounds=unit"),
     ("class_reg", "model=r2plus1d_50_e1,tune=true"),
+    ("class_reg", "model=mtnet_s,dataset=hacs,rate=finetune"),
 ]
 
 

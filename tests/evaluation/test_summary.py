@@ -131,6 +131,7 @@ def test_the_text_says_what_there_is():
     assert as_text(now) == (
         "top-1 50.0%, top-5 75.0% of 8 videos (mean over classes 25.0%, loss 1.234)"
     )
+    assert as_text(now | {"clip_top1": 0.125}).endswith("loss 1.234, single clips 12.5%)")
     several = {"map": 0.5, "videos": 8, "f1_micro": 0.25, "f1_macro": 0.125, "loss": 0.5}
     assert as_text(several) == "mAP 50.0% of 8 videos (micro F1 25.0%, loss 0.500)"
     assert list(numbers_of(now)) == ["top1", "top5", "videos", "mean_class", "loss"]

@@ -116,11 +116,19 @@ def test_demand_counts_each_array_of_a_product_once():
 def test_methods_prints_what_each_adds_to_the_step_without():
     done = call(
         "methods", "--model=slowonly_34", "--width=4", "--depths=0,0,0,1", "--batch=2",
-        "--clip=2,16,16", "--rounds=1", "--methods=RMS",
+        "--clip=2,16,16", "--rounds=1", "--methods=RMS", "--passes=forward,train",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert re.search(r"without +│ +\d+ │ +\+0\.0%", done.stdout)
-    assert re.search(r"RMS +│ +\d+ │ +[+-]\d+\.\d%", done.stdout)
+    for name in ("forward pass", "train step"):
+        table = done.stdout.partition(name)[2]
+        assert re.search(r"without +│ +\d+ │ +\+0\.0% │ +\+0\.0 │", table)
+        assert re.search(r"RMS +│ +\d+ │ +[+-]\d+\.\d% │ +[+-]\d+\.\d │", table)
+
+
+def test_an_unknown_method_or_pass_is_answered_with_those_there_are():
+    for flag, known in (("methods", "RMS, RMS-GF"), ("passes", "forward, train")):
+        said = refusal(run_command("experiments.benchmark", "methods", f"--{flag}=backward"))
+        assert f"--{flag}=backward: of {known}" in said
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The entry points as a user meets them: in processes of their own, on real files."""
 
+import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -7,10 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import vidjax
 from tests.commands import run_command
 from tests.videos import numbered_frames, write_video
+from vidjax.trained.as_stored import as_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,12 +86,31 @@ def test_training_on_a_folder_leaves_what_the_design_says(run):
     assert len(summary["manifest"]) == 64
 
 
-def test_evaluation_with_other_views_adds_a_report(run):
+def test_evaluation_with_other_views_adds_a_report_of_videos_and_single_views(run, videos):
     workdir, _ = run
     done = call("evaluate", f"--workdir={workdir}", "--checkpoint=best", "--config.eval.clips=3")
     assert done.returncode == 0, done.stderr
     assert "test-3x3-step8: top-1" in done.stdout
     assert len(list((workdir / "eval").glob("*.json"))) == 2
+    summary = json.loads((workdir / "eval/test-3x3-step8.json").read_text())
+    assert summary["clip_top1"] == pytest.approx(np.mean([*alone(workdir, videos, clips=3)]))
+    assert f"single clips {summary['clip_top1']:.1%}" in done.stdout
+    assert "clip_top5" not in summary
+
+
+def alone(workdir, videos, clips):
+    """Whether the network is right about each view of each video, asked one by one."""
+    trained = vidjax.open_run(workdir)
+    views = dataclasses.replace(trained.views, clips=clips)
+    with (workdir / "eval/test-3x3-step8-predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2
+    for row in rows:
+        record = as_record(videos / row["video"], trained.preprocessing, views)
+        for crops in (views.cut(record, clip) for clip in range(clips)):
+            for crop in crops:
+                first = int(np.argmax(trained.score(crop[None, None])))
+                yield trained.labels[first] == row["label"]
 
 
 def test_prediction_names_classes_with_probabilities(run, videos):

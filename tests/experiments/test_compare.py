@@ -2,6 +2,7 @@ import csv
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.commands import refusal, run_command
 from vidjax.evaluation.report import write_report
@@ -42,6 +43,28 @@ def test_two_runs_are_compared_video_by_video(tmp_path):
     assert [row["video"] for row in differing][:3] == ["video00", "video01", "video10"]
     assert (differing[0]["right"], differing[2]["right"]) == ("B", "A")
     assert (differing[0]["label"], differing[0]["predicted by A"]) == ("jump", "run")
+
+
+def test_gains_of_classes_are_counted_and_drawn(tmp_path):
+    a = evaluated(tmp_path / "a", wrong=[0, 1, 2])
+    b = evaluated(tmp_path / "b", wrong=[2, 4, 7, 10])
+    done = call(a, b)
+    assert done.returncode == 0, done.stderr
+    files = b / "eval/test-1x1-step20-against-a-classes"
+    rows = [*csv.reader(files.with_suffix(".csv").read_text().splitlines())]
+    assert rows[0] == ["class", "videos", "right in A", "right in B", "gain"]
+    # Of ten videos each: jump has one wrong in A alone, walk one in both, run one in A, three in B.
+    assert rows[1:] == [
+        ["jump", "10", "9", "10", "0.1"],
+        ["walk", "10", "9", "9", "0.0"],
+        ["run", "10", "9", "7", "-0.2"],
+    ]
+    assert size_of(files.with_suffix(".png"))[0] > 400
+
+
+def size_of(file):
+    with Image.open(file) as picture:
+        return picture.size
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from vidjax.training.loop import train
 def folder(tmp_path_factory):
     """Two runs of two steps, one with Class Regularization after each block, and a video."""
     root = tmp_path_factory.mktemp("explain")
-    regularized = {"class_reg": {"form": "icip"}, "depths": (0, 0, 0, 2)}
+    regularized = {"class_reg": {"after": "block"}, "depths": (0, 0, 0, 2)}
     for name, options in (("plain", {}), ("cr", regularized)):
         config = synthetic.get_config()
         config.model.name = "r3d_18"

@@ -55,6 +55,22 @@ def test_each_stage_is_weighted_by_the_mapped_row_of_the_class(network):
         assert tube.class_index == LABEL
 
 
+def test_of_several_outputs_one_is_chosen(network):
+    model, variables, clip = network
+
+    def two(weights, clips):
+        logits = model.apply(weights, clips, train=False)
+        return {"noun": -logits, "verb": logits}
+
+    found = stage_tubes(two, variables, clip, LABEL, output="verb")
+    for own, other in zip(
+        found.values(), stage_tubes(model, variables, clip, LABEL).values(), strict=True
+    ):
+        np.testing.assert_allclose(own.low[0], other.low[0], rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="clip_input = 1 has no effect on a network of one input"):
+        stage_tubes(model, variables, clip, LABEL, clip_input=1)
+
+
 def test_other_networks_have_none(network):
     model = vidjax.create_model("r3d_18", num_classes=4, width=8, depths=(0, 0, 0, 1))
     clip = network[2]
@@ -75,7 +91,8 @@ def test_a_stage_s_tube_is_a_map(network, layer, place):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"form": "icip"}, {"match": "max", "bias": True}, {"level": "batch"}]
+    "settings",
+    [{"form": "icip", "after": "block"}, {"match": "max", "bias": True}, {"level": "batch"}],
 )
 def test_rows_are_those_that_every_form_picks_from(network, settings):
     """As the module itself has them, which is asked what its mapping gives."""

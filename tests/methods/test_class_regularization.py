@@ -2,6 +2,7 @@
 
 import functools
 import re
+from pathlib import Path
 
 import chex
 import flax.linen as nn
@@ -135,6 +136,12 @@ def test_its_only_parameters_are_the_map(bias) -> None:
     assert jax.tree.map(jnp.shape, variables) == {"params": {"class_reg": expected}}
 
 
+def test_the_map_starts_with_kaimings_deviation_of_the_fan_out() -> None:
+    x, w = jnp.ones((1, 1, 1, 1, 64)), jnp.ones((2048, 3))
+    params = ClassRegularization().init(jax.random.key(0), x, classifier=w)["params"]
+    assert float(params["class_reg"]["kernel"].std()) == pytest.approx(np.sqrt(2 / 64), rel=0.02)
+
+
 def test_gradients_reach_features_and_map_but_not_the_classifier() -> None:
     rng = np.random.default_rng(1)
     weights, direction = rng.normal(size=X.shape), rng.normal(size=KERNEL.shape)
@@ -209,13 +216,47 @@ def test_networks_have_a_map_at_each_stage(name, added) -> None:
     assert name != "i3d" or set(modules) == {"after_stage2", "after_stage3", "after_stage4"}
 
 
+DOCUMENTED = re.findall(
+    r"^\| `(\w+)` \| ([\d,]+) \| [^|]+ \| ([\d,]+) M \|",
+    (Path(__file__).parents[2] / "docs/class_regularization.md").read_text(),
+    re.MULTILINE,
+)
+
+
+# The others are counted likewise.
+QUICK = ("r3d_50_e1", "mtnet_s")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "macs"),
+    [pytest.param(*row, marks=() if row[0] in QUICK else pytest.mark.slow) for row in DOCUMENTED],
+)
+def test_the_documentation_says_what_it_adds(name, params, macs) -> None:
+    """Whatever the depth and the clip, of which both are small here."""
+    options = {} if name == "i3d" else {"depths": ONES}
+    plain, regularized = (
+        vidjax.count_cost(vidjax.create_model(name, **options, **method), (8, 32, 32))
+        for method in ({}, {"class_reg": {}})
+    )
+    assert regularized.params - plain.params == int(params.replace(",", ""))
+    added = (regularized.macs - plain.macs) / 1e6
+    assert added == pytest.approx(int(macs.replace(",", "")), abs=1)
+
+
+def test_the_documentation_has_all_networks_of_the_works() -> None:
+    assert len(DOCUMENTED) == 10
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
         ({}, AFTER.format(0.9, 0.8, 0.7, 0.6)),
         ({"after": "block", "stages": (4,)}, "4/after_block1=0.6 4/after_block2=0.6"),
-        ({"form": "icip", "stages": [4]}, "4/after_block1=0.6 4/after_block2=0.6"),
-        ({"form": "icip", "after": "stage", "stages": (4,)}, "4/after_stage=0.6"),
+        ({"form": "icip"}, AFTER.format(0.9, 0.8, 0.7, 0.6)),
+        (
+            {"form": "icip", "after": "block", "stages": [4]},
+            "4/after_block1=0.6 4/after_block2=0.6",
+        ),
         ({"affection": (0.4, 0.3, 0.2, 0.1)}, AFTER.format(0.4, 0.3, 0.2, 0.1)),
         ({"stages": (2, 3)}, "2/after_stage=0.8 3/after_stage=0.7"),
     ],

@@ -1,9 +1,14 @@
+from functools import partial
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.quickly import UNOPTIMIZED
+from vidjax.layers.lowering import force_lowering
+from vidjax.methods.multi_temporal import MTConv
 from vidjax.models.blocks import BasicBlock, Bottleneck
 from vidjax.slots.block import Slots
 
@@ -106,3 +111,13 @@ def test_zero_init_starts_as_the_shortcut():
     module = Bottleneck(8, width=4, zero_init=True)
     variables = module.init(jax.random.key(0), x, train=False)
     np.testing.assert_allclose(module.apply(variables, x, train=False), x, atol=1e-6)
+
+
+def test_zero_init_empties_a_bottleneck_of_multi_temporal_convolutions_too():
+    x = jnp.abs(X)
+    module = Bottleneck(8, width=4, zero_init=True, slots=Slots(conv=partial(MTConv, delta=0.5)))
+    init = partial(module.init_with_output, train=False)
+    with force_lowering("lax"):
+        y, variables = jax.jit(init, compiler_options=UNOPTIMIZED)(jax.random.key(0), x)
+    assert "local" in variables["params"]["conv2"]
+    np.testing.assert_allclose(y, x, atol=1e-6)

@@ -3,6 +3,7 @@
 import functools
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -223,6 +224,26 @@ def test_srtg_networks_are_the_thesis_backbones_with_final_gates(kind, depth):
     assert sorted(widths) == [8, 16, 32, 64]
     added = sum(leaf.size for name, leaf in named.items() if name not in plain)
     assert added == sum(16 * width**2 + 16 * width for width in widths)
+
+
+@pytest.mark.parametrize("name", ["srtg_r3d_34", "srtg_r2plus1d_34", "srtg_r2plus1d_50"])
+def test_without_the_stems_pool_no_gate_sees_one_frame(name):
+    """As the code was until November 2020; of 16 frames its last stage has two, here one."""
+    seen, weights = {}, []
+    clip = jax.ShapeDtypeStruct((1, 16, 32, 32, 3), jnp.float32)
+    for pooled in (True, False):
+        model = vidjax.create_model(name, stem_pool=pooled, **TINY)
+        weights.append(shapes(model, clip))
+
+        def watch(call, args, kwargs, context, pooled=pooled):
+            if isinstance(context.module, TemporalGate) and context.method_name == "__call__":
+                seen.setdefault(pooled, []).append(args[0].shape[1])
+            return call(*args, **kwargs)
+
+        with nn.intercept_methods(watch):
+            shapes(model, clip)
+    assert seen == {True: [8, 4, 2, 1], False: [16, 8, 4, 2]}
+    chex.assert_trees_all_equal(*weights)
 
 
 @pytest.mark.parametrize(

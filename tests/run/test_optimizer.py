@@ -1,10 +1,15 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.traverse_util import flatten_dict, unflatten_dict
 
+import vidjax
 from configs import demo
+from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.optimizer import decayed, make_optimizer, optimizers
 
@@ -83,6 +88,48 @@ def test_an_optimiser_that_takes_a_mask_decays_kernels_itself(name):
 def test_all_parameters_are_decayed_on_request():
     assert_same(run(made(name="lion", decay_norm_and_bias=True)), run(BESIDE["lion"](None)))
     assert_same(run(made(name="lars", decay_norm_and_bias=True)), run(BESIDE["lars"](None)))
+
+
+@functools.cache
+def parameters(name, **options):
+    """Shapes of a network's parameters, by their paths."""
+    model = vidjax.create_model(name, **options)
+    clip = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
+    init = functools.partial(model.init, train=False)
+    with force_lowering("lax"):
+        params = jax.eval_shape(init, jax.random.key(0), clip)["params"]
+    return flatten_dict(params, sep="/")
+
+
+def reached(params, **fields):
+    """The parameters that a step moves where all gradients are zero: what decays."""
+    optimizer = made(**{"momentum": 0.0, **fields})
+    tree = unflatten_dict({name: jnp.ones(()) for name in params}, sep="/")
+    updates, _ = optimizer.update(jax.tree.map(jnp.zeros_like, tree), optimizer.init(tree), tree)
+    return {name for name, moved in flatten_dict(updates, sep="/").items() if moved}
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_recurrent_weights_decay_on_request(name):
+    params = parameters("srtg_r3d_34")
+    before, after = (reached(params, name=name, decay_recurrent=on) for on in (False, True))
+    assert before == {path for path in params if path.endswith("/kernel")}
+    cells = {path for path in params if path.endswith("/recurrent_kernel")}
+    assert (len(cells), after) == (2 * 16, before | cells)
+    # 10 of its 83.9 million parameters: two layers of four gates on all channels, block by block.
+    channels = [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3
+    left_out = sum(params[path].size for path in after - before)
+    assert left_out == sum(2 * 4 * width**2 for width in channels)
+    assert left_out / 1e6 == pytest.approx(10, abs=0.1)
+    # What is left, now, is biases, and scales of norms.
+    rest = set(params) - after
+    assert {path.rpartition("/")[2] for path in rest} == {"bias", "scale", "recurrent_bias"}
+
+
+def test_peepholes_are_recurrent_weights():
+    params = parameters("mtnet_s", depths=(1, 0, 0, 0), cell="peephole_lstm")
+    more = reached(params, decay_recurrent=True) - reached(params)
+    assert {path.rpartition("/")[2] for path in more} == {"recurrent_kernel", "peephole"}
 
 
 def test_sgd_and_adamw_have_the_state_that_earlier_runs_have_saved():

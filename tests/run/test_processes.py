@@ -92,6 +92,12 @@ def test_two_processes_write_what_one_does_and_evaluate_each_video_once(killed, 
         for folder in (killed[0], alone)
     )
     assert ours == theirs
+    reports = [
+        json.loads((folder / "eval" / "test-2x1-step20.json").read_text())
+        for folder in (killed[0], alone)
+    ]
+    assert "clip_top1" in reports[0]
+    assert reports[0] == reports[1]
     videos = [row["video"] for row in csv.DictReader(ours.splitlines())]
     assert len(videos) == len(set(videos)) == 21
     lines = map(json.loads, (killed[0] / "metrics.jsonl").read_text().splitlines())

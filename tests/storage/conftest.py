@@ -8,6 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.storage.object_store import ObjectStore, object_store
+from tests.storage.places import SETTINGS, Place
+from tests.videos import numbered_frames, write_video
+from vidjax.storage.local import upload_folder
+from vidjax.storage.paths import as_path
 
 _numbers = itertools.count()
 
@@ -39,3 +43,28 @@ def store(_store: ObjectStore) -> Iterator[ObjectStore]:
 def bucket(store: ObjectStore) -> str:
     """The URL of an empty bucket."""
     return store.bucket(f"bucket-{next(_numbers)}")
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory):
+    """Videos of two classes, and a run on them."""
+    root = tmp_path_factory.mktemp("local")
+    for label, shade in (("dark", 0.3), ("light", 1.0)):
+        for number in range(5):
+            frames = (numbered_frames(10 + number, 24, 32) * shade).astype("uint8")
+            write_video(root / "videos" / label / f"{number}.mp4", frames)
+    place = Place(root, {})
+    data = (f"--config.data.manifest={root / 'videos'}", f"--config.data.data_dir={root / 'data'}")
+    place.settings = (*SETTINGS, *data)
+    place.ok("train", *place.settings, f"--workdir={root / 'run'}")
+    return place
+
+
+@pytest.fixture(scope="session")
+def remote(local, _store):
+    """The same videos in a bucket, and the same run."""
+    place = Place(as_path(_store.bucket("runs")), _store.environment)
+    upload_folder(local.root / "videos", place.root / "videos")
+    place.settings = local.settings
+    place.ok("train", *place.settings, f"--workdir={place.root / 'run'}")
+    return place

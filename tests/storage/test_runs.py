@@ -1,7 +1,6 @@
 """A run in a bucket has all that a local one has, and every command works with it there."""
 
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -14,81 +13,19 @@ import pytest
 from tensorboardX.proto.event_pb2 import Event
 
 import vidjax
-from tests.commands import refusal, run_command
+from tests.commands import refusal
 from tests.convert.pickles import FORMS, mapping, tensor, write
 from tests.storage.listing import content, names
-from tests.storage.test_hanging_store import wait_until_written
 from tests.trained import made
 from tests.training.test_resume import arrays
-from tests.videos import numbered_frames, write_video
 from vidjax.convert.reading import read_tensors
 from vidjax.data.decode import read_video
 from vidjax.evaluation.score_files import read_score_table
-from vidjax.storage.local import folder_here, upload_folder
+from vidjax.storage.local import folder_here
 from vidjax.storage.ownership import owned
-from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, write_bytes, write_text
 from vidjax.trained.exporting.load import load
 from vidjax.trained.opening import open_weights
-
-SETTINGS = (
-    "--config=configs/folder.py:width=4",
-    "--config.model.options.depths=(1,0,0,0)",
-    "--config.model.options.stem_kernel=(1,3,3)",
-    "--config.clip.frames=2",
-    "--config.clip.size=16",
-    "--config.data.short_side=24",
-    "--config.data.threads=1",
-    "--config.eval.size=16",
-    "--config.eval.crops=3",
-    "--config.eval.batch_size=4",
-    "--config.train.batch_size=4",
-    "--config.train.duration=4 steps",
-    "--config.train.class_weights=balanced",
-    "--config.every.log=2 steps",
-    "--config.every.checkpoint=2 steps",
-    "--config.writers=('tensorboard','csv')",
-)
-
-
-class Place:
-    """Where runs and videos are: on a disk, or in a bucket."""
-
-    def __init__(self, root, environment):
-        self.root, self._environment = root, environment
-
-    def call(self, name, *arguments):
-        return run_command(f"experiments.{name}", *arguments, **self._environment)
-
-    def ok(self, name, *arguments):
-        done = self.call(name, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
-    """Videos of two classes, and a run on them."""
-    root = tmp_path_factory.mktemp("local")
-    for label, shade in (("dark", 0.3), ("light", 1.0)):
-        for number in range(5):
-            frames = (numbered_frames(10 + number, 24, 32) * shade).astype("uint8")
-            write_video(root / "videos" / label / f"{number}.mp4", frames)
-    place = Place(root, {})
-    data = (f"--config.data.manifest={root / 'videos'}", f"--config.data.data_dir={root / 'data'}")
-    place.settings = (*SETTINGS, *data)
-    place.ok("train", *place.settings, f"--workdir={root / 'run'}")
-    return place
-
-
-@pytest.fixture(scope="module")
-def remote(local, _store):
-    """The same videos in a bucket, and the same run."""
-    place = Place(as_path(_store.bucket("runs")), _store.environment)
-    upload_folder(local.root / "videos", place.root / "videos")
-    place.settings = local.settings
-    place.ok("train", *place.settings, f"--workdir={place.root / 'run'}")
-    return place
 
 
 def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, tmp_path):
@@ -341,80 +278,6 @@ def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_p
         )
         assert ours == theirs
     assert {row["verdict"] for row in ours.values()} == {"ok"}
-
-
-@pytest.mark.slow
-def test_a_sweep_in_a_bucket_is_the_one_on_a_disk(local, remote):
-    for place in (local, remote):
-        # The same command finds everything done.
-        for _ in range(2):
-            short = "--config.train.duration=2 steps"
-            grid, workdir = "optimizer.lr=0.1,0.01", f"--workdir={place.root / 'sweep'}"
-            place.ok("sweep", *place.settings, short, workdir, "--grid", grid)
-    ours, theirs = remote.root / "sweep", local.root / "sweep"
-    own = {".lock", "compiled"}
-    there = {path.name for path in theirs.iterdir()} - own
-    assert {path.name for path in ours.iterdir()} - own == there
-    metrics = list(theirs.rglob("metrics.jsonl"))
-    assert len(metrics) == 2
-    for each in metrics:
-        assert content(ours / each.relative_to(theirs).as_posix()) == content(each)
-    logs = list(ours.rglob("*.log"))
-    assert logs
-    assert all(path.read_text() for path in logs)
-
-
-@pytest.fixture
-def optuna(tmp_path):
-    """A folder of packages with Optuna's stand-in, or the name of none where Optuna is there."""
-    if importlib.util.find_spec("optuna"):
-        return ""
-    (tmp_path / "optuna.py").write_text("from tests.experiments.optuna_stand_in import *\n")
-    return str(tmp_path)
-
-
-@pytest.mark.slow
-def test_a_search_in_a_bucket_that_is_killed_ends_as_one_on_a_disk(local, remote, store, optuna):
-    def given(place):
-        search = ("--optuna=2", "--search", "optimizer.lr=log:0.001:0.1")
-        return (*place.settings, f"--workdir={place.root / 'search'}", *search)
-
-    theirs, ours = local.root / "search", remote.root / "search"
-    done = run_command("experiments.sweep", *given(local), site=optuna)
-    assert done.returncode == 0, done.stderr
-    killed = subprocess.Popen(
-        [sys.executable, "-m", "experiments.sweep", *given(remote)],
-        env={**os.environ, "PYTHONPATH": f"{optuna}:{os.environ.get('PYTHONPATH', '')}"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until_written(store, "/trial 1,", killed)
-    killed.kill()
-    killed.communicate()
-    (first,) = ours.glob("trial 0,*/seed0.json")
-    before = content(first)
-    done = run_command("experiments.sweep", *given(remote), site=optuna)
-    assert done.returncode == 0, done.stderr
-    assert content(first) == before
-    starts = {
-        each.parts[-2][:7]: json.loads(content(each))["starts"] for each in ours.glob("*/*.json")
-    }
-    assert starts == {"trial 0": 1, "trial 1": 2}
-    metrics = [each.relative_to(theirs).as_posix() for each in theirs.rglob("metrics.jsonl")]
-    assert len(metrics) == 2
-    for each in metrics:
-        assert content(ours / each) == content(theirs / each)
-
-
-@pytest.mark.slow
-def test_a_table_is_reproduced_in_a_bucket(remote, tmp_path):
-    output = remote.root / "evidence"
-    given = ("--table=rms.2", "--scale=smoke", f"--output={output}", f"--data_dir={tmp_path}")
-    remote.ok("reproduce", *given)
-    there = {path.name for path in (output / "rms.2-smoke").iterdir()}
-    assert {"table.md", "figure.png", "plan.json"} <= there
-    rows = (output / "rms.2-smoke" / "table.md").read_text()
-    assert "failed" not in rows
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_run_is_the_same_and_the_next_one_fetches_nothing(store, train, given,
     ("setting", "said"),
     [
         ("cache_gb=0.00001", r"gs://\S+ alone has \S+ GB: set data.cache_gb to"),
-        ("cache_dir=gs://prepared/copies", r"must be a folder on this machine's own disk, no URL"),
+        ("cache_dir=gs://nobody/copies", r"gs://nobody\S*: there is no bucket 'nobody'"),
         ("shuffle_shards=3", r"shuffle_shards = 3 does not divide train.batch_size = 4"),
     ],
 )
@@ -148,3 +148,22 @@ def test_a_run_that_is_killed_while_it_copies_goes_on_to_the_same_end(
     assert train(flags, tmp_path / "here", here).returncode == 0
     metrics = {(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("run", "here")}
     assert len(metrics) == 1
+
+
+@pytest.mark.slow
+def test_a_second_machine_trains_to_the_same_end_without_the_far_store(
+    store, train, given, bucket, tmp_path, monkeypatch
+):
+    flags, here, far = given
+    near = f"--config.data.cache_dir={bucket}/near"
+    for name, data, more in (("here", here, ()), ("first", far, (near,)), ("second", far, (near,))):
+        monkeypatch.setitem(store.environment, "XDG_CACHE_HOME", str(tmp_path / f"home-{name}"))
+        done = train(flags, tmp_path / name, data, *more)
+        assert done.returncode == 0, done.stderr
+        # Of the far bucket, and of the near one.
+        asked = {bool(re.search("/prepared/", line)) for line in shards(store)}
+        assert asked == {"here": set(), "first": {True}, "second": {False}}[name]
+    ends = {(tmp_path / name / "metrics.jsonl").read_bytes() for name in ("here", "first")}
+    ends.add((tmp_path / "second" / "metrics.jsonl").read_bytes())
+    assert len(ends) == 1
+    assert json.loads(ends.pop().splitlines()[-1])["step"] == 4

@@ -30,6 +30,36 @@ def test_cosine_after_a_linear_warm_up():
     np.testing.assert_allclose(values[20:], cosine, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("warmup", [1, 20, 60])
+def test_a_warm_up_rises_to_where_a_cosine_over_the_whole_run_is_then(warmup):
+    """Thesis, 5.4.1: lr_n = lr_0 0.5 (cos(n / n_max pi) + 1), with a warm-up for the first n."""
+    schedule = {"name": "cosine", "warmup": f"{warmup} steps", "cosine_over": "run"}
+    values = rates(config(schedule, {"lr": 1.16}))
+    printed = 1.16 * 0.5 * (np.cos(np.arange(100) / 100 * np.pi) + 1)
+    np.testing.assert_allclose(values[warmup:], printed[warmup:], rtol=1e-4, atol=1e-6)
+    rise = printed[warmup] * np.arange(warmup) / warmup
+    np.testing.assert_allclose(values[:warmup], rise, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("over", ["rest", "run"])
+def test_no_cosine_jumps_at_the_end_of_its_warm_up(over):
+    """The step into the cosine is as high as all steps of the rise before it, and the last one."""
+    schedule = {"name": "cosine", "warmup": "20 steps", "cosine_over": over}
+    values = rates(config(schedule, {"lr": 0.4}))
+    rise = np.diff(values)[:20]
+    np.testing.assert_allclose(rise, rise[0], rtol=1e-3)
+    assert values.argmax() == 20
+    assert np.abs(np.diff(values)[20:]).max() < 0.4 * np.pi / 2 / 80 * 1.01
+
+
+def test_without_a_warm_up_the_rest_is_the_run():
+    rest, run = (
+        rates(config({"name": "cosine", "warmup": "0 steps", "cosine_over": over}))
+        for over in ("rest", "run")
+    )
+    np.testing.assert_array_equal(rest, run)
+
+
 def test_steps_fall_where_they_are_told():
     schedule = {"name": "step", "warmup": "0 steps", "boundaries": ("4 epochs", "70%")}
     values = rates(config(schedule | {"factor": 0.1}, {"lr": 1.0}))
@@ -48,6 +78,26 @@ def test_linear_scaling_with_the_batch():
 def test_an_unknown_schedule_is_named():
     with pytest.raises(ValueError, match="schedule.name = 'linear'"):
         rates(config({"name": "linear"}))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "optimizer", "message"),
+    [
+        (
+            {"name": "constant", "cosine_over": "run"},
+            {},
+            "schedule.cosine_over = 'run' has no effect, because schedule.name = 'constant'",
+        ),
+        (
+            {},
+            {"decay_recurrent": True, "decay_norm_and_bias": True},
+            "optimizer.decay_recurrent = True has no effect, because .*decay_norm_and_bias = True",
+        ),
+    ],
+)
+def test_a_setting_that_another_leaves_without_an_effect_is_refused(schedule, optimizer, message):
+    with pytest.raises(ValueError, match=message):
+        config(schedule, optimizer)
 
 
 PARAMS = {

@@ -6,6 +6,7 @@ import optax
 import pytest
 
 from vidjax.layers.norm import BatchNorm
+from vidjax.methods.temporal_gates import TemporalGate, openness
 from vidjax.run.config import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
@@ -92,6 +93,33 @@ def test_accumulated_parts_give_the_gradient_of_the_whole():
     assert float(numbers["loss"]) == pytest.approx(float(others["loss"]), rel=1e-5)
     for a, b in zip(jax.tree.leaves(one.params), jax.tree.leaves(two.params), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+class Gated(nn.Module):
+    """A gate that is open for one step, and then to no clip of such frames."""
+
+    num_classes: int = 3
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        x = TemporalGate("hard", gate_warmup_steps=1, layers=1, name="layer1")(x, train=train)
+        return nn.Dense(3)(x.mean((1, 2, 3)))
+
+
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_a_gates_warm_up_counts_steps_of_the_optimiser_not_parts(accumulate):
+    model, optimizer = Gated(), optax.sgd(0.1)
+    mesh = make_mesh(MeshConfig(-1, 1))
+    state, _ = init_state(model, optimizer, (1, 4, 4, 4, 3), seed=0, ema=False, mesh=mesh)
+    step = jax.jit(Step(model, optimizer, MEAN, STD, accumulate=accumulate, reading=openness))
+    # Frames that are alike: all find the first.
+    clip = np.repeat(RNG.integers(0, 255, (8, 1, 4, 4, 3), dtype=np.uint8), 4, axis=1)
+    fractions = []
+    for number in (1, 2, 3):
+        state, metrics = step(state, batch() | {"clip": clip})
+        assert float(state.batch_stats["layer1"]["steps"]) == number
+        fractions.append(float(metrics["open/layer1"]))
+    assert fractions == [1, 0, 0]
 
 
 def test_average_follows_the_parameters():

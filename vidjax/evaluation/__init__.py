@@ -10,15 +10,26 @@ from typing import Any
 
 from vidjax.evaluation.significance import McNemar, mcnemar
 
-# Imported on first use: scikit-learn takes a second.
+# Imported on first use: scikit-learn and JAX take a second each.
 _HOMES = {
+    "FrameChoices": "frame_choices",
     "LinearProbe": "linear_probes",
     "NearestNeighbours": "nearest_neighbours",
+    "count_frame_choices": "frame_choices",
     "knn": "nearest_neighbours",
     "linear_probe": "linear_probes",
 }
 
-__all__ = ["LinearProbe", "McNemar", "NearestNeighbours", "knn", "linear_probe", "mcnemar"]
+__all__ = [
+    "FrameChoices",
+    "LinearProbe",
+    "McNemar",
+    "NearestNeighbours",
+    "count_frame_choices",
+    "knn",
+    "linear_probe",
+    "mcnemar",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,9 +21,21 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     """
     if len(labels) == 0:
         raise ValueError("top-k of no videos is not defined")
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    before = (scores >= own).sum(axis=1) - 1
-    return float(np.mean(before < k))
+    return float(np.mean(ranks(scores, labels) < k))
+
+
+def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """How many classes stand before the label, those with an equal score among them.
+
+    Args:
+      scores: `[..., K]`, any monotone score.
+      labels: int `[...]`, which may have axes of size 1 where `scores` has more.
+
+    Returns:
+      Int `[...]`.
+    """
+    own = np.take_along_axis(scores, labels[..., None], axis=-1)
+    return np.asarray((scores >= own).sum(axis=-1) - 1)
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:

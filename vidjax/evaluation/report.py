@@ -73,6 +73,9 @@ class Scores(msgspec.Struct):
       top5: share of the videos; None where there are few classes.
       mean_class: mean accuracy of the classes; None in older reports.
       loss: cross-entropy; None in older reports.
+      clip_top1: share of all views of all videos that are right by themselves; None in older
+        reports.
+      clip_top5: likewise.
     """
 
     protocol: records.Name
@@ -81,6 +84,8 @@ class Scores(msgspec.Struct):
     top5: records.Share | None = None
     mean_class: records.Share | None = None
     loss: records.Amount | None = None
+    clip_top1: records.Share | None = None
+    clip_top5: records.Share | None = None
 
 
 class SeveralScores(msgspec.Struct):

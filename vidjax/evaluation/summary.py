@@ -11,7 +11,7 @@ from vidjax.evaluation import average_precision as several
 from vidjax.evaluation import metrics
 
 # Of fewer classes, the label is always or nearly always among the five likeliest.
-_FEWEST_FOR_TOP5 = 6
+FEWEST_FOR_TOP5 = 6
 _NUMBERS = ("top1", "top5", "map", "videos", "mean_class", "f1_micro", "f1_macro", "loss")
 
 
@@ -62,6 +62,8 @@ def as_text(summary: Mapping[str, Any]) -> str:
     more = [f"mean over classes {numbers['mean_class']:.1%}"] if "mean_class" in numbers else []
     more += [f"micro F1 {numbers['f1_micro']:.1%}"] if "f1_micro" in numbers else []
     more += [f"loss {numbers['loss']:.3f}"] if "loss" in numbers else []
+    single = summary.get("clip_top1")
+    more += [f"single clips {single:.1%}"] if single is not None else []
     rest = f" ({', '.join(more)})" if more else ""
     return f"{', '.join(main)} of {summary['videos']} videos{rest}"
 
@@ -69,7 +71,7 @@ def as_text(summary: Mapping[str, Any]) -> str:
 def _of_one(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     matrix = metrics.confusion(scores.argmax(axis=1), labels, len(classes))
     accuracies = metrics.per_class(matrix)
-    top5 = {"top5": metrics.top_k(scores, labels, 5)} if len(classes) >= _FEWEST_FOR_TOP5 else {}
+    top5 = {"top5": metrics.top_k(scores, labels, 5)} if len(classes) >= FEWEST_FOR_TOP5 else {}
     return {
         "top1": metrics.top_k(scores, labels, 1),
         **top5,

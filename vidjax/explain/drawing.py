@@ -28,10 +28,13 @@ class Heat:
         They are enlarged to the clip, added and brought to [0, 1] by whoever draws them.
       passes: forward passes that it took: one for each clip that the network has seen. A gradient
         counts as two more.
+      grid: T', H', W' of the cells that the map tells apart, where `cells` has been enlarged from
+        them already; None where `cells` says it.
     """
 
     cells: tuple[np.ndarray, ...]
     passes: int
+    grid: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ def stage_tubes(
     mode: str = "thesis",
     tau: float | None = None,
     classes: Sequence[str] | None = None,
+    output: str | int | None = None,
+    clip_input: int = 0,
 ) -> dict[str, SaliencyTube]:
     """Tubes by the module path of each Class Regularization, in the order of the network.
 
@@ -65,6 +67,8 @@ def stage_tubes(
       mode: as in `saliency_tube`.
       tau: likewise.
       classes: names of all classes.
+      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      clip_input: which of several inputs is explained, likewise.
 
     Returns:
       Nothing for a network without it.
@@ -73,7 +77,15 @@ def stage_tubes(
       ValueError: there is no such class or mode.
     """
     check_mode(mode, tau)
-    opened = open_network(model, variables, clip, class_index, classes=classes)
+    opened = open_network(
+        model,
+        variables,
+        clip,
+        class_index,
+        classes=classes,
+        output=output,
+        clip_input=clip_input,
+    )
     places = regularized_places(opened.network)
     logits, found = regularized_pass(opened.network)(opened.variables, opened.clip)
     index = opened.chosen(logits)

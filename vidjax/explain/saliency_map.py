@@ -34,6 +34,7 @@ class SaliencyMap:
       logits: of the clip, float32 `[classes]`.
       passes: forward passes that it took; a gradient counts as two more.
       seconds: that it took, compiling included where that was needed.
+      grid: as in `vidjax.explain.drawing.Heat`.
     """
 
     name: str
@@ -44,12 +45,13 @@ class SaliencyMap:
     logits: np.ndarray = field(repr=False)
     passes: int
     seconds: float
+    grid: tuple[int, int, int] | None = None
 
     @property
     def resolution(self) -> str:
         """The sizes of what it was enlarged from, such as `4x7x7 cells`."""
-        sizes = ("x".join(map(str, own.shape)) for own in self.cells)
-        return f"{' and '.join(sizes)} cells"
+        shapes = [self.grid] if self.grid else [own.shape for own in self.cells]
+        return f"{' and '.join('x'.join(map(str, own)) for own in shapes)} cells"
 
 
 @each_clip
@@ -118,7 +120,9 @@ def saliency_map(
     heat = chosen.function(network, *given, index, layer, **settings, **told)
     volume = together(heat.cells, opened.size, degree)
     seconds = time.perf_counter() - begun
-    return SaliencyMap(name, index, layer, volume, heat.cells, logits, heat.passes, seconds)
+    return SaliencyMap(
+        name, index, layer, volume, heat.cells, logits, heat.passes, seconds, heat.grid
+    )
 
 
 def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:

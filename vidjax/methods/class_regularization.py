@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax import settings
+from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.spread import spread
 from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
@@ -43,11 +44,10 @@ SETTINGS: Mapping[str, Kind] = {
 INDEX, FACTORS = "class_index", "factors"
 # Lambda of stages 1 to 4 (thesis, table 6.1).
 AFFECTION = (0.9, 0.8, 0.7, 0.6)
-# Where each of the two texts has it, and whether mapped weights are rectified.
-FORMS: Mapping[str, Mapping[str, Any]] = {
-    "thesis": {"after": "stage", "relu": True},
-    "icip": {"after": "block", "relu": False},
-}
+# Both texts have it after each stage: table 6.1 of the thesis, and "101 + 4" layers in table 1 of
+# the ICIP paper, whose section 4 says "each bottleneck block", which is `after="block"`. Only the
+# thesis rectifies mapped weights.
+FORMS: Mapping[str, Mapping[str, Any]] = {"thesis": {"relu": True}, "icip": {"relu": False}}
 
 
 class ClassRegularization(nn.Module):
@@ -56,7 +56,11 @@ class ClassRegularization(nn.Module):
     The chosen class is sown into `intermediates` as `class_index` int32 `[B]`, its share of a
     softmax over the class scores as `class_probability` float32 `[B]`, and what it multiplies the
     channels by as `factors` float32 `[B, C]`. Only the mapping from the classifier's features to
-    the channels, `class_reg`, is learnt.
+    the channels, `class_reg`, is learnt: F x C parameters. Both texts start it as He et al. do
+    (Kaiming), and none says from which fan. Here it is the fan out, C, as in all convolutions of
+    the networks and in the code that the thesis' author published: normal, of variance 2 / C.
+
+    It costs N F C multiply-adds a batch for N classes, and N C more a clip.
 
     Attributes:
       affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, but for `printed`.
@@ -91,7 +95,13 @@ class ClassRegularization(nn.Module):
         """
         del train
         check(self)
-        mapping = nn.Dense(x.shape[-1], use_bias=self.bias, precision="highest", name="class_reg")
+        mapping = nn.Dense(
+            x.shape[-1],
+            use_bias=self.bias,
+            precision="highest",
+            kernel_init=kaiming_normal,
+            name="class_reg",
+        )
         rows = mapping(lax.stop_gradient(classifier).T)
         rows = nn.relu(rows) if self.relu else rows
         pooled = jnp.mean(x, axis=(1, 2, 3), dtype=jnp.float32)
@@ -184,12 +194,11 @@ _FORM = one_of(*FORMS)
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """At the end of stages (thesis) or of their blocks, without ReLU (ICIP)."""
+    """At the end of stages or of their blocks, with ReLU (thesis) or without (ICIP)."""
     values = values_of("class_reg", value)
-    settings.check(values, {"form": _FORM}, "class_reg ")
+    settings.check(values, {"form": _FORM, "after": _AFTER}, "class_reg ")
     values = {**FORMS[values.pop("form", "thesis")], **values}
-    settings.check(values, {"after": _AFTER}, "class_reg ")
-    after = values.pop("after")
+    after = values.pop("after", "stage")
     named = values.get("stages", places.stages)
     stages = take_stages("class_reg", values, places)
     rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in named))
@@ -207,8 +216,13 @@ def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
 
 
 _WHERE: Mapping[str, Setting] = {
-    "form": Setting("thesis", _FORM.text, "whose text the defaults of after and relu are from"),
-    "after": Setting("stage", _AFTER.text, "what it stands at the end of; block in the form icip"),
+    "form": Setting("thesis", _FORM.text, "whose text the default of relu is from"),
+    "after": Setting(
+        "stage",
+        _AFTER.text,
+        "what it stands at the end of: stages as in both works' tables (101 + 4 layers), or each "
+        "block as the ICIP paper's section 4 says",
+    ),
     "affection": Setting(
         ...,
         "a tuple of numbers in [0, 1], one for each stage",

@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.step_count import training_steps
 from vidjax.meanings import settings_of
 from vidjax.methods import squeeze_recursion
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
@@ -63,7 +64,7 @@ class TemporalGate(nn.Module):
     Attributes:
       gate: `none` always fuses, as the released code trains; `hard` is the thesis' gate. A
         closed gate leaves a clip exactly as it is, and the cells without a gradient.
-      gate_warmup_steps: training steps in which a `hard` gate is open whatever matches.
+      gate_warmup_steps: steps of the optimiser in which a `hard` gate is open whatever matches.
       cell: of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
       layers: how many layers of cells there are.
       fuse: `multiply` features by states, or `add` them.
@@ -108,10 +109,7 @@ class TemporalGate(nn.Module):
         if not self.gate_warmup_steps:
             return matched
         self.sow("intermediates", MATCHED, matched)
-        steps = self.variable("batch_stats", "steps", lambda: jnp.zeros((), jnp.float32))
-        if train and not self.is_initializing():
-            steps.value = steps.value + 1
-        return matched | (steps.value <= self.gate_warmup_steps)
+        return matched | (training_steps(self, train=train) <= self.gate_warmup_steps)
 
 
 def consistent(
@@ -220,7 +218,10 @@ _PLACEMENT = one_of(*PLACEMENTS)
 _ALL = settings_of(SETTINGS, TemporalGate)
 _WHERE: Mapping[str, Setting] = {
     "placement": Setting(
-        "final", _PLACEMENT.text, "where in a block the gate is; top: bottlenecks"
+        "final",
+        _PLACEMENT.text,
+        "where in a block the gate is; top: bottlenecks alone. The thesis has end in bottlenecks "
+        "alone, too: in basic blocks it is the released code's mid",
     ),
     **STAGES,
 }

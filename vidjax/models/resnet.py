@@ -176,9 +176,16 @@ DEFINED_IN = (make_resnet, BasicBlock)
 
 
 def _require_branch_norms(slots: tuple[Slots, ...], depths: Sequence[int]) -> None:
-    """Refuses `zero_init` where no block has a norm of its own that could start with zeros."""
-    if all(slot.has("conv") for slot, depth in zip(slots, depths, strict=False) if depth):
+    """Refuses `zero_init` where basic blocks end in a convolution with an activation of its own.
+
+    Behind that activation no gradient would reach a norm that starts with zeros.
+    """
+    pairs = enumerate(zip(slots, depths, strict=False), start=1)
+    activated = [stage for stage, (slot, depth) in pairs if depth and slot.has("conv")]
+    if activated:
+        where = f"stage{'s' * (len(activated) > 1)} {', '.join(map(str, activated))}"
         raise ValueError(
-            "zero_init = True has no effect, because the convolutions that a method puts in end in "
-            "norms of their own"
+            f"zero_init = True has no effect in {where}, because "
+            "the convolutions that a method puts in end in norms and activations of their own: "
+            "leave it out, or take a network of bottlenecks"
         )

@@ -13,7 +13,9 @@ from vidjax.models.cards import Family
 
 _NOTES = (
     " With gates after each block, of LSTM cells in two layers. All that was published fuses "
-    "always (gate='none', the default); the thesis' text tests each clip (gate='hard')."
+    "always (gate='none', the default); the thesis' text tests each clip (gate='hard'). Of 16 "
+    "frames the last stage has one, and its gates are always open. The code had no max-pool after "
+    "the stem before November 2020: with stem_pool=False that stage has two frames."
 )
 
 

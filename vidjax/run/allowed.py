@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vidjax.data.flow import FLOW
 from vidjax.data.order import SAMPLINGS
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
 from vidjax.data.workers import MOST_WORKERS
 from vidjax.run.durations import is_duration
 from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
-from vidjax.storage.paths import is_url
 
 # A larger seed does not fit the 32 bits that shuffling takes.
 LARGEST_SEED = 2**32 - 1
@@ -37,10 +37,6 @@ _TEXT = Kind(
 _NAME = Kind(
     f"a name of at most {LONGEST_TEXT} characters",
     lambda value: _TEXT.accepts(value) and bool(value.strip()),
-)
-_ON_THIS_MACHINE = Kind(
-    "a folder on this machine's own disk, no URL",
-    lambda value: _TEXT.accepts(value) and not is_url(value),
 )
 _NAMES = Kind(
     "a tuple of different names, such as ('one', 'another')",
@@ -73,6 +69,13 @@ _CLASS_WEIGHTS = Kind(
     ),
 )
 
+
+def _colours(kind: Kind) -> Kind:
+    """Three colours; or x and y, of flow: `vidjax.run.together` looks at which."""
+    three, two = several(kind, 3), several(kind, 2)
+    return Kind(three.text, lambda value: three.accepts(value) or two.accepts(value))
+
+
 ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "": {
         "seed": whole(0, LARGEST_SEED),
@@ -82,15 +85,15 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "model": {
         "name": _NAME,
         "weights": _TEXT,
-        "mean": optional(several(number(-1000, 1000), 3)),
-        "std": optional(several(number(above=0, most=1000), 3)),
+        "mean": optional(_colours(number(-1000, 1000))),
+        "std": optional(_colours(number(above=0, most=1000))),
     },
     "data": {
         "name": _NAME,
         "manifest": _TEXT,
         "root": _TEXT,
         "data_dir": _TEXT,
-        "cache_dir": _ON_THIS_MACHINE,
+        "cache_dir": _TEXT,
         "cache_gb": optional(number(above=0, most=LARGEST_NUMBER)),
         "shuffle_shards": whole(0, LARGEST_BATCH),
         "manual_dir": _TEXT,
@@ -98,6 +101,8 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "short_side": whole(1, LARGEST_SIZE),
         "fps": optional(number(above=0, most=1000)),
         "quality": whole(1, 100),
+        "input": one_of("frames", "flow"),
+        **{f"flow_{name}": kind for name, kind in FLOW.items()},
         "bad_video_budget": number(0, 1),
         "allow_group_leak": boolean(),
         "multi_label": boolean(),
@@ -120,6 +125,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "train_only": _TEXT,
         "frozen": _NAMES,
         "frozen_batch_norm": boolean(),
+        "partial_batch_norm": boolean(),
     },
     "optimizer": {
         "name": _NAME,
@@ -129,6 +135,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "nesterov": boolean(),
         "weight_decay": number(0, LARGEST_NUMBER),
         "decay_norm_and_bias": boolean(),
+        "decay_recurrent": boolean(),
         "clip_norm": number(0, LARGEST_NUMBER),
         "lr_factors": _FACTORS,
         "layer_decay": number(above=0, most=1),
@@ -143,6 +150,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
             ),
         ),
         "factor": number(above=0, most=LARGEST_NUMBER),
+        "cosine_over": one_of("rest", "run"),
     },
     "every": {
         "log": _DURATION,

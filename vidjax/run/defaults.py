@@ -34,6 +34,7 @@ def defaults() -> ml_collections.ConfigDict:
     config.train = _train()
     config.optimizer = _optimizer()
     config.schedule = {"name": "cosine", "warmup": "5%", "boundaries": (), "factor": 0.1}
+    config.schedule.update({"cosine_over": "rest"})
     config.every = {"log": "10 steps", "checkpoint": "1 epochs", "evaluate": "1 epochs", "keep": 2}
     config.multigrid = {
         "cycle": "none",
@@ -47,6 +48,7 @@ def defaults() -> ml_collections.ConfigDict:
         "split": "test",
         "clips": 1,
         "crops": 1,
+        "frames": 0,
         "size": 112,
         "short_side": 0,
         "stretched": config_dict.placeholder(tuple),
@@ -69,6 +71,10 @@ def _data() -> dict[str, Any]:
         "short_side": 128,
         "fps": config_dict.placeholder(float),
         "quality": 90,
+        "input": "frames",
+        "flow_method": "dis",
+        "flow_bound": 20.0,
+        "flow_pairs": 5,
         "bad_video_budget": 0.25,
         "allow_group_leak": False,
         "multi_label": False,
@@ -95,6 +101,7 @@ def _train() -> dict[str, Any]:
         "train_only": "",
         "frozen": (),
         "frozen_batch_norm": False,
+        "partial_batch_norm": False,
     }
 
 
@@ -107,6 +114,7 @@ def _optimizer() -> dict[str, Any]:
         "nesterov": False,
         "weight_decay": 1e-4,
         "decay_norm_and_bias": False,
+        "decay_recurrent": False,
         "clip_norm": 0.0,
         "options": {},
         "lr_factors": {},

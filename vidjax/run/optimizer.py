@@ -31,15 +31,26 @@ _MASKS = ("mask", "weight_decay_mask")
 _SHARES = ("b1", "b2", "b3", "beta", "beta3", "decay", "rho", "momentum")
 _SHARE = number(0, below=1)
 _LARGEST = 1e9
+# Weights of `vidjax.layers.recurrence` that are not called kernels.
+_RECURRENT = ("recurrent_kernel", "peephole")
 _NONE = ("_", "scale_by", "schedule_free")
 
 Make = Callable[..., optax.GradientTransformation]
 
 
-def decayed(params: Any) -> Any:
-    """Which parameters weight decay acts on: kernels, not norm scales and not biases."""
+def decayed(params: Any, *, recurrent: bool = False) -> Any:
+    """Which parameters weight decay acts on: kernels, not norm scales and not biases.
+
+    Args:
+      params: a network's parameters.
+      recurrent: the weights between the steps of recurrent cells, too: kernels and peepholes.
+
+    Returns:
+      A tree of True and False like `params`.
+    """
+    known = ("kernel", *(_RECURRENT if recurrent else ()))
     return jax.tree_util.tree_map_with_path(
-        lambda path, _: str(getattr(path[-1], "key", "")) == "kernel", params
+        lambda path, _: str(getattr(path[-1], "key", "")) in known, params
     )
 
 
@@ -79,7 +90,7 @@ def make_optimizer(
     given, beside = _arguments(config, inspect.signature(make).parameters)
     options = _options(config, make, given)
     clip = [optax.clip_by_global_norm(config.clip_norm)] if config.clip_norm else []
-    mask = None if config.decay_norm_and_bias else decayed
+    mask = None if config.decay_norm_and_bias else _mask(config)
     decays = [] if beside else [optax.add_decayed_weights(config.weight_decay, mask)]
     try:
         optimizer = optax.chain(*clip, *decays, make(rate, **given, **options))
@@ -107,8 +118,13 @@ def _arguments(
     beside = mask is not None and "weight_decay" in parameters
     if mask is not None and beside:
         given["weight_decay"] = config.weight_decay
-        given[mask] = parameters[mask].default if config.decay_norm_and_bias else decayed
+        everything = parameters[mask].default
+        given[mask] = everything if config.decay_norm_and_bias else _mask(config)
     return given, beside
+
+
+def _mask(config: OptimizerConfig) -> Callable[[Any], Any]:
+    return functools.partial(decayed, recurrent=config.decay_recurrent)
 
 
 def _without(config: OptimizerConfig, setting: str, fix: str) -> str:

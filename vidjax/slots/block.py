@@ -58,7 +58,8 @@ class Slots:
       gate: `module(x, train=...)` at `placement`.
       placement: where the gate is: `start` (block input), `top` (after the first convolution of
         a bottleneck), `mid` (before the last convolution), `end` (branch output), `res`
-        (shortcut) or `final` (after the addition and activation); thesis, figure 4.5.
+        (shortcut) or `final` (after the addition and activation); thesis, figure 4.5, which has
+        `end` in bottlenecks alone.
       gate_blocks: numbers of the stage's blocks, from 1, that have the gate; None is all.
       branch_drop: `module(branch, train=...)` before the addition; made with `depth=`, the
         block's number divided by that of all blocks, too.

@@ -26,7 +26,8 @@ from typing import Any
 from vidjax.storage.facts import Facts
 from vidjax.storage.fetching import fetch
 from vidjax.storage.file_locks import FileLock
-from vidjax.storage.paths import as_path
+from vidjax.storage.near_bucket import NearBucket
+from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
 # Files that this process keeps open though nobody reads them now: opening one takes 0.2 ms.
@@ -47,13 +48,16 @@ def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
     """The folder of copies that a process has, the same one for all its readers.
 
     Args:
-      folder: on this machine; empty is `home()`.
-      gigabytes: of all copies; None is nine tenths of what is free.
+      folder: on this machine; empty is `home()`. A URL names a near bucket: its copies are shared
+        by all machines, and each machine copies what it reads from there to `home()`.
+      gigabytes: of all copies on this machine; None is nine tenths of what is free.
 
     Raises:
-      OSError: the folder cannot be made.
+      OSError: the folder cannot be made, or the bucket cannot be written.
     """
     limit = None if gigabytes is None else round(gigabytes * 1e9)
+    if is_url(folder):
+        return ShardCache(home(), limit, NearBucket(as_path(folder)))
     return ShardCache(as_path(folder) if folder else home(), limit)
 
 
@@ -85,13 +89,16 @@ class ShardCache:
     Args:
       folder: on this machine's own disk; made if absent.
       limit: bytes of all copies; None is nine tenths of what is free.
+      near: where other machines may have copied a shard to already.
 
     Raises:
       OSError: the folder cannot be made.
     """
 
-    def __init__(self, folder: Path, limit: int | None = None) -> None:
-        self.folder = make_folder(folder)
+    def __init__(
+        self, folder: Path, limit: int | None = None, near: NearBucket | None = None
+    ) -> None:
+        self.folder, self.near = make_folder(folder), near
         if limit is None:
             limit = int(_SHARE * shutil.disk_usage(folder).free) + self._used()
         self.limit = limit
@@ -213,7 +220,10 @@ class ShardCache:
             part.unlink(missing_ok=True)
         with replacing(file) as part:
             self._reserve(part, stored.size, patient)
-            fetch(source, stored, part)
+            if self.near is None:
+                fetch(source, stored, part)
+            else:
+                self.near.fetch(file.name, source, stored, part)
 
     def _reserve(self, part: Path, size: int, patient: bool) -> None:
         """Makes an unfinished copy as long as it will be, within the limit.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 from vidjax.data.pipeline import prefetch
 from vidjax.data.prepared import names_of
 from vidjax.data.views import refuse_coinciding, view_batches
+from vidjax.evaluation.clip_level import HITS, with_hits, without_hits
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
 from vidjax.hanging import doing
@@ -31,6 +33,22 @@ Progress = Callable[[int, int], None]
 Forward = Callable[[Variables, jax.Array], jax.Array]
 # Folder of a run's evaluations.
 REPORTS = "eval"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the videos of a split score.
+
+    Attributes:
+      scores: probabilities `[N, K]`, averaged over the views of each video.
+      labels: int64 `[N]`, or bool `[N, K]` of several labels a video.
+      clips: `clip_top1` and `clip_top5`, scores of single views as in `clip_level`; empty of
+        several labels a video, and of another pass than the network's own.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    clips: Mapping[str, float] = field(default_factory=dict)
 
 
 class Scorer:
@@ -52,6 +70,7 @@ class Scorer:
         self._experiment = experiment
         self._network = experiment.network
         self._width = width or len(self._network.classes)
+        self._of_clips = forward is None and not experiment.config.data.multi_label
         self._views = experiment.network.views
         self._source = experiment.split(experiment.config.eval.split)
         refuse_coinciding(self._source, self._views)
@@ -62,20 +81,25 @@ class Scorer:
         """Name of the protocol, such as `test-10x3`: split, clips by crops."""
         return f"{self._experiment.config.eval.split}-{self._views.clips}x{self._views.crops}"
 
-    def score(
-        self, variables: Variables, progress: Progress | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[N, K]` and labels int64 `[N]` of all videos, or bool `[N, K]`."""
-        scores, labels = self.score_each([variables], progress)
-        return scores[0], labels
+    def score(self, variables: Variables, progress: Progress | None = None) -> Scored:
+        """Scores of all videos, averaged over their views, and of the single views."""
+        (averages,), labels = self._averages([variables], progress, hits=self._of_clips)
+        scores, clips = without_hits(averages) if self._of_clips else (averages, {})
+        return Scored(scores, labels, clips)
 
     def score_each(
         self, variants: Sequence[Variables], progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[V, N, K]` with each of V variables, and labels as in `score`.
+        """Probabilities `[V, N, K]` with each of V variables, and labels as in `Scored`.
 
         Each video is read once, however many variables there are.
         """
+        return self._averages(variants, progress, hits=False)
+
+    def _averages(
+        self, variants: Sequence[Variables], progress: Progress | None, hits: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `score_each`; with hits `[V, N, K + 2]`, as `with_hits` has them."""
         config = self._experiment.config
         batches = view_batches(
             self._source,
@@ -84,13 +108,14 @@ class Scorer:
             process_index=jax.process_index(),
             process_count=jax.process_count(),
         )
-        num_videos, width = len(self._source), self._width
+        num_videos = len(self._source)
         labels = self._network.targets.zeros(num_videos)
 
         def predict(batch: Mapping[str, np.ndarray]) -> np.ndarray:
             labels[batch["video"][batch["mask"]]] = batch["label"][batch["mask"]]
             clip = to_devices({"clip": batch["clip"]}, self._network.mesh)["clip"]
             rows = [self._local_rows(self._probabilities(each, clip)) for each in variants]
+            rows = [with_hits(each, batch["label"]) for each in rows] if hits else rows
             return np.concatenate(rows, axis=-1)
 
         total = len(batches)
@@ -99,19 +124,18 @@ class Scorer:
             predict,
             prefetch(batches, config.data.threads),
             num_videos=num_videos,
-            num_classes=len(variants) * width,
+            num_classes=len(variants) * (self._width + (HITS if hits else 0)),
             progress=(lambda done: progress(done, total)) if progress else None,
         )
         if jax.process_count() > 1:
             labels = multihost_utils.process_allgather(labels).max(axis=0)
-        return scores.reshape(num_videos, len(variants), width).swapaxes(0, 1), labels
+        return scores.reshape(num_videos, len(variants), -1).swapaxes(0, 1), labels
 
     def report(
         self,
         workdir: Path,
         step: int,
-        scores: np.ndarray,
-        labels: np.ndarray,
+        scored: Scored,
         say: Callable[[str], None] = lambda line: None,
         keep_scores: bool = False,
     ) -> list[Path]:
@@ -121,6 +145,7 @@ class Scorer:
         """
         views = self._views
         facts = {
+            **scored.clips,
             "step": step,
             "split": self._experiment.config.eval.split,
             "views": {
@@ -138,8 +163,8 @@ class Scorer:
             workdir / REPORTS,
             f"{self.name}-step{step}",
             videos=names_of(self._source),
-            scores=scores,
-            labels=labels,
+            scores=scored.scores,
+            labels=scored.labels,
             classes=self._network.classes,
             facts=facts,
             say=say,
@@ -210,9 +235,9 @@ def evaluate(
     agree_on_data(experiment, (config.eval.split,), step=trained.step)
     # Before hours of scoring whose report would find no place.
     after_first(lambda: _require_place(output / REPORTS), "looking for a place for the report")
-    scores, labels = scorer.score(
+    scored = scorer.score(
         variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )
     if not is_first():
         return []
-    return scorer.report(output, trained.step or 0, scores, labels, progress.note, keep_scores)
+    return scorer.report(output, trained.step or 0, scored, progress.note, keep_scores)

@@ -365,10 +365,10 @@ class _Run:
             self._progress.show(f"step {step}: evaluating {self._scorer.name} {done}/{total}")
 
         start = self._clock.seconds
-        scores, labels = self._scorer.score(state.variables, show)
-        summary = summarize(scores, labels, self._network.classes)
+        scored = self._scorer.score(state.variables, show)
+        summary = summarize(scored.scores, scored.labels, self._network.classes)
         if is_first():
-            self._scorer.report(self._workdir, step, scores, labels, self._progress.note)
+            self._scorer.report(self._workdir, step, scored, self._progress.note)
         meet("the report", DAYS)
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))

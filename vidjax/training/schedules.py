@@ -35,7 +35,11 @@ def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> opta
     schedule, peak = config.schedule, scaled_rate(config)
     warmup = steps(schedule.warmup, steps_per_epoch=steps_per_epoch, total=total)
     rest = max(1, total - warmup)
-    if schedule.name == "cosine":
+    top = peak
+    if schedule.name == "cosine" and schedule.cosine_over == "run":
+        whole = optax.cosine_decay_schedule(peak, total)
+        curve, top = (lambda step: whole(step + warmup)), float(whole(warmup))
+    elif schedule.name == "cosine":
         curve = optax.cosine_decay_schedule(peak, rest)
     elif schedule.name == "constant":
         curve = optax.constant_schedule(peak)
@@ -46,5 +50,5 @@ def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> opta
         curve = optax.piecewise_constant_schedule(peak, dict.fromkeys(falls, schedule.factor))
     else:
         raise ConfigError(f"schedule.name = {schedule.name!r}: cosine, step or constant")
-    rise = optax.linear_schedule(0.0, peak, warmup)
+    rise = optax.linear_schedule(0.0, top, warmup)
     return optax.join_schedules([rise, curve], [warmup]) if warmup else curve

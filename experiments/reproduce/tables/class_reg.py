@@ -39,8 +39,8 @@ TABLE = Table(
     setups={
         "smoke": {"marionette": budget.smoke(_small)},
         "small": {
-            "marionette": budget.marionette(_small, "12 epochs", _NOTE),
-            "jhmdb": budget.jhmdb(_small, "16 epochs", _NOTE),
+            "marionette": budget.marionette(_small, "12 epochs", _NOTE, minutes=5),
+            "jhmdb": budget.jhmdb(_small, "16 epochs", _NOTE, minutes=5),
         },
         "paper": {"kinetics400": Setup(_paper, budget.SEEDS)},
     },

@@ -45,7 +45,8 @@ def draw_pyramid(
       class_index: the class.
       layer: whose kernels are shown; the pyramid goes down to its level.
       depth: the level that is shown, where no layer is named; None is the third, or the nearest
-        deeper one that lies in space and time.
+        deeper one that lies in space and time. If no kernel is kept there, None is the deepest
+        level of which some are.
       threshold: theta, the share from which on kernels are kept.
       mode: `layer` merges the kernels of a layer into one list, `feature` has a list for each.
       top: at most so many kernels of a list; None is all.
@@ -54,6 +55,7 @@ def draw_pyramid(
       ValueError: there is no such layer or level, or none in space and time.
     """
     anatomy = network.anatomy.as_far_as_known
+    named = layer is not None or depth is not None
     if layer is not None:
         if depth is not None:
             raise ValueError(f"depth = {depth} has no effect with layer = {shown(layer)}")
@@ -65,10 +67,13 @@ def draw_pyramid(
         network, variables, clip, class_index, depth, threshold, mode, top=top
     )
     names = {own.name for own in layers}
-    kept = [own for own in pyramid.layers if own.name in names and own.maps is not None]
-    if not kept:
-        return Heat((np.zeros(anatomy.sources[layers[0]].features.extents),), 1)
-    return Heat(tuple(added(own.maps, own.counts) for own in kept if own.maps is not None), 1)
+    kept = [own for own in pyramid.layers if own.name in names]
+    if not kept and not named:
+        # The deepest level that keeps any.
+        placed = [own for own in pyramid.layers if own.maps is not None]
+        kept = [own for own in placed if own.level == placed[-1].level]
+    heats = tuple(added(own.maps, own.counts) for own in kept if own.maps is not None)
+    return Heat(heats or (np.zeros(anatomy.sources[layers[0]].features.extents),), 1)
 
 
 def _level(anatomy: Anatomy, depth: int | None) -> list[Layer]:

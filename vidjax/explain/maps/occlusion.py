@@ -79,7 +79,8 @@ def draw_occlusion(
             mask[window] = 0
             yield mask
 
-    count = 1 + int(np.prod([len(own) for own in windows]))
+    moments, rows, columns = (len(own) for own in windows)
+    count = 1 + moments * rows * columns
     seen = Perturbed(network, variables, clip, class_index, score, blank)
     answers = seen.answers(masks(), count, progress)
     _, whole_score = next(answers)
@@ -87,7 +88,7 @@ def draw_occlusion(
     for mask, own in answers:
         lost += (1 - mask) * (whole_score - own)
         times += 1 - mask
-    return Heat((lost / times,), count)
+    return Heat((lost / times,), count, (moments, rows, columns))
 
 
 def _intervals(size: int, length: int | None, steps: int) -> list[slice]:

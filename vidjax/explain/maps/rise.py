@@ -79,7 +79,7 @@ def draw_rise(
     seen = Perturbed(network, variables, clip, class_index, score, blank)
     for mask, own in seen.answers(drawn, masks, progress):
         total += own * mask
-    return Heat((total / (masks * share),), masks)
+    return Heat((total / (masks * share),), masks, (grid[0], grid[1], grid[2]))
 
 
 def random_mask(

@@ -1,0 +1,90 @@
+"""Gains of classes from one evaluation to another: figure 6.5 of the thesis."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidjax.data import tables
+from vidjax.evaluation.report import Prediction
+from vidjax.names import lettering
+from vidjax.storage.writing import make_folder, writing, writing_bytes
+
+# Largest gains and largest losses that are drawn.
+_SHOWN = 15
+_COLUMNS = ("class", "videos", "right in A", "right in B", "gain")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A class in two evaluations of the same videos.
+
+    Attributes:
+      name: of the class.
+      videos: that are of it.
+      first: those that the first evaluation has right.
+      second: those that the second has right.
+    """
+
+    name: str
+    videos: int
+    first: int
+    second: int
+
+    @property
+    def gain(self) -> float:
+        """Accuracy of the second less that of the first, as a fraction of the videos."""
+        return (self.second - self.first) / self.videos
+
+
+def class_gains(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> list[Gain]:
+    """The gains of all classes, largest first.
+
+    Args:
+      a: the first evaluation, by video.
+      b: the second, of the same videos and labels.
+    """
+    counts: dict[str, list[int]] = {}
+    for video, row in a.items():
+        count = counts.setdefault(row.label, [0, 0, 0])
+        count[0] += 1
+        count[1] += row.is_right
+        count[2] += b[video].is_right
+    gains = (Gain(name, *count) for name, count in counts.items())
+    return sorted(gains, key=lambda each: (-each.gain, each.name))
+
+
+def write_gains(file: Path, gains: Iterable[Gain]) -> None:
+    """Writes a CSV with a line a class."""
+    make_folder(file.parent)
+    with writing(file) as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        for each in gains:
+            row = [each.name, each.videos, each.first, each.second, round(each.gain, 4)]
+            writer.writerow(tables.cells(row))
+
+
+def draw_gains(file: Path, gains: Sequence[Gain]) -> None:
+    """Draws the largest gains and losses as a PNG, a bar a class."""
+    from matplotlib.figure import Figure
+
+    shown = list(gains)
+    if len(gains) > 2 * _SHOWN:
+        shown = [*gains[:_SHOWN], *gains[-_SHOWN:]]
+    figure = Figure(figsize=(8, 1.2 + 0.24 * len(shown)), layout="constrained")
+    axes = figure.subplots()
+    colors = ["C0" if each.gain >= 0 else "C3" for each in shown]
+    axes.barh(range(len(shown)), [100 * each.gain for each in shown], color=colors)
+    names = [lettering(f"{each.name} ({each.videos})") for each in shown]
+    axes.set_yticks(range(len(shown)), names)
+    axes.invert_yaxis()
+    axes.axvline(0, color="0.3", linewidth=1)
+    axes.set_xlabel("accuracy of B less that of A, points; videos of a class in brackets")
+    some = f", the {_SHOWN} largest gains and losses of" if len(shown) < len(gains) else ", all"
+    axes.set_title(f"gains of classes{some} {len(gains)}", loc="left")
+    axes.grid(axis="x", alpha=0.3)
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, format="png", dpi=110)

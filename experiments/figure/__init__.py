@@ -1,0 +1,1 @@
+"""Figures of the works: schedules, starts of clips, selected frames, and curves of training."""

@@ -1,0 +1,220 @@
+"""What can be said of a table without any data: our counts beside the printed ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from vidjax.evaluation.cost import Cost, count_cost
+from vidjax.evaluation.significance import edwards
+from vidjax.models.registry import create_model
+
+from ..runs.markdown import rows as rows_of
+from .printed import Contingency, Network, Printed
+from .table import Table
+
+# Counts that differ by more have a mark, and a reason beside them.
+TOLERANCE = 0.02
+MARK = "*"
+_NO_REASON = "not known"
+FACTS: Mapping[str, str] = {
+    "pre": "pre-training",
+    "arch": "architecture",
+    "data": "data set",
+    "input": "input",
+    "backbone": "backbone",
+    "layers": "layers",
+    "blocks": "blocks",
+    "channels": "channels",
+    "affection": "lambda",
+    "top1_deviation": "± top-1",
+    "top5_deviation": "± top-5",
+    "forward": "ms forward",
+    "backward": "ms backward",
+    "latency": "ms added",
+    "back_step": "ms a back-step",
+    "theta": "theta",
+}
+MEANING = (
+    "Columns are the works' own numbers, and those with *ours* are counted here: multiply-adds in "
+    "1e9 of one clip of the size given, of convolutions and matrix products, and parameters in "
+    "millions, of 400 classes as everywhere in this project but where a table has no printed "
+    f"count. `{MARK}` marks a count that differs from the printed one by more than 2 %; the last "
+    "column says why. *trained by* is the configuration that trains the row, as "
+    "`vidjax train --config=...` takes it, and how many settings the table changes in it. "
+    "*printed only*: the work took the number from elsewhere, and no configuration here trains it; "
+    "the network beside it is what it is counted on. Regularisers, pools and the tests of gates "
+    "are left out of counts: the first two cost nothing, the last next to nothing."
+)
+
+
+class Counter:
+    """Counts networks, each once."""
+
+    def __init__(self, told: Callable[[str], None] = lambda text: None) -> None:
+        self._known: dict[str, Cost] = {}
+        self._told = told
+
+    def count(self, network: Network) -> Cost:
+        """Parameters and multiply-adds of a network; only shapes are computed.
+
+        Raises:
+          ValueError: the network or an option is unknown.
+        """
+        options = dict(network.options)
+        key = json.dumps([network.name, network.clip, network.classes, options], default=str)
+        if key not in self._known:
+            self._told(f"counting {network.name}, {network.clip}")
+            model = create_model(network.name, num_classes=network.classes, **options)
+            clip = (network.frames, network.size, network.size)
+            self._known[key] = count_cost(model, clip)
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row with our numbers.
+
+    Attributes:
+      row: as printed.
+      macs: multiply-adds, 1e9; None where nothing builds the row.
+      params: millions; likewise.
+    """
+
+    row: Printed
+    macs: float | None = None
+    params: float | None = None
+
+    @classmethod
+    def of(cls, row: Printed, counter: Counter) -> Line:
+        """A row, counted."""
+        if row.network is None:
+            return cls(row)
+        cost = counter.count(row.network)
+        return cls(row, cost.macs / 1e9, cost.params / 1e6)
+
+    @property
+    def other_macs(self) -> bool:
+        """Whether our operations differ from the printed ones."""
+        return differs(self.macs, self.row.operations)
+
+    @property
+    def other_params(self) -> bool:
+        """Whether our parameters differ from the printed ones."""
+        return differs(self.params, self.row.params)
+
+    @property
+    def why(self) -> str:
+        """Why something differs, or what else is to be known; empty if nothing is."""
+        needs = self.other_macs or self.other_params
+        return self.row.why or (_NO_REASON if needs else "")
+
+
+def differs(ours: float | None, printed: float | None) -> bool:
+    """Whether a number differs from a printed one by more than 2 %; not where one is missing."""
+    return ours is not None and printed is not None and abs(ours / printed - 1) > TOLERANCE
+
+
+def render(table: Table, counter: Counter) -> str:
+    """A table as Markdown, a section of a page."""
+    lines = [Line.of(row, counter) for row in table.printed]
+    columns = [column for column in _columns(lines) if any(map(column[1], lines))]
+    cells = ([cell(line) for _, cell in columns] for line in lines)
+    head = f"## {table.name}: {table.title}\n\nSource: {table.source}."
+    return f"{head}\n\n{rows_of([title for title, _ in columns], cells)}"
+
+
+def page(tables: Iterable[Table], made: str, counter: Counter) -> Iterator[str]:
+    """All tables as a page, a section after the other.
+
+    Args:
+      tables: those that have printed rows.
+      made: by what, on what and when.
+      counter: of networks.
+    """
+    yield f"# The works' tables, and what is counted here\n\n{made}\n\n{MEANING}"
+    for table in tables:
+        if table.printed:
+            yield f"\n{render(table, counter)}"
+
+
+Column = tuple[str, Callable[[Line], str]]
+
+
+def _columns(lines: Sequence[Line]) -> list[Column]:
+    known = {key for line in lines for key in line.row.facts}
+    facts = [(title, _fact(key)) for key, title in FACTS.items() if key in known]
+    return [
+        ("row", lambda line: line.row.label),
+        *facts,
+        ("top-1 %", lambda line: _number(line.row.top1)),
+        ("top-5 %", lambda line: _number(line.row.top5)),
+        ("GFLOPs", _operations),
+        ("ours, G multiply-adds", _macs),
+        ("M parameters", lambda line: _number(line.row.params)),
+        ("ours, M", lambda line: _count(line.params, line.other_params)),
+        *_TESTS,
+        ("trained by", _trained),
+        ("why ours differ", lambda line: line.why),
+    ]
+
+
+def _fact(key: str) -> Callable[[Line], str]:
+    return lambda line: line.row.facts.get(key, "")
+
+
+def _number(value: float | None) -> str:
+    text = "" if value is None else f"{value:g}"
+    return f"{text}.0" if text.isdecimal() else text
+
+
+def _count(value: float | None, marked: bool) -> str:
+    return "" if value is None else f"{value:.2f}{MARK if marked else ''}"
+
+
+def _operations(line: Line) -> str:
+    views = f" x {line.row.views}" if line.row.views else ""
+    return _number(line.row.operations) + views
+
+
+def _macs(line: Line) -> str:
+    if line.row.network is None:
+        return ""
+    return f"{_count(line.macs, line.other_macs)} ({line.row.network.clip})"
+
+
+def _trained(line: Line) -> str:
+    row = line.row
+    if row.config:
+        changed = f", {len(row.changes)} changed" if row.changes else ""
+        return f"`{row.config}`{changed}"
+    built = _built(row.network) if row.network else ""
+    return "printed only" + (f": `{built}`" if built else "")
+
+
+def _built(network: Network) -> str:
+    options = ",".join(f"{key}={value}" for key, value in network.options.items())
+    return network.name + (f" {options}" if options else "")
+
+
+def _of_test(cell: Callable[[Contingency], str]) -> Callable[[Line], str]:
+    return lambda line: cell(line.row.test) if line.row.test else ""
+
+
+def _statistic(test: Contingency) -> float:
+    return edwards(test.first, test.second)
+
+
+_TESTS: tuple[Column, ...] = (
+    ("both right", _of_test(lambda test: str(test.both))),
+    ("only without", _of_test(lambda test: str(test.first))),
+    ("only with", _of_test(lambda test: str(test.second))),
+    ("neither", _of_test(lambda test: str(test.neither))),
+    ("chi-squared", _of_test(lambda test: f"{test.statistic:g}")),
+    ("ours, chi-squared", _of_test(lambda test: f"{_statistic(test):.3f}")),
+    ("p", _of_test(lambda test: f"{test.p:.1e}")),
+    ("ours, p", _of_test(lambda test: f"{stats.chi2.sf(_statistic(test), df=1):.1e}")),
+)

@@ -1,0 +1,88 @@
+"""The list of tables: their data sets, the hours that they take, and what is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ml_collections import ConfigDict
+
+from vidjax.data.catalog import sizes
+from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch
+from vidjax.models.listing import model_card
+from vidjax.run import durations
+from vidjax.storage.paths import as_path
+from vidjax.terminal import say, table
+
+from .table import Setup, Table
+from .videos import absence
+
+# Operations of a multiply-add, and passes over a clip: forward, and backward twice as much.
+_OPERATIONS, _PASSES = 2, 3
+_NOTES = (
+    "hours at scale small were measured on two CPU cores (docs/evidence); those at scale paper are "
+    "an estimate of training alone, on one device that really does {rate:g}e12 operations a second "
+    "(--tflops). Every table with the scale small has smoke, too, of a few minutes."
+)
+
+
+def print_list(tables: Sequence[Table], tflops: float) -> None:
+    """Prints a line for each table and data set.
+
+    Args:
+      tables: in their order.
+      tflops: 1e12 operations a second of a device.
+    """
+    columns = ("table", "title", "scale", "data set", "runs", "hours", "at hand")
+    rows = (row for each in tables for row in _rows(each, tflops))
+    table(None, columns, rows, width=160)
+    say(_NOTES.format(rate=tflops))
+
+
+def _rows(each: Table, tflops: float) -> Iterator[tuple[str, ...]]:
+    name, title = each.name, each.title
+    for scale in ("small", "paper"):
+        for dataset, setup in each.setups.get(scale, {}).items():
+            rows = each.rows_on(scale, dataset)
+            configs = [setup.config(row.name) for row in rows]
+            runs = len(rows) * len(setup.seeds)
+            took = _hours(setup, configs, tflops)
+            yield name, title, scale, dataset, str(runs), took, _at_hand(dataset, configs)
+            name = title = ""
+    if not each.setups:
+        yield name, title, "-", "none: nothing is trained", "0", "0", "--analytical"
+
+
+def _hours(setup: Setup, configs: Sequence[ConfigDict], tflops: float) -> str:
+    if setup.minutes:
+        return f"{setup.minutes / 60:.1f}"
+    operations = len(setup.seeds) * sum(map(training_operations, configs))
+    return f"{operations / (tflops * 1e12) / 3600:,.0f}"
+
+
+def training_operations(config: ConfigDict) -> float:
+    """About how many operations a training is, by its network's card; 0 where nothing is known.
+
+    Args:
+      config: a complete configuration.
+    """
+    videos = sizes(config.data.name).get(config.data.train_split, 0)
+    card, clip = model_card(config.model.name), config.clip
+    frames, height, width = card.clip
+    macs = card.macs * clip.frames * clip.size**2 / (frames * height * width)
+    base = GridShape(config.train.batch_size, clip.frames, clip.size)
+    clips = mean_batch(cycles(Multigrid(**config.multigrid.to_dict()), base))
+    steps = durations.steps(config.train.duration, steps_per_epoch=videos / clips)
+    # A frozen network is not gone back through.
+    passes = 1 if config.train.train_only else _PASSES
+    return float(steps * base.batch * macs * _OPERATIONS * passes)
+
+
+def _at_hand(dataset: str, configs: Sequence[ConfigDict]) -> str:
+    """Whether videos and weights are here, or what is not."""
+    weights = dict.fromkeys(config.model.weights for config in configs if config.model.weights)
+    missing = [path for path in weights if not as_path(path).exists()]
+    lacking = [absence(dataset, configs[0]).partition(";")[0].partition(": ")[2]]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        lacking.append(f"{missing[0]}{more} absent")
+    return "; ".join(filter(None, lacking)) or "yes"

@@ -1,0 +1,50 @@
+"""How many of a network's selections of frames have a choice, read off its program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from vidjax.layers.lowering import force_lowering
+from vidjax.layers.selections import told_selections
+
+
+@dataclass(frozen=True)
+class FrameChoices:
+    """A network's selections of frames for clips of one length.
+
+    Attributes:
+      choosing: those with more candidates than frames to keep: the clip decides.
+      forced: those with as many candidates as frames to keep, whatever the clip shows.
+      whole: those that keep all frames, of which there are one or two.
+    """
+
+    choosing: int
+    forced: int
+    whole: int
+
+    @property
+    def total(self) -> int:
+        """All selections."""
+        return self.choosing + self.forced + self.whole
+
+
+def count_frame_choices(model: nn.Module, clip_shape: tuple[int, int, int]) -> FrameChoices:
+    """Counts the selections of frames in a network; nothing is computed, only shapes.
+
+    Args:
+      model: a network over clips. How its blocks are compiled (`scan`, `remat`) is no matter.
+      clip_shape: `(T, H, W)` of a clip.
+    """
+    # A scanned stage would be traced once for all of its blocks.
+    plain = {"scan": False, "remat": ()}
+    model = model.clone(**{name: value for name, value in plain.items() if hasattr(model, name)})
+    clip = jax.ShapeDtypeStruct((1, *clip_shape, int(getattr(model, "channels", 3))), jnp.float32)
+    with force_lowering("lax"), told_selections() as found:
+        jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
+    choosing = sum(each.candidates > each.wanted for each in found)
+    whole = sum(each.wanted == each.frames for each in found)
+    return FrameChoices(choosing, len(found) - choosing - whole, whole)
