@@ -11,6 +11,7 @@ from vidjax.data.manifest import read_manifest
 from vidjax.methods.random_mean_scaling import RandomScaling
 from vidjax.methods.residual_drop import RandomDrop, ShakeDrop
 from vidjax.run.durations import steps
+from vidjax.training.schedules import learning_rate
 
 NORMAL, BOTH, THIRD = ("normal", 1.0, 0.5), ("norm1", "norm2"), ("norm3",)
 # Blocks of res4 and res5 in ResNets of 34 and of 50 layers.
@@ -205,6 +206,10 @@ def test_training_from_scratch_is_pyslowfasts(module, argument):
     assert (config.train.duration, config.train.batch_size) == ("196 epochs", 64)
     warmup = steps(schedule.warmup, steps_per_epoch=100, total=19_600)
     assert (schedule.name, round(warmup / 100)) == ("cosine", 34)
+    # PySlowFast's cosine at the end of the warm-up, and half-way.
+    rate = learning_rate(config, total=19_600, steps_per_epoch=100)
+    assert float(rate(3400)) == pytest.approx(0.1 * (np.cos(np.pi * 34 / 196) + 1) / 2, rel=1e-3)
+    assert float(rate(9800)) == pytest.approx(0.05, rel=1e-3)
     assert dict(config.model.options)["dropout"] == 0.5
     assert dict(config.model.options)["zero_init"] is True
 

@@ -75,6 +75,12 @@ def test_what_is_no_checkpoint_is_said_in_one_error(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_an_order_of_colours_is_refused_where_it_has_no_effect(checkpoint, tmp_path):
+    arguments = (f"--checkpoint={checkpoint}", f"--output={tmp_path / 'out'}", "--channels=BGR")
+    done = call("convert", "--model=r3d_18", "--inflate=mean", *arguments)
+    assert "--channels has no effect with --inflate" in refusal(done)
+
+
 def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     keys = {"conv1.weight": (4, 3, 7, 7, 7)} | norm("bn1", 4)
     keys |= {"layer1.0.conv1.weight": (4, 4, 3, 3, 3), "layer1.0.conv2.weight": (4, 4, 3, 3, 3)}
