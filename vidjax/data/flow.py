@@ -53,6 +53,11 @@ class Flow:
         """Short name of the form, part of a data set's directory."""
         return f"flow-{self.method}{self.bound:g}"
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a field takes a second and not milliseconds (docs/data.md)."""
+        return self.method == "tvl1"
+
     def require(self) -> None:
         """Refuses a method that this machine's OpenCV lacks.
 

@@ -35,6 +35,8 @@ from vidjax.storage.writing import make_folder, replacing
 # What one video may cost before it counts as broken.
 _SECONDS = 600.0
 _MEMORY = 8 * 2**30
+# How many times as long it may take where its flow is slow: two hours.
+_OF_SLOW_FLOW = 12
 
 
 Progress = Callable[[int], None]
@@ -158,9 +160,11 @@ def decoded(
         left[task.shard.file], broken[task.shard.file] = {job.name for job in own}, {}
         jobs += own
     shards = {task.shard.file: task for task in tasks}
+    is_slow = any(task.storage.flow and task.storage.flow.is_slow for task in tasks)
+    seconds = _SECONDS * (_OF_SLOW_FLOW if is_slow else 1)
     for file in [file for file, names in left.items() if not names]:
         yield shards[file], {}
-    for job, found in run_each(decode, jobs, workers=workers, seconds=_SECONDS, memory=_MEMORY):
+    for job, found in run_each(decode, jobs, workers=workers, seconds=seconds, memory=_MEMORY):
         if found:
             why = f"{job.shown}: {found}" if isinstance(found, Lost) else found
             broken[job.shard][job.name] = why
