@@ -1,7 +1,8 @@
 r"""Draws what a configuration feeds its network: a row a clip, a column a frame.
 
 A training batch is shown as the step gets it, cropped, augmented and mirrored; or, of one video,
-every view that evaluation scores. Look at it before a long run.
+every view that evaluation scores. Look at it before a long run. Of optical flow the first field at
+each place is drawn: its hue is where a pixel goes, its strength how far.
 
 Examples:
   vidjax contact_sheet --config=demo --output=batch.png
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
+from vidjax.data.flow_colours import in_colours
+from vidjax.data.transforms import COLOURS
 from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
@@ -38,6 +41,8 @@ flags.adopt_module_key_flags(opening)
 flags.mark_flag_as_required("output")
 _GAP = 2
 _SMALLEST = 112
+# Of gaps; what does not move is white.
+_WHITE, _GREY = 255, 160
 
 
 def main() -> None:
@@ -61,13 +66,15 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
     # Matplotlib's figure without pyplot leaves no global state behind.
     from matplotlib.figure import Figure
 
-    clips = fed.clips[:shown]
+    clips, gap = fed.clips[:shown], _WHITE
+    if clips.shape[-1] != COLOURS:
+        clips, gap = in_colours(clips), _GREY
     frames, size = clips.shape[1], clips.shape[3]
     places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
     # Small clips are shown larger.
     zoom = max(1, _SMALLEST // size)
     clips = clips[:, places].repeat(zoom, axis=2).repeat(zoom, axis=3)
-    sheet, step = _mosaic(clips), clips.shape[3] + _GAP
+    sheet, step = _mosaic(clips, gap), clips.shape[3] + _GAP
     figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
     axes = figure.add_subplot()
     axes.imshow(sheet, interpolation="nearest")
@@ -82,10 +89,10 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
         figure.savefig(stream, format=output.suffix[1:] or "png", bbox_inches="tight")
 
 
-def _mosaic(clips: np.ndarray) -> np.ndarray:
-    """Clips `[N, T, H, W, 3]` as a picture of N rows by T columns, a white gap between."""
+def _mosaic(clips: np.ndarray, shade: int) -> np.ndarray:
+    """Clips `[N, T, H, W, 3]` as a picture of N rows by T columns, gaps of a shade between."""
     gap = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
-    padded = np.pad(clips, gap, constant_values=255)
+    padded = np.pad(clips, gap, constant_values=shade)
     rows, columns, height, width = padded.shape[:4]
     return padded.swapaxes(1, 2).reshape(rows * height, columns * width, 3)
 

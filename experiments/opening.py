@@ -15,6 +15,8 @@ from ml_collections import ConfigDict, config_dict, config_flags
 
 from vidjax.configs import common
 from vidjax.data.class_list import read_class_list
+from vidjax.data.transforms import COLOURS
+from vidjax.models.interface import channels_of
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
@@ -151,8 +153,16 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     scale = (size or seen.size) / seen.size
     short_side = round(seen.short_side * scale)
     yield "model.name", trained.name
-    yield "model.mean", seen.mean
-    yield "model.std", seen.std
+    channels = channels_of(trained.model)
+    if channels != COLOURS:
+        yield "data.input", "flow"
+        yield "data.flow_pairs", channels // 2
+        for name in ("method", "bound") if seen.flow else ():
+            yield f"data.flow_{name}", getattr(seen.flow, name)
+    # Of a network of flow, a file's three colours say nothing.
+    if (len(seen.mean) == COLOURS) == (channels == COLOURS):
+        yield "model.mean", seen.mean
+        yield "model.std", seen.std
     yield "data.name", "video_folder"
     yield "data.fps", seen.fps
     yield "data.short_side", round((seen.stored_side or seen.short_side) * scale)

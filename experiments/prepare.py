@@ -11,6 +11,7 @@ Examples:
       --option=split=2
   vidjax prepare --dataset=kinetics400 --manual_dir=videos/k400 --data_dir=data \
       --short_side=320 --verdicts=verdicts.csv
+  vidjax prepare --dataset=ucf101 --manual_dir=videos/ucf101 --data_dir=data --input=flow
   vidjax prepare --dataset=kinetics400 --manual_dir=gs://mine/k400 --data_dir=gs://mine/data \
       --dask=10.0.0.1:8786
   vidjax prepare --dataset=kinetics400 --manual_dir=gs://mine/k400 --data_dir=gs://mine/data \
@@ -32,6 +33,7 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import catalog
+from vidjax.data.flow import METHODS, Flow
 from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
 from vidjax.data.several_labels import apart
 from vidjax.data.workers import MOST_WORKERS
@@ -53,6 +55,9 @@ _OPTION = flags.DEFINE_multi_string("option", [], "name=value of the data set, s
 _SHORT = flags.DEFINE_integer("short_side", _FORM.short_side, "of the stored frames", 1)
 _FPS = flags.DEFINE_float("fps", _FORM.fps, "to store; each video's own if not given")
 _QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "of the JPEGs", 1, 100)
+_INPUT = flags.DEFINE_enum("input", "frames", ("frames", "flow"), "to store: frames, or their flow")
+_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "--input=flow: how it is computed")
+_BOUND = flags.DEFINE_float("flow_bound", Flow.bound, "--input=flow: pixels it is cut off at")
 _BUDGET = flags.DEFINE_float("bad_video_budget", _FORM.bad_video_budget, "share that may be broken")
 _VERDICTS = flags.DEFINE_string("verdicts", "", "CSV of experiments.check_videos")
 _LEAK = flags.DEFINE_bool("allow_group_leak", False, "accept one group in training and test")
@@ -89,7 +94,7 @@ def _request(progress: ProgressLine) -> catalog.Request:
         raise ValueError("--workers is of this machine; on a cluster its workers decide")
     return catalog.Request(
         data_dir=as_path(_DATA.value),
-        storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value),
+        storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value, _flow()),
         manifest=_MANIFEST.value,
         root=_ROOT.value,
         manual_dir=_MANUAL.value,
@@ -103,6 +108,15 @@ def _request(progress: ProgressLine) -> catalog.Request:
         progress=progress.count,
         note=progress.note,
     )
+
+
+def _flow() -> Flow | None:
+    if _INPUT.value == "flow":
+        return Flow(_FLOW.value, _BOUND.value)
+    for flag in (_FLOW, _BOUND):
+        if flag.present:
+            raise ValueError(f"--{flag.name} has no effect without --input=flow; leave it out")
+    return None
 
 
 def _print(counts: Sequence[Count], folder: Path) -> None:

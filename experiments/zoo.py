@@ -60,7 +60,10 @@ OTHERS = (
         "reads: 36.9 M, 24.5 G. The table prints 35.7 M and 23.1 G, which neither has",
     ),
     ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
-    ("thesis 4.4, 5.3: TSN+Flow", "`tsn_bninception` with `channels=10`"),
+    (
+        "thesis 4.4, 5.3: TSN+Flow",
+        "`tsn_bninception` with `channels=10`; `--config=tsn:modality=flow,dataset=mit`",
+    ),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
     ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
     ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: those that were published"),

@@ -16,7 +16,8 @@ from scipy import special
 from vidjax.data import transforms
 from vidjax.data.marionette import MarionetteSpec
 from vidjax.data.marionette.generate import read_masks
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource
+from vidjax.data.record import Record
 from vidjax.data.views import Views
 from vidjax.explain import maps
 from vidjax.explain.baselines import BASELINES
@@ -117,7 +118,7 @@ class Bench:
         videos = experiment.split(config.eval.split)
         count = min(len(videos), most or len(videos))
         numbers = np.linspace(0, len(videos) - 1, count).astype(int)
-        clip = "x".join(map(str, (config.clip.frames, config.eval.size, config.eval.size)))
+        clip = "x".join(map(str, trained.preprocessing.clip_shape[:3]))
         step = "" if trained.step is None else f", step {trained.step}"
         about = f"{config.data.name}, {config.eval.split}, clips of {clip}{step}"
         found = tuple(map(int, numbers))
@@ -141,8 +142,8 @@ class Bench:
     @property
     def _clip_shape(self) -> tuple[int, int, int, int]:
         """`[T, H, W, 3]` of what is cut from videos."""
-        config = self.network.config
-        return (config.clip.frames, config.eval.size, config.eval.size, 3)
+        views = self.network.views
+        return (views.shape.frames, views.size, views.size, 3)
 
     def films(self) -> Iterator[Filmed]:
         """The middle of each video, as evaluation sees it; damaged ones are left out."""
@@ -250,7 +251,7 @@ def _mask(config: Config, record: Record, views: Views) -> np.ndarray | None:
     if config.data.name != "marionette":
         return None
     masks = read_masks(_folder(config) / record.name)
-    (indices,) = views.shape.view_indices(len(record.jpegs), 1)
+    (indices,) = views.shape.view_indices(record.length, 1)
     # A frame before the beginning is black, and has no mask.
     wanted = masks[np.maximum(indices, 0)] & (indices >= 0)[:, None, None]
     pictures = np.repeat(wanted[..., None], 3, axis=-1).astype(np.uint8) * 255

@@ -55,6 +55,9 @@ class Subject:
     trained: Trained
     workdir: Path | None = None
 
+    def __post_init__(self) -> None:
+        self.trained.preprocessing.require_frames("an explanation")
+
     def network(self, config: Config | None = None) -> Network:
         """Its network, or that of another configuration with the same parameters."""
         return Network.of(config or self.config, self.trained.labels)

@@ -75,6 +75,16 @@ def test_every_key_of_x3d_finds_its_place(size, shared):
     assert (found.report.missing, found.report.unused) == ((), ())
 
 
+def test_weights_of_pictures_are_those_of_kernels_of_one_frame(shared):
+    """R50_IN1K.pyth has three axes in kernels, too: it is SlowOnly's code with one frame."""
+    keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, "slowonly-50"))
+    still = {key: (*s[:2], 1, *s[3:]) if len(s) == 5 else s for key, s in keys.items()}
+    found = convert("resnet_50", {k: np.broadcast_to(np.float32(0), s) for k, s in still.items()})
+    assert found.report.layout == "PySlowFast"
+    assert (found.report.missing, found.report.unused) == ((), ())
+    assert found.mean == (0.485, 0.456, 0.406)
+
+
 def test_the_names_of_x3d_are_those_of_an_independent_list(shared):
     """MMAction2's file was ported from PySlowFast's: as many tensors, of the same shapes."""
     keys = pyslowfast.named_by_pyslowfast(references.key_list(shared, "x3d-m"))

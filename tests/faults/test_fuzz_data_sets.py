@@ -1,8 +1,10 @@
 """Thousands of mutations of prepared data sets: refused in one line, or read as they were."""
 
 import contextlib
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from tests.faults.fuzz import COUNT, Outcome, fuzz, refusing
@@ -10,6 +12,7 @@ from tests.faults.test_damaged_data_sets import is_damaged, request_of
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.contents import read_contents
+from vidjax.data.flow import Flow
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.report import ReportError, read_report
 from vidjax.data.sources import Sources, recorded_root
@@ -59,6 +62,17 @@ def _records(folder):
                 yield (name, place), (*video, list(record.jpegs))
 
 
+def read_flow(folder):
+    """The flow of all records that are not damaged."""
+    with refusing(ValueError), _naming(folder):
+        split = PreparedSplit(folder, "train", pairs=2)
+        records = [split[index] for index in range(len(split))]
+    for record in records:
+        if not is_damaged(record):
+            with refusing(ValueError):
+                record.decode(np.arange(record.length))
+
+
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory):
     root = tmp_path_factory.mktemp("fuzzed")
@@ -91,3 +105,13 @@ def test_mutations_of_a_data_set_are_refused_or_change_nothing(sealed, tmp_path,
 @pytest.mark.parametrize("count", [150, pytest.param(COUNT, marks=pytest.mark.slow)])
 def test_mutations_of_an_earlier_data_set_are_refused_or_read(earlier, tmp_path, count):
     check(fuzz(f"{__name__}:read_any", earlier, tmp_path, count=count))
+
+
+@pytest.mark.slow
+def test_mutations_of_a_data_set_of_flow_are_refused_or_read(sealed, tmp_path):
+    request = request_of(sealed.parents[3])
+    storage = dataclasses.replace(request.storage, flow=Flow("farneback"))
+    request = dataclasses.replace(request, data_dir=tmp_path / "flow", storage=storage)
+    folder = catalog.prepare("video_folder", request)
+    (folder / "sizes.json").write_text(json.dumps({"another": 1}))
+    check(fuzz(f"{__name__}:read_flow", folder, tmp_path, count=COUNT))

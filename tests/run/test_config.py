@@ -10,7 +10,7 @@ from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.run.config import ConfigError, from_mapping, to_mapping
 from vidjax.run.durations import steps
 
-SHARED = ("common", "rms_rows", "thesis")
+SHARED = ("common", "rms_recipe", "rms_rows", "thesis")
 NAMES = [m.name for m in pkgutil.iter_modules(configs.__path__) if m.name not in SHARED]
 
 

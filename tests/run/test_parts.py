@@ -233,3 +233,11 @@ def test_what_has_no_effect_or_is_nowhere_is_refused_in_one_line(settings, messa
     with pytest.raises(ConfigError, match=message) as error:
         network(**settings)
     assert "\n" not in str(error.value)
+
+
+def test_partial_batch_norms_keep_all_statistics_but_the_first_one():
+    made = network(options={}, train__partial_batch_norm=True, train__ema=0.0, **GREY)
+    before, after, _ = stepped(made)
+    (norm,) = {path.rpartition("/")[0] for path in changed(before.batch_stats, after.batch_stats)}
+    assert norm.startswith("stem")
+    assert changed(before.params, after.params) == set(flatten_dict(before.params, sep="/"))

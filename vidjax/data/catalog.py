@@ -10,6 +10,7 @@ from typing import Any
 
 from vidjax import hanging, plugins
 from vidjax.data import builders
+from vidjax.data.flow import Flow
 from vidjax.data.outlook import Outlook
 from vidjax.data.workers import refuse_in_starting_worker
 from vidjax.names import nearest
@@ -32,18 +33,22 @@ class Storage:
       fps: frame rate that all videos are brought to; None keeps each video's own.
       quality: JPEG quality, 1 to 100.
       bad_video_budget: fraction of unreadable videos above which preparation stops.
+      flow: how optical flow is computed, which is stored in place of frames; None stores frames.
     """
 
     short_side: int = 128
     fps: float | None = None
     quality: int = 90
     bad_video_budget: float = 0.25
+    flow: Flow | None = None
 
     @property
     def tag(self) -> str:
         """Short name of the form, part of the data set's directory."""
         rate = "" if self.fps is None else f"-fps{self.fps:g}"
-        return f"s{self.short_side}{rate}-q{self.quality}"
+        # In front: names of data sets of frames must not be the beginning of others.
+        form = f"{self.flow.tag}-" if self.flow else ""
+        return f"{form}s{self.short_side}{rate}-q{self.quality}"
 
 
 class UnpreparedError(ValueError):
@@ -110,9 +115,12 @@ class Request:
 
         Raises:
           UnpreparedError: nothing may be written; says what to do.
+          ValueError: flow is to be computed by what this machine's OpenCV lacks.
         """
         if self.unprepared:
             raise UnpreparedError(f"{reason}: {self.unprepared}")
+        if self.storage.flow:
+            self.storage.flow.require()
         # Each video has its time; sorting and writing them take hours in which nothing is told.
         hanging.pause()
 

@@ -10,7 +10,7 @@ import numpy as np
 from vidjax.data.multigrid import GridShape, Timetable
 from vidjax.data.order import ordered
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
-from vidjax.data.prepared import VideoSource
+from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.targets import Targets
 
 
@@ -112,7 +112,7 @@ def grid_batches(
 
     def transform(each: GridShape) -> TrainClip:
         scaled = _scaled(augmentation, each.size / shape.size)
-        return TrainClip(_thinned(shape, each, time), scaled, targets)
+        return TrainClip(_thinned(shape, each, time), scaled, targets, channels_of(source))
 
     transforms = {each: transform(each) for each in timetable.shapes}
     clips = ordered(source, seed, sampling, shards=shards, batch_size=max(shards, 1))

@@ -12,7 +12,8 @@ import sys
 import grain
 import numpy as np
 
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource
+from vidjax.data.record import Record
 from vidjax.data.shard_order import ByShards
 
 SAMPLINGS = ("uniform", "balanced")

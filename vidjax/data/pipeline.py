@@ -20,7 +20,8 @@ from vidjax.data import sampling as frame_sampling
 from vidjax.data.chain.draw import Chain, Draw, nothing
 from vidjax.data.chain.host import apply_on_host
 from vidjax.data.order import ordered
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource, channels_of
+from vidjax.data.record import Record
 from vidjax.data.targets import Targets
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
@@ -175,14 +176,16 @@ class Augmentation:
         self._also  # noqa: B018 — it refuses what is unknown
 
     def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> Batch:
-        """Augments uint8 frames `[T, H, W, 3]`.
+        """Augments uint8 frames `[T, H, W, 3]`; flow `[T, H, W, 2 L]` is cut and mirrored alone.
 
         Returns:
-          `clip` uint8 `[T, size, size, 3]` and, where the rest is left to the training step, the
-          fields of the clip's `Draw`.
+          `clip` uint8 `[T, size, size, 3]`, or of as many channels as the frames have; and, where
+          the rest is left to the training step, the fields of the clip's `Draw`.
         """
         clip = self._cut(rng, frames, size)
         flip = rng.random() < self.flip
+        if frames.shape[-1] != transforms.COLOURS:
+            return {"clip": np.ascontiguousarray(transforms.flip(clip) if flip else clip)}
         draw = Chain(self.chain, self.member).draw(rng, size)._replace(flip=np.bool_(flip))
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
@@ -190,9 +193,9 @@ class Augmentation:
         clip = augmenting.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
-    def blank(self, shape: ClipShape) -> Batch:
+    def blank(self, shape: ClipShape, channels: int = transforms.COLOURS) -> Batch:
         """What stands for a clip that cannot be read: black, and nothing is done to it."""
-        clip = np.zeros((shape.frames, shape.size, shape.size, 3), np.uint8)
+        clip = np.zeros((shape.frames, shape.size, shape.size, channels), np.uint8)
         return self._example(clip, nothing(shape.size))
 
     @functools.cached_property
@@ -218,21 +221,27 @@ class TrainClip(grain.transforms.RandomMap):
     """Record -> one augmented clip; a clip whose frames cannot be decoded is masked, not lost."""
 
     def __init__(
-        self, shape: ClipShape, augmentation: Augmentation, targets: Targets = _ONE_LABEL
+        self,
+        shape: ClipShape,
+        augmentation: Augmentation,
+        targets: Targets = _ONE_LABEL,
+        channels: int = transforms.COLOURS,
     ) -> None:
         self._shape = shape
         self._augmentation = augmentation
         self._targets = targets
+        self._channels = channels
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
         """Cuts and augments a clip of the record."""
         label = self._targets.array(record.label)
         try:
-            indices = self._shape.train_indices(rng, len(record.jpegs))
+            indices = self._shape.train_indices(rng, record.length)
             frames = record.decode(indices)
         except ValueError as error:
             _tell_once(record.name, error)
-            return _labelled(self._augmentation.blank(self._shape), label, readable=False)
+            blank = self._augmentation.blank(self._shape, self._channels)
+            return _labelled(blank, label, readable=False)
         clip = self._augmentation(rng, frames, self._shape.size)
         return _labelled(clip, label, readable=True)
 
@@ -256,9 +265,10 @@ def batch_shapes(
     augmentation: Augmentation,
     batch_size: int,
     targets: Targets = _ONE_LABEL,
+    channels: int = transforms.COLOURS,
 ) -> Shapes:
     """Shape and type of each array of a batch of `train_batches`, by name."""
-    one = _labelled(augmentation.blank(shape), targets.nothing(), readable=False)
+    one = _labelled(augmentation.blank(shape, channels), targets.nothing(), readable=False)
     return {name: ((batch_size, *np.shape(array)), array.dtype) for name, array in one.items()}
 
 
@@ -276,12 +286,12 @@ def train_batches(
 ) -> grain.MapDataset:
     """This process' part of the endless sequence of training batches.
 
-    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, `label` int32 `[B/P]`,
-    or float32 `[B/P, C]` where a video may have several (`vidjax.data.targets`), and `mask` bool
-    `[B/P]`, False where a video could not be read; with `augmentation.device` also the fields of
-    `vidjax.data.chain.draw.Draw`. Process p has rows pB/P to (p + 1)B/P of the batch k that one
-    process alone would have, and nothing else is read. `sampling` and `shards` are those of
-    `vidjax.data.order`.
+    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, of flow `2 L` channels,
+    `label` int32 `[B/P]`, or float32 `[B/P, C]` where a video may have several
+    (`vidjax.data.targets`), and `mask` bool `[B/P]`, False where a video could not be read; with
+    `augmentation.device` also the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P
+    to (p + 1)B/P of the batch k that one process alone would have, and nothing else is read.
+    `sampling` and `shards` are those of `vidjax.data.order`.
 
     Raises:
       ValueError: the split is empty, the processes do not divide the batch, or as `ordered`.
@@ -292,7 +302,8 @@ def train_batches(
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
     at_once = -(-shards // process_count)
     order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once)
-    clips = order.random_map(TrainClip(shape, augmentation, Targets.of(source)))
+    transform = TrainClip(shape, augmentation, Targets.of(source), channels_of(source))
+    clips = order.random_map(transform)
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
     return parts[process_index::process_count]
 

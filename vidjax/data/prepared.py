@@ -1,10 +1,9 @@
-"""Reading a prepared data set: random access to videos whose frames are still JPEG."""
+"""Reading a prepared data set: random access to videos whose frames, or flow, are still JPEG."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,56 +12,23 @@ import numpy as np
 from vidjax.data.contents import read_contents
 from vidjax.data.damage import DamagedError, ReplacedError, telling_damage
 from vidjax.data.examples import Example
+from vidjax.data.flow import X, Y
 from vidjax.data.integrity import open_data_set
+from vidjax.data.record import FlowRecord, Record
 from vidjax.data.targets import Label
-from vidjax.data.transforms import decode_jpeg
+from vidjax.data.transforms import COLOURS
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache
 
 # What a `VideoSource` need not have. `shard_lengths`: how many videos each file of the split has,
 # in their order. `expect(index)` is told that a video will be asked for soon. `fits(shards)` says
 # whether so many, or all, can be on this machine at once. `names()` are those of all videos.
-OF_SOME_SPLITS = ("shard_lengths", "expect", "fits", "names")
+# `channels` are those of a frame of a clip, where they are not three colours.
+OF_SOME_SPLITS = ("shard_lengths", "expect", "fits", "names", "channels")
 # What names a video, and a picture in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
 # Records that are tried before all of a split count as damaged.
 _TRIES = 100
-
-
-Change = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Record:
-    """One video as stored.
-
-    Attributes:
-      jpegs: its frames, encoded, index 0 the first.
-      label: class index; -1 where the record is damaged and its class is not known. Of a data set
-        with several labels a video, all of them, sorted, and none where they are not known.
-      name: the video's name in its manifest.
-      fps: frames a second.
-    """
-
-    jpegs: Sequence[bytes]
-    label: Label
-    name: str
-    fps: float
-
-    def decode(self, indices: np.ndarray, change: Change = lambda frames: frames) -> np.ndarray:
-        """Decodes the frames at `indices` [T] to uint8 `[T, H, W, 3]`; index -1 is black.
-
-        Args:
-          indices: of frames.
-          change: of a frame uint8 `[1, H, W, 3]`, made before the next one is decoded.
-
-        Raises:
-          ValueError: a stored frame is not a readable picture, or sizes differ within the video.
-        """
-        wanted = sorted({int(index) for index in indices if index >= 0})
-        frames = {index: change(decode_jpeg(self.jpegs[index])[None])[0] for index in wanted}
-        black = np.zeros_like(next(iter(frames.values())))
-        return np.stack([frames[int(i)] if i >= 0 else black for i in indices])
 
 
 class VideoSource(Protocol):
@@ -93,6 +59,11 @@ class VideoSource(Protocol):
         ...
 
 
+def channels_of(source: VideoSource) -> int:
+    """Channels of a frame of a clip: 3 colours, or 2 L of L pairs of flow."""
+    return getattr(source, "channels", COLOURS)
+
+
 def names_of(source: VideoSource) -> list[str]:
     """The name of each video of a split, in order."""
     names = getattr(source, "names", None)
@@ -112,6 +83,10 @@ class PreparedSplit:
         `shard_cache()` for a data set in a bucket, and none for one on a disk.
       in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`, a
         request a video, in every epoch anew.
+      pairs: number L of successive fields that a clip shows at one place, of a data set of flow.
+
+    Attributes:
+      channels: 3 colours of a frame, or 2 L of flow.
 
     Raises:
       ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
@@ -125,6 +100,7 @@ class PreparedSplit:
         cache: ShardCache | None = None,
         *,
         in_place: bool = False,
+        pairs: int = 1,
     ) -> None:
         self._folder, self._split = as_path(directory), split
         if cache is None and is_url(self._folder) and not in_place:
@@ -138,6 +114,8 @@ class PreparedSplit:
             )
         self._records, self._is_copied = found.records(named, cache), cache is not None
         self._frames = "frames" if "frames" in info.features else "image"
+        self._is_flow, self._pairs = X in info.features, pairs
+        self.channels = 2 * pairs if self._is_flow else COLOURS
         self._name = next((name for name in _NAMES if name in info.features), "")
         self._prefix = f"{directory}:{split}"
         self.classes, self.multi_label = info.classes, info.multi_label
@@ -199,12 +177,15 @@ class PreparedSplit:
         content = self._records[index]
         with telling_damage(self._folder, f"record {index} of split {self._split!r}"):
             example = Example(content)
-            return Record(
-                jpegs=example.texts(self._frames),
-                label=self._label(example),
-                name=example.text(self._name) if self._name else str(index),
-                fps=example.real("fps", otherwise=1.0),
-            )
+            facts: dict[str, Any] = {
+                "label": self._label(example),
+                "name": example.text(self._name) if self._name else str(index),
+                "fps": example.real("fps", otherwise=1.0),
+            }
+            if not self._is_flow:
+                return Record(example.texts(self._frames), **facts)
+            both = zip(example.texts(X), example.texts(Y), strict=True)
+            return FlowRecord([each for pair in both for each in pair], **facts, pairs=self._pairs)
 
     def _label(self, example: Example) -> Label:
         found = example.wholes("labels") if self.multi_label else (example.whole("label"),)

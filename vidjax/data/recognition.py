@@ -17,7 +17,8 @@ import numpy as np
 
 from vidjax.data.damage import DamagedError
 from vidjax.data.description import INFO
-from vidjax.data.prepared import PreparedSplit, Record
+from vidjax.data.prepared import PreparedSplit
+from vidjax.data.record import Record
 from vidjax.data.sources import Sources, describe_change, recorded_root
 from vidjax.data.spool import spool_of
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.data.prepared import OF_SOME_SPLITS, Record, VideoSource
+from vidjax.data.prepared import OF_SOME_SPLITS, VideoSource
+from vidjax.data.record import Record
 from vidjax.data.targets import is_multi_label
 
 _UNCHANGED: Mapping[str, str] = MappingProxyType({})

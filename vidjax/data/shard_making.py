@@ -235,7 +235,9 @@ def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
 
     jobs = task.jobs(spool)
     there = [job for job in jobs if job.name not in broken]
-    serialized = Serializer(features_of(task.classes, multi_label=task.multi_label))
+    serialized = Serializer(
+        features_of(task.classes, multi_label=task.multi_label, flow=task.storage.flow is not None)
+    )
     rates, sums, content = list[float](), list[int](), 0
     with replacing(make_folder(as_path(task.folder)) / task.shard.file) as unfinished:
         with _record_writer(unfinished) as add:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource
+from vidjax.data.record import Record
 
 
 @dataclass(frozen=True)

@@ -12,26 +12,34 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
+from vidjax.data.flow import X, Y
 
-def features_of(classes: Sequence[str], *, multi_label: bool) -> tfds.features.FeaturesDict:
+
+def features_of(
+    classes: Sequence[str], *, multi_label: bool, flow: bool = False
+) -> tfds.features.FeaturesDict:
     """The features of a video.
 
     Args:
       classes: names in the order of their indices.
       multi_label: whether a video may have several labels.
+      flow: whether its optical flow is stored, x and y apart, and not its frames.
     """
     label = tfds.features.ClassLabel(names=list(classes))
     return tfds.features.FeaturesDict(
         {
-            "frames": tfds.features.Sequence(
-                tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
-            ),
+            **({X: _pictures(1), Y: _pictures(1)} if flow else {"frames": _pictures(3)}),
             **({"labels": tfds.features.Sequence(label)} if multi_label else {"label": label}),
             "video": tfds.features.Text(),
             "group": tfds.features.Text(),
             "fps": np.float32,
         }
     )
+
+
+def _pictures(channels: int) -> tfds.features.Sequence:
+    shape = (None, None, channels)
+    return tfds.features.Sequence(tfds.features.Image(shape=shape, encoding_format="jpeg"))
 
 
 class Serializer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from vidjax.data.prepared import Record
+from vidjax.data.record import Record
 from vidjax.data.transforms import encode_jpeg
 from vidjax.settings import check, whole
 

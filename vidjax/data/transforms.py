@@ -19,6 +19,11 @@ cv2.setNumThreads(0)
 Box = tuple[int, int, int, int]
 # How many times as long as wide a frame may be.
 ASPECT = 64
+# Channels of a frame; flow has an even number.
+COLOURS = 3
+_LARGEST = np.uint8(255)
+# Channels that OpenCV resizes.
+_AT_ONCE = 4
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -28,8 +33,16 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return frames
     shrinks = height * width < frames.shape[1] * frames.shape[2]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    resized = [cv2.resize(frame, (width, height), interpolation=method) for frame in frames]
-    return np.stack(resized)
+    return np.stack([_resized(frame, (width, height), method) for frame in frames])
+
+
+def _resized(frame: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
+    """A frame `[H, W, C]` of any even or small number of channels."""
+    if frame.shape[-1] <= _AT_ONCE:
+        return np.asarray(cv2.resize(frame, size, interpolation=method))
+    starts = range(0, frame.shape[-1], _AT_ONCE)
+    parts = (np.ascontiguousarray(frame[..., start : start + _AT_ONCE]) for start in starts)
+    return np.concatenate([cv2.resize(part, size, interpolation=method) for part in parts], axis=-1)
 
 
 def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tuple[int, int]:
@@ -159,8 +172,13 @@ def random_padded_crop(rng: np.random.Generator, frames: np.ndarray, size: int) 
 
 
 def flip(frames: np.ndarray) -> np.ndarray:
-    """Mirrors left and right."""
-    return frames[:, :, ::-1]
+    """Mirrors left and right; in flow, `[T, H, W, 2 L]`, what moves right then moves left."""
+    mirrored = frames[:, :, ::-1]
+    if frames.shape[-1] == COLOURS:
+        return mirrored
+    mirrored = mirrored.copy()
+    mirrored[..., ::2] = _LARGEST - mirrored[..., ::2]
+    return mirrored
 
 
 def color_jitter(rng: np.random.Generator, frames: np.ndarray, strength: float) -> np.ndarray:
@@ -178,25 +196,29 @@ def normalize(clip: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any
     """Colours from uint8 0..255 to float32 with the mean and deviation of a network's training.
 
     Args:
-      clip: `[..., 3]`, a NumPy or JAX array.
-      mean: of each colour, in [0, 1].
-      std: of each colour, in [0, 1].
+      clip: `[..., 3]`, or of flow `[..., 2 L]`; a NumPy or JAX array.
+      mean: of each colour, or of x and y, in [0, 1].
+      std: likewise.
     """
     scale = np.asarray([1 / (255 * s) for s in std], np.float32)
     shift = np.asarray([m / s for m, s in zip(mean, std, strict=True)], np.float32)
+    if clip.shape[-1] != COLOURS:
+        pairs = clip.shape[-1] // len(mean)
+        scale, shift = np.tile(scale, pairs), np.tile(shift, pairs)
     return clip.astype(np.float32) * scale - shift
 
 
 def encode_jpeg(frame: np.ndarray, quality: int = 90) -> bytes:
-    """Encodes an RGB frame uint8 `[H, W, 3]`.
+    """Encodes an RGB frame uint8 `[H, W, 3]`, or a grey one `[H, W]`.
 
     Raises:
       ValueError: JPEG cannot hold it; no side may be longer than 65,535 pixels.
     """
     height, width = frame.shape[:2]
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    picture = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     try:
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)
+        done, data = cv2.imencode(".jpg", picture, options)
     except cv2.error:
         done = False
     if not done:
@@ -210,14 +232,22 @@ def decode_jpeg(data: bytes) -> np.ndarray:
     Raises:
       ValueError: the bytes are neither, damaged, or of more pixels than a frame may have.
     """
+    return _decoded(data, cv2.IMREAD_COLOR_RGB)
+
+
+def decode_grey(data: bytes) -> np.ndarray:
+    """As `decode_jpeg`, to a grey picture uint8 `[H, W]`."""
+    return _decoded(data, cv2.IMREAD_GRAYSCALE)
+
+
+def _decoded(data: bytes, kind: int) -> np.ndarray:
     height, width = picture_size(data)
     if height * width > MOST_PIXELS:
         raise ValueError(
             f"a stored frame of {width}x{height} exceeds the limit of {MOST_PIXELS} pixels"
         )
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        frame = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        frame = cv2.imdecode(np.frombuffer(data, np.uint8), kind | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
         frame = None
     if frame is None:

@@ -14,10 +14,14 @@ import numpy as np
 
 from vidjax.data.at_hand import at_hand, shown
 from vidjax.data.catalog import Storage
-from vidjax.data.decode import DecodeError, read_encoded
+from vidjax.data.costs import MOST_KEPT, Limits
+from vidjax.data.decode import CostError, DecodeError, read_encoded
+from vidjax.data.flow import Flow, X, Y
+from vidjax.data.flow_video import encoded_field, fields_of
 from vidjax.data.manifest import Entry
 from vidjax.data.several_labels import apart
 from vidjax.data.spool import Decoded, Spool
+from vidjax.data.stream import stream_video
 from vidjax.data.transforms import encode_jpeg
 
 # Annotated times are rounded, often to whole frames or half seconds.
@@ -70,12 +74,14 @@ def video_name(entry: Entry) -> str:
 
 
 def frames(job: Job) -> Decoded:
-    """A video's encoded frames and rate, as they are stored.
+    """A video's encoded frames, or fields of flow, and rate, as they are stored.
 
     Raises:
-      DecodeError: it cannot be decoded, or ends before its piece does.
+      DecodeError: it cannot be decoded, or ends before its piece does; or it has no flow.
     """
     entry, storage = job.entry, job.storage
+    if storage.flow:
+        return _flow(job, storage.flow)
     with at_hand(job.file, entry, job.scratch) as file:
         video = read_encoded(
             file,
@@ -87,11 +93,42 @@ def frames(job: Job) -> Decoded:
             max_frames=_MOST_FRAMES,
         )
     there = float(video.timestamps[-1]) + 1 / video.fps
-    if entry.end is not None and there < entry.end - _ROUNDING:
-        raise DecodeError(
-            f"{job.shown}: its piece ends at {entry.end:g} s, the video at {there:g} s"
-        )
+    _refuse_early_end(job, there)
     return video.frames, video.fps
+
+
+def _flow(job: Job, flow: Flow) -> Decoded:
+    """A video's fields of flow, x and y in turn, as they are stored.
+
+    Raises:
+      DecodeError: as `frames`, or there are not two frames.
+    """
+    entry, storage = job.entry, job.storage
+    with at_hand(job.file, entry, job.scratch) as file:
+        video = stream_video(
+            file,
+            start=entry.start,
+            end=entry.end,
+            fps=storage.fps,
+            short_side=storage.short_side,
+            limits=Limits(frames=_MOST_FRAMES),
+        )
+        jpegs, times, kept = list[bytes](), list[float](), 0
+        for field, time in fields_of(video, flow, job.shown):
+            times.append(time)
+            jpegs += encoded_field(field, storage.quality)
+            kept += len(jpegs[-2]) + len(jpegs[-1])
+            if kept > MOST_KEPT:
+                raise CostError(f"{job.shown}: its flow takes more than {MOST_KEPT} bytes")
+    # Of the two frames of the last field, the time of the second is one later.
+    _refuse_early_end(job, times[-1] + 2 / video.fps)
+    return jpegs, video.fps
+
+
+def _refuse_early_end(job: Job, there: float) -> None:
+    end = job.entry.end
+    if end is not None and there < end - _ROUNDING:
+        raise DecodeError(f"{job.shown}: its piece ends at {end:g} s, the video at {there:g} s")
 
 
 def decode(job: Job) -> str:
@@ -126,7 +163,7 @@ def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
     jpegs, fps = decoded
     label = job.entry.label
     return job.name, {
-        "frames": jpegs,
+        **({X: jpegs[::2], Y: jpegs[1::2]} if job.storage.flow else {"frames": jpegs}),
         **({"labels": list(apart(label))} if job.multi_label else {"label": label}),
         "video": job.name,
         "group": job.entry.group,

@@ -12,13 +12,15 @@ from vidjax.data import transforms
 from vidjax.data.ahead import Ahead
 from vidjax.data.outlook import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
-from vidjax.data.prepared import Record, VideoSource
+from vidjax.data.prepared import VideoSource, channels_of
+from vidjax.data.record import Record
 from vidjax.data.targets import Targets
 from vidjax.settings import check, one_of, optional, several, whole
 
 CROPS = (1, 3, 10)
 VIEWS = {
     "clips": whole(1, MOST_FRAMES),
+    "frames": whole(0, MOST_FRAMES),
     "crops": one_of(*CROPS),
     "size": whole(1, LARGEST_SIZE),
     "short_side": whole(0, LARGEST_SIZE),
@@ -66,8 +68,8 @@ class Views:
         return self.crops == 10
 
     def cut(self, record: Record, clip: int) -> np.ndarray:
-        """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`."""
-        indices = self.shape.view_indices(len(record.jpegs), self.clips)[clip]
+        """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`, or `2 L` of flow."""
+        indices = self.shape.view_indices(record.length, self.clips)[clip]
         # One by one: stored frames may be many times as large as the crops.
         return self.crops_of(record.decode(indices, self.resized))
 
@@ -85,7 +87,7 @@ class Views:
     def distinct(self, record: Record) -> tuple[int, int]:
         """How many of the clips and of the crops differ from one another for this video."""
         first = record.decode(np.zeros(1, np.int64))
-        return self.distinct_of(len(record.jpegs), *first.shape[1:3])
+        return self.distinct_of(record.length, *first.shape[1:3])
 
     def distinct_of(self, frames: int, height: int, width: int) -> tuple[int, int]:
         """The same for a video of so many frames of a height and width in pixels."""
@@ -148,7 +150,8 @@ class _ViewSource:
 
     def _padding(self) -> Batch:
         views = self._views
-        shape = (views.crops, views.shape.frames, views.size, views.size, 3)
+        side = views.size
+        shape = (views.crops, views.shape.frames, side, side, channels_of(self._source))
         return {
             "clip": np.zeros(shape, np.uint8),
             "label": self._targets.nothing(),

@@ -28,27 +28,50 @@ MODULES: Mapping[str, Any] = {"non_local": NonLocal, "cgnl": CompactNonLocal}
 # More blocks than any network has in a stage.
 _MOST = 1000
 _EVERY = whole(1, _MOST)
-_STAGES = (2, 3)
+_USUAL, _STAGES = 2, (2, 3)
 
 
 def fill(option: str, slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """After every second block of stages 2 and 3, their activation included."""
     values = values_of(option, value)
-    every = values.pop("every", 2)
-    check({"every": every}, {"every": _EVERY}, f"{option} ")
+    every = values.pop("every", None)
+    check({} if every is None else {"every": every}, {"every": _EVERY}, f"{option} ")
     usual = tuple(own for own in _STAGES if own not in places.empty)
     if "stages" not in values and usual:
         values["stages"] = usual
     stages = take_stages(option, values, places)
+    every = _every(option, every, stages, places)
     kinds = SETTINGS[option]
     make = maker(option, MODULES[option], values, kinds, more=("stages", "every"))
     blocks = tuple(range(every, _MOST, every))
     return filled(option, slots, stages, "gate", make, placement="final", gate_blocks=blocks)
 
 
+def _every(option: str, given: int | None, stages: tuple[int, ...], places: Places) -> int:
+    """After every how many blocks there is one.
+
+    Raises:
+      ValueError: after so many as no stage has.
+    """
+    most = places.deepest(stages)
+    if given is None:
+        return _USUAL if most is None else min(_USUAL, most)
+    if most is not None and given > most:
+        raise ValueError(
+            f"{option} every = {given}: no block would get one, because stages {stages} have at "
+            f"most {most} block{'s' * (most != 1)}; set it to {most} or less"
+        )
+    return given
+
+
 def _option(name: str, meaning: str) -> Option:
     where = {
-        "every": Setting(2, _EVERY.text, "after every how many blocks of a stage there is one"),
+        "every": Setting(
+            _USUAL,
+            _EVERY.text,
+            "after every how many blocks of a stage there is one; if left out, 1 where no stage "
+            "has two",
+        ),
         "stages": Setting(
             ...,
             "a tuple of distinct stage numbers, such as (3, 4)",

@@ -111,9 +111,10 @@ class BNInception(nn.Module):
         Frames are seen one by one; the classifier gets their mean.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has another shape, or frames that blocks cannot halve.
         """
         check_clip(clip, channels=self.channels)
+        _check_sides(*clip.shape[2:4])
         norm = functools.partial(
             BatchNorm, epsilon=self.norm_epsilon, group_size=self.norm_group_size
         )
@@ -152,6 +153,17 @@ class BNInception(nn.Module):
 
     def _scale(self, channels: int) -> int:
         return channels and max(1, channels * self.width // 64)
+
+
+def _check_sides(height: int, width: int) -> None:
+    # What the first three layers leave of a side is halved twice, by convolutions and by pools.
+    for side in (height, width):
+        left = (side + 1) // 2 // 4
+        if left < 4 or left % 4:
+            raise ValueError(
+                f"frames of {width}x{height} pixels cannot be halved alike by all branches of this "
+                "network; take sides that are multiples of 32"
+            )
 
 
 def halved(x: jax.Array) -> jax.Array:

@@ -124,7 +124,8 @@ def methods_of(network: Variant) -> dict[str, Option]:
 def _places(network: Variant, options: Mapping[str, Any]) -> Places:
     depths = options.get("depths") or network.depths
     empty = [stage for stage in network.stages if depths and not depths[stage - 1]]
-    return Places(network.stages, tuple(empty), options.get("block", network.block))
+    block = options.get("block", network.block)
+    return Places(network.stages, tuple(empty), block, tuple(depths or ()))
 
 
 def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:

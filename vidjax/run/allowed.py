@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from vidjax.data.flow import FLOW
 from vidjax.data.order import SAMPLINGS
 from vidjax.data.pipeline import LARGEST_SIZE
 from vidjax.data.views import VIEWS
@@ -68,6 +69,13 @@ _CLASS_WEIGHTS = Kind(
     ),
 )
 
+
+def _colours(kind: Kind) -> Kind:
+    """Three colours; or x and y, of flow: `vidjax.run.together` looks at which."""
+    three, two = several(kind, 3), several(kind, 2)
+    return Kind(three.text, lambda value: three.accepts(value) or two.accepts(value))
+
+
 ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "": {
         "seed": whole(0, LARGEST_SEED),
@@ -77,8 +85,8 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
     "model": {
         "name": _NAME,
         "weights": _TEXT,
-        "mean": optional(several(number(-1000, 1000), 3)),
-        "std": optional(several(number(above=0, most=1000), 3)),
+        "mean": optional(_colours(number(-1000, 1000))),
+        "std": optional(_colours(number(above=0, most=1000))),
     },
     "data": {
         "name": _NAME,
@@ -93,6 +101,8 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "short_side": whole(1, LARGEST_SIZE),
         "fps": optional(number(above=0, most=1000)),
         "quality": whole(1, 100),
+        "input": one_of("frames", "flow"),
+        **{f"flow_{name}": kind for name, kind in FLOW.items()},
         "bad_video_budget": number(0, 1),
         "allow_group_leak": boolean(),
         "multi_label": boolean(),
@@ -115,6 +125,7 @@ ALLOWED: Mapping[str, Mapping[str, Kind]] = {
         "train_only": _TEXT,
         "frozen": _NAMES,
         "frozen_batch_norm": boolean(),
+        "partial_batch_norm": boolean(),
     },
     "optimizer": {
         "name": _NAME,

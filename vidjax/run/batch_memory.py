@@ -8,8 +8,6 @@ import jax
 
 from vidjax.run.config import Config, ConfigError
 
-_CHANNELS = 3
-
 
 def check_batch_memory(config: Config) -> None:
     """Refuses batches of which a single one is larger than the memory of this machine.
@@ -18,10 +16,10 @@ def check_batch_memory(config: Config) -> None:
       ConfigError: names the setting, what one batch takes and what there is.
     """
     memory = machine_memory()
-    clip = config.clip.frames * _CHANNELS
-    views = config.eval.crops * clip * config.eval.size**2
+    clip, channels = config.clip.frames, config.data.channels
+    views = config.eval.crops * (config.eval.frames or clip) * channels * config.eval.size**2
     batches = {
-        "train.batch_size": (config.train.batch_size, clip * config.clip.size**2),
+        "train.batch_size": (config.train.batch_size, clip * channels * config.clip.size**2),
         "eval.batch_size": (config.eval.batch_size, views),
     }
     for name, (count, clip_bytes) in batches.items():

@@ -10,8 +10,10 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from vidjax.data.flow import Flow
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
+from vidjax.data.transforms import COLOURS
 from vidjax.meanings import meanings
 from vidjax.names import nearest
 from vidjax.run.allowed import ALLOWED
@@ -30,15 +32,17 @@ class ModelConfig:
       options: options of the network; `vidjax options NAME` lists them.
       weights: weights to start from: a folder of converted ones, a run, or a published name such
         as `i3d:kinetics400`. Empty starts from random ones.
-      mean: mean of the colours, in [0, 1]. None takes that of the weights, or of the network.
-      std: standard deviation of the colours, in [0, 1]. None is as for `mean`.
+      mean: mean of the three colours, or of flow's x and y, in [0, 1]. None takes that of the
+        weights, or of the network; of flow it is what does not move.
+      std: standard deviation of the colours, or of flow, in [0, 1]. None is as for `mean`; of flow
+        it is the mean of the network's three.
     """
 
     name: str
     options: Mapping[str, Any]
     weights: str
-    mean: tuple[float, float, float] | None
-    std: tuple[float, float, float] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +67,12 @@ class DataConfig:
       short_side: short side of the stored frames in pixels.
       fps: frame rate to store; None keeps each video's own.
       quality: JPEG quality of the stored frames.
+      input: what is stored, and what networks see: `frames`, or `flow`, the optical flow from each
+        frame to the next.
+      flow_method: how flow is computed: `dis`, `farneback`, or `tvl1`, which OpenCV's contrib build
+        alone has.
+      flow_bound: pixels of the stored frames that flow's x and y are cut off at, on both sides.
+      flow_pairs: successive fields of flow that a clip shows at one place; each has two channels.
       bad_video_budget: share of unreadable videos above which a run stops.
       allow_group_leak: whether one group (person, source) may be in training and in test.
       multi_label: whether a video may have several labels, or none. Each class is then a yes or
@@ -92,6 +102,20 @@ class DataConfig:
     cache_dir: str
     cache_gb: float | None
     shuffle_shards: int
+    input: str
+    flow_method: str
+    flow_bound: float
+    flow_pairs: int
+
+    @property
+    def flow(self) -> Flow | None:
+        """How flow is computed; None where networks see frames."""
+        return Flow(self.flow_method, self.flow_bound) if self.input == "flow" else None
+
+    @property
+    def channels(self) -> int:
+        """Channels of a frame of a clip."""
+        return 2 * self.flow_pairs if self.input == "flow" else COLOURS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +146,8 @@ class TrainConfig:
         `optimizer.lr_factors`. They run as in evaluation: batch statistics, dropout and methods.
       frozen_batch_norm: batch norms run with their stored statistics and do not update them;
         their scales and biases still train.
+      partial_batch_norm: likewise, all but the first batch norm, as Temporal Segment Networks are
+        trained.
     """
 
     duration: str
@@ -138,6 +164,7 @@ class TrainConfig:
     train_only: str
     frozen: tuple[str, ...]
     frozen_batch_norm: bool
+    partial_batch_norm: bool
 
     @property
     def norm_group(self) -> int | None:
@@ -243,6 +270,7 @@ class EvalConfig:
       split: split that is evaluated.
       clips: clips of each video, spread evenly in time.
       crops: crops of each clip: 1, 3 or 10.
+      frames: number of frames of a clip; 0 is `clip.frames`.
       size: height and width of a crop in pixels.
       short_side: short side of the frames that are cropped, in pixels; 0 is `size`.
       stretched: height and width that frames are resized to instead, as some published networks
@@ -253,6 +281,7 @@ class EvalConfig:
     split: str
     clips: int
     crops: int
+    frames: int
     size: int
     batch_size: int
     short_side: int

@@ -48,6 +48,7 @@ def defaults() -> ml_collections.ConfigDict:
         "split": "test",
         "clips": 1,
         "crops": 1,
+        "frames": 0,
         "size": 112,
         "short_side": 0,
         "stretched": config_dict.placeholder(tuple),
@@ -70,6 +71,10 @@ def _data() -> dict[str, Any]:
         "short_side": 128,
         "fps": config_dict.placeholder(float),
         "quality": 90,
+        "input": "frames",
+        "flow_method": "dis",
+        "flow_bound": 20.0,
+        "flow_pairs": 5,
         "bad_video_budget": 0.25,
         "allow_group_leak": False,
         "multi_label": False,
@@ -96,6 +101,7 @@ def _train() -> dict[str, Any]:
         "train_only": "",
         "frozen": (),
         "frozen_batch_norm": False,
+        "partial_batch_norm": False,
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidjax.data import catalog
-from vidjax.data.prepared import PreparedSplit, VideoSource
+from vidjax.data.prepared import PreparedSplit, VideoSource, channels_of
 from vidjax.data.relabelled import Relabelled, renamed, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.targets import is_multi_label
@@ -100,6 +100,7 @@ class Experiment:
         first = config.data.train_split if training else config.eval.split
         source = _split(config, directory, first)
         _require_kind(config, source)
+        _require_input(config, source)
         network = network_for(source.classes)
         return cls(config, network, directory, mapping or {})
 
@@ -116,7 +117,8 @@ class Experiment:
 
 def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
     if directory is not None:
-        return PreparedSplit(directory, name, _cache(config, directory))
+        pairs = config.data.flow_pairs
+        return PreparedSplit(directory, name, _cache(config, directory), pairs=pairs)
     try:
         return SyntheticSplit(**config.data.options, seed=_SYNTHETIC_SEEDS.get(name, 3))
     except TypeError as error:
@@ -162,13 +164,24 @@ def _require_kind(config: Config, source: VideoSource) -> None:
         )
 
 
+def _require_input(config: Config, source: VideoSource) -> None:
+    """Refuses a data set of frames where flow is asked for, whoever made it."""
+    if channels_of(source) != config.data.channels:
+        raise ConfigError(
+            f"data.input = {config.data.input!r}: {config.data.name} is stored as "
+            f"{'frames' if config.data.flow else 'flow'}; set data.input to what it is"
+        )
+
+
 def _prepare(config: Config, judge: Judge, progress: Progress, unprepared: str) -> Path | None:
     data = config.data
     if data.name == "synthetic":
         return None
     request = catalog.Request(
         data_dir=as_path(data.data_dir),
-        storage=catalog.Storage(data.short_side, data.fps, data.quality, data.bad_video_budget),
+        storage=catalog.Storage(
+            data.short_side, data.fps, data.quality, data.bad_video_budget, data.flow
+        ),
         manifest=data.manifest,
         root=data.root,
         manual_dir=data.manual_dir,

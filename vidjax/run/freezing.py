@@ -77,7 +77,9 @@ def train_part(
 
 
 @contextlib.contextmanager
-def as_in_evaluation(parts: Sequence[str], *, batch_norm: bool = False) -> Iterator[None]:
+def as_in_evaluation(
+    parts: Sequence[str], *, batch_norm: bool = False, all_but_first: bool = False
+) -> Iterator[None]:
     """While it is open, modules of some parts run with `train=False` wherever they are called.
 
     Batch norms in them use their stored statistics and leave them as they are, dropout and the
@@ -86,11 +88,21 @@ def as_in_evaluation(parts: Sequence[str], *, batch_norm: bool = False) -> Itera
     Args:
       parts: as in `frozen`.
       batch_norm: all batch norms of the network do so, too.
+      all_but_first: all but the one that is called first do so.
     """
+    first: list[Sequence[str]] = []
+
+    def is_held(module: nn.Module) -> bool:
+        if not isinstance(module, BatchNorm):
+            return False
+        if all_but_first and not first:
+            first.append(module.path)
+        return batch_norm or (all_but_first and module.path != first[0])
 
     def run(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
         module = context.module
-        if _in_any(module.path, parts) or (batch_norm and isinstance(module, BatchNorm)):
+        held = is_held(module)
+        if held or _in_any(module.path, parts):
             kwargs = {**kwargs, "train": False} if "train" in kwargs else kwargs
         return call(*args, **kwargs)
 
@@ -113,29 +125,35 @@ def check_scan(params: Params, parts: Sequence[str]) -> None:
                 )
 
 
-def check_batch_norm(model: nn.Module, clip_shape: tuple[int, ...]) -> None:
-    """Refuses `train.frozen_batch_norm` for a network without a batch norm of vidjax.
+def check_batch_norm(
+    model: nn.Module, clip_shape: tuple[int, ...], setting: str, fewest: int = 1
+) -> None:
+    """Refuses to freeze batch norms in a network with too few batch norms of vidjax.
 
     Args:
       model: the network.
-      clip_shape: `(B, T, H, W, 3)`.
+      clip_shape: `(B, T, H, W, C)`.
+      setting: that freezes them.
+      fewest: how many it must have.
 
     Raises:
-      ConfigError: it has none.
+      ConfigError: it has fewer.
     """
-    found: list[bool] = []
+    found: set[Sequence[str]] = set()
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-        found.append(isinstance(context.module, BatchNorm))
+        if isinstance(context.module, BatchNorm):
+            found.add(context.module.path)
         return call(*args, **kwargs)
 
     clip = jax.ShapeDtypeStruct(clip_shape, "float32")
     with nn.intercept_methods(note):
         jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
-    if not any(found):
+    if len(found) < fewest:
+        number = "one" if found else "no"
         raise ConfigError(
-            "train.frozen_batch_norm = True has no effect, because the network has no batch norm "
-            "of vidjax.layers.norm: leave it out"
+            f"{setting} = True has no effect, because the network has {number} batch norm of "
+            "vidjax.layers.norm: leave it out"
         )
 
 

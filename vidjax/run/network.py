@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
+from vidjax.data.flow import STILL
 from vidjax.data.sides import refuse_mirrors
 from vidjax.data.targets import Targets
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
-from vidjax.models.listing import model_card
+from vidjax.models.interface import channels_of
+from vidjax.models.listing import model_card, variant
 from vidjax.models.registry import Reading, create_model, readings
 from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
@@ -50,18 +53,27 @@ class Network:
           ValueError: the mesh, the network's name or an option does not fit.
         """
         network = cls(config, classes, sharding.make_mesh(config.mesh))
-        network.module  # noqa: B018 — made here, so that what does not fit is said early
+        # Made here, so that what does not fit is said early.
+        _require_channels(config, channels_of(network.module))
         return network
 
     @property
-    def mean(self) -> tuple[float, float, float]:
-        """Mean of the colours in [0, 1] that it is made for."""
+    def mean(self) -> tuple[float, ...]:
+        """Mean of the colours in [0, 1] that it is made for, or of flow's x and y."""
+        if self.config.data.flow and not self.config.model.mean:
+            return (STILL / 255,) * 2
         return self.config.model.mean or model_card(self.config.model.name).mean
 
     @property
-    def std(self) -> tuple[float, float, float]:
-        """Standard deviation of the colours in [0, 1]."""
-        return self.config.model.std or model_card(self.config.model.name).std
+    def std(self) -> tuple[float, ...]:
+        """Standard deviation of the colours in [0, 1], or of flow's x and y.
+
+        Of flow it is the mean of the colours' (yjxiong/tsn-pytorch).
+        """
+        colours = model_card(self.config.model.name).std
+        if self.config.data.flow and not self.config.model.std:
+            return (sum(colours) / len(colours),) * 2
+        return self.config.model.std or colours
 
     @functools.cached_property
     def module(self) -> nn.Module:
@@ -101,9 +113,9 @@ class Network:
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """`(T, H, W, 3)` of a training clip."""
+        """`(T, H, W, C)` of a training clip: C is 3, or 2 L of flow."""
         clip = self.config.clip
-        return (clip.frames, clip.size, clip.size, 3)
+        return (clip.frames, clip.size, clip.size, self.config.data.channels)
 
     @property
     def views(self) -> Views:
@@ -112,12 +124,12 @@ class Network:
         Raises:
           ValueError: it mirrors crops, and labels tell left from right.
         """
-        config = self.config.eval
+        config, clip = self.config.eval, self.config.clip
         views = Views(
             config.clips,
             config.crops,
             config.size,
-            self.config.clip,
+            dataclasses.replace(clip, frames=config.frames or clip.frames),
             config.short_side,
             config.stretched,
         )
@@ -154,7 +166,11 @@ class Network:
         config, train = self.config.optimizer, self.config.train
         make_optimizer(config, optax.constant_schedule(0.0))
         if train.frozen_batch_norm:
-            check_batch_norm(self.module, (1, *self.clip_shape))
+            check_batch_norm(self.module, (1, *self.clip_shape), "train.frozen_batch_norm")
+        if train.partial_batch_norm:
+            check_batch_norm(self.module, (1, *self.clip_shape), "train.partial_batch_norm", 2)
+        if self.config.eval.frames:
+            self._check_eval_frames()
         if train.train_only or train.frozen or config.lr_factors or self._depths is not None:
             clip = jax.ShapeDtypeStruct((1, *self.clip_shape), jnp.float32)
             init = functools.partial(self.module.init, jax.random.key(0), train=False)
@@ -163,6 +179,23 @@ class Network:
             check_rates(config, params, held, self._depths)
             if self.config.model.options.get("scan"):
                 check_scan(params, train.frozen)
+
+    def _check_eval_frames(self) -> None:
+        """Refuses clips of a length in evaluation that the trained network would not take."""
+        frames, init = self.config.eval.frames, functools.partial(self.module.init, train=False)
+        (_, *sizes), key = self.clip_shape, jax.random.key(0)
+        try:
+            ours, theirs = (
+                jax.eval_shape(init, key, jax.ShapeDtypeStruct((1, length, *sizes), jnp.float32))
+                for length in (self.config.clip.frames, frames)
+            )
+        except ValueError as error:
+            raise ConfigError(f"eval.frames = {frames}: {error}") from None
+        if ours != theirs:
+            raise ConfigError(
+                f"eval.frames = {frames}: the parameters of {self.config.model.name} depend on the "
+                f"number of frames, and it trains on {self.config.clip.frames}; leave it out"
+            )
 
     @functools.cached_property
     def _depths(self) -> Mapping[str, int] | None:
@@ -200,3 +233,24 @@ class Network:
         logits = self.module.apply(variables, flat, train=False)
         scale = jax.nn.sigmoid if self.config.data.multi_label else jax.nn.softmax
         return scale(logits.astype(jnp.float32)).reshape(*clip.shape[:2], -1)
+
+
+def _require_channels(config: Config, channels: int) -> None:
+    """Refuses a network that takes other channels than its input has.
+
+    Raises:
+      ConfigError: names both, and the fix.
+    """
+    given, name = config.data.channels, config.model.name
+    if channels == given:
+        return
+    fix = "set data.input='frames'"
+    if "channels" in variant(name).options:
+        fix = f"set model.options.channels={given}"
+    if config.data.flow and not channels % 2:
+        fix += f", or data.flow_pairs={channels // 2}"
+    pairs = f" and data.flow_pairs = {config.data.flow_pairs}" if config.data.flow else ""
+    raise ConfigError(
+        f"{name} takes {channels} channels a frame, and data.input = {config.data.input!r}{pairs} "
+        f"gives {given}: {fix}"
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vidjax.run.defaults import defaults
 from vidjax.run.typed_values import ConfigError
+from vidjax.settings import shown
 from vidjax.storage.paths import is_url
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ def check_together(config: Config) -> None:
     _check_decay(config)
     _check_frozen(config)
     _check_sides(config)
+    _check_flow(config)
 
 
 def _check_batch(config: Config) -> None:
@@ -93,12 +96,17 @@ def _check_decay(config: Config) -> None:
 
 def _check_frozen(config: Config) -> None:
     train = config.train
-    for name in ("frozen", "frozen_batch_norm"):
+    for name in ("frozen", "frozen_batch_norm", "partial_batch_norm"):
         if train.train_only and getattr(train, name):
             raise ConfigError(
                 f"train.{name} = {getattr(train, name)!r} has no effect, because "
                 f"train.train_only = {train.train_only!r}: leave one of them out"
             )
+    if train.frozen_batch_norm and train.partial_batch_norm:
+        raise ConfigError(
+            "train.partial_batch_norm = True has no effect, because train.frozen_batch_norm = "
+            "True: leave one of them out"
+        )
     if train.frozen_batch_norm and train.batch_norm != "global":
         raise ConfigError(
             f"train.batch_norm = {train.batch_norm!r} has no effect, because "
@@ -112,3 +120,42 @@ def _check_sides(config: Config) -> None:
             f"augment.short_side = {config.augment.short_side} is less than clip.size = "
             f"{config.clip.size}, the crop that is cut; make it larger, or 0"
         )
+
+
+def _check_flow(config: Config) -> None:
+    """Refuses settings of flow where frames are seen, and of colours where flow is."""
+    data = config.data
+    if data.input == "frames":
+        usual = defaults().data
+        for name in ("flow_method", "flow_bound", "flow_pairs"):
+            if (given := getattr(data, name)) != usual[name]:
+                raise ConfigError(
+                    f"data.{name} = {given!r} has no effect, because data.input = 'frames': leave "
+                    "it out, or set data.input to 'flow'"
+                )
+    elif data.name == "synthetic":
+        raise ConfigError(
+            "data.input = 'flow' with data.name = 'synthetic': random arrays have no flow; set "
+            "data.input to 'frames', or name videos"
+        )
+    else:
+        _refuse_colours(config)
+    needed, what = (2, "x and y of flow") if data.input == "flow" else (3, "three colours")
+    for name in ("mean", "std"):
+        given = getattr(config.model, name)
+        if given is not None and len(given) != needed:
+            raise ConfigError(
+                f"model.{name} = {given!r} with data.input = {data.input!r}: {needed} values are "
+                f"expected, of {what}"
+            )
+
+
+def _refuse_colours(config: Config) -> None:
+    augment = config.augment
+    for name, off in (("color", 0.0), ("chain", 0.0), ("device", False), ("also", {})):
+        given = getattr(augment, name)
+        if given != off:
+            raise ConfigError(
+                f"augment.{name} = {shown(given)} with data.input = 'flow': it is for colours, and "
+                f"flow is only cut and mirrored; set augment.{name} to {off!r}"
+            )

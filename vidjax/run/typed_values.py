@@ -18,7 +18,7 @@ _KINDS: Mapping[Any, str] = {
     float: "a number",
     bool: "True or False",
     str: "a text",
-    tuple[float, float, float]: "3 numbers",
+    tuple[float, ...]: "3 numbers",
     tuple[int, int]: "2 whole numbers",
     type(None): "None",
 }

@@ -34,11 +34,17 @@ class Places:
       stages: numbers of the stages with places for them.
       empty: those of them that have no block, and so nothing to put a method into.
       block: what blocks are: `basic` or `bottleneck`.
+      depths: number of blocks of stage 1, of stage 2 and so on; empty where nobody knows.
     """
 
     stages: Stages
     empty: Stages = ()
     block: str = "bottleneck"
+    depths: tuple[int, ...] = ()
+
+    def deepest(self, stages: Stages) -> int | None:
+        """Blocks of the deepest of some stages; None where nobody knows."""
+        return max(self.depths[stage - 1] for stage in stages) if self.depths else None
 
     @property
     def points(self) -> tuple[str, ...]:

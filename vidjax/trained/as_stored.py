@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.prepared import Record
-from vidjax.data.stream import stream_video
+from vidjax.data.flow import places, shown_fields
+from vidjax.data.flow_video import chosen_fields, encoded_field, fields_in
+from vidjax.data.record import FlowRecord, Record
+from vidjax.data.stream import VideoStream, stream_video
 from vidjax.data.transforms import encode_jpeg
 from vidjax.data.views import Views
 from vidjax.trained.preprocessing import Preprocessing
@@ -44,12 +46,30 @@ def as_record(
         video, fps=preprocessing.fps, start=start, end=end, short_side=side, counted=True
     )
     assert stream.count is not None
+    if preprocessing.flow:
+        return _flow_record(video, preprocessing, views, stream)
     wanted = np.unique(views.shape.view_indices(stream.count, views.clips))
     jpegs = {
         index: encode_jpeg(frame, preprocessing.quality)
         for index, frame in stream.at(wanted[wanted >= 0].tolist())
     }
     return Record(_Frames(jpegs, stream.count), label=-1, name=str(video), fps=stream.fps)
+
+
+def _flow_record(
+    video: Path, preprocessing: Preprocessing, views: Views, stream: VideoStream
+) -> FlowRecord:
+    """The same of a network that sees flow."""
+    assert preprocessing.flow is not None
+    assert stream.count is not None
+    fields, pairs = fields_in(stream.count, video), preprocessing.pairs
+    indices = np.unique(views.shape.view_indices(places(fields, pairs), views.clips))
+    wanted = np.unique(shown_fields(indices[indices >= 0], pairs, fields)).tolist()
+    jpegs: dict[int, bytes] = {}
+    for number, field in chosen_fields(stream, wanted, preprocessing.flow, video):
+        jpegs[2 * number], jpegs[2 * number + 1] = encoded_field(field, preprocessing.quality)
+    stored = _Frames(jpegs, 2 * fields)
+    return FlowRecord(stored, label=-1, name=str(video), fps=stream.fps, pairs=pairs)
 
 
 class _Frames(Sequence[bytes]):
@@ -62,4 +82,6 @@ class _Frames(Sequence[bytes]):
         return self._count
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._jpegs[each] for each in range(*index.indices(len(self)))]
         return self._jpegs[index]

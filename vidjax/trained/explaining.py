@@ -229,12 +229,13 @@ def open_clip(trained: Trained, video: Path) -> OpenClip:
       video: a file.
 
     Raises:
-      ValueError: the video cannot be read.
+      ValueError: the video cannot be read, or the network sees flow.
     """
     preprocessing, views = trained.preprocessing, trained.preprocessing.views()
+    preprocessing.require_frames("an explanation")
     record = as_record(video, preprocessing, views)
     (frames,) = views.cut(record, 0)
-    (indices,) = views.shape.view_indices(len(record.jpegs), 1)
+    (indices,) = views.shape.view_indices(record.length, 1)
     times = np.where(indices < 0, -1, indices / record.fps)
     footage = locate(video, preprocessing, indices, record.fps)
     return OpenClip(trained, frames, record.fps / preprocessing.stride, times, footage)

@@ -179,7 +179,7 @@ def _about(trained: Trained, manifest: Manifest, how: Extraction) -> dict[str, A
         "weights": trained.source,
         "step": trained.step,
         "weights_crc32": _fingerprint(trained.variables),
-        "preprocessing": dataclasses.asdict(trained.preprocessing),
+        "preprocessing": trained.preprocessing.facts,
         **how.facts(),
         "videos": _listed(manifest),
         # What earlier versions began goes on.

@@ -108,9 +108,10 @@ class Looking:
         record = as_record(file, self.preprocessing, views, start=entry.start, end=entry.end)
         begin = entry.start or 0.0
         found = []
-        for clip, indices in enumerate(views.shape.view_indices(len(record.jpegs), self.clips)):
+        for clip, indices in enumerate(views.shape.view_indices(record.length, self.clips)):
             seen = indices[indices >= 0]
-            start, end = begin + seen.min() / record.fps, begin + (seen.max() + 1) / record.fps
+            start = begin + seen.min() / record.fps
+            end = begin + (seen.max() + record.span) / record.fps
             found.append(Window(float(start), float(end), views.cut(record, clip)))
         return found
 

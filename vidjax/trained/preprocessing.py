@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vidjax.data.flow import Flow, places, shown_fields, stacked
+from vidjax.data.flow_video import chosen_fields, fields_in
 from vidjax.data.pipeline import ClipShape
 from vidjax.data.stream import stream_video
-from vidjax.data.transforms import normalize
+from vidjax.data.transforms import COLOURS, normalize
 from vidjax.data.views import Views
 
-Colours = tuple[float, float, float]
+Colours = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Preprocessing:
       stride: distance of neighbouring frames in the video, at the rate `fps`.
       size: height and width of the square that is cut out, in pixels.
       short_side: length that the frames' shorter side is resized to before, in pixels.
-      mean: of the colours in [0, 1], subtracted.
-      std: of the colours in [0, 1], divided by.
+      mean: of the colours in [0, 1], or of flow's x and y, subtracted.
+      std: likewise, divided by.
       fps: frame rate that the video is brought to; None keeps each video's own.
       sampling: how frames are taken from a video, as in `ClipShape`.
       short: what is done with videos of too few frames, as in `ClipShape`.
@@ -36,6 +38,8 @@ class Preprocessing:
       quality: of the JPEG pictures in which a data set stores them.
       stretched: height and width that frames are resized to without keeping their aspect, as some
         projects did, in place of `short_side`; None keeps it.
+      flow: how optical flow is computed, which the network sees; None where it sees frames.
+      pairs: number L of successive fields of flow at one place of a clip; 0 of frames.
     """
 
     frames: int
@@ -51,11 +55,31 @@ class Preprocessing:
     stored_side: int | None = None
     quality: int = 90
     stretched: tuple[int, int] | None = None
+    flow: Flow | None = None
+    pairs: int = 0
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """`(T, H, W, 3)` of a clip."""
-        return (self.frames, self.size, self.size, 3)
+        """`(T, H, W, 3)` of a clip, or `(T, H, W, 2 L)` of flow."""
+        return (self.frames, self.size, self.size, 2 * self.pairs if self.flow else COLOURS)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name, for records; without flow where there is none, as in older ones."""
+        absent = () if self.flow else ("flow", "pairs")
+        return {name: value for name, value in asdict(self).items() if name not in absent}
+
+    def require_frames(self, what: str) -> None:
+        """Refuses a network that sees flow.
+
+        Args:
+          what: for which it must see frames.
+
+        Raises:
+          ValueError: it does not.
+        """
+        if self.flow:
+            raise ValueError(f"{what} is for networks that see frames, and this one sees flow")
 
     def views(self, clips: int = 1, crops: int = 1) -> Views:
         """Views of a video: `clips` spread over its time, each with so many `crops`."""
@@ -94,7 +118,7 @@ def read_clip(
       end: seconds, exclusive; None is the end.
 
     Returns:
-      float32 `[T, H, W, 3]`, normalised.
+      float32 `[T, H, W, 3]`, normalised; of flow `[T, H, W, 2 L]`.
 
     Raises:
       DecodeError: the file cannot be decoded.
@@ -105,6 +129,14 @@ def read_clip(
         path, fps=preprocessing.fps, start=start, end=end, short_side=side, counted=True
     )
     assert stream.count is not None
+    if preprocessing.flow:
+        count = fields_in(stream.count, path)
+        (indices,) = views.shape.view_indices(places(count, preprocessing.pairs), 1)
+        shown = shown_fields(indices, preprocessing.pairs, count)
+        chosen = chosen_fields(stream, shown[shown >= 0].tolist(), preprocessing.flow, path)
+        fields = {number: views.resized(field[None])[0] for number, field in chosen}
+        (clip,) = views.crops_of(stacked(fields, shown))
+        return np.asarray(preprocessing.normalized(clip))
     (indices,) = views.shape.view_indices(stream.count, 1)
     wanted = set(indices[indices >= 0].tolist())
     frames = {index: views.resized(frame[None])[0] for index, frame in stream.at(wanted)}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.stream import VideoStream, stream_video
+from vidjax.data.flow import places, shown_fields, stacked
+from vidjax.data.flow_video import fields_of
+from vidjax.data.stream import stream_video
 from vidjax.data.views import Views
 from vidjax.trained.preprocessing import Preprocessing, picked
 
@@ -62,23 +64,33 @@ def windows(
         raise ValueError(f"every = {every}: windows begin a time above 0 s after one another")
     side = preprocessing.stored_side or preprocessing.short_side
     stream = stream_video(video, fps=preprocessing.fps, start=start, end=end, short_side=side)
-    span = (preprocessing.frames - 1) * preprocessing.stride + 1
+    span = (preprocessing.frames - 1) * preprocessing.stride + max(1, preprocessing.pairs)
     step = span if every is None else every * stream.fps
     if step < 1:
         raise ValueError(
             f"every = {every:g} s is shorter than a frame, of which {video} has {stream.fps:g} a "
             "second"
         )
-    views = preprocessing.views(crops=crops)
-    for times, frames in _spans(stream, views, span, step):
-        (indices,) = views.shape.view_indices(len(frames), 1)
-        yield Window(times[0], times[-1] + 1 / stream.fps, views.crops_of(picked(frames, indices)))
+    views, flow, pairs = preprocessing.views(crops=crops), preprocessing.flow, preprocessing.pairs
+    shown = fields_of(stream, flow, video) if flow else stream
+    # A field is of two frames.
+    last = (2 if flow else 1) / stream.fps
+    for times, frames in _spans(shown, views, span, step):
+        if flow:
+            (indices,) = views.shape.view_indices(places(len(frames), pairs), 1)
+            clip = stacked(frames, shown_fields(indices, pairs, len(frames)))
+        else:
+            (indices,) = views.shape.view_indices(len(frames), 1)
+            clip = picked(frames, indices)
+        yield Window(times[0], times[-1] + last, views.crops_of(clip))
 
 
 Span = tuple[deque[float], deque[np.ndarray]]
 
 
-def _spans(stream: VideoStream, views: Views, span: int, step: float) -> Iterator[Span]:
+def _spans(
+    stream: Iterable[tuple[np.ndarray, float]], views: Views, span: int, step: float
+) -> Iterator[Span]:
     """Times and frames of the windows, to be used before the next ones are asked for."""
     times: deque[float] = deque(maxlen=span)
     frames: deque[np.ndarray] = deque(maxlen=span)

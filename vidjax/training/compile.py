@@ -73,12 +73,13 @@ def lower_step(
         train_only=config.train.train_only,
         frozen=config.train.frozen,
         frozen_batch_norm=config.train.frozen_batch_norm,
+        partial_batch_norm=config.train.partial_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
         multi_label=config.data.multi_label,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)
-    shapes = batch_shapes(config.clip, config.augment, size, network.targets)
+    shapes = batch_shapes(config.clip, config.augment, size, network.targets, config.data.channels)
     batch = {
         name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
         for name, (shape, dtype) in shapes.items()

@@ -22,7 +22,7 @@ class Fed:
     """Clips as the network gets them, before colours are normalised.
 
     Attributes:
-      clips: uint8 `[N, T, H, W, 3]`.
+      clips: uint8 `[N, T, H, W, 3]`; of flow `[N, T, H, W, 2 L]`.
       names: what each is, such as its class.
     """
 

@@ -12,6 +12,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.data.labels import normal
+from vidjax.data.transforms import COLOURS
 from vidjax.run.config import Config, ConfigError, ModelConfig
 from vidjax.run.state import TrainState
 from vidjax.slots.block import in_slot
@@ -45,11 +46,14 @@ def resolve(config: Config) -> Config:
         raise ConfigError(
             f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
         )
+    seen = weights.preprocessing
+    # Of a network of flow, a file's three colours say nothing.
+    fits = len(seen.mean) == (2 if config.data.flow else COLOURS)
     filled = dataclasses.replace(
         model,
         options={**weights.options, **model.options},
-        mean=model.mean or weights.preprocessing.mean,
-        std=model.std or weights.preprocessing.std,
+        mean=model.mean or (seen.mean if fits else None),
+        std=model.std or (seen.std if fits else None),
     )
     return dataclasses.replace(config, model=filled)
 

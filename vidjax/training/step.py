@@ -39,7 +39,7 @@ class Step:
     Attributes:
       model: the network, which says its `num_classes`.
       optimizer: transforms gradients into updates.
-      mean: of the colours, in [0, 1].
+      mean: of the colours, or of flow, in [0, 1].
       std: of the colours, in [0, 1].
       label_smoothing: share of the target that is spread over all classes.
       accumulate: parts of the batch computed one after the other; their gradients add up to
@@ -53,6 +53,7 @@ class Step:
         empty is all.
       frozen: parts that are not trained, and run as in evaluation.
       frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
+      partial_batch_norm: likewise, all but the first one.
       augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
@@ -73,6 +74,7 @@ class Step:
     train_only: str = ""
     frozen: tuple[str, ...] = ()
     frozen_batch_norm: bool = False
+    partial_batch_norm: bool = False
     augments: bool = False
     reading: Reading | None = None
     multi_label: bool = False
@@ -147,7 +149,11 @@ class Step:
         clip, targets = mixing(jax.random.fold_in(rng, 2), clip, targets, mask)
         if self.train_only or self.frozen:
             params = hold(params, self.train_only, self.frozen)
-        with as_in_evaluation(self.frozen, batch_norm=self.frozen_batch_norm):
+        with as_in_evaluation(
+            self.frozen,
+            batch_norm=self.frozen_batch_norm,
+            all_but_first=self.partial_batch_norm,
+        ):
             logits, updated = self.model.apply(
                 {"params": params, "batch_stats": batch_stats},
                 normalize(clip, self.mean, self.std),

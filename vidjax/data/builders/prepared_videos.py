@@ -1,4 +1,4 @@
-"""The prepared form: each video's frames as JPEG, written once, read frame by frame.
+"""The prepared form: each video's frames or flow as JPEG, written once, read frame by frame.
 
 Training decodes only the frames of a clip from it, 6 to 8 times faster than seeking in MP4.
 A data set is one subclass of `PreparedVideos` that names its manifest; everything else,
@@ -89,7 +89,11 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description=type(self).__doc__ or "",
-            features=features_of(manifest.classes, multi_label=manifest.multi_label),
+            features=features_of(
+                manifest.classes,
+                multi_label=manifest.multi_label,
+                flow=self.request.storage.flow is not None,
+            ),
             metadata=tfds.core.MetadataDict(manifest=manifest.digest, broken=self.broken),
         )
 

@@ -57,6 +57,8 @@ class PublishedImages:
         """
         for option in request.options:
             raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
+        if request.storage.flow:
+            raise ManifestError(f"data.input = 'flow': the pictures of {cls.name} have no flow")
         made_by = tfds.builder_cls(cls.name)
         data_dir = request.data_dir.absolute()
         folder = data_dir / cls.name / str(made_by.VERSION)

@@ -27,5 +27,10 @@ class Exported:
 
     @classmethod
     def of(cls, trained: Trained, clip: tuple[int, int, int] | None = None) -> Exported:
-        """The network for clips of a size; None is the size that it was trained on."""
+        """The network for clips of a size; None is the size that it was trained on.
+
+        Raises:
+          ValueError: it sees flow.
+        """
+        trained.preprocessing.require_frames("an export")
         return cls(trained, clip or trained.preprocessing.clip_shape[:3])

@@ -86,7 +86,7 @@ def preprocessing_of(network: Network) -> Preprocessing:
     """How a run's videos are stored, and how its evaluation cuts them."""
     data, clip, views = network.config.data, network.config.clip, network.views
     return Preprocessing(
-        frames=clip.frames,
+        frames=views.shape.frames,
         stride=clip.stride,
         size=views.size,
         short_side=views.short_side or views.size,
@@ -99,4 +99,6 @@ def preprocessing_of(network: Network) -> Preprocessing:
         stored_side=data.short_side,
         quality=data.quality,
         stretched=views.stretched,
+        flow=data.flow,
+        pairs=data.flow_pairs if data.flow else 0,
     )
