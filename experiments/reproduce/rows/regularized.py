@@ -45,7 +45,6 @@ _MTNETS = {
     "mtnet_m": ("MTNet_M", 8.9, 26.5, _M),
     "mtnet_l": ("MTNet_L", 17.7, 51.2, _L),
 }
-_HACS = {"data.name": "hacs", "data.manual_dir": "videos/hacs", "clip.stride": 2}
 
 
 def pair_rows(label: str) -> tuple[Printed, Printed]:
@@ -99,7 +98,6 @@ def mtnet_cr_row(
     """
     label, operations, params, why = _MTNETS[model]
     frames, size = mtnet.INPUTS[model]
-    clip = {"clip.frames": frames, "clip.size": size, "eval.size": size, "data.short_side": 320}
     known = {"operations": operations, "views": 30, "params": params, "why": why}
     return Printed(
         f"{label} (CR)",
@@ -107,8 +105,7 @@ def mtnet_cr_row(
         top5,
         name=f"{model}_cr",
         network=Network(model, frames, size, METHOD),
-        config=f"class_reg:model={model},tune=true",
-        changes={**clip, **(_HACS if dataset == "hacs" else {})},
+        config=f"class_reg:model={model},dataset={dataset},tune=true",
         dataset=dataset,
         against=against,
         **{**known, **more},
