@@ -195,6 +195,7 @@ def test_hours_are_those_of_the_operations_of_a_training():
     assert listing.training_operations(config) == pytest.approx(by_hand / 3, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
     done = run_command("experiments.reproduce", "--list", "--table=rms.2,7.1,5.9", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -50,6 +50,7 @@ def test_a_point_is_a_runs_accuracy_and_the_cost_of_its_views(tmp_path):
     assert (point.dataset, point.source, point.printed) == ("synthetic", "test-1x1", False)
 
 
+@pytest.mark.slow
 def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     runs = [run_of(tmp_path / name, width, 5) for name, width in (("plain", 4), ("method", 5))]
     # Seeds of different runs have folders of equal names.

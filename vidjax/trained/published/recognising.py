@@ -31,7 +31,7 @@ def row_of(network: str, file: Path) -> Checkpoint | None:
 
 def _names(row: Checkpoint) -> set[str]:
     """What a file of a row may be called."""
-    return {Path(name).name for name in (row.file, row.there or "", row.url) if name}
+    return {name.rpartition("/")[2] for name in (row.file, row.there or "", row.url) if name}
 
 
 def _is(file: Path, row: Checkpoint) -> bool:
