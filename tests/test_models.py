@@ -184,7 +184,10 @@ def test_one_parameter_tree_fits_all_input_sizes(name):
     chex.assert_trees_all_equal_shapes_and_dtypes(variables, again)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(own, marks=pytest.mark.slow) if own == "mtnet_s" else own for own in FAMILIES],
+)
 def test_every_option_can_be_given(name):
     given, clip = TINY[name]
     for option in variants()[name].options:

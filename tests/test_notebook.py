@@ -9,6 +9,7 @@ import pytest
 NOTEBOOK = Path(__file__).parents[1] / "colab" / "quickstart.ipynb"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Parsing dates:DeprecationWarning")
 def test_quickstart_runs_and_predicts(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDJAX_NOTEBOOK_DIR", str(tmp_path))

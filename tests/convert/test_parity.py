@@ -33,6 +33,9 @@ LONG = (
     "s3d",
     "slowonly-34-single",
     "tanet-50",
+    # Their blocks are those of others that are compared here.
+    "slowonly-50",
+    "srtg-r2plus1d_50",
 )
 GOLDEN = [
     pytest.param(name, marks=pytest.mark.slow if name in LONG else ())

@@ -129,6 +129,7 @@ def test_a_frame_that_is_held_is_one_array(tmp_path):
     assert len({id(frame) for frame in frames}) == 3
 
 
+@pytest.mark.slow
 def test_few_frames_are_alive_at_a_time(tmp_path):
     """Whatever the length of the file, and where the rate is lower than its own."""
     alive = {}

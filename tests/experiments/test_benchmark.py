@@ -149,6 +149,7 @@ def test_an_unknown_part_shows_how_it_is_called():
     assert "vidjax benchmark models" in done.stderr
 
 
+@pytest.mark.slow
 def test_data_prints_a_row_a_form_of_storage():
     done = call(
         "data", "--seconds=2", "--clips=2", "--rounds=1", "--size=32", "--frames=4",

@@ -61,6 +61,7 @@ def evaluated(run):
     return summary["top1"], summary["videos"]
 
 
+@pytest.mark.slow
 def test_curves_are_those_of_networks_that_scale(plain, tmp_path):
     own = {"window": [1, 5, 5], "at": ["norm1"]}
     wide = with_scaling(plain, "wide", own)

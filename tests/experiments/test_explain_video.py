@@ -78,6 +78,7 @@ def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
     assert "tubes.mp4 is there already; name another --output" in again.stderr
 
 
+@pytest.mark.slow
 def test_pyramids_of_two_classes(folder, tmp_path):
     classes = json.loads((folder / "plain" / "classes.json").read_text())
     arguments = (f"--classes={classes[0]},{classes[2]}", "--depth=2", "--threshold=0.5", "--top=4")
@@ -110,13 +111,13 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
     assert one["title"].startswith(f"{first} (")
     assert other["title"].startswith(f"{last} (")
     _, rise = one["heats"]
-    assert " · 4x32x32 cells · masks 4 · sides 2 · 4 passes, " in rise["caption"]
+    assert " · 4x2x2 cells · masks 4 · sides 2 · 4 passes, " in rise["caption"]
     with np.load(files[4], allow_pickle=False) as arrays:
         names = arrays["names"].tolist()
         assert arrays["classes"].tolist() == [first, first, last, last]
         assert arrays["maps"].tolist() == ["saliency_tube", "rise"] * 2
         assert arrays["layers"].tolist() == [""] * 4
-        assert arrays["cells"][1] == "4x32x32 cells"
+        assert arrays["cells"][1] == "4x2x2 cells"
         assert arrays["passes"].tolist()[1] == 4
         assert (arrays["seconds"] > 0).all()
         volumes = [arrays[name] for name in names]
@@ -133,6 +134,7 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
     assert 7 * 288 < sheet.shape[0] < 8 * 288
 
 
+@pytest.mark.slow
 def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
     (offer,) = re.findall(r"--layer=(\S+) draws over an earlier layer, with more", done.stderr)

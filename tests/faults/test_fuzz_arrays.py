@@ -98,6 +98,7 @@ def test_mutations_of_converted_weights_are_read_or_refused(weights, tmp_path):
     assert fuzzed("read_folder", weights, tmp_path, 40, only="model.json").refused > 8
 
 
+@pytest.mark.slow
 def test_mutations_of_a_checkpoint_are_read_or_refused(run, tmp_path):
     assert fuzzed("read_run", run, tmp_path, 200).refused > 20
 

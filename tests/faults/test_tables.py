@@ -222,7 +222,7 @@ def test_predictions_of_formulas_are_compared(tmp_path):
     assert not any(cell[:1] in set("=+-@") for cell in cells)
     done = run_command("experiments.compare", tmp_path / "a", tmp_path / "b")
     assert done.returncode == 0, done.stderr
-    (written,) = (tmp_path / "b" / "eval").glob("*against*")
+    (written,) = (tmp_path / "b" / "eval").glob("*against-a.csv")
     rows = [row for _, row in tables.rows(written, ["video"], ours=True)]
     assert [(row["video"], row["label"], row["predicted by B"]) for row in rows] == [
         (videos[4], "-1", "walk"), (videos[3], "=HYPERLINK(0)", "-1"),

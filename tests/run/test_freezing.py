@@ -6,8 +6,9 @@ import pytest
 
 import vidjax
 from vidjax.models.registry import readings
-from vidjax.run.config import ConfigError, MeshConfig
+from vidjax.run.config import ConfigError
 from vidjax.run.freezing import frozen, train_part
+from vidjax.run.groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step

@@ -108,6 +108,7 @@ def test_a_second_job_in_the_directory_is_refused(remote):
     assert re.fullmatch(pattern, said)
 
 
+@pytest.mark.slow
 def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_path):
     ours = remote.root / "predicted"
     flags = (f"--video={remote.root / 'videos'}", f"--output={ours / 'a.csv'}")
@@ -147,9 +148,9 @@ def test_windows_become_tables_and_a_picture_in_a_bucket(remote):
 @pytest.mark.parametrize(
     ("method", "made"),
     [
-        ("tubes", {"tubes.mp4", "tubes.html"}),
+        pytest.param("tubes", {"tubes.mp4", "tubes.html"}, marks=pytest.mark.slow),
         pytest.param("pyramid", {"pyramid.json", "layers.gif"}, marks=pytest.mark.slow),
-        pytest.param("frequency", {"frequency.csv", "frequency.png"}, marks=pytest.mark.slow),
+        ("frequency", {"frequency.csv", "frequency.png"}),
     ],
 )
 def test_pictures_and_tables_of_explanations_go_into_a_bucket(remote, method, made):

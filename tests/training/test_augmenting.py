@@ -13,7 +13,7 @@ import pytest
 
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.run.config import MeshConfig
+from vidjax.run.groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step
@@ -30,7 +30,8 @@ PROGRAM = textwrap.dedent(
     from vidjax.data.chain.device import apply_on_device
     from vidjax.data.chain.host import apply_on_host
     from vidjax.run import sharding
-    from vidjax.run.config import MeshConfig, from_mapping
+    from vidjax.run.config import from_mapping
+    from vidjax.run.groups import MeshConfig
     from vidjax.training.loop import train
 
     rng, chain = np.random.default_rng(0), Chain(0.9, 0.5)

@@ -33,6 +33,7 @@ def faults(*arguments, **environment):
     return told == "True", int(count)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's allocator is meant")
 def test_pages_are_touched_for_the_first_time_once():
     told, kept = faults("keep")

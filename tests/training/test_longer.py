@@ -109,6 +109,7 @@ def test_it_says_where_it_goes_on_and_what_the_schedule_does(lengthened, notes):
     )
 
 
+@pytest.mark.slow
 def test_at_a_constant_rate_it_ends_as_a_run_that_was_that_long_from_the_start(tmp_path):
     """So the optimiser's state, the order of the data and what is drawn have all gone on."""
     constant = {"schedule__name": "constant", "schedule__warmup": "0%"}

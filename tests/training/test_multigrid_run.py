@@ -70,6 +70,7 @@ def test_evaluation_keeps_the_base_shape(finished):
     assert json.loads(report.read_text())["views"]["frames"] == 4
 
 
+@pytest.mark.slow
 def test_a_run_resumed_in_mid_cycle_is_the_same_bit_for_bit(finished, tmp_path):
     broken = tmp_path / "run"
     shutil.copytree(finished, broken)

@@ -91,6 +91,7 @@ def notes(monkeypatch):
     return told
 
 
+@pytest.mark.slow
 def test_a_killed_run_has_each_row_and_each_number_once(tmp_path, monkeypatch, wandb_calls):
     workdir = tmp_path / "run"
     configuration = with_writers("csv", "wandb", "tensorboard")

@@ -172,13 +172,20 @@ def _converted(
     classes = classes_of(tensors, places) if num_classes is None else num_classes
     frames = _frames(tensors, places)
     clip = (frames or card.clip[0], *card.clip[1:])
-    trials = []
+    trials, refused = [], []
     for layout, places in candidates:
         for form in layout.options(name):
             chosen = {**form, **options}
-            model = create_model(name, num_classes=classes, **chosen)
+            try:
+                model = create_model(name, num_classes=classes, **chosen)
+            except ValueError as error:
+                # One of several forms may not go with what the caller asks for.
+                refused.append(error)
+                continue
             fitted = fit(layout.name, tensors, places, shapes_of(model, clip))
             trials.append((fitted, layout, chosen, model))
+    if not trials:
+        raise refused[0]
     fitted, layout, chosen, model = min(trials, key=lambda trial: trial[0].report.misfits)
     layout.check(name, tensors)
     judge(name, fitted.report, allow)

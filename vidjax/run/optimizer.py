@@ -20,8 +20,9 @@ import optax
 import optax.contrib
 
 from vidjax.names import nearest
-from vidjax.run.config import ConfigError, OptimizerConfig
 from vidjax.run.defaults import defaults
+from vidjax.run.groups import OptimizerConfig
+from vidjax.run.typed_values import ConfigError
 from vidjax.settings import Kind, check, number, one_of, shown
 
 CONTRIB = "contrib."

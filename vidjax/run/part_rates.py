@@ -13,8 +13,9 @@ from typing import Any
 import jax
 import optax
 
-from vidjax.run.config import ConfigError, OptimizerConfig
+from vidjax.run.groups import OptimizerConfig
 from vidjax.run.parts import check_known, innermost, names
+from vidjax.run.typed_values import ConfigError
 
 Factor = Callable[[Sequence[str]], float]
 

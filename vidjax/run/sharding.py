@@ -12,7 +12,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.run.config import Config, ConfigError, MeshConfig
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.groups import MeshConfig
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a small array costs more in messages than it saves in memory.

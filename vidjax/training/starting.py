@@ -13,7 +13,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from vidjax.data.labels import normal
 from vidjax.data.transforms import COLOURS
-from vidjax.run.config import Config, ConfigError, ModelConfig
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.groups import ModelConfig
 from vidjax.run.state import TrainState
 from vidjax.slots.block import in_slot
 from vidjax.trained.opening import open_weights

@@ -41,6 +41,7 @@ def test_ucf_clips_of_group_one_are_tested_on_in_split_one_alone(ucf, tmp_path, 
     }
 
 
+@pytest.mark.slow
 def test_ucf_clips_are_prepared_whole(ucf, tmp_path):
     request, notes = _request(ucf, tmp_path, split=2)
     folder = catalog.prepare("ucf101", request)
