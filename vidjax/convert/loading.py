@@ -121,13 +121,7 @@ def load_torch(
         **options,
     )
     facts = Facts(
-        name,
-        found.options,
-        found.num_classes,
-        found.mean,
-        found.std,
-        found.frames,
-        found.report,
+        name, found.options, found.num_classes, found.mean, found.std, found.frames, found.report
     )
     return Loaded(found.variables, facts)
 
