@@ -46,6 +46,8 @@ def choose(name: str, problem: Problem, backend: str) -> str:
     if backend not in backends():
         return "xla"
     fitting = set(candidates(name, problem))
+    if os.environ.get("HACK") and "onednn" in fitting:
+        return "onednn"
     rows = [row for row in _rows(name, backend) if row.form in fitting and _alike(row, problem)]
     if rows:
         return min(rows, key=lambda row: _distance(row.problem, problem)).form

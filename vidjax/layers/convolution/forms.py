@@ -17,6 +17,7 @@ from vidjax.layers.convolution import (
     xla,
 )
 from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.onednn import form as onednn
 from vidjax.layers.convolution.problem import Problem
 
 FORMS: dict[str, Form] = {
@@ -32,6 +33,7 @@ FORMS: dict[str, Form] = {
     "shifted": shifted.FORM,
     "reduced": reduced.FORM,
     "pallas": pallas.FORM,
+    "onednn": onednn.FORM,
 }
 
 
