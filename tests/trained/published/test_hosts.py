@@ -217,8 +217,11 @@ def test_a_whole_registry_falls_into_the_kinds_of_places(cache):
         for row in checkpoints()
     ]
     assert all(len(kind) == 1 for kind in kinds)
-    counts = {name: kinds.count([name]) for name in ("direct", "package", "page")}
-    assert counts == {"direct": 91, "package": 1, "page": 47}
+    counts = {
+        name: kinds.count([name])
+        for name in ("direct_download", "python_package", "manual_download")
+    }
+    assert counts == {"direct_download": 91, "python_package": 1, "manual_download": 47}
 
 
 def test_flax_variables_of_random_numbers_come_out_of_the_package(site, cache, register):
