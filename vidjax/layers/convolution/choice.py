@@ -28,17 +28,18 @@ COLUMNS = (
 )  # fmt: skip
 # Where nothing similar was measured: the first that fits.
 _UNMEASURED = (
-    "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps", "xla",
+    "onednn", "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps",
+    "xla",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of a table: a problem, a pass of it, and the form that was the fastest."""
+    """A row of a table: a problem, a pass of it, and its forms, the fastest first."""
 
     name: str
     problem: Problem
-    form: str
+    forms: tuple[str, ...]
 
 
 def choose(name: str, problem: Problem, backend: str) -> str:
@@ -46,12 +47,12 @@ def choose(name: str, problem: Problem, backend: str) -> str:
     if backend not in backends():
         return "xla"
     fitting = set(candidates(name, problem))
-    if os.environ.get("HACK") and "onednn" in fitting:
-        return "onednn"
-    rows = [row for row in _rows(name, backend) if row.form in fitting and _alike(row, problem)]
-    if rows:
-        return min(rows, key=lambda row: _distance(row.problem, problem)).form
-    return next(form for form in _UNMEASURED if form in fitting)
+    rows = [row for row in _rows(name, backend) if _alike(row, problem)]
+    rows = [row for row in rows if fitting.intersection(row.forms)]
+    if not rows:
+        return next(form for form in _UNMEASURED if form in fitting)
+    nearest = min(rows, key=lambda row: _distance(row.problem, problem))
+    return next(form for form in nearest.forms if form in fitting)
 
 
 def backends() -> frozenset[str]:
@@ -89,9 +90,10 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
             # Of a row that was cut off, as by an interrupted measurement, the rest is None.
             if absent := [column for column in COLUMNS if row[column] is None]:
                 raise ValueError(f"no {', '.join(absent)}; take the row out or measure anew")
-            measured = Measured(row["pass"], _problem(row), row["form"])
-            if measured.form not in FORMS:
-                raise ValueError(f"form {measured.form!r}: one of {', '.join(FORMS)}")
+            forms = (row["form"], *(each.split(":")[0] for each in row["others"].split()))
+            if unknown := [form for form in forms if form not in FORMS]:
+                raise ValueError(f"form {unknown[0]!r}: one of {', '.join(FORMS)}")
+            measured = Measured(row["pass"], _problem(row), forms)
         except ValueError as error:
             raise ValueError(f"{path}, row {number}: {error}") from error
         table.setdefault(row["backend"], []).append(measured)

@@ -8,7 +8,8 @@ import jax
 
 from vidjax.layers.convolution import split
 from vidjax.layers.convolution.choice import choose
-from vidjax.layers.convolution.forms import FORMS
+from vidjax.layers.convolution.form import PASSES
+from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 
 
@@ -16,10 +17,15 @@ def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) ->
     """`[B, T', H', W', O]`, by the table of a backend."""
     live = live_taps(problem)
     problem, kernel = without_dead_taps(problem, live), kernel[live]
-    if problem.kind == "grouped" and backend == "cpu" and not __import__("os").environ.get("HACK"):
+    if problem.kind == "grouped" and backend == "cpu" and not _computed_whole(problem):
         dense = functools.partial(_with_gradients, backend)
         return split.convolve(problem, x, kernel, dense)
     return _with_gradients(backend, problem, x, kernel)
+
+
+def _computed_whole(problem: Problem) -> bool:
+    """Whether there is a form beside XLA's slow one that computes all groups at once."""
+    return all(set(candidates(name, problem)) - {"xla"} for name in PASSES)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))

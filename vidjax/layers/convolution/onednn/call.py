@@ -92,6 +92,16 @@ class _Error(Structure):
     )  # fmt: skip
 
 
+# Where in a call's frame the addresses lie that are read at each execution.
+_WORD = ctypes.sizeof(c_void_p)
+_EXTENSION = _Frame.extension.offset
+_ARGUMENTS = _Frame.arguments.offset + _Buffers.each.offset
+_RESULTS = _Frame.results.offset + _Buffers.each.offset
+_ATTRIBUTES = _Frame.attributes.offset + _Attributes.each.offset
+# The interface that this is written for; later ones with the same first number understand it.
+_VERSION = (0, 1)
+# How many numbers say what a call is about.
+_NUMBERS = 22
 _CreateError = ctypes.CFUNCTYPE(c_void_p, POINTER(_Error))
 
 
@@ -107,6 +117,8 @@ def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> j
     Returns:
       The result, of the same dtype.
     """
+    if not one.dtype.name == other.dtype.name == problem.dtype:
+        raise ValueError(f"arrays {one.dtype} and {other.dtype} in a {problem.dtype} convolution")
     _register()
     shapes = {
         "forward": problem.result,
@@ -145,41 +157,42 @@ def _compiled(numbers: bytes) -> Any:
     return primitive(*_decoded(np.frombuffer(numbers, np.int64).tolist()))
 
 
-def _handle(frame: Any) -> int | None:
+def _handle(frame: int) -> int | None:
     """XLA calls this: once to learn the version of the interface, then at each execution."""
-    frame = frame.contents
-    if frame.extension and frame.extension.contents.type == _METADATA:
-        extension = ctypes.cast(frame.extension, POINTER(_MetadataExtension)).contents
-        version = extension.metadata.contents.version
-        api = frame.api.contents.version if frame.api else None
-        version.major, version.minor = (api.major, api.minor) if api else (0, 1)
+    extension = _pointer(frame + _EXTENSION)
+    if extension and _Extension.from_address(extension).type == _METADATA:
+        version = _MetadataExtension.from_address(extension).metadata.contents.version
+        version.major, version.minor = _VERSION
         return None
-    if frame.stage != _EXECUTE:
+    if _Frame.from_address(frame).stage != _EXECUTE:
         return None
+    # Addresses are read one by one: the structures as objects would take several times as long.
+    arguments, results = _pointer(frame + _ARGUMENTS), _pointer(frame + _RESULTS)
+    described = _pointer(_pointer(frame + _ATTRIBUTES))
+    numbers = ctypes.string_at(_pointer(described + _Array.data.offset), 8 * _NUMBERS)
+    buffers = (arguments, arguments + _WORD, results, results + _WORD)
     try:
-        described = frame.attributes.each[0].contents
-        numbers = ctypes.string_at(described.data, described.size * 8)
-        arguments, results = frame.arguments.each, frame.results.each
         _compiled(numbers).run(
-            arguments[0].contents.data,
-            arguments[1].contents.data,
-            results[0].contents.data,
-            results[1].contents.data,
+            *(_pointer(_pointer(each) + _Buffer.data.offset) for each in buffers)
         )
     except (OneDNNError, ValueError) as error:
         return _failed(frame, str(error))
     return None
 
 
-def _failed(frame: Any, message: str) -> int | None:
+def _pointer(address: int) -> int:
+    return c_void_p.from_address(address).value or 0
+
+
+def _failed(frame: int, message: str) -> int | None:
     error = _Error(ctypes.sizeof(_Error), None, message.encode(), _INTERNAL)
-    create = _CreateError(frame.api.contents.create_error)
+    create = _CreateError(_Frame.from_address(frame).api.contents.create_error)
     made: int | None = create(ctypes.byref(error))
     return made
 
 
 # Kept: XLA holds its address.
-_HANDLER = ctypes.CFUNCTYPE(c_void_p, POINTER(_Frame))(_handle)
+_HANDLER = ctypes.CFUNCTYPE(c_void_p, c_void_p)(_handle)
 
 
 @functools.cache

@@ -45,32 +45,32 @@ class Primitive:
     """
 
     def __init__(self, name: str, problem: Problem) -> None:
-        oneDNN = library()
-        if oneDNN is None:
+        dnnl = library()
+        if dnnl is None:
             raise ValueError("oneDNN is not installed: pip install onednn-cpu-gomp")
-        self._library, self._name = oneDNN, name
+        self._library, self._name = dnnl, name
         self._layouts = {
-            "x": _channels_last(oneDNN, problem.shape, problem.dtype),
-            "g": _channels_last(oneDNN, problem.result, problem.dtype),
-            "kernel": _layout(oneDNN, *_kernel_sizes(problem), problem.dtype),
+            "x": _channels_last(dnnl, problem.shape, problem.dtype),
+            "g": _channels_last(dnnl, problem.result, problem.dtype),
+            "kernel": _layout(dnnl, *_kernel_sizes(problem), problem.dtype),
         }
-        attributes = oneDNN.create("primitive_attr_create")
-        oneDNN.call("primitive_attr_set_scratchpad_mode", attributes, _USER_SCRATCHPAD)
-        description = _description(oneDNN, name, problem, self._layouts, attributes)
-        self.implementation = oneDNN.implementation(description)
+        attributes = dnnl.create("primitive_attr_create")
+        dnnl.call("primitive_attr_set_scratchpad_mode", attributes, _USER_SCRATCHPAD)
+        description = _description(dnnl, name, problem, self._layouts, attributes)
+        self.implementation = dnnl.implementation(description)
         what = _DIFF_WEIGHTS_LAYOUT if name == "kernel_gradient" else _WEIGHTS_LAYOUT
-        self._layouts["own"] = c_void_p(oneDNN.layout(description, what, 0))
-        self._layouts["scratchpad"] = c_void_p(oneDNN.layout(description, _SCRATCHPAD_LAYOUT, 0))
+        self._layouts["own"] = c_void_p(dnnl.layout(description, what, 0))
+        self._layouts["scratchpad"] = c_void_p(dnnl.layout(description, _SCRATCHPAD_LAYOUT, 0))
         ends = ("own", "kernel") if name == "kernel_gradient" else ("kernel", "own")
-        reorder = oneDNN.create(
+        reorder = dnnl.create(
             "reorder_primitive_desc_create",
-            *(part for end in ends for part in (self._layouts[end], oneDNN.engine)),
+            *(part for end in ends for part in (self._layouts[end], dnnl.engine)),
             attributes,
         )
-        self._layouts["reorder"] = c_void_p(oneDNN.layout(reorder, _SCRATCHPAD_LAYOUT, 0))
-        self._convolution = oneDNN.create("primitive_create", description)
-        self._reorder = oneDNN.create("primitive_create", reorder)
-        sizes = {part: _rounded(oneDNN.bytes(self._layouts[part])) for part in _PARTS}
+        self._layouts["reorder"] = c_void_p(dnnl.layout(reorder, _SCRATCHPAD_LAYOUT, 0))
+        self._convolution = dnnl.create("primitive_create", description)
+        self._reorder = dnnl.create("primitive_create", reorder)
+        sizes = {part: _rounded(dnnl.bytes(self._layouts[part])) for part in _PARTS}
         offsets = [sum(list(sizes.values())[:i]) for i in range(len(sizes))]
         self._offsets = dict(zip(_PARTS, offsets, strict=True))
         self.scratch = sum(sizes.values()) + _ALIGNMENT
@@ -111,13 +111,13 @@ class Primitive:
 class _Run:
     """The objects of one run at a time: several threads may run the same primitive."""
 
-    def __init__(self, oneDNN: Library, name: str, layouts: dict[str, c_void_p]) -> None:
+    def __init__(self, dnnl: Library, name: str, layouts: dict[str, c_void_p]) -> None:
         made = {
-            part: oneDNN.create("memory_create", layout, oneDNN.engine, None)
+            part: dnnl.create("memory_create", layout, dnnl.engine, None)
             for part, layout in layouts.items()
         }
         self.memories = [(part, memory) for part, memory in made.items() if memory]
-        self.stream = oneDNN.stream()
+        self.stream = dnnl.stream()
         numbers = _ARGUMENTS[name]
         self.convolution = _arguments(
             {
@@ -146,7 +146,11 @@ def primitive(name: str, problem: Problem) -> Primitive:
 @functools.cache
 def available(name: str, problem: Problem) -> bool:
     """Whether oneDNN has the pass, and not in its slow reference alone."""
-    if library() is None or problem.dtype not in DTYPES or min(min(pad) for pad in problem.pads) < 0:
+    if (
+        library() is None
+        or problem.dtype not in DTYPES
+        or min(min(pad) for pad in problem.pads) < 0
+    ):
         return False
     if not all((*problem.shape, *problem.size, *problem.kernel)):
         return False
@@ -165,24 +169,24 @@ def _sizes(values: Sequence[int]) -> ctypes.Array[c_int64]:
 
 
 def _layout(
-    oneDNN: Library, sizes: Sequence[int], strides: Sequence[int] | None, dtype: str
+    dnnl: Library, sizes: Sequence[int], strides: Sequence[int] | None, dtype: str
 ) -> c_void_p:
     """Sizes in oneDNN's order, with strides in elements; without, oneDNN chooses the layout."""
     if strides is None:
-        return oneDNN.create(
+        return dnnl.create(
             "memory_desc_create_with_tag", len(sizes), _sizes(sizes), DTYPES[dtype], _ANY
         )
-    return oneDNN.create(
+    return dnnl.create(
         "memory_desc_create_with_strides", len(sizes), _sizes(sizes), DTYPES[dtype], _sizes(strides)
     )
 
 
-def _channels_last(oneDNN: Library, shape: Sequence[int], dtype: str) -> c_void_p:
+def _channels_last(dnnl: Library, shape: Sequence[int], dtype: str) -> c_void_p:
     """`[B, T, H, W, C]`, which oneDNN calls N, C, D, H, W."""
     batch, time, height, width, channels = shape
     row = width * channels
     strides = (time * height * row, 1, height * row, row, channels)
-    return _layout(oneDNN, (batch, channels, time, height, width), strides, dtype)
+    return _layout(dnnl, (batch, channels, time, height, width), strides, dtype)
 
 
 def _kernel_sizes(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -196,31 +200,31 @@ def _kernel_sizes(problem: Problem) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _description(
-    oneDNN: Library,
+    dnnl: Library,
     name: str,
     problem: Problem,
     layouts: dict[str, c_void_p],
     attributes: c_void_p,
 ) -> c_void_p:
     """The pass, with the kernel in whatever layout oneDNN likes best."""
-    kernel = _layout(oneDNN, _kernel_sizes(problem)[0], None, problem.dtype)
+    kernel = _layout(dnnl, _kernel_sizes(problem)[0], None, problem.dtype)
     x, g = layouts["x"], layouts["g"]
     before, after = (_sizes([pad[side] for pad in problem.pads]) for side in range(2))
     window = (_sizes(problem.strides), _sizes((0, 0, 0)), before, after)
-    forward = oneDNN.create(
+    forward = dnnl.create(
         "convolution_forward_primitive_desc_create",
-        oneDNN.engine, _TRAINING, _DIRECT, x, kernel, None, g, *window, attributes,
+        dnnl.engine, _TRAINING, _DIRECT, x, kernel, None, g, *window, attributes,
     )  # fmt: skip
     if name == "forward":
         return forward
     if name == "input_gradient":
-        return oneDNN.create(
+        return dnnl.create(
             "convolution_backward_data_primitive_desc_create",
-            oneDNN.engine, _DIRECT, x, kernel, g, *window, forward, attributes,
+            dnnl.engine, _DIRECT, x, kernel, g, *window, forward, attributes,
         )  # fmt: skip
-    return oneDNN.create(
+    return dnnl.create(
         "convolution_backward_weights_primitive_desc_create",
-        oneDNN.engine, _DIRECT, x, kernel, None, g, *window, forward, attributes,
+        dnnl.engine, _DIRECT, x, kernel, None, g, *window, forward, attributes,
     )  # fmt: skip
 
 
