@@ -1,4 +1,4 @@
-"""Times the forms of a network's convolutions, pass by pass; writes the table of the fastest."""
+"""Times all algorithms of a network's convolutions, and writes the table of the fastest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from rich.progress import track
 
 import vidjax
+from vidjax.layers.convolution.algorithm import PASSES
+from vidjax.layers.convolution.algorithms import ALGORITHMS, candidates
 from vidjax.layers.convolution.choice import COLUMNS, key_of, row_of
-from vidjax.layers.convolution.form import PASSES
-from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 from vidjax.layers.lowering import force_lowering
 from vidjax.program import read_program
@@ -24,7 +24,7 @@ from vidjax.storage.writing import appending, move, write_text
 from .machine import describe, versions
 from .timing import time_in_turns
 
-# A form that takes this many times the fastest one's time is not timed again.
+# An algorithm that takes this many times the fastest one's time is not timed again.
 _HOPELESS = 5.0
 
 
@@ -61,7 +61,7 @@ def measure(
     output: Path,
     note: str,
 ) -> list[dict[str, str]]:
-    """Times all forms of all passes, and writes a table with a row for each.
+    """Times all algorithms of all passes, and writes a table with a row for each.
 
     Rows come one by one into a file beside it, `.part`: where that is there, it is gone on with.
 
@@ -91,10 +91,10 @@ def measure(
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         for problem in track(list(problems), "timing"):
             for name in PASSES:
-                forms = list(worth_timing(name, problem))
-                # One form alone is no choice to be remembered.
-                if len(forms) > 1 and key_of(name, problem, backend) not in known:
-                    times = form_times(forms, name, problem, dtype, rounds)
+                algorithms = list(worth_timing(name, problem))
+                # One algorithm alone is no choice to be remembered.
+                if len(algorithms) > 1 and key_of(name, problem, backend) not in known:
+                    times = algorithm_times(algorithms, name, problem, dtype, rounds)
                     rows.append(row_of(name, problem, backend, times))
                     writer.writerow(rows[-1])
                     file.flush()
@@ -120,32 +120,36 @@ def _begun(part: Path, note: str) -> list[dict[str, str]]:
 
 def _asked(row: Mapping[str, str]) -> dict[str, str]:
     """What a row is the answer to."""
-    return {column: row[column] for column in COLUMNS if column not in ("form", "ms", "others")}
+    return {
+        column: row[column] for column in COLUMNS if column not in ("algorithm", "ms", "others")
+    }
 
 
-def form_times(
-    forms: Sequence[str], name: str, problem: Problem, dtype: str, rounds: int
+def algorithm_times(
+    algorithms: Sequence[str], name: str, problem: Problem, dtype: str, rounds: int
 ) -> dict[str, float]:
-    """Milliseconds of a pass in each form; medians of turns."""
+    """Milliseconds of a pass in each algorithm; medians of turns."""
     arrays = _arrays(name, problem, dtype)
     once, works = {}, {}
-    for form in forms:
-        work = jax.jit(getattr(FORMS[form], name), static_argnums=0)
+    for algorithm in algorithms:
+        work = jax.jit(getattr(ALGORITHMS[algorithm], name), static_argnums=0)
         compiled = work.lower(problem, *arrays).compile()
-        works[form] = lambda compiled=compiled: jax.block_until_ready(compiled(*arrays))
-        once[form] = time_in_turns({form: works[form]}, 1)[form]
+        works[algorithm] = lambda compiled=compiled: jax.block_until_ready(compiled(*arrays))
+        once[algorithm] = time_in_turns({algorithm: works[algorithm]}, 1)[algorithm]
     best = min(once.values())
-    close = {form: work for form, work in works.items() if once[form] <= _HOPELESS * best}
+    close = {
+        algorithm: work for algorithm, work in works.items() if once[algorithm] <= _HOPELESS * best
+    }
     return {**once, **time_in_turns(close, rounds)}
 
 
 def worth_timing(name: str, problem: Problem) -> Iterator[str]:
-    """All forms, but for XLA's own gradients on a CPU: those of a strided kernel take minutes."""
-    forms = candidates(name, problem)
-    for form in forms:
-        slow = form == "xla" and jax.default_backend() == "cpu"
-        if not (slow and (name != "forward" or problem.groups > 1) and len(forms) > 1):
-            yield form
+    """All but XLA's own gradients on a CPU: those of a strided kernel take minutes."""
+    algorithms = candidates(name, problem)
+    for algorithm in algorithms:
+        slow = algorithm == "xla" and jax.default_backend() == "cpu"
+        if not (slow and (name != "forward" or problem.groups > 1) and len(algorithms) > 1):
+            yield algorithm
 
 
 def _arrays(name: str, problem: Problem, dtype: str) -> tuple[jax.Array, jax.Array]:

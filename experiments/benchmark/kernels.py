@@ -1,7 +1,7 @@
 """Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's.
 
-With --measure it times every form of every convolution of --networks instead, pass by pass, and
-writes the table from which `vidjax.layers.convolution` chooses on such a machine.
+With --measure it times every algorithm of every convolution of --networks instead, pass by pass,
+and writes the table from which `vidjax.layers.convolution` chooses on such a machine.
 """
 
 from __future__ import annotations
@@ -110,26 +110,36 @@ def torch_passes(case: Case) -> Callable[[], object]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times each case in turns and prints the table, or measures all forms."""
+    """Times each case in turns and prints the table, or measures all algorithms."""
     del arguments
     leave_memory_to_others()
     if _ONLY.value and _MEASURE.value:
         raise ValueError("--only is of the cases that are compared, not with --measure")
     if _MEASURE.value:
-        _measure_forms(as_path(_MEASURE.value))
+        _measure_algorithms(as_path(_MEASURE.value))
     else:
         _compare()
 
 
-def _measure_forms(output: Path) -> None:
+def _measure_algorithms(output: Path) -> None:
     # Alone, most of a convolution's time would be that of touching new pages.
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
-    columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
+    columns = (
+        "clip",
+        "kernel",
+        "strides",
+        "outputs",
+        "groups",
+        "pass",
+        "algorithm",
+        "ms",
+        "others",
+    )
     shown = [tuple(row[column] for column in columns) for row in rows]
-    print_table("The fastest form of each pass", columns, shown)
+    print_table("The fastest algorithm of each pass", columns, shown)
     say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
 
 

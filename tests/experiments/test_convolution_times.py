@@ -33,7 +33,9 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
     ]
     for row, each in zip(rows, measured, strict=True):
         others = dict(other.split(":") for other in row["others"].split())
-        assert {each.form, *others} == set(convolution_times.worth_timing(each.name, each.problem))
+        assert {each.algorithm, *others} == set(
+            convolution_times.worth_timing(each.name, each.problem)
+        )
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
     with pytest.raises(ValueError, match=r"table.csv is there already"):
         convolution_times.measure(*given)
@@ -53,15 +55,15 @@ def test_a_table_that_is_there_is_left_alone(tmp_path):
 def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
     timed = []
 
-    def times(forms, name, problem, *_):
+    def times(algorithms, name, problem, *_):
         if len(timed) == 2:
             timed.append("interrupted")
             raise KeyboardInterrupt
         timed.append(name)
-        return {form: 1.0 + place for place, form in enumerate(forms)}
+        return {algorithm: 1.0 + place for place, algorithm in enumerate(algorithms)}
 
     monkeypatch.setattr(convolution_times, "convolutions", lambda *_: [SPACE, ALONE])
-    monkeypatch.setattr(convolution_times, "form_times", times)
+    monkeypatch.setattr(convolution_times, "algorithm_times", times)
     path, part = tmp_path / "table.csv", tmp_path / "table.csv.part"
     given = (["one"], (1, 2, 6, 6, 3), "float32", 1, path)
     with pytest.raises(KeyboardInterrupt):

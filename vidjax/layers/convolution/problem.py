@@ -1,4 +1,4 @@
-"""What is convolved with what: all that the choice of a form depends on."""
+"""What is convolved with what: all that the choice of an algorithm depends on."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> j
     Args:
       name: `forward`, `input_gradient` or `kernel_gradient`.
       problem: its shapes.
-      one: its first array, as in `vidjax.layers.convolution.form`.
+      one: its first array, as in `vidjax.layers.convolution.algorithm`.
       other: its second one, of the same dtype.
 
     Returns:

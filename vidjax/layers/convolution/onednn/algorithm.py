@@ -6,7 +6,7 @@ import functools
 
 import jax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.onednn import call
 from vidjax.layers.convolution.onednn.primitive import available
 from vidjax.layers.convolution.problem import Problem
@@ -45,4 +45,4 @@ forward = functools.partial(_pass, "forward")
 input_gradient = functools.partial(_pass, "input_gradient")
 kernel_gradient = functools.partial(_pass, "kernel_gradient")
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
