@@ -29,8 +29,16 @@ _HOPELESS = 5.0
 
 
 def convolutions(network: str, shape: tuple[int, ...], dtype: str) -> list[Problem]:
-    """The distinct convolutions of a network for clips `[B, T, H, W, 3]`, without dead taps."""
-    model = vidjax.create_model(network, dtype=jnp.dtype(dtype))
+    """The distinct convolutions of a network for clips `[B, T, H, W, 3]`, without dead taps.
+
+    Raises:
+      ValueError: the network is neither a name nor a name with a width, as in `r3d_18:width=16`.
+    """
+    name, _, width = network.partition(":width=")
+    if ":" in name or (width and not width.isdigit()):
+        raise ValueError(f"network {network!r}: a name, or one with a width, as r3d_18:width=16")
+    options = {"width": int(width)} if width else {}
+    model = vidjax.create_model(name, dtype=jnp.dtype(dtype), **options)
     clip = jax.ShapeDtypeStruct(shape, jnp.float32)
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
@@ -49,6 +57,7 @@ def _problem(inputs: Sequence[Any], parameters: Mapping[str, Any]) -> Problem:
         tuple(parameters["window_strides"]),
         tuple(parameters["padding"]),
         parameters["feature_group_count"],
+        inputs[0].dtype.name,
     )
     return without_dead_taps(problem, live_taps(problem))
 

@@ -27,6 +27,7 @@ from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
 from .arguments import clip_sizes
+from .choice_check import print_check, read_rows
 from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
 from .timing import print_table, time_in_turns
@@ -39,6 +40,11 @@ _MEASURE = flags.DEFINE_string("measure", "", "table to write, or to go on with"
 _NETWORKS = flags.DEFINE_list("networks", ["r3d_18", "x3d_s"], "of whose convolutions")
 _BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure", lower_bound=1)
 _CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width, for --measure")
+_CHECK = flags.DEFINE_boolean(
+    "check",
+    False,
+    "Compare the choice of the table in use with the times that --measure took or finds there.",
+)
 _DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type, for --measure")
 
 
@@ -126,6 +132,9 @@ def _measure_algorithms(output: Path) -> None:
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
+    if _CHECK.value and output.exists():
+        print_check(read_rows(output))
+        return
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
     columns = (
         "clip",
@@ -141,6 +150,8 @@ def _measure_algorithms(output: Path) -> None:
     shown = [tuple(row[column] for column in columns) for row in rows]
     print_table("The fastest algorithm of each pass", columns, shown)
     say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+    if _CHECK.value:
+        print_check(rows)
 
 
 def _compare() -> None:

@@ -1,7 +1,7 @@
 import jax
 import pytest
 
-from experiments.benchmark import convolution_times
+from experiments.benchmark import choice_check, convolution_times
 from tests.commands import refusal, run_command
 from vidjax.layers.convolution import choice
 from vidjax.layers.convolution.problem import Problem
@@ -33,7 +33,7 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
     ]
     for row, each in zip(rows, measured, strict=True):
         others = dict(other.split(":") for other in row["others"].split())
-        assert {each.algorithm, *others} == set(
+        assert {each.algorithms[0], *others} == set(
             convolution_times.worth_timing(each.name, each.problem)
         )
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
@@ -91,3 +91,30 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
 )
 def test_kernels_refuses_in_one_line(flags, said):
     assert said in refusal(run_command("experiments.benchmark", "kernels", *flags))
+
+
+def test_a_check_compares_the_choice_with_the_best(monkeypatch, capsys):
+    row = {
+        "backend": "cpu", "pass": "forward", "clip": "1x2x8x8x4", "kernel": "1x3x3",
+        "strides": "1x1x1", "pads": "0+0x1+1x1+1", "outputs": "8", "groups": "1",
+        "algorithm": "taps", "ms": "2", "others": "patches:3 winograd:4",
+    }  # fmt: skip
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "patches")
+    assert choice_check.slowdown(row) == ("patches", 1.5)
+    choice_check.print_check([row, {**row, "algorithm": "patches", "ms": "1", "others": ""}])
+    out = capsys.readouterr().out
+    assert "1 of 2 choices take at most 1.1 times as long as the best" in out
+    assert "1.50" in out
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "xla")
+    assert choice_check.slowdown(row) == ("xla", float("inf"))
+
+
+def test_a_network_may_have_a_width():
+    shape = (1, 2, 8, 8, 3)
+    narrow = convolution_times.convolutions("r3d_18:width=8", shape, "float32")
+    assert narrow[0].outputs == 8
+    assert (
+        narrow[0].outputs != convolution_times.convolutions("r3d_18", shape, "float32")[0].outputs
+    )
+    with pytest.raises(ValueError, match="r3d_18:depth=2"):
+        convolution_times.convolutions("r3d_18:depth=2", shape, "float32")

@@ -22,7 +22,17 @@ from vidjax.run.processes import after_first, is_first
 from vidjax.storage.writing import PART, make_folder, sweep
 
 # Whose versions decide what a run computes.
-PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+PACKAGES = (
+    "vidjax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax-checkpoint",
+    "numpy",
+    "grain",
+    "onednn-cpu-gomp",
+)
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = (
     "data.workers",

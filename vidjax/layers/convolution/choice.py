@@ -12,7 +12,7 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
             algorithms = (row["algorithm"], *(each.split(":")[0] for each in row["others"].split()))
             if unknown := [algorithm for algorithm in algorithms if algorithm not in ALGORITHMS]:
                 raise ValueError(f"algorithm {unknown[0]!r}: one of {', '.join(ALGORITHMS)}")
-            measured = Measured(row["pass"], _problem(row), algorithms)
+            measured = Measured(row["pass"], problem_of_row(row), algorithms)
         except ValueError as error:
             raise ValueError(f"{path}, row {number}: {error}") from error
         table.setdefault(row["backend"], []).append(measured)
@@ -133,7 +133,8 @@ def _text(sizes: Sequence[int]) -> str:
     return "x".join(map(str, sizes))
 
 
-def _problem(row: dict[str, str]) -> Problem:
+def problem_of_row(row: Mapping[str, str]) -> Problem:
+    """The convolution that a row of a table is about."""
     shape, kernel, strides = (
         tuple(map(int, row[key].split("x"))) for key in ("clip", "kernel", "strides")
     )

@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.layers.convolution.onednn.library import OneDNNError
 from vidjax.layers.convolution.onednn.primitive import DTYPES, primitive
 from vidjax.layers.convolution.problem import Problem
 
@@ -175,8 +174,9 @@ def _handle(frame: int) -> int | None:
         _compiled(numbers).run(
             *(_pointer(_pointer(each) + _Buffer.data.offset) for each in buffers)
         )
-    except (OneDNNError, ValueError) as error:
-        return _failed(frame, str(error))
+    except Exception as error:
+        # ctypes would print it and go on with a result that nobody computed.
+        return _failed(frame, f"{type(error).__name__}: {error}")
     return None
 
 
