@@ -10,6 +10,13 @@ SPACE = Problem((1, 2, 6, 6, 4), (1, 3, 3, 4, 4), (1, 1, 1), ((0, 0), (1, 1), (1
 ALONE = Problem((1, 2, 6, 6, 4), (1, 1, 1, 4, 8), (2, 2, 2), ((0, 0),) * 3)
 
 
+@pytest.fixture(autouse=True)
+def without_onednn(monkeypatch):
+    """So that what there is to time does not depend on the machine."""
+    available = "vidjax.layers.convolution.onednn.algorithm.available"
+    monkeypatch.setattr(available, lambda *_: False)
+
+
 def test_a_networks_convolutions_are_found_once_and_without_dead_taps():
     found = convolution_times.convolutions("r3d_18", (1, 8, 64, 64, 3), "float32")
     assert len(found) == len(set(found)) == 11
