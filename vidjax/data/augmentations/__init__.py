@@ -1,1 +1,1 @@
-"""Augmentations by name, a file each. `vidjax/data/augmenting.py` says what such a file has."""
+"""Augmentations by name, one file each. `vidjax.data.augmenting` documents what such a file needs."""

@@ -1,4 +1,4 @@
-"""The generated data set of acting figures, as a TFDS data set."""
+"""marionette, the generated data set of acting figures, as a TFDS data set."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from vidjax.data.marionette import MarionetteSpec, generate, is_generated
 
 
 class Marionette(PreparedVideos):
-    """Articulated figures that act, rendered to H.264 files (`vidjax.data.marionette`)."""
+    """Articulated figures performing actions, rendered to H.264 files (`vidjax.data.marionette`)."""
 
 
 def prepare(request: Request) -> Path:
-    """Generates the videos of `MarionetteSpec(**request.options)`, then prepares them.
+    """Generates the videos of `MarionetteSpec(**request.options)` and prepares them.
 
     Raises:
       ValueError: an option is not one of `MarionetteSpec`, or its value is not allowed.

@@ -11,19 +11,19 @@ from vidjax.storage.paths import as_path
 
 
 class VideoFolder(PreparedVideos):
-    """Videos named by a manifest or found in a folder of classes."""
+    """Videos from a CSV manifest or a folder of classes."""
 
 
 def prepare(request: Request) -> Path:
-    """Prepares the videos of `request.manifest`.
+    """Prepares the videos of `request.manifest`, a folder or a CSV; returns the prepared folder.
 
     Raises:
-      ValueError: no manifest is named, or `vidjax.data.manifest` refuses it.
+      ValueError: no manifest is given, or it is invalid.
     """
     for option in request.options:
-        raise ValueError(f"data.options.{option} is unknown to video_folder; it has none")
+        raise ValueError(f"data.options.{option} is unknown to video_folder; it has no options")
     if not request.manifest:
-        raise ValueError("data.manifest is empty; name a folder of videos or a CSV file")
+        raise ValueError("data.manifest is empty; set it to a folder of videos or a CSV file")
     manifest = read_manifest(
         request.manifest,
         root=request.root or None,
@@ -43,5 +43,5 @@ def prepare(request: Request) -> Path:
     lost = sum(count.listed - count.prepared for count in read_report(folder))
     if lost:
         total = len(manifest.entries) + len(manifest.excluded)
-        request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
+        request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} lists them")
     return folder
