@@ -135,12 +135,12 @@ def in_order(names: Iterable[tuple[int, str]], first: int, file: Path) -> list[s
       file: the file they were read from, named in the error.
 
     Raises:
-      ManifestError: the numbers are not `first`, `first` + 1, ..., each once, or a name is repeated.
+      ManifestError: the numbers are not consecutive from `first` on, or a name is repeated.
     """
     order = sorted(names)
     found = [index for index, _ in order]
     if not order or found != list(range(first, first + len(order))):
-        raise ManifestError(f"{file}: classes must be numbered {first}, {first + 1}, ..., each once")
+        raise ManifestError(f"{file}: classes must be numbered {first}, {first + 1}, ... without gaps")
     if len({name for _, name in order}) < len(order):
         raise ManifestError(f"{file} lists a class twice")
     return [name for _, name in order]

@@ -1,4 +1,4 @@
-"""Assembles a data set from shards: saves the plan before the first one, the metadata after the last.
+"""Assembles a data set from shards: the plan is saved before them, the metadata after them.
 
 Until a data set is complete, a folder beside it holds the plan and one record per finished shard.
 Running the same command again therefore resumes an interrupted preparation. Readers see a complete
@@ -75,8 +75,8 @@ def require_there(folder: Path, tasks: Sequence[Task]) -> None:
     if missing:
         raise ValueError(
             f"a worker wrote {folder / missing[0]}, but it is not on this machine: the cluster's "
-            "workers write to another disk. Set data_dir to a bucket (gs://...) or to a folder that "
-            "all machines share"
+            "workers write to another disk. Set data_dir to a bucket (gs://...) or to a folder "
+            "that all machines share"
         )
 
 

@@ -69,7 +69,7 @@ class CachedShards(Shards):
         return super().__getitem__(index)
 
     def expect(self, index: int) -> None:
-        """Starts copying the shard of record `index`, which will be read soon, in the background."""
+        """Starts to copy the shard of a record that will be read soon, in the background."""
         self._cache.expect(*self._where(self._shard_of(index)))
 
     def _where(self, shard: int) -> tuple[Path, Facts]:

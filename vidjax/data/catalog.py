@@ -145,8 +145,8 @@ def prepare(name: str, request: Request) -> Path:
     refuse_in_starting_worker()
     if request.manifest and name != _OWN:
         request.note(
-            f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only {_OWN} "
-            "reads a manifest"
+            f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only "
+            f"{_OWN} reads a manifest"
         )
     with hanging.as_before():
         directory: Path = module.prepare(request)

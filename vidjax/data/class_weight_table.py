@@ -25,9 +25,10 @@ class _Row(msgspec.Struct):
 def read_class_weights(
     file: Path, classes: Sequence[str], *, ours: bool = False
 ) -> tuple[float, ...]:
-    """Reads a CSV with the columns `class` and `weight`; returns the weights in the order of `classes`.
+    """Reads a CSV with the columns `class` and `weight`.
 
-    Rows may be in any order. Classes are matched by name.
+    Rows may be in any order. Classes are matched by name, and the weights are returned in the order
+    of `classes`.
 
     Args:
       file: the CSV.

@@ -14,8 +14,8 @@ import numpy as np
 from vidjax.data.costs import DecodeError
 
 # A longer step is not a pause but a discontinuity of the time stamps. Broadcasts are joined from
-# parts with clocks of their own; ffmpeg uses 10 s there, too (dts_delta_threshold). Screen recordings
-# may pause for minutes.
+# parts with clocks of their own; ffmpeg uses 10 s there, too (dts_delta_threshold). Screen
+# recordings may pause for minutes.
 _LEAP, _LEAP_IN_BROADCASTS = 600.0, 10.0
 _BROADCASTS = ("mpegts", "mpeg", "mpegtsraw")
 # If all steps are long, as in time lapses, none of them is a discontinuity.
@@ -93,7 +93,7 @@ def _first(
 
 
 def has_leaps(stream: av.video.stream.VideoStream) -> bool:
-    """Returns whether seeking by a file's index is unsafe: it has discontinuities or is too long."""
+    """Returns whether a file's index is unusable: discontinuous, or too long to check."""
     if len(stream.index_entries) > _MOST_INDEXED:
         return True
     stamps = [entry.timestamp for entry in stream.index_entries]

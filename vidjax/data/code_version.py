@@ -13,7 +13,7 @@ _PACKAGES = ("array-record", "av", "numpy", "opencv-python-headless", "protobuf"
 
 @functools.cache
 def code_version() -> str:
-    """Returns the versions of vidjax, with a hash of its data code, and of the libraries, as text."""
+    """Returns the versions of vidjax (with a hash of its data code) and libraries, as text."""
     sum_ = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         sum_.update(file.read_bytes())

@@ -1,4 +1,4 @@
-"""RandAugment: several random operations of one magnitude (Cubuk et al., NeurIPS 2020, algorithm 1).
+"""RandAugment: random operations of one magnitude (Cubuk et al., NeurIPS 2020, algorithm 1).
 
 Each layer draws one of 14 operations. The maximum magnitudes are those of AutoAugment. As in
 torchvision, the factors of brightness, color, contrast and sharpness deviate from 1 in either

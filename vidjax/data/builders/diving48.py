@@ -31,7 +31,7 @@ class Diving48(PublishedVideos):
 
     @classmethod
     def read(cls, folder: Path, version: int = 2) -> Listing:
-        """Reads the lists of one version. Labels join takeoff, somersaults, twists and position by `+`."""
+        """Reads one version's lists. Labels are takeoff+somersaults+twists+position."""
         if version not in _LISTS:
             raise ManifestError(f"data.options.version = {version!r}: must be 1 or 2")
         vocabulary = locate(folder, "Diving48_vocab.json", "*/Diving48_vocab.json")

@@ -42,7 +42,7 @@ class EpicKitchens55(PublishedVideos):
         "Baradel et al. 2018.",
         "Frame numbers in the annotations assume 60 frames per second, which few videos have. "
         "Segments are cut by their times instead.",
-        "Segments overlap. If a segment is listed under two labels, the second listing is excluded.",
+        "Segments overlap. If a segment is listed with two labels, the second one is excluded.",
         "There are 125 verbs, 352 nouns, and 2,513 actions, which are verb-noun pairs.",
     )
 
@@ -50,7 +50,7 @@ class EpicKitchens55(PublishedVideos):
     def read(cls, folder: Path, target: str = "verb") -> Listing:
         """Reads the labels of `target`: `verb`, `noun`, or `action`, which is both together."""
         if target not in _TARGETS:
-            raise ManifestError(f"data.options.target = {target!r}: must be one of {', '.join(_TARGETS)}")
+            raise ManifestError(f"data.options.target = {target!r}: must be {', '.join(_TARGETS)}")
         name = "EPIC_train_action_labels.csv"
         annotations = locate(folder, name, f"*/{name}")
         rows = list(table(annotations, _COLUMNS))

@@ -31,8 +31,8 @@ class HACS(PublishedVideos):
     TRAPS = (
         "Whole videos are published. Clips are cut here by their start and end in seconds.",
         "Label -1 only says that a clip does not show its class. About two thirds of the clips are "
-        f"such negatives. data.options.negatives=true includes them as a class {NONE!r}. A negative "
-        "that is a positive of another class is listed only under that class.",
+        f"such negatives. data.options.negatives=true includes them as a class {NONE!r}. A "
+        "negative that is a positive of another class is listed only under that class.",
         "Testing clips without labels are excluded.",
     )
 
@@ -65,7 +65,7 @@ def _labelled(row: Mapping[str, str], where: str) -> bool:
 def _entry(row: Mapping[str, str], files: Mapping[str, str], where: str) -> Entry:
     split = split_name(row["subset"])
     if split not in ("train", "val", "test"):
-        raise ManifestError(f"{where}: subset {row['subset']!r} must be training, validation or testing")
+        raise ManifestError(f"{where}: subset {row['subset']!r}: training, validation or testing")
     video, label = row["youtube_id"], row["classname"]
     start, end = (number(row[name], name, where) for name in ("start", "end"))
     missing = f"{label.replace(' ', '_')}/v_{video}.mp4"

@@ -29,7 +29,7 @@ class HMDB51(PublishedVideos):
     VIDEOS = (("train", 3570), ("test", 1530))
     TRAPS = (
         "The lists mark 1,666 videos of each split with a 0: they are in neither train nor test.",
-        "A group is a source film and a class, from the file name. One film may be in several groups.",
+        "A group is a source film and a class, from the file name. A film may have several groups.",
         "File names contain brackets and other characters that shells and glob read as patterns.",
         "Test splits overlap: a network trained on split 1 has seen test videos of split 2.",
     )

@@ -28,14 +28,14 @@ class JHMDB21(PublishedVideos):
     VIDEOS = (("train", 660), ("test", 268))
     TRAPS = (
         "The published archives contain .AppleDouble and .DS_Store files, which are not videos.",
-        "In the official splits a group is a source film and a class; in the folds of a manifest.csv "
-        "it is a source film.",
+        "In the official splits a group is a source film and a class. In the folds of a "
+        "manifest.csv it is a source film.",
         "Results on folds are not comparable with published results.",
     )
 
     @classmethod
     def read(cls, folder: Path, split: int | None = None, fold: int | None = None) -> Listing:
-        """Reads official split number `split`, 1 to 3, or one `fold` of a manifest.csv as test split.
+        """Reads official split `split`, 1 to 3, or uses one `fold` of a manifest.csv as test split.
 
         The default is split 1, or fold 0 if there are no lists.
         """

@@ -39,7 +39,7 @@ class Kinetics(PublishedVideos):
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """Reads all splits. Class indices follow the sorted names of the training classes, as is usual."""
+        """Reads all splits. As is usual, class indices follow the sorted training labels."""
         files = videos_by_stem(folder, prefer="replacement")
         entries = [entry for split in SPLITS for entry in kinetics_entries(folder, split, files)]
         return Listing.of(sorted({e.label for e in entries if e.split == "train"}), entries)

@@ -9,7 +9,7 @@ from vidjax.data.marionette import MarionetteSpec, generate, is_generated
 
 
 class Marionette(PreparedVideos):
-    """Articulated figures performing actions, rendered to H.264 files (`vidjax.data.marionette`)."""
+    """Articulated figures that act, rendered to H.264 files (`vidjax.data.marionette`)."""
 
 
 def prepare(request: Request) -> Path:

@@ -41,7 +41,7 @@ class MomentsInTime(PublishedVideos):
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """Reads both splits. A group is the source video: the file name up to the second of the clip."""
+        """Reads both splits. A group is the source video: the file name without the second."""
         categories = locate(folder, "moments_categories.txt", "*/moments_categories.txt")
         rows = lines(categories, r"(?P<name>[^,]+),\s*(?P<index>\d+)", "clapping,0")
         names = ((int(match["index"]), match["name"]) for _, match in rows)

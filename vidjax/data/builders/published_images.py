@@ -58,7 +58,7 @@ class PublishedImages:
         for option in request.options:
             raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
         if request.storage.flow:
-            raise ManifestError(f"data.input = 'flow': images such as those of {cls.name} have no flow")
+            raise ManifestError(f"data.input = 'flow': the images of {cls.name} have no flow")
         made_by = tfds.builder_cls(cls.name)
         data_dir = request.data_dir.absolute()
         folder = data_dir / cls.name / str(made_by.VERSION)

@@ -184,13 +184,13 @@ def _judge_leak(cls: type[PublishedVideos], manifest: Manifest, request: Request
     if not (cls.LEAKS or request.allow_group_leak):
         refuse_leak(cls.name, manifest)
     request.note(
-        f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in training and in "
+        f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in both training and "
         f"evaluation, which inflates the score. {cls.LEAKS}".rstrip()
     )
 
 
 def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
-    """Says what is missing compared to the published data set, since a truncated list looks valid."""
+    """Says what the published data set has and this one lacks: a truncated list looks valid."""
     classes = len({entry.label for entry in manifest.entries})
     whole = max(cls.CLASSES, len(manifest.classes))
     listed = _count(manifest, listed=True)

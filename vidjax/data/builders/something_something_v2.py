@@ -42,7 +42,7 @@ class SomethingSomethingV2(PublishedVideos):
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """Reads all splits. Labels are caption templates without brackets, in the published order."""
+        """Reads all splits. Labels are templates without brackets, in the published order."""
         files = videos_by_stem(folder)
         labels = _labels(locate(folder, *_patterns("labels.json")))
         entries = [*_listed(folder, "train", files), *_listed(folder, "val", files)]

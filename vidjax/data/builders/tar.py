@@ -50,10 +50,10 @@ class Tar(PreparedVideos):
         "Labels are read from key.cls (a class name or index), from the field `label` of key.json, "
         "or from key.txt: the first that exists. --option=label=txt reads only that one, and "
         "--option=label=json:action reads another field.",
-        "If classes.txt is beside the tars (one name per line, index 0 first), class indices become "
-        "names.",
+        "If classes.txt is beside the tars (one name per line, index 0 first), class indices "
+        "become names.",
         "The split comes from a folder train/, val/ or test/, or from a name such as "
-        "train-000123.tar. If no tar names a split, about a fifth of each class is used for testing.",
+        "train-000123.tar. If no tar names a split, about a fifth of each class is for testing.",
         "Videos without a label, or whose key occurs twice in the tar, are excluded and listed.",
         "A damaged tar stops the command. --option=damaged=skip skips damaged tars.",
     )
@@ -111,7 +111,7 @@ def _manifest(request: Request, options: Mapping[str, str]) -> Manifest:
     root = as_path(request.manual_dir) if request.manual_dir else None
     if root is None or not root.is_dir():
         raise ManifestError(
-            f"data.manual_dir = {request.manual_dir!r} is not a folder; set it to the folder of the tars"
+            f"data.manual_dir = {request.manual_dir!r} is not a folder; name the folder of the tars"
         )
     tars = _tars(root)
     if not tars:
@@ -177,7 +177,7 @@ def _class_names(root: Path) -> list[str]:
 def _entries(
     tar: str, sample: Sample, wanted: str, known: Sequence[str]
 ) -> Iterator[tuple[Entry, str]]:
-    """Yields the videos of a sample, each with the reason why it cannot be used, or an empty text."""
+    """Yields the videos of a sample, each with why it cannot be used; empty if it can."""
     split, label, why = _split(tar), "", ""
     try:
         label = labels.normal(_named(label_of(sample, wanted), known))
@@ -232,7 +232,9 @@ def _checked(root: Path, rows: list[Entry], excluded: list[Exclusion]) -> Manife
             "training videos with it, or remove the others"
         )
     if same := labels.equal_numbers(classes):
-        raise ManifestError(f"{root}: the labels {few(same)} are the same number; write it in one way")
+        raise ManifestError(
+            f"{root}: the labels {few(same)} are the same number; write it in one way"
+        )
     ordered = sorted(classes, key=lambda name: (int(name) if name.isdecimal() else -1, name))
     return Manifest(root.absolute(), tuple(rows), tuple(ordered), tuple(excluded))
 

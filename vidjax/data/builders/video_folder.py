@@ -34,8 +34,8 @@ def prepare(request: Request) -> Path:
         request.note(note)
     if manifest.leaked_groups:
         request.note(
-            f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in training and "
-            "in evaluation, which inflates the score"
+            f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in both training "
+            "and evaluation, which inflates the score"
         )
     if request.verdicts:
         manifest = manifest.without(condemned(as_path(request.verdicts), manifest))

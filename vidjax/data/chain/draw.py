@@ -136,12 +136,12 @@ class Chain:
     member: float
 
     def draw(self, rng: np.random.Generator, size: int) -> Draw:
-        """Draws the arrays for one clip of `size` by `size` pixels. At chance 0, `rng` is not used."""
+        """Draws the arrays for one clip of `size` by `size` pixels; `rng` is unused at chance 0."""
         recipe = self.recipe(rng)
         return recipe.draw(size) if recipe else nothing(size)
 
     def recipe(self, rng: np.random.Generator) -> Recipe | None:
-        """Draws the parameters for one clip in the thesis' terms; None if the chain is not applied."""
+        """Draws one clip's parameters in the thesis' terms; None if the chain is not applied."""
         if not self.chance or rng.random() >= self.chance:
             return None
         drawn: dict[str, Any] = {}

@@ -50,8 +50,8 @@ def _hue(xp: ModuleType, rgb: Any, largest: Any, chroma: Any) -> Any:
     is_green = (green == largest) & ~is_red
     is_blue = ~(is_red | is_green)
     ahead = is_red * (green - blue) + is_green * (blue - red) + is_blue * (red - green)
-    # These integers are exact in float32, and 0 / 0 becomes 0. The quotient is at least 1 / 510 away
-    # from the midpoint between two steps, so every division rounds to the same step.
+    # These integers are exact in float32, and 0 / 0 becomes 0. The quotient is at least 1 / 510
+    # away from the midpoint between two steps, so every division rounds to the same step.
     share = xp.rint(ahead / (chroma.astype(xp.float32) + 1e-9) * PART)
     third = rgb.dtype.type(2 * PART)
     return share.astype(rgb.dtype) + is_green * third + is_blue * (2 * third)
