@@ -79,7 +79,7 @@ def _skip(
     meter: Meter,
     start: float,
 ) -> tuple[float, Iterator[av.VideoFrame]] | None:
-    """Seeks; returns the first frame's time and the frames before `start` on, or None if it fails."""
+    """Seeks to before `start`; returns the video's first time and the frames, or None."""
     try:
         first = next(Frames(path, container, stream, meter), None)
         if first is None or first.time is None:

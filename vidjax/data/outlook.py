@@ -1,4 +1,4 @@
-"""What videos will be once they are prepared, as far as their headers tell."""
+"""Estimates frames and size of prepared videos from the headers of the files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from vidjax.data.transforms import short_side_size
 
 @dataclass(frozen=True)
 class Outlook:
-    """A prepared video to come.
+    """The expected frames and size of a video that is not prepared yet.
 
     Attributes:
-      frames: at most; headers are off by a few.
-      height: in pixels.
-      width: in pixels.
+      frames: upper bound of the number of frames, since headers are off by a few.
+      height: height in pixels.
+      width: width in pixels.
     """
 
     frames: int
@@ -30,14 +30,14 @@ class Outlook:
 def outlook(
     manifest: Manifest, split: str, *, short_side: int, fps: float | None, looks: int = 8
 ) -> list[Outlook]:
-    """The outlook of some videos of a split, evenly spread; unreadable ones are left out.
+    """Probes some evenly spaced videos of a split; unreadable ones are skipped.
 
     Args:
       manifest: the videos.
-      split: which of them.
-      short_side: shorter side of the stored frames in pixels; smaller videos stay as they are.
-      fps: frame rate that all videos are brought to; None keeps each video's own.
-      looks: how many headers to read.
+      split: name of the split.
+      short_side: shorter side of the stored frames in pixels; smaller videos keep their size.
+      fps: frame rate that all videos are resampled to; None keeps each video's own rate.
+      looks: number of headers to read.
     """
     entries = manifest.split(split)
     chosen = np.unique(np.linspace(0, len(entries) - 1, min(looks, len(entries))).astype(int))

@@ -2,8 +2,8 @@
 
 A worker needs the same version of vidjax, permission to read the videos and to write the data set,
 and a temporary directory. It shares no folder with other machines. Each worker thread writes one
-shard at a time and decodes in a separate process. If a video crashes its decoder, only that video is
-excluded, and the worker survives. If a worker is lost, its shard is given to another one.
+shard at a time and decodes in a separate process. If a video crashes its decoder, only that video
+is excluded, and the worker survives. If a worker is lost, its shard is given to another one.
 """
 
 from __future__ import annotations
