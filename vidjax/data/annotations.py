@@ -140,7 +140,9 @@ def in_order(names: Iterable[tuple[int, str]], first: int, file: Path) -> list[s
     order = sorted(names)
     found = [index for index, _ in order]
     if not order or found != list(range(first, first + len(order))):
-        raise ManifestError(f"{file}: classes must be numbered {first}, {first + 1}, ..., each once")
+        raise ManifestError(
+            f"{file}: classes must be numbered {first}, {first + 1}, ... without gaps or repeats"
+        )
     if len({name for _, name in order}) < len(order):
         raise ManifestError(f"{file} lists a class twice")
     return [name for _, name in order]

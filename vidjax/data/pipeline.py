@@ -172,8 +172,9 @@ class Augmentation:
             )
         if self.also and self.device:
             raise ValueError(
-                f"augment.also = {shown(self.also)} with augment.device = True: these augmentations "
-                "run after mirroring, which then runs on the devices; set augment.device = False"
+                f"augment.also = {shown(self.also)} with augment.device = True: these "
+                "augmentations run after mirroring, which then runs on the devices; set "
+                "augment.device = False"
             )
         self._also  # noqa: B018 — refuses unknown augmentations
 

@@ -1,9 +1,9 @@
-"""Sizes and checksums of a prepared data set, kept in it as `sizes.json`.
+"""Sizes and checksums of a prepared data set, stored in it as `sizes.json`.
 
-A data set may be a terabyte: nobody wants to wait until all of it is compared. So each record has a
-checksum of its own, which is compared when a process reads the record first, and sizes are compared
-when the data set is opened. What describes the data set is small, and compared as a whole.
-They are CRC-32: they find damage and mistakes, not malice. A GiB takes 0.26 s of one core.
+A data set may have a terabyte, too much to check when it is opened. Therefore each record has its
+own checksum, which is compared when a process first reads the record. Opening compares only file
+sizes and the checksums of the small metadata files. Checksums are CRC-32: they detect damage and
+mistakes, not malice. A GiB takes 0.26 s of one core.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DESCRIBING = (INFO, FEATURES, METADATA, LABELS, SEVERAL_LABELS)
 
 
 class _Sums(msgspec.Struct):
-    """As in the file: eight hexadecimal digits a sum, those of a shard's records in one text."""
+    """Checksums as stored: eight hex digits each; those of a shard's records form one string."""
 
     records: dict[str, str]
     files: dict[str, str]
@@ -46,11 +46,11 @@ class _Sums(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Seal:
-    """What is known of the files of a data set since they were written.
+    """Recorded sizes and checksums of a data set.
 
     Attributes:
-      sizes: of the shards, in bytes, by name.
-      records: CRC-32 of each record, uint32, by name of the shard.
+      sizes: size of each shard in bytes, by name.
+      records: CRC-32 of each record, uint32, by shard name.
     """
 
     sizes: Mapping[str, int]
@@ -58,10 +58,10 @@ class Seal:
 
 
 class Sealing:
-    """Takes the checksums of a data set's records as they are read back, and writes them.
+    """Computes the checksums of a data set while its records are read back, and writes them.
 
     Args:
-      description: of the data set.
+      description: description of the data set.
     """
 
     def __init__(self, description: Description) -> None:
@@ -69,10 +69,10 @@ class Sealing:
         self._records: dict[str, list[int]] = {}
 
     def read(self, split: str) -> Iterable[bytes]:
-        """The records of a split in their order.
+        """Yields the records of a split in order.
 
         Raises:
-          DamagedError: one cannot be read.
+          DamagedError: a record cannot be read.
         """
         folder = self._description.folder
         for name, count in self._description.splits[split]:
@@ -83,7 +83,7 @@ class Sealing:
                 yield content
 
     def write(self) -> None:
-        """Writes sizes and checksums of what was read.
+        """Writes the sizes and checksums of the records that were read.
 
         Raises:
           OSError: the folder cannot be written or read.
@@ -95,12 +95,12 @@ class Sealing:
 
 
 def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]) -> None:
-    """Writes what is known of the files of a data set, which is described already.
+    """Writes the sizes and checksums of a data set whose metadata files already exist.
 
     Args:
-      folder: of the data set.
-      sizes: of the shards, in bytes, by name.
-      sums: CRC-32 of each record, by name of the shard.
+      folder: folder of the data set.
+      sizes: size of each shard in bytes, by name.
+      sums: CRC-32 of each record, by shard name.
 
     Raises:
       OSError: the folder cannot be written or read.
@@ -115,7 +115,7 @@ def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequen
 
 
 def seal(description: Description) -> None:
-    """Writes sizes and checksums of a data set that is complete, reading all of it.
+    """Reads a whole data set and writes its sizes and checksums.
 
     Raises:
       DamagedError: a record cannot be read.
@@ -129,15 +129,15 @@ def seal(description: Description) -> None:
 
 
 def read_seal(files: SmallFiles) -> Seal:
-    """What was recorded of a data set: sizes alone by earlier versions, nothing by TFDS.
+    """Reads the recorded sizes and checksums, and checks the metadata files against them.
 
-    What describes the data set is compared with its checksums.
+    Earlier versions recorded only sizes, and TFDS records nothing.
 
     Args:
-      files: those of its folder.
+      files: files of the data set's folder.
 
     Raises:
-      DamagedError: the record is damaged, or a file is not as it was recorded.
+      DamagedError: `sizes.json` is damaged, or a metadata file differs from its checksum.
       OSError: a file cannot be read.
     """
     folder = files.folder
@@ -153,11 +153,11 @@ def read_seal(files: SmallFiles) -> Seal:
             raise ValueError
         of_records = {name: _numbers(text) for name, text in sums.records.items()}
     except ValueError:
-        raise damaged(folder, f"{FILE} is cut short or changed") from None
+        raise damaged(folder, f"{FILE} is truncated or changed") from None
     for name in _DESCRIBING:
         known = sums.files.get(name)
         if known is not None and _sum(files.read(name)) != known:
-            raise damaged(folder, f"{name} is cut short or changed")
+            raise damaged(folder, f"{name} is truncated or changed")
     return Seal(sizes, of_records)
 
 

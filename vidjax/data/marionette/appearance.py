@@ -100,7 +100,7 @@ def draw_take(rng: np.random.Generator, action: Action) -> Take:
     seconds = rng.uniform(2.1, 3.2)
     phase = rng.random()
     if not action.repeats:
-        # The still times before and after have the same distribution, so they do not reveal reversal.
+        # The times before and after it have one distribution, so they do not reveal reversal.
         phase = rng.uniform(0.1, 0.9) * max(seconds - 1 / tempo, 0.0)
     return Take(
         seconds=seconds,

@@ -26,7 +26,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """Angles of a leg: the thigh, the bend of the knee, the pitch of the foot (toes up positive)."""
+    """Angles of a leg: thigh, bend of the knee, pitch of the foot (toes up positive)."""
 
     pitch: float = 0.0
     out: float = 0.05
@@ -74,7 +74,7 @@ class Build:
 
 
 def joints(pose: Pose, build: Build) -> dict[str, Vector]:
-    """Computes joint positions `[3]`: pelvis, neck, head, `shoulder_l`, `shoulder_r`, ... `toe_r`."""
+    """Computes joint positions `[3]`: pelvis, neck, head, `shoulder_l`, ..., `toe_r`."""
     lean = np.array([np.sin(pose.lean), np.cos(pose.lean), 0.0])
     nod = pose.lean + pose.nod
     result = {"pelvis": np.zeros(3), "neck": build.torso * lean}
