@@ -80,8 +80,8 @@ def _moved(sources: Sources, root: str | None, folder: Path) -> str:
     if root in (None, sources.root):
         return ""
     return (
-        f"{folder} was prepared from the files in {root}. The files in {sources.root} have the same "
-        "names, sizes and times, and are treated as the same"
+        f"{folder} was prepared from the files in {root}. The files in {sources.root} have the "
+        "same names, sizes and times, and are treated as the same"
     )
 
 

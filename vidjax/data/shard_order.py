@@ -65,7 +65,7 @@ class ByShards:
         self._rows = batch_size // lanes
         self._lengths = np.array(lengths)
         self._firsts = np.cumsum(self._lengths) - self._lengths
-        # Caches for the reading threads: the epoch that ends, the one that begins, and their shards.
+        # Caches for the reading threads: the current and next epoch, and their shards.
         self._epoch = functools.lru_cache(4)(self._drawn)
         self._within = functools.lru_cache(4 * lanes + 16)(self._permutation)
         self._told = functools.lru_cache(16 * lanes + 64)(self._tell)

@@ -128,7 +128,7 @@ class Sources:
 
     @classmethod
     def read(cls, folder: Path) -> Sources | None:
-        """Reads the source files of a prepared data set; None if the record is missing or damaged."""
+        """Reads the record of a prepared data set's source files; None if it is not intact."""
         try:
             facts = records.read(folder / _FACTS, _Facts, "")
             rows = tables.read(folder / _TABLE, _File, exact=True)

@@ -1,4 +1,4 @@
-"""The videos below a folder, found in one walk: a look-up each would take hours on large sets."""
+"""Finds the video files below a folder in one walk, since separate look-ups would take hours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from vidjax.storage.facts import files_below
 from vidjax.storage.paths import is_url
 
-# Those of FFmpeg's containers and raw streams that hold video, as cameras and programs write them.
+# Suffixes of video containers and raw video streams that FFmpeg reads.
 VIDEO_SUFFIXES = frozenset(
     """
     .264 .265 .3g2 .3gp .3gpp .amv .asf .avi .avs .divx .dv .evo .f4v .flv .gif .gxf .h261 .h263
@@ -20,31 +20,31 @@ VIDEO_SUFFIXES = frozenset(
     .wmv .wtv .xvid .y4m
     """.split()  # noqa: SIM905
 )
-# What systems put beside the files of their users; macOS also puts `._name` beside each name.
+# Folders that operating systems add. macOS also adds a file `._name` beside each file.
 _OF_SYSTEMS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
 
 @dataclass
 class Found:
-    """What is below a folder.
+    """The contents of a folder.
 
     Attributes:
-      videos: their paths, relative to it.
-      passed_over: how many of other things there are, by what they are.
+      videos: paths of the videos, relative to the folder.
+      passed_over: number of skipped files and folders, by kind.
     """
 
     videos: list[str] = field(default_factory=list)
     passed_over: Counter[str] = field(default_factory=Counter)
 
     def told(self) -> str:
-        """What was passed over, in words, the most first; empty if nothing."""
+        """Describes what was skipped, the most frequent first; empty if nothing was."""
         return ", ".join(f"{count} x {what}" for what, count in self.passed_over.most_common())
 
 
 def look(folder: Path) -> Found:
-    """Everything below a folder; links to folders are followed, to each folder once.
+    """Finds all videos below a folder. Links to folders are followed, each folder only once.
 
-    Hidden files and folders, and those of systems, are passed over.
+    Hidden files and folders, and those of operating systems, are skipped.
     """
     if is_url(folder):
         return _look_in_bucket(folder)
@@ -64,7 +64,7 @@ def look(folder: Path) -> Found:
 
 
 def _look_in_bucket(folder: Path) -> Found:
-    """As `look`, by one listing; a bucket has no links."""
+    """Like `look`, from one listing of a bucket, which has no links."""
     found = Found()
     for path, _ in files_below(folder):
         *folders, name = PurePosixPath(path).parts
@@ -78,17 +78,17 @@ def _look_in_bucket(folder: Path) -> Found:
 
 
 def videos_below(folder: Path) -> Iterator[str]:
-    """Paths of all videos, relative to `folder`, as `look` finds them."""
+    """Yields the paths of all videos, relative to `folder`, as found by `look`."""
     yield from look(folder).videos
 
 
 def videos_by_stem(folder: Path, *, prefer: str = "") -> dict[str, str]:
-    """Paths of all videos by their names without folder and suffix.
+    """Returns the paths of all videos by file name without suffix.
 
     Args:
-      folder: where to look.
-      prefer: beginning of a folder's name; of several videos of one name, one that lies in such
-        a folder is taken, else the first in the order of paths.
+      folder: folder to search.
+      prefer: prefix of a folder name. Of several videos with the same name, one in such a folder
+        is taken, otherwise the first in the order of paths.
     """
     found: dict[str, str] = {}
     for path in sorted(videos_below(folder), key=lambda path: (not _within(path, prefer), path)):
@@ -97,7 +97,7 @@ def videos_by_stem(folder: Path, *, prefer: str = "") -> dict[str, str]:
 
 
 def _own_first(here: str, folders: list[str]) -> list[str]:
-    """Of a folder and a link to it, the folder itself counts."""
+    """Sorts links last, so that a folder is found before a link to it."""
     return sorted(folders, key=lambda name: (os.path.islink(os.path.join(here, name)), name))
 
 
@@ -107,22 +107,22 @@ def _enters(here: str, name: str, visited: set[str], found: Found) -> bool:
         return False
     place = os.path.realpath(os.path.join(here, name))
     if place in visited:
-        found.passed_over["link to a folder that is there already"] += 1
+        found.passed_over["link to a folder that is already included"] += 1
         return False
     visited.add(place)
     return True
 
 
 def _what(here: str, name: str) -> str:
-    """What a file is if it is no video."""
+    """Returns the kind of a file that is not a video; empty for a video."""
     what = _what_by_name(name)
     if not what and not os.path.exists(os.path.join(here, name)):
-        return "link to a file that is gone"
+        return "broken link"
     return what
 
 
 def _what_by_name(name: str) -> str:
-    """What a file is, as far as its name tells, if it is no video."""
+    """Like `_what`, but judges only by the name."""
     if name[0] == ".":
         return "hidden file"
     suffix = os.path.splitext(name)[1].lower()
