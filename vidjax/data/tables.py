@@ -43,7 +43,7 @@ _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def cells(values: Iterable[Any]) -> list[Any]:
-    """Escapes a row to be written: text that a spreadsheet would run gets an apostrophe in front."""
+    """Escapes a row for writing: text that a spreadsheet would run gets a leading apostrophe."""
     return [f"'{x}" if isinstance(x, str) and _FORMULA.match(x) else x for x in values]
 
 

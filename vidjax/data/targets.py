@@ -36,7 +36,7 @@ class Targets:
         return cls(len(source.classes) if is_multi_label(source) else None)
 
     def array(self, label: Label) -> Any:
-        """Converts a label to int32, or to float32 `[C]` with 1 for its classes and 0 for others."""
+        """Converts a label to int32, or to float32 `[C]`, 1 for its classes and 0 for others."""
         if self.classes is None:
             assert not isinstance(label, tuple)
             return np.int32(label)

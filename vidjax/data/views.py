@@ -68,7 +68,7 @@ class Views:
         return self.crops == 10
 
     def cut(self, record: Record, clip: int) -> np.ndarray:
-        """Cuts the crops of clip number `clip`, uint8 `[crops, T, size, size, 3 or 2 L of flow]`."""
+        """Cuts the crops of clip number `clip`, uint8 `[crops, T, size, size, 3]` (flow: `2 L`)."""
         indices = self.shape.view_indices(record.length, self.clips)[clip]
         # Frame by frame, since stored frames may be much larger than the crops.
         return self.crops_of(record.decode(indices, self.resized))

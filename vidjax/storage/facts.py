@@ -1,4 +1,4 @@
-"""What is known of files without reading them; many of a bucket are asked for by one listing."""
+"""Gets size, time and version of files without reading them, with few requests to a bucket."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 from vidjax.storage import buckets
 from vidjax.storage.paths import as_path, is_url
 
-# Requests at once: each of them mostly waits. A listing tells of a thousand objects at a time.
+# Concurrent requests, and the number of files above which a listing needs fewer requests.
 _AT_ONCE, _MANY = 32, 64
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file without reading it.
+    """Metadata of a file.
 
     Attributes:
-      size: in bytes.
-      time_ns: of its last change, in nanoseconds since 1970, by its disk or store.
-      identity: equal for two paths that lead to one file.
-      version: another one stands for another content.
-      crc32c: the store's checksum of the content, as Cloud Storage writes it; empty where the store
-        has none.
+      size: size in bytes.
+      time_ns: modification time in nanoseconds since 1970, by the clock of the disk or store.
+      identity: equal for two paths to the same file.
+      version: changes when the content changes.
+      crc32c: the store's checksum of the content, in the format of Cloud Storage; empty if the
+        store has none.
     """
 
     size: int
@@ -38,17 +38,17 @@ class Facts:
 
 
 def facts_of(root: Path, paths: Iterable[str]) -> dict[str, Facts | None]:
-    """The facts of files.
+    """Gets the metadata of files.
 
     Args:
       root: folder that relative paths start from.
-      paths: of the files, relative, absolute or URLs.
+      paths: paths of the files, relative, absolute or URLs.
 
     Returns:
-      Of each path its facts; None where no file is there.
+      The metadata of each file by path; None if there is no file.
 
     Raises:
-      OSError: a file or the bucket must not be read.
+      OSError: a file or the bucket cannot be read.
     """
     paths = list(dict.fromkeys(paths))
     remote = [path for path in paths if is_url(path) or is_url(root)]
@@ -57,11 +57,11 @@ def facts_of(root: Path, paths: Iterable[str]) -> dict[str, Facts | None]:
 
 
 def files_in(folder: Path) -> dict[str, Facts]:
-    """The files of a folder by name, by one look; those in folders below it are left out.
+    """Lists the files of a folder, without its subfolders; returns their metadata by name.
 
     Raises:
       FileNotFoundError: there is no such folder.
-      OSError: it cannot be listed.
+      OSError: the folder cannot be listed.
     """
     if not is_url(folder):
         with os.scandir(folder) as entries:
@@ -72,10 +72,10 @@ def files_in(folder: Path) -> dict[str, Facts]:
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, Facts]]:
-    """Path, relative to a folder of a bucket, and facts of each object below it, in order.
+    """Yields the relative path and metadata of each object below a folder of a bucket, in order.
 
     Raises:
-      BucketError: it cannot be listed.
+      BucketError: the folder cannot be listed.
     """
     with buckets.telling(folder):
         found = buckets.file_system(str(folder)).find(str(folder), detail=True)
@@ -83,10 +83,10 @@ def files_below(folder: Path) -> Iterator[tuple[str, Facts]]:
 
 
 def _objects(folder: Path, found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Facts]]:
-    """The path of each object from its folder on, and its facts."""
+    """Yields the path of each object, relative to the folder, and its metadata."""
     prefix = str(folder).split("://", 1)[1].rstrip("/") + "/"
     for about in found:
-        # Some tools put an empty object in the place of a folder.
+        # Some tools create an empty object for a folder.
         if about.get("type") == "file" and not about["name"].endswith("/"):
             yield about["name"].removeprefix(prefix), _of_store(about)
 
