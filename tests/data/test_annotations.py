@@ -79,7 +79,7 @@ def test_numbers_and_times_are_read_or_named():
 def test_classes_come_in_the_order_of_their_numbers(tmp_path):
     assert annotations.in_order([(2, "a"), (1, "b")], 1, tmp_path) == ["b", "a"]
     for pairs in ([], [(0, "a"), (2, "b")], [(0, "a"), (0, "b")], [(1, "a")]):
-        with pytest.raises(ManifestError, match="classes are not numbered from 0 on, each once"):
+        with pytest.raises(ManifestError, match="classes must be numbered 0, 1, ... without gaps"):
             annotations.in_order(pairs, 0, tmp_path)
     with pytest.raises(ManifestError, match="lists a class twice"):
         annotations.in_order([(0, "a"), (1, "a")], 0, tmp_path)

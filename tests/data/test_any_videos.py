@@ -41,7 +41,7 @@ def test_a_csv_says_as_much_as_it_knows(folder):
     ("name", "text", "words"),
     [
         ("x.csv", "label\nwalk\n", "lacks the column 'path'"),
-        ("x.csv", "path\n", "holds no videos"),
+        ("x.csv", "path\n", "contains no videos"),
         ("x.csv", "path,start,end\na.avi,2,1\n", "line 2: end 1 is not after start 2"),
         ("x.csv", "path,start\na.avi,-1\n", "line 2"),
         ("x.mp4", None, "does not exist"),
@@ -56,5 +56,5 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path, name, text, words):
 
 
 def test_an_empty_folder_holds_no_videos(tmp_path):
-    with pytest.raises(ManifestError, match="holds no videos"):
+    with pytest.raises(ManifestError, match="contains no videos"):
         any_videos(tmp_path)

@@ -319,7 +319,7 @@ def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(mo
             {"random_erasing": {"fill": "grey"}},
             "augment.also.random_erasing.fill = 'grey': must be one of noise, zero, mean",
         ),
-        ({"random_erasing": 0.5}, "augment.also.random_erasing = 0.5: must be settings by name"),
+        ({"random_erasing": 0.5}, "augment.also.random_erasing = 0.5: must be a dict of settings"),
         ({"rand_augment": {"magnitude": 12}}, "augment.also.rand_augment: magnitude = 12 is above"),
         ({"rand_augment": {"levels": 20}}, "augment.also.rand_augment.levels = 20: must be one of"),
         ("random_erasing", "augment.also = 'random_erasing': must be augmentations by name"),

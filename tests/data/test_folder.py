@@ -30,7 +30,7 @@ def test_splits_stay_splits_whatever_lies_beside_them(tmp_path, more):
     manifest = read_manifest(divided(tmp_path, *more))
     assert manifest.classes == ("sit", "walk")
     assert counts(manifest) == {(s, c): 3 for s in ("train", "test") for c in ("sit", "walk")}
-    told = [f"passed over {len(more)} videos that are in no class of test or train, such as"]
+    told = [f"skipped {len(more)} videos that are in no class of test or train, such as"]
     assert [text for note in manifest.notes for text in told if text in note] == told[: len(more)]
 
 
@@ -73,7 +73,7 @@ def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
     manifest = read_manifest(tmp_path)
     assert manifest.classes == tuple(sorted(f"class {suffix}" for suffix in known))
     (note,) = manifest.notes
-    assert sorted(note.partition("passed over ")[2].split(", ")) == [
+    assert sorted(note.partition("skipped ")[2].split(", ")) == [
         "1 x .jpg",
         "1 x file without a suffix",
         "1 x hidden file",
@@ -83,5 +83,5 @@ def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
 
 
 def test_a_folder_without_videos_says_what_is_there(tmp_path):
-    with pytest.raises(ManifestError, match=r"holds no videos; .*passed over 1 x \.doc; expected"):
+    with pytest.raises(ManifestError, match=r"contains no videos; .*skipped 1 x \.doc; expected"):
         read_manifest(fill(tmp_path, "walk/a.doc"))

@@ -99,5 +99,5 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     with pytest.raises(ManifestError, match="holds no videos; expected class/video.mp4"):
         read_manifest(tmp_path)
     (tmp_path / "loose.mp4").write_bytes(b"x")
-    with pytest.raises(ManifestError, match="loose.mp4 is in no class folder"):
+    with pytest.raises(ManifestError, match="loose.mp4 is not in a class folder"):
         read_manifest(tmp_path)

@@ -8,7 +8,7 @@ from vidjax.data.rates import rates_note
 def test_usual_rates_side_by_side_are_no_matter():
     assert rates_note([24.0, 25.0, 30000 / 1001]) == ""
     assert rates_note([]) == ""
-    assert rates_note([25.0, 100.0]).startswith("the videos have from 25 to 100 frames a second")
+    assert rates_note([25.0, 100.0]).startswith("frame rates range from 25 to 100 fps")
 
 
 def prepare(folder, said, **storage):

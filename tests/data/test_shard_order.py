@@ -145,7 +145,7 @@ def test_the_order_of_all_videos_is_what_it_was(sharded):
 
 
 def test_what_does_not_fit_is_refused(sharded, tmp_path):
-    with pytest.raises(ValueError, match=r"shuffle_shards = 3 does not divide a batch of 8"):
+    with pytest.raises(ValueError, match=r"shuffle_shards = 3 does not divide the batch size 8"):
         ByShards(Listed(LENGTHS), 0, 3, 8)
     with pytest.raises(ValueError, match=r"shuffle_shards = 2: .* has no shards; set it to 0"):
         ByShards(SyntheticSplit(), 0, 2, 4)

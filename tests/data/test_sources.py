@@ -57,7 +57,7 @@ def test_another_size_time_or_other_bytes_make_other_files(folder, change):
     assert now.digest != before.digest
     assert not now.is_same(before)
     assert now.changed_since(before) == ([] if change is change_bytes else ["v1.mp4"])
-    named = "but not their bytes" if change is change_bytes else "1 of 3 files .*'v1.mp4'"
+    named = "but other contents" if change is change_bytes else "1 of 3 files .*'v1.mp4'"
     with pytest.raises(AssertionError, match=named):
         raise AssertionError(describe_change(now, before, folder))
 

@@ -88,7 +88,7 @@ def test_a_flipped_bit_costs_its_video_which_is_named_and_counted(whole, folder,
     record = source[place]
     assert (record.name, record.label) == (right.name, right.label)
     with pytest.raises(
-        ValueError, match=rf"{right.name} cannot be read: .*; remove .*prepares the"
+        ValueError, match=rf"{right.name} cannot be read: .*; remove .*to prepare the"
     ):
         record.decode([0])
     batches = train_batches(source, SHAPE, AUGMENTATION, batch_size=len(source), seed=0)

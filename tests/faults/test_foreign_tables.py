@@ -317,7 +317,7 @@ def test_a_damaged_record_of_an_owner_is_that_of_another_process(tmp_path, conte
 def test_a_line_that_would_take_a_pattern_hours_is_refused_at_once(tmp_path):
     file = tmp_path / "action_idx.txt"
     file.write_text("a" + " " * 1_000_000 + "b 1")
-    with pytest.raises(ManifestError, match="line 1 has 1,000,004 characters, and 4,096 at most"):
+    with pytest.raises(ManifestError, match="line 1 has 1,000,004 characters; the limit is 4,096"):
         list(annotations.lines(file, r"(?P<name>.+?)\s+(?P<index>\d+)", "Inspect/Read recipe 1"))
 
 

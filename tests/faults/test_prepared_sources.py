@@ -100,7 +100,8 @@ def test_a_folder_that_moves_stays_the_same_data_set(videos, prepare, tmp_path, 
     assert prepare(moved) == folder
     (note,) = prepare.notes
     assert (
-        f"{folder} was prepared from the files in {videos}; those in {moved} have the same" in note
+        f"{folder} was prepared from the files in {videos}. The files in {moved} have the same"
+        in note
     )
     assert prepare.decoded == 0
 
@@ -137,7 +138,7 @@ def replace_all_by_older_ones(videos):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (replace_one, "some have changed since it was prepared"),
+        (replace_one, "some of the files have changed since it was prepared"),
         (replace_all_by_older_ones, "videos of split 'train' decode to other frames than are"),
     ],
 )

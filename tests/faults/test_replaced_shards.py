@@ -239,7 +239,7 @@ def test_what_describes_the_data_may_be_any_json(folder, name, content):
         (folder / "sizes.json").unlink()
     if (name, content) == ("sizes.json", "{}"):
         return
-    with pytest.raises(DamagedError, match=rf"{name} is cut short or changed.*; remove") as caught:
+    with pytest.raises(DamagedError, match=rf"{name} is truncated or changed.*; remove") as caught:
         PreparedSplit(folder, "train")
     assert len(str(caught.value)) < 600
 
@@ -280,6 +280,6 @@ def test_training_and_evaluation_end_in_one_line(tmp_path):
         last = ended.stderr.splitlines()[-1]
         assert last.startswith(f"error: {folder} is damaged: record 0 of video_folder-")
         assert last.endswith(
-            f"remove {folder} and start the same command again: it prepares the data set anew"
+            f"remove {folder} and run the same command again to prepare the data set again"
         )
         assert "Traceback" not in ended.stderr

@@ -40,7 +40,7 @@ DAMAGED = {
         "path,split,label\nv0.mp4,train,pour, into glass\n"
     ),
     "line 3: fewer fields than path,label,split": HEAD + "v0.mp4,walk,train\nv1.mp4,walk\n",
-    "the row of line 2 goes on to line 4; a quote is not closed": (
+    "the row of line 2 continues to line 4; a quote is not closed": (
         HEAD + 'v0.mp4,"walk,train\nv1.mp4,sit,train\nv2.mp4,wave",train\n'
     ),
     "line 3: not CSV": HEAD + 'v0.mp4,walk,train\nv1.mp4,"sit,train\n',
@@ -49,7 +49,7 @@ DAMAGED = {
     "lacks the column 'path'; .*; separate them by commas": "path;label;split\nv0.mp4;walk;train\n",
     "line 3: not CSV .field larger than": HEAD
     + f"v0.mp4,walk,train\nv1.mp4,{'x' * 2**24}y,train\n",
-    "the row of line 2 goes on to line 3; a quote is not closed, or a field holds both a line": (
+    "the row of line 2 continues to line 3; a quote is not closed, or a field contains both a line": (
         HEAD + 'v0.mp4,"bow,\ndeeply",train\n'
     ),
     r"the path 'v0\\n.mp4' holds a line break": HEAD + '"v0\n.mp4",bow,train\n',
@@ -59,7 +59,7 @@ DAMAGED = {
     "the label 'xx.*…' is longer than 1000 characters; rename it": (
         HEAD + f"v0.mp4,{'x' * 200_000},train\n"
     ),
-    "the labels '1', '1.0' are one number": HEAD + "v0.mp4,1,train\nv1.mp4,1.0,train\n",
+    "the labels '1', '1.0' are the same number": HEAD + "v0.mp4,1,train\nv1.mp4,1.0,train\n",
     "lists 'v0.mp4' twice, in rows 2 and 3": HEAD + "v0.mp4,walk,train\n./v0.mp4,walk,test\n",
     r"'v0.mp4' \(0 s to 0.2 s\) in train and 'v0.mp4' \(0.1 s to 0.3 s\) in test show the same": (
         "path,label,split,start,end\nv0.mp4,walk,train,0,0.2\nv0.mp4,walk,test,0.1,0.3\n"
@@ -276,7 +276,7 @@ def test_verdicts_with_a_flipped_byte_are_read_or_named(tmp_path):
         found, error = outcome(file)
         if error:
             assert str(file) in error
-            assert re.search(r"line \d|another kind of table|two columns", error), error
+            assert re.search(r"line \d|not a table of verdicts|two columns", error), error
             refused += 1
         else:
             # None is lost in silence, but for a last one that seems to be torn.

@@ -50,8 +50,8 @@ def assert_same_as_on_a_disk(workdir, unbroken):
 @pytest.mark.parametrize(
     ("kind", "match", "code", "said"),
     [
-        ("forbidden", "", 2, "this account has no right to do that"),
-        ("forbidden", EVERY_WRITE, 74, "this account has no right to do that"),
+        ("forbidden", "", 2, "this account has no permission for that"),
+        ("forbidden", EVERY_WRITE, 74, "this account has no permission for that"),
         ("expired", "", 2, "credentials are missing or have expired; run `gcloud auth"),
         ("expired", EVERY_WRITE, 74, "credentials are missing or have expired; run `gcloud auth"),
     ],

@@ -57,9 +57,9 @@ def test_lines_of_another_process_are_not_overwritten(bucket):
     stream.sync()
     buckets.write(url, b"theirs\n")
     stream.write("more\n")
-    with pytest.raises(buckets.BucketError, match="another process has written there"):
+    with pytest.raises(buckets.BucketError, match="another process has written to it"):
         stream.sync()
-    with pytest.raises(buckets.BucketError, match="another process has written there"):
+    with pytest.raises(buckets.BucketError, match="another process has written to it"):
         stream.close()
     assert as_path(url).read_bytes() == b"theirs\n"
 

@@ -68,7 +68,7 @@ def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucke
     assert code == -signal.SIGKILL
     assert (workdir / ".lock-owner.json").exists()
     errors = resumed(workdir)
-    assert "has ended without a word: this process takes its place" in errors
+    assert "has ended without releasing it: this process takes over" in errors
     assert_same_as_on_a_disk(workdir, unbroken)
 
 

@@ -129,7 +129,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(root):
 
 def test_a_place_that_cannot_be_written_is_told(store, bucket):
     store.misbehave("forbidden", "POST")
-    with pytest.raises(OSError, match="no right"):
+    with pytest.raises(OSError, match="no permission"):
         check_writable(as_path(bucket))
 
 

@@ -81,7 +81,7 @@ def test_a_data_set_in_a_bucket_is_that_of_a_disk(folder, bucket, tmp_path, stor
 
 def test_videos_and_manifests_of_a_bucket_are_read_where_they_lie(videos, bucket, tmp_path):
     there, notes = prepare(tmp_path / "data", videos)
-    assert any("passed over 1 x .txt" in note for note in notes)
+    assert any("skipped 1 x .txt" in note for note in notes)
     shown = numbers(there, "train") | numbers(there, "test")
     assert shown == {f"{('sit', 'walk')[k % 2]}/{k}.mp4": list(range(3 + k)) for k in range(4)}
     broken = (there / "excluded.csv").read_text()
@@ -137,7 +137,7 @@ def test_a_store_that_refuses_to_write_ends_in_one_line_and_the_command_goes_on(
     )  # fmt: skip
     done = run_command(*command)
     assert done.returncode == 74, done.stderr
-    assert "has no right to do that" in done.stderr.splitlines()[-1]
+    assert "has no permission for that" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     store.behave()
     assert run_command(*command).returncode == 0

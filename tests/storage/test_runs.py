@@ -103,7 +103,7 @@ def test_a_second_job_in_the_directory_is_refused(remote):
     assert done.returncode == 2
     *_, looking, said = done.stderr.splitlines()
     owner = rf"process {os.getpid()} on \S+ since .*"
-    assert re.fullmatch(rf"{owner} has left its mark at gs://.*: looking for a sign of .*", looking)
+    assert re.fullmatch(rf"{owner} holds the lease gs://.*: checking for up to .*", looking)
     pattern = rf"error: gs://runs/run is in use by {owner}: wait until .* name another --workdir"
     assert re.fullmatch(pattern, said)
 

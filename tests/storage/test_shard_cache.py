@@ -146,7 +146,7 @@ def test_a_file_that_another_process_reads_stays_and_the_lack_of_room_is_told(
     with reader(far, cache.folder, "shard-0") as other:
         assert other.stdout.readline() == "copies\n"
         assert other.stdout.readline() == f"reads {SIZE}\n"
-        with pytest.raises(ValueError, match=r"so many are being read at once: set data.cache_gb"):
+        with pytest.raises(ValueError, match=r"copies are being read at once: raise data.cache_gb"):
             read(cache, far / "shard-1")
         other.communicate("\n")
     assert read(cache, far / "shard-1")

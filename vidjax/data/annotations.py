@@ -81,8 +81,7 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
             continue
         if len(line) > LONGEST_LINE:
             raise ManifestError(
-                f"{file}, line {number} has {len(line):,} characters; the limit is "
-                f"{LONGEST_LINE:,}"
+                f"{file}, line {number} has {len(line):,} characters; the limit is {LONGEST_LINE:,}"
             )
         match = pattern.fullmatch(line.strip())
         if match is None:

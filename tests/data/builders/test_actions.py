@@ -68,7 +68,7 @@ def test_ucf_without_lists_is_split_by_its_groups(tree, place, split, tested):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("classInd", "1 A\n3 B\n", "classes are not numbered from 1 on"),
+        ("classInd", "1 A\n3 B\n", "classes must be numbered 1, 2, ..."),
         ("trainlist01", "nothing", "trainlist01.txt, line 1: 'nothing' is not of the form"),
         ("testlist01", "YoYo/v_YoYo_c02.avi\n", "line 1: 'v_YoYo_c02.avi' is not of the form"),
         ("testlist01", "Golf/v_Golf_g01_c02.avi\n", "'Golf' is not in its list of 3 classes"),
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_ucf_lists_is_named(ucf, file, content, message):
 def test_a_ucf_group_on_both_sides_is_refused_unless_told(ucf):
     ucf.text("ucfTrainTestlist/testlist01.txt", "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi\n")
     ucf.videos("UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi")
-    with pytest.raises(ManifestError, match="group 'ApplyEyeMakeup 08' is in training and in"):
+    with pytest.raises(ManifestError, match="group 'ApplyEyeMakeup 08' is in both training and"):
         UCF101.manifest_of(ucf.request())
     UCF101.manifest_of(ucf.request(allow_group_leak=True))
     assert "ApplyEyeMakeup 08" in ucf.notes[0]
@@ -134,7 +134,7 @@ def test_hmdb_marks_say_the_side_and_names_the_source(tree, lists, videos):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (f"{HAIR}.avi 3", "brush_hair_test_split1.txt, line 1: .* is not of the form"),
+        (f"{HAIR}.avi 3", "brush_hair_test_split1.txt, line 1: .* does not look like"),
         ("April_09_cartwheel_u_nm_np1_ba_goo_0.avi 1", "not of the form '<source>_brush_hair_"),
     ],
 )
@@ -150,7 +150,7 @@ def test_an_hmdb_source_on_both_sides_is_refused(tree):
     other = f"{HAIR[:-1]}1"
     tree.text("brush_hair_test_split1.txt", f"{HAIR}.avi 1\n{other}.avi 2\n")
     tree.videos(f"brush_hair/{other}.avi")
-    with pytest.raises(ManifestError, match="group 'brush_hair/April_09' is in training and in"):
+    with pytest.raises(ManifestError, match="group 'brush_hair/April_09' is in both training and"):
         HMDB51.manifest_of(tree.request())
 
 
@@ -166,7 +166,7 @@ def test_jhmdb_official_lists_know_no_zero(tree):
     )
     assert left_out(manifest) == [(f"cartwheel/{BANK}.avi", "missing")]
     tree.text("splits/brush_hair_test_split1.txt", f"{HAIR}.avi 0\n")
-    with pytest.raises(ManifestError, match="line 1: .* is not of the form"):
+    with pytest.raises(ManifestError, match="line 1: .* does not look like"):
         JHMDB21.manifest_of(tree.request())
 
 

@@ -75,7 +75,7 @@ def test_a_piece_that_ends_before_it_begins_is_left_out_by_name(tree):
     manifest = HACS.manifest_of(tree.request())
     assert [(entry.start, entry.end) for entry in manifest.entries] == [(7, 9)]
     assert [reason for _, reason in left_out(manifest)] == [
-        "its piece goes from 9 s to 7 s",
+        "its segment goes from 9 s to 7 s",
         "its piece begins at -1 s",
     ]
 
@@ -142,7 +142,7 @@ def test_epic_labels_are_of_their_target_and_kitchens_divide_the_sides(
         (("open,2,", "open,3,"), "line 2: verb_class 3 is not in the list of 3"),
         (("door,1,", "door,-1,"), "line 2: noun_class -1 is not in the list of 2"),
         (("00:00:03.37", "3 s"), "line 2: stop_timestamp '3 s' is not a number"),
-        (("0,P01,", "0,A01,"), "line 2: participant_id 'A01' is not of the form 'P01'"),
+        (("0,P01,", "0,A01,"), "line 2: participant_id 'A01' does not look like 'P01'"),
         ((",8,202,open,2,door,1,['door'],[1]", ""), "line 2: fewer fields"),
     ],
 )
@@ -210,7 +210,7 @@ def test_egtea_sessions_on_both_sides_are_told_aloud(tree):
     [
         (f"{TAKE} 3 1 1", "test_split1.txt, line 1: action 3 is not in the list of 2"),
         (f"{TAKE} 0 1 1", "line 1: action 0 is not in the list"),
-        (f"{TAKE}", "line 1: .* is not of the form"),
+        (f"{TAKE}", "line 1: .* does not look like"),
     ],
 )
 def test_what_is_wrong_with_egtea_lists_is_named(tree, line, message):

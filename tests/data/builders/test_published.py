@@ -103,7 +103,7 @@ def test_whole_clips_come_frame_for_frame_and_what_is_lost_is_told(tree):
     assert out == (
         "ucf101: left out: 2 of 5 train videos, the first 'YoYo/v_YoYo_g09_c01.avi' (listed twice)"
     )
-    assert names == f"ucf101: {folder / 'excluded.csv'} names them, and 1 broken videos"
+    assert names == f"ucf101: {folder / 'excluded.csv'} lists them, and 1 broken videos"
 
 
 def _hacs(tree, *pieces):
@@ -124,7 +124,7 @@ def test_pieces_are_cut_by_their_times_and_one_beyond_the_end_is_named(tree):
         f"{video}@9-11": list(range(90, 110)),
     }
     errors = {row["video"]: row["error"] for row in PreparedSplit(folder, "train").broken}
-    assert "its piece ends at 13 s, the video at 12 s" in errors[f"{video}@11-13"]
+    assert "its segment ends at 13 s, the video at 12 s" in errors[f"{video}@11-13"]
     assert "without frames between 20 s and 22" in errors[f"{video}@20-22"]
 
 
@@ -199,5 +199,5 @@ def test_verdicts_keep_videos_out_by_name(tree):
 def test_a_list_of_which_nothing_is_there_is_refused(tree):
     _hacs(tree, (0.0, 2.0))
     (tree.folder / "Archery/v_a2X2hz1G6i8.mp4").unlink()
-    with pytest.raises(ManifestError, match="holds none of the 1 videos .*Expected:"):
+    with pytest.raises(ManifestError, match="contains none of the 1 videos .*Expected:"):
         HACS.manifest_of(tree.request())

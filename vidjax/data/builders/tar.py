@@ -101,9 +101,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, str]:
             f"data.options.label = {options['label']!r} must be {', '.join(LABELS)} or json:FIELD"
         )
     if options["damaged"] not in ("refuse", "skip"):
-        raise ManifestError(
-            f"data.options.damaged = {options['damaged']!r} must be refuse or skip"
-        )
+        raise ManifestError(f"data.options.damaged = {options['damaged']!r} must be refuse or skip")
     return options
 
 
