@@ -49,7 +49,7 @@ DAMAGED = {
     "lacks the column 'path'; .*; separate them by commas": "path;label;split\nv0.mp4;walk;train\n",
     "line 3: not CSV .field larger than": HEAD
     + f"v0.mp4,walk,train\nv1.mp4,{'x' * 2**24}y,train\n",
-    "the row of line 2 continues to line 3; a quote is not closed, or a field contains both a line": (
+    "the row of line 2 continues to line 3; a quote is not closed, or a field contains both": (
         HEAD + 'v0.mp4,"bow,\ndeeply",train\n'
     ),
     r"the path 'v0\\n.mp4' holds a line break": HEAD + '"v0\n.mp4",bow,train\n',
