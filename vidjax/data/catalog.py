@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax import hanging, plugins
+from vidjax import plugins, watchdog
 from vidjax.data import builders
-from vidjax.data.flow import Flow
-from vidjax.data.outlook import Outlook
-from vidjax.data.workers import refuse_in_starting_worker
-from vidjax.names import nearest
+from vidjax.data.expected_videos import Outlook
+from vidjax.data.optical_flow import Flow
+from vidjax.data.process_pool import refuse_in_starting_worker
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest
 
 Progress = Callable[[str, int, int], None]
 # From the name of a split to the expected frames and size of some of its videos.
@@ -148,7 +148,7 @@ def prepare(name: str, request: Request) -> Path:
             f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only "
             f"{_OWN} reads a manifest"
         )
-    with hanging.as_before():
+    with watchdog.as_before():
         directory: Path = module.prepare(request)
     return directory
 

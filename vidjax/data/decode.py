@@ -2,7 +2,7 @@
 
 Frames are returned as they are displayed: rotated and mirrored as the file says, deinterlaced, in
 RGB, on a uniform time grid. The cost of a hostile or broken file is limited by
-`vidjax.data.costs`. Such a file raises one `DecodeError` that names the file and the reason.
+`vidjax.data.decode_limits`. Such a file raises one `DecodeError` that names the file and the reason.
 
 Times follow these rules. The first displayed frame is at 0 seconds. The time stamps give the times
 of the later frames, with these exceptions:
@@ -27,11 +27,11 @@ from typing import Any
 import av
 import numpy as np
 
-from vidjax.data.clock import is_uniform, rate_of
 from vidjax.data.containers import open_video
-from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
-from vidjax.data.frames import Frames, open_frames
-from vidjax.data.piece import Piece
+from vidjax.data.decode_limits import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.frame_reader import Frames, open_frames
+from vidjax.data.timestamps import is_uniform, rate_of
+from vidjax.data.video_segment import Piece
 
 __all__ = [
     "CostError",

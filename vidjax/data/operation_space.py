@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidjax.data import picture_operations as operations
+from vidjax.data import image_operations as operations
 
 
 class Operation(NamedTuple):
     """An operation and the range of its amount.
 
     Attributes:
-      change: function of `vidjax.data.picture_operations`.
+      change: function of `vidjax.data.image_operations`.
       strongest: largest amount; the smallest is 0.
       signed: whether the amount is negated at random.
     """

@@ -15,14 +15,14 @@ from typing import Any
 import grain
 import numpy as np
 
-from vidjax.data import augmenting, transforms
+from vidjax.data import extra_augmentations, transforms
 from vidjax.data import sampling as frame_sampling
-from vidjax.data.chain.draw import Chain, Draw, nothing
-from vidjax.data.chain.host import apply_on_host
-from vidjax.data.order import ordered
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
 from vidjax.data.targets import Targets
+from vidjax.data.thesis_augmentation.draw import Chain, Draw, nothing
+from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.video_sampler import ordered
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
@@ -53,7 +53,7 @@ AUGMENT = {
     "short_side": whole(0, LARGEST_SIZE),
     "device": boolean(),
     "flip_sided": boolean(),
-    "also": augmenting.ALSO,
+    "also": extra_augmentations.ALSO,
 }
 
 
@@ -134,7 +134,7 @@ class Augmentation:
       ratio: range of an area crop's aspect ratio, width over height.
       flip: probability of mirroring left and right; set 0 if labels distinguish left from right.
       color: strength of brightness, contrast and saturation jitter, up to 1; 0 is off.
-      chain: probability of the thesis' augmentation chain (`vidjax.data.chain`); 0 is off.
+      chain: probability of the thesis' augmentation chain (`vidjax.data.thesis_augmentation`); 0 is off.
       member: probability of each operation of the chain.
       crop: `area` crops a random area and aspect ratio and resizes it to the clip's size. `fixed`
         is a random crop of the clip's size. `padded` resizes the short side to the clip's size,
@@ -193,7 +193,7 @@ class Augmentation:
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
             clip = transforms.color_jitter(rng, clip, self.color)
-        clip = augmenting.apply(self._also, rng, clip)
+        clip = extra_augmentations.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
     def blank(self, shape: ClipShape, channels: int = transforms.COLOURS) -> Batch:
@@ -202,8 +202,8 @@ class Augmentation:
         return self._example(clip, nothing(shape.size))
 
     @functools.cached_property
-    def _also(self) -> Mapping[str, augmenting.Augment]:
-        return augmenting.make(self.also)
+    def _also(self) -> Mapping[str, extra_augmentations.Augment]:
+        return extra_augmentations.make(self.also)
 
     def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
         height, width = frames.shape[1:3]
@@ -294,7 +294,7 @@ def train_batches(
     - `clip` uint8 `[B/P, T, S, S, 3]`, or `2 L` channels of flow;
     - `label` int32 `[B/P]`, or float32 `[B/P, C]` of a multi-label source (`vidjax.data.targets`);
     - `mask` bool `[B/P]`, False for a video that could not be read;
-    - with `augmentation.device` also the fields of `vidjax.data.chain.draw.Draw`.
+    - with `augmentation.device` also the fields of `vidjax.data.thesis_augmentation.draw.Draw`.
 
     Process p of P gets rows pB/P to (p + 1)B/P of batch k, and reads only those.
 
@@ -306,8 +306,8 @@ def train_batches(
       seed: seed of order, frame sampling and augmentation.
       process_index: index p of this process.
       process_count: number P of processes.
-      sampling: as in `vidjax.data.order`.
-      shards: as in `vidjax.data.order`.
+      sampling: as in `vidjax.data.video_sampler`.
+      shards: as in `vidjax.data.video_sampler`.
 
     Raises:
       ValueError: the split is empty, the batch size is not divisible by the number of processes, or

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from vidjax.storage import buckets
-from vidjax.storage.beating import beating
+from vidjax.storage.heartbeat import beating
 from vidjax.terminal import complain
 
 # Seconds between renewals, and seconds without one after which an owner counts as dead.

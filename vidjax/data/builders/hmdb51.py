@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from vidjax.data.annotations import lines, locate
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 # Meaning of the digit after a video's name in a list; 0 is neither.
 _PARTS = {"1": "train", "2": "test"}
