@@ -124,7 +124,7 @@ class Request:
         if self.storage.flow:
             self.storage.flow.require()
         # Each video has its own time limit. Writing shards may take hours without any message.
-        hanging.pause()
+        watchdog.pause()
 
 
 def list_datasets() -> list[str]:

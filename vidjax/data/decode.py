@@ -1,8 +1,8 @@
 """Decodes video files with PyAV, behind one small interface.
 
 Frames are returned as they are displayed: rotated and mirrored as the file says, deinterlaced, in
-RGB, on a uniform time grid. The cost of a hostile or broken file is limited by
-`vidjax.data.decode_limits`. Such a file raises one `DecodeError` that names the file and the reason.
+RGB, on a uniform time grid. `vidjax.data.decode_limits` limits the cost of a hostile or broken
+file. Such a file raises one `DecodeError` that names the file and the reason.
 
 Times follow these rules. The first displayed frame is at 0 seconds. The time stamps give the times
 of the later frames, with these exceptions:

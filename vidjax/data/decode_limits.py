@@ -11,8 +11,8 @@ four limits.
 Whole videos are read with the limits `USUAL`. Streams keep no frames and may last for hours. They
 are read with `Limits.in_proportion`: the same cost per byte, however long the file is.
 
-`vidjax.data.containers` enforces the limits on FFmpeg, and `vidjax.data.frame_reader` counts packets and
-frames.
+`vidjax.data.containers` enforces the limits on FFmpeg, and `vidjax.data.frame_reader` counts
+packets and frames.
 """
 
 from __future__ import annotations

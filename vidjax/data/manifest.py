@@ -67,7 +67,7 @@ class Manifest:
     def __post_init__(self) -> None:
         for name in self.classes:
             # Prepared data sets store class names as lines of a text file.
-            why = names.flaw(name)
+            why = untrusted_names.flaw(name)
             if self.multi_label:
                 why = why or multi_label_text.class_flaw(name)
             if why:

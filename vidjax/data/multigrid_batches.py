@@ -96,8 +96,8 @@ def grid_batches(
       process_index: index of this process.
       process_count: number of processes.
       sampling: as in `vidjax.data.video_sampler`.
-      shards: as in `vidjax.data.video_sampler`. Since batch sizes differ, clips are taken from the shards
-        in turn, and every process reads from every active shard.
+      shards: as in `vidjax.data.video_sampler`. Since batch sizes differ, clips are taken from the
+        shards in turn, and every process reads from every active shard.
 
     Raises:
       ValueError: the split is empty, a batch size is not divisible by the number of processes,

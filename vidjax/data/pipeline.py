@@ -20,7 +20,7 @@ from vidjax.data import sampling as frame_sampling
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
 from vidjax.data.targets import Targets
-from vidjax.data.thesis_augmentation.draw import Chain, Draw, nothing
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
 from vidjax.data.thesis_augmentation.host import apply_on_host
 from vidjax.data.video_sampler import ordered
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
@@ -134,7 +134,8 @@ class Augmentation:
       ratio: range of an area crop's aspect ratio, width over height.
       flip: probability of mirroring left and right; set 0 if labels distinguish left from right.
       color: strength of brightness, contrast and saturation jitter, up to 1; 0 is off.
-      chain: probability of the thesis' augmentation chain (`vidjax.data.thesis_augmentation`); 0 is off.
+      chain: probability of the thesis' augmentation chain (`vidjax.data.thesis_augmentation`); 0
+        is off.
       member: probability of each operation of the chain.
       crop: `area` crops a random area and aspect ratio and resizes it to the clip's size. `fixed`
         is a random crop of the clip's size. `padded` resizes the short side to the clip's size,
@@ -294,7 +295,7 @@ def train_batches(
     - `clip` uint8 `[B/P, T, S, S, 3]`, or `2 L` channels of flow;
     - `label` int32 `[B/P]`, or float32 `[B/P, C]` of a multi-label source (`vidjax.data.targets`);
     - `mask` bool `[B/P]`, False for a video that could not be read;
-    - with `augmentation.device` also the fields of `vidjax.data.thesis_augmentation.draw.Draw`.
+    - with `augmentation.device` also the fields of `vidjax.data.thesis_augmentation.parameters.Draw`.
 
     Process p of P gets rows pB/P to (p + 1)B/P of batch k, and reads only those.
 

@@ -1,1 +1,1 @@
-"""Augmentations by name, one file each. `vidjax.data.extra_augmentations` says what such a file needs."""
+"""Augmentations by name, one file each, as `vidjax.data.extra_augmentations` documents."""

@@ -39,7 +39,7 @@ from vidjax.data.preparation_report import (
 from vidjax.data.prepared_lookup import find, is_finished
 from vidjax.data.shard_executors.beam import make_with_beam
 from vidjax.data.shard_executors.dask import make_on_dask
-from vidjax.data.shard_executors.here import make_here
+from vidjax.data.shard_executors.local import make_here
 from vidjax.data.shard_plan import plan
 from vidjax.data.shard_writer import Made, Task
 from vidjax.data.source_files import Sources

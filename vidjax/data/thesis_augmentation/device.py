@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.data.thesis_augmentation import hue, warp
-from vidjax.data.thesis_augmentation.draw import BLUR_UNIT, Draw
+from vidjax.data.thesis_augmentation.parameters import BLUR_UNIT, Draw
 
 
 def apply_on_device(clip: jax.Array, draws: Draw) -> jax.Array:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vidjax.data.thesis_augmentation import hue, warp
-from vidjax.data.thesis_augmentation.draw import BLUR_UNIT, Draw, nothing
+from vidjax.data.thesis_augmentation.parameters import BLUR_UNIT, Draw, nothing
 
 Step = Callable[[np.ndarray], np.ndarray]
 # With this offset a sum is never halfway between two values, so rounding of ties cannot differ.
@@ -18,8 +18,8 @@ _OFF_TIES = 1 / (2 * BLUR_UNIT)
 def apply_on_host(frames: np.ndarray, draw: Draw) -> np.ndarray:
     """Augments the frames of a clip, uint8 `[T, S, S, 3]`, with the parameters drawn for it.
 
-    The result is uint8 and equals that of `vidjax.data.thesis_augmentation.device.apply_on_device`. If nothing
-    changes, the input itself is returned.
+    The result is uint8 and equals that of `apply_on_device` in `vidjax.data.thesis_augmentation`.
+    If nothing changes, the input itself is returned.
     """
     steps = tuple(_steps(draw, frames.shape[1]))
     if not steps:
