@@ -20,8 +20,8 @@ from vidjax.data import sampling as frame_sampling
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
 from vidjax.data.targets import Targets
-from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
 from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
 from vidjax.data.video_sampler import ordered
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
