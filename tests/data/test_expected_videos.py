@@ -4,9 +4,9 @@ import pytest
 
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.expected_videos import Outlook
+from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.pipeline import ClipShape
-from vidjax.data.views import Views, refuse_hopeless
+from vidjax.data.views import Views, refuse_coinciding_expected
 
 SHAPE = ClipShape(frames=4, stride=2, size=32)
 
@@ -69,9 +69,11 @@ def test_unreadable_videos_are_left_out(folder):
 )
 def test_views_that_coincide_for_all_of_them_are_refused(views, message):
     with pytest.raises(ValueError, match=message):
-        refuse_hopeless([Outlook(20, 48, 48), Outlook(14, 64, 64)], views)
+        refuse_coinciding_expected([ExpectedVideo(20, 48, 48), ExpectedVideo(14, 64, 64)], views)
 
 
 def test_views_that_one_of_them_can_have_are_left_alone():
-    refuse_hopeless([Outlook(20, 48, 48), Outlook(100, 48, 96)], Views(10, 3, 32, SHAPE))
-    refuse_hopeless([], Views(10, 3, 32, SHAPE))
+    refuse_coinciding_expected(
+        [ExpectedVideo(20, 48, 48), ExpectedVideo(100, 48, 96)], Views(10, 3, 32, SHAPE)
+    )
+    refuse_coinciding_expected([], Views(10, 3, 32, SHAPE))

@@ -13,7 +13,7 @@ from tests.videos import write_video
 from vidjax.data import catalog, optical_flow, transforms
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.flow_extraction import chosen_fields
-from vidjax.data.flow_visualization import in_colours
+from vidjax.data.flow_visualization import flow_to_rgb
 from vidjax.data.optical_flow import Flow
 from vidjax.data.pipeline import Augmentation, ClipShape, batch_shapes, train_batches
 from vidjax.data.prepared import PreparedSplit, channels_of
@@ -293,7 +293,7 @@ def test_a_picture_of_flow_has_a_hue_for_each_direction():
     x = np.array([[40, 0, -40, 0, 0]])
     y = np.array([[0, 40, 0, -40, 0]])
     stored = (np.stack([x, y], -1) + optical_flow.STILL).astype(np.uint8)[None, None]
-    right, down, left, up, still = in_colours(stored)[0, 0, 0].tolist()
+    right, down, left, up, still = flow_to_rgb(stored)[0, 0, 0].tolist()
     assert (right, still) == ([255, 0, 0], [255, 255, 255])
     expected = [[0, 255, 255], [127.5, 255, 0], [127.5, 0, 255]]
     np.testing.assert_allclose([left, down, up], expected, atol=0.5)

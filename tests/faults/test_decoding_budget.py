@@ -18,13 +18,13 @@ from tests.videos import numbered_frames, write_video
 from vidjax.data import annotations, catalog
 from vidjax.data.containers import open_video
 from vidjax.data.decode import DecodeError, probe, read_encoded, read_video
-from vidjax.data.decode_limits import MOST_KEPT, CostError, LateError, Limits
+from vidjax.data.decode_limits import MOST_KEPT, DecodeLimitError, DecodeTimeoutError, Limits
 from vidjax.data.encode import write_png
 from vidjax.data.manifest import ManifestError
-from vidjax.data.orientation import upright
+from vidjax.data.orientation import oriented_image
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 from vidjax.trained.preprocessing import Preprocessing, read_clip
 from vidjax.trained.sliding_windows import windows
 from vidjax.trained.video_record import as_record
@@ -69,7 +69,7 @@ def _predicted(file):
 
 
 def _judged(file):
-    found = judge(file.name, file.parent)
+    found = check_video(file.name, file.parent)
     return "" if found.usable else f"{found.verdict}: {found.detail}"
 
 
@@ -156,7 +156,7 @@ def test_decoding_has_seconds_in_every_reader(tmp_path):
         read_encoded(file, encode_jpeg, seconds=5)
     with pytest.raises(DecodeError, match="decoding takes longer than"):
         read_video(file, start=70.0, seconds=5)
-    found = judge(file.name, tmp_path, Limits(seconds=1))
+    found = check_video(file.name, tmp_path, Limits(seconds=1))
     assert (found.verdict, found.usable) == ("took too long", False)
     assert time.monotonic() - begin < 20
     # More seconds are enough for the beginning of the same file.
@@ -166,7 +166,7 @@ def test_decoding_has_seconds_in_every_reader(tmp_path):
 def test_a_call_of_ffmpeg_that_reads_for_too_long_is_ended(tmp_path):
     file = write_video(tmp_path / "sound.mp4", numbered_frames(8))
     with (
-        pytest.raises(LateError, match="opening takes longer than"),
+        pytest.raises(DecodeTimeoutError, match="opening takes longer than"),
         open_video(file, Limits(seconds=1e-9)),
     ):
         pass
@@ -177,7 +177,7 @@ def test_a_size_that_grows_midway_is_refused_before_it_is_decoded(tmp_path):
     assert len(read_video(file).frames) == 10
     with pytest.raises(DecodeError, match=r"growing\.h264"):
         read_video(file, max_pixels=200 * 200)
-    assert not judge(file.name, tmp_path, Limits(pixels=200 * 200)).usable
+    assert not check_video(file.name, tmp_path, Limits(pixels=200 * 200)).usable
 
 
 def test_a_held_frame_is_not_repeated_beyond_the_budget(tmp_path):
@@ -204,7 +204,7 @@ def test_a_decoded_frame_is_freed_at_once(tmp_path):
             frames = list(container.decode(stream))
             assert _frames_alive() >= len(frames)
             for frame in frames:
-                upright(frame)
+                oriented_image(frame)
             del frame, frames
             left = _frames_alive()
     finally:
@@ -297,14 +297,14 @@ def test_files_without_a_picture_are_refused_in_words(tmp_path):
     for name, (verdict, words) in expected.items():
         with pytest.raises(DecodeError, match=words):
             as_record(tmp_path / name, SEEN, SEEN.views())
-        found = judge(name, tmp_path)
+        found = check_video(name, tmp_path)
         assert found.verdict == verdict, name
         assert words in found.detail
 
 
 def test_costs_are_errors_of_decoding():
-    assert issubclass(LateError, CostError)
-    assert issubclass(CostError, DecodeError)
+    assert issubclass(DecodeTimeoutError, DecodeLimitError)
+    assert issubclass(DecodeLimitError, DecodeError)
 
 
 DOORS = {

@@ -26,7 +26,7 @@ from vidjax.data.dataset_errors import ReplacedError
 from vidjax.data.integrity import DamagedError, record_sizes
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.source_files import Sources, recorded_root
+from vidjax.data.source_files import SourceFiles, recorded_root
 from vidjax.data.views import Views, view_batches
 
 VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)
@@ -225,7 +225,7 @@ def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"root": ' * 50_000, "[]", "5", '{"root": 1}'])
 def test_a_damaged_record_of_the_files_is_no_record(folder, content):
     (folder / "source.json").write_text(content)
-    assert Sources.read(folder) is None
+    assert SourceFiles.read(folder) is None
     assert recorded_root(folder) in (None, "1")
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.commands import refusal, run_command
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog, tables
-from vidjax.data.exclusions import condemned
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
@@ -295,7 +295,7 @@ def test_a_damaged_table_of_verdicts_is_refused_by_line(tmp_path, folder):
     assert "verdicts.csv, line 3: bytes = '9x0': must be a whole number" in refusal(done)
     listed = read_manifest(manifest(folder, HEAD + "v0.mp4,walk,train\n"))
     with pytest.raises(ManifestError, match=r"data\.verdicts: .*verdicts\.csv, line 3"):
-        condemned(file, listed)
+        broken_video(file, listed)
 
 
 def test_a_row_that_was_being_written_is_left_out(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from tests.commands import run_command
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import command, ending, settings
-from vidjax.storage.local_copies import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 from vidjax.storage.paths import as_path
 
 SHORT = {
@@ -43,7 +43,7 @@ def unbroken(tmp_path_factory):
 
 
 def assert_same_as_on_a_disk(workdir, unbroken):
-    with folder_here(as_path(workdir)) as copy:
+    with local_folder_copy(as_path(workdir)) as copy:
         assert_same(copy, unbroken)
 
 

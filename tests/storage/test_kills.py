@@ -16,7 +16,7 @@ import pytest
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import ROOT, command, ending, settings
 from tests.run.jobs import SETTINGS, free_port
-from vidjax.storage.local_copies import folder_here, remove_folder
+from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import as_path
 
 KILLS = 10
@@ -56,7 +56,7 @@ def resumed(workdir):
 
 
 def assert_same_as_on_a_disk(workdir, unbroken):
-    with folder_here(workdir) as copy:
+    with local_folder_copy(workdir) as copy:
         assert_same(copy, unbroken)
     assert not (workdir / ".lock-owner.json").exists()
 

@@ -16,8 +16,8 @@ from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data import catalog
 from vidjax.data.manifest import read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.source_files import Sources
-from vidjax.data.verdicts import judge
+from vidjax.data.source_files import SourceFiles
+from vidjax.data.verdicts import check_video
 from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_bytes, write_text
@@ -93,16 +93,16 @@ def test_videos_and_manifests_of_a_bucket_are_read_where_they_lie(videos, bucket
         f"{videos}/sit/0.mp4": [0, 1, 2],
         "videos/walk/1.mp4": [0, 1, 2, 3],
     }
-    verdict = judge("walk/1.mp4", as_path(videos))
+    verdict = check_video("walk/1.mp4", as_path(videos))
     assert (verdict.verdict, verdict.frames) == ("ok", 4)
-    assert judge("walk/2.mp4", as_path(videos)).verdict == "absent"
+    assert check_video("walk/2.mp4", as_path(videos)).verdict == "absent"
 
 
 def test_a_video_replaced_in_a_bucket_is_another_data_set(videos, folder):
-    before = Sources.of(read_manifest(videos))
-    assert Sources.of(read_manifest(videos)).is_same(before)
+    before = SourceFiles.of(read_manifest(videos))
+    assert SourceFiles.of(read_manifest(videos)).is_same(before)
     write_bytes(as_path(f"{videos}/sit/0.mp4"), (folder / "sit/2.mp4").read_bytes())
-    now = Sources.of(read_manifest(videos))
+    now = SourceFiles.of(read_manifest(videos))
     assert now.changed_since(before) == ["sit/0.mp4"]
     assert now.digest != before.digest
 

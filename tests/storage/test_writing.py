@@ -186,9 +186,9 @@ def test_what_killed_writers_have_left_is_removed_by_the_owner_or_a_day_later(tm
         file.write_text("x")
     yesterday = time.time() - 25 * 3600
     os.utime(old, (yesterday, yesterday))
-    writing.sweep(tmp_path)
+    writing.remove_unfinished(tmp_path)
     assert sorted(tmp_path.iterdir()) == [fresh, other]
-    writing.sweep(tmp_path, owned=True)
+    writing.remove_unfinished(tmp_path, owned=True)
     assert list(tmp_path.iterdir()) == [other]
 
 

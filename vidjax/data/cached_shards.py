@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.dataset_errors import DamagedError, ReplacedError
-from vidjax.data.shard_reader import Shards
+from vidjax.data.shard_reader import ShardReader
 from vidjax.storage.download import ReplacedMeanwhileError
-from vidjax.storage.file_info import Facts
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.shard_cache import ShardCache
 
 
-class CachedShards(Shards):
-    """Like `Shards`, but copies a shard to this machine when one of its records is first read.
+class CachedShardReader(ShardReader):
+    """Like `ShardReader`, but copies a shard to this machine when one of its records is first read.
 
     If a record is damaged, its shard is copied once more, since the copy may be at fault.
 
@@ -37,7 +37,7 @@ class CachedShards(Shards):
         shards: Sequence[tuple[str, int]],
         sums: Mapping[str, np.ndarray],
         cache: ShardCache,
-        there: Mapping[str, Facts],
+        there: Mapping[str, FileInfo],
     ) -> None:
         super().__init__(folder, shards, sums)
         self._cache, self._there = cache, there
@@ -72,7 +72,7 @@ class CachedShards(Shards):
         """Starts to copy the shard of a record that will be read soon, in the background."""
         self._cache.expect(*self._where(self._shard_of(index)))
 
-    def _where(self, shard: int) -> tuple[Path, Facts]:
+    def _where(self, shard: int) -> tuple[Path, FileInfo]:
         name = self._shards[shard][0]
         return self._folder / name, self._there[name]
 

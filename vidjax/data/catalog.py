@@ -10,7 +10,7 @@ from typing import Any
 
 from vidjax import plugins, watchdog
 from vidjax.data import builders
-from vidjax.data.expected_videos import Outlook
+from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.optical_flow import Flow
 from vidjax.data.process_pool import refuse_in_starting_worker
 from vidjax.terminal import complain
@@ -18,7 +18,7 @@ from vidjax.untrusted_names import nearest
 
 Progress = Callable[[str, int, int], None]
 # From the name of a split to the expected frames and size of some of its videos.
-Look = Callable[[str], Sequence[Outlook]]
+Look = Callable[[str], Sequence[ExpectedVideo]]
 _OWN = "video_folder"
 # Files in `builders` that are base classes, not data sets.
 _BASES = ("kinetics", "prepared_videos", "published_images", "published_videos")
@@ -86,8 +86,8 @@ class Request:
         error that ends with this text. A program that only reads a run uses this, so that it writes
         nothing to the folder in the run's configuration.
       judge: called before any video is decoded, with the class names, the split names, and a
-        function from a split to the `Outlook` of some of its videos. It raises ValueError if they
-        do not suit their purpose.
+        function from a split to the `ExpectedVideo`s of some of its videos. It raises ValueError if
+        they do not suit their purpose.
       progress: called with (stage, number done, total).
       note: called with messages for the user.
     """

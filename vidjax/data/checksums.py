@@ -26,10 +26,10 @@ from vidjax.data.dataset_info import (
     LABELS,
     METADATA,
     SEVERAL_LABELS,
-    Description,
+    DatasetInfo,
 )
-from vidjax.data.metadata_files import SmallFiles
-from vidjax.data.shard_reader import Shards
+from vidjax.data.metadata_files import MetadataFiles
+from vidjax.data.shard_reader import ShardReader
 from vidjax.storage.writing import writing
 
 FILE = "sizes.json"
@@ -45,7 +45,7 @@ class _Sums(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Seal:
+class Checksums:
     """Recorded sizes and checksums of a data set.
 
     Attributes:
@@ -57,14 +57,14 @@ class Seal:
     records: Mapping[str, np.ndarray]
 
 
-class Sealing:
+class ChecksumWriter:
     """Computes the checksums of a data set while its records are read back, and writes them.
 
     Args:
       description: description of the data set.
     """
 
-    def __init__(self, description: Description) -> None:
+    def __init__(self, description: DatasetInfo) -> None:
         self._description = description
         self._records: dict[str, list[int]] = {}
 
@@ -76,7 +76,7 @@ class Sealing:
         """
         folder = self._description.folder
         for name, count in self._description.splits[split]:
-            shard, sums = Shards(folder, [(name, count)]), self._records.setdefault(name, [])
+            shard, sums = ShardReader(folder, [(name, count)]), self._records.setdefault(name, [])
             for place in range(count):
                 content = shard[place]
                 sums.append(zlib.crc32(content))
@@ -89,12 +89,14 @@ class Sealing:
           OSError: the folder cannot be written or read.
         """
         folder = self._description.folder
-        there = SmallFiles(folder).there
+        there = MetadataFiles(folder).there
         sizes = {name: there[name].size for name in self._records}
-        write_seal(folder, sizes, self._records)
+        write_checksums(folder, sizes, self._records)
 
 
-def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]) -> None:
+def write_checksums(
+    folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequence[int]]
+) -> None:
     """Writes the sizes and checksums of a data set whose metadata files already exist.
 
     Args:
@@ -107,28 +109,28 @@ def write_seal(folder: Path, sizes: Mapping[str, int], sums: Mapping[str, Sequen
     """
     sizes = dict(sorted(sizes.items()))
     of_records = {name: _text(numbers) for name, numbers in sorted(sums.items())}
-    there = SmallFiles(folder)
+    there = MetadataFiles(folder)
     files = {name: _sum(there.read(name)) for name in _DESCRIBING if name in there.there}
     crc32 = {"records": of_records, "files": files, "own": _own(sizes, of_records, files)}
     with writing(folder / FILE) as stream:
         stream.write(json.dumps(sizes | {"crc32": crc32}, indent=2) + "\n")
 
 
-def seal(description: Description) -> None:
+def record_checksums(description: DatasetInfo) -> None:
     """Reads a whole data set and writes its sizes and checksums.
 
     Raises:
       DamagedError: a record cannot be read.
       OSError: the folder cannot be written or read.
     """
-    sealing = Sealing(description)
+    sealing = ChecksumWriter(description)
     for split in description.splits:
         for _ in sealing.read(split):
             pass
     sealing.write()
 
 
-def read_seal(files: SmallFiles) -> Seal:
+def read_checksums(files: MetadataFiles) -> Checksums:
     """Reads the recorded sizes and checksums, and checks the metadata files against them.
 
     Earlier versions recorded only sizes, and TFDS records nothing.
@@ -142,13 +144,13 @@ def read_seal(files: SmallFiles) -> Seal:
     """
     folder = files.folder
     if FILE not in files.there:
-        return Seal({}, {})
+        return Checksums({}, {})
     try:
         found = records.parsed(files.read(FILE), dict[str, Any])
         sums = records.converted(found.pop("crc32"), _Sums) if "crc32" in found else None
         sizes = records.converted(found, dict[str, int])
         if sums is None:
-            return Seal(sizes, {})
+            return Checksums(sizes, {})
         if sums.own != _own(sizes, sums.records, sums.files):
             raise ValueError
         of_records = {name: _numbers(text) for name, text in sums.records.items()}
@@ -158,7 +160,7 @@ def read_seal(files: SmallFiles) -> Seal:
         known = sums.files.get(name)
         if known is not None and _sum(files.read(name)) != known:
             raise damaged(folder, f"{name} is truncated or changed")
-    return Seal(sizes, of_records)
+    return Checksums(sizes, of_records)
 
 
 def _text(sums: Iterable[int]) -> str:

@@ -22,8 +22,14 @@ import av
 import av.container
 import av.video
 
-from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits
-from vidjax.storage.local_copies import here
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+)
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import UrlError, as_path
 
 __all__ = ["DecodeError", "address", "open_video"]
@@ -76,7 +82,7 @@ def open_video(
     """
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(here(as_path(path)))
+            file = stack.enter_context(local_copy(as_path(path)))
         except FileNotFoundError:
             raise DecodeError(f"{path}: no such file") from None
         except UrlError as error:
@@ -106,9 +112,11 @@ def _opened(
             **_TITLES,
         )
     except av.error.ExitError as error:
-        raise LateError(f"{path}: opening takes longer than {seconds:g} s") from error
+        raise DecodeTimeoutError(f"{path}: opening takes longer than {seconds:g} s") from error
     except av.error.MemoryError as error:
-        raise CostError(f"{path}: its header asks for more memory than a video may use") from error
+        raise DecodeLimitError(
+            f"{path}: its header asks for more memory than a video may use"
+        ) from error
     except av.error.ArgumentError as error:
         raise DecodeError(f"{path}: not a readable video (unknown container)") from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:

@@ -17,15 +17,15 @@ import msgspec
 import tensorflow_datasets as tfds
 
 from vidjax import records
-from vidjax.data.checksums import write_seal
+from vidjax.data.checksums import write_checksums
 from vidjax.data.dataset_errors import damaged
 from vidjax.data.dataset_info import ARRAY_RECORD, INFO
-from vidjax.data.decoded_cache import spool_of
+from vidjax.data.decoded_cache import unfinished_folder
 from vidjax.data.integrity import refuse_halves
-from vidjax.data.record_index import write_contents
+from vidjax.data.record_index import write_record_index
 from vidjax.data.shard_writer import Made, Task
 from vidjax.storage.local_copies import remove_folder, scratch
-from vidjax.storage.writing import make_folder, sweep, write_bytes
+from vidjax.storage.writing import make_folder, remove_unfinished, write_bytes
 
 # Names in the folder beside the data set: the plan, and the folder of shard records.
 PLAN, MADE = "plan.json", "made"
@@ -36,7 +36,7 @@ class _Plan(msgspec.Struct):
     digest: str
 
 
-def begin(folder: Path, tasks: Sequence[Task]) -> None:
+def save_plan(folder: Path, tasks: Sequence[Task]) -> None:
     """Saves the plan before any shard is written.
 
     Shards of a different plan, left by another version of vidjax, are removed.
@@ -49,7 +49,7 @@ def begin(folder: Path, tasks: Sequence[Task]) -> None:
       DamagedError: the folder holds files that do not belong to an unfinished data set.
       OSError: the folder cannot be written.
     """
-    beside = spool_of(folder)
+    beside = unfinished_folder(folder)
     if not beside.is_dir():
         refuse_halves(folder)
     known, ours = _noted(beside / PLAN), _Plan(len(tasks), _digest(tasks))
@@ -64,7 +64,7 @@ def begin(folder: Path, tasks: Sequence[Task]) -> None:
     _remove_unfinished(folder)
 
 
-def require_there(folder: Path, tasks: Sequence[Task]) -> None:
+def require_shards(folder: Path, tasks: Sequence[Task]) -> None:
     """Stops if workers have written shards that this machine cannot see.
 
     Raises:
@@ -80,7 +80,7 @@ def require_there(folder: Path, tasks: Sequence[Task]) -> None:
         )
 
 
-def describe(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) -> None:
+def write_metadata(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) -> None:
     """Writes the metadata of a data set: TFDS's files, the index of videos, and checksums.
 
     Args:
@@ -100,9 +100,9 @@ def describe(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) ->
     rows = [
         (each.split, *row) for each in made for row in zip(each.labels, each.videos, strict=True)
     ]
-    write_contents(folder, rows)
+    write_record_index(folder, rows)
     sizes = {each.file: each.bytes for each in made}
-    write_seal(folder, sizes, {each.file: each.sums for each in made})
+    write_checksums(folder, sizes, {each.file: each.sums for each in made})
 
 
 def _splits(made: Sequence[Made]) -> Iterable[tfds.core.SplitInfo]:
@@ -135,4 +135,4 @@ def _remove_unfinished(folder: Path) -> None:
     for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
         shutil.rmtree(unfinished)
     if folder.is_dir():
-        sweep(folder, owned=True)
+        remove_unfinished(folder, owned=True)

@@ -26,7 +26,7 @@ def damaged(folder: Path, what: str) -> DamagedError:
 
 
 @contextlib.contextmanager
-def telling_damage(folder: Path, where: str = "") -> Iterator[None]:
+def damage_errors(folder: Path, where: str = "") -> Iterator[None]:
     """Turns the errors that libraries raise for damaged data into one-line errors.
 
     Args:

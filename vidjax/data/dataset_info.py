@@ -15,7 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.dataset_errors import damaged
-from vidjax.data.metadata_files import SmallFiles
+from vidjax.data.metadata_files import MetadataFiles
 
 INFO, FEATURES, METADATA, LABELS = (
     "dataset_info.json",
@@ -54,7 +54,7 @@ _Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 _T = TypeVar("_T")
 
 
-class ForeignError(ValueError):
+class UntrustedDataSetError(ValueError):
     """A data set needs code of its own to be read, and is refused."""
 
 
@@ -119,7 +119,7 @@ class _Metadata(_Camel):
 
 
 @dataclass(frozen=True)
-class Description:
+class DatasetInfo:
     """The description of a prepared data set.
 
     Attributes:
@@ -145,7 +145,7 @@ class Description:
     broken: Sequence[Mapping[str, str]]
 
     @classmethod
-    def read(cls, folder: Path, files: SmallFiles | None = None) -> Description:
+    def read(cls, folder: Path, files: MetadataFiles | None = None) -> DatasetInfo:
         """Reads the description of a folder in TFDS's format.
 
         Args:
@@ -154,15 +154,15 @@ class Description:
 
         Raises:
           DamagedError: a file is missing, truncated or malformed.
-          ForeignError: the data set names a class outside TFDS.
+          UntrustedDataSetError: the data set names a class outside TFDS.
           OSError: a file cannot be read.
         """
-        files = files or SmallFiles(folder)
+        files = files or MetadataFiles(folder)
         info = _decode(files, INFO, _Info)
         top = _decode(files, FEATURES, _Feature)
         for name in top.classes():
             if name not in CLASSES:
-                raise ForeignError(
+                raise UntrustedDataSetError(
                     f"{folder} is refused: {FEATURES} names the class {name[:200]!r}, which is not "
                     "part of TFDS; a data set must not run code of its own"
                 )
@@ -208,7 +208,7 @@ def _each(feature: _Feature | None) -> _Feature | None:
 
 
 def _classes(
-    files: SmallFiles, label: _Feature | None, file: str, *, named: bool
+    files: MetadataFiles, label: _Feature | None, file: str, *, named: bool
 ) -> tuple[str, ...]:
     """Reads the class names; uses the class indices if the names are optional and missing."""
     if label is None or label.class_label is None:
@@ -226,7 +226,7 @@ def _classes(
     return tuple(names)
 
 
-def _decode(files: SmallFiles, name: str, kind: type[_T]) -> _T:
+def _decode(files: MetadataFiles, name: str, kind: type[_T]) -> _T:
     try:
         # Protocol Buffers write integers as strings.
         return records.parsed(files.read(name), kind, strict=False)

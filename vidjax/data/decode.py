@@ -28,17 +28,24 @@ import av
 import numpy as np
 
 from vidjax.data.containers import open_video
-from vidjax.data.decode_limits import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.decode_limits import (
+    MOST_KEPT,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+    Meter,
+)
 from vidjax.data.frame_reader import Frames, open_frames
 from vidjax.data.timestamps import is_uniform, rate_of
-from vidjax.data.video_segment import Piece
+from vidjax.data.video_segment import VideoSegment
 
 __all__ = [
-    "CostError",
     "DecodeError",
+    "DecodeLimitError",
+    "DecodeTimeoutError",
     "EncodedVideo",
     "Frames",
-    "LateError",
     "Limits",
     "Video",
     "VideoInfo",
@@ -164,7 +171,9 @@ def read_video(
       DecodeError: the file cannot be decoded within the limits; the message names file and reason.
     """
     meter = Meter.of(path, Limits(max_pixels, max_frames, seconds))
-    reader = _Reader(path, meter, Piece(path, meter, start=start, end=end, short_side=short_side))
+    reader = _Reader(
+        path, meter, VideoSegment(path, meter, start=start, end=end, short_side=short_side)
+    )
     reader.read()
     if reader.error and not (partial and reader.frames):
         raise reader.error
@@ -200,7 +209,7 @@ def read_encoded(
       DecodeError: the file cannot be decoded within the limits; the message names file and reason.
     """
     meter = Meter.of(path, Limits(frames=max_frames, seconds=seconds))
-    piece = Piece(path, meter, start=start, end=end, short_side=short_side)
+    piece = VideoSegment(path, meter, start=start, end=end, short_side=short_side)
     reader = _Reader(path, meter, piece, encode)
     reader.read()
     if reader.error:
@@ -215,7 +224,7 @@ class _Reader:
         self,
         path: str | Path,
         meter: Meter,
-        piece: Piece,
+        piece: VideoSegment,
         encode: Callable[[np.ndarray], Any] = lambda picture: picture,
     ) -> None:
         self._path, self._limits, self._piece, self._encode = path, meter.limits, piece, encode
@@ -233,7 +242,7 @@ class _Reader:
 
     def _keep(self, frame: av.VideoFrame, time: float) -> None:
         if len(self.frames) == self._limits.frames:
-            raise CostError(f"{self._path}: more than {self._limits.frames} frames")
+            raise DecodeLimitError(f"{self._path}: more than {self._limits.frames} frames")
         picture = self._encode(self._piece.picture(frame))
         self._kept += _bytes_of(picture)
         self._refuse_many(self._kept, len(self.frames) + 1)
@@ -243,7 +252,7 @@ class _Reader:
     def _refuse_many(self, size: int, count: int) -> None:
         if size > MOST_KEPT:
             height, width = self._piece.size or (0, 0)
-            raise CostError(
+            raise DecodeLimitError(
                 f"{self._path}: {count} frames of {width}x{height} take more than the limit of "
                 f"{MOST_KEPT} bytes; set short_side, or decode a segment (start and end)"
             )
@@ -260,7 +269,9 @@ class _Reader:
             return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._limits.frames:
-            raise CostError(f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps")
+            raise DecodeLimitError(
+                f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps"
+            )
         grid = times[0] + np.arange(count) / rate
         latest = np.searchsorted(times, grid + SLACK, side="right") - 1
         sizes = np.array([_bytes_of(picture) for picture in self.frames])

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.catalog import Storage
-from vidjax.data.decode import CostError, DecodeError, read_encoded
+from vidjax.data.decode import DecodeError, DecodeLimitError, read_encoded
 from vidjax.data.decode_limits import MOST_KEPT, Limits
-from vidjax.data.decoded_cache import Decoded, Spool
+from vidjax.data.decoded_cache import Decoded, DecodedCache
 from vidjax.data.flow_extraction import encoded_field, fields_of
-from vidjax.data.local_video import at_hand, shown
+from vidjax.data.local_video import local_video, shown
 from vidjax.data.manifest import Entry
 from vidjax.data.multi_label_text import apart
 from vidjax.data.optical_flow import Flow, X, Y
@@ -38,7 +38,7 @@ class Job:
       file: path of the video, or of the archive that contains it.
       entry: manifest entry of the video.
       storage: how frames are stored.
-      spool: local folder for the decoded video.
+      cache: local folder for the decoded video.
       multi_label: whether the video may have several labels.
       shard: file name of the shard that it belongs to.
     """
@@ -46,7 +46,7 @@ class Job:
     file: Path
     entry: Entry
     storage: Storage
-    spool: Spool
+    cache: DecodedCache
     multi_label: bool = False
     shard: str = ""
 
@@ -58,7 +58,7 @@ class Job:
     @property
     def scratch(self) -> Path | None:
         """Folder for a temporary copy of the video, in the folder of decoded videos."""
-        return self.spool.folder if self.spool.folder.is_dir() else None
+        return self.cache.folder if self.cache.folder.is_dir() else None
 
     @property
     def shown(self) -> str:
@@ -82,7 +82,7 @@ def frames(job: Job) -> Decoded:
     entry, storage = job.entry, job.storage
     if storage.flow:
         return _flow(job, storage.flow)
-    with at_hand(job.file, entry, job.scratch) as file:
+    with local_video(job.file, entry, job.scratch) as file:
         video = read_encoded(
             file,
             functools.partial(encode_jpeg, quality=storage.quality),
@@ -104,7 +104,7 @@ def _flow(job: Job, flow: Flow) -> Decoded:
       DecodeError: like `frames`, or there are fewer than two frames.
     """
     entry, storage = job.entry, job.storage
-    with at_hand(job.file, entry, job.scratch) as file:
+    with local_video(job.file, entry, job.scratch) as file:
         video = stream_video(
             file,
             start=entry.start,
@@ -119,7 +119,7 @@ def _flow(job: Job, flow: Flow) -> Decoded:
             jpegs += encoded_field(field, storage.quality)
             kept += len(jpegs[-2]) + len(jpegs[-1])
             if kept > MOST_KEPT:
-                raise CostError(f"{job.shown}: its flow takes more than {MOST_KEPT} bytes")
+                raise DecodeLimitError(f"{job.shown}: its flow takes more than {MOST_KEPT} bytes")
     # The time is that of the first of the last field's two frames.
     _refuse_early_end(job, times[-1] + 2 / video.fps)
     return jpegs, video.fps
@@ -132,7 +132,7 @@ def _refuse_early_end(job: Job, there: float) -> None:
 
 
 def decode(job: Job) -> str:
-    """Decodes one video into the spool; returns the error, or an empty text.
+    """Decodes one video into the cache; returns the error, or an empty text.
 
     Raises:
       OSError: the machine failed, not the video.
@@ -143,7 +143,7 @@ def decode(job: Job) -> str:
         if job.entry.place is None:
             _read_through(job.file)
         return str(error)
-    job.spool.save(job.name, jpegs, fps)
+    job.cache.save(job.name, jpegs, fps)
     return ""
 
 

@@ -42,11 +42,11 @@ class DecodeError(ValueError):
     """A file cannot be decoded as requested."""
 
 
-class CostError(DecodeError):
+class DecodeLimitError(DecodeError):
     """A file exceeds a decoding limit."""
 
 
-class LateError(CostError):
+class DecodeTimeoutError(DecodeLimitError):
     """A file exceeds the time limit for decoding."""
 
 
@@ -110,10 +110,10 @@ class Meter:
         """Raises an error if decoding has taken too long.
 
         Raises:
-          LateError: the time limit is exceeded.
+          DecodeTimeoutError: the time limit is exceeded.
         """
         if time.thread_time() - self._begin > self._seconds:
-            raise LateError(
+            raise DecodeTimeoutError(
                 f"{self._name}: decoding takes longer than {self._seconds:.3g} s, the limit for "
                 f"{self._size} bytes"
             )
@@ -126,15 +126,15 @@ class Meter:
           height: height of a frame in pixels.
 
         Raises:
-          CostError: names the exceeded limit.
+          DecodeLimitError: names the exceeded limit.
         """
         frame = f"{self._name}: frames of {width}x{height}"
         if width * height > self.limits.pixels:
-            raise CostError(f"{frame} exceed the limit of {self.limits.pixels} pixels")
+            raise DecodeLimitError(f"{frame} exceed the limit of {self.limits.pixels} pixels")
         if max(width, height) > ASPECT * max(1, min(width, height)):
-            raise CostError(f"{frame} have an aspect ratio above {ASPECT}")
+            raise DecodeLimitError(f"{frame} have an aspect ratio above {ASPECT}")
         if width * height > _FREE_FRAME + self._size * _PIXELS_A_BYTE:
-            raise CostError(
+            raise DecodeLimitError(
                 f"{frame} in a file of {self._size} bytes exceed the limit of "
                 f"{_PIXELS_A_BYTE} pixels per byte"
             )
@@ -143,11 +143,11 @@ class Meter:
         """Counts a decoded frame.
 
         Raises:
-          CostError: like `refuse_size`, or all frames together have too many pixels.
+          DecodeLimitError: like `refuse_size`, or all frames together have too many pixels.
         """
         self._pixels += width * height
         if self._pixels > _FREE_PIXELS + self._size * _PIXELS_A_BYTE:
-            raise CostError(
+            raise DecodeLimitError(
                 f"{self._name}: {self._size} bytes decode to more than {self._pixels:.1e} pixels "
                 f"in total, above the limit of {_PIXELS_A_BYTE} per byte"
             )

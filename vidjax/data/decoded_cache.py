@@ -22,7 +22,7 @@ Decoded = tuple[list[bytes], float]
 _SEAL = 32
 
 
-def spool_of(folder: Path) -> Path:
+def unfinished_folder(folder: Path) -> Path:
     """Returns the temporary folder beside a data set, which exists until that is complete.
 
     Args:
@@ -32,7 +32,7 @@ def spool_of(folder: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Spool:
+class DecodedCache:
     """A folder of decoded videos. Processes and machines may share it.
 
     Attributes:

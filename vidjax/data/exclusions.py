@@ -16,7 +16,7 @@ MISSING = "missing"
 _OF_THE_MOMENT = ("absent", "unreadable")
 
 
-def repeated() -> Flaw:
+def duplicates() -> Flaw:
     """Makes a check for duplicates: the same segment of the same file in the same split."""
     seen: dict[tuple[object, ...], str] = {}
 
@@ -30,7 +30,7 @@ def repeated() -> Flaw:
     return flaw
 
 
-def empty(entry: Entry) -> str:
+def empty_segment(entry: Entry) -> str:
     """Checks for a segment with a negative start, or an end that is not after its start."""
     start = entry.start or 0.0
     if start < 0:
@@ -40,7 +40,7 @@ def empty(entry: Entry) -> str:
     return ""
 
 
-def absent(root: Path) -> Flaw:
+def missing_file(root: Path) -> Flaw:
     """Makes a check for missing files."""
     if not is_url(root):
         return lambda entry: "" if entry.file(root).is_file() else MISSING
@@ -49,7 +49,7 @@ def absent(root: Path) -> Flaw:
     return lambda entry: "" if entry.path in there else MISSING
 
 
-def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
+def broken_video(verdicts: Path, manifest: Manifest) -> Flaw:
     """Makes a check for videos that `vidjax check_videos` found broken.
 
     Verdicts on files whose size has changed since are ignored; decoding will show.

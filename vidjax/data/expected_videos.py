@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidjax.data.decode import DecodeError, probe
-from vidjax.data.local_video import at_hand
+from vidjax.data.local_video import local_video
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.transforms import short_side_size
 
 
 @dataclass(frozen=True)
-class Outlook:
+class ExpectedVideo:
     """The expected frames and size of a video that is not prepared yet.
 
     Attributes:
@@ -27,9 +27,9 @@ class Outlook:
     width: int
 
 
-def outlook(
+def expected_videos(
     manifest: Manifest, split: str, *, short_side: int, fps: float | None, looks: int = 8
-) -> list[Outlook]:
+) -> list[ExpectedVideo]:
     """Probes some evenly spaced videos of a split; unreadable ones are skipped.
 
     Args:
@@ -45,9 +45,11 @@ def outlook(
     return [each for each in found if each is not None]
 
 
-def _of(manifest: Manifest, entry: Entry, short_side: int, fps: float | None) -> Outlook | None:
+def _of(
+    manifest: Manifest, entry: Entry, short_side: int, fps: float | None
+) -> ExpectedVideo | None:
     try:
-        with at_hand(manifest.file(entry), entry) as file:
+        with local_video(manifest.file(entry), entry) as file:
             info = probe(file)
     except DecodeError:
         return None
@@ -58,4 +60,4 @@ def _of(manifest: Manifest, entry: Entry, short_side: int, fps: float | None) ->
         seconds = min(entry.end or seconds, seconds) - (entry.start or 0.0)
     frames = round(1.05 * seconds * (fps or info.fps)) + 2
     size = short_side_size(info.height, info.width, short_side, upscale=False)
-    return Outlook(max(1, frames), *size)
+    return ExpectedVideo(max(1, frames), *size)

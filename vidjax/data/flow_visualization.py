@@ -11,7 +11,7 @@ from vidjax.data.optical_flow import STILL
 _TURN = 180
 
 
-def in_colours(stored: np.ndarray) -> np.ndarray:
+def flow_to_rgb(stored: np.ndarray) -> np.ndarray:
     """Colours the first flow field of each time step. Pixels that do not move are white.
 
     Full saturation is the largest motion in the input.

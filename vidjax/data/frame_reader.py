@@ -12,7 +12,14 @@ import av.container
 import av.video
 
 from vidjax.data.containers import open_video
-from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+    Meter,
+)
 from vidjax.data.timestamps import has_leaps
 
 # Containers whose frames have the same time stamps wherever decoding starts. Others are read from
@@ -35,7 +42,7 @@ def open_frames(
     Raises:
       DecodeError: the file cannot be opened or has no video. Iterating raises it if the file is
         broken.
-      CostError: iterating raises it if a limit is exceeded.
+      DecodeLimitError: iterating raises it if a limit is exceeded.
     """
     meter = Meter.of(path, limits)
     with open_video(path, limits) as (container, stream):
@@ -88,7 +95,7 @@ def _skip(
         container.seek(round(target / (stream.time_base or 1)), stream=stream)
         frames = Frames(path, container, stream, meter)
         landed = next(frames, None)
-    except LateError:
+    except DecodeTimeoutError:
         raise
     except (DecodeError, av.error.FFmpegError):
         return None
@@ -107,7 +114,7 @@ class Frames:
 
     Raises:
       DecodeError: raised while iterating if the stream is broken.
-      CostError: raised while iterating if a limit is exceeded.
+      DecodeLimitError: raised while iterating if a limit is exceeded.
     """
 
     def __init__(
@@ -145,10 +152,12 @@ class Frames:
         except DecodeError:
             raise
         except av.error.ExitError as error:
-            raise LateError(f"{self._path}: reading takes too long after {count} frames") from error
+            raise DecodeTimeoutError(
+                f"{self._path}: reading takes too long after {count} frames"
+            ) from error
         except av.error.MemoryError as error:
             reason = "asks for more memory than a video may use"
-            raise CostError(f"{self._path}: {reason} after {count} frames") from error
+            raise DecodeLimitError(f"{self._path}: {reason} after {count} frames") from error
         except (av.error.FFmpegError, ValueError) as error:
             reason = type(error).__name__
             raise DecodeError(f"{self._path}: broken after {count} frames ({reason})") from error

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.cached_shards import CachedShards
-from vidjax.data.checksums import Seal, read_seal, seal
+from vidjax.data.cached_shards import CachedShardReader
+from vidjax.data.checksums import Checksums, read_checksums, record_checksums
 from vidjax.data.dataset_errors import DamagedError, damaged, remedy
-from vidjax.data.dataset_info import ARRAY_RECORD, INFO, Description
-from vidjax.data.metadata_files import SmallFiles
-from vidjax.data.shard_reader import Shards
-from vidjax.storage.file_info import Facts
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, DatasetInfo
+from vidjax.data.metadata_files import MetadataFiles
+from vidjax.data.shard_reader import ShardReader
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.shard_cache import ShardCache
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
@@ -30,11 +30,11 @@ class DataSet:
       there: the files of the folder.
     """
 
-    info: Description
+    info: DatasetInfo
     sums: Mapping[str, np.ndarray]
-    there: Mapping[str, Facts]
+    there: Mapping[str, FileInfo]
 
-    def records(self, split: str, cache: ShardCache | None = None) -> Shards:
+    def records(self, split: str, cache: ShardCache | None = None) -> ShardReader:
         """Returns the records of a split. Each is compared with its checksum when it is read.
 
         Args:
@@ -46,8 +46,8 @@ class DataSet:
         """
         folder, shards = self.info.folder, self.info.splits[split]
         if cache is None:
-            return Shards(folder, shards, self.sums)
-        return CachedShards(folder, shards, self.sums, cache, self.there)
+            return ShardReader(folder, shards, self.sums)
+        return CachedShardReader(folder, shards, self.sums, cache, self.there)
 
 
 def refuse_halves(folder: Path) -> None:
@@ -70,17 +70,17 @@ def open_data_set(folder: Path) -> DataSet:
       ForeignError: the data set needs code of its own.
       DamagedError: a file is missing, truncated or malformed.
     """
-    files = SmallFiles(folder)
+    files = MetadataFiles(folder)
     if INFO not in files.there:
         refuse_halves(folder)
         raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is missing")
-    info = Description.read(folder, files)
+    info = DatasetInfo.read(folder, files)
     if info.file_format != ARRAY_RECORD:
         raise ValueError(
             f"{folder} contains {info.full_name} as {info.file_format[:50]!r}, a format without "
             "random access; remove it, or set another data.data_dir"
         )
-    known = read_seal(files)
+    known = read_checksums(files)
     _check_shards(info, known, files.there)
     return DataSet(info, known.records, files.there)
 
@@ -92,10 +92,10 @@ def record_sizes(folder: Path) -> None:
       DamagedError: a record cannot be read.
       OSError: the folder cannot be read or written.
     """
-    seal(Description.read(folder))
+    record_checksums(DatasetInfo.read(folder))
 
 
-def _check_shards(info: Description, known: Seal, there: Mapping[str, Facts]) -> None:
+def _check_shards(info: DatasetInfo, known: Checksums, there: Mapping[str, FileInfo]) -> None:
     folder = info.folder
     for name, count in (shard for shards in info.splits.values() for shard in shards):
         file = folder / name

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-def sided(classes: Sequence[str]) -> tuple[str, ...]:
+def left_right_labels(classes: Sequence[str]) -> tuple[str, ...]:
     """Returns the class names that contain the word `left` or `right`, such as `turn_left`.
 
     >>> sided(["turn_left", "TurnRight", "upright"])
@@ -33,7 +33,7 @@ def refuse_mirrors(classes: Sequence[str], setting: str, fix: str) -> None:
     Raises:
       ValueError: names two of the labels and the fix.
     """
-    if found := sided(classes):
+    if found := left_right_labels(classes):
         raise ValueError(
             f"{setting} mirrors clips, but {len(found)} labels distinguish left from right, such "
             f"as {' and '.join(map(repr, found[:2]))}; set {fix}, or augment.flip_sided=True if "

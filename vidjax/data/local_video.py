@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vidjax.data.decode_limits import DecodeError
 from vidjax.data.manifest_entry import Entry, Place
-from vidjax.storage.local_copies import here, scratch
+from vidjax.storage.local_copies import local_copy, scratch
 from vidjax.storage.writing import writing_bytes
 
 # Bytes copied at a time.
@@ -26,7 +26,7 @@ def shown(file: Path, entry: Entry) -> str:
 
 
 @contextlib.contextmanager
-def at_hand(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Path]:
+def local_video(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Path]:
     """Opens a context with a local path to the bytes of a video.
 
     Args:
@@ -39,7 +39,7 @@ def at_hand(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Pa
       DecodeError: raised by the code in the context; the message names the video, not the copy.
       OSError: the video cannot be read, or its copy cannot be written.
     """
-    held = here(file, within) if entry.place is None else _cut(file, entry.place, within)
+    held = local_copy(file, within) if entry.place is None else _cut(file, entry.place, within)
     with held as local:
         try:
             yield local

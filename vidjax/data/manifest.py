@@ -14,7 +14,7 @@ from vidjax.data.manifest_csv import read_rows
 from vidjax.data.manifest_entry import Entry, ManifestError, Seconds
 from vidjax.data.manifest_folder import LAYOUT, read_folder
 from vidjax.data.splits import SPLITS
-from vidjax.storage.file_info import facts_of
+from vidjax.storage.file_info import file_infos
 from vidjax.storage.paths import as_path
 from vidjax.untrusted_names import few
 
@@ -240,7 +240,7 @@ def _identities(path: Path, manifest: Manifest) -> dict[str, Hashable]:
     Raises:
       ManifestError: files are missing; the message names some of them.
     """
-    found = facts_of(manifest.root, (entry.path for entry in manifest.entries))
+    found = file_infos(manifest.root, (entry.path for entry in manifest.entries))
     missing = [name for name, facts in found.items() if facts is None]
     if missing:
         raise ManifestError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vidjax.data.splits import is_split, split_name
-from vidjax.data.video_files import look
+from vidjax.data.video_files import find_videos
 
 LAYOUT = "expected class/video.mp4 or train/class/video.mp4 and test/class/video.mp4"
 
@@ -32,9 +32,9 @@ def read_folder(folder: Path, fault: type[ValueError]) -> Listed:
       folder: folder of class folders, or of split folders that contain class folders.
       fault: error type to raise if it is neither.
     """
-    found = look(folder)
+    found = find_videos(folder)
     parts = [PurePosixPath(path).parts for path in sorted(found.videos)]
-    notes = [f"{folder}: skipped {found.told()}"] if found.passed_over else []
+    notes = [f"{folder}: skipped {found.summary()}"] if found.skipped else []
     if not parts:
         raise fault(f"{folder} contains no videos; {'; '.join([*notes, LAYOUT])}")
     divided = [part for part in parts if len(part) > 2 and is_split(part[0])]

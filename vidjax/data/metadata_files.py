@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vidjax.data.dataset_errors import damaged
-from vidjax.storage.file_info import Facts, files_in
+from vidjax.storage.file_info import FileInfo, files_in
 from vidjax.storage.paths import is_url
 
 # Far above the files of a million videos, and far below the memory of a machine.
@@ -22,7 +22,7 @@ _LARGEST = 64 * 2**20
 _SMALL, _DESCRIBING = 2**20, (".json", ".txt")
 
 
-class SmallFiles:
+class MetadataFiles:
     """The files of a data set's folder.
 
     Args:
@@ -34,7 +34,7 @@ class SmallFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.there: Mapping[str, Facts] = {}
+        self.there: Mapping[str, FileInfo] = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.there = files_in(folder)
 

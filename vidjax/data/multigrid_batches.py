@@ -11,7 +11,7 @@ from vidjax.data.multigrid import GridShape, Timetable
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.targets import Targets
-from vidjax.data.video_sampler import ordered
+from vidjax.data.video_sampler import shuffled_records
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def grid_batches(
 
     Raises:
       ValueError: the split is empty, a batch size is not divisible by the number of processes,
-        fixed crops have no short side, or `ordered` raises it.
+        fixed crops have no short side, or `shuffled_records` raises it.
     """
     if len(source) == 0:
         raise ValueError(f"{source} contains no videos to train on")
@@ -115,7 +115,7 @@ def grid_batches(
         return TrainClip(_thinned(shape, each, time), scaled, targets, channels_of(source))
 
     transforms = {each: transform(each) for each in timetable.shapes}
-    clips = ordered(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
+    clips = shuffled_records(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
 

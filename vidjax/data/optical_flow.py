@@ -122,12 +122,12 @@ def _farneback(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.asarray(_OPENCV.calcOpticalFlowFarneback(first, second, None, **settings))
 
 
-def places(fields: int, pairs: int) -> int:
+def num_stacks(fields: int, pairs: int) -> int:
     """Returns the number of positions of a stack of `pairs` successive fields, at least 1."""
     return max(1, fields - pairs + 1)
 
 
-def shown_fields(indices: np.ndarray, pairs: int, fields: int) -> np.ndarray:
+def stack_indices(indices: np.ndarray, pairs: int, fields: int) -> np.ndarray:
     """Returns the indices of the fields that are stacked at each position.
 
     >>> shown_fields(np.array([0, 2]), pairs=2, fields=3).tolist()
@@ -145,8 +145,8 @@ def shown_fields(indices: np.ndarray, pairs: int, fields: int) -> np.ndarray:
     return np.where(indices[:, None] < 0, -1, wanted)
 
 
-def stacked(fields: Fields, wanted: np.ndarray) -> np.ndarray:
-    """Stacks fields uint8 `[H, W, 2]` by `shown_fields`: uint8 `[T, H, W, 2 L]`, x, y, x, y, ..."""
+def stack_fields(fields: Fields, wanted: np.ndarray) -> np.ndarray:
+    """Stacks fields uint8 `[H, W, 2]` by `stack_indices`: uint8 `[T, H, W, 2 L]`, x, y, x, ..."""
     known = fields[int(wanted.max())]
     still = np.full_like(known, STILL)
     rows = [[fields[int(one)] if one >= 0 else still for one in row] for row in wanted]

@@ -9,7 +9,7 @@ import numpy as np
 from av.sidedata import sidedata
 
 
-def upright(frame: av.VideoFrame) -> np.ndarray:
+def oriented_image(frame: av.VideoFrame) -> np.ndarray:
     """Converts a frame to an image in display orientation, uint8 `[H, W, 3]`, RGB.
 
     The display matrix maps a pixel (x, y) to (a x + c y, b x + d y). Angles are rounded to the

@@ -22,7 +22,7 @@ from vidjax.data.record import Record
 from vidjax.data.targets import Targets
 from vidjax.data.thesis_augmentation.host import apply_on_host
 from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
-from vidjax.data.video_sampler import ordered
+from vidjax.data.video_sampler import shuffled_records
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
@@ -295,7 +295,7 @@ def train_batches(
     - `clip` uint8 `[B/P, T, S, S, 3]`, or `2 L` channels of flow;
     - `label` int32 `[B/P]`, or float32 `[B/P, C]` of a multi-label source (`vidjax.data.targets`);
     - `mask` bool `[B/P]`, False for a video that could not be read;
-    - with `augmentation.device` also the fields of `vidjax.data.thesis_augmentation.parameters.Draw`.
+    - with `augmentation.device` also the fields of a `Draw` (`vidjax.data.thesis_augmentation`).
 
     Process p of P gets rows pB/P to (p + 1)B/P of batch k, and reads only those.
 
@@ -312,14 +312,16 @@ def train_batches(
 
     Raises:
       ValueError: the split is empty, the batch size is not divisible by the number of processes, or
-        `ordered` raises it.
+        `shuffled_records` raises it.
     """
     if len(source) == 0:
         raise ValueError(f"{source} contains no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
     at_once = -(-shards // process_count)
-    order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once)
+    order = shuffled_records(
+        source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once
+    )
     transform = TrainClip(shape, augmentation, Targets.of(source), channels_of(source))
     clips = order.random_map(transform)
     parts = clips.batch(batch_size // process_count, drop_remainder=True)

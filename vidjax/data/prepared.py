@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vidjax.data.dataset_errors import DamagedError, ReplacedError, telling_damage
+from vidjax.data.dataset_errors import DamagedError, ReplacedError, damage_errors
 from vidjax.data.integrity import open_data_set
 from vidjax.data.optical_flow import X, Y
 from vidjax.data.record import FlowRecord, Record
-from vidjax.data.record_index import read_contents
+from vidjax.data.record_index import read_record_index
 from vidjax.data.targets import Label
 from vidjax.data.tf_example import Example
 from vidjax.data.transforms import COLOURS
@@ -174,7 +174,7 @@ class PreparedSplit:
 
     def _read(self, index: int) -> Record:
         content = self._records[index]
-        with telling_damage(self._folder, f"record {index} of split {self._split!r}"):
+        with damage_errors(self._folder, f"record {index} of split {self._split!r}"):
             example = Example(content)
             facts: dict[str, Any] = {
                 "label": self._label(example),
@@ -224,7 +224,7 @@ class PreparedSplit:
     @functools.cached_property
     def _contents(self) -> Sequence[tuple[str, Label]]:
         several = self.multi_label
-        return read_contents(self._folder, self._split, self.classes, multi_label=several)
+        return read_record_index(self._folder, self._split, self.classes, multi_label=several)
 
     def __repr__(self) -> str:
         """Describes the content, not the object: grain compares it when a run resumes."""

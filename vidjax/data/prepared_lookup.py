@@ -17,10 +17,10 @@ import numpy as np
 
 from vidjax.data.dataset_errors import DamagedError
 from vidjax.data.dataset_info import INFO
-from vidjax.data.decoded_cache import spool_of
+from vidjax.data.decoded_cache import unfinished_folder
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.record import Record
-from vidjax.data.source_files import Sources, describe_change, recorded_root
+from vidjax.data.source_files import SourceFiles, describe_change, recorded_root
 
 # Videos per split that are decoded again for a data set without a record of its source files.
 _LOOKS = 2
@@ -28,7 +28,7 @@ Decode = Callable[[str], tuple[Sequence[bytes], float] | None]
 
 
 @dataclass(frozen=True)
-class Found:
+class Match:
     """The result of the search.
 
     Attributes:
@@ -40,7 +40,9 @@ class Found:
     note: str = ""
 
 
-def find(folder: Path, stem: str, sources: Sources, splits: Sequence[str], decode: Decode) -> Found:
+def find_prepared(
+    folder: Path, stem: str, sources: SourceFiles, splits: Sequence[str], decode: Decode
+) -> Match:
     """Searches for the prepared data set of some video files.
 
     Args:
@@ -51,32 +53,32 @@ def find(folder: Path, stem: str, sources: Sources, splits: Sequence[str], decod
       decode: returns a video's encoded frames and frame rate; None for an unknown name.
     """
     if is_finished(folder):
-        return Found(folder, _moved(sources, recorded_root(folder), folder))
+        return Match(folder, _moved(sources, recorded_root(folder), folder))
     nearest = ""
     for other in sorted(folder.parent.parent.glob(f"{stem}*/{folder.name}")):
         if not is_finished(other) or other.parent.name[len(stem) :][:1] not in ("", "-"):
             continue
-        earlier = Sources.read(other)
+        earlier = SourceFiles.read(other)
         if earlier is None:
             reason = _unlike(other, sources, splits, decode)
             if not reason:
                 with contextlib.suppress(OSError):
                     sources.write(other)
-                return Found(other)
+                return Match(other)
             nearest = f"{other} has no record of its files, and {reason}; they are prepared again"
         elif earlier.files.keys() == sources.files.keys():
             if sources.is_same(earlier):
-                return Found(other, _moved(sources, earlier.root, other))
+                return Match(other, _moved(sources, earlier.root, other))
             nearest = describe_change(sources, earlier, other)
-    return Found(None, nearest)
+    return Match(None, nearest)
 
 
 def is_finished(folder: Path) -> bool:
     """Returns whether a data set exists and is complete."""
-    return (folder / INFO).is_file() and not spool_of(folder).is_dir()
+    return (folder / INFO).is_file() and not unfinished_folder(folder).is_dir()
 
 
-def _moved(sources: Sources, root: str | None, folder: Path) -> str:
+def _moved(sources: SourceFiles, root: str | None, folder: Path) -> str:
     if root in (None, sources.root):
         return ""
     return (
@@ -85,7 +87,7 @@ def _moved(sources: Sources, root: str | None, folder: Path) -> str:
     )
 
 
-def _unlike(folder: Path, sources: Sources, splits: Sequence[str], decode: Decode) -> str:
+def _unlike(folder: Path, sources: SourceFiles, splits: Sequence[str], decode: Decode) -> str:
     """Returns why a data set without a record of its files does not match; empty if it does."""
     if sources.newest() > (folder / INFO).stat().st_mtime_ns:
         return "some of the files have changed since it was prepared"

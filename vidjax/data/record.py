@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.optical_flow import places, shown_fields, stacked
+from vidjax.data.optical_flow import num_stacks, stack_fields, stack_indices
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_grey, decode_jpeg
 
@@ -76,7 +76,7 @@ class FlowRecord(Record):
     @property
     def length(self) -> int:
         """Number of stacks of flow fields that a clip is sampled from."""
-        return places(self._fields, self.pairs)
+        return num_stacks(self._fields, self.pairs)
 
     @property
     def span(self) -> int:
@@ -93,9 +93,9 @@ class FlowRecord(Record):
         Raises:
           ValueError: as in `Record`.
         """
-        wanted = shown_fields(np.asarray(indices), self.pairs, self._fields)
+        wanted = stack_indices(np.asarray(indices), self.pairs, self._fields)
         own = sorted({int(index) for index in wanted.flat if index >= 0})
-        return stacked({index: change(self._field(index)[None])[0] for index in own}, wanted)
+        return stack_fields({index: change(self._field(index)[None])[0] for index in own}, wanted)
 
     @property
     def _fields(self) -> int:

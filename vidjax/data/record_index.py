@@ -27,7 +27,7 @@ class _Row(msgspec.Struct):
     video: Name
 
 
-def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+def write_record_index(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
     """Writes the split, class and name of each video, in the order of the records.
 
     Raises:
@@ -39,7 +39,7 @@ def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
         writer.writerows(rows)
 
 
-def read_contents(
+def read_record_index(
     folder: Path, split: str, classes: Sequence[str], *, multi_label: bool = False
 ) -> list[tuple[str, Label]]:
     """Reads name and class of each video of a split; empty if the table is missing or damaged."""

@@ -10,7 +10,7 @@ from vidjax.data.prepared import VideoSource
 _SHARDS = 2
 
 
-class Ahead:
+class ShardPrefetcher:
     """Tells a video source which shards will be needed next. Sources without shards are left alone.
 
     Args:
@@ -21,7 +21,7 @@ class Ahead:
         self._source, self._at = source, -1
         self._ends = np.cumsum(getattr(source, "shard_lengths", ()))
 
-    def after(self, video: int) -> None:
+    def reading(self, video: int) -> None:
         """Notes that video number `video` is read next; call it before each read."""
         shard = int(np.searchsorted(self._ends, video, side="right"))
         if shard == self._at:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.dataset_errors import ReplacedError, remedy, telling_damage
+from vidjax.data.dataset_errors import ReplacedError, damage_errors, remedy
 from vidjax.storage.paths import is_url
 
 
@@ -27,7 +27,7 @@ class _Part:
     skip: int = 0
 
 
-class Shards:
+class ShardReader:
     """Random access to the records of a split, as bytes.
 
     Shards are opened on first use. A record is compared with its checksum when it is first read.
@@ -74,7 +74,7 @@ class Shards:
         shard = self._shard_of(index)
         name, count = self._shards[shard]
         place = index - self._ends[shard] + count
-        with telling_damage(self._folder, f"record {place} of {name} cannot be read"):
+        with damage_errors(self._folder, f"record {place} of {name} cannot be read"):
             content = self._take(shard, place)
         if not self._compared[index]:
             self._compare(content, name, place)

@@ -31,7 +31,7 @@ class _Epoch:
     lanes: np.ndarray
 
 
-class ByShards:
+class ShardShuffle:
     """An endless sequence of videos, each once per epoch, that reads few shards at a time.
 
     Each epoch draws an order of the shards, and of the videos in each. The order is cut into as

@@ -25,10 +25,10 @@ from vidjax import records
 from vidjax.data.catalog import Storage
 from vidjax.data.code_version import code_version
 from vidjax.data.decode_jobs import Job, decode, example, video_name
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.process_pool import Lost, run_each
 from vidjax.data.shard_plan import Shard
-from vidjax.storage.local_copies import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, replacing
 
@@ -96,11 +96,11 @@ class Task:
     storage: Storage
     code: str
 
-    def jobs(self, spool: Spool) -> list[Job]:
+    def jobs(self, cache: DecodedCache) -> list[Job]:
         """Returns one decode job per video."""
         root = as_path(self.root)
         return [
-            Job(entry.file(root), entry, self.storage, spool, self.multi_label, self.shard.file)
+            Job(entry.file(root), entry, self.storage, cache, self.multi_label, self.shard.file)
             for entry in self.shard.entries
         ]
 
@@ -110,12 +110,12 @@ class Task:
         return as_path(self.made) / f"{self.shard.file}.json"
 
 
-def make(task: Task, spool: Spool, *, workers: int) -> Made:
+def make(task: Task, cache: DecodedCache, *, workers: int) -> Made:
     """Writes a shard, unless it exists already.
 
     Args:
       task: the shard.
-      spool: local folder of decoded videos.
+      cache: local folder of decoded videos.
       workers: number of decoding processes.
 
     Raises:
@@ -126,22 +126,22 @@ def make(task: Task, spool: Spool, *, workers: int) -> Made:
     found = find(task)
     if found is not None:
         return found
-    ((_, broken),) = decoded([task], spool, workers=workers)
-    return finish(task, spool, broken)
+    ((_, broken),) = decoded([task], cache, workers=workers)
+    return finish(task, cache, broken)
 
 
 def decoded(
     tasks: Sequence[Task],
-    spool: Spool,
+    cache: DecodedCache,
     *,
     workers: int,
     progress: Progress = lambda videos: None,
 ) -> Iterator[tuple[Task, dict[str, str]]]:
-    """Decodes the videos of shards into a spool, except those that it already contains.
+    """Decodes the videos of shards into a cache, except those that it already contains.
 
     Args:
       tasks: the shards.
-      spool: local folder of decoded videos.
+      cache: local folder of decoded videos.
       workers: number of decoding processes.
       progress: called with the number of newly finished videos.
 
@@ -154,7 +154,7 @@ def decoded(
     left, broken = dict[str, set[str]](), dict[str, dict[str, str]]()
     jobs = list[Job]()
     for task in tasks:
-        own = [job for job in task.jobs(spool) if spool.load(job.name) is None]
+        own = [job for job in task.jobs(cache) if cache.load(job.name) is None]
         progress(len(task.shard.entries) - len(own))
         left[task.shard.file], broken[task.shard.file] = {job.name for job in own}, {}
         jobs += own
@@ -173,18 +173,18 @@ def decoded(
             yield shards[job.shard], broken[job.shard]
 
 
-def finish(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
+def finish(task: Task, cache: DecodedCache, broken: Mapping[str, str]) -> Made:
     """Writes a shard from decoded videos, and its record.
 
     Args:
       task: the shard.
-      spool: local folder that contains the decoded videos.
+      cache: local folder that contains the decoded videos.
       broken: reason for each video that was not decoded, by name.
 
     Raises:
       OSError: the machine or the storage failed.
     """
-    made = _write(task, spool, broken)
+    made = _write(task, cache, broken)
     make_folder(task.record.parent)
     records.write(task.record, msgspec.to_builtins(made))
     return made
@@ -232,11 +232,11 @@ def _is_of(made: Made, task: Task) -> bool:
     return whole and made.file == task.shard.file and listed == names
 
 
-def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
+def _write(task: Task, cache: DecodedCache, broken: Mapping[str, str]) -> Made:
     """Writes the shard's file and reads it back."""
     from vidjax.data.tfds_features import Serializer, features_of
 
-    jobs = task.jobs(spool)
+    jobs = task.jobs(cache)
     there = [job for job in jobs if job.name not in broken]
     serialized = Serializer(
         features_of(task.classes, multi_label=task.multi_label, flow=task.storage.flow is not None)
@@ -245,7 +245,7 @@ def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
     with replacing(make_folder(as_path(task.folder)) / task.shard.file) as unfinished:
         with _record_writer(unfinished) as add:
             for job in there:
-                found = spool.reload(job.name)
+                found = cache.reload(job.name)
                 record = serialized(example(job, found)[1])
                 add(record)
                 sums.append(zlib.crc32(record))
@@ -296,7 +296,7 @@ def _sums(file: Path) -> list[int]:
     """Computes the CRC-32 of each record of a file."""
     from array_record.python.array_record_module import ArrayRecordReader
 
-    with here(file) as local:
+    with local_copy(file) as local:
         reader = ArrayRecordReader(str(local))
         try:
             return [zlib.crc32(reader.read([place])[0]) for place in range(reader.num_records())]

@@ -24,7 +24,7 @@ import numpy as np
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import Manifest, few
-from vidjax.storage.file_info import facts_of
+from vidjax.storage.file_info import file_infos
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import writing
 
@@ -51,7 +51,7 @@ class _File(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Sources:
+class SourceFiles:
     """The source files of a data set.
 
     Attributes:
@@ -65,7 +65,7 @@ class Sources:
     sample: str
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Sources:
+    def of(cls, manifest: Manifest) -> SourceFiles:
         """Collects the source files of a manifest.
 
         Raises:
@@ -75,7 +75,7 @@ class Sources:
             {entry.place.file if entry.place else entry.path for entry in manifest.entries}
         )
         files: dict[str, Stamp] = {}
-        for path, facts in facts_of(manifest.root, paths).items():
+        for path, facts in file_infos(manifest.root, paths).items():
             if facts is None:
                 raise FileNotFoundError(
                     errno.ENOENT, os.strerror(errno.ENOENT), _file(manifest, path)
@@ -91,11 +91,11 @@ class Sources:
             sum_.update(f"{path}\0{stamp[0]}\0{stamp[1]}\n".encode(errors="surrogateescape"))
         return sum_.hexdigest()
 
-    def is_same(self, earlier: Sources) -> bool:
+    def is_same(self, earlier: SourceFiles) -> bool:
         """Returns whether these are the same files, wherever they are; copies may round times."""
         return self.sample == earlier.sample and not self.changed_since(earlier)
 
-    def changed_since(self, earlier: Sources) -> list[str]:
+    def changed_since(self, earlier: SourceFiles) -> list[str]:
         """Returns the paths of the files whose size or time differs from an earlier record.
 
         If the files are in another folder, they may be copies, and rounded times are accepted.
@@ -127,7 +127,7 @@ class Sources:
             stream.write(json.dumps(facts, indent=2) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> Sources | None:
+    def read(cls, folder: Path) -> SourceFiles | None:
         """Reads the record of a prepared data set's source files; None if it is not intact."""
         try:
             facts = records.read(folder / _FACTS, _Facts, "")
@@ -147,7 +147,7 @@ def recorded_root(folder: Path) -> str | None:
         return None
 
 
-def describe_change(now: Sources, earlier: Sources, folder: Path) -> str:
+def describe_change(now: SourceFiles, earlier: SourceFiles, folder: Path) -> str:
     """Describes how the files differ from those that the data set in `folder` was made from."""
     changed = now.changed_since(earlier)
     where = "" if now.root == earlier.root else f" (from {earlier.root}; these are in {now.root})"

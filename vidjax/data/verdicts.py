@@ -20,12 +20,18 @@ import msgspec
 
 from vidjax.data import tables
 from vidjax.data.avi import is_whole_avi
-from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+)
 from vidjax.data.frame_reader import Frames, open_frames
 from vidjax.data.timestamps import Clock, stated_rate
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
-from vidjax.storage.local_copies import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path, is_url
 from vidjax.untrusted_names import told
 
@@ -34,8 +40,8 @@ __all__ = [
     "VERDICTS",
     "Limits",
     "Verdict",
+    "check_video",
     "digest",
-    "judge",
     "place_of",
     "read_verdicts",
 ]
@@ -132,7 +138,7 @@ def read_verdicts(file: Path) -> Iterator[Verdict]:
         yield verdict
 
 
-def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:
+def check_video(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:
     """Decodes a file from start to end and returns the verdict.
 
     Args:
@@ -145,7 +151,7 @@ def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdi
     """
     name = told(path)
     try:
-        with here(place_of(root, path)) as file:
+        with local_copy(place_of(root, path)) as file:
             return _judged(file, name, limits or USUAL)
     except FileNotFoundError:
         return Verdict(name, "absent", "no such file")
@@ -213,7 +219,7 @@ class _Watch:
                 self._see(frame, time)
                 if self._count > self._limits.frames:
                     return "too large", f"more than {self._limits.frames} frames"
-        except CostError as error:
+        except DecodeLimitError as error:
             return _refusal(error, str(self._file))
         except DecodeError as error:
             broken = str(error).rpartition("(")[2].rstrip(")")
@@ -279,6 +285,6 @@ def _stated_seconds(stream: av.VideoStream) -> float:
 
 def _refusal(error: DecodeError, file: str) -> tuple[str, str]:
     detail = str(error).removeprefix(f"{file}: ")
-    if isinstance(error, CostError):
-        return ("took too long" if isinstance(error, LateError) else "too large"), detail
+    if isinstance(error, DecodeLimitError):
+        return ("took too long" if isinstance(error, DecodeTimeoutError) else "too large"), detail
     return ("no video stream" if "no video stream" in detail else "undecodable"), detail

@@ -30,18 +30,18 @@ class Found:
 
     Attributes:
       videos: paths of the videos, relative to the folder.
-      passed_over: number of skipped files and folders, by kind.
+      skipped: number of skipped files and folders, by kind.
     """
 
     videos: list[str] = field(default_factory=list)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Describes what was skipped, the most frequent first; empty if nothing was."""
-        return ", ".join(f"{count} x {what}" for what, count in self.passed_over.most_common())
+        return ", ".join(f"{count} x {what}" for what, count in self.skipped.most_common())
 
 
-def look(folder: Path) -> Found:
+def find_videos(folder: Path) -> Found:
     """Finds all videos below a folder. Links to folders are followed, each folder only once.
 
     Hidden files and folders, and those of operating systems, are skipped.
@@ -57,29 +57,29 @@ def look(folder: Path) -> Found:
         for name in sorted(files):
             what = _what(here, name)
             if what:
-                found.passed_over[what] += 1
+                found.skipped[what] += 1
             else:
                 found.videos.append((base / name).as_posix())
     return found
 
 
 def _look_in_bucket(folder: Path) -> Found:
-    """Like `look`, from one listing of a bucket, which has no links."""
+    """Like `find_videos`, from one listing of a bucket, which has no links."""
     found = Found()
     for path, _ in files_below(folder):
         *folders, name = PurePosixPath(path).parts
         hidden = any(part[0] == "." or part in _OF_SYSTEMS for part in folders)
         what = "file in a hidden folder" if hidden else _what_by_name(name)
         if what:
-            found.passed_over[what] += 1
+            found.skipped[what] += 1
         else:
             found.videos.append(path)
     return found
 
 
 def videos_below(folder: Path) -> Iterator[str]:
-    """Yields the paths of all videos, relative to `folder`, as found by `look`."""
-    yield from look(folder).videos
+    """Yields the paths of all videos, relative to `folder`, as found by `find_videos`."""
+    yield from find_videos(folder).videos
 
 
 def videos_by_stem(folder: Path, *, prefer: str = "") -> dict[str, str]:
@@ -103,11 +103,11 @@ def _own_first(here: str, folders: list[str]) -> list[str]:
 
 def _enters(here: str, name: str, visited: set[str], found: Found) -> bool:
     if name[0] == "." or name in _OF_SYSTEMS:
-        found.passed_over["hidden folder"] += 1
+        found.skipped["hidden folder"] += 1
         return False
     place = os.path.realpath(os.path.join(here, name))
     if place in visited:
-        found.passed_over["link to a folder that is already included"] += 1
+        found.skipped["link to a folder that is already included"] += 1
         return False
     visited.add(place)
     return True

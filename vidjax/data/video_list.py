@@ -9,7 +9,7 @@ import msgspec
 
 from vidjax.data import labels, multi_label_text, tables
 from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
-from vidjax.data.video_files import VIDEO_SUFFIXES, look
+from vidjax.data.video_files import VIDEO_SUFFIXES, find_videos
 from vidjax.records import Name
 from vidjax.storage.paths import as_path, is_url
 from vidjax.untrusted_names import told
@@ -27,7 +27,7 @@ class _Row(msgspec.Struct):
     group: str = ""
 
 
-def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
+def list_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     """Lists videos with or without labels.
 
     Labels and splits are empty if a CSV does not give them. A split may have any name. Whether a
@@ -44,7 +44,7 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     path = as_path(path)
     several = False
     if path.is_dir():
-        found = look(path)
+        found = find_videos(path)
         base, entries = path, [Entry(name, "", "") for name in sorted(found.videos)]
     elif path.suffix.lower() == ".csv":
         several = _has_several(path)

@@ -14,12 +14,12 @@ import numpy as np
 
 from vidjax.data.prepared import VideoSource
 from vidjax.data.record import Record
-from vidjax.data.shard_shuffle import ByShards
+from vidjax.data.shard_shuffle import ShardShuffle
 
 SAMPLINGS = ("uniform", "balanced")
 
 
-def ordered(
+def shuffled_records(
     source: VideoSource,
     seed: int,
     sampling: str = "uniform",
@@ -34,8 +34,8 @@ def ordered(
       source: the videos.
       seed: seed of the order.
       sampling: `uniform` reads each video once per epoch; `balanced` reads all classes equally
-        often, as in `Balanced`.
-      shards: number of shards read at a time, as in `ByShards`; 0 shuffles all videos.
+        often, as in `BalancedSampler`.
+      shards: number of shards read at a time, as in `ShardShuffle`; 0 shuffles all videos.
       batch_size: batch size, which the number of shards must divide.
       at_once: number of those shards that this process reads; 0 is all of them.
 
@@ -50,18 +50,18 @@ def ordered(
                 f"data.shuffle_shards = {shards}: {at_once or shards} shards of {source!r} at once "
                 "do not fit into data.cache_gb; raise data.cache_gb, or lower data.shuffle_shards"
             )
-        return grain.MapDataset.source(ByShards(source, seed, shards, batch_size)).seed(seed)
+        return grain.MapDataset.source(ShardShuffle(source, seed, shards, batch_size)).seed(seed)
     if fits and not fits():
         raise ValueError(
             f"{source!r} is larger than data.cache_gb, and shuffling all videos reads from every "
             "shard at once; set data.shuffle_shards, for example to 8, or raise data.cache_gb"
         )
     if sampling == "balanced":
-        return grain.MapDataset.source(Balanced(source, seed)).seed(seed)
+        return grain.MapDataset.source(BalancedSampler(source, seed)).seed(seed)
     return grain.MapDataset.source(source).seed(seed).shuffle().repeat()
 
 
-class Balanced:
+class BalancedSampler:
     """An endless sequence of videos in which every class comes equally often.
 
     An epoch has as many clips as the split has videos. Classes take turns: after any number of

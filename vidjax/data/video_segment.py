@@ -12,7 +12,7 @@ import numpy as np
 from vidjax.data.decode_limits import DecodeError, Meter
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.frame_reader import open_at
-from vidjax.data.orientation import upright
+from vidjax.data.orientation import oriented_image
 from vidjax.data.timestamps import Clock, stated_rate
 from vidjax.data.transforms import resize, short_side_size
 
@@ -20,7 +20,7 @@ from vidjax.data.transforms import resize, short_side_size
 _EXACT = 1e-6
 
 
-class Piece:
+class VideoSegment:
     """Reads a file from `start` to `end`, once.
 
     Args:
@@ -70,7 +70,7 @@ class Piece:
 
     def picture(self, frame: av.VideoFrame) -> np.ndarray:
         """Converts a frame to an RGB image uint8 `[H, W, 3]`, rotated and resized."""
-        picture = upright(frame)
+        picture = oriented_image(frame)
         if self._short_side:
             height, width = picture.shape[:2]
             size = short_side_size(height, width, self._short_side, upscale=False)

@@ -17,9 +17,9 @@ import av
 import numpy as np
 
 from vidjax.data.decode import SLACK
-from vidjax.data.decode_limits import CostError, DecodeError, Limits, Meter
+from vidjax.data.decode_limits import DecodeError, DecodeLimitError, Limits, Meter
 from vidjax.data.timestamps import is_uniform, rate_of
-from vidjax.data.video_segment import Piece
+from vidjax.data.video_segment import VideoSegment
 
 # No codec delays a frame by more than this many others.
 _MOST_REORDERED = 16
@@ -91,8 +91,8 @@ def stream_video(
         raise ValueError(f"fps = {fps}: must be above 0")
     limits = limits or Limits.in_proportion(path)
 
-    def piece(meter: Meter) -> Piece:
-        return Piece(path, meter, start=start, end=end, short_side=short_side)
+    def piece(meter: Meter) -> VideoSegment:
+        return VideoSegment(path, meter, start=start, end=end, short_side=short_side)
 
     gridded, count = fps is not None, None
     if fps is None or counted:
@@ -110,7 +110,7 @@ def _moments(seconds: float, fps: float) -> int:
     return round(seconds * fps) + 1
 
 
-def _times(piece: Piece, *, whole: bool) -> tuple[np.ndarray, float]:
+def _times(piece: VideoSegment, *, whole: bool) -> tuple[np.ndarray, float]:
     """Returns the sorted times of the frames, and the frame rate in the header."""
     frames = _Unbroken(piece.frames())
     times = array("d", (time for _, time in frames))
@@ -121,14 +121,14 @@ def _times(piece: Piece, *, whole: bool) -> tuple[np.ndarray, float]:
 
 
 def _frames(
-    path: str | Path, piece: Piece, meter: Meter, fps: float | None
+    path: str | Path, piece: VideoSegment, meter: Meter, fps: float | None
 ) -> Iterator[tuple[np.ndarray, float]]:
     source, count = _Unbroken(piece.frames()), 0
     shown = _in_order(piece, source)
     for frame, time in shown if fps is None else _on_grid(shown, fps):
         if count == meter.limits.frames:
             rate = "" if fps is None else f" at {fps:g} fps"
-            raise CostError(f"{path}: more than {count} frames{rate}")
+            raise DecodeLimitError(f"{path}: more than {count} frames{rate}")
         picture = frame.picture
         with meter.resting():
             yield picture, time
@@ -155,7 +155,7 @@ class _Unbroken(Iterator[tuple[av.VideoFrame, float]]):
 class _Shown:
     """A frame whose image is made on first use."""
 
-    def __init__(self, piece: Piece, frame: av.VideoFrame) -> None:
+    def __init__(self, piece: VideoSegment, frame: av.VideoFrame) -> None:
         self._make = functools.partial(piece.picture, frame)
 
     @functools.cached_property
@@ -167,7 +167,7 @@ class _Shown:
 
 
 def _in_order(
-    piece: Piece, frames: Iterator[tuple[av.VideoFrame, float]]
+    piece: VideoSegment, frames: Iterator[tuple[av.VideoFrame, float]]
 ) -> Iterator[tuple[_Shown, float]]:
     """Yields frames in the order they come, with their times sorted."""
     waiting: deque[_Shown] = deque()

@@ -9,11 +9,11 @@ import grain
 import numpy as np
 
 from vidjax.data import transforms
-from vidjax.data.expected_videos import Outlook
+from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
-from vidjax.data.shard_prefetch import Ahead
+from vidjax.data.shard_prefetch import ShardPrefetcher
 from vidjax.data.targets import Targets
 from vidjax.settings import check, one_of, optional, several, whole
 
@@ -127,7 +127,7 @@ class _ViewSource:
         self._views = views
         self._length = length
         self._targets = Targets.of(source)
-        self._ahead = Ahead(source)
+        self._prefetcher = ShardPrefetcher(source)
 
     def __len__(self) -> int:
         return self._length
@@ -139,7 +139,7 @@ class _ViewSource:
         video, clip = divmod(int(index), self._views.clips)
         if video >= len(self._source):
             return self._padding()
-        self._ahead.after(video)
+        self._prefetcher.reading(video)
         record = self._source[video]
         return {
             "clip": self._views.cut(record, clip),
@@ -207,7 +207,7 @@ def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> Non
     _refuse_fewer([views.distinct(source[index]) for index in chosen], views)
 
 
-def refuse_hopeless(outlooks: Sequence[Outlook], views: Views) -> None:
+def refuse_coinciding_expected(outlooks: Sequence[ExpectedVideo], views: Views) -> None:
     """Like `refuse_coinciding`, for videos that are not decoded yet.
 
     Args:

@@ -19,7 +19,7 @@ from vidjax.storage import buckets, leases
 _EVERY, _SHARE = 10.0, 20.0
 
 
-class GrowingObject(io.TextIOWrapper):
+class AppendStream(io.TextIOWrapper):
     """A text stream that appends to an object. Lines written before a `sync` are never lost.
 
     Args:
@@ -64,11 +64,11 @@ class GrowingObject(io.TextIOWrapper):
         began = time.monotonic()
         self._local.seek(0)
         content = self._local.read()
-        leases.assure(self._url)
+        leases.check_lease(self._url)
         try:
             self._version = buckets.write(self._url, content, over=self._version)
         except FileExistsError:
-            leases.assure(self._url, doubtful=True)
+            leases.check_lease(self._url, doubtful=True)
             raise buckets.BucketError(
                 f"{self._url}: another process has written to it; nothing was overwritten. Let "
                 "only one process work there"

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from vidjax.storage import buckets
 from vidjax.storage.download import ReplacedMeanwhileError, fetch
-from vidjax.storage.file_info import Facts, facts_of
+from vidjax.storage.file_info import FileInfo, file_infos
 from vidjax.storage.writing import check_writable
 
 
-class NearBucket:
+class BucketCache:
     """A folder of cached shards in a bucket. All machines of a job may share it.
 
     Args:
@@ -30,7 +30,7 @@ class NearBucket:
         check_writable(folder)
         self.folder = folder
 
-    def fetch(self, name: str, source: Path, stored: Facts, file: Path) -> None:
+    def fetch(self, name: str, source: Path, stored: FileInfo, file: Path) -> None:
         """Copies a shard to this machine, from this cache if possible.
 
         Args:
@@ -44,7 +44,7 @@ class NearBucket:
           OSError: the source cannot be read, or a copy cannot be written.
         """
         near = self.folder / name
-        known = facts_of(self.folder, [name])[name]
+        known = file_infos(self.folder, [name])[name]
         if known is not None and _is_same(known, stored):
             # Another machine may be writing the same copy, or a life-cycle rule may remove it.
             with contextlib.suppress(ReplacedMeanwhileError, FileNotFoundError):
@@ -54,7 +54,7 @@ class NearBucket:
         buckets.upload(file, str(near))
 
 
-def _is_same(copy: Facts, stored: Facts) -> bool:
+def _is_same(copy: FileInfo, stored: FileInfo) -> bool:
     """Returns whether a copy matches its source by checksum, or else by size."""
     if copy.crc32c and stored.crc32c:
         return copy.crc32c == stored.crc32c

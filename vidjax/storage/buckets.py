@@ -111,7 +111,7 @@ def check_bucket(url: str) -> None:
     fs = file_system(url)
     bucket, key = _split(url)
     try:
-        with telling(url):
+        with bucket_errors(url):
             if scheme_of(url) == "gs":
                 fs.call("GET", "b/{}/o", bucket, prefix=key, maxResults=1, json_out=True)
             else:
@@ -130,7 +130,7 @@ def _split(url: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def telling(url: str | os.PathLike[str]) -> Iterator[None]:
+def bucket_errors(url: str | os.PathLike[str]) -> Iterator[None]:
     """Turns the errors of a store's client into `OSError`s that name the URL and the fix.
 
     Raises:
@@ -175,7 +175,7 @@ def _reason(url: str, error: Exception) -> str:
     )
 
 
-def of_store(error: BaseException) -> str | None:
+def store_error(error: BaseException) -> str | None:
     """Describes a store's error that reached a library such as Orbax instead of this module.
 
     Returns:
@@ -212,7 +212,7 @@ def facts(url: str) -> dict[str, Any] | None:
     if not key:
         return None
     try:
-        with telling(url):
+        with bucket_errors(url):
             if scheme_of(url) == "gs":
                 found: dict[str, Any] = fs.call("GET", "b/{}/o/{}", bucket, key, json_out=True)
             else:
@@ -230,10 +230,10 @@ def is_folder(url: str) -> bool:
     """
     fs, (bucket, key) = file_system(url), _split(url)
     if scheme_of(url) != "gs":
-        with telling(url):
+        with bucket_errors(url):
             return bool(fs.isdir(url))
     below = {"prefix": f"{key.rstrip('/')}/"} if key else {}
-    with contextlib.suppress(FileNotFoundError), telling(url):
+    with contextlib.suppress(FileNotFoundError), bucket_errors(url):
         found = fs.call("GET", "b/{}/o", bucket, maxResults=1, json_out=True, **below)
         return bool(found.get("items")) or not key
     return False
@@ -248,7 +248,7 @@ def read(url: str) -> tuple[bytes, str] | None:
     # The version is read before and after the content, so that the two belong together.
     while (before := version(url)) is not None:
         try:
-            with telling(url):
+            with bucket_errors(url):
                 content: bytes = file_system(url).cat_file(url)
         except FileNotFoundError:
             return None
@@ -274,7 +274,7 @@ def write(url: str, content: bytes, *, over: str | None = "") -> str:
       BucketError: the object cannot be written.
     """
     fs = file_system(url)
-    with telling(url):
+    with bucket_errors(url):
         try:
             made = (_write_gs if scheme_of(url) == "gs" else _write_s3)(fs, url, content, over)
         except FileExistsError:
@@ -319,7 +319,7 @@ def upload(file: str | os.PathLike[str], url: str) -> None:
     Raises:
       BucketError: the object cannot be written.
     """
-    with telling(url):
+    with bucket_errors(url):
         file_system(url).put_file(os.fspath(file), url)
 
 
@@ -330,7 +330,7 @@ def download(url: str, file: str | os.PathLike[str]) -> None:
       FileNotFoundError: there is no object.
       BucketError: the object cannot be read.
     """
-    with telling(url):
+    with bucket_errors(url):
         file_system(url).get_file(url, os.fspath(file))
 
 
@@ -340,7 +340,7 @@ def remove_below(url: str) -> None:
     Raises:
       BucketError: an object cannot be removed.
     """
-    with contextlib.suppress(FileNotFoundError), telling(url):
+    with contextlib.suppress(FileNotFoundError), bucket_errors(url):
         file_system(url).rm(url, recursive=True)
 
 
@@ -356,7 +356,7 @@ def remove(url: str, *, only: str = "") -> None:
     """
     bucket, key = _split(url)
     fs = file_system(url)
-    with contextlib.suppress(FileNotFoundError, FileExistsError), telling(url):
+    with contextlib.suppress(FileNotFoundError, FileExistsError), bucket_errors(url):
         if scheme_of(url) == "gs":
             condition = {"ifGenerationMatch": only} if only else {}
             fs.call("DELETE", "b/{}/o/{}", bucket, key, **condition)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage import buckets
-from vidjax.storage.file_info import Facts
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import growing
 
@@ -34,7 +34,7 @@ class ReplacedMeanwhileError(OSError):
     """A file was replaced since its folder was listed."""
 
 
-def fetch(source: Path, stored: Facts, file: Path) -> None:
+def fetch(source: Path, stored: FileInfo, file: Path) -> None:
     """Copies a file or an object into an existing local file.
 
     Args:
@@ -61,7 +61,7 @@ def fetch(source: Path, stored: Facts, file: Path) -> None:
     )
 
 
-def _copy(source: Path, stored: Facts, file: Path) -> bool:
+def _copy(source: Path, stored: FileInfo, file: Path) -> bool:
     """Copies the source; returns whether the result matches the store's size and checksum."""
     total, checksum = 0, _Checksum(stored.crc32c)
     with growing(file) as stream:
@@ -106,7 +106,7 @@ def _range(source: Path, start: int, end: int) -> bytes:
 def _read(source: Path, start: int, end: int) -> bytes:
     if is_url(source):
         url = str(source)
-        with buckets.telling(url):
+        with buckets.bucket_errors(url):
             content: bytes = buckets.file_system(url).cat_file(url, start=start, end=end)
         return content
     with source.open("rb") as stream:
@@ -114,7 +114,7 @@ def _read(source: Path, start: int, end: int) -> bytes:
         return stream.read(end - start)
 
 
-def _is_replaced(source: Path, stored: Facts) -> bool:
+def _is_replaced(source: Path, stored: FileInfo) -> bool:
     if is_url(source):
         return (buckets.version(str(source)) or "").strip('"') != stored.version
     facts = os.stat(source)

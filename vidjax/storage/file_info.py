@@ -18,7 +18,7 @@ _AT_ONCE, _MANY = 32, 64
 
 
 @dataclass(frozen=True)
-class Facts:
+class FileInfo:
     """Metadata of a file.
 
     Attributes:
@@ -37,7 +37,7 @@ class Facts:
     crc32c: str = ""
 
 
-def facts_of(root: Path, paths: Iterable[str]) -> dict[str, Facts | None]:
+def file_infos(root: Path, paths: Iterable[str]) -> dict[str, FileInfo | None]:
     """Gets the metadata of files.
 
     Args:
@@ -56,7 +56,7 @@ def facts_of(root: Path, paths: Iterable[str]) -> dict[str, Facts | None]:
     return {path: known[path] if path in known else _local(root / path) for path in paths}
 
 
-def files_in(folder: Path) -> dict[str, Facts]:
+def files_in(folder: Path) -> dict[str, FileInfo]:
     """Lists the files of a folder, without its subfolders; returns their metadata by name.
 
     Raises:
@@ -66,23 +66,23 @@ def files_in(folder: Path) -> dict[str, Facts]:
     if not is_url(folder):
         with os.scandir(folder) as entries:
             return {each.name: _of_disk(each.stat()) for each in entries if each.is_file()}
-    with buckets.telling(folder):
+    with buckets.bucket_errors(folder):
         found = buckets.file_system(str(folder)).ls(str(folder), detail=True)
     return dict(_objects(folder, found))
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, Facts]]:
+def files_below(folder: Path) -> Iterator[tuple[str, FileInfo]]:
     """Yields the relative path and metadata of each object below a folder of a bucket, in order.
 
     Raises:
       BucketError: the folder cannot be listed.
     """
-    with buckets.telling(folder):
+    with buckets.bucket_errors(folder):
         found = buckets.file_system(str(folder)).find(str(folder), detail=True)
     yield from sorted(_objects(folder, found.values()))
 
 
-def _objects(folder: Path, found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Facts]]:
+def _objects(folder: Path, found: Iterable[dict[str, Any]]) -> Iterator[tuple[str, FileInfo]]:
     """Yields the path of each object, relative to the folder, and its metadata."""
     prefix = str(folder).split("://", 1)[1].rstrip("/") + "/"
     for about in found:
@@ -91,7 +91,7 @@ def _objects(folder: Path, found: Iterable[dict[str, Any]]) -> Iterator[tuple[st
             yield about["name"].removeprefix(prefix), _of_store(about)
 
 
-def _local(file: Path) -> Facts | None:
+def _local(file: Path) -> FileInfo | None:
     try:
         found = os.stat(file)
     except (FileNotFoundError, NotADirectoryError):
@@ -99,9 +99,9 @@ def _local(file: Path) -> Facts | None:
     return _of_disk(found) if stat.S_ISREG(found.st_mode) else None
 
 
-def _remote(root: Path, paths: list[str]) -> dict[str, Facts | None]:
+def _remote(root: Path, paths: list[str]) -> dict[str, FileInfo | None]:
     below = [path for path in paths if not is_url(path)]
-    known: dict[str, Facts | None] = {}
+    known: dict[str, FileInfo | None] = {}
     if len(below) > _MANY:
         listed = dict(files_below(root))
         known = {path: listed.get(path) for path in below}
@@ -111,24 +111,24 @@ def _remote(root: Path, paths: list[str]) -> dict[str, Facts | None]:
         return known | dict(zip(asked, found, strict=True))
 
 
-def _asked(root: Path, path: str) -> Facts | None:
+def _asked(root: Path, path: str) -> FileInfo | None:
     url = str(as_path(path) if is_url(path) else root / path)
     try:
-        with buckets.telling(url):
+        with buckets.bucket_errors(url):
             about = buckets.file_system(url).info(url)
     except FileNotFoundError:
         return None
     return _of_store(about) if about.get("type") == "file" else None
 
 
-def _of_disk(found: os.stat_result) -> Facts:
+def _of_disk(found: os.stat_result) -> FileInfo:
     version = f"{found.st_mtime_ns}-{found.st_ino}"
-    return Facts(found.st_size, found.st_mtime_ns, (found.st_dev, found.st_ino), version)
+    return FileInfo(found.st_size, found.st_mtime_ns, (found.st_dev, found.st_ino), version)
 
 
-def _of_store(about: dict[str, Any]) -> Facts:
+def _of_store(about: dict[str, Any]) -> FileInfo:
     changed: Any = about.get("mtime") or about.get("LastModified")
     time_ns = round(changed.timestamp() * 1e6) * 1000 if hasattr(changed, "timestamp") else 0
     version = str(about.get("generation") or about.get("ETag") or "").strip('"')
     size, crc32c = int(about.get("size") or 0), about.get("crc32c") or ""
-    return Facts(size, time_ns, about["name"], version, crc32c)
+    return FileInfo(size, time_ns, about["name"], version, crc32c)

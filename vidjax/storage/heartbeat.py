@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def beating(beat: Callable[[], None], every: float, name: str) -> Iterator[None]:
+def heartbeat(beat: Callable[[], None], every: float, name: str) -> Iterator[None]:
     """Calls `beat` periodically while the context is open.
 
     Args:

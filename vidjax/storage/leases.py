@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from vidjax.storage import buckets
-from vidjax.storage.heartbeat import beating
+from vidjax.storage.heartbeat import heartbeat
 from vidjax.terminal import complain
 
 # Seconds between renewals, and seconds without one after which an owner counts as dead.
@@ -84,17 +84,19 @@ class Lease:
         record = _parsed(there[0])
         if not _is_dead_here(record):
             self._say(
-                f"{in_words(record)} holds the lease {self._url}: checking for up to "
+                f"{describe_owner(record)} holds the lease {self._url}: checking for up to "
                 f"{DEAD_AFTER:g} s whether it is alive"
             )
             if self._shows_life(there[1]):
-                return in_words(record)
+                return describe_owner(record)
             self._say(
-                f"{in_words(record)} has not renewed its lease for {DEAD_AFTER:g} s: this process "
-                "takes it over"
+                f"{describe_owner(record)} has not renewed its lease for {DEAD_AFTER:g} s: this "
+                "process takes it over"
             )
         else:
-            self._say(f"{in_words(record)} has ended without releasing it: this process takes over")
+            self._say(
+                f"{describe_owner(record)} has ended without releasing it: this process takes over"
+            )
         return self._take(there[1])
 
     def _take(self, over: str | None) -> str | None:
@@ -103,7 +105,7 @@ class Lease:
             self._version = buckets.write(self._url, self._content(), over=over)
         except FileExistsError:
             there = buckets.read(self._url)
-            return in_words(_parsed(there[0]) if there else {})
+            return describe_owner(_parsed(there[0]) if there else {})
         self._renewed = began
         _held.add(self)
         return None
@@ -112,7 +114,7 @@ class Lease:
         """Returns whether an object is in the folder."""
         return url.startswith(self._folder)
 
-    def assure(self, url: str, doubtful: bool) -> None:
+    def check(self, url: str, doubtful: bool) -> None:
         """Renews the lease before an object is written, if the lease may have been lost.
 
         Args:
@@ -137,7 +139,7 @@ class Lease:
 
     def signs_of_life(self) -> contextlib.AbstractContextManager[None]:
         """Opens a context that renews the lease periodically."""
-        return beating(self.renew, BEAT, f"owner of {self._url}")
+        return heartbeat(self.renew, BEAT, f"owner of {self._url}")
 
     def renew(self) -> None:
         """Renews the lease; exits this process if another one has taken it over.
@@ -191,12 +193,12 @@ class Lease:
         os._exit(_LOST)
 
 
-def holds(url: str) -> bool:
+def holds_lease(url: str) -> bool:
     """Returns whether this process owns the folder of an object."""
     return any(lease.covers(url) for lease in list(_held))
 
 
-def assure(url: str, *, doubtful: bool = False) -> None:
+def check_lease(url: str, *, doubtful: bool = False) -> None:
     """Checks before a write that this process still owns the folder; if not, exits the process.
 
     Args:
@@ -207,10 +209,10 @@ def assure(url: str, *, doubtful: bool = False) -> None:
       BucketError: a request to the store fails.
     """
     for lease in list(_held):
-        lease.assure(url, doubtful)
+        lease.check(url, doubtful)
 
 
-def in_words(record: dict[str, Any]) -> str:
+def describe_owner(record: dict[str, Any]) -> str:
     """Describes an owner for errors."""
     if not {"host", "process", "since"} <= record.keys():
         return "another process"

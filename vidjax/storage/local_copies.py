@@ -33,7 +33,7 @@ def scratch(within: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def here(file: Path, within: Path | None = None) -> Iterator[Path]:
+def local_copy(file: Path, within: Path | None = None) -> Iterator[Path]:
     """Opens a context with a local path of a file: the file itself, or a temporary copy.
 
     Args:
@@ -55,7 +55,7 @@ def here(file: Path, within: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def folder_here(folder: Path) -> Iterator[Path]:
+def local_folder_copy(folder: Path) -> Iterator[Path]:
     """Opens a context with a local path of a folder: the folder itself, or a temporary copy.
 
     Raises:

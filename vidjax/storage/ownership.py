@@ -36,8 +36,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
-from vidjax.storage.heartbeat import beating
-from vidjax.storage.leases import Lease, in_words
+from vidjax.storage.heartbeat import heartbeat
+from vidjax.storage.leases import Lease, describe_owner
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import new, refuse_link
 from vidjax.terminal import complain
@@ -150,7 +150,7 @@ class Owner:
             self._lock.acquire()
             locks = True
         except Timeout:
-            return in_words(self._read())
+            return describe_owner(self._read())
         except (NotImplementedError, OSError) as error:
             if isinstance(error, PermissionError) or not self._file.exists():
                 raise
@@ -169,7 +169,7 @@ class Owner:
         if self._record.exists():
             # If locks work, another owner on this boot of the machine must be dead.
             if not (locks and there.get("boot") == _boot()) and self._shows_life():
-                return in_words(there)
+                return describe_owner(there)
             self._record.unlink(missing_ok=True)
         mine = {
             "host": platform.node(),
@@ -182,7 +182,7 @@ class Owner:
             with new(self._record) as file:
                 file.write(json.dumps(mine) + "\n")
         except FileExistsError:
-            return in_words(self._read())
+            return describe_owner(self._read())
         return None
 
     def _shows_life(self) -> bool:
@@ -219,7 +219,7 @@ class Owner:
             if self._read().get("token") == self._token:
                 os.utime(self._record)
 
-        return beating(touch, BEAT, f"owner of {self._file}")
+        return heartbeat(touch, BEAT, f"owner of {self._file}")
 
     def release(self) -> None:
         """Releases ownership; a record of another machine stays."""

@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax.storage.bucket_cache import NearBucket
+from vidjax.storage.bucket_cache import BucketCache
 from vidjax.storage.download import fetch
-from vidjax.storage.file_info import Facts
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.file_locks import FileLock
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import PART, growing, make_folder, replacing
@@ -56,7 +56,7 @@ def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
     """
     limit = None if gigabytes is None else round(gigabytes * 1e9)
     if is_url(folder):
-        return ShardCache(home(), limit, NearBucket(as_path(folder)))
+        return ShardCache(home(), limit, BucketCache(as_path(folder)))
     return ShardCache(as_path(folder) if folder else home(), limit)
 
 
@@ -95,7 +95,7 @@ class ShardCache:
     """
 
     def __init__(
-        self, folder: Path, limit: int | None = None, near: NearBucket | None = None
+        self, folder: Path, limit: int | None = None, near: BucketCache | None = None
     ) -> None:
         self.folder, self.near = make_folder(folder), near
         if limit is None:
@@ -103,10 +103,10 @@ class ShardCache:
         self.limit = limit
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._mutex = threading.Lock()
-        self._expected: deque[tuple[Path, Facts]] = deque()
+        self._expected: deque[tuple[Path, FileInfo]] = deque()
         self._ahead = 0
 
-    def check(self, source: Path, stored: Facts) -> None:
+    def check(self, source: Path, stored: FileInfo) -> None:
         """Refuses a file that is larger than the whole cache.
 
         Raises:
@@ -120,7 +120,9 @@ class ShardCache:
             )
 
     @contextlib.contextmanager
-    def reading(self, source: Path, stored: Facts, opener: Callable[[str], Any]) -> Iterator[Any]:
+    def reading(
+        self, source: Path, stored: FileInfo, opener: Callable[[str], Any]
+    ) -> Iterator[Any]:
         """Opens a copy. It is not removed while the context is open.
 
         Args:
@@ -161,7 +163,7 @@ class ShardCache:
                     opened.close()
             self._close_idle(_IDLE)
 
-    def drop(self, source: Path, stored: Facts) -> None:
+    def drop(self, source: Path, stored: FileInfo) -> None:
         """Removes a damaged copy. Current readers keep their open file."""
         name = _name(source, stored)
         with self._mutex:
@@ -170,7 +172,7 @@ class ShardCache:
                 opened.close()
         (self.folder / name).unlink(missing_ok=True)
 
-    def expect(self, source: Path, stored: Facts) -> None:
+    def expect(self, source: Path, stored: FileInfo) -> None:
         """Copies a file in the background, if there is room. Failures are ignored."""
         with self._mutex:
             there = (self.folder / _name(source, stored)).exists()
@@ -197,7 +199,7 @@ class ShardCache:
             with contextlib.suppress(OSError, RuntimeError, _NoRoomError):
                 self._held(source, stored, patient=False).close()
 
-    def _held(self, source: Path, stored: Facts, *, patient: bool) -> FileLock:
+    def _held(self, source: Path, stored: FileInfo, *, patient: bool) -> FileLock:
         """Copies a file if needed; returns the shared lock of the complete copy."""
         name = _name(source, stored)
         file, lock = self.folder / name, FileLock(self.folder / f"{name}{_LOCK}")
@@ -215,7 +217,7 @@ class ShardCache:
             lock.close()
             raise
 
-    def _copy(self, source: Path, stored: Facts, file: Path, patient: bool) -> None:
+    def _copy(self, source: Path, stored: FileInfo, file: Path, patient: bool) -> None:
         for part in self.folder.glob(f"{file.name}.*{PART}"):
             part.unlink(missing_ok=True)
         with replacing(file) as part:
@@ -304,7 +306,7 @@ class ShardCache:
                 self._opened.pop(name).close()
 
 
-def _name(source: Path, stored: Facts) -> str:
+def _name(source: Path, stored: FileInfo) -> str:
     """Returns the name of a copy, which is unique to its source and version."""
     text = f"{source}\0{stored.size}\0{stored.version}"
     return f"{hashlib.sha256(text.encode()).hexdigest()[:20]}-{source.name[:100]}"

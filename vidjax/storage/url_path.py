@@ -13,7 +13,7 @@ from typing import IO, Any
 from etils.epath.gpath import PosixGPath
 
 from vidjax.storage import buckets
-from vidjax.storage.buckets import telling
+from vidjax.storage.buckets import bucket_errors
 
 _BUFFER = 1 << 20
 
@@ -76,7 +76,7 @@ class UrlPath(PosixGPath):
           FileNotFoundError: there is no object or folder.
         """
         del follow_symlinks
-        with telling(self):
+        with bucket_errors(self):
             found = self._fs.info(str(self))
         folder = found.get("type") == "directory"
         changed = found.get("mtime") or found.get("LastModified")
@@ -92,7 +92,7 @@ class UrlPath(PosixGPath):
         Raises:
           FileNotFoundError: there is no such folder.
         """
-        with telling(self):
+        with bucket_errors(self):
             found = self._fs.ls(str(self), detail=False)
         own = str(self).split("://", 1)[1].rstrip("/")
         # Some tools create an empty object for a folder.
@@ -123,7 +123,7 @@ class UrlPath(PosixGPath):
     ) -> Iterator[tuple[UrlPath, list[str], list[str]]]:
         """Walks the folders below with the names of their contents, one request per folder."""
         del top_down, on_error, follow_symlinks
-        with telling(self):
+        with bucket_errors(self):
             for root, folders, files in self._fs.walk(str(self)):
                 place = type(self)(f"{self._uri_scheme}://{root}")
                 own = place.name
@@ -131,7 +131,7 @@ class UrlPath(PosixGPath):
 
     def _below(self) -> Iterator[UrlPath]:
         """Yields every object below, from one listing."""
-        with telling(self):
+        with bucket_errors(self):
             found = self._fs.find(str(self))
         for name in sorted(found):
             yield type(self)(f"{self._uri_scheme}://{name}")
@@ -156,7 +156,7 @@ class UrlPath(PosixGPath):
         if mode != "rb":
             stream = io.BytesIO(self.read_bytes())
             return io.TextIOWrapper(stream, encoding or "utf-8", errors, newline)
-        with telling(self):
+        with bucket_errors(self):
             return io.BufferedReader(self._fs.open(str(self), "rb"), _BUFFER)
 
     def read_bytes(self) -> bytes:
@@ -165,7 +165,7 @@ class UrlPath(PosixGPath):
         Raises:
           FileNotFoundError: there is no object.
         """
-        with telling(self):
+        with bucket_errors(self):
             content: bytes = self._fs.cat_file(str(self))
         return content
 

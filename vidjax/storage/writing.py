@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from vidjax.storage import buckets, leases
-from vidjax.storage.bucket_append import GrowingObject
+from vidjax.storage.bucket_append import AppendStream
 from vidjax.storage.paths import is_url
 
 PART = ".part"
@@ -71,17 +71,17 @@ def _upload(unfinished: Path, url: str) -> None:
     Raises:
       BucketError: the object cannot be written.
     """
-    if not leases.holds(url):
+    if not leases.holds_lease(url):
         buckets.upload(unfinished, url)
         return
     # If another process takes over after the version was read, its writes change the version, and
     # the conditional write fails.
     version = buckets.version(url)
-    leases.assure(url)
+    leases.check_lease(url)
     try:
         buckets.write(url, unfinished.read_bytes(), over=version)
     except FileExistsError:
-        leases.assure(url, doubtful=True)
+        leases.check_lease(url, doubtful=True)
         raise buckets.BucketError(
             f"{url}: another process has written to it; nothing was overwritten. Let only one "
             "process work there"
@@ -212,7 +212,7 @@ def line_by_line(file: Path) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def _object_line_by_line(file: Path, part: Path) -> Iterator[IO[str]]:
-    lines = GrowingObject(str(part))
+    lines = AppendStream(str(part))
     try:
         yield lines
         lines.close()
@@ -248,7 +248,7 @@ def appending(file: Path) -> io.TextIOWrapper:
       OSError: the file cannot be written.
     """
     if is_url(file):
-        return GrowingObject(str(file))
+        return AppendStream(str(file))
     refuse_link(file)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -261,7 +261,7 @@ def sync(stream: io.TextIOWrapper) -> None:
     Raises:
       OSError: the lines cannot be written.
     """
-    if isinstance(stream, GrowingObject):
+    if isinstance(stream, AppendStream):
         stream.sync()
     else:
         stream.flush()
@@ -307,7 +307,7 @@ def move(file: Path, to: Path) -> None:
       OSError: the file cannot be renamed.
     """
     if is_url(file):
-        leases.assure(str(to))
+        leases.check_lease(str(to))
         buckets.write(str(to), file.read_bytes())
         file.unlink()
     else:
@@ -368,7 +368,7 @@ def check_writable(folder: Path) -> None:
         pass
 
 
-def sweep(folder: Path, *, owned: bool = False) -> None:
+def remove_unfinished(folder: Path, *, owned: bool = False) -> None:
     """Removes unfinished files of killed processes from a folder on a disk.
 
     Args:

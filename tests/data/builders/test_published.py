@@ -13,7 +13,7 @@ from vidjax.data import catalog, shard_writer
 from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.hacs import HACS
 from vidjax.data.builders.ucf101 import UCF101
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.manifest import ManifestError
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.process_pool import run_each
@@ -137,11 +137,11 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
 
     with pytest.raises(KeyboardInterrupt):
         catalog.prepare("ucf101", tree.request(split=2, storage=EXACT, progress=stop))
-    (spool,) = tree.data_dir.glob("ucf101/*/*.decoded")
+    (cache,) = tree.data_dir.glob("ucf101/*/*.decoded")
     manifest = UCF101.manifest_of(tree.request(split=2))
     # The training split is a shard that is there; the test split has a video that waits for it.
-    (shard,) = [read_record(file, Made, "") for file in spool.glob("made/*.json")]
-    waiting = {entry.path for entry in manifest.entries if Spool(spool).has(entry.path)}
+    (shard,) = [read_record(file, Made, "") for file in cache.glob("made/*.json")]
+    waiting = {entry.path for entry in manifest.entries if DecodedCache(cache).has(entry.path)}
     done = {*shard.videos, *waiting}
     assert (len(done), len(waiting)) == (3, 1)
     decoded = set()
@@ -159,7 +159,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
         first = int(name[-10:-8]) % 3
         assert numbers(record)[0] == first
     assert not list(PreparedSplit(folder, "train").broken)
-    assert not spool.exists()
+    assert not cache.exists()
     assert [path.name for path in folder.parent.iterdir() if "incomplete" in path.name] == []
 
 

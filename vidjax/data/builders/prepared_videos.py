@@ -19,11 +19,11 @@ import tensorflow_datasets as tfds
 
 from vidjax.data.catalog import Request
 from vidjax.data.code_version import code_version
-from vidjax.data.dataset_assembly import MADE, begin, describe, require_there
-from vidjax.data.dataset_info import ARRAY_RECORD, Description
+from vidjax.data.dataset_assembly import MADE, require_shards, save_plan, write_metadata
+from vidjax.data.dataset_info import ARRAY_RECORD, DatasetInfo
 from vidjax.data.decode_jobs import Job, frames, video_name
-from vidjax.data.decoded_cache import Decoded, Spool, spool_of
-from vidjax.data.expected_videos import outlook
+from vidjax.data.decoded_cache import Decoded, DecodedCache, unfinished_folder
+from vidjax.data.expected_videos import expected_videos
 from vidjax.data.frame_rates import rates_note
 from vidjax.data.integrity import open_data_set
 from vidjax.data.manifest import Entry, Manifest
@@ -36,13 +36,13 @@ from vidjax.data.preparation_report import (
     total,
     write_report,
 )
-from vidjax.data.prepared_lookup import find, is_finished
+from vidjax.data.prepared_lookup import find_prepared, is_finished
 from vidjax.data.shard_executors.beam import make_with_beam
 from vidjax.data.shard_executors.dask import make_on_dask
 from vidjax.data.shard_executors.local import make_here
 from vidjax.data.shard_plan import plan
 from vidjax.data.shard_writer import Made, Task
-from vidjax.data.source_files import Sources
+from vidjax.data.source_files import SourceFiles
 from vidjax.data.tfds_features import features_of
 from vidjax.storage.local_copies import remove_folder
 from vidjax.storage.ownership import owned
@@ -74,7 +74,7 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
     def __init__(self, *, manifest: Manifest, request: Request) -> None:
         self.manifest = manifest
         self.request = request
-        self.sources = Sources.of(manifest)
+        self.sources = SourceFiles.of(manifest)
         self.broken: list[Row] = [
             _row(exclusion.entry, exclusion.reason) for exclusion in manifest.excluded
         ]
@@ -113,7 +113,7 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
                 shard,
                 root=str(manifest.root),
                 folder=str(self.folder),
-                made=str(spool_of(self.folder) / MADE),
+                made=str(unfinished_folder(self.folder) / MADE),
                 classes=manifest.classes,
                 multi_label=manifest.multi_label,
                 storage=storage,
@@ -130,8 +130,8 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         """
         for entry in self.manifest.entries:
             if video_name(entry) == name:
-                spool = Spool(spool_of(self.folder))
-                return frames(Job(self.manifest.file(entry), entry, self.request.storage, spool))
+                cache = DecodedCache(unfinished_folder(self.folder))
+                return frames(Job(self.manifest.file(entry), entry, self.request.storage, cache))
         return None
 
     def leave_out(self, broken: Mapping[str, str]) -> None:
@@ -191,9 +191,13 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     request.judge(
         manifest.classes,
         manifest.splits,
-        lambda split: outlook(manifest, split, short_side=storage.short_side, fps=storage.fps),
+        lambda split: expected_videos(
+            manifest, split, short_side=storage.short_side, fps=storage.fps
+        ),
     )
-    found = find(folder, builder.stem, builder.sources, manifest.splits, builder.decode_again)
+    found = find_prepared(
+        folder, builder.stem, builder.sources, manifest.splits, builder.decode_again
+    )
     if found.note:
         request.note(f"{builder.name}: {found.note}")
     if found.folder is None and not is_finished(folder):
@@ -221,13 +225,13 @@ def _complete(builder: PreparedVideos) -> None:
     folder = builder.folder
     if not (folder / REPORT).is_file():
         made = _make(builder)
-        describe(folder, builder.info, made)
+        write_metadata(folder, builder.info, made)
         if note := rates_note([rate for shard in made for rate in shard.rates]):
             builder.request.note(f"{builder.name}: {note}")
         builder.sources.write(folder, builder.manifest.notes)
         write_report(folder, builder.manifest, builder.broken)
     # Removed last: while it exists, the same command resumes.
-    remove_folder(spool_of(folder))
+    remove_folder(unfinished_folder(folder))
 
 
 @contextlib.contextmanager
@@ -269,14 +273,14 @@ def _make(builder: PreparedVideos) -> list[Made]:
       PreparationError: too many videos are broken; raised as soon as that is known.
     """
     tasks, made = builder.tasks(), dict[str, Made]()
-    begin(builder.folder, tasks)
+    save_plan(builder.folder, tasks)
     for shard in _makers(builder, tasks):
         made[shard.file] = shard
         if shard.broken:
             lost = {name: why for each in made.values() for name, why in each.broken.items()}
             builder.leave_out(lost)
             builder.check_budget(shard.split)
-    require_there(builder.folder, tasks)
+    require_shards(builder.folder, tasks)
     for split in builder.manifest.splits:
         builder.check_budget(split, whole=True)
     return [made[task.shard.file] for task in tasks]
@@ -328,7 +332,7 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
             )
 
 
-def _is_told(folder: Path, info: Description) -> bool:
+def _is_told(folder: Path, info: DatasetInfo) -> bool:
     """Returns whether the report exists and agrees with the number of videos."""
     try:
         counts = {each.split: each.prepared for each in total(read_report(folder))}

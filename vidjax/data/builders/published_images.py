@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data.catalog import Request
-from vidjax.data.dataset_info import ARRAY_RECORD, INFO, Description
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, DatasetInfo
 from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.storage.ownership import owned
@@ -88,7 +88,7 @@ class PublishedImages:
 
 
 def _refuse_other_form(name: str, folder: Path) -> None:
-    there = Description.read(folder).file_format
+    there = DatasetInfo.read(folder).file_format
     if there != ARRAY_RECORD:
         raise ManifestError(
             f"{folder} contains {name} as {there[:50]}, a format without random access; remove it, "

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
-from vidjax.data.exclusions import absent, condemned, empty, repeated
+from vidjax.data.exclusions import broken_video, duplicates, empty_segment, missing_file
 from vidjax.data.manifest import (
     SPLITS,
     Entry,
@@ -97,7 +97,9 @@ class PublishedVideos(PreparedVideos):
         listing = _read(cls, folder, request.options)
         _refuse_unknown_labels(cls.name, listing)
         manifest = Manifest(folder.absolute(), listing.entries, listing.classes, listing.excluded)
-        manifest = manifest.without(repeated()).without(empty).without(absent(folder))
+        manifest = (
+            manifest.without(duplicates()).without(empty_segment).without(missing_file(folder))
+        )
         if not manifest.entries:
             lost = [exclusion.entry.path for exclusion in manifest.excluded]
             raise ManifestError(
@@ -105,7 +107,7 @@ class PublishedVideos(PreparedVideos):
                 f"{few(lost)}. Expected:\n{cls.LAYOUT}"
             )
         if request.verdicts:
-            manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+            manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
         _judge_leak(cls, manifest, request)
         return manifest
 

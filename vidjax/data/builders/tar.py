@@ -14,7 +14,7 @@ from vidjax import untrusted_names
 from vidjax.data import labels
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
-from vidjax.data.exclusions import condemned
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import Entry, Exclusion, Manifest, ManifestError, few, hash_split
 from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.data.splits import is_split, split_name
@@ -67,7 +67,7 @@ class Tar(PreparedVideos):
         """
         manifest = _manifest(request, _options(request.options))
         if request.verdicts:
-            manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+            manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
         folder = prepare_videos(cls(manifest=manifest, request=request))
         lost = sum(count.listed - count.prepared for count in read_report(folder))
         if lost:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
-from vidjax.data.exclusions import condemned
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import few, read_manifest
 from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.storage.paths import as_path
@@ -38,7 +38,7 @@ def prepare(request: Request) -> Path:
             "and evaluation, which inflates the score"
         )
     if request.verdicts:
-        manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+        manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
     folder = prepare_videos(VideoFolder(manifest=manifest, request=request))
     lost = sum(count.listed - count.prepared for count in read_report(folder))
     if lost:

@@ -15,7 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.catalog import Beam
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.shard_executors import ClusterError
 from vidjax.data.shard_writer import Made, MismatchError, Task, make, recorded
 from vidjax.storage.local_copies import scratch
@@ -81,7 +81,7 @@ def _make(number: int, folder: str) -> str:
     """Writes one shard; runs on a worker."""
     task = records.read(as_path(folder) / f"{number}.json", Task, "run the command again")
     with scratch() as place:
-        return make(task, Spool(place), workers=1).file
+        return make(task, DecodedCache(place), workers=1).file
 
 
 @contextlib.contextmanager

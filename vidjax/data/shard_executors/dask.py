@@ -15,7 +15,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.shard_executors import ClusterError
 from vidjax.data.shard_writer import Made, Task, make
 from vidjax.storage.local_copies import scratch
@@ -105,7 +105,7 @@ def _make(task: Task) -> Made:
     own = as_path(distributed.get_worker().local_directory)
     _allow_children()
     with scratch(own) as place:
-        return make(task, Spool(place), workers=1)
+        return make(task, DecodedCache(place), workers=1)
 
 
 def _allow_children() -> None:

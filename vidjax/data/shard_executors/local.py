@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from vidjax.data.decode_jobs import video_name
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.shard_writer import Made, Progress, Task, decoded, find, finish
 from vidjax.storage.local_copies import scratch
 from vidjax.storage.paths import as_path, is_url
@@ -39,14 +39,14 @@ def make_here(tasks: Sequence[Task], *, workers: int, progress: Progress) -> Ite
             yield made
     # A segment of a video may be in two splits.
     wanted = Counter(video_name(entry) for task in left for entry in task.shard.entries)
-    with _spool(tasks) as spool:
-        for task, broken in decoded(left, spool, workers=workers, progress=progress):
-            yield finish(task, spool, broken)
+    with _decoded_cache(tasks) as cache:
+        for task, broken in decoded(left, cache, workers=workers, progress=progress):
+            yield finish(task, cache, broken)
             for entry in task.shard.entries:
                 name = video_name(entry)
                 wanted[name] -= 1
                 if not wanted[name]:
-                    spool.drop(name)
+                    cache.drop(name)
 
 
 def _recorded(tasks: Sequence[Task]) -> set[str]:
@@ -56,9 +56,9 @@ def _recorded(tasks: Sequence[Task]) -> set[str]:
 
 
 @contextlib.contextmanager
-def _spool(tasks: Sequence[Task]) -> Iterator[Spool]:
+def _decoded_cache(tasks: Sequence[Task]) -> Iterator[DecodedCache]:
     if tasks and not is_url(tasks[0].made):
-        yield Spool(as_path(tasks[0].made).parent)
+        yield DecodedCache(as_path(tasks[0].made).parent)
         return
     with scratch() as folder:
-        yield Spool(folder)
+        yield DecodedCache(folder)
