@@ -128,7 +128,11 @@ class Request:
 
 
 def list_datasets() -> list[str]:
-    """Returns the sorted names of all data sets, including those of other packages."""
+    """Returns the sorted names of all data sets, including those of other packages.
+
+    >>> "kinetics400" in list_datasets()
+    True
+    """
     return [name for name in plugins.names(builders) if name not in _BASES]
 
 

@@ -156,6 +156,14 @@ def read_video(
     If `fps` is given, or the time between frames varies, frames are resampled to a uniform grid:
     each grid time gets the latest frame at or before it. Otherwise every frame is returned once.
 
+    >>> import tempfile
+    >>> from vidjax.data.encode import write_mp4
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_mp4(Path(folder) / "clip.mp4", np.zeros((6, 32, 48, 3), np.uint8), fps=2)
+    ...     video = read_video(Path(folder) / "clip.mp4", start=1.0)
+    >>> video.frames.shape, video.timestamps.tolist()
+    ((4, 32, 48, 3), [1.0, 1.5, 2.0, 2.5])
+
     Args:
       path: file or URL.
       start: seconds from the first frame; None is 0.
@@ -209,8 +217,8 @@ def read_encoded(
       DecodeError: the file cannot be decoded within the limits; the message names file and reason.
     """
     meter = Meter.of(path, Limits(frames=max_frames, seconds=seconds))
-    piece = VideoSegment(path, meter, start=start, end=end, short_side=short_side)
-    reader = _Reader(path, meter, piece, encode)
+    segment = VideoSegment(path, meter, start=start, end=end, short_side=short_side)
+    reader = _Reader(path, meter, segment, encode)
     reader.read()
     if reader.error:
         raise reader.error
@@ -224,10 +232,10 @@ class _Reader:
         self,
         path: str | Path,
         meter: Meter,
-        piece: VideoSegment,
-        encode: Callable[[np.ndarray], Any] = lambda picture: picture,
+        segment: VideoSegment,
+        encode: Callable[[np.ndarray], Any] = lambda image: image,
     ) -> None:
-        self._path, self._limits, self._piece, self._encode = path, meter.limits, piece, encode
+        self._path, self._limits, self._segment, self._encode = path, meter.limits, segment, encode
         self._kept = 0
         self._times: list[float] = []
         self.frames: list[Any] = []
@@ -235,7 +243,7 @@ class _Reader:
 
     def read(self) -> None:
         try:
-            for frame, time in self._piece.frames():
+            for frame, time in self._segment.frames():
                 self._keep(frame, time)
         except DecodeError as error:
             self.error = error
@@ -243,15 +251,15 @@ class _Reader:
     def _keep(self, frame: av.VideoFrame, time: float) -> None:
         if len(self.frames) == self._limits.frames:
             raise DecodeLimitError(f"{self._path}: more than {self._limits.frames} frames")
-        picture = self._encode(self._piece.picture(frame))
-        self._kept += _bytes_of(picture)
+        image = self._encode(self._segment.image(frame))
+        self._kept += _bytes_of(image)
         self._refuse_many(self._kept, len(self.frames) + 1)
-        self.frames.append(picture)
+        self.frames.append(image)
         self._times.append(time)
 
     def _refuse_many(self, size: int, count: int) -> None:
         if size > MOST_KEPT:
-            height, width = self._piece.size or (0, 0)
+            height, width = self._segment.size or (0, 0)
             raise DecodeLimitError(
                 f"{self._path}: {count} frames of {width}x{height} take more than the limit of "
                 f"{MOST_KEPT} bytes; set short_side, or decode a segment (start and end)"
@@ -260,11 +268,11 @@ class _Reader:
     def shown(self, fps: float | None) -> tuple[list[Any], np.ndarray, float]:
         """Returns the frames on a uniform time grid, their times, and the rate."""
         if not self.frames:
-            raise self._piece.nothing()
+            raise self._segment.nothing()
         # AVI stores only the decoding order. The times guessed from it belong to these frames, but
         # not always in display order.
         times = np.sort(self._times)
-        rate = fps or rate_of(times, self._piece.stated)
+        rate = fps or rate_of(times, self._segment.stated)
         if fps is None and is_uniform(times):
             return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
@@ -274,10 +282,10 @@ class _Reader:
             )
         grid = times[0] + np.arange(count) / rate
         latest = np.searchsorted(times, grid + SLACK, side="right") - 1
-        sizes = np.array([_bytes_of(picture) for picture in self.frames])
+        sizes = np.array([_bytes_of(image) for image in self.frames])
         self._refuse_many(int(sizes[latest].sum()), count)
         return [self.frames[index] for index in latest], grid, rate
 
 
-def _bytes_of(picture: Any) -> int:
-    return picture.nbytes if isinstance(picture, np.ndarray) else len(picture)
+def _bytes_of(image: Any) -> int:
+    return image.nbytes if isinstance(image, np.ndarray) else len(image)

@@ -12,7 +12,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 def left_right_labels(classes: Sequence[str]) -> tuple[str, ...]:
     """Returns the class names that contain the word `left` or `right`, such as `turn_left`.
 
-    >>> sided(["turn_left", "TurnRight", "upright"])
+    >>> left_right_labels(["turn_left", "TurnRight", "upright"])
     ('turn_left', 'TurnRight')
     """
     return tuple(name for name in classes if _words(name) & {"left", "right"})

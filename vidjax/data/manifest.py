@@ -133,6 +133,15 @@ def read_manifest(
     A folder `class/video.*` without splits is split by a hash of the file names: about a fifth
     becomes `test`, the same on every machine.
 
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("run/1.mp4", "run/2.mp4", "walk/1.mp4", "walk/2.mp4"):
+    ...         (Path(folder) / name).parent.mkdir(exist_ok=True)
+    ...         (Path(folder) / name).touch()
+    ...     manifest = read_manifest(folder)
+    >>> manifest.classes, manifest.splits, len(manifest.split("train"))
+    (('run', 'walk'), ('train', 'test'), 2)
+
     Args:
       path: folder or CSV file.
       root: folder that the CSV's paths are relative to. None means the folder of the CSV.
@@ -303,24 +312,24 @@ def _refuse_overlap(path: Path, manifest: Manifest, identities: Mapping[str, Has
     by_start = sorted(
         manifest.entries, key=lambda entry: (repr(identities[entry.path]), entry.start or 0)
     )
-    for _, pieces in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
+    for _, segments in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
         last: dict[bool, Entry] = {}
-        for piece in pieces:
-            trains = piece.split == "train"
+        for segment in segments:
+            trains = segment.split == "train"
             other = last.get(not trains)
-            if other and (piece.start or 0) < _end(other):
+            if other and (segment.start or 0) < _end(other):
                 raise ManifestError(
-                    f"{path}: {_piece(other)} and {_piece(piece)} overlap, which inflates the "
-                    "score; move them to one split, or set data.allow_group_leak=true"
+                    f"{path}: {_segment(other)} and {_segment(segment)} overlap, which inflates "
+                    "the score; move them to one split, or set data.allow_group_leak=true"
                 )
-            last[trains] = max(piece, last.get(trains, piece), key=_end)
+            last[trains] = max(segment, last.get(trains, segment), key=_end)
 
 
 def _end(entry: Entry) -> float:
     return float("inf") if entry.end is None else entry.end
 
 
-def _piece(entry: Entry) -> str:
+def _segment(entry: Entry) -> str:
     end = "its end" if entry.end is None else f"{entry.end:g} s"
     span = (
         "" if entry.start is None and entry.end is None else f" ({entry.start or 0:g} s to {end})"

@@ -10,7 +10,11 @@ BETWEEN, NONE = ";", "(none)"
 
 
 def joined(labels: Iterable[str]) -> str:
-    """Joins labels into one text, sorted; `(none)` if there are no labels."""
+    """Joins labels into one text, sorted; `(none)` if there are no labels.
+
+    >>> joined(["walk", "carry"])
+    'carry;walk'
+    """
     return BETWEEN.join(sorted(set(labels))) or NONE
 
 

@@ -80,6 +80,9 @@ def cycles(grid: Multigrid, base: GridShape, unit: int = 1) -> list[list[GridSha
 
     Sizes are rounded to even numbers and batch sizes to multiples of `unit`.
 
+    >>> [str(part[0]) for part in cycles(Multigrid(cycle="long"), GridShape(8, 16, 224))]
+    ['64x4x158x158', '32x8x158x158', '16x8x224x224', '8x16x224x224']
+
     Args:
       grid: the settings.
       base: the base shape. All shapes cost about as much computation.

@@ -130,7 +130,7 @@ def num_stacks(fields: int, pairs: int) -> int:
 def stack_indices(indices: np.ndarray, pairs: int, fields: int) -> np.ndarray:
     """Returns the indices of the fields that are stacked at each position.
 
-    >>> shown_fields(np.array([0, 2]), pairs=2, fields=3).tolist()
+    >>> stack_indices(np.array([0, 2]), pairs=2, fields=3).tolist()
     [[0, 1], [2, 2]]
 
     Args:

@@ -15,16 +15,16 @@ def oriented_image(frame: av.VideoFrame) -> np.ndarray:
     The display matrix maps a pixel (x, y) to (a x + c y, b x + d y). Angles are rounded to the
     nearest multiple of 90 degrees.
     """
-    picture = frame.to_ndarray(format="rgb24")
+    image = frame.to_ndarray(format="rgb24")
     a, b, c, d = _matrix(frame)
     if abs(b) + abs(c) > abs(a) + abs(d):
-        picture = picture.swapaxes(0, 1)
+        image = image.swapaxes(0, 1)
         across, down = c, b
     else:
         across, down = a, d
-    picture = picture[:, ::-1] if across < 0 else picture
-    picture = picture[::-1] if down < 0 else picture
-    return np.ascontiguousarray(picture)
+    image = image[:, ::-1] if across < 0 else image
+    image = image[::-1] if down < 0 else image
+    return np.ascontiguousarray(image)
 
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:

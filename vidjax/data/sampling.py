@@ -139,6 +139,9 @@ def segment_clip(rng: np.random.Generator | None, num_frames: int, frames: int) 
 
     The paper is Wang et al., ECCV 2016.
 
+    >>> segment_clip(None, num_frames=8, frames=4).tolist()
+    [1, 3, 5, 7]
+
     Args:
       rng: draws a random frame in each segment; None takes the middle frames.
       num_frames: number of frames of the video. Segments shorter than a frame repeat it.

@@ -60,6 +60,9 @@ def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -
 
     Frames with an aspect ratio above `ASPECT` are center-cropped to it first, because resizing
     could take gigabytes.
+
+    >>> resize_short_side(np.zeros((4, 96, 128, 3), np.uint8), 48).shape
+    (4, 48, 64, 3)
     """
     frames = crop(frames, strip(*frames.shape[1:3]))
     height, width = frames.shape[1:3]
@@ -119,7 +122,10 @@ def center_crop(frames: np.ndarray, size: int) -> np.ndarray:
 
 
 def spatial_views(frames: np.ndarray, size: int, crops: int) -> list[Box]:
-    """Returns the crop boxes of the spatial views for evaluation.
+    """Returns the crop boxes (top, left, height, width) of the spatial views for evaluation.
+
+    >>> spatial_views(np.zeros((1, 112, 200, 3), np.uint8), size=112, crops=3)
+    [(0, 0, 112, 112), (0, 44, 112, 112), (0, 88, 112, 112)]
 
     Args:
       frames: uint8 `[T, H, W, 3]`.

@@ -68,17 +68,17 @@ class VideoSegment:
                 if time >= self._start - _EXACT:
                     yield frame, time
 
-    def picture(self, frame: av.VideoFrame) -> np.ndarray:
+    def image(self, frame: av.VideoFrame) -> np.ndarray:
         """Converts a frame to an RGB image uint8 `[H, W, 3]`, rotated and resized."""
-        picture = oriented_image(frame)
+        image = oriented_image(frame)
         if self._short_side:
-            height, width = picture.shape[:2]
+            height, width = image.shape[:2]
             size = short_side_size(height, width, self._short_side, upscale=False)
-            picture = resize(picture[None], size)[0]
-        height, width = picture.shape[:2]
+            image = resize(image[None], size)[0]
+        height, width = image.shape[:2]
         # Some streams change their size midway; all frames get the first size.
         self.size = self.size or (height, width)
-        return resize(picture[None], self.size)[0]
+        return resize(image[None], self.size)[0]
 
     def nothing(self) -> DecodeError:
         """Makes the error for a segment without frames."""

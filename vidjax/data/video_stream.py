@@ -91,17 +91,17 @@ def stream_video(
         raise ValueError(f"fps = {fps}: must be above 0")
     limits = limits or Limits.in_proportion(path)
 
-    def piece(meter: Meter) -> VideoSegment:
+    def segment(meter: Meter) -> VideoSegment:
         return VideoSegment(path, meter, start=start, end=end, short_side=short_side)
 
     gridded, count = fps is not None, None
     if fps is None or counted:
-        times, stated = _times(piece(Meter.of(path, limits)), whole=counted)
+        times, stated = _times(segment(Meter.of(path, limits)), whole=counted)
         gridded = gridded or not is_uniform(times)
         fps = fps or rate_of(times, stated)
         count = _moments(times[-1] - times[0], fps) if gridded else len(times)
     meter = Meter.of(path, limits)
-    frames = _frames(path, piece(meter), meter, fps if gridded else None)
+    frames = _frames(path, segment(meter), meter, fps if gridded else None)
     return VideoStream(fps, frames, count if counted else None)
 
 
@@ -110,31 +110,31 @@ def _moments(seconds: float, fps: float) -> int:
     return round(seconds * fps) + 1
 
 
-def _times(piece: VideoSegment, *, whole: bool) -> tuple[np.ndarray, float]:
+def _times(segment: VideoSegment, *, whole: bool) -> tuple[np.ndarray, float]:
     """Returns the sorted times of the frames, and the frame rate in the header."""
-    frames = _Unbroken(piece.frames())
+    frames = _Unbroken(segment.frames())
     times = array("d", (time for _, time in frames))
     if not times or (whole and frames.error):
-        raise frames.error or piece.nothing()
+        raise frames.error or segment.nothing()
     # An error is raised again later, after the frames before it.
-    return np.sort(np.frombuffer(times)), piece.stated
+    return np.sort(np.frombuffer(times)), segment.stated
 
 
 def _frames(
-    path: str | Path, piece: VideoSegment, meter: Meter, fps: float | None
+    path: str | Path, segment: VideoSegment, meter: Meter, fps: float | None
 ) -> Iterator[tuple[np.ndarray, float]]:
-    source, count = _Unbroken(piece.frames()), 0
-    shown = _in_order(piece, source)
+    source, count = _Unbroken(segment.frames()), 0
+    shown = _in_order(segment, source)
     for frame, time in shown if fps is None else _on_grid(shown, fps):
         if count == meter.limits.frames:
             rate = "" if fps is None else f" at {fps:g} fps"
             raise DecodeLimitError(f"{path}: more than {count} frames{rate}")
-        picture = frame.picture
+        image = frame.image
         with meter.resting():
-            yield picture, time
+            yield image, time
         count += 1
     if source.error or not count:
-        raise source.error or piece.nothing()
+        raise source.error or segment.nothing()
 
 
 class _Unbroken(Iterator[tuple[av.VideoFrame, float]]):
@@ -155,29 +155,29 @@ class _Unbroken(Iterator[tuple[av.VideoFrame, float]]):
 class _Shown:
     """A frame whose image is made on first use."""
 
-    def __init__(self, piece: VideoSegment, frame: av.VideoFrame) -> None:
-        self._make = functools.partial(piece.picture, frame)
+    def __init__(self, segment: VideoSegment, frame: av.VideoFrame) -> None:
+        self._make = functools.partial(segment.image, frame)
 
     @functools.cached_property
-    def picture(self) -> np.ndarray:
-        picture = self._make()
+    def image(self) -> np.ndarray:
+        image = self._make()
         # Frees the decoded frame, which may be much larger.
         del self._make
-        return picture
+        return image
 
 
 def _in_order(
-    piece: VideoSegment, frames: Iterator[tuple[av.VideoFrame, float]]
+    segment: VideoSegment, frames: Iterator[tuple[av.VideoFrame, float]]
 ) -> Iterator[tuple[_Shown, float]]:
     """Yields frames in the order they come, with their times sorted."""
     waiting: deque[_Shown] = deque()
     times: list[float] = []
     for frame, time in frames:
-        shown = _Shown(piece, frame)
-        if piece.ordered:
+        shown = _Shown(segment, frame)
+        if segment.ordered:
             yield shown, time
             continue
-        _ = shown.picture
+        _ = shown.image
         waiting.append(shown)
         heapq.heappush(times, time)
         if len(waiting) > _MOST_REORDERED:

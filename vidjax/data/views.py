@@ -32,6 +32,10 @@ VIEWS = {
 class Views:
     """The evaluation protocol: which views of a video are scored.
 
+    >>> views = Views(clips=10, crops=3, size=64, shape=ClipShape(frames=16, stride=2))
+    >>> views.distinct_of(frames=90, height=64, width=96)
+    (10, 3)
+
     Attributes:
       clips: number of clips, spread evenly over the video.
       crops: 1 (centre), 3 (spread along the longer side), or 10 (corners and centre, and their
