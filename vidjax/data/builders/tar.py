@@ -38,13 +38,13 @@ class Tar(PreparedVideos):
 
     Attributes:
       HOMEPAGE: homepage of the format.
-      CLASSES: number of classes, which depends on the tars.
+      CLASSES: text for the number of classes, which depends on the tars.
       VIDEOS: number of videos per split, which depends on the tars.
       TRAPS: where labels and splits come from, and which videos are excluded.
     """
 
     HOMEPAGE = "https://github.com/webdataset/webdataset"
-    CLASSES = "any number"
+    CLASSES = "any number of"
     VIDEOS: tuple[tuple[str, int], ...] = ()
     TRAPS = (
         "Labels are read from key.cls (a class name or index), from the field `label` of key.json, "
@@ -82,7 +82,7 @@ class Tar(PreparedVideos):
         options = ", ".join(f"{name}={value}" for name, value in _OPTIONS.items())
         parts = [
             first,
-            f"From {cls.HOMEPAGE}. {second} The number of classes is free.",
+            f"From {cls.HOMEPAGE}. {second} There can be {cls.CLASSES} classes.",
             f"Options and their defaults: {options}",
             "\n".join(f"- {trap}" for trap in cls.TRAPS),
         ]
