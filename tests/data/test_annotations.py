@@ -45,7 +45,7 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
         ("line 1", "1", "a\u2028b"),
         ("line 3", "2", "c"),
     ]
-    with pytest.raises(ManifestError, match="line 2: 'c' is not of the form '1 a'"):
+    with pytest.raises(ManifestError, match="line 2: 'c' does not look like '1 a'"):
         list(annotations.lines(file("1 a\nc\n"), r"(\d) (.+)", "1 a"))
 
 
@@ -54,8 +54,8 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
     [
         ('[{"id": 1}, {"no": 2}]', "entry 2 lacks 'id'; expected id"),
         ("[1]", "entry 1 lacks 'id'"),
-        ('{"id": 1}', "not as it is published: it must be a list, not an object"),
-        ("[", "not as it is published: Expecting value: line 1 column 2"),
+        ('{"id": 1}', "differs from its published format: it must be a list, not an object"),
+        ("[", "differs from its published format: Expecting value: line 1 column 2"),
     ],
 )
 def test_what_is_wrong_with_objects_is_named(file, content, message):

@@ -63,7 +63,7 @@ def test_unreadable_videos_are_left_out(folder):
 @pytest.mark.parametrize(
     ("views", "message"),
     [
-        (Views(40, 1, 32, SHAPE), "eval.clips = 40, but even the longest of 2 videos"),
+        (Views(40, 1, 32, SHAPE), "eval.clips = 40, but even the longest of 2 checked videos"),
         (Views(1, 3, 32, SHAPE), "eval.crops = 3, but the crops coincide"),
     ],
 )

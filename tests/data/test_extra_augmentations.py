@@ -292,7 +292,9 @@ def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(mo
         batches({"cuts": {}})[0]
     with pytest.raises(ValueError, match=r"augment.also.floats returned float64"):
         batches({"floats": {}})[0]
-    with pytest.raises(ValueError, match=r"augment.also.lacking: its module has no AUGMENTATION"):
+    with pytest.raises(
+        ValueError, match=r"augment.also.lacking: its module does not define AUGMENTATION"
+    ):
         batches({"lacking": {}})
 
 

@@ -169,7 +169,7 @@ def test_one_label_that_looks_like_several_stays_one_and_this_is_said(files):
     rows = dict.fromkeys(ROWS, ("walk;carry", "train"))
     manifest = read_manifest(listing(files, rows, "path,label,split"))
     assert manifest.classes == ("walk;carry",)
-    assert any("'walk;carry' is one class" in note for note in manifest.notes)
+    assert any("'walk;carry' is read as one class" in note for note in manifest.notes)
     several = read_manifest(listing(files, rows), multi_label=True)
     assert several.digest != manifest.digest
 
@@ -246,7 +246,7 @@ def test_names_of_classes_are_sealed_and_a_damaged_video_keeps_its_labels(prepar
     }
     names = folder / "labels.labels.txt"
     names.write_text(names.read_text().replace("walk", "talk"))
-    with pytest.raises(DamagedError, match="labels.labels.txt is cut short or changed"):
+    with pytest.raises(DamagedError, match="labels.labels.txt is truncated or changed"):
         PreparedSplit(folder, "train")
 
 

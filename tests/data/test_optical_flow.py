@@ -268,7 +268,7 @@ def test_a_video_too_small_for_the_method_is_a_broken_one(tmp_path):
     file = write_video(tmp_path / "tiny.mp4", moving(1, 1)[:, :8, :8])
     stream = stream_video(file)
     with pytest.raises(
-        DecodeError, match=r"tiny.mp4: OpenCV computes no flow by dis of frames of 8x8"
+        DecodeError, match=r"tiny.mp4: OpenCV cannot compute dis flow of frames of 8x8"
     ):
         list(chosen_fields(stream, {0}, STORED, file))
 

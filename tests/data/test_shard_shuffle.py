@@ -154,7 +154,7 @@ def test_what_does_not_fit_is_refused(sharded, tmp_path):
     largest = max(file.stat().st_size for file in sharded.iterdir())
     small = PreparedSplit(sharded, "train", ShardCache(tmp_path, 2 * largest))
     for source in (small, Relabelled(small, ("right", "left"))):
-        with pytest.raises(ValueError, match=r"larger than data.cache_gb .* data.shuffle_shards"):
+        with pytest.raises(ValueError, match=r"larger than data.cache_gb.* data.shuffle_shards"):
             shuffled_records(source, 0)
         assert (
             len({shuffled_records(source, 0, shards=2, batch_size=2)[n].name for n in range(30)})

@@ -23,11 +23,11 @@ import sys
 import msgspec
 from pathlib import Path
 from vidjax.data.shard_writer import Task, make
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 
 if __name__ == "__main__":
     task = msgspec.json.decode(sys.stdin.read(), type=Task)
-    make(task, Spool(Path(sys.argv[1])), workers=2)
+    make(task, DecodedCache(Path(sys.argv[1])), workers=2)
 """
 
 

@@ -23,11 +23,11 @@ from vidjax.data.verdicts import check_video, read_verdicts
 NOBODY = 65534
 AS_NOBODY = f"""
 import os, sys
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 if os.geteuid() == 0:
     os.setuid({NOBODY})
 for name in sys.argv[1:]:
-    found = judge(name)
+    found = check_video(name)
     print(found.verdict, "|", found.detail, "|", found.usable)
 """
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a file that fails")

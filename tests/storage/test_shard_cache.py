@@ -23,17 +23,17 @@ SIZE = 1000
 READER = """
 import os, sys, time
 from pathlib import Path
-from vidjax.storage import fetching
+from vidjax.storage import download
 from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 far, folder, name, slowly = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
-read = fetching._read
+read = download._read
 def told(source, start, end):
     print("copies", flush=True)
     if slowly:
         sys.stdin.readline()
     return read(source, start, end)
-fetching._read = told
+download._read = told
 cache = ShardCache(folder, 2500)
 with cache.reading(far / name, files_in(far)[name], lambda path: open(path, "rb")) as stream:
     print("reads", len(stream.read()), flush=True)

@@ -71,6 +71,6 @@ def _refuse_splits(folder: Path, labels: set[str], fault: type[ValueError]) -> N
     taken = sorted(label for label in labels if is_split(label))
     if taken:
         raise fault(
-            f"{folder}: the class folder {', '.join(map(repr, taken))} has the name of a split; "
+            f"{folder}: a class folder has the name of a split: {', '.join(map(repr, taken))}; "
             f"{LAYOUT}. If it is a class, rename it, or write a CSV"
         )

@@ -59,7 +59,9 @@ def test_what_tfds_has_in_another_form_is_not_touched(tmp_path):
     _cifar(tmp_path / "extracted")
     with mock.patch(_FETCH, return_value=str(tmp_path / "extracted")):
         tfds.builder("cifar100", data_dir=str(tmp_path / "data")).download_and_prepare()
-    with pytest.raises(ManifestError, match="holds cifar100 as tfrecord, which cannot be read"):
+    with pytest.raises(
+        ManifestError, match="contains cifar100 as tfrecord, a format without random access"
+    ):
         CIFAR100.prepare(catalog.Request(tmp_path / "data"))
 
 
@@ -156,7 +158,7 @@ def test_half_an_imagenet_is_refused(tmp_path, absent):
     _imagenet(tmp_path / "manual")
     (tmp_path / f"manual/ILSVRC2012_img_{absent}.tar").unlink()
     request = catalog.Request(tmp_path / "data", manual_dir=str(tmp_path / "manual"))
-    with pytest.raises(ManifestError, match=f"holds no ILSVRC2012_img_{absent}.tar"):
+    with pytest.raises(ManifestError, match=f"contains no ILSVRC2012_img_{absent}.tar"):
         catalog.prepare("imagenet2012", request)
 
 

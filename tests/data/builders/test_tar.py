@@ -116,7 +116,7 @@ def test_what_cannot_be_used_is_left_out_by_name(tmp_path, clips):
     rows = (folder / "excluded.csv").read_text()
     for told in (
         "train-0.tar/bare.mp4,(no label),train,it has no label",
-        "train-0.tar/twice.mp4,a,train,its key is there twice in train-0.tar (with .mp4)",
+        "train-0.tar/twice.mp4,a,train,its key occurs twice in train-0.tar (with .mp4)",
         "train-0.tar/fields.mp4,(no label),train,its label cannot be read (has no text or number",
         f"train-0.tar/broken.mp4,a,train,{tmp_path}/tars/train-0.tar/broken.mp4: not a readable",
     ):
@@ -170,7 +170,7 @@ def test_what_is_no_folder_of_tars_is_refused_in_one_line(tmp_path):
         prepare(tmp_path)
     for options, told in (
         ({"labels": "cls"}, "did you mean 'label'"),
-        ({"label": "png"}, "is none of cls, json, txt"),
+        ({"label": "png"}, "must be cls, json, txt"),
         ({"damaged": "keep"}, "must be refuse or skip"),
     ):
         with pytest.raises(ManifestError, match=told):

@@ -102,10 +102,13 @@ class PublishedVideos(PreparedVideos):
         )
         if not manifest.entries:
             lost = [exclusion.entry.path for exclusion in manifest.excluded]
-            raise ManifestError(
-                f"{folder} contains none of the {len(lost)} videos in its annotations, such as "
-                f"{few(lost)}. Expected:\n{cls.LAYOUT}"
+            none = (
+                f"none of the {len(lost)} videos in its annotations, such as {few(lost)}"
+                if lost
+                else "no videos"
             )
+            layout = inspect.cleandoc(cls.LAYOUT)
+            raise ManifestError(f"{folder} contains {none}. Expected folder contents:\n{layout}")
         if request.verdicts:
             manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
         _judge_leak(cls, manifest, request)
