@@ -183,9 +183,7 @@ def test_tfds_itself_would_run_the_module(folder, marker):
 
 def test_the_refusal_names_the_class(folder):
     plant(folder, in_a_feature, "planted.Planted")
-    with pytest.raises(
-        UntrustedDataSetError, match="'planted.Planted', which is none of TFDS's own"
-    ):
+    with pytest.raises(UntrustedDataSetError, match="'planted.Planted', which is not part of TFDS"):
         PreparedSplit(folder, "train")
 
 

@@ -69,7 +69,7 @@ def test_a_folder_named_like_an_address_is_a_folder(tmp_path, monkeypatch):
         assert probe(name).frames == 12
         assert check_video(name).frames == 12
         # A path with two slashes is an address, of a kind that nobody is asked for.
-        with pytest.raises(UrlError, match="URLs begin with gs:// and s3://, not http://"):
+        with pytest.raises(UrlError, match="supported are gs:// and s3://, not http://"):
             check_video(name.replace(":/", "://", 1))
         assert requests == []
 

@@ -92,7 +92,7 @@ def exchange(one, other):
 def message(folder, file):
     return (
         rf"^{folder} is damaged: record \d of {file.name} is not the one that was written there.*; "
-        rf"remove {folder} and start the same command again"
+        rf"remove {folder} and run the same command again"
     )
 
 
@@ -172,7 +172,7 @@ def test_a_flipped_bit_in_what_describes_the_data_is_noticed(folder, name):
 def test_classes_that_changed_names_are_noticed(folder):
     """Files of equal sizes: without a checksum every video would have the other's class."""
     (folder / "label.labels.txt").write_text("walk\nsit\n")
-    with pytest.raises(DamagedError, match=r"label.labels.txt is cut short or changed; remove"):
+    with pytest.raises(DamagedError, match=r"label.labels.txt is truncated or changed; remove"):
         PreparedSplit(folder, "train")
 
 

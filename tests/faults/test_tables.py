@@ -36,7 +36,7 @@ def manifest(folder, text, encoding="utf-8"):
 
 
 DAMAGED = {
-    "line 2: more fields than path,split,label; a field with a comma in it is written in quotes": (
+    "line 2: more fields than path,split,label; put a field that contains a comma in quotes": (
         "path,split,label\nv0.mp4,train,pour, into glass\n"
     ),
     "line 3: fewer fields than path,label,split": HEAD + "v0.mp4,walk,train\nv1.mp4,walk\n",
@@ -61,10 +61,10 @@ DAMAGED = {
     ),
     "the labels '1', '1.0' are the same number": HEAD + "v0.mp4,1,train\nv1.mp4,1.0,train\n",
     "lists 'v0.mp4' twice, in rows 2 and 3": HEAD + "v0.mp4,walk,train\n./v0.mp4,walk,test\n",
-    r"'v0.mp4' \(0 s to 0.2 s\) in train and 'v0.mp4' \(0.1 s to 0.3 s\) in test show the same": (
+    r"'v0.mp4' \(0 s to 0.2 s\) in train and 'v0.mp4' \(0.1 s to 0.3 s\) in test overlap": (
         "path,label,split,start,end\nv0.mp4,walk,train,0,0.2\nv0.mp4,walk,test,0.1,0.3\n"
     ),
-    "'v0.mp4' in train and 'v0.mp4' .* in val show the same": (
+    "'v0.mp4' in train and 'v0.mp4' .* in val overlap": (
         "path,label,split,start,end\nv0.mp4,walk,val,5,6\nv0.mp4,walk,train,,\n"
     ),
 }
@@ -81,7 +81,7 @@ def test_what_a_manifest_cannot_mean_is_refused_by_name(folder, message):
 
 @pytest.mark.parametrize(
     ("encoding", "words"),
-    [("cp1252", "line 2 has the byte 0xe9"), ("utf-16", "line 1 .* It is in UTF-16")],
+    [("cp1252", "line 2 has the byte 0xe9"), ("utf-16", "line 1 .* The file is in UTF-16")],
 )
 def test_other_encodings_are_refused_by_line(folder, encoding, words):
     file = manifest(folder, HEAD + "v0.mp4,d\u00e9j\u00e0,train\n", encoding)
@@ -173,7 +173,7 @@ def test_labels_that_differ_in_case_alone_are_told(folder):
     found = read_manifest(file)
     assert found.classes == ("Walk", "sit", "walk")
     (note,) = found.notes
-    assert "'Walk', 'walk' differ in case or spaces alone" in note
+    assert "'Walk', 'walk' differ only in case or spaces" in note
 
 
 def test_links_do_not_hide_that_a_video_is_in_both_splits(folder):

@@ -174,7 +174,7 @@ def test_an_object_that_was_replaced_meanwhile_is_told(far, change, on_disk, tmp
     other = bytearray((on_disk / shard(far, 5).name).read_bytes())
     other[100] ^= 1
     change(shard(far, 5).name, bytes(other))
-    with pytest.raises(ReplacedError, match=r"-00005-of-00008 was replaced since .*start the same"):
+    with pytest.raises(ReplacedError, match=r"-00005-of-00008 was replaced since .*run the same"):
         videos[20]
     # What is here already stays what it was.
     assert videos[1].name

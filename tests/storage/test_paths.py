@@ -29,7 +29,7 @@ def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
     [
         ("gs:/bucket/x", "two slashes, as in gs://bucket/folder"),
         ("gs://", "the bucket is missing"),
-        ("ftp://host/x", "URLs begin with gs:// and s3://, not ftp://"),
+        ("ftp://host/x", "supported are gs:// and s3://, not ftp://"),
         ("file:///x", "for a local file, give just its path"),
         ("gcs://bucket/x", "not gcs://"),
     ],

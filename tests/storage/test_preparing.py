@@ -113,7 +113,7 @@ def test_a_list_that_names_what_is_not_there_is_refused_in_one_line(videos, buck
         "experiments.prepare", "--dataset=video_folder", f"--manifest={bucket}/list.csv",
         f"--data_dir={tmp_path}",
     )  # fmt: skip
-    assert f"names 1 files that do not exist below {bucket}: 'videos/sit/9.mp4'" in refusal(done)
+    assert f"lists 1 files that do not exist below {bucket}: 'videos/sit/9.mp4'" in refusal(done)
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_
     assert len(list(csv.DictReader((ours / "a.csv").read_text().splitlines()))) == 10
     # Nothing that is there is overwritten, and nothing unfinished is left.
     said = refusal(remote.call("predict", f"--workdir={remote.root / 'run'}", *flags))
-    assert f"{ours / 'a.csv'} is there already" in said
+    assert f"{ours / 'a.csv'} exists already" in said
     assert names(ours) == {"a.csv", "a.npz"}
 
 

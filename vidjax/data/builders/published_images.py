@@ -56,7 +56,9 @@ class PublishedImages:
             random access, or it cannot be downloaded.
         """
         for option in request.options:
-            raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
+            raise ManifestError(
+                f"data.options.{option} is unknown to {cls.name}; it has no options"
+            )
         if request.storage.flow:
             raise ManifestError(f"data.input = 'flow': the images of {cls.name} have no flow")
         made_by = tfds.builder_cls(cls.name)
