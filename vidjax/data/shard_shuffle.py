@@ -80,6 +80,7 @@ class ShardShuffle:
 
     def __repr__(self) -> str:
         """Describes the content, not the object: grain compares it when a run resumes."""
+        # The class' former name, so that runs of earlier versions can be resumed.
         return f"ByShards({self._source!r}, {self._lanes})"
 
     def video(self, number: int) -> int:

@@ -90,6 +90,7 @@ class BalancedSampler:
 
     def __repr__(self) -> str:
         """Describes the content, not the object: grain compares it when a run resumes."""
+        # The class' former name, so that runs of earlier versions can be resumed.
         return f"Balanced({self._source!r})"
 
     def video(self, number: int) -> int:
