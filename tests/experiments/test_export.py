@@ -242,7 +242,7 @@ class Precise(nn.Module):
 
 def test_what_tensorflow_cannot_read_is_refused_in_one_line(own, tmp_path):
     newer = dataclasses.replace(own.trained, model=Precise(), read=lambda: Weights({}))
-    with pytest.raises(ValueError, match=r"saved_model is StableHLO 1\..*--format=stablehlo$"):
+    with pytest.raises(ValueError, match=r"saved_model uses StableHLO 1\..*--format=stablehlo$"):
         assembling.export(Exported.of(newer), "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 

@@ -150,7 +150,7 @@ def test_a_checkpoint_that_a_run_removes_meanwhile_is_told_as_such(directory):
     reader = Checkpoints(directory, read_only=True)
     step = reader.resolve("10")
     shutil.rmtree(directory / "10")
-    with pytest.raises(CheckpointError, match="was removed while it was read"):
+    with pytest.raises(CheckpointError, match="was removed while it was being read"):
         reader.restore(step, LIKE)
     reader.close()
 

@@ -47,9 +47,9 @@ def with_setting(run, path, value):
 
 
 SETTINGS = [
-    ("model/options/a.b", 1, "model.options has 'a.b', which is no name of an option"),
-    ("model/options/__init__", 1, "model.options has '__init__', which is no name of an option"),
-    ("data/options/__class__", 1, "data.options has '__class__', which is no name of an option"),
+    ("model/options/a.b", 1, "model.options has 'a.b', which is not a name of an option"),
+    ("model/options/__init__", 1, "model.options has '__init__', which is not a name of an option"),
+    ("data/options/__class__", 1, "data.options has '__class__', which is not a name of an option"),
     ("model/options", None, "model.options = None: options by name are expected"),
     ("train/accumulate", 0, "train.accumulate = 0: must be a whole number in [1, "),
     ("clip/frames", 0, "clip.frames = 0: must be a whole number in [1, "),

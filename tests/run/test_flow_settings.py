@@ -66,7 +66,7 @@ def test_what_does_not_go_together_is_refused(changes, message):
         ),
         (
             {"model__name": "tsn_bninception", "model__options": {"width": 4, "channels": 4}},
-            "takes 4 channels a frame, and data.input = 'frames' gives 3: set .*channels=3",
+            "takes 4 channels per frame, but data.input = 'frames' gives 3: set .*channels=3",
         ),
         ({**FLOW, "model__name": "r3d_18"}, "takes 3 channels .*: set data.input='frames'"),
     ],

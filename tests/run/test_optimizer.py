@@ -159,9 +159,9 @@ def test_options_go_to_the_optimiser():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "adma"}, "optimizer.name = 'adma' is no optimiser of optax: did you mean 'ada"),
+        ({"name": "adma"}, "optimizer.name = 'adma' is not an optimiser of optax: did you mean 'ada"),
         ({"name": "contrib.muonn"}, "did you mean 'contrib.muon'"),
-        ({"name": "scale_by_adam"}, "is no optimiser of optax"),
+        ({"name": "scale_by_adam"}, "is not an optimiser of optax"),
         ({"name": "adam", "options": {"b3": 0.5}}, "optax.adam does not take: did you mean 'b2'"),
         ({"name": "adam", "options": {"b1": 0.5}}, "'b1', which optimizer.momentum says"),
         ({"name": "adam", "options": {"learning_rate": 1}}, "which optimizer.lr says"),

@@ -97,7 +97,7 @@ def test_rows_are_chosen_by_split_and_joined_again():
 
 
 def test_names_of_files_say_their_kind(tmp_path):
-    with pytest.raises(FeaturesError, match=r"f\.csv: features are kept in \.npz or \.h5 files"):
+    with pytest.raises(FeaturesError, match=r"f\.csv: feature files end in \.npz or \.h5"):
         write_features(tmp_path / "f.csv", table())
     (tmp_path / "f.npz").write_text("path,label")
     refused(tmp_path / "f.npz", "is neither .npz nor .h5")
@@ -211,7 +211,7 @@ def test_plain_data_sets_of_others_are_read(tmp_path):
         (lambda g, n: g.create_dataset(n, (6, 4), "f4", external=[("secret", 0, 96)]), "another f"),
         (lambda g, n: g.__setitem__(n, h5py.ExternalLink("other.h5", "/x")), "is a link"),
         (lambda g, n: g.__setitem__(n, h5py.SoftLink("/label")), "is a link"),
-        (lambda g, n: g.create_group(n), "is no array"),
+        (lambda g, n: g.create_group(n), "is not an array"),
         (lambda g, n: g.create_dataset(n, (6,), h5py.string_dtype()), "its features is object"),
         (lambda g, n: g.create_dataset(n, (6,), h5py.ref_dtype), "its features is object"),
     ],

@@ -103,10 +103,10 @@ def test_a_place_with_a_colon_that_is_there_is_a_place(tmp_path, monkeypatch):
 
 
 def test_a_file_whose_network_nobody_names_is_refused(places):
-    with pytest.raises(WeightsError, match=r"is a file: say of which network, as in x3d_m:"):
+    with pytest.raises(WeightsError, match=r"is a file: name its network too, as in x3d_m:"):
         open_weights(places[0].partition(":")[2])
 
 
 def test_weights_of_another_network_are_refused(places):
-    with pytest.raises(ValueError, match="no weights of mfnet|does not fit mfnet"):
+    with pytest.raises(ValueError, match="not weights of mfnet|does not fit mfnet"):
         open_weights(f"mfnet:{places[0].partition(':')[2]}")

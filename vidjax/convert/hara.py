@@ -21,11 +21,12 @@ RULES = (
     (BLOCK + r"downsample\.1", "layer{layer}/block{index}/shortcut/norm"),
     (r"fc", "head"),
 )
-# The code of 2020, and the files of 2018: 0 to 255 less a mean, and not divided.
+# Normalisation in the code of 2020, and in the files of 2018, which subtract a mean from 0..255
+# and do not divide.
 NEWER = Colours((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
 OLDER = Colours((114.7748 / 255, 107.7354 / 255, 99.475 / 255), (1 / 255, 1 / 255, 1 / 255))
-# The files of 2018 have shortcuts without parameters (A) at depths 18 and 34; the newest code has
-# a stem of 128 channels in wide networks.
+# The files of 2018 have parameter-free shortcuts (A) at depths 18 and 34. In the newest code the
+# stem of wide networks has 128 channels.
 LAYOUTS = (
     Layout(
         "3D-ResNets-PyTorch",

@@ -1,4 +1,4 @@
-"""Clips through a network in batches of one size, so that it is compiled once."""
+"""Runs clips through a network in batches of one size, so that it is compiled only once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from vidjax.trained.looking import Event, Look
 
-# Of each clip an array; at the end of a video an empty one.
+# A clip and its computed array; the array of an end-of-video event is empty.
 Computed = tuple[Event, np.ndarray]
 _NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
 
@@ -19,14 +19,14 @@ _NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
 def in_batches(
     compute: Callable[[np.ndarray], jax.Array], events: Iterable[Event], size: int
 ) -> Iterator[Computed]:
-    """Events in their order, each clip with what is computed from it, the mean over its crops.
+    """Yields events in order, each clip with its result: the mean over its crops.
 
-    A batch is computed while the next one is decoded.
+    One batch is computed while the next is decoded.
 
     Args:
       compute: maps crops uint8 `[B, S, T, H, W, 3]` to an array `[B, S, ...]`.
-      events: clips of videos, and their ends.
-      size: B of each batch; a last one with fewer clips is filled up with black ones.
+      events: clips of videos, and the ends of videos.
+      size: batch size B; the last batch is padded with black clips.
     """
     before: tuple[list[Event], Any] = ([], ())
     for batch in _batches(events, size):
@@ -42,7 +42,7 @@ def in_batches(
 
 
 def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """Lists of events with so many clips each, the last one with fewer."""
+    """Groups events into lists with a fixed number of clips; the last list may have fewer."""
     batch: list[Event] = []
     clips = 0
     for event in events:
@@ -56,7 +56,7 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
 
 
 def _light(event: Event) -> Event:
-    """Without the pixels."""
+    """Returns the event without its pixels."""
     if isinstance(event, Look):
         window = dataclasses.replace(event.window, crops=_NO_PIXELS)
         return dataclasses.replace(event, window=window)

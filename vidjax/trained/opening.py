@@ -1,4 +1,4 @@
-"""Opening a trained network by the text that names it."""
+"""Opens a trained network by the text that names its weights."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from vidjax.trained.trained import Trained
 from vidjax.trained.wanted import Wanted, WeightsError
 
 HELP = (
-    "a run's directory, a folder of vidjax convert, NETWORK:FILE with a PyTorch file, or "
-    "NETWORK:TAG, published weights as in vidjax.list_pretrained()"
+    "a run's directory, a folder of vidjax convert, NETWORK:FILE for a PyTorch file, or "
+    "NETWORK:TAG for published weights, as listed by vidjax.list_pretrained()"
 )
 
 
 def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained:
-    """A trained network, its arrays not read yet where its source allows that.
+    """Opens a trained network; its arrays are read on first use if the source allows that.
 
     Args:
-      text: names it; see `HELP`.
-      options: of the network beside those that the weights determine, as in `create_model`.
+      text: name of the weights; see `HELP`.
+      options: of the network, besides those that the weights determine, as in `create_model`.
 
     Raises:
-      WeightsError: nothing is called so, or it cannot be used; says what is.
+      WeightsError: the text names nothing, or the weights cannot be used; says what can.
       ValueError: the weights are damaged, or the network's options do not fit.
     """
     wanted = Wanted.parse(text, options)

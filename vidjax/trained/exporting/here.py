@@ -1,4 +1,4 @@
-"""The network on this machine, a clip at a time: its logits, and the memory and time they take."""
+"""Compiles and times a network on this machine, one clip at a time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _RUNS = 5
 
 @dataclass(frozen=True)
 class Here:
-    """The network compiled for one clip.
+    """A network that is compiled for one clip.
 
     Attributes:
-      working_bytes: largest memory for activations; None where the compiler does not say.
-      seconds: a clip takes, its way to the device and back included.
-      logits: of clips uint8 `[B, T, H, W, 3]`, float32 `[B, K]`.
+      working_bytes: peak memory for activations; None if the compiler does not report it.
+      seconds: time of a clip, including transfers to the device and back.
+      logits: maps clips uint8 `[B, T, H, W, 3]` to logits, float32 `[B, K]`.
     """
 
     working_bytes: int | None

@@ -1,4 +1,4 @@
-"""Networks of folders that `vidjax convert` has written."""
+"""Opens networks from folders that `vidjax convert` has written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidjax.trained.wanted import Wanted
 
 
 def find(wanted: Wanted) -> Trained | None:
-    """The network of a folder of converted weights, if the place is one."""
+    """Opens the network of a folder of converted weights, or returns None for anything else."""
     if wanted.network or not (wanted.path / folder.FACTS).is_file():
         return None
     found = folder.read(wanted.path)
