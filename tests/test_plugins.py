@@ -170,7 +170,7 @@ def test_what_a_notebook_registers_is_there_at_once_and_can_be_replaced():
     plugins.register("vidjax.models", "mine", mine("my_net", lambda **given: "second"))
     assert vidjax.create_model("my_net") == "second"
     assert list(vidjax.options("my_net")) == []
-    with pytest.raises(ValueError, match="my_net has no place for srtg"):
+    with pytest.raises(ValueError, match="my_net does not support srtg"):
         vidjax.create_model("my_net", srtg="final")
 
 
@@ -234,7 +234,7 @@ def test_a_method_with_the_name_of_a_networks_option_leaves_that_alone(capsys):
     assert "width" not in methods_of(variant("r3d_18"))
     assert vidjax.create_model("r3d_18", **TINY).head_width == 4
     (line,) = told(capsys)
-    assert line == "warning: the method 'width' has no place in r3d_18, whose option it is"
+    assert line == "warning: r3d_18 has an option 'width' itself, so the method is left out"
 
 
 def test_gates_are_told_from_other_modules_in_their_slot():

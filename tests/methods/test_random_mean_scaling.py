@@ -209,7 +209,7 @@ def test_settings_are_a_mapping():
 
 
 def test_networks_without_residual_branches_have_no_place_for_it():
-    with pytest.raises(ValueError, match="i3d has no place for random_scaling"):
+    with pytest.raises(ValueError, match="i3d does not support random_scaling"):
         vidjax.create_model("i3d", random_scaling={})
 
 

@@ -1,4 +1,4 @@
-"""The networks by name."""
+"""Lists the networks by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from vidjax.names import nearest
 
 
 def variants() -> Mapping[str, Variant]:
-    """All networks, by name and sorted: what stands in `VARIANTS` of the modules of networks."""
+    """Returns all networks by name, sorted: the `VARIANTS` of all modules of networks."""
     return _found()[0]
 
 
 @plugins.remembered
 def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
-    """The networks, and why some cannot be used."""
+    """Returns the networks, and why some cannot be used."""
     found, unusable = plugins.collect(
         vidjax.models, "VARIANTS", lambda variant: variant.card.name, "model"
     )
@@ -26,12 +26,12 @@ def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Names of the networks that match a shell-style pattern, sorted."""
+    """Lists the names of networks that match a shell-style pattern, sorted."""
     return [name for name in variants() if fnmatch.fnmatchcase(name, pattern)]
 
 
 def model_card(name: str) -> ModelCard:
-    """Facts of a network; `vidjax.options(name)` has its options.
+    """Returns the model card of a network; `vidjax.options(name)` has its options.
 
     Raises:
       ValueError: the name is unknown.
@@ -40,7 +40,7 @@ def model_card(name: str) -> ModelCard:
 
 
 def variant(name: str) -> Variant:
-    """A network by its name.
+    """Returns a network by its name.
 
     Raises:
       ValueError: the name is unknown, or several packages have a network of that name.
