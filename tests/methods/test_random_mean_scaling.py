@@ -194,7 +194,7 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
         ({"low_pass": "median"}, "low_pass = 'median': must be one of mean, gaussian"),
         ({"stages": 3}, "random_scaling stages = 3: must be a tuple"),
         ({"stages": (5,)}, "random_scaling in stage 5: this network.s stages are 1, 2, 3, 4"),
-        ({"at": ("norm4",)}, "'norm4' in a block: one of conv1"),
+        ({"at": ("norm4",)}, "'norm4' is not a point of a bottleneck block, which has conv1"),
         ({"sigma": 1}, "random_scaling has no setting 'sigma'"),
     ],
 )
@@ -204,7 +204,7 @@ def test_what_means_nothing_is_refused(settings, message):
 
 
 def test_settings_are_a_mapping():
-    with pytest.raises(ValueError, match="random_scaling = True: a mapping of settings"):
+    with pytest.raises(ValueError, match="random_scaling = True: expected a mapping of settings"):
         vidjax.create_model("r3d_50", random_scaling=True)
 
 

@@ -1,7 +1,7 @@
-"""Compact global descriptors in every block (He et al., 2019).
+"""Inserts compact global descriptors into every block (He et al., 2019).
 
-The Random Mean Scaling paper compares with them (table 3). They stand after the first convolution
-of a block, before its norm, as in the authors' networks for pictures.
+The Random Mean Scaling paper compares with them (table 3). They come after the first convolution of
+a block, before its norm, as in the authors' image networks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from vidjax.slots import (
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """Before the first norm of each block."""
+    """Inserts them before the first norm of each block."""
     values = values_of("cgd", value)
     stages = take_stages("cgd", values, places)
     make = maker("cgd", GlobalDescriptor, values, {}, more=("stages",))
@@ -35,8 +35,8 @@ OPTIONS = (
     Option(
         "cgd",
         fill,
-        "a mapping of settings, {} for the paper's",
-        "compact global descriptors: channels weighed by means and maxima over the clip",
+        "a mapping of settings; {} gives the paper's values",
+        "compact global descriptors: channels weighted by means and maxima over the clip",
         STAGES,
         rank=35,
     ),

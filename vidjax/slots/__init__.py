@@ -1,6 +1,6 @@
-"""Where methods reach a network: the slots of its blocks, and what puts modules into them.
+"""Slots: the points of a network's blocks where methods insert their modules.
 
-Authors of methods import from here; `vidjax.methods` says what a method's file has.
+Authors of methods import from here; `vidjax.methods` describes a method's file.
 """
 
 from vidjax.meanings import settings_of
