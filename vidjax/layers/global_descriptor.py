@@ -1,7 +1,7 @@
-"""Compact global descriptors (CGD): channels weighed by means and maxima over the clip.
+"""Compact global descriptors (CGD): channels weighted by means and maxima over the clip.
 
-He et al., Compact Global Descriptor for Neural Networks, 2019, whose code this follows: both
-weights have the softmax of the means in them.
+He et al., Compact Global Descriptor for Neural Networks, 2019. This follows the authors' code, in
+which both weights contain the softmax of the means.
 """
 
 from __future__ import annotations

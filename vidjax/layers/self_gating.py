@@ -1,4 +1,4 @@
-"""Channels weighed by a matrix of their own means (Xie et al., ECCV 2018, section 4.5)."""
+"""Self-gating: channels weighted by a linear layer of their means (Xie et al., ECCV 2018, 4.5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SelfGating(nn.Module):
     """Multiplies channels by sigmoid(W mean + b).
 
     Attributes:
-      use_bias: whether there is a b.
+      use_bias: whether to add b.
     """
 
     use_bias: bool = True

@@ -1,4 +1,4 @@
-"""Channels weighed by what the whole clip shows of them (Hu et al., CVPR 2018)."""
+"""Squeeze-and-excitation: channels weighted by means over the clip (Hu et al., CVPR 2018)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SqueezeExcite(nn.Module):
     """Multiplies channels by sigmoid(W2 relu(W1 mean)).
 
     Attributes:
-      width: channels between the two matrices.
+      width: channels between the two linear layers.
     """
 
     width: int
