@@ -106,7 +106,7 @@ def test_two_packages_with_one_network_are_an_error_for_whoever_asks_for_it(inst
     install("one", "vidjax.models", "first", NETWORK.format(name="twice"))
     install("other", "vidjax.models", "second", NETWORK.format(name="twice"))
     message = (
-        "model 'twice' is there twice: of the installed package one, of the installed package other"
+        "model 'twice' exists twice: of the installed package one, of the installed package other"
     )
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("twice")
@@ -128,14 +128,14 @@ def test_a_module_that_lists_nothing_usable_is_told(install, capsys):
     install("odd", "vidjax.methods", "odd", "OPTIONS = 5")
     assert "srtg" in methods.options()
     (line,) = told(capsys)
-    assert "OPTIONS of module 'odd' of the installed package odd is no tuple" in line
+    assert "OPTIONS of module 'odd' of the installed package odd is not a tuple" in line
 
 
 def test_what_is_listed_but_of_another_kind_is_told(install, capsys):
     install("odd", "vidjax.models", "odd", "VARIANTS = ('r3d_9',)")
     assert vidjax.create_model("r3d_18", **TINY)
     (line,) = told(capsys)
-    assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is no model" in line
+    assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is not a model" in line
 
 
 def test_a_data_set_that_cannot_be_prepared_is_refused(install):
@@ -175,7 +175,7 @@ def test_what_a_notebook_registers_is_there_at_once_and_can_be_replaced():
 
 
 def test_what_cannot_be_registered_is_refused(install):
-    with pytest.raises(plugins.PluginError, match="vidjax.models has a module 'resnet3d' already"):
+    with pytest.raises(plugins.PluginError, match="vidjax.models already has a module 'resnet3d'"):
         plugins.register("vidjax.models", "resnet3d", None)
     install("one", "vidjax.models", "net", "")
     with pytest.raises(plugins.PluginError, match="'net' already; choose another name"):
@@ -316,7 +316,7 @@ def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install,
     assert "broken_waves.py cannot be read as Python: " in broken
     assert twice == f"warning: {ambiguous}"
     assert "'train' of the installed package thief is left out: vidjax has one" in thief
-    assert gone.startswith("warning: command 'winds': there is no module nowhere.winds: Module")
+    assert gone.startswith("warning: command 'winds': the module nowhere.winds does not exist: Module")
     assert command("tides") == 2
     assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"
 

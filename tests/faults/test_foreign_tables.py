@@ -185,7 +185,7 @@ def test_pipes_devices_folders_and_huge_files_are_refused_at_once(tmp_path, read
         ("pipe", "is not a file"),
         ("/dev/zero", "is not a file"),
         ("folder", "is not a file"),
-        ("huge", r"has 1,073,741,825 bytes; of such files at most [0-9,]+ are read"),
+        ("huge", r"has 1,073,741,825 bytes; at most [0-9,]+ are allowed for such files"),
     ):
         with pytest.raises(ValueError, match=f"{name} {wrong}"):
             READERS[reader](tmp_path / name)

@@ -289,8 +289,8 @@ def test_places_that_are_no_files_are_one_line(path, tmp_path):
     path.touch()
     refused(path, "is neither a PyTorch")
     os.mkfifo(tmp_path / "pipe")
-    refused(tmp_path / "pipe", "is no regular file")
-    refused(Path("/dev/zero"), "is no regular file")
+    refused(tmp_path / "pipe", "is not a regular file")
+    refused(Path("/dev/zero"), "is not a regular file")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises((OSError, CheckpointError), match="loop"):
         read_tensors(tmp_path / "loop")

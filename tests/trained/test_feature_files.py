@@ -184,7 +184,7 @@ def test_what_claims_more_than_its_file_is_refused_before_it_takes_memory(tmp_pa
     data = (tmp_path / "sizes.npz").read_bytes()
     place = data.index(b"PK\x01\x02") + 20
     (tmp_path / "sizes.npz").write_bytes(data[:place] + b"\xfe\xff\xff\x7f" * 2 + data[place + 8 :])
-    refused(tmp_path / "sizes.npz", "claims more bytes than it has")
+    refused(tmp_path / "sizes.npz", "claims more bytes than it holds")
 
 
 def _h5(file, **changes):

@@ -1,7 +1,8 @@
 """Temporal Gaussian mixture (TGM) convolution: a spatial kernel, extended in time by few curves.
 
 Piergiovanni and Ryoo, ICML 2019, section 3, in the inflated form of EvaNet. The curves are those of
-its code: nearly Cauchy densities, except for a factor of the 1 in the denominator.
+its code: nearly Cauchy densities, which would have a factor on the 1 in the
+denominator.
 """
 
 from __future__ import annotations
