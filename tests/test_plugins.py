@@ -316,7 +316,9 @@ def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install,
     assert "broken_waves.py cannot be read as Python: " in broken
     assert twice == f"warning: {ambiguous}"
     assert "'train' of the installed package thief is left out: vidjax has one" in thief
-    assert gone.startswith("warning: command 'winds': the module nowhere.winds does not exist: Module")
+    assert gone.startswith(
+        "warning: command 'winds': the module nowhere.winds does not exist: Module"
+    )
     assert command("tides") == 2
     assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"
 

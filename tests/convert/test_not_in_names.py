@@ -119,7 +119,10 @@ def test_what_the_user_says_of_colours_is_taken(said):
     found = load_torch("srtg_r3d_34", gated_state(), num_classes=6, mean=mean, std=std, **WIDTH)
     assert (found.mean, found.std) == COLOURS
     (line,) = said
-    assert "files of SRTG R3D, ir-CSN for srtg_r3d_34 differ in their input normalisation: RGB, mean" in line
+    assert (
+        "files of SRTG R3D, ir-CSN for srtg_r3d_34 differ in their input normalisation: RGB, mean"
+        in line
+    )
     assert "BGR" in line
 
 

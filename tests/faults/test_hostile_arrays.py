@@ -352,7 +352,9 @@ def test_places_without_weights_are_one_line(tmp_path, kind):
             place.symlink_to("place")
         case "device":
             place = Path("/dev/zero")
-    with pytest.raises(ValueError, match="is a file: name its network too|names no weights") as error:
+    with pytest.raises(
+        ValueError, match="is a file: name its network too|names no weights"
+    ) as error:
         open_weights(str(place))
     assert len(str(error.value).splitlines()) == 1
 

@@ -159,7 +159,10 @@ def test_options_go_to_the_optimiser():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "adma"}, "optimizer.name = 'adma' is not an optimiser of optax: did you mean 'ada"),
+        (
+            {"name": "adma"},
+            "optimizer.name = 'adma' is not an optimiser of optax: did you mean 'ada",
+        ),
         ({"name": "contrib.muonn"}, "did you mean 'contrib.muon'"),
         ({"name": "scale_by_adam"}, "is not an optimiser of optax"),
         ({"name": "adam", "options": {"b3": 0.5}}, "optax.adam does not take: did you mean 'b2'"),

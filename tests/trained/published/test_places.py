@@ -106,8 +106,8 @@ def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cach
     with pytest.raises(WeightsError) as refused:
         file_of([row])
     assert str(refused.value) == (
-        f"net.pth cannot be downloaded from {server.url} (HTTP 404: the file does not exist); download it "
-        f"some other way and put it at {cache / 'net.pth'}"
+        f"net.pth cannot be downloaded from {server.url} (HTTP 404: the file does not exist); "
+        f"download it some other way and put it at {cache / 'net.pth'}"
     )
 
 

@@ -201,7 +201,9 @@ def test_a_size_that_is_published_is_compared(register, cache):
     row = tiny(bytes=10)
     register(row)
     file = save(cache / row.file, small_state())
-    with pytest.raises(WeightsError, match=f"has {file.stat().st_size:,} bytes, .* 10: it was truncated"):
+    with pytest.raises(
+        WeightsError, match=f"has {file.stat().st_size:,} bytes, .* 10: it was truncated"
+    ):
         load()
 
 
