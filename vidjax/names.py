@@ -58,7 +58,13 @@ def in_script(data: Any) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Makes a hint that lists the known words, those nearest to `word` first."""
+    """Makes a hint that lists the known words, those nearest to `word` first.
+
+    Example:
+      >>> from vidjax.names import nearest
+      >>> nearest("r3d_81", ["i3d", "r3d_18"])
+      "did you mean 'r3d_18'? Known: r3d_18, i3d"
+    """
     known = sorted(known)
     close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
     others = [name for name in known if name not in close]

@@ -60,6 +60,12 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
 
     Raises:
       ValueError: names the setting, its value and what is allowed.
+
+    Example:
+      >>> from vidjax.settings import check, number
+      >>> check({"affection": 2}, {"affection": number(0, 1)}, "class_reg ")
+      Traceback (most recent call last):
+      ValueError: class_reg affection = 2: must be a number in [0, 1]
     """
     for name, kind in table.items():
         if name in values and not kind.accepts(values[name]):

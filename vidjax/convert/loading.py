@@ -108,6 +108,22 @@ def load_torch(
       ValueError: the name or an option is unknown; the file is not a checkpoint, would run code
         when loaded, or belongs to no known project; or more than the classifier differs.
       FileNotFoundError: the file does not exist.
+
+    Example:
+      >>> import numpy as np, vidjax
+      >>> def norm(name):
+      ...     return {f"{name}.{part}": np.ones(4) for part in ("weight", "bias", "running_mean", "running_var")}
+      >>> state_dict = {  # of an r3d_18 with one block of 4 channels
+      ...     "conv1.weight": np.ones((4, 3, 7, 7, 7)), **norm("bn1"),
+      ...     "layer1.0.conv1.weight": np.ones((4, 4, 3, 3, 3)), **norm("layer1.0.bn1"),
+      ...     "layer1.0.conv2.weight": np.ones((4, 4, 3, 3, 3)), **norm("layer1.0.bn2"),
+      ...     "fc.weight": np.ones((5, 4)), "fc.bias": np.zeros(5),
+      ... }
+      >>> loaded = vidjax.load_torch("r3d_18", state_dict, width=4, depths=(1, 0, 0, 0))
+      >>> print(loaded.report)
+      3D-ResNets-PyTorch: 17 loaded, 0 reshaped, 0 reinitialised, 0 added, 0 missing, 0 unused
+      >>> loaded.num_classes
+      5
     """
     found = convert(
         name,

@@ -51,6 +51,13 @@ def conv3d(
 
     Raises:
       ValueError: channels, groups or the padding do not fit.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.conv import conv3d
+      >>> x, kernel = jnp.ones((1, 4, 8, 8, 3)), jnp.ones((3, 3, 3, 3, 16))
+      >>> conv3d(x, kernel, strides=(1, 2, 2)).shape
+      (1, 4, 4, 4, 16)
     """
     _check(x, kernel, groups)
     stride = _triple(strides)

@@ -58,6 +58,13 @@ def low_pass(
 
     Raises:
       ValueError: a window is even, the deviation is not positive, or the border is unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.low_pass import low_pass
+      >>> x = jnp.array([0.0, 3.0, 6.0]).reshape(1, 1, 1, 3, 1)
+      >>> low_pass(x, (1, 1, 3)).squeeze().tolist()
+      [1.5, 3.0, 4.5]
     """
     window = _window(x, window)
     total = _sums(x, (1, 2, 3), window, std, border)

@@ -39,6 +39,12 @@ def max_pool(
 
     Returns:
       `[B, T', H', W', C]`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.pooling import max_pool
+      >>> max_pool(jnp.zeros((1, 8, 56, 56, 64)), (3, 3, 3), (2, 2, 2)).shape
+      (1, 4, 28, 28, 64)
     """
     pads = _pads(padding, x.shape[1:4], window, strides)
     if (forced() if lowering == "auto" else lowering) == "lax":

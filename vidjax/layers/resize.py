@@ -17,6 +17,13 @@ def trilinear(x: jax.Array, size: Sequence[int]) -> jax.Array:
     Args:
       x: the features.
       size: output size T', H', W'.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.resize import trilinear
+      >>> x = jnp.array([0.0, 4.0]).reshape(1, 1, 1, 2, 1)
+      >>> trilinear(x, (1, 1, 4)).squeeze().tolist()
+      [0.0, 1.0, 3.0, 4.0]
     """
     if tuple(size) == x.shape[1:4]:
         return x

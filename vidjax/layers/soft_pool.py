@@ -40,6 +40,13 @@ def soft_pool(
 
     Raises:
       ValueError: a window is larger than the features, or the gradient unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.soft_pool import soft_pool
+      >>> x = jnp.array([0.0, 1.0]).reshape(1, 1, 1, 2, 1)
+      >>> round(float(soft_pool(x, (1, 1, 2)).squeeze()), 4)  # e / (1 + e)
+      0.7311
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient = {gradient!r}: one of {', '.join(GRADIENTS)}")

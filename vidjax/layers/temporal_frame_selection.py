@@ -53,6 +53,14 @@ def temporal_frame_selection(
 
     Raises:
       ValueError: more frames are requested than can be chosen, or a setting is unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.temporal_frame_selection import temporal_frame_selection
+      >>> channels = jnp.array([[1.0, 0], [1, 0], [1, 0], [0, 1], [1, 0], [1, 0]])
+      >>> frames, numbers = temporal_frame_selection(channels.reshape(1, 6, 1, 1, 2), count=1)
+      >>> numbers.tolist()  # frame 3 differs from both of its neighbours
+      [[3]]
     """
     given = {"choose": choose, "squared": squared, "edge": edge}
     check(given, SETTINGS, "frame selection ")

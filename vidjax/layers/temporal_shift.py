@@ -17,6 +17,13 @@ def temporal_shift(x: jax.Array, fraction: int = 8) -> jax.Array:
 
     Returns:
       `[B, T, H, W, C]`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.temporal_shift import temporal_shift
+      >>> x = jnp.arange(12).reshape(1, 3, 1, 1, 4)  # 3 frames with 4 channels
+      >>> temporal_shift(x, fraction=4).reshape(3, 4).tolist()
+      [[4, 0, 2, 3], [8, 1, 6, 7], [0, 5, 10, 11]]
     """
     share = x.shape[-1] // fraction
     edges = [(0, 0)] * 5

@@ -138,6 +138,12 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
       row: `[..., C]`.
       affection: lambda.
       bounds: `symmetric`, `unit` or `printed`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.methods.class_regularization import scale
+      >>> scale(jnp.array([-1.0, 0.0, 1.0]), 0.5, "symmetric").tolist()
+      [0.5, 1.0, 1.5]
     """
     low = jnp.min(row, axis=-1, keepdims=True)
     span = jnp.max(row, axis=-1, keepdims=True) - low

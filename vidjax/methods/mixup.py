@@ -40,6 +40,16 @@ def mixup(
 
     Raises:
       ValueError: alpha is not above 0, or the chance is not a probability.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from vidjax.methods.mixup import mixup
+      >>> clips, targets = jnp.zeros((4, 2, 8, 8, 3)), jnp.eye(4)
+      >>> mixed, mixed_targets = mixup(
+      ...     jax.random.key(0), clips, targets, jnp.ones(4, bool), alpha=0.2, chance=1.0
+      ... )
+      >>> mixed.shape, mixed_targets.sum(axis=1).round(5).tolist()
+      ((4, 2, 8, 8, 3), [1.0, 1.0, 1.0, 1.0])
     """
     check({"alpha": alpha, "chance": chance}, SETTINGS, "mixup ")
     pairs, share, mixes = jax.random.split(key, 3)

@@ -160,6 +160,11 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
 
     Raises:
       ValueError: delta is not in (0, 1], or a branch is left without a channel.
+
+    Example:
+      >>> from vidjax.methods.multi_temporal import shares
+      >>> shares(64, 0.75)
+      (48, 16)
     """
     check({"delta": delta}, SETTINGS, "MTConv ")
     # A share such as 0.7 is inexact, and 0.7 * 10 must not become 6.

@@ -144,7 +144,13 @@ def sample(key: jax.Array, distribution: Sequence[Any], count: int) -> jax.Array
 
 
 def expectation(distribution: Sequence[Any]) -> float:
-    """Returns the mean of a distribution."""
+    """Returns the mean of a distribution.
+
+    Example:
+      >>> from vidjax.methods.random_mean_scaling import expectation
+      >>> expectation(("uniform", 0.5, 2.5))
+      1.5
+    """
     kind, first, second = distribution
     return float(first if kind == "normal" else (first + second) / 2)
 

@@ -133,6 +133,13 @@ def consistent(
       match: as in `TemporalGate`.
       distance: as in `TemporalGate`.
       temperature: as in `TemporalGate`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.methods.temporal_gates import consistent
+      >>> frames = 10 * jnp.eye(3)[None]  # three frames that differ, [1, 3, 3]
+      >>> consistent(frames, frames).tolist(), consistent(frames, frames[:, ::-1]).tolist()
+      ([True], [False])
     """
     a, b = (jax.lax.stop_gradient(side.astype(jnp.float32)) for side in (a, b))
     found = distances(a, b, distance)

@@ -76,6 +76,14 @@ def options(name: str) -> Options:
 
     Raises:
       ValueError: the name is unknown.
+
+    Example:
+      >>> import vidjax
+      >>> options = vidjax.options("r3d_18")
+      >>> options["dropout"].default
+      0.0
+      >>> sorted(options["class_reg"].settings)
+      [...'affection', ...]
     """
     network = variant(name)
     methods = {

@@ -26,7 +26,13 @@ def _found() -> tuple[Mapping[str, Variant], Mapping[str, str]]:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Lists the names of networks that match a shell-style pattern, sorted."""
+    """Lists the names of networks that match a shell-style pattern, sorted.
+
+    Example:
+      >>> import vidjax
+      >>> vidjax.list_models("x3d_*")
+      ['x3d_l', 'x3d_m', 'x3d_s', 'x3d_xl', 'x3d_xs']
+    """
     return [name for name in variants() if fnmatch.fnmatchcase(name, pattern)]
 
 
@@ -35,6 +41,12 @@ def model_card(name: str) -> ModelCard:
 
     Raises:
       ValueError: the name is unknown.
+
+    Example:
+      >>> import vidjax
+      >>> card = vidjax.model_card("x3d_m")
+      >>> card.clip, card.frame_stride, card.params
+      ((16, 224, 224), 5, 3794322)
     """
     return variant(name).card
 

@@ -41,6 +41,16 @@ def features(
 
     Raises:
       ValueError: the network has no such layer, or the clips have the wrong shape.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, vidjax
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
+      >>> clips = jnp.zeros((1, 4, 32, 32, 3))
+      >>> variables = jax.jit(lambda: model.init(jax.random.key(0), clips, train=False))()
+      >>> vidjax.features(model, variables, clips).shape
+      (1, 8)
+      >>> vidjax.features(model, variables, clips, "stage1", pooled=False).shape
+      (1, 2, 8, 8, 4)
     """
     found = _sown(model, variables, clips)
     if layer not in found:
@@ -58,6 +68,15 @@ def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int,
       model: the network.
       variables: arrays, or their shapes as returned by `jax.eval_shape`.
       clips: `[B, T, H, W, 3]`, floating-point; arrays or shapes.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, vidjax
+      >>> from vidjax.trained.features import layers
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
+      >>> clips = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
+      >>> init = lambda clips: model.init(jax.random.key(0), clips, train=False)
+      >>> layers(model, jax.eval_shape(init, clips), clips)["stage2"]
+      (1, 1, 4, 4, 8)
     """
     found = jax.eval_shape(lambda *given: _sown(model, *given), variables, clips)
     return {name: found[name].shape for name in sorted(found, key=_place)}

@@ -126,6 +126,16 @@ def read_clip(
 
     Raises:
       DecodeError: the file cannot be decoded.
+
+    Example:
+      >>> import numpy as np, vidjax
+      >>> from vidjax.data.encode import write_mp4
+      >>> from vidjax.trained.preprocessing import Preprocessing
+      >>> write_mp4("video.mp4", np.zeros((8, 48, 64, 3), np.uint8), fps=8)
+      >>> grey, spread = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+      >>> preprocessing = Preprocessing(4, 2, 32, 40, grey, spread)  # of a network: .preprocessing
+      >>> vidjax.read_clip("video.mp4", preprocessing).shape
+      (4, 32, 32, 3)
     """
     views = preprocessing.views()
     side = preprocessing.stored_side or preprocessing.short_side

@@ -31,6 +31,19 @@ def read_features(path: str | Path) -> Features:
     Raises:
       FeaturesError: the file holds no features or is damaged; names the file.
       OSError: the file cannot be read.
+
+    Example:
+      >>> from pathlib import Path
+      >>> import numpy as np, vidjax
+      >>> from vidjax.trained.feature_files.files import write_features
+      >>> from vidjax.trained.feature_files.table import Features
+      >>> videos, none = np.array(["a.mp4", "b.mp4"]), np.array(["", ""])
+      >>> start, end, clip = np.zeros(2), np.ones(2), np.zeros(2, np.int64)
+      >>> features = np.zeros((2, 512), np.float16)
+      >>> table = Features(features, videos, none, none, none, start, end, clip, {"layer": "pre_logits"})
+      >>> write_features(Path("features.npz"), table)
+      >>> vidjax.read_features("features.npz").features.shape
+      (2, 512)
     """
     path = as_path(path)
     name = told(str(path))

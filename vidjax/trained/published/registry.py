@@ -33,6 +33,11 @@ def list_pretrained(pattern: str = "*") -> list[str]:
 
     Returns:
       Matching names, sorted.
+
+    Example:
+      >>> import vidjax
+      >>> vidjax.list_pretrained("x3d_m:*")
+      ['x3d_m:kinetics400-pytorchvideo', ...]
     """
     usable = (row.name for row in checkpoints() if row.usable is not False)
     return sorted(name for name in usable if fnmatch.fnmatchcase(name, pattern))
