@@ -14,9 +14,9 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 CALLED_FIRST = (
     "vidjax.convert.loading.load_torch",
     "vidjax.evaluation.cost.count_cost",
-    "vidjax.models.described.options",
-    "vidjax.models.listing.list_models",
-    "vidjax.models.listing.model_card",
+    "vidjax.models.option_table.options",
+    "vidjax.models.model_list.list_models",
+    "vidjax.models.model_list.model_card",
     "vidjax.models.registry.create_model",
     "vidjax.trained.feature_files.files.read_features",
     "vidjax.trained.features.features",

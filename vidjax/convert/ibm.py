@@ -1,7 +1,7 @@
 """IBM/action-recognition-pytorch's TAM on ResNet, and IBM/bLVNet-TAM."""
 
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import Layout, Unsaid
+from vidjax.convert.key_mapping import Layout, Unsaid
 
 # Weights of the previous frame, the same frame and the next one. They are called prev_se.fc1 and so
 # on in the first project, and prev and so on in the second.

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 from flax import serialization
 
-from vidjax.convert.fitting import Report
+from vidjax.convert.state_dict import Report
 from vidjax.models.registry import create_model
 
 Colour = tuple[float, float, float]
@@ -37,9 +37,8 @@ class Loaded(dict[str, Any]):
     """`{"params": ..., "batch_stats": ...}`, together with the network that these variables fit.
 
     It works wherever a dict of variables does: in `model.apply`, as an argument of functions under
-      `jax.jit`, and in checkpoints. `jax.tree.map` returns such a dict with the same attributes.
-      JAX treats it as another tree type than a plain dict: use `variables` to map over both
-      together.
+    `jax.jit`, and in checkpoints. `jax.tree.map` returns such a dict with the same attributes. JAX
+    treats it as another tree type than a plain dict: use `variables` to map over both together.
 
     Attributes:
       name: of the network, as in `list_models()`.

@@ -4,7 +4,7 @@ Compact global descriptors are here too, under torchvision's names, as their aut
 """
 
 from vidjax.convert.hara import BLOCK, RULES
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 _GATE = "layer{layer}/block{index}/gate/"
 WANG = (

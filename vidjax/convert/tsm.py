@@ -5,7 +5,7 @@ of the convolution after it, which distinguishes them. Files without it are `tsn
 refused as `tsm_50`.
 """
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 from vidjax.convert.mmaction2 import SHIFTED, UNSHIFTED
 
 BLOCK = r"base_model\.layer(?P<layer>\d)\.(?P<index>\d+)\.(net\.)?"

@@ -14,9 +14,9 @@ CutMix, are shared helpers. Authors of methods use from `vidjax.slots`
 - `values_of`, `maker`, `filled`: read settings, check them, and insert the module into stages;
 
 from `vidjax.settings` the kinds of values (`number`, `one_of`, ...), and `settings_of` from
-`vidjax.meanings`, which describes a module's settings by its docstring and defaults. A module does
-not see the network's options: it maps features `[B, T, H, W, C]` to features of the same shape.
-`CONTRIBUTING.md` has a complete example.
+`vidjax.docstrings`, which describes a module's settings by its docstring and defaults. A module
+does not see the network's options: it maps features `[B, T, H, W, C]` to features of the same
+shape. `CONTRIBUTING.md` has a complete example.
 """
 
 from __future__ import annotations

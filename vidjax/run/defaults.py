@@ -1,8 +1,9 @@
 """The default of every setting; configuration files override what they need.
 
-Durations are texts: "400 steps", "20 epochs", or "5%" of the whole run. `vidjax/run/config.py`
-  documents each setting, and `vidjax/run/allowed.py` has its allowed values. The default of a new
-  setting must change nothing, so that older runs resume as they began.
+Durations are texts: "400 steps", "20 epochs", or "5%" of the whole run. `vidjax/run/config.py` and
+`vidjax/run/setting_groups.py` document each setting, and `vidjax/run/setting_ranges.py` has its
+allowed values. The default of a new setting must change nothing, so that older runs resume as they
+began.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from vidjax.run.config import Config, ConfigError
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a smaller array costs more in communication than it saves in memory.

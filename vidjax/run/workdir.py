@@ -33,7 +33,7 @@ _FREE = (
     "every.keep",
     "augment.flip_sided",
     "writers",
-    # The placement of arrays does not change them, except in `vidjax.training.other_devices`.
+    # The placement of arrays does not change them, except in `vidjax.training.changed_devices`.
     "mesh.data",
     "mesh.fsdp",
 )

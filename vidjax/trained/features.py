@@ -1,8 +1,8 @@
 """Features of clips: the output of a network's layers before the classifier.
 
 Networks sow the outputs of their parts: `stem`, `stage1` and so on, and `pre_logits`, the embedding
-  that the classifier takes. SlowFast also sows those of its fast pathway, with the prefix `fast_`.
-  Under `jax.jit`, nothing beyond the requested layer is computed.
+that the classifier takes. SlowFast also sows those of its fast pathway, with the prefix `fast_`.
+Under `jax.jit`, nothing beyond the requested layer is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 EMBEDDING = "pre_logits"
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.storage.paths import as_path
 from vidjax.trained.feature_files import hdf5, npz
 from vidjax.trained.feature_files.table import COLUMNS, Features, FeaturesError, checked
+from vidjax.untrusted_names import told
 
 SUFFIXES: Mapping[str, ModuleType] = {".npz": npz, ".h5": hdf5, ".hdf5": hdf5}
 
@@ -40,7 +40,7 @@ def read_features(path: str | Path) -> Features:
       >>> videos, none = np.array(["a.mp4", "b.mp4"]), np.array(["", ""])
       >>> start, end, clip = np.zeros(2), np.ones(2), np.zeros(2, np.int64)
       >>> features = np.zeros((2, 512), np.float16)
-      >>> table = Features(features, videos, none, none, none, start, end, clip, {"layer": "pre_logits"})
+      >>> table = Features(features, videos, none, none, none, start, end, clip, about={})
       >>> write_features(Path("features.npz"), table)
       >>> vidjax.read_features("features.npz").features.shape
       (2, 512)
