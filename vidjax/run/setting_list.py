@@ -1,7 +1,7 @@
 """Lists every setting of a run: its type, its default and its meaning.
 
 Meanings come from the docstrings in `config.py` and beside the classes of clips, augmentation and
-multigrid. Allowed values come from `allowed.py` and the tables there.
+multigrid. Allowed values come from `setting_ranges.py` and the tables there.
 """
 
 from __future__ import annotations
