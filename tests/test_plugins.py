@@ -190,7 +190,7 @@ def noting(option, rank, seen):
     """A method whose modules note, before a norm, that they run."""
     import flax.linen as nn
 
-    from vidjax.slots import Option, filled, take_stages, values_of
+    from vidjax.slots import Option, insert_module, option_settings, pop_stages
 
     class Note(nn.Module):
         def __call__(self, x, *, train):
@@ -198,8 +198,8 @@ def noting(option, rank, seen):
             return x
 
     def fill(slots, value, places):
-        stages = take_stages(option, values_of(option, value), places)
-        return filled(option, slots, stages, "before_norm", Note)
+        stages = pop_stages(option, option_settings(option, value), places)
+        return insert_module(option, slots, stages, "before_norm", Note)
 
     listed = Option(option, fill, "a mapping", "notes that it runs", rank=rank)
     return types.SimpleNamespace(OPTIONS=(listed,))
@@ -241,11 +241,11 @@ def test_gates_are_told_from_other_modules_in_their_slot():
     """Another method's module in the slot of gates is neither given their settings nor checked."""
     import functools
 
-    from vidjax.slots import Option, filled
+    from vidjax.slots import Option, insert_module
 
     def fill(slots, value, places):
         make = functools.partial(dict, strange=1)
-        return filled("other_gate", slots, places.stages, "gate", make)
+        return insert_module("other_gate", slots, places.stages, "gate", make)
 
     listed = Option("other_gate", fill, "anything", "another gate", rank=0)
     plugins.register("vidjax.methods", "mine", types.SimpleNamespace(OPTIONS=(listed,)))

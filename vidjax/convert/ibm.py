@@ -1,7 +1,7 @@
 """IBM/action-recognition-pytorch's TAM on ResNet, and IBM/bLVNet-TAM."""
 
 from vidjax.convert.hara import RULES
-from vidjax.convert.key_mapping import Layout, Unsaid
+from vidjax.convert.key_mapping import Layout, UnstatedOption
 
 # Weights of the previous frame, the same frame and the next one. They are called prev_se.fc1 and so
 # on in the first project, and prev and so on in the second.
@@ -73,7 +73,7 @@ LAYOUTS = (
         PLAIN,
         {"tam_ibm_50": ({},)},
         unsaid={
-            "tam_ibm_50": Unsaid(
+            "tam_ibm_50": UnstatedOption(
                 "temporal_pooling",
                 "time is halved after stages 1 to 3. The published files were trained without "
                 "that (--without_t_stride): pass temporal_pooling=False for them",

@@ -8,7 +8,7 @@ import numpy as np
 
 from vidjax.convert import non_local
 from vidjax.convert.hara import RULES
-from vidjax.convert.input_normalization import IMAGENET, Colours
+from vidjax.convert.input_normalization import IMAGENET, Normalization
 from vidjax.convert.key_mapping import IGNORED, Layout, Options, seen
 
 # The paper's networks, with projection shortcuts or zero-padded shortcuts.
@@ -23,7 +23,7 @@ BEARPAW = Layout(
     "bearpaw pytorch-classification",
     RULES,
     {"cifar_resnet_*": _CIFAR},
-    (seen("*", Colours((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),),
+    (seen("*", Normalization((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),),
 )
 # Its classifier has another name, and it was trained with ImageNet's normalisation.
 AKAMASTER = Layout(

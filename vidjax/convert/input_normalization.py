@@ -19,7 +19,7 @@ _COLOURS = 3
 _FIRST = "stem_layer"
 
 
-class Colours(NamedTuple):
+class Normalization(NamedTuple):
     """How the colours of frames were normalised before the network saw them.
 
     Attributes:
@@ -33,10 +33,10 @@ class Colours(NamedTuple):
     order: str = "RGB"
 
 
-IMAGENET = Colours((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class Given(NamedTuple):
+class StatedNormalization(NamedTuple):
     """The normalisation that a user states for a file; None means not stated."""
 
     mean: Triple | None = None
@@ -53,7 +53,9 @@ class Given(NamedTuple):
             raise ValueError(f"channels = {self.order!r}: one of {', '.join(ORDERS)}")
 
 
-def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Colours:
+def choose_normalization(
+    name: str, layout: str, known: Sequence[Normalization], given: StatedNormalization
+) -> Normalization:
     """Chooses the normalisation of a file, and warns if published files differ and nobody chose.
 
     Args:
@@ -64,10 +66,10 @@ def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Co
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
 
-    def told(colours: Colours) -> Colours:
+    def told(colours: Normalization) -> Normalization:
         """Overrides the known values by those that the user states."""
         mean, std, order = given
-        return Colours(mean or colours.mean, std or colours.std, order or colours.order)
+        return Normalization(mean or colours.mean, std or colours.std, order or colours.order)
 
     chosen = told(alike[0])
     others = {told(colours) for colours in alike} - {chosen}
@@ -83,7 +85,7 @@ def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Co
     return chosen
 
 
-def _in_words(colours: Colours) -> str:
+def _in_words(colours: Normalization) -> str:
     mean, std = (", ".join(f"{value:.4g}" for value in each) for each in colours[:2])
     return f"{colours.order}, mean ({mean}), std ({std})"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from vidjax.convert.input_normalization import Colours
+from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.torch_pickles import CheckpointError
 
 Options = Mapping[str, Any]
@@ -21,7 +21,7 @@ SIDES = {"ih": "input/{kind}", "hh": "recurrent_{kind}"}
 IGNORED = "num_batches_tracked"
 
 
-class Mark(NamedTuple):
+class KeyMarker(NamedTuple):
     """A pattern in the keys of a file that distinguishes networks with the same tensors.
 
     Attributes:
@@ -35,7 +35,7 @@ class Mark(NamedTuple):
     otherwise: str
 
 
-class Unsaid(NamedTuple):
+class UnstatedOption(NamedTuple):
     """An option that changes what a network computes but leaves no trace in a file.
 
     Attributes:
@@ -58,10 +58,10 @@ class Seen(NamedTuple):
 
     networks: str
     options: Options
-    colours: tuple[Colours, ...]
+    colours: tuple[Normalization, ...]
 
 
-def seen(networks: str, *colours: Colours, **options: Any) -> Seen:
+def seen(networks: str, *colours: Normalization, **options: Any) -> Seen:
     """Makes a row of `Layout.colours`."""
     return Seen(networks, options, colours)
 
@@ -87,14 +87,14 @@ class Layout:
     rules: tuple[tuple[str, str], ...]
     networks: Mapping[str, tuple[Options, ...]]
     colours: tuple[Seen, ...] = ()
-    marks: Mapping[str, Mark] = field(default_factory=dict)
-    unsaid: Mapping[str, Unsaid] = field(default_factory=dict)
+    marks: Mapping[str, KeyMarker] = field(default_factory=dict)
+    unsaid: Mapping[str, UnstatedOption] = field(default_factory=dict)
 
     def options(self, network: str) -> tuple[Options, ...]:
         """Returns the options to try for a network; empty if the project does not have it."""
         return _lookup(self.networks, network) or ()
 
-    def colours_of(self, network: str, options: Options) -> tuple[Colours, ...]:
+    def colours_of(self, network: str, options: Options) -> tuple[Normalization, ...]:
         """Returns the normalisations of published files of a network; empty means the card's."""
         for row in self.colours:
             named = fnmatch.fnmatchcase(network, row.networks)
@@ -108,13 +108,13 @@ class Layout:
         Raises:
           CheckpointError: names the network that the file belongs to.
         """
-        mark: Mark | None = _lookup(self.marks, network)
+        mark: KeyMarker | None = _lookup(self.marks, network)
         if mark and any(re.search(mark.part, key) for key in keys) != mark.there:
             raise CheckpointError(f"this is no file of {network}, but {mark.otherwise}")
 
-    def untold(self, network: str) -> Unsaid | None:
+    def untold(self, network: str) -> UnstatedOption | None:
         """Returns the option of a network that no file states, or None."""
-        found: Unsaid | None = _lookup(self.unsaid, network)
+        found: UnstatedOption | None = _lookup(self.unsaid, network)
         return found
 
     def places(self, keys: Iterable[str]) -> dict[str, Path]:

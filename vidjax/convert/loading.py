@@ -19,7 +19,13 @@ from absl import logging
 import vidjax.convert
 from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.image_resnet import layout_of_pictures
-from vidjax.convert.input_normalization import Colours, Given, Triple, settle, to_rgb
+from vidjax.convert.input_normalization import (
+    Normalization,
+    StatedNormalization,
+    Triple,
+    choose_normalization,
+    to_rgb,
+)
 from vidjax.convert.key_mapping import IGNORED, Layout, Path
 from vidjax.convert.loaded import Facts, Loaded
 from vidjax.convert.state_dict import Fit, Report, fit, nested
@@ -158,7 +164,7 @@ def convert(
     """Does the same as `load_torch`, and returns a plain dict of variables and the facts."""
     model_card(name)
     check_allowed(allow)
-    colours = Given(mean, std, channels)
+    colours = StatedNormalization(mean, std, channels)
     colours.check()
     tensors = read_tensors(source, entry)
     try:
@@ -174,7 +180,7 @@ def _converted(
     tensors: Mapping[str, np.ndarray],
     num_classes: int | None,
     allow: Collection[str],
-    colours: Given,
+    colours: StatedNormalization,
     options: Mapping[str, Any],
 ) -> Converted:
     card = model_card(name)
@@ -204,8 +210,8 @@ def _converted(
     unsaid = layout.untold(name)
     if unsaid and unsaid.option not in options:
         logging.warning("no file of %s states %s: %s", layout.name, unsaid.option, unsaid.why)
-    known = layout.colours_of(name, chosen) or (Colours(card.mean, card.std),)
-    mean, std, order = settle(name, layout.name, known, colours)
+    known = layout.colours_of(name, chosen) or (Normalization(card.mean, card.std),)
+    mean, std, order = choose_normalization(name, layout.name, known, colours)
     variables = complete(model, clip, fitted)
     variables = to_rgb(variables) if order == "BGR" else variables
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)

@@ -1,7 +1,7 @@
 """open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
 
-from vidjax.convert.input_normalization import IMAGENET, Colours
-from vidjax.convert.key_mapping import Layout, Mark, seen
+from vidjax.convert.input_normalization import IMAGENET, Normalization
+from vidjax.convert.key_mapping import KeyMarker, Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 HEAD = ((r"cls_head\.fc_cls", "head"),)
@@ -82,18 +82,20 @@ SLOWFAST = (
 )
 MM_FORM = ({"form": "mmaction2"},)
 # Normalisation of VMZ's networks of Kinetics-400 and Sports-1M, which were ported from Caffe2.
-PORTED = Colours(
+PORTED = Normalization(
     (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
     (58.14765 / 255, 56.46975 / 255, 55.332195 / 255),
 )
 # A shift wraps the convolution after it.
-SHIFTED = Mark(
+SHIFTED = KeyMarker(
     r"\.net\.",
     True,
     "of a TSN: none of its convolutions follows a shift. Load it as tsn_50; its variables also "
     "fit tsm_50, as a start for training",
 )
-UNSHIFTED = Mark(r"\.net\.", False, "of a TSM: its convolutions follow shifts. Load it as tsm_50")
+UNSHIFTED = KeyMarker(
+    r"\.net\.", False, "of a TSM: its convolutions follow shifts. Load it as tsm_50"
+)
 LAYOUTS = (
     Layout(
         "MMAction2",

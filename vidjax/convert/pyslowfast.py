@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from vidjax.convert.input_normalization import IMAGENET, Colours
-from vidjax.convert.key_mapping import Layout, Options, Unsaid, seen
+from vidjax.convert.input_normalization import IMAGENET, Normalization
+from vidjax.convert.key_mapping import Layout, Options, UnstatedOption, seen
 
 Rules = tuple[tuple[str, str], ...]
-COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 _ATTENDS = {"theta": "query", "phi": "key", "g": "value", "out": "expand"}
 
 
@@ -108,7 +108,7 @@ BLOBS_TWO = (
     *BLOB_HEAD,
 )
 _FORM: tuple[Options, ...] = ({"form": "pyslowfast"},)
-_WHOSE = Unsaid(
+_WHOSE = UnstatedOption(
     "form",
     "PySlowFast's network of 8 frames is used (form='pyslowfast'). Networks of 32 frames from "
     "video-nonlocal-net have the same tensors: pass form='wang' for them",

@@ -1,9 +1,9 @@
 """facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D from its model zoo."""
 
-from vidjax.convert.input_normalization import Colours
+from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.key_mapping import Layout, seen
 
-COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 # Normalisation of its networks for Something-Something and Charades.
 COLOURS_BGR = COLOURS._replace(order="BGR")
 

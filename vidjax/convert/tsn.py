@@ -1,6 +1,6 @@
 """yjxiong/tsn-pytorch: BNInception over frames of RGB or optical flow."""
 
-from vidjax.convert.input_normalization import Colours
+from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.key_mapping import Layout, seen
 
 # Our unit of a block, and its name there.
@@ -34,7 +34,7 @@ RULES = (
     (r"new_fc", "head"),
 )
 # Normalisation as on the card; the published files take channels in OpenCV's order.
-COLOURS = Colours((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
+COLOURS = Normalization((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
 LAYOUTS = (
     Layout(
         "tsn-pytorch",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def spread(values: jax.Array, x: jax.Array) -> jax.Array:
+def broadcast_like(values: jax.Array, x: jax.Array) -> jax.Array:
     """Broadcasts values to the shape and dtype of features.
 
     Values are rounded after broadcasting, so that their gradient, a sum over positions, is

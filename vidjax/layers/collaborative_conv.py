@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import conv3d, kaiming_normal
 
 Triple = tuple[int, int, int]
@@ -49,7 +49,7 @@ class CollaborativeConv(nn.Module):
         views = [conv3d(x, kernel.reshape(*view, inputs, outputs), self.strides) for view in VIEWS]
         weights = nn.softmax(self._scores(views), axis=1)
         parts = (
-            spread(weights[:, number, None, None, None], own) * own
+            broadcast_like(weights[:, number, None, None, None], own) * own
             for number, own in enumerate(views)
         )
         return functools.reduce(jnp.add, parts)

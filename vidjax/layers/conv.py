@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.convolution import compute, xla
 from vidjax.layers.convolution.problem import Pads, Problem, Triple
 from vidjax.layers.lowering import resolve
@@ -131,5 +131,5 @@ class Conv(nn.Module):
         y = conv3d(x.astype(dtype), kernel.astype(dtype), self.strides, self.padding, self.groups)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
-            y = y + spread(bias, y)
+            y = y + broadcast_like(bias, y)
         return y

@@ -51,7 +51,7 @@ NEEDS: Mapping[str, Mapping[str, Kind]] = {
 }
 
 
-class Halving(nn.Module):
+class Downsampling(nn.Module):
     """Halves height and width, then the number of frames; it has no parameters.
 
     Attributes:

@@ -12,7 +12,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.pooling import global_avg_pool
 
 
@@ -32,7 +32,7 @@ class GlobalDescriptor(nn.Module):
         first = self._weigh(0, means, shares)
         second = self._weigh(1, maxima, shares)
         factors = 1 + self._weigh(2, second, first)
-        return x * spread(factors[:, None, None, None].astype(x.dtype), x)
+        return x * broadcast_like(factors[:, None, None, None].astype(x.dtype), x)
 
     def _weigh(self, number: int, own: jax.Array, shares: jax.Array) -> jax.Array:
         channels = own.shape[-1]

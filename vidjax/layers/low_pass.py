@@ -16,7 +16,7 @@ import numpy as np
 from jax import lax
 
 from vidjax.layers.lowering import resolve
-from vidjax.layers.optimization_barrier import apart
+from vidjax.layers.optimization_barrier import compute_once
 
 Factor = jax.Array | float
 BORDERS = ("clip", "zero", "replicate")
@@ -196,4 +196,4 @@ def _shares(x: jax.Array, window: Sequence[int], std: float | None) -> jax.Array
 
 def _once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
     """Separates passes on a CPU, where fusing them into each other and all readers is slower."""
-    return apart(compute, *arrays) if resolve("auto") == "cpu" else compute(*arrays)
+    return compute_once(compute, *arrays) if resolve("auto") == "cpu" else compute(*arrays)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def apart(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+def compute_once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
     """Computes `compute(*arrays)` once, although XLA fuses cheap operations into every reader.
 
     `lax.optimization_barrier` does not prevent this fusion, but a branch does. The other side of

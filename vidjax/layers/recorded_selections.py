@@ -27,7 +27,7 @@ _told: ContextVar[list[Selection] | None] = ContextVar("selections", default=Non
 
 
 @contextmanager
-def told_selections() -> Iterator[list[Selection]]:
+def recording_selections() -> Iterator[list[Selection]]:
     """Collects the selections that are traced within the context, in order."""
     found: list[Selection] = []
     token = _told.set(found)
@@ -37,7 +37,7 @@ def told_selections() -> Iterator[list[Selection]]:
         _told.reset(token)
 
 
-def tell(frames: int, candidates: int, wanted: int) -> None:
+def record_selection(frames: int, candidates: int, wanted: int) -> None:
     """Records a selection, with fields as in `Selection`, if something collects them."""
     found = _told.get()
     if found is not None:

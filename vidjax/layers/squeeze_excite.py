@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.pooling import global_avg_pool
 
 
@@ -24,4 +24,4 @@ class SqueezeExcite(nn.Module):
         del train
         squeezed = nn.relu(nn.Dense(self.width, name="reduce")(global_avg_pool(x)))
         weights = nn.sigmoid(nn.Dense(x.shape[-1], name="expand")(squeezed))
-        return x * spread(weights[:, None, None, None], x)
+        return x * broadcast_like(weights[:, None, None, None], x)

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.norm import BatchNorm
 
@@ -33,11 +33,13 @@ class TemporalAdaptive(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape."""
         frames = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
-        weights = spread(self._local(frames, train=train)[:, :, None, None], x)
+        weights = broadcast_like(self._local(frames, train=train)[:, :, None, None], x)
         taps = self._global(frames, train=train)[:, :, None, None, None]
         padded = jnp.pad(x * weights, [(0, 0), (1, 1), (0, 0), (0, 0), (0, 0)])
         length = x.shape[1]
-        shifted = [padded[:, tap : tap + length] * spread(taps[:, tap], x) for tap in range(3)]
+        shifted = [
+            padded[:, tap : tap + length] * broadcast_like(taps[:, tap], x) for tap in range(3)
+        ]
         return shifted[0] + shifted[1] + shifted[2]
 
     def _local(self, frames: jax.Array, *, train: bool) -> jax.Array:

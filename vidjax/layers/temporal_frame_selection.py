@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.recorded_selections import tell
+from vidjax.layers.recorded_selections import record_selection
 from vidjax.settings import Kind, boolean, check, one_of
 
 SETTINGS: Mapping[str, Kind] = {
@@ -66,11 +66,11 @@ def temporal_frame_selection(
     check(given, SETTINGS, "frame selection ")
     length = x.shape[1]
     if count is None and length <= 2:
-        tell(length, length, length)
+        record_selection(length, length, length)
         return x, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (x.shape[0], length))
     count = length // 2 if count is None else count
     if choose == "strided":
-        tell(length, count, count)
+        record_selection(length, count, count)
         return _strided(x, count)
     eligible = length if edge == "single" and length > 1 else max(length - 2, 0)
     if not 1 <= count <= eligible:
@@ -78,7 +78,7 @@ def temporal_frame_selection(
             f"{count} frames of {length} cannot be selected: at most {eligible}, those that have "
             "neighbours to compare them with"
         )
-    tell(length, eligible, count)
+    record_selection(length, eligible, count)
     scores = redundancy(x, squared=squared, edge=edge)
     order = jnp.argsort(scores if choose == "lowest" else -scores, axis=1, stable=True)
     first = 0 if edge == "single" else 1

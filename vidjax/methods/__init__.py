@@ -10,8 +10,9 @@ CutMix, are shared helpers. Authors of methods use from `vidjax.slots`
 
 - `Option`: everything that an option declares, including its place in the order of methods;
 - `Slots`: the slots of a block and how each calls its module, and `Points` in a branch;
-- `Places`: what a network offers; `take_stages` and `take_points` read the user's choice of it;
-- `values_of`, `maker`, `filled`: read settings, check them, and insert the module into stages;
+- `Places`: what a network offers; `pop_stages` and `parse_points` read the user's choice of it;
+- `option_settings`, `module_factory`, `insert_module`: read settings, check them, and insert the
+  module into stages;
 
 from `vidjax.settings` the kinds of values (`number`, `one_of`, ...), and `settings_of` from
 `vidjax.docstrings`, which describes a module's settings by its docstring and defaults. A module

@@ -19,7 +19,7 @@ from jax import lax
 
 from vidjax import settings
 from vidjax.docstrings import settings_of
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import kaiming_normal
 from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
 from vidjax.slots import (
@@ -27,10 +27,10 @@ from vidjax.slots import (
     AllSlots,
     Option,
     Places,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 SETTINGS: Mapping[str, Kind] = {
@@ -112,7 +112,7 @@ class ClassRegularization(nn.Module):
         self.sow("intermediates", "class_probability", chosen)
         factors = scale(rows[index], self.affection, self.bounds)
         self.sow("intermediates", FACTORS, factors)
-        return x * spread(factors[:, None, None, None], x)
+        return x * broadcast_like(factors[:, None, None, None], x)
 
     def _scores(self, pooled: jax.Array, rows: jax.Array) -> jax.Array:
         """Returns the score of each class, `[B, num_classes]`."""
@@ -201,12 +201,12 @@ _FORM = one_of(*FORMS)
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts it after stages or blocks, with ReLU (thesis) or without (ICIP)."""
-    values = values_of("class_reg", value)
+    values = option_settings("class_reg", value)
     settings.check(values, {"form": _FORM, "after": _AFTER}, "class_reg ")
     values = {**FORMS[values.pop("form", "thesis")], **values}
     after = values.pop("after", "stage")
     named = values.get("stages", places.stages)
-    stages = take_stages("class_reg", values, places)
+    stages = pop_stages("class_reg", values, places)
     rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in named))
     if not isinstance(rates, tuple) or len(rates) != len(named):
         raise ValueError(
@@ -215,9 +215,9 @@ def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
         )
     for stage, rate in zip(named, rates, strict=True):
         own = {**values, "affection": rate}
-        make = maker("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
+        make = module_factory("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
         if stage in stages:
-            slots = filled("class_reg", slots, (stage,), f"after_{after}", make)
+            slots = insert_module("class_reg", slots, (stage,), f"after_{after}", make)
     return slots
 
 

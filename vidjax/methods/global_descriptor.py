@@ -15,20 +15,20 @@ from vidjax.slots import (
     Option,
     Places,
     Points,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts them before the first norm of each block."""
-    values = values_of("cgd", value)
-    stages = take_stages("cgd", values, places)
-    make = maker("cgd", GlobalDescriptor, values, {}, more=("stages",))
+    values = option_settings("cgd", value)
+    stages = pop_stages("cgd", values, places)
+    make = module_factory("cgd", GlobalDescriptor, values, {}, more=("stages",))
     points = Points(("norm1",), ("norm1",))
-    return filled("cgd", slots, stages, "before_norm", make, points=points)
+    return insert_module("cgd", slots, stages, "before_norm", make, points=points)
 
 
 OPTIONS = (

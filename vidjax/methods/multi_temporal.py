@@ -19,12 +19,21 @@ from vidjax.docstrings import settings_of
 from vidjax.layers.conv import Conv
 from vidjax.layers.downsampling import NEEDS as HALVING_NEEDS
 from vidjax.layers.downsampling import SETTINGS as HALVING
-from vidjax.layers.downsampling import Halving
+from vidjax.layers.downsampling import Downsampling
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
 from vidjax.settings import Kind, boolean, check, number, one_of
-from vidjax.slots import STAGES, AllSlots, Option, Places, filled, maker, take_stages, values_of
+from vidjax.slots import (
+    STAGES,
+    AllSlots,
+    Option,
+    Places,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
+)
 
 Triple = tuple[int, int, int]
 POINT: Triple = (1, 1, 1)
@@ -56,12 +65,12 @@ class MTConv(nn.Module):
       strides: strides along T, H, W.
       delta: share of the local branch, in (0, 1]; 1 leaves out the prolonged branch.
       kernels: `dense`; `factorised` into space and time, 1x3x3 and 3x1x1; or `depthwise`.
-      pool: as in `Halving`, which downsamples the inputs of the prolonged branch.
-      frames: as in `Halving`.
-      choose: as in `Halving`.
-      squared: as in `Halving`.
-      edge: as in `Halving`.
-      odd: as in `Halving`.
+      pool: as in `Downsampling`, which downsamples the inputs of the prolonged branch.
+      frames: as in `Downsampling`.
+      choose: as in `Downsampling`.
+      squared: as in `Downsampling`.
+      edge: as in `Downsampling`.
+      odd: as in `Downsampling`.
       split_input: whether each branch sees its share of the input (table 5.6), or both see all of
         it (eq. 5.2).
       lateral_from: what the local branch passes to the prolonged one: its `activation`, or the bare
@@ -122,7 +131,7 @@ class MTConv(nn.Module):
         self, x: jax.Array, lateral: jax.Array, features: int, *, train: bool
     ) -> jax.Array:
         """Computes the prolonged branch at its own size (eq. 5.3 and 5.4, before interpolation)."""
-        halved = Halving(**{name: getattr(self, name) for name in HALVING}, name="halving")
+        halved = Downsampling(**{name: getattr(self, name) for name in HALVING}, name="halving")
         own = self._conv(halved(x, train=train), features, "prolonged", train=train)
         across = Conv(features, POINT, name="lateral")(halved(lateral, train=train))
         # After a strided convolution the sizes differ. A point-wise convolution may precede
@@ -176,14 +185,16 @@ def shares(channels: int, delta: float) -> tuple[int, int]:
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Replaces the convolutions in space and time (table 5.2)."""
-    values = values_of("multi_temporal", value)
-    stages = take_stages("multi_temporal", values, places)
-    make = maker("multi_temporal", MTConv, values, SETTINGS, NEEDS, more=STAGES, features=0)
-    return filled("multi_temporal", slots, stages, "conv", make)
+    values = option_settings("multi_temporal", value)
+    stages = pop_stages("multi_temporal", values, places)
+    make = module_factory(
+        "multi_temporal", MTConv, values, SETTINGS, NEEDS, more=STAGES, features=0
+    )
+    return insert_module("multi_temporal", slots, stages, "conv", make)
 
 
 # Functions and classes that document the settings of an MTConv.
-DEFINED_IN = (MTConv, Halving, temporal_frame_selection)
+DEFINED_IN = (MTConv, Downsampling, temporal_frame_selection)
 OPTIONS = (
     Option(
         "multi_temporal",

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
-from vidjax.layers.downsampling import Halving
+from vidjax.layers.downsampling import Downsampling
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
 from vidjax.methods.multi_temporal import POINT, Triple, shares
@@ -22,9 +22,9 @@ from vidjax.methods.squeeze_recursion import SqueezeRecursion
 Pair = tuple[jax.Array, jax.Array]
 
 
-def halving(name: str) -> Halving:
+def halving(name: str) -> Downsampling:
     """Makes the released downsampling of the long clip: means, and the most redundant frames."""
-    return Halving("average", choose="highest", squared=True, name=name)
+    return Downsampling("average", choose="highest", squared=True, name=name)
 
 
 class PairedMTConv(nn.Module):

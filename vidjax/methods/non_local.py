@@ -15,7 +15,15 @@ from vidjax.docstrings import settings_of
 from vidjax.layers.compact_non_local import CompactNonLocal
 from vidjax.layers.non_local import FORMS, SIMILARITIES, NonLocal
 from vidjax.settings import Kind, Setting, boolean, check, one_of, whole
-from vidjax.slots import AllSlots, Option, Places, filled, maker, take_stages, values_of
+from vidjax.slots import (
+    AllSlots,
+    Option,
+    Places,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
+)
 
 SETTINGS: Mapping[str, Mapping[str, Kind]] = {
     "non_local": {
@@ -34,18 +42,18 @@ _USUAL, _STAGES = 2, (2, 3)
 
 def fill(option: str, slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts them after every second block of stages 2 and 3, after its activation."""
-    values = values_of(option, value)
+    values = option_settings(option, value)
     every = values.pop("every", None)
     check({} if every is None else {"every": every}, {"every": _EVERY}, f"{option} ")
     usual = tuple(own for own in _STAGES if own not in places.empty)
     if "stages" not in values and usual:
         values["stages"] = usual
-    stages = take_stages(option, values, places)
+    stages = pop_stages(option, values, places)
     every = _every(option, every, stages, places)
     kinds = SETTINGS[option]
-    make = maker(option, MODULES[option], values, kinds, more=("stages", "every"))
+    make = module_factory(option, MODULES[option], values, kinds, more=("stages", "every"))
     blocks = tuple(range(every, _MOST, every))
-    return filled(option, slots, stages, "gate", make, placement="final", gate_blocks=blocks)
+    return insert_module(option, slots, stages, "gate", make, placement="final", gate_blocks=blocks)
 
 
 def _every(option: str, given: int | None, stages: tuple[int, ...], places: Places) -> int:

@@ -29,11 +29,11 @@ from vidjax.slots import (
     Option,
     Places,
     Points,
-    filled,
-    maker,
-    take_points,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    parse_points,
+    pop_stages,
 )
 
 STREAM = "noise"
@@ -157,14 +157,14 @@ def expectation(distribution: Sequence[Any]) -> float:
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts it into the branches of the last two stages, res4 and res5 (RMS, section 4.1)."""
-    values = values_of("random_scaling", value)
+    values = option_settings("random_scaling", value)
     points = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
     if "at" in values:
-        at = take_points("random_scaling", values.pop("at"), places)
+        at = parse_points("random_scaling", values.pop("at"), places)
         points = dataclasses.replace(points, **{places.block: at})
-    stages = take_stages("random_scaling", values, places, last=2)
-    make = maker("random_scaling", RandomScaling, values, SETTINGS, NEEDS, more=_WHERE)
-    return filled("random_scaling", slots, stages, "before_norm", make, points=points)
+    stages = pop_stages("random_scaling", values, places, last=2)
+    make = module_factory("random_scaling", RandomScaling, values, SETTINGS, NEEDS, more=_WHERE)
+    return insert_module("random_scaling", slots, stages, "before_norm", make, points=points)
 
 
 _WHERE: Mapping[str, Setting] = {

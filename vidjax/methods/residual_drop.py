@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from vidjax.docstrings import settings_of
 from vidjax.settings import Kind, Setting, check, check_used, number, one_of, rising, shown
-from vidjax.slots import AllSlots, Option, Places, filled
+from vidjax.slots import AllSlots, Option, Places, insert_module
 
 STREAM = "noise"
 LEVELS = ("batch", "clip", "channel", "pixel")
@@ -167,7 +167,7 @@ def residual_drop(option: Any) -> functools.partial[Any]:
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts it into all branches."""
-    return filled("residual_drop", slots, places.stages, "branch_drop", residual_drop(value))
+    return insert_module("residual_drop", slots, places.stages, "branch_drop", residual_drop(value))
 
 
 _DROP = f"one of {', '.join(DROPS)}"

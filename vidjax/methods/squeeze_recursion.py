@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers import recurrence
-from vidjax.layers.broadcast import spread
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.recurrence import Recurrence
 from vidjax.settings import Kind, check, one_of
 
@@ -49,5 +49,5 @@ class SqueezeRecursion(nn.Module):
         check(vars(self), SETTINGS, "squeeze and recursion: ")
         pooled = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
         states = Recurrence(self.cell, self.layers, name="recurrence")(pooled)
-        weights = spread(states[:, :, None, None], x)
+        weights = broadcast_like(states[:, :, None, None], x)
         return x * weights if self.fuse == "multiply" else x + weights, pooled, states

@@ -27,10 +27,10 @@ from vidjax.slots import (
     Make,
     Option,
     Places,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 SETTINGS: Mapping[str, Kind] = {
@@ -174,17 +174,17 @@ def _sown(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str,
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """Inserts gates at one placement in all blocks: a name, or a mapping with more settings."""
-    values = values_of("srtg", value if isinstance(value, Mapping) else {"placement": value})
+    values = option_settings("srtg", value if isinstance(value, Mapping) else {"placement": value})
     placement = values.pop("placement", "final")
     where = "srtg placement" if isinstance(value, Mapping) else "srtg"
     check({where: placement}, {where: _PLACEMENT})
     if placement == "top" and places.block == "basic":
         known = ", ".join(name for name in PLACEMENTS if name != "top")
         raise ValueError(f"srtg = 'top' needs bottlenecks; a basic block has {known}")
-    stages = take_stages("srtg", values, places)
+    stages = pop_stages("srtg", values, places)
     # Unused settings are refused later, when the gates' own options have been read.
-    make = maker("srtg", TemporalGate, values, SETTINGS, more=_WHERE, used=False)
-    return filled("srtg", slots, stages, "gate", make, placement=placement)
+    make = module_factory("srtg", TemporalGate, values, SETTINGS, more=_WHERE, used=False)
+    return insert_module("srtg", slots, stages, "gate", make, placement=placement)
 
 
 def _fill_in(name: str) -> Callable[[AllSlots, Any, Places], AllSlots]:

@@ -17,7 +17,7 @@ from vidjax import methods, plugins
 from vidjax.models.cards import Variant
 from vidjax.models.model_list import variant
 from vidjax.settings import Kind, check, whole
-from vidjax.slots import AllSlots, Option, Places, Reading, Slots, hashable
+from vidjax.slots import AllSlots, Option, Places, Reading, Slots, as_tuples
 from vidjax.untrusted_names import nearest
 
 STAGES = 4
@@ -70,7 +70,7 @@ def create_model(
     check_options(name, options)
     check({"num_classes": num_classes, "dtype": dtype}, ALL)
     network = variant(name)
-    options = {**network.defaults, **{key: hashable(value) for key, value in options.items()}}
+    options = {**network.defaults, **{key: as_tuples(value) for key, value in options.items()}}
     places = _places(network, options)
     slots: AllSlots = (Slots(),) * STAGES
     ours = methods_of(network)

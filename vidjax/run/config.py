@@ -13,7 +13,7 @@ from typing import Any
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.docstrings import meanings
-from vidjax.run.conflicting_settings import check_together
+from vidjax.run.conflicting_settings import check_conflicts
 from vidjax.run.defaults import defaults
 from vidjax.run.setting_groups import (
     DataConfig,
@@ -75,7 +75,7 @@ class Config:
                 check(vars(values), table, where)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
-        check_together(self)
+        check_conflicts(self)
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:

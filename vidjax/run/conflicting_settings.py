@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vidjax.run.config import Config
 
 
-def check_together(config: Config) -> None:
+def check_conflicts(config: Config) -> None:
     """Checks pairs of settings, each of which is allowed by itself.
 
     Raises:

@@ -16,12 +16,12 @@ OF_BLOCKS = {"name", "parent", "features", "kernel_size", "strides", "groups", "
 AllSlots = tuple[Slots, ...]
 
 
-def hashable(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """Converts lists, as in configurations, to tuples, as modules need them."""
-    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
-def values_of(option: str, value: Any) -> dict[str, Any]:
+def option_settings(option: str, value: Any) -> dict[str, Any]:
     """Returns the settings in an option's value, a mapping; lists become tuples.
 
     Raises:
@@ -31,10 +31,10 @@ def values_of(option: str, value: Any) -> dict[str, Any]:
         raise ValueError(
             f"{option} = {shown(value)}: expected a mapping of settings, {{}} for the paper's"
         )
-    return {key: hashable(one) for key, one in value.items()}
+    return {key: as_tuples(one) for key, one in value.items()}
 
 
-def maker(
+def module_factory(
     option: str,
     module: type,
     values: Mapping[str, Any],
@@ -72,7 +72,7 @@ def maker(
     return functools.partial(module, **values)
 
 
-def filled(
+def insert_module(
     option: str, slots: AllSlots, stages: Iterable[int], slot: str, make: Any, **where: Any
 ) -> AllSlots:
     """Returns the slots of all stages, with one more module in a slot of some of them.

@@ -18,7 +18,7 @@ _DIFFERENT = Kind(
         and 0 < len(given) == len(set(given))
     ),
 )
-# The setting that `take_stages` reads.
+# The setting that `pop_stages` reads.
 STAGES: Mapping[str, Setting] = {
     "stages": Setting(
         ..., _DIFFERENT.text, "stages to insert it in; if left out, all that have blocks"
@@ -52,7 +52,7 @@ class Places:
         return points_of(2 if self.block == "basic" else 3)
 
 
-def take_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
+def parse_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
     """Checks and returns the points that a method's setting `at` names.
 
     Raises:
@@ -73,7 +73,7 @@ def take_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
     return at
 
 
-def take_stages(method: str, values: dict[str, Any], places: Places, last: int = 4) -> Stages:
+def pop_stages(method: str, values: dict[str, Any], places: Places, last: int = 4) -> Stages:
     """Removes the setting `stages` from a method's settings, and returns its stages.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.trained.video_clips import Event, Look
+from vidjax.trained.video_clips import Event, SampledClip
 
 # A clip and its computed array; the array of an end-of-video event is empty.
 Computed = tuple[Event, np.ndarray]
@@ -30,7 +30,7 @@ def in_batches(
     """
     before: tuple[list[Event], Any] = ([], ())
     for batch in _batches(events, size):
-        looks = [event for event in batch if isinstance(event, Look)]
+        looks = [event for event in batch if isinstance(event, SampledClip)]
         found: Any = ()
         if looks:
             crops = np.stack([look.window.crops for look in looks])
@@ -47,7 +47,7 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
     clips = 0
     for event in events:
         batch.append(event)
-        clips += isinstance(event, Look)
+        clips += isinstance(event, SampledClip)
         if clips == size:
             yield batch
             batch, clips = [], 0
@@ -57,7 +57,7 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
 
 def _light(event: Event) -> Event:
     """Returns the event without its pixels."""
-    if isinstance(event, Look):
+    if isinstance(event, SampledClip):
         window = dataclasses.replace(event.window, crops=_NO_PIXELS)
         return dataclasses.replace(event, window=window)
     return event
@@ -66,4 +66,4 @@ def _light(event: Event) -> Event:
 def _with_arrays(batch: list[Event], found: Any) -> Iterator[Computed]:
     means = iter(np.asarray(found).mean(axis=1)) if len(found) else iter(())
     for event in batch:
-        yield event, next(means) if isinstance(event, Look) else _NOTHING
+        yield event, next(means) if isinstance(event, SampledClip) else _NOTHING

@@ -99,7 +99,7 @@ class OpenClip:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Explanation:
     """The explanation of a clip.
 
     Attributes:
@@ -240,14 +240,14 @@ def open_clip(trained: Trained, video: Path) -> OpenClip:
     return OpenClip(trained, frames, record.fps / preprocessing.stride, times, footage)
 
 
-def see(
+def explain_clip(
     opened: OpenClip,
     label: str | None = None,
     *,
     tube: dict[str, Any] | None = None,
     pyramid: dict[str, Any] | None = None,
     degree: int | None = CUBIC,
-) -> Seen:
+) -> Explanation:
     """Explains a clip by saliency tubes and, optionally, a class feature pyramid.
 
     Args:
@@ -279,7 +279,7 @@ def see(
     finer = None
     if is_coarse([low.shape for low in found.low], size):
         finer = finer_layer(trace_network(*given).anatomy, size)
-    return Seen(
+    return Explanation(
         trained.labels[found.class_index],
         float(chances[found.class_index]),
         opened.frames,

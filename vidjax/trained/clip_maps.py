@@ -20,7 +20,7 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Mapped:
+class ClipMaps:
     """Saliency maps of a clip for one class.
 
     Attributes:
@@ -104,7 +104,7 @@ def map_clip(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     degree: int | None = CUBIC,
     progress: Told | None = None,
-) -> Mapped:
+) -> ClipMaps:
     """Computes saliency maps of a clip.
 
     Args:
@@ -137,7 +137,7 @@ def map_clip(
             **settings.get(name, {}),
         )
         index = found[name].class_index
-    return Mapped(opened, found, settings, _note(opened, found, given))
+    return ClipMaps(opened, found, settings, _note(opened, found, given))
 
 
 def _told(progress: Told, title: str) -> Callable[[int, int], None]:

@@ -26,7 +26,7 @@ from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.feature_files.unfinished import Row, Skipped, Unfinished, making
 from vidjax.trained.features import EMBEDDING
 from vidjax.trained.trained_network import Trained
-from vidjax.trained.video_clips import Ended, Event, Look, Looking
+from vidjax.trained.video_clips import ClipSampler, EndOfVideo, Event, SampledClip
 from vidjax.untrusted_names import told
 
 # Limits: windows are at most a day apart, and clips at most as many as `eval.clips` allows.
@@ -106,7 +106,7 @@ def extract(
             progress.note(f"resuming after {rows.count} rows of {rows.position.video} videos")
         watch = _Watch(progress, rows.position.video, len(manifest.entries))
         for event in _rows(trained, manifest, how, rows):
-            if isinstance(event, Ended):
+            if isinstance(event, EndOfVideo):
                 name = told(manifest.entries[event.video].path)
                 rows.end_video(Skipped(name, event.error) if event.error else None)
                 watch.ended(event.video + 1)
@@ -120,10 +120,10 @@ def extract(
 
 def _rows(
     trained: Trained, manifest: Manifest, how: Extraction, done: Unfinished
-) -> Iterator[Row | Ended]:
+) -> Iterator[Row | EndOfVideo]:
     """Yields the rows that are still missing, and the end of each video."""
     at, clips = done.position, 0 if how.every else how.clips
-    looking = Looking(trained.preprocessing, clips, how.crops, how.every, how.threads)
+    looking = ClipSampler(trained.preprocessing, clips, how.crops, how.every, how.threads)
     events = _behind(looking.all(manifest, at.video), at.video, at.rows)
     left = (len(manifest.entries) - at.video) * max(1, clips)
     size = how.batch_size if how.every else max(1, min(how.batch_size, left))
@@ -131,7 +131,7 @@ def _rows(
     averages = how.average and not how.every
     taken = in_batches(functools.partial(trained.features, layer=how.layer), events, size)
     for event, vector in _averaged(taken) if averages else taken:
-        if isinstance(event, Ended):
+        if isinstance(event, EndOfVideo):
             yield event
         else:
             yield _row(manifest.entries[event.video], event, vector, how.dtype)
@@ -140,7 +140,7 @@ def _rows(
 def _behind(events: Iterable[Event], video: int, rows: int) -> Iterator[Event]:
     """Skips the first clips of a video, whose rows already exist."""
     for event in events:
-        if isinstance(event, Ended) or event.video > video or event.clip >= rows:
+        if isinstance(event, EndOfVideo) or event.video > video or event.clip >= rows:
             yield event
 
 
@@ -149,17 +149,17 @@ def _averaged(taken: Iterable[Computed]) -> Iterator[Computed]:
     for video, group in itertools.groupby(taken, key=lambda each: each[0].video):
         *clips, (end, nothing) = group
         if clips:
-            looks = [look for look, _ in clips if isinstance(look, Look)]
+            looks = [look for look, _ in clips if isinstance(look, SampledClip)]
             window = dataclasses.replace(
                 looks[0].window,
                 start=min(look.window.start for look in looks),
                 end=max(look.window.end for look in looks),
             )
-            yield Look(video, 0, window), np.mean([vector for _, vector in clips], axis=0)
+            yield SampledClip(video, 0, window), np.mean([vector for _, vector in clips], axis=0)
         yield end, nothing
 
 
-def _row(entry: Entry, look: Look, vector: np.ndarray, dtype: str) -> Row:
+def _row(entry: Entry, look: SampledClip, vector: np.ndarray, dtype: str) -> Row:
     kept = vector.astype(dtype)
     if not np.isfinite(kept).all():
         raise ValueError(

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from vidjax import zipped_arrays
-from vidjax.trained.clip_maps import Mapped
+from vidjax.trained.clip_maps import ClipMaps
 from vidjax.untrusted_names import file_name
 
 
-def write_volumes(file: Path, mapped: Mapping[str, Mapped]) -> None:
+def write_volumes(file: Path, mapped: Mapping[str, ClipMaps]) -> None:
     """Writes maps to a `.npz` file, which NumPy reads without pickles.
 
     Each volume is float32 `[T, H, W]` in [0, 1], over the network's crop. `names` lists the

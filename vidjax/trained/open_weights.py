@@ -10,7 +10,7 @@ from typing import Any
 
 import vidjax.trained.sources
 from vidjax.trained.trained_network import Trained
-from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.trained.weights_name import WeightsError, WeightsName
 from vidjax.untrusted_names import told
 
 HELP = (
@@ -30,7 +30,7 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
       WeightsError: the text names nothing, or the weights cannot be used; says what can.
       ValueError: the weights are damaged, or the network's options do not fit.
     """
-    wanted = Wanted.parse(text, options)
+    wanted = WeightsName.parse(text, options)
     for find in _finders():
         if (found := find(wanted)) is not None:
             return found
@@ -38,7 +38,7 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
 
 
 @functools.cache
-def _finders() -> tuple[Callable[[Wanted], Trained | None], ...]:
+def _finders() -> tuple[Callable[[WeightsName], Trained | None], ...]:
     modules = pkgutil.iter_modules(vidjax.trained.sources.__path__)
     return tuple(
         importlib.import_module(f"vidjax.trained.sources.{info.name}").find for info in modules

@@ -15,7 +15,7 @@ from vidjax.data.manifest import Entry, Manifest
 from vidjax.trained.batching import in_batches
 from vidjax.trained.prediction import Prediction
 from vidjax.trained.trained_network import Trained
-from vidjax.trained.video_clips import Ended, Event, Look, Looking
+from vidjax.trained.video_clips import ClipSampler, EndOfVideo, Event, SampledClip
 
 # Index of the central crop, by number of crops.
 _CENTRE = {1: 0, 3: 1, 10: 4}
@@ -57,13 +57,13 @@ def predict_videos(
     Raises:
       ValueError: the weights cannot be read.
     """
-    looking = Looking(trained.preprocessing, trained.clips, trained.crops, threads=threads)
+    looking = ClipSampler(trained.preprocessing, trained.clips, trained.crops, threads=threads)
     size = min(batch_size, len(videos.entries) * trained.clips)
     scored = in_batches(trained.score, looking.all(videos), size)
     for number, group in itertools.groupby(scored, key=lambda each: each[0].video):
         *clips, (end, _) = group
         entry = videos.entries[number]
-        assert isinstance(end, Ended)
+        assert isinstance(end, EndOfVideo)
         if end.error:
             yield entry, Unreadable(end.error)
             continue
@@ -100,11 +100,11 @@ def predict_windows(
     """
     file = video.absolute()
     manifest = Manifest(file.parent, (Entry(file.name, "", "", start, end),), ())
-    looking = Looking(trained.preprocessing, 0, trained.crops, every)
+    looking = ClipSampler(trained.preprocessing, 0, trained.crops, every)
     pictures: collections.deque[np.ndarray] = collections.deque()
     events = _picturing(looking.all(manifest), pictures)
     for event, found in in_batches(trained.score, events, batch_size):
-        if isinstance(event, Look):
+        if isinstance(event, SampledClip):
             window = event.window
             yield WindowPrediction(window.start, window.end, found, pictures.popleft())
         elif event.error:
@@ -114,7 +114,7 @@ def predict_windows(
 def _picturing(events: Iterable[Event], pictures: collections.deque[np.ndarray]) -> Iterator[Event]:
     """Passes events on, and keeps the middle frame of each clip."""
     for event in events:
-        if isinstance(event, Look):
+        if isinstance(event, SampledClip):
             centre = event.window.crops[_CENTRE[len(event.window.crops)]]
             pictures.append(centre[len(centre) // 2].copy())
         yield event

@@ -17,7 +17,7 @@ from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import told
 
 
-class Kept:
+class ScoreCollector:
     """Scores to be written as a file of `vidjax.evaluation.score_files`.
 
     Args:

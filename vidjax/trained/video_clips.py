@@ -17,7 +17,7 @@ from vidjax.trained.video_record import as_record
 
 
 @dataclass(frozen=True)
-class Look:
+class SampledClip:
     """One clip of a video.
 
     Attributes:
@@ -32,7 +32,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndOfVideo:
     """The end of a video, after its last clip.
 
     Attributes:
@@ -44,11 +44,11 @@ class Ended:
     error: str = ""
 
 
-Event = Look | Ended
+Event = SampledClip | EndOfVideo
 
 
 @dataclass(frozen=True)
-class Looking:
+class ClipSampler:
     """How to sample clips from videos.
 
     Attributes:
@@ -120,10 +120,10 @@ def _told(video: int, looks: Iterator[Window], error: str = "") -> Iterator[Even
     """Yields the clips of a video and its end, early if decoding breaks off."""
     try:
         for clip, window in enumerate(looks):
-            yield Look(video, clip, window)
+            yield SampledClip(video, clip, window)
     except DecodeError as broken:
         error = str(broken)
-    yield Ended(video, error)
+    yield EndOfVideo(video, error)
 
 
 def _in_order(

@@ -16,7 +16,7 @@ class WeightsError(ValueError):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WeightsName:
     """The requested weights.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wanted:
         return f"{self.network}:{self.place}" if self.network else self.place
 
     @classmethod
-    def parse(cls, text: str, options: Mapping[str, Any] | None = None) -> Wanted:
+    def parse(cls, text: str, options: Mapping[str, Any] | None = None) -> WeightsName:
         """Parses `NETWORK:PLACE`; without the name of a network, the whole text is the place."""
         network, colon, place = text.partition(":")
         if colon and not as_path(text).exists() and network in list_models():

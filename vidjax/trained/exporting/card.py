@@ -10,7 +10,7 @@ from typing import Any
 
 from vidjax.run.workdir import versions
 from vidjax.storage.writing import write_text
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import INPUT, OUTPUT
 
 FILE = "card.json"
@@ -18,7 +18,7 @@ _PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")
 
 
 def card(
-    exported: Exported, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
+    exported: ExportRequest, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
     """Makes the card, of plain JSON types.
 

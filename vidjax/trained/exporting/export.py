@@ -14,8 +14,8 @@ from vidjax.convert.converted_folder import check_empty
 from vidjax.storage.local_copies import new_folder
 from vidjax.storage.writing import write_text
 from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
-from vidjax.trained.exporting.export_request import Exported
-from vidjax.trained.exporting.local_run import Here, compile_here
+from vidjax.trained.exporting.export_request import ExportRequest
+from vidjax.trained.exporting.local_run import LocalRun, compile_locally
 from vidjax.trained.exporting.program import PLATFORMS
 from vidjax.trained.exporting.streaming import Streaming
 
@@ -38,7 +38,7 @@ centre. Colours are normalised inside the network. Output: logits, float32 [B, {
 
 
 def export(
-    exported: Exported,
+    exported: ExportRequest,
     kind: str,
     output: Path,
     platforms: Sequence[str] = PLATFORMS,
@@ -67,7 +67,7 @@ def export(
         card.write(card.card(exported, kind, platforms, files), unfinished)
         shutil.copyfile(load.__file__, unfinished / "load.py")
         write_text(unfinished / "README.txt", _readme(exported))
-        here = compile_here(exported)
+        here = compile_locally(exported)
         size = sum(facts["bytes"] for facts in files.values())
         report = streaming.streaming(exported, here, size, fps)
         streaming.write(report, unfinished)
@@ -77,7 +77,7 @@ def export(
     return report, difference
 
 
-def _readme(exported: Exported) -> str:
+def _readme(exported: ExportRequest) -> str:
     frames, height, width = exported.clip
     return _README.format(
         name=exported.trained.name,
@@ -97,7 +97,7 @@ def _runs_here(kind: str, platforms: Sequence[str]) -> bool:
     return here in platforms
 
 
-def _difference(exported: Exported, here: Here, folder: Path) -> float:
+def _difference(exported: ExportRequest, here: LocalRun, folder: Path) -> float:
     """Returns the largest difference from the network's own logits, on two clips of noise."""
     shape = (2, *exported.clip, 3)
     clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

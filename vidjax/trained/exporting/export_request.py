@@ -9,7 +9,7 @@ from vidjax.trained.trained_network import Trained
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportRequest:
     """A trained network and the size of its clips.
 
     Attributes:
@@ -26,7 +26,7 @@ class Exported:
         return self.trained.preprocessing
 
     @classmethod
-    def of(cls, trained: Trained, clip: tuple[int, int, int] | None = None) -> Exported:
+    def of(cls, trained: Trained, clip: tuple[int, int, int] | None = None) -> ExportRequest:
         """Makes an export of a network for clips of a size; None is the size it was trained on.
 
         Raises:

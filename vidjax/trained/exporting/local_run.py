@@ -11,14 +11,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import program_of
 
 _RUNS = 5
 
 
 @dataclass(frozen=True)
-class Here:
+class LocalRun:
     """A network that is compiled for one clip.
 
     Attributes:
@@ -32,7 +32,7 @@ class Here:
     logits: Callable[[np.ndarray], np.ndarray]
 
 
-def compile_here(exported: Exported) -> Here:
+def compile_locally(exported: ExportRequest) -> LocalRun:
     """Compiles the network and times it."""
     clip = np.zeros((1, *exported.clip, 3), np.uint8)
     compiled = jax.jit(program_of(exported)).lower(exported.trained.variables, clip).compile()
@@ -43,7 +43,7 @@ def compile_here(exported: Exported) -> Here:
 
     logits(clip)
     memory = compiled.memory_analysis()
-    return Here(
+    return LocalRun(
         None if memory is None else int(memory.temp_size_in_bytes),
         statistics.median(_seconds(logits, clip)),
         logits,

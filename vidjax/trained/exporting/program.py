@@ -12,14 +12,14 @@ from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 INPUT, OUTPUT = "clips", "logits"
 Program = Callable[[Any, jax.Array], jax.Array]
 
 
-def program_of(exported: Exported) -> Program:
+def program_of(exported: ExportRequest) -> Program:
     """Returns the function from variables and clips uint8 `[B, T, H, W, 3]` to logits `[B, K]`.
 
     Logits are float32. Each platform gets the algorithms that are fast on it, chosen when the
@@ -45,7 +45,7 @@ def program_of(exported: Exported) -> Program:
     return logits
 
 
-def clips_of(exported: Exported) -> jax.ShapeDtypeStruct:
+def clips_of(exported: ExportRequest) -> jax.ShapeDtypeStruct:
     """Returns the shape of clips, uint8 `[B, T, H, W, 3]` with any B of at least 1."""
     (batch,) = export.symbolic_shape("batch")
     return jax.ShapeDtypeStruct((batch, *exported.clip, 3), jnp.uint8)

@@ -14,14 +14,14 @@ import jax
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import INPUT, OUTPUT, clips_of, program_of
 
 # TensorFlow 2.20 and newer read this version. 2.21 reads up to 1.13, while JAX 0.12 writes 1.18.
 _STABLEHLO = "1.8.0"
 
 
-def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None:
+def write(exported: ExportRequest, directory: Path, platforms: Sequence[str]) -> None:
     """Writes a SavedModel with the signature `serving_default`.
 
     Args:
@@ -59,7 +59,7 @@ def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None
 
 
 def _operation(
-    exported: Exported, platforms: Sequence[str], call_module: Callable[..., Any]
+    exported: ExportRequest, platforms: Sequence[str], call_module: Callable[..., Any]
 ) -> Callable[..., Any]:
     """Applies the network to tensors: the leaves of its variables, and clips."""
     shapes = jax.eval_shape(lambda: exported.trained.variables)

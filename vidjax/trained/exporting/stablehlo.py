@@ -10,13 +10,13 @@ import jax
 from jax import export
 
 from vidjax.storage.writing import write_bytes
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import clips_of, program_of
 
 FILE = "network.stablehlo"
 
 
-def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None:
+def write(exported: ExportRequest, directory: Path, platforms: Sequence[str]) -> None:
     """Writes `network.stablehlo`, which includes the weights.
 
     Args:

@@ -13,8 +13,8 @@ import jax
 
 from vidjax.evaluation.cost import count_cost
 from vidjax.storage.writing import write_text, writing
-from vidjax.trained.exporting.export_request import Exported
-from vidjax.trained.exporting.local_run import Here
+from vidjax.trained.exporting.export_request import ExportRequest
+from vidjax.trained.exporting.local_run import LocalRun
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,9 @@ def _mib(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 2**20:.3g} MiB"
 
 
-def streaming(exported: Exported, here: Here, artifact_bytes: int, fps: float) -> Streaming:
+def streaming(
+    exported: ExportRequest, here: LocalRun, artifact_bytes: int, fps: float
+) -> Streaming:
     """Makes the report.
 
     Args:
@@ -128,7 +130,7 @@ def streaming(exported: Exported, here: Here, artifact_bytes: int, fps: float) -
     )
 
 
-def _window(exported: Exported, every: int, macs: int, seconds: float, fps: float) -> Window:
+def _window(exported: ExportRequest, every: int, macs: int, seconds: float, fps: float) -> Window:
     rate = fps / every
     frames = frames_kept(exported.clip[0], exported.preprocessing.stride, every)
     size = frames * math.prod(exported.clip[1:]) * 3

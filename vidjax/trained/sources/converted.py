@@ -6,10 +6,10 @@ from vidjax.convert import converted_folder
 from vidjax.models.registry import create_model
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained_network import Trained, Weights
-from vidjax.trained.weights_name import Wanted
+from vidjax.trained.weights_name import WeightsName
 
 
-def find(wanted: Wanted) -> Trained | None:
+def find(wanted: WeightsName) -> Trained | None:
     """Opens the network of a folder of converted weights, or returns None for anything else."""
     if wanted.network or not (wanted.path / converted_folder.FACTS).is_file():
         return None

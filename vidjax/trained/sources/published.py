@@ -7,13 +7,13 @@ import re
 from vidjax.models.model_list import variant
 from vidjax.trained.published.pretrained import load_pretrained
 from vidjax.trained.trained_network import Trained
-from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.trained.weights_name import WeightsError, WeightsName
 
 _NAMED = re.compile(r"(?P<network>\w{2,}):(?P<tag>[\w.+-]+)")
 _FILES = (".pth", ".pyth", ".pt", ".tar", ".th", ".ckpt", ".safetensors")
 
 
-def find(wanted: Wanted) -> Trained | None:
+def find(wanted: WeightsName) -> Trained | None:
     """Opens the network of a tag, if the text is `NETWORK:TAG`.
 
     Raises:

@@ -12,10 +12,10 @@ from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained_network import Trained, Weights
-from vidjax.trained.weights_name import Wanted
+from vidjax.trained.weights_name import WeightsName
 
 
-def find(wanted: Wanted) -> Trained | None:
+def find(wanted: WeightsName) -> Trained | None:
     """Opens the network of a run's last checkpoint, if the path is a run's directory."""
     if not (wanted.path / "checkpoints").is_dir():
         return None

@@ -9,11 +9,11 @@ from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.published.clip_preprocessing import colours_of
 from vidjax.trained.published.identify import row_of
 from vidjax.trained.trained_network import Trained, Weights
-from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.trained.weights_name import WeightsError, WeightsName
 from vidjax.untrusted_names import told
 
 
-def find(wanted: Wanted) -> Trained | None:
+def find(wanted: WeightsName) -> Trained | None:
     """Opens the network of a PyTorch file, if the path is a file.
 
     The registry gives the normalisation of a published file; the card gives the clip.
