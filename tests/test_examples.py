@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 
-import vidjax
-
-PACKAGE = Path(vidjax.__file__).parent
+ROOT = Path(__file__).parents[1]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Functions that users call first, and that run without a download or a training run.
 CALLED_FIRST = (
     "vidjax.convert.loading.load_torch",
-    "vidjax.evaluation.cost.count_cost",
-    "vidjax.models.option_table.options",
     "vidjax.models.model_list.list_models",
     "vidjax.models.model_list.model_card",
+    "vidjax.models.option_table.options",
     "vidjax.models.registry.create_model",
     "vidjax.trained.feature_files.files.read_features",
     "vidjax.trained.features.features",
@@ -27,15 +24,17 @@ CALLED_FIRST = (
 
 def modules_with_examples():
     """Names of modules whose text has an example; none is imported for this."""
-    for file in sorted(PACKAGE.rglob("*.py")):
+    found = []
+    for file in sorted([*ROOT.glob("vidjax/**/*.py"), *ROOT.glob("experiments/**/*.py")]):
         if ">>> " in file.read_text():
-            parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
-            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
 
 
 def examples_of(name):
-    """The examples of a module; they import what they use, as a user's program does."""
-    found = doctest.DocTestFinder().find(importlib.import_module(name), globs={})
+    """The examples of a module by the names of what they belong to."""
+    found = doctest.DocTestFinder().find(importlib.import_module(name))
     return {test.name: test for test in found if test.examples}
 
 

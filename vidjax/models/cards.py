@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from vidjax.settings import Kind, Setting
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Facts of a network; `vidjax.options(name)` has its options.
+    """Facts of a network; `vidjax.options(name)` has its options. It prints as a list of them.
 
     Attributes:
       name: as in `list_models`.
@@ -45,6 +46,25 @@ class ModelCard:
     macs: int
     notes: str = ""
     theta: float = 0.6
+
+    def __str__(self) -> str:
+        """Formats the card for reading, a fact per line."""
+        mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (self.mean, self.std))
+        facts = {
+            "paper": self.paper,
+            "clip": f"{'x'.join(map(str, self.clip))}, stride {self.frame_stride}",
+            "mean, std": f"({mean}), ({std}) of RGB in [0, 1]",
+            "parameters": f"{self.params:,} with 400 classes",
+            "multiply-adds": f"{self.macs / 1e9:.3f} G per clip",
+            "printed (M params / G ops)": "; ".join(self.tables),
+            "notes": self.notes,
+        }
+        lines = [
+            textwrap.fill(f"{key}: {text}", 98, break_on_hyphens=False)
+            for key, text in facts.items()
+            if text
+        ]
+        return "\n".join([self.name, *(textwrap.indent(line, "  ") for line in lines)])
 
 
 @dataclass(frozen=True)

@@ -44,9 +44,17 @@ def model_card(name: str) -> ModelCard:
 
     Example:
       >>> import vidjax
-      >>> card = vidjax.model_card("x3d_m")
+      >>> card = vidjax.model_card("slowfast_50")
       >>> card.clip, card.frame_stride, card.params
-      ((16, 224, 224), 5, 3794322)
+      ((32, 224, 224), 2, 34566488)
+      >>> print(card)
+      slowfast_50
+        paper: Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019
+        clip: 32x224x224, stride 2
+        mean, std: (0.45, 0.45, 0.45), (0.225, 0.225, 0.225) of RGB in [0, 1]
+        parameters: 34,566,488 with 400 classes
+        multiply-adds: 50.309 G per clip
+        ...
     """
     return variant(name).card
 
