@@ -77,7 +77,7 @@ class Streaming:
             f"{_mib(self.bfloat16_bytes)} in bfloat16",
             f"multiply-adds       {self.macs_per_clip / 1e9:.3g} G per clip of "
             f"{self.clip_seconds:.3g} s at {self.fps:g} frames/s",
-            f"activations         {_mib(self.working_bytes)} a clip ({self.device})",
+            f"activations         {_mib(self.working_bytes)} per clip ({self.device})",
             f"time                {self.seconds_per_clip * 1e3:.3g} ms per clip ({self.device})",
             "a clip every   clips/s   G multiply-adds/s   frames kept        MiB   busy here",
         ]
