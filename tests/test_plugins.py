@@ -178,7 +178,9 @@ def test_what_cannot_be_registered_is_refused(install):
     with pytest.raises(plugins.PluginError, match="vidjax.models already has a module 'resnet3d'"):
         plugins.register("vidjax.models", "resnet3d", None)
     install("one", "vidjax.models", "net", "")
-    with pytest.raises(plugins.PluginError, match="already has a module 'net'; choose another name"):
+    with pytest.raises(
+        plugins.PluginError, match="already has a module 'net'; choose another name"
+    ):
         plugins.register("vidjax.models", "net", None)
     with pytest.raises(plugins.PluginError, match="did you mean 'vidjax.models'"):
         plugins.register("vidjax.model", "mine", None)

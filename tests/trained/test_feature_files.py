@@ -101,7 +101,7 @@ def test_names_of_files_say_their_kind(tmp_path):
         write_features(tmp_path / "f.csv", table())
     (tmp_path / "f.npz").write_text("path,label")
     refused(tmp_path / "f.npz", "is neither .npz nor .h5")
-    refused(tmp_path / "none.npz", "there is no such file")
+    refused(tmp_path / "none.npz", "this feature file does not exist")
 
 
 @every_kind

@@ -153,13 +153,14 @@ _FAMILY = Family(
         "std": (1 / (0.0167 * 255),) * 3,
         "paper": "Stergiou: Modelling across time, PhD thesis, chapter 5",
         "notes": "The thesis does not say what its convolutions are made of. Factorising them into "
-        "space and time, and halving time before stage 1 and at each later stage, fits its numbers "
-        "best; the text does not state it. Few choices remain: of the 157 selections of mtnet_m "
-        "with 16 frames, 22 choose, 30 are forced, because 4 frames have 2 candidates, and 105 "
-        "have two frames or one, which stay. With keep_time=True 156 of 156 choose, for 5.6 times "
-        "the operations. Class Regularization adds 737,280 parameters (printed: 0.7 to 1.1 M) and, "
-        "for a single clip, 0.295 G multiply-adds: 7 % of mtnet_s', where tables 6.2 and 6.3 print "
-        "5.8 both times. They are per batch, not per clip.",
+        "space and time, and halving time before stage 1 and at each later stage, fits its "
+        "numbers best; the text does not state it. Few choices remain: with 16 frames in "
+        "mtnet_m, 22 of 157 selections choose, 30 are forced, because 4 frames have 2 "
+        "candidates, and 105 have two frames or one, which stay. With keep_time=True 156 of "
+        "156 choose, for 5.6 times the operations. Class Regularization adds 737,280 "
+        "parameters (printed: 0.7 to 1.1 M) and, for a single clip, 0.295 G multiply-adds: 7 "
+        "% of mtnet_s', where tables 6.2 and 6.3 print 5.8 both times. They are per batch, "
+        "not per clip.",
     },
     refused={
         "zero_init": "a branch ends in the activation of an MTConv, so no norm can make it zero",

@@ -167,7 +167,9 @@ def test_a_file_of_another_form_is_refused(shared, register):
     trained = vidjax.load_pretrained("cifar_resnet_110", "cifar10", path=file)
     assert trained.variables["params"]["head"]["kernel"].shape == (64, 10)
     register(tiny(row.name, options={"depths": [3, 3, 3]}, num_classes=10, sha256_prefix=None))
-    with pytest.raises(WeightsError, match="it is of the form .*pad_around.* of {'depths'"):
+    with pytest.raises(
+        WeightsError, match="its network has the options .*pad_around.* has {'depths'"
+    ):
         _ = vidjax.load_pretrained("cifar_resnet_110", "cifar10", path=file).variables
 
 
@@ -247,7 +249,10 @@ PREDICT = "experiments.predict"
 def test_a_command_takes_a_tag_and_refuses_in_one_line(tmp_path, cache):
     video = write_video(tmp_path / "a.mp4", numbered_frames(9))
     for text, why in (
-        ("r3d_50:kinetics700-hara", "has to be fetched by hand: get r3d50_K_200ep.pth from https:"),
+        (
+            "r3d_50:kinetics700-hara",
+            "must be downloaded by hand: get r3d50_K_200ep.pth from https:",
+        ),
         ("r3d_50:kinetcs700-hara", "did you mean 'kinetics700-hara'"),
         ("r3d_50:absent.pth", "there is no file"),
     ):
