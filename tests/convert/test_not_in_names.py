@@ -49,7 +49,7 @@ def test_whether_time_is_pooled_stands_in_no_file_and_is_asked_for(shared, said)
     state = zeros(shared, "tam-50-ibm")
     assert convert("tam_ibm_50", state).options == {}
     (line,) = said
-    assert "no file of IBM action-recognition-pytorch says temporal_pooling" in line
+    assert "no file of IBM action-recognition-pytorch states temporal_pooling" in line
     assert "pass temporal_pooling=False" in line
     found = convert("tam_ibm_50", state, temporal_pooling=False)
     assert found.options == {"temporal_pooling": False}
