@@ -30,7 +30,7 @@ from vidjax.trained.prediction_files import (
     Row,
     writing_rows,
 )
-from vidjax.trained.score_collector import Kept
+from vidjax.trained.score_collector import ScoreCollector
 from vidjax.trained.timeline import Timeline
 from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import told
@@ -73,7 +73,7 @@ def left(output: Path) -> list[Path]:
 
 
 def one(
-    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: ScoreCollector | None
 ) -> None:
     """Says the likeliest classes of a video, and writes them as a table of one row.
 
@@ -99,7 +99,7 @@ def many(
     batch_size: int,
     threads: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> int:
     """Predicts many videos.
 
@@ -154,7 +154,7 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> None:
     """Predicts windows that slide over a video, as tables and a picture.
 

@@ -1,4 +1,4 @@
-"""The live line of a command, and how long things take."""
+"""The progress line of a command, and the format of durations."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vidjax.watchdog import doing
 
 
 class ProgressLine:
-    """One live line on a terminal; a plain line every few seconds elsewhere.
+    """A line that is updated on a terminal; elsewhere a plain line every few seconds.
 
     Args:
       seconds: time between plain lines.
-      silent: shows nothing, in a process beside the one that does.
+      silent: shows nothing, for processes beside the one that does.
     """
 
     def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
@@ -35,9 +35,9 @@ class ProgressLine:
         self.stop()
 
     def show(self, text: str, *, final: bool = False) -> None:
-        """Replaces the line; off a terminal, prints it when it is time to or when `final`.
+        """Replaces the line; off a terminal, prints it when it is due or when `final`.
 
-        What is shown is a sign of life, also where it is silent.
+        It also tells the watchdog that there is progress, even if silent.
         """
         doing(text)
         now = time.monotonic()
@@ -48,21 +48,21 @@ class ProgressLine:
             self._console.print(shown(text), soft_wrap=True)
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Shows how many of the videos something is done with."""
+        """Shows how many of the videos are done."""
         self.show(f"{what} videos {done}/{total}", final=done == total)
 
     def note(self, text: str) -> None:
-        """Prints a line that stays, above the live one."""
+        """Prints a permanent line above the progress line."""
         self._console.print(shown(text), soft_wrap=True)
 
     def stop(self) -> None:
-        """Leaves the terminal as it was found; to be called before a process ends at once."""
+        """Restores the terminal; call it before a process ends abruptly."""
         if self._console.is_terminal:
             self._live.stop()
 
 
 def duration(seconds: float) -> str:
-    """A time span as people write it: `4:05` or `1:02:33`."""
+    """Formats a duration: `4:05` or `1:02:33`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -13,8 +13,8 @@ from vidjax.explain.html_page import Panel, page
 from vidjax.explain.render import write_heat
 from vidjax.explain.source_video import Footage
 from vidjax.storage.writing import make_folder, write_text
-from vidjax.trained.clip_explanation import Seen
-from vidjax.trained.clip_maps import Mapped
+from vidjax.trained.clip_explanation import Explanation
+from vidjax.trained.clip_maps import ClipMaps
 from vidjax.trained.map_arrays import write_volumes
 from vidjax.untrusted_names import file_name
 
@@ -29,7 +29,7 @@ PYRAMID_FILES = (
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
-Own = TypeVar("Own", Seen, Mapped)
+Own = TypeVar("Own", Explanation, ClipMaps)
 Pair = tuple[str, str]
 
 
@@ -68,7 +68,7 @@ PLAIN = Look()
 
 
 def write_tubes(
-    output: Path, parts: Sequence[Part[Seen]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[Explanation]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
     """Writes the tubes of a video; arguments and errors are those of `write_pyramid`."""
     new_files(output, *TUBE_FILES)
@@ -79,7 +79,7 @@ def write_tubes(
 
 
 def write_maps(
-    output: Path, parts: Sequence[Part[Mapped]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[ClipMaps]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
     """Writes maps of a video; arguments and errors are those of `write_pyramid`."""
     new_files(output, *MAP_FILES)
@@ -93,7 +93,7 @@ def write_maps(
 
 def write_pyramid(
     output: Path,
-    parts: Sequence[Part[Seen]],
+    parts: Sequence[Part[Explanation]],
     video: Path,
     look: Look = PLAIN,
     figure: Mapping[str, Any] | None = None,

@@ -14,7 +14,7 @@ from vidjax.explain.tables import what_differs
 from vidjax.explain.upsampling import CUBIC
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
-from vidjax.trained.clip_explanation import TAU, OpenClip, Seen, open_clip, see
+from vidjax.trained.clip_explanation import TAU, Explanation, OpenClip, explain_clip, open_clip
 
 from .explained_network import Subject
 from .explanation_files import TUBE_FILES, Look, Own, Part, write_tubes
@@ -54,8 +54,8 @@ def explain_tubes(subjects: Sequence[Subject], output: Path, progress: ProgressL
     new_files(output, *TUBE_FILES)
     tube = tube_settings()
 
-    def explain(opened: OpenClip, label: str | None) -> Seen:
-        return see(opened, label, tube=tube, degree=degree())
+    def explain(opened: OpenClip, label: str | None) -> Explanation:
+        return explain_clip(opened, label, tube=tube, degree=degree())
 
     return write_tubes(output, *see_all(subjects, explain, progress), look())
 

@@ -137,8 +137,8 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
 @pytest.mark.slow
 def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
-    (offer,) = re.findall(r"--layer=(\S+) draws over an earlier layer, with more", done.stderr)
-    assert "1x4x4 cells show places coarsely" in done.stderr
+    (offer,) = re.findall(r"--layer=(\S+) maps an earlier layer, which has more", done.stderr)
+    assert "1x4x4 cells locate coarsely" in done.stderr
     given = (f"--layer={offer}", "--maps=grad_cam", f"--output={tmp_path / 'maps'}")
     done = explain(folder, "maps", *given)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.layers.recorded_selections import told_selections
+from vidjax.layers.recorded_selections import recording_selections
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def count_frame_choices(model: nn.Module, clip_shape: tuple[int, int, int]) -> F
     plain = {"scan": False, "remat": ()}
     model = model.clone(**{name: value for name, value in plain.items() if hasattr(model, name)})
     clip = jax.ShapeDtypeStruct((1, *clip_shape, int(getattr(model, "channels", 3))), jnp.float32)
-    with force_lowering("lax"), told_selections() as found:
+    with force_lowering("lax"), recording_selections() as found:
         jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
     choosing = sum(each.candidates > each.wanted for each in found)
     whole = sum(each.wanted == each.frames for each in found)

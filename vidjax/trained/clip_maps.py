@@ -1,4 +1,4 @@
-"""Maps of the registry over a video file."""
+"""Computes the saliency maps of the registry for a clip of a video file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """Maps of a clip and a class.
+class ClipMaps:
+    """Saliency maps of a clip for one class.
 
     Attributes:
       opened: the network and the clip.
-      maps: by their names; at least one.
-      settings: of maps, by their names, where they are not the maps' own defaults.
-      note: what to know of maps of few cells; empty where all have enough.
+      maps: maps by name, at least one.
+      settings: settings of maps by map name, where they differ from the map's defaults.
+      note: a warning about maps with few cells; empty if all have enough.
     """
 
     opened: OpenClip
@@ -42,7 +42,7 @@ class Mapped:
 
     @property
     def probability(self) -> float:
-        """That the network gives it."""
+        """Probability of the class, according to the network."""
         return float(self.opened.chances(self._first.logits)[self._first.class_index])
 
     @property
@@ -56,21 +56,21 @@ class Mapped:
 
     @property
     def fps(self) -> float:
-        """Frames a second of the clip."""
+        """Frames per second of the clip."""
         return self.opened.fps
 
     @property
     def title(self) -> str:
-        """Class and probability."""
+        """The class and its probability."""
         return f"{self.label} ({self.probability:.1%})"
 
     @property
     def drawn(self) -> list[Drawn]:
-        """The maps as pictures show them."""
+        """The maps, ready to be drawn."""
         return [self._drawn(own) for own in self.maps.values()]
 
     def panel(self, title: str = "") -> Panel:
-        """For a page."""
+        """Makes a panel for a page."""
         drawn = self.drawn
         return Panel(
             title or self.title,
@@ -104,21 +104,22 @@ def map_clip(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     degree: int | None = CUBIC,
     progress: Told | None = None,
-) -> Mapped:
-    """Draws maps of a clip.
+) -> ClipMaps:
+    """Computes saliency maps of a clip.
 
     Args:
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
-      names: of the maps.
-      layer: that maps are drawn over which are of a layer, as in `features.features_at`.
-      settings: of maps, by their names.
-      degree: of the splines that enlarge them; None is the paper's, as in `enlarging.degree_of`.
-      progress: told a map's name and passes, of how many.
+      names: names of the maps.
+      layer: layer for the maps that take one, as in `features.features_at`.
+      settings: settings of maps, by map name.
+      degree: degree of the splines that enlarge maps; None is the paper's, as in
+        `enlarging.degree_of`.
+      progress: called with a map's name, its finished passes and the number of passes.
 
     Raises:
-      ValueError: there is no such class, map, layer or setting, or the network cannot be explained
-        so.
+      ValueError: the class, map, layer or setting does not exist, or the network cannot be
+        explained this way.
     """
     trained, clip, settings = opened.trained, opened.clip, settings or {}
     given, index = (trained.model, trained.variables, clip), opened.index_of(label)
@@ -136,7 +137,7 @@ def map_clip(
             **settings.get(name, {}),
         )
         index = found[name].class_index
-    return Mapped(opened, found, settings, _note(opened, found, given))
+    return ClipMaps(opened, found, settings, _note(opened, found, given))
 
 
 def _told(progress: Told, title: str) -> Callable[[int, int], None]:
