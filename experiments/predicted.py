@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from vidjax.data.decode import DecodeError, probe
 from vidjax.data.manifest import Entry, Manifest, few
 from vidjax.names import told
-from vidjax.progress import ProgressLine, duration
+from vidjax.progress import ProgressLine, TimeLeft, duration
 from vidjax.storage.writing import make_folder, refuse_there, unfinished
 from vidjax.terminal import complain, say, table
 from vidjax.trained.kept_scores import Kept
@@ -263,17 +262,17 @@ def _clock(seconds: float) -> str:
 
 
 class _Watch:
-    """Tells how far the work is, and how long the rest takes; the first step also compiles."""
+    """Shows how far the work is, and how much longer it takes.
+
+    The clock starts after the first video or window, because that also compiles the network.
+    """
 
     def __init__(self, progress: ProgressLine) -> None:
         self._progress = progress
-        self._first: tuple[float, float] | None = None
+        self._left: TimeLeft | None = None
 
     def show(self, text: str, share: float) -> None:
-        """Says a text, and the time left where a share of the work is done."""
-        now = time.monotonic()
-        began, before = self._first = self._first or (now, share)
-        left = ""
-        if before < share < 1:
-            left = f", {duration((now - began) * (1 - share) / (share - before))} left"
-        self._progress.show(f"{text}{left}", final=share >= 1)
+        """Shows a text with the time left; `share` of the work is done."""
+        self._left = self._left or TimeLeft(1.0, share)
+        self._left.update(share)
+        self._progress.show(f"{text}{self._left}", final=share >= 1)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.progress import duration
+from vidjax.progress import TimeLeft
 from vidjax.run import source
 from vidjax.run.config import to_mapping
 from vidjax.storage.writing import appending, make_folder
@@ -80,7 +80,7 @@ class _Pool:
         self._under_way: dict[str, subprocess.Popen[bytes]] = {}
         self.ended: list[Run] = []
         self._stopping = False
-        self._start = time.monotonic()
+        self._time = TimeLeft(self._left)
         self._environment = _environment(cache)
         self._code = source.digest()
 
@@ -133,13 +133,10 @@ class _Pool:
             _let_go(process)
 
     def text(self) -> str:
-        """How many runs are done, which are under way and how long the others may take."""
+        """How many runs are done, which ones are being trained, and how long the rest may take."""
         ended, now = len(self.ended), ", ".join(sorted(self._under_way))
-        text = f"runs {self._total - self._left + ended}/{self._total}  {now}"
-        if not ended:
-            return text
-        left = (time.monotonic() - self._start) / ended * (self._left - ended)
-        return f"{text}  about {duration(left)} left"
+        self._time.update(ended)
+        return f"runs {self._total - self._left + ended}/{self._total}  {now}{self._time}"
 
 
 def _environment(cache: Path) -> dict[str, str]:
