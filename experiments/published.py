@@ -1,4 +1,4 @@
-"""Prints the table of published weights, as in docs/pretrained-list.md.
+"""Prints the table of published weights (docs/pretrained-list.md).
 
 Example:
   vidjax published > docs/pretrained-list.md
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from absl import app
-
 from vidjax.terminal import say
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.published.clips import preprocessing_of
 from vidjax.trained.published.registry import checkpoints
 from vidjax.trained.published.row import Checkpoint
+
+from . import command_line
 
 HEAD = """# Published weights by name
 
@@ -38,7 +38,7 @@ These are published, and `load_pretrained` refuses them.
 
 
 def row(known: Checkpoint) -> str:
-    """A line of the table."""
+    """Returns the row of a checkpoint, in Markdown."""
     scores = known.published
     trained = known.dataset + (f", before on {known.pretrained}" if known.pretrained else "")
     cells = (
@@ -54,7 +54,7 @@ def row(known: Checkpoint) -> str:
 
 
 def table() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     usable = [known for known in checkpoints() if known.usable is not False]
     others = [known for known in checkpoints() if known.usable is False]
     known = ("\n## What to know of them\n", *_notes(usable))
@@ -63,7 +63,7 @@ def table() -> str:
 
 
 def _notes(rows: Iterable[Checkpoint]) -> list[str]:
-    """What to know of some weights, a line each for those of which the same is to be known."""
+    """Returns the cautions about some weights, one line for all that share one."""
     names: dict[str, list[str]] = {}
     for known in rows:
         if known.caution:
@@ -90,11 +90,10 @@ def _place(known: Checkpoint) -> str:
     return "page" if known.url.startswith("http") else known.url
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Prints the page."""
-    del arguments
     say(*table().splitlines())
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.answer(main, __doc__)

@@ -1,6 +1,6 @@
-"""Systems that the four works name in a table, and what builds and trains each here.
+"""The systems in the tables of the four papers, and what builds and trains each of them here.
 
-Rows that the works took from elsewhere and compare with alone are `zoo.OTHERS`.
+`zoo.OTHERS` has the rows that the papers took from elsewhere, only to compare with.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class System(NamedTuple):
-    """A system of the works' tables.
+    """A system of the papers' tables.
 
     Attributes:
-      name: as the works call it.
-      tables: where it stands.
-      network: what builds it.
-      train: the configuration of `vidjax train` that trains it; empty is any, by the network's
-        name.
+      name: name in the papers.
+      tables: tables that have it.
+      network: network that builds it.
+      train: configuration of `vidjax train` that trains it; empty if any configuration does, with
+        the network's name.
     """
 
     name: str
@@ -144,7 +144,7 @@ theirs here."""
 
 
 def lines() -> list[str]:
-    """The table, a line of Markdown each."""
+    """Returns the lines of the table, in Markdown."""
     rows = [
         f"| {each.name} | {each.tables} | {each.network} | {_command(each.train)} |"
         for each in SYSTEMS

@@ -1,4 +1,4 @@
-"""Prints the table of all networks, as in docs/models.md.
+"""Prints the table of all networks (docs/models.md).
 
 Example:
   vidjax zoo > docs/models.md
@@ -9,14 +9,12 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from absl import app
-
 from vidjax.convert.loading import sources
 from vidjax.models.listing import list_models, model_card
 from vidjax.terminal import say
 from vidjax.trained.published.registry import checkpoints
 
-from . import systems
+from . import command_line, systems
 
 HEAD = """# The networks
 
@@ -108,14 +106,14 @@ clips leave fewer choices.
 
 
 def choice(name: str, options: dict[str, Any], frames: int, counts: Any, macs: float) -> str:
-    """A line of the table of selections."""
+    """Returns a row of the table of frame selections, in Markdown."""
     given = ", ".join(f"`{option}={value!r}`" for option, value in options.items())
     cells = (frames, f"`{name}`", given or "-", *counts, f"{macs:.3f} G")
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def row(name: str) -> str:
-    """A network's line of the table."""
+    """Returns the row of a network, in Markdown."""
     card = model_card(name)
     clip = "x".join(map(str, card.clip))
     published = {each.layout for each in checkpoints() if each.network == name}
@@ -133,7 +131,7 @@ def row(name: str) -> str:
 
 
 def table() -> str:
-    """The whole page: a table, and for each group of networks its paper and its notes."""
+    """Returns the whole page: the tables, and papers and notes of groups of networks."""
     lines = [HEAD]
     lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
     lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
@@ -156,11 +154,10 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Prints the page."""
-    del arguments
     say(*table().splitlines())
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.answer(main, __doc__)
