@@ -133,7 +133,7 @@ def _row(verdict: Verdict) -> list[Any]:
 def _lost(root: Path, name: str, lost: Lost) -> Verdict:
     """Returns the verdict on a file that crashed or hung its worker."""
     facts: dict[str, Any] = {}
-    # It may have vanished meanwhile.
+    # The file may be gone by now.
     with contextlib.suppress(OSError):
         file = place_of(root, name)
         facts = {"bytes": file.stat().st_size, "sha256": digest(file)}

@@ -85,8 +85,8 @@ def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
     odd = sorted(a.keys() ^ b.keys()) or [v for v in a if a[v].label != b[v].label]
     if odd:
         raise ValueError(
-            f"{files[0]} and {files[1]} have different videos or labels: {len(odd)} differ, such as "
-            f"{odd[0]!r}. Evaluate both runs on the same split with vidjax evaluate"
+            f"{files[0]} and {files[1]} have different videos or labels: {len(odd)} differ, for "
+            f"example {odd[0]!r}. Evaluate both runs on the same split with vidjax evaluate"
         )
 
 

@@ -2,8 +2,8 @@ r"""Draws the network's input: one row per clip, one column per frame.
 
 It shows a training batch as the network gets it: cropped, augmented and flipped. With --video it
 shows every view of one video that evaluation uses. Look at it before a long run. Optical flow is
-drawn in colours: the hue is the direction, the saturation the distance. Only the first flow field of
-each frame is shown.
+drawn in colours: the hue is the direction, the saturation the distance. Only the first flow field
+at each place is shown.
 
 Examples:
   vidjax contact_sheet --config=demo --output=batch.png

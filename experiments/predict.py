@@ -153,9 +153,7 @@ def _refuse_together(many: bool, slides: bool) -> None:
             f"--windows and --every are for one video; --video={_VIDEO.value} names several"
         )
     if many and piece:
-        raise ValueError(
-            "--start and --end are for one video; for several, a CSV may have these columns"
-        )
+        raise ValueError("--start and --end are for one video; for several, use columns of a CSV")
     if _ROOT.value and not _VIDEO.value.lower().endswith(".csv"):
         raise ValueError("--root is for a CSV, whose paths are relative to it")
     if _END.value is not None and _END.value <= (_START.value or 0.0):

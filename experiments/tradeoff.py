@@ -2,9 +2,9 @@
 
 Each point is the newest evaluation of a run, with the cost of its network on the views of that
 evaluation. The area of a point grows with the number of parameters. With --pairs the runs are named
-in pairs, without and with a method, and an arrow leads from one to the other. --printed adds rows of
-the papers' tables as hollow points: their accuracies are the papers', and their costs are counted
-here. Each data set has its own panels. A CSV beside the picture has the numbers.
+in pairs, without and with a method, and an arrow leads from one to the other. --printed adds rows
+of the papers' tables as hollow points: their accuracies are the papers', and their costs are
+counted here. Each data set has its own panels. A CSV beside the picture has the numbers.
 
 Examples:
   vidjax tradeoff runs/r3d_34 runs/r3d_50 runs/mtnet_s --output=tradeoff.png
@@ -57,7 +57,7 @@ def main(*runs: str) -> None:
         raise ValueError("nothing to draw: name runs, or tables of the papers with --printed")
     if _PAIRS.value and len(runs) % 2:
         raise ValueError(
-            f"--pairs needs an even number of runs, each without and then with the method; {len(runs)} are given"
+            f"--pairs: {len(runs)} runs are not pairs; name each run without, then with the method"
         )
     works = find_tables(_PRINTED.value) if _PRINTED.value else []
     with ProgressLine() as progress:

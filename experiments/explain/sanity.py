@@ -1,4 +1,4 @@
-"""How maps change as a network loses what it has learnt."""
+"""Sanity checks: how maps change as the weights of a network become random."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .settings import Subject
 
 @dataclass(frozen=True)
 class Other:
-    """A network that a trained one is compared with: other variables of the same.
+    """Other variables of a trained network, to compare its maps with.
 
     Attributes:
       check: `parameters`, `labels` or `seed`.
-      name: the part down to which it is random, or the check in words.
-      variables: of it.
+      name: the part down to which the parameters are random, or the check in words.
+      variables: the variables.
     """
 
     check: str
@@ -39,12 +39,12 @@ class Other:
 def others_of(
     benches: Sequence[Bench], networks: Mapping[str, Sequence[str]], shuffled: Subject | None
 ) -> Mapping[str, Sequence[Other]]:
-    """What each network is compared with.
+    """Returns the other variables that each network is compared with.
 
     Args:
       benches: the networks.
       networks: names of the runs of each network.
-      shuffled: a run of one of them on shuffled labels.
+      shuffled: a run of one of these networks on shuffled labels.
 
     Raises:
       ValueError: the run on shuffled labels is of another network.
@@ -64,7 +64,7 @@ def others_of(
                 following = of[runs[(place + 1) % len(runs)]]
                 found[run].append(Other("seed", "another seed", following.variables))
     if shuffled and not any(_is_same(bench, shuffled) for bench in benches):
-        raise ValueError(f"--shuffled={shuffled.name}: none of the runs is of that network")
+        raise ValueError(f"--shuffled={shuffled.name}: none of the runs has this network")
     return found
 
 
@@ -84,21 +84,21 @@ def compared(
     output: Path,
     progress: ProgressLine,
 ) -> list[SanityRow]:
-    """Compares what is not compared yet.
+    """Compares all maps that were not compared before.
 
     Args:
       task: networks and maps.
-      others: what each network is compared with.
-      videos: so many at most, spread over those of the task.
-      output: folder where the results are kept.
-      progress: where it is said.
+      others: other variables of each network.
+      videos: largest number of videos, spread over those of the task.
+      output: folder that keeps the results.
+      progress: shows how far it is.
     """
     wanted: dict[object, None] = {}
     with Kept(output / "compared.jsonl", Compared, _key) as kept:
         films = {bench.name: _few(list(bench.films()), videos) for bench in task.benches}
         pace = Pace(sum(map(len, films.values())), progress)
         for bench in task.benches:
-            # A map of no network does not change with it.
+            # Baselines do not depend on the network.
             drawn = [own for own in task.drawn[bench.name] if not own.is_baseline]
             for film in films[bench.name]:
                 worked = False
@@ -133,7 +133,7 @@ def _compare(
     kept: Kept[Compared],
     pace: Pace,
 ) -> None:
-    """Compares a map of a clip with those of all other networks."""
+    """Compares a map of a clip with those of all other variables."""
     doing = pace.of(f"{bench.name}: sanity of {chosen.text}")
     own = bench.draw(chosen, film, doing).volume
     for place, other in enumerate(others):
