@@ -150,7 +150,7 @@ def _refuse_together(many: bool, slides: bool) -> None:
         )
     if many and slides:
         raise ValueError(
-            f"--windows and --every are for one video; --video={_VIDEO.value} names several"
+            f"--windows and --every are for one video, and --video={_VIDEO.value} is many"
         )
     if many and piece:
         raise ValueError("--start and --end are for one video; for several, use columns of a CSV")

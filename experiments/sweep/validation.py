@@ -31,8 +31,8 @@ def choose_split(config: Config, given: str | None, named: bool, progress: Progr
         split = VALIDATION if _has_validation(config, progress) else config.eval.split
     if split == config.data.train_split:
         raise ConfigError(
-            f"the split {split!r} is used for training and tells nothing about other videos; name "
-            "another --split"
+            f"the split {split!r} is used for training and tells nothing about other videos; "
+            "name another --split"
         )
     return split
 
