@@ -1,4 +1,4 @@
-"""Tables at the scale `paper`: from the rows that a work prints to runs."""
+"""The scale `paper`: turns the rows of a paper into runs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .table import Row, Setup, Table
 def paper_table(
     name: str, title: str, source: str, printed: Sequence[Printed], reference: str = ""
 ) -> Table:
-    """A table that has no smaller scale.
+    """Builds a table that has the scale `paper` only.
 
     Args:
-      name: on the command line.
-      title: what it shows.
-      source: where the work has it.
-      printed: its rows.
-      reference: name of the row that those without a row of their own are compared with; the
-        first that is trained if it is empty.
+      name: name on the command line.
+      title: what the table shows.
+      source: the paper and the number of the table.
+      printed: rows of the table.
+      reference: name of the row that other rows are compared with by default; if empty, the first
+        row that is trained.
     """
     setups = paper_setups(printed)
     return Table(
@@ -37,7 +37,7 @@ def paper_table(
 
 
 def paper_setups(printed: Sequence[Printed]) -> dict[str, Setup]:
-    """The setups of the rows that a configuration trains, by data set."""
+    """Returns the setups of the rows that have a configuration, by data set."""
     trained = [row for row in printed if row.config]
     return {
         dataset: _setup([row for row in trained if row.dataset == dataset])

@@ -16,7 +16,7 @@ GATED_MIT = {
 
 
 def others_on_moments() -> tuple[Printed, ...]:
-    """Rows of other people's networks, none of which the thesis' own recipe trains."""
+    """Returns the rows of other authors' networks, which no configuration here trains."""
     return (
         Printed("EvaNet", 31.8, network=Network("evanet_1", 16, 224), facts=_NAS),
         Printed("AssembleNet", 34.3, 62.7, network=Network("assemblenet_101", 32, 224), facts=_NAS),
