@@ -145,8 +145,8 @@ def _refuse_together(many: bool, slides: bool) -> None:
     piece = _START.value is not None or _END.value is not None
     if _EXPLAIN.value and (many or slides or piece):
         raise ValueError(
-            "--explain shows the middle of one whole video; leave out --windows, --every, --start and "
-            "--end, and name one video"
+            "--explain shows the middle of one whole video; leave out --windows, --every, --start "
+            "and --end, and name one video"
         )
     if many and slides:
         raise ValueError(

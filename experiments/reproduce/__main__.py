@@ -69,7 +69,8 @@ _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
     SCALES,
-    "Size of the runs: smoke takes minutes, small hours on two cores, paper has the papers' settings.",
+    "Size of the runs: smoke takes minutes, small takes minutes to an hour on two cores, and paper "
+    "has the settings of the papers.",
 )
 _DATASETS = flags.DEFINE_list(
     "datasets", None, "NAME,...: Data sets of the scale. By default all that are on this machine."

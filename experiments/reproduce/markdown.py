@@ -89,8 +89,8 @@ def _recipe(config: Config) -> str:
     options = ", ".join(f"{key} {value}" for key, value in config.model.options.items())
     return (
         f"{config.model.name} ({options}), clips of {clip.frames}x{clip.size}x{clip.size} every "
-        f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, learning rate {rate.lr:g} "
-        f"({config.schedule.name}), decay {rate.weight_decay:g}, tested on {views.clips} clips x "
+        f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, learning rate "
+        f"{rate.lr:g} ({config.schedule.name}), decay {rate.weight_decay:g}, tested on {views.clips} clips x "
         f"{views.crops} crops"
     )
 

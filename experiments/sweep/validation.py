@@ -41,8 +41,9 @@ def caution(split: str) -> str:
     """Returns a warning about a choice that is made on a split."""
     if split == VALIDATION:
         return (
-            f"The combinations are compared on the split `{split}`. The best score there is slightly "
-            "optimistic, because the choice was made by it; report the score on the test split."
+            f"The combinations are compared on the split `{split}`. The best score there is "
+            "slightly optimistic, because the choice was made by it; report the score on the test "
+            "split."
         )
     return (
         f"The combinations are compared on the split `{split}`, because there is no validation "
