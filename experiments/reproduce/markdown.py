@@ -90,8 +90,8 @@ def _recipe(config: Config) -> str:
     return (
         f"{config.model.name} ({options}), clips of {clip.frames}x{clip.size}x{clip.size} every "
         f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, learning rate "
-        f"{rate.lr:g} ({config.schedule.name}), decay {rate.weight_decay:g}, tested on {views.clips} clips x "
-        f"{views.crops} crops"
+        f"{rate.lr:g} ({config.schedule.name}), decay {rate.weight_decay:g}, tested on "
+        f"{views.clips} clips x {views.crops} crops"
     )
 
 
