@@ -13,15 +13,15 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
+from vidjax.run.process_messages import AbsentError
 from vidjax.terminal import complain, say
-from vidjax.training import compile_cache, kept_memory
+from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import ending, help_text, setting_groups
+from . import config_groups, help_text, signal_handling
 
 Main = Callable[..., int | None]
 # Ends the name of an argument that may be given several times.
@@ -32,13 +32,13 @@ def run(
     main: Main,
     about: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Runs a command that computes; otherwise like `answer`.
 
     Compiled programs are cached, and freed memory is kept for the next array.
     """
-    kept_memory.keep_freed_memory()
+    malloc_settings.keep_freed_memory()
 
     def computing(*given: str) -> int | None:
         compile_cache.enable()
@@ -51,7 +51,7 @@ def answer(
     main: Main,
     about: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Parses the command line and calls a command; prints its errors in one line.
 
@@ -75,7 +75,7 @@ def answer(
     sys.unraisablehook = _of_library
 
     def guarded(given: Sequence[str]) -> int | None:
-        with ending.by_sigterm(terminated):
+        with signal_handling.by_sigterm(terminated):
             return _guarded(main, given[1:], arguments, terminated)
 
     if help_text.is_asked(sys.argv):
@@ -139,9 +139,9 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
         return main(*given)
     except KeyboardInterrupt:
         complain("interrupted; run the same command again to continue")
-        return ending.INTERRUPTED
-    except ending.Terminated:
-        ending.tell(terminated)
+        return signal_handling.INTERRUPTED
+    except signal_handling.Terminated:
+        signal_handling.tell(terminated)
         return terminated
     except BrokenPipeError:
         return _reader_has_left()
@@ -153,7 +153,7 @@ def _reader_has_left() -> int:
     """Ends a command whose output is no longer read, as by `| head`; returns the exit code."""
     # Python would complain when it flushes.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ending.CLOSED
+    return signal_handling.CLOSED
 
 
 def refused(error: Exception) -> int:
@@ -165,7 +165,7 @@ def refused(error: Exception) -> int:
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
     if isinstance(error, AbsentError):
-        return _fail(str(error), channel.EXIT_CODE)
+        return _fail(str(error), process_messages.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
@@ -211,7 +211,7 @@ def config_file() -> flags.FlagHolder:
         lock_config=False,
     )
     flag = flags.FLAGS["config"]
-    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    flag.parser = config_groups.Parser(flag.parser, named_settings())
     return holder
 
 

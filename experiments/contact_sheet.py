@@ -21,18 +21,18 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from vidjax.data.flow_colours import in_colours
+from vidjax.data.flow_visualization import in_colours
 from vidjax.data.transforms import COLOURS
-from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
-from vidjax.training.feeding import Fed, test_views, training_batch
+from vidjax.training.input_preview import Fed, test_views, training_batch
+from vidjax.untrusted_names import lettering
 
-from . import command_line, opening
+from . import command_line, network_flags
 
-_CONFIG = opening.define_config_or_file()
+_CONFIG = network_flags.define_config_or_file()
 _OUTPUT = flags.DEFINE_string("output", None, "FILE: New PNG file.")
 _BATCH = flags.DEFINE_integer("batch", 0, "Number of the training batch, from 0.", 0)
 _VIDEO = flags.DEFINE_integer(
@@ -47,7 +47,7 @@ _CLIPS = flags.DEFINE_integer(
 _FRAMES = flags.DEFINE_integer(
     "frames", 8, "Largest number of frames to show of a clip, evenly spaced.", 1
 )
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
 _GAP = 2
 _SMALLEST = 112
@@ -60,7 +60,7 @@ def main() -> None:
     output = as_path(_OUTPUT.value)
     if output.exists():
         raise ValueError(f"--output={output} exists already; name another file")
-    config = opening.configured(_CONFIG.value)
+    config = network_flags.configured(_CONFIG.value)
     with ProgressLine() as progress:
         if _VIDEO.value is None:
             fed = training_batch(config, _BATCH.value, progress.count)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from absl import flags
 
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.machine_errors import of_machine
+from vidjax.run.process_messages import AbsentError
 from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
 
-from . import ending, help_text
-from .leaving import Leaving
+from . import help_text, signal_handling
+from .job_shutdown import Leaving
 
 _COORDINATOR = flags.DEFINE_string(
     "coordinator_address", None, "HOST:PORT: Address of process 0, through which all others join."
@@ -33,7 +33,7 @@ _DISTRIBUTED = flags.DEFINE_bool(
 )
 _JOIN = flags.DEFINE_integer(
     "join_timeout",
-    channel.PATIENCE,
+    process_messages.PATIENCE,
     "SECONDS: How long the processes of a job wait for one another at the start.",
     lower_bound=1,
 )
@@ -57,7 +57,7 @@ help_text.group(
 
 
 def in_company(
-    main: Callable[[], int | None], terminated: int = ending.TERMINATED
+    main: Callable[[], int | None], terminated: int = signal_handling.TERMINATED
 ) -> Callable[[], int | None]:
     """Wraps a command so that it first joins the other processes of its job, if there are any.
 
@@ -76,7 +76,7 @@ def in_company(
             _JOIN.value,
             _BIND.value,
         ).join()
-        return main() if channel.alone() else _together(main, terminated)
+        return main() if process_messages.alone() else _together(main, terminated)
 
     return joined
 
@@ -89,8 +89,8 @@ def _together(main: Callable[[], int | None], terminated: int) -> int | None:
             code = main()
             # At exit JAX waits only one heartbeat timeout; a last report may take longer.
             meet("end", DAYS)
-        except ending.Terminated:
-            leaving.lead(terminated, ending.told(terminated))
+        except signal_handling.Terminated:
+            leaving.lead(terminated, signal_handling.told(terminated))
         except Exception as error:
             _end(leaving, error)
             raise
@@ -110,7 +110,7 @@ def _end(leaving: Leaving, error: Exception) -> None:
     # These errors are printed in full below.
     if not isinstance(error, AbsentError | OSError | ValueError):
         traceback.print_exc()
-    here = channel.company()
+    here = process_messages.company()
     leaving.lead(
         EXIT_CODE if of_machine(error) is None else machine_errors.EXIT_CODE,
         f"error: process {here.index} of {here.count} cannot continue: {error}. If another process "
@@ -122,6 +122,6 @@ def _end(leaving: Leaving, error: Exception) -> None:
 def _all_end(error: Exception) -> bool:
     # If process 0 is gone, no message can be sent or received.
     with contextlib.suppress(Exception):
-        channel.fail(error)
+        process_messages.fail(error)
         return not isinstance(error, AbsentError) and all_end()
     return False

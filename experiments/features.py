@@ -20,19 +20,19 @@ import dataclasses
 
 from absl import flags
 
-from vidjax.data.any_videos import any_videos
 from vidjax.data.manifest import Manifest, read_manifest
+from vidjax.data.video_list import any_videos
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say
-from vidjax.trained.extracting import Extraction, extract
+from vidjax.trained.feature_extraction import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.features import EMBEDDING
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, opening
+from . import command_line, network_flags
 
 _VIDEOS = flags.DEFINE_string(
     "videos",
@@ -55,9 +55,9 @@ _DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "Type of the numbers in t
 _SPLIT = flags.DEFINE_string(
     "split", "all", "SPLIT: Split whose videos are used, such as train; `all` uses all videos."
 )
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config()
+_CONFIG = network_flags.define_config()
 # Skipped videos that are named; for more, the number is printed.
 _NAMED = 10
 
@@ -66,7 +66,7 @@ def main() -> None:
     """Writes the file, and prints what is in it."""
     if _EVERY.value is not None and (_CLIPS.value is not None or not _AVERAGE.value):
         raise ValueError("--every writes a row for each window: leave out --clips and --noaverage")
-    config, trained = opening.opened(_CONFIG.value)
+    config, trained = network_flags.opened(_CONFIG.value)
     how = Extraction(
         layer=_LAYER.value,
         clips=_CLIPS.value or trained.clips,

@@ -38,8 +38,8 @@ from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
 
 from . import command_line
-from .class_differences import in_words
-from .evaluations import SCORES, by_protocol, evaluated_in, newest
+from .compare_multi_label import in_words
+from .evaluation_files import SCORES, by_protocol, evaluated_in, newest
 
 _WEIGHTS = flags.DEFINE_list(
     "weights",

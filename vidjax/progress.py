@@ -9,9 +9,8 @@ from collections.abc import Callable
 from rich.live import Live
 from rich.text import Text
 
-from vidjax.hanging import doing
 from vidjax.terminal import console, shown
-
+from vidjax.watchdog import doing
 
 # Seconds between lines of a terminal's live line that stay in its scrollback.
 _KEPT_EVERY = 60.0
@@ -87,7 +86,7 @@ class ProgressLine:
 class TimeLeft:
     """Estimates how much longer a task takes, from the pace of the parts that are done.
 
-    Between two parts the estimate counts down, so that it does not grow while a part takes its time.
+    Between two parts the estimate counts down, so it does not grow while a part takes its time.
 
     Args:
       total: number of parts, or 1.0 if shares are reported.

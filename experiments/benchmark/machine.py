@@ -16,7 +16,7 @@ from absl import flags
 from vidjax.terminal import say
 
 from ..runs.machine import hardware
-from .rounds import all_times, print_table
+from .timing import all_times, print_table
 
 _ROUNDS = flags.DEFINE_integer(
     "machine_rounds", 5, "Rounds of measuring the machine; the median counts.", lower_bound=1

@@ -24,13 +24,13 @@ from collections.abc import Sequence
 from absl import flags
 
 from vidjax.data.multigrid import GridShape
-from vidjax.names import nearest
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
-from .. import command_line, opening
-from ..explain.files import write_figure
+from .. import command_line, network_flags
+from ..explain.output_files import write_figure
 from . import curves, frames, multigrid, starts
 
 _OUTPUT = flags.DEFINE_string("output", None, "FILE: New PNG file.")
@@ -42,9 +42,9 @@ _VIDEO = flags.DEFINE_string("video", None, "FILE: For frames: the video.")
 _LAYER = flags.DEFINE_string(
     "layer", "stem", "LAYER: For frames: layer whose features are compared."
 )
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config_or_file()
+_CONFIG = network_flags.define_config_or_file()
 # Flags that belong to one figure.
 _OF_ONE = {"steps": "multigrid", "video_frames": "starts", "video": "frames", "layer": "frames"}
 _KINDS = ("multigrid", "starts", "frames", "curves")
@@ -72,9 +72,9 @@ def _figure(kind: str, runs: Sequence[str]) -> object:
     if kind == "frames":
         if not _VIDEO.value:
             raise ValueError("--video is missing: the figure frames needs a video")
-        _, trained = opening.opened(_CONFIG.value)
+        _, trained = network_flags.opened(_CONFIG.value)
         return frames.draw(frames.select(trained, as_path(_VIDEO.value), _LAYER.value))
-    config = opening.configured(_CONFIG.value)
+    config = network_flags.configured(_CONFIG.value)
     if kind == "starts":
         return starts.draw(starts.sample(_clip(config), _LENGTH.value))
     base = GridShape(config.train.batch_size, config.clip.frames, config.clip.size)

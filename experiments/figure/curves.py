@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.names import lettering
+from vidjax.untrusted_names import lettering
 
 _TRAIN = "train"
 # Points of a curve, each a mean; accuracies of single batches are too noisy.

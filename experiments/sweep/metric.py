@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 # Metrics of an evaluation. Shares are in [0, 1], and higher is better; a lower loss is better.
 SHARES = ("top1", "top5", "mean_class", "map", "f1_micro", "f1_macro")
