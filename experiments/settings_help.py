@@ -25,12 +25,13 @@ def settings_help(arguments: Sequence[str]) -> str:
     whose = (
         f"those of --config={named[-1]}"
         if named
-        else "the defaults. To see others, add --config=NAME to --help"
+        else "the defaults; add --config=NAME to see others"
     )
     lines = [
         "Settings:",
         "",
-        f"  --config.NAME=VALUE changes a setting. The values below are {whose}.",
+        "  --config.NAME=VALUE changes a setting.",
+        f"  The values below are {whose}.",
     ]
     for setting in settings(values):
         lines += ["", f"  --config.{setting.path}={written(setting.default)}"]

@@ -33,7 +33,7 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from vidjax.terminal import complain
+from vidjax.terminal import complain, say
 from vidjax.training.malloc_settings import keep_freed_memory
 
 from .. import command_line
@@ -62,7 +62,8 @@ def main() -> None:
     if part not in PARTS:
         asked = part in ("--help", "-h", "help")
         unknown = f"error: {part!r} is not one of {', '.join(PARTS)}\n\n" if part else ""
-        complain(*(__doc__ if asked else f"{unknown}{__doc__}").splitlines())
+        tell = say if asked else complain
+        tell(*f"{'' if asked else unknown}{__doc__}".splitlines())
         sys.exit(0 if asked else 2)
     module = importlib.import_module(f".{part}", __package__)
     # So that the part's --help shows the part's own.

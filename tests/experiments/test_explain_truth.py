@@ -148,7 +148,7 @@ def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, t
 def test_a_run_on_shuffled_labels_is_of_the_same_network(root, tmp_path):
     other = with_options(root / "first", "other", {"options": OTHER})
     given = ("--maps=cam", "--sanity=1", f"--shuffled={other}", f"--output={tmp_path}")
-    assert "none of the runs is of that network" in refusal(truth(root, ["first"], *given))
+    assert "none of the runs has this network" in refusal(truth(root, ["first"], *given))
 
 
 def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_path):
@@ -186,11 +186,11 @@ def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
 
     assert "map 'cma' is unknown: did you mean 'cam'" in refused("first", "--maps=cma")
     assert "--shuffled has no effect without --sanity" in refused("first", "--shuffled=x")
-    assert "cannot be drawn" in refused("first", "--maps=class_regularization")
+    assert "cannot be computed" in refused("first", "--maps=class_regularization")
     (tmp_path / "settings.json").write_text(json.dumps({"steps": 3, "runs": {}}))
-    assert "results of other settings (--steps: 3, and now 2)" in refused("first", "--maps=cam")
+    assert "results of other settings (--steps: 3 there, 2 here)" in refused("first", "--maps=cam")
     (tmp_path / "truth.csv").write_text("")
-    assert "truth.csv is there already" in refused("first")
+    assert "truth.csv exists already" in refused("first")
 
 
 def test_results_that_somebody_has_changed_are_refused(root, tmp_path):

@@ -212,15 +212,15 @@ def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--table must have a value, such as 4.2, or all; --list shows them"),
+        ([], "--table is missing: name a table, such as 4.2, or all; --list shows them"),
         (["--table=4.2"], "--scale=small: table 4.2 has paper"),
-        (["--table=7.1", "--scale=paper"], "nothing in it is trained, and --analytical counts"),
+        (["--table=7.1", "--scale=paper"], "nothing in it is trained; use --analytical"),
         (
             ["--table=4.2", "--analytical", "--scale=paper"],
             "--scale has no effect with --analytical",
         ),
         (["--list", "--workers=2"], "--workers has no effect with --list"),
-        (["--table=4.1", "--tflops=2"], "--tflops has an effect with --list alone"),
+        (["--table=4.1", "--tflops=2"], "--tflops has no effect without --list"),
         (["--table=cr.6.4", "--analytical"], "--table=cr.6.4 has no printed rows to count"),
         (["--table=rms.7", "--list"], "did you mean 'rms."),
     ],

@@ -67,7 +67,7 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     rows_alike = [*csv.DictReader(alike.with_suffix(".csv").read_text().splitlines())]
     assert [row["label"] for row in rows_alike] == [str(runs[0]), str(other)]
     again = run_command("experiments.tradeoff", *runs, f"--output={picture}")
-    assert "is there already; name another --output" in refusal(again)
+    assert "exists already; name another --output" in refusal(again)
 
 
 def test_printed_rows_have_the_works_score_and_our_count():
@@ -86,7 +86,7 @@ def test_printed_rows_have_the_works_score_and_our_count():
     assert all(point.printed and point.macs > 0 and point.dataset == "d" for point in points)
     panels = tradeoff_points.draw(points).axes
     assert [axes.get_xlabel() for axes in panels] == [
-        "multiply-adds of a view, 1e9",
+        "multiply-adds per view, 1e9",
         "parameters, 1e6",
     ]
     names = [text.get_text() for text in panels[1].get_legend().get_texts()]
@@ -99,7 +99,7 @@ def test_printed_rows_have_the_works_score_and_our_count():
         ([], "nothing to draw"),
         (["RUN", "--pairs"], "1 runs are not pairs"),
         (["RUN", "--protocol=val-9x9"], "has test-10x3, test-1x1"),
-        (["RUN"], "say --protocol"),
+        (["RUN"], "choose one with --protocol"),
         (["--printed=9.9"], "--table=9.9 is unknown"),
     ],
 )

@@ -27,7 +27,7 @@ def test_ctrl_c_ends_all_processes_within_seconds(tmp_path, asked):
         assert ends(processes) == [130, 130], said
     assert time.monotonic() - began < 15
     for process in processes:
-        assert said[process.pid].count("interrupted; run the same command again to go on") == 1
+        assert said[process.pid].count("interrupted; run the same command again to continue") == 1
     with job([], workdir=workdir, changes=LONG | {"train__duration": "8 steps"}) as again:
         wait_for_step(workdir, 6, again[0])
 
