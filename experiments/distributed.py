@@ -14,7 +14,7 @@ from vidjax.run.process_messages import AbsentError
 from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
 
 from . import help_text, signal_handling
-from .job_shutdown import Leaving
+from .job_shutdown import JobShutdown
 
 _COORDINATOR = flags.DEFINE_string(
     "coordinator_address", None, "HOST:PORT: Address of process 0, through which all others join."
@@ -56,7 +56,7 @@ help_text.group(
 )
 
 
-def in_company(
+def as_job_process(
     main: Callable[[], int | None], terminated: int = signal_handling.TERMINATED
 ) -> Callable[[], int | None]:
     """Wraps a command so that it first joins the other processes of its job, if there are any.
@@ -83,35 +83,35 @@ def in_company(
 
 def _together(main: Callable[[], int | None], terminated: int) -> int | None:
     """Runs a command as one of several processes, and ends together with all of them."""
-    leaving = Leaving()
-    with leaving.heard():
+    shutdown = JobShutdown()
+    with shutdown.watching():
         try:
             code = main()
             # At exit JAX waits only one heartbeat timeout; a last report may take longer.
             meet("end", DAYS)
         except signal_handling.Terminated:
-            leaving.lead(terminated, signal_handling.told(terminated))
+            shutdown.end_all(terminated, signal_handling.told(terminated))
         except Exception as error:
-            _end(leaving, error)
+            _end(shutdown, error)
             raise
     return code
 
 
-def _end(leaving: Leaving, error: Exception) -> None:
+def _end(shutdown: JobShutdown, error: Exception) -> None:
     """Ends this process and the others; returns if all of them have failed in the same way.
 
     An error that all processes have, such as a wrong setting, is printed as if there were one.
     """
-    leaving.follow_others()
+    shutdown.end_with_others()
     together = _all_end(error)
-    leaving.follow_others()
+    shutdown.end_with_others()
     if together:
         return
     # These errors are printed in full below.
     if not isinstance(error, AbsentError | OSError | ValueError):
         traceback.print_exc()
     here = process_messages.company()
-    leaving.lead(
+    shutdown.end_all(
         EXIT_CODE if of_machine(error) is None else machine_errors.EXIT_CODE,
         f"error: process {here.index} of {here.count} cannot continue: {error}. If another process "
         "has ended, its messages say why. Start all of them again: the job continues from its last "

@@ -81,4 +81,4 @@ def _unprepared(config: Config) -> str:
 
 if __name__ == "__main__":
     watched = hang_timeout.watched(main, "the same command evaluates again")
-    command_line.run(distributed.in_company(watched), __doc__)
+    command_line.run(distributed.as_job_process(watched), __doc__)

@@ -29,23 +29,23 @@ _LOOK, _GRACE, _FAREWELL = 1.0, 3.0, 5.0
 _LEAVE, _LEFT = "leave", "left/"
 
 
-class _Leave(msgspec.Struct):
+class _EndMessage(msgspec.Struct):
     """The message of a process that ends: the exit code of all processes, and the reason."""
 
     code: int
     why: str
 
 
-class Leaving:
+class JobShutdown:
     """Watches for Ctrl-C and for other processes that end, while its context is open."""
 
     def __init__(self) -> None:
-        self._said: _Leave | None = None
+        self._said: _EndMessage | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
 
     @contextlib.contextmanager
-    def heard(self) -> Iterator[None]:
+    def watching(self) -> Iterator[None]:
         """While this context is open, this process ends with the others, and they end with it."""
         watch = threading.Thread(target=self._watch, name="watching the others", daemon=True)
         watch.start()
@@ -59,17 +59,17 @@ class Leaving:
             self._over.set()
             watch.join()
 
-    def lead(self, code: int, why: str) -> NoReturn:
+    def end_all(self, code: int, why: str) -> NoReturn:
         """Ends this process at once, and all others with it.
 
         Args:
           code: exit code of all processes.
           why: the reason, which each of them prints.
         """
-        self._say(_Leave(code, why))
+        self._say(_EndMessage(code, why))
         self._go()
 
-    def follow_others(self) -> None:
+    def end_with_others(self) -> None:
         """Ends this process if another one has ended; otherwise returns.
 
         The connections of that process break before its message arrives, so this process fails
@@ -82,18 +82,18 @@ class Leaving:
                     complain(leave.why)
             self._go()
 
-    def _told(self) -> _Leave | None:
+    def _told(self) -> _EndMessage | None:
         """Returns the message of another process; None if there is none or process 0 is gone."""
         with contextlib.suppress(Exception):
             if (text := process_messages.told(_LEAVE)) is not None:
-                return records.parsed(text, _Leave)
+                return records.parsed(text, _EndMessage)
         return None
 
     def _say_interrupted(self) -> None:
         why = "interrupted; run the same command again to continue"
-        self._say(_Leave(signal_handling.INTERRUPTED, why))
+        self._say(_EndMessage(signal_handling.INTERRUPTED, why))
 
-    def _say(self, leave: _Leave) -> None:
+    def _say(self, leave: _EndMessage) -> None:
         with self._lock:
             if self._said is None:
                 self._said = leave
@@ -105,7 +105,7 @@ class Leaving:
     def _interrupted(self, times: int) -> None:
         if times == 1:
             # A compilation handles no signals; meanwhile others must still be handled.
-            threading.Thread(target=self._end_late, name="leaving", daemon=True).start()
+            threading.Thread(target=self._end_late, name="shutdown", daemon=True).start()
 
     def _end_late(self) -> None:
         self._say_interrupted()
@@ -119,7 +119,7 @@ class Leaving:
                 self._follow(leave)
                 return
 
-    def _follow(self, leave: _Leave) -> None:
+    def _follow(self, leave: _EndMessage) -> None:
         with self._lock:
             if self._said is None:
                 self._said = leave

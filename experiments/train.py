@@ -58,4 +58,4 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     watched = hang_timeout.watched(main, "the same command resumes from the last checkpoint")
-    command_line.run(distributed.in_company(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)
+    command_line.run(distributed.as_job_process(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)

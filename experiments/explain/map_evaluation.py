@@ -41,7 +41,7 @@ _FEW: Size = (4, 4, 4)
 
 
 @dataclass(frozen=True)
-class Filmed:
+class VideoClip:
     """A clip of a video, for which maps are computed.
 
     Attributes:
@@ -70,7 +70,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Bench:
+class MapEvaluation:
     """A trained network and the videos that its maps are evaluated on.
 
     Attributes:
@@ -96,7 +96,7 @@ class Bench:
         most: int | None,
         progress: Callable[[str, int, int], None],
         mapping: Mapping[str, str] | None,
-    ) -> Bench:
+    ) -> MapEvaluation:
         """Opens a network and its videos.
 
         Args:
@@ -145,7 +145,7 @@ class Bench:
         views = self.network.views
         return (views.shape.frames, views.size, views.size, 3)
 
-    def films(self) -> Iterator[Filmed]:
+    def clips(self) -> Iterator[VideoClip]:
         """Yields the middle clip of each video, as in evaluation; skips damaged videos."""
         views = dataclasses.replace(self.network.views, clips=1, crops=1)
         for number in self.numbers:
@@ -156,7 +156,7 @@ class Bench:
             (frames,) = views.cut(record, 0)
             clip = transforms.normalize(frames[None], self.network.mean, self.network.std)[0]
             mask = _mask(self.network.config, record, views)
-            yield Filmed(record.name, number, record.label, np.asarray(clip), mask)
+            yield VideoClip(record.name, number, record.label, np.asarray(clip), mask)
 
     def fits(self, chosen: ChosenMap) -> bool:
         """Whether a map can be computed for this network."""
@@ -165,7 +165,7 @@ class Bench:
     def draw(
         self,
         chosen: ChosenMap,
-        film: Filmed,
+        video_clip: VideoClip,
         progress: Progress | None = None,
         variables: Any = None,
     ) -> Drawn:
@@ -173,20 +173,20 @@ class Bench:
 
         Args:
           chosen: the map.
-          film: the clip.
+          video_clip: the clip.
           progress: shows how far a map with many passes is.
           variables: other variables for the network; None uses its own.
         """
         begun = time.perf_counter()
         if chosen.is_baseline:
-            rng = np.random.default_rng((self.network.config.seed, film.number))
-            volume = BASELINES[chosen.name].draw(film.clip, self._cells(), rng)
+            rng = np.random.default_rng((self.network.config.seed, video_clip.number))
+            volume = BASELINES[chosen.name].draw(video_clip.clip, self._cells(), rng)
             return Drawn(volume, "", 0, time.perf_counter() - begun)
         found = saliency_map(
             self.network.module,
             self.variables if variables is None else variables,
-            film.clip,
-            film.label,
+            video_clip.clip,
+            video_clip.label,
             chosen.name,
             progress=progress,
             **chosen.settings,
@@ -194,19 +194,19 @@ class Bench:
         return Drawn(found.volume, found.resolution, found.passes, found.seconds)
 
     def measure(
-        self, chosen: ChosenMap, film: Filmed, steps: int, progress: Progress | None = None
+        self, chosen: ChosenMap, video_clip: VideoClip, steps: int, progress: Progress | None = None
     ) -> Measured:
         """Computes a map and measures it."""
-        drawn = self.draw(chosen, film, progress)
-        deletion, insertion = curves(drawn.volume, steps, self._score(film))
+        drawn = self.draw(chosen, video_clip, progress)
+        deletion, insertion = curves(drawn.volume, steps, self._score(video_clip))
         masked: dict[str, float] = {}
-        if film.mask is not None:
-            masked["pointing"] = pointing(drawn.volume, film.mask)
-            masked["energy"] = energy(drawn.volume, film.mask)
-            masked["area"] = float(film.mask.mean())
+        if video_clip.mask is not None:
+            masked["pointing"] = pointing(drawn.volume, video_clip.mask)
+            masked["energy"] = energy(drawn.volume, video_clip.mask)
+            masked["area"] = float(video_clip.mask.mean())
         return Measured(
             run=self.name,
-            video=film.name,
+            video=video_clip.name,
             map=chosen.text,
             cells=drawn.cells,
             deletion=deletion.tolist(),
@@ -233,15 +233,15 @@ class Bench:
         _, features = jax.eval_shape(run, self.variables, shape)
         return [own.shape[1:] for own in features]
 
-    def _score(self, film: Filmed) -> Callable[[np.ndarray], np.ndarray]:
+    def _score(self, video_clip: VideoClip) -> Callable[[np.ndarray], np.ndarray]:
         """Returns a function from masks to blank, `[N, T, H, W]`, to the class's probabilities."""
         run = logits_pass(self.traced)
 
         def score(places: np.ndarray) -> np.ndarray:
             # Zero is the mean colour of the training data.
-            clips = np.where(places[..., None], np.float32(0), film.clip)
+            clips = np.where(places[..., None], np.float32(0), video_clip.clip)
             logits = np.asarray(run(self.variables, clips), np.float64)
-            return special.softmax(logits, axis=-1)[:, film.label]
+            return special.softmax(logits, axis=-1)[:, video_clip.label]
 
         return score
 
@@ -270,13 +270,13 @@ class Task:
     """All that one command measures.
 
     Attributes:
-      benches: the trained networks.
+      evaluations: the trained networks.
       drawn: maps that can be computed for each of them.
       networks: names of the runs of each network; these differ only in their seed.
       titles: titles of the maps in tables and pictures.
     """
 
-    benches: Sequence[Bench]
+    evaluations: Sequence[MapEvaluation]
     drawn: Mapping[str, Sequence[ChosenMap]]
     networks: Mapping[str, Sequence[str]]
     titles: Mapping[str, str]

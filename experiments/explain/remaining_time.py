@@ -6,7 +6,7 @@ from vidjax.explain.map_types import Progress
 from vidjax.progress import ProgressLine, TimeLeft
 
 
-class Pace:
+class RemainingTime:
     """Shows how many videos are done, and estimates how long the others take.
 
     Args:

@@ -14,7 +14,7 @@ from vidjax.storage.writing import appending, is_there, write_bytes
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Kept(Generic[T]):
+class ResumableResults(Generic[T]):
     """A growing file of records, one JSON object per line.
 
     Args:
@@ -39,7 +39,7 @@ class Kept(Generic[T]):
                 write_bytes(file, text[: text.rfind(b"\n") + 1])
         self._stream = appending(file)
 
-    def __enter__(self) -> Kept[T]:
+    def __enter__(self) -> ResumableResults[T]:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -13,7 +13,7 @@ from vidjax.evaluation.significance import edwards
 from vidjax.models.registry import create_model
 
 from ..runs.markdown import rows as rows_of
-from .paper_row import Contingency, Network, Printed
+from .paper_row import Contingency, Network, PaperRow
 from .table import Table
 
 # Counts that differ by more than this share are marked, with a reason.
@@ -84,12 +84,12 @@ class Line:
       params: our parameters in millions, or None.
     """
 
-    row: Printed
+    row: PaperRow
     macs: float | None = None
     params: float | None = None
 
     @classmethod
-    def of(cls, row: Printed, counter: Counter) -> Line:
+    def of(cls, row: PaperRow, counter: Counter) -> Line:
         """Counts the network of a row."""
         if row.network is None:
             return cls(row)

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from vidjax.configs import mtnet
 
 from . import small_scale
-from .paper_row import Network, Printed
+from .paper_row import Network, PaperRow
 from .paper_scale import paper_setups
 from .table import Row, Table
 
@@ -30,7 +30,7 @@ def mtnet_table(
     rows: tuple[Row, ...],
     reference: str,
     options: Mapping[str, Mapping[str, Any]],
-    printed: Sequence[Printed],
+    printed: Sequence[PaperRow],
     minutes: float,
 ) -> Table:
     """Builds a table of MTNets.
@@ -68,7 +68,7 @@ def mtnet_table(
 
 def mtnet_row(
     model: str, row: str, label: str, options: Mapping[str, Any], reference: str, **more: Any
-) -> Printed:
+) -> PaperRow:
     """Builds a row of the thesis, which `configs/mtnet_ablations.py` trains.
 
     Args:
@@ -77,11 +77,11 @@ def mtnet_row(
       label: label in the thesis.
       options: options of the network.
       reference: name of the row that the rows of this network are compared with.
-      **more: further fields of `Printed`.
+      **more: further fields of `PaperRow`.
     """
     prefix = "" if model == "mtnet_m" else f"{model}_"
     frames, size = mtnet.INPUTS[model]
-    return Printed(
+    return PaperRow(
         f"{_LABELS[model]}, {label}",
         name=prefix + row,
         network=Network(model, frames, size, _counted(options)),

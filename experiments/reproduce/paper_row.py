@@ -60,7 +60,7 @@ class Contingency:
 
 
 @dataclass(frozen=True)
-class Printed:
+class PaperRow:
     """A row of a paper's table. All numbers are the paper's; None if it prints none.
 
     Attributes:
@@ -103,7 +103,7 @@ class Printed:
         """Name of the row in plans, and of its folder."""
         return self.name or re.sub(r"\W+", "_", self.label.lower()).strip("_")
 
-    def bare(self) -> Printed:
+    def bare(self) -> PaperRow:
         """Returns the row without scores and counts, for a table that prints neither."""
         return replace(
             self, top1=None, top5=None, operations=None, params=None, views="", facts={}, why=""

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from ml_collections import ConfigDict
 
 from . import small_scale
-from .paper_row import Printed
+from .paper_row import PaperRow
 from .table import Row, Setup, Table
 
 
 def paper_table(
-    name: str, title: str, source: str, printed: Sequence[Printed], reference: str = ""
+    name: str, title: str, source: str, printed: Sequence[PaperRow], reference: str = ""
 ) -> Table:
     """Builds a table that has the scale `paper` only.
 
@@ -36,7 +36,7 @@ def paper_table(
     )
 
 
-def paper_setups(printed: Sequence[Printed]) -> dict[str, Setup]:
+def paper_setups(printed: Sequence[PaperRow]) -> dict[str, Setup]:
     """Returns the setups of the rows that have a configuration, by data set."""
     trained = [row for row in printed if row.config]
     return {
@@ -45,11 +45,11 @@ def paper_setups(printed: Sequence[Printed]) -> dict[str, Setup]:
     }
 
 
-def _setup(printed: Sequence[Printed]) -> Setup:
+def _setup(printed: Sequence[PaperRow]) -> Setup:
     rows = tuple(Row(row.folder, row.label, row.top1, row.against) for row in printed)
     return Setup(_configure(printed), small_scale.SEEDS, rows=rows)
 
 
-def _configure(printed: Sequence[Printed]) -> Callable[[str], ConfigDict]:
+def _configure(printed: Sequence[PaperRow]) -> Callable[[str], ConfigDict]:
     by_name = {row.folder: row for row in printed}
     return lambda name: by_name[name].recipe()

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from vidjax.untrusted_names import nearest
 
 from . import tables
-from .paper_row import Printed
+from .paper_row import PaperRow
 
 SCALES = ("smoke", "small", "paper")
 
@@ -76,7 +76,7 @@ class Table:
     rows: tuple[Row, ...]
     reference: str
     setups: Mapping[str, Mapping[str, Setup]]
-    printed: tuple[Printed, ...] = ()
+    printed: tuple[PaperRow, ...] = ()
 
     def at(self, scale: str) -> Mapping[str, Setup]:
         """Returns the setups of a scale, by data set.

@@ -8,7 +8,7 @@ import pytest
 from configs import synthetic
 from experiments import tradeoff_points
 from experiments.reproduce.analytical import Counter
-from experiments.reproduce.paper_row import Network, Printed
+from experiments.reproduce.paper_row import Network, PaperRow
 from experiments.reproduce.paper_scale import paper_table
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
@@ -73,10 +73,10 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
 def test_printed_rows_have_the_works_score_and_our_count():
     network = Network("r3d_18", 2, 16, TINY, classes=2)
     rows = (
-        Printed("plain", 60.0, name="plain", network=network, dataset="d"),
-        Printed("method", 61.0, network=network, dataset="d", against="plain"),
-        Printed("not built", 62.0),
-        Printed("no score", network=network),
+        PaperRow("plain", 60.0, name="plain", network=network, dataset="d"),
+        PaperRow("method", 61.0, network=network, dataset="d", against="plain"),
+        PaperRow("not built", 62.0),
+        PaperRow("no score", network=network),
     )
     points = [*tradeoff_points.of_table(paper_table("t.1", "t", "no work", rows), Counter())]
     assert [(p.label, p.top1, p.after) for p in points] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 from vidjax.configs import mtnet
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 METHOD: Mapping[str, Any] = {"class_reg": {"form": "thesis"}}
 _TWICE = "printed are two operations a multiply-add at 16x224x224, not at the printed 16x112x112"
@@ -47,7 +47,7 @@ _MTNETS = {
 }
 
 
-def pair_rows(label: str) -> tuple[Printed, Printed]:
+def pair_rows(label: str) -> tuple[PaperRow, PaperRow]:
     """Returns both rows of a network, which `configs/class_reg.py` trains from scratch."""
     pair = PAIRS[label]
     open_count = "no common input gives the printed operations"
@@ -69,9 +69,9 @@ def pair_rows(label: str) -> tuple[Printed, Printed]:
     )
 
 
-def _row(label: str, numbers: tuple[float, float, float, float], network: Network) -> Printed:
+def _row(label: str, numbers: tuple[float, float, float, float], network: Network) -> PaperRow:
     top1, top5, operations, params = numbers
-    return Printed(
+    return PaperRow(
         label,
         top1,
         top5,
@@ -85,7 +85,7 @@ def _row(label: str, numbers: tuple[float, float, float, float], network: Networ
 
 def mtnet_cr_row(
     model: str, dataset: str, top1: float, top5: float, against: str = "", **more: Any
-) -> Printed:
+) -> PaperRow:
     """Returns the row of an MTNet with the method; only the method is trained.
 
     Args:
@@ -94,12 +94,12 @@ def mtnet_cr_row(
       top1: top-1 in percent.
       top5: top-5 in percent.
       against: name of its row without the method.
-      **more: further fields of `Printed`.
+      **more: further fields of `PaperRow`.
     """
     label, operations, params, why = _MTNETS[model]
     frames, size = mtnet.INPUTS[model]
     known = {"operations": operations, "views": 30, "params": params, "why": why}
-    return Printed(
+    return PaperRow(
         f"{label} (CR)",
         top1,
         top5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 _METHOD: dict[str, Any] = {"class_reg": {"form": "icip"}}
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
@@ -29,7 +29,7 @@ _SCORES = {
 }
 
 
-def rows_on(dataset: str, counted: bool = False) -> list[Printed]:
+def rows_on(dataset: str, counted: bool = False) -> list[PaperRow]:
     """Returns the rows of the three networks without and with the method.
 
     Args:
@@ -47,7 +47,7 @@ def rows_on(dataset: str, counted: bool = False) -> list[Printed]:
                 facts = {"data": dataset, "latency": f"+{latency}" if with_it else "-"}
             why = _WIDE if model == "wide_r3d_50" else _TWICE
             rows.append(
-                Printed(
+                PaperRow(
                     f"{label} (w/ ClassReg)" if with_it else label,
                     scores[place],
                     operations=operations[place] if counted else None,

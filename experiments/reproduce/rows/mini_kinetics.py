@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 REFERENCES = {"slowonly_34": "baseline", "slowonly_50": "slowonly_50_baseline"}
 
 
-def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[Printed]:
+def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[PaperRow]:
     """Returns rows that `configs/rms_mini_kinetics.py` trains.
 
     Regularisers are not counted: they have no parameters and do nothing in a test.
@@ -23,7 +23,7 @@ def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[
     found = []
     for row, (label, *scores) in rows.items():
         found.append(
-            Printed(
+            PaperRow(
                 label,
                 name=prefix + row,
                 network=Network(model, 8, 224, classes=200),
@@ -37,7 +37,7 @@ def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[
 
 
 def with_deviations(*scores: str) -> dict[str, Any]:
-    """Parses top-1 and top-5, such as `77.0±0.31`, into fields of `Printed`."""
+    """Parses top-1 and top-5, such as `77.0±0.31`, into fields of `PaperRow`."""
     fields: dict[str, Any] = {}
     facts = {}
     for name, text in zip(("top1", "top5"), scores, strict=False):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 BOTH = ("operations", "params")
 
@@ -40,7 +40,7 @@ class System:
         *,
         printing: tuple[str, ...] = BOTH,
         **more: Any,
-    ) -> Printed:
+    ) -> PaperRow:
         """Returns a row of a table.
 
         Args:
@@ -48,7 +48,7 @@ class System:
           top1: top-1 in percent.
           top5: top-5 in percent.
           printing: which of `operations` and `params` the table prints.
-          **more: fields of `Printed` that differ in this table, or further fields.
+          **more: fields of `PaperRow` that differ in this table, or further fields.
         """
         known: dict[str, Any] = {"network": self.network}
         if "operations" in printing:
@@ -56,7 +56,7 @@ class System:
         if "params" in printing:
             known["params"] = self.params
         known["why"] = self.why if printing else ""
-        return Printed(label, top1, top5, **{**known, **more})
+        return PaperRow(label, top1, top5, **{**known, **more})
 
 
 _TWICE = "printed are two operations a multiply-add"
@@ -116,7 +116,7 @@ MTNETS: Mapping[str, System] = {
 
 def backbone_rows(
     scores: Mapping[str, tuple[float, float]], dataset: str, **more: Any
-) -> list[Printed]:
+) -> list[PaperRow]:
     """Returns rows of the thesis' residual networks, which `configs/srtg.py` trains.
 
     Args:
@@ -141,7 +141,7 @@ def backbone_rows(
 
 def mtnet_rows(
     scores: Mapping[str, tuple[float, float]], dataset: str, **more: Any
-) -> list[Printed]:
+) -> list[PaperRow]:
     """Returns rows of MTNets, which `configs/mtnet.py` trains; arguments as in `backbone_rows`."""
     return [
         MTNETS[label].row(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 from .networks import GATED, MTNETS, PLAIN
 
 _KNOWN = {**PLAIN, **GATED, **MTNETS}
@@ -24,7 +24,7 @@ def gated_to(
     named: str = "{}",
     printing: tuple[str, ...] = (),
     **more: Any,
-) -> list[Printed]:
+) -> list[PaperRow]:
     """Returns rows of the thesis' own networks.
 
     Args:
@@ -53,7 +53,7 @@ def gated_to(
     ]
 
 
-def others_to_ucf101() -> tuple[Printed, ...]:
+def others_to_ucf101() -> tuple[PaperRow, ...]:
     """Returns the rows of other authors, which tables 4.6 and 5.9 share."""
     rows = (
         ("I3D", Network("i3d", 64, 224), "K-400", 92.4, 97.6),
@@ -64,6 +64,6 @@ def others_to_ucf101() -> tuple[Printed, ...]:
         ("SF r3d-101", Network("slowfast_101_16x8", 64, 256), "ImageNet", 95.8, 99.1),
     )
     return tuple(
-        Printed(label, top1, top5, network=network, facts={"pre": pre})
+        PaperRow(label, top1, top5, network=network, facts={"pre": pre})
         for label, network, pre, top1, top5 in rows
     )

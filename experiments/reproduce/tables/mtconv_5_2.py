@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from .. import small_scale
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_setups
 from ..table import Row, Table
 
@@ -37,9 +37,9 @@ _NARROW = 58
 _TWICE = "printed are two operations a multiply-add"
 
 
-def _printed(row: str, label: str, network: Network, **more: Any) -> Printed:
+def _printed(row: str, label: str, network: Network, **more: Any) -> PaperRow:
     """A row of the thesis, which `configs/mtconv.py` trains by its name there."""
-    return Printed(
+    return PaperRow(
         label,
         name=row,
         network=network,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ml_collections import ConfigDict
 
 from .. import small_scale
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_setups
 from ..table import Row, Table
 
@@ -60,14 +60,14 @@ _ROWS = (
 )
 
 
-def _printed(model: str, place: int, prefix: str, label: str) -> list[Printed]:
+def _printed(model: str, place: int, prefix: str, label: str) -> list[PaperRow]:
     """The rows of a network, with each training that the thesis leaves open."""
     rows = []
     for row, words in _ROWS:
         options = _options(row, _STEPS)
         top1, top5 = _SCORES[row.split("_")[0]][place]
         rows.append(
-            Printed(
+            PaperRow(
                 f"{label}, {words}",
                 top1,
                 top5,
