@@ -221,7 +221,7 @@ def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
         ),
         (["--list", "--workers=2"], "--workers has no effect with --list"),
         (["--table=4.1", "--tflops=2"], "--tflops has no effect without --list"),
-        (["--table=cr.6.4", "--analytical"], "--table=cr.6.4 has no printed rows to count"),
+        (["--table=cr.6.4", "--analytical"], "--table=cr.6.4 has no rows of a paper to count"),
         (["--table=rms.7", "--list"], "did you mean 'rms."),
     ],
 )

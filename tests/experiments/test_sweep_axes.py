@@ -42,7 +42,7 @@ def test_commas_within_brackets_and_quotes_belong_to_a_value():
 @pytest.mark.parametrize(
     ("grids", "lists", "message"),
     [
-        (["0.1"], [], "--grid=0.1: a setting with values is expected"),
+        (["0.1"], [], "--grid=0.1: must be a setting with values"),
         (["a.b=1,,2"], [], "a value of a.b is empty"),
         (["a.b=1,2,1"], [], "a.b has the value 1 twice"),
         (["a.b=1", "a.b=2"], [], "a.b is varied twice"),
@@ -94,7 +94,7 @@ def test_values_mean_what_the_command_line_means_by_them():
         ({"optimizer.lr": "-1"}, r"optimizer.lr = -1.0: must be a number in \[0, 1000000\]"),
         ({"train.batch_size": "0.5"}, "config.train.batch_size=0.5"),
         ({"seed": "3"}, "seed cannot be varied like other settings; use --seeds"),
-        ({"eval.split": "val"}, "eval.split is not varied .* say --split"),
+        ({"eval.split": "val"}, "eval.split cannot be varied .* use --split"),
     ],
 )
 def test_every_combination_is_checked(settings, message):
