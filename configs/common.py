@@ -43,8 +43,8 @@ def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_coll
       ValueError: a key is unknown, or a value has the wrong type.
 
     Example:
-      >>> parse("smoke=true,model=r3d_50", smoke=False, model="r3d_18").to_dict()
-      {'smoke': True, 'model': 'r3d_50'}
+      >>> parse("smoke=true,model=r3d_50", smoke=False, model="r3d_18").model
+      'r3d_50'
     """
     values = dict(defaults)
     for part in filter(None, (argument or "").split(",")):
