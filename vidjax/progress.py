@@ -61,7 +61,7 @@ class ProgressLine:
             self._text = "" if final else text
             # A second line would be drawn over what stands above it when the window shrinks.
             one_line = Text(shown(self._text), no_wrap=True, overflow="ellipsis")
-            self._live.update(one_line)
+            self._live.update(one_line, refresh=final)
         now = time.monotonic()
         if final or now - self._last >= self._seconds:
             self._last = now
