@@ -26,6 +26,8 @@ from . import config_groups, help_text, signal_handling
 Main = Callable[..., int | None]
 # Ends the name of an argument that may be given several times.
 MANY = "..."
+# New names of flags, by the old ones.
+_renamed: dict[str, str] = {}
 
 
 def run(
@@ -114,7 +116,7 @@ def _parse(arguments: Sequence[str]) -> list[str]:
         for name, _ in named(arguments):
             if name.startswith("config."):
                 check_path(name.partition(".")[2])
-        return flags.FLAGS(located(arguments))
+        return flags.FLAGS(located(_with_new_names(arguments)))
     except (SyntaxError, ImportError) as error:
         # The configuration file is a program and may have bugs.
         where = (
@@ -228,6 +230,23 @@ def unless_named(flag: str, folder: str) -> str:
     if any(name == flag for name, _ in named(sys.argv)):
         return ""
     return f"--{flag}={folder} prepares it in that folder; name another folder to use another one"
+
+
+def renamed(old: str, new: str) -> None:
+    """Keeps the old name of a flag working; whoever uses it is told the new one."""
+    _renamed[old] = new
+
+
+def _with_new_names(arguments: Sequence[str]) -> list[str]:
+    """Replaces old names of flags and prints the new ones."""
+    found = []
+    for argument in arguments:
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name in _renamed:
+            complain(f"--{name} is now called --{_renamed[name]}")
+            argument = f"--{_renamed[name]}{equals}{value}"
+        found.append(argument)
+    return found
 
 
 def named_settings() -> Iterator[str]:

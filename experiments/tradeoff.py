@@ -2,14 +2,14 @@
 
 Each point is the newest evaluation of a run, with the cost of its network on the views of that
 evaluation. The area of a point grows with the number of parameters. With --pairs the runs are named
-in pairs, without and with a method, and an arrow leads from one to the other. --printed adds rows
-of the papers' tables as hollow points: their accuracies are the papers', and their costs are
+in pairs, without and with a method, and an arrow leads from one to the other. --paper_tables adds
+rows of the papers' tables as hollow points: their accuracies are the papers', and their costs are
 counted here. Each data set has its own panels. A CSV beside the picture has the numbers.
 
 Examples:
   vidjax tradeoff runs/r3d_34 runs/r3d_50 runs/mtnet_s --output=tradeoff.png
   vidjax tradeoff runs/r3d_34 runs/srtg_r3d_34 --pairs --output=tradeoff.png
-  vidjax tradeoff --printed=5.1 --output=figure-5-7.png
+  vidjax tradeoff --paper_tables=5.1 --output=figure-5-7.png
 """
 
 from __future__ import annotations
@@ -42,8 +42,11 @@ _PROTOCOL = flags.DEFINE_string(
 _PAIRS = flags.DEFINE_bool(
     "pairs", False, "Takes the runs as pairs: without a method, then with it."
 )
-_PRINTED = flags.DEFINE_list("printed", [], "TABLE,...: Tables of the papers to add, such as 5.1.")
+_PAPER_TABLES = flags.DEFINE_list(
+    "paper_tables", [], "TABLE,...: Tables of the papers to add, such as 5.1."
+)
 flags.mark_flag_as_required("output")
+command_line.renamed("printed", "paper_tables")
 
 
 def main(*runs: str) -> None:
@@ -53,13 +56,13 @@ def main(*runs: str) -> None:
     for file in (output, sheet):
         if file.exists():
             raise ValueError(f"{file} exists already; name another --output")
-    if not runs and not _PRINTED.value:
-        raise ValueError("nothing to draw: name runs, or tables of the papers with --printed")
+    if not runs and not _PAPER_TABLES.value:
+        raise ValueError("nothing to draw: name runs, or tables of the papers with --paper_tables")
     if _PAIRS.value and len(runs) % 2:
         raise ValueError(
             f"--pairs: {len(runs)} runs are not pairs; name each run without, then with the method"
         )
-    works = find_tables(_PRINTED.value) if _PRINTED.value else []
+    works = find_tables(_PAPER_TABLES.value) if _PAPER_TABLES.value else []
     with ProgressLine() as progress:
         counter = Counter(progress.show)
         points = _told_apart([as_path(run) for run in runs], counter)

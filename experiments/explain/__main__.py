@@ -75,6 +75,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "FOLDER: Folder for the tables and
 for _module in (frequency, kernels, maps, network_flags, pyramids, explained_network, truth, video):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["method", "output"])
+command_line.renamed("each", "per_level")
 
 Method = Callable[[Sequence[Subject], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
@@ -89,11 +90,11 @@ METHODS: Mapping[str, Method] = {
 }
 _VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
-    "amplified": {*_VIDEO, "each"},
+    "amplified": {*_VIDEO, "per_level"},
     "frequency": {"scales", "low_pass"},
     "gates": set(),
     "maps": {*_VIDEO, "difference", "maps", "layer"},
-    "kernels": {*_VIDEO, *pyramids.FLAGS, "each"},
+    "kernels": {*_VIDEO, *pyramids.FLAGS, "per_level"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
     "truth": {"videos", "steps", "maps", "sanity", "shuffled", "mapping"},
     "tubes": {*_VIDEO, "difference", "tube", "tau"},

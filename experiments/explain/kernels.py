@@ -26,8 +26,8 @@ from .explained_network import Subject
 from .output_files import new_files, write_figure
 from .pyramids import figure_settings, pyramid_settings
 
-_EACH = flags.DEFINE_integer(
-    "each",
+_PER_LEVEL = flags.DEFINE_integer(
+    "per_level",
     None,
     "For kernels and amplified: number shown per level or place. By default 3, or 1 if there are "
     "several columns.",
@@ -158,8 +158,8 @@ def _theta(seen: _Seen, settings: Mapping[str, Any]) -> float:
 
 
 def _each(grid: Sequence[Sequence[_Seen]]) -> int:
-    if _EACH.value is not None:
-        return int(_EACH.value)
+    if _PER_LEVEL.value is not None:
+        return int(_PER_LEVEL.value)
     return 3 if len(grid[0]) == 1 else 1
 
 

@@ -99,7 +99,7 @@ def test_kernels_of_two_videos_and_two_classes_stand_in_one_picture(folder, tmp_
 
 @pytest.mark.slow
 def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
-    done = explain(folder, "amplified", "--each=2", f"--output={tmp_path}")
+    done = explain(folder, "amplified", "--per_level=2", f"--output={tmp_path}")
     assert done.returncode == 0, done.stderr
     picture = cv2.imread(str(tmp_path / "amplified.png"))
     assert picture.std() > 5
@@ -117,8 +117,8 @@ def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
         ("pyramid", (f"--layer={LAST}", "--kernels=999"), f"{LAST!r} has kernels 0 to 63"),
         ("kernels", ("--draw=children", "--format=layer"), "--draw=children has no effect with"),
         ("kernels", ("--video=",), "--video is missing: name a video, or several"),
-        ("pyramid", ("--each=2",), "--each is not for --method=pyramid"),
-        ("kernels", ("--each=0",), "--each=0"),
+        ("pyramid", ("--per_level=2",), "--per_level is not for --method=pyramid"),
+        ("kernels", ("--per_level=0",), "--per_level=0"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, method, arguments, message):

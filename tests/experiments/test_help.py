@@ -104,6 +104,16 @@ def test_what_a_flag_may_be_and_is_by_default_is_said(helps):
     assert "--config=NAME[:KEY=VALUE,...]" in helps(("train",)).stdout
 
 
+def test_old_names_of_flags_and_configurations_work_and_say_the_new_ones(tmp_path):
+    flags = ("--printed=9.9", f"--output={tmp_path / 'a.png'}")
+    old, new = run_command("experiments.tradeoff", *flags).stderr.splitlines()
+    assert old == "--printed is now called --paper_tables"
+    assert new.startswith("error: --table=9.9 is unknown")
+    done = run_command("experiments.config", "tune:part=head")
+    assert done.stderr == "the configuration 'tune' is now called 'finetune'\n"
+    assert done.stdout == run_command("experiments.config", "finetune:part=head").stdout
+
+
 def test_an_unknown_configuration_is_refused_in_help_too():
     done = run_command("experiments.train", "--config=nowhere", "--help")
     assert done.returncode == 2

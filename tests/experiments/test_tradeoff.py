@@ -100,7 +100,7 @@ def test_printed_rows_have_the_works_score_and_our_count():
         (["RUN", "--pairs"], "1 runs are not pairs"),
         (["RUN", "--protocol=val-9x9"], "has test-10x3, test-1x1"),
         (["RUN"], "choose one with --protocol"),
-        (["--printed=9.9"], "--table=9.9 is unknown"),
+        (["--paper_tables=9.9"], "--table=9.9 is unknown"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, message, tmp_path):

@@ -20,9 +20,12 @@ from ml_collections import ConfigDict
 from vidjax import plugins
 from vidjax.source_checkout import beside
 from vidjax.storage.paths import is_url
+from vidjax.terminal import complain
 from vidjax.untrusted_names import nearest
 
 __path__ += beside(Path(__file__).parent)
+# Names that configurations had before.
+_RENAMED = {"tune": "finetune"}
 
 
 def names() -> list[str]:
@@ -68,6 +71,7 @@ def find(name: str) -> Path:
     """
     if Path(name).is_file():
         return Path(name)
+    name = _new_name(name)
     if name in plugins.names(_here()):
         _file(name)
     if name not in names():
@@ -91,12 +95,21 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     """
     if not Path(name).is_file():
         find(name)
+        name = _RENAMED.get(name, name)
         module = plugins.load(_here(), name, "configuration")
         return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
     found = runpy.run_path(name).get("get_config")
     if found is None:
         raise ValueError(f"{name}: a configuration file needs a function get_config(argument)")
     return found
+
+
+def _new_name(name: str) -> str:
+    """Replaces an old name of a configuration and prints the new one."""
+    if name not in _RENAMED:
+        return name
+    complain(f"the configuration {name!r} is now called {_RENAMED[name]!r}")
+    return _RENAMED[name]
 
 
 def _file(name: str) -> Path:

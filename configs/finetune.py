@@ -5,8 +5,8 @@ Hardware: a laptop for a few hundred short videos; `docs/pretrained.md` has meas
 frozen network, `part=all` trains every layer, `part=scratch` trains the same network from random
 weights.
 
-    vidjax train --config=tune:weights=i3d:kinetics400,part=head \
-        --config.data.manifest=my_videos.csv --workdir=runs/tuned
+    vidjax train --config=finetune:weights=i3d:kinetics400,part=head \
+        --config.data.manifest=my_videos.csv --workdir=runs/finetuned
 """
 
 import ml_collections
