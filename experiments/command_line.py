@@ -81,14 +81,14 @@ def answer(
             return _guarded(main, given[1:], arguments, terminated)
 
     if help_text.is_asked(sys.argv):
-        sys.exit(_help(about))
+        sys.exit(_help(about, arguments))
     app.run(guarded, flags_parser=_parse)
 
 
-def _help(about: str | None) -> int:
+def _help(about: str | None, positional: Sequence[str]) -> int:
     """Prints the help of a command; returns the exit code."""
     try:
-        say(*help_text.page(about, sys.argv).splitlines())
+        say(*help_text.page(about, positional, sys.argv).splitlines())
     except ValueError as error:
         return _fail(str(error))
     except BrokenPipeError:

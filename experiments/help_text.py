@@ -34,20 +34,29 @@ def is_asked(arguments: Sequence[str]) -> bool:
     return bool(_ASKED & set(arguments))
 
 
-def page(about: str | None, arguments: Sequence[str]) -> str:
+def page(about: str | None, positional: Sequence[str], arguments: Sequence[str]) -> str:
     """Returns the whole text.
 
     Args:
       about: the command's docstring: what it does, with examples.
+      positional: names of the arguments that are no flags.
       arguments: the command line, which may name a configuration.
 
     Raises:
       ValueError: the configuration is unknown, or refuses its arguments.
     """
-    parts = [(about or "").strip(), *_flag_groups()]
+    parts = [(about or "").strip(), *_usage(positional), *_flag_groups()]
     if "config" in flags.FLAGS:
         parts.append(settings_help(arguments))
     return "\n\n".join(parts)
+
+
+def _usage(positional: Sequence[str]) -> Iterator[str]:
+    """Yields a line with the positional arguments, for commands that have some."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if positional and spec is not None:
+        name = spec.name.removesuffix(".__main__").rpartition(".")[2]
+        yield f"Usage:\n  vidjax {name} {' '.join(positional)} [FLAGS]"
 
 
 def _flag_groups() -> Iterator[str]:
@@ -71,7 +80,9 @@ def _described(flag: flags.Flag) -> str:
     assert found is not None
     value = found[1] or _value(flag)
     head = f"--[no]{flag.name}" if flag.boolean else f"--{flag.name}={value}"
-    sentences = " ".join([_sentence(flag.help[found.end() :]), *_limits(flag)])
+    # Absl adds to flags that may be repeated.
+    text = flag.help[found.end() :].partition(";\n    repeat this option")[0]
+    sentences = " ".join([_sentence(text), *_limits(flag)])
     body = textwrap.wrap(sentences, _WIDTH, initial_indent=_IN, subsequent_indent=_IN)
     return "\n".join([f"  {head}", *body])
 

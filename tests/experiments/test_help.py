@@ -98,10 +98,17 @@ def test_what_a_flag_may_be_and_is_by_default_is_said(helps):
     flags = flags_of(helps(("prepare",)).stdout)
     assert flags["quality"].endswith("From 1 to 100. Default: 90.")
     assert flags["dataset"].endswith("Required.")
-    assert flags["option"].endswith("May be given several times.")
+    assert flags["option"] == (
+        "Option of the data set, such as split=2; --describe lists them. May be given several times."
+    )
     assert "--input=frames|flow" in helps(("prepare",)).stdout
     assert flags_of(helps(("features",)).stdout)["average"].endswith("On by default.")
     assert "--config=NAME[:KEY=VALUE,...]" in helps(("train",)).stdout
+
+
+def test_arguments_that_are_no_flags_are_named(helps):
+    assert "\nUsage:\n  vidjax compare RUN_A RUN_B [FLAGS]\n" in helps(("compare",)).stdout
+    assert "Usage:" not in helps(("train",)).stdout
 
 
 def test_old_names_of_flags_and_configurations_work_and_say_the_new_ones(tmp_path):
