@@ -98,9 +98,8 @@ def test_what_a_flag_may_be_and_is_by_default_is_said(helps):
     flags = flags_of(helps(("prepare",)).stdout)
     assert flags["quality"].endswith("From 1 to 100. Default: 90.")
     assert flags["dataset"].endswith("Required.")
-    assert flags["option"] == (
-        "Option of the data set, such as split=2; --describe lists them. May be given several times."
-    )
+    described = "Option of the data set, such as split=2; --describe lists them."
+    assert flags["option"] == f"{described} May be given several times."
     assert "--input=frames|flow" in helps(("prepare",)).stdout
     assert flags_of(helps(("features",)).stdout)["average"].endswith("On by default.")
     assert "--config=NAME[:KEY=VALUE,...]" in helps(("train",)).stdout
