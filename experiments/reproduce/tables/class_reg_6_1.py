@@ -1,4 +1,4 @@
-"""Networks with and without Class Regularization: table 6.1 of the thesis, of their layers."""
+"""Layers of networks with and without Class Regularization: table 6.1 of the thesis."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ _LABELS = {"mtnet_s": "MTNet_S", "mtnet_m": "MTNet_M", "mtnet_l": "MTNet_L"}
 
 
 def _of_layers(row: PaperRow, key: str, affection: str) -> PaperRow:
-    """The row with its layers, and without the numbers of other tables."""
+    """Returns the row with its layers and without numbers."""
     blocks, channels = _LAYERS[key]
     facts = {"blocks": blocks, "channels": channels, "affection": affection}
     return replace(row.bare(), facts=facts)

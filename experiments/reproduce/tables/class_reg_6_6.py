@@ -21,7 +21,7 @@ _MTNETS = {
 
 
 def _rows() -> list[PaperRow]:
-    """Pairs, whose top-1 follows from the counts."""
+    """Returns the pairs of rows; their top-1 follows from the counts."""
     rows = []
     for label in PAIRS:
         without, regularized = pair_rows(label)

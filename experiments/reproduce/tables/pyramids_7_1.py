@@ -1,4 +1,4 @@
-"""Times of Class Feature Pyramids: table 7.1 of the thesis, in which nothing is trained."""
+"""Times of Class Feature Pyramids: table 7.1 of the thesis, which needs no training."""
 
 from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_table

@@ -1,4 +1,4 @@
-"""Random Mean Scaling and others' networks on Mini-Kinetics: table 3 of the RMS paper."""
+"""Random Mean Scaling and other networks on Mini-Kinetics: table 3 of the RMS paper."""
 
 from ..paper_row import Network, PaperRow
 from ..paper_scale import paper_table
