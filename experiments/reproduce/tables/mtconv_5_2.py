@@ -15,8 +15,7 @@ from ..paper_scale import paper_setups
 from ..table import Row, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
-_NOTE = "The learning rate is that of table 4.1; the epochs were chosen on the 3D network, with seed "
-    "100."
+_NOTE = "Learning rate as in table 4.1; epochs were chosen on the 3D network, with seed 100."
 _ROWS: dict[str, dict[str, Any]] = {
     "r3d": {},
     "narrow": {"width": 15},
