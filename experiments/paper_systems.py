@@ -57,7 +57,7 @@ SYSTEMS = (
         "rms_kinetics400:model=ip_csn_50,row=baseline",
     ),
     System(
-        "ResNet-110, ResNet-50 of pictures",
+        "ResNet-110, ResNet-50 on images",
         "RMS 6",
         "`cifar_resnet_110`, `resnet_50`",
         "rms_images:data=cifar100,row=rms",
@@ -132,14 +132,14 @@ SYSTEMS = (
     System(
         "TAM",
         "thesis 4.2, 5.1, 5.5, 6.2, 6.3",
-        "`tam_50`, whose numbers the thesis prints; `blvnet_tam_50` and `tam_ibm_50` are of the "
+        "`tam_50`, whose numbers the thesis prints; `blvnet_tam_50` and `tam_ibm_50` are from the "
         "paper that tables 4.2 and 6.2 cite",
     ),
     System("X3D-L, X3D-XL", "thesis 5.1, 5.5, 6.2, 6.3", "`x3d_l`, `x3d_xl`"),
 )
 MENTIONED = """
-The works only mention Octave convolution, P3D, Two-Stream networks and other systems of their
-reviews of the literature. These stand in no table, so there is no row to repeat and no network of
+The papers mention Octave convolution, P3D, Two-Stream networks and other systems in their reviews
+of the literature only. No table has them, so there is nothing to reproduce and no network of
 theirs here."""
 
 

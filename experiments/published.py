@@ -18,13 +18,13 @@ from . import command_line
 
 HEAD = """# Published weights by name
 
-`vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. Scores are the
-publishers', in percent, each by its own protocol; nothing was measured here. A clip is frames x
-size, and the stride between frames. \"Segments\" are one frame of each of so many equal parts of
-the video. Files behind a page have to be fetched by hand; the error says from where, and where to
-put them. Licences are the repositories'; `Pretrained.licence` says more. The rows of a network
-stand in order of preference: a shortened tag means the first of them that is on the machine, or
-else the first that can be downloaded.
+`vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. The scores are those
+of the publishers in percent, each by its own protocol; nothing was measured here. A clip is given
+as frames x size and the stride between frames. "Segments" means that the video is divided into
+equal parts, with one frame from each. Files behind a page must be fetched by hand; the error
+message says from where, and where to put them. The licences are those of the repositories;
+`Pretrained.licence` has more. The rows of a network are in order of preference: a shortened tag
+means the first row that is on the machine, or else the first one that can be downloaded.
 
 Written by `vidjax published > docs/pretrained-list.md`.
 
@@ -33,7 +33,7 @@ Written by `vidjax published > docs/pretrained-list.md`.
 NOT_USABLE = """
 ## Not usable
 
-These are published, and `load_pretrained` refuses them.
+These weights are published, but `load_pretrained` refuses them.
 """
 
 
@@ -57,7 +57,7 @@ def table() -> str:
     """Returns the whole page."""
     usable = [known for known in checkpoints() if known.usable is not False]
     others = [known for known in checkpoints() if known.usable is False]
-    known = ("\n## What to know of them\n", *_notes(usable))
+    known = ("\n## Cautions\n", *_notes(usable))
     refused = (NOT_USABLE, *_notes(others)) if others else ()
     return "\n".join((HEAD, *map(row, usable), *known, *refused))
 
