@@ -1,4 +1,4 @@
-"""How many clips open each temporal gate."""
+"""Counts how many clips open each temporal gate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .output_files import new_files, write_figure
 
 
 def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
-    """Tests the gates in the networks of the runs."""
+    """Tests the temporal gates of each run."""
     table, training, picture = files = new_files(
         output, "gates.csv", "gates_training.csv", "gates.png"
     )
@@ -38,10 +38,10 @@ def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressL
 
 
 def _gates(subject: Subject, progress: ProgressLine) -> list[GateState]:
-    """The gates of a network on its evaluation split."""
+    """Tests the gates of a network on its evaluation split."""
     config, experiment = subject.config, subject.open(progress.count)
     network = experiment.network
-    # As it was trained there may be a warm-up, or no test at all.
+    # The training may have had a warm-up, or no test at all.
     options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}
     model = dataclasses.replace(config.model, options=options)
     try:

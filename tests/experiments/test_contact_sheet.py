@@ -83,4 +83,4 @@ def test_the_command_draws_a_picture_and_keeps_one_that_is_there(tmp_path):
     assert min(picture.shape[:2]) > 4 * 96
     again = run_command(*command, *small)
     assert again.returncode == 2
-    assert "a file that is there is kept" in again.stderr
+    assert "exists already; name another file" in again.stderr
