@@ -132,7 +132,7 @@ def test_tokens_in_any_order_are_laid_out_as_the_clip_is(order, dense):
 
 def test_a_class_token_is_refused_and_left_out_of_other_layers():
     network = _linen(ViT(class_token=True))
-    with pytest.raises(ValueError, match="nothing is pooled for the classifier 'head'"):
+    with pytest.raises(ValueError, match="the classifier 'head' pools no features"):
         saliency_tube(*network)
     anatomy = trace_network(*network).anatomy
     (features,) = features_at(anatomy, "rise1")
@@ -149,7 +149,7 @@ def test_rows_whose_places_are_unknown_are_no_stripes():
         return jnp.sort(x.reshape(1, 32, 5), axis=1).mean(1) @ weights["head"]
 
     weights = {"conv": normal(1, 2, 4, 4, 3, 5), "head": normal(2, 5, CLASSES)}
-    with pytest.raises(ValueError, match="nothing is pooled"):
+    with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(sorted_rows, weights, clip_of())
 
 

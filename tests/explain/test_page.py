@@ -155,9 +155,9 @@ def test_a_difference_of_two_classes_keeps_its_sign():
     [
         ({"frames": FRAMES[..., :1]}, "a page shows a clip"),
         ({"frames": FRAMES.astype(np.float32)}, "type float32"),
-        ({"tube": VOLUME[0]}, f"heat '{TUBE}'"),
+        ({"tube": VOLUME[0]}, f"heatmap '{TUBE}'"),
         ({"tube": 2 * VOLUME}, "from 0 to 2: must be in"),
-        ({"heats": {"RISE": np.full_like(VOLUME, np.nan)}}, "heat 'RISE' holds numbers"),
+        ({"heats": {"RISE": np.full_like(VOLUME, np.nan)}}, "heatmap 'RISE' contains numbers"),
         ({"scores": [("sit", 87.0)]}, "score of 'sit' = 87.0"),
     ],
 )

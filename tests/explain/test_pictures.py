@@ -125,7 +125,7 @@ def test_json_goes_out_and_comes_back(pyramid):
     # Kernels that share a list point to it.
     kernels = json.loads(text)["layers"][0]["kernels"]
     assert kernels[0]["list"] == kernels[1]["list"]
-    with pytest.raises(ValueError, match="no class feature pyramid"):
+    with pytest.raises(ValueError, match="not a class feature pyramid"):
         from_json('{"class_index": 1}')
     with pytest.raises(ValueError, match="read from JSON, which has none"):
         back.tube("conv1")

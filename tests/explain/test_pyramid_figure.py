@@ -248,7 +248,7 @@ def test_kernels_may_be_drawn_by_their_children():
 def test_an_empty_pyramid_says_so():
     empty = Pyramid(4, "layer", 1.0, 2, SIZE, (), {})
     texts = [text.get_text() for text in draw_pyramid(empty, FRAMES, "sit").axes[0].texts]
-    assert "no kernel is kept" in texts
+    assert "no kernel was kept" in texts
 
 
 def test_an_animation_moves_every_tile_and_nothing_else():

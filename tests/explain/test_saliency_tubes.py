@@ -136,7 +136,7 @@ def test_a_head_that_takes_one_place_alone_is_refused():
         return x[:, 0, 0, 0] @ weights["head"]
 
     weights = by_hand.kernels_of(210, conv1=(3, 2), head=2)
-    with pytest.raises(ValueError, match="nothing is pooled"):
+    with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(corner, weights, CLIP, 0)
 
 

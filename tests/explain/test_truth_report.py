@@ -157,8 +157,8 @@ def test_maps_are_chosen_with_settings():
         ("cma", "map 'cma' is unknown: did you mean 'cam'"),
         ("cam:tau=0.5", "cam has no setting 'tau'"),
         ("saliency_tube:tau=2", "saliency_tube tau = 2: must be"),
-        ("rise:masks", "settings are written rise:SETTING=VALUE"),
-        ("random:seed=1", "random has no settings"),
+        ("rise:masks", "write settings as rise:SETTING=VALUE"),
+        ("random:seed=1", "the map random has no settings"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_in_a_line(text, words):

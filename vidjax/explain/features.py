@@ -1,4 +1,4 @@
-"""The features of a network that a map is drawn over, found by the name of a layer."""
+"""Finds the features of a network by the name of a layer."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from vidjax.settings import shown
 
 
 def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, ...]:
-    """The features that a layer makes, as the next layer reads them: norm and activation included.
+    """Returns a layer's features as the next layer reads them, after norm and activation function.
 
     Args:
-      anatomy: of a network.
-      layer: name of a layer, such as `layer3/block2/conv1`, or of a module with layers, such as
-        `layer3`, whose last one is taken. None is what is pooled for the classifier, which may be
-        of several sizes (SlowFast).
+      anatomy: the network.
+      layer: name of a layer, such as `layer3/block2/conv1`, or of a module, such as `layer3`, which
+        stands for its last layer. None returns the features that are pooled for the classifier;
+        there may be several sizes of them (SlowFast).
 
     Raises:
-      ValueError: there is no such layer, or its features are nowhere in space and time.
-      UnknownPrimitiveError: what was read of the network ends at one, and has no such layer.
+      ValueError: the layer does not exist, or its features have no location in space and time.
+      UnknownPrimitiveError: tracing stopped at an unknown primitive before it reached the layer.
     """
     if layer is None:
         if not anatomy.pooled:
             raise ValueError(
-                f"nothing is pooled for the classifier {anatomy.classifier.name!r} whose place in "
-                f"space and time is known: name a layer, such as {_example(anatomy)}"
+                f"the classifier {anatomy.classifier.name!r} pools no features with a known "
+                f"location in space and time: name a layer, such as {_example(anatomy)}"
             )
         return anatomy.pooled
     anatomy = anatomy.as_far_as_known
@@ -35,11 +35,11 @@ def features_at(anatomy: Anatomy, layer: str | None = None) -> tuple[Features, .
 
 
 def layer_at(anatomy: Anatomy, layer: str) -> Layer:
-    """The layer of a name, or the last one in space and time of the module of a name.
+    """Returns the layer of this name, or a module's last layer in space and time.
 
     Raises:
-      ValueError: there is no such layer, or its features are nowhere in space and time.
-      UnknownPrimitiveError: there is none before a primitive that is not known.
+      ValueError: the layer does not exist, or its features have no location in space and time.
+      UnknownPrimitiveError: tracing stopped at an unknown primitive before it reached the layer.
     """
     anatomy = anatomy.as_far_as_known
     inside = [own for own in anatomy.links if _belongs(own.name, layer)]
@@ -51,7 +51,9 @@ def layer_at(anatomy: Anatomy, layer: str) -> Layer:
     for own in sorted(inside, key=lambda own: -order[own.operation]):
         if own in anatomy.sources:
             return own
-    raise ValueError(f"layer {shown(layer)} comes after pooling: it is nowhere in space and time")
+    raise ValueError(
+        f"layer {shown(layer)} comes after pooling: it has no location in space and time"
+    )
 
 
 def _belongs(name: str, layer: str) -> bool:
@@ -59,7 +61,7 @@ def _belongs(name: str, layer: str) -> bool:
 
 
 def _names(anatomy: Anatomy) -> Iterator[str]:
-    """Names of layers that are in space and time, and of the modules that they are in."""
+    """Yields the names of layers in space and time, and of the modules that contain them."""
     known: dict[str, None] = {}
     for own in anatomy.sources:
         parts = own.name.split("/")
@@ -70,4 +72,4 @@ def _names(anatomy: Anatomy) -> Iterator[str]:
 def _example(anatomy: Anatomy) -> str:
     anatomy = anatomy.as_far_as_known
     layers: list[Layer] = [own for own in anatomy.links if own in anatomy.sources]
-    return repr(layers[0].name) if layers else "none: no layer is in space and time"
+    return repr(layers[0].name) if layers else "none: no layer has a location in space and time"

@@ -1,4 +1,4 @@
-"""A sheet of a video: a row of its frames, a row for each heat over them, and the colours."""
+"""Draws a contact sheet of a video: one row of frames, one row per map, and the colour bars."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _BAR = 14
 def write_sheet(
     file: Path, footage: Footage, drawn: Sequence[Drawn], colours: str, columns: int = COLUMNS
 ) -> None:
-    """Writes a sheet as PNG.
+    """Writes a contact sheet as PNG.
 
     Args:
-      file: to be written.
+      file: the file to write.
       footage: the video.
-      drawn: heat over the clip that was cut from it.
+      drawn: maps of the clip that was cut from it.
       colours: one of `vidjax.explain.colours.COLOURS`.
-      columns: frames of a row, evenly spaced in time.
+      columns: frames per row, evenly spaced in time.
     """
     chosen = spread(len(footage.places), columns)
     panels = Panels(footage, drawn, colours, WIDEST / len(chosen) - _GAP)
@@ -49,7 +49,7 @@ def write_sheet(
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many numbers below `count`, evenly spread from the first to the last."""
+    """Returns at most `most` numbers below `count`, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
 
@@ -63,13 +63,14 @@ def _times(times: np.ndarray, width: int) -> np.ndarray:
 
 
 def _legend(drawn: Sequence[Drawn], colours: str, width: int, *, whole: bool) -> np.ndarray:
-    """Bars of colours, and what they mean."""
-    seen = "" if whole else "the network saw what is inside of the thin frame"
+    """Draws the colour bars and what they mean."""
+    seen = "" if whole else "the network saw only the part inside the thin frame"
     bars = []
     if not all(own.signed for own in drawn):
-        bars.append((scale(colours, signed=False), "cold to hot, each map scaled by itself"))
+        bars.append((scale(colours, signed=False), "low to high; each map has its own scale"))
     if any(own.signed for own in drawn):
-        bars.append((scale(colours, signed=True), "the second class to the first"))
+        told = "blue is evidence for the second class, red for the first"
+        bars.append((scale(colours, signed=True), told))
     parts = [np.full((_GAP * 2, width, 3), 255, np.uint8)]
     for number, (bar, text) in enumerate(bars):
         told = f"{text}; {seen}" if seen and not number else text
