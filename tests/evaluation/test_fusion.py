@@ -89,7 +89,7 @@ UNFIT = {
     ),
     "'v3.mp4' is 'walk' in a and 'jump' in b": relabelled,
     "a is of the split 'test', b of 'val'": lambda: table(probabilities(1), split="val"),
-    "only one of a and b answers with several classes": lambda: table(
+    "only one of a and b has multi-label scores": lambda: table(
         probabilities(1), about={"multi_label": True}
     ),
 }

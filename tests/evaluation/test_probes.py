@@ -147,12 +147,17 @@ HOLE = np.where(np.arange(72).reshape(12, 6) == 31, np.nan, GOOD[0])
     ("train", "labels", "test", "truth", "words"),
     [
         (np.ones((12, 6)), GOOD[1], *GOOD, "the training features are all alike"),
-        (HOLE, GOOD[1], *GOOD, "training features are not finite in 1 rows, the first of them 5"),
+        (HOLE, GOOD[1], *GOOD, "training features are not finite in 1 rows; the first is row 5"),
         (*GOOD, HOLE, GOOD[1], "test features are not finite"),
-        (*GOOD, GOOD[0], np.full(12, "skip"), "no 'skip', which the test part has .1 such"),
+        (
+            *GOOD,
+            GOOD[0],
+            np.full(12, "skip"),
+            "the class 'skip', which the training part lacks .1 such",
+        ),
         (GOOD[0], np.full(12, "run"), *GOOD, "has one class, 'run', only"),
-        (*GOOD, GOOD[0][:, :5], GOOD[1], "have 6 numbers, test features 5"),
-        (GOOD[0], GOOD[1][:11], *GOOD, r"\[N, C\] and labels \[N\], not \[12, 6\] and \[11\]"),
+        (*GOOD, GOOD[0][:, :5], GOOD[1], "have 6 dimensions, test features 5"),
+        (GOOD[0], GOOD[1][:11], *GOOD, r"\[12, 6\] and labels \[11\]: pass \[N, C\] and \[N\]"),
         (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features are"),
     ],
 )
@@ -169,10 +174,12 @@ def test_settings_have_ranges():
         knn(*GOOD, *GOOD, temperature=0.0)
     with pytest.raises(ValueError, match=r"\[3\] groups beside \[12\] labels"):
         linear_probe(*GOOD, *GOOD, groups=np.arange(3))
-    with pytest.raises(ValueError, match="all training features are of one group; give one value"):
+    with pytest.raises(
+        ValueError, match="all training features belong to one group; give one value"
+    ):
         linear_probe(*GOOD, *GOOD, groups=np.zeros(12))
     single = np.array(["run"] * 11 + ["walk"])
-    with pytest.raises(ValueError, match="a class has one training feature"):
+    with pytest.raises(ValueError, match="a class has only one training feature"):
         linear_probe(GOOD[0], single, GOOD[0], single)
 
 

@@ -153,7 +153,7 @@ def test_a_difference_of_two_classes_keeps_its_sign():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frames": FRAMES[..., :1]}, "a page shows a clip"),
+        ({"frames": FRAMES[..., :1]}, r"pass a clip \[T, H, W, 3\]"),
         ({"frames": FRAMES.astype(np.float32)}, "type float32"),
         ({"tube": VOLUME[0]}, f"heatmap '{TUBE}'"),
         ({"tube": 2 * VOLUME}, "from 0 to 2: must be in"),
@@ -169,7 +169,7 @@ def test_what_cannot_be_shown_is_refused(change, message):
 def test_a_rate_of_nothing_and_a_page_of_nothing_are_refused():
     with pytest.raises(ValueError, match="fps = 0: must be a number above 0"):
         page("x", [PANEL], 0)
-    with pytest.raises(ValueError, match="a page shows one or more"):
+    with pytest.raises(ValueError, match="a page needs at least one panel"):
         page("x", [], 4)
 
 

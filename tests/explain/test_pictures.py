@@ -127,7 +127,7 @@ def test_json_goes_out_and_comes_back(pyramid):
     assert kernels[0]["list"] == kernels[1]["list"]
     with pytest.raises(ValueError, match="not a class feature pyramid"):
         from_json('{"class_index": 1}')
-    with pytest.raises(ValueError, match="read from JSON, which has none"):
+    with pytest.raises(ValueError, match="read from JSON, which does not store activations"):
         back.tube("conv1")
 
 

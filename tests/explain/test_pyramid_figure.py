@@ -237,7 +237,7 @@ def test_kernels_may_be_drawn_by_their_children():
     last = rows_of(pyramid)[-1].tiles[-1]
     own = pyramid.tube("stem", last.kernels[0])
     np.testing.assert_allclose(drawing.tiles[-1].volume, own, atol=1e-4)
-    with pytest.raises(ValueError, match="draw = 'children' is for format = 'kernel'"):
+    with pytest.raises(ValueError, match="draw = 'children' needs format = 'kernel'"):
         draw_pyramid(pyramid, FRAMES, "sit", format="layer", draw="children")
     with pytest.raises(ValueError, match="format = 'channel': must be one of"):
         draw_pyramid(pyramid, FRAMES, "sit", format="channel")

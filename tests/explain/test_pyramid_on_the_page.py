@@ -63,9 +63,7 @@ def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
 def test_a_kernel_that_is_nowhere_says_so(shown):
     tab = shown(PANEL)
     tab.click(TILE.format(3, 0))
-    assert "no location in space and time" in tab.value(
-        "document.querySelector('.caption').innerText"
-    )
+    assert "no location in space" in tab.value("document.querySelector('.caption').innerText")
     assert tab.value("document.querySelector('.curve').hidden")
     assert tab.value("document.querySelectorAll('.layer')[2].disabled")
 

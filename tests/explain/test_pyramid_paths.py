@@ -123,7 +123,7 @@ def test_kernels_that_were_not_kept_are_told_with_those_that_were():
 
 
 def test_depth_and_an_end_are_not_given_both():
-    with pytest.raises(ValueError, match="depth = 3 has no effect: down_to = 'conv2' already says"):
+    with pytest.raises(ValueError, match="depth = 3 has no effect: down_to = 'conv2' says"):
         pyramid_of(straight, WEIGHTS, 3, down_to="conv2")
 
 

@@ -48,9 +48,9 @@ def test_the_first_step_does_not_count_and_the_line_is_said_once():
     ((line, rates),) = told
     assert rates["step_clips_per_second"] == pytest.approx(40, rel=0.2)
     assert rates["input_clips_per_second"] == 100
-    assert line.startswith("input gives 100 clips/s, the step needs 3")
+    assert line.startswith("input delivers 100 clips/s, the step needs 3")
 
 
 def test_an_input_that_is_behind_is_told_what_helps():
-    assert "2.5 times as many" in sentence(100.0, 40.0)
-    assert "the input is behind; more data.threads" in sentence(40.0, 100.0)
+    assert "2.5 times as fast" in sentence(100.0, 40.0)
+    assert "the input is the bottleneck; more data.threads" in sentence(40.0, 100.0)

@@ -67,7 +67,7 @@ def test_a_table_is_matched_by_name_in_any_order(tmp_path):
         (["walk,-1", "sit,1", "=up,1"], "line 2: weight = '-1'"),
         (["walk,nan", "sit,1", "=up,1"], "line 2: weight = 'nan'"),
         (["walk,much", "sit,1", "=up,1"], "line 2: weight = 'much'"),
-        (["walk,0", "sit,0", "=up,1"], "gives no class with videos a weight above 0"),
+        (["walk,0", "sit,0", "=up,1"], "must give a weight above 0 to at least one class"),
         ([], "has no weight for '=up', 'sit', 'walk'"),
     ],
 )
@@ -118,13 +118,13 @@ def test_what_is_on_is_said():
     )
     classes = ClassWeights(NAMES, COUNTS, weigh("balanced", COUNTS, NAMES))
     assert list(announced(on, classes)) == [
-        "class weights, balanced: from 0.625 (walk, 8 videos) to 2.5 (sit, 2 videos)",
-        "without training videos: '=up'",
-        "balanced sampling: each class has 5 clips an epoch, so that a video comes 0.625 times "
+        "class weights (balanced) range from 0.625 (walk, 8 videos) to 2.5 (sit, 2 videos)",
+        "classes without training videos: '=up'",
+        "balanced sampling: each class has 5 clips per epoch, so a video is seen 0.625 times "
         "(walk) to 2.5 times (sit)",
-        "50 % of the batches are mixed by MixUp (alpha 0.8) or CutMix (alpha 1), half of them by "
-        "each",
-        "each clip goes through trivial_augment, then random_erasing",
+        "50 % of the batches are mixed with MixUp (alpha 0.8) or CutMix (alpha 1), half of them "
+        "with each",
+        "each clip is also augmented by trivial_augment, then random_erasing",
     ]
 
 

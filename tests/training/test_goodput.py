@@ -52,7 +52,7 @@ def test_shares_are_of_all_seconds_of_all_starts():
     assert shares["restarts"] == pytest.approx((10 + 4 + 4 + 35 + 16) / total)
     told = goodput.sentence(found)
     assert told.startswith("3:30 in 3 starts: steps 47.6%, waiting for data 4.8%, compiling 10.5%")
-    assert told.endswith("(starting up 8.6%, work done again 24.3%)")
+    assert told.endswith("(startup 8.6%, repeated work 24.3%)")
 
 
 def test_a_start_that_goes_back_behind_the_one_before_takes_the_work_of_both():
@@ -122,7 +122,7 @@ def test_a_damaged_line_costs_the_earlier_starts_and_not_the_run(kept):
     account = opened()
     account.tell(200)
     account.close(240)
-    assert "is told of this start alone" in said[0]
+    assert "is reported for this start only" in said[0]
     assert "line 9" in said[0]
     assert " in 1 start: " in said[1]
 

@@ -138,8 +138,8 @@ def test_a_network_that_is_lost_is_told_once_and_the_run_ends_as_without(
     assert [call["call"] for call in wandb_calls()].count("log") == 0
     told = [note for note in notes if note.startswith("the writer wandb failed")]
     assert told == [
-        "the writer wandb failed and writes no more until the run is started again; the run goes "
-        "on, and metrics.jsonl has everything (ConnectionError: the network is gone)"
+        "the writer wandb failed and is off until the run is started again; the run continues, "
+        "and metrics.jsonl has everything (ConnectionError: the network is gone)"
     ]
     train(with_writers(), tmp_path / "without")
     texts = {(tmp_path / name / "metrics.jsonl").read_text() for name in ("lost", "without")}

@@ -81,13 +81,9 @@ def class_feature_pyramid(
         at its last layer. Give a pair of a name and kernel numbers to keep only the paths to those
         kernels.
       classes: names of all classes.
-      output: which of the model's outputs holds the logits, as in
-        `vidjax.explain.open_network.open_network`.
-      clip_input: which of the model's inputs is explained, as in
-        `vidjax.explain.open_network.open_network`.
+      output: which output holds the logits, as in `vidjax.explain.open_network`.
+      clip_input: which input is explained, as in `vidjax.explain.open_network`.
 
-    Returns:
-      The pyramid, or a list of pyramids for a batch.
 
     Raises:
       ValueError: an argument is not valid (the message names it), or the layer or kernel to end at
@@ -95,32 +91,21 @@ def class_feature_pyramid(
       UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
 
     Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from vidjax.explain import class_feature_pyramid
-      >>> def model(weights, clip):
-      ...     features = jax.nn.relu(clip @ weights["features"])
-      ...     return features.mean((1, 2, 3)) @ weights["classifier"]
-      >>> weights = {"features": jnp.eye(3), "classifier": jnp.eye(3)}
-      >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
-      >>> pyramid = class_feature_pyramid(model, weights, clip, class_index=1)
+      >>> import jax, vidjax
+      >>> model = lambda weights, clip: (clip @ weights["conv"]).mean((1, 2, 3)) @ weights["head"]
+      >>> weights = {"conv": jax.numpy.eye(3), "head": jax.numpy.eye(3)}
+      >>> clip = jax.random.uniform(jax.random.key(0), (2, 4, 4, 3))
+      >>> pyramid = vidjax.explain.class_feature_pyramid(model, weights, clip, class_index=1)
       >>> pyramid.layers[0].name, pyramid.layers[0].kernels.tolist()
-      ('features', [1])
+      ('conv', [1])
     """
     check({"mode": mode, "depth": depth, "rules": rules, "down_to": down_to}, SETTINGS)
     if depth is not None and down_to is not None:
-        raise ValueError(
-            f"depth = {depth} has no effect: down_to = {shown(down_to)} already says where the "
-            "pyramid ends; leave out one of the two"
-        )
+        told = f"depth = {depth} has no effect: down_to = {shown(down_to)} says where the pyramid"
+        raise ValueError(f"{told} ends; leave out one of the two")
     keep = Keep(THETA if threshold is None else threshold, top)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     return _grow(opened, depth, down_to, mode, keep, rules)
 

@@ -68,10 +68,8 @@ def stage_tubes(
       mode: as in `saliency_tube`.
       tau: as in `saliency_tube`.
       classes: names of all classes.
-      output: which of the model's outputs holds the logits, as in
-        `vidjax.explain.open_network.open_network`.
-      clip_input: which of the model's inputs is explained, as in
-        `vidjax.explain.open_network.open_network`.
+      output: which output holds the logits, as in `vidjax.explain.open_network`.
+      clip_input: which input is explained, as in `vidjax.explain.open_network`.
 
     Returns:
       Tubes by module path, in the order of the network. Empty for a network without Class
@@ -82,13 +80,7 @@ def stage_tubes(
     """
     check_mode(mode, tau)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     places = regularized_places(opened.network)
     logits, found = regularized_pass(opened.network)(opened.variables, opened.clip)

@@ -86,45 +86,25 @@ def saliency_map(
         `upsampling.degree_of`.
       progress: called with the number of finished passes and the total, for methods that take many.
       classes: names of all classes.
-      output: which of the model's outputs holds the logits, as in
-        `vidjax.explain.open_network.open_network`.
-      clip_input: which of the model's inputs is explained, as in
-        `vidjax.explain.open_network.open_network`.
+      output: which output holds the logits, as in `vidjax.explain.open_network`.
+      clip_input: which input is explained, as in `vidjax.explain.open_network`.
       **settings: settings of the method; see `vidjax.explain.maps.named(name).settings`.
-
-    Returns:
-      The map, or a list of maps for a batch.
 
     Raises:
       ValueError: an argument is not valid; the message names it.
       UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
 
     Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from vidjax.explain import saliency_map
-      >>> def model(weights, clip):
-      ...     return clip.mean((1, 2, 3)) @ weights
+      >>> import jax, vidjax
+      >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
       >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
-      >>> found = saliency_map(model, jnp.eye(3), clip, class_index=1, name="cam")
-      >>> found.volume.shape, found.resolution
-      ((2, 4, 4), '2x4x4 cells')
+      >>> vidjax.explain.saliency_map(model, jax.numpy.eye(3), clip, name="cam").volume.shape
+      (2, 4, 4)
     """
     chosen = maps.named(name)
-    for setting in settings:
-        if setting not in chosen.kinds:
-            hint = nearest(setting, chosen.kinds)
-            raise ValueError(f"{name} has no setting {setting!r}: {hint}")
-    check(settings, chosen.kinds, f"{name} ")
-    if layer is not None and not chosen.layered:
-        raise ValueError(f"layer = {layer!r} has no effect on {name}, a map of the clip itself")
+    _check_settings(chosen, layer, settings)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     network, given = opened.network, (opened.variables, opened.clip)
     if not chosen.fits(network):
@@ -139,6 +119,18 @@ def saliency_map(
     return SaliencyMap(
         name, index, layer, volume, heat.cells, logits, heat.passes, seconds, heat.grid
     )
+
+
+def _check_settings(chosen: maps.Map, layer: str | None, settings: dict[str, Any]) -> None:
+    for setting in settings:
+        if setting not in chosen.kinds:
+            hint = nearest(setting, chosen.kinds)
+            raise ValueError(f"{chosen.name} has no setting {setting!r}: {hint}")
+    check(settings, chosen.kinds, f"{chosen.name} ")
+    if layer is not None and not chosen.layered:
+        raise ValueError(
+            f"layer = {layer!r} has no effect on {chosen.name}, a map of the clip itself"
+        )
 
 
 def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:

@@ -86,37 +86,24 @@ def saliency_tube(
       tau: share in [0, 1]. Removes channels whose largest weighted activation is below this share
         of the largest activation overall. None keeps all channels.
       classes: names of all classes.
-      output: which of the model's outputs holds the logits, as in
-        `vidjax.explain.open_network.open_network`.
-      clip_input: which of the model's inputs is explained, as in
-        `vidjax.explain.open_network.open_network`.
+      output: which output holds the logits, as in `vidjax.explain.open_network`.
+      clip_input: which input is explained, as in `vidjax.explain.open_network`.
 
-    Returns:
-      The tube, or a list of tubes for a batch.
 
     Raises:
       ValueError: an argument is not valid (the message names it), or the network pools nothing
         before its classifier.
 
     Example:
-      >>> import jax, jax.numpy as jnp
-      >>> from vidjax.explain import saliency_tube
-      >>> def model(weights, clip):
-      ...     return clip.mean((1, 2, 3)) @ weights
+      >>> import jax, vidjax
+      >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
       >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
-      >>> tube = saliency_tube(model, jnp.eye(3), clip, class_index=1)
-      >>> tube.volume.shape, tube.kept[0].tolist()
-      ((2, 4, 4), [True, True, True])
+      >>> vidjax.explain.saliency_tube(model, jax.numpy.eye(3), clip).volume.shape
+      (2, 4, 4)
     """
     check_mode(mode, tau)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     places = features_at(opened.network.anatomy)
     wanted = -1 if opened.class_index is None else opened.class_index

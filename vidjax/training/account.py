@@ -1,4 +1,4 @@
-"""The account of a run's time, kept while it trains: lines, the last sentence, a picture."""
+"""Logs what a run spends its time on: lines in `timing.jsonl`, a final sentence and a plot."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from vidjax.records import RecordError
 from vidjax.training import goodput, goodput_picture
 from vidjax.training.spending import Spending
 
-# Seconds between two lines where nothing else asks for one.
+# Seconds between two lines if nothing else logs one.
 _EVERY = 30.0
 Write = Callable[[int, str, Mapping[str, float]], None]
 
 
 class Account:
-    """Tells what the time went to, over all starts of a run.
+    """Logs the time spent over all starts of a run.
 
     Args:
-      spending: of this start.
-      workdir: of the run.
-      write: adds a line of a step and split to what a clock says.
-      say: told the sentence, and what is wrong with earlier lines.
-      silent: tells nothing, in a process beside the one that does.
+      spending: timer of this start.
+      workdir: work directory of the run.
+      write: adds a line with a step and a split to `timing.jsonl`.
+      say: prints the final sentence, and errors in earlier lines.
+      silent: log nothing; for all processes but one.
     """
 
     def __init__(
@@ -44,22 +44,22 @@ class Account:
             return
         try:
             self._before = goodput.read_spent(workdir)
-        # A run does not end because nobody knows what its earlier starts did.
+        # Damaged lines of earlier starts must not stop the run.
         except RecordError as error:
-            say(f"what the time went to is told of this start alone: {error}")
+            say(f"time spent is reported for this start only: {error}")
 
     def tell(self, step: int) -> None:
-        """Adds what this start has spent until now, with `step` done."""
+        """Logs the time that this start has spent until now, when `step` is done."""
         if not self._silent:
             self._tell(step)
 
     def tell_now_and_then(self, step: int) -> None:
-        """The same, if it was not told lately, with the shares of the time of all starts."""
+        """Logs the time, and the shares over all starts, unless it was logged recently."""
         if not self._silent and time.monotonic() - self._told >= _EVERY:
             self._tell_shares(self._tell(step))
 
     def close(self, step: int) -> None:
-        """The same at the end of this start, and in words and as a picture."""
+        """Logs the time at the end of this start, prints the shares and draws the plot."""
         if self._silent:
             return
         found = self._tell(step)
@@ -74,7 +74,7 @@ class Account:
         self._told = time.monotonic()
         if self._first is None:
             self._first = spent
-            # Which of their steps are done again is known from here on.
+            # From here on it is known which of their steps this start repeats.
             self._earlier = goodput.starts([*self._before, spent])[:-1]
         return [*self._earlier, *goodput.starts([self._first, spent])]
 

@@ -1,4 +1,4 @@
-"""What a run feeds its network, for looking at: its batches as they are, and its test views."""
+"""Shows the input of a network: the batches of a run, or the test views of a video."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Fed:
     """Clips as the network gets them, before colours are normalised.
 
     Attributes:
-      clips: uint8 `[N, T, H, W, 3]`; of flow `[N, T, H, W, 2 L]`.
-      names: what each is, such as its class.
+      clips: uint8 `[N, T, H, W, 3]`; for flow `[N, T, H, W, 2 L]`.
+      names: a name for each clip, such as its class.
     """
 
     clips: np.ndarray
@@ -31,16 +31,16 @@ class Fed:
 
 
 def training_batch(config: Config, number: int, progress: Progress) -> Fed:
-    """Batch `number` of a run, counted from 0, with what the device does to it done.
+    """Returns batch `number` of a run, counted from 0, after augmentation on the device.
 
     Raises:
-      ValueError: configuration or data do not fit, or the run has no such batch.
+      ValueError: the configuration or the data do not fit, or the run has no such batch.
     """
     experiment = Experiment.open(config, progress, training=True)
     network, source = experiment.network, experiment.split(config.data.train_split)
     plan = Plan.of(config, len(source), grid.batch_unit(network))
     if not 0 <= number < plan.total:
-        raise ValueError(f"batch {number}: the run has {plan.total}, counted from 0")
+        raise ValueError(f"batch {number}: the run has {plan.total} batches, counted from 0")
     batch: dict[str, Any] = grid.batches(config, source, grid.make_timetable(network, plan))[number]
     if config.augment.device:
         batch = jax.jit(augmented)(batch)
@@ -52,22 +52,24 @@ def training_batch(config: Config, number: int, progress: Progress) -> Fed:
 
 
 def _label(row: Any) -> Label:
-    """The label of a row of a batch: an index, or a yes or no for each class."""
+    """Returns the label of a row of a batch: an index, or all indices of a multi-label row."""
     row = np.asarray(row)
     return tuple(np.flatnonzero(row).tolist()) if row.ndim else int(row)
 
 
 def test_views(config: Config, video: int, progress: Progress) -> Fed:
-    """All views of a video of the evaluation split, by clips and then by crops.
+    """Returns all views of a video of the evaluation split, clip by clip and crop by crop.
 
     Raises:
-      ValueError: configuration or data do not fit, or the split has no such video.
+      ValueError: the configuration or the data do not fit, or the split has no such video.
     """
     experiment = Experiment.open(config, progress)
     views: Views = experiment.network.views
     source = experiment.split(config.eval.split)
     if not 0 <= video < len(source):
-        raise ValueError(f"video {video}: split {config.eval.split!r} has {len(source)}, from 0")
+        raise ValueError(
+            f"video {video}: split {config.eval.split!r} has {len(source)} videos, counted from 0"
+        )
     record = source[video]
     cut = np.stack([views.cut(record, clip) for clip in range(views.clips)])
     label = label_text(record.label, experiment.network.classes)

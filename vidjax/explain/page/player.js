@@ -129,7 +129,7 @@ function loaded(frame) {
   return new Promise((done, failed) => {
     const image = new Image();
     image.onload = () => done(image);
-    image.onerror = () => failed(new Error("a frame cannot be read; this file is damaged"));
+    image.onerror = () => failed(new Error("a frame cannot be read: this file is damaged"));
     image.src = `data:image/jpeg;base64,${frame}`;
   });
 }
