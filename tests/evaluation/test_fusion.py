@@ -1,4 +1,4 @@
-"""Late fusion against the same by NumPy, over videos and classes in any order."""
+"""Tests late fusion against NumPy, with videos and classes in any order."""
 
 import itertools
 

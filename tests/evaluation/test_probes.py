@@ -1,4 +1,4 @@
-"""Probes of features, against brute force and equations in NumPy."""
+"""Tests probes of features against brute force and equations in NumPy."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ CLASSES = np.array(["jump", "run", "walk"])
 
 
 def clouds(count, spread, seed=0, width=6):
-    """Features around a point for each class, and labels."""
+    """Returns features around one point per class, and labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     centres = 4 * np.eye(3, width)
@@ -25,7 +25,7 @@ def clouds(count, spread, seed=0, width=6):
 
 
 def cosine_votes(train, labels, test, k, temperature):
-    """Wu et al. (2018), section 3.4, a loop at a time."""
+    """Computes the votes of Wu et al. (2018), section 3.4, in plain loops."""
     scores = np.zeros((len(test), len(CLASSES)))
     for row, feature in enumerate(test):
         similar = [
@@ -52,7 +52,7 @@ def test_neighbours_vote_as_the_paper_has_it(k, temperature):
 
 
 def objective(weights, bias, c, train, labels):
-    """Of L2-regularised multinomial logistic regression, intercepts free; and its gradients."""
+    """Returns the objective of L2-regularised multinomial logistic regression and its gradients."""
     logits = train @ weights.T + bias
     chances = np.exp(logits - logits.max(axis=1, keepdims=True))
     chances /= chances.sum(axis=1, keepdims=True)

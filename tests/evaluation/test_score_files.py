@@ -1,4 +1,4 @@
-"""Files of all scores: read by NumPy alone, and refused where they are not what was written."""
+"""Tests score files: NumPy reads them without pickles, and damaged ones are refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Scores of an evaluation against scikit-learn."""
+"""Tests the scores of an evaluation against scikit-learn."""
 
 import csv
 import json

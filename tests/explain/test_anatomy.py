@@ -1,4 +1,4 @@
-"""The layers of every network of the zoo, read off its program."""
+"""Tests the layers that are read from the programs of all networks."""
 
 import fnmatch
 import functools
@@ -68,7 +68,7 @@ def shapes_of(name, **options):
 
 
 def shallow(name):
-    """One block a stage, where a network has stages."""
+    """Makes networks with one block per stage, if they have stages."""
     try:
         return shapes_of(name, depths=(1,) * (3 if name.startswith("cifar") else 4))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Heat over pictures: how much of the video it leaves, and in which colours."""
+"""Tests heatmaps over pictures: their colours, and how much of the video stays visible."""
 
 import cv2
 import matplotlib as mpl

@@ -1,4 +1,4 @@
-"""How well passes are compiled: it changes how long they take, and nothing that they say."""
+"""Tests compiler options of passes: they change the duration but not the result."""
 
 import jax
 import numpy as np
@@ -12,14 +12,14 @@ from vidjax.explain.traced import trace_network
 
 @pytest.fixture
 def network(monkeypatch):
-    """A network, where nobody has set how well XLA compiles."""
+    """A network, without an optimisation level set in the environment."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     return trace_network(*OTHERS["plain"]())
 
 
 def options_of(network, monkeypatch, make=None):
-    """What a pass is compiled with."""
+    """Returns the compiler options of a pass."""
     seen = []
     jit = jax.jit
 

@@ -1,4 +1,4 @@
-"""The one spline: over a clip, at any moment between its frames, and at any size."""
+"""Tests the spline over a clip, at any time between its frames, and at any size."""
 
 import numpy as np
 import pytest

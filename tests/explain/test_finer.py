@@ -1,4 +1,4 @@
-"""Which layer has cells enough to point at a place."""
+"""Tests which layer has enough cells to locate something."""
 
 import flax.linen as nn
 import jax

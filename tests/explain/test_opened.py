@@ -1,4 +1,4 @@
-"""Every natural way to give a network, a clip and a class, alike for all that explains."""
+"""Tests all supported ways to pass a network, a clip and a class, for all explanations."""
 
 import dataclasses
 import functools
@@ -33,7 +33,7 @@ def regularized():
 
 
 def staged(*network, **settings):
-    """The first of the tubes, to be asked like the others."""
+    """Returns the first stage tube, with the arguments of the other explanations."""
     found = stage_tubes(*network, **settings)
     one = lambda tubes: next(iter(tubes.values()))  # noqa: E731
     return list(map(one, found)) if isinstance(found, list) else one(found)
@@ -41,7 +41,7 @@ def staged(*network, **settings):
 
 @pytest.fixture(params=[*FUNCTIONS, "stages"])
 def case(request, regularized):
-    """A function, and a network that it explains."""
+    """An explanation function, and a network that it can explain."""
     if request.param == "stages":
         return staged, regularized
     return FUNCTIONS[request.param], OTHERS["plain"]()
@@ -112,7 +112,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Giving:
-    """The plain network, giving more than logits."""
+    """The plain network, which returns more than logits."""
 
     kind: str
 

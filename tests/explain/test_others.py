@@ -1,4 +1,4 @@
-"""Networks with other heads than a mean and a dense layer, against NumPy."""
+"""Tests networks whose head is not a mean and a dense layer, against NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ def pooled_by_two(x, axes):
 
 @pytest.fixture(scope="module")
 def c3d():
-    """The network, what its first dense layer gets [1, 2, 4, 4, 6], and gradients there."""
+    """The network, the input of its first dense layer [1, 2, 4, 4, 6], and gradients there."""
     network = OTHERS["c3d"]()
     params = jax.tree.map(np.float64, network[1]["params"])
     relu = lambda x: np.maximum(x, 0)  # noqa: E731

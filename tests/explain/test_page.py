@@ -1,4 +1,4 @@
-"""The page's data: what its one file holds, how much it weighs, and what is refused."""
+"""Tests the page's data: its content, its size, and what it refuses."""
 
 import base64
 import dataclasses

@@ -1,4 +1,4 @@
-"""The page in headless Chromium, used as its reader would."""
+"""Tests the page in headless Chromium, used like a reader would."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Pictures, JSON and the page of explanations, from pyramids that are only written down."""
+"""Tests pictures, JSON and the page, on pyramids that are constructed directly."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The pyramid of the page in headless Chromium, used as its reader would."""
+"""Tests the page's pyramid in headless Chromium, used like a reader would."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Where pyramids end, which layers are one sum, and what tiles stand for."""
+"""Tests where pyramids end, which layers are added, and what tiles stand for."""
 
 import functools
 import itertools
@@ -56,7 +56,7 @@ def test_of_the_last_level_only_the_layer_that_is_named_is_left():
 
 
 def ways(lists, place, target):
-    """All ways down from a place to a target, each a list of places."""
+    """Returns all paths down from a place to a target, each a list of places."""
     if place == target:
         yield [place]
     for child in lists.get(place, {}):

@@ -1,4 +1,4 @@
-"""Tubes of stages against the equation, in a network that Class Regularization leaves as it is."""
+"""Tests stage tubes against the equation, in a network that Class Regularization leaves unchanged."""
 
 import flax.linen as nn
 import jax

@@ -1,4 +1,4 @@
-"""Kernels as strips of three frames: what a grid of networks and videos shows, and where."""
+"""Tests the figure of kernels as strips of three frames: its content and positions."""
 
 import numpy as np
 import pytest

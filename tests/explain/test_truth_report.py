@@ -1,4 +1,4 @@
-"""What is made of the measurements: means with intervals, tables and pictures."""
+"""Tests summaries of map metrics: means with intervals, tables and plots."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How input and step are compared at the start of a run."""
+"""Tests how input and step throughput are compared at the start of a run."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Weights of classes: from counts, from tables, kept by the run; and what a run says first."""
+"""Tests class weights from counts and from tables, and what a run prints about them."""
 
 import json
 import shutil
@@ -130,7 +130,7 @@ def test_what_is_on_is_said():
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """A run with all of it on, its table of weights, and its configuration."""
+    """A run with all options on, its table of weights, and its configuration."""
     folder = tmp_path_factory.mktemp("weighted")
     rows = [f"brightness {k},{weight}" for k, weight in ((2, 4), (0, 1), (1, 0.5))]
     on = config(

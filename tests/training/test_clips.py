@@ -1,4 +1,4 @@
-"""Batches for a loop of one's own are those that `vidjax train` and `evaluate` use."""
+"""Tests that `vidjax.clips` gives the batches that `vidjax train` and `vidjax evaluate` use."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the time of a run went to, over its starts."""
+"""Tests the report on what a run spends its time on, over its starts."""
 
 import contextlib
 import json
@@ -86,7 +86,7 @@ def test_every_second_is_counted_once(monkeypatch):
 
 @pytest.fixture
 def kept(tmp_path):
-    """An account of a run that has had starts before, and what it says."""
+    """The goodput log of a run with earlier starts, and what it prints."""
     file, said = tmp_path / goodput.TIMING, []
     rows = [
         {"step": each.step, "split": each.split, "began": each.began, **each.seconds()}

@@ -1,4 +1,4 @@
-"""A run that goes on longer: where it was, with the schedule of its new length."""
+"""Tests runs with a changed duration: they continue, with the schedule of the new length."""
 
 import json
 import shutil
@@ -81,7 +81,7 @@ def lengthened(finished, notes, tmp_path_factory):
 
 
 def cosine(step, total):
-    """The rate of a step, counted from 0, by the formula."""
+    """Returns the learning rate of a step, counted from 0, by the formula."""
     warmup = total // 10
     if step < warmup:
         return 0.02 * step / warmup

@@ -1,4 +1,4 @@
-"""Training through a multigrid: a run cut in mid-cycle ends where an unbroken one does."""
+"""Tests multigrid training: a run killed in mid-cycle ends like an uninterrupted one."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Starting from the weights of a run, with and without a method added to the network."""
+"""Tests starting from the weights of a run, with and without a new method in the network."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_a_method_is_added_to_a_trained_network_and_tuned_alone(base_run, tmp_pa
 
 
 def first_state_from(base_run, classes):
-    """The first state of a run with these classes that starts from `base_run`."""
+    """Returns the first state of a run with these classes that starts from `base_run`."""
     config, said = resolve(config_of(base_run, seed=1)), []
     network = Network.of(config, classes)
     state, _ = network.init(network.optimizer(optax.constant_schedule(0.1)))
