@@ -1,4 +1,4 @@
-"""Tests stage tubes against the equation, in a network that Class Regularization leaves unchanged."""
+"""Tests stage tubes against the equation, in a network that Class Regularization does not alter."""
 
 import flax.linen as nn
 import jax
