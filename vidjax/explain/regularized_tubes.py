@@ -20,11 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.given import Class
+from vidjax.explain.input_checks import Class
 from vidjax.explain.layer import channels_first, in_space_and_time
-from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.open_network import each_clip, open_network
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import Model, TracedNetwork
+from vidjax.explain.traced_network import Model, TracedNetwork
 from vidjax.program import Operation, Value
 
 

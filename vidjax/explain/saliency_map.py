@@ -11,14 +11,14 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
-from vidjax.explain.drawing import Progress
-from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import logits_pass
-from vidjax.explain.traced import Model
-from vidjax.names import nearest
+from vidjax.explain.compiled_passes import logits_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.map_types import Progress
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import CUBIC, Size, enlarge
 from vidjax.settings import check
+from vidjax.untrusted_names import nearest
 
 
 @dataclass(frozen=True)

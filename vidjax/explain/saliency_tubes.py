@@ -17,12 +17,12 @@ import jax
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.features import features_at
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import gradients_pass
-from vidjax.explain.traced import Model
+from vidjax.explain.compiled_passes import gradients_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.layer_lookup import features_at
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import Size, enlarge
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")

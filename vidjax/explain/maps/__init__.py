@@ -21,8 +21,8 @@ import sys
 from collections.abc import Mapping
 
 from vidjax import plugins
-from vidjax.explain.drawing import Heat, Map
-from vidjax.names import nearest
+from vidjax.explain.map_types import Heat, Map
+from vidjax.untrusted_names import nearest
 
 __all__ = ["Heat", "Map", "known", "named"]
 
