@@ -226,9 +226,9 @@ class Bench:
     def _cells(self) -> list[Size]:
         """Sizes of what is pooled; of a few cells of the clip where nothing is."""
         network = self.traced
-        if not network.anatomy.pooled:
+        if not network.graph.pooled:
             return [_FEW]
-        run = features_pass(network, features_at(network.anatomy))
+        run = features_pass(network, features_at(network.graph))
         shape = jax.ShapeDtypeStruct((1, *self._clip_shape), np.float32)
         _, features = jax.eval_shape(run, self.variables, shape)
         return [own.shape[1:] for own in features]

@@ -64,5 +64,5 @@ def pixels(tab, script):
 
 def heat_of(tab, volume, share, width, height):
     """Returns the heatmap that the page's script computes from a volume."""
-    script = f"Array.from(enlarged({volume}, {share}, {width}, {height}))"
+    script = f"Array.from(upsampled({volume}, {share}, {width}, {height}))"
     return np.array(tab.value(script)).reshape(height, width)

@@ -39,7 +39,7 @@ def chain():
 @pytest.fixture(scope="module")
 def pyramids(chain):
     """Pyramids of class 2 of the chain."""
-    of = partial(class_feature_pyramid, by_hand.Chain(), chain[0], CLIP, 2, 3, 0.5)
+    of = partial(class_feature_pyramid, numpy_reference.Chain(), chain[0], CLIP, 2, 3, 0.5)
     return {mode: of(mode) for mode in ("layer", "feature")}
 
 
@@ -220,7 +220,7 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
 
 def lists_by_group(weights, inputs, groups, threshold, mode):
     """Returns lists of `conv2`: products of each kernel with its own group only."""
-    edges = by_hand.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
+    edges = numpy_reference.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
     rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
     size = 8 // groups
     for group in range(groups):

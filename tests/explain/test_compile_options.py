@@ -33,7 +33,7 @@ def options_of(network, monkeypatch, make=None):
 
 
 def logits(network):
-    return lambda weights, clip: network.evaluate(weights, clip, [network.anatomy.logits])[0]
+    return lambda weights, clip: network.evaluate(weights, clip, [network.graph.logits])[0]
 
 
 def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):

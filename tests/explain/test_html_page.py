@@ -14,7 +14,7 @@ from vidjax.explain.html_page import TUBE, embed, page
 from vidjax.explain.page_encoding import CLIP_BYTES, clip_text, coarser, heat_text
 from vidjax.explain.page_pyramid import FINENESS, fineness, pyramid_data
 from vidjax.explain.pyramid import Pyramid
-from vidjax.explain.upsampling import enlarge
+from vidjax.explain.upsampling import upsample
 
 
 def data_of(text):
@@ -133,10 +133,10 @@ def test_a_long_clip_is_reduced_until_it_can_be_sent():
 
 
 def test_what_is_coarser_is_the_same_volume():
-    smooth = enlarge(np.random.default_rng(3).random((4, 6, 5), np.float32), (24, 96, 96))
+    smooth = upsample(np.random.default_rng(3).random((4, 6, 5), np.float32), (24, 96, 96))
     small = coarser(smooth, (32, 28, 28))
     assert small.shape == (24, 28, 28)
-    back = enlarge(small, smooth.shape)
+    back = upsample(small, smooth.shape)
     spread = smooth.max() - smooth.min()
     assert abs(back - smooth).max() < 0.03 * spread
     assert abs(back - smooth).mean() < 0.003 * spread

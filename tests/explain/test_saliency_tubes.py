@@ -135,7 +135,7 @@ def test_a_head_that_takes_one_place_alone_is_refused():
         x = jax.nn.relu(numpy_reference.conv3d(clip, weights["conv1"]))
         return x[:, 0, 0, 0] @ weights["head"]
 
-    weights = by_hand.kernels_of(210, conv1=(3, 2), head=2)
+    weights = numpy_reference.kernels_of(210, conv1=(3, 2), head=2)
     with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(corner, weights, CLIP, 0)
 

@@ -141,8 +141,8 @@ def test_a_class_token_is_refused_and_left_out_of_other_layers():
     network = _linen(ViT(class_token=True))
     with pytest.raises(ValueError, match="the classifier 'head' pools no features"):
         saliency_tube(*network)
-    anatomy = trace_network(*network).anatomy
-    (features,) = features_at(anatomy, "rise1")
+    graph = trace_network(*network).graph
+    (features,) = features_at(graph, "rise1")
     assert features.value.shape == (1, 33, 16)
     array = np.arange(33 * 16).reshape(1, 33, 16)
     assert (features.laid(array) == array[0, 1:].T.reshape(16, 2, 4, 4)).all()
@@ -176,7 +176,7 @@ def test_a_module_of_nnx_is_explained_in_evaluation_and_left_as_it_was():
 
     features = relu(module.conv2(relu(module.conv1(clip_of()), module.norm1)), module.norm2)[0]
     assert_close(found.low[0], features @ module.head.kernel.get_value()[:, 1])
-    layers = trace_network(module, None, clip_of()).anatomy.levels
+    layers = trace_network(module, None, clip_of()).graph.levels
     assert [layer.name for layer in layers] == ["head", "conv2", "conv1"]
 
 
@@ -198,7 +198,7 @@ def test_a_network_is_read_only_as_deep_as_asked():
     for call in (
         lambda: class_feature_pyramid(*network, 0, 3),
         lambda: saliency_map(*network, layer="first"),
-        lambda: trace_network(*network).anatomy.links,
+        lambda: trace_network(*network).graph.links,
     ):
         with pytest.raises(UnknownPrimitiveError, match=r"'fft' in layer 'spectrum'"):
             call()

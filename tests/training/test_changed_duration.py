@@ -205,8 +205,10 @@ def test_a_multigrid_whose_batches_would_have_been_others_is_refused(tmp_path, m
         loop.Experiment.open(config(duration, **stages), lambda *_: None, training=True)
         for duration in ("8 steps", "16 steps")
     ]
-    plans = [loop.Plan.of(each.config, 20, loop.grid.batch_unit(each.network)) for each in opened]
+    plans = [
+        loop.Plan.of(each.config, 20, loop.multigrid.batch_unit(each.network)) for each in opened
+    ]
     loop.claim(workdir, opened[0].config, opened[0].network.classes)
     (workdir / "metrics.jsonl").write_text(json.dumps({"step": 1, "split": "train"}) + "\n")
     with pytest.raises(ConfigError, match="changes the multigrid shapes of the 5 steps"):
-        longer.going_on(workdir, opened[1].network, plans[1], 20)
+        changed_duration.continuation(workdir, opened[1].network, plans[1], 20)

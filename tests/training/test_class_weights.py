@@ -14,7 +14,7 @@ from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.training.class_weights import ClassWeights, weigh
 from vidjax.training.loop import train
-from vidjax.training.startup_notes import announced
+from vidjax.training.startup_notes import startup_notes
 
 NAMES = ("walk", "sit", "=up")
 COUNTS = np.array([8, 2, 0])
@@ -104,7 +104,7 @@ def test_without_weights_nothing_is_read_and_nothing_written(tmp_path):
     classes = ClassWeights.of(config(), Unasked(num_classes=3, videos=10))
     classes.keep(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert list(announced(config(), classes)) == []
+    assert list(startup_notes(config(), classes)) == []
 
 
 def test_what_is_on_is_said():
@@ -117,7 +117,7 @@ def test_what_is_on_is_said():
         augment__also={"trivial_augment": {}, "random_erasing": {}},
     )
     classes = ClassWeights(NAMES, COUNTS, weigh("balanced", COUNTS, NAMES))
-    assert list(announced(on, classes)) == [
+    assert list(startup_notes(on, classes)) == [
         "class weights (balanced) range from 0.625 (walk, 8 videos) to 2.5 (sit, 2 videos)",
         "classes without training videos: '=up'",
         "balanced sampling: each class has 5 clips per epoch, so a video is seen 0.625 times "

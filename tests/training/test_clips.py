@@ -32,9 +32,9 @@ def test_training_batches_are_those_of_a_run():
     assert len(found) == 11
     config = from_mapping(small(train={"batch_size": 2, "duration": "3 epochs"}))
     for number, batch in enumerate(found):
-        fed = training_batch(config, number, lambda *_: None)
-        np.testing.assert_array_equal(batch["clip"], fed.clips)
-        assert [found.classes[label] for label in batch["label"]] == list(fed.names)
+        preview = training_batch(config, number, lambda *_: None)
+        np.testing.assert_array_equal(batch["clip"], preview.clips)
+        assert [found.classes[label] for label in batch["label"]] == list(preview.names)
         np.testing.assert_array_equal(found[number]["clip"], batch["clip"])
     assert number == 10
 
@@ -63,8 +63,8 @@ def test_evaluation_shows_each_video_once_a_row_a_view():
     rows = {name: np.concatenate([batch[name] for batch in found]) for name in found[0]}
     for video in range(7):
         of_it = (rows["video"] == video) & rows["mask"]
-        fed = views_of(found.config, video, lambda *_: None)
-        np.testing.assert_array_equal(rows["clip"][of_it], fed.clips)
+        preview = views_of(found.config, video, lambda *_: None)
+        np.testing.assert_array_equal(rows["clip"][of_it], preview.clips)
     assert rows["mask"].sum() == 14
     with pytest.raises(IndexError, match="batch 7 of 7"):
         found[7]

@@ -6,7 +6,7 @@ import grain
 import numpy as np
 import pytest
 
-from vidjax.training.input_throughput import Balance, input_rate, sentence
+from vidjax.training.input_throughput import InputThroughput, input_rate, sentence
 
 
 class Slow:
@@ -40,7 +40,7 @@ def test_a_look_ends_after_a_time_but_not_before_a_batch():
 
 def test_the_first_step_does_not_count_and_the_line_is_said_once():
     told = []
-    balance = Balance(100.0, lambda line, rates: told.append((line, rates)), steps=3)
+    balance = InputThroughput(100.0, lambda line, rates: told.append((line, rates)), steps=3)
     for pause in (0.2, 0.05, 0.05, 0.05):
         balance.begin()
         time.sleep(pause)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-from vidjax.evaluation.probe_result import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import ProbeResult, check_parts, summary
 
 # Inverse strengths of regularisation to try. Networks have many features, so strong regularisation
 # is the usual choice.
@@ -26,7 +26,7 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class LinearProbe(Probed):
+class LinearProbe(ProbeResult):
     """Predictions of a linear probe.
 
     Attributes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.evaluation.probe_result import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import ProbeResult, check_parts, summary
 from vidjax.settings import check, number, whole
 
 SETTINGS = {"k": whole(1, 2**31), "temperature": number(1e-3, 1e3)}
@@ -20,7 +20,7 @@ _BLOCK = 256
 
 
 @dataclass(frozen=True)
-class NearestNeighbours(Probed):
+class NearestNeighbours(ProbeResult):
     """Predictions of nearest neighbours.
 
     Attributes:

@@ -11,7 +11,7 @@ from vidjax.settings import shown
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """Predictions for M test features.
 
     Attributes:
@@ -35,7 +35,7 @@ class Probed:
 
 
 def summary(scores: np.ndarray, classes: np.ndarray, labels: np.ndarray) -> dict[str, object]:
-    """Computes the fields of `Probed`.
+    """Computes the fields of `ProbeResult`.
 
     Args:
       scores: `[M, K]`.

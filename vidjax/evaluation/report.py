@@ -26,9 +26,9 @@ from vidjax.evaluation.summary import as_text, summarize
 from vidjax.storage.writing import make_folder, move, sweep, write_text, writing
 
 __all__ = [
+    "MultiLabelScores",
     "Prediction",
     "Scores",
-    "SeveralScores",
     "describe",
     "read_scores",
     "summarize",
@@ -87,7 +87,7 @@ class Scores(msgspec.Struct):
     clip_top5: records.Share | None = None
 
 
-class SeveralScores(msgspec.Struct):
+class MultiLabelScores(msgspec.Struct):
     """Scores of a multi-label evaluation.
 
     Attributes:
@@ -124,9 +124,9 @@ def describe(file: Path) -> str:
       RecordError: the file is damaged.
       OSError: it cannot be read.
     """
-    kind: type[Scores] | type[SeveralScores] = Scores
+    kind: type[Scores] | type[MultiLabelScores] = Scores
     if "map" in records.read_mapping(file, _AGAIN):
-        kind = SeveralScores
+        kind = MultiLabelScores
     found = records.read(file, kind, _AGAIN)
     return f"{found.protocol}: {as_text(msgspec.structs.asdict(found))}"
 

@@ -21,7 +21,7 @@ from vidjax.explain.pyramid_figure import smaller
 from vidjax.explain.regularized_tubes import name_of, regularized_pass, regularized_places
 from vidjax.explain.strip_figure import Cell, Strip
 from vidjax.explain.traced_network import trace_network
-from vidjax.explain.upsampling import CUBIC, Size, enlarge
+from vidjax.explain.upsampling import CUBIC, Size, upsample
 from vidjax.methods.class_regularization import FACTORS, INDEX, ClassRegularization, scale
 
 FOOT = "Below three frames: module · class, channel · factor · cells. A factor above 1 amplifies."
@@ -49,7 +49,7 @@ class Amplified:
 
     def tube(self, channel: int, size: Size, degree: int | None = CUBIC) -> np.ndarray:
         """Returns where a channel is active, `[T, H, W]` in [0, 1]."""
-        return normalize(enlarge(self.maps[channel], size, degree))
+        return normalize(upsample(self.maps[channel], size, degree))
 
 
 def amplified(
@@ -69,7 +69,7 @@ def amplified(
     """
     clip = as_clip(clip)
     network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
+    class_index = as_class(class_index, network.graph.logits.shape[-1])
     places = regularized_places(network)
     if not places:
         raise ValueError("the network has no Class Regularization (its option class_reg)")

@@ -12,7 +12,7 @@ BLANK = one_of("grey", "still", "blurred")
 _BLUR = 0.1
 
 
-def blank_of(clip: np.ndarray, kind: str) -> np.ndarray:
+def blank_clip(clip: np.ndarray, kind: str) -> np.ndarray:
     """Returns the blank version of a clip.
 
     Args:

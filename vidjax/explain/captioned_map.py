@@ -9,7 +9,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CaptionedMap:
     """A map of a clip, as pictures show it.
 
     Attributes:
@@ -29,10 +29,12 @@ class Drawn:
         """The facts on one line."""
         return " · ".join(filter(None, self.facts))
 
-    def minus(self, other: Drawn, label: str, other_label: str) -> Drawn:
+    def minus(self, other: CaptionedMap, label: str, other_label: str) -> CaptionedMap:
         """Returns this map minus the same map of another class, given the names of both classes."""
         told = f"red: {label}, blue: {other_label}"
-        return Drawn(f"{self.title}, difference", self.volume - other.volume, (told,), signed=True)
+        return CaptionedMap(
+            f"{self.title}, difference", self.volume - other.volume, (told,), signed=True
+        )
 
 
 def resolution(cells: Sequence[np.ndarray]) -> str:

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.dataflow import NONE, REDUCTIONS, Flow, Marks, UnknownPrimitiveError
+from vidjax.explain.dataflow import NONE, REDUCTIONS, Dataflow, Marks, UnknownPrimitiveError
 from vidjax.program import Operation, Value
 
 Passed = Iterator[tuple[int, Marks]]
-Rule = Callable[[Operation, int, Marks, Flow], Passed]
+Rule = Callable[[Operation, int, Marks, Dataflow], Passed]
 
 
-def pass_back(operation: Operation, output: Value, marks: Marks, flow: Flow) -> list[Any]:
+def pass_back(operation: Operation, output: Value, marks: Marks, flow: Dataflow) -> list[Any]:
     """Returns the inputs of an operation that hold marked channels of one of its outputs.
 
     Args:
@@ -53,14 +53,14 @@ def pass_back(operation: Operation, output: Value, marks: Marks, flow: Flow) -> 
     ]
 
 
-def _each(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _each(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks to all inputs of the output's rank; scalars hold no channels."""
     for index, value in enumerate(operation.inputs):
         if len(value.shape) == marks.ndim:
             yield index, marks
 
 
-def _gated(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _gated(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks of a product to the factors that are features; to all if none is."""
     features = [k for k, value in enumerate(operation.inputs) if value in flow.direct]
     for index, own in _each(operation, number, marks, flow):
@@ -68,16 +68,16 @@ def _gated(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
             yield index, own
 
 
-def _cases(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _cases(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     return ((index, own) for index, own in _each(operation, number, marks, flow) if index)
 
 
-def _same(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _same(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks of output k to input k, which has the same shape."""
     yield number, marks
 
 
-def _broadcast(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _broadcast(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     (value, *_), axes = operation.inputs, operation.params["broadcast_dimensions"]
     kept = [
         axis
@@ -89,7 +89,7 @@ def _broadcast(operation: Operation, number: int, marks: Marks, flow: Flow) -> P
         yield 0, marks.reshape([marks.shape[axis] if axis in kept else 1 for axis in axes])
 
 
-def _reshape(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reshape(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     before, after = operation.inputs[0].shape, operation.outputs[0].shape
     full, target = list(marks.shape), [1] * len(before)
     for old, new in _groups(before, after):
@@ -114,23 +114,23 @@ def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[
         yield left, right
 
 
-def _transpose(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _transpose(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, marks.transpose(np.argsort(operation.params["permutation"]))
 
 
-def _squeeze(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _squeeze(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.expand_dims(marks, operation.params["dimensions"])
 
 
-def _reversed(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reversed(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.flip(marks, operation.params["dimensions"])
 
 
-def _reduce(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reduce(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.expand_dims(marks, operation.params["axes"])
 
 
-def _along(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _along(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks through cumulative operations and sorts, except along channels."""
     axis = operation.params.get("axis", operation.params.get("dimension"))
     if marks.shape[axis] > 1:
@@ -138,7 +138,7 @@ def _along(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
     yield number, marks
 
 
-def _window(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _window(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     windows = operation.params["window_dimensions"]
     varied = [axis for axis, size in enumerate(marks.shape) if size > 1]
     spanned = [axis for axis in varied if windows[axis] > 1]
@@ -167,7 +167,7 @@ def _under(operation: Operation, marks: Marks, axis: int, offset: int) -> Marks:
     return own
 
 
-def _slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _slice(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     params = operation.params
     strides = params["strides"] or (1,) * marks.ndim
     bounds = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
@@ -184,7 +184,7 @@ def _placed(marks: Marks, shape: Sequence[int], slices: Sequence[slice]) -> Mark
     return marks
 
 
-def _pad(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _pad(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     for axis, (low, _, inner) in enumerate(operation.params["padding_config"]):
         if marks.shape[axis] > 1:
             places = low + (inner + 1) * np.arange(operation.inputs[0].shape[axis])
@@ -195,7 +195,7 @@ def _pad(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
     yield 0, marks
 
 
-def _concatenate(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _concatenate(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     axis, start = operation.params["dimension"], 0
     for index, value in enumerate(operation.inputs):
         end = start + value.shape[axis]
@@ -208,13 +208,13 @@ def _range(marks: Marks, axis: int, start: int, end: int) -> Marks:
     return marks if marks.shape[axis] == 1 else marks.take(range(start, end), axis)
 
 
-def _stack(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _stack(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     axis = operation.params["axis"]
     for index in range(len(operation.inputs)):
         yield index, _range(marks, axis, index, index + 1).squeeze(axis)
 
 
-def _split(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _split(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     sizes, axis = operation.params["sizes"], operation.params["axis"]
     start = sum(sizes[:number])
     slices = [slice(None)] * marks.ndim
@@ -222,7 +222,7 @@ def _split(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
     yield 0, _placed(marks, operation.inputs[0].shape, slices)
 
 
-def _dynamic_slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _dynamic_slice(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     value, *starts = operation.inputs
     slices = []
     for axis, (size, start) in enumerate(zip(operation.params["slice_sizes"], starts, strict=True)):
@@ -233,7 +233,7 @@ def _dynamic_slice(operation: Operation, number: int, marks: Marks, flow: Flow) 
     yield 0, _placed(marks, value.shape, slices)
 
 
-def _gather(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _gather(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks through the selection of frames, or of channels by constant numbers."""
     value, numbers = operation.inputs
     where = operation.params["dimension_numbers"]
@@ -268,7 +268,7 @@ def _gather(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pass
         turns = later
 
 
-def _product(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _product(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks through matrix products over frames or space, or of two features."""
     axes = product_axes(operation)
     for index, own in enumerate(axes):
@@ -298,7 +298,7 @@ def product_axes(operation: Operation) -> tuple[dict[int, int], dict[int, int]]:
     return left, right
 
 
-def _depthwise(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _depthwise(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     """Passes marks through a depthwise filter that is no layer: constant, or made from the clip."""
     numbers = operation.params["dimension_numbers"]
     groups = operation.params["feature_group_count"]

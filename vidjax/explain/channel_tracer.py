@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from vidjax.explain.channel_propagation import pass_back, product_axes
-from vidjax.explain.dataflow import NONE, Flow, Marks
+from vidjax.explain.dataflow import NONE, Dataflow, Marks
 from vidjax.explain.layer import Layer, Link, channels_first
 from vidjax.program import Operation, Program, Value
 
@@ -17,7 +17,7 @@ MIXING = ("conv_general_dilated", "dot_general")
 Pass = tuple[Operation, Value, Marks]
 
 
-class Trail:
+class ChannelTracer:
     """Traces channels back through one program.
 
     Args:
@@ -28,7 +28,7 @@ class Trail:
     """
 
     def __init__(
-        self, program: Program, flow: Flow, names: Mapping[Value, str], top: str = ""
+        self, program: Program, flow: Dataflow, names: Mapping[Value, str], top: str = ""
     ) -> None:
         self.program, self.flow = program, flow
         self._learnt = program.depending_on(names)

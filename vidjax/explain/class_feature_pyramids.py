@@ -18,8 +18,8 @@ from vidjax.explain.back_step import DEFAULT, Keep, Rules
 from vidjax.explain.compile_options import compiled
 from vidjax.explain.input_checks import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.layer_graph import Anatomy
-from vidjax.explain.open_network import Opened, each_clip, open_network
+from vidjax.explain.layer_graph import LayerGraph
+from vidjax.explain.open_network import OpenedNetwork, each_clip, open_network
 from vidjax.explain.pyramid import KeptLayer, Node, Place, Pyramid
 from vidjax.explain.pyramid_paths import END, End, end_of, ending_at, one_sums
 from vidjax.explain.traced_network import Model, TracedNetwork
@@ -111,7 +111,7 @@ def class_feature_pyramid(
 
 
 def _grow(
-    opened: Opened,
+    opened: OpenedNetwork,
     depth: int | None,
     down_to: str | tuple[str, Sequence[int]] | None,
     mode: str,
@@ -120,30 +120,30 @@ def _grow(
 ) -> Pyramid:
     """Builds the pyramid of an opened network. Arguments are those of `class_feature_pyramid`."""
     network = opened.network
-    end = None if down_to is None else end_of(network.anatomy, down_to)
-    depth = _levels(network.anatomy, end) if depth is None else depth
-    anatomy = network.anatomy.down_to(depth)
-    if depth > anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
+    end = None if down_to is None else end_of(network.graph, down_to)
+    depth = _levels(network.graph, end) if depth is None else depth
+    graph = network.graph.down_to(depth)
+    if depth > graph.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {graph.depth}")
     measured = measure(network, depth)(opened.variables, opened.clip)
     logits, layers, arrays = jax.tree.map(np.asarray, measured)
     index = opened.chosen(logits)
-    climber = _Climber(anatomy, depth, mode, keep, rules)
-    means = dict(zip(_readers(anatomy, depth), layers, strict=True))
+    climber = _Climber(graph, depth, mode, keep, rules)
+    means = dict(zip(_readers(graph, depth), layers, strict=True))
     edges = climber.climb(means, index)
-    maps = dict(zip(_sources(anatomy, depth), arrays, strict=True))
+    maps = dict(zip(_sources(graph, depth), arrays, strict=True))
     kept = tuple(climber.kept(maps))
-    sums = one_sums(anatomy, climber.layers)
+    sums = one_sums(graph, climber.layers)
     found = (index, mode, keep.threshold, depth, opened.size, kept, edges, sums)
     pyramid = Pyramid(*found, logits.reshape(-1))
     return ending_at(pyramid, end) if end else pyramid
 
 
-def _levels(anatomy: Anatomy, end: End | None) -> int:
+def _levels(graph: LayerGraph, end: End | None) -> int:
     """Returns the depth of a pyramid for which no depth was given."""
     if end is None:
-        return min(DEPTH, anatomy.down_to(DEPTH).depth)
-    return anatomy.as_far_as_known.levels[end.layer]
+        return min(DEPTH, graph.down_to(DEPTH).depth)
+    return graph.as_far_as_known.levels[end.layer]
 
 
 @compiled
@@ -153,10 +153,10 @@ def measure(network: TracedNetwork, depth: int) -> Callable[[Any, Any], Any]:
     The pass returns the logits, then the mean kernels and mean inputs of the classifier and of each
     layer that the back-step reads, and last the activations in which the kernels are seen.
     """
-    anatomy = network.anatomy.down_to(depth)
-    layers, sources = _readers(anatomy, depth), _sources(anatomy, depth)
+    graph = network.graph.down_to(depth)
+    layers, sources = _readers(graph, depth), _sources(graph, depth)
     kernels = [layer.kernel for layer in layers]
-    wanted = [anatomy.logits, *kernels, *(layer.data for layer in layers), *sources]
+    wanted = [graph.logits, *kernels, *(layer.data for layer in layers), *sources]
 
     def run(variables: Any, clip: jax.Array) -> Any:
         arrays = [x.astype(jnp.float32) for x in network.evaluate(variables, clip, wanted)]
@@ -175,22 +175,22 @@ def _means(layer: Layer, data: Any) -> Any:
     return laid.reshape(len(laid), -1).mean(-1)
 
 
-def _readers(anatomy: Anatomy, depth: int) -> list[Layer]:
+def _readers(graph: LayerGraph, depth: int) -> list[Layer]:
     """Returns the classifier and the layers that the back-step reads, level by level."""
-    return [layer for level in range(depth) for layer in anatomy.at(level)]
+    return [layer for level in range(depth) for layer in graph.at(level)]
 
 
-def _sources(anatomy: Anatomy, depth: int) -> list[Any]:
+def _sources(graph: LayerGraph, depth: int) -> list[Any]:
     """Returns the values in which the kernels of the pyramid's layers are seen."""
-    layers = (layer for level in range(1, depth + 1) for layer in anatomy.at(level))
-    return list(dict.fromkeys(anatomy.sources[x].value for x in layers if x in anatomy.sources))
+    layers = (layer for level in range(1, depth + 1) for layer in graph.at(level))
+    return list(dict.fromkeys(graph.sources[x].value for x in layers if x in graph.sources))
 
 
 class _Climber:
     """Collects the kept kernels, level by level."""
 
-    def __init__(self, anatomy: Anatomy, depth: int, mode: str, keep: Keep, rules: Rules) -> None:
-        self._anatomy, self._depth, self._mode = anatomy, depth, mode
+    def __init__(self, graph: LayerGraph, depth: int, mode: str, keep: Keep, rules: Rules) -> None:
+        self._graph, self._depth, self._mode = graph, depth, mode
         self._keep, self._rules = keep, rules
         self._found: dict[Layer, dict[int, tuple[float, int]]] = {}
 
@@ -198,7 +198,7 @@ class _Climber:
         self, means: Mapping[Layer, tuple[np.ndarray, np.ndarray]], class_index: int
     ) -> dict[Place, tuple[tuple[Place, float], ...]]:
         """Returns the edges from the class down, given mean kernels and inputs of each layer."""
-        classifier = self._anatomy.classifier
+        classifier = self._graph.classifier
         kernels, pooled = means[classifier]
         values = self._rules.class_values(pooled, kernels, class_index)
         edges = {("", class_index): self._arrive(classifier, self._keep(values))}
@@ -232,8 +232,8 @@ class _Climber:
     ) -> tuple[tuple[Place, float], ...]:
         """Records kernels that `parents` parents rely on, and returns the edges to them."""
         edges = []
-        for link in self._anatomy.links[layer]:
-            if self._anatomy.levels[link.layer] > self._depth:
+        for link in self._graph.links[layer]:
+            if self._graph.levels[link.layer] > self._depth:
                 continue
             found, own = self._found.setdefault(link.layer, {}), dict[int, float]()
             for channel, weight in kept.items():
@@ -250,16 +250,16 @@ class _Climber:
     def layers(self) -> list[Layer]:
         """The layers with kept kernels, level by level."""
         found = [layer for layer, kernels in self._found.items() if kernels]
-        return sorted(found, key=lambda layer: self._anatomy.levels[layer])
+        return sorted(found, key=lambda layer: self._graph.levels[layer])
 
     def kept(self, arrays: Mapping[Any, np.ndarray]) -> Iterator[KeptLayer]:
         """Yields the layers with their kept kernels, level by level."""
         for layer in self.layers:
-            found, source = self._found[layer], self._anatomy.sources.get(layer)
+            found, source = self._found[layer], self._graph.sources.get(layer)
             numbers = sorted(found)
             yield KeptLayer(
                 layer.name,
-                self._anatomy.levels[layer],
+                self._graph.levels[layer],
                 np.array(numbers),
                 np.array([found[number][0] for number in numbers], np.float32),
                 np.array([found[number][1] for number in numbers]),

@@ -51,7 +51,7 @@ def compiled(make: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[
 
     @functools.lru_cache(maxsize=16)
     def made(thorough: bool, network: TracedNetwork, *rest: Any) -> Callable[..., Any]:
-        options = None if thorough else _options(network.anatomy.program)
+        options = None if thorough else _options(network.graph.program)
         return jax.jit(make(network, *rest), compiler_options=options)
 
     @functools.wraps(make)

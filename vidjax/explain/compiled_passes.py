@@ -27,7 +27,7 @@ def logits_pass(network: TracedNetwork) -> Pass:
 
     def run(variables: Any, clips: jax.Array) -> jax.Array:
         def one(clip: jax.Array) -> jax.Array:
-            (found,) = network.evaluate(variables, clip[None], [network.anatomy.logits])
+            (found,) = network.evaluate(variables, clip[None], [network.graph.logits])
             return found.reshape(-1).astype(jnp.float32)
 
         return jax.lax.map(one, clips)
@@ -43,7 +43,7 @@ def features_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
     """
 
     def run(variables: Any, clip: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
-        wanted = [network.anatomy.logits, *(own.value for own in places)]
+        wanted = [network.graph.logits, *(own.value for own in places)]
         logits, *features = network.evaluate(variables, clip, wanted)
         return logits.reshape(-1).astype(jnp.float32), _laid(places, features)
 
@@ -61,12 +61,12 @@ def gradients_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass
     values = [own.value for own in places]
 
     def run(variables: Any, clip: jax.Array, index: jax.Array) -> Any:
-        logits, *features = network.evaluate(variables, clip, [network.anatomy.logits, *values])
+        logits, *features = network.evaluate(variables, clip, [network.graph.logits, *values])
         chosen = jnp.where(index < 0, jnp.argmax(logits), index)
 
         def logit(arrays: Sequence[jax.Array]) -> jax.Array:
             known = dict(zip(values, arrays, strict=True))
-            (found,) = network.evaluate(variables, clip, [network.anatomy.logits], known)
+            (found,) = network.evaluate(variables, clip, [network.graph.logits], known)
             return found.reshape(-1)[chosen].astype(jnp.float32)
 
         gradients = jax.grad(logit)(features)
@@ -85,7 +85,7 @@ def clip_gradient_pass(network: TracedNetwork) -> Pass:
 
     def run(variables: Any, clip: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
         def logit(clip: jax.Array) -> jax.Array:
-            (found,) = network.evaluate(variables, clip, [network.anatomy.logits])
+            (found,) = network.evaluate(variables, clip, [network.graph.logits])
             return found.reshape(-1)[index].astype(jnp.float32)
 
         return jax.value_and_grad(logit)(clip)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.data.encode import write_png
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.captions import caption, line
 from vidjax.explain.colours import scale
 from vidjax.explain.panels import Panels
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 
 COLUMNS = 5
 WIDEST = 2400
@@ -21,7 +21,11 @@ _BAR = 14
 
 
 def write_sheet(
-    file: Path, footage: Footage, drawn: Sequence[Drawn], colours: str, columns: int = COLUMNS
+    file: Path,
+    footage: SourceVideo,
+    drawn: Sequence[CaptionedMap],
+    colours: str,
+    columns: int = COLUMNS,
 ) -> None:
     """Writes a contact sheet as PNG.
 
@@ -62,7 +66,7 @@ def _times(times: np.ndarray, width: int) -> np.ndarray:
     return _row([line(f"{time:.2f} s", width) for time in times])
 
 
-def _legend(drawn: Sequence[Drawn], colours: str, width: int, *, whole: bool) -> np.ndarray:
+def _legend(drawn: Sequence[CaptionedMap], colours: str, width: int, *, whole: bool) -> np.ndarray:
     """Draws the colour bars and what they mean."""
     seen = "" if whole else "the network saw only the part inside the thin frame"
     bars = []

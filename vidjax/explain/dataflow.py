@@ -39,7 +39,7 @@ class UnknownPrimitiveError(ValueError):
 
 
 @dataclass(frozen=True)
-class Flow:
+class Dataflow:
     """What the rules need to know of a program besides an operation.
 
     Attributes:
@@ -58,7 +58,7 @@ class Flow:
         program: Program,
         inputs: Sequence[Value],
         fixed: Callable[[Value], np.ndarray | None],
-    ) -> Flow:
+    ) -> Dataflow:
         """Reads the data flow of a program from its clip and its other non-variable inputs."""
         direct = set(inputs)
         for operation in program.operations:

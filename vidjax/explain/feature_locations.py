@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidjax.explain.channel_propagation import pass_back
-from vidjax.explain.channel_tracer import Trail
+from vidjax.explain.channel_tracer import ChannelTracer
 from vidjax.explain.dataflow import NONE, Marks, UnknownPrimitiveError, pools
 from vidjax.explain.layer import Features, Grid, Layer, channels_first
 from vidjax.program import Operation, Value
@@ -23,15 +23,15 @@ from vidjax.program import Operation, Value
 Found = tuple[int, Features]
 
 
-class Places:
+class FeatureLocations:
     """Finds where the features of a program lie in space and time.
 
     Args:
-      trail: traces channels through the program.
+      tracer: traces channels through the program.
     """
 
-    def __init__(self, trail: Trail) -> None:
-        self._trail = trail
+    def __init__(self, tracer: ChannelTracer) -> None:
+        self._tracer = tracer
         self.read = functools.cache(self._read)
         self._grid = functools.cache(self._find_grid)
         self._above = functools.cache(self._find_above)
@@ -47,10 +47,10 @@ class Places:
         """Returns the input of a layer in space and time; several values if it was flattened."""
         if len(layer.data.shape) > 2:
             return self._placed(layer.data, layer.data_axes)
-        ends = self._trail.walk(
+        ends = self._tracer.walk(
             layer.data,
             layer.data_axes,
-            lambda *step: self._flattens(*step) or self._trail.is_layer(*step),
+            lambda *step: self._flattens(*step) or self._tracer.is_layer(*step),
         )
         try:
             steps = [step for step in ends if self._flattens(*step)]
@@ -79,40 +79,40 @@ class Places:
             return (
                 self._sums(operation)
                 or self._flattens(operation, output, marks)
-                or self._trail.is_layer(operation, output, marks)
+                or self._tracer.is_layer(operation, output, marks)
             )
 
-        for operation, output, marks in self._trail.walk(layer.data, layer.data_axes, ends):
+        for operation, output, marks in self._tracer.walk(layer.data, layer.data_axes, ends):
             if self._sums(operation):
                 yield from self._summed(operation, output, marks)
             elif self._flattens(operation, output, marks):
                 place = int(marks[marks != NONE].min())
                 yield from ((place, own) for own in self._unflattened(operation.inputs[0]))
-            elif _places_made(before := self._trail.layer(operation)) == 1:
+            elif _places_made(before := self._tracer.layer(operation)) == 1:
                 yield from ((0, own) for _, own in self._above(before))
 
     def _sums_before(self, layer: Layer) -> Iterator[Found]:
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
-            return self._sums(operation) or self._trail.is_layer(operation, output, marks)
+            return self._sums(operation) or self._tracer.is_layer(operation, output, marks)
 
-        for operation, output, marks in self._trail.walk(layer.data, layer.data_axes, ends):
+        for operation, output, marks in self._tracer.walk(layer.data, layer.data_axes, ends):
             if self._sums(operation):
                 yield from self._summed(operation, output, marks)
 
     def _summed(self, operation: Operation, output: Value, marks: Marks) -> Iterator[Found]:
-        ((value, own),) = pass_back(operation, output, marks, self._trail.flow)
+        ((value, own),) = pass_back(operation, output, marks, self._tracer.flow)
         axes = tuple(axis for axis, size in enumerate(own.shape) if size > 1)
         place = int(own[own != NONE].min())
         yield from ((place, features) for features in self._placed(value, axes or (own.ndim - 1,)))
 
     def _sums(self, operation: Operation) -> bool:
-        return pools(operation) and operation.inputs[0] in self._trail.flow.direct
+        return pools(operation) and operation.inputs[0] in self._tracer.flow.direct
 
     def _flattens(self, operation: Operation, output: Value, marks: Marks) -> bool:
         """Returns whether channels and space have become one axis."""
         if operation.primitive != "reshape" or _varied(marks) != 1:
             return False
-        passed = pass_back(operation, output, marks, self._trail.flow)
+        passed = pass_back(operation, output, marks, self._tracer.flow)
         return any(_varied(own) > 1 and self._unflattened(value) for value, own in passed)
 
     def _unflattened(self, value: Value) -> tuple[Features, ...]:
@@ -124,11 +124,11 @@ class Places:
         """Returns the axes along which a value has one layer's kernels, not their locations."""
         found: set[int] = set()
         try:
-            steps = list(self._trail.walk(value, range(len(value.shape)), self._trail.is_layer))
+            steps = list(self._tracer.walk(value, range(len(value.shape)), self._tracer.is_layer))
         except UnknownPrimitiveError:
             return ()
         for operation, _, marks in steps:
-            laid = channels_first(marks, self._trail.layer(operation).made_axes)
+            laid = channels_first(marks, self._tracer.layer(operation).made_axes)
             laid = laid.reshape(len(laid), -1)
             there = laid != NONE
             places = np.unravel_index(np.where(there, laid, 0), value.shape)
@@ -158,17 +158,17 @@ class Places:
         found: list[Marks] = []
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
-            if self._trail.is_layer(operation, output, marks):
-                layer = self._trail.layer(operation)
+            if self._tracer.is_layer(operation, output, marks):
+                layer = self._tracer.layer(operation)
                 found.append(channels_first(marks, layer.made_axes)[0])
                 return True
-            for source, own in pass_back(operation, output, marks, self._trail.flow):
-                if source not in self._trail.program.makers:
+            for source, own in pass_back(operation, output, marks, self._tracer.flow):
+                if source not in self._tracer.program.makers:
                     found.append(own[..., 0])
             return False
 
         try:
-            list(self._trail.walk(value, (axis,), ends))
+            list(self._tracer.walk(value, (axis,), ends))
         except UnknownPrimitiveError:
             return None
         grids = [_thinned(own) for own in found]

@@ -30,7 +30,7 @@ def features_of(
     Raises:
       ValueError: the layer does not exist.
     """
-    places = features_at(network.anatomy, layer)
+    places = features_at(network.graph, layer)
     _, features = features_pass(network, places)(variables, clip)
     return [np.asarray(own) for own in features]
 
@@ -53,7 +53,7 @@ def gradients_at(
     Raises:
       ValueError: the layer does not exist.
     """
-    places = features_at(network.anatomy, layer)
+    places = features_at(network.graph, layer)
     _, features, gradients = gradients_pass(network, places)(variables, clip, class_index)
     return [(np.asarray(a), np.asarray(g)) for a, g in zip(features, gradients, strict=True)]
 

@@ -31,7 +31,7 @@ TUBE = "Saliency Tube"
 # The most cells that are stored of a map.
 MOST_CELLS: Size = (32, 40, 40)
 # Later scripts use earlier ones.
-SCRIPTS = ("spline", "player", "sight", "links", "pyramid", "curve", "panel", "start")
+SCRIPTS = ("spline", "player", "thumbnails", "links", "pyramid", "curve", "panel", "main")
 LEVELS = np.linspace(0, 1, 256, dtype=np.float32)
 COLOUR_TITLES = {
     "inferno": "inferno",

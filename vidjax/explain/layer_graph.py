@@ -12,15 +12,15 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from vidjax.explain.channel_tracer import Trail
-from vidjax.explain.dataflow import Flow, UnknownPrimitiveError
-from vidjax.explain.feature_locations import Places
+from vidjax.explain.channel_tracer import ChannelTracer
+from vidjax.explain.dataflow import Dataflow, UnknownPrimitiveError
+from vidjax.explain.feature_locations import FeatureLocations
 from vidjax.explain.layer import Features, Layer, Link, Source
 from vidjax.program import Program, Value
 
 
-class Anatomy:
-    """The layers of a network, down to a level. Created by `read_anatomy`.
+class LayerGraph:
+    """The layers of a network, down to a level. Created by `read_layer_graph`.
 
     Layers are read when they are needed. An unknown primitive therefore raises an error only if the
     layers behind it are needed.
@@ -32,19 +32,19 @@ class Anatomy:
     """
 
     def __init__(
-        self, trail: Trail, logits: Value, climb: _Climb, limit: int | None, strict: bool
+        self, tracer: ChannelTracer, logits: Value, climb: _Climb, limit: int | None, strict: bool
     ) -> None:
-        self.program, self.logits, self.classifier = trail.program, logits, climb.classifier
-        self._trail, self._climb, self._limit, self._strict = trail, climb, limit, strict
+        self.program, self.logits, self.classifier = tracer.program, logits, climb.classifier
+        self._tracer, self._climb, self._limit, self._strict = tracer, climb, limit, strict
 
-    def down_to(self, level: int) -> Anatomy:
+    def down_to(self, level: int) -> LayerGraph:
         """Returns the part of the network that ends with this level."""
-        return Anatomy(self._trail, self.logits, self._climb, level, self._strict)
+        return LayerGraph(self._tracer, self.logits, self._climb, level, self._strict)
 
     @functools.cached_property
-    def as_far_as_known(self) -> Anatomy:
+    def as_far_as_known(self) -> LayerGraph:
         """The part of the network that is reached before tracing stops at an unknown primitive."""
-        return Anatomy(self._trail, self.logits, self._climb, self._limit, strict=False)
+        return LayerGraph(self._tracer, self.logits, self._climb, self._limit, strict=False)
 
     @functools.cached_property
     def links(self) -> Mapping[Layer, tuple[Link, ...]]:
@@ -84,13 +84,13 @@ class Anatomy:
         found = {
             link.layer: Source(own, link.pairs)
             for own in self.pooled
-            for link in self._trail.links(own.value, own.axes)
+            for link in self._tracer.links(own.value, own.axes)
         }
         # In the order of reading, so that the reader that comes first in the program wins.
         for layer, links in self.links.items():
             for own in self._climb.places.read(layer):
                 known = own.value is layer.data
-                for link in links if known else self._trail.links(own.value, own.axes):
+                for link in links if known else self._tracer.links(own.value, own.axes):
                     found[link.layer] = Source(own, link.pairs)
         return found
 
@@ -116,13 +116,13 @@ class Anatomy:
                 raise error
 
 
-def read_anatomy(
+def read_layer_graph(
     program: Program,
     inputs: Sequence[Value],
     variables: Mapping[Value, str],
     fixed: Callable[[Value], Any],
     top: str = "",
-) -> Anatomy:
+) -> LayerGraph:
     """Reads the layers of a network from its program.
 
     Args:
@@ -136,27 +136,27 @@ def read_anatomy(
       ValueError: the logits do not come from exactly one layer.
       UnknownPrimitiveError: a primitive after the classifier cannot be traced.
     """
-    trail = Trail(program, Flow.of(program, inputs, fixed), variables, top)
+    tracer = ChannelTracer(program, Dataflow.of(program, inputs, fixed), variables, top)
     (logits,) = program.outputs
-    first = list(trail.links(logits, (len(logits.shape) - 1,)))
+    first = list(tracer.links(logits, (len(logits.shape) - 1,)))
     if len(first) != 1:
         names = ", ".join(link.layer.name or "?" for link in first) or "none"
         raise ValueError(
             f"the logits must come from exactly one layer, the classifier; they come from: {names}"
         )
-    climb = _Climb(trail, first[0].layer)
-    return Anatomy(trail, logits, climb, limit=None, strict=True)
+    climb = _Climb(tracer, first[0].layer)
+    return LayerGraph(tracer, logits, climb, limit=None, strict=True)
 
 
 class _Climb:
     """Reads links and levels of layers level by level, consumers before their inputs."""
 
-    def __init__(self, trail: Trail, classifier: Layer) -> None:
-        self._trail, self.places, self.classifier = trail, Places(trail), classifier
+    def __init__(self, tracer: ChannelTracer, classifier: Layer) -> None:
+        self._tracer, self.places, self.classifier = tracer, FeatureLocations(tracer), classifier
         self.links: dict[Layer, tuple[Link, ...]] = {}
         self.levels = {classifier: 0}
         self.failed: dict[Layer, UnknownPrimitiveError] = {}
-        self._waiting = [(-trail.order[classifier.operation], 0, classifier)]
+        self._waiting = [(-tracer.order[classifier.operation], 0, classifier)]
 
     def down_to(self, level: int | None) -> None:
         """Continues until the level of every layer up to this level is final.
@@ -167,12 +167,12 @@ class _Climb:
         while self._waiting and (level is None or self._least() <= level):
             *_, layer = heapq.heappop(self._waiting)
             try:
-                self.links[layer] = tuple(self._trail.links(layer.data, layer.data_axes))
+                self.links[layer] = tuple(self._tracer.links(layer.data, layer.data_axes))
             except UnknownPrimitiveError as error:
                 self.failed[layer], self.links[layer] = error, ()
             for link in self.links[layer]:
                 if link.layer not in self.levels:
-                    order = self._trail.order[link.layer.operation]
+                    order = self._tracer.order[link.layer.operation]
                     heapq.heappush(self._waiting, (-order, len(self.levels), link.layer))
                     self.levels[link.layer] = 0
                 self.levels[link.layer] = max(self.levels[link.layer], self.levels[layer] + 1)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vidjax.explain.map_metrics_tables import CostRow, TruthRow
+from vidjax.explain.map_metrics_tables import CostRow, MetricRow
 from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _SHOWN = {
 }
 
 
-def truth_table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> str:
+def metric_table(rows: Sequence[MetricRow], costs: Sequence[CostRow], titles: Titles) -> str:
     """Returns a Markdown table of each network's metrics.
 
     Args:
@@ -38,7 +38,7 @@ def truth_table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titl
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> Iterator[str]:
+def _table(rows: Sequence[MetricRow], costs: Sequence[CostRow], titles: Titles) -> Iterator[str]:
     found = {(row.map, row.quantity): row for row in rows}
     shown = [name for name in _SHOWN if any(row.quantity == name for row in rows)]
     areas = [row.mean for row in rows if row.quantity == "area"]
@@ -56,14 +56,14 @@ def _table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -
         yield "| " + " | ".join([titles.get(cost.map, cost.map), *cells, *end]) + " |"
 
 
-def _cell(row: TruthRow, factor: float) -> str:
+def _cell(row: MetricRow, factor: float) -> str:
     places = 1 if factor == 100 else 3
     parts = [row.mean, row.half, row.seeds_half]
     known = (f"{factor * part:.{places}f}" for part in parts if not math.isnan(part))
     return " ± ".join(known)
 
 
-def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
+def draw_metrics(rows: Sequence[MetricRow], titles: Titles) -> Figure:
     """Plots one panel per metric: the mean of each map, with intervals over videos.
 
     Args:
@@ -116,7 +116,7 @@ def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
     return figure
 
 
-def _chance(axes: Axes, rows: Sequence[TruthRow], network: str, name: str, colour: str) -> None:
+def _chance(axes: Axes, rows: Sequence[MetricRow], network: str, name: str, colour: str) -> None:
     """Draws a line at the score of a map without knowledge."""
     kind = "area" if name in ("pointing", "energy") else name
     found = [row for row in rows if (row.network, row.quantity) == (network, kind)]

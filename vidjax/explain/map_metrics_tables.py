@@ -47,7 +47,7 @@ def _half(values: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class TruthRow:
+class MetricRow:
     """A mean for one map; the columns of `truth.csv`.
 
     Attributes:
@@ -151,7 +151,7 @@ class Summary:
     ) -> None:
         self._networks, self._videos, self._maps, self._found = networks, videos, maps, found
 
-    def truths(self) -> Iterator[TruthRow]:
+    def metrics(self) -> Iterator[MetricRow]:
         """Yields the rows of `truth.csv`. Videos without masks have no pointing and no energy."""
         for network, kind, all_of in self._each():
             chance = self._of(network, CHANCE)
@@ -164,7 +164,7 @@ class Summary:
                 own = Interval.of(values)
                 numbers = (own.mean, own.half, own.seeds_half, gain.mean, gain.half)
                 a, b, c, d, e = (round(number, 6) for number in numbers)
-                yield TruthRow(network, kind, name, a, b, c, d, e, *values.shape[::-1])
+                yield MetricRow(network, kind, name, a, b, c, d, e, *values.shape[::-1])
 
     def pairs(self) -> Iterator[PairRow]:
         """Yields the rows of `pairs.csv`: each pair of maps once, video by video."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vidjax.explain.layer import Layer
-from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_graph import LayerGraph
 from vidjax.explain.upsampling import Size
 
 # A map with fewer cells in time or along a side hardly locates anything.
@@ -22,15 +22,15 @@ def is_coarse(cells: Sequence[Size], clip: Size) -> bool:
     return all(_few(own, clip) for own in cells)
 
 
-def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
+def finer_layer(graph: LayerGraph, clip: Size) -> str | None:
     """Returns the last module, or else the last layer, whose features have a sufficient resolution.
 
     Pass its name to `vidjax.explain.layer_lookup.features_at`. None if no layer has a sufficient
     resolution.
     """
-    anatomy = anatomy.as_far_as_known
-    order = {step: number for number, step in enumerate(anatomy.program.operations)}
-    layers = sorted(anatomy.sources, key=lambda own: -order[own.operation])
+    graph = graph.as_far_as_known
+    order = {step: number for number, step in enumerate(graph.program.operations)}
+    layers = sorted(graph.sources, key=lambda own: -order[own.operation])
     seen: set[str] = set()
     for layer in layers:
         module = layer.name.split("/")[0]
@@ -38,13 +38,13 @@ def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
             continue
         # The last layer of a module counts; it comes first in this order.
         seen.add(module)
-        if not _few(_extents(anatomy, layer), clip):
+        if not _few(_extents(graph, layer), clip):
             return module
-    return next((layer.name for layer in layers if not _few(_extents(anatomy, layer), clip)), None)
+    return next((layer.name for layer in layers if not _few(_extents(graph, layer), clip)), None)
 
 
-def _extents(anatomy: Anatomy, layer: Layer) -> Size:
-    times, height, width = anatomy.sources[layer].features.extents
+def _extents(graph: LayerGraph, layer: Layer) -> Size:
+    times, height, width = graph.sources[layer].features.extents
     return times, height, width
 
 

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenedNetwork:
     """A network together with the clip and the class to explain.
 
     Attributes:
@@ -73,7 +73,7 @@ def open_network(
     classes: Sequence[str] | None = None,
     output: str | int | None = None,
     clip_input: int = 0,
-) -> Opened:
+) -> OpenedNetwork:
     """Opens a network for one clip.
 
     Args:
@@ -112,13 +112,15 @@ def open_network(
         raise ValueError(f"clip_input = {clip_input!r} has no effect on a network with one input")
     clip = as_clip(clip)
     network = trace_call(Call(model, output, place), variables, clip)
-    index = as_class(class_index, network.anatomy.logits.shape[-1], classes)
-    return Opened(network, variables, clip, index)
+    index = as_class(class_index, network.graph.logits.shape[-1], classes)
+    return OpenedNetwork(network, variables, clip, index)
 
 
-def _again(network: TracedNetwork, variables: Any, clip: Any, class_index: Class) -> Opened:
+def _again(network: TracedNetwork, variables: Any, clip: Any, class_index: Class) -> OpenedNetwork:
     clip = as_clip(clip)
-    return Opened(network, variables, clip, as_class(class_index, network.anatomy.logits.shape[-1]))
+    return OpenedNetwork(
+        network, variables, clip, as_class(class_index, network.graph.logits.shape[-1])
+    )
 
 
 def each_clip(explain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

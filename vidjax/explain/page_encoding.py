@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from vidjax.data.transforms import encode_jpeg
 from vidjax.explain.back_step import normalize
-from vidjax.explain.upsampling import Size, enlarge
+from vidjax.explain.upsampling import Size, upsample
 from vidjax.settings import shown
 
 # Longer side in pixels and JPEG quality. The first pair that keeps a clip under CLIP_BYTES is used.
@@ -84,7 +84,7 @@ def coarser(volume: np.ndarray, most: Size) -> np.ndarray:
         return volume
     steps = [(own - 1) / max(left - 1, 1) for own, left in zip(volume.shape, size, strict=True)]
     smooth = ndimage.gaussian_filter(volume, [(step - 1) / 2 for step in steps], mode="nearest")
-    return enlarge(smooth, size, LINEAR)
+    return upsample(smooth, size, LINEAR)
 
 
 def text(data: bytes) -> str:

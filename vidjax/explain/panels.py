@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.colours import overlay
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 
 # Frames with a shorter side are enlarged by a whole factor to be large enough to look at.
 LEAST = 224
@@ -30,7 +30,7 @@ class Panels:
     """
 
     def __init__(
-        self, footage: Footage, drawn: Sequence[Drawn], colours: str, widest: float
+        self, footage: SourceVideo, drawn: Sequence[CaptionedMap], colours: str, widest: float
     ) -> None:
         scale = min(-(-LEAST // min(footage.size)), widest / footage.size[1])
         self._drawn, self._colours = drawn, colours

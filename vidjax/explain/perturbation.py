@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from vidjax.explain.blank_clips import blank_of
+from vidjax.explain.blank_clips import blank_clip
 from vidjax.explain.compiled_passes import logits_pass
 from vidjax.explain.map_types import Progress
 from vidjax.explain.traced_network import TracedNetwork
@@ -34,7 +34,7 @@ class Perturbed:
       clip: `[1, T, H, W, 3]`.
       class_index: the class to score.
       score: `probability` or `logit`.
-      blank: what replaces the hidden parts, as in `blank_clips.blank_of`.
+      blank: what replaces the hidden parts, as in `blank_clips.blank_clip`.
     """
 
     network: TracedNetwork
@@ -55,7 +55,7 @@ class Perturbed:
           progress: called with the number of finished passes and the total.
         """
         plain = np.asarray(self.clip, np.float32)
-        blank = blank_of(plain, self.blank)
+        blank = blank_clip(plain, self.blank)
         size = max(1, min(_NUMBERS // plain.size, _CLIPS))
         done = 0
         for batch in _batched(masks, size):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.upsampling import CUBIC, Size, enlarge
+from vidjax.explain.upsampling import CUBIC, Size, upsample
 from vidjax.untrusted_names import nearest
 
 Place = tuple[str, int]
@@ -159,7 +159,7 @@ class Pyramid:
             what = f"group {group}" if kernel is None else f"kernel {kernel}"
             raise ValueError(f"the pyramid does not have {what} of {layer!r}: {_kept(own, kernel)}")
         total = np.tensordot(own.counts[chosen], self._maps(own)[chosen], 1)
-        return normalize(enlarge(total, size or self.size, degree))
+        return normalize(upsample(total, size or self.size, degree))
 
     def children_tube(
         self,
@@ -188,7 +188,7 @@ class Pyramid:
             cells = self._maps(own)[place].astype(np.float64)
             sums[cells.shape] = sums.get(cells.shape, 0) + cells
         shape = size or self.size
-        total = np.sum([enlarge(cells, shape, degree) for cells in sums.values()], axis=0)
+        total = np.sum([upsample(cells, shape, degree) for cells in sums.values()], axis=0)
         return normalize(total / len(edges))
 
     def _maps(self, layer: KeptLayer) -> np.ndarray:

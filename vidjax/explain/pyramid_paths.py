@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.explain.layer import Layer
-from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_graph import LayerGraph
 from vidjax.explain.layer_lookup import layer_at
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.settings import Kind, shown, whole
@@ -47,11 +47,11 @@ class End:
     kernels: tuple[int, ...] = ()
 
 
-def end_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
+def end_of(graph: LayerGraph, down_to: str | tuple[str, Sequence[int]]) -> End:
     """Resolves the argument `down_to` of `class_feature_pyramid`.
 
     Args:
-      anatomy: the network.
+      graph: layers of the network.
       down_to: the name of a layer, such as `layer3/block2/conv1`, or of a module, such as `layer3`,
         which stands for its last layer. It may be a pair of such a name and kernel numbers.
 
@@ -60,7 +60,7 @@ def end_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
     """
     name, kernels = (down_to, ()) if isinstance(down_to, str) else down_to
     try:
-        layer = layer_at(anatomy, name)
+        layer = layer_at(graph, name)
     except ValueError as error:
         raise ValueError(f"down_to = {shown(down_to)}: {error}") from None
     for kernel in kernels:
@@ -137,24 +137,24 @@ def _part(layer: KeptLayer, places: set[Place]) -> KeptLayer:
     )
 
 
-def one_sums(anatomy: Anatomy, layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
+def one_sums(graph: LayerGraph, layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
     """Groups layers whose outputs are added channel by channel before another layer reads them.
 
     The last convolution of a residual block and its projection form such a group. The block's input
     does not belong to it, because the block also reads it on its own.
 
     Args:
-      anatomy: the network.
+      graph: layers of the network.
       layers: the layers to group.
 
     Returns:
       Names of the layers of each group of two or more, in the order of the program.
     """
-    order = {step: number for number, step in enumerate(anatomy.program.operations)}
+    order = {step: number for number, step in enumerate(graph.program.operations)}
     readers: dict[Layer, list[tuple[Layer, bytes]]] = {
         layer: [] for layer in sorted(layers, key=lambda own: order[own.operation])
     }
-    for reader, links in anatomy.links.items():
+    for reader, links in graph.links.items():
         for link in links:
             if link.layer in readers:
                 readers[link.layer].append((reader, link.pairs.tobytes()))

@@ -94,7 +94,7 @@ def stage_tubes(
 @functools.lru_cache(maxsize=16)
 def regularized_places(network: TracedNetwork) -> tuple[Regularized, ...]:
     """Returns where a network has Class Regularization, in the order of the network."""
-    program, classifier = network.anatomy.program, network.anatomy.classifier
+    program, classifier = network.graph.program, network.graph.classifier
     moving = program.depending_on([network.clip])
     top = classifier.operation.layer.removesuffix(classifier.name)
 
@@ -126,7 +126,7 @@ def regularized_pass(network: TracedNetwork) -> Any:
 
     @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
-        logits, *found = network.evaluate(variables, clip, [network.anatomy.logits, *wanted])
+        logits, *found = network.evaluate(variables, clip, [network.graph.logits, *wanted])
         arrays = [array.astype(jnp.float32) for array in found]
         laid = [in_space_and_time(channels_first(own, (own.ndim - 1,))) for own in arrays[::2]]
         return logits, list(zip(laid, arrays[1::2], strict=True))
@@ -141,8 +141,8 @@ def _variables_of(network: TracedNetwork, value: Value) -> set[Value]:
         value = waiting.pop()
         if value in network.weights:
             found.add(value)
-        elif value in network.anatomy.program.makers:
-            waiting += network.anatomy.program.makers[value].inputs
+        elif value in network.graph.program.makers:
+            waiting += network.graph.program.makers[value].inputs
     return found
 
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.captions import caption
 from vidjax.explain.colours import DEFAULT, heat, overlay
 from vidjax.explain.contact_sheet import spread, write_sheet
 from vidjax.explain.panels import Panels
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 
 __all__ = ["heat", "in_rows", "overlay", "write_heat"]
 
@@ -27,7 +27,11 @@ LONGEST_GIF = 24
 
 
 def write_heat(
-    folder: Path, name: str, footage: Footage, drawn: Sequence[Drawn], colours: str = DEFAULT
+    folder: Path,
+    name: str,
+    footage: SourceVideo,
+    drawn: Sequence[CaptionedMap],
+    colours: str = DEFAULT,
 ) -> list[Path]:
     """Writes `NAME.mp4` and `NAME.gif`, the video with each map beside it, and `NAME.png`.
 
@@ -62,7 +66,9 @@ def write_heat(
     return files
 
 
-def _boards(footage: Footage, drawn: Sequence[Drawn], colours: str) -> Iterator[np.ndarray]:
+def _boards(
+    footage: SourceVideo, drawn: Sequence[CaptionedMap], colours: str
+) -> Iterator[np.ndarray]:
     """Yields the video and its maps side by side, with captions: uint8 `[H', W', 3]` per frame."""
     columns = min(COLUMNS, len(drawn) + 1)
     panels = Panels(footage, drawn, colours, WIDEST / columns)

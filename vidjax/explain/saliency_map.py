@@ -16,7 +16,7 @@ from vidjax.explain.input_checks import Class
 from vidjax.explain.map_types import Progress
 from vidjax.explain.open_network import each_clip, open_network
 from vidjax.explain.traced_network import Model
-from vidjax.explain.upsampling import CUBIC, Size, enlarge
+from vidjax.explain.upsampling import CUBIC, Size, upsample
 from vidjax.settings import check
 from vidjax.untrusted_names import nearest
 
@@ -135,4 +135,4 @@ def _check_settings(chosen: maps.Map, layer: str | None, settings: dict[str, Any
 
 def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:
     """Upsamples volumes to a clip and adds them; returns float32 `[T, H, W]` in [0, 1]."""
-    return normalize(np.sum([enlarge(own, size, degree) for own in cells], axis=0))
+    return normalize(np.sum([upsample(own, size, degree) for own in cells], axis=0))

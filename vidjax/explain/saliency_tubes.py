@@ -22,7 +22,7 @@ from vidjax.explain.input_checks import Class
 from vidjax.explain.layer_lookup import features_at
 from vidjax.explain.open_network import each_clip, open_network
 from vidjax.explain.traced_network import Model
-from vidjax.explain.upsampling import Size, enlarge
+from vidjax.explain.upsampling import Size, upsample
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
@@ -105,7 +105,7 @@ def saliency_tube(
     opened = open_network(
         model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
-    places = features_at(opened.network.anatomy)
+    places = features_at(opened.network.graph)
     wanted = -1 if opened.class_index is None else opened.class_index
     measured = gradients_pass(opened.network, places)(opened.variables, opened.clip, wanted)
     logits, maps, gradients = jax.tree.map(np.asarray, measured)
@@ -136,7 +136,7 @@ def tube_of(
     """
     pairs = zip(maps, weights, strict=True)
     low, kept = low_tubes([own * weight[:, None, None, None] for own, weight in pairs], mode, tau)
-    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
+    volume = normalize(np.sum([upsample(own, size) for own in low], axis=0))
     return SaliencyTube(class_index, mode, volume, low, kept)
 
 

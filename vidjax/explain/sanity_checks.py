@@ -27,9 +27,9 @@ def parts_of(network: TracedNetwork, parameters: Mapping[str, Any]) -> list[str]
       network: from `trace_network`.
       parameters: its parameters, a tree by names of modules.
     """
-    order = {step: place for place, step in enumerate(network.anatomy.program.operations)}
+    order = {step: place for place, step in enumerate(network.graph.program.operations)}
     last = dict.fromkeys(parameters, -1)
-    for layer in network.anatomy.links:
+    for layer in network.graph.links:
         part = layer.name.split("/")[0]
         if part in last:
             last[part] = max(last[part], order[layer.operation])

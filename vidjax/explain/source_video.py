@@ -13,7 +13,7 @@ Window = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Footage:
+class SourceVideo:
     """The part of a video between a clip's first and last frame: whole frames, original frame rate.
 
     Attributes:
@@ -37,7 +37,7 @@ class Footage:
     name: str = ""
 
     @classmethod
-    def of_clip(cls, frames: np.ndarray, fps: float) -> Footage:
+    def of_clip(cls, frames: np.ndarray, fps: float) -> SourceVideo:
         """Makes a clip uint8 `[T, H, W, 3]` its own source, for a clip without a video."""
         count, height, width = frames.shape[:3]
         window = (0.0, 0.0, float(height), float(width))

@@ -12,7 +12,7 @@ from vidjax.data.tables import cells
 from vidjax.storage.writing import new
 
 
-def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
+def write_table(file: Path, kind: type, rows: Sequence[Any]) -> None:
     """Writes rows as a CSV whose columns are the fields of a dataclass.
 
     Args:
@@ -30,7 +30,7 @@ def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
         writer.writerows(cells(dataclasses.asdict(row).values()) for row in rows)
 
 
-def what_differs(paths: Sequence[str]) -> list[str]:
+def distinct_parts(paths: Sequence[str]) -> list[str]:
     """Removes the common first and last parts of paths; `runs/a/x`, `runs/b/x` become `a`, `b`."""
     parts = [path.split("/") for path in paths]
     if len(set(paths)) < 2:

@@ -16,7 +16,7 @@ import numpy as np
 from flax.errors import FlaxError
 from jax import lax
 
-from vidjax.explain.layer_graph import Anatomy, read_anatomy
+from vidjax.explain.layer_graph import LayerGraph, read_layer_graph
 from vidjax.explain.model_adapter import Call, WithInputs, plain_model
 from vidjax.layers.conv import conv3d
 from vidjax.layers.lowering import force_lowering
@@ -34,12 +34,12 @@ class TracedNetwork:
     """A network traced for clips of one shape.
 
     Attributes:
-      anatomy: its layers.
+      graph: its layers.
       weights: the program's values of its variables, in the order of their leaves.
       clip: the program's value of its clip.
     """
 
-    anatomy: Anatomy
+    graph: LayerGraph
     weights: tuple[Value, ...]
     clip: Value
 
@@ -59,7 +59,7 @@ class TracedNetwork:
           known: arrays that replace values the network would compute.
         """
         given = self._given(variables, clip) | dict(known or {})
-        return evaluate(self.anatomy.program, given, wanted, FORMS)
+        return evaluate(self.graph.program, given, wanted, FORMS)
 
     def _given(self, variables: Any, clip: jax.Array) -> dict[Value, Any]:
         leaves = jax.tree.leaves(variables)
@@ -123,8 +123,8 @@ def _trace(call: Call, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedN
         return None if value in given else np.asarray(evaluate(program, {}, [value])[0])
 
     names = dict(zip(own, _paths(variables), strict=False))
-    anatomy = read_anatomy(program, [value, *weights[len(own) :]], names, fixed, call.top)
-    return TracedNetwork(anatomy, tuple(weights), value)
+    graph = read_layer_graph(program, [value, *weights[len(own) :]], names, fixed, call.top)
+    return TracedNetwork(graph, tuple(weights), value)
 
 
 _trace_once = functools.lru_cache(maxsize=16)(_trace)

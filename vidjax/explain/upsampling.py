@@ -18,7 +18,7 @@ CUBIC = 3
 HIGHEST = 5
 
 
-def enlarge(volume: np.ndarray, size: Size, degree: int | None = CUBIC) -> np.ndarray:
+def upsample(volume: np.ndarray, size: Size, degree: int | None = CUBIC) -> np.ndarray:
     """Upsamples cells `[T', H', W']` to `[T, H, W]`, float32.
 
     Args:
@@ -48,7 +48,7 @@ def frame_of(cell: int, cells: int, frames: int) -> int:
 
 @dataclass(frozen=True)
 class Surface:
-    """A volume that is upsampled to pictures one at a time, by the same spline as `enlarge`.
+    """A volume that is upsampled to pictures one at a time, by the same spline as `upsample`.
 
     Upsampling one picture at a time keeps memory small for videos with large frames.
 

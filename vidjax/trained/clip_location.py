@@ -11,7 +11,7 @@ import numpy as np
 from vidjax.data.decode import probe
 from vidjax.data.transforms import short_side_size
 from vidjax.data.video_stream import stream_video
-from vidjax.explain.source_video import Footage, Window
+from vidjax.explain.source_video import SourceVideo, Window
 from vidjax.trained.preprocessing import Preprocessing, picked
 
 # More frames, or a longer short side, are no video to look at.
@@ -21,7 +21,9 @@ LARGEST_SIDE = 1080
 _SLACK = 0.05
 
 
-def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float) -> Footage:
+def locate(
+    video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float
+) -> SourceVideo:
     """The frames that a clip was cut from, as they are shown.
 
     All frames from the clip's first to its last are there, at the video's own rate. It is just the
@@ -50,11 +52,11 @@ def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: 
             numbers, places, own_fps = between
             frames = functools.partial(_frames, video, numbers)
             start = numbers[0] / own_fps
-            return Footage(frames, own_fps, size, window, clip, places, start, str(video))
+            return SourceVideo(frames, own_fps, size, window, clip, places, start, str(video))
     frames = functools.partial(_chosen, video, preprocessing.fps, indices)
     places, start = tuple(map(float, range(len(indices)))), max(0.0, float(indices[0] / fps))
     rate = fps / preprocessing.stride
-    return Footage(frames, rate, size, window, clip, places, start, str(video))
+    return SourceVideo(frames, rate, size, window, clip, places, start, str(video))
 
 
 def _between(

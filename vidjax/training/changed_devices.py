@@ -14,7 +14,7 @@ from vidjax.run.network import Network
 from vidjax.run.workdir import device_counts
 
 
-def refuse_another_result(workdir: Path, network: Network) -> None:
+def check_device_count(workdir: Path, network: Network) -> None:
     """Refuses devices on which the run in `workdir` would compute other results.
 
     Args:

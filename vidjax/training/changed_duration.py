@@ -19,13 +19,13 @@ from vidjax.run import workdir as workdirs
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.network import Network
-from vidjax.training import grid
+from vidjax.training import multigrid
 from vidjax.training.plan import Plan
 from vidjax.training.schedules import learning_rate
 
 
 @dataclasses.dataclass(frozen=True)
-class GoingOn:
+class Continuation:
     """Where a run with a changed duration continues.
 
     Attributes:
@@ -37,7 +37,7 @@ class GoingOn:
     notes: tuple[str, ...] = ()
 
 
-def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingOn:
+def continuation(workdir: Path, network: Network, plan: Plan, videos: int) -> Continuation:
     """Returns where the run in `workdir` continues, if its duration has changed. Writes nothing.
 
     Args:
@@ -54,7 +54,7 @@ def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingO
     # Every process checks this, because Orbax opens checkpoints in all of them at once.
     changes = workdirs.changed_duration(workdir, config)
     if not changes:
-        return GoingOn()
+        return Continuation()
     step = _last_step(workdir / "checkpoints")
     duration = config.train.duration
     if plan.total < step:
@@ -63,8 +63,8 @@ def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingO
             f"already done {step}: choose a longer duration or another --workdir"
         )
     before = dataclasses.replace(network, config=from_mapping(workdirs.read_config(workdir)))
-    old = Plan.of(before.config, videos, grid.batch_unit(before))
-    tables = grid.make_timetable(before, old), grid.make_timetable(network, plan)
+    old = Plan.of(before.config, videos, multigrid.batch_unit(before))
+    tables = multigrid.make_timetable(before, old), multigrid.make_timetable(network, plan)
     if not _same_until(step, *tables):
         raise ConfigError(
             f"train.duration = {duration!r} changes the multigrid shapes of the {step} steps that "
@@ -87,12 +87,12 @@ def going_on(workdir: Path, network: Network, plan: Plan, videos: int) -> GoingO
             "the evaluation changed too, so earlier best scores are not comparable: "
             f"{'; '.join(views)}"
         )
-    return GoingOn(step, tuple(notes))
+    return Continuation(step, tuple(notes))
 
 
 def ends(workdir: Path, network: Network, videos: int) -> set[int]:
     """Returns the last steps of the run in `workdir` under its earlier durations."""
-    unit = grid.batch_unit(network)
+    unit = multigrid.batch_unit(network)
     return {Plan.of(config, videos, unit).total for config in workdirs.earlier(workdir)}
 
 

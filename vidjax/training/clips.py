@@ -22,7 +22,7 @@ from vidjax.run.defaults import defaults
 from vidjax.run.experiment import Experiment
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
-from vidjax.training import grid
+from vidjax.training import multigrid
 from vidjax.training.plan import Plan
 from vidjax.training.step import augmented
 
@@ -126,9 +126,9 @@ def clips(
     videos = experiment.split(config.data.train_split if training else config.eval.split)
     network = experiment.network
     if training:
-        plan = Plan.of(config, len(videos), grid.batch_unit(network))
+        plan = Plan.of(config, len(videos), multigrid.batch_unit(network))
         batches, length = (
-            grid.batches(config, videos, grid.make_timetable(network, plan)),
+            multigrid.batches(config, videos, multigrid.make_timetable(network, plan)),
             plan.total,
         )
     else:

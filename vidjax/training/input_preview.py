@@ -12,13 +12,13 @@ from vidjax.data.targets import Label, label_text
 from vidjax.data.views import Views
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment, Progress
-from vidjax.training import grid
+from vidjax.training import multigrid
 from vidjax.training.plan import Plan
 from vidjax.training.step import augmented
 
 
 @dataclass(frozen=True)
-class Fed:
+class InputPreview:
     """Clips as the network gets them, before colours are normalised.
 
     Attributes:
@@ -30,7 +30,7 @@ class Fed:
     names: tuple[str, ...]
 
 
-def training_batch(config: Config, number: int, progress: Progress) -> Fed:
+def training_batch(config: Config, number: int, progress: Progress) -> InputPreview:
     """Returns batch `number` of a run, counted from 0, after augmentation on the device.
 
     Raises:
@@ -38,17 +38,19 @@ def training_batch(config: Config, number: int, progress: Progress) -> Fed:
     """
     experiment = Experiment.open(config, progress, training=True)
     network, source = experiment.network, experiment.split(config.data.train_split)
-    plan = Plan.of(config, len(source), grid.batch_unit(network))
+    plan = Plan.of(config, len(source), multigrid.batch_unit(network))
     if not 0 <= number < plan.total:
         raise ValueError(f"batch {number}: the run has {plan.total} batches, counted from 0")
-    batch: dict[str, Any] = grid.batches(config, source, grid.make_timetable(network, plan))[number]
+    batch: dict[str, Any] = multigrid.batches(
+        config, source, multigrid.make_timetable(network, plan)
+    )[number]
     if config.augment.device:
         batch = jax.jit(augmented)(batch)
     names = (
         label_text(_label(row), network.classes) if readable else "unreadable"
         for row, readable in zip(batch["label"], batch["mask"], strict=True)
     )
-    return Fed(np.asarray(batch["clip"]), tuple(names))
+    return InputPreview(np.asarray(batch["clip"]), tuple(names))
 
 
 def _label(row: Any) -> Label:
@@ -57,7 +59,7 @@ def _label(row: Any) -> Label:
     return tuple(np.flatnonzero(row).tolist()) if row.ndim else int(row)
 
 
-def test_views(config: Config, video: int, progress: Progress) -> Fed:
+def test_views(config: Config, video: int, progress: Progress) -> InputPreview:
     """Returns all views of a video of the evaluation split, clip by clip and crop by crop.
 
     Raises:
@@ -78,4 +80,4 @@ def test_views(config: Config, video: int, progress: Progress) -> Fed:
         for clip in range(views.clips)
         for crop in range(views.crops)
     ]
-    return Fed(cut.reshape(-1, *cut.shape[2:]), tuple(names))
+    return InputPreview(cut.reshape(-1, *cut.shape[2:]), tuple(names))

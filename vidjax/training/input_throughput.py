@@ -37,7 +37,7 @@ def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: flo
     return clips * jax.process_count() / elapsed
 
 
-class Balance:
+class InputThroughput:
     """Times the first steps of a run and compares them with the input rate.
 
     Args:

@@ -35,23 +35,23 @@ from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
-from vidjax.training import changed_duration, grid
+from vidjax.training import changed_duration, multigrid
 from vidjax.training.bad_videos import BadVideos
-from vidjax.training.changed_devices import refuse_another_result
+from vidjax.training.changed_devices import check_device_count
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
 from vidjax.training.compile_step import Compiled, compile_step
-from vidjax.training.goodput_log import Account
+from vidjax.training.goodput_log import GoodputLog
 from vidjax.training.initial_weights import resolve, start_from
-from vidjax.training.input_throughput import Balance, input_rate
+from vidjax.training.input_throughput import InputThroughput, input_rate
 from vidjax.training.meter import Meter, NonFiniteError
 from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
-from vidjax.training.phase_timer import Spending
+from vidjax.training.phase_timer import PhaseTimer
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
 from vidjax.training.schedules import learning_rate
-from vidjax.training.startup_notes import announced
+from vidjax.training.startup_notes import startup_notes
 from vidjax.training.step import quantities
 from vidjax.watchdog import doing
 
@@ -78,7 +78,7 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
       MachineError: the machine failed; the message says how to continue.
     """
     try:
-        return _train(config, workdir, Spending(began))
+        return _train(config, workdir, PhaseTimer(began))
     except MachineError:
         raise
     except Exception as error:
@@ -90,7 +90,7 @@ def train(config: Config, workdir: Path, *, began: float | None = None) -> Outco
         ) from error
 
 
-def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
+def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
     agree(given, {"--workdir": workdir})
     given = resolve(given)
     check_writers(given.writers, workdir)
@@ -103,23 +103,23 @@ def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
         # Checked before the work directory is claimed, so that a refused run does not change it.
         source = experiment.split(config.data.train_split)
-        plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
+        plan = Plan.of(config, len(source), multigrid.batch_unit(experiment.network))
         classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
         agree_on_data(experiment, (config.data.train_split, config.eval.split), steps=plan.total)
         with _owned(workdir) as owner:
             if known:
-                refuse_another_result(workdir, experiment.network)
+                check_device_count(workdir, experiment.network)
             as_given = dataclasses.replace(experiment.network, config=given)
-            going_on = changed_duration.going_on(workdir, as_given, plan, len(source))
+            continuation = changed_duration.continuation(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
-            claim(workdir, given, experiment.network.classes, going_on.step, mesh)
+            claim(workdir, given, experiment.network.classes, continuation.step, mesh)
             after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
-            for note in (*notes, *going_on.notes):
+            for note in (*notes, *continuation.notes):
                 progress.note(note)
             # From here on there is a state to save. Before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
                 run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
-                return run.go(spending)
+                return run.go(timer)
 
 
 @contextlib.contextmanager
@@ -154,22 +154,22 @@ class _Run:
         self._config, self._workdir, self._progress = config, workdir, progress
         self.plan, self._classes = plan, classes
         # Includes the ends under earlier durations, where the run is evaluated too.
-        self._ends = longer.ends(workdir, self._network, len(source))
-        self._table = grid.make_timetable(self._network, self.plan)
+        self._ends = changed_duration.ends(workdir, self._network, len(source))
+        self._table = multigrid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
-        self._rate = grid.scaled_by_batch(rate, self._table)
+        self._rate = multigrid.scaled_by_batch(rate, self._table)
         self._optimizer = self._network.optimizer(self._rate)
-        self._batches = grid.batches(config, source, self._table)
+        self._batches = multigrid.batches(config, source, self._table)
         self._scorer = scorer
         self._checkpoints = Checkpoints(
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
 
-    def go(self, spending: Spending) -> Outcome:
+    def go(self, timer: PhaseTimer) -> Outcome:
         """Resumes the run and trains to the end of the plan, or until SIGTERM."""
-        self._spending = spending
+        self._timer = timer
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():
@@ -177,17 +177,17 @@ class _Run:
             stack.callback(self._writer.close)
             if step == self.plan.total:
                 return Outcome(step, preempted=False)
-            self._account = Account(
-                spending,
+            self._goodput = GoodputLog(
+                timer,
                 self._workdir,
                 self._writer.write_timing,
                 self._progress.note,
                 silent=not is_first(),
             )
             outcome = self._loop(state, step)
-            with spending.on("checkpoints"):
+            with timer.phase("checkpoints"):
                 self._checkpoints.wait()
-            self._account.close(outcome.step)
+            self._goodput.close(outcome.step)
             return outcome
 
     def _nothing_to_lose(
@@ -208,7 +208,7 @@ class _Run:
     def _resume(self) -> tuple[TrainState, int]:
         """Restores the newest checkpoint or makes a new state, and prepares the run to continue."""
         self._progress.note(describe(self._network.mesh))
-        for line in announced(self._config, self._classes):
+        for line in startup_notes(self._config, self._classes):
             self._progress.note(line)
         if table := given_table():
             backends = ", ".join(table["backends"])
@@ -234,7 +234,7 @@ class _Run:
         # A run that ended between a checkpoint and its evaluation still has to evaluate.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
-            with self._spending.on("evaluation"):
+            with self._timer.phase("evaluation"):
                 self._evaluate(state, step)
         return state, step
 
@@ -255,24 +255,24 @@ class _Run:
 
     def _loop(self, state: TrainState, step: int) -> Outcome:
         """Trains to the end of the plan, or until the job is about to be preempted."""
-        with self._accounted(step), self._spending.on("compiling"):
+        with self._accounted(step), self._timer.phase("compiling"):
             compiled = self._compile(state, step)
             # Compile times differ between processes by more than a transport's timeout.
             meet("the first step")
-        balance = self._measure_input(step)
-        self._spending.go_on_with("steps")
-        self._account.tell(step)
+        throughput = self._measure_input(step)
+        self._timer.switch_to("steps")
+        self._goodput.log(step)
         self._clock.restart_lap()
         while step < self.plan.total:
             self._checkpoints.check()
             doing(f"waiting for the batch of step {step + 1}")
-            with self._clock.waiting(), self._spending.on("waiting"):
+            with self._clock.waiting(), self._timer.phase("waiting"):
                 batch = self._load()
             doing(f"step {step + 1}")
             shape = self._table.shape(step)
-            balance.begin()
+            throughput.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
-            balance.end(metrics, shape.batch)
+            throughput.end(metrics, shape.batch)
             self._clock.count(shape.batch, compiled[shape].multiply_adds)
             step += 1
             self._meter.add(step, metrics)
@@ -288,14 +288,14 @@ class _Run:
             if stopping:
                 return Outcome(step, preempted=True)
             if self.plan.evaluates(step):
-                with self._accounted(step), self._spending.on("evaluation"):
+                with self._accounted(step), self._timer.phase("evaluation"):
                     self._evaluate(state, step)
-                self._account.tell(step)
+                self._goodput.log(step)
         return Outcome(step, preempted=False)
 
     def _accounted(self, step: int) -> contextlib.AbstractContextManager[None]:
         """Like `_nothing_to_lose`, and logs the time spent so far before leaving."""
-        return self._nothing_to_lose(lambda: self._account.tell(step), self._writer.flush)
+        return self._nothing_to_lose(lambda: self._goodput.log(step), self._writer.flush)
 
     def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
         """Compiles the step for every batch shape, before the first step."""
@@ -304,7 +304,7 @@ class _Run:
             what = f"compiling the training step for batches of {shape}"
             self._progress.show(what)
             doing(what, compiling=True)
-            network = grid.shaped(self._network, shape)
+            network = multigrid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
             )
@@ -318,12 +318,12 @@ class _Run:
         self._writer.write_timing(step, "compile", _bill(list(compiled.values())))
         return compiled
 
-    def _measure_input(self, step: int) -> Balance:
+    def _measure_input(self, step: int) -> InputThroughput:
         def tell(line: str, rates: dict[str, float]) -> None:
-            self._writer.write_timing(step, "balance", rates)
+            self._writer.write_timing(step, "input_throughput", rates)
             self._progress.note(line)
 
-        return Balance(input_rate(self._batches, self._config.data.threads, step), tell)
+        return InputThroughput(input_rate(self._batches, self._config.data.threads, step), tell)
 
     def _load(self) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = next(self._data)
@@ -347,7 +347,7 @@ class _Run:
         left = (self.plan.total - step) * lap.seconds
         text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
-        self._account.tell_now_and_then(step)
+        self._goodput.log_occasionally(step)
 
     def _save(self, step: int, state: TrainState) -> None:
         self._bad.agree()
@@ -357,11 +357,11 @@ class _Run:
             "bad_videos": dict(self._bad.counts),
             "seconds": self._clock.seconds,
         }
-        with self._spending.on("checkpoints"):
+        with self._timer.phase("checkpoints"):
             # Lines before a checkpoint must be on disk before it.
             self._writer.flush()
             self._checkpoints.save(step, state, run)
-        self._account.tell(step)
+        self._goodput.log(step)
 
     def _evaluate(self, state: TrainState, step: int) -> None:
         def show(done: int, total: int) -> None:

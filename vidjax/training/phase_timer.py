@@ -9,7 +9,7 @@ from collections.abc import Iterator
 KINDS = ("starting", "compiling", "waiting", "steps", "checkpoints", "evaluation")
 
 
-class Spending:
+class PhaseTimer:
     """Counts seconds by kind. At every moment one of `KINDS` runs; the first one runs first.
 
     `waiting` is the host waiting for data; devices may still be busy with the step before.
@@ -29,23 +29,23 @@ class Spending:
         self._seconds = dict.fromkeys(KINDS, 0.0)
         self.began = round(time.time() - (now - self._since), 3)
 
-    def go_on_with(self, kind: str) -> None:
+    def switch_to(self, kind: str) -> None:
         """Counts seconds as this kind from now on."""
         now = time.monotonic()
         self._seconds[self._kind] += now - self._since
         self._kind, self._since = kind, now
 
     @contextlib.contextmanager
-    def on(self, kind: str) -> Iterator[None]:
+    def phase(self, kind: str) -> Iterator[None]:
         """Counts seconds within the context as this kind."""
         before = self._kind
-        self.go_on_with(kind)
+        self.switch_to(kind)
         try:
             yield
         finally:
-            self.go_on_with(before)
+            self.switch_to(before)
 
     def seconds(self) -> dict[str, float]:
         """Returns the seconds of each kind until now."""
-        self.go_on_with(self._kind)
+        self.switch_to(self._kind)
         return dict(self._seconds)

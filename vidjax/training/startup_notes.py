@@ -12,7 +12,7 @@ from vidjax.training.class_weights import ClassWeights
 from vidjax.untrusted_names import short
 
 
-def announced(config: Config, classes: ClassWeights) -> Iterator[str]:
+def startup_notes(config: Config, classes: ClassWeights) -> Iterator[str]:
     """Yields a line for each option that is on; nothing for options that are off."""
     train, counts = config.train, classes.counts
     if counts is not None and classes.weights:

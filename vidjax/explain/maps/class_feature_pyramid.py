@@ -14,7 +14,7 @@ from vidjax.explain.back_step import KEEP
 from vidjax.explain.class_feature_pyramids import LISTS, THETA, class_feature_pyramid
 from vidjax.explain.features_and_gradients import added
 from vidjax.explain.layer import Layer
-from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_graph import LayerGraph
 from vidjax.explain.layer_lookup import layer_at
 from vidjax.explain.map_types import Heat, Map
 from vidjax.explain.traced_network import TracedNetwork
@@ -54,15 +54,15 @@ def draw_pyramid(
     Raises:
       ValueError: the layer or level does not exist, or has no location in space and time.
     """
-    anatomy = network.anatomy.as_far_as_known
+    graph = network.graph.as_far_as_known
     named = layer is not None or depth is not None
     if layer is not None:
         if depth is not None:
             raise ValueError(f"depth = {depth} has no effect with layer = {shown(layer)}")
-        layers = [layer_at(anatomy, layer)]
+        layers = [layer_at(graph, layer)]
     else:
-        layers = _level(anatomy, depth)
-    depth = anatomy.levels[layers[0]]
+        layers = _level(graph, depth)
+    depth = graph.levels[layers[0]]
     pyramid = class_feature_pyramid(
         network, variables, clip, class_index, depth, threshold, mode, top=top
     )
@@ -72,16 +72,16 @@ def draw_pyramid(
         placed = [own for own in pyramid.layers if own.maps is not None]
         kept = [own for own in placed if own.level == placed[-1].level]
     heats = tuple(added(own.maps, own.counts) for own in kept if own.maps is not None)
-    return Heat(heats or (np.zeros(anatomy.sources[layers[0]].features.extents),), 1)
+    return Heat(heats or (np.zeros(graph.sources[layers[0]].features.extents),), 1)
 
 
-def _level(anatomy: Anatomy, depth: int | None) -> list[Layer]:
+def _level(graph: LayerGraph, depth: int | None) -> list[Layer]:
     """Returns the layers of a level that have a location in space and time."""
-    if depth is not None and depth > anatomy.depth:
-        raise ValueError(f"depth = {depth}: this network has levels 1 to {anatomy.depth}")
-    first = min(_DEPTH, anatomy.depth) if depth is None else depth
-    for level in range(first, (anatomy.depth if depth is None else depth) + 1):
-        if found := [own for own in anatomy.at(level) if own in anatomy.sources]:
+    if depth is not None and depth > graph.depth:
+        raise ValueError(f"depth = {depth}: this network has levels 1 to {graph.depth}")
+    first = min(_DEPTH, graph.depth) if depth is None else depth
+    for level in range(first, (graph.depth if depth is None else depth) + 1):
+        if found := [own for own in graph.at(level) if own in graph.sources]:
             return found
     raise ValueError(
         f"the layers of level {first} have no location in space and time; name a layer"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blank_clips import BLANK, blank_of
+from vidjax.explain.blank_clips import BLANK, blank_clip
 from vidjax.explain.features_and_gradients import clip_gradients
 from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map, Progress
 from vidjax.explain.traced_network import TracedNetwork
@@ -48,7 +48,7 @@ def draw_integrated_gradients(
     """
     del layer
     plain = np.asarray(clip, np.float32)
-    start = blank_of(plain, blank)
+    start = blank_clip(plain, blank)
     total = np.zeros(np.moveaxis(plain[0], -1, 0).shape)
     for step in range(steps):
         between = start + (step + 0.5) / steps * (plain - start)

@@ -15,7 +15,7 @@ from vidjax.explain.blank_clips import BLANK
 from vidjax.explain.map_types import Heat, Map, Progress
 from vidjax.explain.perturbation import OVER, SCORE, Perturbed, extents_of
 from vidjax.explain.traced_network import TracedNetwork
-from vidjax.explain.upsampling import enlarge
+from vidjax.explain.upsampling import upsample
 from vidjax.settings import number, optional, whole
 
 SETTINGS = {
@@ -98,7 +98,7 @@ def random_mask(
     # One cell more than the clip holds, so that the mask can be shifted by up to one cell.
     spread = [(count + 1) * length for count, length in zip(grid, lengths, strict=True)]
     shifts = [int(rng.integers(length + 1)) for length in lengths]
-    large = enlarge(cells, (spread[0], spread[1], spread[2]), 1)
+    large = upsample(cells, (spread[0], spread[1], spread[2]), 1)
     window = tuple(slice(shift, shift + own) for shift, own in zip(shifts, size, strict=True))
     return large[window]
 

@@ -16,7 +16,7 @@ from vidjax.explain.features_and_gradients import added, features_of
 from vidjax.explain.map_types import Heat, Map, Progress
 from vidjax.explain.perturbation import SCORE, Perturbed
 from vidjax.explain.traced_network import TracedNetwork
-from vidjax.explain.upsampling import enlarge
+from vidjax.explain.upsampling import upsample
 from vidjax.settings import boolean, optional, whole
 
 SETTINGS = {"score": SCORE, "softmax": boolean(), "top": optional(whole(1, 2**31 - 1))}
@@ -59,7 +59,7 @@ def draw_score_cam(
     def masks() -> Any:
         yield blank
         for group, channel in places:
-            yield normalize(enlarge(features[group][channel], clip.shape[1:4]))
+            yield normalize(upsample(features[group][channel], clip.shape[1:4]))
 
     seen = Perturbed(network, variables, clip, class_index, score)
     nothing, *scores = (own for _, own in seen.answers(masks(), len(places) + 1, progress))

@@ -55,7 +55,7 @@ function paint(canvas, clip, volume, finest) {
   heatCanvas.width = Math.max(1, Math.round(canvas.width * reduced));
   heatCanvas.height = Math.max(1, Math.round(canvas.height * reduced));
   const last = clip.images.length - 1;
-  const heat = enlarged(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height);
+  const heat = upsampled(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height);
   tint(heatCanvas, heat, volume.signed);
   context.drawImage(heatCanvas, 0, 0, canvas.width, canvas.height);
 }

@@ -109,7 +109,7 @@ function rangeOf(volume) {
 }
 
 // The heatmap in [0, 1] of `width * height` pixels, at a share of the clip's time.
-function enlarged(volume, share, width, height) {
+function upsampled(volume, share, width, height) {
   const {low, high} = splineOf(volume), heat = new Float32Array(width * height);
   const spread = high - low;
   // A constant volume shows nothing.
@@ -125,7 +125,7 @@ const FINE = 48;
 // The mean of a volume over space, for each frame; of a difference, the mean of its absolute value.
 function meansOverSpace(volume, frames) {
   return Array.from({length: frames}, (_, frame) => {
-    const heat = enlarged(volume, frames > 1 ? frame / (frames - 1) : 0, FINE, FINE);
+    const heat = upsampled(volume, frames > 1 ? frame / (frames - 1) : 0, FINE, FINE);
     return heat.reduce((sum, value) => sum + strength(value, volume.signed), 0) / heat.length;
   });
 }
