@@ -63,6 +63,7 @@ def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
       >>> import vidjax
       >>> cost = vidjax.count_cost(vidjax.create_model("x3d_xs", num_classes=400), (4, 182, 182))
       >>> cost.params, f"{cost.macs / 1e9:.2f}e9"
+      (3794274, '0.84e9')
     """
     if len(clip_shape) == 3:
         clip_shape = (1, *clip_shape, int(getattr(model, "channels", 3)))

@@ -113,16 +113,14 @@ def scaled_parts(low: Scale, high: Scale, low_pass: str | None = None) -> Iterat
         does not exist.
 
     Example:
-      >>> import jax, vidjax
+      >>> import jax
       >>> from vidjax.explain import scaled_parts
-      >>> small = {"num_classes": 3, "width": 4, "depths": (1, 0, 0, 0)}
-      >>> model = vidjax.create_model("r3d_18", random_scaling={}, **small)
-      >>> clip = jax.random.normal(jax.random.key(0), (1, 4, 16, 16, 3))
-      >>> variables = model.init(jax.random.key(1), clip, train=False)
-      >>> with scaled_parts(low=1.0, high=0.5):
-      ...     logits = model.apply(variables, clip, train=False)
-      >>> logits.shape
-      (1, 3)
+      >>> from vidjax.methods.random_mean_scaling import RandomScaling
+      >>> x = jax.random.normal(jax.random.key(0), (1, 4, 8, 8, 2))
+      >>> with scaled_parts(low=1.0, high=0.0):  # keeps only the local means
+      ...     means = RandomScaling().apply({}, x, train=False)
+      >>> bool(means.std() < x.std())
+      True
     """
     check({"low": low, "high": high}, {"low": FACTOR, "high": FACTOR})
     check({"low_pass": low_pass}, {"low_pass": optional(LOW_PASS)})
