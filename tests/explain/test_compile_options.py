@@ -6,7 +6,7 @@ import pytest
 
 from tests.explain.third_party_networks import OTHERS
 from vidjax.explain import compile_options
-from vidjax.explain.compile_options import compiled, thoroughly
+from vidjax.explain.compile_options import compiled, full_optimization
 from vidjax.explain.traced_network import trace_network
 
 
@@ -40,7 +40,7 @@ def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
     monkeypatch.setattr(compile_options, "MANY", 5)
     assert options_of(network, monkeypatch) == compile_options.HASTILY
-    with thoroughly():
+    with full_optimization():
         assert options_of(network, monkeypatch) is None
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
     assert options_of(network, monkeypatch) is None
@@ -58,7 +58,7 @@ def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
     monkeypatch.setattr(compile_options, "MANY", 5)
     hastily = make(network)
     assert make(network) is hastily
-    with thoroughly():
+    with full_optimization():
         well = make(network)
     assert well is not hastily
     found = [np.asarray(run(weights, clip)) for run in (hastily, well)]

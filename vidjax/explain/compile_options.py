@@ -32,7 +32,7 @@ _THOROUGH = contextvars.ContextVar("thorough", default=False)
 
 
 @contextlib.contextmanager
-def thoroughly() -> Iterator[None]:
+def full_optimization() -> Iterator[None]:
     """Compiles with XLA's default options, for passes that run hundreds of times or are timed."""
     token = _THOROUGH.set(True)
     try:
