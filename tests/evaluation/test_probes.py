@@ -146,7 +146,7 @@ HOLE = np.where(np.arange(72).reshape(12, 6) == 31, np.nan, GOOD[0])
 @pytest.mark.parametrize(
     ("train", "labels", "test", "truth", "words"),
     [
-        (np.ones((12, 6)), GOOD[1], *GOOD, "the training features are all alike"),
+        (np.ones((12, 6)), GOOD[1], *GOOD, "the training features are all equal"),
         (HOLE, GOOD[1], *GOOD, "training features are not finite in 1 rows; the first is row 5"),
         (*GOOD, HOLE, GOOD[1], "test features are not finite"),
         (
@@ -155,10 +155,10 @@ HOLE = np.where(np.arange(72).reshape(12, 6) == 31, np.nan, GOOD[0])
             np.full(12, "skip"),
             "the class 'skip', which the training part lacks .1 such",
         ),
-        (GOOD[0], np.full(12, "run"), *GOOD, "has one class, 'run', only"),
+        (GOOD[0], np.full(12, "run"), *GOOD, "the training part has only one class, 'run'"),
         (*GOOD, GOOD[0][:, :5], GOOD[1], "have 6 dimensions, test features 5"),
         (GOOD[0], GOOD[1][:11], *GOOD, r"\[12, 6\] and labels \[11\]: pass \[N, C\] and \[N\]"),
-        (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features are"),
+        (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features have shape"),
     ],
 )
 def test_what_cannot_be_probed_is_refused_in_one_line(probe, train, labels, test, truth, words):
@@ -172,7 +172,7 @@ def test_settings_have_ranges():
         knn(*GOOD, *GOOD, k=0)
     with pytest.raises(ValueError, match="temperature = 0.0: must be a number"):
         knn(*GOOD, *GOOD, temperature=0.0)
-    with pytest.raises(ValueError, match=r"\[3\] groups beside \[12\] labels"):
+    with pytest.raises(ValueError, match=r"groups have shape \[3\], but labels have \[12\]"):
         linear_probe(*GOOD, *GOOD, groups=np.arange(3))
     with pytest.raises(
         ValueError, match="all training features belong to one group; give one value"

@@ -198,5 +198,5 @@ def test_inputs_that_are_not_there_are_told():
         ValueError, match="clip_input = 1 has no effect on a network with one input"
     ):
         saliency_tube(*OTHERS["plain"](), clip_input=1)
-    with pytest.raises(ValueError, match=r"inputs of \[1, 2\] clips"):
+    with pytest.raises(ValueError, match=r"the inputs have \[1, 2\] clips"):
         saliency_tube(two_rates, weights, (clip_of(), np.concatenate([clip_of()] * 2)))

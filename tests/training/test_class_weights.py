@@ -92,7 +92,7 @@ def test_a_run_keeps_its_weights_and_refuses_others(tmp_path):
     assert text.startswith("class,weight\nwalk,0.3333333333333333\nsit,2.0\n'=up,0.1")
     ours.keep(tmp_path)
     assert (tmp_path / "class_weights.csv").read_text() == text
-    with pytest.raises(ConfigError, match="class 'sit' weighs 3 now, and 2 when the run began"):
+    with pytest.raises(ConfigError, match="class 'sit' now has weight 3, but it had 2 when"):
         ClassWeights(NAMES, COUNTS, (1 / 3, 3.0, 0.1)).keep(tmp_path)
 
 
@@ -169,7 +169,7 @@ def test_a_run_whose_table_was_edited_is_refused(everything, tmp_path):
     kept = file.read_text()
     file.write_text(kept.replace("brightness 2,4", "brightness 2,5"))
     try:
-        with pytest.raises(ConfigError, match="'brightness 2' weighs 5 now, and 4 when the run"):
+        with pytest.raises(ConfigError, match="'brightness 2' now has weight 5, but it had 4"):
             train(on, again)
     finally:
         file.write_text(kept)
@@ -194,5 +194,5 @@ def test_a_table_that_is_not_there_is_refused_before_anything_begins(tmp_path):
     run = tmp_path / "run"
     setting = "--config.train.class_weights=absent.csv"
     done = run_command("experiments.train", "--config=synthetic", f"--workdir={run}", setting)
-    assert "train.class_weights = 'absent.csv': there is no such file" in refusal(done)
+    assert "train.class_weights = 'absent.csv': the file does not exist" in refusal(done)
     assert not run.exists()

@@ -91,7 +91,7 @@ def test_a_folder_of_videos_is_enough(tmp_path):
     ("source", "settings", "message"),
     [
         ("demo", {"clip": {"frame": 3}}, "config.clip.frame is not a setting; did you mean 'fram"),
-        ("demo", {"clip": 3}, "clip = 3: settings by name"),
+        ("demo", {"clip": 3}, "clip = 3: pass a group of settings by name"),
         ("demo", {"clips": {"frames": 3}}, "config.clips is not a setting; did you mean 'clip'"),
         ("demo:smok=true", {}, "config argument 'smok' is unknown"),
         ("nowhere.csv", {}, "nowhere.csv does not exist"),

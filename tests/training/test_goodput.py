@@ -193,4 +193,4 @@ def test_work_after_the_last_checkpoint_of_a_killed_run_is_work_done_again(tmp_p
     assert first.last > 100
     assert 0 < first.repeated < sum(first.seconds.values())
     assert second.repeated == 0
-    assert "work done again 0.0%" not in errors
+    assert "repeated work 0.0%" not in errors

@@ -96,7 +96,10 @@ def test_a_run_says_what_network_and_colours_it_has(base_run):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"width": 8}, "in the network"), ({"depths": (1, 0, 0, 2)}, "layer4/block2/.* is not there")],
+    [
+        ({"width": 8}, "but the network needs"),
+        ({"depths": (1, 0, 0, 2)}, "layer4/block2/.* is missing"),
+    ],
 )
 def test_weights_of_another_shape_are_refused(base_run, tmp_path, options, named):
     with pytest.raises(ConfigError, match=f"(?s){named}.*model.options"):
