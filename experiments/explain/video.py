@@ -10,7 +10,7 @@ from absl import flags
 
 from vidjax.explain.colours import COLOURS, DEFAULT
 from vidjax.explain.saliency_tubes import MODES
-from vidjax.explain.tables import what_differs
+from vidjax.explain.tables import distinct_parts
 from vidjax.explain.upsampling import CUBIC
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
@@ -90,7 +90,7 @@ def see_all(
         raise ValueError("--video is missing: tubes, maps and pyramids need a video")
     video, classes = as_path(VIDEO.value), _classes()
     parts: list[Part[Own]] = []
-    names = what_differs([subject.name for subject in subjects])
+    names = distinct_parts([subject.name for subject in subjects])
     for subject, short in zip(subjects, names, strict=True):
         opened = open_clip(subject.trained, video)
         for label in classes:

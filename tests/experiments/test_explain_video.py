@@ -218,7 +218,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
         (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
         (("--maps=rise,rise:masks=9",), "--maps has rise twice"),
-        (("--maps=rise:masks",), "settings are written rise:SETTING=VALUE"),
+        (("--maps=rise:masks",), "write settings as rise:SETTING=VALUE"),
         (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
         (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
         (("--maps=random",), "random is a baseline for --method=truth"),
