@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 from experiments.settings_help import written  # noqa: E402
 from vidjax import configs  # noqa: E402
 from vidjax.__main__ import commands  # noqa: E402
-from vidjax.run.listing import settings  # noqa: E402
+from vidjax.run.setting_list import settings  # noqa: E402
 
 # What the first argument of a command chooses from, where flags depend on it.
 PARTED = ("benchmark",)
@@ -39,7 +39,7 @@ PACKAGES = (
     ("vidjax.slots", "For modules that add a method."),
 )
 MORE = (
-    ("vidjax.trained.trained.Trained", "What `open_run` and `load_pretrained` return."),
+    ("vidjax.trained.trained_network.Trained", "What `open_run` and `load_pretrained` return."),
     ("vidjax.plugins.register", "A module of yours beside those of vidjax."),
 )
 
@@ -176,7 +176,7 @@ def main(folder: str) -> None:
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     # Imported once, before the commands are forked from here.
-    for heavy in ("vidjax.training.loop", "vidjax.trained.explaining", "matplotlib.figure"):
+    for heavy in ("vidjax.training.loop", "vidjax.trained.clip_explanation", "matplotlib.figure"):
         importlib.import_module(heavy)
     for name, page in (
         ("commands", commands_page()),

@@ -16,7 +16,8 @@ _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 # Files of the project that prose names, such as `vidjax/data/decode.py` or `configs/launch/`.
 _FILE = re.compile(r"(?:vidjax|configs|experiments|tests|docs|colab|\.ci)/[\w./*-]*")
-_TEST = re.compile(r"test_\w+(\*\.py|\.py)")
+# Without its folder, such as `test_kills.py`.
+_BARE = re.compile(r"\w+\*?\.py")
 # These name files as they were called, or those of other projects.
 OF_OTHERS = {"CHANGELOG.md", "comparison.md", "evidence"}
 README = ROOT / "README.md"
@@ -42,8 +43,8 @@ def test_files_that_are_named_are_there(page):
     lost = []
     for code in _CODE.findall(prose(page)):
         file = code.partition("::")[0].rstrip("/")
-        if _TEST.fullmatch(file):
-            file = f"tests/**/{file}"
+        if _BARE.fullmatch(file):
+            file = f"*/**/{file}"
         elif not _FILE.fullmatch(file):
             continue
         if not list(ROOT.glob(file)):
