@@ -149,7 +149,7 @@ def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty
     assert {path.suffix for path in (empty / "seen").iterdir()} >= {".html", ".gif", ".png"}
 
 
-def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, empty):
+def test_the_documented_python_runs_on_what_the_command_has_trained(environment, empty):
     (empty / "new.mp4").write_bytes((empty / "videos/fall/1.mp4").read_bytes())
     rows = [
         f"videos/{label}/{number}.mp4,{label},{'test' if number > 3 else 'train'}"
@@ -157,10 +157,12 @@ def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, em
         for number in range(6)
     ]
     (empty / "videos.csv").write_text("\n".join(["path,label,split", *rows]))
-    use, loop = (typed.python for typed in typed_in("README.md", "From Python"))
+    (use,), (loop,) = (
+        typed_in("docs/python.md", heading) for heading in ("Use a run", "Write your own loop")
+    )
     program = f"""
 import vidjax
-{use}
+{use.python}
 told = run.predict("new.mp4")
 assert {{name for name, _ in told}} == {{"rise", "fall"}}, told
 assert abs(sum(chance for _, chance in told) - 1) < 1e-5
@@ -172,7 +174,7 @@ def my_step(state, batch):
 def my_scores(state, batch):
     tested.append(int(batch["mask"].sum()))
 state, tested = None, []
-{loop}
+{loop.python}
 print(len(seen), sum(tested))
 """
     # 20 epochs of 8 videos; 4 others are tested.

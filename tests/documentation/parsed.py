@@ -1,4 +1,4 @@
-"""A command as far as its flags: `python -m tests.documentation.parsed experiments.train --config=...`.
+"""A command as far as its flags: `python -m tests.documentation.parsed experiments.train ...`.
 
 It ends where the command would begin to work, with an error where it would refuse its flags, its
 configuration or the number of its arguments.

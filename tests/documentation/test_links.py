@@ -43,6 +43,8 @@ def test_files_that_are_named_are_there(page):
     lost = []
     for code in _CODE.findall(prose(page)):
         file = code.partition("::")[0].rstrip("/")
+        if file == "json.py":  # One that an attacker would write: SECURITY.md.
+            continue
         if _BARE.fullmatch(file):
             file = f"*/**/{file}"
         elif not _FILE.fullmatch(file):
