@@ -1,5 +1,7 @@
 """Writes the pages of the reference from what they describe: functions, settings, commands.
 
+Two more come from files of the repository: the examples of CONTRIBUTING.md, and CHANGELOG.md.
+
 Example:
   python .ci/reference.py docs/reference
 
@@ -161,6 +163,17 @@ def _run(out: int, argv: list[str]) -> int:
     return 0
 
 
+def adding_page() -> Iterator[str]:
+    """The part of CONTRIBUTING.md that shows what extends vidjax."""
+    _, heading, examples = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("# What extends")
+    yield f"{heading}{examples}"
+
+
+def changelog_page() -> Iterator[str]:
+    """CHANGELOG.md."""
+    yield (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
 def row(*cells: str) -> str:
     """A line of a table in Markdown."""
     return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
@@ -172,7 +185,7 @@ def sentence(text: str) -> str:
 
 
 def main(folder: str) -> None:
-    """Writes the three pages into a folder."""
+    """Writes the pages into a folder."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     # Imported once, before the commands are forked from here.
@@ -182,6 +195,8 @@ def main(folder: str) -> None:
         ("commands", commands_page()),
         ("settings", settings_page()),
         ("python", python_page()),
+        ("adding", adding_page()),
+        ("changelog", changelog_page()),
     ):
         (place / f"{name}.md").write_text("\n".join(page) + "\n", encoding="utf-8")
 
