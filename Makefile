@@ -73,7 +73,8 @@ check: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python .ci/reference.py docs/reference
-	$(BIN)/python -m zensical build --clean --strict
+	@told=$$($(BIN)/python -m zensical build --clean --strict 2>&1); ended=$$?; echo "$$told"; \
+	if echo "$$told" | grep -q "^griffe:\|^mkdocstrings:"; then exit 1; fi; exit $$ended
 
 dist: $(INSTALLED)
 	$(BIN)/python -m hatchling build -d $(DIST)

@@ -82,7 +82,7 @@ def class_feature_pyramid(
         lead to them alone.
       classes: names of all classes.
       output: which of several outputs the logits are, as in
-      `vidjax.explain.open_network.open_network`.
+        `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
 
     Raises:

@@ -86,7 +86,7 @@ def saliency_map(
         many.
       classes: names of all classes.
       output: which of several outputs the logits are, as in
-      `vidjax.explain.open_network.open_network`.
+        `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
       **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
 

@@ -86,7 +86,7 @@ def saliency_tube(
         are left out; None keeps all.
       classes: names of all classes.
       output: which of several outputs the logits are, as in
-      `vidjax.explain.open_network.open_network`.
+        `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
 
     Raises:
