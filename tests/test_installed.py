@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
 from zipfile import ZipFile
@@ -197,3 +198,30 @@ def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
         assert done.stderr.count("\n") == 1
         assert hint in done.stderr
     assert not (empty / "runs/x").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_what_make_dist_builds_installs_into_an_empty_environment(tmp_path, empty):
+    """With its dependencies, from where pip finds them; in the other tests they are there."""
+    here = Path(sys.executable).parent
+    made = ["make", "dist", f"BIN={here}", "INSTALLED=", f"DIST={tmp_path / 'dist'}"]
+    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (archive,), (wheel,) = ((tmp_path / "dist").glob(kind) for kind in ("*.tar.gz", "*.whl"))
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert names >= {"README.md", "CITATION.cff", "mkdocs.yml", "tests/test_installed.py"}
+    assert not [name for name in names if name.startswith((".cache", "site", "docs/reference"))]
+    home = tmp_path / "environment"
+    venv.create(home, with_pip=True)
+    into = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = run(home / "bin/python", *into, "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    if "No matching distribution" in done.stderr or "ConnectionError" in done.stderr:
+        pytest.skip("pip finds no packages here")
+    assert done.returncode == 0, done.stderr
+    vidjax = home / "bin/vidjax"
+    assert succeeds(vidjax, "--version", cwd=empty).strip() in wheel.name
+    assert "folder" in succeeds(vidjax, "config", cwd=empty)
+    manifest = ("--config=folder", "--config.data.manifest=videos", "--workdir=runs/empty")
+    assert "done: 4 steps" in succeeds(vidjax, "train", *manifest, *TINY, cwd=empty)
