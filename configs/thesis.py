@@ -1,10 +1,10 @@
 """What chapters 4 and 5 of the thesis share: data, clips, views, and transfer to small data sets.
 
-Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain` with a
-chance of 0.8, by each of its members with 0.4 (4.4.1), then mirrored. The released code has 0.9 for
-large data sets, and 0.65 and 0.3 for UCF-101: `augment.chain` and `augment.member`. All kernels
-decay, those of recurrent cells too. Ours: strides of UCF-101 and HMDB-51, which are those of data
-sets with videos as long.
+Batches go through a multigrid. The chain of `vidjax/data/thesis_augmentation` augments a clip with
+probability 0.8, and applies each of its operations with 0.4 (4.4.1). Then clips are mirrored. The
+released code has 0.9 for large data sets, and 0.65 and 0.3 for UCF-101: `augment.chain` and
+`augment.member`. All kernels decay, those of recurrent cells too. Ours: strides of UCF-101 and
+HMDB-51, which are those of data sets with videos as long.
 """
 
 import ml_collections

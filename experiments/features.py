@@ -20,7 +20,7 @@ import dataclasses
 from absl import flags
 
 from vidjax.data.manifest import Manifest, read_manifest
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
@@ -80,7 +80,7 @@ def main() -> None:
 def _manifest(config: Config) -> Manifest:
     """The videos that are named, or those of the data set."""
     if _VIDEOS.value:
-        return any_videos(_VIDEOS.value, root=config.data.root or None)
+        return list_videos(_VIDEOS.value, root=config.data.root or None)
     if config.data.name != "video_folder" or not config.data.manifest:
         raise ValueError(
             "no videos: say --videos=FOLDER, a file or a CSV, or --config.data.manifest=, a data "
