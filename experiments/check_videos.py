@@ -28,7 +28,15 @@ from absl import flags
 
 from vidjax.data import tables
 from vidjax.data.process_pool import MOST_WORKERS, Lost, run_each
-from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, place_of, read_verdicts
+from vidjax.data.verdicts import (
+    COLUMNS,
+    Limits,
+    Verdict,
+    check_video,
+    digest,
+    place_of,
+    read_verdicts,
+)
 from vidjax.data.video_files import VIDEO_SUFFIXES, videos_below
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
@@ -70,7 +78,7 @@ def main(given: str) -> int:
     again = set(map(told, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
     limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
-    work = functools.partial(judge, root=root, limits=limits)
+    work = functools.partial(check_video, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)
     with ProgressLine() as progress, appending(output) as stream:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from vidjax.data.flow_visualization import in_colours
+from vidjax.data.flow_visualization import flow_to_rgb
 from vidjax.data.transforms import COLOURS
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
@@ -78,7 +78,7 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
 
     clips, gap = fed.clips[:shown], _WHITE
     if clips.shape[-1] != COLOURS:
-        clips, gap = in_colours(clips), _GREY
+        clips, gap = flow_to_rgb(clips), _GREY
     frames, size = clips.shape[1], clips.shape[3]
     places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
     # Small clips are enlarged.

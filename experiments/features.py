@@ -21,7 +21,7 @@ import dataclasses
 from absl import flags
 
 from vidjax.data.manifest import Manifest, read_manifest
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
@@ -92,7 +92,7 @@ def main() -> None:
 def _manifest(config: Config) -> Manifest:
     """Returns the videos that --videos names, or those of the data set."""
     if _VIDEOS.value:
-        return any_videos(_VIDEOS.value, root=config.data.root or None)
+        return list_videos(_VIDEOS.value, root=config.data.root or None)
     if config.data.name != "video_folder" or not config.data.manifest:
         raise ValueError(
             "no videos: name a folder, a file or a CSV with --videos, or a data set with "

@@ -33,7 +33,7 @@ from pathlib import Path
 
 from absl import flags
 
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder
@@ -131,7 +131,7 @@ def _predicted(
 def _each(
     config: Config, trained: Trained, video: Path, output: Path | None, scores: Kept | None
 ) -> int:
-    videos = any_videos(video, root=_ROOT.value)
+    videos = list_videos(video, root=_ROOT.value)
     batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
     return prediction_output.many(trained, videos, batch_size, threads, output, scores)
 

@@ -155,4 +155,4 @@ def test_what_cannot_be_fused_is_refused_in_one_line(runs, tmp_path):
         assert message in refusal(fused(*arguments, f"--output={tmp_path / 'out'}"))
         assert not (tmp_path / "out").exists()
     error = refusal(fused(*runs, f"--output={tmp_path / 'there'}"))
-    assert "there/eval is there already; name another" in error
+    assert "there/eval exists already; choose another" in error

@@ -86,7 +86,7 @@ def test_labels_that_the_network_does_not_know_are_refused(weights, data, tmp_pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("label,class\nbright,class 2\nbright,class 1\n", "line 3: label 'bright' is there twice"),
+        ("label,class\nbright,class 2\nbright,class 1\n", "line 3: label 'bright' is repeated"),
         ("label,class\nbrihgt,class 2\n", "names 'brihgt', which the data set does not have"),
         ("label,class\n", "maps no label"),
         ("label,klass\nbright,class 2\n", "class"),

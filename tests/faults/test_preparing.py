@@ -64,7 +64,9 @@ def assert_the_machine_is_blamed(done, reason):
     assert done.returncode == 74, done.stderr
     *notes, last = [line for line in done.stderr.splitlines() if not line.startswith("prepare vid")]
     assert last.startswith(f"error: {reason}")
-    assert all(note.startswith("preparing stopped because the machine failed") for note in notes)
+    assert all(
+        note.startswith("preparation stopped because of an error of this machine") for note in notes
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -110,7 +110,7 @@ def test_a_run_is_refused_in_one_line_before_it_begins(tmp_path, setting, messag
 def test_an_option_that_a_folder_of_videos_does_not_have_is_named(tmp_path):
     settings = f"--config.data.manifest={tmp_path}", "--config.data.options.foo=3"
     done = train(tmp_path, "--config=configs/folder.py", *settings)
-    assert "data.options.foo is unknown to video_folder; it has none" in refusal(done)
+    assert "data.options.foo is unknown to video_folder; it has no options" in refusal(done)
 
 
 def test_mistakes_in_a_configuration_file_are_one_line(tmp_path):

@@ -162,7 +162,7 @@ def test_a_scheduler_that_is_lost_ends_the_command_which_goes_on_where_it_stoppe
     code, _, errors = command.ended()
     assert code == 74, errors
     assert errors[-1].startswith("error: the Dask scheduler at tcp://127.0.0.1:"), errors
-    assert "answers no more" in errors[-1]
+    assert "no longer answers" in errors[-1]
     assert not [line for line in errors if "Traceback" in line], errors
     folder_there = prepared(running.environment, source, there, "--workers=1")
     assert content(folder_there) == right

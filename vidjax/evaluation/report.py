@@ -23,7 +23,7 @@ from vidjax.evaluation.class_plot import class_scores, draw_class_scores
 from vidjax.evaluation.confusion_plot import draw_confusion, worst_confusions
 from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
-from vidjax.storage.writing import make_folder, move, sweep, write_text, writing
+from vidjax.storage.writing import make_folder, move, remove_unfinished, write_text, writing
 
 __all__ = [
     "Prediction",
@@ -167,7 +167,7 @@ def write_report(
       The files written.
     """
     make_folder(folder)
-    sweep(folder)
+    remove_unfinished(folder)
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
     several = labels.ndim > 1
     ends = (".json", "-predictions.csv", *(_OF_SEVERAL if several else _OF_ONE))

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 from vidjax.data.thesis_augmentation.device import apply_on_device
-from vidjax.data.thesis_augmentation.draw import Draw
+from vidjax.data.thesis_augmentation.parameters import Draw
 from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Reading
