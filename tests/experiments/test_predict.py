@@ -177,15 +177,9 @@ REFUSED = {
     "for several, use columns of a CSV": ("--video=videos", "--start=1"),
     "--root is for a CSV": ("--video=videos", "--root=."),
     "--end=1 is not after --start=2": (ONE, "--start=2", "--end=1"),
-<<<<<<< HEAD
     "a table is a .csv or .json file": (ONE, "--output=out.txt"),
-    "names.csv is there already": (ONE, "--output=names.csv"),
-    "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
-=======
-    "a table is .csv or .json": (ONE, "--output=out.txt"),
     "names.csv exists already": (ONE, "--output=names.csv"),
-    "of windows it is a folder": (ONE, "--windows", "--output=names.txt"),
->>>>>>> main
+    "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
     "shorter than a frame": (ONE, "--every=0.01"),
     "scores are kept in a file .npz": (ONE, "--scores=out.csv"),
     "gone.mp4: no such file": ("--video=gone.mp4",),
