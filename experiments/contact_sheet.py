@@ -27,7 +27,7 @@ from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
-from vidjax.training.input_preview import Fed, test_views, training_batch
+from vidjax.training.input_preview import InputPreview, test_views, training_batch
 from vidjax.untrusted_names import lettering
 
 from . import command_line, network_flags
@@ -63,20 +63,20 @@ def main() -> None:
     config = network_flags.configured(_CONFIG.value)
     with ProgressLine() as progress:
         if _VIDEO.value is None:
-            fed = training_batch(config, _BATCH.value, progress.count)
+            preview = training_batch(config, _BATCH.value, progress.count)
         else:
-            fed = test_views(config, _VIDEO.value, progress.count)
-    shown = min(_CLIPS.value or (len(fed.clips) if _VIDEO.present else 8), len(fed.clips))
-    _draw(fed, shown, output)
-    shape = "x".join(map(str, fed.clips.shape[:4]))
+            preview = test_views(config, _VIDEO.value, progress.count)
+    shown = min(_CLIPS.value or (len(preview.clips) if _VIDEO.present else 8), len(preview.clips))
+    _draw(preview, shown, output)
+    shape = "x".join(map(str, preview.clips.shape[:4]))
     say(f"{shown} of {shape}", f"  {output}")
 
 
-def _draw(fed: Fed, shown: int, output: Path) -> None:
+def _draw(preview: InputPreview, shown: int, output: Path) -> None:
     # A figure without pyplot leaves no global state behind.
     from matplotlib.figure import Figure
 
-    clips, gap = fed.clips[:shown], _WHITE
+    clips, gap = preview.clips[:shown], _WHITE
     if clips.shape[-1] != COLOURS:
         clips, gap = flow_to_rgb(clips), _GREY
     frames, size = clips.shape[1], clips.shape[3]
@@ -88,7 +88,7 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
     figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
     axes = figure.add_subplot()
     axes.imshow(sheet, interpolation="nearest")
-    labels = list(map(lettering, fed.names[: len(clips)]))
+    labels = list(map(lettering, preview.names[: len(clips)]))
     axes.set_yticks((np.arange(len(clips)) + 0.5) * step, labels)
     axes.set_xticks((np.arange(len(places)) + 0.5) * step, places)
     axes.set_xlabel(f"frame of {frames}")

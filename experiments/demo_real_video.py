@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from vidjax.terminal import say
-from vidjax.trained.clip_explanation import TAU, open_clip, see
+from vidjax.trained.clip_explanation import TAU, explain_clip, open_clip
 from vidjax.trained.published.pretrained import Pretrained, load_pretrained
 from vidjax.trained.published.registry import candidates
 from vidjax.trained.published.weight_files import at_hand
@@ -47,7 +47,7 @@ def show_real_video(video: Path | None, output: Path) -> list[Path]:
         return []
     say(f"predicted for {video} by {trained.source}:")
     clip = open_clip(_shortened(trained), video)
-    seen = see(clip, tube={"tau": TAU})
+    seen = explain_clip(clip, tube={"tau": TAU})
     say(f"  {seen.title}")
     if any((output / name).exists() for name in TUBE_FILES):
         return [output / name for name in TUBE_FILES if (output / name).exists()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vidjax.storage.paths import as_path
 from vidjax.trained.scoring import REPORTS
-from vidjax.trained.weights_name import Wanted
+from vidjax.trained.weights_name import WeightsName
 from vidjax.untrusted_names import file_name
 
 PREDICTIONS, SCORES = "-predictions.csv", "-scores.npz"
@@ -17,13 +17,13 @@ _WHAT = {PREDICTIONS: "evaluation", SCORES: "scores of all classes"}
 
 def evaluated_in(text: str) -> Path:
     """Returns the folder that has the evaluations of a run or of weights."""
-    is_weights = bool(Wanted.parse(text).network)
+    is_weights = bool(WeightsName.parse(text).network)
     return folder_of(text) if is_weights else as_path(text)
 
 
 def folder_of(text: str) -> Path:
     """Returns the default folder for results of weights, such as `runs/i3d-kinetics400`."""
-    wanted = Wanted.parse(text)
+    wanted = WeightsName.parse(text)
     parts = filter(
         None, (wanted.network, wanted.path.stem if wanted.path.exists() else wanted.place)
     )

@@ -19,7 +19,7 @@ from vidjax.convert.converted_folder import check_empty
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.exporting.export import FORMATS, export
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import PLATFORMS
 
 from . import command_line, network_flags
@@ -57,7 +57,7 @@ def main() -> None:
     fps = trained.preprocessing.fps or 30.0 if _FPS.value is None else _FPS.value
     if fps <= 0:
         raise ValueError(f"--fps={fps:g}: must be above 0")
-    exported = Exported.of(trained, clip)
+    exported = ExportRequest.of(trained, clip)
     report, difference = export(exported, _FORMAT.value, output, _PLATFORMS.value, fps)
     say(*str(report).splitlines())
     if difference is None:

@@ -38,8 +38,8 @@ from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
-from vidjax.trained.clip_explanation import TAU, open_clip, see
-from vidjax.trained.score_collector import Kept
+from vidjax.trained.clip_explanation import TAU, explain_clip, open_clip
+from vidjax.trained.score_collector import ScoreCollector
 from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import file_name
 
@@ -96,7 +96,7 @@ def _predict(output: Path | None) -> int:
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
         (prediction_output.refuse_folder if slides else prediction_output.refuse_table)(output)
-    scores = Kept(as_path(_SCORES.value)) if _SCORES.value else None
+    scores = ScoreCollector(as_path(_SCORES.value)) if _SCORES.value else None
     config, trained = network_flags.opened(_CONFIG.value)
     code = _predicted(config, trained, many, slides, output, scores)
     if scores and not code:
@@ -110,7 +110,7 @@ def _predicted(
     many: bool,
     slides: bool,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> int:
     video = as_path(_VIDEO.value)
     if slides:
@@ -129,7 +129,11 @@ def _predicted(
 
 
 def _each(
-    config: Config, trained: Trained, video: Path, output: Path | None, scores: Kept | None
+    config: Config,
+    trained: Trained,
+    video: Path,
+    output: Path | None,
+    scores: ScoreCollector | None,
 ) -> int:
     videos = list_videos(video, root=_ROOT.value)
     batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
@@ -163,7 +167,7 @@ def _refuse_together(many: bool, slides: bool) -> None:
 def _explain(trained: Trained, video: Path, output: Path | None) -> None:
     clip = open_clip(trained, video)
     folder = output or _new_folder(network_flags.folder(), video)
-    seen = see(clip, tube={"tau": TAU}, pyramid={})
+    seen = explain_clip(clip, tube={"tau": TAU}, pyramid={})
     if seen.note:
         say(seen.note)
     given = (folder, [Part(seen)], video)

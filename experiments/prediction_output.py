@@ -29,7 +29,7 @@ from vidjax.trained.prediction_files import (
     Row,
     writing_rows,
 )
-from vidjax.trained.score_collector import Kept
+from vidjax.trained.score_collector import ScoreCollector
 from vidjax.trained.timeline import Timeline
 from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import told
@@ -72,7 +72,7 @@ def left(output: Path) -> list[Path]:
 
 
 def one(
-    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: ScoreCollector | None
 ) -> None:
     """Prints the most likely classes of a video, and writes them as a table with one row.
 
@@ -98,7 +98,7 @@ def many(
     batch_size: int,
     threads: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> int:
     """Predicts many videos, one row each.
 
@@ -155,7 +155,7 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> None:
     """Predicts windows that slide over a video; writes tables and a picture.
 

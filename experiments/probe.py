@@ -20,7 +20,7 @@ from absl import flags
 
 from vidjax.evaluation import knn, linear_probe, metrics
 from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
-from vidjax.evaluation.probe_result import Probed
+from vidjax.evaluation.probe_result import ProbeResult
 from vidjax.evaluation.report import write_report
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there
@@ -66,7 +66,7 @@ def main() -> None:
         raise ValueError(f"--output={folder} exists already; name another folder")
     given = train.features, train.label, test.features, test.label
     if _METHOD.value == "knn":
-        found: Probed = knn(*given, k=_K.value, temperature=_TEMPERATURE.value)
+        found: ProbeResult = knn(*given, k=_K.value, temperature=_TEMPERATURE.value)
     else:
         strengths = STRENGTHS if _C.value is None else (_C.value,)
         found = linear_probe(*given, groups=_groups(train), strengths=strengths)
@@ -115,7 +115,7 @@ def _groups(train: Features) -> np.ndarray | None:
     return groups if len(np.unique(groups)) < len(groups) else None
 
 
-def _print(found: Probed, train: Features, test: Features) -> None:
+def _print(found: ProbeResult, train: Features, test: Features) -> None:
     truth, classes = _indices(found, test), found.classes.tolist()
     matrix = metrics.confusion(found.scores.argmax(axis=1), truth, len(classes))
     rows = [
@@ -134,11 +134,11 @@ def _print(found: Probed, train: Features, test: Features) -> None:
         say(f"C = {found.c:g}, by cross-validation in training (top-1 {found.validated:.1%} there)")
 
 
-def _indices(found: Probed, test: Features) -> np.ndarray:
+def _indices(found: ProbeResult, test: Features) -> np.ndarray:
     return np.searchsorted(found.classes, test.label)
 
 
-def _write(folder: Path, found: Probed, test: Features) -> list[Path]:
+def _write(folder: Path, found: ProbeResult, test: Features) -> list[Path]:
     facts: dict[str, Any] = {"method": _METHOD.value, "step": 0, "features": dict(test.about)}
     if isinstance(found, LinearProbe):
         facts["C"] = found.c

@@ -17,7 +17,7 @@ _KEPT_EVERY = 60.0
 
 
 class ProgressLine:
-    """One live line on a terminal; a plain line every few seconds elsewhere.
+    """A line that is updated on a terminal; elsewhere a plain line every few seconds.
 
     A terminal's scrollback keeps what was final, and otherwise one line a minute.
 
@@ -50,7 +50,7 @@ class ProgressLine:
     def show(self, text: str, *, final: bool = False) -> None:
         """Replaces the live line, and prints a line that stays when it is time to.
 
-        It is a sign of life for `vidjax.hanging`, even if nothing is printed.
+        It is a sign of life for `vidjax.watchdog`, even if nothing is printed.
 
         Args:
           text: what is being done.
@@ -72,7 +72,7 @@ class ProgressLine:
         self.show(f"{what} videos {done}/{total}", final=done == total)
 
     def note(self, text: str) -> None:
-        """Prints a line that stays, above the live one."""
+        """Prints a permanent line above the progress line."""
         self._console.print(shown(text), soft_wrap=True)
 
     def stop(self) -> None:

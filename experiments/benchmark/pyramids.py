@@ -13,7 +13,7 @@ from absl import flags
 import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
-from vidjax.explain.compile_options import thoroughly
+from vidjax.explain.compile_options import full_optimization
 from vidjax.run.state import QUICKLY
 from vidjax.terminal import complain
 
@@ -81,7 +81,7 @@ def _row(name: str) -> tuple[str, ...]:
         return class_feature_pyramid(model, variables, clip, 0, depth, threshold)
 
     def explain_well() -> Pyramid:
-        with thoroughly():
+        with full_optimization():
             return explain()
 
     begun = time.perf_counter()

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.colours import DEFAULT
 from vidjax.explain.html_page import Panel, page
 from vidjax.explain.render import write_heat
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.storage.writing import make_folder, write_text
-from vidjax.trained.clip_explanation import Seen
-from vidjax.trained.clip_maps import Mapped
+from vidjax.trained.clip_explanation import Explanation
+from vidjax.trained.clip_maps import ClipMaps
 from vidjax.trained.map_arrays import write_volumes
 from vidjax.untrusted_names import file_name
 
@@ -29,7 +29,7 @@ PYRAMID_FILES = (
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
-Own = TypeVar("Own", Seen, Mapped)
+Own = TypeVar("Own", Explanation, ClipMaps)
 Pair = tuple[str, str]
 
 
@@ -68,7 +68,7 @@ PLAIN = Look()
 
 
 def write_tubes(
-    output: Path, parts: Sequence[Part[Seen]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[Explanation]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
     """Writes the Saliency Tubes of a video; arguments and errors as in `write_pyramid`."""
     new_files(output, *TUBE_FILES)
@@ -79,7 +79,7 @@ def write_tubes(
 
 
 def write_maps(
-    output: Path, parts: Sequence[Part[Mapped]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[ClipMaps]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
     """Writes maps of a video; arguments and errors as in `write_pyramid`."""
     new_files(output, *MAP_FILES)
@@ -93,7 +93,7 @@ def write_maps(
 
 def write_pyramid(
     output: Path,
-    parts: Sequence[Part[Seen]],
+    parts: Sequence[Part[Explanation]],
     video: Path,
     look: Look = PLAIN,
     figure: Mapping[str, Any] | None = None,
@@ -136,11 +136,11 @@ def _write_heat(
     output: Path,
     name: str,
     parts: Sequence[Part[Own]],
-    drawn: Callable[[Own], list[Drawn]],
+    drawn: Callable[[Own], list[CaptionedMap]],
     look: Look,
 ) -> list[Path]:
     """Writes one set of files for all networks that saw the same frames."""
-    groups: dict[Footage, list[Part[Own]]] = {}
+    groups: dict[SourceVideo, list[Part[Own]]] = {}
     for part in parts:
         groups.setdefault(part.own.shown, []).append(part)
     files = []
@@ -152,15 +152,15 @@ def _write_heat(
     return files
 
 
-def _titled(part: Part[Own], drawn: Drawn) -> Drawn:
+def _titled(part: Part[Own], drawn: CaptionedMap) -> CaptionedMap:
     if not part.network:
         return drawn
     return replace(drawn, title=f"{part.network}: {drawn.title}")
 
 
 def _differences(
-    parts: Sequence[Part[Own]], drawn: Callable[[Own], list[Drawn]], pair: Pair
-) -> list[Drawn]:
+    parts: Sequence[Part[Own]], drawn: Callable[[Own], list[CaptionedMap]], pair: Pair
+) -> list[CaptionedMap]:
     """Subtracts each map of the second class from that of the first, network by network."""
     first, second = ([part for part in parts if part.own.label == label] for label in pair)
     return [

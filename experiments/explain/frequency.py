@@ -13,7 +13,7 @@ from absl import flags
 
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
 from vidjax.explain.frequency_plot import draw_points
-from vidjax.explain.tables import write_rows
+from vidjax.explain.tables import write_table
 from vidjax.methods.random_mean_scaling import FILTERS
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
@@ -48,7 +48,7 @@ def explain_frequency(
     opened = [(subject.name, *_open(subject, progress)) for subject in subjects]
     make_folder(output)
     points = [point for each in opened for point in _curves(*each, scales, progress)]
-    write_rows(table, Point, points)
+    write_table(table, Point, points)
     write_figure(picture, draw_points(points))
     return files
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
 from vidjax.explain.gates_plot import draw_gates
-from vidjax.explain.tables import write_rows
+from vidjax.explain.tables import write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
@@ -31,8 +31,8 @@ def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressL
     states = [state for subject in subjects for state in _gates(subject, progress)]
     logs = [log for each in subjects if each.workdir for log in read_log(each.workdir, each.name)]
     make_folder(output)
-    write_rows(table, GateState, states)
-    write_rows(training, GateLog, logs)
+    write_table(table, GateState, states)
+    write_table(training, GateLog, logs)
     write_figure(picture, draw_gates(states, logs))
     return files
 

@@ -15,7 +15,7 @@ from vidjax.explain.kernel_strips import FOOT, kernel_cell, shown_kernels
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import DPI
 from vidjax.explain.strip_figure import Cell, draw_strips
-from vidjax.explain.tables import what_differs, write_rows
+from vidjax.explain.tables import distinct_parts, write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
@@ -104,7 +104,7 @@ def explain_kernels(
     names = [_row_name(own[0], f"θ = {_theta(own[0], settings):g}") for own in grid]
     make_folder(output)
     _draw(picture, cells, names, grid, FOOT[figure["format"]])
-    write_rows(table, KernelRow, rows)
+    write_table(table, KernelRow, rows)
     return [picture, table]
 
 
@@ -141,7 +141,7 @@ def _grid(subjects: Sequence[Subject], progress: ProgressLine) -> Iterator[list[
     files = [as_path(name) for name in (video.VIDEO.value or "").split(",") if name]
     if not files:
         raise ValueError("--video is missing: name a video, or several separated by commas")
-    names = what_differs([subject.name for subject in subjects])
+    names = distinct_parts([subject.name for subject in subjects])
     for subject, name in zip(subjects, names, strict=True):
         progress.show(f"explaining {name}")
         opened = [(file, open_clip(subject.trained, file)) for file in files]

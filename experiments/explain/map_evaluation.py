@@ -226,9 +226,9 @@ class MapEvaluation:
     def _cells(self) -> list[Size]:
         """Returns the sizes of the features that are pooled, or a default if none are."""
         network = self.traced
-        if not network.anatomy.pooled:
+        if not network.graph.pooled:
             return [_FEW]
-        run = features_pass(network, features_at(network.anatomy))
+        run = features_pass(network, features_at(network.graph))
         shape = jax.ShapeDtypeStruct((1, *self._clip_shape), np.float32)
         _, features = jax.eval_shape(run, self.variables, shape)
         return [own.shape[1:] for own in features]

@@ -11,7 +11,7 @@ from vidjax.explain.map_selection import read_map
 from vidjax.explain.traced_network import trace_network
 from vidjax.progress import ProgressLine
 from vidjax.trained.clip_explanation import TAU, OpenClip
-from vidjax.trained.clip_maps import Mapped, map_clip
+from vidjax.trained.clip_maps import ClipMaps, map_clip
 
 from . import video
 from .explained_network import LAYER, MAPS, Subject
@@ -30,7 +30,7 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
     new_files(output, *MAP_FILES)
     settings = {name: _with_tau(name, given) for name, given in chosen.items()}
 
-    def see(opened: OpenClip, label: str | None) -> Mapped:
+    def see(opened: OpenClip, label: str | None) -> ClipMaps:
         def told(title: str, done: int, total: int) -> None:
             progress.show(f"{title}: {done}/{total} passes")
 

@@ -11,7 +11,7 @@ from absl import flags
 from vidjax.explain.class_feature_pyramids import DEPTH, LISTS
 from vidjax.explain.pyramid_tiles import DRAWN, FORMATS
 from vidjax.progress import ProgressLine
-from vidjax.trained.clip_explanation import OpenClip, Seen, see
+from vidjax.trained.clip_explanation import Explanation, OpenClip, explain_clip
 
 from .. import help_text
 from . import video
@@ -57,8 +57,8 @@ def explain_pyramid(
     new_files(output, *PYRAMID_FILES)
     tube, pyramid, figure = video.tube_settings(), pyramid_settings(), figure_settings()
 
-    def explain(opened: OpenClip, label: str | None) -> Seen:
-        return see(opened, label, tube=tube, pyramid=pyramid, degree=video.degree())
+    def explain(opened: OpenClip, label: str | None) -> Explanation:
+        return explain_clip(opened, label, tube=tube, pyramid=pyramid, degree=video.degree())
 
     parts, file = video.see_all(subjects, explain, progress)
     return write_pyramid(output, parts, file, video.look(), figure)

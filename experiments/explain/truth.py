@@ -13,12 +13,12 @@ from vidjax import records
 from vidjax.data.class_mapping import read_class_mapping
 from vidjax.explain.map_measurements import Measured
 from vidjax.explain.map_metrics_curves import draw_curves
-from vidjax.explain.map_metrics_report import draw_truth, truth_table
-from vidjax.explain.map_metrics_tables import CostRow, CurveRow, PairRow, Summary, TruthRow
+from vidjax.explain.map_metrics_report import draw_metrics, metric_table
+from vidjax.explain.map_metrics_tables import CostRow, CurveRow, MetricRow, PairRow, Summary
 from vidjax.explain.map_selection import ChosenMap, choose
 from vidjax.explain.sanity_plot import draw_sanity
 from vidjax.explain.sanity_table import SanityRow
-from vidjax.explain.tables import what_differs, write_rows
+from vidjax.explain.tables import distinct_parts, write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder, write_text
@@ -127,7 +127,7 @@ def _networks(evaluations: Sequence[MapEvaluation]) -> dict[str, list[str]]:
         kinds.setdefault(evaluation.kind, []).append(evaluation)
     names = [own[0].network.config.model.name for own in kinds.values()]
     if len(set(names)) < len(names):
-        names = what_differs([own[0].name for own in kinds.values()])
+        names = distinct_parts([own[0].name for own in kinds.values()])
     runs = ([evaluation.name for evaluation in own] for own in kinds.values())
     return dict(zip(names, runs, strict=True))
 
@@ -189,16 +189,16 @@ def _check_curves(found: Iterable[Measured], output: Path) -> None:
 
 
 def _write_truths(task: Task, summary: Summary, files: Sequence[Path]) -> None:
-    truths, costs, curves = [*summary.truths()], [*summary.costs()], [*summary.curves()]
-    write_rows(files[0], TruthRow, truths)
-    write_text(files[1], truth_table(truths, costs, task.titles))
-    write_rows(files[2], PairRow, [*summary.pairs()])
-    write_rows(files[3], CostRow, costs)
-    write_rows(files[4], CurveRow, curves)
-    write_figure(files[5], draw_truth(truths, task.titles))
+    truths, costs, curves = [*summary.metrics()], [*summary.costs()], [*summary.curves()]
+    write_table(files[0], MetricRow, truths)
+    write_text(files[1], metric_table(truths, costs, task.titles))
+    write_table(files[2], PairRow, [*summary.pairs()])
+    write_table(files[3], CostRow, costs)
+    write_table(files[4], CurveRow, curves)
+    write_figure(files[5], draw_metrics(truths, task.titles))
     write_figure(files[6], draw_curves(curves, task.titles))
 
 
 def _write_sanity(task: Task, rows: Sequence[SanityRow], files: Sequence[Path]) -> None:
-    write_rows(files[0], SanityRow, rows)
+    write_table(files[0], SanityRow, rows)
     write_figure(files[1], draw_sanity(rows, task.titles))

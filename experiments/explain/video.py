@@ -10,11 +10,11 @@ from absl import flags
 
 from vidjax.explain.colours import COLOURS, DEFAULT
 from vidjax.explain.saliency_tubes import MODES
-from vidjax.explain.tables import what_differs
+from vidjax.explain.tables import distinct_parts
 from vidjax.explain.upsampling import CUBIC
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
-from vidjax.trained.clip_explanation import TAU, OpenClip, Seen, open_clip, see
+from vidjax.trained.clip_explanation import TAU, Explanation, OpenClip, explain_clip, open_clip
 
 from .. import help_text
 from .explained_network import Subject
@@ -62,8 +62,8 @@ def explain_tubes(subjects: Sequence[Subject], output: Path, progress: ProgressL
     new_files(output, *TUBE_FILES)
     tube = tube_settings()
 
-    def explain(opened: OpenClip, label: str | None) -> Seen:
-        return see(opened, label, tube=tube, degree=degree())
+    def explain(opened: OpenClip, label: str | None) -> Explanation:
+        return explain_clip(opened, label, tube=tube, degree=degree())
 
     return write_tubes(output, *see_all(subjects, explain, progress), look())
 
@@ -90,7 +90,7 @@ def see_all(
         raise ValueError("--video is missing: tubes, maps and pyramids need a video")
     video, classes = as_path(VIDEO.value), _classes()
     parts: list[Part[Own]] = []
-    names = what_differs([subject.name for subject in subjects])
+    names = distinct_parts([subject.name for subject in subjects])
     for subject, short in zip(subjects, names, strict=True):
         opened = open_clip(subject.trained, video)
         for label in classes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
-from vidjax.training.grid import batch_unit
+from vidjax.training.multigrid import batch_unit
 from vidjax.training.plan import Plan as TrainingPlan
 
 from ..runs import start_log

@@ -137,8 +137,8 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
 @pytest.mark.slow
 def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
-    (offer,) = re.findall(r"--layer=(\S+) draws over an earlier layer, with more", done.stderr)
-    assert "1x4x4 cells show places coarsely" in done.stderr
+    (offer,) = re.findall(r"--layer=(\S+) maps an earlier layer, which has more", done.stderr)
+    assert "1x4x4 cells locate coarsely" in done.stderr
     given = (f"--layer={offer}", "--maps=grad_cam", f"--output={tmp_path / 'maps'}")
     done = explain(folder, "maps", *given)
     assert done.returncode == 0, done.stderr
@@ -218,7 +218,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
         (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
         (("--maps=rise,rise:masks=9",), "--maps has rise twice"),
-        (("--maps=rise:masks",), "settings are written rise:SETTING=VALUE"),
+        (("--maps=rise:masks",), "write settings as rise:SETTING=VALUE"),
         (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
         (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
         (("--maps=random",), "random is a baseline for --method=truth"),

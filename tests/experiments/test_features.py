@@ -143,7 +143,7 @@ def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
     assert not output.exists()
     done = run_command("experiments.features", *given, f"--output={output}")
     assert done.returncode == 0, done.stderr
-    assert "going on behind" in done.stderr
+    assert "resuming after" in done.stderr
     assert output.read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not pieces.exists()
 

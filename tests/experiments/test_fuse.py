@@ -84,7 +84,7 @@ def test_files_without_labels_become_scores_alone(tmp_path):
         write_scores(file, ScoreTable.of(names, chances(seed, "test"), CLASSES, [""] * VIDEOS))
     output = f"--output={tmp_path / 'fused'}"
     error = refusal(fused(*files, output))
-    assert "a.npz lacks 1 videos that others have, '60.mp4' among them; --common" in error
+    assert "a.npz lacks 1 videos that others have, such as '60.mp4'; --common" in error
     assert not (tmp_path / "fused").exists()
     done = fused(*files, output, "--common", "--mean=geometric")
     assert done.returncode == 0, done.stderr

@@ -181,7 +181,7 @@ REFUSED = {
     "names.csv exists already": (ONE, "--output=names.csv"),
     "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
     "shorter than a frame": (ONE, "--every=0.01"),
-    "scores are kept in a file .npz": (ONE, "--scores=out.csv"),
+    "the file of scores must end in .npz": (ONE, "--scores=out.csv"),
     "gone.mp4: no such file": ("--video=gone.mp4",),
 }
 

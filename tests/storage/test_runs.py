@@ -291,7 +291,7 @@ def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_p
         ("config", ["gs://runs/mine.py:smoke=true"],
          r"gs://runs/mine.py:smoke=true is in a bucket: a configuration is a program"),
         ("train", ["--config=synthetic", "--workdir=gs://runs/w", "--config.writers=('wandb',)"],
-         r"the writer wandb keeps files of its own in .*, and gs://runs/w is in a bucket: leave"),
+         r"the writer wandb writes local files, but gs://runs/w is in a bucket: remove"),
         ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
          r"no run in gs://runs/none: config.json is absent"),
         ("train", ["--config=synthetic", "--workdir=gs://a/s"], "no bucket can be called 'a'"),
