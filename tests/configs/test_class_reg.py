@@ -176,7 +176,11 @@ def test_what_means_nothing_is_refused(argument, message):
 
 def test_the_commands_of_the_documentation_name_runs_that_there_are():
     typed = [each for each in typed_in("docs/class_regularization.md") if each.module]
-    trained = [each for each in typed if each.module == "experiments.train"]
+    trained = [
+        each
+        for each in typed
+        if each.module == "experiments.train" and each.arguments[0].startswith("--config=class_reg")
+    ]
     assert len(trained) == 2
     for each in trained:
         name, _, argument = each.arguments[0].removeprefix("--config=").partition(":")

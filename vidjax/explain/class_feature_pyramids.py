@@ -81,8 +81,10 @@ def class_feature_pyramid(
         at its last layer. Give a pair of a name and kernel numbers to keep only the paths to those
         kernels.
       classes: names of all classes.
-      output: which output holds the logits, as in `vidjax.explain.open_network`.
-      clip_input: which input is explained, as in `vidjax.explain.open_network`.
+      output: which output holds the logits, as in
+        `vidjax.explain.open_network.open_network`.
+      clip_input: which input is explained, as in
+        `vidjax.explain.open_network.open_network`.
 
 
     Raises:

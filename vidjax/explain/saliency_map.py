@@ -86,8 +86,10 @@ def saliency_map(
         `upsampling.degree_of`.
       progress: called with the number of finished passes and the total, for methods that take many.
       classes: names of all classes.
-      output: which output holds the logits, as in `vidjax.explain.open_network`.
-      clip_input: which input is explained, as in `vidjax.explain.open_network`.
+      output: which output holds the logits, as in
+        `vidjax.explain.open_network.open_network`.
+      clip_input: which input is explained, as in
+        `vidjax.explain.open_network.open_network`.
       **settings: settings of the method; see `vidjax.explain.maps.named(name).settings`.
 
     Raises:

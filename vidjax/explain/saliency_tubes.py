@@ -86,8 +86,10 @@ def saliency_tube(
       tau: share in [0, 1]. Removes channels whose largest weighted activation is below this share
         of the largest activation overall. None keeps all channels.
       classes: names of all classes.
-      output: which output holds the logits, as in `vidjax.explain.open_network`.
-      clip_input: which input is explained, as in `vidjax.explain.open_network`.
+      output: which output holds the logits, as in
+        `vidjax.explain.open_network.open_network`.
+      clip_input: which input is explained, as in
+        `vidjax.explain.open_network.open_network`.
 
 
     Raises:
