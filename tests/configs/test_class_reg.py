@@ -157,10 +157,16 @@ def test_the_thesis_augments_as_in_the_previous_chapter():
         ("form=paper", "form = 'paper': must be one of thesis, icip"),
         ("dataset=mit", "dataset = 'mit': must be one of kinetics400, hacs, ucf101, hmdb51"),
         ("dataset=ucf101,split=4", "split = 4: must be one of 1, 2, 3"),
-        ("split=2", "split = 2: kinetics400 has one; ucf101 and hmdb51 have 1, 2 and 3"),
+        ("split=2", "split = 2: kinetics400 has one split; ucf101 and hmdb51 have 1, 2 and 3"),
         ("rate=1e-3", "rate = '1e-3': must be one of scratch, finetune"),
-        ("baseline=true,tune=true", "baseline=true leaves out what tune, after and bounds are of"),
-        ("baseline=true,bounds=unit", "baseline=true leaves out what tune, after and bounds are"),
+        (
+            "baseline=true,tune=true",
+            "baseline=true leaves out the method that tune, after and bounds change",
+        ),
+        (
+            "baseline=true,bounds=unit",
+            "baseline=true leaves out the method that tune, after and bounds",
+        ),
     ],
 )
 def test_what_means_nothing_is_refused(argument, message):
