@@ -97,11 +97,11 @@ def own_videos(tmp_path):
         ({"augment__flip": 0.0, "eval__crops": 10, "eval__short_side": 56}, "eval.crops = 10 mir"),
         (
             {"augment__flip": 0.0, "eval__split": "val"},
-            "eval.split = 'val': video_folder has videos of train, test alone; set eval.split",
+            "eval.split = 'val': video_folder has only videos of train, test; set eval.split",
         ),
         (
             {"augment__flip": 0.0, "data__train_split": "all"},
-            "data.train_split = 'all': video_folder has videos of",
+            "data.train_split = 'all': video_folder has only videos of",
         ),
     ],
 )

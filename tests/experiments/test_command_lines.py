@@ -182,7 +182,7 @@ def test_a_corrupt_checkpoint_is_named_with_a_way_out(run, tmp_path):
     done = call("evaluate", f"--workdir={workdir}")
     assert done.returncode == 2
     assert "checkpoint 8 in" in done.stderr
-    assert "Move the folder 8 away" in done.stderr
+    assert "move the folder 8 away" in done.stderr
     done = call("evaluate", f"--workdir={workdir}", "--checkpoint=4")
     assert done.returncode == 0, done.stderr
 

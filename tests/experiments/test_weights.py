@@ -123,8 +123,10 @@ def test_the_views_of_weights_are_drawn(weights, data, tmp_path):
 
 def test_weights_and_a_run_at_once_or_neither_are_refused(weights, videos):
     video = f"--video={videos / 'bright/0.mp4'}"
-    assert "say --workdir, a run, or --weights" in refusal(call("predict", video))
-    assert "say --config" in refusal(call("contact_sheet", "--output=never.png"))
+    assert "name a run with --workdir, or weights with --weights" in refusal(call("predict", video))
+    assert "name a configuration with --config" in refusal(
+        call("contact_sheet", "--output=never.png")
+    )
     error = refusal(call("predict", f"--weights={NAME}:tag", "--workdir=runs/none", video))
     assert "no run in runs/none" in error or "both --workdir and --weights" in error
 

@@ -47,9 +47,9 @@ def with_setting(run, path, value):
 
 
 SETTINGS = [
-    ("model/options/a.b", 1, "model.options has 'a.b', which is no name of an option"),
-    ("model/options/__init__", 1, "model.options has '__init__', which is no name of an option"),
-    ("data/options/__class__", 1, "data.options has '__class__', which is no name of an option"),
+    ("model/options/a.b", 1, "model.options has 'a.b', which is not a name of an option"),
+    ("model/options/__init__", 1, "model.options has '__init__', which is not a name of an option"),
+    ("data/options/__class__", 1, "data.options has '__class__', which is not a name of an option"),
     ("model/options", None, "model.options = None: options by name are expected"),
     ("train/accumulate", 0, "train.accumulate = 0: must be a whole number in [1, "),
     ("clip/frames", 0, "clip.frames = 0: must be a whole number in [1, "),
@@ -185,7 +185,7 @@ def test_pipes_devices_folders_and_huge_files_are_refused_at_once(tmp_path, read
         ("pipe", "is not a file"),
         ("/dev/zero", "is not a file"),
         ("folder", "is not a file"),
-        ("huge", r"has 1,073,741,825 bytes; of such files at most [0-9,]+ are read"),
+        ("huge", r"has 1,073,741,825 bytes; at most [0-9,]+ are allowed for such files"),
     ):
         with pytest.raises(ValueError, match=f"{name} {wrong}"):
             READERS[reader](tmp_path / name)

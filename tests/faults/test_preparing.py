@@ -199,7 +199,7 @@ def test_sigterm_ends_preparing_in_one_line_and_the_same_command_goes_on(
     _, errors = process.communicate(timeout=20)
     lines = [line for line in errors.splitlines() if not line.startswith("prepare videos")]
     assert process.returncode == 75, errors
-    assert lines == ["ended by SIGTERM; run the same command again to go on"]
+    assert lines == ["ended by SIGTERM; run the same command again to continue"]
     wait_until(lambda: not living(workers), 30.0)
     assert living(workers) == []
     finish(videos, tmp_path)

@@ -190,7 +190,7 @@ def test_what_does_not_fit_a_cluster_is_refused_in_one_line(folder, tmp_path):
     data = (*FORM, f"--manifest={folder}", f"--data_dir={tmp_path / 'data'}")
     for options, told in (
         (("--dask=127.0.0.1:1", "--beam_runner=DirectRunner"), "name two clusters"),
-        (("--dask=127.0.0.1:1", "--workers=2"), "on a cluster its workers decide"),
+        (("--dask=127.0.0.1:1", "--workers=2"), "--workers is for this machine"),
         (("--beam_option=--x=1",), "has no effect without --beam_runner"),
         (("--dask=no scheduler",), "no Dask scheduler answers at no scheduler"),
     ):

@@ -123,7 +123,9 @@ def test_weights_and_videos_are_read_and_predictions_written(folder, environment
 def test_runs_are_refused_by_name(folder, environment):
     given = ("--config=synthetic", f"--workdir={folder / 'run'}")
     said = refusal(run_command("experiments.train", *given, **environment))
-    assert re.search(r"s3://\S+: Orbax keeps no arrays at s3://; name a local folder, or", said)
+    assert re.search(
+        r"s3://\S+: Orbax cannot store arrays at s3://; choose a local folder, or", said
+    )
     assert not folder.exists()
 
 

@@ -1,4 +1,4 @@
-"""Augmenting in the training step is augmenting on the host, on one device and on eight."""
+"""Tests that augmentation on the device equals augmentation on the host, on 1 and on 8 devices."""
 
 import json
 import subprocess
