@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vidjax.trained.sources.run import open_run as open_run
     from vidjax.training.clips import clips as clips
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "create_model": "vidjax.models.registry",

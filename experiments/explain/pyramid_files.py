@@ -1,4 +1,4 @@
-"""A class feature pyramid as files: its JSON, its figure, and the figure playing."""
+"""Writes a Class Feature Pyramid as JSON, as a figure and as an animated figure."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ENDS = ("json", "png", "mp4", "gif")
 def write_one(
     output: Path, name: str, seen: Explanation, title: str, options: Mapping[str, Any]
 ) -> list[Path]:
-    """Writes `NAME.json`, `NAME.png`, and `NAME.mp4` and `NAME.gif`, in which the tiles play.
+    """Writes `NAME.json`, `NAME.png`, and the animations `NAME.mp4` and `NAME.gif`.
 
     Args:
-      output: a folder that exists.
-      name: of the files.
+      output: existing folder.
+      name: name of the files.
       seen: an explanation with a pyramid.
-      title: such as the class and its probability.
-      options: of the figure, as in `pyramid_figure.arrange`.
+      title: title, such as the class and its probability.
+      options: settings of the figure, as in `pyramid_figure.arrange`.
 
     Returns:
       The files.
@@ -55,7 +55,7 @@ def write_one(
 
 
 def facts_of(seen: Explanation) -> Iterator[str]:
-    """What a figure says of the network."""
+    """Yields the facts about the network in a figure."""
     known = seen.opened.facts if seen.opened else {}
     if "network" in known:
         yield known["network"]

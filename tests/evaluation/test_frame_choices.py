@@ -1,4 +1,4 @@
-"""What selections of frames can choose, by a count by hand and by what clips do to them."""
+"""Tests the count of frame selections against a count by hand and against their effect on clips."""
 
 import functools
 import math

@@ -149,7 +149,7 @@ def test_errors_are_one_line_that_names_value_and_fix(run, videos, tmp_path):
             "--config.model.name=r3d_81",
             f"--config.data.manifest={videos}",
         ),
-        "holds no videos": ("train", *base, f"--config.data.manifest={empty}"),
+        "contains no videos": ("train", *base, f"--config.data.manifest={empty}"),
         "train.batch_size = 7 is not divisible by train.accumulate = 2": (
             "train",
             *base,

@@ -181,7 +181,7 @@ def test_the_report_says_what_a_stream_costs(exported, own):
         assert window["buffer_bytes"] == window["buffer_frames"] * 24 * 24 * 3
     assert len((output / "streaming.csv").read_text().splitlines()) == len(report["windows"]) + 1
     assert f"parameters          {report['params']:,}" in done.stdout
-    assert "loaded back: logits differ by at most" in done.stdout
+    assert "tested: the exported network's logits differ by at most" in done.stdout
 
 
 def test_what_is_there_already_stays(exported, workdir):
@@ -272,7 +272,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     [
         (["--workdir=RUN", "--format=onnx"], "one of <stablehlo|saved_model>; see --help"),
         (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
-        (["--format=stablehlo"], "say --workdir, a run, or --weights"),
+        (["--format=stablehlo"], "name a run with --workdir, or weights with --weights"),
         (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: frames, height and"),
     ],
 )

@@ -155,7 +155,7 @@ def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
     code, errors, _ = ending(process)
     assert code == 69, errors
     assert "in stuck" in errors
-    assert "the same command goes on from the last checkpoint" in errors
+    assert "the same command resumes from the last checkpoint" in errors
     code, errors, _ = ending(command("train", *settings(workdir)))
     assert code == 0, errors
 
@@ -165,7 +165,7 @@ def test_a_decoder_that_never_returns_ends_an_evaluation(tiny_run):
     process = command("evaluate", f"--workdir={tiny_run}", "--hang_timeout=3", fault=DECODER)
     code, errors, _ = ending(process)
     assert code == 69, errors
-    assert "the same command evaluates anew" in errors
+    assert "the same command evaluates again" in errors
 
 
 @pytest.mark.slow

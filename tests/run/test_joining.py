@@ -113,7 +113,7 @@ def test_a_signal_to_one_that_waits_ends_those_that_wait_with_it(tmp_path, numbe
     told = f"process {who} got {number.name} at the rendezvous: this process ends too"
     for each, process in enumerate(processes):
         assert said[process.pid].count(told) == (each != who)
-        assert said[process.pid].count("run the same command again to go on") == 1
+        assert said[process.pid].count("run the same command again to continue") == 1
 
 
 def waiting(processes):

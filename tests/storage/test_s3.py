@@ -10,7 +10,7 @@ from tests.storage.listing import names
 from tests.trained import made
 from tests.videos import numbered_frames, write_video
 from vidjax.storage import buckets, leases
-from vidjax.storage.local_copies import folder_here, upload_folder
+from vidjax.storage.local_copies import local_folder_copy, upload_folder
 from vidjax.storage.ownership import InUseError, owned
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, move, new, write_text
@@ -116,7 +116,7 @@ def test_weights_and_videos_are_read_and_predictions_written(folder, environment
         f"--output={folder / 'converted'}", **environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    with folder_here(folder / "converted") as copy:
+    with local_folder_copy(folder / "converted") as copy:
         assert (copy / "model.json").is_file()
 
 

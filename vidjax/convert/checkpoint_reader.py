@@ -26,7 +26,7 @@ from vidjax.convert.numpy_pickles import load_arrays
 from vidjax.convert.torch_archive import MAGIC, Read, open_legacy, open_zip
 from vidjax.convert.torch_pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.storage.buckets import BucketError
-from vidjax.storage.local_copies import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path
 from vidjax.untrusted_names import flaw
 
@@ -71,7 +71,7 @@ def read_tensors(
     try:
         if isinstance(source, Mapping):
             return _converted(_entry(source, entry), _in_memory)
-        with here(as_path(source)) as file, _opened(file) as stream:
+        with local_copy(as_path(source)) as file, _opened(file) as stream:
             return _from_file(stream, entry)
     except (FileNotFoundError, IsADirectoryError, PermissionError, BucketError):
         raise

@@ -18,7 +18,7 @@ from vidjax.array_validation import ArrayFilesError, check_arrays
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.model_list import model_card
 from vidjax.settings import shown
-from vidjax.storage.local_copies import folder_here, new_folder
+from vidjax.storage.local_copies import local_folder_copy, new_folder
 from vidjax.storage.paths import is_url
 
 ARRAYS, FACTS = "variables", "model.json"
@@ -81,7 +81,7 @@ class Weights:
           ValueError: the checkpoint is damaged, or belongs to another network than the folder
             states.
         """
-        with folder_here(self.directory.absolute() / ARRAYS) as path:
+        with local_folder_copy(self.directory.absolute() / ARRAYS) as path:
             return self._read(path)
 
     def _read(self, path: Path) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
 from vidjax.storage import retries
-from vidjax.storage.leases import assure
-from vidjax.storage.local_copies import folder_here, remove_folder
+from vidjax.storage.leases import check_lease
+from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
-from vidjax.storage.writing import make_folder, refuse_link, sweep
+from vidjax.storage.writing import make_folder, refuse_link, remove_unfinished
 from vidjax.terminal import complain
 
 Run = dict[str, Any]
@@ -143,7 +143,7 @@ class Checkpoints:
         self.wait()
         self._saving = step
         with self._writing():
-            assure(str(self._directory))
+            check_lease(str(self._directory))
             self._manager.save(step, args=items)
 
     def mark_best(self, step: int, score: float) -> None:
@@ -171,7 +171,7 @@ class Checkpoints:
         for each in self._directory.iterdir():
             refuse_link(each)
         if is_first():
-            sweep(self._directory, owned=True)
+            remove_unfinished(self._directory, owned=True)
             for folder in self._unfinished():
                 remove_folder(folder)
 
@@ -314,7 +314,7 @@ class Checkpoints:
         # A bucket's files are fetched first, because checking reads them at many places.
         with contextlib.ExitStack() as stack:
             try:
-                folder = stack.enter_context(folder_here(self._directory / str(step)))
+                folder = stack.enter_context(local_folder_copy(self._directory / str(step)))
             except FileNotFoundError:
                 self._refuse_removed(step)
                 raise

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.storage.local_copies import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 
 FILE = "checksums.json"
 # Orbax writes these files after everything else, and restores without them.
@@ -41,7 +41,7 @@ def seal(folder: Path) -> None:
     Raises:
       OSError: the folder cannot be read or written.
     """
-    with folder_here(folder) as here:
+    with local_folder_copy(folder) as here:
         files = {file.relative_to(here).as_posix(): _facts(file) for file in _files(here)}
     records.write(folder / FILE, {"files": files, "own": _own(files)})
 

@@ -11,7 +11,7 @@ from vidjax.data.class_matching import Relabelled, renamed, require_known
 from vidjax.data.prepared import PreparedSplit, VideoSource, channels_of
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.targets import is_multi_label
-from vidjax.data.views import refuse_hopeless
+from vidjax.data.views import refuse_coinciding_expected
 from vidjax.run import sharding
 from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
@@ -87,7 +87,7 @@ class Experiment:
         def judge(found: Sequence[str], splits: Sequence[str], look: catalog.Look) -> None:
             network = network_for(found)
             _require_splits(config, splits, training)
-            refuse_hopeless(look(config.eval.split), network.views)
+            refuse_coinciding_expected(look(config.eval.split), network.views)
             # With several labels per video, a single class is still a yes-or-no question.
             if training and len(found) == 1 and not config.data.multi_label:
                 raise ConfigError(

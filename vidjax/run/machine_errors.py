@@ -11,7 +11,7 @@ import os
 import re
 
 from vidjax.data.shard_executors import ClusterError
-from vidjax.storage.buckets import BucketError, of_store
+from vidjax.storage.buckets import BucketError, store_error
 
 # "Input or output error" in sysexits.h.
 EXIT_CODE = 74
@@ -53,7 +53,7 @@ def of_machine(error: BaseException) -> str | None:
         return os.strerror(number) if number in _NUMBERS else None
     if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
         return _no_memory(str(error))
-    if (reason := of_store(error)) is not None:
+    if (reason := store_error(error)) is not None:
         return reason
     cause = error.__cause__
     return None if cause is None else of_machine(cause)

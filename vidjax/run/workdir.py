@@ -19,7 +19,7 @@ from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.run.processes import after_first, is_first
-from vidjax.storage.writing import PART, make_folder, sweep
+from vidjax.storage.writing import PART, make_folder, remove_unfinished
 
 # Packages whose versions determine what a run computes.
 PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
@@ -138,7 +138,7 @@ def _claim(
     check(workdir, config)
     make_folder(workdir)
     if is_first():
-        sweep(workdir, owned=True)
+        remove_unfinished(workdir, owned=True)
         if changed_duration(workdir, config):
             _write_once(workdir, f"config-until-step{step}", read_config(workdir))
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))

@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.explain.captioned_map import Drawn, cost, resolution
+from vidjax.explain.captioned_map import CaptionedMap, cost, resolution
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.html_page import TUBE, Panel
 from vidjax.explain.map_resolution import finer_layer, is_coarse
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.saliency_map import together
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.models.model_list import model_card
@@ -52,7 +52,7 @@ class OpenClip:
     frames: np.ndarray
     fps: float
     times: np.ndarray | None = None
-    footage: Footage | None = None
+    footage: SourceVideo | None = None
 
     @property
     def clip(self) -> jax.Array:
@@ -60,9 +60,9 @@ class OpenClip:
         return jax.numpy.asarray(self.trained.preprocessing.normalized(self.frames[None]))
 
     @property
-    def shown(self) -> Footage:
+    def shown(self) -> SourceVideo:
         """The video, or the clip itself if the video is unknown."""
-        return self.footage or Footage.of_clip(self.frames, self.fps)
+        return self.footage or SourceVideo.of_clip(self.frames, self.fps)
 
     @property
     def seconds(self) -> np.ndarray:
@@ -134,9 +134,9 @@ class Explanation:
         return f"{self.label} ({self.probability:.1%})"
 
     @property
-    def shown(self) -> Footage:
+    def shown(self) -> SourceVideo:
         """The video, or the clip itself if the video is unknown."""
-        return self.opened.shown if self.opened else Footage.of_clip(self.frames, self.fps)
+        return self.opened.shown if self.opened else SourceVideo.of_clip(self.frames, self.fps)
 
     @property
     def fps(self) -> float:
@@ -160,7 +160,7 @@ class Explanation:
         return {name_of(place): tube.volume for place, tube in self.stages.items()}
 
     @property
-    def tubes(self) -> list[Drawn]:
+    def tubes(self) -> list[CaptionedMap]:
         """The tube, and the tubes of the stages, ready to be drawn."""
         kept = () if self.tau is None else (f"tau {self.tau:g}",)
         form = () if self.tube.mode == "thesis" else ("plain sum (CAM)",)
@@ -168,13 +168,15 @@ class Explanation:
         taken = cost(_PASSES, self.seconds) if self.seconds else ""
         facts = (of_class, resolution(self.tube.low), *form, *kept, taken)
         stages = [
-            Drawn(f"{TUBE}, {name_of(place)}", own.volume, (of_class, resolution(own.low), *kept))
+            CaptionedMap(
+                f"{TUBE}, {name_of(place)}", own.volume, (of_class, resolution(own.low), *kept)
+            )
             for place, own in self.stages.items()
         ]
-        return [Drawn(TUBE, self.tube.volume, facts), *stages]
+        return [CaptionedMap(TUBE, self.tube.volume, facts), *stages]
 
     @property
-    def layers(self) -> list[Drawn]:
+    def layers(self) -> list[CaptionedMap]:
         """The tube, and the layers of the pyramid, ready to be drawn."""
         assert self.pyramid
         found = self.tubes[:1]
@@ -184,7 +186,7 @@ class Explanation:
                 volume = together(cells, self.pyramid.size, self.degree)
                 kept = f"{len(layer.kernels)} kernel{'s' * (len(layer.kernels) != 1)}"
                 facts = (f"level {layer.level}", kept, resolution(cells))
-                found.append(Drawn(layer.name, volume, facts))
+                found.append(CaptionedMap(layer.name, volume, facts))
         return found
 
     @property
@@ -278,7 +280,7 @@ def explain_clip(
     size = opened.frames.shape[:3]
     finer = None
     if is_coarse([low.shape for low in found.low], size):
-        finer = finer_layer(trace_network(*given).anatomy, size)
+        finer = finer_layer(trace_network(*given).graph, size)
     return Explanation(
         trained.labels[found.class_index],
         float(chances[found.class_index]),

@@ -11,7 +11,7 @@ import numpy as np
 from vidjax.data.decode import probe
 from vidjax.data.transforms import short_side_size
 from vidjax.data.video_stream import stream_video
-from vidjax.explain.source_video import Footage, Window
+from vidjax.explain.source_video import SourceVideo, Window
 from vidjax.trained.preprocessing import Preprocessing, picked
 
 # With more frames, or a longer short side, footage is too large to watch.
@@ -22,7 +22,9 @@ LARGEST_SIDE = 1080
 _SLACK = 0.05
 
 
-def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float) -> Footage:
+def locate(
+    video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: float
+) -> SourceVideo:
     """Returns the footage that a clip was cut from.
 
     It has all frames from the clip's first to its last, at the video's own rate. It has only the
@@ -50,11 +52,11 @@ def locate(video: Path, preprocessing: Preprocessing, indices: np.ndarray, fps: 
             numbers, places, own_fps = between
             frames = functools.partial(_frames, video, numbers)
             start = numbers[0] / own_fps
-            return Footage(frames, own_fps, size, window, clip, places, start, str(video))
+            return SourceVideo(frames, own_fps, size, window, clip, places, start, str(video))
     frames = functools.partial(_chosen, video, preprocessing.fps, indices)
     places, start = tuple(map(float, range(len(indices)))), max(0.0, float(indices[0] / fps))
     rate = fps / preprocessing.stride
-    return Footage(frames, rate, size, window, clip, places, start, str(video))
+    return SourceVideo(frames, rate, size, window, clip, places, start, str(video))
 
 
 def _between(

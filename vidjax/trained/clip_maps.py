@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidjax.explain import maps
-from vidjax.explain.captioned_map import Drawn, cost
+from vidjax.explain.captioned_map import CaptionedMap, cost
 from vidjax.explain.html_page import Panel
 from vidjax.explain.map_resolution import finer_layer, is_coarse
 from vidjax.explain.saliency_map import SaliencyMap, saliency_map
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.trained.clip_explanation import OpenClip, few_cells
@@ -50,7 +50,7 @@ class ClipMaps:
         return next(iter(self.maps.values()))
 
     @property
-    def shown(self) -> Footage:
+    def shown(self) -> SourceVideo:
         """The video."""
         return self.opened.shown
 
@@ -65,7 +65,7 @@ class ClipMaps:
         return f"{self.label} ({self.probability:.1%})"
 
     @property
-    def drawn(self) -> list[Drawn]:
+    def drawn(self) -> list[CaptionedMap]:
         """The maps, ready to be drawn."""
         return [self._drawn(own) for own in self.maps.values()]
 
@@ -82,7 +82,7 @@ class ClipMaps:
             facts=self.opened.facts,
         )
 
-    def _drawn(self, own: SaliencyMap) -> Drawn:
+    def _drawn(self, own: SaliencyMap) -> CaptionedMap:
         layer = () if own.layer is None else (own.layer,)
         settings = (f"{name} {value}" for name, value in self.settings.get(own.name, {}).items())
         facts = (
@@ -92,7 +92,7 @@ class ClipMaps:
             *settings,
             cost(own.passes, own.seconds),
         )
-        return Drawn(maps.named(own.name).title, own.volume, facts)
+        return CaptionedMap(maps.named(own.name).title, own.volume, facts)
 
 
 def map_clip(
@@ -148,6 +148,6 @@ def _note(opened: OpenClip, found: Mapping[str, SaliencyMap], given: tuple[Any, 
     size = opened.frames.shape[:3]
     for own in found.values():
         if maps.named(own.name).layered and is_coarse([cells.shape for cells in own.cells], size):
-            finer = finer_layer(trace_network(*given).anatomy, size)
+            finer = finer_layer(trace_network(*given).graph, size)
             return few_cells(own.cells, size, finer)
     return ""

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import itertools
-import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 
 import vidjax
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.progress import ProgressLine, duration
+from vidjax.progress import ProgressLine, TimeLeft
 from vidjax.settings import check, number, one_of, optional, whole
 from vidjax.trained.batching import Computed, in_batches
 from vidjax.trained.feature_files.table import DTYPES
@@ -209,25 +208,24 @@ def _listed(manifest: Manifest) -> str:
 
 
 class _Watch:
-    """Shows how far the extraction is, and the time left."""
+    """Shows how many videos are done, and how long the rest takes."""
 
     def __init__(self, progress: ProgressLine, first: int, total: int) -> None:
-        self._progress, self._first, self._total = progress, first, total
-        self._began, self._video, self._rows = time.monotonic(), first, 0
+        self._progress, self._total = progress, total
+        self._video, self._rows = first, 0
+        self._time = TimeLeft(total, first)
 
     def row(self, count: int) -> None:
-        """Updates the number of rows."""
+        """Notes how many rows there are."""
         self._rows = count
         self._show()
 
     def ended(self, videos: int) -> None:
-        """Updates the number of finished videos."""
+        """Notes how many videos are done."""
         self._video = videos
         self._show(final=videos == self._total)
 
     def _show(self, *, final: bool = False) -> None:
-        done, left = self._video - self._first, self._total - self._video
-        seconds = time.monotonic() - self._began
-        rest = f", {duration(seconds / done * left)} left" if done and left else ""
-        line = f"features of {self._video}/{self._total} videos, {self._rows} rows{rest}"
+        self._time.update(self._video)
+        line = f"features of {self._video}/{self._total} videos, {self._rows} rows{self._time}"
         self._progress.show(line, final=final)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.flow_extraction import chosen_fields, fields_in
-from vidjax.data.optical_flow import Flow, places, shown_fields, stacked
+from vidjax.data.optical_flow import Flow, num_stacks, stack_fields, stack_indices
 from vidjax.data.pipeline import ClipShape
 from vidjax.data.transforms import COLOURS, normalize
 from vidjax.data.video_stream import stream_video
@@ -145,11 +145,11 @@ def read_clip(
     assert stream.count is not None
     if preprocessing.flow:
         count = fields_in(stream.count, path)
-        (indices,) = views.shape.view_indices(places(count, preprocessing.pairs), 1)
-        shown = shown_fields(indices, preprocessing.pairs, count)
+        (indices,) = views.shape.view_indices(num_stacks(count, preprocessing.pairs), 1)
+        shown = stack_indices(indices, preprocessing.pairs, count)
         chosen = chosen_fields(stream, shown[shown >= 0].tolist(), preprocessing.flow, path)
         fields = {number: views.resized(field[None])[0] for number, field in chosen}
-        (clip,) = views.crops_of(stacked(fields, shown))
+        (clip,) = views.crops_of(stack_fields(fields, shown))
         return np.asarray(preprocessing.normalized(clip))
     (indices,) = views.shape.view_indices(stream.count, 1)
     wanted = set(indices[indices >= 0].tolist())

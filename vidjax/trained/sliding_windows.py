@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.data.flow_extraction import fields_of
-from vidjax.data.optical_flow import places, shown_fields, stacked
+from vidjax.data.optical_flow import num_stacks, stack_fields, stack_indices
 from vidjax.data.video_stream import stream_video
 from vidjax.data.views import Views
 from vidjax.trained.preprocessing import Preprocessing, picked
@@ -79,8 +79,8 @@ def windows(
     last = (2 if flow else 1) / stream.fps
     for times, frames in _spans(shown, views, span, step):
         if flow:
-            (indices,) = views.shape.view_indices(places(len(frames), pairs), 1)
-            clip = stacked(frames, shown_fields(indices, pairs, len(frames)))
+            (indices,) = views.shape.view_indices(num_stacks(len(frames), pairs), 1)
+            clip = stack_fields(frames, stack_indices(indices, pairs, len(frames)))
         else:
             (indices,) = views.shape.view_indices(len(frames), 1)
             clip = picked(frames, indices)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.flow_extraction import chosen_fields, encoded_field, fields_in
-from vidjax.data.optical_flow import places, shown_fields
+from vidjax.data.optical_flow import num_stacks, stack_indices
 from vidjax.data.record import FlowRecord, Record
 from vidjax.data.transforms import encode_jpeg
 from vidjax.data.video_stream import VideoStream, stream_video
@@ -63,8 +63,8 @@ def _flow_record(
     assert preprocessing.flow is not None
     assert stream.count is not None
     fields, pairs = fields_in(stream.count, video), preprocessing.pairs
-    indices = np.unique(views.shape.view_indices(places(fields, pairs), views.clips))
-    wanted = np.unique(shown_fields(indices[indices >= 0], pairs, fields)).tolist()
+    indices = np.unique(views.shape.view_indices(num_stacks(fields, pairs), views.clips))
+    wanted = np.unique(stack_indices(indices[indices >= 0], pairs, fields)).tolist()
     jpegs: dict[int, bytes] = {}
     for number, field in chosen_fields(stream, wanted, preprocessing.flow, video):
         jpegs[2 * number], jpegs[2 * number + 1] = encoded_field(field, preprocessing.quality)

@@ -209,7 +209,7 @@ def test_a_server_that_never_answers_is_left(server, file, monkeypatch):
 def test_a_link_in_the_place_of_the_file_is_not_written_through(server, file, tmp_path):
     file.parent.mkdir()
     file.symlink_to(tmp_path / "victim")
-    with pytest.raises(ValueError, match="is a link"):
+    with pytest.raises(ValueError, match="is a symbolic link"):
         download(server.url, file, whole)
     assert not (tmp_path / "victim").exists()
 

@@ -21,7 +21,7 @@ import numpy as np
 from vidjax import records
 from vidjax.settings import shown
 from vidjax.storage.ownership import owned, remove_owned
-from vidjax.storage.writing import is_there, make_folder, refuse_link, sweep
+from vidjax.storage.writing import is_there, make_folder, refuse_link, remove_unfinished
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
 from vidjax.untrusted_names import told
@@ -197,7 +197,7 @@ def making(output: Path, settings: Mapping[str, Any], dtype: str) -> Iterator[Un
     with owned(folder):
         try:
             _refuse_there(output)
-            sweep(folder, owned=True)
+            remove_unfinished(folder, owned=True)
             rows = Unfinished(folder, settings, dtype)
             with _kept(rows):
                 yield rows
