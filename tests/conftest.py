@@ -58,6 +58,9 @@ def forget_programs() -> Iterator[None]:
     yield
     jax.clear_caches()
     gc.collect()
+    # What is left are libraries, and they stay: to look through them after each module would take
+    # a tenth of the suite's time.
+    gc.freeze()
 
 
 def shared_folder() -> Path:
