@@ -13,15 +13,15 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
+from vidjax.run.process_messages import AbsentError
 from vidjax.terminal import complain
-from vidjax.training import compile_cache, kept_memory
+from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import ending, setting_groups
+from . import config_groups, signal_handling
 from .settings_help import settings_help
 
 Main = Callable[..., int | None]
@@ -33,10 +33,10 @@ def run(
     main: Main,
     help_text: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    kept_memory.keep_freed_memory()
+    malloc_settings.keep_freed_memory()
 
     def computing(*given: str) -> int | None:
         compile_cache.enable()
@@ -49,7 +49,7 @@ def answer(
     main: Main,
     help_text: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Calls an entry point, and ends in one line what it cannot do.
 
@@ -73,7 +73,7 @@ def answer(
     sys.unraisablehook = _of_library
 
     def guarded(given: Sequence[str]) -> int | None:
-        with ending.by_sigterm(terminated):
+        with signal_handling.by_sigterm(terminated):
             return _guarded(main, given[1:], arguments, terminated)
 
     app.run(guarded, flags_parser=_parse)
@@ -134,14 +134,14 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
         return main(*given)
     except KeyboardInterrupt:
         complain("interrupted; run the same command again to go on")
-        return ending.INTERRUPTED
-    except ending.Terminated:
-        ending.tell(terminated)
+        return signal_handling.INTERRUPTED
+    except signal_handling.Terminated:
+        signal_handling.tell(terminated)
         return terminated
     except BrokenPipeError:
         # Whoever reads the output has seen enough. Python would complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ending.CLOSED
+        return signal_handling.CLOSED
     except Exception as error:
         return refused(error)
 
@@ -155,7 +155,7 @@ def refused(error: Exception) -> int:
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
     if isinstance(error, AbsentError):
-        return _fail(str(error), channel.EXIT_CODE)
+        return _fail(str(error), process_messages.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
@@ -200,7 +200,7 @@ def config_file() -> flags.FlagHolder:
         lock_config=False,
     )
     flag = flags.FLAGS["config"]
-    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    flag.parser = config_groups.Parser(flag.parser, named_settings())
     return holder
 
 

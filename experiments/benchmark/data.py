@@ -32,14 +32,14 @@ from vidjax.data.decode import read_video
 from vidjax.data.encode import write_mp4
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.tree import VIDEO_SUFFIXES
+from vidjax.data.video_files import VIDEO_SUFFIXES
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 
 from .many_shards import spread
-from .rounds import print_table
 from .storage import Work, bucket, measure
+from .timing import print_table
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -286,7 +286,7 @@ def _opencv_seek(file: Path, indices: np.ndarray) -> list[np.ndarray]:
 
 
 def _print_need(best: float) -> None:
-    from .rounds import time_in_turns
+    from .timing import time_in_turns
     from .train_step import make_step
 
     shape = (_BATCH.value, _FRAMES.value, _SIZE.value, _SIZE.value, 3)

@@ -30,11 +30,11 @@ from vidjax.run.config import Config, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import BATCH_AXES
 from vidjax.run.state import QUICKLY
-from vidjax.training.compile import lower_step
+from vidjax.training.compile_step import lower_step
 
-from .given import clip_sizes, form, named
+from .arguments import clip_sizes, form, named
 from .interconnect import MACHINES, Machine, Mesh, seconds
-from .rounds import print_table
+from .timing import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)

@@ -18,9 +18,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from vidjax import plugins
-from vidjax.clone import beside
-from vidjax.names import nearest
+from vidjax.source_checkout import beside
 from vidjax.storage.paths import is_url
+from vidjax.untrusted_names import nearest
 
 __path__ += beside(Path(__file__).parent)
 

@@ -13,7 +13,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from vidjax.run.config import Config, ConfigError
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a small array costs more in messages than it saves in memory.
