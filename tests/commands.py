@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import json
 import os
 import runpy
@@ -25,6 +26,16 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
+# What commands import, some of them only where they need it.
+IMPORTED = (
+    "matplotlib.figure",
+    "tensorboardX",
+    "tensorflow",
+    "vidjax.data.builders.prepared_videos",
+    "vidjax.trained.clip_explanation",
+    "vidjax.trained.open_weights",
+    "vidjax.training.loop",
+)
 
 
 def run_command(
@@ -165,14 +176,9 @@ def _server(site: str) -> subprocess.Popen[str]:
 
 def _serve() -> None:
     """Reads an order a line, and answers each: with an exit code, or the id of a process."""
-    import matplotlib.figure  # noqa: F401
-
-    import vidjax.trained.clip_explanation
-    import vidjax.trained.open_weights
-    import vidjax.training.loop  # noqa: F401
-    from vidjax.models.model_list import variants
-
-    variants()
+    for name in IMPORTED:
+        importlib.import_module(name)
+    importlib.import_module("vidjax.models.model_list").variants()
     for line in sys.stdin:
         order = json.loads(line)
         if "ended" in order:
