@@ -32,14 +32,22 @@ from .machine import copy_rates, leave_memory_to_others
 from .timing import print_table, time_in_turns
 
 _KERNEL_ROUNDS = flags.DEFINE_integer(
-    "kernel_rounds", 5, "rounds to take the median of", lower_bound=1
+    "kernel_rounds", 5, "Rounds; the median counts.", lower_bound=1
 )
-_ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
-_MEASURE = flags.DEFINE_string("measure", "", "table to write, or to go on with")
-_NETWORKS = flags.DEFINE_list("networks", ["r3d_18", "x3d_s"], "of whose convolutions")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width, for --measure")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type, for --measure")
+_ONLY = flags.DEFINE_string("only", "", "TEXT: Measures only cases whose name contains this text.")
+_MEASURE = flags.DEFINE_string(
+    "measure", "", "FILE: Times all algorithms instead, and writes this table or continues it."
+)
+_NETWORKS = flags.DEFINE_list(
+    "networks", ["r3d_18", "x3d_s"], "NETWORK,...: Networks whose convolutions --measure times."
+)
+_BATCH = flags.DEFINE_integer("batch", 4, "Batch size for --measure.", lower_bound=1)
+_CLIP = flags.DEFINE_list(
+    "clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of the clips for --measure."
+)
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "float32", ["float32", "bfloat16"], "Compute type for --measure."
+)
 
 
 @dataclass(frozen=True)

@@ -118,4 +118,4 @@ def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory)
     loose = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.5)
     catalog.prepare("video_folder", dataclasses.replace(request, storage=loose))
     (note,) = notes
-    assert note.startswith("1 of 17 videos are left out;")
+    assert note.startswith("1 of 17 videos are excluded;")

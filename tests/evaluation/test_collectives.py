@@ -1,4 +1,4 @@
-"""Bytes by hand against those read from programs that XLA has compiled for 8 devices."""
+"""Tests collectives of programs that XLA compiled for 8 devices against bytes counted by hand."""
 
 import json
 import subprocess

@@ -232,7 +232,7 @@ def test_what_settings_and_tables_do_not_say_together_is_refused_in_one_line(run
         (
             "explain",
             (f"--workdir={workdir}", "--method=frequency", f"--output={seen}"),
-            "has several labels a video",
+            "has several labels per video",
         ),
     ):
         assert why in refusal(call(command, *arguments)), command
@@ -275,7 +275,7 @@ def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path)
         found = dict(zip(features["video"].tolist(), features["label"].tolist(), strict=True))
     truth = labels_of(table)
     assert found == {name: ";".join(sorted(own)) or "(none)" for name, own in truth.items()}
-    assert "several labels each" in refusal(call("probe", f"--features={output}"))
+    assert "has videos with several labels" in refusal(call("probe", f"--features={output}"))
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whol
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     told, sound = out.splitlines()
-    assert told.startswith("MachineError checkpoint 2 could not be written into")
+    assert told.startswith("MachineError checkpoint 2 could not be written to")
     assert "File too large. Checkpoints [1] are whole" in told
     assert sound == "sound"
 

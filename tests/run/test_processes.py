@@ -201,7 +201,7 @@ def test_a_job_of_which_too_little_is_known_is_refused():
     done = run_command("experiments.train", *common)
     assert done.returncode == 2, done.stderr
     assert "JAX does not find the other processes" in done.stderr
-    assert "give --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
+    assert "pass --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Augmenting in the training step is augmenting on the host, on one device and on eight."""
+"""Tests that augmentation on the device equals augmentation on the host, on 1 and on 8 devices."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", 8)
     import numpy as np
     from configs import synthetic
-    from vidjax.data.thesis_augmentation.draw import Chain, Draw
+    from vidjax.data.thesis_augmentation.parameters import Chain, Draw
     from vidjax.data.thesis_augmentation.device import apply_on_device
     from vidjax.data.thesis_augmentation.host import apply_on_host
     from vidjax.run import sharding

@@ -1,4 +1,4 @@
-"""A run that is killed and started again ends where an unbroken one does, bit for bit."""
+"""Tests that a run that is killed and restarted ends like an uninterrupted one, bit for bit."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def finish(process):
 
 
 def arrays(workdir):
-    """The newest checkpoint's state as NumPy arrays, whatever devices it was saved from."""
+    """Returns the newest checkpoint's state as NumPy arrays, for any number of devices."""
     manager = ocp.CheckpointManager(
         workdir / "checkpoints", item_handlers={"state": ocp.StandardCheckpointHandler()}
     )

@@ -14,7 +14,7 @@ from jax import lax
 
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.problem import Problem
-from vidjax.layers.optimization_barrier import apart
+from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
 
 
@@ -34,7 +34,7 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
             total = total + shifted(problem, x, tap) * kernel[tap][0]
         return total.astype(x.dtype)
 
-    return apart(convolve, x, kernel)
+    return compute_once(convolve, x, kernel)
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
