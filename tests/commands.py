@@ -22,6 +22,7 @@ import time
 import traceback
 import types
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
@@ -45,8 +46,19 @@ def run_command(
 
     `site` is a folder of more installed packages.
     """
+    return _run_python(["-m", module, *arguments], cwd, site, environment)
+
+
+def run_code(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What `python -c code arguments` ends with and says, in the project's folder."""
+    return _run_python(["-c", code, *arguments], ROOT, "", {})
+
+
+def _run_python(
+    arguments: Sequence[object], cwd: Path, site: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder:
-        argv = ["-m", module, *map(str, arguments)]
+        argv = list(map(str, arguments))
         streams = {name: str(Path(folder) / name) for name in ("out", "err")}
         known = _environment(site) | environment
         code = _ask(site, argv=argv, environment=known, cwd=str(cwd), wait=True, **streams)
