@@ -212,7 +212,7 @@ def test_several_labels_are_refused(root):
         "mine", from_mapping(read_config(root / "first")), open_run(root / "first"), root / "first"
     )
     several = dataclasses.replace(subject.trained, multi_label=True)
-    with pytest.raises(ValueError, match="mine has several labels a video"):
+    with pytest.raises(ValueError, match="mine has several labels per video"):
         MapEvaluation.open(
             dataclasses.replace(subject, trained=several), None, lambda *_: None, None
         )

@@ -178,7 +178,7 @@ REFUSED = {
     "--root is for a CSV": ("--video=videos", "--root=."),
     "--end=1 is not after --start=2": (ONE, "--start=2", "--end=1"),
     "a table is a .csv or .json file": (ONE, "--output=out.txt"),
-    "names.csv is there already": (ONE, "--output=names.csv"),
+    "names.csv exists already": (ONE, "--output=names.csv"),
     "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
     "shorter than a frame": (ONE, "--every=0.01"),
     "the file of scores must end in .npz": (ONE, "--scores=out.csv"),

@@ -208,7 +208,7 @@ def test_two_runs_are_compared_by_class_and_fused(run, tmp_path):
 def test_what_a_run_cannot_do_is_refused_in_one_line(run):
     workdir, _ = run
     for command, arguments, why in (
-        ("compare", (workdir, workdir, "--protocol=test-1x1"), "holds no scores of all classes"),
+        ("compare", (workdir, workdir, "--protocol=test-1x1"), "has no scores of all classes"),
         (
             "evaluate",
             (f"--workdir={workdir}", "--config.data.multi_label=false"),

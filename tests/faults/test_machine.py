@@ -133,7 +133,7 @@ def test_a_run_on_a_full_disk_says_so_once_and_goes_on_when_there_is_room(tmp_pa
     assert code == 74, errors
     (told,) = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert "File too large" in told
-    assert "the same command goes on" in told
+    assert "start the same command again: it resumes" in told
     assert "Traceback" not in errors
     assert len(errors.splitlines()) < 12
     for workdir in (tmp_path / "run", tmp_path / "unbroken"):

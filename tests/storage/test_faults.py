@@ -96,7 +96,7 @@ def test_a_store_that_takes_no_more_ends_the_run_which_goes_on_later(
     *_, last = errors.splitlines()
     assert last.startswith("error: ")
     assert bucket in last
-    assert "the same command goes on" in last
+    assert "start the same command again: it resumes" in last
     assert "Traceback" not in errors
     code, errors = train(workdir)
     assert code == 0, errors

@@ -211,7 +211,7 @@ def test_other_settings_are_refused_in_one_line_and_change_nothing(take, tmp_pat
 
 def test_nothing_that_is_there_is_overwritten(take, tmp_path):
     (tmp_path / "f.npz").write_text("mine")
-    with pytest.raises(FeaturesError, match="f.npz is there already; name another --output"):
+    with pytest.raises(FeaturesError, match="f.npz exists already; choose another --output"):
         take()
     assert (tmp_path / "f.npz").read_text() == "mine"
     assert not (tmp_path / "f.npz.unfinished").exists()
