@@ -2,11 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.commands import run_code
 
 PROGRAM = textwrap.dedent(
     r"""
@@ -70,7 +70,7 @@ PROGRAM = textwrap.dedent(
 
 @pytest.fixture(scope="module")
 def reports():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    done = run_code(PROGRAM)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
