@@ -10,19 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from vidjax import configs
 from vidjax.run import channel, machine_errors
 from vidjax.run.channel import AbsentError
-from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
 from vidjax.terminal import complain
 from vidjax.training import compile_cache, kept_memory
 from vidjax.training.meter import NonFiniteError
 
-from . import ending, setting_groups
-from .settings_help import settings_help
+from . import ending
 
 Main = Callable[..., int | None]
 # How the name of an argument ends that may be given several times.
@@ -83,6 +80,8 @@ def _with_settings(help_text: str | None) -> str | None:
     """A command's help, with every setting where it takes a configuration and help is asked for."""
     if "config" not in flags.FLAGS or not {"--help", "-h", "-help"} & set(sys.argv):
         return help_text
+    from .settings_help import settings_help
+
     try:
         return f"{help_text}\n\n{settings_help(sys.argv)}\n"
     except ValueError as error:
@@ -108,6 +107,8 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         for name, _ in named(arguments):
             if name.startswith("config."):
+                from vidjax.run.config import check_path
+
                 check_path(name.partition(".")[2])
         return flags.FLAGS(located(arguments))
     except (SyntaxError, ImportError) as error:
@@ -192,6 +193,11 @@ def config_file() -> flags.FlagHolder:
 
     NAME is that of one of the configurations of vidjax, or a file.
     """
+    # Commands without a configuration run where there is no ml_collections, too.
+    from ml_collections import config_flags
+
+    from . import setting_groups
+
     holder = config_flags.DEFINE_config_file(
         "config",
         None,

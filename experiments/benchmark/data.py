@@ -136,8 +136,8 @@ def _measure_forms(scratch: Path) -> None:
     title = f"{videos}; {clip}, chain {_CHAIN.value:g}; one process"
     columns = (
         "form",
-        "frames alone, CPU ms",
-        "augmented clip, CPU ms",
+        "frames, CPU ms",
+        "clip, CPU ms",
         "clips/s a core",
         "x best decoder",
         "MiB an hour",

@@ -22,10 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import msgspec
 import numpy as np
 from absl import flags
 
 import vidjax
+from vidjax.data import tables
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import complain, say
@@ -54,6 +56,7 @@ _AXES = flags.DEFINE_list(
     ["batch", "frames", "pixels", "width", "depth", "classes", "devices", "videos"],
     "which",
 )
+_ALSO = flags.DEFINE_string("also", "", "growth.csv of another run, which the figure shows too")
 _OUTPUT = flags.DEFINE_string("output", "", "new folder for growth.csv and growth.png")
 # An exponent this much above linear is told of: less is noise of a shared machine.
 _SLACK = 0.1
@@ -147,7 +150,7 @@ def main(arguments: Sequence[str]) -> None:
     if _OUTPUT.value:
         folder = make_folder(as_path(_OUTPUT.value))
         _write(folder / "growth.csv", lines)
-        draw(folder / "growth.png", lines)
+        draw(folder / "growth.png", [*_earlier(), *lines])
 
 
 def _write(file: Path, lines: Sequence[Line]) -> None:
@@ -157,6 +160,24 @@ def _write(file: Path, lines: Sequence[Line]) -> None:
         for line in lines:
             rows = sorted(line.points.items())
             writer.writerows((line.axis, line.quantity, *point) for point in rows)
+
+
+class _Point(msgspec.Struct):
+    """A row of `growth.csv`."""
+
+    axis: str
+    quantity: str
+    size: int
+    value: float
+
+
+def _earlier() -> list[Line]:
+    """The lines of another run, without what is asked for."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    if _ALSO.value:
+        for _, row in tables.read(as_path(_ALSO.value), _Point):
+            found.setdefault((row.axis, row.quantity), {})[row.size] = row.value
+    return [Line(axis, quantity, points) for (axis, quantity), points in found.items()]
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def test_memory_prints_a_row_a_case():
     )
     peaks = {
         what: int(peak)
-        for what, peak in re.findall(r"r3d_18 │ ([\w ,]+?) +│ +\d+ │ +[\d-]+ │ +(\d+) │", printed)
+        for what, peak in re.findall(r"r3d_18 +│ +([\w ,]+?) │ +\d+ │ +[\d-]+ │ +(\d+) │", printed)
     }
     assert {"vidjax train", "vidjax train, remat", "vidjax forward", "rise"} <= peaks.keys()
     assert all(0 <= peak < 1000 for peak in peaks.values())
@@ -151,7 +151,7 @@ def test_explanations_prints_costs_in_passes():
         "explanations", "--models=r3d_18", "--width=4", "--clip=4,32,32", "--rounds=1",
         "--masks=8", "--views=3",
     )  # fmt: skip
-    rows = re.findall(r"r3d_18 │ ([\w ]+?) +│ +[\d.]+ │ +(\d+) │ +([\d.]+) │", printed)
+    rows = re.findall(r"r3d_18 +│ +([\w ]+?) │ +[\d.]+ │ +(\d+) │ +([\d.]+) │", printed)
     passes = {what: int(count) for what, count, _ in rows}
     assert passes["rise"] == 9
     assert passes["3 views"] == 3
@@ -173,5 +173,5 @@ def test_program_reads_a_step_that_is_compiled_here():
         "--clip=2,16,16", "--dtype=float32",
     )  # fmt: skip
     (count,) = re.findall(r"float32 products +│ +(\d+) │", printed)
-    # 20 convolutions and a classifier, with two gradients each but for the clip's.
-    assert int(count) >= 40
+    # 17 convolutions outside of shortcuts at least; results of less than 1 KiB are left out.
+    assert int(count) >= 17

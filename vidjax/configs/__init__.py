@@ -15,12 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax import plugins
 from vidjax.clone import beside
 from vidjax.names import nearest
 from vidjax.storage.paths import is_url
+
+if typing.TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 __path__ += beside(Path(__file__).parent)
 
@@ -79,7 +80,7 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
     if not Path(name).is_file():
         find(name)
         module = plugins.load(_here(), name, "configuration")
-        return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
+        return typing.cast("Callable[[str | None], ConfigDict]", module.get_config)
     found = runpy.run_path(name).get("get_config")
     if found is None:
         raise ValueError(f"{name}: a configuration file needs a function get_config(argument)")

@@ -11,6 +11,7 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -40,22 +41,44 @@ class VideoStream(Iterator[tuple[np.ndarray, float]]):
     """
 
     def __init__(
-        self, fps: float, frames: Iterator[tuple[np.ndarray, float]], count: int | None = None
+        self,
+        fps: float,
+        frames: Iterator[tuple[np.ndarray, float]],
+        wanted: _Wanted,
+        count: int | None = None,
     ) -> None:
-        self.fps, self.count, self._frames = fps, count, frames
+        self.fps, self.count, self._frames, self._wanted = fps, count, frames, wanted
 
     def __next__(self) -> tuple[np.ndarray, float]:
         """The next frame."""
         return next(self._frames)
 
     def at(self, indices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """The frames at some indices with these, in order; what comes after is not decoded."""
+        """The frames at some indices with these, in order; what comes after is not decoded.
+
+        Frames in between are decoded, as others need them, and not converted to pictures.
+        """
         last = max(indices)
+        self._wanted.indices = frozenset(indices)
         for index, (frame, _) in enumerate(self):
             if index in indices:
                 yield index, frame
             if index == last:
                 return
+
+
+@dataclass
+class _Wanted:
+    """Indices of the frames whose pictures are asked for; None is all."""
+
+    indices: frozenset[int] | None = None
+
+    def __contains__(self, index: int) -> bool:
+        return self.indices is None or index in self.indices
+
+
+# Stands for the picture of a frame that nobody asked for.
+_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 
 
 def stream_video(
@@ -101,8 +124,9 @@ def stream_video(
         fps = fps or rate_of(times, stated)
         count = _moments(times[-1] - times[0], fps) if gridded else len(times)
     meter = Meter.of(path, limits)
-    frames = _frames(path, piece(meter), meter, fps if gridded else None)
-    return VideoStream(fps, frames, count if counted else None)
+    wanted = _Wanted()
+    frames = _frames(path, piece(meter), meter, fps if gridded else None, wanted)
+    return VideoStream(fps, frames, wanted, count if counted else None)
 
 
 def _moments(seconds: float, fps: float) -> int:
@@ -121,7 +145,7 @@ def _times(piece: Piece, *, whole: bool) -> tuple[np.ndarray, float]:
 
 
 def _frames(
-    path: str | Path, piece: Piece, meter: Meter, fps: float | None
+    path: str | Path, piece: Piece, meter: Meter, fps: float | None, wanted: _Wanted
 ) -> Iterator[tuple[np.ndarray, float]]:
     source, count = _Unbroken(piece.frames()), 0
     shown = _in_order(piece, source)
@@ -129,7 +153,7 @@ def _frames(
         if count == meter.limits.frames:
             rate = "" if fps is None else f" at {fps:g} fps"
             raise CostError(f"{path}: more than {count} frames{rate}")
-        picture = frame.picture
+        picture = frame.picture if count in wanted else _NO_PICTURE
         with meter.resting():
             yield picture, time
         count += 1

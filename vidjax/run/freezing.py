@@ -12,8 +12,8 @@ import optax
 
 from vidjax.layers.norm import BatchNorm
 from vidjax.names import nearest
-from vidjax.run.config import ConfigError
 from vidjax.run.parts import check_known, is_called, names
+from vidjax.run.typed_values import ConfigError
 
 Params = Any
 

@@ -29,7 +29,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.run.channel import AbsentError, in_words
-from vidjax.run.config import ConfigError
+from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 Message = TypeVar("Message", bound=msgspec.Struct)

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from vidjax.names import nearest
-from vidjax.run.config import ConfigError
+from vidjax.run.typed_values import ConfigError
 
 Params = Any
 

@@ -24,8 +24,8 @@ from vidjax import hanging
 from vidjax.run import channel, meeting
 from vidjax.run.channel import EXIT_CODE as EXIT_CODE
 from vidjax.run.channel import PATIENCE, AbsentError, Company
-from vidjax.run.config import ConfigError
 from vidjax.run.meeting import Address
+from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 T = TypeVar("T")
