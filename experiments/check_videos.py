@@ -26,14 +26,14 @@ from typing import Any
 from absl import flags
 
 from vidjax.data import tables
-from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
+from vidjax.data.process_pool import MOST_WORKERS, Lost, run_each
 from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, place_of, read_verdicts
-from vidjax.data.workers import MOST_WORKERS, Lost, run_each
-from vidjax.names import told
+from vidjax.data.video_files import VIDEO_SUFFIXES, videos_below
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, make_folder, writing
 from vidjax.terminal import say
+from vidjax.untrusted_names import told
 
 from . import command_line
 

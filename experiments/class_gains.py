@@ -9,8 +9,8 @@ from pathlib import Path
 
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction
-from vidjax.names import lettering
 from vidjax.storage.writing import make_folder, writing, writing_bytes
+from vidjax.untrusted_names import lettering
 
 # Largest gains and largest losses that are drawn.
 _SHOWN = 15

@@ -12,14 +12,14 @@ from typing import Any
 from absl import app, flags, logging
 
 from vidjax import configs
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.machine_errors import of_machine
+from vidjax.run.process_messages import AbsentError
 from vidjax.terminal import complain
-from vidjax.training import compile_cache, kept_memory
+from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import ending
+from . import signal_handling
 
 Main = Callable[..., int | None]
 # How the name of an argument ends that may be given several times.
@@ -30,10 +30,10 @@ def run(
     main: Main,
     help_text: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    kept_memory.keep_freed_memory()
+    malloc_settings.keep_freed_memory()
 
     def computing(*given: str) -> int | None:
         compile_cache.enable()
@@ -46,7 +46,7 @@ def answer(
     main: Main,
     help_text: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
     """Calls an entry point, and ends in one line what it cannot do.
 
@@ -70,7 +70,7 @@ def answer(
     sys.unraisablehook = _of_library
 
     def guarded(given: Sequence[str]) -> int | None:
-        with ending.by_sigterm(terminated):
+        with signal_handling.by_sigterm(terminated):
             return _guarded(main, given[1:], arguments, terminated)
 
     app.run(guarded, flags_parser=_parse)
@@ -135,14 +135,14 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
         return main(*given)
     except KeyboardInterrupt:
         complain("interrupted; run the same command again to go on")
-        return ending.INTERRUPTED
-    except ending.Terminated:
-        ending.tell(terminated)
+        return signal_handling.INTERRUPTED
+    except signal_handling.Terminated:
+        signal_handling.tell(terminated)
         return terminated
     except BrokenPipeError:
         # Whoever reads the output has seen enough. Python would complain when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ending.CLOSED
+        return signal_handling.CLOSED
     except Exception as error:
         return refused(error)
 
@@ -156,7 +156,7 @@ def refused(error: Exception) -> int:
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
     if isinstance(error, AbsentError):
-        return _fail(str(error), channel.EXIT_CODE)
+        return _fail(str(error), process_messages.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
@@ -196,7 +196,7 @@ def config_file() -> flags.FlagHolder:
     # Commands without a configuration run where there is no ml_collections, too.
     from ml_collections import config_flags
 
-    from . import setting_groups
+    from . import config_groups
 
     holder = config_flags.DEFINE_config_file(
         "config",
@@ -206,7 +206,7 @@ def config_file() -> flags.FlagHolder:
         lock_config=False,
     )
     flag = flags.FLAGS["config"]
-    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    flag.parser = config_groups.Parser(flag.parser, named_settings())
     return holder
 
 

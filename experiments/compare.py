@@ -29,9 +29,9 @@ from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
 
 from . import command_line
-from .class_differences import compare_classes, read_pair
 from .class_gains import class_gains, draw_gains, write_gains
-from .evaluations import PREDICTIONS, SCORES, evaluated_in, newest
+from .compare_multi_label import compare_classes, read_pair
+from .evaluation_files import PREDICTIONS, SCORES, evaluated_in, newest
 
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
 _OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")

@@ -16,7 +16,7 @@ import ast
 from absl import flags
 
 from vidjax import configs
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 from vidjax.terminal import say
 
 from . import command_line

@@ -20,24 +20,24 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from vidjax.data.flow_colours import in_colours
+from vidjax.data.flow_visualization import in_colours
 from vidjax.data.transforms import COLOURS
-from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
-from vidjax.training.feeding import Fed, test_views, training_batch
+from vidjax.training.input_preview import Fed, test_views, training_batch
+from vidjax.untrusted_names import lettering
 
-from . import command_line, opening
+from . import command_line, network_flags
 
-_CONFIG = opening.define_config_or_file()
+_CONFIG = network_flags.define_config_or_file()
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
 _BATCH = flags.DEFINE_integer("batch", 0, "training batch, counted from 0", 0)
 _VIDEO = flags.DEFINE_integer("video", None, "show the test views of this video instead", 0)
 _CLIPS = flags.DEFINE_integer("clips", None, "most to show; 8 of a batch, all views of a video", 1)
 _FRAMES = flags.DEFINE_integer("frames", 8, "most frames of a clip to show, evenly spread", 1)
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
 _GAP = 2
 _SMALLEST = 112
@@ -50,7 +50,7 @@ def main() -> None:
     output = as_path(_OUTPUT.value)
     if output.exists():
         raise ValueError(f"--output={output}: a file that is there is kept; name another")
-    config = opening.configured(_CONFIG.value)
+    config = network_flags.configured(_CONFIG.value)
     with ProgressLine() as progress:
         if _VIDEO.value is None:
             fed = training_batch(config, _BATCH.value, progress.count)

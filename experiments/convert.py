@@ -32,18 +32,18 @@ from typing import Any
 from absl import flags, logging
 
 from vidjax import settings
-from vidjax.convert import folder
-from vidjax.convert.colours import ORDERS
+from vidjax.convert import converted_folder
 from vidjax.convert.inflation import HOW, inflate_torch
+from vidjax.convert.input_normalization import ORDERS
 from vidjax.convert.loaded import Colour
 from vidjax.convert.loading import ALLOWED, Converted, convert, sources
-from vidjax.convert.pickles import CheckpointError
+from vidjax.convert.torch_pickles import CheckpointError
 from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
-from vidjax.trained.published.clips import colours_of
-from vidjax.trained.published.recognising import row_of
+from vidjax.trained.published.clip_preprocessing import colours_of
+from vidjax.trained.published.identify import row_of
 
 from . import command_line, option_flags
 
@@ -83,7 +83,7 @@ def main() -> None:
     name, file, output = _MODEL.value, as_path(_CHECKPOINT.value), as_path(_OUTPUT.value)
     colours = {flag.name: _colour(flag.name, flag.value) for flag in (_MEAN, _STD)}
     classes = read_class_list(as_path(_CLASSES.value)) if _CLASSES.value else None
-    folder.check_empty(output)
+    converted_folder.check_empty(output)
     if not file.is_file():
         raise ValueError(f"--checkpoint={file} is not a file")
     given = {**colours, "channels": _CHANNELS.value}
@@ -91,12 +91,12 @@ def main() -> None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     inflated = f", inflated by {_INFLATE.value}" if _INFLATE.value else ""
     source = f"{file.name}, sha256 {digest}{inflated}"
-    folder.write(converted, name, output, source, classes)
+    converted_folder.write(converted, name, output, source, classes)
     words = "".join(f", {key}={value!r}" for key, value in converted.options.items())
     say(*str(converted.report).splitlines())
     say(f"create_model({name!r}, num_classes={converted.num_classes}{words})")
     say(f"colours in [0, 1]: mean {converted.mean}, std {converted.std}")
-    say(f"  {output / folder.ARRAYS}", f"  {output / folder.FACTS}")
+    say(f"  {output / converted_folder.ARRAYS}", f"  {output / converted_folder.FACTS}")
 
 
 def _converted(name: str, file: Path, colours: Mapping[str, Any]) -> Converted:

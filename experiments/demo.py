@@ -30,7 +30,7 @@ from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
 from . import command_line
-from .real_video import show_real_video
+from .demo_real_video import show_real_video
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
 _DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")

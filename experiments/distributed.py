@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from absl import flags
 
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.machine_errors import of_machine
+from vidjax.run.process_messages import AbsentError
 from vidjax.run.processes import DAYS, EXIT_CODE, Job, all_end, meet
 
-from . import ending
-from .leaving import Leaving
+from . import signal_handling
+from .job_shutdown import Leaving
 
 _COORDINATOR = flags.DEFINE_string("coordinator_address", None, "HOST:PORT of process 0")
 _PROCESSES = flags.DEFINE_integer("num_processes", None, "processes of the job", lower_bound=1)
@@ -27,7 +27,7 @@ _DISTRIBUTED = flags.DEFINE_bool(
 )
 _JOIN = flags.DEFINE_integer(
     "join_timeout",
-    channel.PATIENCE,
+    process_messages.PATIENCE,
     "seconds for which the processes of a job wait for one another at its start",
     lower_bound=1,
 )
@@ -47,7 +47,7 @@ _BIND = flags.DEFINE_string(
 
 
 def in_company(
-    main: Callable[[], int | None], terminated: int = ending.TERMINATED
+    main: Callable[[], int | None], terminated: int = signal_handling.TERMINATED
 ) -> Callable[[], int | None]:
     """An entry point that first joins the other processes of its job, where there are any.
 
@@ -66,7 +66,7 @@ def in_company(
             _JOIN.value,
             _BIND.value,
         ).join()
-        return main() if channel.alone() else _together(main, terminated)
+        return main() if process_messages.alone() else _together(main, terminated)
 
     return joined
 
@@ -79,8 +79,8 @@ def _together(main: Callable[[], int | None], terminated: int) -> int | None:
             code = main()
             # JAX's own end waits for a heartbeat's time alone, and a last report may take longer.
             meet("end", DAYS)
-        except ending.Terminated:
-            leaving.lead(terminated, ending.told(terminated))
+        except signal_handling.Terminated:
+            leaving.lead(terminated, signal_handling.told(terminated))
         except Exception as error:
             _end(leaving, error)
             raise
@@ -100,7 +100,7 @@ def _end(leaving: Leaving, error: Exception) -> None:
     # These are told in full below.
     if not isinstance(error, AbsentError | OSError | ValueError):
         traceback.print_exc()
-    here = channel.company()
+    here = process_messages.company()
     leaving.lead(
         EXIT_CODE if of_machine(error) is None else machine_errors.EXIT_CODE,
         f"error: process {here.index} of {here.count} cannot go on: {error}. Where another one has "
@@ -112,6 +112,6 @@ def _end(leaving: Leaving, error: Exception) -> None:
 def _all_end(error: Exception) -> bool:
     # Where process 0 is gone, nothing can be said or heard.
     with contextlib.suppress(Exception):
-        channel.fail(error)
+        process_messages.fail(error)
         return not isinstance(error, AbsentError) and all_end()
     return False

@@ -15,33 +15,33 @@ from __future__ import annotations
 
 from absl import flags
 
-from vidjax.convert.folder import check_empty
+from vidjax.convert.converted_folder import check_empty
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
-from vidjax.trained.exporting.assembling import FORMATS, export
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export import FORMATS, export
+from vidjax.trained.exporting.export_request import Exported
 from vidjax.trained.exporting.program import PLATFORMS
 
-from . import command_line, opening
+from . import command_line, network_flags
 
 _CLIP = flags.DEFINE_list("clip", None, "--weights: frames, height and width; if not given, theirs")
 _FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "what to write")
 _OUTPUT = flags.DEFINE_string("output", None, "a new folder")
 _PLATFORMS = flags.DEFINE_multi_enum("platform", PLATFORMS, PLATFORMS, "to run on")
 _FPS = flags.DEFINE_float("fps", None, "of the stream reported on; if not given, the run's, or 30")
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flags_as_required(["format", "output"])
-_CONFIG = opening.define_config()
+_CONFIG = network_flags.define_config()
 
 
 def main() -> None:
     """Exports and reports."""
     output = as_path(_OUTPUT.value)
     check_empty(output)
-    if _CLIP.value and opening.WORKDIR.value:
+    if _CLIP.value and network_flags.WORKDIR.value:
         raise ValueError("--clip is for --weights; of a run, --config.clip.frames and .eval.size")
     clip = _clip()
-    _, trained = opening.opened(_CONFIG.value)
+    _, trained = network_flags.opened(_CONFIG.value)
     fps = trained.preprocessing.fps or 30.0 if _FPS.value is None else _FPS.value
     if fps <= 0:
         raise ValueError(f"--fps={fps:g}: must be above 0")

@@ -19,19 +19,19 @@ import dataclasses
 
 from absl import flags
 
-from vidjax.data.any_videos import any_videos
 from vidjax.data.manifest import Manifest, read_manifest
+from vidjax.data.video_list import any_videos
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say
-from vidjax.trained.extracting import Extraction, extract
+from vidjax.trained.feature_extraction import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.features import EMBEDDING
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, opening
+from . import command_line, network_flags
 
 _VIDEOS = flags.DEFINE_string(
     "videos", None, "a video, a folder or a CSV path[,label,split,start,end]; labels are not needed"
@@ -43,9 +43,9 @@ _AVERAGE = flags.DEFINE_bool("average", True, "one row a video, the mean of its 
 _EVERY = flags.DEFINE_float("every", None, "seconds from row to row of windows that slide")
 _DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "numbers of the file")
 _SPLIT = flags.DEFINE_string("split", "all", "of the videos that have one, such as train")
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config()
+_CONFIG = network_flags.define_config()
 # Videos that are named; of more, how many there are.
 _NAMED = 10
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Writes the file, and says what is in it."""
     if _EVERY.value is not None and (_CLIPS.value is not None or not _AVERAGE.value):
         raise ValueError("--every takes windows, a row each: leave out --clips and --noaverage")
-    config, trained = opening.opened(_CONFIG.value)
+    config, trained = network_flags.opened(_CONFIG.value)
     how = Extraction(
         layer=_LAYER.value,
         clips=_CLIPS.value or trained.clips,

@@ -39,8 +39,8 @@ from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
 
 from . import command_line
-from .class_differences import in_words
-from .evaluations import SCORES, by_protocol, evaluated_in, newest
+from .compare_multi_label import in_words
+from .evaluation_files import SCORES, by_protocol, evaluated_in, newest
 
 _WEIGHTS = flags.DEFINE_list("weights", None, "one for each argument, such as 1,1.5; equal ones")
 _MEAN = flags.DEFINE_enum("mean", "arithmetic", MEANS, "of the probabilities")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from vidjax.models.described import options
+from vidjax.models.option_table import options
 from vidjax.terminal import say
 
 from . import command_line

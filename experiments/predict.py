@@ -32,19 +32,19 @@ from pathlib import Path
 
 from absl import flags
 
-from vidjax.data.any_videos import any_videos
-from vidjax.names import file_name
+from vidjax.data.video_list import any_videos
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
-from vidjax.trained.explaining import TAU, open_clip, see
-from vidjax.trained.kept_scores import Kept
-from vidjax.trained.trained import Trained
+from vidjax.trained.clip_explanation import TAU, open_clip, see
+from vidjax.trained.score_collector import Kept
+from vidjax.trained.trained_network import Trained
+from vidjax.untrusted_names import file_name
 
-from . import command_line, opening, predicted
-from .ending import INTERRUPTED
-from .explain.pictures import Part, write_pyramid, write_tubes
+from . import command_line, network_flags, prediction_output
+from .explain.explanation_files import Part, write_pyramid, write_tubes
+from .signal_handling import INTERRUPTED
 
 _VIDEO = flags.DEFINE_string("video", None, "a video, a folder of videos, or a CSV that lists them")
 _ROOT = flags.DEFINE_string("root", None, "folder that the paths of a CSV start from; its own")
@@ -57,9 +57,9 @@ _OUTPUT = flags.DEFINE_string(
     "output", None, "table to write, .csv or .json; of --windows and --explain, a folder"
 )
 _SCORES = flags.DEFINE_string("scores", None, "file for the scores of all classes, .npz")
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("video")
-_CONFIG = opening.define_config()
+_CONFIG = network_flags.define_config()
 
 
 def main() -> int:
@@ -68,7 +68,7 @@ def main() -> int:
     try:
         return _predict(output)
     except KeyboardInterrupt:
-        left = predicted.left(output) if output else []
+        left = prediction_output.left(output) if output else []
         complain(f"interrupted{'; what is done is in ' if left else ''}{', '.join(map(str, left))}")
         return INTERRUPTED
 
@@ -79,9 +79,9 @@ def _predict(output: Path | None) -> int:
     slides = _WINDOWS.value or _EVERY.value is not None
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
-        (predicted.refuse_folder if slides else predicted.refuse_table)(output)
+        (prediction_output.refuse_folder if slides else prediction_output.refuse_table)(output)
     scores = Kept(as_path(_SCORES.value)) if _SCORES.value else None
-    config, trained = opening.opened(_CONFIG.value)
+    config, trained = network_flags.opened(_CONFIG.value)
     code = _predicted(config, trained, many, slides, output, scores)
     if scores and not code:
         say(f"  {scores.write(trained)}")
@@ -100,13 +100,13 @@ def _predicted(
     if slides:
         piece = (_START.value, _END.value)
         size = config.eval.batch_size
-        predicted.windows(trained, video, piece, _EVERY.value, size, output, scores)
+        prediction_output.windows(trained, video, piece, _EVERY.value, size, output, scores)
         return 0
     if many:
         return _each(config, trained, video, output, scores)
     # Of an explanation, --output is the folder: there is no table.
     table = None if _EXPLAIN.value else output
-    predicted.one(trained, video, (_START.value, _END.value), table, scores)
+    prediction_output.one(trained, video, (_START.value, _END.value), table, scores)
     if _EXPLAIN.value:
         _explain(trained, video, output)
     return 0
@@ -117,7 +117,7 @@ def _each(
 ) -> int:
     videos = any_videos(video, root=_ROOT.value)
     batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
-    return predicted.many(trained, videos, batch_size, threads, output, scores)
+    return prediction_output.many(trained, videos, batch_size, threads, output, scores)
 
 
 def _refuse_together(many: bool, slides: bool) -> None:
@@ -143,7 +143,7 @@ def _refuse_together(many: bool, slides: bool) -> None:
 
 def _explain(trained: Trained, video: Path, output: Path | None) -> None:
     clip = open_clip(trained, video)
-    folder = output or _new_folder(opening.folder(), video)
+    folder = output or _new_folder(network_flags.folder(), video)
     seen = see(clip, tube={"tau": TAU}, pyramid={})
     if seen.note:
         say(seen.note)

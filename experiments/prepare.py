@@ -33,10 +33,10 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import catalog
-from vidjax.data.flow import METHODS, Flow
-from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
-from vidjax.data.several_labels import apart
-from vidjax.data.workers import MOST_WORKERS
+from vidjax.data.multi_label_text import apart
+from vidjax.data.optical_flow import METHODS, Flow
+from vidjax.data.preparation_report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.data.process_pool import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table

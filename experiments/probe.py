@@ -20,14 +20,14 @@ from absl import flags
 
 from vidjax.evaluation import knn, linear_probe, metrics
 from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
-from vidjax.evaluation.probed import Probed
+from vidjax.evaluation.probe_result import Probed
 from vidjax.evaluation.report import write_report
-from vidjax.names import told
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
+from vidjax.untrusted_names import told
 
 from . import command_line
 

@@ -12,9 +12,9 @@ from absl import app
 
 from vidjax.terminal import say
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.published.clips import preprocessing_of
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.published.clip_preprocessing import preprocessing_of
 from vidjax.trained.published.registry import checkpoints
-from vidjax.trained.published.row import Checkpoint
 
 HEAD = """# Published weights by name
 

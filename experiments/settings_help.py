@@ -9,7 +9,7 @@ from typing import Any
 
 from vidjax import configs
 from vidjax.run.config import from_mapping, to_mapping
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 
 _WIDTH, _IN = 96, " " * 6
 

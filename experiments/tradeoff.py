@@ -28,10 +28,10 @@ from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say
 
 from . import command_line
-from .cost_points import Point, draw, of_run, of_table
-from .explain.files import write_figure
+from .explain.output_files import write_figure
 from .reproduce.analytical import Counter
 from .reproduce.table import find_tables
+from .tradeoff_points import Point, draw, of_run, of_table
 
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write")
 _PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where a run has several")

@@ -25,11 +25,11 @@ from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, distributed, watching
+from . import command_line, distributed, hang_timeout
 
 _CONFIG = command_line.config_file()
 flags.adopt_module_key_flags(distributed)
-flags.adopt_module_key_flags(watching)
+flags.adopt_module_key_flags(hang_timeout)
 _WORKDIR = flags.DEFINE_string("workdir", None, "where the run keeps its files")
 flags.mark_flags_as_required(["config", "workdir"])
 
@@ -51,5 +51,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    watched = watching.watched(main, "the same command goes on from the last checkpoint")
+    watched = hang_timeout.watched(main, "the same command goes on from the last checkpoint")
     command_line.run(distributed.in_company(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)

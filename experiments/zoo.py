@@ -12,11 +12,11 @@ from typing import Any
 from absl import app
 
 from vidjax.convert.loading import sources
-from vidjax.models.listing import list_models, model_card
+from vidjax.models.model_list import list_models, model_card
 from vidjax.terminal import say
 from vidjax.trained.published.registry import checkpoints
 
-from . import systems
+from . import paper_systems
 
 HEAD = """# The networks
 
@@ -138,7 +138,12 @@ def table() -> str:
     lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
     lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
     lines += [row(name) for name in list_models()]
-    lines += ["\n## Systems of the works\n", SYSTEMS_HEAD, *systems.lines(), systems.MENTIONED]
+    lines += [
+        "\n## Systems of the works\n",
+        SYSTEMS_HEAD,
+        *paper_systems.lines(),
+        paper_systems.MENTIONED,
+    ]
     lines += ["\n## What the works compare with\n"]
     lines += ["`non_local`, `cgnl` and `cgd` are options of any residual network, too.\n"]
     lines += ["| row | built by |", "| --- | --- |"]

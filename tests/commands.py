@@ -80,10 +80,10 @@ def _serve() -> None:
     """Reads an order a line, and answers each with the exit status."""
     import matplotlib.figure  # noqa: F401
 
-    import vidjax.trained.explaining
-    import vidjax.trained.opening
+    import vidjax.trained.clip_explanation
+    import vidjax.trained.open_weights
     import vidjax.training.loop  # noqa: F401
-    from vidjax.models.listing import variants
+    from vidjax.models.model_list import variants
 
     variants()
     for line in sys.stdin:

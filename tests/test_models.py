@@ -15,7 +15,7 @@ from tests.quickly import UNOPTIMIZED
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 
 NAMES = vidjax.list_models()
 # Where more blocks are all that a network has beyond another one, or beyond its tiny form.

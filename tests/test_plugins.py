@@ -12,7 +12,7 @@ from vidjax import configs, methods, plugins
 from vidjax.__main__ import main
 from vidjax.data import catalog
 from vidjax.models.cards import ModelCard, Variant
-from vidjax.models.listing import variant, variants
+from vidjax.models.model_list import variant, variants
 from vidjax.models.registry import methods_of
 
 NETWORK = """

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from vidjax import experiments, plugins
-from vidjax.names import nearest
 from vidjax.startup import guard
 from vidjax.terminal import complain, say
+from vidjax.untrusted_names import nearest
 
 _HEAD = (
     "vidjax: recognising and explaining human actions in video",

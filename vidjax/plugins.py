@@ -26,9 +26,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from vidjax.names import nearest, told
 from vidjax.settings import shown
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest, told
 
 # Packages of vidjax that others extend.
 PACKAGES = (

@@ -8,8 +8,8 @@ import time
 from rich.live import Live
 from rich.text import Text
 
-from vidjax.hanging import doing
 from vidjax.terminal import console, shown
+from vidjax.watchdog import doing
 
 
 class ProgressLine:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from absl import flags
 
 from vidjax.terminal import complain
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
 from .. import command_line
 

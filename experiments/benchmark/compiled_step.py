@@ -17,7 +17,7 @@ from vidjax.run.config import Config, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import BATCH_AXES
 from vidjax.run.state import QUICKLY
-from vidjax.training.compile import lower_step
+from vidjax.training.compile_step import lower_step
 
 
 def devices(count: int, topology: str = "") -> list[jax.Device]:

@@ -39,19 +39,19 @@ from vidjax.data import catalog
 from vidjax.data.containers import open_video
 from vidjax.data.pipeline import Augmentation, ClipShape, TrainClip
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.tree import VIDEO_SUFFIXES
+from vidjax.data.video_files import VIDEO_SUFFIXES
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
 from .decoders import Decoder, own_decoders, peers
 from .generated_videos import FPS, generated
 from .machine import describe, versions
 from .many_shards import spread
-from .rounds import print_table
 from .soak import soak
 from .storage import Work, bucket, measure
+from .timing import print_table
 
 _VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
@@ -301,7 +301,7 @@ def _rate(file: Path) -> float:
 
 
 def _print_need(best: float) -> None:
-    from .rounds import time_in_turns
+    from .timing import time_in_turns
     from .train_step import make_step
 
     shape = (_BATCH.value, _FRAMES.value, _SIZE.value, _SIZE.value, 3)

@@ -17,7 +17,7 @@ import numpy as np
 
 from vidjax.data.containers import address, open_video
 from vidjax.data.decode import read_video
-from vidjax.data.stream import stream_video
+from vidjax.data.video_stream import stream_video
 
 # Maps a file, the sorted indices [N] of frames and the video's rate to uint8 `[N, H, W, 3]`.
 Decoder = Callable[[Path, np.ndarray, float], np.ndarray]

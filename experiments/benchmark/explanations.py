@@ -18,16 +18,16 @@ import jax
 from absl import flags
 
 import vidjax
-from vidjax.explain.compiling import thoroughly
+from vidjax.explain.compile_options import thoroughly
 from vidjax.explain.saliency_map import saliency_map
 from vidjax.terminal import complain, say
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
-from .contest import release
+from .arguments import clip_sizes
+from .comparison import release
 from .forward_pass import make_forward
-from .given import clip_sizes
 from .machine import describe, versions
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 
 _MODELS = flags.DEFINE_list("models", ["r3d_18", "x3d_s", "slowonly_50"], "networks")
 _CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width")

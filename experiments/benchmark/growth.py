@@ -31,15 +31,15 @@ from vidjax.data import tables
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import complain, say
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
 from . import growth_devices, growth_videos
-from .contest import release
-from .demand import TRAINING, count_demand
-from .given import clip_sizes, numbers
+from .arguments import clip_sizes, numbers
+from .comparison import release
+from .flops_and_bytes import TRAINING, count_demand
 from .growth_figure import draw
 from .machine import describe, versions
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 from .train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")

@@ -20,8 +20,8 @@ from vidjax.data import catalog
 from vidjax.data.builders.video_folder import VideoFolder
 from vidjax.data.manifest import read_manifest
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
+from vidjax.data.preparation_report import write_report
 from vidjax.data.prepared import PreparedSplit, names_of
-from vidjax.data.report import write_report
 from vidjax.data.views import Views, view_batches
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, write_text

@@ -24,12 +24,12 @@ from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
-from .form_times import measure
-from .given import clip_sizes
+from .arguments import clip_sizes
+from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 
 _KERNEL_ROUNDS = flags.DEFINE_integer(
     "kernel_rounds", 5, "rounds to take the median of", lower_bound=1
@@ -88,7 +88,7 @@ def torch_passes(case: Case) -> Callable[[], object]:
     """The same in PyTorch eager, channels last."""
     import torch
 
-    from .torch_peer import as_jax_does, device, wait
+    from .torch_baseline import as_jax_does, device, wait
 
     as_jax_does()
 

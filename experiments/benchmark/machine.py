@@ -16,7 +16,7 @@ from absl import flags
 from vidjax.terminal import say
 
 from ..runs.machine import hardware
-from .rounds import all_times, print_table
+from .timing import all_times, print_table
 
 _ROUNDS = flags.DEFINE_integer(
     "machine_rounds", 5, "repeats of measuring the machine itself", lower_bound=1

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vidjax import records
-from vidjax.data.contents import read_contents, write_contents
-from vidjax.data.description import ARRAY_RECORD, INFO
+from vidjax.data.checksums import FILE
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO
 from vidjax.data.integrity import open_data_set, record_sizes
-from vidjax.data.seal import FILE
+from vidjax.data.record_index import read_contents, write_contents
 from vidjax.storage.writing import make_folder, replacing, write_text
 
 

@@ -25,10 +25,10 @@ import vidjax
 from vidjax import records
 from vidjax.terminal import complain, say
 
-from .given import clip_sizes
+from .arguments import clip_sizes
 from .machine import describe, versions
 from .memory_case import MAPS, Asked, Found
-from .rounds import print_table
+from .timing import print_table
 
 _MODELS = flags.DEFINE_list("models", ["r3d_18", "x3d_s", "slowonly_50"], "networks")
 _BATCH = flags.DEFINE_integer("batch", 8, "clips of a step", lower_bound=1)
@@ -80,7 +80,7 @@ def _cases(model: str) -> Iterator[Asked]:
 def _has_peer(model: str) -> bool:
     if not importlib.util.find_spec("torch"):
         return False
-    from ..peers.listing import PEERS
+    from ..torch_networks.registry import PEERS
 
     return model in PEERS
 

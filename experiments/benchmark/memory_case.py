@@ -113,8 +113,8 @@ def _of_map(asked: Asked, model: Any, shape: tuple[int, ...]) -> Callable[[], ob
 
 
 def _of_torch(asked: Asked, shape: tuple[int, ...]) -> Callable[[], object]:
-    from ..peers.listing import network
-    from .torch_peer import LAYOUTS, make_pass
+    from ..torch_networks.registry import network
+    from .torch_baseline import LAYOUTS, make_pass
 
     peer = network(asked.model, _CLASSES, width=asked.width, depths=None)
     train, layout = "train" in asked.what, LAYOUTS["torch"]

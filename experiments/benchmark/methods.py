@@ -16,11 +16,11 @@ from absl import flags
 import vidjax
 from vidjax.terminal import say
 
+from .arguments import clip_sizes, form, named
 from .compiled import Compiled
 from .forward_pass import make_forward
-from .given import clip_sizes, form, named
 from .machine import describe, versions
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 from .train_step import make_step
 
 _MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")

@@ -13,9 +13,9 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
+from .arguments import clip_sizes, form, named, numbers
 from .case import Case
-from .contest import Contest, release
-from .given import clip_sizes, form, named, numbers
+from .comparison import Contest, release
 from .machine import (
     Machine,
     describe,
@@ -26,7 +26,7 @@ from .machine import (
 from .measurement import COLUMNS, LEGEND, Measurement
 from .models_csv import write_csv
 from .models_figure import draw
-from .rounds import print_table
+from .timing import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
 _MODELS = flags.DEFINE_list("models", [], "several networks, in place of --model")

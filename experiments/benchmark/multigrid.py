@@ -14,8 +14,8 @@ import vidjax
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
 from vidjax.progress import duration
 
-from .given import clip_sizes
-from .rounds import print_table, time_in_turns
+from .arguments import clip_sizes
+from .timing import print_table, time_in_turns
 from .train_step import Compiled, make_step
 
 _MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")

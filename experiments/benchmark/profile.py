@@ -16,9 +16,9 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
-from .given import clip_sizes, form, named
+from .arguments import clip_sizes, form, named
 from .machine import describe, versions
-from .rounds import print_table
+from .timing import print_table
 from .trace import Instruction, instructions, operation_times, without_control
 from .train_step import make_step
 

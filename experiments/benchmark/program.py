@@ -18,11 +18,11 @@ from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
 from vidjax.terminal import say
 
+from .arguments import clip_sizes, form, named
 from .compiled_step import compile_step, devices, network_on, step_config
 from .findings import FLOAT32, KINDS, TILES, Finding, findings
-from .given import clip_sizes, form, named
 from .machine import versions
-from .rounds import print_table
+from .timing import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:2x2", "TPUs; empty is this machine's CPU")

@@ -13,12 +13,12 @@ from absl import flags
 import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
-from vidjax.explain.compiling import thoroughly
+from vidjax.explain.compile_options import thoroughly
 from vidjax.run.state import QUICKLY
 from vidjax.terminal import complain
 
-from .given import clip_sizes
-from .rounds import print_table, time_in_turns
+from .arguments import clip_sizes
+from .timing import print_table, time_in_turns
 
 # Networks with the levels of table 7.1; of I3D the class level and the last block.
 LEVELS = {

@@ -33,9 +33,9 @@ from vidjax.terminal import complain, say
 from vidjax.training.step import Step
 
 from .accelerator_jobs import NETWORKS
-from .demand import TRAINING, array_bytes, forward_products
+from .flops_and_bytes import TRAINING, array_bytes, forward_products
 from .machine import versions
-from .rounds import print_table
+from .timing import print_table
 
 _MODELS = flags.DEFINE_list(
     "models",

@@ -22,10 +22,10 @@ from vidjax.evaluation.cost import count_cost
 from vidjax.run.config import Config
 from vidjax.run.network import Network
 
+from .arguments import clip_sizes, form, named
 from .compiled_step import compile_step, devices, network_on, step_config
-from .given import clip_sizes, form, named
 from .interconnect import MACHINES, Machine, Mesh, seconds
-from .rounds import print_table
+from .timing import print_table
 
 _MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
 _CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)

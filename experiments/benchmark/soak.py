@@ -13,7 +13,7 @@ from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batche
 from vidjax.data.prepared import PreparedSplit
 
 from .own_memory import resident
-from .rounds import print_table
+from .timing import print_table
 
 _BATCH, _PARTS = 8, 10
 COLUMNS = ("part", "clips", "epochs", "clips/s", "CPU ms a clip", "memory, MiB", "threads", "files")

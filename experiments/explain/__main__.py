@@ -60,18 +60,18 @@ from pathlib import Path
 
 from absl import flags
 
-from vidjax.names import nearest
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
-from .. import command_line, opening
-from . import frequency, gates, kernels, maps, pyramids, settings, truth, video
-from .settings import Subject, subjects
+from .. import command_line, network_flags
+from . import explained_network, frequency, gates, kernels, maps, pyramids, truth, video
+from .explained_network import Subject, subjects
 
 _METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
-for _module in (frequency, kernels, maps, opening, pyramids, settings, truth, video):
+for _module in (frequency, kernels, maps, network_flags, pyramids, explained_network, truth, video):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["method", "output"])
 

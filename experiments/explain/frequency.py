@@ -12,8 +12,8 @@ import jax
 from absl import flags
 
 from vidjax.explain.frequency import Point, points_of, scaled_parts, settings_of
-from vidjax.explain.frequency_report import draw_points
-from vidjax.explain.rows import write_rows
+from vidjax.explain.frequency_plot import draw_points
+from vidjax.explain.tables import write_rows
 from vidjax.methods.random_mean_scaling import FILTERS
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
@@ -21,8 +21,8 @@ from vidjax.run.network import Network
 from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
 
-from .files import new_files, write_figure
-from .settings import Subject
+from .explained_network import Subject
+from .output_files import new_files, write_figure
 
 _SCALES = flags.DEFINE_list(
     "scales", "0,0.25,0.5,0.75,1,1.25,1.5,1.75,2", "frequency: factors of one part"

@@ -13,14 +13,14 @@ import jax.numpy as jnp
 
 from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
-from vidjax.explain.gates_report import draw_gates
-from vidjax.explain.rows import write_rows
+from vidjax.explain.gates_plot import draw_gates
+from vidjax.explain.tables import write_rows
 from vidjax.progress import ProgressLine
 from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
 
-from .files import new_files, write_figure
-from .settings import Subject
+from .explained_network import Subject
+from .output_files import new_files, write_figure
 
 
 def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:

@@ -9,22 +9,22 @@ from typing import Any
 
 from absl import flags
 
-from vidjax.explain import amplified
+from vidjax.explain import amplified_channels
 from vidjax.explain.class_feature_pyramids import class_feature_pyramid
 from vidjax.explain.kernel_strips import FOOT, kernel_cell, shown_kernels
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import DPI
-from vidjax.explain.rows import what_differs, write_rows
-from vidjax.explain.strips import Cell, draw_strips
+from vidjax.explain.strip_figure import Cell, draw_strips
+from vidjax.explain.tables import what_differs, write_rows
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
-from vidjax.trained.explaining import OpenClip, open_clip, with_theta
+from vidjax.trained.clip_explanation import OpenClip, open_clip, with_theta
 
 from . import video
-from .files import new_files, write_figure
+from .explained_network import Subject
+from .output_files import new_files, write_figure
 from .pyramids import figure_settings, pyramid_settings
-from .settings import Subject
 
 _EACH = flags.DEFINE_integer(
     "each", None, "kernels, amplified: so many of a level or place; 3, or 1 in a grid", 1, 64
@@ -114,7 +114,7 @@ def explain_amplified(
         cells.append([_amplified(seen, _each(grid)) for seen in own])
     progress.show("writing", final=True)
     make_folder(output)
-    _draw(picture, cells, [_row_name(own[0]) for own in grid], grid, amplified.FOOT)
+    _draw(picture, cells, [_row_name(own[0]) for own in grid], grid, amplified_channels.FOOT)
     return [picture]
 
 
@@ -122,11 +122,11 @@ def _amplified(seen: _Seen, each: int) -> Cell:
     opened, trained = seen.opened, seen.opened.trained
     index = opened.index_of(seen.label)
     try:
-        found = amplified.amplified(trained.model, trained.variables, opened.clip, index)
+        found = amplified_channels.amplified(trained.model, trained.variables, opened.clip, index)
     except ValueError as error:
         raise ValueError(f"{seen.network}: {error}") from None
     title = seen.label or "the class that each place chooses"
-    return amplified.amplified_cell(
+    return amplified_channels.amplified_cell(
         found, opened.frames, title, trained.labels, each, video.degree()
     )
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.explain import maps
-from vidjax.explain.chosen_maps import read_map
-from vidjax.explain.traced import trace_network
+from vidjax.explain.map_selection import read_map
+from vidjax.explain.traced_network import trace_network
 from vidjax.progress import ProgressLine
-from vidjax.trained.explaining import TAU, OpenClip
-from vidjax.trained.mapping import Mapped, map_clip
+from vidjax.trained.clip_explanation import TAU, OpenClip
+from vidjax.trained.clip_maps import Mapped, map_clip
 
 from . import video
-from .files import new_files
-from .pictures import MAP_FILES, write_maps
-from .settings import LAYER, MAPS, Subject
+from .explained_network import LAYER, MAPS, Subject
+from .explanation_files import MAP_FILES, write_maps
+from .output_files import new_files
 
 ALL = "all"
 USUAL = ("saliency_tube", "grad_cam")

@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
-from vidjax.explain.drawn import resolution
+from vidjax.explain.captioned_map import resolution
+from vidjax.explain.contact_sheet import spread
 from vidjax.explain.pyramid_animation import play_pyramid
 from vidjax.explain.pyramid_figure import DPI, draw_pyramid
 from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import LONGEST_GIF, WIDEST_GIF
-from vidjax.explain.sheet import spread
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
-from vidjax.trained.explaining import Seen
+from vidjax.trained.clip_explanation import Seen
 
-from .files import write_figure
+from .output_files import write_figure
 
 ENDS = ("json", "png", "mp4", "gif")
 

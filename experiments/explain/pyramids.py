@@ -9,14 +9,14 @@ from typing import Any
 from absl import flags
 
 from vidjax.explain.class_feature_pyramids import DEPTH, LISTS
-from vidjax.explain.pyramid_rows import DRAWN, FORMATS
+from vidjax.explain.pyramid_tiles import DRAWN, FORMATS
 from vidjax.progress import ProgressLine
-from vidjax.trained.explaining import OpenClip, Seen, see
+from vidjax.trained.clip_explanation import OpenClip, Seen, see
 
 from . import video
-from .files import new_files
-from .pictures import PYRAMID_FILES, write_pyramid
-from .settings import LAYER, Subject
+from .explained_network import LAYER, Subject
+from .explanation_files import PYRAMID_FILES, write_pyramid
+from .output_files import new_files
 
 _BOTH = "pyramid, kernels"
 _DEPTH = flags.DEFINE_integer(

@@ -9,16 +9,16 @@ from typing import Any
 
 import jax
 
-from vidjax.explain.chosen_maps import ChosenMap
-from vidjax.explain.sanity import cascade, parts_of, rank_correlation, similarity
-from vidjax.explain.sanity_rows import SanityRow, sanity_rows
-from vidjax.explain.truth_measured import Compared
+from vidjax.explain.map_measurements import Compared
+from vidjax.explain.map_selection import ChosenMap
+from vidjax.explain.sanity_checks import cascade, parts_of, rank_correlation, similarity
+from vidjax.explain.sanity_table import SanityRow, sanity_rows
 from vidjax.progress import ProgressLine
 
-from .bench import Bench, Filmed, Task
-from .kept import Kept
-from .pace import Pace
-from .settings import Subject
+from .explained_network import Subject
+from .map_evaluation import Bench, Filmed, Task
+from .remaining_time import Pace
+from .resumable_results import Kept
 
 
 @dataclass(frozen=True)

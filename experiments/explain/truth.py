@@ -11,24 +11,24 @@ from absl import flags
 
 from vidjax import records
 from vidjax.data.class_mapping import read_class_mapping
-from vidjax.explain.chosen_maps import ChosenMap, choose
-from vidjax.explain.rows import what_differs, write_rows
-from vidjax.explain.sanity_report import draw_sanity
-from vidjax.explain.sanity_rows import SanityRow
-from vidjax.explain.truth_curves import draw_curves
-from vidjax.explain.truth_measured import Measured
-from vidjax.explain.truth_report import draw_truth, truth_table
-from vidjax.explain.truth_rows import CostRow, CurveRow, PairRow, Summary, TruthRow
+from vidjax.explain.map_measurements import Measured
+from vidjax.explain.map_metrics_curves import draw_curves
+from vidjax.explain.map_metrics_report import draw_truth, truth_table
+from vidjax.explain.map_metrics_tables import CostRow, CurveRow, PairRow, Summary, TruthRow
+from vidjax.explain.map_selection import ChosenMap, choose
+from vidjax.explain.sanity_plot import draw_sanity
+from vidjax.explain.sanity_table import SanityRow
+from vidjax.explain.tables import what_differs, write_rows
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder, write_text
 
-from .bench import Bench, Task
-from .files import new_files, write_figure
-from .kept import Kept
-from .pace import Pace
+from .explained_network import MAPS, Subject, subject_of_run
+from .map_evaluation import Bench, Task
+from .output_files import new_files, write_figure
+from .remaining_time import Pace
+from .resumable_results import Kept
 from .sanity import compared, others_of
-from .settings import MAPS, Subject, subject_of_run
 
 _VIDEOS = flags.DEFINE_integer("videos", None, "truth: so many test videos; all if not given", 1)
 _STEPS = flags.DEFINE_integer("steps", 8, "truth: of deletion and insertion", lower_bound=1)

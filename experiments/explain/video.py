@@ -9,16 +9,16 @@ from typing import Any
 from absl import flags
 
 from vidjax.explain.colours import COLOURS, DEFAULT
-from vidjax.explain.enlarging import CUBIC
-from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
+from vidjax.explain.tables import what_differs
+from vidjax.explain.upsampling import CUBIC
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
-from vidjax.trained.explaining import TAU, OpenClip, Seen, open_clip, see
+from vidjax.trained.clip_explanation import TAU, OpenClip, Seen, open_clip, see
 
-from .files import new_files
-from .pictures import TUBE_FILES, Look, Own, Part, write_tubes
-from .settings import Subject
+from .explained_network import Subject
+from .explanation_files import TUBE_FILES, Look, Own, Part, write_tubes
+from .output_files import new_files
 
 _ANY = "tubes, maps, pyramid, kernels, amplified"
 VIDEO = flags.DEFINE_string(

@@ -22,13 +22,13 @@ from collections.abc import Sequence
 from absl import flags
 
 from vidjax.data.multigrid import GridShape
-from vidjax.names import nearest
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
-from .. import command_line, opening
-from ..explain.files import write_figure
+from .. import command_line, network_flags
+from ..explain.output_files import write_figure
 from . import curves, frames, multigrid, starts
 
 _OUTPUT = flags.DEFINE_string("output", None, "PNG to write")
@@ -36,9 +36,9 @@ _STEPS = flags.DEFINE_integer("steps", 24, "multigrid: of the epoch that is draw
 _LENGTH = flags.DEFINE_integer("video_frames", 250, "starts: frames of the video", 1, 100_000)
 _VIDEO = flags.DEFINE_string("video", None, "frames: the video")
 _LAYER = flags.DEFINE_string("layer", "stem", "frames: whose features are compared")
-flags.adopt_module_key_flags(opening)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config_or_file()
+_CONFIG = network_flags.define_config_or_file()
 # Which flags belong to one figure alone.
 _OF_ONE = {"steps": "multigrid", "video_frames": "starts", "video": "frames", "layer": "frames"}
 _KINDS = ("multigrid", "starts", "frames", "curves")
@@ -66,9 +66,9 @@ def _figure(kind: str, runs: Sequence[str]) -> object:
     if kind == "frames":
         if not _VIDEO.value:
             raise ValueError("--video is missing: the figure frames is of a video's clip")
-        _, trained = opening.opened(_CONFIG.value)
+        _, trained = network_flags.opened(_CONFIG.value)
         return frames.draw(frames.select(trained, as_path(_VIDEO.value), _LAYER.value))
-    config = opening.configured(_CONFIG.value)
+    config = network_flags.configured(_CONFIG.value)
     if kind == "starts":
         return starts.draw(starts.sample(_clip(config), _LENGTH.value))
     base = GridShape(config.train.batch_size, config.clip.frames, config.clip.size)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.names import lettering
+from vidjax.untrusted_names import lettering
 
 _TRAIN = "train"
 # Of a curve; accuracies of single batches hide where it goes.

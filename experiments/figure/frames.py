@@ -17,7 +17,7 @@ from vidjax.layers.soft_pool import soft_pool
 from vidjax.layers.temporal_frame_selection import redundancy, temporal_frame_selection
 from vidjax.trained.features import features
 from vidjax.trained.preprocessing import read_clip
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
 
 _FEWEST = 3
 # Cosines in float32 are no more exact.

@@ -32,7 +32,7 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import ConfigDict
 
-from vidjax.data.workers import MOST_WORKERS
+from vidjax.data.process_pool import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
 from vidjax.storage.paths import as_path
@@ -40,14 +40,14 @@ from vidjax.terminal import say
 from vidjax.training.preemption import EXIT_CODE
 
 from .. import command_line
-from ..runs.execution import execute, is_finished
 from ..runs.machine import default_workers, hardware
+from ..runs.scheduler import execute, is_finished
 from .analytical import Counter, page
+from .data_sets import AbsentError, absence
 from .listing import print_list
 from .plan import Plan
 from .report import note_start, write_report
 from .table import ALL, SCALES, Table, find_tables
-from .videos import AbsentError, absence
 
 _TABLE = flags.DEFINE_list("table", None, "which, such as rms.2; several with commas; or all")
 _LIST = flags.DEFINE_bool("list", False, "list the tables, or those of --table, and run nothing")

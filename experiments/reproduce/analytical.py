@@ -13,7 +13,7 @@ from vidjax.evaluation.significance import edwards
 from vidjax.models.registry import create_model
 
 from ..runs.markdown import rows as rows_of
-from .printed import Contingency, Network, Printed
+from .paper_row import Contingency, Network, Printed
 from .table import Table
 
 # Counts that differ by more have a mark, and a reason beside them.

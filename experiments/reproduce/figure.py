@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
+from vidjax.untrusted_names import lettering
 
-from ..runs import points
+from ..runs import seed_plot
 from .statistics import Summary
 
 PANELS = (
@@ -49,7 +49,7 @@ def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: st
     for place, summary in enumerate(summaries):
         values = [getattr(result, quantity) for result in summary.finished]
         over = summary.over_seeds(quantity)
-        points.draw(axes, place, over, values, upright=False, color="C0")
+        seed_plot.draw(axes, place, over, values, upright=False, color="C0")
         if summary.row.name == reference and values:
             axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
     axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])

@@ -8,13 +8,13 @@ from ml_collections import ConfigDict
 
 from vidjax.data.catalog import sizes
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.run import durations
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table
 
+from .data_sets import absence
 from .table import Setup, Table
-from .videos import absence
 
 # Operations of a multiply-add, and passes over a clip: forward, and backward twice as much.
 _OPERATIONS, _PASSES = 2, 3

@@ -9,7 +9,7 @@ from vidjax.run.config import Config
 
 from ..runs.markdown import failures, number, percent
 from ..runs.markdown import rows as rows_of
-from ..runs.starts import in_words
+from ..runs.start_log import in_words
 from .plan import Plan
 from .statistics import Summary
 

@@ -12,8 +12,8 @@ from vidjax import records
 from vidjax.run.config import from_mapping, to_mapping
 
 from ..runs import plan_file, run
+from .data_sets import locate
 from .table import Row, Table
-from .videos import locate
 
 _WAY_OUT = "Name another --output; rows of one table must be run under one plan"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from vidjax.storage.writing import write_text
 
-from ..runs import starts
-from . import figure, markdown, sheets
+from ..runs import start_log
+from . import csv_tables, figure, markdown
 from .plan import Plan
 from .results import read_result
 from .statistics import summarize
@@ -17,7 +17,7 @@ from .statistics import summarize
 
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
     """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
-    starts.note(plan.folder, start)
+    start_log.note(plan.folder, start)
 
 
 def write_report(plan: Plan) -> Path:
@@ -26,10 +26,10 @@ def write_report(plan: Plan) -> Path:
     results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}
     folder = plan.folder
-    sheets.write_rows(folder / "table.csv", summaries)
-    sheets.write_runs(folder / "runs.csv", summaries)
+    csv_tables.write_rows(folder / "table.csv", summaries)
+    csv_tables.write_runs(folder / "runs.csv", summaries)
     title = f"{plan.table.name}, scale {plan.scale}"
     figure.draw(folder / "figure.png", summaries, plan.table.reference, title)
     text = folder / "table.md"
-    write_text(text, markdown.render(plan, summaries, starts.noted(folder)))
+    write_text(text, markdown.render(plan, summaries, start_log.noted(folder)))
     return text

@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, read_scores
 
-from ..runs.attempt import read_record
+from ..runs.worker import read_record
 from .plan import Run
 
 

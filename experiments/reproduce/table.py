@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 from . import tables
-from .printed import Printed
+from .paper_row import Printed
 
 SCALES = ("smoke", "small", "paper")
 

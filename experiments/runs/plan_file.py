@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.run import source
+from vidjax.run import code_digest
 from vidjax.run.workdir import environment
 from vidjax.storage.writing import make_folder, write_text
 
@@ -35,7 +35,7 @@ def write_down(file: Path, mapping: Mapping[str, Any], way_out: str) -> None:
     Raises:
       ValueError: another plan is there; says what differs.
     """
-    here = {**mapping, "code": source.digest(), "environment": environment()}
+    here = {**mapping, "code": code_digest.digest(), "environment": environment()}
     plan = json.loads(json.dumps(here))
     if not file.is_file():
         make_folder(file.parent)

@@ -34,7 +34,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from vidjax.data.workers import MOST_WORKERS
+from vidjax.data.process_pool import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config, from_mapping, to_mapping
 from vidjax.run.network import Network
@@ -44,15 +44,15 @@ from vidjax.terminal import complain, say, table
 from vidjax.training.preemption import EXIT_CODE
 
 from .. import command_line
-from . import study, tuning
+from . import optuna_search, optuna_study
 from .axes import combinations, read_axes
-from .carrying_out import carry_out, check, noting
 from .combination import Combination, combined
+from .execution import carry_out, check, noting
 from .metric import CHECKPOINTS, Metric
+from .optuna_space import Space, read_space
 from .plan import Plan, planned_split
 from .report import shown, table_of, write_report
 from .results import Summary
-from .space import Space, read_space
 from .validation import VALIDATION, caution, choose_split
 
 _CONFIG = command_line.config_file()
@@ -133,10 +133,10 @@ def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
         raise ValueError("say both --optuna=N and --search, such as optimizer.lr=log:0.001:0.3")
     space, base = read_space(_SEARCH.value), _CONFIG.value
     _refuse_given(list(space))
-    study.load()
-    tuning.corners(base, space, base.eval.split)
+    optuna_study.load()
+    optuna_search.corners(base, space, base.eval.split)
     split = _split(base, folder, progress)
-    corners = tuning.corners(base, space, split)
+    corners = optuna_search.corners(base, space, split)
     metric = _metric(corners[0].config)
     plan = _plan(folder, split, _searched(space, corners, metric))
     plan.check()
@@ -148,7 +148,7 @@ def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
     with owned(folder, advice="wait until it has ended, or name another --workdir"):
         plan.write_down()
         with noting(folder, _WORKERS.value):
-            plan = tuning.tune(
+            plan = optuna_search.tune(
                 plan,
                 base,
                 space,
@@ -164,7 +164,7 @@ def _tuned(folder: Path, more: Sequence[str], progress: ProgressLine) -> Swept:
 def _searched(space: Space, corners: Sequence[Combination], metric: Metric) -> dict[str, Any]:
     """What tells the plan of a search from others: more trials may be asked for later."""
     return {
-        "search": tuning.varied(space),
+        "search": optuna_search.varied(space),
         "metric": [metric.name, metric.checkpoint],
         "corners": [to_mapping(each.config) for each in corners],
     }

@@ -9,10 +9,10 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from vidjax.names import file_name
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
+from vidjax.untrusted_names import file_name
 
-from ..overriding import overridden
+from ..config_overrides import overridden
 from .axes import short_names
 
 # Settings that a sweep sets by itself, and the flag for them.

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
+from vidjax.untrusted_names import lettering
 
-from ..runs import points
+from ..runs import seed_plot
 from .axes import short_names
 from .metric import Metric
 from .results import Summary
@@ -64,7 +64,7 @@ def _panel(
             key=lambda each: each[0],
         )
         for place, member in known:
-            points.draw(
+            seed_plot.draw(
                 axes,
                 place,
                 member.over_seeds,

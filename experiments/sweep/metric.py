@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 # Numbers of an evaluation; of shares, 1 is all videos. A loss is better the lower it is.
 SHARES = ("top1", "top5", "mean_class", "map", "f1_micro", "f1_macro")

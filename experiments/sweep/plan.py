@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vidjax import records
-from vidjax.run.allowed import LARGEST_SEED
 from vidjax.run.config import to_mapping
+from vidjax.run.setting_ranges import LARGEST_SEED
 
 from ..runs import plan_file, run
-from ..runs.execution import is_finished
+from ..runs.scheduler import is_finished
 from .combination import Combination
 
 MOST_RUNS = 10_000

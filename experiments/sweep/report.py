@@ -8,7 +8,7 @@ from typing import Any
 
 from vidjax.storage.writing import write_text
 
-from ..runs import sheet, starts
+from ..runs import csv_table, start_log
 from ..runs.markdown import failures, number, percent, rows
 from ..runs.statistics import Interval
 from . import figure
@@ -37,8 +37,8 @@ def write_report(plan: Plan, metric: Metric, paths: Sequence[str]) -> list[Summa
       The combinations, the best first.
     """
     summaries = ranked(plan, metric)
-    sheet.write(plan.folder / "table.csv", (_row(each, metric, paths) for each in summaries))
-    sheet.write(plan.folder / "runs.csv", _runs(summaries, metric, paths))
+    csv_table.write(plan.folder / "table.csv", (_row(each, metric, paths) for each in summaries))
+    csv_table.write(plan.folder / "runs.csv", _runs(summaries, metric, paths))
     figure.draw(plan.folder / "figure.png", summaries, metric, paths)
     write_text(table_of(plan.folder), _text(plan, summaries, metric, paths))
     return summaries
@@ -79,7 +79,7 @@ def _text(plan: Plan, summaries: Sequence[Summary], metric: Metric, paths: Seque
         if result.state != "finished"
     ]
     meaning = _MEANING.format(metric=metric.label)
-    parts = [f"# Sweep of {', '.join(paths)}", starts.in_words(starts.noted(plan.folder))]
+    parts = [f"# Sweep of {', '.join(paths)}", start_log.in_words(start_log.noted(plan.folder))]
     parts += [meaning, caution(metric.protocol.rpartition("-")[0]), rows(columns, cells)]
     return "\n\n".join([*parts, *failures(lost), "![score by setting](figure.png)"]) + "\n"
 

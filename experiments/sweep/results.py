@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidjax import records
-from vidjax.training.reporting import read_metrics
+from vidjax.training.metric_writer import read_metrics
 
-from ..runs.attempt import read_record
 from ..runs.run import Run
 from ..runs.statistics import Interval, interval
+from ..runs.worker import read_record
 from .combination import Combination
 from .metric import Metric
 from .plan import Plan

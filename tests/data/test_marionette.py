@@ -14,9 +14,9 @@ from vidjax.data.marionette import (
     render_video,
 )
 from vidjax.data.marionette.actions import ACTIONS, acting_limbs
-from vidjax.data.marionette.figure import Build, joints
 from vidjax.data.marionette.generate import mask_file, read_masks
 from vidjax.data.marionette.render import render_masks
+from vidjax.data.marionette.skeleton import Build, joints
 
 SMALL = MarionetteSpec(train_per_class=2, test_per_class=1, classes=("walk", "sit_down"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.conftest import LENGTHS
 from tests.videos import read_numbers
-from vidjax.data import catalog, shard_making
+from vidjax.data import catalog, shard_writer
 from vidjax.data.builders.prepared_videos import PreparationError
 from vidjax.data.prepared import PreparedSplit
 
@@ -74,7 +74,7 @@ def test_too_many_broken_videos_stop_the_preparation(prepared_directory, tmp_pat
 
 
 def test_a_video_that_takes_too_long_counts_as_broken(prepared_directory, tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_making, "_SECONDS", 0.0)
+    monkeypatch.setattr(shard_writer, "_SECONDS", 0.0)
     manifest = str(prepared_directory.parents[3] / "videos.csv")
     request = catalog.Request(data_dir=tmp_path, manifest=manifest, workers=1)
     with pytest.raises(PreparationError, match=r"cannot be read.*mp4: took too long \(more than 0"):

@@ -10,7 +10,7 @@ import pytest
 import vidjax
 from experiments import zoo
 from vidjax.evaluation.frame_choices import FrameChoices, count_frame_choices
-from vidjax.layers.selections import told_selections
+from vidjax.layers.recorded_selections import told_selections
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
 
 RNG = np.random.default_rng(0)

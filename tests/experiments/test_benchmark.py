@@ -12,8 +12,8 @@ import pytest
 
 import vidjax
 from experiments.benchmark.accelerator_jobs import NETWORKS, PARTS, jobs
-from experiments.benchmark.demand import count_demand
-from experiments.benchmark.rounds import half_spread, time_in_turns
+from experiments.benchmark.flops_and_bytes import count_demand
+from experiments.benchmark.timing import half_spread, time_in_turns
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.conv import Conv

@@ -7,7 +7,7 @@ import pytest
 
 import vidjax
 from experiments.benchmark import decoders
-from experiments.benchmark.demand import count_demand
+from experiments.benchmark.flops_and_bytes import count_demand
 from experiments.benchmark.generated_videos import FPS, generated
 from experiments.benchmark.growth import Line, slope
 from experiments.benchmark.roofline import CHIPS, Product, products

@@ -15,7 +15,7 @@ import pytest
 import vidjax
 from tests.commands import run_command
 from tests.videos import numbered_frames, write_video
-from vidjax.trained.as_stored import as_record
+from vidjax.trained.video_record import as_record
 
 ROOT = Path(__file__).parents[2]
 

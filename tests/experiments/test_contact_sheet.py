@@ -10,8 +10,8 @@ from tests.commands import run_command
 from vidjax.data.pipeline import train_batches
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.config import from_mapping
-from vidjax.training.feeding import test_views as views_of
-from vidjax.training.feeding import training_batch
+from vidjax.training.input_preview import test_views as views_of
+from vidjax.training.input_preview import training_batch
 
 
 def config(**changes):

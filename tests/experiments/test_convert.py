@@ -11,9 +11,9 @@ from tests import references
 from tests.commands import refusal, run_command
 from tests.convert.test_loading import norm
 from tests.trained import made
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert, load_torch
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 
 def call(module, *arguments):
@@ -53,7 +53,7 @@ def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tm
     assert facts["card"]["paper"] == card.paper
     assert facts["source"].startswith("resnet110.safetensors, sha256 ")
 
-    weights = folder.read(output)
+    weights = converted_folder.read(output)
     assert (weights.options, weights.num_classes) == ({"shortcut": "pad_around"}, 7)
     read = weights.variables()
     expected = load_torch("cifar_resnet_110", checkpoint)
@@ -88,7 +88,7 @@ def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     keys |= {"fc.weight": (9, 4), "fc.bias": (9,)}
     options = {"width": 4, "depths": (1, 0, 0, 0)}
     converted = convert("r3d_18", references.state_dict(keys, 1.0), **options)
-    folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
+    converted_folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
     settings = {
         "model.weights": tmp_path / "weights",
         "data.options": "{'num_classes':3,'videos':12,'frames':6,'size':20}",

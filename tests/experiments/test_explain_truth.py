@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from experiments.explain.bench import Bench
-from experiments.explain.settings import Subject
+from experiments.explain.explained_network import Subject
+from experiments.explain.map_evaluation import Bench
 from tests.commands import refusal
 from tests.experiments.test_explain import call, with_options
 from vidjax import plugins
 from vidjax.data.marionette.generate import MarionetteSpec, read_masks
-from vidjax.explain.chosen_maps import choose
+from vidjax.explain.map_selection import choose
 from vidjax.explain.maps import Heat, Map
 from vidjax.run.config import from_mapping
 from vidjax.run.workdir import read_config

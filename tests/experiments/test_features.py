@@ -18,7 +18,7 @@ from tests.faults.tiny import command, ending
 from tests.trained.made import FLAGS, NAME, write_checkpoint
 from tests.videos import numbered_frames, write_video
 from vidjax.trained.feature_files.files import read_features, write_features
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 SMALL = (*FLAGS, "--config.clip.frames=2", "--config.eval.size=16")
 

@@ -7,12 +7,12 @@ import pytest
 
 from experiments.reproduce import listing
 from experiments.reproduce.analytical import Counter, Line, page, render
-from experiments.reproduce.paper import paper_table
-from experiments.reproduce.printed import Contingency, Network, Printed
+from experiments.reproduce.paper_row import Contingency, Network, Printed
+from experiments.reproduce.paper_scale import paper_table
 from experiments.reproduce.table import find_tables
 from tests.commands import refusal, run_command
 from vidjax.data.catalog import sizes
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
 from vidjax.run.config import from_mapping
 

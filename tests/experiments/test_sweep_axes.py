@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from configs import synthetic
-from experiments.overriding import overridden
-from experiments.sweep import space as spaces
+from experiments.config_overrides import overridden
+from experiments.sweep import optuna_space as spaces
 from experiments.sweep.axes import combinations, read_axes, short_names, split_values
 from experiments.sweep.combination import combined
-from experiments.sweep.tuning import corners
+from experiments.sweep.optuna_search import corners
 from vidjax.run.config import ConfigError, from_mapping
 
 

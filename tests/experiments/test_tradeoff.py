@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from experiments import cost_points
+from experiments import tradeoff_points
 from experiments.reproduce.analytical import Counter
-from experiments.reproduce.paper import paper_table
-from experiments.reproduce.printed import Network, Printed
+from experiments.reproduce.paper_row import Network, Printed
+from experiments.reproduce.paper_scale import paper_table
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
 from vidjax.evaluation.report import write_report
@@ -43,7 +43,7 @@ def run_of(folder, width, right, protocols=("test-1x1",)):
 
 def test_a_point_is_a_runs_accuracy_and_the_cost_of_its_views(tmp_path):
     run = run_of(tmp_path / "a", width=4, right=7)
-    point = cost_points.of_run(run, Counter())
+    point = tradeoff_points.of_run(run, Counter())
     cost = count_cost(create_model("r3d_18", num_classes=2, **TINY), (2, 16, 16))
     assert point.top1 == pytest.approx(70)
     assert (point.macs, point.params) == (cost.macs / 1e9, cost.params / 1e6)
@@ -78,13 +78,13 @@ def test_printed_rows_have_the_works_score_and_our_count():
         Printed("not built", 62.0),
         Printed("no score", network=network),
     )
-    points = [*cost_points.of_table(paper_table("t.1", "t", "no work", rows), Counter())]
+    points = [*tradeoff_points.of_table(paper_table("t.1", "t", "no work", rows), Counter())]
     assert [(p.label, p.top1, p.after) for p in points] == [
         ("plain", 60.0, ""),
         ("method", 61.0, "plain"),
     ]
     assert all(point.printed and point.macs > 0 and point.dataset == "d" for point in points)
-    panels = cost_points.draw(points).axes
+    panels = tradeoff_points.draw(points).axes
     assert [axes.get_xlabel() for axes in panels] == [
         "multiply-adds of a view, 1e9",
         "parameters, 1e6",

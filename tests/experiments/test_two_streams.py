@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.commands import refusal, run_command
-from tests.data.test_flow import moving
+from tests.data.test_optical_flow import moving
 from tests.videos import write_video
 from vidjax.data.prepared import PreparedSplit, channels_of
 from vidjax.evaluation.score_files import read_score_table

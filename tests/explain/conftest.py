@@ -3,8 +3,8 @@
 import pytest
 
 from tests.browser import browser
-from tests.explain.pages import DESK
-from vidjax.explain.report_page import page
+from tests.explain.page_samples import DESK
+from vidjax.explain.html_page import page
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import vidjax
-from tests.explain.others import OTHERS
+from tests.explain.third_party_networks import OTHERS
 from tests.test_models import SHALLOW, TINY, drawn
 from vidjax.explain import maps, saliency_map
-from vidjax.explain.traced import trace_network
-from vidjax.models.listing import variants
+from vidjax.explain.traced_network import trace_network
+from vidjax.models.model_list import variants
 
 CLASSES = 5
 # Few passes of those that take many. Probabilities of random networks are 0 or 1, whatever is seen.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.explain.pages import (
+from tests.explain.page_samples import (
     DESK,
     FRAMES,
     OPENED,
@@ -22,9 +22,9 @@ from tests.explain.pages import (
 )
 from vidjax.explain.back_step import normalize
 from vidjax.explain.colours import overlay
-from vidjax.explain.enlarging import enlarge
+from vidjax.explain.html_page import Panel, embed, page
 from vidjax.explain.pyramid import Pyramid
-from vidjax.explain.report_page import Panel, embed, page
+from vidjax.explain.upsampling import enlarge
 
 EVIL = '<img src=x onerror="window.harm=1"></script><script>window.harm=1</script>\'\u2028'
 TURNED = "a\u202egnp.exe"

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tests.explain.backwards import WEIGHTS, both_ways, linear, network, softmax, units
-from tests.explain.by_hand import CLIP, SIZE, normal
-from vidjax.explain import perturbing, saliency_map
+from tests.explain.numpy_gradients import WEIGHTS, both_ways, linear, network, softmax, units
+from tests.explain.numpy_reference import CLIP, SIZE, normal
+from vidjax.explain import perturbation, saliency_map
 from vidjax.explain.maps.rise import random_mask
 
 LABEL = 1
@@ -176,7 +176,7 @@ def test_rise_is_its_equation_and_the_seed_s():
 )
 def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name, settings, count):
     sizes, steps = [], []
-    whole = perturbing.logits_pass
+    whole = perturbation.logits_pass
 
     def watched(network):
         def run(variables, clips):
@@ -185,8 +185,8 @@ def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name,
 
         return run
 
-    monkeypatch.setattr(perturbing, "logits_pass", watched)
-    monkeypatch.setattr(perturbing, "_NUMBERS", 5 * CLIP.size)
+    monkeypatch.setattr(perturbation, "logits_pass", watched)
+    monkeypatch.setattr(perturbation, "_NUMBERS", 5 * CLIP.size)
     told = {"progress": lambda *step: steps.append(step)}
     found = saliency_map(network, WEIGHTS, CLIP, LABEL, name, **settings, **told)
     assert set(sizes) == {(5, *SIZE, 3)}

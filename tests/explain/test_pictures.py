@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
+from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captions import caption, wrapped
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.contact_sheet import write_sheet
 from vidjax.explain.panels import Panels
 from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.render import in_rows, overlay, write_heat
-from vidjax.explain.sheet import write_sheet
-from vidjax.explain.written import caption, wrapped
+from vidjax.explain.source_video import Footage
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 21, 33)

@@ -10,7 +10,7 @@ from vidjax.explain.colours import overlay
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_animation import play_pyramid
 from vidjax.explain.pyramid_figure import arrange, draw_pyramid, peak, thirds
-from vidjax.explain.pyramid_rows import rows_of, strands_of
+from vidjax.explain.pyramid_tiles import rows_of, strands_of
 
 RNG = np.random.default_rng(3)
 SIZE = (6, 40, 60)

@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from tests.explain.pages import OPENED, PANEL, PYRAMID, TILE, heat_of, layer
+from tests.explain.page_samples import OPENED, PANEL, PYRAMID, TILE, heat_of, layer
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import enlarge
 from vidjax.explain.pyramid import Pyramid
+from vidjax.explain.upsampling import enlarge
 
 MORE = "document.querySelectorAll('.level')[2].querySelector('.more')"
 

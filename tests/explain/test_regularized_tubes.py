@@ -15,7 +15,7 @@ from vidjax.explain.regularized_tubes import (
     regularized_places,
     stage_tubes,
 )
-from vidjax.explain.traced import trace_network
+from vidjax.explain.traced_network import trace_network
 from vidjax.methods.class_regularization import ClassRegularization
 
 LABEL = 2

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vidjax.array_paths import PlaceError
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.run.machine_errors import MachineError
@@ -169,7 +169,7 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 
 def converted(place):
     # It is looked at first: what is converted does not matter.
-    folder.write(None, "r3d_18", place, "here")
+    converted_folder.write(None, "r3d_18", place, "here")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from tests.commands import ROOT
 from tests.videos import write_video
-from vidjax.data.costs import CostError, Limits, Meter
 from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.decode_limits import CostError, Limits, Meter
 from vidjax.data.verdicts import judge
 
 

@@ -12,8 +12,8 @@ from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
 from vidjax.data.integrity import DamagedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
+from vidjax.data.preparation_report import read_report, total
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.report import read_report, total
 from vidjax.data.views import Views, view_batches
 from vidjax.training.bad_videos import UNKNOWN, BadVideos, BadVideosError
 

@@ -17,17 +17,17 @@ from tests.faults.test_costly_videos import write_gif
 from tests.videos import numbered_frames, write_video
 from vidjax.data import annotations, catalog
 from vidjax.data.containers import open_video
-from vidjax.data.costs import MOST_KEPT, CostError, LateError, Limits
 from vidjax.data.decode import DecodeError, probe, read_encoded, read_video
+from vidjax.data.decode_limits import MOST_KEPT, CostError, LateError, Limits
 from vidjax.data.encode import write_png
 from vidjax.data.manifest import ManifestError
+from vidjax.data.orientation import upright
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.transforms import decode_jpeg, encode_jpeg
-from vidjax.data.upright import upright
 from vidjax.data.verdicts import judge
-from vidjax.trained.as_stored import as_record
 from vidjax.trained.preprocessing import Preprocessing, read_clip
-from vidjax.trained.windows import windows
+from vidjax.trained.sliding_windows import windows
+from vidjax.trained.video_record import as_record
 
 SEEN = Preprocessing(16, 1, 112, 112, (0.5,) * 3, (0.5,) * 3)
 # Besides what a process has that has read one sound video: the largest frame in four bytes a pixel.

@@ -11,9 +11,9 @@ from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
 from vidjax.data import annotations, tables
-from vidjax.data.contents import read_contents, write_contents
 from vidjax.data.manifest import ManifestError
-from vidjax.data.sources import Sources
+from vidjax.data.record_index import read_contents, write_contents
+from vidjax.data.source_files import Sources
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best

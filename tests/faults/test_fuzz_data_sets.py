@@ -11,11 +11,11 @@ from tests.faults.fuzz import COUNT, Outcome, fuzz, refusing
 from tests.faults.test_damaged_data_sets import is_damaged, request_of
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.contents import read_contents
-from vidjax.data.flow import Flow
+from vidjax.data.optical_flow import Flow
+from vidjax.data.preparation_report import ReportError, read_report
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.report import ReportError, read_report
-from vidjax.data.sources import Sources, recorded_root
+from vidjax.data.record_index import read_contents
+from vidjax.data.source_files import Sources, recorded_root
 
 # What was read first, which is the data set without a mutation.
 _right = {}

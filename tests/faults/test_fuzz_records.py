@@ -7,10 +7,10 @@ import pytest
 
 from configs import demo
 from experiments.compare import read_predictions
-from experiments.explain.kept import Kept
+from experiments.explain.resumable_results import Kept
 from experiments.explain.truth import read_settings
 from experiments.reproduce.plan import read_plan
-from experiments.runs.attempt import read_record
+from experiments.runs.worker import read_record
 from experiments.sweep.plan import planned_split
 from tests.faults.fuzz import COUNT, fuzz, refusing
 from vidjax import records
@@ -21,13 +21,13 @@ from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+from vidjax.explain.map_measurements import Compared, Measured
 from vidjax.explain.pyramid_json import from_json, to_json
-from vidjax.explain.truth_measured import Compared, Measured
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best
 from vidjax.run.config import from_mapping
 from vidjax.trained.exporting.load import read_card
-from vidjax.training.reporting import read_metrics
+from vidjax.training.metric_writer import read_metrics
 from vidjax.training.writers.csv import Metrics
 from vidjax.training.writers.wandb import run_id
 

@@ -13,8 +13,8 @@ from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
 from tests.videos import numbered_frames
 from vidjax.data.decode import DecodeError
 from vidjax.data.verdicts import judge
-from vidjax.trained.as_stored import as_record
 from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.video_record import as_record
 
 MEMORY = 2 * 2**30
 SECONDS = 60

@@ -16,12 +16,12 @@ import tensorstore
 from tests.convert.test_loading import small_state
 from tests.faults.budgets import MIB, at_most
 from tests.faults.test_checkpoints import restored, write
-from vidjax.array_files import ArrayFilesError, check_arrays
-from vidjax.convert import folder
+from vidjax.array_validation import ArrayFilesError, check_arrays
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 from vidjax.zstd_frames import unfolded
 
 OPTIONS = {"width": 4, "depths": (1, 1, 1, 1)}
@@ -33,7 +33,7 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("made")
     write(place / "checkpoints", steps=(10,))
     converted = convert("r3d_18", small_state(), **OPTIONS)
-    folder.write(converted, "r3d_18", place / "weights", "made up")
+    converted_folder.write(converted, "r3d_18", place / "weights", "made up")
     return place
 
 
@@ -50,7 +50,7 @@ def of_run(place):
 
 
 def of_folder(place):
-    return folder.read(place / "weights").variables()
+    return converted_folder.read(place / "weights").variables()
 
 
 # How to read a folder, where its arrays are, and the name of one.

@@ -23,10 +23,10 @@ from tests.convert.pickles import (
 )
 from tests.convert.test_loading import CLASSES, WIDTH, small_state
 from tests.faults.budgets import CONSTANT, MIB, at_most, refused
-from vidjax.convert import archive
+from vidjax.convert import torch_archive
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.loading import load_torch
-from vidjax.convert.pickles import CheckpointError
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.torch_pickles import CheckpointError
 
 
 @pytest.fixture(params=FORMS)
@@ -41,13 +41,13 @@ def path(tmp_path):
 
 def counted(monkeypatch):
     """Names of what is read from files, in order."""
-    seen, numbers = [], archive._numbers
+    seen, numbers = [], torch_archive._numbers
 
     def noted(stream, count, name):
         seen.append(name)
         return numbers(stream, count, name)
 
-    monkeypatch.setattr(archive, "_numbers", noted)
+    monkeypatch.setattr(torch_archive, "_numbers", noted)
     return seen
 
 

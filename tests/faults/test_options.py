@@ -12,7 +12,7 @@ import pytest
 import vidjax
 from tests.test_models import CLASSES, FAMILIES, TINY, first_logits
 from vidjax.methods import options
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 from vidjax.settings import shown
 
 THING = object()

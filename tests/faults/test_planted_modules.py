@@ -20,13 +20,13 @@ from experiments.reproduce.table import find_tables
 from tests.faults.test_damaged_data_sets import request_of
 from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
-from vidjax.convert import folder as weights_folder
+from vidjax.convert import converted_folder as weights_folder
 from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
-from vidjax.data.damage import DamagedError
-from vidjax.data.description import CLASSES, ForeignError
+from vidjax.data.dataset_errors import DamagedError
+from vidjax.data.dataset_info import CLASSES, ForeignError
+from vidjax.data.decoded_cache import Spool
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.spool import Spool
 from vidjax.models.registry import create_model
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.run.config import from_mapping

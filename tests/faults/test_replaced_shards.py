@@ -22,11 +22,11 @@ from tests.faults.test_damaged_data_sets import (
 from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.damage import ReplacedError
+from vidjax.data.dataset_errors import ReplacedError
 from vidjax.data.integrity import DamagedError, record_sizes
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.sources import Sources, recorded_root
+from vidjax.data.source_files import Sources, recorded_root
 from vidjax.data.views import Views, view_batches
 
 VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)

@@ -23,7 +23,7 @@ with Preemption() as preemption:
 """
 ENDING = """
 import sys, time
-from experiments.ending import by_sigterm, Terminated
+from experiments.signal_handling import by_sigterm, Terminated
 try:
     with by_sigterm(143):
         print("busy", flush=True)

@@ -13,9 +13,9 @@ import pytest
 from tests.commands import refusal, run_command
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog, tables
+from vidjax.data.exclusions import condemned
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.soundness import condemned
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import write_report
 

@@ -15,9 +15,9 @@ from tests.commands import ROOT, run_command
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.exclusions import condemned
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.soundness import condemned
 from vidjax.data.verdicts import judge, read_verdicts
 
 NOBODY = 65534

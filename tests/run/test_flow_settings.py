@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from tests.data.test_flow import MOVES, moving
+from tests.data.test_optical_flow import MOVES, moving
 from tests.videos import write_video
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.experiment import Experiment

@@ -8,7 +8,7 @@ import vidjax
 from vidjax.models.registry import readings
 from vidjax.run.config import ConfigError
 from vidjax.run.freezing import frozen, train_part
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step

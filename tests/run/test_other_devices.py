@@ -10,7 +10,7 @@ import pytest
 from tests.run.jobs import TRAIN, ends, job, lines, run, said, settings
 from tests.training.test_resume import arrays
 from tests.videos import numbered_frames, write_video
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import at_hand, make_mesh
 
 # Wide enough for parameters that are split.

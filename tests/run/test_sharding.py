@@ -10,7 +10,7 @@ import pytest
 
 from vidjax.run import sharding
 from vidjax.run.config import ConfigError
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 
 PROGRAM = textwrap.dedent(
     """
@@ -24,7 +24,7 @@ PROGRAM = textwrap.dedent(
     from vidjax.layers.norm import BatchNorm
     from vidjax.layers.pooling import global_avg_pool, max_pool
     from vidjax.run import sharding
-    from vidjax.run.groups import MeshConfig
+    from vidjax.run.setting_groups import MeshConfig
     from vidjax.run.state import init_state
     from vidjax.training.step import Step, sum_of_squares
 

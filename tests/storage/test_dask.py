@@ -15,7 +15,7 @@ from tests.faults.processes import descendants, living, wait_until
 from tests.storage.dask_cluster import cluster, made_in
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.storage.local import upload_folder
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")

@@ -7,12 +7,12 @@ import pytest
 
 from experiments.benchmark.many_shards import spread
 from tests.data.conftest import prepared_directory  # noqa: F401
-from vidjax.data.damage import DamagedError, ReplacedError
+from vidjax.data.dataset_errors import DamagedError, ReplacedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.views import Views, view_batches
-from vidjax.storage import buckets, fetching
-from vidjax.storage.local import upload_folder
+from vidjax.storage import buckets, download
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 from vidjax.storage.shard_cache import ShardCache
 
@@ -55,7 +55,7 @@ def change(far, on_disk):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(fetching, "_PAUSES", (0.0,))
+    monkeypatch.setattr(download, "_PAUSES", (0.0,))
 
 
 def split(far, tmp_path, gigabytes=1.0):

@@ -7,7 +7,7 @@ import pytest
 from tests.commands import run_command
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import command, ending, settings
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import folder_here
 from vidjax.storage.paths import as_path
 
 SHORT = {

@@ -8,7 +8,7 @@ from tests.faults.test_kills import assert_same
 from tests.run.jobs import ends, job, lines, said
 from tests.storage.test_faults import HASTE
 from tests.storage.test_hanging_store import wait_until_written
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import folder_here
 from vidjax.storage.paths import as_path
 
 SHORT = {

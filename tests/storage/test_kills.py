@@ -16,7 +16,7 @@ import pytest
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import ROOT, command, ending, settings
 from tests.run.jobs import SETTINGS, free_port
-from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.local_copies import folder_here, remove_folder
 from vidjax.storage.paths import as_path
 
 KILLS = 10

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from experiments.sweep.journal import Journal
-from experiments.sweep.space import read_space
-from experiments.sweep.study import Study
+from experiments.sweep.optuna_journal import Journal
+from experiments.sweep.optuna_space import read_space
+from experiments.sweep.optuna_study import Study
 from tests.experiments import optuna_stand_in
 from vidjax.records import RecordError
 from vidjax.storage.buckets import BucketError

@@ -164,13 +164,13 @@ def test_the_listing_is_what_is_there_now(bucket):
 
 # Paths of this machine that no user gives: of the package, of the system, of temporary folders.
 _OF_THE_MACHINE = {
-    "vidjax/array_files.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
-    "vidjax/data/marionette/generate.py", "vidjax/data/tree.py", "vidjax/plugins.py",
+    "vidjax/array_validation.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
+    "vidjax/data/marionette/generate.py", "vidjax/data/video_files.py", "vidjax/plugins.py",
     "vidjax/trained/exporting/load.py", "vidjax/trained/published/cache.py",
-    "vidjax/trained/published/places/package.py", "vidjax/training/compile_cache.py",
+    "vidjax/trained/published/hosts/python_package.py", "vidjax/training/compile_cache.py",
     "experiments/benchmark/data.py", "experiments/benchmark/profile.py",
-    "experiments/evaluations.py", "experiments/real_video.py", "experiments/reproduce/videos.py",
-    "experiments/runs/machine.py",
+    "experiments/evaluation_files.py", "experiments/demo_real_video.py",
+    "experiments/reproduce/data_sets.py", "experiments/runs/machine.py",
 }  # fmt: skip
 
 

@@ -16,9 +16,9 @@ from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data import catalog
 from vidjax.data.manifest import read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.sources import Sources
+from vidjax.data.source_files import Sources
 from vidjax.data.verdicts import judge
-from vidjax.storage.local import upload_folder
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_bytes, write_text
 

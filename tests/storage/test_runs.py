@@ -18,14 +18,14 @@ from tests.convert.pickles import FORMS, mapping, tensor, write
 from tests.storage.listing import content, names
 from tests.trained import made
 from tests.training.test_resume import arrays
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.data.decode import read_video
 from vidjax.evaluation.score_files import read_score_table
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import folder_here
 from vidjax.storage.ownership import owned
 from vidjax.storage.writing import make_folder, write_bytes, write_text
 from vidjax.trained.exporting.load import load
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 
 def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, tmp_path):

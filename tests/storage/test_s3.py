@@ -10,7 +10,7 @@ from tests.storage.listing import names
 from tests.trained import made
 from tests.videos import numbered_frames, write_video
 from vidjax.storage import buckets, leases
-from vidjax.storage.local import folder_here, upload_folder
+from vidjax.storage.local_copies import folder_here, upload_folder
 from vidjax.storage.ownership import InUseError, owned
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, move, new, write_text

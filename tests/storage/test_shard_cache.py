@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidjax.storage import fetching, shard_cache
-from vidjax.storage.facts import files_in
-from vidjax.storage.fetching import ReplacedMeanwhileError
+from vidjax.storage import download, shard_cache
+from vidjax.storage.download import ReplacedMeanwhileError
+from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ READER = """
 import os, sys, time
 from pathlib import Path
 from vidjax.storage import fetching
-from vidjax.storage.facts import files_in
+from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 far, folder, name, slowly = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
 read = fetching._read
@@ -55,13 +55,13 @@ def far(tmp_path):
 @pytest.fixture
 def copies(monkeypatch):
     """Names of the files that were copied, in order."""
-    names, copy = [], fetching._copy
+    names, copy = [], download._copy
 
     def noted(source, stored, file):
         names.append(source.name)
         return copy(source, stored, file)
 
-    monkeypatch.setattr(fetching, "_copy", noted)
+    monkeypatch.setattr(download, "_copy", noted)
     return names
 
 
@@ -294,7 +294,7 @@ def test_many_threads_that_read_with_little_room_get_the_right_bytes(cache_in, f
 
 
 def test_large_files_arrive_whole_in_their_ranges(cache_in, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "_RANGE", 1000)
+    monkeypatch.setattr(download, "_RANGE", 1000)
     (tmp_path / "far").mkdir()
     file = tmp_path / "far" / "large"
     file.write_bytes(np.random.default_rng(0).bytes(33_333))

@@ -9,15 +9,15 @@ import pytest
 
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
-from vidjax.data.any_videos import any_videos
 from vidjax.data.decode import DecodeError, read_encoded, read_video
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
-from vidjax.trained.as_stored import as_record
-from vidjax.trained.opening import open_weights
+from vidjax.data.video_list import any_videos
+from vidjax.trained.open_weights import open_weights
 from vidjax.trained.predicting import Unreadable, predict_videos, predict_windows
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.windows import windows
+from vidjax.trained.sliding_windows import windows
+from vidjax.trained.video_record import as_record
 
 
 @pytest.fixture(scope="module")

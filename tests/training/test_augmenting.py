@@ -13,7 +13,7 @@ import pytest
 
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step
@@ -26,12 +26,12 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", 8)
     import numpy as np
     from configs import synthetic
-    from vidjax.data.chain.draw import Chain, Draw
-    from vidjax.data.chain.device import apply_on_device
-    from vidjax.data.chain.host import apply_on_host
+    from vidjax.data.thesis_augmentation.draw import Chain, Draw
+    from vidjax.data.thesis_augmentation.device import apply_on_device
+    from vidjax.data.thesis_augmentation.host import apply_on_host
     from vidjax.run import sharding
     from vidjax.run.config import from_mapping
-    from vidjax.run.groups import MeshConfig
+    from vidjax.run.setting_groups import MeshConfig
     from vidjax.training.loop import train
 
     rng, chain = np.random.default_rng(0), Chain(0.9, 0.5)

@@ -12,9 +12,9 @@ from tests.training.test_resume import arrays
 from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.config import ConfigError, from_mapping
-from vidjax.training.announcing import announced
 from vidjax.training.class_weights import ClassWeights, weigh
 from vidjax.training.loop import train
+from vidjax.training.startup_notes import announced
 
 NAMES = ("walk", "sit", "=up")
 COUNTS = np.array([8, 2, 0])

@@ -7,8 +7,8 @@ import vidjax
 from tests.videos import write_video
 from vidjax.configs import synthetic
 from vidjax.run.config import from_mapping
-from vidjax.training.feeding import test_views as views_of
-from vidjax.training.feeding import training_batch
+from vidjax.training.input_preview import test_views as views_of
+from vidjax.training.input_preview import training_batch
 
 SMALL = {
     "model": {"options": {"width": 4, "depths": (1, 0, 0, 0)}},

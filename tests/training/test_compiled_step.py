@@ -17,7 +17,7 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import to_devices
-from vidjax.training.compile import lower_step
+from vidjax.training.compile_step import lower_step
 
 OPTIONS = {"width": 8, "depths": (1, 1, 0, 0)}
 FRAMES, SIZE = 4, 32

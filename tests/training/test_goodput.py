@@ -12,9 +12,9 @@ from PIL import Image
 from tests.faults.tiny import command, ending, settings
 from tests.training.test_resume import wait_for_step
 from vidjax.training import goodput
-from vidjax.training.account import Account
-from vidjax.training.goodput_picture import draw_goodput
-from vidjax.training.spending import KINDS, Spending
+from vidjax.training.goodput_log import Account
+from vidjax.training.goodput_plot import draw_goodput
+from vidjax.training.phase_timer import KINDS, Spending
 
 
 def line(began, step, **seconds):

@@ -17,7 +17,7 @@ from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run import experiment
 from vidjax.run.config import from_mapping
 from vidjax.training import loop
-from vidjax.training.compile import Compiled
+from vidjax.training.compile_step import Compiled
 from vidjax.training.step import quantities
 
 BATCH, STEPS, LOG, THREADS = 4, 24, 6, 1

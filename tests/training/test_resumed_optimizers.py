@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.training.test_longer import config, killed_at
+from tests.training.test_changed_duration import config, killed_at
 from tests.training.test_resume import arrays
 from vidjax.training.loop import train
 

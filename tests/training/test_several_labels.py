@@ -8,7 +8,7 @@ import pytest
 from tests.training.test_step import MEAN, STD, batch, make
 from vidjax.methods.cutmix import cutmix
 from vidjax.training.bad_videos import BadVideos, BadVideosError
-from vidjax.training.reporting import progress_text
+from vidjax.training.metric_writer import progress_text
 from vidjax.training.sigmoid_loss import hits, sigmoid_cross_entropy, smoothed
 
 RNG = np.random.default_rng(5)

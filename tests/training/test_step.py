@@ -7,7 +7,7 @@ import pytest
 
 from vidjax.layers.norm import BatchNorm
 from vidjax.methods.temporal_gates import TemporalGate, openness
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.meter import Meter, NonFiniteError

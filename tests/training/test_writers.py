@@ -9,15 +9,15 @@ import types
 
 import pytest
 
-from tests.training.test_longer import KilledError, config, killed_at
+from tests.training.test_changed_duration import KilledError, config, killed_at
 from vidjax import plugins
 from vidjax.progress import ProgressLine
 from vidjax.records import RecordError
 from vidjax.run.config import ConfigError
 from vidjax.storage.writing import LinkError
 from vidjax.training.loop import train
+from vidjax.training.metric_writer import read_metrics
 from vidjax.training.open_writers import OpenWriters, check_writers
-from vidjax.training.reporting import read_metrics
 from vidjax.training.writers import csv as tables
 
 # What the real package's `init`, `define_metric`, `log` and `finish` take (0.31).

@@ -16,9 +16,9 @@ from types import ModuleType
 from typing import Any
 
 from vidjax import plugins
-from vidjax.clone import beside
-from vidjax.names import nearest
+from vidjax.source_checkout import beside
 from vidjax.storage.paths import is_url
+from vidjax.untrusted_names import nearest
 
 if typing.TYPE_CHECKING:
     from ml_collections import ConfigDict

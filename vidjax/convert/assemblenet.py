@@ -1,6 +1,6 @@
 """AssembleNet's TensorFlow variables, under names as PyTorch has them."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 _BLOCK = r"node(?P<node>\d+)\.block(?P<index>\d+)\."
 _HERE = "node{node}/block{index}/"

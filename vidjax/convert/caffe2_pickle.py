@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.convert.array_pickles import Array
+from vidjax.convert.numpy_pickles import Array
 
 # A blob is a layer and a letter of what it holds: weights, biases, a norm's scale and statistics.
 _BLOB = re.compile(r"(?P<layer>\w+)_(?P<kind>w|b|s|rm|riv)")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 from vidjax.models.evanet import GENOMES, Genome
 
 _TOP = "VidIncRes"

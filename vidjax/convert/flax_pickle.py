@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.convert.array_pickles import Array
-from vidjax.convert.fitting import AXES
-from vidjax.convert.pickles import CheckpointError
+from vidjax.convert.numpy_pickles import Array
+from vidjax.convert.state_dict import AXES
+from vidjax.convert.torch_pickles import CheckpointError
 
 _NAMES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 _COLLECTIONS = ("params", "batch_stats")

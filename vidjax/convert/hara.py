@@ -1,7 +1,7 @@
 """kenshohara/3D-ResNets-PyTorch: 3D ResNets, wide and ResNeXt, R(2+1)D."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Colours
+from vidjax.convert.key_mapping import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 RULES = (

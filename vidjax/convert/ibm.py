@@ -1,7 +1,7 @@
 """IBM/action-recognition-pytorch's TAM on ResNet, and IBM/bLVNet-TAM."""
 
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import Layout, Unsaid
+from vidjax.convert.key_mapping import Layout, Unsaid
 
 # In the first project prev_se.fc1 and so on, in the second prev: of the frame before, the same
 # frame and the one after.

@@ -41,10 +41,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from vidjax.convert.colours import IMAGENET, Triple
-from vidjax.convert.fitting import Fit, Grow, fit, ordered
-from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import Path
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.input_normalization import IMAGENET, Triple
+from vidjax.convert.key_mapping import Path
 from vidjax.convert.loaded import Loaded
 from vidjax.convert.loading import (
     Converted,
@@ -54,10 +54,10 @@ from vidjax.convert.loading import (
     shapes_of,
     tell,
 )
-from vidjax.convert.pickles import CheckpointError, short
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.state_dict import Fit, Grow, fit, ordered
+from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.listing import model_card, variant
+from vidjax.models.model_list import model_card, variant
 from vidjax.models.registry import create_model
 
 HOW = ("mean", "center")

@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 from flax import serialization
 
-from vidjax.convert.fitting import Report
+from vidjax.convert.state_dict import Report
 from vidjax.models.registry import create_model
 
 Colour = tuple[float, float, float]

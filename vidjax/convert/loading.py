@@ -17,16 +17,16 @@ import numpy as np
 from absl import logging
 
 import vidjax.convert
-from vidjax.convert.colours import Colours, Given, Triple, settle, to_rgb
-from vidjax.convert.fitting import Fit, Report, fit, nested
-from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import IGNORED, Layout, Path
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.input_normalization import Colours, Given, Triple, settle, to_rgb
+from vidjax.convert.key_mapping import IGNORED, Layout, Path
 from vidjax.convert.loaded import Facts, Loaded
-from vidjax.convert.pickles import CheckpointError, short
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.state_dict import Fit, Report, fit, nested
+from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
 
 ALLOWED = ("missing", "unused", "nonfinite")

@@ -1,7 +1,7 @@
 """open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
 
-from vidjax.convert.colours import IMAGENET, Colours
-from vidjax.convert.layout import Layout, Mark, seen
+from vidjax.convert.input_normalization import IMAGENET, Colours
+from vidjax.convert.key_mapping import Layout, Mark, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 HEAD = ((r"cls_head\.fc_cls", "head"),)

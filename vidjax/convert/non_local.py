@@ -4,7 +4,7 @@ Compact global descriptors stand in torchvision's names too, as their authors ha
 """
 
 from vidjax.convert.hara import BLOCK, RULES
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 _GATE = "layer{layer}/block{index}/gate/"
 WANG = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vidjax.convert.colours import IMAGENET, Colours
-from vidjax.convert.layout import Layout, Options, Unsaid, seen
+from vidjax.convert.input_normalization import IMAGENET, Colours
+from vidjax.convert.key_mapping import Layout, Options, Unsaid, seen
 
 Rules = tuple[tuple[str, str], ...]
 COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))

@@ -1,7 +1,7 @@
 """facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D of its model zoo."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Colours
+from vidjax.convert.key_mapping import Layout, seen
 
 COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 # Its networks of Something-Something and Charades.

@@ -1,7 +1,7 @@
 """S3D of torchvision and of kylemin/S3D, and S3D-G of antoine77340/S3D_HowTo100M (MIL-NCE)."""
 
 from vidjax.convert.i3d import MIXED
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 # Where torchvision and kylemin have our mixed blocks: pools take up numbers between them.
 _NUMBERS = {

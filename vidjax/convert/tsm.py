@@ -5,7 +5,7 @@ name of the convolution behind it, which tells them apart: they are `tsn_50`, an
 `tsm_50`.
 """
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 from vidjax.convert.mmaction2 import SHIFTED, UNSHIFTED
 
 BLOCK = r"base_model\.layer(?P<layer>\d)\.(?P<index>\d+)\.(net\.)?"

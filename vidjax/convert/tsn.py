@@ -1,7 +1,7 @@
 """yjxiong/tsn-pytorch: BNInception over frames, of colours or optical flow."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Colours
+from vidjax.convert.key_mapping import Layout, seen
 
 # Our unit of a block, and what it is called there.
 _UNITS = {

@@ -1,7 +1,7 @@
 """torchvision's VideoResNet, and VMZ's networks on top of it: R3D, R(2+1)D, ip- and ir-CSN."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Colours
+from vidjax.convert.key_mapping import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 ENDS = (

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.damage import DamagedError, ReplacedError
-from vidjax.data.shards import Shards
-from vidjax.storage.facts import Facts
-from vidjax.storage.fetching import ReplacedMeanwhileError
+from vidjax.data.dataset_errors import DamagedError, ReplacedError
+from vidjax.data.shard_reader import Shards
+from vidjax.storage.download import ReplacedMeanwhileError
+from vidjax.storage.file_info import Facts
 from vidjax.storage.shard_cache import ShardCache
 
 

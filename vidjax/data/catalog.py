@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax import hanging, plugins
+from vidjax import plugins, watchdog
 from vidjax.data import builders
-from vidjax.data.flow import Flow
-from vidjax.data.outlook import Outlook
-from vidjax.data.workers import refuse_in_starting_worker
-from vidjax.names import nearest
+from vidjax.data.expected_videos import Outlook
+from vidjax.data.optical_flow import Flow
+from vidjax.data.process_pool import refuse_in_starting_worker
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest
 
 Progress = Callable[[str, int, int], None]
 # From the name of a split to what some of its videos will be.
@@ -122,7 +122,7 @@ class Request:
         if self.storage.flow:
             self.storage.flow.require()
         # Each video has its time; sorting and writing them take hours in which nothing is told.
-        hanging.pause()
+        watchdog.pause()
 
 
 def list_datasets() -> list[str]:
@@ -146,7 +146,7 @@ def prepare(name: str, request: Request) -> Path:
             f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "
             f"is {name}"
         )
-    with hanging.as_before():
+    with watchdog.as_before():
         directory: Path = module.prepare(request)
     return directory
 

@@ -10,7 +10,7 @@ import msgspec
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
-from vidjax.names import flaw, told
+from vidjax.untrusted_names import flaw, told
 
 
 class _Row(msgspec.Struct):

@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.names import nearest, told
+from vidjax.untrusted_names import nearest, told
 
 _Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 

@@ -22,8 +22,8 @@ import av
 import av.container
 import av.video
 
-from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
-from vidjax.storage.local import here
+from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits
+from vidjax.storage.local_copies import here
 from vidjax.storage.paths import UrlError, as_path
 
 __all__ = ["DecodeError", "address", "open_video"]

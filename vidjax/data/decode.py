@@ -2,7 +2,8 @@
 
 Frames come as people see them: turned and mirrored as the file says, without the combs of
 interlacing, RGB, on a uniform time grid. What a hostile or broken file can cost is bounded by the
-budget of `vidjax.data.costs`, and it is one `DecodeError` that names the file and the reason.
+budget of `vidjax.data.decode_limits`, and it is one `DecodeError` that names the file and the
+reason.
 
 The law of time. The first frame that is shown is at 0 seconds. Each later one is as much later as
 its time stamp says, with these exceptions:
@@ -27,11 +28,11 @@ from typing import Any
 import av
 import numpy as np
 
-from vidjax.data.clock import is_uniform, rate_of
 from vidjax.data.containers import open_video
-from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
-from vidjax.data.frames import Frames, open_frames
-from vidjax.data.piece import Piece
+from vidjax.data.decode_limits import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.frame_reader import Frames, open_frames
+from vidjax.data.timestamps import is_uniform, rate_of
+from vidjax.data.video_segment import Piece
 
 __all__ = [
     "CostError",

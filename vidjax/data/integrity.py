@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.data.cached_shards import CachedShards
-from vidjax.data.damage import DamagedError, damaged, remedy
-from vidjax.data.description import ARRAY_RECORD, INFO, Description
-from vidjax.data.seal import Seal, read_seal, seal
-from vidjax.data.shards import Shards
-from vidjax.data.small_files import SmallFiles
-from vidjax.storage.facts import Facts
+from vidjax.data.checksums import Seal, read_seal, seal
+from vidjax.data.dataset_errors import DamagedError, damaged, remedy
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, Description
+from vidjax.data.metadata_files import SmallFiles
+from vidjax.data.shard_reader import Shards
+from vidjax.storage.file_info import Facts
 from vidjax.storage.shard_cache import ShardCache
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]

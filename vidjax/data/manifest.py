@@ -8,15 +8,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidjax import names
-from vidjax.data import labels, several_labels
-from vidjax.data.entry import Entry, ManifestError, Seconds
-from vidjax.data.folder import LAYOUT, read_folder
+from vidjax import untrusted_names
+from vidjax.data import labels, multi_label_text
 from vidjax.data.manifest_csv import read_rows
+from vidjax.data.manifest_entry import Entry, ManifestError, Seconds
+from vidjax.data.manifest_folder import LAYOUT, read_folder
 from vidjax.data.splits import SPLITS
-from vidjax.names import few
-from vidjax.storage.facts import facts_of
+from vidjax.storage.file_info import facts_of
 from vidjax.storage.paths import as_path
+from vidjax.untrusted_names import few
 
 __all__ = [
     "Entry",
@@ -67,9 +67,9 @@ class Manifest:
     def __post_init__(self) -> None:
         for name in self.classes:
             # Prepared data sets keep their classes as lines of a text.
-            why = names.flaw(name)
+            why = untrusted_names.flaw(name)
             if self.multi_label:
-                why = why or several_labels.class_flaw(name)
+                why = why or multi_label_text.class_flaw(name)
             if why:
                 raise ManifestError(f"the label {few([name])} {why}; rename it")
 
@@ -86,7 +86,7 @@ class Manifest:
     def labels_of(self, entry: Entry) -> tuple[str, ...]:
         """The labels of a video: one, or as many as it has."""
         if self.multi_label:
-            return several_labels.apart(entry.label)
+            return multi_label_text.apart(entry.label)
         return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
@@ -180,15 +180,15 @@ def _normal(entry: Entry, path: Path, multi_label: bool) -> Entry:
         *(("label", label) for label in found),
         ("group", group),
     ):
-        if why := names.flaw(value):
+        if why := untrusted_names.flaw(value):
             raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
-    label = several_labels.joined(found) if multi_label else found[0]
+    label = multi_label_text.joined(found) if multi_label else found[0]
     return replace(entry, label=label, group=group)
 
 
 def _spellings(entry: Entry, multi_label: bool) -> tuple[str, ...]:
     """The labels of an entry as they were written."""
-    return several_labels.written(entry.label) if multi_label else (entry.label,)
+    return multi_label_text.written(entry.label) if multi_label else (entry.label,)
 
 
 def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str]:
@@ -199,7 +199,7 @@ def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str
     """
     found: dict[str, set[str]] = {}
     for entry in entries:
-        own = several_labels.apart(entry.label) if multi_label else (entry.label,)
+        own = multi_label_text.apart(entry.label) if multi_label else (entry.label,)
         found.setdefault(entry.split, set()).update(own)
     if bare := sorted(split for split, known in found.items() if not known):
         raise ManifestError(
@@ -279,7 +279,7 @@ def _check_labels(
         "it; they are one class"
         for label in labels.respelled(spellings)
     ]
-    between = several_labels.BETWEEN
+    between = multi_label_text.BETWEEN
     notes += [
         f"{path}: the label {label!r} is one class; for several labels a video, call the column "
         "'labels' and set data.multi_label=True"

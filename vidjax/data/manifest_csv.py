@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from vidjax.data import several_labels, tables
-from vidjax.data.entry import Entry, ManifestError, Seconds
+from vidjax.data import multi_label_text, tables
+from vidjax.data.manifest_entry import Entry, ManifestError, Seconds
 from vidjax.data.splits import SPLITS, split_name
-from vidjax.names import few
 from vidjax.records import Name
 from vidjax.storage.paths import is_url
+from vidjax.untrusted_names import few
 
 
 class _Row(msgspec.Struct):
@@ -57,7 +57,7 @@ def read_rows(path: Path, multi_label: bool) -> Iterator[Entry]:
     rows: dict[tuple[object, ...], int] = {}
     kind: type[_Row] | type[_SeveralRow] = _SeveralRow if multi_label else _Row
     for number, row in tables.read(path, kind, fault=ManifestError):
-        if multi_label and (why := several_labels.flaw(row.label)):
+        if multi_label and (why := multi_label_text.flaw(row.label)):
             raise ManifestError(f"{path}, line {number}: labels = {few([row.label])} {why}")
         entry = _entry(row, path, number)
         first = rows.setdefault((_normal(entry.path), entry.start, entry.end), number)
@@ -85,7 +85,7 @@ def _require_columns(path: Path, multi_label: bool) -> None:
         raise ManifestError(
             f"{path} has the column 'label'{' beside ' if several else ', but not '}'labels'; with "
             "data.multi_label = True, write all labels of a video into 'labels', separated by "
-            f"{several_labels.BETWEEN!r}, and leave 'label' out"
+            f"{multi_label_text.BETWEEN!r}, and leave 'label' out"
         )
     if several and not one and not multi_label:
         raise ManifestError(

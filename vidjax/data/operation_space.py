@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidjax.data import picture_operations as operations
+from vidjax.data import image_operations as operations
 
 
 class Operation(NamedTuple):
     """An operation with the range of its amount.
 
     Attributes:
-      change: of `vidjax.data.picture_operations`.
+      change: of `vidjax.data.image_operations`.
       strongest: its largest amount; the smallest is 0.
       signed: whether half of the amounts drawn are negative.
     """

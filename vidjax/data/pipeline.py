@@ -15,14 +15,14 @@ from typing import Any
 import grain
 import numpy as np
 
-from vidjax.data import augmenting, transforms
+from vidjax.data import extra_augmentations, transforms
 from vidjax.data import sampling as frame_sampling
-from vidjax.data.chain.draw import Chain, Draw, nothing
-from vidjax.data.chain.host import apply_on_host
-from vidjax.data.order import ordered
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
 from vidjax.data.targets import Targets
+from vidjax.data.thesis_augmentation.draw import Chain, Draw, nothing
+from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.video_sampler import ordered
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
@@ -53,7 +53,7 @@ AUGMENT = {
     "short_side": whole(0, LARGEST_SIZE),
     "device": boolean(),
     "flip_sided": boolean(),
-    "also": augmenting.ALSO,
+    "also": extra_augmentations.ALSO,
 }
 
 
@@ -132,7 +132,7 @@ class Augmentation:
       flip: probability of mirroring left and right; 0 where labels tell left from right.
       color: strength of brightness, contrast and saturation changes, up to 1; 0 leaves colours
         alone.
-      chain: probability of the chain of `vidjax.data.chain`; 0 is off.
+      chain: probability of the chain of `vidjax.data.thesis_augmentation`; 0 is off.
       member: probability of each member of the chain.
       crop: `area`, of random area and shape and resized to the clip's size, `fixed`, a random
         crop of that size, or `padded`, a random crop of that size from frames of that short side
@@ -190,7 +190,7 @@ class Augmentation:
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
             clip = transforms.color_jitter(rng, clip, self.color)
-        clip = augmenting.apply(self._also, rng, clip)
+        clip = extra_augmentations.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
     def blank(self, shape: ClipShape, channels: int = transforms.COLOURS) -> Batch:
@@ -199,8 +199,8 @@ class Augmentation:
         return self._example(clip, nothing(shape.size))
 
     @functools.cached_property
-    def _also(self) -> Mapping[str, augmenting.Augment]:
-        return augmenting.make(self.also)
+    def _also(self) -> Mapping[str, extra_augmentations.Augment]:
+        return extra_augmentations.make(self.also)
 
     def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
         height, width = frames.shape[1:3]
@@ -289,9 +289,10 @@ def train_batches(
     Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, of flow `2 L` channels,
     `label` int32 `[B/P]`, or float32 `[B/P, C]` where a video may have several
     (`vidjax.data.targets`), and `mask` bool `[B/P]`, False where a video could not be read; with
-    `augmentation.device` also the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P
+    `augmentation.device` also the fields of `vidjax.data.thesis_augmentation.draw.Draw`. Process p
+    has rows pB/P
     to (p + 1)B/P of the batch k that one process alone would have, and nothing else is read.
-    `sampling` and `shards` are those of `vidjax.data.order`.
+    `sampling` and `shards` are those of `vidjax.data.video_sampler`.
 
     Raises:
       ValueError: the split is empty, the processes do not divide the batch, or as `ordered`.

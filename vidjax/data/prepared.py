@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vidjax.data.contents import read_contents
-from vidjax.data.damage import DamagedError, ReplacedError, telling_damage
-from vidjax.data.examples import Example
-from vidjax.data.flow import X, Y
+from vidjax.data.dataset_errors import DamagedError, ReplacedError, telling_damage
 from vidjax.data.integrity import open_data_set
+from vidjax.data.optical_flow import X, Y
 from vidjax.data.record import FlowRecord, Record
+from vidjax.data.record_index import read_contents
 from vidjax.data.targets import Label
+from vidjax.data.tf_example import Example
 from vidjax.data.transforms import COLOURS
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache

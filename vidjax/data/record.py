@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.flow import places, shown_fields, stacked
+from vidjax.data.optical_flow import places, shown_fields, stacked
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_grey, decode_jpeg
 
@@ -63,7 +63,7 @@ class Record:
 
 @dataclass(frozen=True)
 class FlowRecord(Record):
-    """One video of optical flow (`vidjax.data.flow`).
+    """One video of optical flow (`vidjax.data.optical_flow`).
 
     Attributes:
       jpegs: its fields, x and y in turn, each a grey picture.

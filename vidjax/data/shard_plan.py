@@ -13,10 +13,10 @@ import hashlib
 from dataclasses import dataclass
 
 from vidjax.data.catalog import Storage
-from vidjax.data.description import ARRAY_RECORD
-from vidjax.data.entry import Entry
+from vidjax.data.dataset_info import ARRAY_RECORD
+from vidjax.data.decode_jobs import video_name
 from vidjax.data.manifest import Manifest
-from vidjax.data.video_jobs import video_name
+from vidjax.data.manifest_entry import Entry
 
 # Videos of a shard at 128 pixels: 250 frames of 7 kB each are 450 MB. Larger pictures take more.
 _VIDEOS, _SIDE, _FEWEST = 256, 128, 8

@@ -29,8 +29,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.settings import LONGEST, shown
+from vidjax.untrusted_names import told
 
 # Published rows hold long lists of narrations.
 csv.field_size_limit(2**24)

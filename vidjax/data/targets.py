@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidjax.data.several_labels import joined
+from vidjax.data.multi_label_text import joined
 
 if TYPE_CHECKING:
     from vidjax.data.prepared import VideoSource

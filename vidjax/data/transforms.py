@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidjax.data.stored_pictures import MOST_PIXELS, picture_size
+from vidjax.data.image_size import MOST_PIXELS, picture_size
 
 # Callers run several threads of their own; OpenCV's would compete with them.
 cv2.setNumThreads(0)

@@ -19,15 +19,15 @@ import av
 import msgspec
 
 from vidjax.data import tables
-from vidjax.data.clock import Clock, stated_rate
-from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
-from vidjax.data.frames import Frames, open_frames
-from vidjax.data.riff import is_whole_avi
-from vidjax.names import told
+from vidjax.data.avi import is_whole_avi
+from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits
+from vidjax.data.frame_reader import Frames, open_frames
+from vidjax.data.timestamps import Clock, stated_rate
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
-from vidjax.storage.local import here
+from vidjax.storage.local_copies import here
 from vidjax.storage.paths import as_path, is_url
+from vidjax.untrusted_names import told
 
 __all__ = [
     "COLUMNS",

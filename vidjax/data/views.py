@@ -9,11 +9,11 @@ import grain
 import numpy as np
 
 from vidjax.data import transforms
-from vidjax.data.ahead import Ahead
-from vidjax.data.outlook import Outlook
+from vidjax.data.expected_videos import Outlook
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
+from vidjax.data.shard_prefetch import Ahead
 from vidjax.data.targets import Targets
 from vidjax.settings import check, one_of, optional, several, whole
 

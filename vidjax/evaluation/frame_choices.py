@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.layers.selections import told_selections
+from vidjax.layers.recorded_selections import told_selections
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-from vidjax.evaluation.probed import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import Probed, check_parts, summary
 
 # Inverse strengths of regularisation that are tried. Standardised features of networks are many:
 # strong regularisation is the usual choice.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.evaluation.probed import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import Probed, check_parts, summary
 from vidjax.settings import check, number, whole
 
 SETTINGS = {"k": whole(1, 2**31), "temperature": number(1e-3, 1e3)}

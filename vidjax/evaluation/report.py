@@ -15,12 +15,12 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.data.several_labels import joined
+from vidjax.data.multi_label_text import joined
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.average_precision import average_precision, mean_average_precision
-from vidjax.evaluation.class_picture import class_scores, draw_class_scores
-from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.evaluation.class_plot import class_scores, draw_class_scores
+from vidjax.evaluation.confusion_plot import draw_confusion, worst_confusions
 from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
 from vidjax.storage.writing import make_folder, move, sweep, write_text, writing

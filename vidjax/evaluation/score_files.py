@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vidjax import records, zipped_arrays
-from vidjax.names import told
+from vidjax.untrusted_names import told
 
 SUFFIX = ".npz"
 _ARRAYS = ("names", "scores", "classes", "labels", "split", "about")

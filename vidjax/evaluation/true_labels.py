@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vidjax.data.several_labels import apart
+from vidjax.data.multi_label_text import apart
 from vidjax.evaluation.score_files import ScoresError, ScoreTable
 
 

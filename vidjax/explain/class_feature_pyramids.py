@@ -14,15 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import DEFAULT, Keep, Rules
-from vidjax.explain.compiling import compiled
-from vidjax.explain.given import Class
+from vidjax.explain.compile_options import compiled
+from vidjax.explain.input_checks import Class
 from vidjax.explain.layer import Layer, channels_first
-from vidjax.explain.opened import Opened, each_clip, open_network
+from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.open_network import Opened, each_clip, open_network
 from vidjax.explain.pyramid import KeptLayer, Node, Place, Pyramid
 from vidjax.explain.pyramid_paths import END, End, end_of, ending_at, one_sums
-from vidjax.explain.traced import Model, TracedNetwork
+from vidjax.explain.traced_network import Model, TracedNetwork
 from vidjax.settings import Kind, check, one_of, optional, shown, whole
 
 __all__ = ["KeptLayer", "Node", "Place", "Pyramid", "class_feature_pyramid"]
@@ -81,7 +81,8 @@ def class_feature_pyramid(
         meant; or a pair of a name and numbers of kernels, of which the pyramid has the paths that
         lead to them alone.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      output: which of several outputs the logits are, as in
+      `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
 
     Raises:

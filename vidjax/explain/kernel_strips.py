@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vidjax.explain.enlarging import CUBIC
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import smaller
-from vidjax.explain.pyramid_rows import Tile, rows_of, volume_of
-from vidjax.explain.strips import Cell, Strip
+from vidjax.explain.pyramid_tiles import Tile, rows_of, volume_of
+from vidjax.explain.strip_figure import Cell, Strip
+from vidjax.explain.upsampling import CUBIC
 
 FOOT = {
     "kernel": "below three frames: layer, kernel · weight · cells. Each map is scaled by itself.",

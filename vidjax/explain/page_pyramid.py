@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.enlarging import Size
-from vidjax.explain.page_coding import heat_text
+from vidjax.explain.page_encoding import heat_text
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.explain.pyramid_figure import strongest
-from vidjax.names import told
+from vidjax.explain.upsampling import Size
+from vidjax.untrusted_names import told
 
 Children = tuple[tuple[int, int, float], ...]
 # Cells that are left of a kernel's activations, the first of these that keeps a page under so

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vidjax.explain.captioned_map import Drawn
 from vidjax.explain.colours import overlay
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.source_video import Footage
 
 # Frames with a shorter side are enlarged by a whole number, so that they can be looked at.
 LEAST = 224

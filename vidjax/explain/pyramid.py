@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.names import nearest
+from vidjax.explain.upsampling import CUBIC, Size, enlarge
+from vidjax.untrusted_names import nearest
 
 Place = tuple[str, int]
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from vidjax.explain.colours import DEFAULT, overlay
-from vidjax.explain.enlarging import CUBIC, Size
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_layout import (
     EDGE,
@@ -28,8 +27,9 @@ from vidjax.explain.pyramid_layout import (
     label_of,
     lay_out,
 )
-from vidjax.explain.pyramid_rows import TILES, Row, Tile, rows_of, strands_of, volume_of
-from vidjax.names import lettering
+from vidjax.explain.pyramid_tiles import TILES, Row, Tile, rows_of, strands_of, volume_of
+from vidjax.explain.upsampling import CUBIC, Size
+from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidjax.explain.pyramid_rows import Row, Strand
+from vidjax.explain.pyramid_tiles import Row, Strand
 
 Point = tuple[float, float]
 # The longer side of a tile; those of the class are larger.

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.anatomy import Anatomy
-from vidjax.explain.features import layer_at
 from vidjax.explain.layer import Layer
+from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_lookup import layer_at
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.settings import Kind, shown, whole
 

@@ -19,11 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.given import Class
+from vidjax.explain.input_checks import Class
 from vidjax.explain.layer import channels_first, in_space_and_time
-from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.open_network import each_clip, open_network
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import Model, TracedNetwork
+from vidjax.explain.traced_network import Model, TracedNetwork
 from vidjax.program import Operation, Value
 
 
@@ -67,7 +67,8 @@ def stage_tubes(
       mode: as in `saliency_tube`.
       tau: likewise.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      output: which of several outputs the logits are, as in
+      `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
 
     Returns:

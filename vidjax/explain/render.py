@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
+from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captions import caption
 from vidjax.explain.colours import DEFAULT, heat, overlay
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.contact_sheet import spread, write_sheet
 from vidjax.explain.panels import Panels
-from vidjax.explain.sheet import spread, write_sheet
-from vidjax.explain.written import caption
+from vidjax.explain.source_video import Footage
 
 __all__ = ["heat", "in_rows", "overlay", "write_heat"]
 

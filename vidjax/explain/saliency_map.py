@@ -11,14 +11,14 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
-from vidjax.explain.drawing import Progress
-from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import logits_pass
-from vidjax.explain.traced import Model
-from vidjax.names import nearest
+from vidjax.explain.compiled_passes import logits_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.map_types import Progress
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import CUBIC, Size, enlarge
 from vidjax.settings import check
+from vidjax.untrusted_names import nearest
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SaliencyMap:
       logits: of the clip, float32 `[classes]`.
       passes: forward passes that it took; a gradient counts as two more.
       seconds: that it took, compiling included where that was needed.
-      grid: as in `vidjax.explain.drawing.Heat`.
+      grid: as in `vidjax.explain.map_types.Heat`.
     """
 
     name: str
@@ -80,12 +80,13 @@ def saliency_map(
       class_index: which class, an integer of any kind or one of `classes`; None is the predicted
         one. Of a batch, one for all or one for each.
       name: of the map; `vidjax.explain.maps.known()` has all.
-      layer: as in `vidjax.explain.features.features_at`.
+      layer: as in `vidjax.explain.layer_lookup.features_at`.
       degree: of the splines that enlarge it; None is the paper's, as in `enlarging.degree_of`.
       progress: called with the passes that are done and those that the map takes, where it takes
         many.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      output: which of several outputs the logits are, as in
+      `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
       **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
 

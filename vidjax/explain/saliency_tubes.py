@@ -16,12 +16,12 @@ import jax
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.features import features_at
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import gradients_pass
-from vidjax.explain.traced import Model
+from vidjax.explain.compiled_passes import gradients_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.layer_lookup import features_at
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import Size, enlarge
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
@@ -85,7 +85,8 @@ def saliency_tube(
       tau: channels whose largest weighted activation is below this share of the largest of all
         are left out; None keeps all.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
+      output: which of several outputs the logits are, as in
+      `vidjax.explain.open_network.open_network`.
       clip_input: which of several inputs is explained, likewise.
 
     Raises:

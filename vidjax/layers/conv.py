@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax.layers.broadcast import spread
 from vidjax.layers.convolution import compute, xla
 from vidjax.layers.convolution.problem import Pads, Problem, Triple
 from vidjax.layers.lowering import resolve
-from vidjax.layers.spread import spread
 
 Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
 

@@ -12,8 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.broadcast import spread
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.layers.spread import spread
 
 
 class GlobalDescriptor(nn.Module):

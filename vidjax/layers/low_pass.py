@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from vidjax.layers.apart import apart
 from vidjax.layers.lowering import resolve
+from vidjax.layers.optimization_barrier import apart
 
 Factor = jax.Array | float
 BORDERS = ("clip", "zero", "replicate")

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.windows import PLACES, windows
+from vidjax.layers.pooling_windows import PLACES, windows
 
 GRADIENTS = ("full", "weights")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
+from vidjax.layers.broadcast import spread
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.layers.spread import spread
 
 
 class SqueezeExcite(nn.Module):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.windows import PLACES, windows
+from vidjax.layers.pooling_windows import PLACES, windows
 
 
 def stochastic_pool(

@@ -11,9 +11,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.broadcast import spread
 from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.norm import BatchNorm
-from vidjax.layers.spread import spread
 
 
 class TemporalAdaptive(nn.Module):

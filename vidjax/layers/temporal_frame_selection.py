@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.selections import tell
+from vidjax.layers.recorded_selections import tell
 from vidjax.settings import Kind, boolean, check, one_of
 
 SETTINGS: Mapping[str, Kind] = {

@@ -14,7 +14,7 @@ CutMix, are what others share. Authors have from `vidjax.slots`
 - `values_of`, `maker`, `filled`: read settings, check them, and put the module into stages;
 
 from `vidjax.settings` the kinds of values (`number`, `one_of`, ...), and `settings_of` from
-`vidjax.meanings`, which describes a module's settings by its docstring and defaults. A module has
+`vidjax.docstrings`, which describes a module's settings by its docstring and defaults. A module has
 no option of a network in its hands: it gets features `[B, T, H, W, C]` and gives features of that
 shape. `CONTRIBUTING.md` has a whole one.
 """

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax import settings
+from vidjax.docstrings import settings_of
+from vidjax.layers.broadcast import spread
 from vidjax.layers.conv import kaiming_normal
-from vidjax.layers.spread import spread
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
 from vidjax.slots import (
     STAGES,

@@ -15,14 +15,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.conv import Conv
-from vidjax.layers.halving import NEEDS as HALVING_NEEDS
-from vidjax.layers.halving import SETTINGS as HALVING
-from vidjax.layers.halving import Halving
+from vidjax.layers.downsampling import NEEDS as HALVING_NEEDS
+from vidjax.layers.downsampling import SETTINGS as HALVING
+from vidjax.layers.downsampling import Halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, boolean, check, number, one_of
 from vidjax.slots import STAGES, AllSlots, Option, Places, filled, maker, take_stages, values_of
 

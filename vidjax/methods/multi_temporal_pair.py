@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
-from vidjax.layers.halving import Halving
+from vidjax.layers.downsampling import Halving
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
 from vidjax.methods.multi_temporal import POINT, Triple, shares

@@ -10,9 +10,9 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.compact_non_local import CompactNonLocal
 from vidjax.layers.non_local import FORMS, SIMILARITIES, NonLocal
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, boolean, check, one_of, whole
 from vidjax.slots import AllSlots, Option, Places, filled, maker, take_stages, values_of
 

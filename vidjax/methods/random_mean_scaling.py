@@ -19,8 +19,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, check, number, one_of, several, whole
 from vidjax.slots import (
     STAGES,

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.settings import Kind, Setting, check, check_used, number, one_of, rising, shown
 from vidjax.slots import AllSlots, Option, Places, filled
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers import recurrence
+from vidjax.layers.broadcast import spread
 from vidjax.layers.recurrence import Recurrence
-from vidjax.layers.spread import spread
 from vidjax.settings import Kind, check, one_of
 
 SETTINGS: Mapping[str, Kind] = {**recurrence.SETTINGS, "fuse": one_of("multiply", "add")}

@@ -15,8 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.step_count import training_steps
-from vidjax.meanings import settings_of
 from vidjax.methods import squeeze_recursion
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.settings import Kind, Setting, check, check_used, number, one_of, shown, whole

@@ -17,9 +17,9 @@ from vidjax.models.big_little import FULL, HALF, BigLittle, ConvNorm, Entrance
 from vidjax.models.blocks import Bottleneck, Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import OPTIONS, depths_of, multiple
-from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
+from vidjax.models.shared_options import OPTIONS, depths_of, multiple
+from vidjax.models.stage_blocks import DEPTHS, make_norm
 from vidjax.models.tsm import FrameFeatures
 from vidjax.slots.block import Slots
 

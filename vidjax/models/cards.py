@@ -10,7 +10,7 @@ from typing import Any
 
 import flax.linen as nn
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.settings import Kind, Setting
 
 

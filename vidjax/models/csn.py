@@ -16,9 +16,9 @@ from vidjax.layers.channelwise import InteractionPreserved, channelwise
 from vidjax.layers.conv import Conv
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make

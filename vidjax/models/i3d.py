@@ -12,7 +12,7 @@ from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
 from vidjax.models.inception import Inception
-from vidjax.models.options import OPTIONS
+from vidjax.models.shared_options import OPTIONS
 from vidjax.slots.block import Triple
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from vidjax.layers.pooling import max_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
 from vidjax.models.slowonly import bottleneck_kernels
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.stem import Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Triple

@@ -14,8 +14,8 @@ from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, last_stage
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, last_stage
 from vidjax.slots.block import Make, Slots, Triple, end
 
 

@@ -24,9 +24,9 @@ from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.mtnet_pair import PairedMTNet, make_paired
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import HALVING, HALVING_SPACE
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import HALVING, HALVING_SPACE
 from vidjax.models.stem import POOL_SPACE
 from vidjax.models.x3d import Neck
 from vidjax.settings import boolean, check_used, optional

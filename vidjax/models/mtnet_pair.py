@@ -19,7 +19,7 @@ from vidjax.methods.multi_temporal import shares
 from vidjax.methods.multi_temporal_pair import PairedMTBlock, halving
 from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import make_norm
+from vidjax.models.stage_blocks import make_norm
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.slots.block import Make, Slots
 

@@ -16,9 +16,9 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.conv2plus1d import Conv2Plus1D, mid_channels
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import EXPANSION, OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, HALVING, Vary, doubling
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import boolean, one_of, optional
 from vidjax.slots.block import Make, Triple

@@ -15,10 +15,10 @@ import jax.numpy as jnp
 
 from vidjax import methods, plugins
 from vidjax.models.cards import Variant
-from vidjax.models.listing import variant
-from vidjax.names import nearest
+from vidjax.models.model_list import variant
 from vidjax.settings import Kind, check, whole
 from vidjax.slots import AllSlots, Option, Places, Reading, Slots, hashable
+from vidjax.untrusted_names import nearest
 
 STAGES = 4
 

@@ -19,8 +19,16 @@ import jax.numpy as jnp
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import BasicBlock, Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, last_stage, make_norm
 from vidjax.models.stage import Stage
+from vidjax.models.stage_blocks import (
+    HALVING,
+    Blocks,
+    Vary,
+    block_plans,
+    doubling,
+    last_stage,
+    make_norm,
+)
 from vidjax.slots.block import Make, Slots, Triple
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from vidjax.models import resnet
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, depths_of
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, depths_of
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Triple

@@ -11,9 +11,9 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
-from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import EXPANSION, OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import POOL, Stem
 from vidjax.settings import boolean, optional, several, whole
 

@@ -6,9 +6,9 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import Stem
 from vidjax.settings import optional
 

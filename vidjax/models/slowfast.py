@@ -19,11 +19,11 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import ODD, OPTIONS, multiple
-from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.resnet import DEFINED_IN, check_remat
+from vidjax.models.shared_options import ODD, OPTIONS, multiple
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
+from vidjax.models.stage_blocks import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make, Slots

@@ -13,9 +13,9 @@ from typing import Any
 
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import whole
 from vidjax.slots.block import Triple

@@ -16,9 +16,9 @@ from vidjax.layers.temporal_adaptive import TemporalAdaptive
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.models.tsm import FrameFeatures
 from vidjax.settings import boolean
 from vidjax.slots.block import Make

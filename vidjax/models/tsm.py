@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from vidjax.layers.temporal_shift import TemporalShift
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.settings import whole
 from vidjax.slots.block import Make
 

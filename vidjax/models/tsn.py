@@ -11,9 +11,9 @@ from typing import Any
 from vidjax.models import resnet2d
 from vidjax.models.bninception import BNInception
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.settings import whole
 
 # More are no stack of flow that anyone has trained with.

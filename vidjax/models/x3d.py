@@ -20,8 +20,8 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.layers.squeeze_excite import SqueezeExcite
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
 from vidjax.settings import one_of, optional
 from vidjax.slots.block import Make
 

@@ -16,14 +16,14 @@ from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
-from vidjax.array_files import ArrayFilesError, check_arrays, check_files
 from vidjax.array_paths import check_place
+from vidjax.array_validation import ArrayFilesError, check_arrays, check_files
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
 from vidjax.storage import retries
 from vidjax.storage.leases import assure
-from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.local_copies import folder_here, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, sweep
 from vidjax.terminal import complain

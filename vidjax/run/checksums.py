@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import folder_here
 
 FILE = "checksums.json"
 # Orbax writes these after everything else, and restores without them.

@@ -1,6 +1,7 @@
 """The configuration as frozen, typed values: misspelt keys and wrong types end here.
 
-`vidjax/run/groups.py` says what each setting means, `vidjax/run/defaults.py` has the defaults.
+`vidjax/run/setting_groups.py` says what each setting means, `vidjax/run/defaults.py` has the
+defaults.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
-from vidjax.meanings import meanings
-from vidjax.names import nearest
-from vidjax.run.allowed import ALLOWED
+from vidjax.docstrings import meanings
+from vidjax.run.conflicting_settings import check_together
 from vidjax.run.defaults import defaults
-from vidjax.run.groups import (
+from vidjax.run.setting_groups import (
     DataConfig,
     EvalConfig,
     EveryConfig,
@@ -26,9 +26,10 @@ from vidjax.run.groups import (
     ScheduleConfig,
     TrainConfig,
 )
-from vidjax.run.together import check_together
+from vidjax.run.setting_ranges import ALLOWED
 from vidjax.run.typed_values import ConfigError, typed
 from vidjax.settings import check, shown
+from vidjax.untrusted_names import nearest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +86,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Config:
 
     Raises:
       ConfigError: a key is unknown (the nearest known one is named), or a value is not allowed
-        (`vidjax.run.allowed`).
+        (`vidjax.run.setting_ranges`).
     """
     return _build(Config, mapping, "config", defaults().to_dict())
 

@@ -1,7 +1,8 @@
 """The default of every setting; configuration files change what they need.
 
 Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
-means is said in `vidjax/run/config.py`, and what it may be in `vidjax/run/allowed.py`. A setting
+means is said in `vidjax/run/config.py`, and what it may be in `vidjax/run/setting_ranges.py`. A
+setting
 that joins them has the default that changes nothing: runs that are older than it go on as they
 began.
 """

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidjax.data import catalog
+from vidjax.data.class_matching import Relabelled, renamed, require_known
 from vidjax.data.prepared import PreparedSplit, VideoSource, channels_of
-from vidjax.data.relabelled import Relabelled, renamed, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.targets import is_multi_label
 from vidjax.data.views import refuse_hopeless

@@ -11,9 +11,9 @@ import jax
 import optax
 
 from vidjax.layers.norm import BatchNorm
-from vidjax.names import nearest
-from vidjax.run.parts import check_known, is_called, names
+from vidjax.run.network_parts import check_known, is_called, names
 from vidjax.run.typed_values import ConfigError
+from vidjax.untrusted_names import nearest
 
 Params = Any
 
@@ -25,7 +25,7 @@ def frozen(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
       params: a network's parameters.
       part: name of a module or parameter, such as `class_reg` or `head`: all without it in their
         path stay. Empty stands for all.
-      parts: those in any of these parts (`vidjax.run.parts`) stay too.
+      parts: those in any of these parts (`vidjax.run.network_parts`) stay too.
 
     Returns:
       A tree of True and False like `params`.

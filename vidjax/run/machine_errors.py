@@ -10,7 +10,7 @@ import errno
 import os
 import re
 
-from vidjax.data.makers import ClusterError
+from vidjax.data.shard_executors import ClusterError
 from vidjax.storage.buckets import BucketError, of_store
 
 # "Input or output error" in sysexits.h.

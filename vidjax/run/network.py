@@ -14,20 +14,20 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from vidjax.data.flow import STILL
-from vidjax.data.sides import refuse_mirrors
+from vidjax.data.left_right_labels import refuse_mirrors
+from vidjax.data.optical_flow import STILL
 from vidjax.data.targets import Targets
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import model_card, variant
+from vidjax.models.model_list import model_card, variant
 from vidjax.models.registry import Reading, create_model, readings
 from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.freezing import check_batch_norm, check_scan, frozen, train_part
+from vidjax.run.layerwise_learning_rates import check_rates, factor_of, with_rates
 from vidjax.run.optimizer import make_optimizer
-from vidjax.run.part_rates import check_rates, factor_of, with_rates
 from vidjax.run.state import TrainState, init_state, state_like
 
 

@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from vidjax.names import nearest
 from vidjax.run.defaults import defaults
-from vidjax.run.groups import OptimizerConfig
+from vidjax.run.setting_groups import OptimizerConfig
 from vidjax.run.typed_values import ConfigError
 from vidjax.settings import Kind, check, number, one_of, shown
+from vidjax.untrusted_names import nearest
 
 CONTRIB = "contrib."
 _MOMENTUM = ("momentum", "b1", "beta")

@@ -20,11 +20,11 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from vidjax import hanging
-from vidjax.run import channel, meeting
-from vidjax.run.channel import EXIT_CODE as EXIT_CODE
-from vidjax.run.channel import PATIENCE, AbsentError, Company
-from vidjax.run.meeting import Address
+from vidjax import watchdog
+from vidjax.run import process_messages, rendezvous
+from vidjax.run.process_messages import EXIT_CODE as EXIT_CODE
+from vidjax.run.process_messages import PATIENCE, AbsentError, Company
+from vidjax.run.rendezvous import Address
 from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
@@ -88,17 +88,17 @@ class Job:
             if listens is None and count > 1:
                 complain(f"process 0 listens at all interfaces: {address.host} is none of them")
             place = Address.parse(listens) if listens else None
-            token = meeting.receive(place, address, count, self.join_timeout)
+            token = rendezvous.receive(place, address, count, self.join_timeout)
         elif index < count:
-            token = meeting.visit(address, index, count, self.join_timeout)
+            token = rendezvous.visit(address, index, count, self.join_timeout)
         else:
             # Process 0 is to tell the others; it may come later than this one.
             with contextlib.suppress(AbsentError):
-                meeting.visit(address, index, count, self.join_timeout)
+                rendezvous.visit(address, index, count, self.join_timeout)
             raise ConfigError(f"--process_id={index} is not below --num_processes={count}")
         # A launcher's own idea of devices would leave each process a single one.
         self._initialize("deactivate", listens)
-        channel.enter(Company(count, index, self.join_timeout, token))
+        process_messages.enter(Company(count, index, self.join_timeout, token))
 
     def _listens(self) -> str | None:
         """Where the command line says that process 0 listens."""
@@ -124,7 +124,7 @@ class Job:
                     "--nodistributed"
                 ) from None
             return
-        channel.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
+        process_messages.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
 
     def _initialize(self, detection: str | None, listens: str | None) -> None:
         before = signal.getsignal(signal.SIGTERM)
@@ -177,16 +177,16 @@ def launcher() -> str | None:
 
 def is_first() -> bool:
     """Whether this process writes what people read."""
-    return channel.company().index == 0
+    return process_messages.company().index == 0
 
 
 def first_says(value: bool) -> bool:
     """What process 0 gave, in every process."""
-    if channel.alone():
+    if process_messages.alone():
         return value
-    key = channel.turn("what process 0 says")
+    key = process_messages.turn("what process 0 says")
     if is_first():
-        channel.tell(key, str(value))
+        process_messages.tell(key, str(value))
     return _from_first(key, SOME_TIME) == "True"
 
 
@@ -203,19 +203,19 @@ def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) ->
         same exit code in the others.
       AbsentError: it is not done in that time.
     """
-    if channel.alone():
+    if process_messages.alone():
         return work()
-    key = channel.turn(what)
+    key = process_messages.turn(what)
     if is_first():
         try:
             result = work()
         except Exception as error:
-            channel.fail(error, f"could not do its part: {what}")
+            process_messages.fail(error, f"could not do its part: {what}")
             raise
-        channel.tell(key, "done")
+        process_messages.tell(key, "done")
         return result
     # Process 0 has a watch of its own.
-    with hanging.paused():
+    with watchdog.paused():
         _from_first(key, seconds)
     return work()
 
@@ -231,16 +231,16 @@ def meet(what: str, seconds: float = SOME_TIME) -> None:
       AbsentError: some did not come in that time, or are lost; names them.
       ValueError, OSError: another process has failed; says why.
     """
-    if not channel.alone():
+    if not process_messages.alone():
         # Whoever does not come has a watch of its own.
-        with hanging.paused():
-            channel.exchange(what, "", lambda key, said: "all", seconds)
+        with watchdog.paused():
+            process_messages.exchange(what, "", lambda key, said: "all", seconds)
 
 
 def all_end(seconds: float = 5) -> bool:
     """Whether every process is about to end, as this one; looks for so long."""
     try:
-        channel.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
+        process_messages.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
     # It failed, whatever JAX makes of that.
     except Exception:
         return False
@@ -252,8 +252,8 @@ def shake_hands() -> None:
 
     A transport gives up on a process whose first message is half a minute late.
     """
-    if not channel.alone():
-        meet("the first messages", channel.company().patience)
+    if not process_messages.alone():
+        meet("the first messages", process_messages.company().patience)
         multihost_utils.process_allgather(np.zeros(()))
 
 
@@ -261,4 +261,4 @@ def _from_first(key: str, seconds: float) -> str:
     """What process 0 tells under a key."""
     what = key.rpartition("/")[0]
     late = f"process 0 has not finished {what} within {seconds:g} s"
-    return channel.wait(lambda: channel.told(key), seconds, lambda: late)
+    return process_messages.wait(lambda: process_messages.told(key), seconds, lambda: late)

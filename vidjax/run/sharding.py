@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.typed_values import ConfigError
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ _FREE = (
     "every.keep",
     "augment.flip_sided",
     "writers",
-    # Where arrays lie decides nothing of what they are, but for `vidjax.training.other_devices`.
+    # Where arrays lie decides nothing of what they are, but for `vidjax.training.changed_devices`.
     "mesh.data",
     "mesh.fsdp",
 )

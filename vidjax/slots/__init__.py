@@ -3,9 +3,9 @@
 Authors of methods import from here; `vidjax.methods` says what a method's file has.
 """
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.slots.block import PLACEMENTS, Make, Points, Slots, end
-from vidjax.slots.filling import AllSlots, filled, hashable, maker, values_of
+from vidjax.slots.module_insertion import AllSlots, filled, hashable, maker, values_of
 from vidjax.slots.option import Option, Reading
 from vidjax.slots.places import STAGES, Places, Stages, take_points, take_stages
 

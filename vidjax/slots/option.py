@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from vidjax.settings import Setting
-from vidjax.slots.filling import AllSlots
+from vidjax.slots.module_insertion import AllSlots
 from vidjax.slots.places import Places
 
 Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]

@@ -26,7 +26,7 @@ from typing import Any
 import msgspec
 
 from vidjax.storage import buckets
-from vidjax.storage.beating import beating
+from vidjax.storage.heartbeat import beating
 from vidjax.terminal import complain
 
 # Seconds from one renewal to the next, and without one until an owner counts as dead.

@@ -36,7 +36,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
-from vidjax.storage.beating import beating
+from vidjax.storage.heartbeat import beating
 from vidjax.storage.leases import Lease, in_words
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import new, refuse_link

@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax.storage.facts import Facts
-from vidjax.storage.fetching import fetch
+from vidjax.storage.bucket_cache import NearBucket
+from vidjax.storage.download import fetch
+from vidjax.storage.file_info import Facts
 from vidjax.storage.file_locks import FileLock
-from vidjax.storage.near_bucket import NearBucket
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 

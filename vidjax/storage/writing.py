@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from vidjax.storage import buckets, leases
-from vidjax.storage.growing import GrowingObject
+from vidjax.storage.bucket_append import GrowingObject
 from vidjax.storage.paths import is_url
 
 PART = ".part"

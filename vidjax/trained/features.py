@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 EMBEDDING = "pre_logits"
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from vidjax.data.decode import DecodeError
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.trained.batched import in_batches
-from vidjax.trained.looking import Ended, Event, Look, Looking
+from vidjax.trained.batching import in_batches
 from vidjax.trained.prediction import Prediction
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
+from vidjax.trained.video_clips import Ended, Event, Look, Looking
 
 # Of each number of crops, which one is the centre.
 _CENTRE = {1: 0, 3: 1, 10: 4}

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.flow import Flow, places, shown_fields, stacked
-from vidjax.data.flow_video import chosen_fields, fields_in
+from vidjax.data.flow_extraction import chosen_fields, fields_in
+from vidjax.data.optical_flow import Flow, places, shown_fields, stacked
 from vidjax.data.pipeline import ClipShape
-from vidjax.data.stream import stream_video
 from vidjax.data.transforms import COLOURS, normalize
+from vidjax.data.video_stream import stream_video
 from vidjax.data.views import Views
 
 Colours = tuple[float, ...]

@@ -18,15 +18,15 @@ from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.clip_level import HITS, with_hits, without_hits
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
-from vidjax.hanging import doing
 from vidjax.progress import ProgressLine
-from vidjax.run.agreement import agree_on_data
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
+from vidjax.run.process_consistency import agree_on_data
 from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
 from vidjax.storage.writing import check_writable, make_folder
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
+from vidjax.watchdog import doing
 
 Variables = Any
 Progress = Callable[[int, int], None]

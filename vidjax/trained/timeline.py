@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.transforms import resize
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.predicting import WindowPrediction
+from vidjax.untrusted_names import lettering
 
 # So many pieces of time are told apart; more are put together in pairs.
 _MOST_PIECES = 1024

@@ -16,10 +16,10 @@ import numpy as np
 from vidjax.data import tables
 from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.prepared import VideoSource
-from vidjax.names import told
 from vidjax.run.config import Config, ConfigError
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import writing
+from vidjax.untrusted_names import told
 
 FILE = "class_weights.csv"
 _COUNTED = ("balanced", "inverse_sqrt")

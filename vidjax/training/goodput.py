@@ -16,7 +16,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
-from vidjax.training.spending import KINDS
+from vidjax.training.phase_timer import KINDS
 
 TIMING = "timing.jsonl"
 SPENT = "spent"

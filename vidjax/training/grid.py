@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from vidjax.data.grid_batches import grid_batches
 from vidjax.data.multigrid import GridShape, Timetable, timetable
+from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import VideoSource
 from vidjax.run.config import Config

@@ -20,14 +20,13 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
-from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
-from vidjax.run.agreement import agree, agree_on_data, compare
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.run.process_consistency import agree, agree_on_data, compare
 from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
 from vidjax.run.sharding import describe, on_hand, to_devices
 from vidjax.run.state import TrainState
@@ -36,24 +35,25 @@ from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
-from vidjax.training import grid, longer
-from vidjax.training.account import Account
-from vidjax.training.announcing import announced
+from vidjax.training import changed_duration, grid
 from vidjax.training.bad_videos import BadVideos
-from vidjax.training.balance import Balance, input_rate
+from vidjax.training.changed_devices import refuse_another_result
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
-from vidjax.training.compile import Compiled, compile_step
+from vidjax.training.compile_step import Compiled, compile_step
+from vidjax.training.goodput_log import Account
+from vidjax.training.initial_weights import resolve, start_from
+from vidjax.training.input_throughput import Balance, input_rate
 from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
-from vidjax.training.other_devices import refuse_another_result
+from vidjax.training.phase_timer import Spending
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
-from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
-from vidjax.training.spending import Spending
-from vidjax.training.starting import resolve, start_from
+from vidjax.training.startup_notes import announced
 from vidjax.training.step import quantities
+from vidjax.watchdog import doing
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
             if known:
                 refuse_another_result(workdir, experiment.network)
             as_given = dataclasses.replace(experiment.network, config=given)
-            going_on = longer.going_on(workdir, as_given, plan, len(source))
+            going_on = changed_duration.going_on(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
             claim(workdir, given, experiment.network.classes, going_on.step, mesh)
             after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
@@ -154,7 +154,7 @@ class _Run:
         self._config, self._workdir, self._progress = config, workdir, progress
         self.plan, self._classes = plan, classes
         # Also those of the durations that the run had before: there it is evaluated, too.
-        self._ends = longer.ends(workdir, self._network, len(source))
+        self._ends = changed_duration.ends(workdir, self._network, len(source))
         self._table = grid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch

@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from vidjax.terminal import complain
-from vidjax.training.listening import Listener, end_now
+from vidjax.training.signal_listener import Listener, end_now
 
 # What a process exits with after it saved on SIGTERM: "try again later" in sysexits.h.
 EXIT_CODE = 75

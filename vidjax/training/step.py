@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vidjax.data.chain.device import apply_on_device
-from vidjax.data.chain.draw import Draw
+from vidjax.data.thesis_augmentation.device import apply_on_device
+from vidjax.data.thesis_augmentation.draw import Draw
 from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Reading
@@ -54,7 +54,8 @@ class Step:
       frozen: parts that are not trained, and run as in evaluation.
       frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
       partial_batch_norm: likewise, all but the first one.
-      augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
+      augments: batches come with the draws of `vidjax.data.thesis_augmentation`, which are
+        applied here.
       reading: what methods in the network have to say, as in `vidjax.models.registry`.
       multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
         `vidjax.training.sigmoid_loss`, and a metric `hit1` takes the place of `top1`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
 
 _METHOD: dict[str, Any] = {"class_reg": {"form": "icip"}}
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..printed import Network, Printed
-from .systems import OTHERS, backbone_rows, mtnet_rows
+from ..paper_row import Network, Printed
+from .networks import OTHERS, backbone_rows, mtnet_rows
 
 _R2PLUS1D = "the numbers are those of R(2+1)D-34 on 32x112x112, whatever its name"
 _IP = "counted on 32 frames, which give the printed operations; the table says 8"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
 
 REFERENCES = {"slowonly_34": "baseline", "slowonly_50": "slowonly_50_baseline"}
 

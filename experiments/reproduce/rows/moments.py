@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
 
 _NAS, _FIXED = {"arch": "NAS"}, {"arch": "Fixed"}
 GATED_MIT = {

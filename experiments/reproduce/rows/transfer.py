@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..printed import Network, Printed
-from .systems import GATED, MTNETS, PLAIN
+from ..paper_row import Network, Printed
+from .networks import GATED, MTNETS, PLAIN
 
 _KNOWN = {**PLAIN, **GATED, **MTNETS}
 

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from vidjax.configs import class_reg
 
-from .. import budget
+from .. import small_scale
 from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
@@ -19,7 +19,7 @@ _PAPER = {"without": "baseline=true", "symmetric": "bounds=symmetric", "unit": "
 
 def _small(row: str) -> ConfigDict:
     method = {} if row == "without" else {"class_reg": {"bounds": row}}
-    return budget.small("r3d_50_e1", _OPTIONS | method, frames=4, stride=8)
+    return small_scale.small("r3d_50_e1", _OPTIONS | method, frames=4, stride=8)
 
 
 def _paper(row: str) -> ConfigDict:
@@ -37,11 +37,11 @@ TABLE = Table(
     ),
     reference="without",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
         "small": {
-            "marionette": budget.marionette(_small, "12 epochs", _NOTE, minutes=5),
-            "jhmdb": budget.jhmdb(_small, "16 epochs", _NOTE, minutes=5),
+            "marionette": small_scale.marionette(_small, "12 epochs", _NOTE, minutes=5),
+            "jhmdb": small_scale.jhmdb(_small, "16 epochs", _NOTE, minutes=5),
         },
-        "paper": {"kinetics400": Setup(_paper, budget.SEEDS)},
+        "paper": {"kinetics400": Setup(_paper, small_scale.SEEDS)},
     },
 )

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ..paper import paper_table
-from ..printed import Printed
-from ..rows.regularized import PAIRS, mtnet_cr_row, pair_rows
-from ..rows.systems import mtnet_rows
+from ..paper_row import Printed
+from ..paper_scale import paper_table
+from ..rows.class_reg import PAIRS, mtnet_cr_row, pair_rows
+from ..rows.networks import mtnet_rows
 
 # Blocks and channels of the stages, as printed.
 _LAYERS = {

@@ -1,7 +1,7 @@
 """Class Regularization and others on Kinetics-400: table 1 of the ICIP paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_table
 from ..rows.icip import rows_on
 
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"

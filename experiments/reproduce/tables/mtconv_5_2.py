@@ -9,9 +9,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from .. import budget
-from ..paper import paper_setups
-from ..printed import Network, Printed
+from .. import small_scale
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_setups
 from ..table import Row, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
@@ -25,7 +25,7 @@ _ROWS: dict[str, dict[str, Any]] = {
 
 
 def _small(row: str) -> ConfigDict:
-    return budget.temporal("r3d_50_e1", _OPTIONS | _ROWS[row], rate=0.003)
+    return small_scale.temporal("r3d_50_e1", _OPTIONS | _ROWS[row], rate=0.003)
 
 
 _MTCONV: dict[str, Any] = {"multi_temporal": {}}
@@ -136,8 +136,8 @@ TABLE = Table(
     ),
     reference="r3d",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
-        "small": {"marionette": budget.marionette(_small, "12 epochs", _NOTE, minutes=12)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
+        "small": {"marionette": small_scale.marionette(_small, "12 epochs", _NOTE, minutes=12)},
         "paper": paper_setups(_PRINTED),
     },
     printed=_PRINTED,

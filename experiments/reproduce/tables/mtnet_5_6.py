@@ -1,6 +1,6 @@
 """The share of the local branch: table 5.6 of the thesis; delta = 1 has no prolonged branch."""
 
-from ..ablation import mtnet_row, mtnet_table
+from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row
 
 _SHARES = {

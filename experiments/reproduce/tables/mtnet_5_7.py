@@ -1,6 +1,6 @@
 """Cells of the squeeze and recursion in MTBlocks: table 5.7 of the thesis."""
 
-from ..ablation import mtnet_row, mtnet_table
+from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row
 
 _CELLS = {

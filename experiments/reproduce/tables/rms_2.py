@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from vidjax.configs import rms_rows
 
-from .. import budget
-from ..paper import paper_setups
+from .. import small_scale
+from ..paper_scale import paper_setups
 from ..rows.mini_kinetics import mini_kinetics_rows
 from ..table import Row, Table
 
@@ -19,7 +19,7 @@ _NOTE = "Rate and length were chosen on the baseline alone, with seed 100."
 
 
 def _small(row: str) -> ConfigDict:
-    config = budget.small("slowonly_34", _OPTIONS, frames=4, stride=8)
+    config = small_scale.small("slowonly_34", _OPTIONS, frames=4, stride=8)
     config.update(rms_rows.MINI_KINETICS["slowonly_34"][row])
     return config
 
@@ -67,10 +67,10 @@ TABLE = Table(
     ),
     reference="baseline",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
         "small": {
-            "marionette": budget.marionette(_small, "14 epochs", _NOTE, minutes=11),
-            "jhmdb": budget.jhmdb(_small, "16 epochs", _NOTE, minutes=10),
+            "marionette": small_scale.marionette(_small, "14 epochs", _NOTE, minutes=11),
+            "jhmdb": small_scale.jhmdb(_small, "16 epochs", _NOTE, minutes=10),
         },
         "paper": paper_setups(_PRINTED),
     },

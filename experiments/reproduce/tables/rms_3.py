@@ -1,7 +1,7 @@
 """Random Mean Scaling and others' networks on Mini-Kinetics: table 3 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 _OTHERS = (

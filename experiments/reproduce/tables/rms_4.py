@@ -1,7 +1,7 @@
 """Random Mean Scaling on Kinetics-400: table 4 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_table
 
 # Network, frames, and top-1 and top-5 by row of `configs/rms_rows.py`.
 _ROWS = {

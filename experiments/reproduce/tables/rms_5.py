@@ -1,7 +1,7 @@
 """Random Mean Scaling on Something-Something-v2: table 5 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_table
 
 _ROWS = {
     "baseline": ("SlowFast-50", 59.5, 86.6),

@@ -2,8 +2,8 @@
 
 from vidjax.configs import rms_images
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_table
 
 # Size of a picture, classes, and label, top-1 and top-5 by row.
 _ROWS = {

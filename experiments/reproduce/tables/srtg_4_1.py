@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from .. import budget
-from ..paper import paper_setups
-from ..printed import Network, Printed
+from .. import small_scale
+from ..paper_row import Network, Printed
+from ..paper_scale import paper_setups
 from ..table import Row, Table
 
 _OPTIONS = {"width": 12, "depths": (1, 1, 1, 1), "zero_init": True}
@@ -37,7 +37,7 @@ def _options(row: str, steps: int) -> dict[str, object]:
 
 def _small(row: str) -> ConfigDict:
     options = _OPTIONS | _options(row, _EPOCHS * _BATCHES)
-    return budget.temporal("r3d_34_e1", options, rate=0.003)
+    return small_scale.temporal("r3d_34_e1", options, rate=0.003)
 
 
 # 150 epochs of about half a million clips, 184 in a batch of the multigrid on average.
@@ -102,8 +102,10 @@ TABLE = Table(
     rows=tuple(Row(row, words, _SCORES[row.split("_")[0]][0][0]) for row, words in _ROWS),
     reference="without",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
-        "small": {"marionette": budget.marionette(_small, f"{_EPOCHS} epochs", _NOTE, minutes=30)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
+        "small": {
+            "marionette": small_scale.marionette(_small, f"{_EPOCHS} epochs", _NOTE, minutes=30)
+        },
         "paper": paper_setups(_PRINTED),
     },
     printed=_PRINTED,

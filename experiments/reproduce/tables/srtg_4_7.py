@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.transfer import gated_to
 
 PRE = ("HACS", "HACS+K-700", "HACS+MiT")

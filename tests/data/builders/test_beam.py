@@ -18,8 +18,8 @@ from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.prepared_videos import PreparationError
-from vidjax.data.makers import beam as beam_maker
 from vidjax.data.prepared import PreparedSplit
+from vidjax.data.shard_executors import beam as beam_maker
 
 _HERE = importlib.util.find_spec("apache_beam") is not None
 needs_beam = pytest.mark.skipif(not _HERE, reason="Apache Beam is not installed")

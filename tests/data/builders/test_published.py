@@ -9,16 +9,16 @@ import pytest
 
 from tests.data.builders.conftest import rows
 from tests.videos import numbered_frames, read_numbers, write_video
-from vidjax.data import catalog, shard_making
+from vidjax.data import catalog, shard_writer
 from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.hacs import HACS
 from vidjax.data.builders.ucf101 import UCF101
+from vidjax.data.decoded_cache import Spool
 from vidjax.data.manifest import ManifestError
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.shard_making import Made
-from vidjax.data.spool import Spool
+from vidjax.data.process_pool import run_each
+from vidjax.data.shard_writer import Made
 from vidjax.data.verdicts import COLUMNS, Verdict
-from vidjax.data.workers import run_each
 from vidjax.records import read as read_record
 
 PUBLISHED = [name for name in catalog.list_datasets() if name not in ("marionette", "video_folder")]
@@ -150,7 +150,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
         decoded.update(job.name for job in jobs)
         return run_each(function, jobs, **settings)
 
-    monkeypatch.setattr(shard_making, "run_each", note)
+    monkeypatch.setattr(shard_writer, "run_each", note)
     folder = catalog.prepare("ucf101", tree.request(split=2, storage=EXACT))
     assert decoded == {entry.path for entry in manifest.entries} - done
     found = records(folder, "train") | records(folder, "test")

@@ -6,8 +6,8 @@ import pytest
 
 import vidjax
 from tests.trained.published.rows import REAL
-from vidjax.convert.colours import to_rgb
-from vidjax.trained.published.clips import preprocessing_of
+from vidjax.convert.input_normalization import to_rgb
+from vidjax.trained.published.clip_preprocessing import preprocessing_of
 
 BGR = {row.network: row for row in REAL if row.channels == "BGR"}
 CLIP = (1, 8, 32, 32, 3)

@@ -13,9 +13,9 @@ from tests.convert.test_loading import CLASSES, WIDTH, small_state
 from tests.trained.published.rows import named
 from tests.videos import numbered_frames, write_video
 from vidjax.convert.loading import convert
-from vidjax.trained.opening import open_weights
-from vidjax.trained.published.row import Checkpoint
-from vidjax.trained.wanted import WeightsError
+from vidjax.trained.open_weights import open_weights
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.weights_name import WeightsError
 
 # What makes a row one of a network that is quickly run.
 TINY = {

@@ -1,1 +1,4 @@
-"""Augmentations by name, a file each. `vidjax/data/augmenting.py` says what such a file has."""
+"""Augmentations by name, a file each.
+
+`vidjax/data/extra_augmentations.py` says what such a file has.
+"""

@@ -6,7 +6,7 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, json_list, locate, objects
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _LISTS = {1: "Diving48_{}.json", 2: "Diving48_V2_{}.json"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, lines, locate
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _CLIP = r"(?P<clip>(?P<session>[^\s-]+-[^\s-]+-[^\s-]+)-\d+-\d+-F\d+-F\d+)"
 _LINE = rf"{_CLIP}\s+(?P<action>\d+)(?:\s+\d+)*"

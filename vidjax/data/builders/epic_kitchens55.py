@@ -6,7 +6,7 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, locate, number, seconds, table
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _COLUMNS = (
     "participant_id",

@@ -7,7 +7,7 @@ from vidjax.data.annotations import locate, number, table
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
 from vidjax.data.splits import split_name
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _COLUMNS = ("classname", "youtube_id", "subset", "start", "end", "label")
 _SHOWN, _NOT_SHOWN = "1", "-1"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from vidjax.data.annotations import lines, locate
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 # What the 0, 1 and 2 behind a video's name in a list stand for.
 _PARTS = {"1": "train", "2": "test"}

@@ -10,7 +10,7 @@ from vidjax.data.annotations import columns_of, locate, locate_if_there, number,
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
 from vidjax.data.splits import SPLITS, split_name
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _COLUMNS = ("label", "youtube_id", "time_start", "time_end")
 _FILES = {"train": ("train",), "val": ("val", "validate", "validation"), "test": ("test",)}

@@ -7,7 +7,7 @@ from vidjax.data.annotations import lines, locate
 from vidjax.data.builders.kinetics import Kinetics, kinetics_entries
 from vidjax.data.builders.published_videos import Listing
 from vidjax.data.manifest import Entry, Exclusion
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 
 class MiniKinetics200(Kinetics):

@@ -17,19 +17,17 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from vidjax.data.assembling import MADE, begin, describe, require_there
 from vidjax.data.catalog import Request
 from vidjax.data.code_version import code_version
-from vidjax.data.description import ARRAY_RECORD, Description
+from vidjax.data.dataset_assembly import MADE, begin, describe, require_there
+from vidjax.data.dataset_info import ARRAY_RECORD, Description
+from vidjax.data.decode_jobs import Job, frames, video_name
+from vidjax.data.decoded_cache import Decoded, Spool, spool_of
+from vidjax.data.expected_videos import outlook
+from vidjax.data.frame_rates import rates_note
 from vidjax.data.integrity import open_data_set
-from vidjax.data.makers.beam import make_with_beam
-from vidjax.data.makers.dask import make_on_dask
-from vidjax.data.makers.here import make_here
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.data.outlook import outlook
-from vidjax.data.rates import rates_note
-from vidjax.data.recognition import find, is_finished
-from vidjax.data.report import (
+from vidjax.data.preparation_report import (
     EXCLUDED,
     REPORT,
     ReportError,
@@ -38,13 +36,15 @@ from vidjax.data.report import (
     total,
     write_report,
 )
-from vidjax.data.shard_making import Made, Task
+from vidjax.data.prepared_lookup import find, is_finished
+from vidjax.data.shard_executors.beam import make_with_beam
+from vidjax.data.shard_executors.dask import make_on_dask
+from vidjax.data.shard_executors.here import make_here
 from vidjax.data.shard_plan import plan
-from vidjax.data.sources import Sources
-from vidjax.data.spool import Decoded, Spool, spool_of
-from vidjax.data.stored_form import features_of
-from vidjax.data.video_jobs import Job, frames, video_name
-from vidjax.storage.local import remove_folder
+from vidjax.data.shard_writer import Made, Task
+from vidjax.data.source_files import Sources
+from vidjax.data.tfds_features import features_of
+from vidjax.storage.local_copies import remove_folder
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
 

@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data.catalog import Request
-from vidjax.data.description import ARRAY_RECORD, INFO, Description
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, Description
 from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.storage.ownership import owned

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
+from vidjax.data.exclusions import absent, condemned, empty, repeated
 from vidjax.data.manifest import (
     SPLITS,
     Entry,
@@ -25,8 +26,7 @@ from vidjax.data.manifest import (
     few,
     refuse_leak,
 )
-from vidjax.data.report import EXCLUDED, read_report
-from vidjax.data.soundness import absent, condemned, empty, repeated
+from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.storage.paths import as_path
 
 

@@ -15,7 +15,7 @@ from vidjax.data.annotations import (
 )
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _NAMES = {"train": "train", "val": "validation", "test": "test"}
 _VIDEOS = "20bn-something-something-v2"

@@ -10,16 +10,16 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vidjax import names
+from vidjax import untrusted_names
 from vidjax.data import labels
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
+from vidjax.data.exclusions import condemned
 from vidjax.data.manifest import Entry, Exclusion, Manifest, ManifestError, few, hash_split
-from vidjax.data.report import EXCLUDED, read_report
-from vidjax.data.soundness import condemned
+from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.data.splits import is_split, split_name
-from vidjax.data.tars import LABELS, Sample, TarError, label_of, read_tar
-from vidjax.storage.facts import files_below
+from vidjax.data.webdataset import LABELS, Sample, TarError, label_of, read_tar
+from vidjax.storage.file_info import files_below
 from vidjax.storage.paths import as_path, is_url
 
 _CLASSES = "classes.txt"
@@ -93,7 +93,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, str]:
     for name in given:
         if name not in _OPTIONS:
             raise ManifestError(
-                f"data.options.{name} is unknown to tar: {names.nearest(name, _OPTIONS)}"
+                f"data.options.{name} is unknown to tar: {untrusted_names.nearest(name, _OPTIONS)}"
             )
     options = _OPTIONS | {name: str(value) for name, value in given.items()}
     if not _LABEL.fullmatch(options["label"]):
@@ -181,15 +181,18 @@ def _entries(
     split, label, why = _split(tar), "", ""
     try:
         label = labels.normal(_named(label_of(sample, wanted), known))
-        why = names.flaw(label) and f"its label {names.told(label)!r} {names.flaw(label)}"
+        why = (
+            untrusted_names.flaw(label)
+            and f"its label {untrusted_names.told(label)!r} {untrusted_names.flaw(label)}"
+        )
     except (ValueError, IndexError) as error:
         why = f"its label cannot be read ({error})"
     if sample.doubled:
         why = f"its key is there twice in {tar} (with .{sample.doubled[0]})"
     for suffix, place in sample.videos.items():
         path = f"{tar}/{sample.key}.{suffix}"
-        flaw = names.flaw(path) and f"its name {names.flaw(path)}"
-        entry = Entry(names.told(path), label or _UNKNOWN, split, place=place)
+        flaw = untrusted_names.flaw(path) and f"its name {untrusted_names.flaw(path)}"
+        entry = Entry(untrusted_names.told(path), label or _UNKNOWN, split, place=place)
         yield entry, flaw or why or ("" if label else "it has no label")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from vidjax.data.annotations import in_order, lines, locate, locate_if_there
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _FORM = r"(?P<path>(?P<label>\w+)/\w+\.avi)(?:\s+\d+)?"
 _NAME = re.compile(r"v_(?P<label>\w+?)_g(?P<group>0[1-9]|1\d|2[0-5])_c\d+", re.IGNORECASE)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
+from vidjax.data.exclusions import condemned
 from vidjax.data.manifest import few, read_manifest
-from vidjax.data.report import EXCLUDED, read_report
-from vidjax.data.soundness import condemned
+from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.storage.paths import as_path
 
 

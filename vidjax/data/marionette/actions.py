@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.marionette.figure import Arm, Build, Leg, Pose, joints
+from vidjax.data.marionette.skeleton import Arm, Build, Leg, Pose, joints
 
 Motion = Callable[[float], Pose]
 _TURN = 2 * math.pi

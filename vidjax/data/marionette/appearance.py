@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidjax.data.marionette.actions import Action
-from vidjax.data.marionette.figure import Build
+from vidjax.data.marionette.skeleton import Build
 
 Color = tuple[float, float, float]
 _SKIN = ((241, 203, 176), (224, 172, 138), (198, 140, 102), (150, 98, 66), (104, 66, 46))

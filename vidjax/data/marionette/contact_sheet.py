@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vidjax.names import short
+from vidjax.untrusted_names import short
 
 
 def contact_sheet(

@@ -16,7 +16,7 @@ import numpy as np
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
-from vidjax.data.workers import Lost, run_each
+from vidjax.data.process_pool import Lost, run_each
 from vidjax.settings import Kind, check, one_of, several, whole
 from vidjax.storage.ownership import owned
 from vidjax.storage.writing import writing, writing_bytes

@@ -13,7 +13,7 @@ import numpy as np
 from vidjax.data.marionette import appearance, scene
 from vidjax.data.marionette.actions import ACTIONS, Action, acting_limbs
 from vidjax.data.marionette.body import Brush, draw_body, draw_limbs
-from vidjax.data.marionette.figure import Pose, joints
+from vidjax.data.marionette.skeleton import Pose, joints
 
 Image = np.ndarray
 # Drawn at twice the size and averaged down: thin limbs stay whole.

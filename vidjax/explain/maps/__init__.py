@@ -10,9 +10,11 @@ with which it is found by itself: here, in a package that names it in an entry p
 
 The function is called with a network that is opened for explanation (`TracedNetwork`), its
 variables, a clip `[1, T, H, W, 3]`, the number of a class and the name of a layer or None, and with
-the settings of its own as keywords. `vidjax.explain.measured` has features and gradients as arrays
-of NumPy, and `vidjax.explain.perturbing` the scores of clips that are shown in part;
-`vidjax.explain.features` finds what a layer's name means, `vidjax.explain.passes` computes.
+the settings of its own as keywords. `vidjax.explain.features_and_gradients` has features and
+gradients as arrays
+of NumPy, and `vidjax.explain.perturbation` the scores of clips that are shown in part;
+`vidjax.explain.layer_lookup` finds what a layer's name means, `vidjax.explain.compiled_passes`
+computes.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ import sys
 from collections.abc import Mapping
 
 from vidjax import plugins
-from vidjax.explain.drawing import Heat, Map
-from vidjax.names import nearest
+from vidjax.explain.map_types import Heat, Map
+from vidjax.untrusted_names import nearest
 
 __all__ = ["Heat", "Map", "known", "named"]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.anatomy import Anatomy
 from vidjax.explain.back_step import KEEP
 from vidjax.explain.class_feature_pyramids import LISTS, THETA, class_feature_pyramid
-from vidjax.explain.drawing import Heat, Map
-from vidjax.explain.features import layer_at
+from vidjax.explain.features_and_gradients import added
 from vidjax.explain.layer import Layer
-from vidjax.explain.measured import added
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_lookup import layer_at
+from vidjax.explain.map_types import Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import one_of, optional, shown, whole
 
 SETTINGS = {**KEEP, "depth": optional(whole(1, 1_000_000)), "mode": one_of(*LISTS)}

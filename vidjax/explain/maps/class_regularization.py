@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import Heat, Map
+from vidjax.explain.map_types import Heat, Map
 from vidjax.explain.regularized_tubes import name_of, regularized_pass, regularized_places
 from vidjax.explain.saliency_tubes import SETTINGS, low_tubes
-from vidjax.explain.traced import TracedNetwork
-from vidjax.names import nearest
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import shown
+from vidjax.untrusted_names import nearest
 
 
 def draw_stage_tube(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import Heat, Map
-from vidjax.explain.measured import features_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import features_of
+from vidjax.explain.map_types import Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_eigen_cam(

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
-from vidjax.explain.measured import clip_gradients
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import clip_gradients
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_gradient(

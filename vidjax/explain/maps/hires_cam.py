@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
-from vidjax.explain.measured import gradients_at
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import gradients_at
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_hires_cam(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK, blank_of
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map, Progress
-from vidjax.explain.measured import clip_gradients
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK, blank_of
+from vidjax.explain.features_and_gradients import clip_gradients
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map, Progress
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import whole
 
 SETTINGS = {"steps": whole(1, 100_000), "blank": BLANK}

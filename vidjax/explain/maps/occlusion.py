@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.perturbing import OVER, SCORE, Perturbed, extents_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import OVER, SCORE, Perturbed, extents_of
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import optional, whole
 
 SETTINGS = {

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.enlarging import enlarge
-from vidjax.explain.perturbing import OVER, SCORE, Perturbed, extents_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import OVER, SCORE, Perturbed, extents_of
+from vidjax.explain.traced_network import TracedNetwork
+from vidjax.explain.upsampling import enlarge
 from vidjax.settings import number, optional, whole
 
 SETTINGS = {

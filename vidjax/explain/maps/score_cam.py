@@ -12,11 +12,11 @@ import numpy as np
 from scipy import special
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.enlarging import enlarge
-from vidjax.explain.measured import added, features_of
-from vidjax.explain.perturbing import SCORE, Perturbed
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import added, features_of
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import SCORE, Perturbed
+from vidjax.explain.traced_network import TracedNetwork
+from vidjax.explain.upsampling import enlarge
 from vidjax.settings import boolean, optional, whole
 
 SETTINGS = {"score": SCORE, "softmax": boolean(), "top": optional(whole(1, 2**31 - 1))}

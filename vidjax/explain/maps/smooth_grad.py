@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map, Progress
-from vidjax.explain.measured import clip_gradients
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import clip_gradients
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map, Progress
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import number, whole
 
 SETTINGS = {"samples": whole(1, 100_000), "noise": number(0, 10), "seed": whole(0, 2**31 - 1)}

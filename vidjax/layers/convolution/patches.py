@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.apart import apart
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.convolution.windows import windows
+from vidjax.layers.optimization_barrier import apart
 from vidjax.layers.padding import pad
 
 # Elements of the patches in memory at once: 16 MiB of float32.

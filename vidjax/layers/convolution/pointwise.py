@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.apart import apart
 from vidjax.layers.convolution.form import Form
 from vidjax.layers.convolution.problem import Problem, Triple
+from vidjax.layers.optimization_barrier import apart
 from vidjax.layers.padding import pad
 
 

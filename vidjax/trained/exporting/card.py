@@ -10,7 +10,7 @@ from typing import Any
 
 from vidjax.run.workdir import versions
 from vidjax.storage.writing import write_text
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import Exported
 from vidjax.trained.exporting.program import INPUT, OUTPUT
 
 FILE = "card.json"

@@ -12,7 +12,7 @@ from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import Exported
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 INPUT, OUTPUT = "clips", "logits"

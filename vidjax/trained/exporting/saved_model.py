@@ -14,7 +14,7 @@ import jax
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import Exported
 from vidjax.trained.exporting.program import INPUT, OUTPUT, clips_of, program_of
 
 # Every TensorFlow from 2.20 on reads this; 2.21 reads up to 1.13, where JAX 0.12 writes 1.18.

@@ -10,7 +10,7 @@ import jax
 from jax import export
 
 from vidjax.storage.writing import write_bytes
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import Exported
 from vidjax.trained.exporting.program import clips_of, program_of
 
 FILE = "network.stablehlo"

@@ -13,8 +13,8 @@ import jax
 
 from vidjax.evaluation.cost import count_cost
 from vidjax.storage.writing import write_text, writing
-from vidjax.trained.exporting.exported import Exported
-from vidjax.trained.exporting.here import Here
+from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.local_run import Here
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.storage.paths import as_path
 from vidjax.trained.feature_files import hdf5, npz
 from vidjax.trained.feature_files.table import COLUMNS, Features, FeaturesError, checked
+from vidjax.untrusted_names import told
 
 SUFFIXES: Mapping[str, ModuleType] = {".npz": npz, ".h5": hdf5, ".hdf5": hdf5}
 

@@ -19,12 +19,12 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.settings import shown
 from vidjax.storage.ownership import owned, remove_owned
 from vidjax.storage.writing import is_there, make_folder, refuse_link, sweep
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
+from vidjax.untrusted_names import told
 
 # Seconds of work that a kill may cost.
 _SAVED_EVERY = 10.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pooch
 
-from vidjax.trained.published.row import Checkpoint
+from vidjax.trained.published.checkpoint import Checkpoint
 
 VARIABLE = "VIDJAX_CACHE"
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.loading import Converted, convert
-from vidjax.convert.reading import read_tensors
 from vidjax.models.registry import create_model
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
-from vidjax.trained.published.clips import colours_of, preprocessing_of
-from vidjax.trained.published.finding import file_of
+from vidjax.trained.published.checkpoint import Checkpoint, Scores
+from vidjax.trained.published.clip_preprocessing import colours_of, preprocessing_of
 from vidjax.trained.published.registry import candidates, class_names
-from vidjax.trained.published.row import Checkpoint, Scores
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import WeightsError
+from vidjax.trained.published.weight_files import file_of
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import WeightsError
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import functools
 from pathlib import Path
 
 from vidjax import records
-from vidjax.models.listing import variant
-from vidjax.names import nearest
-from vidjax.trained.published.row import Checkpoint
-from vidjax.trained.wanted import WeightsError
+from vidjax.models.model_list import variant
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.weights_name import WeightsError
+from vidjax.untrusted_names import nearest
 
 _FILE = Path(__file__).with_name("checkpoints.json")
 _CLASSES = Path(__file__).with_name("classes")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from vidjax.models.listing import variant
+from vidjax.models.model_list import variant
 from vidjax.trained.published.pretrained import load_pretrained
-from vidjax.trained.trained import Trained
-from vidjax.trained.wanted import Wanted, WeightsError
+from vidjax.trained.trained_network import Trained
+from vidjax.trained.weights_name import Wanted, WeightsError
 
 _NAMED = re.compile(r"(?P<network>\w{2,}):(?P<tag>[\w.+-]+)")
 _FILES = (".pth", ".pyth", ".pt", ".tar", ".th", ".ckpt", ".safetensors")

@@ -11,8 +11,8 @@ from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import Wanted
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import Wanted
 
 
 def find(wanted: Wanted) -> Trained | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from vidjax.convert.loading import Converted, convert
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
-from vidjax.names import told
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.published.clips import colours_of
-from vidjax.trained.published.recognising import row_of
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import Wanted, WeightsError
+from vidjax.trained.published.clip_preprocessing import colours_of
+from vidjax.trained.published.identify import row_of
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.untrusted_names import told
 
 
 def find(wanted: Wanted) -> Trained | None:

@@ -1,0 +1,48 @@
+"""Settings given as text, as the command line takes them, put into a configuration."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from vidjax.run.config import ConfigError, check_path
+
+from . import command_line
+from .config_groups import with_groups
+
+
+def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
+    """A copy of a configuration with other settings.
+
+    Args:
+      config: any.
+      settings: texts by path, such as `{"optimizer.lr": "0.1"}`; each means what
+        `--config.optimizer.lr=0.1` means.
+
+    Raises:
+      ConfigError: a path leads nowhere, or a text is of another type; ranges are not looked at.
+    """
+    for path in settings:
+        check_path(path)
+    arguments = ["sweep", *(f"--config.{path}={text}" for path, text in settings.items())]
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_dict(
+        "config",
+        with_groups(copy.deepcopy(config), settings),
+        flag_values=values,
+        sys_argv=arguments,
+        accept_new_attributes=True,
+        lock_config=False,
+    )
+    try:
+        values(arguments)
+    # ml_collections answers a bad override with whichever of these its lookup met.
+    except (AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
+        raise ConfigError(command_line.first_line(error)) from None
+    except flags.Error as error:
+        raise ConfigError(str(error).strip().splitlines()[-1]) from None
+    found: ConfigDict = holder.value
+    return found

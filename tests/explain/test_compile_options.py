@@ -1,0 +1,65 @@
+"""How well passes are compiled: it changes how long they take, and nothing that they say."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests.explain.third_party_networks import OTHERS
+from vidjax.explain import compile_options
+from vidjax.explain.compile_options import compiled, thoroughly
+from vidjax.explain.traced_network import trace_network
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A network, where nobody has set how well XLA compiles."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    return trace_network(*OTHERS["plain"]())
+
+
+def options_of(network, monkeypatch, make=None):
+    """What a pass is compiled with."""
+    seen = []
+    jit = jax.jit
+
+    def spy(function, **options):
+        seen.append(options["compiler_options"])
+        return jit(function, **options)
+
+    monkeypatch.setattr(jax, "jit", spy)
+    compiled(make or logits)(network)
+    return seen[0]
+
+
+def logits(network):
+    return lambda weights, clip: network.evaluate(weights, clip, [network.anatomy.logits])[0]
+
+
+def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
+    assert options_of(network, monkeypatch) is None
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    assert options_of(network, monkeypatch) == compile_options.HASTILY
+    with thoroughly():
+        assert options_of(network, monkeypatch) is None
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
+    assert options_of(network, monkeypatch) is None
+
+
+def test_on_other_devices_xla_compiles_as_it_does(network, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    assert options_of(network, monkeypatch) is None
+
+
+def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
+    _, weights, clip = OTHERS["plain"]()
+    make = compiled(logits)
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    hastily = make(network)
+    assert make(network) is hastily
+    with thoroughly():
+        well = make(network)
+    assert well is not hastily
+    found = [np.asarray(run(weights, clip)) for run in (hastily, well)]
+    np.testing.assert_allclose(*found, rtol=1e-5)

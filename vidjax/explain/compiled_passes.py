@@ -1,0 +1,96 @@
+"""Compiled passes of an opened network: logits, features of layers, and gradients there.
+
+Each is compiled once for a network and the features that are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from vidjax.explain.compile_options import compiled
+from vidjax.explain.layer import Features
+from vidjax.explain.traced_network import TracedNetwork
+
+Pass = Callable[..., Any]
+
+
+@compiled
+def logits_pass(network: TracedNetwork) -> Pass:
+    """Of variables and clips `[N, T, H, W, 3]`, to logits, float32 `[N, classes]`.
+
+    All clips are computed at once: callers bound their number.
+    """
+
+    def run(variables: Any, clips: jax.Array) -> jax.Array:
+        def one(clip: jax.Array) -> jax.Array:
+            (found,) = network.evaluate(variables, clip[None], [network.anatomy.logits])
+            return found.reshape(-1).astype(jnp.float32)
+
+        # Not a loop: on a CPU, products inside one run on one core, and an accelerator is filled by
+        # batches alone.
+        return jax.vmap(one)(clips)
+
+    return run
+
+
+@compiled
+def features_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
+    """Of variables and clip, to logits `[classes]` and features `[C, T', H', W']` of each place."""
+
+    def run(variables: Any, clip: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+        wanted = [network.anatomy.logits, *(own.value for own in places)]
+        logits, *features = network.evaluate(variables, clip, wanted)
+        return logits.reshape(-1).astype(jnp.float32), _laid(places, features)
+
+    return run
+
+
+@compiled
+def gradients_pass(network: TracedNetwork, places: tuple[Features, ...]) -> Pass:
+    """Of variables, clip and class (-1: the predicted one).
+
+    It gives the logits `[classes]`, the features `[C, T', H', W']` of each place, and the gradients
+    of the class's logit with respect to them, of the same shapes. All are float32.
+    """
+    values = [own.value for own in places]
+
+    def run(variables: Any, clip: jax.Array, index: jax.Array) -> Any:
+        logits, *features = network.evaluate(variables, clip, [network.anatomy.logits, *values])
+        chosen = jnp.where(index < 0, jnp.argmax(logits), index)
+
+        def logit(arrays: Sequence[jax.Array]) -> jax.Array:
+            known = dict(zip(values, arrays, strict=True))
+            (found,) = network.evaluate(variables, clip, [network.anatomy.logits], known)
+            return found.reshape(-1)[chosen].astype(jnp.float32)
+
+        gradients = jax.grad(logit)(features)
+        return (
+            logits.reshape(-1).astype(jnp.float32),
+            _laid(places, features),
+            _laid(places, gradients),
+        )
+
+    return run
+
+
+@compiled
+def clip_gradient_pass(network: TracedNetwork) -> Pass:
+    """Of variables, clip and class, to the class's logit and its gradient, of the clip's shape."""
+
+    def run(variables: Any, clip: jax.Array, index: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def logit(clip: jax.Array) -> jax.Array:
+            (found,) = network.evaluate(variables, clip, [network.anatomy.logits])
+            return found.reshape(-1)[index].astype(jnp.float32)
+
+        return jax.value_and_grad(logit)(clip)
+
+    return run
+
+
+def _laid(places: Sequence[Features], arrays: Sequence[jax.Array]) -> list[jax.Array]:
+    pairs = zip(places, arrays, strict=True)
+    return [own.laid(array.astype(jnp.float32)) for own, array in pairs]

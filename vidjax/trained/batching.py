@@ -1,0 +1,69 @@
+"""Clips through a network in batches of one size, so that it is compiled once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from vidjax.trained.video_clips import Event, Look
+
+# Of each clip an array; at the end of a video an empty one.
+Computed = tuple[Event, np.ndarray]
+_NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
+
+
+def in_batches(
+    compute: Callable[[np.ndarray], jax.Array], events: Iterable[Event], size: int
+) -> Iterator[Computed]:
+    """Events in their order, each clip with what is computed from it, the mean over its crops.
+
+    A batch is computed while the next one is decoded.
+
+    Args:
+      compute: maps crops uint8 `[B, S, T, H, W, 3]` to an array `[B, S, ...]`.
+      events: clips of videos, and their ends.
+      size: B of each batch; a last one with fewer clips is filled up with black ones.
+    """
+    before: tuple[list[Event], Any] = ([], ())
+    for batch in _batches(events, size):
+        looks = [event for event in batch if isinstance(event, Look)]
+        found: Any = ()
+        if looks:
+            crops = np.stack([look.window.crops for look in looks])
+            padding = [(0, size - len(crops))] + [(0, 0)] * (crops.ndim - 1)
+            found = compute(np.pad(crops, padding))
+        yield from _with_arrays(*before)
+        before = [_light(event) for event in batch], found
+    yield from _with_arrays(*before)
+
+
+def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
+    """Lists of events with so many clips each, the last one with fewer."""
+    batch: list[Event] = []
+    clips = 0
+    for event in events:
+        batch.append(event)
+        clips += isinstance(event, Look)
+        if clips == size:
+            yield batch
+            batch, clips = [], 0
+    if batch:
+        yield batch
+
+
+def _light(event: Event) -> Event:
+    """Without the pixels."""
+    if isinstance(event, Look):
+        window = dataclasses.replace(event.window, crops=_NO_PIXELS)
+        return dataclasses.replace(event, window=window)
+    return event
+
+
+def _with_arrays(batch: list[Event], found: Any) -> Iterator[Computed]:
+    means = iter(np.asarray(found).mean(axis=1)) if len(found) else iter(())
+    for event in batch:
+        yield event, next(means) if isinstance(event, Look) else _NOTHING

@@ -1,0 +1,143 @@
+"""What of each video a network looks at: clips spread over it, or windows that slide over it."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidjax.data.decode import DecodeError
+from vidjax.data.manifest import Entry, Manifest
+from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.sliding_windows import Window, windows
+from vidjax.trained.video_record import as_record
+
+
+@dataclass(frozen=True)
+class Look:
+    """One clip of a video.
+
+    Attributes:
+      video: index of the video in its list.
+      clip: number of the clip within the video.
+      window: its time and its crops.
+    """
+
+    video: int
+    clip: int
+    window: Window
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of a video, after its last clip.
+
+    Attributes:
+      video: index of the video in its list.
+      error: why it cannot be read, or not to its end; empty if it can.
+    """
+
+    video: int
+    error: str = ""
+
+
+Event = Look | Ended
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How videos are looked at.
+
+    Attributes:
+      preprocessing: of the network.
+      clips: clips spread evenly over each video; 0 are windows that slide over it.
+      crops: of each clip.
+      every: of windows, seconds from the start of one to that of the next.
+      threads: videos that are decoded at a time.
+    """
+
+    preprocessing: Preprocessing
+    clips: int = 1
+    crops: int = 1
+    every: float | None = None
+    threads: int = 2
+
+    def all(self, manifest: Manifest, first: int = 0) -> Iterator[Event]:
+        """Clips of videos in their order, and the end of each.
+
+        Args:
+          manifest: the videos.
+          first: index of the first one to look at.
+        """
+        entries = manifest.entries[first:]
+        if self.clips:
+            for video, (looks, error) in enumerate(self._ahead(manifest, entries), start=first):
+                yield from _told(video, iter(looks), error)
+        else:
+            for video, entry in enumerate(entries, start=first):
+                yield from _told(video, self._sliding(manifest.file(entry), entry))
+
+    def _sliding(self, file: Path, entry: Entry) -> Iterator[Window]:
+        return windows(
+            file,
+            self.preprocessing,
+            crops=self.crops,
+            start=entry.start,
+            end=entry.end,
+            every=self.every,
+        )
+
+    def _ahead(
+        self, manifest: Manifest, entries: Sequence[Entry]
+    ) -> Iterator[tuple[list[Window], str]]:
+        """Clips of each video, decoded by threads while others are computed with."""
+
+        def spread(entry: Entry) -> tuple[list[Window], str]:
+            try:
+                return self._spread(manifest.file(entry), entry), ""
+            except DecodeError as error:
+                return [], str(error)
+
+        yield from _in_order(spread, entries, self.threads)
+
+    def _spread(self, file: Path, entry: Entry) -> list[Window]:
+        views = self.preprocessing.views(self.clips, self.crops)
+        record = as_record(file, self.preprocessing, views, start=entry.start, end=entry.end)
+        begin = entry.start or 0.0
+        found = []
+        for clip, indices in enumerate(views.shape.view_indices(record.length, self.clips)):
+            seen = indices[indices >= 0]
+            start = begin + seen.min() / record.fps
+            end = begin + (seen.max() + record.span) / record.fps
+            found.append(Window(float(start), float(end), views.cut(record, clip)))
+        return found
+
+
+def _told(video: int, looks: Iterator[Window], error: str = "") -> Iterator[Event]:
+    """Clips of a video, and its end, early where it breaks."""
+    try:
+        for clip, window in enumerate(looks):
+            yield Look(video, clip, window)
+    except DecodeError as broken:
+        error = str(broken)
+    yield Ended(video, error)
+
+
+def _in_order(
+    function: Callable[[Entry], tuple[list[Window], str]], items: Sequence[Entry], threads: int
+) -> Iterator[tuple[list[Window], str]]:
+    """Results in the order of the items; a few are made ahead."""
+    pool, rest = ThreadPoolExecutor(threads), iter(items)
+    waiting: collections.deque[Future[tuple[list[Window], str]]] = collections.deque()
+    try:
+        for item in itertools.islice(rest, 2 * threads):
+            waiting.append(pool.submit(function, item))
+        while waiting:
+            yield waiting.popleft().result()
+            for item in itertools.islice(rest, 1):
+                waiting.append(pool.submit(function, item))
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,125 @@
+"""Starting from trained weights: an earlier run's, or those that others have published."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from vidjax.data.labels import normal
+from vidjax.data.transforms import COLOURS
+from vidjax.run.config import Config, ConfigError
+from vidjax.run.setting_groups import ModelConfig
+from vidjax.run.state import TrainState
+from vidjax.slots.block import in_slot
+from vidjax.trained.open_weights import open_weights
+from vidjax.trained.trained_network import Trained
+
+HEAD = "head"
+Tree = dict[str, Any]
+
+
+def _open(model: ModelConfig) -> Trained:
+    try:
+        return open_weights(model.weights, model.options)
+    except ValueError as error:
+        raise ConfigError(f"model.weights: {error}") from None
+
+
+def resolve(config: Config) -> Config:
+    """The configuration with what the weights determine: options and colours.
+
+    What it says itself stays. A run keeps the result, so that it needs the weights only once.
+
+    Raises:
+      ConfigError: there are no weights, or those of another network.
+    """
+    model = config.model
+    if not model.weights:
+        return config
+    weights = _open(model)
+    if weights.name != model.name:
+        raise ConfigError(
+            f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
+        )
+    seen = weights.preprocessing
+    # Of a network of flow, a file's three colours say nothing.
+    fits = len(seen.mean) == (2 if config.data.flow else COLOURS)
+    filled = dataclasses.replace(
+        model,
+        options={**weights.options, **model.options},
+        mean=model.mean or (seen.mean if fits else None),
+        std=model.std or (seen.std if fits else None),
+    )
+    return dataclasses.replace(config, model=filled)
+
+
+def start_from(
+    state: TrainState, model: ModelConfig, classes: Sequence[str], say: Callable[[str], None]
+) -> TrainState:
+    """The first state with given weights.
+
+    What the weights know nothing of, because a method was added to the network, stays random,
+    and so does a classifier of other classes. Classes in another order are put into the
+    network's.
+
+    Args:
+      state: as initialised; its shardings are kept.
+      model: the network and its weights, as `resolve` makes it.
+      classes: names of the network's classes, index by index.
+      say: told what was taken over and what stays random.
+
+    Raises:
+      ConfigError: the weights do not fit the network.
+    """
+    weights = _open(model)
+    variables = dict(weights.variables)
+    variables["params"] = _for_classes(variables["params"], weights.classes, classes)
+    try:
+        params, fresh = _take(state.params, variables["params"])
+        stats, _ = _take(state.batch_stats, variables["batch_stats"])
+    except ConfigError as error:
+        raise ConfigError(f"model.weights = {model.weights!r}: {error}") from None
+    say(f"starting from {model.weights}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
+    # A copy: a step donates its state, and no buffer can be given away twice.
+    ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
+    return state.replace(params=params, batch_stats=stats, ema=ema)
+
+
+def _for_classes(params: Tree, theirs: Sequence[str] | None, ours: Sequence[str]) -> Tree:
+    """Parameters whose classifier is of our classes, or that have none."""
+    if theirs is None or tuple(theirs) == tuple(ours):
+        return params
+    places = {normal(name): place for place, name in enumerate(theirs)}
+    rest = {name: part for name, part in params.items() if name != HEAD}
+    if places.keys() != set(map(normal, ours)):
+        return rest
+    order = np.array([places[normal(name)] for name in ours])
+    return rest | {HEAD: jax.tree.map(lambda array: array[..., order], params[HEAD])}
+
+
+def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
+    """Given arrays in the places of own ones, and the modules that keep their own."""
+    ours, theirs = flatten_dict(own, sep="/"), flatten_dict(given, sep="/")
+    if unknown := sorted(theirs.keys() - ours.keys()):
+        raise ConfigError(f"the network has no {unknown[0]}; were model.options changed?")
+    fresh: dict[str, None] = {}
+    taken = {}
+    for path, array in ours.items():
+        parts = path.split("/")
+        if path in theirs and theirs[path].shape == array.shape:
+            taken[path] = jax.device_put(theirs[path].astype(array.dtype), array.sharding)
+        elif parts[0] == HEAD or (path not in theirs and in_slot(parts)):
+            taken[path] = array
+            fresh["/".join(parts[:-1])] = None
+        else:
+            their = f"is {theirs[path].shape}" if path in theirs else "is not there"
+            raise ConfigError(
+                f"{path} {their}, in the network {array.shape}; were model.options changed?"
+            )
+    return unflatten_dict(taken, sep="/"), list(fresh)
