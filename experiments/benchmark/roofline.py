@@ -72,9 +72,10 @@ CHIPS = {
     "v5e": Chip(197, 6.1, 819, 128, "Google Cloud, TPU v5e; its vector unit is a guess"),
     "h100": Chip(989, 67, 3350, 64, "NVIDIA, H100 SXM, dense"),
 }
-COLUMNS = (
-    "network", "batch x clip", "TFLOP a step", "GB a step", "JAX: TFLOP", "JAX: GB", "chip",
-    "at least, ms", "expected, ms", "clips/s expected", "of peak", "bound by memory",
+ASKED = ("network", "batch x clip", "TFLOP a step", "GB a step", "JAX: TFLOP", "JAX: GB")
+PREDICTED = (
+    "network", "chip", "at least, ms", "expected, ms", "clips/s expected", "of peak",
+    "bound by memory",
 )  # fmt: skip
 
 
@@ -139,50 +140,47 @@ def main(arguments: Sequence[str]) -> None:
         for name in flags.FLAGS[flag].value:
             if name not in known:
                 raise ValueError(f"--{flag}={name}: of {', '.join(known)}")
-    rows = []
+    asked, predicted = list[tuple[str, ...]](), list[tuple[str, ...]]()
     for name in _MODELS.value:
-        for row in _rows(name):
-            rows.append(row)
-            complain("  ".join(row))
+        batch, text = NETWORKS[name]
+        shape = (batch, *map(int, text.split(",")), 3)
+        model = vidjax.create_model(name, dtype=jnp.bfloat16)
+        found = products(model, shape)
+        counted = _counted(model, shape) if _COUNT.value else ("-", "-")
+        sizes = (f"{_operations(found) / 1e12:.2f}", f"{_moved(found) / 1e9:.1f}")
+        asked.append((name, f"{batch} x {text.replace(',', 'x')}", *sizes, *counted))
+        for chip in _MACHINES.value:
+            predicted.append((name, chip, *_predicted(found, CHIPS[chip], batch)))
+            complain("  ".join(predicted[-1]))
     say(versions(), *(f"{name}: {CHIPS[name].source}" for name in _MACHINES.value))
-    print_table("a training step in bfloat16, on paper: no chip was here", COLUMNS, rows)
+    print_table("what a training step in bfloat16 asks for", ASKED, asked)
+    print_table("predictions on paper: no chip was here", PREDICTED, predicted)
 
 
-def _rows(name: str) -> list[tuple[str, ...]]:
-    batch, text = NETWORKS[name]
-    shape = (batch, *map(int, text.split(",")), 3)
-    model = vidjax.create_model(name, dtype=jnp.bfloat16)
-    found = products(model, shape)
-    operations = 2 * TRAINING * sum(each.macs for each in found)
-    moved = TRAINING * sum(each.traffic for each in found)
-    moved += _MOVED * sum(each.result for each in found)
-    counted = _counted(model, shape) if _COUNT.value else ("-", "-")
-    rows = list[tuple[str, ...]]()
-    for machine in _MACHINES.value:
-        chip = CHIPS[machine]
-        least = TRAINING * sum(each.bound(chip) for each in found)
-        expected = sum(each.expected(chip) for each in found)
-        slow = sum(
-            TRAINING * each.bound(chip)
-            for each in found
-            if each.traffic / (1e9 * chip.bandwidth) >= each.bound(chip)
-        )
-        rows.append(
-            (
-                name,
-                f"{batch} x {text.replace(',', 'x')}",
-                f"{operations / 1e12:.2f}",
-                f"{moved / 1e9:.1f}",
-                *counted,
-                machine,
-                f"{1e3 * least:.1f}",
-                f"{1e3 * expected:.1f}",
-                f"{batch / expected:.0f}",
-                f"{operations / expected / (1e12 * chip.tflops):.0%}",
-                f"{slow / least:.0%}",
-            )
-        )
-    return rows
+def _operations(found: Sequence[Product]) -> int:
+    return 2 * TRAINING * sum(each.macs for each in found)
+
+
+def _moved(found: Sequence[Product]) -> int:
+    """Bytes, with the norms'."""
+    return sum(TRAINING * each.traffic + _MOVED * each.result for each in found)
+
+
+def _predicted(found: Sequence[Product], chip: Chip, batch: int) -> tuple[str, ...]:
+    least = TRAINING * sum(each.bound(chip) for each in found)
+    expected = sum(each.expected(chip) for each in found)
+    slow = sum(
+        TRAINING * each.bound(chip)
+        for each in found
+        if each.traffic / (1e9 * chip.bandwidth) >= each.bound(chip)
+    )
+    return (
+        f"{1e3 * least:.1f}",
+        f"{1e3 * expected:.1f}",
+        f"{batch / expected:.0f}",
+        f"{_operations(found) / expected / (1e12 * chip.tflops):.0%}",
+        f"{slow / least:.0%}",
+    )
 
 
 def _counted(model: Any, shape: tuple[int, ...]) -> tuple[str, str]:
