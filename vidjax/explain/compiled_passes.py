@@ -22,7 +22,7 @@ Pass = Callable[..., Any]
 def logits_pass(network: TracedNetwork) -> Pass:
     """Of variables and clips `[N, T, H, W, 3]`, to logits, float32 `[N, classes]`.
 
-    All clips are computed at once: callers bound their number.
+    On an accelerator all clips are computed at once: callers bound their number.
     """
 
     def run(variables: Any, clips: jax.Array) -> jax.Array:
@@ -30,11 +30,14 @@ def logits_pass(network: TracedNetwork) -> Pass:
             (found,) = network.evaluate(variables, clip[None], [network.anatomy.logits])
             return found.reshape(-1).astype(jnp.float32)
 
-        # Not a loop: on a CPU, products inside one run on one core, and an accelerator is filled by
-        # batches alone.
-        return jax.vmap(one)(clips)
+        return jax.vmap(one)(clips) if _at_once() else jax.lax.map(one, clips)
 
     return run
+
+
+def _at_once() -> bool:
+    """Whether clips form a batch: it fills an accelerator, while one clip fits a CPU's caches."""
+    return jax.default_backend() != "cpu"
 
 
 @compiled
