@@ -1,4 +1,4 @@
-"""Two evaluations of several labels a video: do their mean average precisions differ?"""
+"""Compares two evaluations of videos with several labels by mean average precision."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from vidjax.evaluation.true_labels import true_labels
 from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
 
-# Classes that are printed; a table has all.
+# Number of classes that are printed; the CSV has all.
 _SHOWN = 10
 Row = tuple[str, int, float, float, float]
 
 
 def read_pair(files: Sequence[Path]) -> tuple[ScoreTable, ScoreTable]:
-    """The scores of two files, in the same order of videos and classes.
+    """Reads the scores of two files, in the same order of videos and classes.
 
     Raises:
-      ScoresError: they are not of the same videos, classes and labels.
+      ScoresError: the videos, classes or labels differ.
     """
     first, second = align([read_score_table(file) for file in files], list(map(str, files)))
     return first, second
 
 
 def compare_classes(first: ScoreTable, second: ScoreTable, output: Path) -> None:
-    """Compares two tables of scores, prints what differs and writes all classes.
+    """Compares two tables of scores, prints the result and writes all classes to a CSV.
 
     Raises:
-      ScoresError: a label is not known.
+      ScoresError: a video has no label.
     """
     positive = true_labels(first)
     found = paired_bootstrap(first.scores, second.scores, positive)
@@ -55,7 +55,7 @@ def compare_classes(first: ScoreTable, second: ScoreTable, output: Path) -> None
 
 
 def in_words(found: Difference) -> str:
-    """The difference in mean average precision, and how sure it is."""
+    """Describes the difference in mean average precision, with its interval and p-value."""
     return (
         f"mAP {found.a:.1%} and {found.b:.1%}, a difference of {found.b - found.a:+.1%} "
         f"({found.low:+.1%} to {found.high:+.1%} in 95% of {SAMPLES} samples of the videos), "

@@ -1,7 +1,8 @@
-"""Groups of free settings that a command line sets a part of: they are made where they are absent.
+"""Creates the groups of settings that a command line sets a part of.
 
-`--config.augment.also.random_erasing.chance=0.25` needs a group `random_erasing`, and
-ml_collections sets parts of groups that are there alone.
+`--config.augment.also.random_erasing.chance=0.25` needs a group `random_erasing`. ml_collections
+sets parts of existing groups only, so missing groups are created first. This works where a
+configuration allows any settings.
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ from vidjax.run.config import is_free
 
 
 class Parser(flags.ArgumentParser):
-    """Parses a configuration file, and makes the groups.
+    """Parses a configuration file and creates the groups.
 
     Args:
-      inner: parses the file.
-      paths: of the settings that the command line gives.
+      inner: the parser of the file.
+      paths: paths of the settings on the command line.
     """
 
     def __init__(self, inner: flags.ArgumentParser, paths: Iterable[str]) -> None:
         super().__init__()
         self._inner, self._paths = inner, tuple(paths)
-        # What ml_collections reads of a parser.
+        # ml_collections reads it.
         self.name = inner.name
 
     def parse(self, argument: Any) -> ConfigDict:
-        """The configuration of a file."""
+        """Returns the configuration of a file."""
         return with_groups(self._inner.parse(argument), self._paths)
 
     def flag_type(self) -> str:
-        """What help texts call it."""
+        """Returns the name of the type, for help texts."""
         return str(self._inner.flag_type())
 
 
 def with_groups(config: ConfigDict, paths: Iterable[str]) -> ConfigDict:
-    """The configuration, in which all that paths lead through are groups, as far as it is free.
+    """Creates the groups on the way to each path, where any settings are allowed.
 
     Args:
-      config: to be changed.
-      paths: of settings, such as `augment.also.random_erasing.chance`.
+      config: the configuration, which is changed in place and returned.
+      paths: paths of settings, such as `augment.also.random_erasing.chance`.
     """
     for path in paths:
         here: Any = config
@@ -51,14 +52,14 @@ def with_groups(config: ConfigDict, paths: Iterable[str]) -> ConfigDict:
             if name not in here and is_free(parent):
                 here[name] = ConfigDict()
             here = here.get(name)
-            # A mistake, which whoever sets the value tells.
+            # The path is wrong; setting its value raises the error.
             if not isinstance(here, ConfigDict):
                 break
     return config
 
 
 def _steps(path: str) -> Iterator[tuple[str, str]]:
-    """The groups that a path leads through, each as the path of its parent and its name."""
+    """Yields the groups on the way to a path, each as its parent's path and its name."""
     names = path.split(".")[:-1]
     for depth, name in enumerate(names):
         yield ".".join(names[:depth]), name

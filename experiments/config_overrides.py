@@ -1,4 +1,4 @@
-"""Settings given as text, as the command line takes them, put into a configuration."""
+"""Applies settings that are given as text, as on the command line, to a configuration."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from .config_groups import with_groups
 
 
 def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
-    """A copy of a configuration with other settings.
+    """Returns a copy of a configuration with some settings changed.
 
     Args:
-      config: any.
-      settings: texts by path, such as `{"optimizer.lr": "0.1"}`; each means what
-        `--config.optimizer.lr=0.1` means.
+      config: the configuration.
+      settings: texts by path; `{"optimizer.lr": "0.1"}` means `--config.optimizer.lr=0.1`.
 
     Raises:
-      ConfigError: a path leads nowhere, or a text is of another type; ranges are not looked at.
+      ConfigError: there is no such setting, or the text has another type. Ranges are not checked.
     """
     for path in settings:
         check_path(path)
@@ -39,7 +38,7 @@ def overridden(config: ConfigDict, settings: Mapping[str, str]) -> ConfigDict:
     )
     try:
         values(arguments)
-    # ml_collections answers a bad override with whichever of these its lookup met.
+    # ml_collections raises any of these for a bad override.
     except (AttributeError, KeyError, TypeError, ValueError, SyntaxError) as error:
         raise ConfigError(command_line.first_line(error)) from None
     except flags.Error as error:

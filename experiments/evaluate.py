@@ -1,4 +1,6 @@
-r"""Scores a trained network on every video of a split, with several views of each.
+r"""Evaluates a trained network on every video of a split, with several views per video.
+
+It writes a report with the scores, the predictions and the confusions into the run's folder `eval`.
 
 Examples:
   vidjax evaluate --workdir=runs/demo
@@ -24,12 +26,17 @@ from vidjax.trained.scoring import evaluate
 
 from . import command_line, distributed, hang_timeout, network_flags
 
-_OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "FOLDER: Folder for the report of --weights; a run keeps its own reports."
+)
 _MAPPING = flags.DEFINE_string(
-    "mapping", None, "CSV label,class: what labels of the data set are called in the network"
+    "mapping",
+    None,
+    "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
+    "data set is.",
 )
 _SCORES = flags.DEFINE_bool(
-    "scores", False, "keep the scores of all classes, as an .npz file that vidjax fuse reads"
+    "scores", False, "Also writes the scores of all classes, as an .npz file for `vidjax fuse`."
 )
 flags.adopt_module_key_flags(network_flags)
 _CONFIG = network_flags.define_config()
@@ -40,7 +47,7 @@ flags.adopt_module_key_flags(hang_timeout)
 def main() -> None:
     """Evaluates and writes the report."""
     if _OUTPUT.value and network_flags.WORKDIR.value:
-        raise ValueError("--output is for --weights: the report of a run stays with the run")
+        raise ValueError("--output is for --weights alone: a run keeps its own reports")
     config, trained = network_flags.opened(_CONFIG.value)
     output = as_path(_OUTPUT.value) if _OUTPUT.value else network_flags.folder()
     folder = "--output" if _OUTPUT.value else "the folder of the report"
@@ -66,12 +73,12 @@ def main() -> None:
 
 
 def _unprepared(config: Config) -> str:
-    """A run may be somebody else's; what is to be done with weights is all the user's own."""
+    """Tells how to prepare the data of a run, whose folders may belong to someone else."""
     if network_flags.WEIGHTS.value:
         return ""
     return command_line.unless_named("config.data.data_dir", config.data.data_dir)
 
 
 if __name__ == "__main__":
-    watched = hang_timeout.watched(main, "the same command evaluates anew")
-    command_line.run(distributed.in_company(watched), __doc__)
+    watched = hang_timeout.watched(main, "the same command evaluates again")
+    command_line.run(distributed.as_job_process(watched), __doc__)

@@ -1,4 +1,4 @@
-"""Where evaluations are kept, and which a folder holds, by protocol and by step."""
+"""Finds the files of evaluations in a run, by protocol and by step."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 
 from vidjax.storage.paths import as_path
 from vidjax.trained.scoring import REPORTS
-from vidjax.trained.weights_name import Wanted
+from vidjax.trained.weights_name import WeightsName
 from vidjax.untrusted_names import file_name
 
 PREDICTIONS, SCORES = "-predictions.csv", "-scores.npz"
-_MAKE = {PREDICTIONS: "vidjax evaluate makes one", SCORES: "vidjax evaluate --scores makes them"}
+_MAKE = {PREDICTIONS: "vidjax evaluate makes one", SCORES: "vidjax evaluate --scores writes them"}
 _WHAT = {PREDICTIONS: "evaluation", SCORES: "scores of all classes"}
 
 
 def evaluated_in(text: str) -> Path:
-    """The folder with the evaluations of a run, or of weights."""
-    is_weights = bool(Wanted.parse(text).network)
+    """Returns the folder that has the evaluations of a run or of weights."""
+    is_weights = bool(WeightsName.parse(text).network)
     return folder_of(text) if is_weights else as_path(text)
 
 
 def folder_of(text: str) -> Path:
-    """Where what is done with weights is kept, if no other folder is named."""
-    wanted = Wanted.parse(text)
+    """Returns the default folder for results of weights, such as `runs/i3d-kinetics400`."""
+    wanted = WeightsName.parse(text)
     parts = filter(
         None, (wanted.network, wanted.path.stem if wanted.path.exists() else wanted.place)
     )
@@ -31,7 +31,7 @@ def folder_of(text: str) -> Path:
 
 
 def by_protocol(run: Path, end: str) -> dict[str, list[Path]]:
-    """Files of a run's evaluations by protocol, oldest step first.
+    """Returns the files of a run's evaluations by protocol, oldest step first.
 
     Args:
       run: the run's directory.
@@ -46,17 +46,17 @@ def by_protocol(run: Path, end: str) -> dict[str, list[Path]]:
         if protocol and step.isdecimal():
             found.setdefault(protocol, []).append((int(step), file))
     if not found:
-        raise ValueError(f"{run} holds no {_WHAT[end]}; {_MAKE[end]}")
+        raise ValueError(f"{run} has no {_WHAT[end]}; {_MAKE[end]}")
     return {name: [file for _, file in sorted(files)] for name, files in found.items()}
 
 
 def newest(runs: Sequence[Path], end: str, wanted: str | None) -> list[Path]:
-    """The newest file of each run, of the one protocol that they share.
+    """Returns the newest file of each run, for the one protocol that they share.
 
     Args:
       runs: their directories.
       end: `PREDICTIONS` or `SCORES`.
-      wanted: the protocol, where they share several.
+      wanted: the protocol, if they share several.
 
     Raises:
       ValueError: a run has no such files, or they share no protocol, or several.
@@ -70,5 +70,5 @@ def newest(runs: Sequence[Path], end: str, wanted: str | None) -> list[Path]:
     if len(common) != 1:
         have = ", ".join(f"{run} has {sorted(each)}" for run, each in zip(runs, found, strict=True))
         how_many = "several" if common else "no"
-        raise ValueError(f"{how_many} protocols are common: {have}; say --protocol")
+        raise ValueError(f"the runs share {how_many} protocols: {have}; choose one with --protocol")
     return [each[common[0]][-1] for each in found]

@@ -1,7 +1,7 @@
-"""How one process of a job takes the others with it, where it cannot or must not go on.
+"""Ends all processes of a job if one of them cannot or must not continue.
 
-The usual end of a process waits for the others, and they would wait for it. So a process that ends
-alone says so to all, and each of them ends by itself, with the same exit code, within seconds.
+At its usual end a process waits for the others, and they would wait for it. So a process that ends
+alone tells all others, and each of them exits with the same code within seconds.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ from vidjax.training.signal_listener import Listener, end_now
 
 from . import signal_handling
 
-# Seconds between two looks, that the main thread has to tidy up, and that process 0, which keeps
-# what is said, waits for the others.
+# Seconds between two checks, for the main thread to clean up, and for which process 0, which stores
+# the messages, waits for the others.
 _LOOK, _GRACE, _FAREWELL = 1.0, 3.0, 5.0
 _LEAVE, _LEFT = "leave", "left/"
 
 
-class _Leave(msgspec.Struct):
-    """What a process says when it leaves: the exit code of all, and why."""
+class _EndMessage(msgspec.Struct):
+    """The message of a process that ends: the exit code of all processes, and the reason."""
 
     code: int
     why: str
 
 
-class Leaving:
-    """Hears Ctrl-C, and whether another process leaves, while its context is open."""
+class JobShutdown:
+    """Watches for Ctrl-C and for other processes that end, while its context is open."""
 
     def __init__(self) -> None:
-        self._said: _Leave | None = None
+        self._said: _EndMessage | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
 
     @contextlib.contextmanager
-    def heard(self) -> Iterator[None]:
-        """While it is open, this process leaves with the others, and they with this one."""
+    def watching(self) -> Iterator[None]:
+        """While this context is open, this process ends with the others, and they end with it."""
         watch = threading.Thread(target=self._watch, name="watching the others", daemon=True)
         watch.start()
         try:
@@ -59,20 +59,21 @@ class Leaving:
             self._over.set()
             watch.join()
 
-    def lead(self, code: int, why: str) -> NoReturn:
-        """Leaves at once, and takes the others along.
+    def end_all(self, code: int, why: str) -> NoReturn:
+        """Ends this process at once, and all others with it.
 
         Args:
-          code: that all end with.
-          why: told by each of them.
+          code: exit code of all processes.
+          why: the reason, which each of them prints.
         """
-        self._say(_Leave(code, why))
+        self._say(_EndMessage(code, why))
         self._go()
 
-    def follow_others(self) -> None:
-        """Leaves with a process that has left; returns where none has.
+    def end_with_others(self) -> None:
+        """Ends this process if another one has ended; otherwise returns.
 
-        Its connections are gone before its word is heard, so that this process fails for that.
+        The connections of that process break before its message arrives, so this process fails
+        first.
         """
         if (leave := self._told()) is not None:
             with self._lock:
@@ -81,31 +82,30 @@ class Leaving:
                     complain(leave.why)
             self._go()
 
-    def _told(self) -> _Leave | None:
-        """What another process has said, where process 0 is there to ask."""
+    def _told(self) -> _EndMessage | None:
+        """Returns the message of another process; None if there is none or process 0 is gone."""
         with contextlib.suppress(Exception):
             if (text := process_messages.told(_LEAVE)) is not None:
-                return records.parsed(text, _Leave)
+                return records.parsed(text, _EndMessage)
         return None
 
     def _say_interrupted(self) -> None:
-        self._say(
-            _Leave(signal_handling.INTERRUPTED, "interrupted; run the same command again to go on")
-        )
+        why = "interrupted; run the same command again to continue"
+        self._say(_EndMessage(signal_handling.INTERRUPTED, why))
 
-    def _say(self, leave: _Leave) -> None:
+    def _say(self, leave: _EndMessage) -> None:
         with self._lock:
             if self._said is None:
                 self._said = leave
                 complain(leave.why)
-                # Where process 0 is gone there is nobody to tell.
+                # If process 0 is gone, nobody can be told.
                 with contextlib.suppress(Exception):
                     process_messages.tell(_LEAVE, msgspec.json.encode(leave).decode())
 
     def _interrupted(self, times: int) -> None:
         if times == 1:
-            # A compilation does not hear; other signals are to be heard meanwhile.
-            threading.Thread(target=self._end_late, name="leaving", daemon=True).start()
+            # A compilation handles no signals; meanwhile others must still be handled.
+            threading.Thread(target=self._end_late, name="shutdown", daemon=True).start()
 
     def _end_late(self) -> None:
         self._say_interrupted()
@@ -114,23 +114,23 @@ class Leaving:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK):
-            # Where process 0 is gone, JAX ends this process; a busy one answers the next time.
+            # If process 0 is gone, JAX ends this process; if it is busy, it answers next time.
             if (leave := self._told()) is not None:
                 self._follow(leave)
                 return
 
-    def _follow(self, leave: _Leave) -> None:
+    def _follow(self, leave: _EndMessage) -> None:
         with self._lock:
             if self._said is None:
                 self._said = leave
                 complain(leave.why)
-                # The main thread tidies up, if it hears.
+                # The main thread cleans up, unless it is in a compilation.
                 _thread.interrupt_main()
         if not self._over.wait(_GRACE):
             self._go()
 
     def _go(self) -> NoReturn:
-        """Ends this process; process 0 when the others have heard."""
+        """Ends this process; process 0 first waits until the others have the message."""
         here = process_messages.company()
         assert self._said is not None
         with contextlib.suppress(Exception):

@@ -1,4 +1,4 @@
-"""Trained networks on the command line: a run by `--workdir`, or others' weights by `--weights`."""
+"""Flags that name a trained network: `--workdir` for a run, `--weights` for other weights."""
 
 from __future__ import annotations
 
@@ -28,45 +28,49 @@ from vidjax.trained.open_weights import HELP, open_weights
 from vidjax.trained.sources.run import open_run, preprocessing_of
 from vidjax.trained.trained_network import Trained
 
-from . import command_line
+from . import command_line, help_text
 from .config_groups import with_groups
 from .evaluation_files import folder_of
 
-WORKDIR = flags.DEFINE_string("workdir", None, "a run's directory")
-WEIGHTS = flags.DEFINE_string("weights", None, f"instead of a run: {HELP}")
-CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "--workdir: a step, best or last")
+WORKDIR = flags.DEFINE_string("workdir", None, "RUN: Work directory of a training run.")
+WEIGHTS = flags.DEFINE_string("weights", None, f"WEIGHTS: Weights to use instead of a run: {HELP}.")
+CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "last", "STEP: Checkpoint of the run: a step, `best` or `last`."
+)
 CLASS_NAMES = flags.DEFINE_string(
     "class_names",
     None,
-    "--weights: names of its classes: a text file, one a line, or a CSV with a column class",
+    "FILE: Names of the classes of --weights: a text file with one name a line, or a CSV with a "
+    "column `class`.",
 )
-_ONE = "say --workdir, a run, or --weights, such as --weights=i3d:kinetics400"
+help_text.group("Network", WORKDIR, CHECKPOINT, WEIGHTS, CLASS_NAMES)
+_ONE = "name a run with --workdir, or weights with --weights, such as --weights=i3d:kinetics400"
 
 
 def define_config(*, of_run: bool = True) -> flags.FlagHolder:
-    """Defines `--config` as the settings of the run, or those that suit the weights.
+    """Defines `--config` with the settings of the run, or with settings that fit the weights.
 
     Args:
-      of_run: whether settings of a run can be changed.
+      of_run: whether the command line may change settings of a run.
     """
     known = _given(sys.argv) if of_run else common.base().to_dict()
     return config_flags.DEFINE_config_dict(
         "config",
         with_groups(ConfigDict(_typed(known)), command_line.named_settings()),
-        "settings of the run or the weights, to change for this command",
+        "Settings of the run or the weights, for this command alone.",
         accept_new_attributes=True,
         lock_config=False,
     )
 
 
 def define_config_or_file() -> flags.FlagHolder:
-    """Defines `--config` as `define_config` where a run or weights are named, else as a file."""
+    """Defines `--config` as `define_config` does if a run or weights are named, else as a file."""
     names = {name for name, _ in command_line.named(sys.argv)}
     return define_config() if names & {"workdir", "weights"} else command_line.config_file()
 
 
 def configured(settings: ConfigDict | None) -> Config:
-    """The configuration of a file, a run or weights.
+    """Returns the configuration of a file, a run or weights.
 
     Raises:
       ValueError: none is named, or the weights cannot be opened.
@@ -74,15 +78,15 @@ def configured(settings: ConfigDict | None) -> Config:
     if WORKDIR.value and WEIGHTS.value:
         raise ValueError(f"both --workdir and --weights: {_ONE}")
     if settings is None:
-        raise ValueError("say --config, a configuration file, --workdir, a run, or --weights")
+        raise ValueError("name a configuration with --config, a run with --workdir, or --weights")
     return of_weights(WEIGHTS.value, settings)[0] if WEIGHTS.value else from_mapping(settings)
 
 
 def opened(settings: ConfigDict) -> tuple[Config, Trained]:
-    """The configuration and the network that the command line names.
+    """Opens the network that the command line names, and returns it with its configuration.
 
     Args:
-      settings: of the command line.
+      settings: value of `--config`.
 
     Raises:
       ValueError: nothing is named, or it cannot be opened.
@@ -92,7 +96,7 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
     if WEIGHTS.value:
         return of_weights(WEIGHTS.value, settings)
     if CLASS_NAMES.value:
-        raise ValueError("--class_names is for --weights: a run knows the names of its classes")
+        raise ValueError("--class_names is for --weights alone: a run has the names of its classes")
     config, notes = on_hand(from_mapping(settings), set(command_line.named_settings()))
     if is_first():
         complain(*notes)
@@ -100,11 +104,12 @@ def opened(settings: ConfigDict) -> tuple[Config, Trained]:
 
 
 def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
-    """A configuration that suits weights, and their network.
+    """Opens weights, and returns a configuration that fits them and the network.
 
     Args:
-      text: names the weights.
-      settings: of the command line; what is not set there is as the weights were trained.
+      text: the weights, as `--weights` takes them.
+      settings: value of `--config`; what the command line does not set is as the weights were
+        trained.
 
     Raises:
       ValueError: there are no such weights, or a setting does not fit them.
@@ -130,12 +135,12 @@ def of_weights(text: str, settings: ConfigDict) -> tuple[Config, Trained]:
 
 
 def folder() -> Path:
-    """The run's directory, or the folder of what is done with the weights."""
+    """Returns the run's directory, or the folder for results of the weights."""
     return as_path(WORKDIR.value) if WORKDIR.value else folder_of(WEIGHTS.value)
 
 
 def _named(trained: Trained) -> Trained:
-    """The network with the names of its classes that the command line gives."""
+    """Gives the network the names of classes that the command line has."""
     if not CLASS_NAMES.value:
         return trained
     names = read_class_list(as_path(CLASS_NAMES.value))
@@ -148,7 +153,7 @@ def _named(trained: Trained) -> Trained:
 
 
 def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
-    """Settings by their paths, for crops of `size` pixels; 0 is the weights' own size."""
+    """Yields settings that fit the weights, for crops of `size` pixels; 0 is the weights' size."""
     seen = trained.preprocessing
     scale = (size or seen.size) / seen.size
     short_side = round(seen.short_side * scale)
@@ -159,7 +164,7 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
         yield "data.flow_pairs", channels // 2
         for name in ("method", "bound") if seen.flow else ():
             yield f"data.flow_{name}", getattr(seen.flow, name)
-    # Of a network of flow, a file's three colours say nothing.
+    # The mean and std of three colours mean nothing to a network of optical flow.
     if (len(seen.mean) == COLOURS) == (channels == COLOURS):
         yield "model.mean", seen.mean
         yield "model.std", seen.std
@@ -176,13 +181,13 @@ def _suiting(trained: Trained, size: int) -> Iterator[tuple[str, Any]]:
     yield "eval.stretched", seen.stretched and tuple(round(side * scale) for side in seen.stretched)
     yield "eval.clips", trained.clips
     yield "eval.crops", trained.crops
-    # As many as there are devices: clips of published networks are large.
+    # One clip for each device, because clips of published networks are large.
     yield "eval.batch_size", jax.device_count()
     yield "train.batch_size", jax.device_count()
 
 
 def _given(arguments: list[str]) -> dict[str, Any]:
-    """Settings must be known before flags are parsed: looks for `--workdir` by itself."""
+    """Reads the settings of `--workdir`, which must be known before flags are parsed."""
     for name, value in command_line.named(arguments):
         if name == "workdir":
             try:
@@ -195,7 +200,7 @@ def _given(arguments: list[str]) -> dict[str, Any]:
 
 
 def _typed(settings: Mapping[str, Any], kind: type = Config) -> dict[str, Any]:
-    """Settings of which those that are None may be given a value, as configuration files say."""
+    """Lets settings that are None take a value of the type that the configuration declares."""
     kinds, typed = typing.get_type_hints(kind), dict(settings)
     for name, value in settings.items():
         if dataclasses.is_dataclass(kinds[name]):

@@ -1,4 +1,4 @@
-"""Prints the options of a network: default, meaning, and what each may be.
+"""Prints the options of a network, with their defaults, meanings and allowed values.
 
 Examples:
   vidjax options r3d_18
@@ -14,7 +14,9 @@ from vidjax.terminal import say
 
 from . import command_line
 
-_OPTION = flags.DEFINE_string("option", "", "one option alone, with its settings")
+_OPTION = flags.DEFINE_string(
+    "option", "", "NAME: Prints this option alone, with the settings inside of it."
+)
 
 
 def main(name: str) -> None:

@@ -1,6 +1,6 @@
-"""Systems that the four works name in a table, and what builds and trains each here.
+"""The systems in the tables of the four papers, and what builds and trains each of them here.
 
-Rows that the works took from elsewhere and compare with alone are `zoo.OTHERS`.
+`zoo.OTHERS` has the rows that the papers took from elsewhere, only to compare with.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 
 class System(NamedTuple):
-    """A system of the works' tables.
+    """A system of the papers' tables.
 
     Attributes:
-      name: as the works call it.
-      tables: where it stands.
-      network: what builds it.
-      train: the configuration of `vidjax train` that trains it; empty is any, by the network's
-        name.
+      name: name in the papers.
+      tables: tables that have it.
+      network: network that builds it.
+      train: configuration of `vidjax train` that trains it; empty if any configuration does, with
+        the network's name.
     """
 
     name: str
@@ -57,7 +57,7 @@ SYSTEMS = (
         "rms_kinetics400:model=ip_csn_50,row=baseline",
     ),
     System(
-        "ResNet-110, ResNet-50 of pictures",
+        "ResNet-110, ResNet-50 on images",
         "RMS 6",
         "`cifar_resnet_110`, `resnet_50`",
         "rms_images:data=cifar100,row=rms",
@@ -132,19 +132,19 @@ SYSTEMS = (
     System(
         "TAM",
         "thesis 4.2, 5.1, 5.5, 6.2, 6.3",
-        "`tam_50`, whose numbers the thesis prints; `blvnet_tam_50` and `tam_ibm_50` are of the "
+        "`tam_50`, whose numbers the thesis prints; `blvnet_tam_50` and `tam_ibm_50` are from the "
         "paper that tables 4.2 and 6.2 cite",
     ),
     System("X3D-L, X3D-XL", "thesis 5.1, 5.5, 6.2, 6.3", "`x3d_l`, `x3d_xl`"),
 )
 MENTIONED = """
-The works only mention Octave convolution, P3D, Two-Stream networks and other systems of their
-reviews of the literature. These stand in no table, so there is no row to repeat and no network of
+The papers mention Octave convolution, P3D, Two-Stream networks and other systems in their reviews
+of the literature only. No table has them, so there is nothing to reproduce and no network of
 theirs here."""
 
 
 def lines() -> list[str]:
-    """The table, a line of Markdown each."""
+    """Returns the lines of the table, in Markdown."""
     rows = [
         f"| {each.name} | {each.tables} | {each.network} | {_command(each.train)} |"
         for each in SYSTEMS

@@ -1,10 +1,9 @@
-"""What `vidjax predict` shows and writes: of one video, of many, and of windows over one."""
+"""Prints and writes predictions: of one video, of many videos, and of windows over a video."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from vidjax.data.decode import DecodeError, probe
 from vidjax.data.manifest import Entry, Manifest, few
-from vidjax.progress import ProgressLine, duration
+from vidjax.progress import ProgressLine, TimeLeft, duration
 from vidjax.storage.writing import make_folder, refuse_there, unfinished
 from vidjax.terminal import complain, say, table
 from vidjax.trained.predicting import (
@@ -30,52 +29,52 @@ from vidjax.trained.prediction_files import (
     Row,
     writing_rows,
 )
-from vidjax.trained.score_collector import Kept
+from vidjax.trained.score_collector import ScoreCollector
 from vidjax.trained.timeline import Timeline
 from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import told
 
 Piece = tuple[float | None, float | None]
 _TABLES, _PICTURE = ("windows.csv", "windows.json"), "timeline.png"
-# Lines that a terminal shows of a table; a file has all.
+# Rows that are printed if a file has all of them.
 _SHOWN = 40
 
 
 def refuse_table(output: Path) -> None:
-    """Refuses a table that cannot be written, before anything is computed.
+    """Checks that a table can be written, before anything is computed.
 
     Raises:
-      ValueError: it has another suffix, or it is there, or the unfinished one is.
+      ValueError: the suffix is wrong, or the file or its unfinished part exists.
     """
     if output.suffix not in SUFFIXES:
-        raise ValueError(f"--output={output}: a table is {' or '.join(SUFFIXES)}")
+        raise ValueError(f"--output={output}: a table is a {' or '.join(SUFFIXES)} file")
     for file in (output, unfinished(output)):
         refuse_there(file)
 
 
 def refuse_folder(output: Path) -> None:
-    """Refuses a folder that holds what would be written.
+    """Checks that the files of windows can be written into a folder.
 
     Raises:
-      ValueError: it is a file, or some of the files are there.
+      ValueError: it is a file, or some of the files exist.
     """
     if output.exists() and not output.is_dir():
-        raise ValueError(f"--output={output}: of windows it is a folder, and this is a file")
+        raise ValueError(f"--output={output} is a file; windows are written to a folder")
     tables = [output / name for name in _TABLES]
     for file in (*tables, *map(unfinished, tables), output / _PICTURE):
         refuse_there(file)
 
 
 def left(output: Path) -> list[Path]:
-    """Unfinished tables of a command that was interrupted."""
+    """Returns the unfinished tables of an interrupted command."""
     parts = map(unfinished, (output, *(output / name for name in _TABLES)))
     return [part for part in parts if part.is_file()]
 
 
 def one(
-    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: Kept | None
+    trained: Trained, video: Path, piece: Piece, output: Path | None, scores: ScoreCollector | None
 ) -> None:
-    """Says the likeliest classes of a video, and writes them as a table of one row.
+    """Prints the most likely classes of a video, and writes them as a table with one row.
 
     Raises:
       ValueError: the video cannot be read.
@@ -99,12 +98,12 @@ def many(
     batch_size: int,
     threads: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> int:
-    """Predicts many videos.
+    """Predicts many videos, one row each.
 
     Returns:
-      The exit code: 2 where none could be read.
+      The exit code: 2 if none of them could be read.
     """
     rows: list[Sequence[str]] = []
     skipped: list[str] = []
@@ -132,11 +131,13 @@ def many(
             rows.append((_name(entry), f"{top[0][1]:.1%}", top[0][0], entry.label))
     _show_rows(rows, output)
     if verdicts:
-        several = "; right is one of the labels" if videos.multi_label else ""
+        several = "; any of a video's labels counts" if videos.multi_label else ""
         say(f"{sum(verdicts)} of {len(verdicts)} are right ({np.mean(verdicts):.1%}){several}")
     unknown = sorted(strangers - set(trained.labels))
     if unknown:
-        complain(f"the network has no class {few(unknown)}; these labels are not counted")
+        complain(
+            f"the network has no class {few(unknown)}; videos with these labels are not counted"
+        )
     complain(*(f"skipped {line}" for line in skipped))
     if output:
         say(f"  {output}")
@@ -144,7 +145,7 @@ def many(
 
 
 def _nowhere(fields: Mapping[str, Any], top: Sequence[tuple[str, float]]) -> None:
-    """Writes a row where no table is wanted."""
+    """Writes no row, for when no table is wanted."""
 
 
 def windows(
@@ -154,12 +155,12 @@ def windows(
     every: float | None,
     batch_size: int,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> None:
-    """Predicts windows that slide over a video, as tables and a picture.
+    """Predicts windows that slide over a video; writes tables and a picture.
 
     Raises:
-      ValueError: nothing of the video can be read.
+      ValueError: no part of the video can be read.
     """
     start, end = piece
     found = predict_windows(
@@ -177,7 +178,7 @@ def windows(
     line = Timeline()
     with ProgressLine() as progress, contextlib.ExitStack() as stack:
         rest = _readable(found, progress.note)
-        # Of a video that cannot be read at all no folder stays.
+        # No folder is created for a video that cannot be read at all.
         first = next(rest)
         folder = make_folder(output)
         writers = [
@@ -201,10 +202,10 @@ def windows(
 def _readable(
     found: Iterator[WindowPrediction], note: Callable[[str], None]
 ) -> Iterator[WindowPrediction]:
-    """Windows until the video ends or breaks, which is told.
+    """Yields windows until the video ends; if decoding fails on the way, prints a warning.
 
     Raises:
-      DecodeError: it breaks before the first one.
+      DecodeError: decoding fails before the first window.
     """
     count = 0
     try:
@@ -213,7 +214,7 @@ def _readable(
     except DecodeError as error:
         if not count:
             raise
-        note(f"warning: {error}; these are the {count} windows before that")
+        note(f"warning: {error}; only the {count} windows before that are predicted")
 
 
 def _rows_of_videos(output: Path, trained: Trained) -> contextlib.AbstractContextManager[Row]:
@@ -225,7 +226,7 @@ def _about(trained: Trained) -> Mapping[str, Any]:
 
 
 def _fields(entry: Entry, correct: bool | None = None, error: str | None = None) -> dict[str, Any]:
-    """What a row says beside the classes."""
+    """Returns the columns of a row other than the classes."""
     fields = {"video": told(entry.path), "start": entry.start, "end": entry.end}
     return {**fields, "label": entry.label, "correct": correct, "error": error}
 
@@ -233,12 +234,12 @@ def _fields(entry: Entry, correct: bool | None = None, error: str | None = None)
 def _verdict(
     labels: Sequence[str], top: Sequence[tuple[str, float]], trained: Trained
 ) -> bool | None:
-    """Whether the likeliest class is a label; None where none is a class of the network."""
+    """Whether the most likely class is right; None if the network knows none of the labels."""
     return top[0][0] in labels if set(labels) & set(trained.labels) else None
 
 
 def _show_rows(rows: Sequence[Sequence[str]], output: Path | None) -> None:
-    """The table on the terminal; of one that is written the beginning is enough."""
+    """Prints the table; only its beginning if a file has all of it."""
     shown = rows[:_SHOWN] if output else rows
     columns = ("video", "probability", "predicted", "label")
     count = len(columns) if any(row[-1] for row in rows) else len(columns) - 1
@@ -249,7 +250,7 @@ def _show_rows(rows: Sequence[Sequence[str]], output: Path | None) -> None:
 
 
 def _name(entry: Entry) -> str:
-    """A video, and the piece of it."""
+    """Returns the name of a video, with the part of it that is meant."""
     if entry.start is None and entry.end is None:
         return entry.path
     end = "end" if entry.end is None else _clock(entry.end)
@@ -257,23 +258,23 @@ def _name(entry: Entry) -> str:
 
 
 def _clock(seconds: float) -> str:
-    """A moment as `m:ss.s`."""
+    """Formats a time as `m:ss.s`."""
     minutes, rest = divmod(round(seconds, 1), 60)
     return f"{int(minutes)}:{rest:04.1f}"
 
 
 class _Watch:
-    """Tells how far the work is, and how long the rest takes; the first step also compiles."""
+    """Shows how far the work is, and how much longer it takes.
+
+    The clock starts after the first video or window, because that also compiles the network.
+    """
 
     def __init__(self, progress: ProgressLine) -> None:
         self._progress = progress
-        self._first: tuple[float, float] | None = None
+        self._left: TimeLeft | None = None
 
     def show(self, text: str, share: float) -> None:
-        """Says a text, and the time left where a share of the work is done."""
-        now = time.monotonic()
-        began, before = self._first = self._first or (now, share)
-        left = ""
-        if before < share < 1:
-            left = f", {duration((now - began) * (1 - share) / (share - before))} left"
-        self._progress.show(f"{text}{left}", final=share >= 1)
+        """Shows a text with the time left; `share` of the work is done."""
+        self._left = self._left or TimeLeft(1.0, share)
+        self._left.update(share)
+        self._progress.show(f"{text}{self._left}", final=share >= 1)

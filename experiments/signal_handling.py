@@ -1,4 +1,4 @@
-"""How a command ends that is asked to: by SIGTERM within seconds, by Ctrl-C at once."""
+"""Ends a command after SIGTERM (within seconds) and after Ctrl-C (at once)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from vidjax.terminal import complain
 from vidjax.training.preemption import EXIT_CODE
 from vidjax.training.signal_listener import Listener, end_now
 
-# Of a command that SIGTERM or Ctrl-C has ended, as shells give it.
+# Exit codes after SIGTERM and Ctrl-C, by the convention of shells.
 TERMINATED, INTERRUPTED = 128 + signal.SIGTERM, 128 + signal.SIGINT
-# Of a command whose reader has gone, by SIGPIPE, which Windows lacks.
+# Exit code if nobody reads the output any more: 128 + SIGPIPE, which Windows lacks.
 CLOSED = 128 + 13
-# Seconds that work has to tidy up. A compilation, which hears nothing, is not waited for.
+# Seconds to clean up. A compilation handles no signals, so it is not waited for.
 _GRACE = 3.0
 
 
 class Terminated(BaseException):
-    """SIGTERM has come; what is under way tidies up and ends."""
+    """Raised after SIGTERM, so that the command cleans up and ends."""
 
 
 @contextlib.contextmanager
 def by_sigterm(code: int) -> Iterator[None]:
-    """Raises `Terminated` in the main thread when SIGTERM comes, and ends what goes on regardless.
+    """Raises `Terminated` in the main thread after SIGTERM; ends the process if that has no effect.
 
     Args:
-      code: to end with.
+      code: exit code.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
@@ -56,11 +56,11 @@ def by_sigterm(code: int) -> Iterator[None]:
 
 
 def tell(code: int) -> None:
-    """Says that SIGTERM has ended the command, and whether it is to be started again."""
+    """Prints that SIGTERM has ended the command, and whether starting it again continues it."""
     complain(told(code))
 
 
 def told(code: int) -> str:
-    """What is said of a command that SIGTERM has ended with an exit code."""
-    more = "; run the same command again to go on" if code == EXIT_CODE else ""
+    """Returns the message for a command that SIGTERM has ended with an exit code."""
+    more = "; run the same command again to continue" if code == EXIT_CODE else ""
     return f"ended by SIGTERM{more}"

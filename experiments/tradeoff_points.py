@@ -1,7 +1,4 @@
-"""Points of networks over what they cost, from evaluations and from the works' tables.
-
-`vidjax tradeoff` draws them.
-"""
+"""The points that `vidjax tradeoff` plots, from evaluations and from the papers' tables."""
 
 from __future__ import annotations
 
@@ -23,9 +20,9 @@ from .reproduce.analytical import Counter
 from .reproduce.paper_row import Network
 from .reproduce.table import Table
 
-# Area of a point in points squared: a part that all have, and what a million parameters add.
+# Area of a point in points squared: that of no parameters, and what a million parameters add.
 _LEAST, _MILLION = 120, 4.0
-# Costs that are further apart, as a quotient, are drawn on a logarithmic axis.
+# Ratio of the largest to the smallest cost above which the axis is logarithmic.
 _FAR = 4
 
 
@@ -35,7 +32,7 @@ class _Views(msgspec.Struct):
 
 
 class _Report(msgspec.Struct):
-    """What a point takes of a report."""
+    """The parts of a report that a point needs."""
 
     top1: records.Share
     views: _Views
@@ -43,17 +40,17 @@ class _Report(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Point:
-    """A network's accuracy and cost; the columns of the table.
+    """The accuracy and cost of a network; the attributes are the columns of the CSV.
 
     Attributes:
-      label: of the run, or of the printed row.
-      dataset: that it was tested on.
+      label: name of the run, or of the printed row.
+      dataset: data set that it was tested on.
       source: protocol of the evaluation, or the table.
-      top1: in percent.
-      macs: multiply-adds of a view, 1e9.
-      params: millions.
-      printed: whether the accuracy is a work's own.
-      after: label of the point that an arrow leads from; empty if there is none.
+      top1: top-1 accuracy in percent.
+      macs: multiply-adds per view, in 1e9.
+      params: parameters in millions.
+      printed: whether a paper prints the accuracy.
+      after: label of the point that an arrow comes from; empty if there is none.
     """
 
     label: str
@@ -67,12 +64,12 @@ class Point:
 
 
 def of_run(run: Path, counter: Counter, protocol: str | None = None) -> Point:
-    """The point of a run's newest evaluation.
+    """Returns the point of a run's newest evaluation.
 
     Args:
-      run: its directory.
-      counter: of networks.
-      protocol: of the evaluation, where there are several.
+      run: directory of the run.
+      counter: counts networks.
+      protocol: protocol of the evaluation, if there are several.
 
     Raises:
       ValueError: the run has no such evaluation, or has several.
@@ -81,7 +78,7 @@ def of_run(run: Path, counter: Counter, protocol: str | None = None) -> Point:
     if protocol and protocol not in found:
         raise ValueError(f"--protocol={protocol}: {run} has {', '.join(sorted(found))}")
     if not protocol and len(found) > 1:
-        raise ValueError(f"{run} has {', '.join(sorted(found))}: say --protocol")
+        raise ValueError(f"{run} has {', '.join(sorted(found))}: choose one with --protocol")
     protocol = protocol or next(iter(found))
     file = found[protocol][-1]
     report = records.read(
@@ -102,7 +99,7 @@ def of_run(run: Path, counter: Counter, protocol: str | None = None) -> Point:
 
 
 def of_table(work: Table, counter: Counter) -> Iterator[Point]:
-    """The points of a work's table: its rows that have a score and that something here builds."""
+    """Yields the points of a paper's table: rows with a score whose network exists here."""
     named = {row.folder: row.label for row in work.printed}
     for row in work.printed:
         if row.network is not None and row.top1 is not None:
@@ -120,15 +117,15 @@ def of_table(work: Table, counter: Counter) -> Iterator[Point]:
 
 
 def _only_dataset(work: Table) -> str:
-    """The data set of rows that are not trained here: that of the others, where there is one."""
+    """Returns the data set of a table whose rows have the same one; else the table's name."""
     known = {row.dataset for row in work.printed if row.dataset}
     return known.pop() if len(known) == 1 else work.name
 
 
 def draw(points: Sequence[Point]) -> Any:
-    """A line of two panels for each data set; returns a figure of Matplotlib.
+    """Draws two panels for each data set; returns a Matplotlib figure.
 
-    Points have numbers, which the legend beside the panels explains: names would cover each other.
+    Points have numbers, which a legend explains, because names would overlap.
     """
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -141,7 +138,7 @@ def draw(points: Sequence[Point]) -> Any:
         _panel(left, shown, "macs")
         _panel(right, shown, "params")
         left.set_ylabel("top-1, %")
-        left.set_xlabel("multiply-adds of a view, 1e9")
+        left.set_xlabel("multiply-adds per view, 1e9")
         right.set_xlabel("parameters, 1e6")
         left.set_title(lettering(dataset), loc="left")
         names = [lettering(f"{place}  {each.label}") for place, each in enumerate(shown, 1)]
@@ -149,8 +146,8 @@ def draw(points: Sequence[Point]) -> Any:
         right.legend(
             handles=keys, loc="upper left", bbox_to_anchor=(1, 1), handlelength=0, frameon=False
         )
-    printed = "; hollow: scores that a work prints" if any(p.printed for p in points) else ""
-    figure.suptitle(f"areas grow with parameters{printed}")
+    printed = "; hollow: scores that a paper prints" if any(p.printed for p in points) else ""
+    figure.suptitle(f"areas grow with the number of parameters{printed}")
     return figure
 
 

@@ -14,8 +14,8 @@ from vidjax.explain.frequency_plot import draw_points
 from vidjax.explain.gates import GateLog, GateState
 from vidjax.explain.gates_plot import draw_gates
 from vidjax.explain.map_measurements import QUANTITIES
-from vidjax.explain.map_metrics_report import draw_truth
-from vidjax.explain.map_metrics_tables import TruthRow
+from vidjax.explain.map_metrics_report import draw_metrics
+from vidjax.explain.map_metrics_tables import MetricRow
 from vidjax.explain.pyramid_figure import draw_pyramid
 from vidjax.untrusted_names import file_name, flaw, in_script, lettering, told
 
@@ -75,13 +75,13 @@ def _pictures():
     states = [GateState(run, "gate", 0.5, 2) for run in runs]
     logs = [GateLog(run, step, "gate", "open", 0.5) for run in runs for step in (1, 2)]
     rows = [
-        TruthRow(run, "tube", quantity, 0.5, 0.1, 0.1, 0.2, 0.1, 2, 2)
+        MetricRow(run, "tube", quantity, 0.5, 0.1, 0.1, 0.2, 0.1, 2, 2)
         for run in runs
         for quantity in QUANTITIES
     ]
     yield "frequency", lambda: draw_points(points)
     yield "gates", lambda: draw_gates(states, logs)
-    yield "truth", lambda: draw_truth(rows, {})
+    yield "truth", lambda: draw_metrics(rows, {})
     empty = Pyramid(0, "layer", 1.0, 2, (16, 16), (), {})
     yield "pyramid", lambda: draw_pyramid(empty, np.zeros((2, 16, 16, 3), np.uint8), BAD)
 

@@ -1,9 +1,9 @@
-"""Looks through a folder of arrays before it is given to Orbax and TensorStore.
+"""Validates a folder of arrays before Orbax and TensorStore read it.
 
-They take what files say at its word: a chunk of 10^12 numbers ends the process. So whatever such
-a folder claims is compared here with what is expected, before any array is read. Orbax keeps
-arrays in the OCDBT format: a tree of nodes, some of them compressed, which says where in other
-files of the folder the metadata and the chunks of each array lie.
+They trust what files claim: a chunk of 10^12 numbers would end the process. So everything that such
+a folder claims is compared here with what is expected, before any array is read. Orbax stores
+arrays in the OCDBT format: a tree of nodes, some of them compressed, that says where the metadata
+and the chunks of each array lie in other files of the folder.
 https://google.github.io/tensorstore/kvstore/ocdbt/index.html
 """
 
@@ -30,10 +30,10 @@ Shape = tuple[int, ...]
 _TREE = "_METADATA"
 _LARGEST_RECORD = 2**25
 _AT_ONCE = 256
-# Weights hardly compress; whole arrays of zeros may be among them.
+# Weights hardly compress, but some whole arrays may be zeros.
 _ARRAYS_OVER_FILES, _SMALL_ARRAYS = 100, 2**26
 _INDEX_OVER_NODES, _SMALL_INDEX = 32, 2**26
-# What manifests, nodes of the tree of keys and nodes of the tree of versions begin with.
+# First bytes of manifests, of nodes of the tree of keys, and of nodes of the tree of versions.
 _NODE = re.compile(rb"\x0c\xdb(?:\x3a\x2a|\x20\xde|\x12\x34)")
 _PLAIN = re.compile("[<|][biuf][1248]")
 _ARRAY_TYPES = ("jax.Array", "np.ndarray", "scalar")
@@ -47,14 +47,14 @@ _METADATA: Mapping[str, tuple[Any, ...]] = {
 
 
 class ArrayFilesError(ValueError):
-    """A folder of arrays is not as it would have been written."""
+    """A folder of arrays differs from what Orbax would have written."""
 
 
 def check_files(folder: Path) -> int:
-    """Refuses links, pipes and devices in a folder, and records of another size than records have.
+    """Refuses links, pipes and devices in a folder, and records of implausible size.
 
     Returns:
-      Bytes of all files.
+      Total size of all files in bytes.
 
     Raises:
       ArrayFilesError: names the file.
@@ -67,8 +67,8 @@ def check_files(folder: Path) -> int:
         if stat.S_ISDIR(facts.st_mode):
             continue
         if not stat.S_ISREG(facts.st_mode):
-            raise ArrayFilesError(f"{_named(file)} is no regular file")
-        # Whatever is not below a folder `d` is a record that is parsed whole.
+            raise ArrayFilesError(f"{_named(file)} is not a regular file")
+        # Everything outside of folders named `d` is a record that is parsed whole.
         if file.parent.name != "d" and facts.st_size > _LARGEST_RECORD:
             raise ArrayFilesError(f"{_named(file)} has {facts.st_size} bytes, too many")
         total += facts.st_size
@@ -79,8 +79,8 @@ def check_arrays(folder: Path, expected: Mapping[str, Shape]) -> None:
     """Refuses a folder that claims other arrays than the expected ones.
 
     Args:
-      folder: as Orbax writes it, `_METADATA` in it.
-      expected: shapes by name, the parts of a name joined by dots.
+      folder: folder in Orbax's format, including `_METADATA`.
+      expected: shapes by name, with the parts of a name joined by dots.
 
     Raises:
       ArrayFilesError: names the file or the array.
@@ -108,11 +108,11 @@ def _all_below(folder: Path) -> Iterator[Path]:
 
 
 def _names(file: Path) -> set[str]:
-    """Names of the arrays that a folder says it has."""
+    """Returns the names of the arrays that a folder claims."""
     try:
         found = records.read_mapping(file, "its arrays are unknown")
         if found["use_ocdbt"] is not True or found.get("use_zarr3", False) is not False:
-            raise ArrayFilesError(f"{_named(file)}: not the form that vidjax keeps arrays in")
+            raise ArrayFilesError(f"{_named(file)}: not the array format of vidjax")
         names = set()
         for leaf in found["tree_metadata"].values():
             if leaf["value_metadata"]["value_type"] in _ARRAY_TYPES:
@@ -127,15 +127,15 @@ def _names(file: Path) -> set[str]:
 
 
 def _check_index(folder: Path) -> None:
-    """Refuses nodes that would take much memory once they are decompressed."""
+    """Refuses index nodes that would take too much memory when decompressed."""
     nodes = [node for file in _all_below(folder) if file.is_file() for node in _nodes_in(file)]
     becomes = sum(size for _, size in nodes)
     if becomes > _INDEX_OVER_NODES * sum(length for length, _ in nodes) + _SMALL_INDEX:
-        raise ArrayFilesError(f"the index of its arrays unfolds to {becomes} bytes")
+        raise ArrayFilesError(f"the index of its arrays decompresses to {becomes} bytes")
 
 
 def _nodes_in(file: Path) -> Iterator[tuple[int, int]]:
-    """How long each compressed node of a file is, and how long it may be once decompressed."""
+    """Yields the decompressed size of each compressed node of a file, and its limit."""
     if file.stat().st_size < 16:
         return
     with (
@@ -144,13 +144,13 @@ def _nodes_in(file: Path) -> Iterator[tuple[int, int]]:
     ):
         for place in map(re.Match.start, _NODE.finditer(content)):
             length = int.from_bytes(content[place + 4 : place + 12], "little")
-            # Behind the length stand a version and, as 1, that zstd follows.
+            # The length is followed by a version, and by 1 for zstd.
             if content[place + 13 : place + 14] == b"\1" and length <= len(content) - place:
                 yield length, unfolded(content, place + 14, place + length - 4)
 
 
 def _metadata(folder: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
-    """What each array says of itself."""
+    """Yields each array's own metadata."""
     base = {"driver": "file", "path": f"{folder.absolute().as_posix()}/"}
     try:
         store = tensorstore.KvStore.open({"driver": "ocdbt", "base": base}).result()
@@ -160,20 +160,20 @@ def _metadata(folder: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
             for name, read in zip(some, reading, strict=True):
                 found = read.result()
                 if found.state != "value" or len(found.value) > _LARGEST_RECORD:
-                    raise ArrayFilesError(f"array {_short(name)!r} is not there")
+                    raise ArrayFilesError(f"array {_short(name)!r} is absent")
                 yield name, found.value
     except ArrayFilesError:
         raise
-    except Exception as error:  # TensorStore answers damage with several kinds
+    except Exception as error:  # TensorStore raises several kinds of errors for damage
         raise ArrayFilesError(_short(error)) from None
 
 
 def _try_chunks(folder: Path, names: list[str]) -> None:
-    """Refuses arrays of which a chunk cannot be decoded.
+    """Refuses arrays that have a chunk that cannot be decoded.
 
-    Orbax reads all arrays at once and leaves at the first error. TensorStore then answers the
-    others to nobody, which ends the process by a segmentation fault now and then. So each array is
-    decoded once before, by itself.
+    Orbax reads all arrays at once and stops at the first error. TensorStore's answers for the other
+    arrays then have no receiver, which sometimes ends the process by a segmentation fault. So each
+    array is decoded separately first.
     """
     base = {"driver": "file", "path": f"{folder.absolute().as_posix()}/"}
     for name in names:
@@ -181,17 +181,17 @@ def _try_chunks(folder: Path, names: list[str]) -> None:
         try:
             array = tensorstore.open({"driver": "zarr", "kvstore": place}, read=True).result()
             array.read().result()
-        except Exception as error:  # TensorStore answers damage with several kinds
+        except Exception as error:  # TensorStore raises several kinds of errors for damage
             reason = f"cannot be read ({_short(error)})"
             raise ArrayFilesError(f"array {_short(name)!r} {reason}") from None
 
 
 def _flaw(text: bytes, shape: Shape) -> str:
-    """What is wrong with the metadata of an array that should have a shape; empty if nothing."""
+    """Describes what is wrong with an array's metadata, given its expected shape; empty if fine."""
     try:
         found = json.loads(text)
         if found["shape"] != list(shape):
-            return f"claims the shape {_short(found['shape'])}, in the network it has {list(shape)}"
+            return f"claims the shape {_short(found['shape'])}, but the network's is {list(shape)}"
         chunks = found["chunks"]
         if not all(
             type(n) is int and 0 < n <= max(1, m) for n, m in zip(chunks, shape, strict=True)
@@ -199,7 +199,7 @@ def _flaw(text: bytes, shape: Shape) -> str:
             return f"claims chunks of {_short(chunks)}"
         numbers = found["dtype"]
         if numbers != "bfloat16" and not _PLAIN.fullmatch(numbers):
-            return f"claims numbers of the type {_short(numbers)}"
+            return f"claims the dtype {_short(numbers)}"
         packed = found["compressor"]
         if packed is not None and (packed["id"], type(packed["level"])) != ("zstd", int):
             return f"claims the compression {_short(packed)}"

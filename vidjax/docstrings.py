@@ -1,7 +1,7 @@
-"""What settings mean and what they are by default, read from where they are defined.
+"""Reads the meanings and defaults of settings from docstrings and signatures.
 
-A docstring says what each argument or field means, and the signature has its default: neither is
-written a second time for those who ask.
+A docstring describes each argument or field, and the signature has its default. Help texts and
+tables are generated from these instead of repeating them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from vidjax.settings import Kind, Setting
 
 _SECTION = re.compile(r"^(?:Args|Attributes):\n((?:[ \t]+.*\n|\n)*)", re.MULTILINE)
 _ENTRY = re.compile(r"^  (\*{0,2}\w[\w, ]*): ((?:.*\n)(?:   .*\n|\n)*)", re.MULTILINE)
-# Said of a setting whose meaning stands elsewhere.
+# Descriptions that refer to another place.
 _ELSEWHERE = re.compile(r"likewise\b|as in `")
 
 
 def meanings(thing: Any) -> dict[str, str]:
-    """What a docstring says of arguments (`Args:`) or attributes (`Attributes:`), by name.
+    """Reads what a docstring says about arguments (`Args:`) or attributes (`Attributes:`).
 
     Args:
-      thing: function or class; of a class, its bases' docstrings too.
+      thing: function or class; for a class, the docstrings of its bases count too.
 
     Returns:
-      A line each.
+      One line of text by name.
     """
     found: dict[str, str] = {}
     for part in thing.__mro__ if inspect.isclass(thing) else (thing,):
-        # Not `inspect.getdoc`: a class without a docstring has none of its base's twice.
+        # Not `inspect.getdoc`, which repeats a base's docstring for a class without its own.
         text = f"{inspect.cleandoc(part.__doc__ or '')}\n"
         for section in _SECTION.findall(text):
             for names, words in _ENTRY.findall(section):
@@ -40,9 +40,9 @@ def meanings(thing: Any) -> dict[str, str]:
 
 
 def defaults(thing: Callable[..., Any]) -> dict[str, Any]:
-    """Defaults of a function's arguments or a class's fields, by name; those that have one.
+    """Reads the defaults of a function's arguments or a class's fields, by name.
 
-    A flax module's fields that flax adds are left out.
+    Fields that flax adds to its modules are left out.
     """
     found = {
         name: parameter.default
@@ -53,12 +53,13 @@ def defaults(thing: Callable[..., Any]) -> dict[str, Any]:
 
 
 def settings_of(kinds: Mapping[str, Kind], *places: Any) -> dict[str, Setting]:
-    """Settings with what they may be, their defaults and their meanings.
+    """Makes settings from allowed values, defaults and meanings.
 
     Args:
-      kinds: what they may be, by name.
-      *places: functions and classes that define them; the first that knows a default or a meaning
-        is believed. One that refers elsewhere (`likewise`, `as in ...`) knows no meaning.
+      kinds: allowed values, by name.
+      *places: functions and classes that define the settings; the first that has a default or a
+        meaning counts. A description that refers elsewhere (`likewise`, `as in ...`) does not
+        count.
     """
     known: dict[str, Any] = {}
     said: dict[str, str] = {}

@@ -1,6 +1,6 @@
-"""Where a clone keeps the configurations and the commands: in folders beside `vidjax`.
+"""Finds configurations and commands in a source checkout, where they are beside `vidjax`.
 
-A wheel has both inside the package, where they cannot meet the user's own `configs` and
+A wheel has both inside the package, where they cannot clash with the user's own `configs` and
 `experiments`. Either way they are imported as `vidjax.configs` and `vidjax.experiments`.
 """
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 
 def beside(package: Path) -> list[str]:
-    """The folder of a clone that has the modules of a package, if this is a clone.
+    """Returns the folder of a source checkout with a package's modules; empty in a wheel.
 
     Args:
-      package: folder of the package inside `vidjax`; in a clone it has nothing but its `__init__`.
+      package: folder of the package inside `vidjax`; in a checkout it has only its `__init__`.
     """
     folder = package.parents[1] / package.name
     is_installed = any(path.name != "__init__.py" for path in package.glob("*.py"))

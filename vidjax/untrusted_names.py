@@ -1,8 +1,8 @@
-"""Names that come from outside: of files, classes and groups.
+"""Makes names from outside safe to show and store: names of files, classes and groups.
 
-They may hold anything: line breaks, terminal codes, formulas, bytes that are no text. Each place
-where they appear has one function: `told` for terminals, `lettering` for pictures of Matplotlib,
-`short` for pictures of OpenCV, `in_script` for pages, `file_name` for names of files.
+They may hold anything: line breaks, terminal codes, formulas, bytes that are not text. There is one
+function for each use: `told` for terminals, `lettering` for Matplotlib figures, `short` for OpenCV
+images, `in_script` for web pages, `file_name` for names of files.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 _LONGEST = 1000
-# Bytes of a part of a file's name: systems take 255 of all of it.
+# Longest part of a file name in bytes; systems allow 255 for the whole name.
 _LONGEST_FILE = 120
-# Windows has devices of these names in every folder.
+# Windows reserves these device names in every folder.
 _RESERVED = frozenset(
     ("CON", "PRN", "AUX", "NUL", *(f"{port}{k}" for port in ("COM", "LPT") for k in range(1, 10)))
 )
-# They change the order of what is written after them.
+# Characters that change the direction of the text after them.
 _TURNING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Control characters, separators of lines and paragraphs, halves of surrogate pairs. Python reads
-# a byte of a file name that is not UTF-8 as such a half.
+# Control characters, separators of lines and paragraphs, and surrogates. Python represents a byte
+# of a file name that is not UTF-8 by a surrogate.
 _UNPRINTABLE = frozenset(("Cc", "Zl", "Zp", "Cs"))
 
 
 def flaw(name: str) -> str:
-    """Why a name cannot be stored and shown; empty if it can."""
+    """Describes why a name cannot be stored and shown; empty if it can."""
     kinds = set(map(unicodedata.category, name))
     if "Cs" in kinds:
         return "is not UTF-8 text"
@@ -41,24 +41,30 @@ def flaw(name: str) -> str:
 
 
 def told(name: str) -> str:
-    r"""A name as one line of printable text: what is not printable is written as `\n` or `\xe9`."""
+    r"""Formats a name as one line of printable text; other characters become `\n` or `\xe9`."""
     if name.isprintable():
         return name
     return "".join(map(_told, name))
 
 
 def in_script(data: Any) -> str:
-    """JSON that stands in the script of a page, which no text in it can end.
+    """Encodes JSON for a script in a web page, so that no text in it can end the script.
 
     Args:
-      data: of JSON's types. The page's own program must put its texts where they are not read as
-        HTML (`textContent`).
+      data: data of JSON types. The page's own code must insert texts without parsing them as HTML
+        (`textContent`).
     """
     return json.dumps(data).replace("<", "\\u003c")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known words that are nearest to `word` first."""
+    """Makes a hint that lists the known words, those nearest to `word` first.
+
+    Example:
+      >>> from vidjax.untrusted_names import nearest
+      >>> nearest("r3d_81", ["i3d", "r3d_18"])
+      "did you mean 'r3d_18'? Known: r3d_18, i3d"
+    """
     known = sorted(known)
     close = difflib.get_close_matches(str(word), known, n=3, cutoff=0.5)
     others = [name for name in known if name not in close]
@@ -67,11 +73,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def file_name(name: str) -> str:
-    """A name as part of a file's name, on any system; equal for equal names alone.
+    """Converts a name to a part of a file name, on any system; different names stay different.
 
-    What could lead elsewhere, hide a file, or be refused by some system (separators, leading dots,
-    control characters, characters with a meaning in shells and on Windows) is written as `%2F`, as
-    in addresses. A long name is cut, and ends in a part of its hash.
+    Characters that could lead elsewhere, hide a file, or be refused by some system (separators,
+    leading dots, control characters, characters special to shells or Windows) are written as `%2F`,
+    as in URLs. A long name is cut, and ends in a part of its hash.
     """
     ended = len(name.rstrip(". "))
     safe = "".join(
@@ -107,26 +113,26 @@ def _told(character: str) -> str:
 
 
 def lettering(name: str, longest: int = 60) -> str:
-    """A name as text of a picture.
+    """Formats a name as text for a Matplotlib figure.
 
-    Matplotlib takes what stands between two dollars for mathematics, and takes hours for very
-    long lines.
+    Matplotlib parses text between two dollar signs as mathematics, and needs hours for very long
+    lines.
 
     Args:
-      name: any text; its line breaks stay.
-      longest: characters that are shown of a line.
+      name: any text; its line breaks are kept.
+      longest: number of characters shown of each line.
     """
     return "\n".join(short(line, longest) for line in name.split("\n")).replace("$", r"\$")
 
 
 def short(name: str, longest: int = 60) -> str:
-    """A name as one line of printable text, cut where it is longer than so many characters."""
+    """Formats a name as one line of printable text, cut to a number of characters."""
     line = told(name[: longest + 1])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def few(found: Sequence[str]) -> str:
-    """The first three names, each on one line and cut if long, and how many more there are."""
+    """Lists the first three names, each on one line and cut if long, and the number of others."""
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     return ", ".join(repr(_cut(name)) for name in found[:3]) + more
 

@@ -1,11 +1,11 @@
-"""Noticing that a process hangs: nothing has moved in it for a stated time.
+"""A watchdog: ends a process that makes no progress for a given time.
 
-What moves says so by `doing`: a step, a batch of an evaluation, a line of progress. A process in
-which nobody has said anything for too long prints where its threads are, and leaves. Whoever
-started it starts it again.
+Code that makes progress says so by `doing`: a step, a batch of an evaluation, a progress line. If
+nothing does so for too long, the process prints the stacks of its threads and exits. Whatever
+started it can then start it again.
 
-A thread looks at the clock. It needs the interpreter lock, and what hangs may hold that, so an
-`ExitTimer` stands behind it.
+A thread checks the clock. It needs the interpreter lock, which hanging code may hold, so an
+`ExitTimer` backs it up.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from typing import IO
 from vidjax.exit_timer import ExitTimer
 from vidjax.terminal import complain
 
-# Compilations give no sign of life, and take this many times as long as anything else.
+# Compilations report no progress, and get this many times the usual limit.
 COMPILING = 4
-# Seconds by which the timer comes later than the thread: a process that was stopped for longer than
-# it was watched for, and goes on, finds both due at once, and the thread has more to say.
+# Seconds by which the timer is later than the thread. When a process resumes after being stopped
+# for longer than the limit, both are due at once, and the thread has more to report.
 _BEHIND = 30.0
-# Seconds that a process of several waits for the others to say where they are.
+# Seconds that one process of several waits, so that the others can print their stacks.
 _LINGER = 5.0
 
 
 @dataclass
 class _Sign:
-    """The last sign of life.
+    """The last sign of progress.
 
     Attributes:
-      what: is being done since.
+      what: what has been going on since then.
       since: when it was given, by the monotonic clock.
-      patience: times the usual span that may pass until the next one.
+      patience: factor of the usual limit until the next sign.
     """
 
     what: str = "starting"
@@ -53,25 +53,25 @@ _paused = False
 
 
 def doing(what: str, *, compiling: bool = False) -> None:
-    """Gives a sign of life. Where nobody watches, it costs next to nothing.
+    """Reports progress. Without a watchdog it costs almost nothing.
 
     Args:
-      what: is done from now on.
-      compiling: it may have to be compiled first.
+      what: what is going on from now on.
+      compiling: whether it may have to be compiled first.
     """
     global _sign
     _sign = _Sign(what, time.monotonic(), COMPILING if compiling else 1)
 
 
 def pause() -> None:
-    """From here to the end of `as_before` no signs are given, however well things go."""
+    """Suspends the watchdog until the end of the enclosing `as_before`."""
     global _paused
     _paused = True
 
 
 @contextlib.contextmanager
 def as_before() -> Iterator[None]:
-    """After the context a `pause` within it is over."""
+    """Ends a `pause` within the context when the context ends."""
     global _paused
     before = _paused
     try:
@@ -83,22 +83,22 @@ def as_before() -> Iterator[None]:
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
-    """No signs are given within the context: others are waited for, who give signs of their own."""
+    """Suspends the watchdog within the context, while others are waited for that have their own."""
     with as_before():
         pause()
         yield
 
 
 class Watch:
-    """Ends the process when it hangs, while the context is open.
+    """Ends the process if it hangs while the context is open.
 
-    Time for which the process is stopped, by Ctrl-Z or SIGSTOP, counts: the others of its job
-    have waited for it.
+    Time during which the process is stopped, by Ctrl-Z or SIGSTOP, counts, because the other
+    processes of its job have waited for it.
 
     Args:
-      seconds: that may pass between two signs of life; 0 watches nothing.
-      code: to exit with.
-      advice: how to go on, as the end of a sentence.
+      seconds: longest time between two signs of progress; 0 disables the watchdog.
+      code: exit code.
+      advice: how to continue, as the end of a sentence.
     """
 
     def __init__(self, seconds: float, code: int, advice: str = "start it again") -> None:
@@ -107,10 +107,10 @@ class Watch:
         self._ended = threading.Event()
 
     def one_of_several(self, index: int, count: int) -> None:
-        """Says that the process is number `index` of a job of `count`.
+        """Tells that the process is number `index` of a job of `count`.
 
-        It leaves a little later then, so that the others, which hang with it, say where they are.
-        Number 0, through which they know of one another, is the last.
+        It then exits a little later, so that the others, which hang with it, can print their
+        stacks. Number 0, through which they communicate, exits last.
         """
         self._who = f"process {index} of {count}"
         self._linger = min(_LINGER, self._seconds / 4) * (1 if index else 2)
@@ -122,7 +122,7 @@ class Watch:
             doing("starting")
             self._stream = _stream()
             self._timer = ExitTimer(self._code, self._stream)
-            # Before the thread's first look, which a library may not let come.
+            # Set before the thread's first check, which a library may prevent.
             self._set_timer(_sign.since + self._seconds)
             self._thread = threading.Thread(target=self._look, name="watch", daemon=True)
             self._thread.start()
@@ -152,22 +152,22 @@ class Watch:
             self._timer.set(late + behind - time.monotonic())
 
     def _leave(self, sign: _Sign, over: float) -> None:
-        # The others have left already where this process itself was stopped.
+        # If this process itself was stopped, the others have exited already.
         linger = max(0.0, self._linger - over)
-        # Whoever reads what is printed may hang as well.
+        # The reader of the output may hang as well.
         self._timer.set(linger + 5)
         stood = time.monotonic() - sign.since
         complain(
-            f"error: {self._who} hangs: nothing has moved for {stood:.0f} s (--hang_timeout="
-            f"{self._seconds:g}) since: {sign.what}. It leaves with {self._code}; {self._advice}. "
-            "Its threads are here:"
+            f"error: {self._who} hangs: no progress for {stood:.0f} s "
+            f"(--hang_timeout={self._seconds:g}) since: {sign.what}. It exits with code "
+            f"{self._code}; {self._advice}. Stacks of its threads:"
         )
         faulthandler.dump_traceback(file=self._stream, all_threads=True)
         time.sleep(linger)
-        # Nothing that hangs is waited for, not even what would be flushed.
+        # Exits without waiting for anything that hangs, not even for buffers to be flushed.
         os._exit(self._code)
 
 
 def _stream() -> IO[str]:
-    """Standard error, which notebooks and tests replace by what has no file descriptor."""
+    """Returns standard error, which notebooks and tests may replace by a stream without a file."""
     return sys.__stderr__ or sys.stderr

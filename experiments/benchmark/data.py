@@ -53,24 +53,36 @@ from .soak import soak
 from .storage import Work, bucket, measure
 from .timing import print_table
 
-_VIDEOS = flags.DEFINE_string("videos", "", "folder of videos; ten are generated if not given")
-_SECONDS = flags.DEFINE_float("seconds", 10.0, "length of the generated videos of 320x240")
-_FRAMES = flags.DEFINE_integer("frames", 16, "of a clip", lower_bound=1)
-_STRIDE = flags.DEFINE_integer("stride", 2, "of a clip's frames", lower_bound=1)
-_SIZE = flags.DEFINE_integer("size", 112, "of a clip in pixels", lower_bound=1)
-_SHORT = flags.DEFINE_list("short_sides", ["128", "240"], "forms of storage")
-_CHAIN = flags.DEFINE_float("chain", 0.9, "probability of the chain of augmentations")
-_CLIPS = flags.DEFINE_integer("clips", 60, "that each peer makes in a round", lower_bound=1)
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds to take the median of", lower_bound=1)
-_MODEL = flags.DEFINE_string("model", "r3d_18", "network whose step is measured beside; or empty")
-_BATCH = flags.DEFINE_integer("batch", 4, "of that step", lower_bound=1)
-_STORAGE = flags.DEFINE_string(
-    "storage", "", "instead, what a bucket costs: a URL, such as gs://bucket/folder, to write to"
+_VIDEOS = flags.DEFINE_string(
+    "videos", "", "FOLDER: Folder of videos. By default ten videos are generated."
 )
-_SOAK = flags.DEFINE_float("soak", 0.0, "instead, run the input pipeline for so many minutes")
-_SHARDS = flags.DEFINE_integer("shards", 8, "--storage: that are written there", lower_bound=1)
-_EACH = flags.DEFINE_integer("shard_videos", 16, "--storage: of each shard", lower_bound=1)
-_THREADS = flags.DEFINE_integer("threads", 2, "--storage and --soak: that decode", lower_bound=1)
+_SECONDS = flags.DEFINE_float("seconds", 10.0, "Length of the generated videos of 320x240 pixels.")
+_FRAMES = flags.DEFINE_integer("frames", 16, "Number of frames per clip.", lower_bound=1)
+_STRIDE = flags.DEFINE_integer("stride", 2, "Stride between frames of a clip.", lower_bound=1)
+_SIZE = flags.DEFINE_integer("size", 112, "Height and width of a clip in pixels.", lower_bound=1)
+_SHORT = flags.DEFINE_list("short_sides", ["128", "240"], "PIXELS,...: Short sides to store.")
+_CHAIN = flags.DEFINE_float("chain", 0.9, "Probability of the chain of augmentations.")
+_CLIPS = flags.DEFINE_integer("clips", 60, "Clips per round.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds; the median counts.", lower_bound=1)
+_MODEL = flags.DEFINE_string(
+    "model", "r3d_18", "NETWORK: Network whose training step is also measured; empty for none."
+)
+_BATCH = flags.DEFINE_integer("batch", 4, "Batch size of that step.", lower_bound=1)
+_STORAGE = flags.DEFINE_string(
+    "storage",
+    "",
+    "URL: Measures reading from a bucket instead: a URL to write to, such as gs://bucket/folder.",
+)
+_SOAK = flags.DEFINE_float(
+    "soak", 0.0, "MINUTES: Runs the input pipeline for so many minutes instead."
+)
+_SHARDS = flags.DEFINE_integer(
+    "shards", 8, "Number of shards to write with --storage.", lower_bound=1
+)
+_EACH = flags.DEFINE_integer("shard_videos", 16, "Videos per shard with --storage.", lower_bound=1)
+_THREADS = flags.DEFINE_integer(
+    "threads", 2, "Decoding threads with --storage and --soak.", lower_bound=1
+)
 Frames = Callable[[np.random.Generator], np.ndarray]
 # Evenly spread clips of a video in the second table.
 _VIEWS = 10

@@ -18,7 +18,7 @@ import jax
 from absl import flags
 
 import vidjax
-from vidjax.explain.compile_options import thoroughly
+from vidjax.explain.compile_options import full_optimization
 from vidjax.explain.saliency_map import saliency_map
 from vidjax.terminal import complain, say
 from vidjax.training.malloc_settings import keep_freed_memory
@@ -72,7 +72,7 @@ def _rows(name: str) -> Iterator[tuple[str, ...]]:
 
     def drawing(map_name: str, settings: Mapping[str, Any]) -> Callable[[], object]:
         def draw() -> object:
-            with thoroughly():
+            with full_optimization():
                 return saliency_map(model, variables, clip, 0, map_name, **settings)
 
         return draw

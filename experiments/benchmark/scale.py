@@ -27,25 +27,33 @@ from .compiled_step import compile_step, devices, network_on, step_config
 from .interconnect import MACHINES, Machine, Mesh, seconds
 from .timing import print_table
 
-_MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
-_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
-_CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device", lower_bound=1)
-_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width of a clip")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "compute type")
-_DEVICES = flags.DEFINE_integer("devices", 8, "simulated devices to compile for", lower_bound=1)
-_TOPOLOGY = flags.DEFINE_string("topology", "", "TPUs to compile for instead, as v5e:2x4")
-_FSDP = flags.DEFINE_integer("fsdp", 1, "of them along the axis that splits parameters")
-_NORM = flags.DEFINE_string("batch_norm", "global", "as train.batch_norm")
-_PARTS = flags.DEFINE_integer("accumulate", 1, "as train.accumulate", lower_bound=1)
-_MACHINE = flags.DEFINE_enum("machine", "v5e", sorted(MACHINES), "whose numbers to predict with")
-_LINK = flags.DEFINE_float("link_gbs", None, "GB/s of a device inside an island, instead")
-_NETWORK = flags.DEFINE_float("network_gbs", None, "GB/s of a device between islands, instead")
-_ISLAND = flags.DEFINE_integer("island", None, "devices of an island, instead")
-_LATENCY = flags.DEFINE_float("latency_us", 0.0, "microseconds that each exchange takes besides")
-_STEP = flags.DEFINE_float("step_ms", None, "measured milliseconds of a step on one device")
-_SHARE = flags.DEFINE_float("peak_share", 0.3, "of the peak that a step reaches, if not measured")
-_MOST = flags.DEFINE_integer("most", 1024, "devices to predict up to", lower_bound=1)
+_MODEL = flags.DEFINE_string("model", "r3d_50", "NETWORK: Name of the network.")
+_CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
+_CLIPS = flags.DEFINE_integer("clips", 8, "Clips per step on each device.", lower_bound=1)
+_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
+_DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "Compute type.")
+_DEVICES = flags.DEFINE_integer("devices", 8, "Simulated devices to compile for.", lower_bound=1)
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", "", "TOPOLOGY: TPUs to compile for instead, such as v5e:2x4."
+)
+_FSDP = flags.DEFINE_integer("fsdp", 1, "Devices along the mesh axis that shards parameters.")
+_NORM = flags.DEFINE_string("batch_norm", "global", "KIND: Like the setting train.batch_norm.")
+_PARTS = flags.DEFINE_integer("accumulate", 1, "Like the setting train.accumulate.", lower_bound=1)
+_MACHINE = flags.DEFINE_enum("machine", "v5e", sorted(MACHINES), "Machine to predict for.")
+_LINK = flags.DEFINE_float(
+    "link_gbs", None, "GB/s of a device inside an island, instead of the machine's."
+)
+_NETWORK = flags.DEFINE_float(
+    "network_gbs", None, "GB/s of a device between islands, instead of the machine's."
+)
+_ISLAND = flags.DEFINE_integer("island", None, "Devices per island, instead of the machine's.")
+_LATENCY = flags.DEFINE_float("latency_us", 0.0, "Latency of each exchange in microseconds.")
+_STEP = flags.DEFINE_float("step_ms", None, "Measured milliseconds of a step on one device.")
+_SHARE = flags.DEFINE_float(
+    "peak_share", 0.3, "Share of the peak FLOP/s that a step reaches, if --step_ms is not given."
+)
+_MOST = flags.DEFINE_integer("most", 1024, "Largest number of devices to predict.", lower_bound=1)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The networks that are explained, and settings that several ways of explaining have in common."""
+"""The networks to explain, and flags that several methods share."""
 
 from __future__ import annotations
 
@@ -19,24 +19,29 @@ from vidjax.terminal import complain
 from vidjax.trained.sources.run import open_run
 from vidjax.trained.trained_network import Trained
 
-from .. import command_line, network_flags
+from .. import command_line, help_text, network_flags
 
 _DATA = flags.DEFINE_string(
-    "data_dir", None, "frequency, gates, truth: where prepared videos are kept, or to be prepared"
+    "data_dir",
+    None,
+    "FOLDER: For frequency, gates and truth: folder of the prepared data set. If the data set is "
+    "not there, it is prepared there.",
 )
 MAPS = flags.DEFINE_list(
     "maps",
     [],
-    "maps, truth: which, such as cam,rise:masks=300,saliency_tube:tau=0.5, or all; if not given, "
-    "maps draws saliency_tube and grad_cam, truth all",
+    "MAP,...: For maps and truth: the maps, such as cam,rise:masks=300,saliency_tube:tau=0.5, or "
+    "`all`. By default maps draws saliency_tube and grad_cam, and truth measures all.",
 )
 LAYER = flags.DEFINE_string(
     "layer",
     None,
-    "maps: draw over an earlier layer, such as layer3 or layer3/block1/conv2; pyramid, kernels: "
-    "where the pyramid ends",
+    "LAYER: For maps: layer to draw over, such as layer3 or layer3/block1/conv2. For pyramid and "
+    "kernels: layer at which the pyramid ends.",
 )
 _CONFIG = network_flags.define_config(of_run=False)
+help_text.group("Data set", _DATA)
+help_text.group("Maps", MAPS, LAYER)
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,10 @@ class Subject:
     """A network to explain.
 
     Attributes:
-      name: as the command line names it.
-      config: of its run, or one that suits its weights.
+      name: its name on the command line.
+      config: configuration of its run, or one that fits its weights.
       trained: the network.
-      workdir: its run's directory; None for weights.
+      workdir: directory of its run; None for weights.
     """
 
     name: str
@@ -59,7 +64,7 @@ class Subject:
         self.trained.preprocessing.require_frames("an explanation")
 
     def network(self, config: Config | None = None) -> Network:
-        """Its network, or that of another configuration with the same parameters."""
+        """Builds its network, or that of another configuration with the same parameters."""
         return Network.of(config or self.config, self.trained.labels)
 
     def open(
@@ -68,10 +73,10 @@ class Subject:
         config: Config | None = None,
         mapping: Mapping[str, str] | None = None,
     ) -> Experiment:
-        """The network and its data set.
+        """Opens the network and its data set.
 
-        The data set of a run, which may be somebody else's, is prepared only where `--data_dir`
-        says. `mapping` says what its labels are called among the network's classes.
+        A run may belong to someone else, so its data set is prepared only in the folder that
+        `--data_dir` names. `mapping` gives the network's class for each label of the data set.
 
         Raises:
           ValueError: the data set is not prepared, or does not fit.
@@ -86,25 +91,29 @@ class Subject:
 
 
 def subjects() -> list[Subject]:
-    """The networks that `--workdir` and `--weights` name, runs first.
+    """Opens the networks that `--workdir` and `--weights` name, runs first.
 
     Raises:
       ValueError: none is named, or one cannot be opened.
     """
     if found := [*_runs(), *_weights()]:
         return found
-    raise ValueError("name what to explain: --workdir, a run, or --weights, or several with commas")
+    raise ValueError(
+        "name what to explain: runs with --workdir, or weights with --weights, separated by commas"
+    )
 
 
 def _runs() -> Iterator[Subject]:
     for name in _names(network_flags.WORKDIR.value):
         if any(command_line.named_settings()):
-            raise ValueError("--config settings are for --weights; a run is explained as it is")
+            raise ValueError(
+                "--config settings are for --weights alone; a run is explained as it is"
+            )
         yield subject_of_run(name)
 
 
 def subject_of_run(name: str) -> Subject:
-    """The network of a run's directory.
+    """Opens the network of a run's directory.
 
     Raises:
       ValueError: it cannot be opened.
@@ -127,6 +136,6 @@ def _names(text: str | None) -> list[str]:
 
 
 def _in_folder(config: Config) -> Config:
-    """The configuration with the folder of prepared videos that the command line names."""
+    """Sets the folder of prepared videos to that of the command line."""
     data = dataclasses.replace(config.data, data_dir=_DATA.value or config.data.data_dir)
     return dataclasses.replace(config, data=data)

@@ -1,4 +1,4 @@
-"""Explanations of a video as files: overlays, sheets, figures, volumes, JSON and a page."""
+"""Writes explanations of a video: overlays, sheets, figures, volumes, JSON and an HTML page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.colours import DEFAULT
 from vidjax.explain.html_page import Panel, page
 from vidjax.explain.render import write_heat
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.storage.writing import make_folder, write_text
-from vidjax.trained.clip_explanation import Seen
-from vidjax.trained.clip_maps import Mapped
+from vidjax.trained.clip_explanation import Explanation
+from vidjax.trained.clip_maps import ClipMaps
 from vidjax.trained.map_arrays import write_volumes
 from vidjax.untrusted_names import file_name
 
@@ -29,17 +29,17 @@ PYRAMID_FILES = (
     "pyramid.html",
     *(f"layers.{end}" for end in HEAT),
 )
-Own = TypeVar("Own", Seen, Mapped)
+Own = TypeVar("Own", Explanation, ClipMaps)
 Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class Part(Generic[Own]):
-    """One explanation of several.
+    """One of several explanations.
 
     Attributes:
       own: the explanation.
-      network: what tells its network from the others; empty if there is one.
+      network: short name of its network; empty if there is only one.
     """
 
     own: Own
@@ -57,7 +57,7 @@ class Look:
 
     Attributes:
       colours: one of `vidjax.explain.colours.COLOURS`.
-      pair: two classes whose difference is drawn, too; None is none.
+      pair: two classes whose difference is also drawn; None for no difference.
     """
 
     colours: str = DEFAULT
@@ -68,9 +68,9 @@ PLAIN = Look()
 
 
 def write_tubes(
-    output: Path, parts: Sequence[Part[Seen]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[Explanation]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
-    """Writes the tubes of a video; arguments and errors are those of `write_pyramid`."""
+    """Writes the Saliency Tubes of a video; arguments and errors as in `write_pyramid`."""
     new_files(output, *TUBE_FILES)
     make_folder(output)
     files = _write_heat(output, "tubes", parts, lambda own: own.tubes, look)
@@ -79,9 +79,9 @@ def write_tubes(
 
 
 def write_maps(
-    output: Path, parts: Sequence[Part[Mapped]], video: Path, look: Look = PLAIN
+    output: Path, parts: Sequence[Part[ClipMaps]], video: Path, look: Look = PLAIN
 ) -> list[Path]:
-    """Writes maps of a video; arguments and errors are those of `write_pyramid`."""
+    """Writes maps of a video; arguments and errors as in `write_pyramid`."""
     new_files(output, *MAP_FILES)
     make_folder(output)
     files = _write_heat(output, "maps", parts, lambda own: own.drawn, look)
@@ -93,17 +93,17 @@ def write_maps(
 
 def write_pyramid(
     output: Path,
-    parts: Sequence[Part[Seen]],
+    parts: Sequence[Part[Explanation]],
     video: Path,
     look: Look = PLAIN,
     figure: Mapping[str, Any] | None = None,
 ) -> list[Path]:
-    """Writes the pyramids of a video.
+    """Writes the Class Feature Pyramids of a video.
 
     Args:
-      output: a folder without such files.
-      parts: explanations, each of a network and a class.
-      video: the file they are of.
+      output: folder, which must not have such files.
+      parts: explanations, each for a network and a class.
+      video: the video file.
       look: how heat is drawn.
       figure: settings of the pyramid's figure, as in `pyramid_figure.arrange`.
 
@@ -111,7 +111,7 @@ def write_pyramid(
       The files.
 
     Raises:
-      ValueError: there are such files.
+      ValueError: such files exist.
     """
     new_files(output, *PYRAMID_FILES)
     make_folder(output)
@@ -125,7 +125,7 @@ def write_pyramid(
 
 
 def _places(parts: Sequence[Part[Own]]) -> list[str]:
-    """What is added to the names of files of which there is one for each explanation."""
+    """Returns what is added to file names if each explanation has a file of its own."""
     if len(parts) == 1:
         return [""]
     labels = (file_name(part.own.label) for part in parts)
@@ -136,11 +136,11 @@ def _write_heat(
     output: Path,
     name: str,
     parts: Sequence[Part[Own]],
-    drawn: Callable[[Own], list[Drawn]],
+    drawn: Callable[[Own], list[CaptionedMap]],
     look: Look,
 ) -> list[Path]:
-    """One set of files where all saw the same of the video, else one for each of what was seen."""
-    groups: dict[Footage, list[Part[Own]]] = {}
+    """Writes one set of files for all networks that saw the same frames."""
+    groups: dict[SourceVideo, list[Part[Own]]] = {}
     for part in parts:
         groups.setdefault(part.own.shown, []).append(part)
     files = []
@@ -152,16 +152,16 @@ def _write_heat(
     return files
 
 
-def _titled(part: Part[Own], drawn: Drawn) -> Drawn:
+def _titled(part: Part[Own], drawn: CaptionedMap) -> CaptionedMap:
     if not part.network:
         return drawn
     return replace(drawn, title=f"{part.network}: {drawn.title}")
 
 
 def _differences(
-    parts: Sequence[Part[Own]], drawn: Callable[[Own], list[Drawn]], pair: Pair
-) -> list[Drawn]:
-    """Each map of the first class less that of the second, network by network."""
+    parts: Sequence[Part[Own]], drawn: Callable[[Own], list[CaptionedMap]], pair: Pair
+) -> list[CaptionedMap]:
+    """Subtracts each map of the second class from that of the first, network by network."""
     first, second = ([part for part in parts if part.own.label == label] for label in pair)
     return [
         _titled(one, own.minus(other_own, *pair))

@@ -1,28 +1,26 @@
-"""What is done of a long measurement, and how long the rest takes."""
+"""How far a long measurement is, and how much longer it takes."""
 
 from __future__ import annotations
 
-import time
-
 from vidjax.explain.map_types import Progress
-from vidjax.progress import ProgressLine, duration
+from vidjax.progress import ProgressLine, TimeLeft
 
 
-class Pace:
-    """Says what is done, and how long the rest takes at the pace so far.
+class RemainingTime:
+    """Shows how many videos are done, and estimates how long the others take.
 
     Args:
-      total: videos, each of every network.
-      progress: where it is said.
+      total: number of videos, counted once for each network.
+      progress: the line that shows it.
     """
 
     def __init__(self, total: int, progress: ProgressLine) -> None:
         self._total, self._progress = total, progress
-        self._past = self._worked = 0
-        self._begun = time.monotonic()
+        self._past = 0
+        self._left = TimeLeft(total)
 
     def of(self, what: str) -> Progress:
-        """A `Progress` of one map."""
+        """Returns a `Progress` that shows how far one map is."""
 
         def show(done: int, total: int) -> None:
             self._progress.show(f"{self._video} {what} {done}/{total}{self._left}")
@@ -31,18 +29,15 @@ class Pace:
         return show
 
     def done(self, worked: bool) -> None:
-        """One video more; `worked` where it was not measured before."""
-        self._past, self._worked = self._past + 1, self._worked + worked
-        if worked and self._past == self._total:
+        """Counts a video; `worked` is False if all its results were kept from before."""
+        self._past += 1
+        if not worked:
+            self._left.skip()
+            return
+        self._left.update(self._past)
+        if self._past == self._total:
             self._progress.show(f"{self._past}/{self._total}", final=True)
 
     @property
     def _video(self) -> str:
         return f"{self._past + 1}/{self._total}"
-
-    @property
-    def _left(self) -> str:
-        if not self._worked:
-            return ""
-        pace = (time.monotonic() - self._begun) / self._worked
-        return f", about {duration(pace * (self._total - self._past))} left"

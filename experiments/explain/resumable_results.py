@@ -1,4 +1,4 @@
-"""Results that a command keeps as they come, so that it goes on where it was interrupted."""
+"""Stores results one by one, so that a command can continue where it was interrupted."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from vidjax.storage.writing import appending, is_there, write_bytes
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Kept(Generic[T]):
-    """Records of a kind, a line each in a file that grows.
+class ResumableResults(Generic[T]):
+    """A growing file of records, one JSON object per line.
 
     Args:
-      file: it may be there, from a command that was interrupted.
-      kind: of the records.
-      key: what tells records apart; of two with the same one the later counts.
+      file: the file; an interrupted command may have left it.
+      kind: type of the records.
+      key: returns the key of a record; a later record replaces one with the same key.
 
     Raises:
-      RecordError: the file holds something else.
+      RecordError: the file has other contents.
     """
 
     def __init__(self, file: Path, kind: type[T], key: Callable[[T], object]) -> None:
         self._key = key
         self._found: dict[object, T] = {}
         if is_there(file):
-            way_out = "move it away, and the command measures anew"
+            way_out = "move it away, and the command measures again"
             for line in records.read_lines(file, way_out, kind):
                 self._put(records.converted(line, kind))
-            # Half a line, which a kill leaves, would spoil the next one.
+            # A killed command may leave half a line, which would damage the next one.
             text = records.content(file, records.MOST_OF_TABLE)
             if not text.endswith(b"\n"):
                 write_bytes(file, text[: text.rfind(b"\n") + 1])
         self._stream = appending(file)
 
-    def __enter__(self) -> Kept[T]:
+    def __enter__(self) -> ResumableResults[T]:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -55,7 +55,7 @@ class Kept(Generic[T]):
         return iter(self._found.values())
 
     def add(self, record: T) -> None:
-        """Keeps a record; a command that is killed after this does not measure it again."""
+        """Stores a record; it need not be measured again, even if the command is killed now."""
         self._stream.write(msgspec.json.encode(record).decode() + "\n")
         self._stream.flush()
         self._put(record)

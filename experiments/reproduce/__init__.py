@@ -1,4 +1,4 @@
-"""Tables of the papers, run anew: every row with every seed on every data set, then the table."""
+"""Reproduces tables of the papers: trains every row with every seed, then writes the table."""
 
 from vidjax.run import code_digest
 

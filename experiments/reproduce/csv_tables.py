@@ -1,7 +1,7 @@
-"""A table as CSV: `table.csv`, a line for each row and data set, and `runs.csv`, one for each run.
+"""Writes a table as CSV: `table.csv` has a line per row and data set, `runs.csv` a line per run.
 
-Fractions are between 0 and 1, times in seconds, `half` is half the width of a 95 % interval over
-seeds; what is not known is left empty.
+Fractions are in [0, 1] and times in seconds. `half` is half the width of the 95 % interval over
+seeds. Unknown values are empty.
 """
 
 from __future__ import annotations

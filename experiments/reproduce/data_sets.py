@@ -1,4 +1,4 @@
-"""Where the videos of a table's data sets are."""
+"""Finds the videos of a table's data sets."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from vidjax.storage.writing import make_folder, writing
 
 # The folds of jhmdb share no source video; the last one is the test set.
 TEST_FOLD = "3"
-# Data sets that need no folder.
+# Data sets that are downloaded and need no folder.
 DOWNLOADED = ("cifar100",)
 
 
 class AbsentError(ValueError):
-    """The videos of a data set are not on this machine; the message says where they should be."""
+    """The videos of a data set are not on this machine; the message says where to put them."""
 
 
 def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
-    """Settings of `config.data` that say where a data set is.
+    """Returns the settings of `config.data` that locate a data set.
 
     Args:
-      dataset: `marionette`, which is generated; `jhmdb`, whose manifest is written to `output`;
-        any other is the published one that `config` names.
-      config: of a row.
-      output: where to write.
+      dataset: `marionette`, which is generated; `jhmdb`, whose manifest is written to `output`; or
+        a published data set, which `config` names.
+      config: configuration of a row.
+      output: folder for the manifest.
 
     Raises:
-      AbsentError: the videos are not here.
+      AbsentError: the videos are not on this machine.
     """
     if reason := absence(dataset, config):
         raise AbsentError(reason)
@@ -47,7 +47,7 @@ def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
 
 
 def absence(dataset: str, config: ConfigDict) -> str:
-    """Why the videos of a data set cannot be had; empty if they can. Arguments as in `locate`."""
+    """Returns why the videos are absent, or an empty text; arguments as in `locate`."""
     if dataset == "marionette":
         return ""
     if dataset == "jhmdb":
@@ -56,8 +56,8 @@ def absence(dataset: str, config: ConfigDict) -> str:
     if as_path(config.data.manual_dir).exists() or config.data.name in DOWNLOADED:
         return ""
     return (
-        f"{dataset}: {config.data.manual_dir} is absent; put your copy there, as it is "
-        f"published (vidjax prepare --dataset={config.data.name} --describe)"
+        f"{dataset}: {config.data.manual_dir} is absent; put your copy there in its published "
+        f"layout (vidjax prepare --dataset={config.data.name} --describe)"
     )
 
 
@@ -66,16 +66,16 @@ def _clips_list() -> Path:
 
 
 def clips_folder() -> Path:
-    """The folder of real videos; `VIDJAX_SHARED` names the one that it is in."""
+    """Returns the folder of real videos, which is in the folder that `VIDJAX_SHARED` names."""
     return Path(os.environ.get("VIDJAX_SHARED", "../shared")).absolute() / "clips"
 
 
 def write_folds(source: Path, manifest: Path) -> None:
-    """Writes the jhmdb rows of a list of clips as a manifest: fold 3 for testing, 0-2 training.
+    """Writes the jhmdb clips of a list as a manifest: folds 0 to 2 for training, 3 for testing.
 
     Args:
       source: CSV with the columns file, label, group, dataset and fold.
-      manifest: CSV to write, `path,label,split,group`.
+      manifest: CSV to write, with the columns path, label, split and group.
     """
     with source.open(newline="", encoding="utf-8") as stream:
         clips = [clip for clip in csv.DictReader(stream) if clip["dataset"] == "jhmdb"]

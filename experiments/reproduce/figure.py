@@ -1,4 +1,4 @@
-"""A table as a picture: top-1 and gap of each row, with their intervals and each seed."""
+"""Draws a table: top-1 and generalisation gap of each row, with intervals and seeds."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PANELS = (
 def draw(
     file: Path, summaries: Mapping[str, Sequence[Summary]], reference: str, title: str
 ) -> None:
-    """Draws a line of two panels for each data set.
+    """Draws two panels for each data set.
 
     Args:
-      file: PNG to write.
+      file: PNG file to write.
       summaries: rows of each data set.
-      reference: name of the row that a dashed line stands for.
-      title: above all.
+      reference: name of the row that the dashed line shows.
+      title: title of the figure.
     """
     from matplotlib.figure import Figure
 

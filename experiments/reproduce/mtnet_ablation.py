@@ -1,4 +1,4 @@
-"""What tables 5.6 to 5.8 of the thesis have in common: MTNets on HACS, and options by row."""
+"""Shared parts of tables 5.6 to 5.8 of the thesis: MTNets on HACS, with options for each row."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ml_collections import ConfigDict
 from vidjax.configs import mtnet
 
 from . import small_scale
-from .paper_row import Network, Printed
+from .paper_row import Network, PaperRow
 from .paper_scale import paper_setups
 from .table import Row, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "neck": 256, "dropout": 0.0}
 _LABELS = {"mtnet_s": "MTNet_S", "mtnet_m": "MTNet_M", "mtnet_l": "MTNet_L"}
-# What the networks have where a row says nothing else.
+# Options of the networks if a row has no other ones.
 _OWN = {"delta": 7 / 8, "cell": "gru", "frames": "selected"}
 NOTE = (
-    "The rate was chosen with seed 100 on the network as the thesis has it: the best of 0.001, "
+    "The learning rate was chosen with seed 100 on the thesis' own network: the best of 0.001, "
     "0.003 and 0.01 after 12 epochs."
 )
 
@@ -30,22 +30,22 @@ def mtnet_table(
     rows: tuple[Row, ...],
     reference: str,
     options: Mapping[str, Mapping[str, Any]],
-    printed: Sequence[Printed],
+    printed: Sequence[PaperRow],
     minutes: float,
 ) -> Table:
-    """A table of MTNets.
+    """Builds a table of MTNets.
 
-    `small` is mtnet_s with one block a stage, 16 channels for 24 and 256 features for 2048, on
-    clips of 12 frames, of which the stages have 6, 3, 2 and 1.
+    At scale `small` the network is mtnet_s with one block per stage, 16 channels instead of 24 and
+    256 features instead of 2048. Clips have 12 frames; the stages have 6, 3, 2 and 1.
 
     Args:
-      name: on the command line.
-      title: what it shows.
-      rows: of the scales `smoke` and `small`, in their order.
+      name: name on the command line.
+      title: what the table shows.
+      rows: rows of the scales `smoke` and `small`, in order.
       reference: name of the row that the others are compared with.
-      options: of the network, by row.
+      options: options of the network, by row.
       printed: all rows of the thesis.
-      minutes: that `small` took.
+      minutes: minutes that the scale `small` took.
     """
 
     def small(row: str) -> ConfigDict:
@@ -68,20 +68,20 @@ def mtnet_table(
 
 def mtnet_row(
     model: str, row: str, label: str, options: Mapping[str, Any], reference: str, **more: Any
-) -> Printed:
-    """A row of the thesis, which `configs/mtnet_ablations.py` trains.
+) -> PaperRow:
+    """Builds a row of the thesis, which `configs/mtnet_ablations.py` trains.
 
     Args:
       model: `mtnet_s`, `mtnet_m` or `mtnet_l`.
-      row: its name among those of mtnet_m; others have the network before it.
-      label: as printed.
-      options: of the network.
-      reference: name of the row that those of this network are compared with.
-      **more: fields of `Printed`.
+      row: name of the row for mtnet_m; other networks have their name before it.
+      label: label in the thesis.
+      options: options of the network.
+      reference: name of the row that the rows of this network are compared with.
+      **more: further fields of `PaperRow`.
     """
     prefix = "" if model == "mtnet_m" else f"{model}_"
     frames, size = mtnet.INPUTS[model]
-    return Printed(
+    return PaperRow(
         f"{_LABELS[model]}, {label}",
         name=prefix + row,
         network=Network(model, frames, size, _counted(options)),
@@ -94,5 +94,5 @@ def mtnet_row(
 
 
 def _counted(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that change counts; pools of pictures have equal windows and no weights."""
+    """Returns the options that change the counts; spatial pools do not change them."""
     return {key: value for key, value in options.items() if key != "pool" and value != _OWN[key]}

@@ -1,4 +1,4 @@
-"""A row as a work prints it, with what builds its network and what trains it here."""
+"""A row of a paper's table, with the network and the configuration that reproduce it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Network:
     """A network and the clip that its operations are counted for.
 
     Attributes:
-      name: as in `vidjax.list_models`.
-      frames: of the clip.
-      size: height and width of the clip, pixels.
-      options: of the network.
-      classes: of its classifier. The works' numbers are met with 400, whatever the data set.
+      name: name of the network, one of `vidjax.list_models()`.
+      frames: number of frames of the clip.
+      size: height and width of the clip in pixels.
+      options: options of the network.
+      classes: number of classes. The papers' counts agree with 400, whatever the data set.
     """
 
     name: str
@@ -40,15 +40,15 @@ class Network:
 
 @dataclass(frozen=True)
 class Contingency:
-    """Who has how many videos right, as table 6.6 prints it.
+    """A contingency table of McNemar's test, from table 6.6 of the thesis.
 
     Attributes:
-      both: videos that both have right.
-      first: those that only the network without the method has right.
-      second: those that only the network with it has right.
-      neither: the others.
-      statistic: chi-squared, as printed.
-      p: as printed.
+      both: number of videos that both networks have right.
+      first: number that only the network without the method has right.
+      second: number that only the network with the method has right.
+      neither: number that neither has right.
+      statistic: printed chi-squared.
+      p: printed p-value.
     """
 
     both: int
@@ -60,26 +60,26 @@ class Contingency:
 
 
 @dataclass(frozen=True)
-class Printed:
-    """A row of a table. All numbers are the work's own; None where it prints none.
+class PaperRow:
+    """A row of a paper's table. All numbers are the paper's; None if it prints none.
 
     Attributes:
-      label: as printed.
-      top1: in percent.
-      top5: in percent.
-      operations: 1e9 of one view.
-      views: clips times crops of a test.
-      params: millions of parameters.
-      name: of the row's folder; the label in plain letters if it is empty.
-      network: what is counted; None where nothing here builds it, and `why` says so.
-      config: what trains the row, such as `srtg:model=r3d_34_e1`; empty where the work took the
-        number from elsewhere.
-      changes: settings that differ from the configuration's, by path.
-      dataset: that it is trained and tested on.
-      against: name of the row that it is compared with, if not the table's reference.
-      facts: further columns, as printed.
-      test: the contingency table that is printed in the row.
-      why: where our counts differ from the printed ones by more than 2 %, or there are none.
+      label: label in the paper.
+      top1: top-1 in percent.
+      top5: top-5 in percent.
+      operations: operations of one view, in 1e9.
+      views: number of views in the test: clips times crops.
+      params: parameters in millions.
+      name: name of the row's folder; if empty, the label in plain letters.
+      network: network to count; None if no network here builds it, and `why` says so.
+      config: configuration that trains the row, such as `srtg:model=r3d_34_e1`; empty if the paper
+        took the number from elsewhere.
+      changes: changed settings of the configuration, by path.
+      dataset: data set for training and testing.
+      against: name of the row to compare with, if it is not the table's reference.
+      facts: further columns of the paper.
+      test: contingency table in the row.
+      why: why our counts differ from the printed ones by more than 2 %, or are missing.
     """
 
     label: str
@@ -100,17 +100,17 @@ class Printed:
 
     @property
     def folder(self) -> str:
-        """Name of the row in plans and of its folder."""
+        """Name of the row in plans, and of its folder."""
         return self.name or re.sub(r"\W+", "_", self.label.lower()).strip("_")
 
-    def bare(self) -> Printed:
-        """The row without scores and printed counts, for a table that has neither."""
+    def bare(self) -> PaperRow:
+        """Returns the row without scores and counts, for a table that prints neither."""
         return replace(
             self, top1=None, top5=None, operations=None, params=None, views="", facts={}, why=""
         )
 
     def recipe(self) -> ConfigDict:
-        """The complete configuration of its runs, but for the seed.
+        """Returns the complete configuration of its runs, without the seed.
 
         Raises:
           ValueError: the configuration refuses its arguments.

@@ -1,4 +1,4 @@
-"""Tables at the scale `paper`: from the rows that a work prints to runs."""
+"""The scale `paper`: turns the rows of a paper into runs."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable, Sequence
 from ml_collections import ConfigDict
 
 from . import small_scale
-from .paper_row import Printed
+from .paper_row import PaperRow
 from .table import Row, Setup, Table
 
 
 def paper_table(
-    name: str, title: str, source: str, printed: Sequence[Printed], reference: str = ""
+    name: str, title: str, source: str, printed: Sequence[PaperRow], reference: str = ""
 ) -> Table:
-    """A table that has no smaller scale.
+    """Builds a table that has the scale `paper` only.
 
     Args:
-      name: on the command line.
-      title: what it shows.
-      source: where the work has it.
-      printed: its rows.
-      reference: name of the row that those without a row of their own are compared with; the
-        first that is trained if it is empty.
+      name: name on the command line.
+      title: what the table shows.
+      source: the paper and the number of the table.
+      printed: rows of the table.
+      reference: name of the row that other rows are compared with by default; if empty, the first
+        row that is trained.
     """
     setups = paper_setups(printed)
     return Table(
@@ -36,8 +36,8 @@ def paper_table(
     )
 
 
-def paper_setups(printed: Sequence[Printed]) -> dict[str, Setup]:
-    """The setups of the rows that a configuration trains, by data set."""
+def paper_setups(printed: Sequence[PaperRow]) -> dict[str, Setup]:
+    """Returns the setups of the rows that have a configuration, by data set."""
     trained = [row for row in printed if row.config]
     return {
         dataset: _setup([row for row in trained if row.dataset == dataset])
@@ -45,11 +45,11 @@ def paper_setups(printed: Sequence[Printed]) -> dict[str, Setup]:
     }
 
 
-def _setup(printed: Sequence[Printed]) -> Setup:
+def _setup(printed: Sequence[PaperRow]) -> Setup:
     rows = tuple(Row(row.folder, row.label, row.top1, row.against) for row in printed)
     return Setup(_configure(printed), small_scale.SEEDS, rows=rows)
 
 
-def _configure(printed: Sequence[Printed]) -> Callable[[str], ConfigDict]:
+def _configure(printed: Sequence[PaperRow]) -> Callable[[str], ConfigDict]:
     by_name = {row.folder: row for row in printed}
     return lambda name: by_name[name].recipe()

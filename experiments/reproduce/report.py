@@ -1,4 +1,4 @@
-"""Writes what a plan came to: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
+"""Writes the results of a plan: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .statistics import summarize
 
 
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
-    """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
+    """Adds a start to the start log of a plan: date, command, hardware, workers, seconds."""
     start_log.note(plan.folder, start)
 
 
 def write_report(plan: Plan) -> Path:
-    """Writes the table of a plan from the runs there are; returns the Markdown file."""
+    """Writes the table of a plan from the runs so far; returns the Markdown file."""
     setups = plan.table.at(plan.scale)
     results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}

@@ -1,4 +1,4 @@
-"""What the small tables have in common: data sets, optimiser, protocol."""
+"""The scales `small` and `smoke`: data sets, optimiser and protocol that all tables share."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SIZE = 36
 
 
 def small(model: str, options: Mapping[str, Any], frames: int, stride: int) -> ConfigDict:
-    """A run of tens of seconds on one core, but for its length: SGD on clips of 36x36.
+    """Returns a configuration for one core without its duration: SGD on clips of 36x36 pixels.
 
     Args:
       model: name of the network.
-      options: of the network, and of the row.
-      frames: of a clip.
-      stride: distance of its frames.
+      options: options of the network and of the row.
+      frames: number of frames per clip.
+      stride: distance between frames.
     """
     config = common.base()
     config.model.update({"name": model, "options": dict(options)})
@@ -33,20 +33,21 @@ def small(model: str, options: Mapping[str, Any], frames: int, stride: int) -> C
     config.train.batch_size = 8
     config.optimizer.update({"lr": 0.05, "weight_decay": 5e-4})
     config.every.update({"log": "1 epochs", "checkpoint": "50%", "evaluate": "100%", "keep": 1})
-    # Three clips over time, as in the paper's figure 3.
+    # Three clips over time, as in figure 3 of the RMS paper.
     config.eval.update({"clips": 3, "crops": 1, "size": _SIZE, "batch_size": 32})
     return config
 
 
 def temporal(model: str, options: Mapping[str, Any], rate: float) -> ConfigDict:
-    """The same for methods of time, on clips of 12 frames, with AdamW.
+    """Like `small`, for methods over time: clips of 12 frames, and AdamW.
 
-    Recurrent states that features are multiplied by are close to zero at first, and so are all
-    gradients below them: SGD at rates from 0.05 to 0.5 learned nothing in these few steps.
+    Features are multiplied by recurrent states that are close to zero at first, and so are all
+    gradients below them. SGD with learning rates from 0.05 to 0.5 learned nothing in these few
+    steps.
 
     Args:
       model: name of the network.
-      options: of the network, and of the row.
+      options: options of the network and of the row.
       rate: learning rate.
     """
     config = small(model, options, frames=12, stride=3)
@@ -55,7 +56,7 @@ def temporal(model: str, options: Mapping[str, Any], rate: float) -> ConfigDict:
 
 
 def marionette(small: Configure, duration: str, note: str, minutes: float = 0) -> Setup:
-    """The generated data set of the demo: 768 videos to train on, 192 to test."""
+    """Sets up the generated data set of the demo: 768 training videos and 192 test videos."""
 
     def configure(row: str) -> ConfigDict:
         config = small(row)
@@ -67,7 +68,7 @@ def marionette(small: Configure, duration: str, note: str, minutes: float = 0) -
 
 
 def jhmdb(small: Configure, duration: str, note: str, minutes: float = 0) -> Setup:
-    """Real videos, 561 to train on and 185 to test, of other sources."""
+    """Sets up real videos: 561 for training and 185 for testing, from other sources."""
 
     def configure(row: str) -> ConfigDict:
         config = small(row)
@@ -79,7 +80,7 @@ def jhmdb(small: Configure, duration: str, note: str, minutes: float = 0) -> Set
 
 
 def smoke(small: Configure) -> Setup:
-    """The same code in two steps, on a few generated videos."""
+    """Sets up two steps on a few generated videos, to test the code."""
 
     def configure(row: str) -> ConfigDict:
         config = small(row)
@@ -88,5 +89,5 @@ def smoke(small: Configure) -> Setup:
         config.train.update({"batch_size": 8, "duration": "2 steps"})
         return config
 
-    note = "Two steps: a test of the machinery, whose numbers say nothing."
+    note = "Two steps: a test of the code, whose numbers mean nothing."
     return Setup(configure, (0,), note, TIMED)

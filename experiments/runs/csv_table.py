@@ -1,4 +1,4 @@
-"""A table as CSV. What is not known is left empty."""
+"""Writes a table as CSV; unknown values are empty."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidjax.storage.writing import writing
 
 
 def write(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes rows of equal names, at least one."""
+    """Writes one or more rows with the same columns."""
     rows = list(rows)
     with writing(file) as stream:
         writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")

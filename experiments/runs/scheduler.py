@@ -1,4 +1,4 @@
-"""Runs the runs of a plan, several at a time, each in a process of its own."""
+"""Schedules the runs of a plan: several at a time, each in its own process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.progress import duration
+from vidjax.progress import TimeLeft
 from vidjax.run import code_digest
 from vidjax.run.config import to_mapping
 from vidjax.storage.writing import appending, make_folder
@@ -34,14 +34,14 @@ def execute(
     show: Show,
     ended: Callable[[Run], None] = lambda run: None,
 ) -> None:
-    """Carries out the runs that are not finished; one that fails is recorded and left behind.
+    """Trains the unfinished runs; a failed run is recorded and the others continue.
 
     Args:
-      runs: in the order to start them.
-      workers: how many at a time; each has its share of the cores.
-      cache: folder of compiled programs, which serve all seeds and resumed runs.
-      show: told how far it is.
-      ended: told of each run that has ended, in this thread.
+      runs: the runs, in the order in which they start.
+      workers: number of runs at a time; each has its share of the cores.
+      cache: folder of compiled programs, which all seeds and resumed runs share.
+      show: called with a text that says how far it is.
+      ended: called in this thread with each run that has ended.
     """
     told = 0
     pool = _Pool(runs, cache)
@@ -64,12 +64,12 @@ def execute(
 
 
 def is_finished(run: Run) -> bool:
-    """Whether a run is done, so that it need not be repeated."""
+    """Whether a run is finished and need not be repeated."""
     return read_record(run.record).get("state") == "finished"
 
 
 class _Pool:
-    """The runs that wait, and those that are under way."""
+    """The runs that wait and the runs that are being trained."""
 
     def __init__(self, runs: Sequence[Run], cache: Path) -> None:
         self._waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
@@ -80,14 +80,14 @@ class _Pool:
         self._under_way: dict[str, subprocess.Popen[bytes]] = {}
         self.ended: list[Run] = []
         self._stopping = False
-        self._start = time.monotonic()
+        self._time = TimeLeft(self._left)
         self._environment = _environment(cache)
         self._code = code_digest.digest()
 
     def work(self, cores: set[int]) -> None:
-        """Carries out runs on some of the cores until none waits."""
+        """Trains runs on some of the cores until none waits."""
         if cores:
-            # This pins the calling thread alone, and the processes that it starts.
+            # This pins this thread and the processes that it starts, no other thread.
             os.sched_setaffinity(0, cores)
         while not self._stopping:
             try:
@@ -100,7 +100,7 @@ class _Pool:
     def _carry_out(self, run: Run) -> None:
         make_folder(run.log.parent)
         with contextlib.ExitStack() as stack:
-            # In a bucket the log is seen when the run has ended.
+            # In a bucket the log becomes visible when the run has ended.
             log = stack.enter_context(appending(run.log))
             process = subprocess.Popen(
                 COMMAND,
@@ -109,7 +109,7 @@ class _Pool:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 bufsize=0,
-                # Ctrl-C reaches the command alone, which then lets its runs save.
+                # Only this command gets Ctrl-C; it then lets its runs save.
                 start_new_session=True,
             )
             stack.enter_context(process)
@@ -122,24 +122,21 @@ class _Pool:
         record = read_record(run.record)
         if record.get("state", "started") == "started":
             error = f"its process ended with code {code}; see {run.log}"
-            # SIGTERM in a compilation or an evaluation leaves no time for a record of its own.
+            # After SIGTERM in a compilation or an evaluation the worker cannot record it.
             state = "stopped" if self._stopping or code == EXIT_CODE else "failed"
             write_record(run.record, record | {"state": state, "error": error})
 
     def stop(self) -> None:
-        """Starts no more runs, and has those under way save and end."""
+        """Starts no more runs, and makes the others save and end."""
         self._stopping = True
         for process in list(self._under_way.values()):
             _let_go(process)
 
     def text(self) -> str:
-        """How many runs are done, which are under way and how long the others may take."""
+        """How many runs are done, which ones are being trained, and how long the rest may take."""
         ended, now = len(self.ended), ", ".join(sorted(self._under_way))
-        text = f"runs {self._total - self._left + ended}/{self._total}  {now}"
-        if not ended:
-            return text
-        left = (time.monotonic() - self._start) / ended * (self._left - ended)
-        return f"{text}  about {duration(left)} left"
+        self._time.update(ended)
+        return f"runs {self._total - self._left + ended}/{self._total}  {now}{self._time}"
 
 
 def _environment(cache: Path) -> dict[str, str]:
@@ -155,7 +152,7 @@ def _environment(cache: Path) -> dict[str, str]:
 
 
 def make_order(run: Run, code: str) -> dict[str, Any]:
-    """What a run's process is told: see `attempt.carry_out`."""
+    """Returns the order for the worker of a run; see `carry_out`."""
     return {
         "workdir": str(run.workdir),
         "record": str(run.record),
@@ -167,12 +164,12 @@ def make_order(run: Run, code: str) -> dict[str, Any]:
 
 
 def _give(process: subprocess.Popen[bytes], order: Mapping[str, Any]) -> None:
-    """Hands over the order and leaves the pipe open: its closing tells the run to stop."""
+    """Sends the order and leaves the pipe open; closing it later stops the run."""
     assert process.stdin
     try:
         process.stdin.write(json.dumps(order).encode() + b"\n")
     except BrokenPipeError:
-        # It ended at once; its exit code tells.
+        # It has ended already; the exit code is handled later.
         return
 
 
@@ -182,7 +179,7 @@ def _let_go(process: subprocess.Popen[bytes]) -> None:
 
 
 def _shares(workers: int) -> list[set[int]]:
-    """The cores of each worker; nothing where there are too few, or the system does not pin."""
+    """Returns the cores of each worker; empty sets if there are too few or pinning is unknown."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if len(cores) < workers:
         return [set()] * workers

@@ -1,4 +1,4 @@
-"""Means over seeds in a picture: a mark with its interval, and a dot for each seed."""
+"""Draws means over seeds: a mark with its interval, and a dot for each seed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def draw(
     dots: str = "0.4",
     scale: float = 100,
 ) -> None:
-    """Draws a mean, in percent if not said otherwise.
+    """Draws a mean with its interval and the values of the seeds.
 
     Args:
-      axes: Matplotlib's.
-      place: on the axis beside that of the values.
+      axes: Matplotlib axes.
+      place: position on the other axis.
       over: mean and interval.
-      values: one a seed.
-      upright: whether values grow upwards, instead of to the right.
-      color: of the mark.
-      dots: their colour.
-      scale: what all are multiplied by; of fractions, 100.
+      values: one value per seed.
+      upright: whether values are on the vertical axis.
+      color: colour of the mark.
+      dots: colour of the dots.
+      scale: factor for all values; 100 turns fractions into percent.
     """
-    # A single seed has no interval, an unfinished row no point: Matplotlib leaves out NaN.
+    # One seed has no interval and an unfinished row no mean; Matplotlib leaves out NaN.
     half = scale * np.nan_to_num(over.half)
     mean, single = scale * over.mean, [scale * value for value in values]
     places = [place] * len(single)

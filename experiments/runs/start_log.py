@@ -1,4 +1,4 @@
-"""The starts of a plan: when it was worked on, by which command, on what, for how long."""
+"""The start log of a plan: date, command, hardware and duration of each start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FILE = "starts.jsonl"
 
 
 class _Start(msgspec.Struct):
-    """A line of the starts of a plan."""
+    """A line of the start log."""
 
     date: str
     command: str
@@ -27,13 +27,13 @@ class _Start(msgspec.Struct):
 
 
 def note(folder: Path, start: Mapping[str, Any]) -> None:
-    """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
+    """Adds a start to the log: date, command, hardware, workers, seconds."""
     with appending(folder / _FILE) as file:
         file.write(json.dumps(dict(start)) + "\n")
 
 
 def noted(folder: Path) -> list[dict[str, Any]]:
-    """The starts of the plan in a folder.
+    """Reads the start log of a plan.
 
     Raises:
       RecordError: a line is damaged.
@@ -43,12 +43,12 @@ def noted(folder: Path) -> list[dict[str, Any]]:
 
 
 def in_words(starts: Sequence[Mapping[str, Any]]) -> str:
-    """A paragraph that says how a table was made, a line a start."""
+    """Describes how a table was made, one line per start."""
     lines = [
         f"- {start['date']}: `{start['command']}`, {start['workers']} at a time on "
         f"{start['hardware']}, {duration(start['seconds'])}"
         for start in starts
     ]
     total = duration(sum(start["seconds"] for start in starts))
-    made = f"Made in {total} in all, as `plan.json` says, with its versions and commit:"
+    made = f"Made in {total} in all, with the versions and the commit in `plan.json`:"
     return "\n".join([made, "", *lines])

@@ -1,7 +1,7 @@
-"""One run in a process of its own: trains, scores other splits too, records how it ended.
+"""The worker process of one run: trains, evaluates, and records how the run ended.
 
-`execution.py` starts it and hands it its order, a line of JSON, on standard input. When that
-closes, because the command was stopped or killed, the run saves and stops.
+The scheduler starts it and sends the order, a line of JSON, to standard input. When standard input
+closes, because the command was stopped or killed, the run saves a checkpoint and stops.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from vidjax.trained.sources.run import open_run
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
-_ANEW = "remove it; the run is done again, from its last checkpoint"
+_ANEW = "remove it; the run then continues from its last checkpoint"
 
 
 class Record(msgspec.Struct):
-    """What is recorded of a run."""
+    """The record of a run."""
 
     state: Literal["started", "stopped", "failed", "finished"]
     starts: records.Count = 0
@@ -47,11 +47,11 @@ class Record(msgspec.Struct):
 
     def __post_init__(self) -> None:
         if self.state == "finished" and not self.step:
-            raise ValueError("a finished run has its last step")
+            raise ValueError("a finished run needs its last step")
 
 
 def main() -> int:
-    """Carries out the order; returns 0, 75 if stopped, or 1 if the run failed."""
+    """Trains the run of the order; returns 0, 75 if stopped, or 1 if the run failed."""
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_when_left_alone, daemon=True).start()
     state = carry_out(order)
@@ -59,11 +59,11 @@ def main() -> int:
 
 
 def carry_out(order: Mapping[str, Any]) -> str:
-    """Trains and scores a run, and records how it stands: the state it returns.
+    """Trains and evaluates a run; records its state and returns it.
 
     Args:
-      order: `config`, `workdir`, `record` (a file), `code`, the digest of the code to use,
-        `part_of`, what the run belongs to, and `also_scored`, splits to score in the end.
+      order: `config`, `workdir`, `record` (a file), `code` (the digest of the code to use),
+        `part_of` (what the run belongs to) and `also_scored` (splits to evaluate at the end).
     """
     record = as_path(order["record"])
     make_folder(record.parent)
@@ -79,7 +79,7 @@ def carry_out(order: Mapping[str, Any]) -> str:
         if end["state"] == "trained":
             end |= _score(config, workdir, order["also_scored"])
         end["seconds"] += begun["seconds"]
-    except Exception as error:  # whatever ends a run, the others go on and the table says it
+    except Exception as error:  # other runs continue after any error, which the table shows
         traceback.print_exc()
         end = {"state": "failed", "error": f"{type(error).__name__}: {error}"}
     write_record(record, begun | end)
@@ -94,12 +94,12 @@ def _stop_when_left_alone() -> None:
 def _check(code: str, part_of: str) -> None:
     if code_digest.digest() != code:
         raise ValueError(
-            f"vidjax was edited since the {part_of} began; give it a checkout of its own"
+            f"vidjax was edited since the {part_of} started; use another checkout to edit it"
         )
 
 
 def _wait_for_others(workdir: Path) -> None:
-    """Waits for a process of a command that was killed, which still saves."""
+    """Waits for the process of a killed command, which may still save a checkpoint."""
     with owned(workdir, wait=True):
         pass
 
@@ -120,12 +120,12 @@ def _score(config: Config, workdir: Path, splits: Sequence[str]) -> dict[str, An
 
 
 def read_record(file: Path) -> dict[str, Any]:
-    """What is recorded of a run; nothing before its first start."""
+    """Reads the record of a run; empty before its first start."""
     return records.read_mapping(file, _ANEW, Record) if file.is_file() else {}
 
 
 def write_record(file: Path, record: Mapping[str, Any]) -> None:
-    """Records how a run stands: `state` (started, stopped, failed, finished), `starts`, ..."""
+    """Writes the record of a run: `state` (started, stopped, failed, finished), `starts`, ..."""
     write_text(file, json.dumps(record, indent=2) + "\n")
 
 

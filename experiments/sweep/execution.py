@@ -1,4 +1,4 @@
-"""Carries out the runs of a sweep, after all of them have been checked."""
+"""Checks the combinations of a sweep, and trains their runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
-from vidjax.training.grid import batch_unit
+from vidjax.training.multigrid import batch_unit
 from vidjax.training.plan import Plan as TrainingPlan
 
 from ..runs import start_log
@@ -25,10 +25,10 @@ from .results import read_result
 
 
 def check(combinations: Sequence[Combination], progress: ProgressLine) -> None:
-    """Prepares the data of combinations, and refuses one that could not be trained.
+    """Prepares the data of all combinations, and refuses those that could not be trained.
 
     Raises:
-      ValueError: a setting does not fit the network, the data or the devices; names it.
+      ValueError: a setting does not fit the network, the data or the devices.
     """
     for number, each in enumerate(combinations, start=1):
         progress.show(f"checking combinations {number}/{len(combinations)}")
@@ -42,7 +42,7 @@ def check(combinations: Sequence[Combination], progress: ProgressLine) -> None:
 
 @contextmanager
 def noting(folder: Path, workers: int) -> Iterator[None]:
-    """Adds to the starts of the sweep when its context ends, however it does."""
+    """Adds an entry to the start log of the sweep when its context ends, even by an error."""
     begun = {
         "date": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
         "command": shlex.join(["vidjax", "sweep", *sys.argv[1:]]),
@@ -64,15 +64,15 @@ def carry_out(
     progress: ProgressLine,
     before: str = "",
 ) -> None:
-    """Carries out those of the runs that are not finished, and says how each ends.
+    """Trains the unfinished runs, and prints the result of each.
 
     Args:
-      runs: in the order to start them.
-      folder: of the sweep.
-      workers: runs at a time.
-      metric: to say of each.
-      progress: told how far it is.
-      before: what stands before that.
+      runs: the runs, in the order in which they start.
+      folder: folder of the sweep.
+      workers: number of runs at a time.
+      metric: the metric to print.
+      progress: shows how far it is.
+      before: text before the progress.
     """
     show: Callable[[str], None] = lambda text: progress.show(f"{before}{text}")  # noqa: E731
     ended: Callable[[Run], None] = lambda run: progress.note(_ended(run, metric))  # noqa: E731
@@ -80,7 +80,7 @@ def carry_out(
 
 
 def _ended(run: Run, metric: Metric) -> str:
-    """How a run has ended, in a line."""
+    """Describes how a run has ended, in one line."""
     result = read_result(run, metric)
     if result.state != "finished":
         return f"{run.name} {result.state}: {result.error}; see {run.log}"

@@ -1,4 +1,4 @@
-"""Optuna's journal in a bucket: the lines that Optuna would append to a file of a disk."""
+"""Keeps Optuna's journal in a bucket, with the lines that Optuna would append to a file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from typing import Any
 from vidjax import records
 from vidjax.storage.writing import appending, sync
 
-_WAY_OUT = "move it away and begin the search anew, or name another --workdir"
+_WAY_OUT = "move it away and start the search again, or name another --workdir"
 
 
 class Journal:
     """A backend for Optuna's `JournalStorage`, with the methods of its `BaseJournalBackend`.
 
-    One process at a time has it, the owner of the sweep's folder. Records are in the bucket after
-    `keep`. Each record by itself would be too much: Cloud Storage lets an object be replaced once a
+    Only the owner of the sweep's folder uses it. Records are in the bucket after `keep`. Writing
+    each record by itself would be too much, because Cloud Storage replaces an object at most once a
     second.
 
     Args:
       file: the journal's object, which may be absent.
 
     Raises:
-      RecordError: it is damaged; names the line.
+      RecordError: it is damaged; the message names the line.
       OSError: it cannot be read.
     """
 
@@ -33,7 +33,7 @@ class Journal:
         self._stream = appending(file)
 
     def read_logs(self, log_number_from: int) -> Sequence[dict[str, Any]]:
-        """The records from a number on."""
+        """Returns the records from a number on."""
         return self._records[log_number_from:]
 
     def append_logs(self, logs: Iterable[Mapping[str, Any]]) -> None:
@@ -41,13 +41,13 @@ class Journal:
         for each in logs:
             line = json.dumps(each, separators=(",", ":"))
             self._stream.write(f"{line}\n")
-            # Read back, so that it is what another start finds.
+            # Parsed again, so that it equals what a later start reads.
             self._records.append(records.parsed(line, dict[str, Any]))
 
     def keep(self) -> None:
-        """Returns when the bucket has every record.
+        """Waits until the bucket has every record.
 
         Raises:
-          BucketError: it does not take them.
+          BucketError: they cannot be written.
         """
         sync(self._stream)

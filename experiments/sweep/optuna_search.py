@@ -1,4 +1,4 @@
-"""A sweep whose combinations Optuna chooses, one after the other."""
+"""Runs a sweep whose combinations Optuna chooses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .results import Summary, read_result
 
 
 def corners(base: ConfigDict, space: Space, split: str) -> list[Combination]:
-    """Combinations that tell whether a space is sound: every end of a range, every value.
+    """Returns combinations that test a space: both ends of each range, and every value.
 
     Raises:
       ConfigError: a setting is unknown, or a value is not allowed.
@@ -37,7 +37,7 @@ def corners(base: ConfigDict, space: Space, split: str) -> list[Combination]:
 
 
 def varied(space: Space) -> dict[str, object]:
-    """A space as JSON types, for the plan."""
+    """Returns a space as JSON types, for the plan."""
     return {
         path: dataclasses.asdict(one) if isinstance(one, Range) else list(one.ends)
         for path, one in space.items()
@@ -55,17 +55,17 @@ def tune(
     metric: Metric,
     progress: ProgressLine,
 ) -> Plan:
-    """Asks Optuna for settings, carries out their runs and tells it the means over the seeds.
+    """Asks Optuna for settings, trains their runs and reports the mean scores to Optuna.
 
     Args:
-      plan: of the sweep, without combinations.
+      plan: plan of the sweep, without combinations.
       base: the configuration without the settings.
-      space: what may be tried.
-      trials: how many in all, those of earlier starts included.
-      split: that is scored.
-      workers: runs at a time; so many trials are chosen at once that all are busy.
-      metric: to be made high, or low.
-      progress: told how far it is.
+      space: search space.
+      trials: number of trials in all, including those of earlier starts.
+      split: split to evaluate.
+      workers: number of runs at a time; enough trials are chosen at once to keep all of them busy.
+      metric: metric to maximise or minimise.
+      progress: shows how far it is.
 
     Returns:
       The plan with a combination for each trial.
@@ -89,18 +89,18 @@ def tune(
 def _combinations(
     base: ConfigDict, trials: Sequence[Trial], split: str, progress: ProgressLine
 ) -> dict[int, Combination]:
-    """Combinations by the number of their trial, without those that are not allowed."""
+    """Returns the combinations by trial number, without those that are not allowed."""
     found = {}
     for trial in trials:
         try:
             found[trial.number] = combine(base, trial.settings, split, f"trial {trial.number}")
         except ValueError as error:
-            progress.note(f"trial {trial.number} is not possible: {error}")
+            progress.note(f"trial {trial.number} is not allowed: {error}")
     return found
 
 
 def _score(plan: Plan, combination: Combination, metric: Metric) -> float | None:
-    """The mean over seeds that are all finished; None where one is not, or is not finite."""
+    """Returns the mean over all seeds; None if a seed is not finished or the mean is not finite."""
     results = [read_result(run, metric) for run in plan.of(combination)]
     mean = Summary(combination, results).over_seeds.mean
     whole: Sequence[bool] = [result.state == "finished" for result in results]

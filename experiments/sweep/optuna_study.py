@@ -1,7 +1,7 @@
-"""Optuna's part of a sweep: which settings to try next, kept in the sweep's directory.
+"""The Optuna study of a sweep, which chooses the next settings; kept in the sweep's folder.
 
-Trial k depends on the seed and on the scores that were known when it was asked for, not on how
-often the sweep was interrupted.
+Trial k depends on the seed and on the scores that were known at that time, not on how often the
+sweep was interrupted.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _FILE = "optuna.log"
 
 @dataclass(frozen=True)
 class Trial:
-    """Settings to try.
+    """A trial: settings to try.
 
     Attributes:
-      number: from 0 on.
+      number: its number, from 0.
       settings: texts by path.
     """
 
@@ -34,13 +34,13 @@ class Trial:
 
 
 class Study:
-    """The trials that were asked for, and what they came to.
+    """The trials so far and their scores.
 
     Args:
-      folder: of the sweep.
-      space: what may be tried.
+      folder: folder of the sweep.
+      space: search space.
       maximize: whether a higher score is better.
-      seed: of the choice.
+      seed: seed of the choices.
 
     Raises:
       ValueError: Optuna is not installed, or the journal is damaged.
@@ -63,25 +63,25 @@ class Study:
 
     @property
     def told(self) -> list[Trial]:
-        """The trials that are done, well or not."""
+        """The trials that have ended, including failed ones."""
         states = self._optuna.trial.TrialState
         return self._trials(states.COMPLETE, states.FAIL)
 
     def next(self, count: int) -> list[Trial]:
-        """Trials to carry out: those that were interrupted, then new ones.
+        """Returns the next trials: interrupted ones first, then new ones.
 
-        A process that is killed afterwards cannot take them with it.
+        They are stored, so they survive if the process is killed afterwards.
 
         Args:
-          count: of all of them.
+          count: number of trials.
 
         Raises:
-          OSError: they cannot be written down.
+          OSError: they cannot be stored.
         """
         states = self._optuna.trial.TrialState
         for trial in self._study.get_trials(states=(states.RUNNING,)):
             if trial.params.keys() != self._space.keys():
-                # Killed while it was asked for: nobody knows it.
+                # The process was killed while it created this trial.
                 self._study.tell(trial.number, state=states.FAIL)
         found = self._trials(states.RUNNING)[:count]
         while len(found) < count:
@@ -91,10 +91,10 @@ class Study:
         return found
 
     def tell(self, trial: Trial, score: float | None) -> None:
-        """Says what a trial came to; None is nothing.
+        """Stores the score of a trial; None means that it failed.
 
         Raises:
-          OSError: it cannot be written down.
+          OSError: it cannot be stored.
         """
         if score is None:
             self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
@@ -103,13 +103,13 @@ class Study:
         self._keep()
 
     def _keep(self) -> None:
-        """On a disk Optuna has done that already."""
+        """Waits until a bucket has the records; on a disk Optuna has written them already."""
         if self._remote is not None:
             self._remote.keep()
 
     def _ask(self) -> None:
         seed = (self._seed + len(self._study.get_trials(deepcopy=False))) % 2**32
-        # Trials that run at the same time keep clear of each other; Optuna calls that experimental.
+        # `constant_liar` keeps parallel trials apart; Optuna calls it experimental.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             self._study.sampler = self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
@@ -138,10 +138,10 @@ class Study:
 
 
 def load() -> Any:
-    """The package.
+    """Imports Optuna.
 
     Raises:
-      ValueError: it is not installed; says how to install it.
+      ValueError: it is not installed; the message says how to install it.
     """
     try:
         return importlib.import_module("optuna")

@@ -1,4 +1,4 @@
-"""Writes what a sweep came to: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
+"""Writes the results of a sweep: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from .validation import caution
 
 _MEANING = (
     "Best first. *{metric}*: the mean over the finished seeds ± half the width of its 95 % "
-    "Student-t interval, which is of seeds alone, not of other videos. *s a run*: wall time, "
-    "compilation and evaluations included."
+    "Student-t interval. The interval covers other seeds, not other videos. *s per run*: wall time "
+    "with compilation and evaluations."
 )
 
 
 def write_report(plan: Plan, metric: Metric, paths: Sequence[str]) -> list[Summary]:
-    """Writes the tables and the picture of a sweep from the runs there are.
+    """Writes the tables and the picture of a sweep from the runs so far.
 
     Args:
-      plan: of the sweep.
-      metric: that ranks the combinations.
-      paths: of the settings that are varied.
+      plan: plan of the sweep.
+      metric: metric that ranks the combinations.
+      paths: paths of the settings that are varied.
 
     Returns:
-      The combinations, the best first.
+      The combinations, best first.
     """
     summaries = ranked(plan, metric)
     csv_table.write(plan.folder / "table.csv", (_row(each, metric, paths) for each in summaries))
@@ -45,12 +45,12 @@ def write_report(plan: Plan, metric: Metric, paths: Sequence[str]) -> list[Summa
 
 
 def table_of(folder: Path) -> Path:
-    """The table of a sweep, as Markdown."""
+    """Returns the path of a sweep's table in Markdown."""
     return folder / "table.md"
 
 
 def shown(value: Interval, metric: Metric) -> str:
-    """A mean with its interval, such as `56.3 ± 2.1`."""
+    """Formats a mean with its interval, such as `56.3 ± 2.1`."""
     if metric.scale != 1:
         return percent(value)
     half = "" if value.half != value.half else f" ± {value.half:.2g}"
@@ -61,7 +61,7 @@ def _text(plan: Plan, summaries: Sequence[Summary], metric: Metric, paths: Seque
     short = short_names(paths)
     labels = [summary.combination.label for summary in summaries]
     first = ["trial"] if any(labels) else []
-    columns = [*first, *(short[path] for path in paths), metric.label, "seeds", "s a run"]
+    columns = [*first, *(short[path] for path in paths), metric.label, "seeds", "s per run"]
     cells = [
         [
             *([each.combination.label] if first else []),
@@ -85,7 +85,7 @@ def _text(plan: Plan, summaries: Sequence[Summary], metric: Metric, paths: Seque
 
 
 def _cell(text: str) -> str:
-    """A value that cannot end its cell."""
+    """Escapes a value, so that it cannot end its cell."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -1,5 +1,5 @@
-"""Networks of the zoo in plain PyTorch: what their speed is measured against.
+"""Networks in plain PyTorch, the baseline that speed is compared with.
 
-Every network maps clips `[B, 3, T, H, W]` to logits `[B, num_classes]`, and has the parameters and
-multiply-adds of ours.
+Each network maps clips `[B, 3, T, H, W]` to logits `[B, num_classes]`, and has the same parameters
+and multiply-adds as ours.
 """

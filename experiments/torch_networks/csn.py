@@ -12,12 +12,12 @@ from . import layers
 
 
 def ir_csn(depths: Sequence[int], num_classes: int, width: int = 64) -> nn.Module:
-    """An ir-CSN: bottlenecks whose 3x3x3 convolutions are channel-wise.
+    """Builds an ir-CSN: bottlenecks whose 3x3x3 convolutions are channel-wise.
 
     Args:
-      depths: blocks of each of the four stages.
+      depths: number of blocks of each of the four stages.
       num_classes: number of logits.
-      width: channels of the stem, and inside the blocks of stage 1.
+      width: channels of the stem and inside the blocks of stage 1.
     """
     plan = list(layers.sites(depths, HALVING, width, width, 4 * width))
     convolution = [layers.conv(3, width, (3, 7, 7), layers.SPATIAL)]

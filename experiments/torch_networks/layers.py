@@ -1,4 +1,4 @@
-"""What the residual networks here are made of."""
+"""Building blocks of the residual networks in PyTorch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POOL_SPACE: tuple[Triple, Triple] = ((1, 3, 3), (1, 2, 2))
 
 @dataclasses.dataclass(frozen=True)
 class Site:
-    """Where a block stands: its stage and index in it from 0, its channels, its stride."""
+    """A place for a block: its stage and index from 0, its channels and its stride."""
 
     stage: int
     index: int
@@ -33,7 +33,7 @@ Branch = Callable[[Site], Sequence[nn.Module]]
 def sites(
     depths: Sequence[int], strides: Sequence[Triple], inputs: int, inner: int, outer: int
 ) -> Iterator[Site]:
-    """All blocks in order; `inner` and `outer` are stage 1's widths, doubled at each stage."""
+    """Yields the places of all blocks; `inner` and `outer` are stage 1's widths and double."""
     for stage, (depth, stride) in enumerate(zip(depths, strides, strict=True)):
         outputs = outer * 2**stage
         for index in range(depth):
@@ -44,7 +44,7 @@ def sites(
 def conv(
     inputs: int, outputs: int, kernel: Triple, stride: Triple = KEEP, groups: int = 1
 ) -> nn.Conv3d:
-    """A convolution without bias that keeps the size where it has no stride."""
+    """Returns a convolution without bias that keeps the size at stride 1."""
     pads = tuple(size // 2 for size in kernel)
     return nn.Conv3d(inputs, outputs, kernel, stride, pads, groups=groups, bias=False)
 
@@ -52,26 +52,26 @@ def conv(
 def conv_norm(
     inputs: int, outputs: int, kernel: Triple, stride: Triple = KEEP, groups: int = 1
 ) -> list[nn.Module]:
-    """The same, and a norm."""
+    """Returns a convolution and a batch norm."""
     return [conv(inputs, outputs, kernel, stride, groups), nn.BatchNorm3d(outputs)]
 
 
 def relu() -> nn.Module:
-    """An activation that needs no memory of its own."""
+    """Returns an in-place ReLU."""
     return nn.ReLU(inplace=True)
 
 
 def bottleneck(
     site: Site, *middle: nn.Module, time: int = 1, kernel: Triple = (3, 3, 3), groups: int = 1
 ) -> list[nn.Module]:
-    """A bottleneck's branch.
+    """Returns the residual branch of a bottleneck.
 
     Args:
-      site: where it stands.
-      *middle: what follows the norm of the middle convolution; nothing is an activation.
-      time: frames of the first kernel.
-      kernel: of the middle convolution.
-      groups: of the middle convolution.
+      site: place of the block.
+      *middle: layers after the norm of the middle convolution; by default an activation.
+      time: temporal size of the first kernel.
+      kernel: kernel size of the middle convolution.
+      groups: groups of the middle convolution.
     """
     return [
         *conv_norm(site.inputs, site.inner, (time, 1, 1)),
@@ -83,14 +83,14 @@ def bottleneck(
 
 
 def shortcut(site: Site) -> list[nn.Module]:
-    """Nothing where the shape stays, a norm only where the width changes."""
+    """Returns the layers of a shortcut: none if the shape stays, a norm if the width changes."""
     if site.inputs != site.outputs:
         return conv_norm(site.inputs, site.outputs, KEEP, site.stride)
     return [] if site.stride == KEEP else [conv(site.inputs, site.outputs, KEEP, site.stride)]
 
 
 class Residual(nn.Module):
-    """A branch and the shortcut that its site asks for, summed and rectified."""
+    """A residual block: a branch and a shortcut, summed and rectified."""
 
     def __init__(self, site: Site, branch: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -98,14 +98,14 @@ class Residual(nn.Module):
         self.short = nn.Sequential(*shortcut(site))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Maps `[B, C, T, H, W]` to the site's output shape."""
+        """Maps `[B, C, T, H, W]` to the block's output shape."""
         return torch.relu(self.branch(x) + self.short(x))
 
 
 def stem(
     width: int, convolution: Sequence[nn.Module], pool: tuple[Triple, Triple] | None
 ) -> list[nn.Module]:
-    """A convolution's norm, activation and max-pool behind it."""
+    """Returns a stem: a convolution, norm, activation and max-pool."""
     layers = [*convolution, nn.BatchNorm3d(width), relu()]
     if pool is not None:
         layers.append(nn.MaxPool3d(*pool, tuple(size // 2 for size in pool[0])))
@@ -113,7 +113,7 @@ def stem(
 
 
 def head(channels: int, num_classes: int, dropout: float = 0.0) -> list[nn.Module]:
-    """Global mean, dropout and classifier."""
+    """Returns the head: global mean, dropout and classifier."""
     drop = [nn.Dropout(dropout)] if dropout else []
     return [nn.AdaptiveAvgPool3d(1), nn.Flatten(), *drop, nn.Linear(channels, num_classes)]
 
@@ -125,6 +125,6 @@ def residual(
     num_classes: int,
     dropout: float = 0.0,
 ) -> nn.Module:
-    """A network of an entrance, a block at each site of a plan, and a head."""
+    """Builds a network from a stem, a block at each place of a plan, and a head."""
     blocks = [Residual(site, branch(site)) for site in plan]
     return nn.Sequential(*entrance, *blocks, *head(plan[-1].outputs, num_classes, dropout))

@@ -1,4 +1,4 @@
-"""R(2+1)D: convolutions over space, then over time (Tran et al., CVPR 2018, VMZ's form)."""
+"""R(2+1)D: convolutions over space, then over time (Tran et al., CVPR 2018), as in VMZ."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _STEM_BETWEEN = 45
 def r2plus1d(
     depths: Sequence[int], num_classes: int, width: int = 64, *, deep: bool = False
 ) -> nn.Module:
-    """An R(2+1)D network.
+    """Builds an R(2+1)D network.
 
     Args:
-      depths: blocks of each of the four stages.
+      depths: number of blocks of each of the four stages.
       num_classes: number of logits.
       width: channels of the stem, and inside the blocks of stage 1.
-      deep: bottlenecks behind a max-pool instead of basic blocks without one.
+      deep: uses bottlenecks after a max-pool, instead of basic blocks without one.
     """
     plan = list(layers.sites(depths, HALVING, width, width, width * (4 if deep else 1)))
     convolution = [
@@ -36,7 +36,7 @@ def r2plus1d(
 
 
 def _factorised(inputs: int, outputs: int, stride: Triple = KEEP) -> list[nn.Module]:
-    """3x3x3 in two parts, with about as many parameters as in one, and a norm."""
+    """Returns a 3x3x3 convolution in two parts with about as many parameters, and a norm."""
     between = 27 * inputs * outputs // (9 * inputs + 3 * outputs)
     return [
         *layers.conv_norm(inputs, between, (1, 3, 3), (1, *stride[1:])),

@@ -1,4 +1,4 @@
-"""The networks in PyTorch by the names of ours."""
+"""The registry of PyTorch networks, by the names of ours."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ PEERS = _by_name()
 def network(
     name: str, num_classes: int, width: int | None = None, depths: Sequence[int] | None = None
 ) -> nn.Module | None:
-    """The network of that name in PyTorch, or None where there is no peer of it.
+    """Builds a network in PyTorch; None if there is no network of that name.
 
     Args:
-      name: as in `vidjax.list_models()`.
+      name: name of the network, one of `vidjax.list_models()`.
       num_classes: number of logits.
-      width: channels of the stem; None is as published.
-      depths: blocks of each stage; None is as published.
+      width: channels of the stem; None for the published width.
+      depths: number of blocks of each stage; None for the published depths.
     """
     if name not in PEERS:
         return None

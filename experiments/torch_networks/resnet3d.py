@@ -17,13 +17,13 @@ _CUBE = (3, 3, 3)
 def r3d(
     depths: Sequence[int], num_classes: int, width: int = 64, *, deep: bool = False
 ) -> nn.Module:
-    """A 3D ResNet.
+    """Builds a 3D ResNet.
 
     Args:
       depths: blocks of each of the four stages.
       num_classes: number of logits.
       width: channels of the stem, and inside the blocks of stage 1.
-      deep: bottlenecks, four times as wide at their output, instead of basic blocks.
+      deep: uses bottlenecks, four times as wide at their output, instead of basic blocks.
     """
     plan = list(layers.sites(depths, HALVING, width, width, width * (4 if deep else 1)))
     branch = layers.bottleneck if deep else _basic
@@ -31,7 +31,7 @@ def r3d(
 
 
 def resnext3d(depths: Sequence[int], num_classes: int, width: int = 64) -> nn.Module:
-    """A 3D ResNeXt; stage 1 is twice as wide as the stem inside, and four times at its output.
+    """Builds a 3D ResNeXt; stage 1 is twice as wide as the stem inside, four times at its output.
 
     Args:
       depths: blocks of each of the four stages.

@@ -17,7 +17,7 @@ _DROPOUT = 0.5
 
 
 def slowonly(depths: Sequence[int], num_classes: int, width: int = 64) -> nn.Module:
-    """A SlowOnly network of bottlenecks, convolving over time in stages 3 and 4.
+    """Builds a SlowOnly network, whose bottlenecks convolve over time in stages 3 and 4.
 
     Args:
       depths: blocks of each of the four stages.
@@ -29,9 +29,9 @@ def slowonly(depths: Sequence[int], num_classes: int, width: int = 64) -> nn.Mod
 
 
 class SlowFast(nn.Module):
-    """A slow pathway that picks every `alpha`-th frame, and a fast one of an eighth of its width.
+    """A slow pathway with every `alpha`-th frame, and a fast pathway with an eighth of its width.
 
-    After the stem and the first three stages convolutions over time carry fast features over.
+    After the stem and the first three stages, convolutions over time pass fast features on.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class SlowFast(nn.Module):
 def slowfast(
     depths: Sequence[int], num_classes: int, width: int = 64, alpha: int = 4, kernel: int = 7
 ) -> nn.Module:
-    """A SlowFast network.
+    """Builds a SlowFast network.
 
     Args:
       depths: blocks of each of the four stages.
       num_classes: number of logits.
       width: channels of the slow stem, a multiple of 8.
-      alpha: frames of the fast pathway for one of the slow.
-      kernel: of the connections, over time.
+      alpha: frames of the fast pathway per frame of the slow one.
+      kernel: temporal kernel size of the lateral connections.
     """
     return SlowFast(depths, num_classes, width, alpha, kernel)
 
@@ -85,7 +85,7 @@ def _stem(width: int, time: int) -> list[nn.Module]:
 
 
 def _temporal_from(first: int) -> Callable[[Site], list[nn.Module]]:
-    """Bottlenecks that convolve over time from a stage on."""
+    """Returns a function that builds bottlenecks, which convolve over time from a stage on."""
 
     def branch(site: Site) -> list[nn.Module]:
         return layers.bottleneck(site, time=3 if site.stage >= first else 1, kernel=(1, 3, 3))
@@ -96,7 +96,7 @@ def _temporal_from(first: int) -> Callable[[Site], list[nn.Module]]:
 def _stages(
     plan: Sequence[Site], branch: Callable[[Site], list[nn.Module]], widened: float
 ) -> list[nn.Module]:
-    """The stages one by one; `widened` is what is laid beside their inputs, as a share."""
+    """Builds the stages; `widened` is the share of lateral channels added to their inputs."""
     stages = []
     for stage in range(4):
         blocks = []

@@ -1,4 +1,4 @@
-"""X3D (Feichtenhofer, CVPR 2020), as PyTorchVideo arranges its norms."""
+"""X3D (Feichtenhofer, CVPR 2020), with norms as in PyTorchVideo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FEATURES = 2048
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales channels by gates computed from their global means."""
+    """Squeeze-and-excitation: scales channels by gates from their global means."""
 
     def __init__(self, channels: int, squeezed: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class SqueezeExcitation(nn.Module):
 
 
 def x3d(depths: Sequence[int], num_classes: int, width: int = 24) -> nn.Module:
-    """An X3D whose widths double, 9/4 as wide inside the blocks as at their output.
+    """Builds an X3D; blocks are 9/4 as wide inside as at their output.
 
     Args:
       depths: blocks of each of the four stages.
@@ -46,7 +46,7 @@ def x3d(depths: Sequence[int], num_classes: int, width: int = 24) -> nn.Module:
 
 
 def _branch(site: Site) -> list[nn.Module]:
-    """A channel-wise bottleneck; every other one squeezes to a 16th, in eights."""
+    """Returns a channel-wise bottleneck; every other one has squeeze-and-excitation."""
     squeezed = 8 * -(-site.inner // 128)
     gates = [] if site.index % 2 else [SqueezeExcitation(site.inner, squeezed)]
     return layers.bottleneck(site, *gates, nn.SiLU(), groups=site.inner)

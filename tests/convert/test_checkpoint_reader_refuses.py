@@ -104,7 +104,7 @@ def test_code_is_not_run_outside_the_tree_of_a_legacy_file(path, name):
     ],
 )
 def test_other_names_are_refused(form, path, name):
-    with pytest.raises(CheckpointError, match=f"asks to run '{name}'.*save its state_dict anew"):
+    with pytest.raises(CheckpointError, match=f"asks to run '{name}'.*save its state_dict again"):
         read_tensors(write(form, path, mapping(w=named(name))))
 
 

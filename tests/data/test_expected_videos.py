@@ -4,9 +4,9 @@ import pytest
 
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.expected_videos import Outlook
+from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.pipeline import ClipShape
-from vidjax.data.views import Views, refuse_hopeless
+from vidjax.data.views import Views, refuse_coinciding_expected
 
 SHAPE = ClipShape(frames=4, stride=2, size=32)
 
@@ -63,15 +63,17 @@ def test_unreadable_videos_are_left_out(folder):
 @pytest.mark.parametrize(
     ("views", "message"),
     [
-        (Views(40, 1, 32, SHAPE), "eval.clips = 40, but even the longest of 2 videos"),
+        (Views(40, 1, 32, SHAPE), "eval.clips = 40, but even the longest of 2 checked videos"),
         (Views(1, 3, 32, SHAPE), "eval.crops = 3, but the crops coincide"),
     ],
 )
 def test_views_that_coincide_for_all_of_them_are_refused(views, message):
     with pytest.raises(ValueError, match=message):
-        refuse_hopeless([Outlook(20, 48, 48), Outlook(14, 64, 64)], views)
+        refuse_coinciding_expected([ExpectedVideo(20, 48, 48), ExpectedVideo(14, 64, 64)], views)
 
 
 def test_views_that_one_of_them_can_have_are_left_alone():
-    refuse_hopeless([Outlook(20, 48, 48), Outlook(100, 48, 96)], Views(10, 3, 32, SHAPE))
-    refuse_hopeless([], Views(10, 3, 32, SHAPE))
+    refuse_coinciding_expected(
+        [ExpectedVideo(20, 48, 48), ExpectedVideo(100, 48, 96)], Views(10, 3, 32, SHAPE)
+    )
+    refuse_coinciding_expected([], Views(10, 3, 32, SHAPE))

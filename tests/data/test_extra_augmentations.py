@@ -292,7 +292,9 @@ def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(mo
         batches({"cuts": {}})[0]
     with pytest.raises(ValueError, match=r"augment.also.floats returned float64"):
         batches({"floats": {}})[0]
-    with pytest.raises(ValueError, match=r"augment.also.lacking: its module has no AUGMENTATION"):
+    with pytest.raises(
+        ValueError, match=r"augment.also.lacking: its module does not define AUGMENTATION"
+    ):
         batches({"lacking": {}})
 
 
@@ -319,7 +321,7 @@ def test_an_augmentation_that_breaks_the_rule_stops_the_run_and_masks_no_clip(mo
             {"random_erasing": {"fill": "grey"}},
             "augment.also.random_erasing.fill = 'grey': must be one of noise, zero, mean",
         ),
-        ({"random_erasing": 0.5}, "augment.also.random_erasing = 0.5: must be settings by name"),
+        ({"random_erasing": 0.5}, "augment.also.random_erasing = 0.5: must be a dict of settings"),
         ({"rand_augment": {"magnitude": 12}}, "augment.also.rand_augment: magnitude = 12 is above"),
         ({"rand_augment": {"levels": 20}}, "augment.also.rand_augment.levels = 20: must be one of"),
         ("random_erasing", "augment.also = 'random_erasing': must be augmentations by name"),

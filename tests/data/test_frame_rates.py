@@ -8,7 +8,7 @@ from vidjax.data.frame_rates import rates_note
 def test_usual_rates_side_by_side_are_no_matter():
     assert rates_note([24.0, 25.0, 30000 / 1001]) == ""
     assert rates_note([]) == ""
-    assert rates_note([25.0, 100.0]).startswith("the videos have from 25 to 100 frames a second")
+    assert rates_note([25.0, 100.0]).startswith("frame rates range from 25 to 100 fps")
 
 
 def prepare(folder, said, **storage):
@@ -28,7 +28,7 @@ def test_a_folder_of_two_rates_is_told_of_unless_one_is_asked_for(tmp_path):
             write_video(file, numbered_frames(12, 32, 64), fps=fps)
     said: list[str] = []
     prepare(tmp_path, said)
-    assert [line for line in said if "25 to 100 frames a second" in line]
+    assert [line for line in said if "25 to 100 fps" in line]
     said.clear()
     prepare(tmp_path, said, fps=25.0)
     assert not [line for line in said if "frames a second" in line]

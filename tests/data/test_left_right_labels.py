@@ -5,7 +5,7 @@ import types
 import pytest
 
 from configs import common
-from vidjax.data.left_right_labels import refuse_mirrors, sided
+from vidjax.data.left_right_labels import left_right_labels, refuse_mirrors
 from vidjax.data.marionette import CLASSES
 from vidjax.run import experiment
 from vidjax.run.config import from_mapping
@@ -30,7 +30,7 @@ SIDED = ("walk", "turn_left", "turn_right", "jump")
     ],
 )
 def test_left_and_right_as_words_tell_sides(name):
-    assert sided(("walk", name)) == (name,)
+    assert left_right_labels(("walk", name)) == (name,)
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_left_and_right_as_words_tell_sides(name):
     ],
 )
 def test_left_and_right_within_words_do_not(name):
-    assert sided(("walk", name)) == ()
+    assert left_right_labels(("walk", name)) == ()
 
 
 def test_the_generated_data_set_may_be_mirrored():
-    assert sided(CLASSES) == ()
+    assert left_right_labels(CLASSES) == ()
 
 
 def test_a_refusal_names_two_labels_and_the_fix():
@@ -97,11 +97,11 @@ def own_videos(tmp_path):
         ({"augment__flip": 0.0, "eval__crops": 10, "eval__short_side": 56}, "eval.crops = 10 mir"),
         (
             {"augment__flip": 0.0, "eval__split": "val"},
-            "eval.split = 'val': video_folder has videos of train, test alone; set eval.split",
+            "eval.split = 'val': video_folder has only videos of train, test; set eval.split",
         ),
         (
             {"augment__flip": 0.0, "data__train_split": "all"},
-            "data.train_split = 'all': video_folder has videos of",
+            "data.train_split = 'all': video_folder has only videos of",
         ),
     ],
 )

@@ -30,14 +30,16 @@ def test_splits_stay_splits_whatever_lies_beside_them(tmp_path, more):
     manifest = read_manifest(divided(tmp_path, *more))
     assert manifest.classes == ("sit", "walk")
     assert counts(manifest) == {(s, c): 3 for s in ("train", "test") for c in ("sit", "walk")}
-    told = [f"passed over {len(more)} videos that are in no class of test or train, such as"]
+    told = [f"skipped {len(more)} videos outside the class folders of test or train, such as"]
     assert [text for note in manifest.notes for text in told if text in note] == told[: len(more)]
 
 
 @pytest.mark.parametrize("inner", ["train/walk", "walk/a"])
 def test_a_folder_one_level_too_high_is_refused_with_the_right_one(tmp_path, inner):
     fill(tmp_path, f"videos/{inner}/0.mp4", f"videos/{inner.replace('walk', 'sit')}/1.mp4")
-    with pytest.raises(ManifestError, match=f"one class, 'videos'.*name {tmp_path}/videos instead"):
+    with pytest.raises(
+        ManifestError, match=f"one class folder, 'videos'.*use {tmp_path}/videos instead"
+    ):
         read_manifest(tmp_path)
 
 
@@ -46,7 +48,7 @@ def test_a_folder_one_level_too_high_is_refused_with_the_right_one(tmp_path, inn
     [("train/0.mp4", "test/1.mp4"), ("train/a/0.mp4", "car/b/1.mp4"), ("train/test/0.mp4",)],
 )
 def test_a_class_is_not_called_as_a_split_is(tmp_path, paths):
-    with pytest.raises(ManifestError, match="a class would be called '(train|test)'"):
+    with pytest.raises(ManifestError, match="class folder has the name of a split: '(train|test)'"):
         read_manifest(fill(tmp_path, *paths))
 
 
@@ -61,8 +63,8 @@ def test_links_to_folders_are_followed_and_those_to_nowhere_told(tmp_path):
     assert manifest.classes == ("sit", "walk")
     assert len(manifest.entries) == 4
     (note,) = manifest.notes
-    assert "2 x link to a folder that is there already" in note
-    assert "1 x link to a file that is gone" in note
+    assert "2 x link to a folder that is already included" in note
+    assert "1 x broken link" in note
 
 
 def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
@@ -73,7 +75,7 @@ def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
     manifest = read_manifest(tmp_path)
     assert manifest.classes == tuple(sorted(f"class {suffix}" for suffix in known))
     (note,) = manifest.notes
-    assert sorted(note.partition("passed over ")[2].split(", ")) == [
+    assert sorted(note.partition("skipped ")[2].split(", ")) == [
         "1 x .jpg",
         "1 x file without a suffix",
         "1 x hidden file",
@@ -83,5 +85,5 @@ def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):
 
 
 def test_a_folder_without_videos_says_what_is_there(tmp_path):
-    with pytest.raises(ManifestError, match=r"holds no videos; .*passed over 1 x \.doc; expected"):
+    with pytest.raises(ManifestError, match=r"contains no videos; .*skipped 1 x \.doc; expected"):
         read_manifest(fill(tmp_path, "walk/a.doc"))

@@ -18,7 +18,7 @@ from vidjax.data.pipeline import Augmentation, ClipShape, batch_shapes, prefetch
 from vidjax.data.preparation_report import read_report
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.targets import Targets, label_text
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.data.views import Views, view_batches
 
 ROWS = {
@@ -139,7 +139,7 @@ def test_the_column_and_the_setting_must_say_the_same(files, head, several, why)
 def test_two_columns_of_labels_are_refused(files):
     rows = {name: (label, "walk", split) for name, (label, split) in ROWS.items()}
     table = listing(files, rows, "path,labels,label,split")
-    for read in (lambda: read_manifest(table, multi_label=True), lambda: any_videos(table)):
+    for read in (lambda: read_manifest(table, multi_label=True), lambda: list_videos(table)):
         with pytest.raises(ManifestError, match="'label'.*'labels'"):
             read()
 
@@ -169,7 +169,7 @@ def test_one_label_that_looks_like_several_stays_one_and_this_is_said(files):
     rows = dict.fromkeys(ROWS, ("walk;carry", "train"))
     manifest = read_manifest(listing(files, rows, "path,label,split"))
     assert manifest.classes == ("walk;carry",)
-    assert any("'walk;carry' is one class" in note for note in manifest.notes)
+    assert any("'walk;carry' is read as one class" in note for note in manifest.notes)
     several = read_manifest(listing(files, rows), multi_label=True)
     assert several.digest != manifest.digest
 
@@ -246,7 +246,7 @@ def test_names_of_classes_are_sealed_and_a_damaged_video_keeps_its_labels(prepar
     }
     names = folder / "labels.labels.txt"
     names.write_text(names.read_text().replace("walk", "talk"))
-    with pytest.raises(DamagedError, match="labels.labels.txt is cut short or changed"):
+    with pytest.raises(DamagedError, match="labels.labels.txt is truncated or changed"):
         PreparedSplit(folder, "train")
 
 
@@ -301,7 +301,7 @@ def test_classes_are_matched_by_name_and_two_may_be_one(prepared):
 
 def test_videos_without_splits_may_have_several_labels_or_unknown_ones(files):
     rows = {"a.mp4": ("walk; carry",), "b.mp4": ("(none)",), "c.mp4": ("",)}
-    found = any_videos(listing(files, rows, "path,labels"))
+    found = list_videos(listing(files, rows, "path,labels"))
     assert [entry.label for entry in found.entries] == ["carry;walk", "(none)", ""]
     assert [found.labels_of(entry) for entry in found.entries] == [("carry", "walk"), (), ()]
     assert found.classes == ("carry", "walk")

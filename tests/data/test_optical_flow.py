@@ -13,7 +13,7 @@ from tests.videos import write_video
 from vidjax.data import catalog, optical_flow, transforms
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.flow_extraction import chosen_fields
-from vidjax.data.flow_visualization import in_colours
+from vidjax.data.flow_visualization import flow_to_rgb
 from vidjax.data.optical_flow import Flow
 from vidjax.data.pipeline import Augmentation, ClipShape, batch_shapes, train_batches
 from vidjax.data.prepared import PreparedSplit, channels_of
@@ -241,7 +241,7 @@ def test_frames_and_other_flow_are_other_data_sets(prepared, videos):
 def test_a_video_of_one_frame_is_left_out_by_name(prepared, videos):
     (row,) = PreparedSplit(prepared, "train").broken
     assert row["video"] == "train/left/still.mp4"
-    assert row["error"].endswith("still.mp4: a video of one frame has no flow")
+    assert row["error"].endswith("still.mp4: a video with a single frame has no flow")
     seen = Preprocessing(2, 2, 40, 40, (0.5,) * 2, (0.25,) * 2, flow=STORED, pairs=2)
     file = videos / "train/left/still.mp4"
     for look in (
@@ -249,7 +249,7 @@ def test_a_video_of_one_frame_is_left_out_by_name(prepared, videos):
         lambda: as_record(file, seen, seen.views()),
         lambda: list(windows(file, seen)),
     ):
-        with pytest.raises(DecodeError, match="a video of one frame has no flow"):
+        with pytest.raises(DecodeError, match="a video with a single frame has no flow"):
             look()
 
 
@@ -268,14 +268,14 @@ def test_a_video_too_small_for_the_method_is_a_broken_one(tmp_path):
     file = write_video(tmp_path / "tiny.mp4", moving(1, 1)[:, :8, :8])
     stream = stream_video(file)
     with pytest.raises(
-        DecodeError, match=r"tiny.mp4: OpenCV computes no flow by dis of frames of 8x8"
+        DecodeError, match=r"tiny.mp4: OpenCV cannot compute dis flow of frames of 8x8"
     ):
         list(chosen_fields(stream, {0}, STORED, file))
 
 
 @pytest.mark.skipif(hasattr(cv2, "optflow"), reason="this OpenCV has TV-L1")
 def test_what_this_opencv_lacks_is_refused_before_anything_is_written(videos, tmp_path):
-    with pytest.raises(ValueError, match="tvl1 is not in this OpenCV") as caught:
+    with pytest.raises(ValueError, match="this OpenCV .* has no tvl1 flow") as caught:
         prepare(videos, tmp_path / "data", Flow("tvl1"))
     assert "opencv-contrib-python-headless (pip uninstall, then pip install)" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -293,7 +293,7 @@ def test_a_picture_of_flow_has_a_hue_for_each_direction():
     x = np.array([[40, 0, -40, 0, 0]])
     y = np.array([[0, 40, 0, -40, 0]])
     stored = (np.stack([x, y], -1) + optical_flow.STILL).astype(np.uint8)[None, None]
-    right, down, left, up, still = in_colours(stored)[0, 0, 0].tolist()
+    right, down, left, up, still = flow_to_rgb(stored)[0, 0, 0].tolist()
     assert (right, still) == ([255, 0, 0], [255, 255, 255])
     expected = [[0, 255, 255], [127.5, 255, 0], [127.5, 0, 255]]
     np.testing.assert_allclose([left, down, up], expected, atol=0.5)

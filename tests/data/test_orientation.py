@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vidjax.data.decode import probe, read_video
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 
 ONE, W = 1 << 16, 1 << 30
 # A corner of each colour, so that no two of the eight ways to lie look alike.
@@ -53,5 +53,5 @@ def test_pictures_are_shown_as_the_display_matrix_says(video, tmp_path, name):
     assert frames.shape == (3, *expected.shape)
     assert (np.abs(frames[0].astype(int) - expected) < 60).mean() > 0.98
     size = expected.shape[1::-1]
-    found, stated = judge(str(file)), probe(file)
+    found, stated = check_video(str(file)), probe(file)
     assert (found.width, found.height) == (stated.width, stated.height) == size

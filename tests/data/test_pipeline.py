@@ -11,8 +11,8 @@ from vidjax.data.pipeline import (
 )
 from vidjax.data.prepared import Record
 from vidjax.data.thesis_augmentation.device import apply_on_device
-from vidjax.data.thesis_augmentation.draw import Chain, Draw, nothing
 from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
 
 SHAPE = ClipShape(frames=4, stride=3, size=48)
 WHOLE = Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)

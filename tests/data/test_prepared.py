@@ -100,8 +100,8 @@ def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
     with pytest.raises(ValueError, match="data.options for marionette"):
         catalog.prepare("marionette", request)
     assert notes == [
-        "data.manifest = 'mine.csv' is not read: it is of video_folder, and the data set is "
-        "marionette"
+        "data.manifest = 'mine.csv' is ignored: data.name is marionette, and only video_folder "
+        "reads a manifest"
     ]
 
 
@@ -118,4 +118,4 @@ def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory)
     loose = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.5)
     catalog.prepare("video_folder", dataclasses.replace(request, storage=loose))
     (note,) = notes
-    assert note.startswith("1 of 17 videos are left out;")
+    assert note.startswith("1 of 17 videos are excluded;")

@@ -13,7 +13,7 @@ from vidjax import records
 from vidjax.data import shard_writer
 from vidjax.data.catalog import Storage
 from vidjax.data.code_version import code_version
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.manifest_entry import Entry
 from vidjax.data.shard_plan import Shard
 from vidjax.data.shard_writer import MismatchError, Task, find, make
@@ -23,11 +23,11 @@ import sys
 import msgspec
 from pathlib import Path
 from vidjax.data.shard_writer import Task, make
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 
 if __name__ == "__main__":
     task = msgspec.json.decode(sys.stdin.read(), type=Task)
-    make(task, Spool(Path(sys.argv[1])), workers=2)
+    make(task, DecodedCache(Path(sys.argv[1])), workers=2)
 """
 
 
@@ -60,12 +60,12 @@ def task(videos, tmp_path):
 
 
 def test_a_shard_is_made_once_and_has_the_same_bytes_in_every_process(task, videos, tmp_path):
-    made = make(task, Spool(tmp_path / "spool"), workers=1)
+    made = make(task, DecodedCache(tmp_path / "cache"), workers=1)
     assert made.videos == ["2.mp4", "0.mp4", "1.mp4"]
     assert list(made.broken) == ["broken.mp4"]
     file = Path(task.folder) / made.file
     before = file.stat()
-    assert make(task, Spool(tmp_path / "other"), workers=1) == made
+    assert make(task, DecodedCache(tmp_path / "other"), workers=1) == made
     assert file.stat() == before
     other = task_of(videos, tmp_path / "elsewhere")
     (tmp_path / "make.py").write_text(MAKE)
@@ -80,7 +80,7 @@ def test_a_shard_is_made_once_and_has_the_same_bytes_in_every_process(task, vide
 
 
 def test_a_shard_that_is_damaged_or_of_other_videos_is_made_again(task, tmp_path):
-    made = make(task, Spool(tmp_path / "spool"), workers=1)
+    made = make(task, DecodedCache(tmp_path / "cache"), workers=1)
     file = Path(task.folder) / made.file
     whole, record = file.read_bytes(), task.record.read_bytes()
     place = whole.index(b"\xff\xd8\xff") + 50
@@ -103,7 +103,7 @@ def test_a_shard_that_is_damaged_or_of_other_videos_is_made_again(task, tmp_path
     ):
         damage()
         assert find(task) is None
-        assert make(task, Spool(tmp_path / "spool"), workers=1) == made
+        assert make(task, DecodedCache(tmp_path / "cache"), workers=1) == made
         assert (file.read_bytes(), task.record.read_bytes()) == (whole, record)
 
 
@@ -112,7 +112,7 @@ def test_what_cannot_be_read_back_is_an_error_of_the_machine_and_leaves_nothing(
 ):
     monkeypatch.setattr(shard_writer, "_sums", lambda file: [0, 0, 0])
     with pytest.raises(OSError, match="what was written cannot be read back"):
-        make(task, Spool(tmp_path / "spool"), workers=1)
+        make(task, DecodedCache(tmp_path / "cache"), workers=1)
     assert not list(Path(task.folder).iterdir())
     assert not task.record.exists()
 
@@ -120,5 +120,5 @@ def test_what_cannot_be_read_back_is_an_error_of_the_machine_and_leaves_nothing(
 def test_other_code_makes_nothing(task, tmp_path):
     other = Task(**{**{name: getattr(task, name) for name in Task.__annotations__}, "code": "x"})
     with pytest.raises(MismatchError, match="a worker runs other code than the command: vidjax"):
-        make(other, Spool(tmp_path / "spool"), workers=1)
+        make(other, DecodedCache(tmp_path / "cache"), workers=1)
     assert not Path(task.folder).exists()

@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.data.source_files import Sources, describe_change, recorded_root
+from vidjax.data.source_files import SourceFiles, describe_change, recorded_root
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 def sources(root):
     entries = [Entry(path.name, "a", "train") for path in sorted(root.iterdir())]
-    return Sources.of(Manifest(root, tuple(entries), ("a",)))
+    return SourceFiles.of(Manifest(root, tuple(entries), ("a",)))
 
 
 def touch(file, seconds):
@@ -57,7 +57,7 @@ def test_another_size_time_or_other_bytes_make_other_files(folder, change):
     assert now.digest != before.digest
     assert not now.is_same(before)
     assert now.changed_since(before) == ([] if change is change_bytes else ["v1.mp4"])
-    named = "but not their bytes" if change is change_bytes else "1 of 3 files .*'v1.mp4'"
+    named = "but other contents" if change is change_bytes else "1 of 3 files .*'v1.mp4'"
     with pytest.raises(AssertionError, match=named):
         raise AssertionError(describe_change(now, before, folder))
 
@@ -78,7 +78,7 @@ def test_names_that_are_no_text_are_recorded_too(folder):
     (folder / name).write_bytes(b"x")
     found = sources(folder)
     found.write(folder)
-    assert Sources.read(folder) == found
+    assert SourceFiles.read(folder) == found
     assert recorded_root(folder) == str(folder)
 
 
@@ -88,4 +88,4 @@ def test_a_record_that_is_cut_or_changed_is_none(folder, name):
     whole = (folder / name).read_bytes()
     for damaged in (b"", whole[: len(whole) // 2], whole.replace(b"1000", b"1001")):
         (folder / name).write_bytes(damaged)
-        assert damaged == whole or Sources.read(folder) is None
+        assert damaged == whole or SourceFiles.read(folder) is None

@@ -10,8 +10,8 @@ from scipy import ndimage, stats
 
 from vidjax.data.thesis_augmentation import hue, warp
 from vidjax.data.thesis_augmentation.device import apply_on_device
-from vidjax.data.thesis_augmentation.draw import Chain, Draw, Recipe, nothing
 from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, Recipe, nothing
 
 SIZE = 23
 on_device = jax.jit(apply_on_device)

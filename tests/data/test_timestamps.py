@@ -9,7 +9,7 @@ import pytest
 from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.data.timestamps import is_uniform, rate_of
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 
 FRAMES = numbered_frames(60)
 DAY = 86_400
@@ -32,12 +32,12 @@ def write_stamped(path, times, *, rate=25, codec="libx264"):
 
 def sound(path, count, fps):
     """What is read of a file that is judged sound."""
-    assert judge(str(path)).verdict == "ok"
+    assert check_video(str(path)).verdict == "ok"
     video = read_video(path)
     assert read_numbers(video.frames) == list(range(count))
     assert video.fps == pytest.approx(fps, rel=0.03)
     np.testing.assert_allclose(video.timestamps, np.arange(count) / fps, atol=2e-2)
-    assert judge(str(path)).seconds == pytest.approx((count - 1) / fps, abs=0.05)
+    assert check_video(str(path)).seconds == pytest.approx((count - 1) / fps, abs=0.05)
     return video
 
 
@@ -118,7 +118,7 @@ def test_a_pause_is_a_pause(tmp_path, pause):
     """As screen recordings have them, of minutes."""
     times = [k / 25 + (pause if k >= 25 else 0) for k in range(50)]
     path = write_stamped(tmp_path / "pause.mkv", times)
-    assert judge(str(path)).seconds == pytest.approx(49 / 25 + pause, abs=0.01)
+    assert check_video(str(path)).seconds == pytest.approx(49 / 25 + pause, abs=0.01)
     later = read_video(path, start=pause + 1.2, end=pause + 1.6)
     assert read_numbers(later.frames) == list(range(30, 40))
 

@@ -10,7 +10,7 @@ import pytest
 from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data.avi import is_whole_avi
 from vidjax.data.decode import read_video
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 
 FRAMES = numbered_frames(50)
 # Each frame takes bytes of its own.
@@ -22,7 +22,7 @@ def test_official_clips_with_placeholders_are_sound(shared):
     files = sorted((shared / "clips" / "ut_interaction").rglob("*.avi"))
     if not files:
         pytest.skip("no UT-Interaction clips are there")
-    assert {file.name: judge(str(file)).verdict for file in files} == {
+    assert {file.name: check_video(str(file)).verdict for file in files} == {
         file.name: "ok" for file in files
     }
 
@@ -45,7 +45,7 @@ def cut_by_edit_list(source, file, start, end):
 def test_what_an_edit_list_hides_is_not_missing(tmp_path):
     source = write_video(tmp_path / "long.mp4", FRAMES)
     file = cut_by_edit_list(source, tmp_path / "cut.mp4", Fraction(4, 5), Fraction(8, 5))
-    found = judge(str(file))
+    found = check_video(str(file))
     assert (found.verdict, found.frames, found.stated_frames) == ("ok", 20, 40)
     assert read_numbers(read_video(file).frames) == list(range(20, 40))
 
@@ -64,7 +64,7 @@ def test_a_file_with_an_edit_list_that_is_cut_off_is_truncated(tmp_path):
     assert begin < last < data.find(b"moov")
     struct.pack_into(">I", data, box + 12, begin + len(data) - last)
     moved.write_bytes(data)
-    found = judge(str(moved))
+    found = check_video(str(moved))
     assert found.verdict in ("truncated", "undecodable")
 
 
@@ -116,7 +116,7 @@ def avi(tmp_path_factory):
 )  # fmt: skip
 def test_frames_without_bytes_are_repeats_and_no_loss(avi, tmp_path, emptied):
     file = without_bytes(avi, tmp_path / "repeats.avi", emptied)
-    found = judge(str(file))
+    found = check_video(str(file))
     assert (found.verdict, found.frames, found.stated_frames) == ("ok", 50 - len(emptied), 50)
     assert is_whole_avi(file)
 
@@ -135,7 +135,7 @@ def test_an_avi_that_is_cut_off_is_truncated(avi, tmp_path, share):
     frames = data.find(b"idx1")
     file = tmp_path / "cut.avi"
     file.write_bytes(data[: round(frames * share)])
-    found = judge(str(file))
+    found = check_video(str(file))
     assert not is_whole_avi(file)
     assert found.verdict == "truncated"
     assert 0 < found.frames < 50
@@ -143,13 +143,13 @@ def test_an_avi_that_is_cut_off_is_truncated(avi, tmp_path, share):
 
 def test_frames_that_a_header_counts_and_the_file_never_had_are_no_loss(avi, tmp_path):
     data = bytearray(avi.read_bytes())
-    assert judge(str(avi)).stated_frames == 50
+    assert check_video(str(avi)).stated_frames == 50
     place = data.find(b"strh") + 8 + 32
     assert struct.unpack_from("<I", data, place)[0] == 50
     struct.pack_into("<I", data, place, 80)
     file = tmp_path / "lying.avi"
     file.write_bytes(data)
-    found = judge(str(file))
+    found = check_video(str(file))
     assert (found.verdict, found.frames, found.stated_frames) == ("ok", 50, 80)
 
 
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_avi_is_no_whole_one(tmp_path):
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_files_that_lack_their_last_frames_are_truncated(tmp_path, suffix):
     file = write_video(tmp_path / f"video.{suffix}", FRAMES)
-    assert judge(str(file)).verdict == "ok"
+    assert check_video(str(file)).verdict == "ok"
     data = file.read_bytes()
     with av.open(str(file)) as container:
         places = [p.pos for p in container.demux(video=0) if p.pos is not None and p.pos > 0]
@@ -180,6 +180,6 @@ def test_files_that_lack_their_last_frames_are_truncated(tmp_path, suffix):
     else:
         data = data[: places[30]]
     file.write_bytes(data)
-    found = judge(str(file))
+    found = check_video(str(file))
     assert found.verdict == "truncated"
     assert 20 < found.frames <= 31

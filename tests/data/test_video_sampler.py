@@ -12,7 +12,7 @@ from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit, Record
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.data.video_sampler import Balanced, ordered
+from vidjax.data.video_sampler import BalancedSampler, shuffled_records
 
 COUNTS = {0: 1, 1: 13, 3: 5, 4: 40}
 LABELS = np.random.default_rng(0).permutation([k for k, n in COUNTS.items() for _ in range(n)])
@@ -36,7 +36,7 @@ class Labelled(SyntheticSplit):
 
 def drawn(clips, seed=0, first=0, labels=LABELS):
     """Videos of the first clips."""
-    order = Balanced(Labelled(labels), seed)
+    order = BalancedSampler(Labelled(labels), seed)
     return np.array([order.video(number) for number in range(first, first + clips)])
 
 
@@ -72,7 +72,7 @@ def test_epochs_and_rounds_are_in_different_orders_and_well_shuffled():
 
 
 def test_a_clip_is_a_video_by_seed_and_number_alone():
-    order = Balanced(Labelled(), 3)
+    order = BalancedSampler(Labelled(), 3)
     numbers = np.random.default_rng(1).permutation(6 * SIZE)
     by_number = {number: order.video(int(number)) for number in numbers}
     again = drawn(6 * SIZE, seed=3)
@@ -100,7 +100,7 @@ def equal(one, two):
 
 def test_uniform_is_the_order_that_runs_have_always_had():
     source = Labelled()
-    clips = ordered(source, 7)
+    clips = shuffled_records(source, 7)
     expected = grain.MapDataset.source(source).seed(7).shuffle().repeat()
     names = [clips[number].name for number in range(2 * SIZE)]
     assert names == [expected[number].name for number in range(2 * SIZE)]
@@ -146,7 +146,7 @@ def test_batches_of_a_multigrid_are_balanced_too():
     shape = ClipShape(frames=4, stride=1, size=12)
     settings = {"time": "picks", "seed": 2, "sampling": "balanced"}
     made = grid_batches(Labelled(), shape, Augmentation(), table, **settings)
-    labels, order = [], Balanced(Labelled(), 2)
+    labels, order = [], BalancedSampler(Labelled(), 2)
     for step in range(8):
         assert made[step]["clip"].shape[:2] == (table.shape(step).batch, table.shape(step).frames)
         labels += made[step]["label"].tolist()

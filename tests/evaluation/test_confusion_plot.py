@@ -1,4 +1,4 @@
-"""The confusion picture: small and quick for any number of classes, and nothing lost in it."""
+"""Tests the confusion plot: small and fast for any number of classes, and complete."""
 
 import time
 
@@ -10,7 +10,7 @@ from vidjax.evaluation.confusion_plot import Confusion, draw_confusion, worst_co
 
 
 def confused(count, pairs):
-    """Counts of 10 videos a class, all right but one of each pair (label, predicted)."""
+    """Returns counts of 10 videos per class, all correct but one of each pair."""
     matrix = 10 * np.eye(count, dtype=np.int64)
     for label, predicted in pairs:
         matrix[label, label] -= 1

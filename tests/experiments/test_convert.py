@@ -162,9 +162,9 @@ def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
         ("--mean=0.4,0.5", "--mean = (0.4, 0.5): must be 3 values, each a number in [-1000, 1000]"),
         ("--mean=a,b,c", "--mean = 'a,b,c': must be 3 values"),
         ("--std=1,1,0", "--std = (1.0, 1.0, 0.0): must be 3 values, each a number in (0, 1000]"),
-        ("--classes={}/two.txt", "2 names of classes are given, and the network has 3 classes"),
+        ("--classes={}/two.txt", "2 class names are given, but the network has 3 classes"),
         ("--classes={}/none.txt", "No such file or directory"),
-        ("--inflate=mean", "no weights of an image ResNet"),
+        ("--inflate=mean", "only image ResNets with"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_writes_nothing(small, tmp_path, flag, message):

@@ -29,7 +29,7 @@ from vidjax.run.network import Network
 from vidjax.run.workdir import claim
 from vidjax.trained.exporting import export as exporting
 from vidjax.trained.exporting import load
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import program_of
 from vidjax.trained.exporting.streaming import frames_kept
 from vidjax.trained.open_weights import open_weights
@@ -93,7 +93,7 @@ def workdir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def own(workdir):
-    return Exported.of(open_run(workdir, checkpoint="7"))
+    return ExportRequest.of(open_run(workdir, checkpoint="7"))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def test_the_report_says_what_a_stream_costs(exported, own):
         assert window["buffer_bytes"] == window["buffer_frames"] * 24 * 24 * 3
     assert len((output / "streaming.csv").read_text().splitlines()) == len(report["windows"]) + 1
     assert f"parameters          {report['params']:,}" in done.stdout
-    assert "loaded back: logits differ by at most" in done.stdout
+    assert "tested: the exported network's logits differ by at most" in done.stdout
 
 
 def test_what_is_there_already_stays(exported, workdir):
@@ -243,8 +243,8 @@ class Precise(nn.Module):
 
 def test_what_tensorflow_cannot_read_is_refused_in_one_line(own, tmp_path):
     newer = dataclasses.replace(own.trained, model=Precise(), read=lambda: Weights({}))
-    with pytest.raises(ValueError, match=r"saved_model is StableHLO 1\..*--format=stablehlo$"):
-        exporting.export(Exported.of(newer), "saved_model", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"saved_model uses StableHLO 1\..*--format=stablehlo$"):
+        exporting.export(ExportRequest.of(newer), "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -263,7 +263,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     network, card = load.load(tmp_path / "out")
     assert (card["classes"], card["source"], card["platforms"]) == (None, "made up", ["cpu"])
     clips = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 24, 3), dtype=np.uint8)
-    own = Exported.of(open_weights(str(tmp_path / "weights")), (2, 16, 24))
+    own = ExportRequest.of(open_weights(str(tmp_path / "weights")), (2, 16, 24))
     np.testing.assert_allclose(network(clips), own_logits(own, clips), atol=1e-5, rtol=1e-5)
 
 
@@ -272,7 +272,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     [
         (["--workdir=RUN", "--format=onnx"], "one of <stablehlo|saved_model>; see --help"),
         (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
-        (["--format=stablehlo"], "say --workdir, a run, or --weights"),
+        (["--format=stablehlo"], "name a run with --workdir, or weights with --weights"),
         (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: frames, height and"),
     ],
 )

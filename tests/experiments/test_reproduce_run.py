@@ -172,7 +172,7 @@ def call(*arguments):
         (["--table=rms.2", "--datasets=ucf"], "has no data set 'ucf': it has marionette, jhmdb"),
         (["--table=rms.2", "--datasets=jhmdb"], "manifest.csv is absent; set VIDJAX_SHARED"),
         (["--table=rms.2", "--scale=paper"], "videos/mini_kinetics200 is absent"),
-        ([], "--table must have a value"),
+        ([], "--table is missing"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, arguments, message):

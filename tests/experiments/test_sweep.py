@@ -209,7 +209,7 @@ REFUSED = {
         "optimizer.momentum=0.5,2",
     ],
     "model.name=r3d_81: model 'r3d_81' is unknown: did": ["--grid", "model.name=r3d_18,r3d_81"],
-    "the split 'train' is trained on": ["--grid", "optimizer.momentum=0.5", "--split=train"],
+    "the split 'train' is used for training": ["--grid", "optimizer.momentum=0.5", "--split=train"],
 }
 
 

@@ -1,4 +1,4 @@
-"""Two convolutions with their gradients, worked out in NumPy."""
+"""A network of two convolutions with its gradients, computed in NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ CLASSES = 3
 
 
 def network(weights, clip):
-    """The logits of a clip, in JAX; without biases it is homogeneous."""
+    """Returns the logits of a clip, in JAX. Without biases the network is homogeneous."""
     x = clip
     for name in ("first", "last"):
         with jax.named_scope(name):
@@ -22,15 +22,15 @@ def network(weights, clip):
 
 
 def linear(weights, clip):
-    """Logits without anything that is not linear: of each frame, and frames count differently."""
+    """Returns logits of a linear network in which frames have different weights."""
     x = conv3d(clip, weights["first"]) * weights["frames"][:, None, None, None]
     return x.mean((1, 2, 3)) @ weights["head"]
 
 
 def both_ways(weights, clip, label):
-    """Logits, and features and gradients of a class's logit by layer, in float64.
+    """Returns logits, and features and gradients of a class's logit by layer, in float64.
 
-    The clip itself is the layer "".
+    The layer "" is the clip itself.
     """
     first = np.maximum(convolve(np.float64(clip), weights["first"]), 0)
     last = np.maximum(convolve(first, weights["last"]), 0)
@@ -44,7 +44,7 @@ def both_ways(weights, clip, label):
 
 
 def back(gradient, kernel):
-    """Through a convolution: with the kernel turned round, and its channels exchanged."""
+    """Backpropagates through a convolution: the kernel is flipped and its channels are swapped."""
     return convolve(gradient, kernel[::-1, ::-1, ::-1].swapaxes(3, 4))
 
 
@@ -53,7 +53,7 @@ def _first(arrays):
 
 
 def units(volume):
-    """Brought to [0, 1]."""
+    """Rescales to [0, 1]."""
     return (volume - volume.min()) / (np.ptp(volume) or 1)
 
 

@@ -1,4 +1,4 @@
-"""What explanations of tiny networks have to be, worked out in NumPy.
+"""Expected explanations of tiny networks, computed in NumPy.
 
 A network is a function of the array library, of `conv(name, x)`, of a clip and of its weights, so
 that it runs in JAX as well as in NumPy.
@@ -31,7 +31,7 @@ CLIP = normal(0, 1, *SIZE, 3)
 
 
 def enlarged(*volumes):
-    """As large as the clip, added, in [0, 1]."""
+    """Upsamples to the clip, adds and rescales to [0, 1]."""
     whole = 0
     for volume in volumes:
         factors = [size / small for size, small in zip(SIZE, volume.shape, strict=True)]
@@ -40,7 +40,7 @@ def enlarged(*volumes):
 
 
 def kernels_of(seed, classes=3, **channels):
-    """Kernels 3x3x3, two numbers of channels a name, and the rows of `head`."""
+    """Draws 3x3x3 kernels, given two numbers of channels per name, and the rows of `head`."""
     weights = {
         name: normal(seed + place, 3, 3, 3, *pair) / 5
         for place, (name, pair) in enumerate(channels.items())
@@ -64,7 +64,7 @@ def keep(products, threshold, top):
 
 
 def levels_of(makers):
-    """Longest ways to the classifier; `makers` has those who are near it first."""
+    """Returns the longest paths to the classifier; `makers` lists layers near it first."""
     levels = {"": 0}
     for name, sources in makers.items():
         for source, _, _ in sources:
@@ -73,7 +73,7 @@ def levels_of(makers):
 
 
 def answer(weights, inputs, makers, threshold, depth=3, mode="layer", top=None, class_index=0):
-    """Lists of the class and of each kernel: `{place: {place: weight}}`."""
+    """Returns the lists of the class and of each kernel: `{place: {place: weight}}`."""
     levels = levels_of(makers)
     counts, edges = Counter({("", class_index): 1}), {}
     for name in sorted(levels, key=levels.get):
@@ -112,7 +112,7 @@ def assert_same_lists(found, wanted):
 
 
 def check(pyramid, edges, makers):
-    """Lists, and what is said of layers, are those of the answer."""
+    """Checks a pyramid's lists and layers against the expected ones."""
     assert_same_lists(lists_of(pyramid), edges)
     leading = [edge for own in edges.values() for edge in own.items()]
     levels = levels_of(makers)
@@ -157,7 +157,7 @@ def function_of(network):
 
 
 def inputs_of(network, weights):
-    """What each layer, and the classifier, gets."""
+    """Returns the input of each layer and of the classifier."""
     inputs = {}
 
     def conv(name, x):
@@ -169,7 +169,7 @@ def inputs_of(network, weights):
 
 
 def examine(network, weights, makers, threshold, inflated=None, **options):
-    """The pyramid of class 0, after a look at it, and the lists that it should have."""
+    """Returns the pyramid of class 0, after a check, and the lists that it should have."""
     model = function_of(network)
     given = {"threshold": threshold, "rules": PAPER, **options}
     pyramid = class_feature_pyramid(model, weights, CLIP, 0, **given)
@@ -180,7 +180,7 @@ def examine(network, weights, makers, threshold, inflated=None, **options):
 
 
 def renamed(edges, name):
-    """The lists with other names for places."""
+    """Renames the places in lists."""
     return {
         name(place): {name(to): share for to, share in own.items()} for place, own in edges.items()
     }
@@ -223,7 +223,7 @@ def channels_second(variables, clip):
 
 
 def chain_by_hand():
-    """Variables of the chain, and what each layer gets."""
+    """Returns the variables of the chain and the input of each layer."""
     params = {"head": {"kernel": WEIGHTS["head"], "bias": normal(5, 3)}}
     stats, inputs, x = {}, {}, CLIP
     for number in (1, 2, 3):

@@ -1,4 +1,4 @@
-"""What tests of the page share: a panel, small and with all that a page shows, and its parts."""
+"""A small panel with everything that a page can show, shared by the tests of the page."""
 
 import base64
 
@@ -57,12 +57,12 @@ PANEL = Panel(
 
 
 def pixels(tab, script):
-    """What a canvas shows, uint8 `[H, W, 3]`."""
+    """Reads the pixels of a canvas, uint8 `[H, W, 3]`."""
     text = tab.value(f"{script}.toDataURL('image/png')").partition(",")[2]
     return cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), 1)[..., ::-1]
 
 
 def heat_of(tab, volume, share, width, height):
-    """What the page's script makes of a volume that it was given."""
-    script = f"Array.from(enlarged({volume}, {share}, {width}, {height}))"
+    """Returns the heatmap that the page's script computes from a volume."""
+    script = f"Array.from(upsampled({volume}, {share}, {width}, {height}))"
     return np.array(tab.value(script)).reshape(height, width)

@@ -1,4 +1,4 @@
-"""The channels that Class Regularization amplifies, against its equation in NumPy."""
+"""Tests the channels that Class Regularization amplifies against its equation in NumPy."""
 
 import functools
 
@@ -29,7 +29,7 @@ def network():
 
 
 def rows_at(variables, place):
-    """Rows of the classes, mapped to the channels of a place (thesis, algorithm 1)."""
+    """Returns the classes' rows, mapped to the channels of a location (thesis, algorithm 1)."""
     own = variables["params"]
     classifier = np.asarray(own["head"]["kernel"])
     for part in place.split("/"):

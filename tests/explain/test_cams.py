@@ -1,4 +1,4 @@
-"""Maps of features against the equations of their papers, with gradients worked out in NumPy."""
+"""Tests maps of features against the papers' equations, with gradients computed in NumPy."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Pyramids of tiny networks against answers that are worked out in NumPy."""
+"""Tests pyramids of tiny networks against results computed in NumPy."""
 
 import itertools
 import re
@@ -38,7 +38,7 @@ def chain():
 
 @pytest.fixture(scope="module")
 def pyramids(chain):
-    """Of class 2 of the chain."""
+    """Pyramids of class 2 of the chain."""
     of = partial(class_feature_pyramid, numpy_reference.Chain(), chain[0], CLIP, 2, 3, 0.5)
     return {mode: of(mode) for mode in ("layer", "feature")}
 
@@ -219,7 +219,7 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
 
 
 def lists_by_group(weights, inputs, groups, threshold, mode):
-    """Lists of `conv2` from those of the class: products of a kernel with its own group alone."""
+    """Returns lists of `conv2`: products of each kernel with its own group only."""
     edges = numpy_reference.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
     rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
     size = 8 // groups

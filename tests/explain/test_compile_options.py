@@ -1,4 +1,4 @@
-"""How well passes are compiled: it changes how long they take, and nothing that they say."""
+"""Tests compiler options of passes: they change the duration but not the result."""
 
 import jax
 import numpy as np
@@ -6,20 +6,20 @@ import pytest
 
 from tests.explain.third_party_networks import OTHERS
 from vidjax.explain import compile_options
-from vidjax.explain.compile_options import compiled, thoroughly
+from vidjax.explain.compile_options import compiled, full_optimization
 from vidjax.explain.traced_network import trace_network
 
 
 @pytest.fixture
 def network(monkeypatch):
-    """A network, where nobody has set how well XLA compiles."""
+    """A network, without an optimisation level set in the environment."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     return trace_network(*OTHERS["plain"]())
 
 
 def options_of(network, monkeypatch, make=None):
-    """What a pass is compiled with."""
+    """Returns the compiler options of a pass."""
     seen = []
     jit = jax.jit
 
@@ -33,14 +33,14 @@ def options_of(network, monkeypatch, make=None):
 
 
 def logits(network):
-    return lambda weights, clip: network.evaluate(weights, clip, [network.anatomy.logits])[0]
+    return lambda weights, clip: network.evaluate(weights, clip, [network.graph.logits])[0]
 
 
 def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
     monkeypatch.setattr(compile_options, "MANY", 5)
     assert options_of(network, monkeypatch) == compile_options.HASTILY
-    with thoroughly():
+    with full_optimization():
         assert options_of(network, monkeypatch) is None
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
     assert options_of(network, monkeypatch) is None
@@ -58,7 +58,7 @@ def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
     monkeypatch.setattr(compile_options, "MANY", 5)
     hastily = make(network)
     assert make(network) is hastily
-    with thoroughly():
+    with full_optimization():
         well = make(network)
     assert well is not hastily
     found = [np.asarray(run(weights, clip)) for run in (hastily, well)]

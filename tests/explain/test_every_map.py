@@ -1,4 +1,4 @@
-"""Every map of every network: those of the zoo, tiny, and those that other people write."""
+"""Tests every map on every network: tiny ones of the zoo and ones that other people write."""
 
 import functools
 
@@ -51,7 +51,7 @@ def network(name):
 
 
 def tiny(name):
-    """Options that make a network of the zoo small, and the size of a clip that leaves it cells."""
+    """Returns options that make a network small, and a clip size that leaves it enough cells."""
     frames = 1 if vidjax.model_card(name).clip[0] == 1 else 8
     if name in ("mtnet_s", "cifar_resnet_110"):
         return TINY[name]

@@ -7,7 +7,7 @@ import pytest
 
 from vidjax.explain.frequency import Point
 from vidjax.explain.frequency_plot import draw_points
-from vidjax.explain.tables import what_differs, write_rows
+from vidjax.explain.tables import distinct_parts, write_table
 
 CORRECT = {("a", "low"): (7, 8, 6), ("a", "high"): (3, 8, 5), ("b", "low"): (8, 9, 9)}
 POINTS = [
@@ -19,7 +19,7 @@ POINTS = [
 
 def test_the_table_holds_every_point(tmp_path):
     file = tmp_path / "frequency.csv"
-    write_rows(file, Point, POINTS)
+    write_table(file, Point, POINTS)
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["run", "part", "scale", "top1", "correct", "videos"]
@@ -29,7 +29,7 @@ def test_the_table_holds_every_point(tmp_path):
     ]
     assert read == [(p.run, p.part, p.scale, p.top1, p.correct) for p in POINTS]
     with pytest.raises(FileExistsError):
-        write_rows(file, Point, POINTS)
+        write_table(file, Point, POINTS)
 
 
 def test_curves_are_coloured_by_run_and_marked_by_part():
@@ -72,4 +72,4 @@ def test_importing_it_loads_no_drawing_library():
     ],
 )
 def test_legends_name_what_differs(paths, expected):
-    assert what_differs(paths) == expected
+    assert distinct_parts(paths) == expected

@@ -1,4 +1,4 @@
-"""Which gates are open: against the gates' own test, logs that are written by hand, the picture."""
+"""Tests which gates are open, against the gates' own test and handwritten logs, and the plot."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Maps of gradients against gradients worked out in NumPy."""
+"""Tests maps of gradients against gradients computed in NumPy."""
 
 import numpy as np
 import pytest

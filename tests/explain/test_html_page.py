@@ -1,4 +1,4 @@
-"""The page's data: what its one file holds, how much it weighs, and what is refused."""
+"""Tests the page's data: its content, its size, and what it refuses."""
 
 import base64
 import dataclasses
@@ -14,7 +14,7 @@ from vidjax.explain.html_page import TUBE, embed, page
 from vidjax.explain.page_encoding import CLIP_BYTES, clip_text, coarser, heat_text
 from vidjax.explain.page_pyramid import FINENESS, fineness, pyramid_data
 from vidjax.explain.pyramid import Pyramid
-from vidjax.explain.upsampling import enlarge
+from vidjax.explain.upsampling import upsample
 
 
 def data_of(text):
@@ -133,10 +133,10 @@ def test_a_long_clip_is_reduced_until_it_can_be_sent():
 
 
 def test_what_is_coarser_is_the_same_volume():
-    smooth = enlarge(np.random.default_rng(3).random((4, 6, 5), np.float32), (24, 96, 96))
+    smooth = upsample(np.random.default_rng(3).random((4, 6, 5), np.float32), (24, 96, 96))
     small = coarser(smooth, (32, 28, 28))
     assert small.shape == (24, 28, 28)
-    back = enlarge(small, smooth.shape)
+    back = upsample(small, smooth.shape)
     spread = smooth.max() - smooth.min()
     assert abs(back - smooth).max() < 0.03 * spread
     assert abs(back - smooth).mean() < 0.003 * spread
@@ -153,11 +153,11 @@ def test_a_difference_of_two_classes_keeps_its_sign():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frames": FRAMES[..., :1]}, "a page shows a clip"),
+        ({"frames": FRAMES[..., :1]}, r"pass a clip \[T, H, W, 3\]"),
         ({"frames": FRAMES.astype(np.float32)}, "type float32"),
-        ({"tube": VOLUME[0]}, f"heat '{TUBE}'"),
+        ({"tube": VOLUME[0]}, f"heatmap '{TUBE}'"),
         ({"tube": 2 * VOLUME}, "from 0 to 2: must be in"),
-        ({"heats": {"RISE": np.full_like(VOLUME, np.nan)}}, "heat 'RISE' holds numbers"),
+        ({"heats": {"RISE": np.full_like(VOLUME, np.nan)}}, "heatmap 'RISE' contains numbers"),
         ({"scores": [("sit", 87.0)]}, "score of 'sit' = 87.0"),
     ],
 )
@@ -169,7 +169,7 @@ def test_what_cannot_be_shown_is_refused(change, message):
 def test_a_rate_of_nothing_and_a_page_of_nothing_are_refused():
     with pytest.raises(ValueError, match="fps = 0: must be a number above 0"):
         page("x", [PANEL], 0)
-    with pytest.raises(ValueError, match="a page shows one or more"):
+    with pytest.raises(ValueError, match="a page needs at least one panel"):
         page("x", [], 4)
 
 

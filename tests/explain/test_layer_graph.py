@@ -1,4 +1,4 @@
-"""The layers of every network of the zoo, read off its program."""
+"""Tests the layers that are read from the programs of all networks."""
 
 import fnmatch
 import functools
@@ -68,7 +68,7 @@ def shapes_of(name, **options):
 
 
 def shallow(name):
-    """One block a stage, where a network has stages."""
+    """Makes networks with one block per stage, if they have stages."""
     try:
         return shapes_of(name, depths=(1,) * (3 if name.startswith("cifar") else 4))
     except ValueError as error:
@@ -77,13 +77,13 @@ def shallow(name):
         return shapes_of(name)
 
 
-def check_anatomy(anatomy, model):
-    assert anatomy.depth >= 4
-    assert anatomy.classifier.name == "head"
-    assert anatomy.pooled
-    names = [layer.name for layer in anatomy.levels]
+def check_graph(graph, model):
+    assert graph.depth >= 4
+    assert graph.classifier.name == "head"
+    assert graph.pooled
+    names = [layer.name for layer in graph.levels]
     assert len(set(names)) == len(names)
-    for layer, links in anatomy.links.items():
+    for layer, links in graph.links.items():
         found = [link.pairs for link in links]
         for link in links:
             channels, kernels = link.pairs.T
@@ -91,10 +91,10 @@ def check_anatomy(anatomy, model):
             assert channels.max() < layer.inputs
             assert kernels.min() >= 0
             assert kernels.max() < link.layer.kernels
-            assert anatomy.levels[link.layer] > anatomy.levels[layer]
+            assert graph.levels[link.layer] > graph.levels[layer]
         if found:
             assert len(np.unique(np.concatenate(found)[:, 0])) == layer.inputs, layer.name
-    readers_of_the_clip = [layer.name for layer, links in anatomy.links.items() if not links]
+    readers_of_the_clip = [layer.name for layer, links in graph.links.items() if not links]
     assert readers_of_the_clip
     assert all("stem" in name or "block" not in name for name in readers_of_the_clip)
 
@@ -102,7 +102,7 @@ def check_anatomy(anatomy, model):
 @pytest.mark.parametrize("name", ALL)
 def test_every_network_is_read(name):
     model, variables, clip = shallow(name)
-    check_anatomy(trace_network(model, variables, clip).anatomy, model)
+    check_graph(trace_network(model, variables, clip).graph, model)
 
 
 def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
@@ -113,19 +113,19 @@ def test_a_module_need_not_take_train_and_prolonged_branches_have_a_place():
             return nn.Dense(3, name="head")(x.mean((1, 2, 3)))
 
     model, clip = Mine(), jnp.zeros((1, 2, 8, 8, 3))
-    anatomy = trace_network(model, model.init(jax.random.key(0), clip), clip).anatomy
-    assert [layer.name for layer in anatomy.levels] == ["head", "conv"]
-    anatomy = trace_network(*shapes_of("mtnet_s", depths=(1, 1, 1, 1))).anatomy
-    placed = {layer.name for layer in anatomy.sources}
+    graph = trace_network(model, model.init(jax.random.key(0), clip), clip).graph
+    assert [layer.name for layer in graph.levels] == ["head", "conv"]
+    graph = trace_network(*shapes_of("mtnet_s", depths=(1, 1, 1, 1))).graph
+    placed = {layer.name for layer in graph.sources}
     assert "layer4/block1/conv2/lateral" in placed
-    assert {layer.name for layer in anatomy.levels} - placed == {"head", "neck/expand"}
+    assert {layer.name for layer in graph.levels} - placed == {"head", "neck/expand"}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", vidjax.list_models())
 def test_every_network_is_read_whole(name):
     model, variables, clip = shapes_of(name)
-    check_anatomy(trace_network(model, variables, clip).anatomy, model)
+    check_graph(trace_network(model, variables, clip).graph, model)
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_every_network_is_read_whole(name):
 )
 def test_methods_leave_the_layers_of_a_network_what_they_are(name, options):
     model, variables, clip = shapes_of(name, depths=(1, 1, 1, 1), **options)
-    anatomy = trace_network(model, variables, clip).anatomy
-    check_anatomy(anatomy, model)
-    layers = {layer.name for layer in anatomy.levels}
-    plain = trace_network(*shapes_of(name, depths=(1, 1, 1, 1))).anatomy
+    graph = trace_network(model, variables, clip).graph
+    check_graph(graph, model)
+    layers = {layer.name for layer in graph.levels}
+    plain = trace_network(*shapes_of(name, depths=(1, 1, 1, 1))).graph
     if "multi_temporal" not in options:
         # Neither the cells of gates nor the mapping of classes makes features.
         assert layers == {layer.name for layer in plain.levels}
@@ -161,7 +161,7 @@ def test_pyramids_to_depth_four(name):
     arrays = rng.normal(size=clip.shape).astype(np.float32)
     pyramid = class_feature_pyramid(model, variables, arrays, 3, depth=4, threshold=0.5)
     kernels = {
-        layer.name: layer.kernels for layer in trace_network(model, variables, clip).anatomy.levels
+        layer.name: layer.kernels for layer in trace_network(model, variables, clip).graph.levels
     }
     assert {layer.level for layer in pyramid.layers} == {1, 2, 3, 4}
     for layer in pyramid.layers:
@@ -189,8 +189,8 @@ def test_no_kept_kernel_of_groups_is_without_children(name):
     arrays = rng.normal(size=clip.shape).astype(np.float32)
     depth = 6 if name == "x3d_s" else 4
     pyramid = class_feature_pyramid(model, variables, arrays, 3, depth, 0.3, "feature", top=4)
-    anatomy = trace_network(model, variables, clip).anatomy.down_to(depth)
-    groups = {layer.name: (layer.groups, layer.inputs) for layer in anatomy.levels}
+    graph = trace_network(model, variables, clip).graph.down_to(depth)
+    groups = {layer.name: (layer.groups, layer.inputs) for layer in graph.levels}
     inner = [layer for layer in pyramid.layers if layer.level < depth]
     grouped = [layer for layer in inner if groups[layer.name][0] > 1]
     assert grouped

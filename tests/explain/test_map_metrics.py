@@ -1,4 +1,4 @@
-"""What is measured of a map, against direct computations."""
+"""Tests metrics of maps against direct computations."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_equal_places_are_blanked_all_over_the_clip():
 
 
 def additive(weights):
-    """A score that is the sum of the weights that are seen."""
+    """A score that is the sum of the weights of the visible locations."""
     return lambda blank: (~blank * weights).sum((1, 2, 3))
 
 

@@ -1,4 +1,4 @@
-"""What is made of the measurements: means with intervals, tables and pictures."""
+"""Tests summaries of map metrics: means with intervals, tables and plots."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ from scipy import stats
 
 from vidjax.explain.map_measurements import Measured
 from vidjax.explain.map_metrics_curves import draw_curves
-from vidjax.explain.map_metrics_report import draw_truth, truth_table
+from vidjax.explain.map_metrics_report import draw_metrics, metric_table
 from vidjax.explain.map_metrics_tables import Interval, Summary
 from vidjax.explain.map_selection import choose
 from vidjax.explain.sanity_plot import draw_sanity
@@ -44,7 +44,7 @@ def test_intervals_are_those_of_student():
 
 def test_rows_are_means_over_videos_and_seeds():
     own, found = summary()
-    rows = {(row.map, row.quantity): row for row in own.truths()}
+    rows = {(row.map, row.quantity): row for row in own.metrics()}
     assert len(rows) == 2 * 5
     values = np.array([[found[run, video, "cam"].energy for video in VIDEOS] for run in RUNS])
     chance = np.array([[found[run, video, "random"].energy for video in VIDEOS] for run in RUNS])
@@ -75,16 +75,16 @@ def test_pairs_are_compared_video_by_video():
 
 def test_without_masks_there_is_no_pointing_and_no_energy():
     own, _ = summary(masks=False)
-    rows, costs = list(own.truths()), list(own.costs())
+    rows, costs = list(own.metrics()), list(own.costs())
     assert {row.quantity for row in rows} == {"deletion", "insertion"}
-    assert "pointing" not in truth_table(rows, costs, {})
-    assert len(draw_truth(rows, {}).axes) == 2
+    assert "pointing" not in metric_table(rows, costs, {})
+    assert len(draw_metrics(rows, {}).axes) == 2
 
 
 def test_a_map_that_a_network_cannot_have_has_no_rows():
     _, found = summary()
     own = Summary({"net": RUNS}, {"net": VIDEOS}, (*MAPS, "stages"), found)
-    assert {row.map for row in own.truths()} == set(MAPS)
+    assert {row.map for row in own.metrics()} == set(MAPS)
 
 
 def test_costs_leave_out_what_compiling_takes():
@@ -103,8 +103,8 @@ def test_curves_have_a_point_a_step():
 
 def test_the_table_has_a_row_a_map_and_both_intervals():
     own, _ = summary()
-    rows, costs = list(own.truths()), list(own.costs())
-    lines = truth_table(rows, costs, {"cam": "CAM"}).splitlines()
+    rows, costs = list(own.metrics()), list(own.costs())
+    lines = metric_table(rows, costs, {"cam": "CAM"}).splitlines()
     assert lines[0].startswith("net: 3 videos, 2 trained")
     (line,) = (line for line in lines if line.startswith("| CAM |"))
     row = next(row for row in rows if (row.map, row.quantity) == ("cam", "pointing"))
@@ -116,7 +116,7 @@ def test_the_table_has_a_row_a_map_and_both_intervals():
 def test_pictures_have_each_map():
     own, _ = summary()
     titles = {"cam": "CAM", "random": "random map"}
-    figure = draw_truth(list(own.truths()), titles)
+    figure = draw_metrics(list(own.metrics()), titles)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["CAM", "random map"]
     assert len(figure.axes) == 4
@@ -157,8 +157,8 @@ def test_maps_are_chosen_with_settings():
         ("cma", "map 'cma' is unknown: did you mean 'cam'"),
         ("cam:tau=0.5", "cam has no setting 'tau'"),
         ("saliency_tube:tau=2", "saliency_tube tau = 2: must be"),
-        ("rise:masks", "settings are written rise:SETTING=VALUE"),
-        ("random:seed=1", "random has no settings"),
+        ("rise:masks", "write settings as rise:SETTING=VALUE"),
+        ("random:seed=1", "the map random has no settings"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused_in_a_line(text, words):

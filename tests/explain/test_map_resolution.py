@@ -1,4 +1,4 @@
-"""Which layer has cells enough to point at a place."""
+"""Tests which layer has enough cells to locate something."""
 
 import flax.linen as nn
 import jax
@@ -38,10 +38,10 @@ class Halving(nn.Module):
 def test_the_last_layer_with_cells_enough_is_offered(clip, depth, layer):
     model, given = Halving(depth), jnp.zeros((1, *clip, 3))
     variables = model.init(jax.random.key(0), given)
-    anatomy = trace_network(model, variables, given).anatomy
-    assert finer_layer(anatomy, clip) == layer
+    graph = trace_network(model, variables, given).graph
+    assert finer_layer(graph, clip) == layer
     if layer:
-        (own,) = features_at(anatomy, layer)
+        (own,) = features_at(graph, layer)
         times, height, width = own.value.shape[1:4]
         assert not is_coarse([(times, height, width)], clip)
 

@@ -1,4 +1,4 @@
-"""Maps by name: found, refused, and the same whoever draws them."""
+"""Tests maps by name: how they are found, refused, and drawn the same way by all callers."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Every natural way to give a network, a clip and a class, alike for all that explains."""
+"""Tests all supported ways to pass a network, a clip and a class, for all explanations."""
 
 import dataclasses
 import functools
@@ -33,7 +33,7 @@ def regularized():
 
 
 def staged(*network, **settings):
-    """The first of the tubes, to be asked like the others."""
+    """Returns the first stage tube, with the arguments of the other explanations."""
     found = stage_tubes(*network, **settings)
     one = lambda tubes: next(iter(tubes.values()))  # noqa: E731
     return list(map(one, found)) if isinstance(found, list) else one(found)
@@ -41,7 +41,7 @@ def staged(*network, **settings):
 
 @pytest.fixture(params=[*FUNCTIONS, "stages"])
 def case(request, regularized):
-    """A function, and a network that it explains."""
+    """An explanation function, and a network that it can explain."""
     if request.param == "stages":
         return staged, regularized
     return FUNCTIONS[request.param], OTHERS["plain"]()
@@ -60,7 +60,7 @@ def test_classes_have_numbers_of_any_kind_and_names(case):
     for given, why in (
         ({"class_index": "jumps", "classes": NAMES}, "'jumps' is unknown: did you mean 'jump'"),
         ({"class_index": "jump"}, r"from 0 to 2; a name needs classes=\[...\]"),
-        ({"classes": NAMES[:2]}, "classes are 2 names; the network has 3 classes"),
+        ({"classes": NAMES[:2]}, "classes has 2 names; the network has 3 classes"),
         ({"class_index": 1.0}, "class_index = 1.0: must be one whole number from 0 to 2"),
         ({"class_index": True}, "class_index = True"),
     ):
@@ -80,13 +80,13 @@ def test_a_batch_gives_what_its_clips_give(case):
         for one, other in zip(found, alone, strict=True):
             np.testing.assert_array_equal(shown(one), shown(other))
     assert [own.class_index for own in explain(model, variables, clips, class_index=1)] == [1, 1]
-    with pytest.raises(ValueError, match=r"class_index = \[1\]: one class, or one for each of 2"):
+    with pytest.raises(ValueError, match=r"class_index = \[1\]: pass one class, or one for each"):
         explain(model, variables, clips, class_index=[1])
 
 
 def test_numbers_that_are_not_finite_are_told_with_their_place(case):
     explain, (model, variables, clip) = case
-    with pytest.raises(ValueError, match="clip has numbers that are not finite"):
+    with pytest.raises(ValueError, match="clip contains numbers that are not finite"):
         explain(model, variables, np.where(clip > 2, np.nan, clip))
     leaves, tree = jax.tree.flatten(variables)
     place = int(np.argmax([np.ndim(leaf) == 5 for leaf in leaves]))
@@ -94,12 +94,13 @@ def test_numbers_that_are_not_finite_are_told_with_their_place(case):
     broken = [np.full_like(own, np.nan) if k == place else own for k, own in enumerate(leaves)]
     with pytest.raises(ValueError, match="the logits are not finite") as caught:
         explain(model, jax.tree.unflatten(tree, broken), clip)
-    assert str(caught.value).endswith(f"neither are the variables{jax.tree_util.keystr(path)}")
+    name = f"variables{jax.tree_util.keystr(path)}"
+    assert str(caught.value).endswith(f"{name} are not finite either")
 
 
 def test_numbers_that_leave_their_range_are_told():
     model, weights, clip = OTHERS["plain"]()
-    with pytest.raises(ValueError, match="the network exceeds the range of its numbers"):
+    with pytest.raises(ValueError, match="makes the network exceed the range of its dtype"):
         saliency_tube(model, {**weights, "head": weights["head"] * 1e38}, 1e6 * clip)
 
 
@@ -111,7 +112,7 @@ class Answer:
 
 @dataclasses.dataclass(frozen=True)
 class Giving:
-    """The plain network, giving more than logits."""
+    """The plain network, which returns more than logits."""
 
     kind: str
 
@@ -148,7 +149,7 @@ def test_logits_are_found_among_several_outputs(explain, kind, output):
 @pytest.mark.parametrize(
     ("kind", "output", "why"),
     [
-        ("two", None, r"'noun' \[1, 3\], 'verb' \[1, 3\]: say which are the logits, output='noun'"),
+        ("two", None, r"'noun' \[1, 3\], 'verb' \[1, 3\]: say which output holds"),
         ("two", "verbs", "no output 'verbs': did you mean 'verb'"),
         ("dict", "clip", r"'clip' \[1, 4, 16, 16, 3\]; logits \[1, classes\] are expected"),
         ("pair", 2, "no output 2: Known: 0, 1"),
@@ -158,7 +159,7 @@ def test_outputs_that_are_no_logits_are_told(kind, output, why):
     _, weights, clip = OTHERS["plain"]()
     with pytest.raises(ValueError, match=why):
         saliency_tube(Giving(kind), weights, clip, output=output)
-    with pytest.raises(ValueError, match=r"output = 'x' has no effect: the model gives one array"):
+    with pytest.raises(ValueError, match=r"output = 'x' has no effect: the model returns"):
         saliency_tube(*OTHERS["plain"](), output="x")
 
 
@@ -191,9 +192,11 @@ def test_of_two_inputs_one_is_drawn_and_both_are_parts_of_the_network(clip_input
 
 def test_inputs_that_are_not_there_are_told():
     weights = kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
-    with pytest.raises(ValueError, match="clip_input = 2: the network is given 2 inputs"):
+    with pytest.raises(ValueError, match="clip_input = 2: clip has 2 inputs"):
         saliency_tube(two_rates, weights, (clip_of(), clip_of()), clip_input=2)
-    with pytest.raises(ValueError, match="clip_input = 1 has no effect on a network of one input"):
+    with pytest.raises(
+        ValueError, match="clip_input = 1 has no effect on a network with one input"
+    ):
         saliency_tube(*OTHERS["plain"](), clip_input=1)
-    with pytest.raises(ValueError, match=r"inputs of \[1, 2\] clips"):
+    with pytest.raises(ValueError, match=r"the inputs have \[1, 2\] clips"):
         saliency_tube(two_rates, weights, (clip_of(), np.concatenate([clip_of()] * 2)))

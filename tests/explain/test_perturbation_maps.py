@@ -1,4 +1,4 @@
-"""Maps that show a network parts of a clip, against the same done in NumPy."""
+"""Tests maps that hide parts of a clip, against NumPy."""
 
 import itertools
 
@@ -47,7 +47,7 @@ def test_score_cam_weighs_channels_by_what_is_seen_through_them(settings, kind):
 
 
 def windows(size, length, stride):
-    """Those that fit from the start, and the one at the end."""
+    """Returns the windows that fit from the start, and the one at the end."""
     return sorted({*range(0, size - length + 1, stride), size - length})
 
 
@@ -119,7 +119,7 @@ def test_masks_of_rise_show_the_share_on_average_and_lie_in_units():
 
 
 def all_masks(frames, cells, share):
-    """Every mask of RISE over time that there is, `[frames]`, with its chance."""
+    """Returns every possible mask of RISE over time, `[frames]`, with its probability."""
     length = -(-frames // cells)
     knots = np.linspace(0, (cells + 1) * length - 1, cells)
     for bits in itertools.product((0, 1), repeat=cells):

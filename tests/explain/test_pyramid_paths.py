@@ -1,4 +1,4 @@
-"""Where pyramids end, which layers are one sum, and what tiles stand for."""
+"""Tests where pyramids end, which layers are added, and what tiles stand for."""
 
 import functools
 import itertools
@@ -56,7 +56,7 @@ def test_of_the_last_level_only_the_layer_that_is_named_is_left():
 
 
 def ways(lists, place, target):
-    """All ways down from a place to a target, each a list of places."""
+    """Returns all paths down from a place to a target, each a list of places."""
     if place == target:
         yield [place]
     for child in lists.get(place, {}):
@@ -154,7 +154,7 @@ def test_a_group_is_seen_by_the_sum_of_its_kernels():
             np.einsum("n,nthw->thw", layer.counts[own], layer.maps[own])
         )
         np.testing.assert_allclose(pyramid.tube("conv2", group=group), wanted, atol=1e-4)
-    with pytest.raises(ValueError, match="group 7 of 'conv2' was not kept: kept are 0"):
+    with pytest.raises(ValueError, match="the pyramid does not have group 7 of 'conv2': it has 0"):
         pyramid.tube("conv2", group=7)
     back = vidjax.explain.from_json(vidjax.explain.to_json(pyramid)).layer("conv2")
     assert back.group_of.tolist() == layer.group_of.tolist()

@@ -1,4 +1,4 @@
-"""Tubes of tiny networks against eq. 7.1 in NumPy."""
+"""Tests tubes of tiny networks against eq. 7.1 in NumPy."""
 
 from functools import partial
 
@@ -16,12 +16,12 @@ assert_close = partial(np.testing.assert_allclose, rtol=1e-3, atol=2e-4)
 
 
 def weighted(features, weights):
-    """Channels first, each by its weight."""
+    """Returns channels first, each multiplied by its weight."""
     return np.moveaxis(np.float64(features[0]) * weights, -1, 0)
 
 
 def squares(channels, kept=slice(None)):
-    """Of channels that are brought to [0, 1] one by one, the sum."""
+    """Rescales each channel to [0, 1] and adds the squares."""
     span = np.ptp(channels, axis=(1, 2, 3), keepdims=True)
     units = (channels - channels.min((1, 2, 3), keepdims=True)) / np.where(span == 0, 1, span)
     return (units[kept] ** 2).sum(0)
@@ -85,7 +85,7 @@ def test_a_channel_without_differences_shows_nothing(chain, constant):
 
 
 def hidden(xp, features, weights):
-    """The logits of a head of two layers."""
+    """Computes the logits of a head with two layers."""
     return xp.maximum(features.mean((1, 2, 3)) @ weights["hidden"], 0) @ weights["head"]
 
 
@@ -136,7 +136,7 @@ def test_a_head_that_takes_one_place_alone_is_refused():
         return x[:, 0, 0, 0] @ weights["head"]
 
     weights = numpy_reference.kernels_of(210, conv1=(3, 2), head=2)
-    with pytest.raises(ValueError, match="nothing is pooled"):
+    with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(corner, weights, CLIP, 0)
 
 

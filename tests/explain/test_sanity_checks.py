@@ -1,4 +1,4 @@
-"""Sanity checks: what becomes random, and how maps are compared."""
+"""Tests sanity checks: which modules are randomised, and how maps are compared."""
 
 import jax
 import numpy as np
@@ -32,7 +32,7 @@ def test_parts_become_random_from_the_classifier_down():
 
 
 def ranks(values):
-    """Places in the order, equal values their mean place, one by one."""
+    """Ranks values one by one; equal values share their mean rank."""
     flat = values.reshape(-1)
     return np.array([(flat < own).sum() + ((flat == own).sum() - 1) / 2 for own in flat])
 

@@ -1,4 +1,4 @@
-"""Kernels as strips of three frames: what a grid of networks and videos shows, and where."""
+"""Tests the figure of kernels as strips of three frames: its content and positions."""
 
 import numpy as np
 import pytest
@@ -80,5 +80,5 @@ def test_captions_say_layer_kernels_and_cells(format, said):
 def test_a_network_of_which_no_kernel_is_kept_shows_its_clip_and_says_so():
     empty = Pyramid(4, "layer", 1.0, 2, SIZE, (), {})
     figure = draw_strips([[kernel_cell(empty, FRAMES, "sit")]], ["r3d"], ["a.mp4"], "")
-    assert "no kernel is kept" in texts_of(figure)
+    assert "no kernel was kept" in texts_of(figure)
     assert len(figure.axes[0].images) == 3

@@ -1,4 +1,4 @@
-"""Networks with other heads than a mean and a dense layer, against NumPy."""
+"""Tests networks whose head is not a mean and a dense layer, against NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,7 @@ def pooled_by_two(x, axes):
 
 @pytest.fixture(scope="module")
 def c3d():
-    """The network, what its first dense layer gets [1, 2, 4, 4, 6], and gradients there."""
+    """The network, the input of its first dense layer [1, 2, 4, 4, 6], and gradients there."""
     network = OTHERS["c3d"]()
     params = jax.tree.map(np.float64, network[1]["params"])
     relu = lambda x: np.maximum(x, 0)  # noqa: E731
@@ -139,10 +139,10 @@ def test_tokens_in_any_order_are_laid_out_as_the_clip_is(order, dense):
 
 def test_a_class_token_is_refused_and_left_out_of_other_layers():
     network = _linen(ViT(class_token=True))
-    with pytest.raises(ValueError, match="nothing is pooled for the classifier 'head'"):
+    with pytest.raises(ValueError, match="the classifier 'head' pools no features"):
         saliency_tube(*network)
-    anatomy = trace_network(*network).anatomy
-    (features,) = features_at(anatomy, "rise1")
+    graph = trace_network(*network).graph
+    (features,) = features_at(graph, "rise1")
     assert features.value.shape == (1, 33, 16)
     array = np.arange(33 * 16).reshape(1, 33, 16)
     assert (features.laid(array) == array[0, 1:].T.reshape(16, 2, 4, 4)).all()
@@ -156,7 +156,7 @@ def test_rows_whose_places_are_unknown_are_no_stripes():
         return jnp.sort(x.reshape(1, 32, 5), axis=1).mean(1) @ weights["head"]
 
     weights = {"conv": normal(1, 2, 4, 4, 3, 5), "head": normal(2, 5, CLASSES)}
-    with pytest.raises(ValueError, match="nothing is pooled"):
+    with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(sorted_rows, weights, clip_of())
 
 
@@ -176,7 +176,7 @@ def test_a_module_of_nnx_is_explained_in_evaluation_and_left_as_it_was():
 
     features = relu(module.conv2(relu(module.conv1(clip_of()), module.norm1)), module.norm2)[0]
     assert_close(found.low[0], features @ module.head.kernel.get_value()[:, 1])
-    layers = trace_network(module, None, clip_of()).anatomy.levels
+    layers = trace_network(module, None, clip_of()).graph.levels
     assert [layer.name for layer in layers] == ["head", "conv2", "conv1"]
 
 
@@ -198,7 +198,7 @@ def test_a_network_is_read_only_as_deep_as_asked():
     for call in (
         lambda: class_feature_pyramid(*network, 0, 3),
         lambda: saliency_map(*network, layer="first"),
-        lambda: trace_network(*network).anatomy.links,
+        lambda: trace_network(*network).graph.links,
     ):
         with pytest.raises(UnknownPrimitiveError, match=r"'fft' in layer 'spectrum'"):
             call()

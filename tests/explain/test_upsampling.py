@@ -1,10 +1,10 @@
-"""The one spline: over a clip, at any moment between its frames, and at any size."""
+"""Tests the spline over a clip, at any time between its frames, and at any size."""
 
 import numpy as np
 import pytest
 from scipy.interpolate import BSpline, make_interp_spline
 
-from vidjax.explain.upsampling import Surface, degree_of, enlarge, spline
+from vidjax.explain.upsampling import Surface, degree_of, spline, upsample
 
 RNG = np.random.default_rng(0)
 SIZE = (9, 21, 33)
@@ -17,7 +17,7 @@ def test_a_surface_at_the_frames_of_a_clip_is_what_enlarges_it(cells, degree):
     axes = [np.linspace(0, old - 1, new) for old, new in zip(cells, SIZE, strict=True)]
     surface = Surface.over(volume, axes[1], axes[2], degree)
     found = np.stack([surface.at(moment) for moment in axes[0]])
-    np.testing.assert_allclose(found, enlarge(volume, SIZE, degree), atol=2e-6)
+    np.testing.assert_allclose(found, upsample(volume, SIZE, degree), atol=2e-6)
 
 
 def test_a_line_stays_a_line_and_what_lies_outside_gets_its_end():
@@ -38,5 +38,5 @@ def test_between_many_points_it_is_the_cubic_spline_of_another_library():
 def test_the_papers_degree_is_frames_over_cells(cells, frames, degree):
     assert degree_of(cells, frames) == degree
     volume = RNG.random((cells, 3, 3)).astype(np.float32)
-    found = enlarge(volume, (frames, 9, 9), None)
-    assert np.array_equal(found, enlarge(volume, (frames, 9, 9), degree))
+    found = upsample(volume, (frames, 9, 9), None)
+    assert np.array_equal(found, upsample(volume, (frames, 9, 9), degree))

@@ -1,7 +1,7 @@
-"""Networks that are not vidjax's, as other people write them: tiny, with random weights.
+"""Tiny networks with random weights, written as other people write them.
 
-Each is `model, variables, clip`, ready for `saliency_map` and its kin. `nnx` modules hold their
-variables themselves, and have None.
+Each is `model, variables, clip`, ready for `saliency_map` and the like. `nnx` modules hold their
+variables themselves; their `variables` are None.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def clip_of(seed: int = 0) -> np.ndarray:
 
 
 class C3D(nn.Module):
-    """Convolutions, maximum pools and three dense layers over all that is left of them."""
+    """Convolutions, max pooling and three dense layers on the flattened rest."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -44,7 +44,7 @@ class C3D(nn.Module):
 
 
 class ViT(nn.Module):
-    """Tokens of 2x4x4 pixels, two blocks of attention, and the mean of the tokens."""
+    """Tokens of 2x4x4 pixels, two attention blocks, and the mean of the tokens."""
 
     class_token: bool = False
 
@@ -67,7 +67,7 @@ class ViT(nn.Module):
 
 
 class WindowPooled(nn.Module):
-    """An average pool whose window is all there is, then a reshape."""
+    """An average pooling whose window is the whole volume, then a reshape."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -78,7 +78,7 @@ class WindowPooled(nn.Module):
 
 
 class ConvolutionalHead(nn.Module):
-    """Logits at every position, and their mean: the plainest class activation maps."""
+    """Logits at every position, and their mean: the simplest class activation maps."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -88,7 +88,7 @@ class ConvolutionalHead(nn.Module):
 
 
 class NNX(nnx.Module):
-    """Convolutions with norms over batches, in `flax.nnx`."""
+    """Convolutions with batch norm, in `flax.nnx`."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.conv1 = nnx.Conv(3, 4, (3, 3, 3), (1, 2, 2), rngs=rngs)

@@ -146,7 +146,7 @@ def test_damaged_facts_of_converted_weights_are_named(tmp_path, content):
     (tmp_path / "model.json").write_bytes(json.dumps(FACTS).encode())
     assert converted_folder.read(tmp_path).num_classes == 3
     (tmp_path / "model.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"model\.json is damaged .*: convert the weights anew"):
+    with pytest.raises(ValueError, match=r"model\.json is damaged .*: convert the weights again"):
         converted_folder.read(tmp_path)
 
 

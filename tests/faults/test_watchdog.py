@@ -17,10 +17,10 @@ from vidjax import watchdog
 SOON = 30
 PROGRAM = """
 import ctypes, sys, time
-from vidjax import hanging
+from vidjax import watchdog
 {before}
-with hanging.Watch({seconds}, 69, "start it again"):
-    hanging.doing("step 5")
+with watchdog.Watch({seconds}, 69, "start it again"):
+    watchdog.doing("step 5")
     print("busy", flush=True)
     {work}
 print("done")
@@ -38,8 +38,8 @@ def test_a_process_in_which_nothing_moves_says_where_its_threads_are_and_leaves(
     stuck = "def stuck():\n    time.sleep(600)"
     code, errors, _ = ending(begun("stuck()", before=stuck), SOON)
     assert code == 69
-    assert errors.startswith("error: this process hangs: nothing has moved for ")
-    assert "(--hang_timeout=1) since: step 5. It leaves with 69; start it again." in errors
+    assert errors.startswith("error: this process hangs: no progress for ")
+    assert "(--hang_timeout=1) since: step 5. It exits with code 69; start it again." in errors
     assert "in stuck" in errors
 
 
@@ -68,13 +68,13 @@ def test_a_stopped_process_leaves_as_soon_as_it_goes_on():
     code, errors, seconds = ending(process, SOON)
     assert code == 69, errors
     assert seconds < 3
-    assert "nothing has moved" in errors
+    assert "no progress" in errors
 
 
 STAYING = {
-    "signs of life": "for _ in range(18): hanging.doing('more'); time.sleep(0.1)",
-    "a compilation": "hanging.doing('it', compiling=True); time.sleep(1.6)",
-    "a pause": "with hanging.paused(): hanging.doing('that counts for nothing'); time.sleep(1.6)",
+    "signs of life": "for _ in range(18): watchdog.doing('more'); time.sleep(0.1)",
+    "a compilation": "watchdog.doing('it', compiling=True); time.sleep(1.6)",
+    "a pause": "with watchdog.paused(): watchdog.doing('that counts for nothing'); time.sleep(1.6)",
 }
 
 
@@ -88,8 +88,8 @@ def test_who_gives_signs_compiles_or_waits_for_others_stays(work):
 @pytest.mark.slow
 def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
     for work in (
-        "hanging.doing('it', compiling=True); time.sleep(600)",
-        "with hanging.paused(): time.sleep(1.5)\n    time.sleep(600)",
+        "watchdog.doing('it', compiling=True); time.sleep(600)",
+        "with watchdog.paused(): time.sleep(1.5)\n    time.sleep(600)",
     ):
         code, errors, _ = ending(begun(work), SOON)
         assert code == 69, errors
@@ -155,7 +155,7 @@ def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
     code, errors, _ = ending(process)
     assert code == 69, errors
     assert "in stuck" in errors
-    assert "the same command goes on from the last checkpoint" in errors
+    assert "the same command resumes from the last checkpoint" in errors
     code, errors, _ = ending(command("train", *settings(workdir)))
     assert code == 0, errors
 
@@ -165,7 +165,7 @@ def test_a_decoder_that_never_returns_ends_an_evaluation(tiny_run):
     process = command("evaluate", f"--workdir={tiny_run}", "--hang_timeout=3", fault=DECODER)
     code, errors, _ = ending(process)
     assert code == 69, errors
-    assert "the same command evaluates anew" in errors
+    assert "the same command evaluates again" in errors
 
 
 @pytest.mark.slow
@@ -233,7 +233,7 @@ def test_a_stopped_process_ends_the_others_and_then_itself(tmp_path, stopped):
         code, errors, _ = ending(job[stopped], SOON)
         # Whether its own watch or JAX, which misses the other one, is the first to see it.
         assert code in (69, -signal.SIGABRT), errors
-        assert "hangs: nothing has moved" in errors
+        assert "hangs: no progress" in errors
     finally:
         for process in job:
             process.kill()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.quickly import UNOPTIMIZED
-from vidjax.layers.downsampling import Halving
+from vidjax.layers.downsampling import Downsampling
 
 RNG = np.random.default_rng(0)
 X = (RNG.normal(size=(3, 8, 5, 7, 4)) + RNG.normal(size=(3, 8, 1, 1, 4))).astype(np.float32)
@@ -95,7 +95,7 @@ def compiled(module, train, factors=False):
 
 
 def run(x=X, train=False, rngs=None, **settings):
-    return compiled(Halving(**settings), train)(x, rngs)
+    return compiled(Downsampling(**settings), train)(x, rngs)
 
 
 @pytest.mark.parametrize("settings", ALL, ids=str)
@@ -190,7 +190,7 @@ def test_the_gradient_is_that_of_the_account_with_the_frames_held(settings) -> N
     ahead, back = np.float64(X) + 1e-6 * direction, np.float64(X) - 1e-6 * direction
     change = (account(ahead, **settings) - account(back, **settings)) / 2e-6
     factors = RNG.normal(size=change.shape)
-    gradient = compiled(Halving(**settings), True, factors=True)(X, np.float32(factors))
+    gradient = compiled(Downsampling(**settings), True, factors=True)(X, np.float32(factors))
     expected = (factors * change).sum()
     assert float((gradient * direction).sum()) == pytest.approx(expected, rel=1e-4)
     if not settings:
@@ -216,7 +216,9 @@ def test_stochastic_draws_come_from_the_stream_noise_in_training_alone(frames) -
 
 
 def test_it_has_no_parameters_and_keeps_the_dtype() -> None:
-    variables = jax.eval_shape(functools.partial(Halving().init, train=False), jax.random.key(0), X)
+    variables = jax.eval_shape(
+        functools.partial(Downsampling().init, train=False), jax.random.key(0), X
+    )
     assert not jax.tree.leaves(variables)
     for settings in ({}, {"pool": "average"}, POOLED):
         x = jnp.asarray(X[:, :4], jnp.bfloat16)
@@ -236,7 +238,7 @@ def test_unknown_settings_are_refused_by_value(name) -> None:
 
 def test_of_equal_largest_values_the_first_gets_the_gradient():
     """Nothing is divided by how many there are, which compiled code may count as none."""
-    module, x = Halving(pool="max", frames="pooled"), jnp.ones((1, 4, 4, 4, 2))
+    module, x = Downsampling(pool="max", frames="pooled"), jnp.ones((1, 4, 4, 4, 2))
     gradient = jax.grad(lambda x: module.apply({}, x, train=True).sum())(x)
     expected = np.zeros(x.shape)
     expected[:, ::2, ::2, ::2] = 1

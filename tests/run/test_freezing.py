@@ -101,6 +101,6 @@ def test_a_part_is_any_part_of_a_path():
 
 def test_a_part_that_is_nowhere_is_named_with_the_nearest():
     with pytest.raises(
-        ConfigError, match="train_only = 'class_rag' is in no parameter .*: did you"
+        ConfigError, match="train_only = 'class_rag' is in no parameter's path .*: did you"
     ):
         frozen(TREE, "class_rag")

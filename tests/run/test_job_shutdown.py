@@ -27,7 +27,7 @@ def test_ctrl_c_ends_all_processes_within_seconds(tmp_path, asked):
         assert ends(processes) == [130, 130], said
     assert time.monotonic() - began < 15
     for process in processes:
-        assert said[process.pid].count("interrupted; run the same command again to go on") == 1
+        assert said[process.pid].count("interrupted; run the same command again to continue") == 1
     with job([], workdir=workdir, changes=LONG | {"train__duration": "8 steps"}) as again:
         wait_for_step(workdir, 6, again[0])
 
@@ -75,7 +75,9 @@ def test_sigterm_to_one_before_training_listens_ends_both_within_seconds(tmp_pat
         assert ends(processes) == [75, 75], said
     assert time.monotonic() - began < 20
     for process in processes:
-        assert said[process.pid].count("ended by SIGTERM; run the same command again to go") == 1
+        assert (
+            said[process.pid].count("ended by SIGTERM; run the same command again to continue") == 1
+        )
 
 
 @pytest.mark.slow
@@ -97,7 +99,9 @@ def test_what_fails_in_one_process_alone_ends_all_with_one_code(tmp_path):
         assert ends(processes) == [69, 69], said
     assert time.monotonic() - began < 60
     for process in processes:
-        assert any("process 1 of 2 cannot go on: made to fail" in line for line in lines(process))
+        assert any(
+            "process 1 of 2 cannot continue: made to fail" in line for line in lines(process)
+        )
 
 
 @pytest.mark.slow

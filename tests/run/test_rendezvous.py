@@ -41,7 +41,7 @@ def test_all_get_the_token_that_process_0_has_drawn(address):
         ((1, 1), None, "--process_id=1 was given to two processes"),
         ((1, 5), None, "--process_id=5.*the ids of --num_processes=3 are 0 to 2"),
         ((0, 2), None, "--process_id=0.*each once"),
-        ((1, 2), 4, "--num_processes is 3 in process 0 and 4 in process"),
+        ((1, 2), 4, "--num_processes is 3 in process 0, but 4 in process"),
     ],
 )
 def test_wrong_numbers_are_told_to_everybody(address, numbers, named, told, monkeypatch):
@@ -83,7 +83,7 @@ def test_sigterm_to_one_that_waits_is_raised_in_all_that_wait(address):
                 time.sleep(1)
                 asked.sendall(bytes([signal.SIGTERM]))
             for each in others:
-                with pytest.raises(AbsentError, match="process 1 got SIGTERM while they met"):
+                with pytest.raises(AbsentError, match="process 1 got SIGTERM at the rendezvous"):
                     each.result()
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -127,7 +127,7 @@ def test_another_program_is_not_taken_for_process_0(address, greeting, monkeypat
 
         kept = []
         threading.Thread(target=serve, daemon=True).start()
-        with pytest.raises(ConfigError, match="is in use by another program, or by a job that is"):
+        with pytest.raises(ConfigError, match="is in use by another program, or by a running job"):
             visit(address, 1, 2, 1)
         for connection in kept:
             connection.close()

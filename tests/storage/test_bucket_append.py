@@ -7,7 +7,7 @@ import time
 import pytest
 
 from vidjax.storage import buckets
-from vidjax.storage.bucket_append import GrowingObject
+from vidjax.storage.bucket_append import AppendStream
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, line_by_line, new, sync, unfinished
 
@@ -52,14 +52,14 @@ def test_nothing_is_sent_twice(store, bucket):
 
 def test_lines_of_another_process_are_not_overwritten(bucket):
     url = f"{bucket}/lines"
-    stream = GrowingObject(url)
+    stream = AppendStream(url)
     stream.write("mine\n")
     stream.sync()
     buckets.write(url, b"theirs\n")
     stream.write("more\n")
-    with pytest.raises(buckets.BucketError, match="another process has written there"):
+    with pytest.raises(buckets.BucketError, match="another process has written to it"):
         stream.sync()
-    with pytest.raises(buckets.BucketError, match="another process has written there"):
+    with pytest.raises(buckets.BucketError, match="another process has written to it"):
         stream.close()
     assert as_path(url).read_bytes() == b"theirs\n"
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from vidjax.storage.bucket_cache import NearBucket
+from vidjax.storage.bucket_cache import BucketCache
 from vidjax.storage.buckets import BucketError
 from vidjax.storage.file_info import files_in
 from vidjax.storage.paths import as_path
@@ -30,7 +30,7 @@ def read(tmp_path, bucket):
 
     def read(far):
         machine = tmp_path / f"machine-{len(machines)}"
-        machines.append(ShardCache(machine, None, NearBucket(as_path(f"{bucket}/near"))))
+        machines.append(ShardCache(machine, None, BucketCache(as_path(f"{bucket}/near"))))
         opened = machines[-1].reading(
             far / "shard",
             files_in(far)["shard"],
@@ -82,4 +82,4 @@ def test_a_folder_on_a_slow_disk_is_shared_through_the_bucket_too(read, tmp_path
 def test_a_bucket_that_must_not_be_written_is_told_before_anything_is_read(store, bucket):
     store.misbehave("forbidden", match="/upload/.*near")
     with pytest.raises(BucketError, match="near"):
-        NearBucket(as_path(f"{bucket}/near"))
+        BucketCache(as_path(f"{bucket}/near"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vidjax.storage import local_copies
-from vidjax.storage.local_copies import folder_here, here, new_folder, remove_folder
+from vidjax.storage.local_copies import local_copy, local_folder_copy, new_folder, remove_folder
 from vidjax.storage.mirror import Mirror
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import check_writable, write_bytes, write_text, writing_bytes
@@ -28,7 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_file_is_here_as_long_as_it_is_used(root):
     write_bytes(root / "a.bin", b"content")
-    with here(root / "a.bin") as path:
+    with local_copy(root / "a.bin") as path:
         assert path.read_bytes() == b"content"
         assert path.suffix == ".bin"
         assert path.is_absolute()
@@ -40,14 +40,17 @@ def test_a_folder_is_here_with_all_below_it(root):
     for name in ("x/a", "x/sub/b", "y/c"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(root / name, name)
-    with folder_here(root / "x") as folder:
+    with local_folder_copy(root / "x") as folder:
         assert contents(folder) == {"a": b"x/a", "sub/b": b"x/sub/b"}
 
 
 def test_an_absent_file_or_folder_is_told(bucket):
-    with pytest.raises(FileNotFoundError, match="absent"), here(as_path(f"{bucket}/absent")):
+    with pytest.raises(FileNotFoundError, match="absent"), local_copy(as_path(f"{bucket}/absent")):
         pass
-    with pytest.raises(FileNotFoundError, match="absent"), folder_here(as_path(f"{bucket}/absent")):
+    with (
+        pytest.raises(FileNotFoundError, match="absent"),
+        local_folder_copy(as_path(f"{bucket}/absent")),
+    ):
         pass
 
 
@@ -129,7 +132,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(root):
 
 def test_a_place_that_cannot_be_written_is_told(store, bucket):
     store.misbehave("forbidden", "POST")
-    with pytest.raises(OSError, match="no right"):
+    with pytest.raises(OSError, match="no permission"):
         check_writable(as_path(bucket))
 
 
@@ -150,5 +153,5 @@ def test_a_mirror_holds_what_a_library_wrote(root):
 def test_an_unwritable_temporary_folder_is_the_machines_error(bucket, monkeypatch, tmp_path):
     write_bytes(as_path(f"{bucket}/a"), b"content")
     monkeypatch.setattr(local_copies.tempfile, "tempdir", str(tmp_path / "absent"))
-    with pytest.raises(FileNotFoundError), here(as_path(f"{bucket}/a")):
+    with pytest.raises(FileNotFoundError), local_copy(as_path(f"{bucket}/a")):
         pass

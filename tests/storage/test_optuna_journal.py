@@ -60,7 +60,7 @@ def test_a_second_writer_overwrites_nothing(file):
     for number, each in enumerate((first, second)):
         each.append_logs([{"op_code": number}])
     first.keep()
-    with pytest.raises(BucketError, match="another process has written there since"):
+    with pytest.raises(BucketError, match="another process has written to it"):
         second.keep()
     assert Journal(file).read_logs(0) == [{"op_code": 0}]
 
@@ -99,7 +99,7 @@ def test_a_trial_whose_score_the_store_does_not_take_is_told_again(bucket, store
     first = study(folder)
     (trial,) = first.next(1)
     store.misbehave("forbidden", r"^POST .*optuna\.log")
-    with pytest.raises(BucketError, match="no right"):
+    with pytest.raises(BucketError, match="no permission"):
         first.tell(trial, 0.5)
     store.behave()
     second = study(folder)

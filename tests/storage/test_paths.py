@@ -28,9 +28,9 @@ def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
     ("text", "said"),
     [
         ("gs:/bucket/x", "two slashes, as in gs://bucket/folder"),
-        ("gs://", "it names no bucket"),
-        ("ftp://host/x", "URLs begin with gs:// and s3://, not ftp://"),
-        ("file:///x", "a local file is named by its path alone"),
+        ("gs://", "the bucket is missing"),
+        ("ftp://host/x", "supported are gs:// and s3://, not ftp://"),
+        ("file:///x", "for a local file, give just its path"),
         ("gcs://bucket/x", "not gcs://"),
     ],
 )
@@ -56,7 +56,7 @@ def test_an_absent_bucket_is_told_before_anything_is_read(store):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("forbidden", "no right"), ("expired", "credentials are missing or have expired")],
+    [("forbidden", "no permission"), ("expired", "credentials are missing or have expired")],
 )
 def test_what_a_store_refuses_is_told_with_the_fix(store, bucket, kind, said):
     store.misbehave(kind)

@@ -23,17 +23,17 @@ SIZE = 1000
 READER = """
 import os, sys, time
 from pathlib import Path
-from vidjax.storage import fetching
+from vidjax.storage import download
 from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 far, folder, name, slowly = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
-read = fetching._read
+read = download._read
 def told(source, start, end):
     print("copies", flush=True)
     if slowly:
         sys.stdin.readline()
     return read(source, start, end)
-fetching._read = told
+download._read = told
 cache = ShardCache(folder, 2500)
 with cache.reading(far / name, files_in(far)[name], lambda path: open(path, "rb")) as stream:
     print("reads", len(stream.read()), flush=True)
@@ -146,7 +146,7 @@ def test_a_file_that_another_process_reads_stays_and_the_lack_of_room_is_told(
     with reader(far, cache.folder, "shard-0") as other:
         assert other.stdout.readline() == "copies\n"
         assert other.stdout.readline() == f"reads {SIZE}\n"
-        with pytest.raises(ValueError, match=r"so many are being read at once: set data.cache_gb"):
+        with pytest.raises(ValueError, match=r"copies are being read at once: raise data.cache_gb"):
             read(cache, far / "shard-1")
         other.communicate("\n")
     assert read(cache, far / "shard-1")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.progress import ProgressLine
 from vidjax.storage.ownership import InUseError, owned
 from vidjax.storage.writing import LinkError
@@ -70,7 +70,7 @@ def take(trained, folder, tmp_path):
 
     def take(how=None, *, progress=None, name="f.npz", videos="list.csv"):
         progress = progress or ProgressLine(silent=True)
-        given = trained, any_videos(folder / videos), tmp_path / name
+        given = trained, list_videos(folder / videos), tmp_path / name
         skipped = extract(*given, how or Extraction(), progress)
         return read_features(tmp_path / name), skipped
 
@@ -211,7 +211,7 @@ def test_other_settings_are_refused_in_one_line_and_change_nothing(take, tmp_pat
 
 def test_nothing_that_is_there_is_overwritten(take, tmp_path):
     (tmp_path / "f.npz").write_text("mine")
-    with pytest.raises(FeaturesError, match="f.npz is there already; name another --output"):
+    with pytest.raises(FeaturesError, match="f.npz exists already; choose another --output"):
         take()
     assert (tmp_path / "f.npz").read_text() == "mine"
     assert not (tmp_path / "f.npz.unfinished").exists()
@@ -222,7 +222,7 @@ def test_nothing_that_is_there_is_overwritten(take, tmp_path):
 
 def test_a_list_without_a_readable_video_leaves_nothing(trained, tmp_path):
     (tmp_path / "a.mp4").write_text("no video")
-    given = trained, any_videos(tmp_path), tmp_path / "f.npz"
+    given = trained, list_videos(tmp_path), tmp_path / "f.npz"
     with pytest.raises(FeaturesError, match="no video could be read: .*a.mp4: not a readable"):
         extract(*given, Extraction(), ProgressLine(silent=True))
     assert [each.name for each in tmp_path.iterdir()] == ["a.mp4"]
@@ -239,7 +239,7 @@ def test_features_that_are_not_finite_are_refused(trained, folder, tmp_path):
     )
     with pytest.raises(ValueError, match="features of a.mp4 are not finite in float32"):
         extract(
-            broken, any_videos(folder), tmp_path / "f.npz", Extraction(), ProgressLine(silent=True)
+            broken, list_videos(folder), tmp_path / "f.npz", Extraction(), ProgressLine(silent=True)
         )
     assert not list(tmp_path.iterdir())
 

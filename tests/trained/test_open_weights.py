@@ -10,10 +10,10 @@ from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
 from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert
-from vidjax.trained.clip_explanation import open_clip, see
+from vidjax.trained.clip_explanation import explain_clip, open_clip
 from vidjax.trained.open_weights import open_weights
 from vidjax.trained.preprocessing import Preprocessing, read_clip
-from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.trained.weights_name import WeightsError, WeightsName
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_an_explanation_of_several_classes_has_each_class_by_itself(places, tmp_
     trained = dataclasses.replace(trained, preprocessing=seen, multi_label=True)
     video = write_video(tmp_path / "my.mp4", numbered_frames(12, 32, 48))
     (label, chance), *_ = trained.predict(video)
-    explained = see(open_clip(trained, video))
+    explained = explain_clip(open_clip(trained, video))
     assert explained.label == label
     assert explained.probability == pytest.approx(chance, abs=1e-4)
 
@@ -94,21 +94,21 @@ def test_frames_can_be_stretched_to_a_size_as_some_projects_did(tmp_path):
     ],
 )
 def test_what_stands_before_a_colon_is_a_network_if_one_is_called_so(text, network, place):
-    wanted = Wanted.parse(text)
+    wanted = WeightsName.parse(text)
     assert (wanted.network, wanted.place, wanted.text) == (network, place, text)
 
 
 def test_a_place_with_a_colon_that_is_there_is_a_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "i3d:mine").mkdir()
-    assert Wanted.parse("i3d:mine").network == ""
+    assert WeightsName.parse("i3d:mine").network == ""
 
 
 def test_a_file_whose_network_nobody_names_is_refused(places):
-    with pytest.raises(WeightsError, match=r"is a file: say of which network, as in x3d_m:"):
+    with pytest.raises(WeightsError, match=r"is a file: name its network too, as in x3d_m:"):
         open_weights(places[0].partition(":")[2])
 
 
 def test_weights_of_another_network_are_refused(places):
-    with pytest.raises(ValueError, match="no weights of mfnet|does not fit mfnet"):
+    with pytest.raises(ValueError, match="not weights of mfnet|does not fit mfnet"):
         open_weights(f"mfnet:{places[0].partition(':')[2]}")

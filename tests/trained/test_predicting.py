@@ -12,7 +12,7 @@ from tests.videos import numbered_frames, write_video
 from vidjax.data.decode import DecodeError, read_encoded, read_video
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
-from vidjax.data.video_list import any_videos
+from vidjax.data.video_list import list_videos
 from vidjax.trained.open_weights import open_weights
 from vidjax.trained.predicting import Unreadable, predict_videos, predict_windows
 from vidjax.trained.preprocessing import Preprocessing
@@ -100,7 +100,7 @@ def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clip
     (tmp_path / "list.csv").write_text(
         "path,start,end\n2.mp4,0.2,1.1\n1.broken.mp4,,\n0.mp4,,\n1.mp4,,\ngone.mp4,,\n2.mp4,,\n"
     )
-    found = list(predict_videos(many, any_videos(tmp_path / "list.csv"), batch_size=batch_size))
+    found = list(predict_videos(many, list_videos(tmp_path / "list.csv"), batch_size=batch_size))
     names = ["2.mp4", "1.broken.mp4", "0.mp4", "1.mp4", "gone.mp4", "2.mp4"]
     assert [entry.path for entry, _ in found] == names
     for entry, prediction in found:

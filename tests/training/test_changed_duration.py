@@ -1,4 +1,4 @@
-"""A run that goes on longer: where it was, with the schedule of its new length."""
+"""Tests runs with a changed duration: they continue, with the schedule of the new length."""
 
 import json
 import shutil
@@ -81,7 +81,7 @@ def lengthened(finished, notes, tmp_path_factory):
 
 
 def cosine(step, total):
-    """The rate of a step, counted from 0, by the formula."""
+    """Returns the learning rate of a step, counted from 0, by the formula."""
     warmup = total // 10
     if step < warmup:
         return 0.02 * step / warmup
@@ -100,12 +100,12 @@ def test_the_run_goes_on_and_its_rate_follows_the_new_length(finished, lengthene
 
 def test_it_says_where_it_goes_on_and_what_the_schedule_does(lengthened, notes):
     assert lengthened.is_dir()
-    told = next(note for note in notes if note.startswith("train.duration was"))
+    told = next(note for note in notes if note.startswith("train.duration changed"))
     was, now = cosine(FIRST, FIRST), cosine(FIRST, LONGER)
     assert told == (
-        "train.duration was '10 steps' and is '20 steps': the run goes on after step 10, to step "
-        f"20 instead of 10. The schedule 'cosine' follows: the learning rate is {now:.4g} there, "
-        f"and was {was:.4g}"
+        "train.duration changed from '10 steps' to '20 steps': the run continues after step 10 and "
+        "ends at step 20 instead of 10. The schedule 'cosine' follows: the learning rate at step "
+        f"10 is now {now:.4g} instead of {was:.4g}"
     )
 
 
@@ -176,7 +176,7 @@ def test_an_unfinished_run_goes_on_longer_from_its_checkpoint(tmp_path, monkeypa
     ("changes", "message"),
     [
         ({"duration": "20 steps", "eval__crops": 3}, "eval.crops = 3, but the crops coincide"),
-        ({"duration": "9 steps"}, "'9 steps' is 9 steps, and the run in .* has done 10"),
+        ({"duration": "9 steps"}, "'9 steps' is 9 steps, but the run in .* has already done 10"),
         ({"every__evaluate": "5 steps"}, "another configuration: every.evaluate is '10 steps'"),
         ({"duration": "20 steps", "optimizer__lr": 0.1}, "another configuration: optimizer.lr"),
         ({"duration": "20 steps", "schedule__name": "constant"}, "schedule.name is 'cosine' there"),
@@ -205,8 +205,10 @@ def test_a_multigrid_whose_batches_would_have_been_others_is_refused(tmp_path, m
         loop.Experiment.open(config(duration, **stages), lambda *_: None, training=True)
         for duration in ("8 steps", "16 steps")
     ]
-    plans = [loop.Plan.of(each.config, 20, loop.grid.batch_unit(each.network)) for each in opened]
+    plans = [
+        loop.Plan.of(each.config, 20, loop.multigrid.batch_unit(each.network)) for each in opened
+    ]
     loop.claim(workdir, opened[0].config, opened[0].network.classes)
     (workdir / "metrics.jsonl").write_text(json.dumps({"step": 1, "split": "train"}) + "\n")
-    with pytest.raises(ConfigError, match="multigrid gives other shapes to the 5 steps"):
-        changed_duration.going_on(workdir, opened[1].network, plans[1], 20)
+    with pytest.raises(ConfigError, match="changes the multigrid shapes of the 5 steps"):
+        changed_duration.continuation(workdir, opened[1].network, plans[1], 20)

@@ -1,4 +1,4 @@
-"""What XLA makes of a network and of its training step: what is given away, what is fused."""
+"""Tests what XLA makes of a network and its training step: donation and fusion."""
 
 import functools
 import math
@@ -35,7 +35,7 @@ NORMS = {
 
 @functools.cache
 def trained(lowering="auto"):
-    """A step as the loop compiles it, with its network and its first state."""
+    """The step as the loop compiles it, with its network and its first state."""
     config = synthetic.get_config()
     config.model.options = OPTIONS
     config.data.options = {"num_classes": 3}

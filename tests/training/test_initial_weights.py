@@ -1,4 +1,4 @@
-"""Starting from the weights of a run, with and without a method added to the network."""
+"""Tests starting from the weights of a run, with and without a new method in the network."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_a_method_is_added_to_a_trained_network_and_tuned_alone(base_run, tmp_pa
 
 
 def first_state_from(base_run, classes):
-    """The first state of a run with these classes that starts from `base_run`."""
+    """Returns the first state of a run with these classes that starts from `base_run`."""
     config, said = resolve(config_of(base_run, seed=1)), []
     network = Network.of(config, classes)
     state, _ = network.init(network.optimizer(optax.constant_schedule(0.1)))
@@ -96,7 +96,10 @@ def test_a_run_says_what_network_and_colours_it_has(base_run):
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"width": 8}, "in the network"), ({"depths": (1, 0, 0, 2)}, "layer4/block2/.* is not there")],
+    [
+        ({"width": 8}, "but the network needs"),
+        ({"depths": (1, 0, 0, 2)}, "layer4/block2/.* is missing"),
+    ],
 )
 def test_weights_of_another_shape_are_refused(base_run, tmp_path, options, named):
     with pytest.raises(ConfigError, match=f"(?s){named}.*model.options"):

@@ -1,4 +1,4 @@
-"""How input and step are compared at the start of a run."""
+"""Tests how input and step throughput are compared at the start of a run."""
 
 import time
 
@@ -6,7 +6,7 @@ import grain
 import numpy as np
 import pytest
 
-from vidjax.training.input_throughput import Balance, input_rate, sentence
+from vidjax.training.input_throughput import InputThroughput, input_rate, sentence
 
 
 class Slow:
@@ -40,7 +40,7 @@ def test_a_look_ends_after_a_time_but_not_before_a_batch():
 
 def test_the_first_step_does_not_count_and_the_line_is_said_once():
     told = []
-    balance = Balance(100.0, lambda line, rates: told.append((line, rates)), steps=3)
+    balance = InputThroughput(100.0, lambda line, rates: told.append((line, rates)), steps=3)
     for pause in (0.2, 0.05, 0.05, 0.05):
         balance.begin()
         time.sleep(pause)
@@ -48,9 +48,9 @@ def test_the_first_step_does_not_count_and_the_line_is_said_once():
     ((line, rates),) = told
     assert rates["step_clips_per_second"] == pytest.approx(40, rel=0.2)
     assert rates["input_clips_per_second"] == 100
-    assert line.startswith("input gives 100 clips/s, the step needs 3")
+    assert line.startswith("input delivers 100 clips/s, the step needs 3")
 
 
 def test_an_input_that_is_behind_is_told_what_helps():
-    assert "2.5 times as many" in sentence(100.0, 40.0)
-    assert "the input is behind; more data.threads" in sentence(40.0, 100.0)
+    assert "2.5 times as fast" in sentence(100.0, 40.0)
+    assert "the input is the bottleneck; more data.threads" in sentence(40.0, 100.0)

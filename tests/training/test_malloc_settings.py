@@ -1,4 +1,4 @@
-"""In a process of its own each time: the allocator is told once, before JAX starts."""
+"""Tests the allocator settings, in a new process each time, before JAX starts."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""A run with another optimiser, rates by part and frozen parts resumes bit for bit, too."""
+"""Tests bit-exact resuming with other optimisers, learning rates by part and frozen parts."""
 
 import dataclasses
 

@@ -1,7 +1,7 @@
-"""Reads the tensors of a checkpoint without PyTorch, and runs no code from the file.
+"""Reads the tensors of a checkpoint without PyTorch and without running code from the file.
 
-It takes memory for what the file holds and not for what it claims: each storage is read once and
-converted once, and no tensor has more numbers than its storage, but for small ones.
+Memory grows with what a file holds, not with what it claims to hold. Each storage is read and
+converted once, and no tensor has more elements than its storage, except small ones.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from vidjax.convert.numpy_pickles import load_arrays
 from vidjax.convert.torch_archive import MAGIC, Read, open_legacy, open_zip
 from vidjax.convert.torch_pickles import DTYPES, CheckpointError, Stored, Tensor, short
 from vidjax.storage.buckets import BucketError
-from vidjax.storage.local_copies import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path
 from vidjax.untrusted_names import flaw
 
 _STATE_DICT_KEYS = ("state_dict", "model_state", "model_state_dict", "model")
-# What wraps a network puts before every name: DataParallel, a training project, torch.compile.
+# Prefixes of wrapped networks: DataParallel, a training project, torch.compile.
 _WRAPPED = re.compile(r"(module|model|_orig_mod)\.(?=.)")
-# Running averages of the weights, which some projects score with.
+# Running averages of the weights, with which some projects report their scores.
 _AVERAGED = re.compile(r"(?i)(^|_)(ema|averaged?|swa)(_|$)|module_ema")
-# Numbers of a tensor that repeats some, as `expand` makes them; larger ones would fill the memory
-# from a small file.
+# Largest number of elements of a tensor that repeats some, as `expand` makes them. Larger ones
+# would fill the memory from a small file.
 _REPEATED = 2**20
-# A tensor takes some 100 bytes of it.
+# A tensor takes about 100 bytes of the header.
 _LARGEST_HEADER = 2**25
 _MOST_AXES = 32
 
@@ -46,31 +46,32 @@ _MOST_AXES = 32
 def read_tensors(
     source: str | os.PathLike[str] | Mapping[str, Any], entry: str | None = None
 ) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint, by name; what else it holds is dropped.
+    """Reads the tensors of a checkpoint, by name, and drops everything else.
 
     Args:
-      source: file of `torch.save` or safetensors, or of Flax variables or of Caffe2's blobs
-        pickled as NumPy arrays; or a mapping of PyTorch, NumPy or JAX arrays. The state dict is
-        all of it or lies, at most two deep, under `state_dict`, `model_state`, `model_state_dict`
-        or `model`. `module.` (DataParallel), `model.` (PySlowFast's zoo, Lightning) and
-        `_orig_mod.` (torch.compile) are taken off where they stand before every name.
+      source: a file of `torch.save` or safetensors; a file of Flax variables or Caffe2 blobs
+        pickled as NumPy arrays; or a mapping of PyTorch, NumPy or JAX arrays. The state dict is the
+        whole content, or lies at most two levels deep under `state_dict`, `model_state`,
+        `model_state_dict` or `model`. The prefixes `module.` (DataParallel), `model.` (PySlowFast's
+        zoo, Lightning) and `_orig_mod.` (torch.compile) are removed if every name has them.
       entry: name of another entry of the file to read, such as `state_dict_ema`. None reads the
-        usual one, and logs a warning that names averaged weights beside it.
+        usual one, and a warning names averaged weights beside it.
 
     Returns:
-      Floats as float32, the rest as it is; from `torch.save`, read-only and sharing memory.
+      Floats as float32, other dtypes unchanged. Arrays from `torch.save` are read-only and share
+      memory.
 
     Raises:
-      FileNotFoundError: there is no such file.
-      BucketError: a bucket does not give it.
-      CheckpointError: it is something else, is damaged, has no state dict or no such entry, or
-        would run code.
+      FileNotFoundError: the file does not exist.
+      BucketError: the bucket cannot be read.
+      CheckpointError: the file is not a checkpoint, is damaged, has no state dict or no such entry,
+        or would run code.
     """
     named = "the mapping" if isinstance(source, Mapping) else os.fspath(source)
     try:
         if isinstance(source, Mapping):
             return _converted(_entry(source, entry), _in_memory)
-        with here(as_path(source)) as file, _opened(file) as stream:
+        with local_copy(as_path(source)) as file, _opened(file) as stream:
             return _from_file(stream, entry)
     except (FileNotFoundError, IsADirectoryError, PermissionError, BucketError):
         raise
@@ -82,9 +83,9 @@ def read_tensors(
 
 
 def _opened(file: Path) -> io.BufferedReader:
-    # A pipe or a device would be read without an end.
+    # A pipe or a device could be read without end.
     if file.exists() and not file.is_file() and not file.is_dir():
-        raise CheckpointError("is no regular file")
+        raise CheckpointError("is not a regular file")
     return file.open("rb")
 
 
@@ -100,7 +101,9 @@ def _from_file(stream: io.BufferedReader, entry: str | None) -> dict[str, np.nda
         kind = "a tar file (PyTorch 0.1?)" if head[257:262] == b"ustar" else f"{head[:12]!r}..."
         raise CheckpointError(f"is neither a PyTorch (0.2 or newer) nor a safetensors file: {kind}")
     if (length := int.from_bytes(head[:8], "little")) > min(size, _LARGEST_HEADER):
-        raise CheckpointError(f"seems to be damaged: its header has {length} bytes, it has {size}")
+        raise CheckpointError(
+            f"seems to be damaged: its header claims {length} bytes, but the file has {size}"
+        )
     return _converted(_entry(load_file(stream.name), entry), _plain)
 
 
@@ -116,14 +119,14 @@ def _from_pickle(stream: io.BufferedReader, size: int) -> dict[str, np.ndarray]:
 
 
 def _entry(tree: Any, name: str | None) -> Any:
-    """What to look for tensors in: the whole file, or one entry of it."""
+    """Selects what to search for tensors: the whole file, or one entry of it."""
     entries = tree if isinstance(tree, Mapping) else {}
     if name is None:
         averaged = [repr(short(key)) for key in entries if _AVERAGED.search(str(key))]
         averaged = averaged if any(key in entries for key in _STATE_DICT_KEYS) else []
         if averaged:
             logging.warning(
-                "averaged weights are not read: the file has %s too", ", ".join(averaged[:20])
+                "averaged weights are not read; the file also has %s", ", ".join(averaged[:20])
             )
         return tree
     if name not in entries:
@@ -144,11 +147,12 @@ def _reader(read: Read) -> Callable[[Tensor], np.ndarray]:
         whole = storage(at.kind, at.key)
         if not 0 <= _count(at.start) <= at.start + _count(at.numel) <= len(whole):
             raise CheckpointError(
-                f"its storage is truncated: {len(whole)} {at.kind} of {at.start} + {at.numel}"
+                f"its storage is truncated: it has {len(whole)} {at.kind} numbers, but a tensor "
+                f"needs {at.start} + {at.numel}"
             )
         return whole[at.start : at.start + at.numel]
 
-    # A seventh argument would say that the numbers are stored negated: it is refused.
+    # A seventh argument would mean that the numbers are stored negated, which is refused.
     def view(at: Any, offset: int, size: Any, stride: Any, _grad: Any = 0, _hooks: Any = 0) -> Any:
         block = numbers(at)
         _check_view(len(block), offset, size, stride)
@@ -160,23 +164,25 @@ def _reader(read: Read) -> Callable[[Tensor], np.ndarray]:
 
 def _count(number: Any) -> int:
     if type(number) is not int:
-        raise CheckpointError(f"{short(number)!r} is no number of things")
+        raise CheckpointError(f"{short(number)!r} is not a whole number")
     return number
 
 
 def _check_view(length: int, offset: Any, size: Any, stride: Any) -> None:
     """Refuses a view that leaves its storage of `length` numbers, or is much larger than it."""
     if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) > _MOST_AXES:
-        raise CheckpointError("its size and its strides are no short lists of numbers")
+        raise CheckpointError("its size and strides are not short tuples of numbers")
     last = _count(offset) + sum(
         (_count(n) - 1) * _count(step) for n, step in zip(size, stride, strict=True)
     )
     if min((offset, *size, *stride)) < 0 or (0 not in size and last >= length):
-        raise CheckpointError(f"offset {offset}, size {size}, stride {stride} leave a storage")
+        raise CheckpointError(
+            f"offset {offset}, size {size} and stride {stride} reach outside of its storage"
+        )
     if (count := math.prod(size)) > max(length, _REPEATED):
         raise CheckpointError(
-            f"its size {size} has {count} numbers, its storage {length}: it is not read, as it "
-            "would take memory that the file does not have"
+            f"its size {size} has {count} numbers, but its storage only {length}: it is not read, "
+            "because it would take more memory than the file holds"
         )
 
 
@@ -214,7 +220,7 @@ def _converted(tree: Any, convert: Callable[[Any], np.ndarray]) -> dict[str, np.
 
 
 def _unwrapped(tensors: dict[str, Any]) -> dict[str, Any]:
-    """Tensors by the names that the network itself gives them."""
+    """Returns the tensors by the names that the network itself gives them."""
     while first := _WRAPPED.match(next(iter(tensors))):
         prefix = first[0]
         if not all(name.startswith(prefix) and name != prefix for name in tensors):
@@ -233,4 +239,4 @@ def _tensors(tree: Any, depth: int) -> dict[str, Any]:
         for k, v in named.items()
         if isinstance(v, (Tensor, np.ndarray, jax.Array)) or hasattr(v, "detach")
     }
-    return next(filter(None, inner), outer)  # a training state may have tensors on top as well
+    return next(filter(None, inner), outer)  # a training state may also have tensors at its top

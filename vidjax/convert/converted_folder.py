@@ -1,4 +1,4 @@
-"""Converted weights on disk: an orbax checkpoint and what must be known to use it."""
+"""Converted weights on disk: an orbax checkpoint and the facts needed to use it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vidjax.array_validation import ArrayFilesError, check_arrays
 from vidjax.convert.loading import Converted, shapes
 from vidjax.models.model_list import model_card
 from vidjax.settings import shown
-from vidjax.storage.local_copies import folder_here, new_folder
+from vidjax.storage.local_copies import local_folder_copy, new_folder
 from vidjax.storage.paths import is_url
 
 ARRAYS, FACTS = "variables", "model.json"
-_ANEW = "convert the weights anew with vidjax convert"
+_ANEW = "convert the weights again with vidjax convert"
 Colour = Annotated[float, msgspec.Meta(ge=-1000, le=1000)]
 Spread = Annotated[float, msgspec.Meta(gt=0, le=1000)]
-# Longer or larger clips than any network is made for are refused.
+# Clips longer or larger than any network's are refused.
 Length = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 
 
@@ -42,25 +42,25 @@ class _Facts(msgspec.Struct):
     num_classes: Annotated[int, msgspec.Meta(ge=1, le=2**24)]
     preprocessing: _Preprocessing
     source: records.Name
-    # Folders of before the classes were kept have none.
+    # Older folders do not list their classes.
     classes: list[records.Name] | None = None
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of a folder, their arrays not read yet.
+    """The weights of a folder; their arrays are not read until `variables()` is called.
 
     Attributes:
       directory: the folder.
       name: of the network, as in `list_models()`.
-      options: for `create_model`, beside the number of classes.
+      options: for `create_model`, besides the number of classes.
       num_classes: classes of the classifier.
-      mean: of the colours in [0, 1] that the network was trained with.
-      std: of the colours in [0, 1].
-      clip: frames, height and width that it was trained on.
-      frame_stride: distance of neighbouring frames in the video.
-      source: where the weights are from.
-      classes: names of the logits; None where nobody said them.
+      mean: of red, green and blue in [0, 1], as in training.
+      std: of red, green and blue in [0, 1].
+      clip: frames, height and width of the clips it was trained on.
+      frame_stride: distance between neighbouring frames of a clip, in frames of the video.
+      source: origin of the weights.
+      classes: names of the classes, in the order of the logits; None if unknown.
     """
 
     directory: Path
@@ -75,12 +75,13 @@ class Weights:
     classes: tuple[str, ...] | None = None
 
     def variables(self) -> dict[str, Any]:
-        """Reads `{"params": ..., "batch_stats": ...}`, NumPy arrays.
+        """Reads `{"params": ..., "batch_stats": ...}` as NumPy arrays.
 
         Raises:
-          ValueError: the checkpoint is damaged, or of another network than the folder says.
+          ValueError: the checkpoint is damaged, or belongs to another network than the folder
+            states.
         """
-        with folder_here(self.directory.absolute() / ARRAYS) as path:
+        with local_folder_copy(self.directory.absolute() / ARRAYS) as path:
             return self._read(path)
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class Weights:
         try:
             with ocp.PyTreeCheckpointer() as checkpointer:
                 read: dict[str, Any] = checkpointer.restore(path)
-        # Orbax answers damage with whatever its readers raise, a bare Exception among it.
+        # Orbax raises whatever its readers raise on damaged files, even a bare Exception.
         except Exception as error:
             raise ValueError(f"the weights in {path} cannot be read: {_ANEW}") from error
         for name in ("params", "batch_stats"):
@@ -100,10 +101,10 @@ class Weights:
         return read
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the arrays of the network that the folder names."""
+        """Returns the array shapes of the network that the folder names."""
         try:
             found = shapes(self.name, self.num_classes, self.clip, self.options)
-        # A network's own code meets what is in `options`.
+        # The values in `options` reach the network's own code, which may raise anything.
         except Exception as error:
             why = f"{shown(self.name)} cannot be made as it says: {shown(str(error))}"
             raise ValueError(f"{self.directory / FACTS} is damaged ({why}): {_ANEW}") from error
@@ -117,22 +118,22 @@ def write(
     source: str,
     classes: Sequence[str] | None = None,
 ) -> None:
-    """Writes `variables/` and `model.json`.
+    """Writes converted weights to a folder, as `variables/` and `model.json`.
 
     Args:
-      converted: what a PyTorch file became.
+      converted: the converted checkpoint.
       name: of the network.
       directory: a folder that does not exist yet, or is empty.
-      source: where the weights are from, for the record.
-      classes: names of the logits; None where nobody knows them.
+      source: origin of the weights, kept in `model.json`.
+      classes: names of the classes, in the order of the logits; None if unknown.
 
     Raises:
-      ValueError: the folder holds something, arrays cannot be kept at its path, or there are more
-        or fewer names than logits.
+      ValueError: the folder is not empty, its path cannot hold arrays, or the number of names
+        differs from the number of logits.
     """
     if classes is not None and len(classes) != converted.num_classes:
         raise ValueError(_uneven(len(classes), converted.num_classes))
-    # An object store gets copies of files that are written here.
+    # For an object store the files are written here and then copied.
     if not is_url(directory):
         check_place(directory)
     check_empty(directory)
@@ -151,7 +152,7 @@ def write(
         "source": source,
         "report": dataclasses.asdict(converted.report),
     }
-    # Written last: a folder that has it is complete.
+    # The facts are written last, so a folder that has them is complete.
     with new_folder(directory, last=[FACTS]) as unfinished:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save(unfinished.absolute() / ARRAYS, jax.device_get(converted.variables))
@@ -159,20 +160,20 @@ def write(
 
 
 def check_empty(directory: Path) -> None:
-    """Refuses a place that holds something.
+    """Refuses a path that already holds something.
 
     Raises:
-      ValueError: it is a file, or a folder that is not empty.
+      ValueError: the path is a file, or a folder that is not empty.
     """
     if directory.is_file() or (directory.is_dir() and any(directory.iterdir())):
         raise ValueError(f"{directory} is not empty; name another --output")
 
 
 def read(directory: Path) -> Weights:
-    """What is in a folder of converted weights.
+    """Reads the facts of a folder of converted weights.
 
     Raises:
-      ValueError: there are none, or what says which they are is damaged.
+      ValueError: the folder holds no converted weights, or its facts are damaged.
     """
     file = directory / FACTS
     if not file.is_file():
@@ -200,4 +201,4 @@ def read(directory: Path) -> Weights:
 
 
 def _uneven(names: int, logits: int) -> str:
-    return f"{names} names of classes are given, and the network has {logits} classes"
+    return f"{names} class names are given, but the network has {logits} classes"

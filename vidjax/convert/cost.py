@@ -1,4 +1,4 @@
-"""hikvision-research/cost: `backbone.*` and `cls_head.*`, as MMAction2 has them."""
+"""hikvision-research/cost: `backbone.*` and `cls_head.*`, named as in MMAction2."""
 
 from vidjax.convert.input_normalization import IMAGENET
 from vidjax.convert.key_mapping import Layout, seen

@@ -1,4 +1,4 @@
-"""google-research/evanet: TensorFlow's names of the two published networks' variables."""
+"""google-research/evanet: TensorFlow variable names of the two published networks."""
 
 from collections.abc import Iterator
 

@@ -8,7 +8,7 @@ MIXED = {
     for number, letters in ((3, "bc"), (4, "bcdef"), (5, "bc"))
     for index, letter in enumerate(letters, start=1)
 }
-# Our branch, hassony2's name of it, piergiaj's.
+# Our branch, and its names in hassony2's and piergiaj's code.
 BRANCHES = (
     ("branch0", r"branch_0", "b0"),
     ("branch1a", r"branch_1\.0", "b1a"),

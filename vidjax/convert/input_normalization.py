@@ -1,7 +1,7 @@
-"""Colours that weights were trained with: their mean, their deviation and their order.
+"""The input normalisation of weights: mean, standard deviation and channel order of the colours.
 
-They belong to a file. Files of one project for one network may differ in them, and no name or shape
-of a tensor tells.
+It belongs to a file. Two files of one project for the same network may differ in it, and no
+tensor's name or shape tells which is which.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 Triple = tuple[float, float, float]
 ORDERS = ("RGB", "BGR")
 _COLOURS = 3
-# The layer of a network that sees the clip, one in each pathway: `stem_layer`, `fast_stem_layer`.
+# The layer that sees the clip. There is one in each pathway: `stem_layer`, `fast_stem_layer`.
 _FIRST = "stem_layer"
 
 
-class Colours(NamedTuple):
-    """What was done to the colours of frames before a network saw them.
+class Normalization(NamedTuple):
+    """How the colours of frames were normalised before the network saw them.
 
     Attributes:
-      mean: of red, green and blue in [0, 1], subtracted.
-      std: of red, green and blue in [0, 1], divided by.
-      order: in which the kernels of the file take the colours, `RGB` or `BGR`.
+      mean: of red, green and blue in [0, 1]; it is subtracted.
+      std: of red, green and blue in [0, 1]; the difference is divided by it.
+      order: channel order that the file's kernels expect, `RGB` or `BGR`.
     """
 
     mean: Triple
@@ -33,48 +33,50 @@ class Colours(NamedTuple):
     order: str = "RGB"
 
 
-IMAGENET = Colours((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-class Given(NamedTuple):
-    """What a user says of a file's colours; None is nothing."""
+class StatedNormalization(NamedTuple):
+    """The normalisation that a user states for a file; None means not stated."""
 
     mean: Triple | None = None
     std: Triple | None = None
     order: str | None = None
 
     def check(self) -> None:
-        """Refuses an order that there is not.
+        """Refuses an unknown channel order.
 
         Raises:
-          ValueError: names it.
+          ValueError: names the value and the two orders.
         """
         if self.order not in (None, *ORDERS):
             raise ValueError(f"channels = {self.order!r}: one of {', '.join(ORDERS)}")
 
 
-def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Colours:
-    """The colours of a file; warns where files with its names differ and nobody said which.
+def choose_normalization(
+    name: str, layout: str, known: Sequence[Normalization], given: StatedNormalization
+) -> Normalization:
+    """Chooses the normalisation of a file, and warns if published files differ and nobody chose.
 
     Args:
       name: of the network, for the warning.
-      layout: whose names the file has, for the warning.
-      known: of all published files of this kind, the preferred first.
-      given: by the user.
+      layout: the project whose key names the file has, for the warning.
+      known: normalisations of all published files of this kind, the preferred one first.
+      given: what the user states.
     """
     alike = [colours for colours in known if given.order in (None, colours.order)] or known
 
-    def told(colours: Colours) -> Colours:
-        """With what the user says, which is no question."""
+    def told(colours: Normalization) -> Normalization:
+        """Overrides the known values by those that the user states."""
         mean, std, order = given
-        return Colours(mean or colours.mean, std or colours.std, order or colours.order)
+        return Normalization(mean or colours.mean, std or colours.std, order or colours.order)
 
     chosen = told(alike[0])
     others = {told(colours) for colours in alike} - {chosen}
     if others:
         logging.warning(
-            "files of %s for %s differ in their colours: %s is taken, others have %s. Say mean, "
-            "std and channels, or open a published file by its tag",
+            "files of %s for %s differ in their input normalisation: %s is used, others have %s. "
+            "Pass mean, std and channels, or open a published file by its tag",
             layout,
             name,
             _in_words(chosen),
@@ -83,26 +85,28 @@ def settle(name: str, layout: str, known: Sequence[Colours], given: Given) -> Co
     return chosen
 
 
-def _in_words(colours: Colours) -> str:
+def _in_words(colours: Normalization) -> str:
     mean, std = (", ".join(f"{value:.4g}" for value in each) for each in colours[:2])
     return f"{colours.order}, mean ({mean}), std ({std})"
 
 
 def to_rgb(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """Variables of the network that gives on RGB clips what the given one gives on BGR clips.
+    """Reverses the input channels of the first kernels, so that a BGR network takes RGB clips.
 
-    The kernels that see the clip have their inputs in the other order.
+    The result gives the same logits on RGB clips as the original gives on BGR clips.
 
     Args:
       variables: `{"params": ..., "batch_stats": ...}`.
 
     Raises:
-      ValueError: no kernel is known to see the clip.
+      ValueError: the network has no known first kernel that sees the clip.
     """
     params = flatten_dict(variables["params"])
     seeing = [path for path, array in params.items() if _sees_the_clip(path, array)]
     if not seeing:
-        raise ValueError("no kernel of this network is known to see the clip")
+        raise ValueError(
+            "this network has no first convolution whose input channels can be reversed"
+        )
     turned = {path: params[path][..., ::-1, :] for path in seeing}
     return {**variables, "params": unflatten_dict({**params, **turned})}
 

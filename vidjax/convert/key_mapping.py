@@ -1,4 +1,4 @@
-"""How a project names the tensors of its checkpoints, and where they stand in ours."""
+"""Maps the tensor names of a project's checkpoints to the paths of our variables."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from vidjax.convert.input_normalization import Colours
+from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.torch_pickles import CheckpointError
 
 Options = Mapping[str, Any]
 Path = tuple[str, ...]
 
 RUNNING = {"running_mean": "mean", "running_var": "var"}
-# What PyTorch's recurrent layers, counted from 0, call their parameters.
+# Parameter names of PyTorch's recurrent layers, which are counted from 0.
 RECURRENT = re.compile(r"(?P<kind>weight|bias)_(?P<side>ih|hh)_l(?P<layer>\d+)")
 SIDES = {"ih": "input/{kind}", "hh": "recurrent_{kind}"}
 IGNORED = "num_batches_tracked"
 
 
-class Mark(NamedTuple):
-    """What in the names of a file tells networks apart whose tensors are the same.
+class KeyMarker(NamedTuple):
+    """A pattern in the keys of a file that distinguishes networks with the same tensors.
 
     Attributes:
-      part: pattern that is looked for in all keys.
-      there: whether a file of this network has it.
-      otherwise: what a file is where that is not so, and what to do, as the end of an error.
+      part: regular expression that is searched in all keys.
+      there: whether a file of this network contains it.
+      otherwise: what the file is if not, and what to do then, as the end of an error message.
     """
 
     part: str
@@ -35,12 +35,12 @@ class Mark(NamedTuple):
     otherwise: str
 
 
-class Unsaid(NamedTuple):
-    """An option that changes what a network computes, and that no name or shape in a file tells.
+class UnstatedOption(NamedTuple):
+    """An option that changes what a network computes but leaves no trace in a file.
 
     Attributes:
       option: its name.
-      why: what is taken if nobody says it, and what published files have.
+      why: the value that is used unless the user sets it, and the value of published files.
     """
 
     option: str
@@ -48,54 +48,54 @@ class Unsaid(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """Colours of a project's files.
+    """Input normalisations of a project's files.
 
     Attributes:
-      networks: pattern of our names.
-      options: that the file's form of the network has, among others.
-      colours: of published files, the most frequent first.
+      networks: pattern of our network names.
+      options: that the file's variant of the network must have.
+      colours: normalisations of the published files, the most frequent first.
     """
 
     networks: str
     options: Options
-    colours: tuple[Colours, ...]
+    colours: tuple[Normalization, ...]
 
 
-def seen(networks: str, *colours: Colours, **options: Any) -> Seen:
-    """A row of `Layout.colours`."""
+def seen(networks: str, *colours: Normalization, **options: Any) -> Seen:
+    """Makes a row of `Layout.colours`."""
     return Seen(networks, options, colours)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The names of one project's checkpoints.
+    """The naming rules of one project's checkpoints.
 
     Attributes:
-      name: the project, and the kind of network where it has several.
-      rules: pairs of a pattern, that a PyTorch module's whole name must match, and our module's
-        path. In the path `{name}` is a group of the pattern; the group `index` counts from 0 in
-        PyTorch and from 1 in ours. What follows a colon is the name of a parameter that is
-        neither a kernel nor a norm's.
-      networks: from patterns of our names to the options to try, in this order, where the
-        project's network is not our default.
-      colours: rows that are tried in this order, where colours are not those of the card.
-      marks: from patterns of our names to what tells such a network from another.
-      unsaid: from patterns of our names to what a user must say.
+      name: the project, and the kind of network if it has several.
+      rules: pairs of a pattern and a path. The pattern must match the whole name of a PyTorch
+        module; the path is that of our module. `{name}` in the path refers to a group of the
+        pattern; the group `index` counts from 0 in PyTorch and from 1 here. After a colon comes the
+        name of a parameter that is neither a kernel nor a norm's.
+      networks: from patterns of our names to the options to try, in this order, for projects whose
+        network differs from our default.
+      colours: rows to try in this order, for networks whose normalisation differs from the card's.
+      marks: from patterns of our names to the mark that identifies the network.
+      unsaid: from patterns of our names to an option that the user must set.
     """
 
     name: str
     rules: tuple[tuple[str, str], ...]
     networks: Mapping[str, tuple[Options, ...]]
     colours: tuple[Seen, ...] = ()
-    marks: Mapping[str, Mark] = field(default_factory=dict)
-    unsaid: Mapping[str, Unsaid] = field(default_factory=dict)
+    marks: Mapping[str, KeyMarker] = field(default_factory=dict)
+    unsaid: Mapping[str, UnstatedOption] = field(default_factory=dict)
 
     def options(self, network: str) -> tuple[Options, ...]:
-        """Options to try for a network; empty if the project has no such network."""
+        """Returns the options to try for a network; empty if the project does not have it."""
         return _lookup(self.networks, network) or ()
 
-    def colours_of(self, network: str, options: Options) -> tuple[Colours, ...]:
-        """Colours of the published files of a network; empty is those of the card."""
+    def colours_of(self, network: str, options: Options) -> tuple[Normalization, ...]:
+        """Returns the normalisations of published files of a network; empty means the card's."""
         for row in self.colours:
             named = fnmatch.fnmatchcase(network, row.networks)
             if named and all(options.get(key) == value for key, value in row.options.items()):
@@ -106,24 +106,24 @@ class Layout:
         """Refuses a file of another network whose tensors would fit.
 
         Raises:
-          CheckpointError: says what it is.
+          CheckpointError: names the network that the file belongs to.
         """
-        mark: Mark | None = _lookup(self.marks, network)
+        mark: KeyMarker | None = _lookup(self.marks, network)
         if mark and any(re.search(mark.part, key) for key in keys) != mark.there:
             raise CheckpointError(f"this is no file of {network}, but {mark.otherwise}")
 
-    def untold(self, network: str) -> Unsaid | None:
-        """What no file says of a network."""
-        found: Unsaid | None = _lookup(self.unsaid, network)
+    def untold(self, network: str) -> UnstatedOption | None:
+        """Returns the option of a network that no file states, or None."""
+        found: UnstatedOption | None = _lookup(self.unsaid, network)
         return found
 
     def places(self, keys: Iterable[str]) -> dict[str, Path]:
-        """Where each tensor belongs: collection and path; without those that no rule matches."""
+        """Returns collection and path of each tensor; tensors that match no rule are left out."""
         keys = set(keys)
         places = {}
         for key in keys:
             module, dot, leaf = key.rpartition(".")
-            # A variable of TensorFlow that is not of a layer has no dot.
+            # TensorFlow variables that belong to no layer have no dot.
             module, leaf = (module, leaf) if dot else (key, "weight")
             path = self._module(module)
             if path is not None and leaf != IGNORED:
@@ -149,7 +149,7 @@ def _place(path: str, leaf: str, *, is_norm: bool) -> Path:
         kind = "kernel" if recurrent["kind"] == "weight" else "bias"
         side = SIDES[recurrent["side"]].format(kind=kind)
         return ("params", *parts, f"layer{int(recurrent['layer']) + 1}", *side.split("/"))
-    # Norms by groups of channels keep no statistics.
+    # Group norms keep no running statistics.
     weight = "scale" if is_norm or parts[-1].startswith("norm") else "kernel"
     return ("params", *parts, own or (weight if leaf == "weight" else leaf))
 

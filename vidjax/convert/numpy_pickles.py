@@ -1,7 +1,7 @@
-"""Reads pickles of NumPy arrays, and runs no code from them.
+"""Reads pickles of NumPy arrays without running code from them.
 
-The machine is that of `pickles`. Here it knows how NumPy writes an array as well: an empty one is
-made, and gets its shape, its type of number and its bytes afterwards.
+It uses the pickle machine of `pickles`, which learns here how NumPy pickles an array: NumPy creates
+an empty array first, and sets its shape, dtype and bytes afterwards.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _MOST_AXES = 32
 
 
 class _Numbers(Built):
-    """A type of number: its letter and its bytes, and in the state their order."""
+    """A dtype: its letter and size in bytes, and its byte order as the state."""
 
     def __init__(self, name: Any = None, *_copied: Any) -> None:
         self.name = name
 
     def dtype(self) -> np.dtype[Any]:
-        """The same for NumPy."""
+        """Returns the NumPy dtype."""
         if not isinstance(self.name, str) or not _NUMBERS.fullmatch(self.name):
             raise CheckpointError(f"holds {short(self.name)} numbers, which are not read")
         if self.state is not None and tuple(self.state)[1:2] == (">",):
@@ -43,23 +43,23 @@ class _Numbers(Built):
 
 
 class Array(Built):
-    """An array: its state has its shape, its type of number and its bytes."""
+    """An array whose state holds its shape, dtype and bytes."""
 
     def __init__(self, *_empty: Any) -> None:
-        """Takes what NumPy makes an empty array of."""
+        """Ignores the arguments with which NumPy creates the empty array."""
 
     def read(self) -> np.ndarray:
-        """The array, read-only.
+        """Returns the array, read-only.
 
         Raises:
-          CheckpointError: its bytes are not as many as its shape says, or it has none.
+          CheckpointError: the number of bytes does not match the shape, or there are no bytes.
         """
         match self.state:
             case (_version, tuple() as shape, _Numbers() as numbers, by_columns, bytes() | str()):
                 dtype = numbers.dtype()
             case _:
                 raise CheckpointError("seems to be damaged: an array in its pickle has no numbers")
-        # Python 2, and protocol 2, have bytes as texts.
+        # Python 2, and pickle protocol 2, store bytes as text.
         data = self.state[-1]
         data = data.encode("latin1") if isinstance(data, str) else data
         if not _is(shape) or math.prod(shape) * dtype.itemsize != len(data):
@@ -77,15 +77,15 @@ def load_arrays(stream: io.BufferedIOBase, size: int) -> Any:
     """Runs one pickle.
 
     Args:
-      stream: stands at its beginning.
-      size: bytes that the stream has in all.
+      stream: positioned at the beginning of the pickle.
+      size: total number of bytes in the stream.
 
     Returns:
-      What it makes, of dicts with the keys that are texts, lists, tuples, texts, numbers, bytes,
-      `Array` and what stands for all else.
+      The unpickled tree: dicts (only entries with text keys), lists, tuples, texts, numbers, bytes,
+      `Array`, and a placeholder for everything else.
 
     Raises:
-      CheckpointError: it names other things, is damaged, or longer than any checkpoint's.
+      CheckpointError: the pickle refers to other functions, is damaged, or is implausibly long.
     """
     return load(stream, size, _KNOWN)[0]
 
@@ -95,7 +95,7 @@ def _nothing(*_arguments: Any) -> Any:
 
 
 def _text(text: Any = None, *_encoding: Any) -> Any:
-    """Bytes, as protocol 2 has them: a text that an array reads as Latin-1."""
+    """Returns bytes as protocol 2 stores them: text that an array reads as Latin-1."""
     return text if isinstance(text, str) else Nothing
 
 

@@ -1,10 +1,10 @@
 """alexandrosstergiou/Squeeze-and-Recursion-Temporal-Gates: the thesis' backbones and SRTG.
 
-Names as in torchvision's VideoResNet, with each middle convolution in a sequence of its own, and
-the gates' cells in each block.
+Names are those of torchvision's VideoResNet, except that each middle convolution has a sequence of
+its own, and each block has the cells of its gate.
 """
 
-from vidjax.convert.input_normalization import Colours
+from vidjax.convert.input_normalization import Normalization
 from vidjax.convert.key_mapping import Layout, seen
 from vidjax.convert.video_resnet import (
     BLOCK,
@@ -19,9 +19,9 @@ from vidjax.convert.video_resnet import (
 NESTED = ((BLOCK + r"conv(?P<conv>\d)\.0\.0", "layer{layer}/block{index}/conv{conv}"),)
 NESTED_IP = ((BLOCK + r"conv2\.0\.3\.0", "layer{layer}/block{index}/conv2/channelwise"),)
 GATES = ((BLOCK + r"sar\.lstm", "layer{layer}/block{index}/gate/squeeze_recursion/recurrence"),)
-INPUT = Colours((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
-# All published files: OpenCV's frames, with means in the order of red, green and blue.
-INPUT_BGR = Colours(INPUT.mean[::-1], INPUT.std, "BGR")
+INPUT = Normalization((124 / 255, 117 / 255, 104 / 255), (1 / (0.0167 * 255),) * 3)
+# All published files take frames from OpenCV, but list the means in the order red, green, blue.
+INPUT_BGR = Normalization(INPUT.mean[::-1], INPUT.std, "BGR")
 
 LAYOUTS = (
     Layout(

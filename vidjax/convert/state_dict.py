@@ -1,4 +1,4 @@
-"""Laying the tensors of a checkpoint into a network's variables, and saying what fitted."""
+"""Loads a checkpoint's tensors into a network's variables and reports what did not fit."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from vidjax.slots.block import in_slot
 Order = Callable[[np.ndarray], np.ndarray]
 Grow = Callable[[np.ndarray, tuple[int, ...]], np.ndarray | None]
 
-# PyTorch's order of axes, by their number, in ours: outputs last, inputs before them.
+# Permutations from PyTorch's axis order to ours, by number of axes: outputs last, inputs before.
 AXES = {2: (1, 0), 3: (2, 1, 0), 4: (2, 3, 1, 0), 5: (2, 3, 4, 1, 0)}
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a checkpoint; paths are ours, keys the file's.
+    """What happened to each tensor of a checkpoint. Paths are ours, keys are the file's.
 
     Attributes:
-      layout: whose names the file has.
-      loaded: paths whose tensor only had its axes ordered.
-      reshaped: paths whose tensor got or lost axes of length 1 as well.
-      inflated: paths whose kernel was one over pictures.
-      reinitialised: paths of a classifier for other classes, which start anew.
-      added: paths of methods in the network's slots, unknown to the file, which start anew.
-      missing: other paths that the file has nothing for.
-      unused: keys that the network has no place for.
+      layout: the project whose key names the file has.
+      loaded: paths whose tensor was loaded, at most with its axes transposed.
+      reshaped: paths whose tensor also gained or lost axes of length 1.
+      inflated: paths whose kernel was inflated from an image kernel.
+      reinitialised: paths of a classifier for other classes, which is newly initialised.
+      added: paths of methods in the network's slots, absent from the file and newly initialised.
+      missing: other paths that the file has no tensor for.
+      unused: keys that have no counterpart in the network.
       nonfinite: paths whose tensor holds a NaN or an infinity.
-      unfit: why, where key and path belong together and the shapes differ.
+      unfit: messages about keys whose shape differs from the shape at their path.
     """
 
     layout: str
@@ -49,11 +49,11 @@ class Report:
 
     @property
     def misfits(self) -> int:
-        """How many tensors did not find their place; what starts anew does not count."""
+        """The number of missing and unused tensors; newly initialised ones do not count."""
         return len(self.missing) + len(self.unused)
 
     def __str__(self) -> str:
-        """One line of counts, then what did not fit, by name."""
+        """Formats one line of counts, then the names of what did not fit."""
         parts = ("loaded", "reshaped", "reinitialised", "added", "missing", "unused")
         shown = (*parts[:2], *(("inflated",) if self.inflated else ()), *parts[2:])
         counts = ", ".join(f"{len(getattr(self, part))} {part}" for part in shown)
@@ -68,14 +68,14 @@ class Report:
 
 @dataclass
 class Fit:
-    """Tensors by path, and the report of how they came there."""
+    """Tensors by path, and the report of how they were loaded."""
 
     report: Report
     values: Mapping[Path, np.ndarray] = field(repr=False)
 
 
 def ordered(tensor: np.ndarray) -> np.ndarray:
-    """A PyTorch weight with its axes in our order: `[O, I, T, H, W]` as `[T, H, W, I, O]`."""
+    """Transposes a PyTorch weight to our axis order: `[O, I, T, H, W]` to `[T, H, W, I, O]`."""
     return tensor.transpose(AXES[tensor.ndim]) if tensor.ndim in AXES else tensor
 
 
@@ -87,15 +87,15 @@ def fit(
     order: Order = ordered,
     grow: Grow = lambda value, shape: None,
 ) -> Fit:
-    """Gives each path the tensor that belongs there.
+    """Assigns each tensor of a checkpoint to its path in the network.
 
     Args:
-      layout: the name for the report.
+      layout: name of the project, for the report.
       tensors: the checkpoint.
-      places: where each key belongs.
-      shapes: what the network has, by path.
-      order: brings a tensor's axes into our order.
-      grow: makes a kernel of a larger shape from a tensor; None where that is not possible.
+      places: path of each key.
+      shapes: shape of each path of the network.
+      order: transposes a tensor to our axis order.
+      grow: makes a kernel of a larger shape from a tensor, or returns None if it cannot.
     """
     values: dict[Path, np.ndarray] = {}
     parts = ("loaded", "reshaped", "inflated", "unused", "unfit")
@@ -132,7 +132,7 @@ def _reported(
     values: Mapping[Path, np.ndarray],
     shapes: Mapping[Path, tuple[int, ...]],
 ) -> Report:
-    """What was found, and what was not."""
+    """Builds the report from what was found and what is absent."""
     absent = {path for path in shapes if path not in values and _name(path) not in new_head}
     added = {path for path in absent if in_slot(path)}
     nonfinite = [path for path, value in values.items() if not np.isfinite(value).all()]
@@ -147,12 +147,12 @@ def _reported(
 
 
 def squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A shape without its axes of length 1."""
+    """Returns a shape without its axes of length 1."""
     return tuple(size for size in shape if size != 1)
 
 
 def nested(values: Mapping[Path, Any]) -> dict[str, Any]:
-    """A tree from its leaves by path."""
+    """Builds a nested dict from values by path."""
     tree: dict[str, Any] = {}
     for path, value in values.items():
         node = tree

@@ -1,4 +1,4 @@
-"""liu-zhy/temporal-adaptive-module: TANet, named as TSM's networks with modules `tam`."""
+"""liu-zhy/temporal-adaptive-module: TANet, named like TSM's networks with modules `tam`."""
 
 from vidjax.convert import tsm
 from vidjax.convert.key_mapping import Layout

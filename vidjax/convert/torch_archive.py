@@ -1,7 +1,7 @@
-"""The two forms of file that `torch.save` writes: where the pickle and the storages lie in them.
+"""Reads the two file formats of `torch.save`: finds the pickle and the storages in them.
 
-A storage is only read when it is asked for. Storages never overlap, so that all of them together
-take no more memory than the file is long.
+A storage is read only when it is needed. Storages never overlap, so all of them together take no
+more memory than the file is long.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from vidjax.convert.torch_pickles import DTYPES, CheckpointError, load, short
 
 MAGIC = pickle.encode_long(0x1950A86A20F9469CFC6C)
-# Entries of a zip file take 46 bytes and their name in its directory, and 700 bytes in memory.
+# An entry of a zip file takes 46 bytes and its name in the directory, and 700 bytes in memory.
 _LARGEST_DIRECTORY = 2**24
 Read = Callable[[str], np.ndarray]
 
 
 class _Directory(io.BufferedReader):
-    """A zip file whose directory is read only if it is of a size that checkpoints have."""
+    """A zip file whose directory is read only if its size is plausible for a checkpoint."""
 
     def read(self, count: int | None = -1) -> bytes:
         if count is not None and count > _LARGEST_DIRECTORY:
@@ -36,12 +36,12 @@ class _Directory(io.BufferedReader):
 
 
 def open_zip(stream: io.BufferedReader, size: int) -> tuple[Any, Read]:
-    """The pickled tree of a zip file, and the reader of its storages, which gives bytes `[N]`."""
+    """Returns the pickled tree of a zip file, and a reader that gives a storage's bytes `[N]`."""
     with _Directory(io.FileIO(stream.name)) as directory, zipfile.ZipFile(directory) as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
     root = next((n[: -len("data.pkl")] for n in entries if n.endswith("/data.pkl")), None)
     packed = any(each.compress_type or each.flag_bits & 1 for each in entries.values())
-    if root is None or packed:  # what is packed could grow without limit
+    if root is None or packed:  # a compressed entry could grow without limit
         raise CheckpointError("is a zip file, but torch.save did not write it")
     if sum(entry.file_size for entry in entries.values()) > size:
         raise CheckpointError("seems to be damaged: the entries of this zip file overlap")
@@ -53,14 +53,14 @@ def open_zip(stream: io.BufferedReader, size: int) -> tuple[Any, Read]:
         return _checked(_numbers(stream, entry.file_size, name), entry, name)
 
     if f"{root}byteorder" in entries and read("byteorder").tobytes() != b"little":
-        raise CheckpointError("is big-endian: save it anew on a little-endian machine")
+        raise CheckpointError("is big-endian: save it again on a little-endian machine")
     pickled = read("data.pkl")
     tree, _kinds = load(io.BytesIO(pickled.data), pickled.nbytes)
     return tree, lambda key: read(f"data/{key}")
 
 
 def _start(stream: io.BufferedReader, entry: zipfile.ZipInfo) -> int:
-    """Where the numbers of an entry begin, behind its own header."""
+    """Returns the offset of an entry's data, which follows its own header."""
     stream.seek(entry.header_offset)
     header = stream.read(30)
     if header[:4] != b"PK\3\4" or len(header) != 30:
@@ -76,7 +76,7 @@ def _checked(numbers: np.ndarray, entry: zipfile.ZipInfo, name: str) -> np.ndarr
 
 
 def open_legacy(stream: io.BufferedReader, size: int) -> tuple[Any, Read]:
-    """As `open_zip`, for a file of before PyTorch 1.6."""
+    """Does the same as `open_zip` for a file from before PyTorch 1.6."""
     for _ in ("magic number", "protocol", "system"):
         load(stream, size)
     tree, kinds = load(stream, size)

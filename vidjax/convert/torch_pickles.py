@@ -1,9 +1,9 @@
-"""Reads the pickles of `torch.save`, and runs no code from them.
+"""Reads the pickles of `torch.save` without running code from them.
 
-A pickle is a program for a small machine with a stack. This machine knows the instructions that
-PyTorch writes. It keeps tensors, texts, numbers and what holds them; names of other things stand
-for nothing or are refused. Nothing here recurses, so nesting costs no stack, and each instruction
-takes some 100 bytes of memory at most beside its text.
+A pickle is a program for a small stack machine. This machine knows the instructions that PyTorch
+writes. It keeps tensors, texts, numbers and their containers. Names of other objects become
+placeholders or are refused. Nothing here recurses, so nesting costs no stack, and each instruction
+takes at most about 100 bytes of memory besides its text.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _STORAGE = re.compile(r"torch\.(?:storage\._?)?(\w+)Storage")
 
 
 class CheckpointError(ValueError):
-    """A file is no PyTorch checkpoint, is damaged, or asks for more than its tensors."""
+    """The file is not a PyTorch checkpoint, is damaged, or contains more than tensors."""
 
 
 class Nothing:
-    """What stands for all that is passed over."""
+    """The placeholder for everything that is skipped."""
 
 
 class Kind(NamedTuple):
@@ -59,26 +59,26 @@ class Stored(NamedTuple):
 
 
 class Tensor(NamedTuple):
-    """A tensor: the arguments that PyTorch would build it from, as they stand in the file."""
+    """A tensor: the arguments from which PyTorch would build it, as the file has them."""
 
     arguments: tuple[Any, ...]
 
 
 class Built:
-    """What a function of a pickle makes; it gets its state afterwards."""
+    """The result of a function call in a pickle; its state is set afterwards."""
 
     state: Any = None
 
 
 class Known(NamedTuple):
-    """The functions that a kind of pickle may call, and whether its bytes are kept."""
+    """The functions that a kind of pickle may call, and whether bytes are kept."""
 
     functions: Mapping[str, Callable[..., Any]]
     octets: bool = False
 
 
 def short(value: object, longest: int = 80) -> str:
-    """A text of a file as part of one line: printable, and cut if it is long."""
+    """Formats text from a file for one line: printable, and cut if it is long."""
     text = str(value)
     return told(text if len(text) <= longest else f"{text[:longest]}...")
 
@@ -89,16 +89,17 @@ def load(
     """Runs one pickle.
 
     Args:
-      stream: stands at its beginning, and at its end afterwards.
-      size: bytes that the stream has in all.
-      known: what it may hold; None is what `torch.save` writes.
+      stream: positioned at the pickle's beginning; afterwards at its end.
+      size: total number of bytes in the stream.
+      known: functions that the pickle may call; None means those that `torch.save` uses.
 
     Returns:
-      What it makes, of dicts with the keys that are texts, lists, tuples, texts, numbers, what its
-      functions make, such as `Tensor`, and `Nothing`; and the kinds of all storages, by key.
+      The unpickled tree and the kinds of all storages by key. The tree has dicts (only entries with
+      text keys), lists, tuples, texts, numbers, results of the known functions, such as `Tensor`,
+      and `Nothing`.
 
     Raises:
-      CheckpointError: it names other things, is damaged, or longer than any checkpoint's.
+      CheckpointError: the pickle refers to other functions, is damaged, or is implausibly long.
     """
     machine = _Machine(stream, size, known or Known(FUNCTIONS))
     return machine.run(), machine.kinds
@@ -177,7 +178,7 @@ class _Machine:
 
     def long(self, form: str) -> None:
         data = self._read(self._number(form))
-        # Sizes and counts have 64 bits at most; text of longer ones takes hours.
+        # Sizes and counts have at most 64 bits; parsing the text of longer ones would take hours.
         small = len(data) <= 9
         self._stack.append(int.from_bytes(data, "little", signed=True) if small else Nothing)
 
@@ -196,7 +197,7 @@ class _Machine:
 
     def tuple_of(self, count: int) -> None:
         if len(self._stack) < count:
-            raise CheckpointError("seems to be damaged: its pickle takes what it has not given")
+            raise CheckpointError("seems to be damaged: its pickle uses a value it never made")
         self._stack[-count:] = [tuple(self._stack[-count:])]
 
     def since_mark(self, make: Callable[[list[Any]], Any]) -> None:
@@ -269,7 +270,7 @@ class _Machine:
             raise CheckpointError("seems to be damaged: it refers to no storage")
         if kind.name not in DTYPES:
             raise CheckpointError(
-                f"holds {short(kind.name)} numbers; complex and quantised ones are not read"
+                f"holds {short(kind.name)} numbers; complex and quantised numbers are not supported"
             )
         if self.kinds.setdefault(key, kind.name) != kind.name:
             raise CheckpointError(
@@ -282,7 +283,7 @@ class _Machine:
 
 def _meaning(module: Any, name: Any, functions: Mapping[str, Callable[..., Any]]) -> Any:
     if not isinstance(module, str) or not isinstance(name, str):
-        raise CheckpointError("seems to be damaged: a name in its pickle is no text")
+        raise CheckpointError("seems to be damaged: a name in its pickle is not text")
     wanted = f"{module}.{name}"
     if storage := _STORAGE.fullmatch(wanted):
         return Kind(storage[1])
@@ -292,7 +293,7 @@ def _meaning(module: Any, name: Any, functions: Mapping[str, Callable[..., Any]]
         return Nothing
     raise CheckpointError(
         f"asks to run '{short(wanted, 200)}' on loading: only tensors are read. If you trust it, "
-        "load it with PyTorch and save its state_dict anew"
+        "load it with PyTorch and save its state_dict again"
     )
 
 
@@ -300,7 +301,7 @@ def _made(function: Any, arguments: Any, functions: Mapping[str, Callable[..., A
     if function is Nothing:
         return Nothing
     if not isinstance(arguments, tuple) or function not in functions.values():
-        raise CheckpointError("seems to be damaged: its pickle calls what is no function")
+        raise CheckpointError("seems to be damaged: its pickle calls something that is no function")
     return function(*arguments)
 
 
@@ -311,7 +312,7 @@ def _ordered_dict(pairs: Sequence[Any] = ()) -> dict[str, Any]:
 
 
 def _put(into: dict[str, Any], pairs: Any) -> None:
-    """Keeps the pairs whose key is a text; whoever made the file cannot choose the hash of one."""
+    """Keeps the pairs with text keys, whose hashes the author of a file cannot choose."""
     into.update((key, value) for key, value in pairs if type(key) is str)
 
 
@@ -344,7 +345,7 @@ def _call(method: Callable[..., None], arguments: tuple[Any, ...], machine: _Mac
     method(machine, *arguments)
 
 
-# As `pickletools` names them; those are absent that `torch.save` writes in no protocol from 2 on.
+# Names as in `pickletools`; without those that `torch.save` never writes from protocol 2 on.
 _INSTRUCTIONS: dict[bytes, Callable[[_Machine], None]] = {
     b"\x80": _with(_Machine.skip, 1),  # PROTO
     b"\x95": _with(_Machine.skip, 8),  # FRAME

@@ -1,4 +1,4 @@
-"""Whether an AVI file is as long as it says."""
+"""Checks whether an AVI file is complete."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 
 def is_whole_avi(file: Path) -> bool:
-    """Whether a file is an AVI that ends no earlier than its parts say; False of other files.
+    """Returns whether a file is an AVI that is not truncated; False for other formats.
 
-    An AVI repeats a frame by a chunk without bytes, which its header counts and no reader sees, so
-    that the number of frames does not tell whether some were cut off. Its parts say how long they
-    are (RIFF; of more than a gigabyte there are several).
+    AVI repeats a frame by an empty chunk, which the header counts but no reader returns. So the
+    number of frames does not show a truncation. The lengths in its RIFF chunks do; files above a
+    gigabyte have several of these.
     """
     size, end = file.stat().st_size, 0
     with file.open("rb") as stream:
@@ -19,7 +19,7 @@ def is_whole_avi(file: Path) -> bool:
             stream.seek(end)
             head = stream.read(12)
             if len(head) < 12 or head[:4] != b"RIFF" or head[8:11] != b"AVI":
-                # What follows the last part is no part of the video.
+                # Data after the last RIFF chunk is not part of the video.
                 return end > 0
             (length,) = struct.unpack("<I", head[4:8])
             if not length or end + 8 + length > size:

@@ -1,4 +1,4 @@
-"""Matching a data set's classes with a network's by their names, never by their places."""
+"""Matches a data set's classes with a network's by name, never by index."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _UNCHANGED: Mapping[str, str] = MappingProxyType({})
 
 
 class ClassesError(ValueError):
-    """Classes of a data set that are not those of a network."""
+    """The classes of a data set do not match those of a network."""
 
 
 class Relabelled:
-    """A split whose labels are places in a network's list of classes.
+    """A split with its labels converted to a network's class indices.
 
     Args:
       source: the split.
-      classes: the network's; every class of the split is among them.
-      mapping: what labels of the split are called there, of those that are called otherwise.
+      classes: class names of the network, which must include every class of the split.
+      mapping: the network's class name by label, for labels whose names differ.
 
     Raises:
-      ClassesError: a class of the split is not among the network's.
+      ClassesError: the network does not have a class of the split.
     """
 
     def __init__(
@@ -61,30 +61,33 @@ class Relabelled:
         return dataclasses.replace(record, label=label)
 
     def __getattr__(self, name: str) -> Any:
-        """What only some splits have, such as shards."""
+        """Forwards the optional attributes of a split, such as shards."""
         if name in OF_SOME_SPLITS:
             return getattr(self._source, name)
         raise AttributeError(name)
 
     def labels(self) -> np.ndarray:
-        """Place of each video's class in the network's list, int `[N]`; -1 if it is not known."""
+        """Returns the network's class index of each video, int `[N]`; -1 if it is unknown."""
         labels = self._source.labels()
         return np.where(labels >= 0, np.array(self._places)[labels], labels)
 
     def __repr__(self) -> str:
-        """That of the split: grain compares it when a run resumes."""
+        """Returns the split's own: grain compares it when a run resumes."""
         return repr(self._source)
 
 
 def renamed(labels: Sequence[str], mapping: Mapping[str, str]) -> tuple[str, ...]:
-    """Labels of a data set as a mapping calls them; those that it does not name stay.
+    """Renames the labels of a data set by a mapping. Labels without an entry keep their names.
+
+    >>> renamed(("walking", "run"), {"walking": "walk"})
+    ('walk', 'run')
 
     Raises:
-      ClassesError: it names a label that the data set does not have.
+      ClassesError: the mapping contains a label that the data set does not have.
     """
     if absent := sorted(mapping.keys() - set(map(normal, labels))):
         raise ClassesError(
-            f"the mapping names {few(absent)}, which the data set does not have; it has "
+            f"the mapping contains {few(absent)}, which the data set does not have; it has "
             f"{few(sorted(labels))}"
         )
     return tuple(mapping.get(normal(label), label) for label in labels)
@@ -93,15 +96,15 @@ def renamed(labels: Sequence[str], mapping: Mapping[str, str]) -> tuple[str, ...
 def require_known(
     found: Sequence[str], classes: Sequence[str], *, all_of_them: bool = False
 ) -> None:
-    """Refuses a data set's classes that a network does not know.
+    """Refuses a data set with classes that a network does not know.
 
     Args:
-      found: the data set's.
-      classes: the network's.
-      all_of_them: refuses a data set that lacks some of the network's, too.
+      found: class names of the data set.
+      classes: class names of the network.
+      all_of_them: also refuse a data set that lacks some of the network's classes.
 
     Raises:
-      ClassesError: names what either lacks.
+      ClassesError: names the classes that either side lacks.
     """
     ours, theirs = set(map(normal, found)), set(map(normal, classes))
     unknown, lacking = sorted(ours - theirs), sorted(theirs - ours)
@@ -112,5 +115,5 @@ def require_known(
     raise ClassesError(
         f"the data set's {len(ours)} classes are not the {len(theirs)} that the network was "
         f"trained on: {', and '.join(parts)}. Classes are matched by name; rename those of the "
-        "data set, map them (evaluate --mapping=FILE.csv), or train anew"
+        "data set, map them (evaluate --mapping=FILE.csv), or train again"
     )

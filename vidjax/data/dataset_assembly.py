@@ -1,8 +1,9 @@
-"""A data set of shards that others make: what is noted before the first, and said after the last.
+"""Assembles a data set from shards: the plan is saved before them, the metadata after them.
 
-Until a data set is complete, a folder beside it holds the plan and the record of each shard that is
-there. So the same command goes on wherever it was interrupted, and readers find a data set whole or
-not at all: `dataset_info.json` comes after the shards, and that folder goes last.
+Until a data set is complete, a folder beside it holds the plan and one record per finished shard.
+Running the same command again therefore resumes an interrupted preparation. Readers see a complete
+data set or none: `dataset_info.json` is written after the shards, and the folder beside it is
+removed last.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import msgspec
 import tensorflow_datasets as tfds
 
 from vidjax import records
-from vidjax.data.checksums import write_seal
+from vidjax.data.checksums import write_checksums
 from vidjax.data.dataset_errors import damaged
 from vidjax.data.dataset_info import ARRAY_RECORD, INFO
-from vidjax.data.decoded_cache import spool_of
+from vidjax.data.decoded_cache import unfinished_folder
 from vidjax.data.integrity import refuse_halves
-from vidjax.data.record_index import write_contents
+from vidjax.data.record_index import write_record_index
 from vidjax.data.shard_writer import Made, Task
 from vidjax.storage.local_copies import remove_folder, scratch
-from vidjax.storage.writing import make_folder, sweep, write_bytes
+from vidjax.storage.writing import make_folder, remove_unfinished, write_bytes
 
-# In the folder beside the data set: the plan, and the folder of the records.
+# Names in the folder beside the data set: the plan, and the folder of shard records.
 PLAN, MADE = "plan.json", "made"
 
 
@@ -35,26 +36,26 @@ class _Plan(msgspec.Struct):
     digest: str
 
 
-def begin(folder: Path, tasks: Sequence[Task]) -> None:
-    """Notes the plan, before any shard is made.
+def save_plan(folder: Path, tasks: Sequence[Task]) -> None:
+    """Saves the plan before any shard is written.
 
-    What is there of another plan, which another version of vidjax has made, is removed.
+    Shards of a different plan, left by another version of vidjax, are removed.
 
     Args:
       folder: of the data set, owned by this process.
       tasks: the plan.
 
     Raises:
-      DamagedError: the folder holds something that is no beginning of a data set.
-      OSError: it cannot be written.
+      DamagedError: the folder holds files that do not belong to an unfinished data set.
+      OSError: the folder cannot be written.
     """
-    beside = spool_of(folder)
+    beside = unfinished_folder(folder)
     if not beside.is_dir():
         refuse_halves(folder)
     known, ours = _noted(beside / PLAN), _Plan(len(tasks), _digest(tasks))
     if known != ours:
         if (folder / INFO).is_file():
-            raise damaged(folder, "an earlier version of vidjax has left it unfinished")
+            raise damaged(folder, "an earlier version of vidjax left it unfinished")
         remove_folder(beside / MADE)
         for shard in folder.glob(f"*.{ARRAY_RECORD}-*"):
             shard.unlink()
@@ -63,29 +64,29 @@ def begin(folder: Path, tasks: Sequence[Task]) -> None:
     _remove_unfinished(folder)
 
 
-def require_there(folder: Path, tasks: Sequence[Task]) -> None:
-    """Refuses to go on where others have made shards that this machine does not see.
+def require_shards(folder: Path, tasks: Sequence[Task]) -> None:
+    """Stops if workers have written shards that this machine cannot see.
 
     Raises:
-      ValueError: names the first, and what to do.
+      ValueError: names the first missing shard and the fix.
     """
     seen = {file.name for file in folder.iterdir()} if folder.is_dir() else set()
     missing = [task.shard.file for task in tasks if task.shard.file not in seen]
     if missing:
         raise ValueError(
-            f"{folder / missing[0]} was made and is not here: the workers of a cluster write to "
-            "another disk; set data_dir to a bucket (gs://...), or to a folder that all machines "
-            "share"
+            f"a worker wrote {folder / missing[0]}, but it is not on this machine: the cluster's "
+            "workers write to another disk. Set data_dir to a bucket (gs://...) or to a folder "
+            "that all machines share"
         )
 
 
-def describe(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) -> None:
-    """Writes what describes the shards of a data set, and what is in them.
+def write_metadata(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) -> None:
+    """Writes the metadata of a data set: TFDS's files, the index of videos, and checksums.
 
     Args:
       folder: of the data set.
-      info: what TFDS has to say of it.
-      made: the shards in their order.
+      info: TFDS's description of the data set.
+      made: the shards in order.
 
     Raises:
       OSError: the folder cannot be written.
@@ -99,9 +100,9 @@ def describe(folder: Path, info: tfds.core.DatasetInfo, made: Sequence[Made]) ->
     rows = [
         (each.split, *row) for each in made for row in zip(each.labels, each.videos, strict=True)
     ]
-    write_contents(folder, rows)
+    write_record_index(folder, rows)
     sizes = {each.file: each.bytes for each in made}
-    write_seal(folder, sizes, {each.file: each.sums for each in made})
+    write_checksums(folder, sizes, {each.file: each.sums for each in made})
 
 
 def _splits(made: Sequence[Made]) -> Iterable[tfds.core.SplitInfo]:
@@ -116,7 +117,7 @@ def _splits(made: Sequence[Made]) -> Iterable[tfds.core.SplitInfo]:
 
 def _noted(file: Path) -> _Plan | None:
     try:
-        return records.read(file, _Plan, "it is written anew")
+        return records.read(file, _Plan, "it is written again")
     except (FileNotFoundError, records.RecordError):
         return None
 
@@ -129,9 +130,9 @@ def _digest(tasks: Sequence[Task]) -> str:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Removes what killed processes have left."""
-    # Of TFDS, which wrote data sets in earlier versions.
+    """Removes unfinished files of killed processes."""
+    # Earlier versions wrote data sets with TFDS, which leaves such folders.
     for unfinished in folder.parent.glob(f"incomplete.*_{folder.name}"):
         shutil.rmtree(unfinished)
     if folder.is_dir():
-        sweep(folder, owned=True)
+        remove_unfinished(folder, owned=True)

@@ -1,4 +1,4 @@
-"""A damaged data set: what is said of it, in one line, and what to do."""
+"""Errors for damaged prepared data sets: one line that says what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from pathlib import Path
 
 
 class DamagedError(ValueError):
-    """A prepared data set is not as it was written."""
+    """A prepared data set is damaged."""
 
 
 class ReplacedError(DamagedError):
-    """A record is sound, and not the one that was written in its place."""
+    """A record is intact, but it is not the one that was written there."""
 
 
 def remedy(folder: Path) -> str:
-    """What to do about a damaged data set."""
-    return f"remove {folder} and start the same command again: it prepares the data set anew"
+    """Returns the advice for a damaged data set, as the end of an error."""
+    return f"remove {folder} and run the same command again to prepare the data set again"
 
 
 def damaged(folder: Path, what: str) -> DamagedError:
-    """The error that says what is wrong with a data set."""
+    """Makes the error that says how a data set is damaged."""
     return DamagedError(f"{folder} is damaged: {what}; {remedy(folder)}")
 
 
 @contextlib.contextmanager
-def telling_damage(folder: Path, where: str = "") -> Iterator[None]:
-    """What libraries make of a damaged data set becomes one line.
+def damage_errors(folder: Path, where: str = "") -> Iterator[None]:
+    """Turns the errors that libraries raise for damaged data into one-line errors.
 
     Args:
-      folder: of the data set.
-      where: the part that is read, as the line's beginning.
+      folder: folder of the data set.
+      where: what is being read, for the message.
 
     Raises:
-      DamagedError: in their stead.
+      DamagedError: in place of a library's error.
     """
     try:
         yield
     except (OSError, MemoryError, DamagedError):
         raise
-    # ArrayRecord, Protocol Buffers and TFDS have errors of their own here, some without a message.
+    # ArrayRecord, Protocol Buffers and TFDS raise their own types here, some without a message.
     except Exception as error:
         what = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise damaged(folder, f"{where}: {what[:_LONGEST]}" if where else what) from None
 
 
-# Libraries quote what they could not read.
+# Libraries quote the data that they could not read.
 _LONGEST = 200

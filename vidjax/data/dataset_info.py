@@ -1,7 +1,7 @@
-"""What a prepared data set says of itself, read by a schema of our own.
+"""Reads the description of a prepared data set with a schema of our own.
 
-TFDS imports whatever class `features.json` names. Here a name in a file chooses nothing: what TFDS
-wrote is read as data, and a data set with a class that is none of TFDS's own is refused.
+TFDS imports any class that `features.json` names. Here the files are read as data only, and a data
+set that names a class outside TFDS is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.dataset_errors import damaged
-from vidjax.data.metadata_files import SmallFiles
+from vidjax.data.metadata_files import MetadataFiles
 
 INFO, FEATURES, METADATA, LABELS = (
     "dataset_info.json",
@@ -23,10 +23,10 @@ INFO, FEATURES, METADATA, LABELS = (
     "metadata.json",
     "label.labels.txt",
 )
-# Of data sets with several labels a video.
+# Of multi-label data sets.
 SEVERAL_LABELS = "labels.labels.txt"
 ARRAY_RECORD = "array_record"
-# The classes of `tensorflow_datasets.core.features`, whole names: a test compares them with TFDS.
+# The classes of `tensorflow_datasets.core.features`; a test compares the list with TFDS.
 CLASSES = frozenset(
     f"tensorflow_datasets.core.features.{name}"
     for name in (
@@ -48,18 +48,18 @@ CLASSES = frozenset(
 )
 _NAMING = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
 _MOST = 2**32
-# Names become names of files.
+# These names become file names.
 _Name = Annotated[str, msgspec.Meta(pattern=r"\A\w[\w.-]{0,199}\Z")]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 _T = TypeVar("_T")
 
 
-class ForeignError(ValueError):
-    """A data set that only code of its own could read."""
+class UntrustedDataSetError(ValueError):
+    """A data set needs code of its own to be read, and is refused."""
 
 
 class _Camel(msgspec.Struct, rename="camel"):
-    """Names are written as JSON has them."""
+    """Fields have camelCase names in JSON."""
 
 
 class _Split(_Camel):
@@ -89,7 +89,7 @@ class _Sequence(_Camel):
 
 
 class _Feature(_Camel, forbid_unknown_fields=True):
-    """As TFDS writes it. What is not here could name classes in ways of its own."""
+    """A feature as TFDS writes it. Unknown fields are refused, since they could name classes."""
 
     python_class_name: str
     description: str = ""
@@ -106,7 +106,7 @@ class _Feature(_Camel, forbid_unknown_fields=True):
     translation: dict[str, Any] | None = None
 
     def classes(self) -> Iterator[str]:
-        """Names of all classes in it."""
+        """Yields the names of all classes in the feature."""
         yield self.python_class_name
         parts = list(self.features_dict.features.values()) if self.features_dict else []
         for part in [*parts, *([self.sequence.feature] if self.sequence else [])]:
@@ -119,19 +119,19 @@ class _Metadata(_Camel):
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a prepared data set is.
+class DatasetInfo:
+    """The description of a prepared data set.
 
     Attributes:
-      folder: where it lies.
+      folder: folder of the data set.
       full_name: name, configuration and version, as TFDS writes them.
-      file_format: of its shards, such as `array_record`.
-      splits: of each split, the names of its shards and how many records each holds.
-      features: names of what a record holds.
-      classes: class names, index by index.
-      multi_label: whether a record may have several.
-      manifest: stands for the list of videos; None where the data set is TFDS's own.
-      broken: what could not be read, as rows with `video`, `label`, `split` and `error`.
+      file_format: format of the shards, such as `array_record`.
+      splits: (file name, number of records) of each shard, by split.
+      features: names of the features of a record.
+      classes: class names in the order of their indices.
+      multi_label: whether a record may have several labels.
+      manifest: digest of the list of videos; None for TFDS's own data sets.
+      broken: unreadable videos, as rows with `video`, `label`, `split` and `error`.
     """
 
     folder: Path
@@ -145,26 +145,26 @@ class Description:
     broken: Sequence[Mapping[str, str]]
 
     @classmethod
-    def read(cls, folder: Path, files: SmallFiles | None = None) -> Description:
-        """That of a folder that TFDS wrote.
+    def read(cls, folder: Path, files: MetadataFiles | None = None) -> DatasetInfo:
+        """Reads the description of a folder in TFDS's format.
 
         Args:
-          folder: of the data set.
-          files: those of the folder, where they were looked at already.
+          folder: folder of the data set.
+          files: the files of the folder, if they are already listed.
 
         Raises:
-          DamagedError: a file of it is absent, cut short, or not what it should be.
-          ForeignError: it names classes that are none of TFDS's own.
+          DamagedError: a file is missing, truncated or malformed.
+          UntrustedDataSetError: the data set names a class outside TFDS.
           OSError: a file cannot be read.
         """
-        files = files or SmallFiles(folder)
+        files = files or MetadataFiles(folder)
         info = _decode(files, INFO, _Info)
         top = _decode(files, FEATURES, _Feature)
         for name in top.classes():
             if name not in CLASSES:
-                raise ForeignError(
-                    f"{folder} is refused: {FEATURES} names the class {name[:200]!r}, which is "
-                    "none of TFDS's own, and a data set must not bring code"
+                raise UntrustedDataSetError(
+                    f"{folder} is refused: {FEATURES} names the class {name[:200]!r}, which is not "
+                    "part of TFDS; a data set must not run code of its own"
                 )
         features = top.features_dict.features if top.features_dict else {}
         ours = "fps" in features
@@ -173,7 +173,7 @@ class Description:
         there = ours or METADATA in files.there
         metadata = _decode(files, METADATA, _Metadata) if there else _Metadata()
         if (ours and metadata.manifest is None) or not all(map(_is_whole, metadata.broken)):
-            raise damaged(folder, f"{METADATA} is cut short or changed")
+            raise damaged(folder, f"{METADATA} is truncated or changed")
         return cls(
             folder,
             "/".join(filter(None, (info.name, info.config_name, info.version))),
@@ -202,15 +202,15 @@ def _shards(folder: Path, info: _Info, split: _Split) -> list[tuple[str, int]]:
 
 
 def _each(feature: _Feature | None) -> _Feature | None:
-    """The class of each of several labels; None where that is no list of classes."""
+    """Returns the class feature inside a list of labels; None if it is no such list."""
     sequence = feature.sequence if feature else None
     return sequence.feature if sequence and sequence.feature.class_label else None
 
 
 def _classes(
-    files: SmallFiles, label: _Feature | None, file: str, *, named: bool
+    files: MetadataFiles, label: _Feature | None, file: str, *, named: bool
 ) -> tuple[str, ...]:
-    """Names of the classes; their numbers where they need no names and have none."""
+    """Reads the class names; uses the class indices if the names are optional and missing."""
     if label is None or label.class_label is None:
         return ()
     count = label.class_label.num_classes
@@ -219,18 +219,18 @@ def _classes(
     try:
         lines = files.read(file).decode().split("\n")
     except UnicodeDecodeError:
-        raise damaged(files.folder, f"{file} is cut short or changed") from None
+        raise damaged(files.folder, f"{file} is truncated or changed") from None
     names = [line.strip() for line in lines if line.strip()]
     if len(names) != count or len(set(names)) != count:
-        raise damaged(files.folder, f"{file} names {len(set(names))} of {count} classes")
+        raise damaged(files.folder, f"{file} has {len(set(names))} of {count} class names")
     return tuple(names)
 
 
-def _decode(files: SmallFiles, name: str, kind: type[_T]) -> _T:
+def _decode(files: MetadataFiles, name: str, kind: type[_T]) -> _T:
     try:
-        # Protocol Buffers write whole numbers as texts.
+        # Protocol Buffers write integers as strings.
         return records.parsed(files.read(name), kind, strict=False)
     except records.RecordError as error:
         raise damaged(
-            files.folder, f"{name} is cut short or changed ({str(error)[:200]})"
+            files.folder, f"{name} is truncated or changed ({str(error)[:200]})"
         ) from None

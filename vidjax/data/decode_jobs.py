@@ -1,6 +1,6 @@
-"""One video of a data set, from its file to the example that is stored.
+"""Decodes one video of a data set into the example that is stored.
 
-Whoever decodes imports this, and not what writes data sets: processes start sooner.
+Decoding processes import this module and not the data set writer, so that they start faster.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.catalog import Storage
-from vidjax.data.decode import CostError, DecodeError, read_encoded
+from vidjax.data.decode import DecodeError, DecodeLimitError, read_encoded
 from vidjax.data.decode_limits import MOST_KEPT, Limits
-from vidjax.data.decoded_cache import Decoded, Spool
+from vidjax.data.decoded_cache import Decoded, DecodedCache
 from vidjax.data.flow_extraction import encoded_field, fields_of
-from vidjax.data.local_video import at_hand, shown
+from vidjax.data.local_video import local_video, shown
 from vidjax.data.manifest import Entry
 from vidjax.data.multi_label_text import apart
 from vidjax.data.optical_flow import Flow, X, Y
@@ -26,63 +26,63 @@ from vidjax.data.video_stream import stream_video
 
 # Annotated times are rounded, often to whole frames or half seconds.
 _ROUNDING = 0.5
-# Of a stored video; each is a part of one record.
+# Most frames of a stored video, since all are in one record.
 _MOST_FRAMES = 20_000
 
 
 @dataclass(frozen=True)
 class Job:
-    """A video to be decoded.
+    """A video to decode.
 
     Attributes:
-      file: where it is, or the file of many that it lies in.
-      entry: what the manifest says of it.
-      storage: how its frames are stored.
-      spool: where they wait.
-      multi_label: whether it may have several labels.
-      shard: file that it becomes a record of.
+      file: path of the video, or of the archive that contains it.
+      entry: manifest entry of the video.
+      storage: how frames are stored.
+      cache: local folder for the decoded video.
+      multi_label: whether the video may have several labels.
+      shard: file name of the shard that it belongs to.
     """
 
     file: Path
     entry: Entry
     storage: Storage
-    spool: Spool
+    cache: DecodedCache
     multi_label: bool = False
     shard: str = ""
 
     @property
     def name(self) -> str:
-        """The video's name in its data set."""
+        """Name of the video in its data set."""
         return video_name(self.entry)
 
     @property
     def scratch(self) -> Path | None:
-        """Where copies of its video go: beside what is decoded."""
-        return self.spool.folder if self.spool.folder.is_dir() else None
+        """Folder for a temporary copy of the video, in the folder of decoded videos."""
+        return self.cache.folder if self.cache.folder.is_dir() else None
 
     @property
     def shown(self) -> str:
-        """What errors call it."""
+        """Name of the video for errors."""
         return shown(self.file, self.entry)
 
 
 def video_name(entry: Entry) -> str:
-    """Name of a manifest row that is unique in its data set: the path, and the times if cut."""
+    """Returns a name that is unique in the data set: the path, and the times of a segment."""
     if entry.start is None and entry.end is None:
         return entry.path
     return f"{entry.path}@{entry.start or 0:g}-{'' if entry.end is None else f'{entry.end:g}'}"
 
 
 def frames(job: Job) -> Decoded:
-    """A video's encoded frames, or fields of flow, and rate, as they are stored.
+    """Decodes a video; returns the encoded frames or flow fields to store, and the frame rate.
 
     Raises:
-      DecodeError: it cannot be decoded, or ends before its piece does; or it has no flow.
+      DecodeError: the video cannot be decoded, ends before its segment does, or has no flow.
     """
     entry, storage = job.entry, job.storage
     if storage.flow:
         return _flow(job, storage.flow)
-    with at_hand(job.file, entry, job.scratch) as file:
+    with local_video(job.file, entry, job.scratch) as file:
         video = read_encoded(
             file,
             functools.partial(encode_jpeg, quality=storage.quality),
@@ -98,13 +98,13 @@ def frames(job: Job) -> Decoded:
 
 
 def _flow(job: Job, flow: Flow) -> Decoded:
-    """A video's fields of flow, x and y in turn, as they are stored.
+    """Computes a video's flow; returns the encoded fields, x and y alternating, and the frame rate.
 
     Raises:
-      DecodeError: as `frames`, or there are not two frames.
+      DecodeError: like `frames`, or there are fewer than two frames.
     """
     entry, storage = job.entry, job.storage
-    with at_hand(job.file, entry, job.scratch) as file:
+    with local_video(job.file, entry, job.scratch) as file:
         video = stream_video(
             file,
             start=entry.start,
@@ -119,8 +119,8 @@ def _flow(job: Job, flow: Flow) -> Decoded:
             jpegs += encoded_field(field, storage.quality)
             kept += len(jpegs[-2]) + len(jpegs[-1])
             if kept > MOST_KEPT:
-                raise CostError(f"{job.shown}: its flow takes more than {MOST_KEPT} bytes")
-    # Of the two frames of the last field, the time of the second is one later.
+                raise DecodeLimitError(f"{job.shown}: its flow takes more than {MOST_KEPT} bytes")
+    # The time is that of the first of the last field's two frames.
     _refuse_early_end(job, times[-1] + 2 / video.fps)
     return jpegs, video.fps
 
@@ -128,14 +128,14 @@ def _flow(job: Job, flow: Flow) -> Decoded:
 def _refuse_early_end(job: Job, there: float) -> None:
     end = job.entry.end
     if end is not None and there < end - _ROUNDING:
-        raise DecodeError(f"{job.shown}: its piece ends at {end:g} s, the video at {there:g} s")
+        raise DecodeError(f"{job.shown}: its segment ends at {end:g} s, the video at {there:g} s")
 
 
 def decode(job: Job) -> str:
-    """Decodes one video into the spool; returns what is wrong with it, or nothing.
+    """Decodes one video into the cache; returns the error, or an empty text.
 
     Raises:
-      OSError: the machine fails, not the video.
+      OSError: the machine failed, not the video.
     """
     try:
         jpegs, fps = frames(job)
@@ -143,12 +143,12 @@ def decode(job: Job) -> str:
         if job.entry.place is None:
             _read_through(job.file)
         return str(error)
-    job.spool.save(job.name, jpegs, fps)
+    job.cache.save(job.name, jpegs, fps)
     return ""
 
 
 def _read_through(file: Path) -> None:
-    """Tells a damaged file from a machine that cannot read it.
+    """Reads a whole file, to distinguish a damaged file from a failing disk.
 
     Raises:
       OSError: the file cannot be read to its end.
@@ -159,7 +159,7 @@ def _read_through(file: Path) -> None:
 
 
 def example(job: Job, decoded: Decoded) -> tuple[str, dict[str, Any]]:
-    """Key and features, as the data set stores them."""
+    """Returns key and features of the stored example."""
     jpegs, fps = decoded
     label = job.entry.label
     return job.name, {

@@ -1,18 +1,18 @@
-"""What decoding a video may cost: the one budget of all readers.
+"""Limits on the cost of decoding a video, shared by all readers.
 
-A few bytes can stand for any number of pixels, so that the size of a file bounds nothing by itself.
-The budget has four parts.
+A few bytes can decode to any number of pixels, so the file size alone limits nothing. There are
+four limits.
 
-- A frame has at most `Limits.pixels`, and is not much larger than its file allows.
-- A video has at most `Limits.frames`, and not many more pixels in all than its file allows.
-- Decoding takes at most `Limits.seconds` of one core. Small files get less.
-- What is kept of a video takes at most `MOST_KEPT` bytes.
+- A frame has at most `Limits.pixels`, and is not much larger than the file size allows.
+- A video has at most `Limits.frames`, and not many more pixels in total than the file size allows.
+- Decoding takes at most `Limits.seconds` of one core. Small files get less time.
+- The frames kept in memory take at most `MOST_KEPT` bytes.
 
-Whole videos are read under `USUAL`. Streams, which keep nothing and may last for hours, are read
-under `Limits.in_proportion`: the same cost for each byte, however many there are.
+Whole videos are read with the limits `USUAL`. Streams keep no frames and may last for hours. They
+are read with `Limits.in_proportion`: the same cost per byte, however long the file is.
 
-`vidjax.data.containers` holds FFmpeg to it, `vidjax.data.frame_reader` counts each packet and
-frame.
+`vidjax.data.containers` enforces the limits on FFmpeg, and `vidjax.data.frame_reader` counts
+packets and frames.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ from vidjax.data.image_size import MOST_PIXELS
 from vidjax.data.transforms import ASPECT
 from vidjax.storage.paths import as_path
 
-# Bytes of a video's frames, as pixels or encoded.
+# Bytes of a video's frames in memory, as pixels or encoded.
 MOST_KEPT = 2**31
-# Black pictures alone take a byte for 20,000 pixels in H.264 and for 75,000 in AV1 (1920x1080).
-# The free pixels are 500 such frames, and one frame of 4096x2048.
+# Black frames take a byte per 20,000 pixels in H.264 and per 75,000 in AV1 (1920x1080). Pixels that
+# are always allowed: 500 such frames in total, and 4096x2048 in one frame.
 _PIXELS_A_BYTE, _FREE_PIXELS, _FREE_FRAME = 2**17, 2**30, 2**23
-# A file of this many bytes may take all the seconds; an empty one this share of them.
+# A file of this many bytes gets all the seconds; an empty file gets this fraction of them.
 _ALL_SECONDS_BYTES, _FREE_SECONDS = 2**21, 1 / 20
-# A frame in which nothing moves takes more bytes than this in every container.
+# A static frame takes more bytes than this in every container.
 _BYTES_A_FRAME = 16
 
 
 class DecodeError(ValueError):
-    """A file cannot be decoded as asked."""
+    """A file cannot be decoded as requested."""
 
 
-class CostError(DecodeError):
-    """A file costs more than it may."""
+class DecodeLimitError(DecodeError):
+    """A file exceeds a decoding limit."""
 
 
-class LateError(CostError):
-    """A file takes longer than it may."""
+class DecodeTimeoutError(DecodeLimitError):
+    """A file exceeds the time limit for decoding."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may cost.
+    """Decoding limits of a file.
 
     Attributes:
-      pixels: of a frame.
-      frames: of a video.
-      seconds: that one core may decode it.
+      pixels: most pixels of a frame.
+      frames: most frames of a video.
+      seconds: most CPU time for decoding, in seconds of one core.
     """
 
     pixels: int = MOST_PIXELS
@@ -66,7 +66,7 @@ class Limits:
 
     @classmethod
     def in_proportion(cls, path: str | Path) -> Limits:
-        """Limits of a stream: each byte may cost what it may cost in a small file."""
+        """Returns the limits of a stream, proportional to the size of its file."""
         size = _size(path)
         return cls(
             frames=cls.frames + size // _BYTES_A_FRAME,
@@ -78,12 +78,12 @@ USUAL = Limits()
 
 
 class Meter:
-    """Counts what decoding a file costs, from now on, in this thread.
+    """Measures the cost of decoding a file, from its creation on, in the current thread.
 
     Args:
-      name: of the file, for errors.
-      size: bytes of the file.
-      limits: what it may cost.
+      name: name of the file, for errors.
+      size: size of the file in bytes.
+      limits: decoding limits.
     """
 
     def __init__(self, name: object, size: int, limits: Limits) -> None:
@@ -94,12 +94,12 @@ class Meter:
 
     @classmethod
     def of(cls, path: str | Path, limits: Limits = USUAL) -> Meter:
-        """A meter for a file."""
+        """Makes a meter for a file."""
         return cls(path, _size(path), limits)
 
     @contextlib.contextmanager
     def resting(self) -> Iterator[None]:
-        """Does not count the seconds within, which are somebody else's."""
+        """Opens a context whose time is not counted, because it belongs to the caller."""
         begin = time.thread_time()
         try:
             yield
@@ -107,55 +107,55 @@ class Meter:
             self._begin += time.thread_time() - begin
 
     def refuse_late(self) -> None:
-        """Raises where decoding has taken too long.
+        """Raises an error if decoding has taken too long.
 
         Raises:
-          LateError: it has.
+          DecodeTimeoutError: the time limit is exceeded.
         """
         if time.thread_time() - self._begin > self._seconds:
-            raise LateError(
-                f"{self._name}: decoding takes more than {self._seconds:.3g} s, the limit for "
+            raise DecodeTimeoutError(
+                f"{self._name}: decoding takes longer than {self._seconds:.3g} s, the limit for "
                 f"{self._size} bytes"
             )
 
     def refuse_size(self, width: int, height: int) -> None:
-        """Raises where frames are too large.
+        """Raises an error if frames are too large.
 
         Args:
-          width: of a frame in pixels.
-          height: of a frame in pixels.
+          width: width of a frame in pixels.
+          height: height of a frame in pixels.
 
         Raises:
-          CostError: names what is exceeded.
+          DecodeLimitError: names the exceeded limit.
         """
         frame = f"{self._name}: frames of {width}x{height}"
         if width * height > self.limits.pixels:
-            raise CostError(f"{frame} exceed the limit of {self.limits.pixels} pixels")
+            raise DecodeLimitError(f"{frame} exceed the limit of {self.limits.pixels} pixels")
         if max(width, height) > ASPECT * max(1, min(width, height)):
-            raise CostError(f"{frame} are more than {ASPECT} times as long as wide")
+            raise DecodeLimitError(f"{frame} have an aspect ratio above {ASPECT}")
         if width * height > _FREE_FRAME + self._size * _PIXELS_A_BYTE:
-            raise CostError(
-                f"{frame} in a file of {self._size} bytes are above the limit of "
-                f"{_PIXELS_A_BYTE} pixels a byte"
+            raise DecodeLimitError(
+                f"{frame} in a file of {self._size} bytes exceed the limit of "
+                f"{_PIXELS_A_BYTE} pixels per byte"
             )
 
     def add(self, width: int, height: int) -> None:
-        """Counts a frame that was decoded.
+        """Counts a decoded frame.
 
         Raises:
-          CostError: as `refuse_size`, or all frames together have too many pixels.
+          DecodeLimitError: like `refuse_size`, or all frames together have too many pixels.
         """
         self._pixels += width * height
         if self._pixels > _FREE_PIXELS + self._size * _PIXELS_A_BYTE:
-            raise CostError(
-                f"{self._name}: {self._size} bytes that stand for more than "
-                f"{self._pixels:.1e} pixels in all, above the limit of {_PIXELS_A_BYTE} a byte"
+            raise DecodeLimitError(
+                f"{self._name}: {self._size} bytes decode to more than {self._pixels:.1e} pixels "
+                f"in total, above the limit of {_PIXELS_A_BYTE} per byte"
             )
         self.refuse_size(width, height)
 
 
 def _size(path: str | Path) -> int:
-    """Bytes of a file; 0 where there is none, of which opening it tells."""
+    """Returns the size of a file in bytes; 0 if it is missing, which opening it reports."""
     try:
         return as_path(path).stat().st_size
     except OSError:

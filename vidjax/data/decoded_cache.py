@@ -1,6 +1,6 @@
-"""Decoded videos on disk, one file each, until the data set that they belong to is written.
+"""Keeps decoded videos on disk, one file each, until their shard is written.
 
-What is here need not be decoded again, so that a preparation which was interrupted goes on.
+They need not be decoded again when an interrupted preparation is resumed.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ Decoded = tuple[list[bytes], float]
 _SEAL = 32
 
 
-def spool_of(folder: Path) -> Path:
-    """What a preparation keeps beside a data set until that is complete.
+def unfinished_folder(folder: Path) -> Path:
+    """Returns the temporary folder beside a data set, which exists until that is complete.
 
     Args:
-      folder: of the data set.
+      folder: folder of the data set.
     """
     return folder.with_name(f"{folder.name}.decoded")
 
 
 @dataclass(frozen=True)
-class Spool:
-    """A folder of decoded videos; it may be shared by processes and machines.
+class DecodedCache:
+    """A folder of decoded videos. Processes and machines may share it.
 
     Attributes:
-      folder: made when something is saved.
+      folder: the folder, created when something is saved.
     """
 
     folder: Path
 
     def has(self, name: str) -> bool:
-        """Whether the video is there; `load` tells whether it is whole."""
+        """Returns whether a video's file exists; only `load` checks that it is complete."""
         return self._file(name).is_file()
 
     def save(self, name: str, jpegs: Sequence[bytes], fps: float) -> None:
-        """Keeps a video's encoded frames and rate."""
+        """Saves a video's encoded frames and frame rate."""
         file = self._file(name)
         file.parent.mkdir(parents=True, exist_ok=True)
         archive = io.BytesIO()
@@ -58,12 +58,12 @@ class Spool:
             stream.write(hashlib.sha256(archive.getbuffer()).digest())
 
     def load(self, name: str) -> Decoded | None:
-        """A video's encoded frames and rate, as `save` got them.
+        """Loads a video's encoded frames and frame rate.
 
-        None where they are not there, or not whole, as the hash at the end of the file tells.
+        Returns None if the file is missing, or damaged according to the hash at its end.
 
         Raises:
-          OSError: the file is there and cannot be read.
+          OSError: the file exists but cannot be read.
         """
         try:
             content = self._file(name).read_bytes()
@@ -72,7 +72,7 @@ class Spool:
         archive, seal = content[:-_SEAL], content[-_SEAL:]
         if hashlib.sha256(archive).digest() != seal:
             return None
-        # The hash finds damage. Whoever writes a file on purpose can take it anew.
+        # The hash detects damage, but not a file that was forged together with its hash.
         try:
             with np.load(io.BytesIO(archive), allow_pickle=False) as stored:
                 ends = np.cumsum(stored["sizes"])
@@ -84,10 +84,10 @@ class Spool:
         return [data[start:end] for start, end in zip(starts, ends, strict=True)], fps
 
     def reload(self, name: str) -> Decoded:
-        """What was saved just now.
+        """Loads a video that was just saved.
 
         Raises:
-          OSError: it is not there, or damaged: the disk fails.
+          OSError: the file is missing or damaged, so the disk is failing.
         """
         decoded = self.load(name)
         if decoded is None:
@@ -95,7 +95,7 @@ class Spool:
         return decoded
 
     def drop(self, name: str) -> None:
-        """Frees what a video takes."""
+        """Deletes a video's file, if it exists."""
         self._file(name).unlink(missing_ok=True)
 
     def _file(self, name: str) -> Path:

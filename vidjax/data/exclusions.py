@@ -1,4 +1,4 @@
-"""What keeps a listed video out of a data set: each says why, or nothing."""
+"""Reasons to exclude a listed video from a data set. Each check returns the reason, or ''."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vidjax.storage.paths import is_url
 
 Flaw = Callable[[Entry], str]
 MISSING = "missing"
-# Verdicts that were no fault of the file: it is there now, and decoding will tell.
+# Verdicts that do not blame the file. It exists now, and decoding will show.
 _OF_THE_MOMENT = ("absent", "unreadable")
 
 
-def repeated() -> Flaw:
-    """Finds what was listed before: the same piece of the same file in the same split."""
+def duplicates() -> Flaw:
+    """Makes a check for duplicates: the same segment of the same file in the same split."""
     seen: dict[tuple[object, ...], str] = {}
 
     def flaw(entry: Entry) -> str:
@@ -30,36 +30,36 @@ def repeated() -> Flaw:
     return flaw
 
 
-def empty(entry: Entry) -> str:
-    """Finds a piece that begins before its video, or does not end after its beginning."""
+def empty_segment(entry: Entry) -> str:
+    """Checks for a segment with a negative start, or an end that is not after its start."""
     start = entry.start or 0.0
     if start < 0:
-        return f"its piece begins at {start:g} s"
+        return f"its segment starts at {start:g} s"
     if entry.end is not None and entry.end <= start:
-        return f"its piece goes from {start:g} s to {entry.end:g} s"
+        return f"its segment goes from {start:g} s to {entry.end:g} s"
     return ""
 
 
-def absent(root: Path) -> Flaw:
-    """Finds what is not on the disk."""
+def missing_file(root: Path) -> Flaw:
+    """Makes a check for missing files."""
     if not is_url(root):
         return lambda entry: "" if entry.file(root).is_file() else MISSING
-    # A look at each object would take hours; the list of all takes minutes.
+    # Asking for each object would take hours; listing all takes minutes.
     there = {path for path, _ in files_below(root)}
     return lambda entry: "" if entry.path in there else MISSING
 
 
-def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
-    """Finds what `vidjax check_videos` found unsound.
+def broken_video(verdicts: Path, manifest: Manifest) -> Flaw:
+    """Makes a check for videos that `vidjax check_videos` found broken.
 
-    A verdict on a file that has changed its size since counts for nothing: decoding will tell.
+    Verdicts on files whose size has changed since are ignored; decoding will show.
 
     Args:
-      verdicts: its CSV.
-      manifest: the data set; paths of either are those of its files, from their own folder on.
+      verdicts: CSV written by `vidjax check_videos`.
+      manifest: the data set. Its paths and those of the CSV may start from different folders.
 
     Raises:
-      ManifestError: the CSV is absent, or speaks of none of the videos.
+      ManifestError: the CSV is missing, or contains none of the videos.
     """
     if not verdicts.is_file():
         raise ManifestError(f"data.verdicts = {str(verdicts)!r}: no such file")
@@ -69,8 +69,8 @@ def condemned(verdicts: Path, manifest: Manifest) -> Flaw:
     found = {entry.path: _find(known, entry.path) for entry in manifest.entries}
     if manifest.entries and not any(found.values()):
         raise ManifestError(
-            f"{verdicts} speaks of none of the {len(manifest.entries)} videos, such as "
-            f"{manifest.entries[0].path!r}; it has {few(sorted(known))}"
+            f"{verdicts} contains none of the {len(manifest.entries)} videos, such as "
+            f"{manifest.entries[0].path!r}; it contains {few(sorted(known))}"
         )
 
     def flaw(entry: Entry) -> str:
@@ -93,7 +93,7 @@ def _read(verdicts: Path) -> Iterator[Verdict]:
 
 
 def _find(known: dict[str, list[Verdict]], path: str) -> Verdict | None:
-    """The verdict on a file; the folder that was scanned may lie above or below the manifest's."""
+    """Finds the verdict on a file; the checked folder may be above or below the manifest's."""
     path = PurePosixPath(path).as_posix()
     alike = [
         verdict

@@ -1,4 +1,4 @@
-"""What videos will be once they are prepared, as far as their headers tell."""
+"""Estimates frames and size of prepared videos from the headers of the files."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidjax.data.decode import DecodeError, probe
-from vidjax.data.local_video import at_hand
+from vidjax.data.local_video import local_video
 from vidjax.data.manifest import Entry, Manifest
 from vidjax.data.transforms import short_side_size
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """A prepared video to come.
+class ExpectedVideo:
+    """The expected frames and size of a video that is not prepared yet.
 
     Attributes:
-      frames: at most; headers are off by a few.
-      height: in pixels.
-      width: in pixels.
+      frames: upper bound of the number of frames, since headers are off by a few.
+      height: height in pixels.
+      width: width in pixels.
     """
 
     frames: int
@@ -27,17 +27,17 @@ class Outlook:
     width: int
 
 
-def outlook(
+def expected_videos(
     manifest: Manifest, split: str, *, short_side: int, fps: float | None, looks: int = 8
-) -> list[Outlook]:
-    """The outlook of some videos of a split, evenly spread; unreadable ones are left out.
+) -> list[ExpectedVideo]:
+    """Probes some evenly spaced videos of a split; unreadable ones are skipped.
 
     Args:
       manifest: the videos.
-      split: which of them.
-      short_side: shorter side of the stored frames in pixels; smaller videos stay as they are.
-      fps: frame rate that all videos are brought to; None keeps each video's own.
-      looks: how many headers to read.
+      split: name of the split.
+      short_side: shorter side of the stored frames in pixels; smaller videos keep their size.
+      fps: frame rate that all videos are resampled to; None keeps each video's own rate.
+      looks: number of headers to read.
     """
     entries = manifest.split(split)
     chosen = np.unique(np.linspace(0, len(entries) - 1, min(looks, len(entries))).astype(int))
@@ -45,9 +45,11 @@ def outlook(
     return [each for each in found if each is not None]
 
 
-def _of(manifest: Manifest, entry: Entry, short_side: int, fps: float | None) -> Outlook | None:
+def _of(
+    manifest: Manifest, entry: Entry, short_side: int, fps: float | None
+) -> ExpectedVideo | None:
     try:
-        with at_hand(manifest.file(entry), entry) as file:
+        with local_video(manifest.file(entry), entry) as file:
             info = probe(file)
     except DecodeError:
         return None
@@ -58,4 +60,4 @@ def _of(manifest: Manifest, entry: Entry, short_side: int, fps: float | None) ->
         seconds = min(entry.end or seconds, seconds) - (entry.start or 0.0)
     frames = round(1.05 * seconds * (fps or info.fps)) + 2
     size = short_side_size(info.height, info.width, short_side, upscale=False)
-    return Outlook(max(1, frames), *size)
+    return ExpectedVideo(max(1, frames), *size)

@@ -1,14 +1,14 @@
-"""The augmentations that `augment.also` names: found, checked and applied.
+"""Finds, checks and applies the augmentations that `augment.also` names.
 
-Each is one module: a file in `vidjax/data/augmentations`, or a module of another package
-(`vidjax.plugins`). It has two names:
+Each augmentation is one module: a file in `vidjax/data/augmentations`, or a module of another
+package (`vidjax.plugins`). The module defines two names:
 
     SETTINGS      the range of each setting, as in `vidjax.settings`
     AUGMENTATION  a frozen dataclass; its fields are the settings with their defaults, and its
                   instances are called with (rng, clip)
 
-One call is for one clip, uint8 `[T, H, W, 3]` in and out. What is drawn from `rng`, a generator of
-NumPy, holds for all frames of the clip.
+One call augments one clip, uint8 `[T, H, W, 3]` in and out. `rng` is a NumPy generator. What is
+drawn from it applies to all frames of the clip.
 """
 
 from __future__ import annotations
@@ -31,38 +31,41 @@ ALSO = Kind(
 
 
 class Augment(Protocol):
-    """What an augmentation does to a clip."""
+    """An augmentation: a callable that changes a clip."""
 
     def __call__(self, rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-        """Changes a clip uint8 `[T, H, W, 3]`; the result is of that shape and type."""
+        """Augments a clip uint8 `[T, H, W, 3]`; the result has the same shape and dtype."""
         ...
 
 
 def make(also: Mapping[str, Any]) -> dict[str, Augment]:
-    """The augmentations with their settings, in the order in which they are applied.
+    """Creates augmentations from their settings, in the order in which they are applied.
+
+    >>> make({"random_erasing": {"chance": 0.25}})["random_erasing"].chance
+    0.25
 
     Args:
-      also: settings by the names of augmentations; those left out have their defaults.
+      also: settings by augmentation name. Settings that are not given have their defaults.
 
     Raises:
-      ValueError: an augmentation or a setting is unknown, or a value is out of its range; one line
-        that names its path.
+      ValueError: an augmentation or a setting is unknown, or a value is out of its range. The
+        message is one line that names the setting.
     """
     return {name: _make(name, settings) for name, settings in also.items()}
 
 
 def apply(made: Mapping[str, Augment], rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-    """Applies augmentations to a clip uint8 `[T, H, W, 3]`, one after the other.
+    """Applies augmentations one after the other to a clip uint8 `[T, H, W, 3]`.
 
     Raises:
-      ValueError: one of them returns another shape or type.
+      ValueError: an augmentation returns another shape or dtype.
     """
     for name, augment in made.items():
         given, clip = clip, augment(rng, np.ascontiguousarray(clip))
         if clip.dtype != np.uint8 or clip.shape != given.shape:
             raise ValueError(
                 f"{WHERE}.{name} returned {clip.dtype} {clip.shape} for uint8 {given.shape}; an "
-                "augmentation keeps shape and type"
+                "augmentation must keep shape and dtype"
             )
     return clip
 
@@ -74,9 +77,9 @@ def _make(name: str, settings: Any) -> Augment:
     except plugins.PluginError as error:
         raise ValueError(f"{WHERE}: {error}") from None
     if not isinstance(settings, Mapping):
-        raise ValueError(f"{where} = {shown(settings)}: must be settings by name, such as {{}}")
+        raise ValueError(f"{where} = {shown(settings)}: must be a dict of settings, such as {{}}")
     if lacking := [part for part in ("SETTINGS", "AUGMENTATION") if not hasattr(module, part)]:
-        raise ValueError(f"{where}: its module has no {lacking[0]}, which augmentations have")
+        raise ValueError(f"{where}: its module does not define {lacking[0]}")
     for setting in settings:
         if setting not in module.SETTINGS:
             raise ValueError(
@@ -91,6 +94,6 @@ def _make(name: str, settings: Any) -> Augment:
 
 
 def _tuples(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Settings as they were before a JSON file made lists of tuples."""
+    """Restores the tuples that a JSON file turned into lists."""
     for name, value in settings.items():
         yield name, tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The optical flow of a video, field by field, as its frames are decoded."""
+"""Computes the optical flow of a video field by field, while its frames are decoded."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from vidjax.data.video_stream import VideoStream
 def fields_of(
     frames: Iterable[tuple[np.ndarray, float]], flow: Flow, name: object
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """The fields of a video with their times, uint8 `[H, W, 2]`, one fewer than frames.
+    """Computes the flow fields of a video, uint8 `[H, W, 2]`; there is one fewer than frames.
 
     Args:
-      frames: RGB, uint8 `[H, W, 3]`, with their seconds.
-      flow: how it is computed.
-      name: of the video, for errors.
+      frames: RGB frames, uint8 `[H, W, 3]`, with their time in seconds.
+      flow: flow settings.
+      name: name of the video, for errors.
 
     Yields:
-      A field, and the seconds of the first of its two frames.
+      A field, and the time in seconds of the first of its two frames.
 
     Raises:
-      DecodeError: there is only one frame, or OpenCV computes no flow of frames so small.
-      ValueError: it is not in this OpenCV.
+      DecodeError: there is only one frame, or the frames are too small for OpenCV.
+      ValueError: this OpenCV lacks the method.
     """
     flow.require()
-    # Of the frames that the last field is between.
+    # Times of the two frames of the latest field.
     times: deque[float] = deque(maxlen=2)
 
     def noting() -> Iterator[np.ndarray]:
@@ -52,17 +52,17 @@ def fields_of(
 def chosen_fields(
     video: VideoStream, wanted: Collection[int], flow: Flow, name: object
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Some fields with their numbers, in order; others are not computed.
+    """Computes only the wanted fields; yields them with their indices, in order.
 
     Args:
-      video: from its first frame on.
-      wanted: numbers of fields; number 0 is from the first frame to the second.
+      video: stream from the video's first frame on.
+      wanted: indices of fields; index 0 is from the first frame to the second.
       flow: as in `fields_of`.
-      name: likewise.
+      name: as in `fields_of`.
 
     Raises:
       DecodeError: as in `fields_of`.
-      ValueError: likewise.
+      ValueError: as in `fields_of`.
     """
     chosen = set(wanted)
     needed = chosen | {number + 1 for number in chosen}
@@ -76,16 +76,16 @@ def chosen_fields(
 
 
 def fields_in(frames: int, name: object) -> int:
-    """How many fields a video of so many frames has.
+    """Returns the number of flow fields of a video with `frames` frames.
 
     Raises:
-      DecodeError: it has none.
+      DecodeError: there are fewer than two frames.
     """
     if frames < 2:
-        raise DecodeError(f"{name}: a video of one frame has no flow")
+        raise DecodeError(f"{name}: a video with a single frame has no flow")
     return frames - 1
 
 
 def encoded_field(field: np.ndarray, quality: int) -> list[bytes]:
-    """The two pictures, x and y, that a field uint8 `[H, W, 2]` is stored as."""
+    """Encodes a field uint8 `[H, W, 2]` as two JPEG images, x and y."""
     return [encode_jpeg(np.ascontiguousarray(field[..., axis]), quality) for axis in (0, 1)]

@@ -1,4 +1,4 @@
-"""Optical flow as a picture: the hue is where a pixel goes, the colour's strength how far."""
+"""Visualizes optical flow: the hue shows the direction of motion, the saturation its length."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from vidjax.data.optical_flow import STILL
 _TURN = 180
 
 
-def in_colours(stored: np.ndarray) -> np.ndarray:
-    """The first field at each place of clips; what does not move is white.
+def flow_to_rgb(stored: np.ndarray) -> np.ndarray:
+    """Colours the first flow field of each time step. Pixels that do not move are white.
 
-    The strongest colour is the farthest movement of all that is given.
+    Full saturation is the largest motion in the input.
 
     Args:
-      stored: uint8 `[N, T, H, W, 2 L]`, as `vidjax.data.optical_flow` stores it.
+      stored: uint8 `[N, T, H, W, 2 L]`, quantized as in `vidjax.data.optical_flow`.
 
     Returns:
-      uint8 `[N, T, H, W, 3]`, RGB: red goes right, and yellow-green down.
+      uint8 `[N, T, H, W, 3]`, RGB: red moves right, yellow-green moves down.
     """
     x, y = np.moveaxis(stored[..., :2].astype(np.float32) - STILL, -1, 0)
     far = np.hypot(x, y)

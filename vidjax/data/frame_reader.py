@@ -1,4 +1,4 @@
-"""The frames of a file, one by one, from its beginning or from shortly before a moment on."""
+"""Reads the frames of a video file one by one, from its start or from shortly before a time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ import av.container
 import av.video
 
 from vidjax.data.containers import open_video
-from vidjax.data.decode_limits import USUAL, CostError, DecodeError, LateError, Limits, Meter
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+    Meter,
+)
 from vidjax.data.timestamps import has_leaps
 
-# Files whose frames carry the same times wherever decoding begins; others are read from their
-# first frame on.
+# Containers whose frames have the same time stamps wherever decoding starts. Others are read from
+# their first frame.
 _SEEKABLE = ("mov,mp4", "matroska")
-# A piece that begins later is looked for, in seconds, and decoding begins this much before it.
+# Seconds: a segment that starts after _FAR is reached by seeking to _BEFORE before its start.
 _FAR, _BEFORE = 2.0, 1.0
 
 
@@ -26,15 +33,16 @@ _FAR, _BEFORE = 2.0, 1.0
 def open_frames(
     path: str | Path, limits: Limits = USUAL
 ) -> Iterator[tuple[av.VideoStream, Frames]]:
-    """A file's main video stream and its frames, decoded one by one.
+    """Opens a file; yields its main video stream and its frames, decoded one by one.
 
     Args:
-      path: file.
-      limits: what it may cost.
+      path: file or URL.
+      limits: decoding limits.
 
     Raises:
-      DecodeError: the file cannot be opened or has no video; or, from the frames, it is broken.
-      CostError: from the frames: it costs too much.
+      DecodeError: the file cannot be opened or has no video. Iterating raises it if the file is
+        broken.
+      DecodeLimitError: iterating raises it if a limit is exceeded.
     """
     meter = Meter.of(path, limits)
     with open_video(path, limits) as (container, stream):
@@ -45,18 +53,18 @@ def open_frames(
 def open_at(
     path: str | Path, start: float, meter: Meter
 ) -> Iterator[tuple[av.video.stream.VideoStream, float | None, Iterator[av.VideoFrame]]]:
-    """A file's frames from `start` seconds or earlier on.
+    """Opens a file; yields its frames from `start` seconds, or from an earlier frame.
 
     Args:
-      path: file.
-      start: seconds.
-      meter: counts what they cost, within its limits.
+      path: file or URL.
+      start: start of the wanted frames in seconds.
+      meter: enforces the decoding limits.
 
     Yields:
-      The stream, the time stamp of its first frame where that is skipped, and the frames.
+      The stream, the time stamp of its first frame if that frame is skipped, and the frames.
 
     Raises:
-      DecodeError: as `open_frames`, or the frames are too large.
+      DecodeError: like `open_frames`, or the frames are too large.
     """
     with open_video(path, meter.limits) as (container, stream):
         meter.refuse_size(stream.codec_context.width, stream.codec_context.height)
@@ -78,7 +86,7 @@ def _skip(
     meter: Meter,
     start: float,
 ) -> tuple[float, Iterator[av.VideoFrame]] | None:
-    """The time of the first frame, and the frames from shortly before `start` on; None if lost."""
+    """Seeks to before `start`; returns the video's first time and the frames, or None."""
     try:
         first = next(Frames(path, container, stream, meter), None)
         if first is None or first.time is None:
@@ -87,7 +95,7 @@ def _skip(
         container.seek(round(target / (stream.time_base or 1)), stream=stream)
         frames = Frames(path, container, stream, meter)
         landed = next(frames, None)
-    except LateError:
+    except DecodeTimeoutError:
         raise
     except (DecodeError, av.error.FFmpegError):
         return None
@@ -97,16 +105,16 @@ def _skip(
 
 
 class Frames:
-    """The frames of a stream, decoded one by one within a budget.
+    """Iterates over the frames of a stream, within the decoding limits.
 
     Attributes:
-      meter: counts what they cost.
-      packets: number of stored pieces that they were decoded from so far. Some hold no picture:
-        placeholders, and what an edit list hides.
+      meter: enforces the limits.
+      packets: number of packets decoded so far. Some contain no frame: placeholders, and frames
+        that an edit list hides.
 
     Raises:
-      DecodeError: as they are taken: the stream is broken.
-      CostError: likewise: it costs too much.
+      DecodeError: raised while iterating if the stream is broken.
+      DecodeLimitError: raised while iterating if a limit is exceeded.
     """
 
     def __init__(
@@ -122,11 +130,11 @@ class Frames:
         self.packets = 0
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def __next__(self) -> av.VideoFrame:
-        """The next one."""
+        """Decodes the next frame."""
         return next(self._frames)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
@@ -134,7 +142,7 @@ class Frames:
         try:
             for packet in self._container.demux(self._stream):
                 self.meter.refuse_late()
-                # The last one, which has no time, asks the decoder for what it holds back.
+                # The last packet has no time stamp; it flushes the decoder.
                 self.packets += packet.dts is not None or packet.size > 0
                 for frame in packet.decode():
                     assert isinstance(frame, av.VideoFrame)
@@ -144,10 +152,12 @@ class Frames:
         except DecodeError:
             raise
         except av.error.ExitError as error:
-            raise LateError(f"{self._path}: reading takes too long after {count} frames") from error
+            raise DecodeTimeoutError(
+                f"{self._path}: reading takes too long after {count} frames"
+            ) from error
         except av.error.MemoryError as error:
-            reason = "asks for more memory than a video may take"
-            raise CostError(f"{self._path}: {reason} after {count} frames") from error
+            reason = "asks for more memory than a video may use"
+            raise DecodeLimitError(f"{self._path}: {reason} after {count} frames") from error
         except (av.error.FFmpegError, ValueError) as error:
             reason = type(error).__name__
             raise DecodeError(f"{self._path}: broken after {count} frames ({reason})") from error

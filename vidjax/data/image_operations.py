@@ -1,12 +1,12 @@
-"""Operations on the pictures of a clip, each with an amount of which 0 changes nothing.
+"""Image operations for augmentation, applied to all frames of a clip. Amount 0 changes nothing.
 
-A clip is uint8 `[T, H, W, 3]`, RGB, contiguous. What an operation measures of it (its mean, its
-histogram) it measures over all frames, so that each colour becomes the same one in every frame
-and nothing flickers. A clip of one frame becomes what Pillow's `ImageOps` and `ImageEnhance` make
-of it, to one step of 255 where they round otherwise.
+A clip is uint8 `[T, H, W, 3]`, RGB, contiguous. Statistics such as the mean or the histogram are
+computed over all frames, so that a colour changes the same way in every frame and nothing flickers.
+For a clip of one frame the results equal Pillow's `ImageOps` and `ImageEnhance`, up to one step of
+255 from rounding.
 
-Rotations, shears and shifts keep the size. Where they show what lies beyond the picture, it is
-grey. None of the operations mirrors.
+Rotations, shears and translations keep the size and fill the area outside the image with grey.
+None of the operations mirrors.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import numpy as np
 
 GREY = 128
 _BYTES = np.arange(256.0)
-# ITU-R 601-2, as Pillow has it; OpenCV's own grey is a step beside it at times.
+# ITU-R 601-2 luma as in Pillow; OpenCV's own grey differs by one step at times.
 _LUMA = np.array([[19595, 38470, 7471]]) / 65536
 # Pillow's `ImageFilter.SMOOTH`.
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
 
 def identity(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Nothing."""
+    """Returns the clip unchanged."""
     del amount
     return clip
 
@@ -37,18 +37,18 @@ def brightness(clip: np.ndarray, amount: float) -> np.ndarray:
 
 
 def contrast(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Multiplies the distance of all values from the mean grey by 1 + `amount`."""
+    """Multiplies the difference of all values from the mean grey by 1 + `amount`."""
     mean = round(float(_grey(clip).mean()))
     return _look_up(clip, mean + (_BYTES - mean) * (1 + amount))
 
 
 def color(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Multiplies the distance of each colour from its grey by 1 + `amount`."""
+    """Multiplies the difference of each colour from its grey by 1 + `amount` (saturation)."""
     return _away_from(cv2.cvtColor(_grey(clip), cv2.COLOR_GRAY2RGB), clip, amount)
 
 
 def sharpness(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Multiplies the distance from a smoothed picture by 1 + `amount`; edges of frames stay."""
+    """Multiplies the difference from the smoothed image by 1 + `amount`, except at the border."""
     smooth = clip.copy()
     for frame, place in zip(clip, smooth, strict=True):
         place[1:-1, 1:-1] = cv2.filter2D(frame, -1, _SMOOTH)[1:-1, 1:-1]
@@ -56,19 +56,19 @@ def sharpness(clip: np.ndarray, amount: float) -> np.ndarray:
 
 
 def posterize(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Sets the lowest `amount` of 8 bits, rounded, to zero."""
+    """Clears the lowest `amount` of 8 bits, rounded."""
     return _look_up(clip, _BYTES.astype(int) >> round(amount) << round(amount))
 
 
 def solarize(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Inverts the values from 256 - `amount` on."""
+    """Inverts all values of at least 256 - `amount`."""
     return _look_up(clip, np.where(256 - amount > _BYTES, _BYTES, 255 - _BYTES))
 
 
 def auto_contrast(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Stretches the values of each channel over all of 0 to 255."""
+    """Stretches the values of each channel to 0 to 255."""
     del amount
-    # Frames first: along the channels NumPy takes ten times as long.
+    # Reduce over frames first: NumPy is ten times slower along the channels.
     low, high = clip.min(axis=(0, 1)).min(axis=0), clip.max(axis=(0, 1)).max(axis=0)
     return _look_up(clip, np.stack(list(map(_stretched, low.astype(float), high.astype(float)))))
 
@@ -81,7 +81,7 @@ def _stretched(low: float, high: float) -> np.ndarray:
 
 
 def equalize(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Spreads the values of each channel so that all are about equally frequent."""
+    """Equalizes the histogram of each channel."""
     del amount
     channels = np.moveaxis(clip, -1, 0).reshape(3, -1)
     counts = (np.bincount(channel, minlength=256) for channel in channels)
@@ -98,27 +98,27 @@ def _equalized(counts: np.ndarray) -> np.ndarray:
 
 
 def shear_x(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Shifts rows by `amount` of their height above the centre, to the right."""
+    """Shears horizontally: shifts rows to the right by `amount` times their height above centre."""
     return _warped(clip, ((1, amount), (0, 1)))
 
 
 def shear_y(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Shifts columns by `amount` of their distance left of the centre, downwards."""
+    """Shears vertically: shifts columns down by `amount` times their distance left of centre."""
     return _warped(clip, ((1, 0), (amount, 1)))
 
 
 def translate_x(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Shifts the picture to the right by `amount` of its width."""
+    """Translates the image to the right by `amount` times its width."""
     return _warped(clip, ((1, 0), (0, 1)), across=amount * clip.shape[2])
 
 
 def translate_y(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Shifts the picture downwards by `amount` of its height."""
+    """Translates the image down by `amount` times its height."""
     return _warped(clip, ((1, 0), (0, 1)), down=amount * clip.shape[1])
 
 
 def rotate(clip: np.ndarray, amount: float) -> np.ndarray:
-    """Turns the picture about its centre by `amount` degrees, anticlockwise."""
+    """Rotates the image about its centre by `amount` degrees, anticlockwise."""
     cos, sin = math.cos(math.radians(amount)), math.sin(math.radians(amount))
     return _warped(clip, ((cos, -sin), (sin, cos)))
 
@@ -129,7 +129,7 @@ def _warped(
     across: float = 0.0,
     down: float = 0.0,
 ) -> np.ndarray:
-    """Each pixel from `matrix` times its place from the centre, after a shift in pixels."""
+    """Warps frames: `matrix` maps output to input positions relative to the centre."""
     height, width = clip.shape[1:3]
     turn, centre = np.array(matrix), np.array([(width - 1) / 2, (height - 1) / 2])
     offset = centre - turn @ (centre + np.array([across, down]))
@@ -143,7 +143,7 @@ def _warped(
 
 
 def _tall(clip: np.ndarray) -> np.ndarray:
-    """All frames as one picture, one below the other: OpenCV does it in one call."""
+    """Stacks all frames into one tall image, so that one call of OpenCV processes them."""
     return clip.reshape(-1, *clip.shape[2:])
 
 
@@ -157,7 +157,7 @@ def _away_from(plain: np.ndarray, clip: np.ndarray, amount: float) -> np.ndarray
 
 
 def _look_up(clip: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Replaces values by those of a table `[256]`, or of one for each channel `[3, 256]`."""
+    """Applies a lookup table `[256]`, or one per channel `[3, 256]`."""
     rounded = np.rint(table).clip(0, 255).astype(np.uint8)
     given = rounded if rounded.ndim == 1 else np.ascontiguousarray(rounded.T)[None]
     return np.asarray(cv2.LUT(_tall(clip), given)).reshape(clip.shape)

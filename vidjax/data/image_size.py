@@ -1,23 +1,23 @@
-"""How large an encoded picture is, read from its first bytes, before anything is decoded."""
+"""Reads the size of an encoded image from its header, before anything is decoded."""
 
 from __future__ import annotations
 
 import struct
 
-# As many as a square of 8192 has: 192 MiB in RGB.
+# 192 MiB in RGB.
 MOST_PIXELS = 8192 * 8192
 
 _PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 _JPEG = b"\xff\xd8"
-# Segments that begin a picture (SOF0 to SOF15); the three others of the range hold tables.
+# Start-of-frame markers (SOF0 to SOF15) without the three markers of tables in that range.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
-    """Height and width in pixels of a JPEG (ITU T.81, B.2) or PNG.
+    """Returns height and width in pixels of a JPEG (ITU T.81, B.2) or PNG.
 
     Raises:
-      ValueError: it is neither, or its header is damaged.
+      ValueError: the data is neither, or its header is damaged.
     """
     try:
         if data[:16] == _PNG:
@@ -36,7 +36,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if data[place + 1] in _FRAMES:
             height, width = struct.unpack_from(">HH", data, place + 5)
             return height, width
-        # Any number of bytes may fill the space before a marker.
+        # Any number of fill bytes may precede a marker.
         filled = data[place + 1] == 0xFF
         place += 1 if filled else 2 + struct.unpack_from(">H", data, place + 2)[0]
     raise IndexError(place)

@@ -1,4 +1,4 @@
-"""Labels that tell left from right: a clip of theirs and its mirror image are of two classes."""
+"""Finds labels that distinguish left from right, whose clips must not be mirrored."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Sequence
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
-def sided(classes: Sequence[str]) -> tuple[str, ...]:
-    """The class names in which `left` or `right` stands as a word, as in `turn_left`."""
+def left_right_labels(classes: Sequence[str]) -> tuple[str, ...]:
+    """Returns the class names that contain the word `left` or `right`, such as `turn_left`.
+
+    >>> left_right_labels(["turn_left", "TurnRight", "upright"])
+    ('turn_left', 'TurnRight')
+    """
     return tuple(name for name in classes if _words(name) & {"left", "right"})
 
 
@@ -19,19 +23,19 @@ def _words(name: str) -> set[str]:
 
 
 def refuse_mirrors(classes: Sequence[str], setting: str, fix: str) -> None:
-    """Refuses a setting that mirrors clips where labels tell left from right.
+    """Refuses a setting that mirrors clips if labels distinguish left from right.
 
     Args:
       classes: class names.
       setting: the setting and its value, such as `augment.flip = 0.5`.
-      fix: what to set instead.
+      fix: the setting to use instead.
 
     Raises:
       ValueError: names two of the labels and the fix.
     """
-    if found := sided(classes):
+    if found := left_right_labels(classes):
         raise ValueError(
-            f"{setting} mirrors clips, but {len(found)} labels tell left from right, such as "
-            f"{' and '.join(map(repr, found[:2]))}; set {fix}, or augment.flip_sided=True if "
-            "mirror images keep these labels"
+            f"{setting} mirrors clips, but {len(found)} labels distinguish left from right, such "
+            f"as {' and '.join(map(repr, found[:2]))}; set {fix}, or augment.flip_sided=True if "
+            "mirrored clips keep these labels"
         )

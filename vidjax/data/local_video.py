@@ -1,7 +1,6 @@
-"""A video as a file on this machine's own disk, wherever it lies: FFmpeg reads paths alone.
+"""Gives FFmpeg, which reads only paths, a local file for every video.
 
-A local file is itself. An object of a bucket is copied to a temporary file, and so are the bytes
-of a video that lies in a tar.
+A local file is used directly. A video in a bucket or inside a tar is copied to a temporary file.
 """
 
 from __future__ import annotations
@@ -12,35 +11,35 @@ from pathlib import Path
 
 from vidjax.data.decode_limits import DecodeError
 from vidjax.data.manifest_entry import Entry, Place
-from vidjax.storage.local_copies import here, scratch
+from vidjax.storage.local_copies import local_copy, scratch
 from vidjax.storage.writing import writing_bytes
 
-# Bytes that are copied at once.
+# Bytes copied at a time.
 _PIECE = 2**20
 
 
 def shown(file: Path, entry: Entry) -> str:
-    """What errors call a video: its file, and of a file of many its name in it."""
+    """Returns a video's name for errors: its file, or `archive.tar/name` for a video in a tar."""
     if entry.place is None:
         return str(file)
     return f"{file}/{entry.path.removeprefix(f'{entry.place.file}/')}"
 
 
 @contextlib.contextmanager
-def at_hand(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Path]:
-    """A path of this machine's disk with the bytes of a video.
+def local_video(file: Path, entry: Entry, within: Path | None = None) -> Iterator[Path]:
+    """Opens a context with a local path to the bytes of a video.
 
     Args:
-      file: where the video lies, or the file of many that it lies in.
-      entry: what is known of it.
-      within: folder for copies, whose owner tidies up after a process that is killed; the system's
-        own if None.
+      file: the video, or the archive that contains it.
+      entry: the video's manifest entry.
+      within: folder for temporary copies, which its owner cleans up if this process is killed. None
+        uses the system's temporary folder.
 
     Raises:
-      DecodeError: of whoever decodes it; it names the video, not the copy.
-      OSError: the video cannot be read, or its copy not be written.
+      DecodeError: raised by the code in the context; the message names the video, not the copy.
+      OSError: the video cannot be read, or its copy cannot be written.
     """
-    held = here(file, within) if entry.place is None else _cut(file, entry.place, within)
+    held = local_copy(file, within) if entry.place is None else _cut(file, entry.place, within)
     with held as local:
         try:
             yield local

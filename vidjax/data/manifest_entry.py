@@ -1,4 +1,4 @@
-"""One row of a list of videos."""
+"""One row of a manifest: a video, or a segment of one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class ManifestError(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a video lies in a file that holds many, such as a tar.
+    """Position of a video inside an archive, such as a tar.
 
     Attributes:
-      file: the file, relative to the manifest's root.
-      start: the video's first byte in it.
-      size: bytes of the video.
+      file: path of the archive, relative to the manifest's root.
+      start: offset of the video's first byte.
+      size: size of the video in bytes.
     """
 
     file: str
@@ -35,17 +35,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Entry:
-    """One video, or one piece of a video.
+    """One video, or one segment of a video.
 
     Attributes:
       path: file, relative to the manifest's root, or absolute, or a URL.
-      label: class name; of several, `vidjax.data.multi_label_text.joined` makes one text.
+      label: class name; several labels are joined by `vidjax.data.multi_label_text.joined`.
       split: `train`, `val` or `test`.
-      start: where the piece begins in seconds; None is the beginning.
-      end: where it ends in seconds; None is the end.
-      group: person or source video; one group must not be in training and test.
-      place: where it lies in a file of many; None where it is a file of its own. It is found
-        anew each time and is no part of the list's digest.
+      start: start of the segment in seconds; None is the start of the video.
+      end: end of the segment in seconds; None is the end of the video.
+      group: person or source video. A group must not be in both training and test.
+      place: position in an archive; None for a file of its own. It is looked up each time, and the
+        digest of the manifest does not include it.
     """
 
     path: str
@@ -58,11 +58,11 @@ class Entry:
 
     @property
     def held_in(self) -> str:
-        """Path of the file that the video is, or lies in."""
+        """Path of the video's file, or of the archive that contains it."""
         return self.place.file if self.place else self.path
 
     def file(self, root: Path) -> Path:
-        """Where the video is, or the file of many that it lies in.
+        """Returns the path of the video, or of the archive that contains it.
 
         Args:
           root: folder that relative paths start from.

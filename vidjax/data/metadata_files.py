@@ -1,7 +1,7 @@
-"""The small files of a prepared data set: what is there is asked once, and each is read once.
+"""Reads the small metadata files of a prepared data set with few requests.
 
-A bucket answers after a while, whatever it is asked. Opening a data set there takes two such
-whiles: one for the list of its files, and one for all small ones together.
+Every request to a bucket has some latency. Opening a data set in a bucket takes the latency of two
+requests: one lists the files, and one reads all small files concurrently.
 """
 
 from __future__ import annotations
@@ -13,40 +13,40 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from vidjax.data.dataset_errors import damaged
-from vidjax.storage.file_info import Facts, files_in
+from vidjax.storage.file_info import FileInfo, files_in
 from vidjax.storage.paths import is_url
 
-# Far above what a million videos take, and far below what fills a machine's memory.
+# Far above the files of a million videos, and far below the memory of a machine.
 _LARGEST = 64 * 2**20
-# Objects that are larger, or other than descriptions, are fetched when they are asked for.
+# Only smaller objects with these suffixes are read in advance.
 _SMALL, _DESCRIBING = 2**20, (".json", ".txt")
 
 
-class SmallFiles:
+class MetadataFiles:
     """The files of a data set's folder.
 
     Args:
-      folder: of the data set; it need not be there.
+      folder: folder of the data set; it may be missing.
 
     Raises:
-      OSError: it cannot be listed.
+      OSError: the folder cannot be listed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.there: Mapping[str, Facts] = {}
+        self.there: Mapping[str, FileInfo] = {}
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             self.there = files_in(folder)
 
     def read(self, name: str) -> bytes:
-        """What a file holds.
+        """Reads a file.
 
         Raises:
-          DamagedError: it is absent, no file, or larger than any that vidjax or TFDS writes.
-          OSError: it cannot be read.
+          DamagedError: the file is missing, or larger than any that vidjax or TFDS writes.
+          OSError: the file cannot be read.
         """
         if name not in self.there:
-            raise damaged(self.folder, f"{name} is absent")
+            raise damaged(self.folder, f"{name} is missing")
         if self.there[name].size > _LARGEST:
             raise damaged(self.folder, f"{name} is larger than {_LARGEST >> 20} MiB")
         if name in self._ahead:
@@ -56,7 +56,7 @@ class SmallFiles:
 
     @functools.cached_property
     def _ahead(self) -> Mapping[str, bytes]:
-        """In a bucket, all that describes the data set."""
+        """The contents of all metadata files of a data set in a bucket, by name."""
         if not is_url(self.folder):
             return {}
         names = [

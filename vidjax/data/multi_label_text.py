@@ -1,4 +1,4 @@
-"""Several labels of one video as one text: `carry;walk`, or `(none)` where it shows no class."""
+"""Writes several labels of a video as one text: `carry;walk`, or `(none)` for no label."""
 
 from __future__ import annotations
 
@@ -10,22 +10,26 @@ BETWEEN, NONE = ";", "(none)"
 
 
 def joined(labels: Iterable[str]) -> str:
-    """The one text of a set of labels, sorted; `(none)` of an empty set."""
+    """Joins labels into one text, sorted; `(none)` if there are no labels.
+
+    >>> joined(["walk", "carry"])
+    'carry;walk'
+    """
     return BETWEEN.join(sorted(set(labels))) or NONE
 
 
 def apart(text: str) -> tuple[str, ...]:
-    """The labels of a text that `joined` made; none of an empty text."""
+    """Splits a text made by `joined` into labels; an empty text has none."""
     return () if text in ("", NONE) else tuple(text.split(BETWEEN))
 
 
 def written(cell: str) -> tuple[str, ...]:
-    """The labels of a cell, each as somebody wrote it."""
+    """Splits a table cell into labels, each as written."""
     return () if cell.strip() == NONE else tuple(part.strip() for part in cell.split(BETWEEN))
 
 
 def flaw(cell: str) -> str:
-    """What could be misread in a cell, as the end of an error; empty where nothing."""
+    """Returns what is ambiguous in a cell, as the end of an error; empty if nothing is."""
     labels = list(map(normal, written(cell)))
     if "" in labels:
         return f"has an empty label; write {NONE} for a video without labels"
@@ -39,7 +43,7 @@ def flaw(cell: str) -> str:
 
 
 def class_flaw(name: str) -> str:
-    """What is wrong with the name of a class that stands beside others; empty where nothing."""
+    """Returns why a multi-label data set cannot have a class name; empty if it can."""
     if name == NONE:
-        return "stands for a video without labels"
+        return "is reserved for a video without labels"
     return f"has {BETWEEN!r}, which separates labels" if BETWEEN in name else ""

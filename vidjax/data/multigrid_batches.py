@@ -1,4 +1,4 @@
-"""Training batches whose shape changes from step to step, after a timetable."""
+"""Multigrid training batches: their shape follows a schedule."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vidjax.data.multigrid import GridShape, Timetable
 from vidjax.data.pipeline import Augmentation, Batch, ClipShape, TrainClip
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.targets import Targets
-from vidjax.data.video_sampler import ordered
+from vidjax.data.video_sampler import shuffled_records
 
 
 @dataclass(frozen=True)
 class _Thinned(ClipShape):
-    """A clip of fewer frames than a base clip, over the same time.
+    """A clip with fewer frames than the base clip, over the same time span.
 
     Attributes:
       base: the base clip.
@@ -36,7 +36,7 @@ class _Thinned(ClipShape):
 
 
 class _GridSource:
-    """Random access over the batches of a run."""
+    """Random access to the batches of a run."""
 
     def __init__(
         self,
@@ -81,30 +81,30 @@ def grid_batches(
     sampling: str = "uniform",
     shards: int = 0,
 ) -> grain.MapDataset:
-    """This process' part of the batches of a run; element k is batch k, in the shape of step k.
+    """Returns this process' part of the batches of a run; element k has the shape of step k.
 
-    As `vidjax.data.pipeline.train_batches` otherwise: every epoch has each video once, batch k
-    depends on (seed, k) alone, and each process has a block of rows.
+    Otherwise it is like `vidjax.data.pipeline.train_batches`: every epoch contains each video once,
+    batch k depends only on (seed, k), and each process gets a block of rows.
 
     Args:
       source: the videos.
       shape: the base clip.
-      augmentation: what training may change of it.
+      augmentation: training augmentation.
       timetable: the shape of every step.
       time: how fewer frames are chosen, as in `Multigrid`.
-      seed: of order, frames and augmentation.
-      process_index: which process this is.
+      seed: seed of order, frame sampling and augmentation.
+      process_index: index of this process.
       process_count: number of processes.
       sampling: as in `vidjax.data.video_sampler`.
-      shards: likewise. Batches differ in size, so that clips take turns and every process reads
-        of every shard that is read at a time.
+      shards: as in `vidjax.data.video_sampler`. Since batch sizes differ, clips are taken from the
+        shards in turn, and every process reads from every active shard.
 
     Raises:
-      ValueError: the split is empty, the processes do not divide a batch, fixed crops are of
-        frames whose size is not stated, or as `ordered`.
+      ValueError: the split is empty, a batch size is not divisible by the number of processes,
+        fixed crops have no short side, or `shuffled_records` raises it.
     """
     if len(source) == 0:
-        raise ValueError(f"{source} holds no videos to train on")
+        raise ValueError(f"{source} contains no videos to train on")
     for each in timetable.shapes:
         if each.batch % process_count:
             raise ValueError(f"a batch of {each} is not divisible by {process_count} processes")
@@ -115,7 +115,7 @@ def grid_batches(
         return TrainClip(_thinned(shape, each, time), scaled, targets, channels_of(source))
 
     transforms = {each: transform(each) for each in timetable.shapes}
-    clips = ordered(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
+    clips = shuffled_records(source, seed, sampling, shards=shards, batch_size=max(shards, 1))
     processes = (process_index, process_count)
     return grain.MapDataset.source(_GridSource(clips, timetable, transforms, seed, processes))
 
@@ -127,12 +127,12 @@ def _thinned(base: ClipShape, shape: GridShape, time: str) -> ClipShape:
 
 
 def _scaled(augmentation: Augmentation, scale: float) -> Augmentation:
-    """Fixed crops of smaller clips show as much of smaller frames as those of the base clip do."""
+    """Scales the short side of fixed crops, so that smaller clips show the same part of a frame."""
     if augmentation.crop != "fixed":
         return augmentation
     if not augmentation.short_side:
         raise ValueError(
-            "augment.crop = 'fixed' with a multigrid needs augment.short_side, which is made "
-            "smaller along with the clips; set it to data.short_side"
+            "augment.crop = 'fixed' with a multigrid needs augment.short_side, which is scaled "
+            "with the clip size; set it to data.short_side"
         )
     return replace(augmentation, short_side=round(augmentation.short_side * scale))

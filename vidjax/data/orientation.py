@@ -1,4 +1,4 @@
-"""Pictures as they are shown: cameras store them turned or mirrored, and say so beside them."""
+"""Rotates and mirrors decoded frames as their display matrix says."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import numpy as np
 from av.sidedata import sidedata
 
 
-def upright(frame: av.VideoFrame) -> np.ndarray:
-    """A frame's picture as it is shown, uint8 `[H, W, 3]`, RGB.
+def oriented_image(frame: av.VideoFrame) -> np.ndarray:
+    """Converts a frame to an image in display orientation, uint8 `[H, W, 3]`, RGB.
 
-    Its display matrix maps a pixel (x, y) to (a x + c y, b x + d y). Of other angles than multiples
-    of 90 degrees the nearest is taken.
+    The display matrix maps a pixel (x, y) to (a x + c y, b x + d y). Angles are rounded to the
+    nearest multiple of 90 degrees.
     """
-    picture = frame.to_ndarray(format="rgb24")
+    image = frame.to_ndarray(format="rgb24")
     a, b, c, d = _matrix(frame)
     if abs(b) + abs(c) > abs(a) + abs(d):
-        picture = picture.swapaxes(0, 1)
+        image = image.swapaxes(0, 1)
         across, down = c, b
     else:
         across, down = a, d
-    picture = picture[:, ::-1] if across < 0 else picture
-    picture = picture[::-1] if down < 0 else picture
-    return np.ascontiguousarray(picture)
+    image = image[:, ::-1] if across < 0 else image
+    image = image[::-1] if down < 0 else image
+    return np.ascontiguousarray(image)
 
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    # Typed without arguments and with texts as keys, which is not so. `frame.side_data` stays in
-    # the frame, to which it refers: a circle that holds the picture until Python looks for such.
+    # PyAV's type hints are wrong here. `frame.side_data` is not used because it forms a reference
+    # cycle with the frame, which keeps the image in memory until garbage collection.
     container: Any = sidedata.SideDataContainer
     stored = container(frame).get(sidedata.Type.DISPLAYMATRIX)
     if stored is None:

@@ -1,4 +1,4 @@
-"""What a preparation found: videos that are there, missing, left out and broken, per class."""
+"""The report of a preparation: found, missing, excluded and broken videos per class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vidjax.storage.writing import writing
 
 Row = dict[str, str]
 REPORT, EXCLUDED = "report.csv", "excluded.csv"
-_REWRITE = "preparing writes it anew"
+_REWRITE = "preparing the data set writes it again"
 
 
 class ReportError(ValueError):
@@ -27,15 +27,15 @@ class ReportError(ValueError):
 
 @dataclass(frozen=True)
 class Count:
-    """Videos of a class in a split, or of all classes.
+    """Numbers of videos of one class, or of all classes, in a split.
 
     Attributes:
-      split: its name.
-      label: class name.
-      listed: that the annotations name.
-      missing: of them, that are not on the disk.
-      excluded: that are left out for what is known of them, such as being listed twice.
-      broken: that could not be decoded.
+      split: name of the split.
+      label: class name; empty for all classes.
+      listed: videos in the annotations.
+      missing: listed videos whose files do not exist.
+      excluded: listed videos excluded for another reason, such as being listed twice.
+      broken: listed videos that could not be decoded.
     """
 
     split: str
@@ -47,7 +47,7 @@ class Count:
 
     @property
     def prepared(self) -> int:
-        """Videos that the data set has."""
+        """Videos in the prepared data set."""
         return self.listed - self.missing - self.excluded - self.broken
 
 
@@ -67,11 +67,11 @@ COLUMNS = ("split", "label", "listed", "missing", "excluded", "broken", "prepare
 
 
 def count(manifest: Manifest, broken: Sequence[Mapping[str, str]]) -> list[Count]:
-    """Counts per split and class, in the order of splits and of class indices.
+    """Counts videos per split and class, in the order of splits and class indices.
 
     Args:
-      manifest: what was to be prepared, and what was excluded beforehand.
-      broken: rows with `video`, `label`, `split` and `error` of all that the data set lacks,
+      manifest: the videos to prepare, and those excluded beforehand.
+      broken: rows with `video`, `label`, `split` and `error` of all videos that the data set lacks,
         exclusions first.
     """
     excluded = manifest.excluded
@@ -92,7 +92,7 @@ def count(manifest: Manifest, broken: Sequence[Mapping[str, str]]) -> list[Count
 
 
 def total(counts: Iterable[Count]) -> list[Count]:
-    """Counts per split, summed over classes."""
+    """Sums the counts over classes; returns one count per split."""
     sums: dict[str, Counter[str]] = {}
     for each in counts:
         sums.setdefault(each.split, Counter()).update(
@@ -117,16 +117,16 @@ def write_report(folder: Path, manifest: Manifest, broken: Sequence[Mapping[str,
 
 
 def read_report(folder: Path) -> list[Count]:
-    """The counts of a prepared data set, per split and class.
+    """Reads the counts of a prepared data set, per split and class.
 
     Raises:
-      ReportError: the table is not there, or damaged.
+      ReportError: the table is missing or damaged.
     """
     file = folder / REPORT
     try:
         rows = [row for _, row in tables.read(file, _Row, exact=True)]
     except FileNotFoundError:
-        raise ReportError(f"{file} is absent; {_REWRITE}") from None
+        raise ReportError(f"{file} is missing; {_REWRITE}") from None
     except ValueError as error:
         raise ReportError(f"{error}; remove it, and {_REWRITE}") from None
     counts = [

@@ -1,13 +1,13 @@
-"""Many small jobs on all cores, none of which can stop the others.
+"""A process pool in which no job can stop the others.
 
-A job that dies takes its process along, one that hangs is ended after a time, and one that takes
-too much memory gets none: each is answered in its stead, and a new process goes on with the rest.
+A job may crash its process, hang until its time limit, or exceed its memory limit. Its item then
+gets a `Lost` result, and a new process continues with the rest.
 
-Two kinds of failure are told apart. A job answers for its item: whatever it raises costs that item
-alone. An `OSError` that leaves a job is the machine's (a full disk, a forbidden folder, too many
-open files): it ends all work, and no item is blamed for it.
+There are two kinds of failure. An exception in a job affects only its item. An `OSError` from a job
+is a failure of the machine (a full disk, a missing permission, too many open files): it stops all
+work, and no item is blamed for it.
 
-Workers end with the process that started them, however that ends.
+Workers end together with the process that started them, however that ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# As many as the largest machines have cores for.
+# Cores of the largest machines.
 MOST_WORKERS = 4096
 
 _KILLED = "its process ended with code -9"
@@ -37,35 +37,35 @@ _KILLED = "its process ended with code -9"
 
 @dataclass(frozen=True)
 class Lost:
-    """What became of a job without a result.
+    """The outcome of a job without a result.
 
     Attributes:
       reason: `took too long` or `killed its worker`.
-      detail: seconds, what it raised, or how the process ended.
+      detail: the time limit, the exception, or how the process ended.
     """
 
     reason: str
     detail: str
 
     def __str__(self) -> str:
-        """Reason and detail."""
+        """Formats reason and detail."""
         return f"{self.reason} ({self.detail})"
 
 
-_UNGUARDED = "a script that starts workers does so under: if __name__ == '__main__'"
+_UNGUARDED = "a script that starts workers must do so under: if __name__ == '__main__'"
 
 
 def refuse_in_starting_worker() -> None:
-    """Refuses to go on where a worker, as it starts, runs the script that has started it.
+    """Stops a worker that runs its parent's script while it starts.
 
-    A process that is started anew imports the script. Without a guard that begins all its work
-    once more, and waits for what its parent owns.
+    A spawned process imports the script. If the script has no guard, the worker would start all its
+    work again, and wait for a folder that its parent owns.
 
     Raises:
       RuntimeError: says which guard the script needs.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError(f"this is a worker that runs the script anew: {_UNGUARDED}")
+        raise RuntimeError(f"this worker process runs the script again: {_UNGUARDED}")
 
 
 def run_each(
@@ -76,21 +76,21 @@ def run_each(
     seconds: float = 600.0,
     memory: int | None = None,
 ) -> Iterator[tuple[Item, Result | Lost]]:
-    """Results in the order in which they come.
+    """Applies a function to each item in worker processes; yields results as they are finished.
 
-    Systems that run out of memory kill a process. So an item whose process was killed is tried
-    once more, alone, when all others are done.
+    An operating system that runs out of memory kills processes. An item whose process was killed is
+    therefore tried once more, alone, after all others.
 
     Args:
-      function: of one item; importable by name, since processes are started anew.
-      items: to be worked off.
-      workers: processes; None is one a core.
-      seconds: that one item may take.
-      memory: bytes of address space that a process may use beyond what it has at its start, where
-        the system can limit it.
+      function: function of one item; must be importable by name, since processes are spawned.
+      items: the items.
+      workers: number of processes; None is one per core.
+      seconds: time limit of one item.
+      memory: bytes of address space that a process may use beyond its initial size, if the system
+        supports such a limit.
 
     Raises:
-      OSError: the machine failed a job, or a worker could not start.
+      OSError: the machine failed during a job, or a worker could not start.
     """
     crew, killed = workers or os.cpu_count() or 1, []
     for item, found in _once(function, iter(items), crew, seconds, memory):
@@ -132,7 +132,7 @@ def _once(
 
 
 class _Worker(Generic[Item, Result]):
-    """A process, and the item it is at."""
+    """A process and its current item."""
 
     def __init__(self, function: Callable[[Item], Result], memory: int | None) -> None:
         self._function, self._memory = function, memory
@@ -155,12 +155,12 @@ class _Worker(Generic[Item, Result]):
 
     def take(self, item: Any) -> None:
         self._item, self.busy, self.since = item, True, time.monotonic()
-        # A worker that is gone is found out when its answer is due.
+        # A dead worker is noticed when its answer is read.
         with contextlib.suppress(ConnectionError):
             self.pipe.send(item)
 
     def answer(self) -> tuple[Any, Any] | None:
-        """The item and its result, or what became of it; None if the worker has only begun."""
+        """Returns the item and its result or `Lost`; None if the worker has only just started."""
         try:
             message = self.pipe.recv()
         except (EOFError, ConnectionError):
@@ -174,7 +174,7 @@ class _Worker(Generic[Item, Result]):
         return self._item, message
 
     def give_up(self, seconds: float) -> tuple[Any, Any]:
-        """Ends what takes too long."""
+        """Ends a job that takes too long."""
         self._renew()
         return self._item, Lost("took too long", f"more than {seconds:g} s")
 
@@ -201,15 +201,15 @@ class _Worker(Generic[Item, Result]):
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes started herein do not hear Ctrl-C, which reaches every process of a terminal.
+    """Opens a context in which started processes ignore Ctrl-C, which reaches a whole terminal.
 
-    Whoever started them ends them. The mask is inherited, so that they are deaf from their first
-    instruction on, long before code of their own could see to it. Windows has no such mask.
+    Their parent ends them. The signal mask is inherited, so it is in effect before the process runs
+    any code of its own. Windows has no such mask.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    # Started with the first process otherwise, whereupon older Pythons lift the mask.
+    # Otherwise it starts with the first process, and older Pythons then reset the mask.
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -219,12 +219,12 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def _work(pipe: Connection, function: Callable[[Any], Any], memory: int | None) -> None:
-    # Schedulers send SIGTERM to every process of a job; who started a worker ends it.
+    # Schedulers send SIGTERM to every process of a job. The parent ends its workers.
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     limited = memory is not None and _limit(memory)
-    # Nobody reads the answer of a worker whose parent is gone.
+    # If the parent is gone, nobody reads the answer.
     with contextlib.suppress(EOFError, ConnectionError):
         pipe.send("begun")
         while True:
@@ -232,11 +232,11 @@ def _work(pipe: Connection, function: Callable[[Any], Any], memory: int | None) 
 
 
 def _result(function: Callable[[Any], Any], item: Any, limited: bool) -> Any:
-    """What the function makes of an item, what became of it, or the machine's error."""
+    """Runs the function on an item; returns the result, `Lost`, or the machine's `OSError`."""
     try:
         return function(item)
     except OSError as error:
-        # Subclasses of libraries cannot always be sent.
+        # Subclasses from libraries cannot always be pickled.
         known = error.errno is not None
         return (
             OSError(error.errno, error.strerror, error.filename) if known else OSError(str(error))
@@ -257,14 +257,14 @@ def _end_with_parent() -> None:
 
 
 def _limit(memory: int) -> bool:
-    """Limits the address space; returns whether this limit is what will be met first."""
+    """Limits the address space; returns whether this limit is the one that is reached first."""
     try:
         import resource
 
         with open("/proc/self/statm", encoding="ascii") as file:
             now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (ImportError, FileNotFoundError):
-        # Windows has no such limit, and macOS does not keep it.
+        # Windows has no such limit, and macOS does not enforce it.
         return False
     wanted, given = now + memory, resource.getrlimit(resource.RLIMIT_AS)
     if any(limit != resource.RLIM_INFINITY and limit <= wanted for limit in given):

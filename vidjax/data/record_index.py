@@ -1,7 +1,7 @@
-"""Which record of a prepared data set is which video.
+"""The index of a prepared data set: the video and class of each record.
 
-A record holds its own name and class. Where it is damaged, this table beside the data still tells
-them. It is written from the records as they are read back, once they are all written.
+A record holds its own name and class. If the record is damaged, this table beside the data still
+gives them. It is written after all records have been written and read back.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class _Row(msgspec.Struct):
     video: Name
 
 
-def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
-    """Writes split, class and name of each video, in the order of the records of each split.
+def write_record_index(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
+    """Writes the split, class and name of each video, in the order of the records.
 
     Raises:
       OSError: the folder cannot be written.
@@ -39,10 +39,10 @@ def write_contents(folder: Path, rows: Iterable[tuple[str, str, str]]) -> None:
         writer.writerows(rows)
 
 
-def read_contents(
+def read_record_index(
     folder: Path, split: str, classes: Sequence[str], *, multi_label: bool = False
 ) -> list[tuple[str, Label]]:
-    """Name and class of each video of a split; empty where the table is absent or damaged."""
+    """Reads name and class of each video of a split; empty if the table is missing or damaged."""
     index = {name: number for number, name in enumerate(classes)}
 
     def label_of(text: str) -> Label:

@@ -1,4 +1,4 @@
-"""Looking ahead where videos are read in the order in which they are stored."""
+"""Prefetches shards when videos are read in the order in which they are stored."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from vidjax.data.prepared import VideoSource
 
-# Shards that are on their way while one is read.
+# Shards to prefetch while one is being read.
 _SHARDS = 2
 
 
-class Ahead:
-    """Tells a source which shards come next. Sources without shards are not told anything.
+class ShardPrefetcher:
+    """Tells a video source which shards will be needed next. Sources without shards are left alone.
 
     Args:
       source: the videos.
@@ -21,8 +21,8 @@ class Ahead:
         self._source, self._at = source, -1
         self._ends = np.cumsum(getattr(source, "shard_lengths", ()))
 
-    def after(self, video: int) -> None:
-        """A video is about to be read, and those after it will be."""
+    def reading(self, video: int) -> None:
+        """Notes that video number `video` is read next; call it before each read."""
         shard = int(np.searchsorted(self._ends, video, side="right"))
         if shard == self._at:
             return

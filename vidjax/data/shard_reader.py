@@ -1,4 +1,4 @@
-"""The records of a split, from the files that hold them, compared with their checksums."""
+"""Reads the records of a split from its shards and compares them with their checksums."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.dataset_errors import ReplacedError, remedy, telling_damage
+from vidjax.data.dataset_errors import ReplacedError, damage_errors, remedy
 from vidjax.storage.paths import is_url
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A whole shard, as array_record asks for it."""
+    """A whole shard, in the form that array_record expects."""
 
     filename: str
     take: int
@@ -27,16 +27,16 @@ class _Part:
     skip: int = 0
 
 
-class Shards:
+class ShardReader:
     """Random access to the records of a split, as bytes.
 
-    Shards are opened when something of them is asked for, and a record is compared with its
-    checksum when it is read first. Threads may share this.
+    Shards are opened on first use. A record is compared with its checksum when it is first read.
+    Threads may share an instance.
 
     Args:
-      folder: of the data set.
-      shards: name of each file and how many records it holds.
-      sums: CRC-32 of each record, uint32 by name of the shard; shards without are not compared.
+      folder: folder of the data set.
+      shards: (file name, number of records) of each shard.
+      sums: CRC-32 of each record, uint32, by shard name. Shards without an entry are not checked.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Shards:
     ) -> None:
         self._folder, self._shards, self._sums = folder, shards, sums or {}
         self._ends = list(itertools.accumulate(count for _, count in shards))
-        # Files stay open: what takes the place of one later is not seen. Of bits that change later
-        # ArrayRecord's own checksums tell.
+        # Files stay open, so a later replacement is not seen. ArrayRecord's own checksums detect
+        # bits that change later.
         self._compared = np.zeros(len(self), bool)
 
     def __len__(self) -> int:
@@ -56,25 +56,25 @@ class Shards:
 
     @property
     def lengths(self) -> tuple[int, ...]:
-        """How many records each shard holds, in their order."""
+        """The number of records in each shard, in order."""
         return tuple(count for _, count in self._shards)
 
     def fits(self, shards: int = 0) -> bool:
-        """Whether so many shards, or all, can be on this machine at once."""
+        """Returns whether this machine has room for `shards` shards at once; 0 means all."""
         del shards
         return True
 
     def __getitem__(self, index: int) -> bytes:
-        """One record.
+        """Reads one record.
 
         Raises:
-          DamagedError: it cannot be read.
-          ReplacedError: it is not the one that was written there.
+          DamagedError: the record cannot be read.
+          ReplacedError: the record was replaced by another one.
         """
         shard = self._shard_of(index)
         name, count = self._shards[shard]
         place = index - self._ends[shard] + count
-        with telling_damage(self._folder, f"record {place} of {name} cannot be read"):
+        with damage_errors(self._folder, f"record {place} of {name} cannot be read"):
             content = self._take(shard, place)
         if not self._compared[index]:
             self._compare(content, name, place)
@@ -82,13 +82,13 @@ class Shards:
         return content
 
     def expect(self, index: int) -> None:
-        """Tells that a record will be read soon."""
+        """Prefetches the shard of a record that is read soon. Local shards need nothing."""
 
     def _shard_of(self, index: int) -> int:
         return bisect.bisect_right(self._ends, index)
 
     def _take(self, shard: int, place: int) -> bytes:
-        """A record as it lies there."""
+        """Reads a record without checking it."""
         content: bytes = self._source[self._ends[shard] - self._shards[shard][1] + place]
         return content
 
@@ -97,7 +97,7 @@ class Shards:
         from array_record.python.array_record_data_source import ArrayRecordDataSource
 
         parts = [_Part(str(self._folder / name), count, count) for name, count in self._shards]
-        # In a bucket it would ask for the end of an object by a kind of request of its own.
+        # In a bucket, prefetching the footer would use another kind of request.
         options = {"footer_prefetch_bytes": "0"} if is_url(self._folder) else None
         return ArrayRecordDataSource(parts, options)
 
@@ -106,5 +106,5 @@ class Shards:
         if known is not None and zlib.crc32(content) != known[place]:
             raise ReplacedError(
                 f"{self._folder} is damaged: record {place} of {name} is not the one that was "
-                f"written there, as if another file had taken its place; {remedy(self._folder)}"
+                f"written there; another file may have replaced it; {remedy(self._folder)}"
             )

@@ -1,7 +1,7 @@
-"""An order of videos in which few shards are read at a time, for data sets that lie far away.
+"""Shuffles videos so that only a few shards are read at a time, for remote data sets.
 
-A shuffle of all videos asks every shard for its first batches, so that all have to be there before
-training begins. Here a batch is of a few shards.
+Shuffling all videos reads from every shard in the first batches, so that all shards must be copied
+before training begins. Here a batch comes from a few shards.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class _Epoch:
     """The order of one epoch.
 
     Attributes:
-      shards: which one comes when.
-      ends: where each ends in the order, counted in videos.
-      lanes: where each lane's part of the order begins, and where the last one ends.
+      shards: shard indices in reading order.
+      ends: position in the order after the last video of each shard.
+      lanes: position at which each lane's part of the order begins, and the total length.
     """
 
     shards: np.ndarray
@@ -31,30 +31,30 @@ class _Epoch:
     lanes: np.ndarray
 
 
-class ByShards:
-    """An endless sequence of videos, each once an epoch, read from few shards at a time.
+class ShardShuffle:
+    """An endless sequence of videos, each once per epoch, that reads few shards at a time.
 
-    An epoch draws an order of the shards, and of the videos of each. The order is cut into as many
-    parts as shards are to be read at a time. Each part belongs to a block of a batch's rows, a
-    lane, which goes through it from its beginning to its end. So a process that has some of the
-    rows reads the shards of their lanes alone. Which video a clip number is depends on the seed
-    and on the size of a batch, and not on the number of processes.
+    Each epoch draws an order of the shards, and of the videos in each. The order is cut into as
+    many parts as shards are read at a time. Each part belongs to a block of a batch's rows, a lane,
+    which reads it from start to end. A process with some of the rows therefore reads only the
+    shards of its lanes. The video of a clip depends on the seed and the batch size, but not on the
+    number of processes.
 
     Args:
       source: the videos.
-      seed: of the order.
-      lanes: how many shards are read at a time.
+      seed: seed of the order.
+      lanes: number of shards read at a time.
       batch_size: rows of a batch, a multiple of `lanes`.
 
     Raises:
-      ValueError: the lanes do not divide the batch, or the split has no shards.
+      ValueError: `lanes` does not divide the batch size, or the source has no shards.
     """
 
     def __init__(self, source: VideoSource, seed: int, lanes: int, batch_size: int) -> None:
         if batch_size % lanes:
             raise ValueError(
-                f"data.shuffle_shards = {lanes} does not divide a batch of {batch_size}: each "
-                "shard gives equally many of its rows; set another of the two"
+                f"data.shuffle_shards = {lanes} does not divide the batch size {batch_size}, but "
+                "each shard provides equally many rows; change one of the two"
             )
         lengths = getattr(source, "shard_lengths", ())
         if not lengths:
@@ -65,7 +65,7 @@ class ByShards:
         self._rows = batch_size // lanes
         self._lengths = np.array(lengths)
         self._firsts = np.cumsum(self._lengths) - self._lengths
-        # For the threads that read: the epoch that ends and the one that begins, and their shards.
+        # Caches for the reading threads: the current and next epoch, and their shards.
         self._epoch = functools.lru_cache(4)(self._drawn)
         self._within = functools.lru_cache(4 * lanes + 16)(self._permutation)
         self._told = functools.lru_cache(16 * lanes + 64)(self._tell)
@@ -79,15 +79,16 @@ class ByShards:
         return self._source[video]
 
     def __repr__(self) -> str:
-        """Names the content, not the object: grain compares it when a run resumes."""
+        """Describes the content, not the object: grain compares it when a run resumes."""
+        # The class' former name, so that runs of earlier versions can be resumed.
         return f"ByShards({self._source!r}, {self._lanes})"
 
     def video(self, number: int) -> int:
-        """Which video clip `number` is of."""
+        """Returns the index of the video of clip `number`."""
         return self._find(number)[3]
 
     def _find(self, number: int) -> tuple[int, int, int, int]:
-        """The epoch and the lane of a clip, the turn of its shard, and its video."""
+        """Returns epoch and lane of a clip, position of its shard in the order, and its video."""
         size = len(self._source)
         epoch = number // size
         order = self._epoch(epoch)
@@ -96,12 +97,12 @@ class ByShards:
         place = int(order.lanes[lane] + before)
         slot = int(np.searchsorted(order.ends, place, side="right"))
         shard = int(order.shards[slot])
-        # From the shard's end, so below 0: places of an array from its end.
+        # Counted from the shard's end, so negative: indexes the array from its end.
         within = self._within(epoch, shard)[place - order.ends[slot]]
         return epoch, lane, slot, int(self._firsts[shard] + within)
 
     def _clips(self, number: int) -> np.ndarray:
-        """How many of the clips before `number` each lane has, int `[lanes]`."""
+        """Returns how many of the clips before `number` belong to each lane, int `[lanes]`."""
         whole, rest = divmod(number, self._rows * self._lanes)
         return whole * self._rows + np.clip(
             rest - self._rows * np.arange(self._lanes), 0, self._rows
@@ -118,12 +119,12 @@ class ByShards:
         return rng.permutation(self._lengths[shard])
 
     def _tell(self, epoch: int, lane: int, slot: int) -> None:
-        """Says, once a shard, which one its lane reads next."""
+        """Prefetches, once per shard, the shard that its lane reads next."""
         order = self._epoch(epoch)
         if order.ends[slot] >= order.lanes[lane + 1]:
             order = self._epoch(epoch + 1)
             slot = int(np.searchsorted(order.ends, order.lanes[lane], side="right"))
-            # A lane of few clips may have none in that epoch.
+            # A lane with few clips may have none in that epoch.
             slot = min(slot, len(order.shards) - 1)
         else:
             slot += 1

@@ -1,11 +1,11 @@
-"""Making one shard of a prepared data set, on a machine that shares no folder with another.
+"""Writes one shard of a prepared data set, without needing a folder shared between machines.
 
-Videos are decoded into a folder of this machine, by processes that they can take down, and written
-as one file in the order of the plan. The file is read back, gets its final name whole or not at
-all, and a small record beside the data set says what is in it and what was left out. Making a shard
-twice gives the same bytes, so that two machines which make the same one do no harm.
+Videos are decoded into a local folder, by processes that a bad video may crash, and written to one
+file in the order of the plan. The file is read back and renamed to its final name when it is
+complete. A small record beside the data set lists its contents and the excluded videos. Writing a
+shard twice gives the same bytes, so two machines that write the same shard do no harm.
 
-A shard that is there is compared with its record, every byte of it, and not made again.
+An existing shard is compared with its record, byte for byte, and not written again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from vidjax import records
 from vidjax.data.catalog import Storage
 from vidjax.data.code_version import code_version
 from vidjax.data.decode_jobs import Job, decode, example, video_name
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.process_pool import Lost, run_each
 from vidjax.data.shard_plan import Shard
-from vidjax.storage.local_copies import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, replacing
 
-# What one video may cost before it counts as broken.
+# Time and memory limits of one video, above which it counts as broken.
 _SECONDS = 600.0
 _MEMORY = 8 * 2**30
-# How many times as long it may take where its flow is slow: two hours.
+# Factor of the time limit if the flow method is slow: two hours.
 _OF_SLOW_FLOW = 12
 
 
@@ -43,22 +43,22 @@ Progress = Callable[[int], None]
 
 
 class MismatchError(ValueError):
-    """The machines of a cluster do not run the same code."""
+    """The machines of a cluster run different versions of the code."""
 
 
 class Made(msgspec.Struct, frozen=True):
-    """What a shard holds, as its record has it.
+    """The contents of a finished shard, as stored in its record file.
 
     Attributes:
-      file: its name.
-      split: that it is a part of.
-      bytes: of the file.
-      content: bytes of all records.
-      videos: names in the order of the records.
-      labels: their labels, as the manifest has them.
-      rates: their frames a second.
+      file: file name.
+      split: name of the split.
+      bytes: size of the file.
+      content: total size of the records.
+      videos: names of the videos in the order of the records.
+      labels: labels of the videos, as in the manifest.
+      rates: frame rates of the videos.
       sums: CRC-32 of each record.
-      broken: of each video that is left out, its name and why.
+      broken: reason for each excluded video, by name.
     """
 
     file: records.Name
@@ -74,17 +74,17 @@ class Made(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Task:
-    """A shard to be made, with all that another machine must know.
+    """A shard to write, with everything that another machine needs for it.
 
     Attributes:
-      shard: its videos.
-      root: folder that the videos' paths start from.
-      folder: of the data set.
-      made: folder of the records of what is made.
+      shard: the videos of the shard.
+      root: folder that relative video paths start from.
+      folder: folder of the data set.
+      made: folder of the shard records.
       classes: class names in the order of their indices.
       multi_label: whether a video may have several labels.
       storage: how frames are stored.
-      code: that planned it.
+      code: version of the code that planned the shard.
     """
 
     shard: Shard
@@ -96,66 +96,65 @@ class Task:
     storage: Storage
     code: str
 
-    def jobs(self, spool: Spool) -> list[Job]:
-        """Its videos, to be decoded into a spool."""
+    def jobs(self, cache: DecodedCache) -> list[Job]:
+        """Returns one decode job per video."""
         root = as_path(self.root)
         return [
-            Job(entry.file(root), entry, self.storage, spool, self.multi_label, self.shard.file)
+            Job(entry.file(root), entry, self.storage, cache, self.multi_label, self.shard.file)
             for entry in self.shard.entries
         ]
 
     @property
     def record(self) -> Path:
-        """Where it says what was made."""
+        """Path of the record file that describes the finished shard."""
         return as_path(self.made) / f"{self.shard.file}.json"
 
 
-def make(task: Task, spool: Spool, *, workers: int) -> Made:
-    """Makes a shard, unless it is there.
+def make(task: Task, cache: DecodedCache, *, workers: int) -> Made:
+    """Writes a shard, unless it exists already.
 
     Args:
       task: the shard.
-      spool: where decoded videos wait, on this machine's disk.
-      workers: processes that decode.
+      cache: local folder of decoded videos.
+      workers: number of decoding processes.
 
     Raises:
-      MismatchError: the code that planned it is not the code of this machine.
-      OSError: the machine fails, or the storage; no video is condemned for it.
+      MismatchError: this machine runs another version of the code than the planner.
+      OSError: the machine or the storage failed; no video is excluded for that.
     """
     refuse_other_code(task.code)
     found = find(task)
     if found is not None:
         return found
-    ((_, broken),) = decoded([task], spool, workers=workers)
-    return finish(task, spool, broken)
+    ((_, broken),) = decoded([task], cache, workers=workers)
+    return finish(task, cache, broken)
 
 
 def decoded(
     tasks: Sequence[Task],
-    spool: Spool,
+    cache: DecodedCache,
     *,
     workers: int,
     progress: Progress = lambda videos: None,
 ) -> Iterator[tuple[Task, dict[str, str]]]:
-    """Brings the videos of shards into a spool; what is there is not decoded again.
+    """Decodes the videos of shards into a cache, except those that it already contains.
 
     Args:
       tasks: the shards.
-      spool: on this machine's disk.
-      workers: processes that decode.
-      progress: called with the number of videos that are done, as they are.
+      cache: local folder of decoded videos.
+      workers: number of decoding processes.
+      progress: called with the number of newly finished videos.
 
     Yields:
-      Each shard when the last of its videos is done, and of those that cannot be decoded the name
-      and why.
+      Each shard when its last video is done, with the reason for each undecodable video, by name.
 
     Raises:
-      OSError: the machine fails.
+      OSError: the machine failed.
     """
     left, broken = dict[str, set[str]](), dict[str, dict[str, str]]()
     jobs = list[Job]()
     for task in tasks:
-        own = [job for job in task.jobs(spool) if spool.load(job.name) is None]
+        own = [job for job in task.jobs(cache) if cache.load(job.name) is None]
         progress(len(task.shard.entries) - len(own))
         left[task.shard.file], broken[task.shard.file] = {job.name for job in own}, {}
         jobs += own
@@ -174,39 +173,39 @@ def decoded(
             yield shards[job.shard], broken[job.shard]
 
 
-def finish(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
-    """Writes a shard of videos that are in a spool, and its record.
+def finish(task: Task, cache: DecodedCache, broken: Mapping[str, str]) -> Made:
+    """Writes a shard from decoded videos, and its record.
 
     Args:
       task: the shard.
-      spool: with its videos.
-      broken: why a video is not there, by its name.
+      cache: local folder that contains the decoded videos.
+      broken: reason for each video that was not decoded, by name.
 
     Raises:
-      OSError: the machine fails, or the storage.
+      OSError: the machine or the storage failed.
     """
-    made = _write(task, spool, broken)
+    made = _write(task, cache, broken)
     make_folder(task.record.parent)
     records.write(task.record, msgspec.to_builtins(made))
     return made
 
 
 def find(task: Task) -> Made | None:
-    """What is there of a shard, if every byte of it is; None where it has to be made."""
+    """Returns the record of an existing, undamaged shard; None if it has to be written."""
     made = recorded(task)
     if made is None:
         return None
     try:
         return made if _sums(as_path(task.folder) / made.file) == made.sums else None
-    # What ArrayRecord says of a damaged file.
+    # Errors that ArrayRecord raises for a damaged file.
     except (RuntimeError, ValueError, IndexError):
         return None
 
 
 def recorded(task: Task) -> Made | None:
-    """What a shard's record says, if it is of these videos and its file has the right size."""
+    """Reads a shard's record; None if its videos or the size of its file do not match."""
     try:
-        made = records.read(task.record, Made, "it is made again")
+        made = records.read(task.record, Made, "it is written again")
         size = (as_path(task.folder) / made.file).stat().st_size
     except (FileNotFoundError, records.RecordError):
         return None
@@ -214,15 +213,15 @@ def recorded(task: Task) -> Made | None:
 
 
 def refuse_other_code(planned: str) -> None:
-    """Refuses to make a shard that other code has planned.
+    """Refuses to write a shard that another version of the code has planned.
 
     Raises:
-      MismatchError: says which versions are here and there.
+      MismatchError: names both versions.
     """
     if (own := code_version()) != planned:
         raise MismatchError(
-            f"a worker runs other code than the command: {own} on the worker, {planned} where the "
-            "command was given; install the same versions on both"
+            f"a worker runs other code than the command: {own} on the worker, {planned} on the "
+            "command's machine; install the same versions on both"
         )
 
 
@@ -233,11 +232,11 @@ def _is_of(made: Made, task: Task) -> bool:
     return whole and made.file == task.shard.file and listed == names
 
 
-def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
-    """Writes the file and reads it back."""
+def _write(task: Task, cache: DecodedCache, broken: Mapping[str, str]) -> Made:
+    """Writes the shard's file and reads it back."""
     from vidjax.data.tfds_features import Serializer, features_of
 
-    jobs = task.jobs(spool)
+    jobs = task.jobs(cache)
     there = [job for job in jobs if job.name not in broken]
     serialized = Serializer(
         features_of(task.classes, multi_label=task.multi_label, flow=task.storage.flow is not None)
@@ -246,7 +245,7 @@ def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
     with replacing(make_folder(as_path(task.folder)) / task.shard.file) as unfinished:
         with _record_writer(unfinished) as add:
             for job in there:
-                found = spool.reload(job.name)
+                found = cache.reload(job.name)
                 record = serialized(example(job, found)[1])
                 add(record)
                 sums.append(zlib.crc32(record))
@@ -263,7 +262,7 @@ def _write(task: Task, spool: Spool, broken: Mapping[str, str]) -> Made:
         labels=[job.entry.label for job in there],
         rates=rates,
         sums=sums,
-        # In the order of the plan, whichever was first.
+        # In the order of the plan, independent of which failed first.
         broken={job.name: broken[job.name] for job in jobs if job.name in broken},
     )
 
@@ -280,10 +279,10 @@ def _record_writer(file: Path) -> Iterator[Callable[[bytes], Any]]:
 
 
 def _compare(file: Path, sums: Sequence[int]) -> None:
-    """Reads back what was written just now.
+    """Reads back a file that was just written.
 
     Raises:
-      OSError: it is not what was written.
+      OSError: its content is not what was written.
     """
     try:
         right = _sums(file) == sums
@@ -294,10 +293,10 @@ def _compare(file: Path, sums: Sequence[int]) -> None:
 
 
 def _sums(file: Path) -> list[int]:
-    """CRC-32 of each record of a file."""
+    """Computes the CRC-32 of each record of a file."""
     from array_record.python.array_record_module import ArrayRecordReader
 
-    with here(file) as local:
+    with local_copy(file) as local:
         reader = ArrayRecordReader(str(local))
         try:
             return [zlib.crc32(reader.read([place])[0]) for place in range(reader.num_records())]

@@ -1,9 +1,9 @@
-"""What the files of a data set are, told by one look at each and without reading them.
+"""Identifies the source files of a data set without reading all of them.
 
-Names alone do not tell files apart: folders such as `rgb/` and `flow/` hold files of equal names,
-and a file can be replaced in place. So a data set is known by the names, sizes and times of change
-of its files, and by the bytes of a few of them. Where the files lie is recorded and does not count:
-a folder that was moved is the same data.
+Names alone are not enough: folders such as `rgb/` and `flow/` contain files of the same names, and
+a file can be replaced in place. A data set is therefore identified by the names, sizes and
+modification times of its files, and by the bytes of a few of them. The folder is recorded but does
+not matter, so moved files are the same data.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import numpy as np
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.manifest import Manifest, few
-from vidjax.storage.file_info import facts_of
+from vidjax.storage.file_info import file_infos
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import writing
 
 _FACTS, _TABLE = "source.json", "files.csv"
-# Files of which bytes are read, and how many at its beginning, middle and end.
+# Number of sampled files, and bytes read at the beginning, middle and end of each.
 _LOOKS, _PIECE = 16, 2**16
-# Copies and other disks round times, by up to two seconds.
+# Copying to another disk may round times by up to two seconds.
 _ROUNDING = 2 * 10**9
 Stamp = tuple[int, int]
 # Files may be dated before 1970.
@@ -51,13 +51,13 @@ class _File(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The files of a data set.
+class SourceFiles:
+    """The source files of a data set.
 
     Attributes:
-      root: the folder that they lie in.
-      files: size in bytes and time of change in nanoseconds, by path in the data set.
-      sample: a hash of the bytes of a few of them.
+      root: folder of the files.
+      files: (size in bytes, modification time in nanoseconds) by path in the data set.
+      sample: hash of the bytes of a few files.
     """
 
     root: str
@@ -65,17 +65,17 @@ class Sources:
     sample: str
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Sources:
-        """Those of a manifest.
+    def of(cls, manifest: Manifest) -> SourceFiles:
+        """Collects the source files of a manifest.
 
         Raises:
-          OSError: a file is gone, or must not be read.
+          OSError: a file is missing or not readable.
         """
         paths = sorted(
             {entry.place.file if entry.place else entry.path for entry in manifest.entries}
         )
         files: dict[str, Stamp] = {}
-        for path, facts in facts_of(manifest.root, paths).items():
+        for path, facts in file_infos(manifest.root, paths).items():
             if facts is None:
                 raise FileNotFoundError(
                     errno.ENOENT, os.strerror(errno.ENOENT), _file(manifest, path)
@@ -85,20 +85,20 @@ class Sources:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of names, sizes, times and the sample."""
+        """SHA-256 of the names, sizes, times and the sample."""
         sum_ = hashlib.sha256(self.sample.encode())
         for path, stamp in sorted(self.files.items()):
             sum_.update(f"{path}\0{stamp[0]}\0{stamp[1]}\n".encode(errors="surrogateescape"))
         return sum_.hexdigest()
 
-    def is_same(self, earlier: Sources) -> bool:
-        """Whether these are the same files, wherever they lie now; copies may round times."""
+    def is_same(self, earlier: SourceFiles) -> bool:
+        """Returns whether these are the same files, wherever they are; copies may round times."""
         return self.sample == earlier.sample and not self.changed_since(earlier)
 
-    def changed_since(self, earlier: Sources) -> list[str]:
-        """Paths of the files that have another size or time than earlier.
+    def changed_since(self, earlier: SourceFiles) -> list[str]:
+        """Returns the paths of the files whose size or time differs from an earlier record.
 
-        Times may differ by a rounding where the files are copies, in another folder.
+        If the files are in another folder, they may be copies, and rounded times are accepted.
         """
         slack = 0 if self.root == earlier.root else _ROUNDING
         return [
@@ -108,11 +108,11 @@ class Sources:
         ]
 
     def newest(self) -> int:
-        """The last time of change, in nanoseconds."""
+        """Returns the latest modification time in nanoseconds."""
         return max((time for _, time in self.files.values()), default=0)
 
     def write(self, folder: Path, notes: Sequence[str] = ()) -> None:
-        """Records them in a prepared data set, with what was passed over beside them.
+        """Records the files in a prepared data set, with notes about skipped files.
 
         Raises:
           OSError: the folder cannot be written.
@@ -127,8 +127,8 @@ class Sources:
             stream.write(json.dumps(facts, indent=2) + "\n")
 
     @classmethod
-    def read(cls, folder: Path) -> Sources | None:
-        """Those that a prepared data set was made of; None where that is not recorded, whole."""
+    def read(cls, folder: Path) -> SourceFiles | None:
+        """Reads the record of a prepared data set's source files; None if it is not intact."""
         try:
             facts = records.read(folder / _FACTS, _Facts, "")
             rows = tables.read(folder / _TABLE, _File, exact=True)
@@ -140,24 +140,24 @@ class Sources:
 
 
 def recorded_root(folder: Path) -> str | None:
-    """Where the files of a prepared data set lay; None where that is not recorded."""
+    """Returns the folder of a prepared data set's source files; None if it is not recorded."""
     try:
         return records.read(folder / _FACTS, _Facts, "").root
     except (OSError, ValueError):
         return None
 
 
-def describe_change(now: Sources, earlier: Sources, folder: Path) -> str:
-    """Says which files are others than those that the data set in `folder` was made of."""
+def describe_change(now: SourceFiles, earlier: SourceFiles, folder: Path) -> str:
+    """Describes how the files differ from those that the data set in `folder` was made from."""
     changed = now.changed_since(earlier)
     where = "" if now.root == earlier.root else f" (from {earlier.root}; these are in {now.root})"
     if changed:
-        what = f"{len(changed)} of {len(now.files)} files have another size or time: {few(changed)}"
+        what = f"{len(changed)} of {len(now.files)} files differ in size or time: {few(changed)}"
     else:
-        what = "names, sizes and times of its files are the same, but not their bytes"
+        what = "its files have the same names, sizes and times, but other contents"
     return (
-        f"{folder} was prepared from other files{where}: {what}. It is kept; these are prepared "
-        "beside it"
+        f"{folder} was prepared from other files{where}: {what}. It is kept; the current files are "
+        "prepared beside it"
     )
 
 

@@ -1,4 +1,4 @@
-"""Records as TFDS writes them: `tf.train.Example`, a message of named lists."""
+"""Reads records in TFDS's format: `tf.train.Example`, a message of named lists."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class Example:
-    """The lists of one record, by name.
+    """One record: lists of values by feature name.
 
     Args:
       content: the record's bytes.
 
     Raises:
-      DecodeError: of Protocol Buffers; the bytes are no such message.
+      DecodeError: the bytes are not a `tf.train.Example`; raised by Protocol Buffers.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -23,44 +23,44 @@ class Example:
         self._lists = tf_example_pb2.Example.FromString(content).features.feature
 
     def texts(self, name: str) -> Sequence[bytes]:
-        """Texts or pictures, at least one.
+        """Returns a list of strings or encoded images, at least one.
 
         Raises:
-          ValueError: there are none.
+          ValueError: the list is missing or empty.
         """
         found: list[bytes] = list(self._list(name).bytes_list.value)
         if not found:
-            raise ValueError(f"{name!r} is absent")
+            raise ValueError(f"{name!r} is missing")
         return found
 
     def whole(self, name: str) -> int:
-        """A whole number.
+        """Returns an integer.
 
         Raises:
-          ValueError: it is absent.
+          ValueError: it is missing.
         """
         (value,) = self._list(name).int64_list.value or (None,)
         if value is None:
-            raise ValueError(f"{name!r} is absent")
+            raise ValueError(f"{name!r} is missing")
         return int(value)
 
     def wholes(self, name: str) -> tuple[int, ...]:
-        """Whole numbers, or none."""
+        """Returns a list of integers, which may be empty."""
         return tuple(self._list(name).int64_list.value)
 
     def text(self, name: str) -> str:
-        """A text.
+        """Returns a string.
 
         Raises:
-          ValueError: it is absent, or no UTF-8.
+          ValueError: it is missing, or not UTF-8.
         """
         return self.texts(name)[0].decode()
 
     def real(self, name: str, otherwise: float = math.nan) -> float:
-        """A positive number; `otherwise` where it is absent.
+        """Returns a positive number, or `otherwise` if it is missing.
 
         Raises:
-          ValueError: it is not positive, or not finite.
+          ValueError: the number is not positive or not finite.
         """
         (value,) = self._list(name).float_list.value or (otherwise,)
         if not 0 < value < math.inf:
@@ -68,5 +68,5 @@ class Example:
         return float(value)
 
     def _list(self, name: str) -> Any:
-        """Empty where there is none."""
+        """Returns the feature's message, which is empty if the feature is missing."""
         return self._lists[name]

@@ -1,6 +1,6 @@
-"""What a record of a prepared data set holds, and its bytes: equal examples have equal bytes.
+"""The TFDS features of a prepared data set, and their serialization: equal examples, equal bytes.
 
-The features are TFDS's, so that every user of TFDS can read them.
+Because the features are TFDS's, every user of TFDS can read the data set.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from vidjax.data.optical_flow import X, Y
 def features_of(
     classes: Sequence[str], *, multi_label: bool, flow: bool = False
 ) -> tfds.features.FeaturesDict:
-    """The features of a video.
+    """Returns the TFDS features of a video.
 
     Args:
-      classes: names in the order of their indices.
+      classes: class names in the order of their indices.
       multi_label: whether a video may have several labels.
-      flow: whether its optical flow is stored, x and y apart, and not its frames.
+      flow: whether optical flow, as separate x and y images, is stored instead of frames.
     """
     label = tfds.features.ClassLabel(names=list(classes))
     return tfds.features.FeaturesDict(
@@ -43,10 +43,10 @@ def _pictures(channels: int) -> tfds.features.Sequence:
 
 
 class Serializer:
-    """Makes examples into records.
+    """Serializes examples to records.
 
     Args:
-      features: of a data set.
+      features: features of the data set.
     """
 
     def __init__(self, features: tfds.features.FeaturesDict) -> None:
@@ -54,9 +54,9 @@ class Serializer:
         self._serializer = ExampleSerializer(features.get_serialized_info())
 
     def __call__(self, example: Mapping[str, Any]) -> bytes:
-        """The record of an example.
+        """Serializes an example.
 
-        Protocol Buffers order a message's features by chance unless they are told otherwise.
+        Without `deterministic`, Protocol Buffers write the features in arbitrary order.
         """
         message = self._serializer.get_tf_example(self._features.encode_example(example))
         record: bytes = message.SerializeToString(deterministic=True)

@@ -1,4 +1,4 @@
-"""When frames are shown: seconds from a video's first frame, out of the time stamps of files."""
+"""Converts the time stamps in a video file to seconds from the first frame."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ import numpy as np
 
 from vidjax.data.decode_limits import DecodeError
 
-# A longer step is no pause but another clock. Broadcasts are joined from pieces with clocks of
-# their own, and ffmpeg takes 10 s there, too (dts_delta_threshold); screen recordings pause long.
+# A longer step is not a pause but a discontinuity of the time stamps. Broadcasts are joined from
+# parts with clocks of their own; ffmpeg uses 10 s there, too (dts_delta_threshold). Screen
+# recordings may pause for minutes.
 _LEAP, _LEAP_IN_BROADCASTS = 600.0, 10.0
 _BROADCASTS = ("mpegts", "mpeg", "mpegtsraw")
-# Where all steps are long, as in time lapses, none of them is a leap.
+# If all steps are long, as in time lapses, none of them is a discontinuity.
 _TIMES_USUAL = 100
 _REMEMBERED = 15
 # A file of 64 bytes can have an index of millions of entries.
 _MOST_INDEXED = 1_000_000
-# Steps between frames that differ by more than this share of the usual one mean a variable rate.
+# If steps differ by more than this fraction of the usual step, the frame rate is variable.
 _JITTER = 0.25
-# Headers round; a rate that is further from the measured one is wrong.
+# Headers round. A stated rate further than this factor from the measured one is wrong.
 _NEAR, _NEAR_ON_AVERAGE = 1.05, 2.0
 
 
 class Clock:
-    """Gives the frames of a stream their seconds, by the law that `vidjax.data.decode` states.
+    """Gives each frame of a stream its time in seconds, by the rules in `vidjax.data.decode`.
 
     Args:
-      stream: the frames' stream.
-      origin: time stamp of the video's first frame, where reading begins later.
+      stream: the stream of the frames.
+      origin: time stamp of the video's first frame, if reading starts later.
     """
 
     def __init__(self, stream: av.video.stream.VideoStream, origin: float | None = None) -> None:
@@ -46,10 +47,10 @@ class Clock:
         self._last: float | None = None
 
     def timed(self, frames: Iterator[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
-        """Frames, in the order they are shown, with their seconds.
+        """Yields frames in display order with their time in seconds.
 
         Raises:
-          DecodeError: of `frames`, after those that came before it.
+          DecodeError: raised by `frames`, after the frames before it.
         """
         first, broken = _first(frames, 3)
         stamps = [frame.time for frame in first if frame.time is not None]
@@ -82,7 +83,7 @@ class Clock:
 def _first(
     frames: Iterator[av.VideoFrame], count: int
 ) -> tuple[list[av.VideoFrame], DecodeError | None]:
-    """The first frames, and the error that came before there were enough."""
+    """Takes the first frames; also returns the error if there were too few because of one."""
     found: list[av.VideoFrame] = []
     try:
         found.extend(itertools.islice(frames, count))
@@ -92,7 +93,7 @@ def _first(
 
 
 def has_leaps(stream: av.video.stream.VideoStream) -> bool:
-    """Whether the index of a file tells of a leap, or is too long to tell; it is no help then."""
+    """Returns whether a file's index is unusable: discontinuous, or too long to check."""
     if len(stream.index_entries) > _MOST_INDEXED:
         return True
     stamps = [entry.timestamp for entry in stream.index_entries]
@@ -101,12 +102,12 @@ def has_leaps(stream: av.video.stream.VideoStream) -> bool:
 
 
 def stated_rate(stream: av.video.stream.VideoStream) -> float:
-    """Frames a second by a stream's header; 0 where it states none."""
+    """Returns the frame rate in a stream's header; 0 if it states none."""
     return float(stream.average_rate or stream.guessed_rate or 0)
 
 
 def is_uniform(times: np.ndarray) -> bool:
-    """Whether the steps between times `[T]` are alike."""
+    """Returns whether the steps between times `[T]` are equal, up to jitter."""
     steps = np.diff(times)
     return len(steps) == 0 or bool(
         np.all(np.abs(steps - np.median(steps)) <= _JITTER * steps.max())
@@ -114,7 +115,7 @@ def is_uniform(times: np.ndarray) -> bool:
 
 
 def rate_of(times: np.ndarray, stated: float) -> float:
-    """Frames a second: as stated, unless the times `[T]` contradict it; 1 if nothing is known."""
+    """Returns the stated frame rate unless the times `[T]` contradict it; 1 if nothing is known."""
     steps = np.diff(times)
     if not np.any(steps > 0):
         return stated or 1.0

@@ -1,4 +1,4 @@
-"""The videos below a folder, found in one walk: a look-up each would take hours on large sets."""
+"""Finds the video files below a folder in one walk, since separate look-ups would take hours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from vidjax.storage.file_info import files_below
 from vidjax.storage.paths import is_url
 
-# Those of FFmpeg's containers and raw streams that hold video, as cameras and programs write them.
+# Suffixes of video containers and raw video streams that FFmpeg reads.
 VIDEO_SUFFIXES = frozenset(
     """
     .264 .265 .3g2 .3gp .3gpp .amv .asf .avi .avs .divx .dv .evo .f4v .flv .gif .gxf .h261 .h263
@@ -20,31 +20,31 @@ VIDEO_SUFFIXES = frozenset(
     .wmv .wtv .xvid .y4m
     """.split()  # noqa: SIM905
 )
-# What systems put beside the files of their users; macOS also puts `._name` beside each name.
+# Folders that operating systems add. macOS also adds a file `._name` beside each file.
 _OF_SYSTEMS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information"))
 
 
 @dataclass
 class Found:
-    """What is below a folder.
+    """The contents of a folder.
 
     Attributes:
-      videos: their paths, relative to it.
-      passed_over: how many of other things there are, by what they are.
+      videos: paths of the videos, relative to the folder.
+      skipped: number of skipped files and folders, by kind.
     """
 
     videos: list[str] = field(default_factory=list)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
 
-    def told(self) -> str:
-        """What was passed over, in words, the most first; empty if nothing."""
-        return ", ".join(f"{count} x {what}" for what, count in self.passed_over.most_common())
+    def summary(self) -> str:
+        """Describes what was skipped, the most frequent first; empty if nothing was."""
+        return ", ".join(f"{count} x {what}" for what, count in self.skipped.most_common())
 
 
-def look(folder: Path) -> Found:
-    """Everything below a folder; links to folders are followed, to each folder once.
+def find_videos(folder: Path) -> Found:
+    """Finds all videos below a folder. Links to folders are followed, each folder only once.
 
-    Hidden files and folders, and those of systems, are passed over.
+    Hidden files and folders, and those of operating systems, are skipped.
     """
     if is_url(folder):
         return _look_in_bucket(folder)
@@ -57,38 +57,38 @@ def look(folder: Path) -> Found:
         for name in sorted(files):
             what = _what(here, name)
             if what:
-                found.passed_over[what] += 1
+                found.skipped[what] += 1
             else:
                 found.videos.append((base / name).as_posix())
     return found
 
 
 def _look_in_bucket(folder: Path) -> Found:
-    """As `look`, by one listing; a bucket has no links."""
+    """Like `find_videos`, from one listing of a bucket, which has no links."""
     found = Found()
     for path, _ in files_below(folder):
         *folders, name = PurePosixPath(path).parts
         hidden = any(part[0] == "." or part in _OF_SYSTEMS for part in folders)
         what = "file in a hidden folder" if hidden else _what_by_name(name)
         if what:
-            found.passed_over[what] += 1
+            found.skipped[what] += 1
         else:
             found.videos.append(path)
     return found
 
 
 def videos_below(folder: Path) -> Iterator[str]:
-    """Paths of all videos, relative to `folder`, as `look` finds them."""
-    yield from look(folder).videos
+    """Yields the paths of all videos, relative to `folder`, as found by `find_videos`."""
+    yield from find_videos(folder).videos
 
 
 def videos_by_stem(folder: Path, *, prefer: str = "") -> dict[str, str]:
-    """Paths of all videos by their names without folder and suffix.
+    """Returns the paths of all videos by file name without suffix.
 
     Args:
-      folder: where to look.
-      prefer: beginning of a folder's name; of several videos of one name, one that lies in such
-        a folder is taken, else the first in the order of paths.
+      folder: folder to search.
+      prefer: prefix of a folder name. Of several videos with the same name, one in such a folder
+        is taken, otherwise the first in the order of paths.
     """
     found: dict[str, str] = {}
     for path in sorted(videos_below(folder), key=lambda path: (not _within(path, prefer), path)):
@@ -97,32 +97,32 @@ def videos_by_stem(folder: Path, *, prefer: str = "") -> dict[str, str]:
 
 
 def _own_first(here: str, folders: list[str]) -> list[str]:
-    """Of a folder and a link to it, the folder itself counts."""
+    """Sorts links last, so that a folder is found before a link to it."""
     return sorted(folders, key=lambda name: (os.path.islink(os.path.join(here, name)), name))
 
 
 def _enters(here: str, name: str, visited: set[str], found: Found) -> bool:
     if name[0] == "." or name in _OF_SYSTEMS:
-        found.passed_over["hidden folder"] += 1
+        found.skipped["hidden folder"] += 1
         return False
     place = os.path.realpath(os.path.join(here, name))
     if place in visited:
-        found.passed_over["link to a folder that is there already"] += 1
+        found.skipped["link to a folder that is already included"] += 1
         return False
     visited.add(place)
     return True
 
 
 def _what(here: str, name: str) -> str:
-    """What a file is if it is no video."""
+    """Returns the kind of a file that is not a video; empty for a video."""
     what = _what_by_name(name)
     if not what and not os.path.exists(os.path.join(here, name)):
-        return "link to a file that is gone"
+        return "broken link"
     return what
 
 
 def _what_by_name(name: str) -> str:
-    """What a file is, as far as its name tells, if it is no video."""
+    """Like `_what`, but judges only by the name."""
     if name[0] == ".":
         return "hidden file"
     suffix = os.path.splitext(name)[1].lower()

@@ -1,4 +1,4 @@
-"""Videos that need no labels: one file, all below a folder, or those that a CSV lists."""
+"""Lists videos that need no labels: one file, all files below a folder, or the rows of a CSV."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import msgspec
 
 from vidjax.data import labels, multi_label_text, tables
 from vidjax.data.manifest import Entry, Manifest, ManifestError, Seconds, few
-from vidjax.data.video_files import VIDEO_SUFFIXES, look
+from vidjax.data.video_files import VIDEO_SUFFIXES, find_videos
 from vidjax.records import Name
 from vidjax.storage.paths import as_path, is_url
 from vidjax.untrusted_names import told
 
 
 class _Row(msgspec.Struct):
-    """A row of a CSV; all but the path may be empty or absent."""
+    """A row of a CSV. Every cell but the path may be empty or absent."""
 
     path: Name
     label: str = ""
@@ -27,16 +27,16 @@ class _Row(msgspec.Struct):
     group: str = ""
 
 
-def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
-    """Videos as they are, whatever is known of them.
+def list_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
+    """Lists videos with or without labels.
 
-    Labels and splits are empty where a CSV does not name them. A split may have any name. Files
-    that are absent are found out when they are opened.
+    Labels and splits are empty if a CSV does not give them. A split may have any name. Whether a
+    listed file exists is checked only when it is opened.
 
     Args:
-      path: a video, a folder, or a CSV `path[,label,split,start,end,group]`; with a column `labels`
-        in place of `label`, a video may have several.
-      root: folder that the CSV's paths are relative to; its own folder when None.
+      path: a video, a folder, or a CSV `path[,label,split,start,end,group]`. With a column `labels`
+        in place of `label`, a video may have several labels.
+      root: folder that the CSV's paths are relative to. None means the folder of the CSV.
 
     Raises:
       ManifestError: there are no videos, or the CSV is damaged.
@@ -44,7 +44,7 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
     path = as_path(path)
     several = False
     if path.is_dir():
-        found = look(path)
+        found = find_videos(path)
         base, entries = path, [Entry(name, "", "") for name in sorted(found.videos)]
     elif path.suffix.lower() == ".csv":
         several = _has_several(path)
@@ -55,7 +55,7 @@ def any_videos(path: str | Path, *, root: str | Path | None = None) -> Manifest:
             raise ManifestError(f"{told(str(path))} does not exist; name a video, folder or CSV")
     if not entries:
         raise ManifestError(
-            f"{told(str(path))} holds no videos (of {', '.join(sorted(VIDEO_SUFFIXES))})"
+            f"{told(str(path))} contains no videos ({', '.join(sorted(VIDEO_SUFFIXES))})"
         )
     listed = Manifest(base.absolute(), tuple(entries), (), multi_label=several)
     classes = sorted({label for entry in entries for label in listed.labels_of(entry)})

@@ -1,7 +1,7 @@
-"""The order in which a run sees the videos of a split.
+"""The order in which a run reads the videos of a split.
 
-Clip number n is a video that depends on the seed and n alone, whatever the number of processes
-and threads. Nothing needs replaying after a restart.
+The video of clip number n depends only on the seed and n, whatever the number of processes and
+threads. A resumed run therefore need not replay earlier clips.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 from vidjax.data.prepared import VideoSource
 from vidjax.data.record import Record
-from vidjax.data.shard_shuffle import ByShards
+from vidjax.data.shard_shuffle import ShardShuffle
 
 SAMPLINGS = ("uniform", "balanced")
 
 
-def ordered(
+def shuffled_records(
     source: VideoSource,
     seed: int,
     sampling: str = "uniform",
@@ -28,58 +28,57 @@ def ordered(
     batch_size: int = 1,
     at_once: int = 0,
 ) -> grain.MapDataset:
-    """The endless sequence of the records that a run sees.
+    """Returns the endless shuffled sequence of records that a run reads.
 
     Args:
       source: the videos.
-      seed: of the order.
-      sampling: `uniform`, each video once an epoch, or `balanced`, as in `Balanced`.
-      shards: how many are read at a time, as in `ByShards`; 0 shuffles all videos.
-      batch_size: of which they give equal parts.
-      at_once: how many of them this process reads at a time; 0 is all of `shards`.
+      seed: seed of the order.
+      sampling: `uniform` reads each video once per epoch; `balanced` reads all classes equally
+        often, as in `BalancedSampler`.
+      shards: number of shards read at a time, as in `ShardShuffle`; 0 shuffles all videos.
+      batch_size: batch size, which the number of shards must divide.
+      at_once: number of those shards that this process reads; 0 is all of them.
 
     Raises:
-      ValueError: there are no shards, they do not divide the batch, or there is no room for copies
-        of those that are needed at once.
+      ValueError: the source has no shards, their number does not divide the batch size, or the
+        cache is too small for the shards needed at once.
     """
     fits = getattr(source, "fits", None)
     if shards:
         if fits and not fits(at_once or shards):
             raise ValueError(
-                f"data.shuffle_shards = {shards}: copies of {at_once or shards} shards of "
-                f"{source!r} at once take more than data.cache_gb; set it to more, or "
-                "data.shuffle_shards to less"
+                f"data.shuffle_shards = {shards}: {at_once or shards} shards of {source!r} at once "
+                "do not fit into data.cache_gb; raise data.cache_gb, or lower data.shuffle_shards"
             )
-        return grain.MapDataset.source(ByShards(source, seed, shards, batch_size)).seed(seed)
+        return grain.MapDataset.source(ShardShuffle(source, seed, shards, batch_size)).seed(seed)
     if fits and not fits():
         raise ValueError(
-            f"{source!r} is larger than data.cache_gb lets copies be, and the order is that of all "
-            "videos, which asks for every shard at once: set data.shuffle_shards, such as to 8, "
-            "or data.cache_gb to more"
+            f"{source!r} is larger than data.cache_gb, and shuffling all videos reads from every "
+            "shard at once; set data.shuffle_shards, for example to 8, or raise data.cache_gb"
         )
     if sampling == "balanced":
-        return grain.MapDataset.source(Balanced(source, seed)).seed(seed)
+        return grain.MapDataset.source(BalancedSampler(source, seed)).seed(seed)
     return grain.MapDataset.source(source).seed(seed).shuffle().repeat()
 
 
-class Balanced:
-    """An endless sequence in which every class comes equally often.
+class BalancedSampler:
+    """An endless sequence of videos in which every class comes equally often.
 
     An epoch has as many clips as the split has videos. Classes take turns: after any number of
-    whole epochs two of them differ by one clip at most. The videos of a class take turns as well,
-    in an order that is drawn anew each time all have come. The clips of an epoch are shuffled.
-    Videos whose class is not known (damaged ones of old data sets) do not come.
+    whole epochs their counts differ by at most one. The videos of a class also take turns, in an
+    order that is redrawn after each round. The clips of an epoch are shuffled. Videos without a
+    known class (damaged ones of old data sets) are left out.
 
     Args:
       source: the videos.
-      seed: of the order.
+      seed: seed of the order.
     """
 
     def __init__(self, source: VideoSource, seed: int) -> None:
         labels = source.labels()
         self._source, self._seed = source, seed
         self._videos = [np.flatnonzero(labels == each) for each in np.unique(labels[labels >= 0])]
-        # Of an epoch, and of the classes: so many lie ready for the threads that read.
+        # Cached permutations of epochs and classes, for the reading threads.
         self._shuffled = functools.lru_cache(4)(self._permutation)
         self._turns = functools.lru_cache(4096)(self._permutation)
 
@@ -90,11 +89,12 @@ class Balanced:
         return self._source[self.video(int(number))]
 
     def __repr__(self) -> str:
-        """Names the content, not the object: grain compares it when a run resumes."""
+        """Describes the content, not the object: grain compares it when a run resumes."""
+        # The class' former name, so that runs of earlier versions can be resumed.
         return f"Balanced({self._source!r})"
 
     def video(self, number: int) -> int:
-        """Which video clip `number` is of."""
+        """Returns the index of the video of clip `number`."""
         size, classes = len(self._source), len(self._videos)
         epoch, place = divmod(number, size)
         turn, kind = divmod(epoch * size + int(self._shuffled(size, 0, epoch)[place]), classes)

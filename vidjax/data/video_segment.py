@@ -1,4 +1,4 @@
-"""A piece of a video file: its frames in the order they are shown, and their pictures."""
+"""Reads a segment of a video file: its frames in display order, and their images."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import numpy as np
 from vidjax.data.decode_limits import DecodeError, Meter
 from vidjax.data.deinterlace import deinterlaced
 from vidjax.data.frame_reader import open_at
-from vidjax.data.orientation import upright
+from vidjax.data.orientation import oriented_image
 from vidjax.data.timestamps import Clock, stated_rate
 from vidjax.data.transforms import resize, short_side_size
 
-# Sums of seconds are rounded; a frame this near to a piece's start or end is at it.
+# Tolerance for rounding in sums of seconds, at the start and end of a segment.
 _EXACT = 1e-6
 
 
-class Piece:
+class VideoSegment:
     """Reads a file from `start` to `end`, once.
 
     Args:
-      path: file.
-      meter: counts what it costs.
+      path: file or URL.
+      meter: enforces the decoding limits.
       start: seconds from the first frame; None is 0.
-      end: seconds, exclusive; None is the end.
-      short_side: pixels that a longer short side is reduced to; None keeps all.
+      end: seconds, exclusive; None is the end of the video.
+      short_side: shorter side in pixels that larger frames are resized to; None keeps the size.
 
     Attributes:
-      stated: frames a second by the header, when the first frame is there; 0 where it states none.
-      ordered: whether times come in order, when the first frame is there. AVI has no time stamps:
-        its times are guessed from the order of decoding, and have to be sorted.
-      size: height and width of the pictures, when the first one is there.
+      stated: frame rate in the header, set with the first frame; 0 if the header states none.
+      ordered: whether times come in order, set with the first frame. AVI has no time stamps: its
+        times are guessed from the decoding order and must be sorted.
+      size: height and width of the images, set with the first one.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class Piece:
         self.size: tuple[int, int] | None = None
 
     def frames(self) -> Iterator[tuple[av.VideoFrame, float]]:
-        """The frames and their seconds.
+        """Yields the frames with their time in seconds.
 
         Raises:
-          DecodeError: the file cannot be opened, or breaks.
+          DecodeError: the file cannot be opened or is broken.
         """
         with open_at(self._path, self._start, self._meter) as (stream, origin, frames):
             self.stated = stated_rate(stream)
@@ -68,20 +68,20 @@ class Piece:
                 if time >= self._start - _EXACT:
                     yield frame, time
 
-    def picture(self, frame: av.VideoFrame) -> np.ndarray:
-        """What a frame shows, uint8 `[H, W, 3]`, RGB."""
-        picture = upright(frame)
+    def image(self, frame: av.VideoFrame) -> np.ndarray:
+        """Converts a frame to an RGB image uint8 `[H, W, 3]`, rotated and resized."""
+        image = oriented_image(frame)
         if self._short_side:
-            height, width = picture.shape[:2]
+            height, width = image.shape[:2]
             size = short_side_size(height, width, self._short_side, upscale=False)
-            picture = resize(picture[None], size)[0]
-        height, width = picture.shape[:2]
-        # Some streams change their size midway; a video has one.
+            image = resize(image[None], size)[0]
+        height, width = image.shape[:2]
+        # Some streams change their size midway; all frames get the first size.
         self.size = self.size or (height, width)
-        return resize(picture[None], self.size)[0]
+        return resize(image[None], self.size)[0]
 
     def nothing(self) -> DecodeError:
-        """What to raise where no frame has come."""
+        """Makes the error for a segment without frames."""
         end = "its end" if self._end is None else self._end
         span = f" between {self._start:g} s and {end}" if self._seen else ""
         return DecodeError(f"{self._path}: a video without frames{span}")

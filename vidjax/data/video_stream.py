@@ -1,6 +1,6 @@
-"""A video of any length as a stream: frame after frame on a uniform grid of times, none kept.
+"""Streams a video of any length: frame after frame on a uniform time grid, without keeping them.
 
-The frames are those of `vidjax.data.decode.read_video`, which keeps them all.
+The frames equal those of `vidjax.data.decode.read_video`, which keeps all of them in memory.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ import av
 import numpy as np
 
 from vidjax.data.decode import SLACK
-from vidjax.data.decode_limits import CostError, DecodeError, Limits, Meter
+from vidjax.data.decode_limits import DecodeError, DecodeLimitError, Limits, Meter
 from vidjax.data.timestamps import is_uniform, rate_of
-from vidjax.data.video_segment import Piece
+from vidjax.data.video_segment import VideoSegment
 
-# No codec shows a frame later than after so many others.
+# No codec delays a frame by more than this many others.
 _MOST_REORDERED = 16
 
 
 class VideoStream(Iterator[tuple[np.ndarray, float]]):
-    """Frames uint8 `[H, W, 3]` with their seconds from the video's first frame, one by one.
+    """An iterator over frames uint8 `[H, W, 3]` and their seconds from the video's first frame.
 
-    A frame that is shown for several moments is the same array each time.
+    If a frame is repeated for several grid times, the same array is returned each time.
 
     Attributes:
-      fps: frames a second.
-      count: how many frames there are, where that was asked for.
+      fps: frames per second.
+      count: number of frames, if it was asked for.
 
     Raises:
-      DecodeError: as frames are taken, after those that came before it: the file is broken, costs
-        too much, or has no frames.
+      DecodeError: raised while iterating, after the frames before it, if the file is broken,
+        exceeds a limit, or has no frames.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class VideoStream(Iterator[tuple[np.ndarray, float]]):
         self.fps, self.count, self._frames, self._wanted = fps, count, frames, wanted
 
     def __next__(self) -> tuple[np.ndarray, float]:
-        """The next frame."""
+        """Returns the next frame."""
         return next(self._frames)
 
     def at(self, indices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """The frames at some indices with these, in order; what comes after is not decoded.
+        """Yields (index, frame) for the given indices, in order; stops decoding after the last.
 
-        Frames in between are decoded, as others need them, and not converted to pictures.
+        Other frames are decoded where these need them, and not converted to RGB.
         """
         last = max(indices)
         self._wanted.indices = frozenset(indices)
@@ -69,7 +69,7 @@ class VideoStream(Iterator[tuple[np.ndarray, float]]):
 
 @dataclass
 class _Wanted:
-    """Indices of the frames whose pictures are asked for; None is all."""
+    """Indices of the frames that are asked for; None means all."""
 
     indices: frozenset[int] | None = None
 
@@ -77,8 +77,8 @@ class _Wanted:
         return self.indices is None or index in self.indices
 
 
-# Stands for the picture of a frame that nobody asked for.
-_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
+# Stands for a frame that nobody asked for.
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 def stream_video(
@@ -91,78 +91,78 @@ def stream_video(
     limits: Limits | None = None,
     counted: bool = False,
 ) -> VideoStream:
-    """Decodes a video, or the piece from `start` to `end` seconds, as it is asked for.
+    """Decodes a video, or the segment from `start` to `end` seconds, on demand.
 
-    Without an `fps`, and with `counted`, the file is decoded twice. Only its end tells whether its
-    rate varies and how many frames it has.
+    Without `fps`, or with `counted`, the file is decoded twice, because only a full pass tells
+    whether its frame rate varies and how many frames it has.
 
     Args:
-      path: file.
+      path: file or URL.
       start: seconds from the first frame; None is 0.
-      end: seconds, exclusive; None is the end.
-      fps: frame rate wanted; None keeps the file's.
-      short_side: pixels that a longer short side is reduced to while decoding.
-      limits: what it may cost; None is `Limits.in_proportion`. Seconds that the frames' taker
-        spends between two of them do not count.
-      counted: know the number of frames before the first one is taken.
+      end: seconds, exclusive; None is the end of the video.
+      fps: output frame rate; None keeps the file's.
+      short_side: shorter side in pixels that larger frames are resized to while decoding.
+      limits: decoding limits; None is `Limits.in_proportion`. The time that the caller spends
+        between two frames does not count.
+      counted: whether to count the frames in advance.
 
     Raises:
-      ValueError: the rate is not above 0.
-      DecodeError: without an `fps`, the file cannot be opened; if `counted`, it breaks somewhere.
+      ValueError: `fps` is not above 0.
+      DecodeError: without `fps`, the file cannot be opened; with `counted`, it is broken.
     """
     if fps is not None and not (math.isfinite(fps) and fps > 0):
-        raise ValueError(f"fps = {fps}: a rate is above 0")
+        raise ValueError(f"fps = {fps}: must be above 0")
     limits = limits or Limits.in_proportion(path)
 
-    def piece(meter: Meter) -> Piece:
-        return Piece(path, meter, start=start, end=end, short_side=short_side)
+    def segment(meter: Meter) -> VideoSegment:
+        return VideoSegment(path, meter, start=start, end=end, short_side=short_side)
 
     gridded, count = fps is not None, None
     if fps is None or counted:
-        times, stated = _times(piece(Meter.of(path, limits)), whole=counted)
+        times, stated = _times(segment(Meter.of(path, limits)), whole=counted)
         gridded = gridded or not is_uniform(times)
         fps = fps or rate_of(times, stated)
         count = _moments(times[-1] - times[0], fps) if gridded else len(times)
     meter = Meter.of(path, limits)
     wanted = _Wanted()
-    frames = _frames(path, piece(meter), meter, fps if gridded else None, wanted)
+    frames = _frames(path, segment(meter), meter, fps if gridded else None, wanted)
     return VideoStream(fps, frames, wanted, count if counted else None)
 
 
 def _moments(seconds: float, fps: float) -> int:
-    """How many moments of a grid lie within a time."""
+    """Returns the number of grid times within a duration."""
     return round(seconds * fps) + 1
 
 
-def _times(piece: Piece, *, whole: bool) -> tuple[np.ndarray, float]:
-    """The times of the frames, sorted, and the rate that the header states."""
-    frames = _Unbroken(piece.frames())
+def _times(segment: VideoSegment, *, whole: bool) -> tuple[np.ndarray, float]:
+    """Returns the sorted times of the frames, and the frame rate in the header."""
+    frames = _Unbroken(segment.frames())
     times = array("d", (time for _, time in frames))
     if not times or (whole and frames.error):
-        raise frames.error or piece.nothing()
-    # A break is met again, after the frames before it.
-    return np.sort(np.frombuffer(times)), piece.stated
+        raise frames.error or segment.nothing()
+    # An error is raised again later, after the frames before it.
+    return np.sort(np.frombuffer(times)), segment.stated
 
 
 def _frames(
-    path: str | Path, piece: Piece, meter: Meter, fps: float | None, wanted: _Wanted
+    path: str | Path, segment: VideoSegment, meter: Meter, fps: float | None, wanted: _Wanted
 ) -> Iterator[tuple[np.ndarray, float]]:
-    source, count = _Unbroken(piece.frames()), 0
-    shown = _in_order(piece, source)
+    source, count = _Unbroken(segment.frames()), 0
+    shown = _in_order(segment, source)
     for frame, time in shown if fps is None else _on_grid(shown, fps):
         if count == meter.limits.frames:
             rate = "" if fps is None else f" at {fps:g} fps"
-            raise CostError(f"{path}: more than {count} frames{rate}")
-        picture = frame.picture if count in wanted else _NO_PICTURE
+            raise DecodeLimitError(f"{path}: more than {count} frames{rate}")
+        image = frame.image if count in wanted else _NO_IMAGE
         with meter.resting():
-            yield picture, time
+            yield image, time
         count += 1
     if source.error or not count:
-        raise source.error or piece.nothing()
+        raise source.error or segment.nothing()
 
 
 class _Unbroken(Iterator[tuple[av.VideoFrame, float]]):
-    """Frames until they end or break; `error` says which."""
+    """Iterates over frames up to the end or the first error, which `error` then holds."""
 
     def __init__(self, frames: Iterator[tuple[av.VideoFrame, float]]) -> None:
         self._frames = frames
@@ -177,31 +177,31 @@ class _Unbroken(Iterator[tuple[av.VideoFrame, float]]):
 
 
 class _Shown:
-    """A frame's picture, made when it is first asked for."""
+    """A frame whose image is made on first use."""
 
-    def __init__(self, piece: Piece, frame: av.VideoFrame) -> None:
-        self._make = functools.partial(piece.picture, frame)
+    def __init__(self, segment: VideoSegment, frame: av.VideoFrame) -> None:
+        self._make = functools.partial(segment.image, frame)
 
     @functools.cached_property
-    def picture(self) -> np.ndarray:
-        picture = self._make()
-        # The frame goes, which may be much larger.
+    def image(self) -> np.ndarray:
+        image = self._make()
+        # Frees the decoded frame, which may be much larger.
         del self._make
-        return picture
+        return image
 
 
 def _in_order(
-    piece: Piece, frames: Iterator[tuple[av.VideoFrame, float]]
+    segment: VideoSegment, frames: Iterator[tuple[av.VideoFrame, float]]
 ) -> Iterator[tuple[_Shown, float]]:
-    """Frames as they come, with their times sorted."""
+    """Yields frames in the order they come, with their times sorted."""
     waiting: deque[_Shown] = deque()
     times: list[float] = []
     for frame, time in frames:
-        shown = _Shown(piece, frame)
-        if piece.ordered:
+        shown = _Shown(segment, frame)
+        if segment.ordered:
             yield shown, time
             continue
-        _ = shown.picture
+        _ = shown.image
         waiting.append(shown)
         heapq.heappush(times, time)
         if len(waiting) > _MOST_REORDERED:
@@ -210,7 +210,7 @@ def _in_order(
 
 
 def _on_grid(frames: Iterator[tuple[_Shown, float]], fps: float) -> Iterator[tuple[_Shown, float]]:
-    """The latest frame at each moment, from the first frame to the last."""
+    """Yields the latest frame at each grid time, from the first frame to the last."""
     first = next(frames, None)
     if first is None:
         return

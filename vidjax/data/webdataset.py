@@ -1,8 +1,7 @@
-"""Tar files of WebDataset as lists of videos: `key.mp4` beside `key.cls`, `key.txt` or `key.json`.
+"""Reads WebDataset tars as lists of videos: `key.mp4` beside `key.cls`, `key.txt` or `key.json`.
 
-Nothing is extracted: names of members are data, whatever they look like. Headers tell where each
-video begins and how long it is, and small members hold the labels. So a video is read later from
-the tar itself, wherever that lies.
+Nothing is extracted, so the names of members cannot cause harm. The headers give the offset and
+size of each video, and small members hold the labels. Videos are later read from the tar in place.
 """
 
 from __future__ import annotations
@@ -17,26 +16,26 @@ from vidjax import records
 from vidjax.data.manifest_entry import Place
 from vidjax.data.video_files import VIDEO_SUFFIXES
 
-# Members that may say what a video shows, the first that is there counts.
+# Members that may contain the label; the first that exists counts.
 LABELS = ("cls", "json", "txt")
-# Bytes of such a member.
+# Largest size of such a member in bytes.
 _MOST_LABEL = 2**20
 _BLOCK = 512
 
 
 class TarError(ValueError):
-    """A tar is damaged."""
+    """A tar file is damaged."""
 
 
 @dataclass
 class Sample:
-    """The members of one key.
+    """The members with one key.
 
     Attributes:
-      key: the name that they share, up to the first dot of the file's name.
-      videos: places of its videos, by their suffix, such as `mp4`.
-      labels: contents of the members that may say what they show, by suffix.
-      doubled: suffixes that are there more than once; the first counts.
+      key: the common name, up to the first dot of the file name.
+      videos: positions of the videos, by suffix, such as `mp4`.
+      labels: contents of the members that may contain the label, by suffix.
+      doubled: suffixes that occur more than once; the first member counts.
     """
 
     key: str
@@ -46,15 +45,15 @@ class Sample:
 
 
 def read_tar(file: Path, name: str) -> list[Sample]:
-    """The samples of a tar, in its order.
+    """Reads the samples of a tar, in order.
 
     Args:
       file: the tar.
-      name: what `Place.file` calls it.
+      name: name of the tar for `Place.file`.
 
     Raises:
-      TarError: it is damaged or cut short; says where.
-      OSError: it cannot be read.
+      TarError: the tar is damaged or truncated; the message says where.
+      OSError: the tar cannot be read.
     """
     samples: dict[str, Sample] = {}
     with file.open("rb") as stream:
@@ -72,15 +71,15 @@ def read_tar(file: Path, name: str) -> list[Sample]:
 
 
 def label_of(sample: Sample, wanted: str = "") -> str:
-    """What a sample says that its videos show; empty where it does not.
+    """Returns the label of a sample; empty if it has none.
 
     Args:
-      sample: of a tar.
-      wanted: `cls`, `txt`, `json` for its field `label`, or `json:field`; empty takes the first
-        of `LABELS` that is there.
+      sample: a sample of a tar.
+      wanted: where to read the label: `cls`, `txt`, `json` for its field `label`, or `json:field`;
+        empty takes the first of `LABELS` that exists.
 
     Raises:
-      ValueError: what says so is no text, or no JSON with that field.
+      ValueError: the member is not text, or not JSON with that field.
     """
     suffix, _, name = wanted.partition(":")
     suffix = suffix or next((each for each in LABELS if each in sample.labels), "")
@@ -91,15 +90,15 @@ def label_of(sample: Sample, wanted: str = "") -> str:
         return content.decode().strip()
     found = records.parsed(content, dict[str, Any]).get(name or "label")
     if isinstance(found, bool) or not isinstance(found, str | int):
-        raise ValueError(f"has no text or number as {name or 'label'!r}")
+        raise ValueError(f"{name or 'label'!r} is not a text or an integer")
     return str(found).strip()
 
 
 def _members(stream: IO[bytes], name: str) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarFile]]:
-    """Its files, with what reads them.
+    """Yields the files in a tar, each with its reader.
 
     Raises:
-      TarError: as `read_tar`. Python's reader takes a damaged header for the end.
+      TarError: like `read_tar`. Python's reader treats a damaged header as the end of the tar.
     """
     end = 0
     try:
@@ -114,7 +113,7 @@ def _members(stream: IO[bytes], name: str) -> Iterator[tuple[tarfile.TarInfo, ta
     stream.seek(end)
     block = stream.read(_BLOCK)
     if len(block) < _BLOCK or block.strip(bytes(1)):
-        what = "it has no end, as if it had been cut" if len(block) < _BLOCK else "no header there"
+        what = "it is truncated" if len(block) < _BLOCK else "invalid header"
         raise TarError(f"{name} is damaged at byte {end} ({what})")
 
 
@@ -126,7 +125,7 @@ def _add(sample: Sample, there: dict[str, Any], suffix: str, value: Any) -> None
 
 
 def _parted(name: str) -> tuple[str, str]:
-    """Key and suffix, as WebDataset has them: the first dot of the last part is between them."""
+    """Splits a name into key and suffix at the first dot of the file name, as WebDataset does."""
     path = PurePosixPath(name)
     stem, _, suffix = path.name.partition(".")
     return path.with_name(stem).as_posix() if stem else name, suffix.lower()

@@ -1,4 +1,4 @@
-"""Average precision of each class as a picture."""
+"""Plots the average precision of each class."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 from vidjax.storage.writing import writing_bytes
 from vidjax.untrusted_names import lettering
 
-# Of more classes the picture has the lowest ones; the table has all.
+# The plot shows at most this many classes, the lowest ones; the table has all.
 _SHOWN = 60
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """A class and how well its videos are found; the columns of `NAME-classes.csv`.
+    """The average precision of one class; the columns of `NAME-classes.csv`.
 
     Attributes:
-      name: of the class.
-      videos: that have it.
-      chance: average precision of scores that know nothing, its share of the videos.
-      average_precision: of its scores; None where no video has it.
+      name: name of the class.
+      videos: number of videos that have it.
+      chance: average precision of random scores, which is the class's share of the videos.
+      average_precision: average precision; None if no video has the class.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ClassScore:
 def class_scores(
     positive: np.ndarray, precisions: np.ndarray, classes: Sequence[str]
 ) -> list[ClassScore]:
-    """The classes, lowest average precision first; those without videos come last.
+    """Lists the classes, lowest average precision first; classes without videos come last.
 
     Args:
       positive: bool `[N, K]`, which videos have which class.
@@ -56,7 +56,7 @@ def class_scores(
 
 
 def draw_class_scores(file: Path, scores: Sequence[ClassScore], title: str) -> None:
-    """Draws a bar for each class as a PNG, and a tick for chance."""
+    """Plots a bar for each class as a PNG, with a tick at chance level."""
     from matplotlib.figure import Figure
 
     known = [score for score in scores if score.average_precision is not None]

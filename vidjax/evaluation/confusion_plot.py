@@ -1,4 +1,4 @@
-"""A confusion matrix as a picture that stays readable, and small, for any number of classes."""
+"""Plots a confusion matrix, readable and small for any number of classes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy as np
 from vidjax.storage.writing import writing_bytes
 from vidjax.untrusted_names import lettering
 
-# Up to so many classes have their counts, and their names, in the picture.
+# The most classes with counts, and the most classes with names, in the plot.
 _COUNTED = 40
 _NAMED = 100
-# Cells along a side; where there are more classes, a cell is the largest of several.
+# The most cells along a side. With more classes, a cell shows the largest of several values.
 _CELLS = 500
 _LISTED = 40
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Videos of one class that were taken for another.
+    """Videos of one class that were classified as another.
 
     Attributes:
-      label: the class.
-      predicted: the other one.
-      videos: how many.
-      fraction: of the videos of `label`.
+      label: the true class.
+      predicted: the predicted class.
+      videos: number of videos.
+      fraction: fraction of the videos of `label`.
     """
 
     label: str
@@ -38,10 +38,10 @@ class Confusion:
 
 
 def worst_confusions(matrix: np.ndarray, classes: Sequence[str]) -> list[Confusion]:
-    """All pairs of classes that were confused, most videos first, then the largest fraction.
+    """Lists all confused pairs of classes, most videos first, then the largest fraction.
 
     Args:
-      matrix: counts `[K, K]`, rows are labels.
+      matrix: counts `[K, K]`; rows are labels.
       classes: K names.
     """
     totals = matrix.sum(axis=1)
@@ -56,10 +56,10 @@ def worst_confusions(matrix: np.ndarray, classes: Sequence[str]) -> list[Confusi
 
 
 def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title: str) -> None:
-    """Draws a confusion matrix `[K, K]`, each row as fractions of its class, as a PNG.
+    """Plots a confusion matrix `[K, K]` as a PNG, each row as fractions of its class.
 
-    Up to 40 classes have names and counts, up to 100 names. More are drawn as an image alone,
-    with a list of the worst confusions beside it.
+    Up to 40 classes have names and counts, up to 100 have names. More classes are drawn as an
+    image, with a list of the worst confusions beside it.
     """
     from matplotlib.colors import PowerNorm
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
     image = axes.imshow(
         _pooled(fractions),
         cmap="Blues",
-        # A confusion is a faint dot among thousands: small fractions get most of the shades.
+        # A confusion is a faint dot among thousands, so small fractions get most of the shades.
         norm=PowerNorm(0.4 if many else 1.0, vmin=0, vmax=1),
         extent=(-0.5, len(classes) - 0.5, len(classes) - 0.5, -0.5),
         interpolation="nearest",
@@ -96,7 +96,7 @@ def draw_confusion(file: Path, matrix: np.ndarray, classes: Sequence[str], title
 
 
 def _pooled(fractions: np.ndarray) -> np.ndarray:
-    """The largest of each block of classes, so that no confusion is lost between pixels."""
+    """Keeps the largest value of each block of classes, so that no confusion disappears."""
     size = -(-len(fractions) // _CELLS)
     starts = np.arange(0, len(fractions), size)
     rows = np.maximum.reduceat(fractions, starts, axis=0)

@@ -1,7 +1,7 @@
-"""The kernels that Class Regularization amplifies most for a class.
+"""The channels that Class Regularization amplifies most for a class.
 
-Stergiou, thesis, section 6.3.3 and figure 6.3: at each place, the channels with the largest
-factors.
+Source: Stergiou, thesis, section 6.3.3 and figure 6.3. At each location they are the channels with
+the largest factors.
 """
 
 from __future__ import annotations
@@ -21,23 +21,21 @@ from vidjax.explain.pyramid_figure import smaller
 from vidjax.explain.regularized_tubes import name_of, regularized_pass, regularized_places
 from vidjax.explain.strip_figure import Cell, Strip
 from vidjax.explain.traced_network import trace_network
-from vidjax.explain.upsampling import CUBIC, Size, enlarge
+from vidjax.explain.upsampling import CUBIC, Size, upsample
 from vidjax.methods.class_regularization import FACTORS, INDEX, ClassRegularization, scale
 
-FOOT = (
-    "below three frames: place · class, channel · factor · cells. Above 1 a channel is amplified."
-)
+FOOT = "Below three frames: module · class, channel · factor · cells. A factor above 1 amplifies."
 
 
 @dataclass(frozen=True)
 class Amplified:
-    """What Class Regularization does at one place of a network.
+    """What one Class Regularization of a network does with a clip.
 
     Attributes:
       place: path of its module, such as `layer3/after_stage`.
       class_index: the class whose weights make the factors.
-      factors: that channels are multiplied by, float32 `[C]`.
-      maps: the channels before that, float32 `[C, T', H', W']`.
+      factors: factors that the channels are multiplied by, float32 `[C]`.
+      maps: the channels before the multiplication, float32 `[C, T', H', W']`.
     """
 
     place: str
@@ -46,31 +44,32 @@ class Amplified:
     maps: np.ndarray = field(repr=False)
 
     def strongest(self, count: int) -> np.ndarray:
-        """The channels with the largest factors, of equal ones the lower number."""
+        """Returns the channels with the largest factors; ties go to the lower channel."""
         return np.argsort(-self.factors, kind="stable")[:count]
 
     def tube(self, channel: int, size: Size, degree: int | None = CUBIC) -> np.ndarray:
-        """Where a channel is active, `[T, H, W]` in [0, 1]."""
-        return normalize(enlarge(self.maps[channel], size, degree))
+        """Returns where a channel is active, `[T, H, W]` in [0, 1]."""
+        return normalize(upsample(self.maps[channel], size, degree))
 
 
 def amplified(
     model: nn.Module, variables: Any, clip: Any, class_index: int | None = None
 ) -> tuple[Amplified, ...]:
-    """Factors and channels at each place of Class Regularization, in the order of the network.
+    """Returns the factors and channels of each Class Regularization, in the order of the network.
 
     Args:
       model: a network with `class_reg`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised.
-      class_index: whose factors; None is, at each place, the class that it chooses for the clip.
+      variables: the model's variables.
+      clip: a normalised clip, `[T, H, W, 3]` or `[1, T, H, W, 3]`.
+      class_index: the class whose factors are returned. None takes, at each location, the class
+        that Class Regularization chooses for the clip.
 
     Raises:
-      ValueError: there is no such class, or the network has no Class Regularization.
+      ValueError: the class does not exist, or the network has no Class Regularization.
     """
     clip = as_clip(clip)
     network = trace_network(model, variables, clip)
-    class_index = as_class(class_index, network.anatomy.logits.shape[-1])
+    class_index = as_class(class_index, network.graph.logits.shape[-1])
     places = regularized_places(network)
     if not places:
         raise ValueError("the network has no Class Regularization (its option class_reg)")
@@ -87,7 +86,7 @@ def amplified(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What a place does with the clip: its class, its factors, and how it makes factors."""
+    """What one Class Regularization chooses for the clip: a class, factors, and its settings."""
 
     index: int
     factors: np.ndarray
@@ -98,7 +97,7 @@ class _Chosen:
 def _at(
     place: str, chosen: _Chosen, index: int, row: np.ndarray | None, maps: np.ndarray
 ) -> Amplified:
-    """A place with the factors that were used, or with those of another class's row."""
+    """One location, with the factors of the clip or with those of another class's row."""
     factors = chosen.factors
     if row is not None:
         factors = np.asarray(scale(jnp.asarray(row), chosen.affection, chosen.bounds))
@@ -143,15 +142,15 @@ def amplified_cell(
     each: int = 3,
     degree: int | None = CUBIC,
 ) -> Cell:
-    """The most amplified channels of each place, a line a place.
+    """Draws the most amplified channels, one line per location.
 
     Args:
-      found: places of a network.
+      found: locations of a network.
       frames: the clip, uint8 `[T, H, W, 3]`.
-      title: such as the class.
+      title: title of the cell, such as the class.
       labels: names of the classes.
-      each: channels of a place.
-      degree: of the splines, as in `enlarging.enlarge`.
+      each: number of channels per location.
+      degree: degree of the splines, as in `upsampling.upsample`.
     """
     size = smaller(frames).shape[:3]
     lines = tuple(

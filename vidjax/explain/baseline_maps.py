@@ -1,4 +1,4 @@
-"""Maps that know nothing of the network: what a map must beat to say something of it."""
+"""Baseline maps that do not look at the network. A useful saliency map must beat them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from scipy import ndimage
 from vidjax.explain.saliency_map import together
 from vidjax.explain.upsampling import Size
 
-# Standard deviations: of the random cells' blur in cells, of the bump in the middle as a share of
-# a side, and of the movement's blur likewise.
+# Standard deviations: of the random map's blur, in cells; of the Gaussian in the middle and of the
+# movement map's blur, as shares of a side.
 _CELLS, _BUMP, _MOVED = 0.5, 0.2, 0.03
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A map of a clip alone.
+    """A map computed from the clip alone.
 
     Attributes:
-      title: as a picture's caption writes it.
-      draw: `(clip [T, H, W, 3], cells, rng) -> float32 [T, H, W]` in [0, 1]; `cells` are the sizes
-        of the features that maps of the network are drawn over.
+      title: title for captions.
+      draw: `(clip [T, H, W, 3], cells, rng) -> float32 [T, H, W]` in [0, 1]. `cells` are the sizes
+        of the features from which the network's maps are computed.
     """
 
     title: str
@@ -31,13 +31,13 @@ class Baseline:
 
 
 def random_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """Chance, as smooth as a map over features of these sizes."""
+    """Random noise, as smooth as a map computed from features of these sizes."""
     chance = (ndimage.gaussian_filter(rng.normal(size=own), _CELLS) for own in cells)
     return together(tuple(chance), _size(clip))
 
 
 def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """A bump in the middle of every frame: people are filmed there."""
+    """A Gaussian in the middle of every frame, where people usually are."""
     del cells, rng
     frames, *sides = _size(clip)
     bump = np.ones(())
@@ -48,7 +48,7 @@ def centre_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator
 
 
 def movement_map(clip: np.ndarray, cells: Sequence[Size], rng: np.random.Generator) -> np.ndarray:
-    """How much the colours change from a frame to the next and from the one before, blurred."""
+    """How much the colours change between neighbouring frames, blurred."""
     del cells, rng
     frames, *sides = _size(clip)
     if frames == 1:
@@ -65,6 +65,6 @@ def _size(clip: np.ndarray) -> Size:
 
 BASELINES: Mapping[str, Baseline] = {
     "random": Baseline("random map", random_map),
-    "centre": Baseline("the frame's middle", centre_map),
-    "movement": Baseline("what moves", movement_map),
+    "centre": Baseline("frame centre", centre_map),
+    "movement": Baseline("movement", movement_map),
 }

@@ -1,4 +1,4 @@
-"""What stands in a clip where something of it is taken away."""
+"""Blank clips, which replace the parts of a clip that an explanation hides."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ BLANK = one_of("grey", "still", "blurred")
 _BLUR = 0.1
 
 
-def blank_of(clip: np.ndarray, kind: str) -> np.ndarray:
-    """A blank clip for a clip.
+def blank_clip(clip: np.ndarray, kind: str) -> np.ndarray:
+    """Returns the blank version of a clip.
 
     Args:
-      clip: normalised, `[1, T, H, W, 3]`.
-      kind: `grey` is zeros, the mean colour of what the network was trained on; `still` has the
-        mean of all frames in each of them, so that nothing moves; `blurred` has each frame without
-        detail.
+      clip: a normalised clip, `[1, T, H, W, 3]`.
+      kind: `grey` is all zeros, the mean colour of the training data. `still` repeats the mean of
+        all frames, so that nothing moves. `blurred` blurs each frame.
 
     Returns:
-      float32, of the clip's shape.
+      float32 array of the clip's shape.
     """
     clip = np.asarray(clip, np.float32)
     if kind == "grey":

@@ -1,4 +1,4 @@
-"""Heat with what has to be said of it."""
+"""A map with its title and caption."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CaptionedMap:
     """A map of a clip, as pictures show it.
 
     Attributes:
-      title: of the map, and of the network where there are several.
-      volume: `[T, H, W]` of the clip in [0, 1]; in [-1, 1] if `signed`.
-      facts: what a caption says below the title, such as `kick 98.1 %`, `4x7x7 cells`.
-      signed: whether it is a difference.
+      title: name of the map, and of the network if there are several.
+      volume: the map at the clip's size, `[T, H, W]` in [0, 1], or in [-1, 1] if `signed`.
+      facts: facts for the caption, such as `kick 98.1 %` and `4x7x7 cells`.
+      signed: whether the map is a difference of two maps.
     """
 
     title: str
@@ -29,18 +29,20 @@ class Drawn:
         """The facts on one line."""
         return " · ".join(filter(None, self.facts))
 
-    def minus(self, other: Drawn, label: str, other_label: str) -> Drawn:
-        """The difference of the same map of two classes, given their names."""
+    def minus(self, other: CaptionedMap, label: str, other_label: str) -> CaptionedMap:
+        """Returns this map minus the same map of another class, given the names of both classes."""
         told = f"red: {label}, blue: {other_label}"
-        return Drawn(f"{self.title}, difference", self.volume - other.volume, (told,), signed=True)
+        return CaptionedMap(
+            f"{self.title}, difference", self.volume - other.volume, (told,), signed=True
+        )
 
 
 def resolution(cells: Sequence[np.ndarray]) -> str:
-    """The sizes of what a map was enlarged from, such as `4x7x7 cells`."""
+    """Describes the sizes of volumes, such as `4x7x7 cells`."""
     return f"{' and '.join('x'.join(map(str, own.shape)) for own in cells)} cells"
 
 
 def cost(passes: int, seconds: float) -> str:
-    """What a map took, such as `3 passes, 0.41 s`."""
+    """Describes the cost of a map, such as `3 passes, 0.41 s`."""
     told = f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}"
     return f"{passes} pass{'es' * (passes != 1)}, {told} s"

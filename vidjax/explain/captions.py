@@ -1,4 +1,4 @@
-"""Text in pictures, in a font that people like to read."""
+"""Draws captions into pictures, in a readable font."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from vidjax.untrusted_names import short
 
 INK = (25, 25, 25)
 FAINT = (95, 95, 95)
-# Lines of one caption; what does not fit is cut.
+# The most lines of a caption; further lines are cut.
 _MOST_LINES = 4
 _LEADING = 1.3
 
 
 def caption(title: str, facts: Sequence[str], width: int, size: int = 13) -> np.ndarray:
-    """A title in bold with facts below it, uint8 `[H, W, 3]` on white.
+    """Draws a title in bold with facts below it, uint8 `[H, W, 3]` on white.
 
     Args:
-      title: on one line, made smaller where it is long, and cut where it is very long.
-      facts: set one after the other, with as many lines as they need.
-      width: of the picture in pixels.
-      size: of the letters in pixels.
+      title: one line. A long title is drawn smaller; a very long one is cut.
+      facts: facts, set one after the other over as many lines as needed.
+      width: width of the picture in pixels.
+      size: font size in pixels.
     """
     margin, below = size // 2, size - 2
     room = max(1, width - 2 * margin)
@@ -41,7 +41,7 @@ def caption(title: str, facts: Sequence[str], width: int, size: int = 13) -> np.
 
 
 def line(text: str, width: int, size: int = 11, *, centred: bool = True) -> np.ndarray:
-    """One line, uint8 `[H, W, 3]` on white."""
+    """Draws one line of text, uint8 `[H, W, 3]` on white."""
     fitting, font = _fitted(short(text, 200), width, size, bold=False)
     canvas = Image.new("RGB", (width, round(1.7 * size)), (255, 255, 255))
     left = (width - font.getlength(fitting)) / 2 if centred else size / 2
@@ -50,7 +50,7 @@ def line(text: str, width: int, size: int = 11, *, centred: bool = True) -> np.n
 
 
 def wrapped(parts: Sequence[str], width: int, size: int) -> list[str]:
-    """Parts in lines of at most so many pixels, with dots between them."""
+    """Wraps parts into lines of at most `width` pixels, with dots between the parts."""
     lines: list[str] = []
     for part in filter(None, map(short, parts)):
         longer = f"{lines[-1]} · {part}" if lines else part
@@ -62,7 +62,7 @@ def wrapped(parts: Sequence[str], width: int, size: int) -> list[str]:
 
 
 def _fitted(text: str, width: int, size: int, *, bold: bool) -> tuple[str, ImageFont.FreeTypeFont]:
-    """Text that fits, with its font: its letters are made smaller first, then it is cut."""
+    """Returns text that fits, with its font. A long text is drawn smaller first, then cut."""
     needed = _font(size, bold=bold).getlength(text)
     size = max(9, min(size, int(size * width / max(1.0, needed))))
     font = _font(size, bold=bold)
@@ -76,6 +76,6 @@ def _fitted(text: str, width: int, size: int, *, bold: bool) -> tuple[str, Image
 def _font(size: int, *, bold: bool) -> ImageFont.FreeTypeFont:
     import matplotlib as mpl
 
-    # It comes with Matplotlib, and has the letters of most European languages.
+    # The font comes with Matplotlib and has the letters of most European languages.
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/{name}", size)

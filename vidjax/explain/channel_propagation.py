@@ -1,12 +1,13 @@
-"""How sets of channels pass through the primitives of a program, backwards.
+"""Propagates marked channels backwards through the primitives of a program.
 
-Which positions of an operation's inputs hold the channels that are asked for in its output? A set
-is an int array of marks with the rank of the value it belongs to and size 1 along the axes that
-it does not depend on; a mark is the number of the channel that was asked for, -1 none. Elementwise
-operations, norms and activations pass marks on; additions do to both sides, concatenations and
-slices to their ranges, reshapes and transpositions move them. A gate, which scales features by what
-was read off their means, passes them to the features alone (Stergiou et al., Class Feature
-Pyramids, ICCVW 2019, section 3.4, residual connections and branches).
+For each primitive, a rule answers: which positions of the inputs hold the marked channels of the
+output? Marks are an int array with the rank of the value that they belong to. It has size 1 along
+the axes that the marks do not depend on. A mark is the number of the channel that is traced; -1
+stands for none. Elementwise operations, norms and activation functions pass marks on. Additions
+pass them to both sides, concatenations and slices to their ranges; reshapes and transpositions move
+them. A gate scales features by something that was computed from their means; it passes marks to the
+features only (Stergiou et al., Class Feature Pyramids, ICCVW 2019, section 3.4, residual
+connections and branches).
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.dataflow import NONE, REDUCTIONS, Flow, Marks, UnknownPrimitiveError
+from vidjax.explain.dataflow import NONE, REDUCTIONS, Dataflow, Marks, UnknownPrimitiveError
 from vidjax.program import Operation, Value
 
 Passed = Iterator[tuple[int, Marks]]
-Rule = Callable[[Operation, int, Marks, Flow], Passed]
+Rule = Callable[[Operation, int, Marks, Dataflow], Passed]
 
 
-def pass_back(operation: Operation, output: Value, marks: Marks, flow: Flow) -> list[Any]:
-    """The inputs of an operation that hold marked channels of one of its outputs.
+def pass_back(operation: Operation, output: Value, marks: Marks, flow: Dataflow) -> list[Any]:
+    """Returns the inputs of an operation that hold marked channels of one of its outputs.
 
     Args:
-      operation: any but one that mixes channels by weights: those are layers.
+      operation: any operation but those that mix channels by weights; those are layers.
       output: one of its outputs.
-      marks: on it.
-      flow: of the program.
+      marks: marks on the output.
+      flow: data flow of the program.
 
     Returns:
-      Pairs of a value and its marks, of those that depend on the clip.
+      Pairs of an input and its marks, for inputs that depend on the clip.
 
     Raises:
-      UnknownPrimitiveError: names the primitive and the layer.
+      UnknownPrimitiveError: no rule is known for the primitive; names it and the layer.
     """
     rule = RULES.get(operation.primitive)
     if rule is None:
@@ -52,43 +53,43 @@ def pass_back(operation: Operation, output: Value, marks: Marks, flow: Flow) -> 
     ]
 
 
-def _each(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """All inputs of the output's shape; scalars hold no channels."""
+def _each(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks to all inputs of the output's rank; scalars hold no channels."""
     for index, value in enumerate(operation.inputs):
         if len(value.shape) == marks.ndim:
             yield index, marks
 
 
-def _gated(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """Products: factors that are features, where others were read off sums; else all."""
+def _gated(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks of a product to the factors that are features; to all if none is."""
     features = [k for k, value in enumerate(operation.inputs) if value in flow.direct]
     for index, own in _each(operation, number, marks, flow):
         if index in features or not features:
             yield index, own
 
 
-def _cases(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _cases(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     return ((index, own) for index, own in _each(operation, number, marks, flow) if index)
 
 
-def _same(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """Output k is input k, unchanged in shape."""
+def _same(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks of output k to input k, which has the same shape."""
     yield number, marks
 
 
-def _broadcast(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _broadcast(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     (value, *_), axes = operation.inputs, operation.params["broadcast_dimensions"]
     kept = [
         axis
         for size, axis in zip(value.shape, axes, strict=True)
         if size == operation.outputs[0].shape[axis]
     ]
-    # Spread along channels, it holds none.
+    # A value that is broadcast along channels holds none.
     if all(size == 1 or axis in kept for axis, size in enumerate(marks.shape)):
         yield 0, marks.reshape([marks.shape[axis] if axis in kept else 1 for axis in axes])
 
 
-def _reshape(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reshape(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     before, after = operation.inputs[0].shape, operation.outputs[0].shape
     full, target = list(marks.shape), [1] * len(before)
     for old, new in _groups(before, after):
@@ -101,7 +102,7 @@ def _reshape(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pas
 
 
 def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
-    """The finest runs of axes with equal products on both sides."""
+    """Yields the shortest runs of axes with equal products on both sides."""
     old, new = list(range(len(before))), list(range(len(after)))
     while old or new:
         left, right = old[:1], new[:1]
@@ -113,31 +114,31 @@ def _groups(before: Sequence[int], after: Sequence[int]) -> Iterator[tuple[list[
         yield left, right
 
 
-def _transpose(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _transpose(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, marks.transpose(np.argsort(operation.params["permutation"]))
 
 
-def _squeeze(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _squeeze(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.expand_dims(marks, operation.params["dimensions"])
 
 
-def _reversed(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reversed(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.flip(marks, operation.params["dimensions"])
 
 
-def _reduce(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _reduce(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     yield 0, np.expand_dims(marks, operation.params["axes"])
 
 
-def _along(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """Sums and orders along one axis, which may not be that of the channels."""
+def _along(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks through cumulative operations and sorts, except along channels."""
     axis = operation.params.get("axis", operation.params.get("dimension"))
     if marks.shape[axis] > 1:
-        raise UnknownPrimitiveError(operation, "it works along the channels")
+        raise UnknownPrimitiveError(operation, "it works along the channel axis")
     yield number, marks
 
 
-def _window(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _window(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     windows = operation.params["window_dimensions"]
     varied = [axis for axis, size in enumerate(marks.shape) if size > 1]
     spanned = [axis for axis in varied if windows[axis] > 1]
@@ -145,7 +146,7 @@ def _window(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pass
         yield 0, marks
         return
     dilated = {*operation.params["base_dilation"], *operation.params["window_dilation"]}
-    # Where a volume is flattened behind it, places are marked too.
+    # If a volume is flattened later, locations are marked as well as channels.
     if len(varied) == 1 or dilated != {1}:
         raise UnknownPrimitiveError(operation, "its window spans several channels")
     for offsets in itertools.product(*(range(windows[axis]) for axis in spanned)):
@@ -156,7 +157,7 @@ def _window(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pass
 
 
 def _under(operation: Operation, marks: Marks, axis: int, offset: int) -> Marks:
-    """Marks of windows as marks of what lies at one place of each, along an axis."""
+    """Converts marks of windows to marks of the element at one offset of each window."""
     size, (low, _) = operation.inputs[0].shape[axis], operation.params["padding"][axis]
     step = operation.params["window_strides"][axis]
     places = offset - low + step * np.arange(marks.shape[axis])
@@ -166,7 +167,7 @@ def _under(operation: Operation, marks: Marks, axis: int, offset: int) -> Marks:
     return own
 
 
-def _slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _slice(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     params = operation.params
     strides = params["strides"] or (1,) * marks.ndim
     bounds = zip(params["start_indices"], params["limit_indices"], strides, strict=True)
@@ -174,7 +175,7 @@ def _slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
 
 
 def _placed(marks: Marks, shape: Sequence[int], slices: Sequence[slice]) -> Marks:
-    """Marks of a part as marks of the whole, none elsewhere."""
+    """Extends the marks of a part to the whole; there are no marks elsewhere."""
     for axis, (size, own) in enumerate(zip(shape, slices, strict=True)):
         if marks.shape[axis] > 1:
             whole = np.full([*marks.shape[:axis], size, *marks.shape[axis + 1 :]], NONE)
@@ -183,7 +184,7 @@ def _placed(marks: Marks, shape: Sequence[int], slices: Sequence[slice]) -> Mark
     return marks
 
 
-def _pad(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _pad(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     for axis, (low, _, inner) in enumerate(operation.params["padding_config"]):
         if marks.shape[axis] > 1:
             places = low + (inner + 1) * np.arange(operation.inputs[0].shape[axis])
@@ -194,7 +195,7 @@ def _pad(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
     yield 0, marks
 
 
-def _concatenate(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _concatenate(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     axis, start = operation.params["dimension"], 0
     for index, value in enumerate(operation.inputs):
         end = start + value.shape[axis]
@@ -203,17 +204,17 @@ def _concatenate(operation: Operation, number: int, marks: Marks, flow: Flow) ->
 
 
 def _range(marks: Marks, axis: int, start: int, end: int) -> Marks:
-    """Marks of a range along an axis; as they are where they do not depend on it."""
+    """Returns the marks of a range along an axis; unchanged if they do not depend on the axis."""
     return marks if marks.shape[axis] == 1 else marks.take(range(start, end), axis)
 
 
-def _stack(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _stack(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     axis = operation.params["axis"]
     for index in range(len(operation.inputs)):
         yield index, _range(marks, axis, index, index + 1).squeeze(axis)
 
 
-def _split(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _split(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     sizes, axis = operation.params["sizes"], operation.params["axis"]
     start = sum(sizes[:number])
     slices = [slice(None)] * marks.ndim
@@ -221,19 +222,19 @@ def _split(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passe
     yield 0, _placed(marks, operation.inputs[0].shape, slices)
 
 
-def _dynamic_slice(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
+def _dynamic_slice(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
     value, *starts = operation.inputs
     slices = []
     for axis, (size, start) in enumerate(zip(operation.params["slice_sizes"], starts, strict=True)):
         first = 0 if size == value.shape[axis] or marks.shape[axis] == 1 else flow.fixed(start)
         if first is None:
-            raise UnknownPrimitiveError(operation, "it starts at a channel that the clip decides")
+            raise UnknownPrimitiveError(operation, "its first channel depends on the clip")
         slices.append(slice(int(first), int(first) + size))
     yield 0, _placed(marks, value.shape, slices)
 
 
-def _gather(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """Frames by their numbers; channels by numbers that are known beforehand."""
+def _gather(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks through the selection of frames, or of channels by constant numbers."""
     value, numbers = operation.inputs
     where = operation.params["dimension_numbers"]
     sizes = operation.params["slice_sizes"]
@@ -243,19 +244,19 @@ def _gather(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pass
     shape = [1] * len(value.shape)
     for axis, place in zip(inner, where.offset_dims, strict=True):
         if marks.shape[place] > 1 and sizes[axis] != value.shape[axis]:
-            raise UnknownPrimitiveError(operation, "it takes a part of the channels")
+            raise UnknownPrimitiveError(operation, "it takes some of the channels")
         shape[axis] = marks.shape[place]
     if all(marks.shape[axis] == 1 for axis in outer):
         yield 0, marks.reshape(shape)
         return
     indices = flow.fixed(numbers)
     if indices is None or len(where.start_index_map) != 1 or marks.size != max(marks.shape):
-        raise UnknownPrimitiveError(operation, "it takes channels whose numbers the clip decides")
+        raise UnknownPrimitiveError(operation, "the channels that it takes depend on the clip")
     (axis,) = where.start_index_map
     pairs = zip(indices.ravel(), marks.ravel(), strict=True)
     turns = [(int(index), int(mark)) for index, mark in pairs]
     shape[axis] = value.shape[axis]
-    # A channel may be taken more than once: one set for each time.
+    # A channel may be taken more than once; each time yields its own set of marks.
     while turns:
         own, later = np.full(value.shape[axis], NONE), []
         for index, mark in turns:
@@ -267,8 +268,8 @@ def _gather(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pass
         turns = later
 
 
-def _product(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """Matrix products that leave channels alone: over frames or space, or of two features."""
+def _product(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks through matrix products over frames or space, or of two features."""
     axes = product_axes(operation)
     for index, own in enumerate(axes):
         if all(size == 1 or axis in own for axis, size in enumerate(marks.shape)):
@@ -281,7 +282,7 @@ def _product(operation: Operation, number: int, marks: Marks, flow: Flow) -> Pas
 
 
 def product_axes(operation: Operation) -> tuple[dict[int, int], dict[int, int]]:
-    """Of a `dot_general`: axes of the output, and the left and right axes that they are."""
+    """Returns which left and right axes the output axes of a `dot_general` come from."""
     (left_sum, right_sum), (left_batch, right_batch) = operation.params["dimension_numbers"]
     batch = len(left_batch)
     ranks = [len(value.shape) for value in operation.inputs]
@@ -297,13 +298,13 @@ def product_axes(operation: Operation) -> tuple[dict[int, int], dict[int, int]]:
     return left, right
 
 
-def _depthwise(operation: Operation, number: int, marks: Marks, flow: Flow) -> Passed:
-    """A filter of each channel by itself, without weights of its own or with the clip's."""
+def _depthwise(operation: Operation, number: int, marks: Marks, flow: Dataflow) -> Passed:
+    """Passes marks through a depthwise filter that is no layer: constant, or made from the clip."""
     numbers = operation.params["dimension_numbers"]
     groups = operation.params["feature_group_count"]
     channels = operation.inputs[0].shape[numbers.lhs_spec[1]]
     if not channels == groups == operation.outputs[0].shape[numbers.out_spec[1]]:
-        raise UnknownPrimitiveError(operation, "its kernel is not made of weights alone")
+        raise UnknownPrimitiveError(operation, "its kernel does not consist of weights only")
     yield 0, marks.transpose(numbers.out_spec).transpose(np.argsort(numbers.lhs_spec))
 
 

@@ -1,4 +1,4 @@
-"""Following channels back through a program, to the layers that made them."""
+"""Traces channels back through a program to the layers that made them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from vidjax.explain.channel_propagation import pass_back, product_axes
-from vidjax.explain.dataflow import NONE, Flow, Marks
+from vidjax.explain.dataflow import NONE, Dataflow, Marks
 from vidjax.explain.layer import Layer, Link, channels_first
 from vidjax.program import Operation, Program, Value
 
@@ -17,18 +17,18 @@ MIXING = ("conv_general_dilated", "dot_general")
 Pass = tuple[Operation, Value, Marks]
 
 
-class Trail:
-    """The ways back through a program.
+class ChannelTracer:
+    """Traces channels back through one program.
 
     Args:
-      program: of a network.
-      flow: of the program.
-      names: of its variables, by their values.
-      top: name of the module that is the whole network, left out of the layers' names.
+      program: program of a network.
+      flow: data flow of the program.
+      names: names of its variables, by their values.
+      top: name of the outermost module; it is left out of the names of layers.
     """
 
     def __init__(
-        self, program: Program, flow: Flow, names: Mapping[Value, str], top: str = ""
+        self, program: Program, flow: Dataflow, names: Mapping[Value, str], top: str = ""
     ) -> None:
         self.program, self.flow = program, flow
         self._learnt = program.depending_on(names)
@@ -37,10 +37,10 @@ class Trail:
         self._layers: dict[Operation, Layer] = {}
 
     def links(self, value: Value, axes: Sequence[int]) -> Iterator[Link]:
-        """The layers that make the channels of a value.
+        """Yields the layers that make the channels of a value.
 
         Raises:
-          UnknownPrimitiveError: on the way there is a primitive that is not known.
+          UnknownPrimitiveError: a primitive on the way cannot be traced.
         """
         found: dict[Layer, list[np.ndarray]] = {}
         for operation, _, marks in self.walk(value, axes, self.is_layer):
@@ -52,7 +52,7 @@ class Trail:
     def walk(
         self, value: Value, axes: Sequence[int], ends: Callable[[Operation, Value, Marks], bool]
     ) -> Iterator[Pass]:
-        """Follows channels back; yields operations where it ends, with marks on their output."""
+        """Traces channels back; yields the operations where `ends` is true, with marked outputs."""
         operations, makers = self.program.operations, self.program.makers
         shape = [size if axis in axes else 1 for axis, size in enumerate(value.shape)]
         marked = {value: [np.arange(math.prod(shape)).reshape(shape)]}
@@ -70,12 +70,12 @@ class Trail:
                 return
 
     def is_layer(self, operation: Operation, output: Value, marks: Marks) -> bool:
-        """Whether an operation mixes what is marked, by weights."""
+        """Returns whether an operation mixes the marked channels by weights."""
         del output
         if operation.primitive == "conv_general_dilated":
             kernel = operation.inputs[1]
             channels = operation.inputs[0].shape[operation.params["dimension_numbers"].lhs_spec[1]]
-            # A filter of constants that takes each channel by itself mixes nothing.
+            # A depthwise filter of constants mixes nothing.
             by_itself = operation.params["feature_group_count"] == channels == _outputs(operation)
             return kernel not in self.flow.moving and (kernel in self._learnt or not by_itself)
         if operation.primitive != "dot_general":
@@ -89,7 +89,7 @@ class Trail:
         return not all(size == 1 or axis in own for axis, size in enumerate(marks.shape))
 
     def layer(self, operation: Operation) -> Layer:
-        """The layer of an operation that is one."""
+        """Returns the layer that an operation is."""
         if operation not in self._layers:
             convolves = operation.primitive == "conv_general_dilated"
             make = _convolution if convolves else self._matrix
@@ -135,9 +135,9 @@ def _outputs(operation: Operation) -> int:
 def _names_of_layers(
     program: Program, variables: Mapping[Value, str], top: str
 ) -> dict[Operation, str]:
-    """Names for all that may be a layer, numbered where a module has several.
+    """Names all operations that may be layers; numbers them if a module has several.
 
-    What stands in no module is called as the largest of the variables that its weights are of.
+    An operation outside of all modules has the name of the largest variable in its weights.
     """
     mixing = [step for step in program.operations if step.primitive in MIXING]
     plain = {}

@@ -1,7 +1,8 @@
-"""How well XLA compiles an explanation: for one clip, compiling takes longer than all the rest.
+"""Compiler options for explanations, whose compilation takes longer than one run.
 
-An MTNet is thousands of small operations, and XLA makes and optimises a kernel of each few of them:
-its time grows with their number, not with what they compute. Larger programs are compiled in haste.
+An MTNet consists of thousands of small operations. XLA builds and optimises a kernel for every few
+of them, so compile time grows with their number and not with the amount of computation. Large
+programs are therefore compiled with fewer optimisations.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import jax
 from vidjax.explain.traced_network import TracedNetwork
 from vidjax.program import Program
 
-# An r3d_152 has fewer; an mtnet_s more.
+# An r3d_152 has fewer operations, an mtnet_s has more.
 MANY = 4000
-# Loops are made as before XLA had emitters of fusions, which take several times as long. Later
-# series have nothing but emitters, and do not know the flag.
+# XLA's fusion emitters take several times as long to compile as its older loop code. Later
+# versions of JAX have only the emitters and reject the flag.
 _HAS_CHOICE = jax.__version_info__ < (0, 11)
 HASTILY: dict[str, Any] = {
     "xla_backend_optimization_level": 0,
@@ -31,8 +32,8 @@ _THOROUGH = contextvars.ContextVar("thorough", default=False)
 
 
 @contextlib.contextmanager
-def thoroughly() -> Iterator[None]:
-    """Compiles as XLA does by itself, for passes that run hundreds of times or are timed."""
+def full_optimization() -> Iterator[None]:
+    """Compiles with XLA's default options, for passes that run hundreds of times or are timed."""
     token = _THOROUGH.set(True)
     try:
         yield
@@ -41,16 +42,16 @@ def thoroughly() -> Iterator[None]:
 
 
 def compiled(make: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[..., Any]]:
-    """Lets a function of a network, and more, that makes a pass give it compiled, once for each.
+    """Decorates a function of a network that builds a pass: compiles the pass and caches it.
 
-    On a CPU a program of more than `MANY` operations is compiled in a seventh of the time that XLA
-    takes by itself, and then takes two to three times as long to run. Whoever sets XLA's level of
-    optimisation (`XLA_FLAGS`) keeps it.
+    On a CPU, programs of more than `MANY` operations are compiled with fewer optimisations.
+    Compilation then takes a seventh of the time, and a run two to three times as long. An
+    optimisation level that the user sets in `XLA_FLAGS` takes precedence.
     """
 
     @functools.lru_cache(maxsize=16)
     def made(thorough: bool, network: TracedNetwork, *rest: Any) -> Callable[..., Any]:
-        options = None if thorough else _options(network.anatomy.program)
+        options = None if thorough else _options(network.graph.program)
         return jax.jit(make(network, *rest), compiler_options=options)
 
     @functools.wraps(make)

@@ -1,4 +1,4 @@
-"""A sheet of a video: a row of its frames, a row for each heat over them, and the colours."""
+"""Draws a contact sheet of a video: one row of frames, one row per map, and the colour bars."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from vidjax.data.encode import write_png
-from vidjax.explain.captioned_map import Drawn
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.captions import caption, line
 from vidjax.explain.colours import scale
 from vidjax.explain.panels import Panels
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 
 COLUMNS = 5
 WIDEST = 2400
@@ -21,16 +21,20 @@ _BAR = 14
 
 
 def write_sheet(
-    file: Path, footage: Footage, drawn: Sequence[Drawn], colours: str, columns: int = COLUMNS
+    file: Path,
+    footage: SourceVideo,
+    drawn: Sequence[CaptionedMap],
+    colours: str,
+    columns: int = COLUMNS,
 ) -> None:
-    """Writes a sheet as PNG.
+    """Writes a contact sheet as PNG.
 
     Args:
-      file: to be written.
+      file: the file to write.
       footage: the video.
-      drawn: heat over the clip that was cut from it.
+      drawn: maps of the clip that was cut from it.
       colours: one of `vidjax.explain.colours.COLOURS`.
-      columns: frames of a row, evenly spaced in time.
+      columns: frames per row, evenly spaced in time.
     """
     chosen = spread(len(footage.places), columns)
     panels = Panels(footage, drawn, colours, WIDEST / len(chosen) - _GAP)
@@ -49,7 +53,7 @@ def write_sheet(
 
 
 def spread(count: int, most: int) -> list[int]:
-    """At most so many numbers below `count`, evenly spread from the first to the last."""
+    """Returns at most `most` numbers below `count`, evenly spread from the first to the last."""
     return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
 
 
@@ -62,14 +66,15 @@ def _times(times: np.ndarray, width: int) -> np.ndarray:
     return _row([line(f"{time:.2f} s", width) for time in times])
 
 
-def _legend(drawn: Sequence[Drawn], colours: str, width: int, *, whole: bool) -> np.ndarray:
-    """Bars of colours, and what they mean."""
-    seen = "" if whole else "the network saw what is inside of the thin frame"
+def _legend(drawn: Sequence[CaptionedMap], colours: str, width: int, *, whole: bool) -> np.ndarray:
+    """Draws the colour bars and what they mean."""
+    seen = "" if whole else "the network saw only the part inside the thin frame"
     bars = []
     if not all(own.signed for own in drawn):
-        bars.append((scale(colours, signed=False), "cold to hot, each map scaled by itself"))
+        bars.append((scale(colours, signed=False), "low to high; each map has its own scale"))
     if any(own.signed for own in drawn):
-        bars.append((scale(colours, signed=True), "the second class to the first"))
+        told = "blue is evidence for the second class, red for the first"
+        bars.append((scale(colours, signed=True), told))
     parts = [np.full((_GAP * 2, width, 3), 255, np.uint8)]
     for number, (bar, text) in enumerate(bars):
         told = f"{text}; {seen}" if seen and not number else text

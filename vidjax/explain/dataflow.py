@@ -1,6 +1,6 @@
-"""What rules of channels know of a program: what moves with the clip, and what is summed.
+"""Data flow of a program: which values depend on the clip, and which are pooled.
 
-Features are followed; what was read off their sums or maxima, such as a gate, makes none.
+Features are traced. A value that was computed from their sums or maxima, such as a gate, is not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REDUCTIONS = frozenset(
 
 
 class UnknownPrimitiveError(ValueError):
-    """A primitive through which it is not known how channels pass."""
+    """A JAX primitive for which vidjax does not know how channels pass through it."""
 
     def __init__(self, operation: Operation, why: str = "") -> None:
         reason = why or "how channels pass through it is not known"
@@ -39,13 +39,13 @@ class UnknownPrimitiveError(ValueError):
 
 
 @dataclass(frozen=True)
-class Flow:
+class Dataflow:
     """What the rules need to know of a program besides an operation.
 
     Attributes:
-      moving: values that depend on the clip; others are weights and constants.
-      direct: those that are features, not only something read off the features' sums or maxima.
-      fixed: arrays of values that depend on nothing given.
+      moving: values that depend on the clip. The others are weights and constants.
+      direct: values that are features, and not only computed from sums or maxima of features.
+      fixed: returns the array of a value that depends on no input; None for other values.
     """
 
     moving: frozenset[Value]
@@ -58,8 +58,8 @@ class Flow:
         program: Program,
         inputs: Sequence[Value],
         fixed: Callable[[Value], np.ndarray | None],
-    ) -> Flow:
-        """Of a program that gets its clip, and more that is no variable, as these values."""
+    ) -> Dataflow:
+        """Reads the data flow of a program from its clip and its other non-variable inputs."""
         direct = set(inputs)
         for operation in program.operations:
             if not pools(operation) and not direct.isdisjoint(operation.inputs):
@@ -68,7 +68,7 @@ class Flow:
 
 
 def pools(operation: Operation) -> bool:
-    """Whether it sums places, or takes their maximum: a reduction, or a mean over all of space."""
+    """Returns whether an operation pools: a sum or maximum over locations, or a mean over space."""
     if operation.primitive in REDUCTIONS:
         return True
     if operation.primitive != "reduce_window_sum":
@@ -77,5 +77,5 @@ def pools(operation: Operation) -> bool:
     windows = operation.params["window_dimensions"]
     whole = [size for size, window in zip(before, windows, strict=True) if 1 < size == window]
     left = [size for size in after if size > 1]
-    # Channels are left, and frames may be.
+    # Channels remain, and possibly frames.
     return len(whole) > 1 and len(left) < 3 and not any(map(any, operation.params["padding"]))

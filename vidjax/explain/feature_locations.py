@@ -1,8 +1,8 @@
-"""Where features lie in space and time: what a layer reads, and what is pooled for the classifier.
+"""Finds where features lie in space and time: the input of a layer, and what is pooled.
 
-Most values have axes for it. Others are laid out in a row: the tokens of a transformer, and what
-dense layers read of a volume that was flattened. The row is followed back to the values that it was
-made from, which have axes.
+Most values have axes for space and time. Others are flattened to a row: the tokens of a
+transformer, and a flattened volume that dense layers read. The row is traced back to the values it
+was made from, which have these axes.
 """
 
 from __future__ import annotations
@@ -14,43 +14,43 @@ from collections.abc import Iterator
 import numpy as np
 
 from vidjax.explain.channel_propagation import pass_back
-from vidjax.explain.channel_tracer import Trail
+from vidjax.explain.channel_tracer import ChannelTracer
 from vidjax.explain.dataflow import NONE, Marks, UnknownPrimitiveError, pools
 from vidjax.explain.layer import Features, Grid, Layer, channels_first
 from vidjax.program import Operation, Value
 
-# A place among the inputs of the classifier, and the features that it gets there.
+# A position among the inputs of the classifier, and the features that it reads there.
 Found = tuple[int, Features]
 
 
-class Places:
-    """Where the features of a program lie.
+class FeatureLocations:
+    """Finds where the features of a program lie in space and time.
 
     Args:
-      trail: of the program.
+      tracer: traces channels through the program.
     """
 
-    def __init__(self, trail: Trail) -> None:
-        self._trail = trail
+    def __init__(self, tracer: ChannelTracer) -> None:
+        self._tracer = tracer
         self.read = functools.cache(self._read)
         self._grid = functools.cache(self._find_grid)
         self._above = functools.cache(self._find_above)
 
     def pooled(self, classifier: Layer) -> tuple[Features, ...]:
-        """The last features that are in space and time before a layer, in the order it has them."""
+        """Returns the last features in space and time before a layer, in input order."""
         found: dict[Value, Found] = {}
         for place, own in self._above(classifier):
             found.setdefault(own.value, (place, own))
         return tuple(own for _, own in sorted(found.values(), key=lambda item: item[0]))
 
     def _read(self, layer: Layer) -> tuple[Features, ...]:
-        """What a layer reads, in space and time; several values where it reads flattened ones."""
+        """Returns the input of a layer in space and time; several values if it was flattened."""
         if len(layer.data.shape) > 2:
             return self._placed(layer.data, layer.data_axes)
-        ends = self._trail.walk(
+        ends = self._tracer.walk(
             layer.data,
             layer.data_axes,
-            lambda *step: self._flattens(*step) or self._trail.is_layer(*step),
+            lambda *step: self._flattens(*step) or self._tracer.is_layer(*step),
         )
         try:
             steps = [step for step in ends if self._flattens(*step)]
@@ -64,55 +64,55 @@ class Places:
         if not several:
             return tuple(self._before(layer))
         frames_alone = all(math.prod(features.extents[-2:]) == 1 for features in several)
-        # Where a window has left frames alone (I3D), space is before it.
+        # If a pooling window left only frames (I3D), the features in space come before it.
         before = list(self._sums_before(layer)) if frames_alone else []
         return tuple(before or [(0, features) for features in several])
 
     def _before(self, layer: Layer) -> Iterator[Found]:
-        """What was summed or flattened for a layer, or for those before it.
+        """Yields what was pooled or flattened for a layer, or for the layers before it.
 
-        A layer that makes features of many places is no part of the head: what takes one of them,
-        such as a class token, pools nothing.
+        A layer that makes features at many locations does not belong to the head. A head that takes
+        one of them, such as a class token, pools nothing.
         """
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
             return (
                 self._sums(operation)
                 or self._flattens(operation, output, marks)
-                or self._trail.is_layer(operation, output, marks)
+                or self._tracer.is_layer(operation, output, marks)
             )
 
-        for operation, output, marks in self._trail.walk(layer.data, layer.data_axes, ends):
+        for operation, output, marks in self._tracer.walk(layer.data, layer.data_axes, ends):
             if self._sums(operation):
                 yield from self._summed(operation, output, marks)
             elif self._flattens(operation, output, marks):
                 place = int(marks[marks != NONE].min())
                 yield from ((place, own) for own in self._unflattened(operation.inputs[0]))
-            elif _places_made(before := self._trail.layer(operation)) == 1:
+            elif _places_made(before := self._tracer.layer(operation)) == 1:
                 yield from ((0, own) for _, own in self._above(before))
 
     def _sums_before(self, layer: Layer) -> Iterator[Found]:
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
-            return self._sums(operation) or self._trail.is_layer(operation, output, marks)
+            return self._sums(operation) or self._tracer.is_layer(operation, output, marks)
 
-        for operation, output, marks in self._trail.walk(layer.data, layer.data_axes, ends):
+        for operation, output, marks in self._tracer.walk(layer.data, layer.data_axes, ends):
             if self._sums(operation):
                 yield from self._summed(operation, output, marks)
 
     def _summed(self, operation: Operation, output: Value, marks: Marks) -> Iterator[Found]:
-        ((value, own),) = pass_back(operation, output, marks, self._trail.flow)
+        ((value, own),) = pass_back(operation, output, marks, self._tracer.flow)
         axes = tuple(axis for axis, size in enumerate(own.shape) if size > 1)
         place = int(own[own != NONE].min())
         yield from ((place, features) for features in self._placed(value, axes or (own.ndim - 1,)))
 
     def _sums(self, operation: Operation) -> bool:
-        return pools(operation) and operation.inputs[0] in self._trail.flow.direct
+        return pools(operation) and operation.inputs[0] in self._tracer.flow.direct
 
     def _flattens(self, operation: Operation, output: Value, marks: Marks) -> bool:
-        """Whether channels and space have become one axis."""
+        """Returns whether channels and space have become one axis."""
         if operation.primitive != "reshape" or _varied(marks) != 1:
             return False
-        passed = pass_back(operation, output, marks, self._trail.flow)
+        passed = pass_back(operation, output, marks, self._tracer.flow)
         return any(_varied(own) > 1 and self._unflattened(value) for value, own in passed)
 
     def _unflattened(self, value: Value) -> tuple[Features, ...]:
@@ -121,14 +121,14 @@ class Places:
         return tuple(own for own in placed if own.cells > 1)
 
     def _channel_axes(self, value: Value) -> tuple[int, ...]:
-        """The axes along which a value has one layer's kernels, and not one kernel's places."""
+        """Returns the axes along which a value has one layer's kernels, not their locations."""
         found: set[int] = set()
         try:
-            steps = list(self._trail.walk(value, range(len(value.shape)), self._trail.is_layer))
+            steps = list(self._tracer.walk(value, range(len(value.shape)), self._tracer.is_layer))
         except UnknownPrimitiveError:
             return ()
         for operation, _, marks in steps:
-            laid = channels_first(marks, self._trail.layer(operation).made_axes)
+            laid = channels_first(marks, self._tracer.layer(operation).made_axes)
             laid = laid.reshape(len(laid), -1)
             there = laid != NONE
             places = np.unravel_index(np.where(there, laid, 0), value.shape)
@@ -139,7 +139,7 @@ class Places:
         return tuple(sorted(found))
 
     def _placed(self, value: Value, axes: tuple[int, ...]) -> tuple[Features, ...]:
-        """The features of a value with such channels; none where they are nowhere."""
+        """Returns the features of a value with these channels; none if they have no location."""
         plain = Features(value, axes)
         rest = [axis for axis in range(len(value.shape)) if axis not in axes]
         rest = rest[1:] if rest and value.shape[rest[0]] == 1 else rest
@@ -147,28 +147,28 @@ class Places:
             return (plain,)
         for axis in rest:
             grid = self._grid(value, axis) if value.shape[axis] > 1 else None
-            # Of two axes, each of which may be one of space, a grid is more than one.
+            # Two axes may each be one axis of space; a grid then needs more than one axis itself.
             if grid and (len(rest) == 1 or sum(size > 1 for size in grid.shape) > 1):
                 return (Features(value, axes, grid),)
-        # A row whose places are not known would be shown as stripes.
+        # A row with unknown locations would be drawn as stripes.
         return (plain,) if len(rest) == 2 or len(value.shape) > 3 else ()
 
     def _find_grid(self, value: Value, axis: int) -> Grid | None:
-        """Where the places along an axis lie in what a layer makes of the clip, or in the clip."""
+        """Finds where the elements of an axis lie in a layer's output, or in the clip."""
         found: list[Marks] = []
 
         def ends(operation: Operation, output: Value, marks: Marks) -> bool:
-            if self._trail.is_layer(operation, output, marks):
-                layer = self._trail.layer(operation)
+            if self._tracer.is_layer(operation, output, marks):
+                layer = self._tracer.layer(operation)
                 found.append(channels_first(marks, layer.made_axes)[0])
                 return True
-            for source, own in pass_back(operation, output, marks, self._trail.flow):
-                if source not in self._trail.program.makers:
+            for source, own in pass_back(operation, output, marks, self._tracer.flow):
+                if source not in self._tracer.program.makers:
                     found.append(own[..., 0])
             return False
 
         try:
-            list(self._trail.walk(value, (axis,), ends))
+            list(self._tracer.walk(value, (axis,), ends))
         except UnknownPrimitiveError:
             return None
         grids = [_thinned(own) for own in found]
@@ -182,7 +182,7 @@ class Places:
 
 
 def _thinned(marks: Marks) -> Marks:
-    """Marks of `[B, T, H, W]` or `[T, H, W]`, each once along every axis."""
+    """Removes repeated marks of `[B, T, H, W]` or `[T, H, W]` along every axis."""
     marks = marks[0] if marks.ndim > 3 and len(marks) == 1 else marks
     for axis, size in enumerate(marks.shape):
         rows = np.moveaxis(marks, axis, 0).reshape(size, -1)
@@ -192,11 +192,11 @@ def _thinned(marks: Marks) -> Marks:
 
 
 def _places_made(layer: Layer) -> int:
-    """How many places a layer makes features of."""
+    """Returns at how many locations a layer makes features."""
     shape = layer.operation.outputs[0].shape
     return math.prod(size for axis, size in enumerate(shape) if axis not in layer.made_axes)
 
 
 def _varied(marks: Marks) -> int:
-    """Along how many axes marks differ."""
+    """Returns along how many axes marks differ."""
     return sum(size > 1 for size in marks.shape)

@@ -1,6 +1,6 @@
-"""Features of a network for a clip, and gradients there, as arrays of NumPy.
+"""Computes a network's features for a clip, and gradients there, as NumPy arrays.
 
-What most maps begin with.
+Most maps start from these.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Pair = tuple[np.ndarray, np.ndarray]
 def features_of(
     network: TracedNetwork, variables: Any, clip: Any, layer: str | None
 ) -> list[np.ndarray]:
-    """Features, float32 `[C, T', H', W']` of each group: one pass.
+    """Returns the features of a layer, float32 `[C, T', H', W']` per group. Takes one pass.
 
     Args:
-      network: of `trace_network`.
-      variables: as the model takes them.
+      network: from `trace_network`.
+      variables: the model's variables.
       clip: `[1, T, H, W, 3]`.
       layer: as in `vidjax.explain.layer_lookup.features_at`.
 
     Raises:
-      ValueError: there is no such layer.
+      ValueError: the layer does not exist.
     """
-    places = features_at(network.anatomy, layer)
+    places = features_at(network.graph, layer)
     _, features = features_pass(network, places)(variables, clip)
     return [np.asarray(own) for own in features]
 
@@ -38,43 +38,43 @@ def features_of(
 def gradients_at(
     network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
 ) -> list[Pair]:
-    """Features and the gradient of the class's logit there: three passes.
+    """Returns features and the gradient of the class's logit there. Takes three passes.
 
     Args:
-      network: of `trace_network`.
-      variables: as the model takes them.
+      network: from `trace_network`.
+      variables: the model's variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
       layer: as in `vidjax.explain.layer_lookup.features_at`.
 
     Returns:
-      Features and gradients, float32 `[C, T', H', W']`, of each group.
+      Pairs of features and gradients, float32 `[C, T', H', W']`, one pair per group.
 
     Raises:
-      ValueError: there is no such layer.
+      ValueError: the layer does not exist.
     """
-    places = features_at(network.anatomy, layer)
+    places = features_at(network.graph, layer)
     _, features, gradients = gradients_pass(network, places)(variables, clip, class_index)
     return [(np.asarray(a), np.asarray(g)) for a, g in zip(features, gradients, strict=True)]
 
 
 def added(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The sum of channels `[C, T', H', W']`, each times its weight `[C]`: `[T', H', W']`."""
+    """Adds channels `[C, T', H', W']`, each times its weight `[C]`: `[T', H', W']`."""
     return np.tensordot(weights, features, 1)
 
 
 def clip_gradients(
     network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
 ) -> list[np.ndarray]:
-    """Gradients of the class's logit with respect to the clip, or to the features of a layer.
+    """Returns gradients of the class's logit with respect to the clip, or to a layer's features.
 
-    Three passes.
+    Takes three passes.
 
     Returns:
-      `[3, T, H, W]` of the clip where `layer` is None; else `[C, T', H', W']`.
+      `[3, T, H, W]` for the clip if `layer` is None, else `[C, T', H', W']` per group.
 
     Raises:
-      ValueError: there is no such layer.
+      ValueError: the layer does not exist.
     """
     if layer is not None:
         return [g for _, g in gradients_at(network, variables, clip, class_index, layer)]

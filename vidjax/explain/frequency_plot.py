@@ -1,4 +1,4 @@
-"""The curves of `frequency` as a picture."""
+"""Plots the curves of `frequency`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidjax.explain.frequency import Point
-from vidjax.explain.tables import what_differs
+from vidjax.explain.tables import distinct_parts
 from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {"low": "low frequencies", "high": "high frequencies"}
-# The paper's markers; a triangle is seen inside a circle where two curves meet.
+# The paper's markers; a triangle stays visible inside a circle where two curves meet.
 LOOKS = {
     "low": {"marker": "o", "markersize": 9, "fillstyle": "none"},
     "high": {"marker": "^", "markersize": 5, "linestyle": "--"},
@@ -21,19 +21,19 @@ LOOKS = {
 
 
 def draw_points(points: Sequence[Point]) -> Figure:
-    """Top-1 accuracy over the scale, two curves a run (RMS paper, figures 1 and 4).
+    """Plots top-1 accuracy over the scale, two curves per run (RMS paper, figures 1 and 4).
 
     Args:
-      points: of one run or of several; a colour for each, circles for the low frequencies and
-        triangles for the high ones.
+      points: points of one or several runs. Each run has a colour; circles are the low frequencies
+        and triangles the high ones.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     runs = list(dict.fromkeys(point.run for point in points))
-    labels = dict(zip(runs, map(lettering, what_differs(runs)), strict=True))
-    # The unchanged network, which all curves of a run share.
+    labels = dict(zip(runs, map(lettering, distinct_parts(runs)), strict=True))
+    # The unchanged network is a common point of a run's curves.
     axes.axvline(1, color="0.85", zorder=0)
     for part, name in NAMES.items():
         for number, run in enumerate(runs):
@@ -43,7 +43,7 @@ def draw_points(points: Sequence[Point]) -> Figure:
                 scales, accuracies, color=f"C{number}", label=f"{labels[run]}: {name}"
             )
             line.set(**LOOKS[part])
-    axes.set_xlabel("scale of one part of the features, the other unchanged")
+    axes.set_xlabel("scale of one part of the features (the other part is unchanged)")
     axes.set_ylabel("top-1 accuracy (%)")
     axes.set_ylim(bottom=0)
     figure.legend(loc="outside lower center", ncols=len(NAMES))

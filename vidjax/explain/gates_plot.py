@@ -1,4 +1,4 @@
-"""The states of temporal gates as a picture."""
+"""Plots the states of temporal gates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vidjax.explain.gates import GateLog, GateState
-from vidjax.explain.tables import what_differs
+from vidjax.explain.tables import distinct_parts
 from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def draw_gates(states: Sequence[GateState], logs: Sequence[GateLog]) -> Figure:
-    """Open gates over training steps (mean of a run's gates), and each gate on the test videos.
+    """Plots open gates over training (mean over gates), and each gate's state on the test videos.
 
     Args:
-      states: of one run or several.
-      logs: of the runs that logged any.
+      states: states of one or several runs.
+      logs: logs of the runs that have any.
     """
     from matplotlib.figure import Figure
 
     runs = list(dict.fromkeys(state.run for state in states))
-    labels = dict(zip(runs, map(lettering, what_differs(runs)), strict=True))
+    labels = dict(zip(runs, map(lettering, distinct_parts(runs)), strict=True))
     figure = Figure(figsize=(10, 1.6 + 0.35 * max(6, len(runs))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.3))
     _draw_training(left, logs, labels)
@@ -43,11 +43,13 @@ def _draw_training(axes: Axes, logs: Sequence[GateLog], labels: dict[str, str]) 
                 means = [np.mean([log.fraction for log in own if log.step == at]) for at in steps]
                 label = labels[run] if quantity == "open" else None
                 axes.plot(steps, means, style, color=f"C{number % 10}", label=label)
-    axes.set(xlabel="step of training", ylabel="gates open (dotted: would be)", ylim=(-0.03, 1.03))
+    axes.set(
+        xlabel="training step", ylabel="open gates (dotted: without warm-up)", ylim=(-0.03, 1.03)
+    )
     if axes.lines:
         axes.legend()
     else:
-        axes.text(0.5, 0.5, "no run tested its gates in training", ha="center")
+        axes.text(0.5, 0.5, "no run logged its gates in training", ha="center")
 
 
 def _draw_states(axes: Axes, states: Sequence[GateState], labels: dict[str, str]) -> None:
@@ -63,4 +65,4 @@ def _draw_states(axes: Axes, states: Sequence[GateState], labels: dict[str, str]
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=shade, size=8)
     axes.set_xticks(range(len(gates)), gates, rotation=30, ha="right")
     axes.set_yticks(range(len(labels)), list(labels.values()))
-    axes.set_title("fraction of test clips that match", fontsize=10)
+    axes.set_title("fraction of test clips that open the gate", fontsize=10)

@@ -1,7 +1,7 @@
-"""One HTML file that opens offline: a video with heat over it, a slider over time, a pyramid.
+"""Writes one HTML file that works offline: a video with heatmaps, a time slider and a pyramid.
 
-The page's own script and style are the files of `page/`. They, the frames and the heat are all in
-the one file. Its policy forbids scripts that are not the page's own, and every address.
+The file contains its script and style (the files of `page/`), the frames and the heatmaps. Its
+content security policy forbids other scripts and all network addresses.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from vidjax.untrusted_names import in_script, told
 
 # The tube's title.
 TUBE = "Saliency Tube"
-# Cells that are left of a map.
+# The most cells that are stored of a map.
 MOST_CELLS: Size = (32, 40, 40)
-# In the order in which they use each other.
-SCRIPTS = ("spline", "player", "sight", "links", "pyramid", "curve", "panel", "start")
+# Later scripts use earlier ones.
+SCRIPTS = ("spline", "player", "thumbnails", "links", "pyramid", "curve", "panel", "main")
 LEVELS = np.linspace(0, 1, 256, dtype=np.float32)
 COLOUR_TITLES = {
     "inferno": "inferno",
     "turbo": "turbo",
     "jet": "JET at 50 %, as published",
 }
-# Nothing is loaded, sent or run but what is in the file.
+# The browser loads, sends and runs nothing that is not in the file.
 POLICY = (
     "default-src 'none'; img-src data:; style-src {style}; script-src {script}; base-uri 'none'; "
     "form-action 'none'"
@@ -47,23 +47,23 @@ POLICY = (
 
 @dataclass(frozen=True)
 class Panel:
-    """One explanation; several stand side by side.
+    """One explanation on the page. Several panels stand side by side.
 
-    Heat need not be as fine as the frames: its first and last cells lie on the first and last
-    frames, rows and columns, and a spline passes through all of them (`enlarging.py`).
+    A heatmap may have fewer cells than the frames. Its first and last cells lie on the first and
+    last frames, rows and columns, and a spline passes through all cells (`upsampling.py`).
 
     Attributes:
-      title: such as the network and the class.
+      title: title, such as the network and the class.
       frames: the clip, uint8 `[T, H, W, 3]`.
       tube: `[T, H, W]` in [0, 1].
-      pyramid: of the same clip; None shows the maps alone.
-      stages: further tubes, such as those of stages with Class Regularization, by their names.
-      heats: other maps of the class, like `tube`, by their titles. Where one of them equals
-        `tube`, its title is that of the tube, which is `TUBE` otherwise. One with values below 0
-        is a difference, in [-1, 1].
-      captions: a line for a map, such as its cells and its cost, by its title or name.
+      pyramid: pyramid of the same clip; None shows only the maps.
+      stages: further tubes by name, such as those of stages with Class Regularization.
+      heats: other maps of the class by title, like `tube`. If one of them equals `tube`, its title
+        becomes the tube's title, which is `TUBE` otherwise. A map with values below 0 is a
+        difference, in [-1, 1].
+      captions: one line for a map, such as its cells and cost, by the map's title or name.
       scores: classes and their probabilities, the best first.
-      facts: what else to know, such as the network, the checkpoint, tau and theta, by their names.
+      facts: further facts by name, such as the network, the checkpoint, tau and theta.
     """
 
     title: str
@@ -78,20 +78,20 @@ class Panel:
 
 
 def page(title: str, panels: Sequence[Panel], fps: float) -> str:
-    """The page's text.
+    """Returns the text of the page.
 
     Args:
-      title: above all.
-      panels: side by side; those of the same clip share it.
-      fps: of the clips.
+      title: title of the page.
+      panels: panels, side by side. Panels of the same clip share its frames in the file.
+      fps: frames per second of the clips.
 
     Raises:
-      ValueError: names the frames, heat or score of a panel that cannot be shown.
+      ValueError: names the frames, heatmap or score that cannot be shown.
     """
     if not (math.isfinite(fps) and fps > 0):
         raise ValueError(f"fps = {shown(fps)}: must be a number above 0")
     if not panels:
-        raise ValueError("panels = []: a page shows one or more")
+        raise ValueError("panels = []: a page needs at least one panel")
     numbers = [_digest(panel.frames) for panel in panels]
     clips = dict(zip(numbers, (panel.frames for panel in panels), strict=True))
     places = {number: place for place, number in enumerate(clips)}
@@ -110,10 +110,10 @@ def page(title: str, panels: Sequence[Panel], fps: float) -> str:
 
 
 def embed(whole: str, height: int = 900) -> str:
-    """A page as a frame inside another, such as a notebook's, with so many pixels of height."""
+    """Returns the page as a frame for another page, such as a notebook; `height` is in pixels."""
     quoted = html.escape(whole)
     frame = f'<iframe srcdoc="{quoted}" width="100%" height="{height}" style="border:0"></iframe>'
-    # A bare frame makes IPython advise its own, which takes addresses alone.
+    # For a bare frame IPython recommends its own IFrame, which accepts only addresses.
     return f"<div>{frame}</div>"
 
 
@@ -154,7 +154,7 @@ def _score(name: str, score: float) -> tuple[str, float]:
 
 
 def _colours(name: str) -> dict[str, Any]:
-    """Colours, and how they are mixed with the video, as `colours.overlay` does."""
+    """Describes a colormap and how it is mixed with the video, as in `colours.overlay`."""
     even = name == "jet"
     levels = LEVELS if even else shade(LEVELS)
     return {
@@ -172,7 +172,7 @@ def _digest(frames: np.ndarray) -> str:
 
 
 def _filled(data: str) -> str:
-    """The template with its style, its script and its data."""
+    """Fills the template with its style, script and data."""
     folder = importlib.resources.files(__package__).joinpath("page")
     read = {
         name: folder.joinpath(name).read_text(encoding="utf-8")
@@ -182,7 +182,7 @@ def _filled(data: str) -> str:
     style = read["style.css"]
     policy = POLICY.format(style=_hash(style), script=_hash(script))
     parts = {"POLICY": policy, "STYLE": style, "SCRIPT": script, "DATA": data}
-    # In one go: what is put in may hold such a mark itself.
+    # All marks are replaced in one pass, because the inserted text may contain such marks.
     return re.sub(r"@([A-Z]+)@", lambda mark: parts[mark[1]], read["page.html"])
 
 

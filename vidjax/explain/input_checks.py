@@ -1,4 +1,4 @@
-"""What is given to be explained, checked: clips and classes."""
+"""Checks the clips and classes that a caller passes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Class = Any
 
 
 def as_clip(clip: Any) -> Any:
-    """One clip as `[1, T, H, W, 3]`.
+    """Returns one clip as `[1, T, H, W, 3]`.
 
     Raises:
-      ValueError: it is none, there are several, or its numbers are whole or not finite.
+      ValueError: it is not a clip, there are several, or its numbers are integers or not finite.
     """
     try:
         clip = jnp.asarray(clip)
@@ -28,24 +28,24 @@ def as_clip(clip: Any) -> Any:
         raise ValueError(f"clip = {shown(clip)}: an array [T, H, W, 3] is expected") from None
     clip = clip[None] if clip.ndim == 4 else clip
     if clip.ndim != 5 or len(clip) != 1 or not clip.size:
-        raise ValueError(f"a clip is [T, H, W, 3] or [1, T, H, W, 3]: got {clip.shape}")
+        raise ValueError(f"clip has shape {clip.shape}: pass [T, H, W, 3] or [1, T, H, W, 3]")
     if clip.shape[1] == 3 and clip.shape[-1] > 4:
         raise ValueError(
-            f"clip {clip.shape} has its channels before its frames: np.moveaxis(clip, -4, -1)"
+            f"clip {clip.shape} has its channels before its frames: pass np.moveaxis(clip, -4, -1)"
         )
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise ValueError(f"clip is {clip.dtype}: normalise it first, to floating-point numbers")
     if not np.isfinite(np.asarray(clip, np.float32)).all():
-        raise ValueError("clip has numbers that are not finite (NaN or infinity)")
+        raise ValueError("clip contains numbers that are not finite (NaN or infinity)")
     return clip
 
 
 def as_batch(clip: Any) -> list[Any] | None:
-    """The clips of a batch; None for a single one.
+    """Returns the clips of a batch; None for a single clip.
 
     Args:
-      clip: an array `[B, T, H, W, 3]` or a list of clips is a batch. A tuple is what a network of
-        several inputs takes, and a batch where each input is one.
+      clip: an array `[B, T, H, W, 3]` or a list of clips is a batch. A tuple holds the inputs of a
+        network with several inputs; it is a batch if each input is one.
 
     Raises:
       ValueError: the inputs of a tuple are batches of different sizes.
@@ -55,7 +55,9 @@ def as_batch(clip: Any) -> list[Any] | None:
         if sizes == {1} or not sizes:
             return None
         if len(sizes) > 1:
-            raise ValueError(f"inputs of {sorted(sizes)} clips: each needs as many")
+            raise ValueError(
+                f"the inputs have {sorted(sizes)} clips: pass the same number for each input"
+            )
         return list(zip(*clip, strict=True))
     if isinstance(clip, list) and clip and all(_rank(own) >= 4 for own in clip):
         return list(clip)
@@ -67,35 +69,36 @@ def _rank(clip: Any) -> int:
 
 
 def as_classes(class_index: Class, count: int) -> list[Class]:
-    """The class of each clip of a batch: one for all, or as many.
+    """Returns the class of each clip of a batch.
 
     Raises:
-      ValueError: they are not as many.
+      ValueError: there is neither one class for all clips nor one per clip.
     """
     several = isinstance(class_index, (list, tuple)) or getattr(class_index, "ndim", 0) == 1
     if not several:
         return [class_index] * count
     if len(class_index) != count:
         raise ValueError(
-            f"class_index = {shown(class_index)}: one class, or one for each of {count} clips"
+            f"class_index = {shown(class_index)}: pass one class, or one for each of the "
+            f"{count} clips"
         )
     return list(class_index)
 
 
 def as_class(class_index: Class, count: int, classes: Sequence[str] | None = None) -> int | None:
-    """A class as a number that Python knows.
+    """Returns a class as a Python integer.
 
     Args:
-      class_index: an integer of Python, NumPy or JAX, an array of one, or one of the names; None is
+      class_index: an integer of Python, NumPy or JAX, an array of one integer, or a name; None is
         the predicted class.
-      count: of classes.
-      classes: their names, where they are known.
+      count: number of classes.
+      classes: names of the classes, if they are known.
 
     Raises:
-      ValueError: names what is no such class, and those there are.
+      ValueError: the class does not exist; the message says which classes there are.
     """
     if classes is not None and len(classes) != count:
-        raise ValueError(f"classes are {len(classes)} names; the network has {count} classes")
+        raise ValueError(f"classes has {len(classes)} names; the network has {count} classes")
     if class_index is None:
         return None
     if isinstance(class_index, str) and classes is not None:

@@ -1,4 +1,4 @@
-"""How the line of a map is drawn: the same in every picture of the bench of truth."""
+"""Line styles of maps, the same in every plot of map metrics."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 from vidjax.explain.baseline_maps import BASELINES
 
 _STYLES = ("-", "--", ":")
-# Without C7, which is grey.
+# C7 is left out because it is grey.
 _COLOURS = ("C0", "C1", "C2", "C3", "C4", "C5", "C6", "C8", "C9")
 
 
 def style_of(place: int, kind: str) -> dict[str, Any]:
-    """Arguments of `plot`: colours for maps of a network, grey for those that know nothing of it.
+    """Returns arguments of `plot`: colours for maps of a network, grey for baseline maps.
 
     Args:
-      place: of the map among all.
-      kind: which map.
+      place: index of the map among all maps.
+      kind: name of the map.
     """
     if kind in BASELINES:
         dashes = dict(zip(BASELINES, _STYLES, strict=True))

@@ -1,4 +1,4 @@
-"""What the bench of truth finds of one map of one video."""
+"""Measurements of one map of one video."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Curve = list[Amount]
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One map of one video, a line of `measured.jsonl`.
+    """The metrics of one map of one video; a line of `measured.jsonl`.
 
     Attributes:
-      run: which network.
+      run: the network.
       video: name of the video.
-      map: which map, with its settings.
-      cells: what it was enlarged from, as text.
+      map: the map, with its settings.
+      cells: the map's resolution before upsampling, as text.
       deletion: probability of the class while the map's largest values are blanked, in equal steps.
-      insertion: the same while they are shown on a blank clip.
-      passes: forward passes that it took.
-      seconds: that it took.
-      pointing: whether its largest value is inside the mask; None where the video has none.
-      energy: the share of its sum that is inside.
-      area: the share of the clip that the mask is: what a map without knowledge points into.
+      insertion: probability of the class while they are shown on a blank clip.
+      passes: number of forward passes of the map.
+      seconds: time that the map took.
+      pointing: whether the map's largest value is inside the mask; None for a video without a mask.
+      energy: share of the map's sum inside the mask.
+      area: share of the clip that the mask covers, which a map without knowledge would score.
     """
 
     run: Name
@@ -44,18 +44,18 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Compared(msgspec.Struct, frozen=True):
-    """A map of one video beside that of another network, a line of `compared.jsonl`.
+    """A map of one video compared with the map of another network; a line of `compared.jsonl`.
 
     Attributes:
-      run: which network.
+      run: the network.
       video: name of the video.
-      map: which map, with its settings.
-      place: of the other network in the report, from 0.
-      check: what the other network is: `parameters` (random down to a part), `labels` (trained on
-        shuffled ones) or `seed` (trained from another one).
-      other: the part, or the check in words.
-      correlation: Spearman's, of both maps.
-      similarity: SSIM, of both maps.
+      map: the map, with its settings.
+      place: position of the other network in the report, from 0.
+      check: the other network: `parameters` (random down to a module), `labels` (trained on
+        shuffled labels) or `seed` (trained from another seed).
+      other: the module, or the check in words.
+      correlation: Spearman's correlation of both maps.
+      similarity: SSIM of both maps.
     """
 
     run: Name

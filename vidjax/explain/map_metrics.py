@@ -1,7 +1,7 @@
-"""Whether a map tells the truth: where it points, and what the network loses without that.
+"""Metrics of saliency maps over space and time: localisation, deletion and insertion.
 
-Pointing game (Zhang et al., ECCV 2016), energy inside a mask (Wang et al., Score-CAM, 2020),
-deletion and insertion (Petsiuk et al., RISE, BMVC 2018), for maps over space and time.
+They are the pointing game (Zhang et al., ECCV 2016), the energy inside a mask (Wang et al.,
+Score-CAM, 2020), and deletion and insertion (Petsiuk et al., RISE, BMVC 2018).
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ from collections.abc import Callable
 
 import numpy as np
 
-# Places that a map does not tell apart come in an order of chance, the same for every map: in the
-# order of the array, the first frames would be blanked first.
+# Locations with equal values are blanked in a random order, the same for every map. In the order of
+# the array, the first frames would be blanked first.
 _SEED = 0
 Score = Callable[[np.ndarray], np.ndarray]
 
 
 def pointing(volume: np.ndarray, mask: np.ndarray) -> float:
-    """Whether the largest value of `[T, H, W]` is inside a mask of the same size.
+    """Returns whether the largest value of `[T, H, W]` is inside a mask of the same size.
 
     Returns:
-      0 or 1; of several places that are largest, the share that is inside.
+      0 or 1. If several locations are largest, the share of them inside.
     """
     return float(mask[volume == volume.max()].mean())
 
 
 def energy(volume: np.ndarray, mask: np.ndarray) -> float:
-    """The share of a map's sum inside a mask; for a map of zeros, that of the places."""
+    """Returns the share of a map's sum inside a mask; for a map of zeros, the mask's share."""
     total = volume.sum(dtype=np.float64)
     share = volume[mask].sum(dtype=np.float64) / total if total else mask.mean()
     return min(float(share), 1.0)
 
 
 def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
-    """What is blanked in each of so many steps, bool `[count + 1, T, H, W]`: from none to all.
+    """Returns what is blanked in each step, from nothing to all: bool `[count + 1, T, H, W]`.
 
-    Equal numbers of places are added in each, those with the largest values first.
+    Each step adds the same number of locations, the largest values first.
     """
     chance = np.random.default_rng(_SEED).random(volume.size)
     order = np.empty(volume.size, int)
@@ -45,16 +45,16 @@ def steps_of(volume: np.ndarray, count: int) -> np.ndarray:
 
 
 def curves(volume: np.ndarray, steps: int, score: Score) -> tuple[np.ndarray, np.ndarray]:
-    """What the class scores while a map's largest values are blanked, and while they are shown.
+    """Scores the class while a map's largest values are blanked, and while they are shown.
 
     Args:
       volume: `[T, H, W]`.
-      steps: how many; places are equally many in each.
-      score: of places that are blank, bool `[N, T, H, W]`, to `[N]` scores of the class.
+      steps: number of steps; each adds the same number of locations.
+      score: maps blanked locations, bool `[N, T, H, W]`, to scores of the class `[N]`.
 
     Returns:
-      Deletion and insertion, `[steps + 1]` each: the one from the whole clip to a blank one, the
-      other back.
+      Deletion and insertion, `[steps + 1]` each. Deletion goes from the whole clip to a blank one,
+        insertion back.
     """
     blank = steps_of(volume, steps)
     # The ends of both curves are the same two clips.
@@ -64,5 +64,5 @@ def curves(volume: np.ndarray, steps: int, score: Score) -> tuple[np.ndarray, np
 
 
 def area_under(curve: np.ndarray) -> float:
-    """The mean height of a curve of equal steps: its area, of which 1 is the most."""
+    """Returns the mean height of a curve with equal steps: the area under it, at most 1."""
     return float(np.trapezoid(curve) / (len(curve) - 1))

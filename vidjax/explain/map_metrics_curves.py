@@ -1,4 +1,4 @@
-"""Curves of deletion and insertion, a line a map."""
+"""Plots deletion and insertion curves, one line per map."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def draw_curves(rows: Sequence[CurveRow], titles: Titles) -> Figure:
-    """Deletion and insertion of each network, a line a map, the best ones first in the legend.
+    """Plots deletion and insertion of each network, one line per map, the best first in the legend.
 
     Args:
       rows: points.
-      titles: how maps are written.
+      titles: titles of the maps.
     """
     from matplotlib.figure import Figure
 
@@ -41,8 +41,8 @@ def draw_curves(rows: Sequence[CurveRow], titles: Titles) -> Figure:
                     label=lettering(titles.get(kind, kind)),
                     **style_of(maps.index(kind), kind),
                 )
-            what = "blanked, the largest values first" if name == "deletion" else "shown"
-            axes.set_xlabel(f"% of the clip that is {what}")
+            what = "blanked" if name == "deletion" else "shown"
+            axes.set_xlabel(f"share of the clip that is {what}, largest values first (%)")
             axes.set_ylabel("probability of the class")
             axes.set_title(f"{lettering(network)}: {name}", fontsize=10)
             axes.set_xlim(0, 100)

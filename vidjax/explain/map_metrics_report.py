@@ -1,4 +1,4 @@
-"""The measurements of `truth` as a table and as a picture."""
+"""Tables and plots of the metrics of saliency maps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vidjax.explain.map_metrics_tables import CostRow, TruthRow
+from vidjax.explain.map_metrics_tables import CostRow, MetricRow
 from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Titles = Mapping[str, str]
-# What is drawn and tabulated, how it is written, and by what it is multiplied for that.
+# The metrics that are shown, with their titles and factors.
 _SHOWN = {
     "pointing": ("pointing %", 100),
     "energy": ("energy %", 100),
@@ -23,13 +23,13 @@ _SHOWN = {
 }
 
 
-def truth_table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> str:
-    """The table of each network, as Markdown.
+def metric_table(rows: Sequence[MetricRow], costs: Sequence[CostRow], titles: Titles) -> str:
+    """Returns a Markdown table of each network's metrics.
 
     Args:
       rows: means.
-      costs: of the maps.
-      titles: how maps are written.
+      costs: costs of the maps.
+      titles: titles of the maps.
     """
     parts = []
     for network in dict.fromkeys(row.network for row in rows):
@@ -38,7 +38,7 @@ def truth_table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titl
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -> Iterator[str]:
+def _table(rows: Sequence[MetricRow], costs: Sequence[CostRow], titles: Titles) -> Iterator[str]:
     found = {(row.map, row.quantity): row for row in rows}
     shown = [name for name in _SHOWN if any(row.quantity == name for row in rows)]
     areas = [row.mean for row in rows if row.quantity == "area"]
@@ -56,19 +56,19 @@ def _table(rows: Sequence[TruthRow], costs: Sequence[CostRow], titles: Titles) -
         yield "| " + " | ".join([titles.get(cost.map, cost.map), *cells, *end]) + " |"
 
 
-def _cell(row: TruthRow, factor: float) -> str:
+def _cell(row: MetricRow, factor: float) -> str:
     places = 1 if factor == 100 else 3
     parts = [row.mean, row.half, row.seeds_half]
     known = (f"{factor * part:.{places}f}" for part in parts if not math.isnan(part))
     return " ± ".join(known)
 
 
-def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
-    """A panel for each quantity: the mean of each map, with intervals over videos.
+def draw_metrics(rows: Sequence[MetricRow], titles: Titles) -> Figure:
+    """Plots one panel per metric: the mean of each map, with intervals over videos.
 
     Args:
       rows: means.
-      titles: how maps are written.
+      titles: titles of the maps.
     """
     from matplotlib.figure import Figure
 
@@ -100,7 +100,7 @@ def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
             _chance(axes, rows, network, name, f"C{number % 10}")
         better = "lower is better" if name == "deletion" else "higher is better"
         axes.set_xlabel(f"{_SHOWN[name][0]}\n({better})")
-        # An interval of few videos leaves what is possible.
+        # With few videos, an interval may exceed the possible range.
         right = min(axes.get_xlim()[1], factor)
         axes.set_xlim(-0.02 * right, right)
         axes.grid(axis="y", linewidth=0.3)
@@ -116,8 +116,8 @@ def draw_truth(rows: Sequence[TruthRow], titles: Titles) -> Figure:
     return figure
 
 
-def _chance(axes: Axes, rows: Sequence[TruthRow], network: str, name: str, colour: str) -> None:
-    """A line where a map without knowledge is."""
+def _chance(axes: Axes, rows: Sequence[MetricRow], network: str, name: str, colour: str) -> None:
+    """Draws a line at the score of a map without knowledge."""
     kind = "area" if name in ("pointing", "energy") else name
     found = [row for row in rows if (row.network, row.quantity) == (network, kind)]
     if kind == name:

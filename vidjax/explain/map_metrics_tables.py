@@ -1,4 +1,4 @@
-"""What the bench of truth has found, summed up over videos and seeds."""
+"""Averages metrics of saliency maps over videos and seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import stats
 from vidjax.explain.map_measurements import QUANTITIES, Measured, Quantity
 
 LEVEL = 0.95
-# The map that others must beat.
+# The map that others have to beat.
 CHANCE = "random"
 Networks = Mapping[str, Sequence[str]]
 Found = Mapping[tuple[str, str, str], Measured]
@@ -20,12 +20,13 @@ Found = Mapping[tuple[str, str, str], Measured]
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over videos and over runs of one network, which differ in their seed.
+    """A mean over videos and over runs of one network that differ in their seed.
 
     Attributes:
-      mean: of all.
-      half: half the width of its 95 % interval over videos, each video a mean over the runs.
-      seeds_half: the same over runs, each run a mean over the videos; NaN of one run.
+      mean: mean over all.
+      half: half the width of its 95 % interval over videos, each video averaged over the runs.
+      seeds_half: half the width of its 95 % interval over runs, each run averaged over the videos;
+        NaN for one run.
     """
 
     mean: float
@@ -34,7 +35,7 @@ class Interval:
 
     @classmethod
     def of(cls, values: np.ndarray) -> Interval:
-        """Student-t intervals of values `[runs, videos]`."""
+        """Computes Student-t intervals of values `[runs, videos]`."""
         return cls(float(values.mean()), _half(values.mean(0)), _half(values.mean(1)))
 
 
@@ -46,19 +47,19 @@ def _half(values: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class TruthRow:
-    """A mean of one map; the columns of `truth.csv`.
+class MetricRow:
+    """A mean for one map; the columns of `truth.csv`.
 
     Attributes:
-      network: name of it.
-      map: which map, with its settings.
+      network: name of the network.
+      map: the map, with its settings.
       quantity: one of `QUANTITIES`.
-      mean: over videos and seeds.
+      mean: mean over videos and seeds.
       half: half the width of its 95 % interval over videos.
-      seeds_half: the same over seeds; NaN of one.
-      gain: how much it is more than that of the random map, video by video.
-      gain_half: half the width of its interval over videos.
-      videos: number of them.
+      seeds_half: half the width of its 95 % interval over seeds; NaN for one seed.
+      gain: mean difference to the random map, video by video.
+      gain_half: half the width of its 95 % interval over videos.
+      videos: number of videos.
       seeds: number of trained networks.
     """
 
@@ -76,14 +77,14 @@ class TruthRow:
 
 @dataclass(frozen=True)
 class CostRow:
-    """What a map takes; the columns of `costs.csv`.
+    """The cost of a map; the columns of `costs.csv`.
 
     Attributes:
-      network: name of it.
-      map: which map, with its settings.
-      cells: what it is enlarged from.
-      passes: forward passes; a gradient counts as two more.
-      seconds: median of all videos, so that compiling does not count.
+      network: name of the network.
+      map: the map, with its settings.
+      cells: the map's resolution before upsampling.
+      passes: number of forward passes; a gradient counts as two more.
+      seconds: median over all videos, so that compilation does not count.
     """
 
     network: str
@@ -98,11 +99,11 @@ class CurveRow:
     """A point of a curve; the columns of `curves.csv`.
 
     Attributes:
-      network: name of it.
-      map: which map, with its settings.
+      network: name of the network.
+      map: the map, with its settings.
       quantity: `deletion` or `insertion`.
-      share: of the places that are blanked, or shown.
-      mean: probability of the class, over videos and seeds.
+      share: share of the clip that is blanked, or shown.
+      mean: probability of the class, averaged over videos and seeds.
       half: half the width of its 95 % interval over videos.
     """
 
@@ -119,11 +120,11 @@ class PairRow:
     """Two maps of the same videos; the columns of `pairs.csv`.
 
     Attributes:
-      network: name of it.
-      map: which map, with its settings.
-      other: the one that it is compared with.
+      network: name of the network.
+      map: the map, with its settings.
+      other: the map that it is compared with.
       quantity: one of `QUANTITIES`.
-      difference: how much more it has than the other, mean over videos and seeds.
+      difference: the map's mean minus the other's, over videos and seeds.
       half: half the width of its 95 % interval over videos.
     """
 
@@ -136,13 +137,13 @@ class PairRow:
 
 
 class Summary:
-    """All that was measured, by network and map.
+    """All measurements, by network and map.
 
     Args:
-      networks: names of the runs of each network.
-      videos: names of the videos of each network.
-      maps: their names, with settings.
-      found: by run, video and map.
+      networks: names of each network's runs.
+      videos: names of each network's videos.
+      maps: maps with their settings.
+      found: measurements by run, video and map.
     """
 
     def __init__(
@@ -150,8 +151,8 @@ class Summary:
     ) -> None:
         self._networks, self._videos, self._maps, self._found = networks, videos, maps, found
 
-    def truths(self) -> Iterator[TruthRow]:
-        """The rows of `truth.csv`; of videos without masks there is no pointing and no energy."""
+    def metrics(self) -> Iterator[MetricRow]:
+        """Yields the rows of `truth.csv`. Videos without masks have no pointing and no energy."""
         for network, kind, all_of in self._each():
             chance = self._of(network, CHANCE)
             for name, quantity in QUANTITIES.items():
@@ -163,10 +164,10 @@ class Summary:
                 own = Interval.of(values)
                 numbers = (own.mean, own.half, own.seeds_half, gain.mean, gain.half)
                 a, b, c, d, e = (round(number, 6) for number in numbers)
-                yield TruthRow(network, kind, name, a, b, c, d, e, *values.shape[::-1])
+                yield MetricRow(network, kind, name, a, b, c, d, e, *values.shape[::-1])
 
     def pairs(self) -> Iterator[PairRow]:
-        """The rows of `pairs.csv`: each two maps once, video by video."""
+        """Yields the rows of `pairs.csv`: each pair of maps once, video by video."""
         each = [*self._each()]
         for (network, kind, one), (its, other, two) in itertools.combinations(each, 2):
             if network != its:
@@ -180,7 +181,7 @@ class Summary:
                 yield PairRow(network, kind, other, name, mean, half)
 
     def costs(self) -> Iterator[CostRow]:
-        """The rows of `costs.csv`."""
+        """Yields the rows of `costs.csv`."""
         for network, kind, all_of in self._each():
             own = [one for run in all_of for one in run]
             passes = float(np.mean([one.passes for one in own]))
@@ -188,7 +189,7 @@ class Summary:
             yield CostRow(network, kind, own[0].cells, round(passes, 2), round(seconds, 5))
 
     def curves(self) -> Iterator[CurveRow]:
-        """The rows of `curves.csv`."""
+        """Yields the rows of `curves.csv`."""
         for network, kind, all_of in self._each():
             for name in ("deletion", "insertion"):
                 values = np.array([[getattr(one, name) for one in run] for run in all_of])
@@ -205,7 +206,7 @@ class Summary:
                     yield network, kind, all_of
 
     def _of(self, network: str, kind: str) -> list[list[Measured]]:
-        """What was measured of a map, by run and video; nothing where it cannot be drawn."""
+        """Returns the measurements of a map by run and video; empty if it cannot be drawn."""
         runs, videos = self._networks[network], self._videos[network]
         if (runs[0], videos[0], kind) not in self._found:
             return []
@@ -213,7 +214,7 @@ class Summary:
 
 
 def _values(all_of: list[list[Measured]], quantity: Quantity) -> np.ndarray | None:
-    """A quantity `[runs, videos]` of the videos that have it; None where none has it."""
+    """Returns a quantity `[runs, videos]` for the videos that have it; None if none has it."""
     values = np.array([[quantity(one) for one in run] for run in all_of], float)
     there = np.isfinite(values).all(0)
     return values[:, there] if there.any() else None

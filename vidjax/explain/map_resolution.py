@@ -1,49 +1,50 @@
-"""Whether a map has cells enough to point at a place, and which earlier layer has more."""
+"""Checks whether a map's resolution is sufficient, and finds an earlier layer with more cells."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from vidjax.explain.layer import Layer
-from vidjax.explain.layer_graph import Anatomy
+from vidjax.explain.layer_graph import LayerGraph
 from vidjax.explain.upsampling import Size
 
-# Fewer cells in time, or along a side, show little more than that there is something.
+# A map with fewer cells in time or along a side hardly locates anything.
 LEAST = (2, 4, 4)
 
 
 def is_coarse(cells: Sequence[Size], clip: Size) -> bool:
-    """Whether all of a map's groups of cells `T', H', W'` are few.
+    """Returns whether all of a map's volumes have a low resolution.
 
     Args:
-      cells: sizes of a map's groups.
-      clip: T, H, W; an axis cannot have more cells than that.
+      cells: T', H', W' of the map's volumes.
+      clip: T, H, W of the clip; no axis can have more cells than that.
     """
     return all(_few(own, clip) for own in cells)
 
 
-def finer_layer(anatomy: Anatomy, clip: Size) -> str | None:
-    """The last module, or else the last layer, whose features have cells enough.
+def finer_layer(graph: LayerGraph, clip: Size) -> str | None:
+    """Returns the last module, or else the last layer, whose features have a sufficient resolution.
 
-    Its name is what `vidjax.explain.layer_lookup.features_at` takes. None where no layer has more.
+    Pass its name to `vidjax.explain.layer_lookup.features_at`. None if no layer has a sufficient
+    resolution.
     """
-    anatomy = anatomy.as_far_as_known
-    order = {step: number for number, step in enumerate(anatomy.program.operations)}
-    layers = sorted(anatomy.sources, key=lambda own: -order[own.operation])
+    graph = graph.as_far_as_known
+    order = {step: number for number, step in enumerate(graph.program.operations)}
+    layers = sorted(graph.sources, key=lambda own: -order[own.operation])
     seen: set[str] = set()
     for layer in layers:
         module = layer.name.split("/")[0]
         if module in seen:
             continue
-        # Of a module the last layer counts, which comes first here.
+        # The last layer of a module counts; it comes first in this order.
         seen.add(module)
-        if not _few(_extents(anatomy, layer), clip):
+        if not _few(_extents(graph, layer), clip):
             return module
-    return next((layer.name for layer in layers if not _few(_extents(anatomy, layer), clip)), None)
+    return next((layer.name for layer in layers if not _few(_extents(graph, layer), clip)), None)
 
 
-def _extents(anatomy: Anatomy, layer: Layer) -> Size:
-    times, height, width = anatomy.sources[layer].features.extents
+def _extents(graph: LayerGraph, layer: Layer) -> Size:
+    times, height, width = graph.sources[layer].features.extents
     return times, height, width
 
 

@@ -1,4 +1,4 @@
-"""Maps as a command line names them: `grad_cam`, or `rise:masks=300:over=time` with settings."""
+"""Parses maps from a command line: `grad_cam`, or with settings `rise:masks=300:over=time`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from vidjax.explain.baseline_maps import BASELINES
 from vidjax.settings import check
 from vidjax.untrusted_names import nearest
 
-# What is drawn where nothing is chosen: all maps as they are by default, and these.
+# Without a choice, all maps are drawn with their default settings, and these in addition.
 _MORE = ("saliency_tube:tau=0.5",)
 
 
 @dataclass(frozen=True)
 class ChosenMap:
-    """A map with settings.
+    """A map with its settings.
 
     Attributes:
-      text: as it was named.
-      name: of the map, or of a baseline.
-      settings: those that are not at their defaults.
+      text: the text that named it.
+      name: name of the method, or of a baseline map.
+      settings: the settings that the text changes.
     """
 
     text: str
@@ -32,18 +32,18 @@ class ChosenMap:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it knows nothing of the network."""
+        """Whether the map is computed from the clip alone."""
         return self.name in BASELINES
 
     @property
     def title(self) -> str:
-        """As a caption writes it, such as `RISE, masks = 300`."""
+        """A title for captions, such as `RISE, masks = 300`."""
         own = BASELINES[self.name] if self.is_baseline else maps.named(self.name)
         return ", ".join([own.title, *(f"{name} = {to}" for name, to in self.settings.items())])
 
 
 def choose(texts: Sequence[str]) -> list[ChosenMap]:
-    """The maps that are named, and what they must beat; `all`, or none, stands for all of them.
+    """Returns the named maps and the baseline maps. `all`, or an empty list, stands for all maps.
 
     Raises:
       ValueError: a map or a setting is unknown, or a value is not allowed.
@@ -62,7 +62,7 @@ def _every() -> list[str]:
 
 
 def read_map(text: str) -> ChosenMap:
-    """A map as a command line names it.
+    """Parses one map with its settings.
 
     Raises:
       ValueError: the map or a setting is unknown, or a value is not allowed.
@@ -71,7 +71,7 @@ def read_map(text: str) -> ChosenMap:
     settings = dict(_setting(name, part) for part in rest)
     if name in BASELINES:
         if settings:
-            raise ValueError(f"{name} has no settings, and {text!r} gives some")
+            raise ValueError(f"{text!r}: the map {name} has no settings; leave them out")
         return ChosenMap(text, name, {})
     known = maps.named(name).kinds
     for given in settings:
@@ -84,7 +84,7 @@ def read_map(text: str) -> ChosenMap:
 def _setting(name: str, part: str) -> tuple[str, Any]:
     setting, is_set, value = part.partition("=")
     if not is_set:
-        raise ValueError(f"{name}:{part}: settings are written {name}:SETTING=VALUE")
+        raise ValueError(f"{name}:{part}: write settings as {name}:SETTING=VALUE")
     try:
         return setting, ast.literal_eval(value)
     except (ValueError, SyntaxError):

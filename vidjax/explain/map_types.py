@@ -1,4 +1,4 @@
-"""What a map declares, and what it gives."""
+"""The interface of maps: what a map declares and what it returns."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from vidjax.docstrings import settings_of
 from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import Kind, Setting
 
-# Called with the numbers of passes that are done, and of all that a map takes.
+# Called with the number of finished passes and the total.
 Progress = Callable[[int, int], None]
-# Passes that a gradient takes: the network forward, and twice as much back.
+# The cost of a gradient in forward passes: one forward, and a backward pass that costs two.
 WITH_GRADIENT = 3
 
 
 @dataclass(frozen=True)
 class Heat:
-    """What a map gives of one clip and one class.
+    """The result of a map for one clip and one class.
 
     Attributes:
-      cells: float `[T', H', W']`, large where the clip speaks for the class; one volume for each
-        group of features that the map is drawn over (SlowFast pools two), each of its own size.
-        They are enlarged to the clip, added and brought to [0, 1] by whoever draws them.
-      passes: forward passes that it took: one for each clip that the network has seen. A gradient
+      cells: float `[T', H', W']`, large where the clip is evidence for the class. There is one
+        volume per group of features (SlowFast pools two groups), each of its own size. The caller
+        upsamples the volumes to the clip, adds them and rescales the sum to [0, 1].
+      passes: number of forward passes, one for each clip that the network has processed. A gradient
         counts as two more.
-      grid: T', H', W' of the cells that the map tells apart, where `cells` has been enlarged from
-        them already; None where `cells` says it.
+      grid: the map's resolution T', H', W', if `cells` was already upsampled from it; None if
+        `cells` has the map's own resolution.
     """
 
     cells: tuple[np.ndarray, ...]
@@ -39,19 +39,20 @@ class Heat:
 
 @dataclass(frozen=True)
 class Map:
-    """A way to draw what in a clip speaks for a class.
+    """A method that draws a map of the evidence for a class in a clip.
 
     Attributes:
-      name: an identifier, such as `grad_cam`.
-      title: as the field writes it, such as `Grad-CAM`.
-      function: `(network, variables, clip, class_index, layer, **settings) -> Heat`. One of many
-        passes may take `progress` (`Progress`, or None) beside its settings.
-      source: the paper, its year, and the equation.
-      kinds: what the function's settings may be, by name; its docstring says what they mean.
-      layered: whether the name of a layer has an effect; a map of the clip itself refuses one.
-      needs: what a network must have to be drawn, as text; empty where every network has it.
-      has: whether a network has that; None where every network has it.
-      rank: place in tables and menus; of equal ones the module's name decides.
+      name: identifier, such as `grad_cam`.
+      title: title as the literature writes it, such as `Grad-CAM`.
+      function: `(network, variables, clip, class_index, layer, **settings) -> Heat`. A function
+        that takes many passes may also accept `progress` (`Progress` or None).
+      source: paper, year and equation.
+      kinds: allowed values of the function's settings, by name. The function's docstring describes
+        them.
+      layered: whether the map can be drawn for a named layer. A map of the clip itself cannot.
+      needs: what a network needs for this map, as text; empty if every network will do.
+      has: returns whether a network has what the map needs; None if every network has it.
+      rank: position in tables and menus. Equal ranks are sorted by module name.
     """
 
     name: str
@@ -66,14 +67,14 @@ class Map:
 
     @property
     def settings(self) -> Mapping[str, Setting]:
-        """The settings as their user sees them."""
+        """The settings with their descriptions and defaults."""
         return settings_of(self.kinds, self.function)
 
     @property
     def reports(self) -> bool:
-        """Whether the function takes `progress`."""
+        """Whether the function accepts `progress`."""
         return "progress" in inspect.signature(self.function).parameters
 
     def fits(self, network: TracedNetwork) -> bool:
-        """Whether a network has what the map needs."""
+        """Returns whether a network has what the map needs."""
         return self.has is None or self.has(network)

@@ -1,4 +1,4 @@
-"""A model as a function of its variables and one clip, whatever kind of model it is."""
+"""Wraps any kind of model as a function of its variables and one clip."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vidjax.untrusted_names import nearest
 
 
 class WithInputs(NamedTuple):
-    """What a network of several inputs takes beside the clip.
+    """The variables of a network with several inputs, with all inputs but the clip.
 
     Attributes:
-      variables: of the model.
-      others: the inputs that are not the clip.
+      variables: the model's variables.
+      others: the inputs other than the clip.
     """
 
     variables: Any
@@ -30,13 +30,13 @@ class SplitModule:
     """A module of `flax.nnx` without its arrays.
 
     Attributes:
-      graph: what `nnx.split` gives beside the state.
+      graph: the graph definition from `nnx.split`.
     """
 
     graph: Any
 
     def __call__(self, state: Any, *inputs: Any) -> Any:
-        """What the module gives in evaluation: norms keep their statistics, nothing is dropped."""
+        """Runs the module in evaluation mode: no dropout, norms use their running statistics."""
         from flax import nnx
 
         module = nnx.merge(self.graph, state)
@@ -46,13 +46,13 @@ class SplitModule:
 
 @dataclass(frozen=True)
 class Call:
-    """How a model is called.
+    """How to call a model.
 
     Attributes:
-      model: a module of `flax.linen`, which is told `train=False` if it takes that, or a function
-        of `(variables, clip)`.
-      output: which of several outputs are the logits: a key, a number or an attribute's name.
-      place: which of several inputs, a tuple, is the clip; None is the only input.
+      model: a module of `flax.linen`, or a function of `(variables, clip)`. A module gets
+        `train=False` if it accepts that argument.
+      output: which of several outputs holds the logits: a key, an index or an attribute name.
+      place: index of the clip among several inputs; None if the clip is the only input.
     """
 
     model: Any
@@ -61,11 +61,11 @@ class Call:
 
     @property
     def top(self) -> str:
-        """The name that Flax gives to the whole network; empty where there is none."""
+        """The name that Flax gives to the outermost module; empty for other models."""
         return type(self.model).__name__ if hasattr(self.model, "apply") else ""
 
     def __call__(self, variables: Any, clip: jax.Array) -> jax.Array:
-        """The logits, `[1, classes]`."""
+        """Returns the logits, `[1, classes]`."""
         inputs: Any = clip
         if self.place is not None:
             own, others = variables
@@ -79,27 +79,28 @@ class Call:
 
 
 def plain_model(model: Any, variables: Any) -> tuple[Any, Any]:
-    """A model that takes its variables as an argument, and these.
+    """Returns the model as a function of its variables, and the variables.
 
     Args:
-      model: a module of `flax.linen` or of `flax.nnx`, or a function of `(variables, clip)`.
-      variables: of the model; None for a module of `flax.nnx`, which holds them itself.
+      model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
+      variables: the model's variables; None for a module of `flax.nnx`, which holds them itself.
 
     Raises:
-      ValueError: says what was given instead.
+      ValueError: the model is of another kind; the message shows it.
     """
     if _of_nnx(model):
         from flax import nnx
 
         if variables is not None:
             raise ValueError(
-                f"variables = {shown(variables)}: a module of flax.nnx holds its own; give None"
+                f"variables = {shown(variables)}: a module of flax.nnx holds its variables itself; "
+                "pass None"
             )
         graph, state = nnx.split(model)
         return SplitModule(graph), state
     if isinstance(model, type) or not (hasattr(model, "apply") or callable(model)):
         raise ValueError(
-            f"model = {shown(model)}: a module of flax.linen or flax.nnx, or a function of "
+            f"model = {shown(model)}: pass a module of flax.linen or flax.nnx, or a function of "
             "(variables, clip)"
         )
     return model, variables
@@ -111,22 +112,22 @@ def _of_nnx(model: Any) -> bool:
 
 
 def logits_of(given: Any, output: str | int | None = None) -> jax.Array:
-    """The logits among what a model gives.
+    """Returns the logits from a model's output.
 
     Args:
-      given: an array, or a tuple, list, mapping or dataclass that holds it.
-      output: which of several; None is the only one that is `[1, classes]`.
+      given: an array, or a tuple, list, mapping or dataclass that contains it.
+      output: which of several outputs to take. None takes the only one of shape `[1, classes]`.
 
     Raises:
-      ValueError: there is no such output, or none or several that may be meant.
+      ValueError: the output does not exist, or it is not clear which output holds the logits.
     """
     parts = _parts(given)
     if parts is None:
         if output is not None:
-            raise ValueError(f"output = {output!r} has no effect: the model gives one array")
+            raise ValueError(f"output = {output!r} has no effect: the model returns one array")
         if not _are_logits(given):
             what = shown(given) if not hasattr(given, "shape") else list(given.shape)
-            raise ValueError(f"the model gives {what}; logits [1, classes] are expected")
+            raise ValueError(f"the model returns {what}; logits [1, classes] are expected")
         return given
     if output is not None:
         if output not in parts:
@@ -137,12 +138,15 @@ def logits_of(given: Any, output: str | int | None = None) -> jax.Array:
         return parts[meant[0]]
     told = ", ".join(f"{key!r} {_shape(value)}" for key, value in parts.items())
     if meant:
-        raise ValueError(f"the model gives {told}: say which are the logits, output={meant[0]!r}")
-    raise ValueError(f"the model gives {told}; logits [1, classes] are expected")
+        raise ValueError(
+            f"the model returns {told}: say which output holds the logits, such as "
+            f"output={meant[0]!r}"
+        )
+    raise ValueError(f"the model returns {told}; logits [1, classes] are expected")
 
 
 def _parts(given: Any) -> dict[Any, Any] | None:
-    """Outputs by their keys; None for a single one."""
+    """Returns a model's outputs by key; None if there is only one."""
     if isinstance(given, Mapping):
         return dict(given)
     if isinstance(given, tuple) and hasattr(given, "_asdict"):

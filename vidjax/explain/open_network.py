@@ -1,7 +1,7 @@
-"""Whatever is given to be explained, opened: one place for all maps and pyramids.
+"""Opens any supported model for explanation; all maps and pyramids use this one entry point.
 
-Models are modules of `flax.linen` or `flax.nnx`, or functions of `(variables, clip)`. They may take
-several inputs and give several outputs.
+A model is a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`. It may have
+several inputs and several outputs.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
-    """A network, and the clip and class that are asked about.
+class OpenedNetwork:
+    """A network together with the clip and the class to explain.
 
     Attributes:
-      network: read from its program.
-      variables: as the network takes them.
+      network: the network, read from its program.
+      variables: variables as the network takes them.
       clip: `[1, T, H, W, 3]`.
-      class_index: the class; None is the predicted one.
+      class_index: the class; None is the predicted class.
     """
 
     network: TracedNetwork
@@ -46,10 +46,11 @@ class Opened:
         return frames, height, width
 
     def chosen(self, logits: Any) -> int:
-        """The class, given the logits of the clip.
+        """Returns the class to explain, given the logits of the clip.
 
         Raises:
-          ValueError: they are not finite; names the variables that are not, if any.
+          ValueError: the logits are not finite; names variables that are not finite, if there are
+            any.
         """
         if not np.isfinite(np.asarray(logits, np.float32)).all():
             raise ValueError(f"the logits are not finite (NaN or infinity): {self._cause()}")
@@ -59,8 +60,8 @@ class Opened:
         leaves = jax.tree_util.tree_leaves_with_path(self.variables)
         for path, leaf in leaves:
             if jnp.issubdtype(leaf.dtype, jnp.inexact) and not jnp.isfinite(leaf).all():
-                return f"neither are the variables{jax.tree_util.keystr(path)}"
-        return "the network exceeds the range of its numbers with this clip"
+                return f"variables{jax.tree_util.keystr(path)} are not finite either"
+        return "this clip makes the network exceed the range of its dtype"
 
 
 def open_network(
@@ -72,27 +73,28 @@ def open_network(
     classes: Sequence[str] | None = None,
     output: str | int | None = None,
     clip_input: int = 0,
-) -> Opened:
+) -> OpenedNetwork:
     """Opens a network for one clip.
 
     Args:
-      model: a module of `flax.linen`, which is told `train=False` if it takes that; one of
-        `flax.nnx`, which is explained in evaluation; or a function of `(variables, clip)`. A
-        network that was opened before is not read again.
-      variables: of the model; None for a module of `flax.nnx`.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised. A tuple of these is what a network of
-        several inputs takes, such as the two rates of a SlowFast network.
-      class_index: an integer of any kind, or one of `classes`; None is the predicted class.
+      model: a module of `flax.linen`, which gets `train=False` if it accepts that; a module of
+        `flax.nnx`, which runs in evaluation mode; or a function of `(variables, clip)`. A network
+        that was opened before is not read again.
+      variables: the model's variables; None for a module of `flax.nnx`.
+      clip: a normalised clip, `[T, H, W, 3]` or `[1, T, H, W, 3]`. For a network with several
+        inputs, such as the two frame rates of a SlowFast network, pass a tuple of clips.
+      class_index: the class to explain, an integer of any kind or one of `classes`; None is the
+        predicted class.
       classes: names of all classes.
-      output: where the model gives a tuple, a mapping or a dataclass, which of them are the logits;
-        None is the only one that is `[1, classes]`.
-      clip_input: of several inputs, the one that is explained: maps have its T, H and W, and
-        gradients and blanking concern it alone. The others stay as they are; the layers that read
-        them are a part of the network like all.
+      output: which output holds the logits, if the model returns a tuple, a mapping or a dataclass.
+        None takes the only output of shape `[1, classes]`.
+      clip_input: index of the input to explain, if there are several. Maps have its T, H and W, and
+        only this input is differentiated or blanked. The other inputs stay as they are; the layers
+        that read them belong to the network like all others.
 
     Raises:
-      ValueError: names an argument that is not of its kind.
-      UnknownPrimitiveError: a primitive of the network is not known.
+      ValueError: an argument is not valid; the message names it.
+      UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
     """
     if isinstance(model, TracedNetwork):
         return _again(model, variables, clip, class_index)
@@ -101,29 +103,31 @@ def open_network(
     if isinstance(clip, tuple):
         if not isinstance(clip_input, int) or not 0 <= clip_input < len(clip):
             raise ValueError(
-                f"clip_input = {clip_input!r}: the network is given {len(clip)} inputs"
+                f"clip_input = {clip_input!r}: clip has {len(clip)} inputs, counted from 0"
             )
         place, inputs = clip_input, [as_clip(own) for own in clip]
         clip = inputs.pop(place)
         variables = WithInputs(variables, tuple(inputs))
     elif clip_input != 0:
-        raise ValueError(f"clip_input = {clip_input!r} has no effect on a network of one input")
+        raise ValueError(f"clip_input = {clip_input!r} has no effect on a network with one input")
     clip = as_clip(clip)
     network = trace_call(Call(model, output, place), variables, clip)
-    index = as_class(class_index, network.anatomy.logits.shape[-1], classes)
-    return Opened(network, variables, clip, index)
+    index = as_class(class_index, network.graph.logits.shape[-1], classes)
+    return OpenedNetwork(network, variables, clip, index)
 
 
-def _again(network: TracedNetwork, variables: Any, clip: Any, class_index: Class) -> Opened:
+def _again(network: TracedNetwork, variables: Any, clip: Any, class_index: Class) -> OpenedNetwork:
     clip = as_clip(clip)
-    return Opened(network, variables, clip, as_class(class_index, network.anatomy.logits.shape[-1]))
+    return OpenedNetwork(
+        network, variables, clip, as_class(class_index, network.graph.logits.shape[-1])
+    )
 
 
 def each_clip(explain: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Lets a function of `(model, variables, clip, class_index, ...)` take batches of clips.
+    """Decorates a function of `(model, variables, clip, class_index, ...)` to accept batches.
 
-    For an array `[B, T, H, W, 3]`, or a list of clips, it gives a list of results, one for each;
-    `class_index` may then be a class for each.
+    For an array `[B, T, H, W, 3]` or a list of clips, the function returns a list with one result
+    per clip. `class_index` may then be a list with one class per clip.
     """
     function = cast("Callable[..., Any]", explain)
 

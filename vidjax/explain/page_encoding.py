@@ -1,4 +1,4 @@
-"""Clips and heat as text that is small: JPEG, and cells of one byte, both in base64."""
+"""Encodes clips and heatmaps as small text: JPEG frames and one byte per cell, in base64."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from scipy import ndimage
 
 from vidjax.data.transforms import encode_jpeg
 from vidjax.explain.back_step import normalize
-from vidjax.explain.upsampling import Size, enlarge
+from vidjax.explain.upsampling import Size, upsample
 from vidjax.settings import shown
 
-# Pixels of the longer side and quality of JPEG, the first that keeps a clip under so many bytes.
+# Longer side in pixels and JPEG quality. The first pair that keeps a clip under CLIP_BYTES is used.
 CLIP_BYTES = 1_200_000
 QUALITIES = ((448, 85), (448, 70), (336, 70), (224, 70), (160, 60))
 LINEAR = 1
 
 
 def clip_text(frames: np.ndarray) -> list[str]:
-    """A clip, uint8 `[T, H, W, 3]`, as a JPEG for each frame.
+    """Encodes a clip, uint8 `[T, H, W, 3]`, as one JPEG per frame.
 
-    A clip that is long or large is reduced, so that a page can be sent.
+    Long or large clips are reduced, so that the page stays small enough to send.
 
     Raises:
-      ValueError: it is no such array.
+      ValueError: the frames are not such an array.
     """
     given = np.asarray(frames)
     if given.dtype != np.uint8 or given.ndim != 4 or given.shape[-1] != 3 or 0 in given.shape:
         raise ValueError(
-            f"frames of shape {given.shape} and type {given.dtype}: a page shows a clip "
-            "[T, H, W, 3] of uint8"
+            f"frames have shape {given.shape} and type {given.dtype}: pass a clip [T, H, W, 3] "
+            "of uint8"
         )
     for longest, quality in QUALITIES:
         encoded = list(_jpegs(given, longest, quality))
@@ -43,31 +43,30 @@ def clip_text(frames: np.ndarray) -> list[str]:
 
 
 def heat_text(volume: Any, most: Size, name: str, *, stretch: bool = False) -> dict[str, Any]:
-    """Heat as a size and cells of one byte.
+    """Encodes a heatmap as its size and one byte per cell.
 
     Args:
-      volume: `[T, H, W]` in [0, 1], or in [-1, 1] if it is a difference; of any range with
-        `stretch`.
-      most: cells that are left of larger volumes, along each axis.
-      name: for an error.
-      stretch: whether the page scales it by itself, after it is enlarged.
+      volume: `[T, H, W]` in [0, 1], or in [-1, 1] for a difference. With `stretch`, any range.
+      most: the most cells to keep along each axis.
+      name: name of the heatmap for errors.
+      stretch: whether the page rescales the heatmap after upsampling it.
 
     Raises:
-      ValueError: it is no such volume.
+      ValueError: the volume is not such an array.
     """
     given = np.asarray(volume)
     if given.ndim != 3 or 0 in given.shape or given.dtype.kind not in "fiub":
-        raise ValueError(f"heat {name!r} = {shown(volume)}: must be numbers [T, H, W]")
+        raise ValueError(f"heatmap {name!r} = {shown(volume)}: must be numbers [T, H, W]")
     given = given.astype(np.float32)
     if not np.isfinite(given).all():
-        raise ValueError(f"heat {name!r} holds numbers that are not finite")
+        raise ValueError(f"heatmap {name!r} contains numbers that are not finite")
     more: dict[str, Any] = {}
     if stretch:
         given, more = normalize(given), {"stretch": True, "cells": given.shape}
     elif given.min() < -1 or given.max() > 1:
         raise ValueError(
-            f"heat {name!r} goes from {given.min():.3g} to {given.max():.3g}: must be in [0, 1], "
-            "or in [-1, 1] for a difference"
+            f"heatmap {name!r} ranges from {given.min():.3g} to {given.max():.3g}: must be in "
+            "[0, 1], or in [-1, 1] for a difference"
         )
     elif given.min() < 0:
         given, more = (given + 1) / 2, {"signed": True}
@@ -76,16 +75,16 @@ def heat_text(volume: Any, most: Size, name: str, *, stretch: bool = False) -> d
 
 
 def coarser(volume: np.ndarray, most: Size) -> np.ndarray:
-    """A volume with no more cells than so many along each axis, laid as those of `enlarge`.
+    """Downsamples a volume to at most `most` cells along each axis, aligned as in `upsample`.
 
-    What is finer than the cells that are left is smoothed before.
+    Details finer than the remaining cells are smoothed first.
     """
     size = tuple(min(own, limit) for own, limit in zip(volume.shape, most, strict=True))
     if size == volume.shape:
         return volume
     steps = [(own - 1) / max(left - 1, 1) for own, left in zip(volume.shape, size, strict=True)]
     smooth = ndimage.gaussian_filter(volume, [(step - 1) / 2 for step in steps], mode="nearest")
-    return enlarge(smooth, size, LINEAR)
+    return upsample(smooth, size, LINEAR)
 
 
 def text(data: bytes) -> str:

@@ -1,6 +1,6 @@
-"""A network's answers to clips of which parts are taken away: what perturbation maps are made of.
+"""Scores a network on partly hidden clips, for perturbation maps.
 
-Clips go through the network in batches whose memory is bounded, whatever their number.
+Clips go through the network in batches of bounded memory, however many there are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from vidjax.explain.blank_clips import blank_of
+from vidjax.explain.blank_clips import blank_clip
 from vidjax.explain.compiled_passes import logits_pass
 from vidjax.explain.map_types import Progress
 from vidjax.explain.traced_network import TracedNetwork
@@ -20,7 +20,7 @@ from vidjax.settings import one_of, shown
 
 SCORE = one_of("probability", "logit")
 OVER = one_of("spacetime", "time", "space")
-# Clips of a batch, and numbers in them at most: 64 MB in float32.
+# The most clips per batch, and the most numbers in them: 64 MB in float32.
 _CLIPS, _NUMBERS = 8, 2**24
 
 
@@ -29,12 +29,12 @@ class Perturbed:
     """A clip that is shown to a network in part.
 
     Attributes:
-      network: of `trace_network`.
-      variables: as the model takes them.
+      network: from `trace_network`.
+      variables: the model's variables.
       clip: `[1, T, H, W, 3]`.
-      class_index: whose score is asked for.
+      class_index: the class to score.
       score: `probability` or `logit`.
-      blank: what stands where nothing is shown, as in `blanks.blank_of`.
+      blank: what replaces the hidden parts, as in `blank_clips.blank_clip`.
     """
 
     network: TracedNetwork
@@ -47,19 +47,19 @@ class Perturbed:
     def answers(
         self, masks: Iterable[np.ndarray], count: int, progress: Progress | None = None
     ) -> Iterator[tuple[np.ndarray, float]]:
-        """Masks, each with the score of the class where it alone is shown.
+        """Yields each mask with the class's score when only the masked part is shown.
 
         Args:
-          masks: in [0, 1], of shapes that broadcast to `[T, H, W]`; 1 is shown, 0 is blank.
-          count: of the masks.
-          progress: told the passes that are done.
+          masks: masks in [0, 1], of shapes that broadcast to `[T, H, W]`; 1 is shown, 0 is blank.
+          count: number of masks.
+          progress: called with the number of finished passes and the total.
         """
         plain = np.asarray(self.clip, np.float32)
-        blank = blank_of(plain, self.blank)
+        blank = blank_clip(plain, self.blank)
         size = max(1, min(_NUMBERS // plain.size, _CLIPS))
         done = 0
         for batch in _batched(masks, size):
-            # One shape of batches is compiled: the last one is filled up.
+            # Only one batch shape is compiled, so the last batch is padded.
             shown_in = np.zeros((size, *plain.shape[1:]), plain.dtype)
             for place, mask in enumerate(batch):
                 shown_in[place] = (blank + mask[..., None] * (plain - blank))[0]
@@ -80,12 +80,12 @@ class Perturbed:
 def extents_of(
     over: str, time: tuple[str, int | None], space: tuple[str, int | None]
 ) -> tuple[bool, bool]:
-    """Whether a map tells places apart in time, and in space.
+    """Returns whether a map varies in time, and whether it varies in space.
 
     Args:
       over: `spacetime`, `time` or `space`.
-      time: a setting's name and value, that has an effect in time alone.
-      space: likewise in space.
+      time: name and value of a setting that has an effect only in time.
+      space: name and value of a setting that has an effect only in space.
 
     Raises:
       ValueError: a setting is given that has no effect.

@@ -1,8 +1,8 @@
-"""What a picture of a pyramid shows of it: rows of levels, tiles of kernels, groups or layers.
+"""Selects what a picture of a pyramid shows: one row per level, with tiles.
 
-The formats are those of CFP, section 6: a tile is a kernel, the kept kernels of one group of a
-grouped convolution (a fibre of MF-Net, one of ResNeXt's 32 groups; section 5.1), or those of a
-layer.
+The formats are those of CFP, section 6. A tile is a kernel, the kept kernels of one group of a
+grouped convolution (a fibre of MF-Net, one of ResNeXt's 32 groups; section 5.1), or the kept
+kernels of a layer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vidjax.settings import Kind, check, one_of
 FORMATS = ("kernel", "group", "layer")
 DRAWN = ("own", "children")
 FORMAT: Mapping[str, Kind] = {"format": one_of(*FORMATS), "draw": one_of(*DRAWN)}
-# Tiles of the first and of the last row: a pyramid grows downwards.
+# The most tiles in the first and in the last row: a pyramid grows downwards.
 TILES = (5, 9)
 Children = tuple[tuple[int, int, float], ...]
 
@@ -29,13 +29,13 @@ class Tile:
     """A kernel, a group of kernels or a layer, as a picture shows it.
 
     Attributes:
-      layers: names of its layer, and of those that are added up with it.
-      kernels: that it stands for.
-      weight: the largest that any parent gives one of them.
-      count: connections that lead to them.
-      label: such as its kernel's number.
-      group: of the convolution, where it stands for one.
-      letter: of its layer, where its row has several.
+      layers: name of its layer, and names of the layers that are added to it.
+      kernels: the kernels that it stands for.
+      weight: the largest weight that a parent gives one of them.
+      count: number of connections that lead to them.
+      label: label, such as the kernel's number.
+      group: the convolution group, if the tile stands for one.
+      letter: letter of its layer, if its row has several layers.
     """
 
     layers: tuple[str, ...]
@@ -48,19 +48,19 @@ class Tile:
 
     @property
     def places(self) -> tuple[Place, ...]:
-        """The kernels in all of its layers."""
+        """Pairs of layer and kernel for all kernels of the tile."""
         return tuple((name, kernel) for name in self.layers for kernel in self.kernels)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A layer in a row, or several that are one sum.
+    """A layer in a row, or several layers whose outputs are added.
 
     Attributes:
-      names: of the layers.
-      cells: T', H', W' of its activations; None where they are nowhere in space and time.
-      kept: kernels that were kept.
-      letter: that tiles of it have, where the row has several layers.
+      names: names of the layers.
+      cells: T', H', W' of the activations; None if they have no location in space and time.
+      kept: number of kept kernels.
+      letter: letter of the layer's tiles, if the row has several layers.
     """
 
     names: tuple[str, ...]
@@ -71,12 +71,12 @@ class Shown:
 
 @dataclass(frozen=True)
 class Row:
-    """A level.
+    """One level of a pyramid.
 
     Attributes:
-      level: its number.
-      layers: that are in it.
-      tiles: the strongest, layer by layer.
+      level: number of the level.
+      layers: layers of the level.
+      tiles: the strongest tiles, layer by layer.
     """
 
     level: int
@@ -86,11 +86,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Strand:
-    """Links from tiles to what they rely on; several tiles that rely on the same are one strand.
+    """Links from tiles to their children. Tiles with the same children share one strand.
 
     Attributes:
-      parents: row and column of each; `(-1, 0)` is the class.
-      children: row, column and weight of each.
+      parents: row and column of each parent; `(-1, 0)` is the class.
+      children: row, column and weight of each child.
     """
 
     parents: tuple[tuple[int, int], ...]
@@ -98,15 +98,15 @@ class Strand:
 
 
 def rows_of(pyramid: Pyramid, format: str = "kernel", most: tuple[int, int] = TILES) -> list[Row]:
-    """The rows of a picture, a level each.
+    """Returns the rows of a picture, one per level.
 
     Args:
-      pyramid: whose.
+      pyramid: the pyramid.
       format: what a tile stands for: `kernel`, `group` or `layer`.
-      most: tiles of the first row at most, and of the last.
+      most: the most tiles in the first row and in the last row.
 
     Raises:
-      ValueError: there is no such format.
+      ValueError: the format does not exist.
     """
     check({"format": format}, FORMAT)
     levels = sorted({layer.level for layer in pyramid.layers})
@@ -128,7 +128,7 @@ def _row(pyramid: Pyramid, level: int, format: str, most: int) -> Row:
         cells = None if layer.maps is None else layer.maps.shape[1:]
         layers.append(Shown(names, cells, len(layer.kernels), letter))
         tiles += _tiles(layer, names, format, letter)
-    # Of equal ones the sort leaves the order of the network.
+    # The sort is stable, so that equal tiles stay in the order of the network.
     chosen = sorted(tiles, key=lambda tile: (-tile.weight, -tile.count))[:most]
     order = {tile.places: place for place, tile in enumerate(chosen)}
     grouped = sorted(chosen, key=lambda tile: (tile.letter, order[tile.places]))
@@ -152,7 +152,7 @@ def _tiles(layer: KeptLayer, names: tuple[str, ...], format: str, letter: str) -
 
 
 def _parts(layer: KeptLayer, format: str) -> Iterator[tuple[int, list[int]]]:
-    """Numbers of groups, and places of the kernels that share a tile."""
+    """Yields group numbers, and indices of the kernels that share a tile."""
     everywhere = range(len(layer.kernels))
     if format == "kernel":
         yield from ((0, [place]) for place in everywhere)
@@ -165,14 +165,14 @@ def _parts(layer: KeptLayer, format: str) -> Iterator[tuple[int, list[int]]]:
 
 
 def strands_of(pyramid: Pyramid, rows: Sequence[Row]) -> list[Strand]:
-    """Links between the tiles that are shown, bundled where parents rely on the same tiles."""
+    """Returns the links between tiles, bundled for parents with the same children."""
     at = {
         place: (row, column)
         for row, own in enumerate(rows)
         for column, tile in enumerate(own.tiles)
         for place in tile.places
     }
-    # By the parents' row and by what they rely on.
+    # Keys are the parents' row and their children.
     strands: dict[tuple[int, Children], list[tuple[int, int]]] = {}
     parents = [((-1, 0), [("", pyramid.class_index)])]
     parents += [
@@ -196,24 +196,25 @@ def strands_of(pyramid: Pyramid, rows: Sequence[Row]) -> list[Strand]:
 def volume_of(
     pyramid: Pyramid, tile: Tile, size: Size, draw: str = "own", degree: int | None = CUBIC
 ) -> np.ndarray | None:
-    """Where a tile is active, `[T, H, W]` in [0, 1]; None if it is nowhere in space and time.
+    """Returns where a tile is active, `[T, H, W]` in [0, 1]; None if it has no location.
 
     Args:
-      pyramid: that it is of.
-      tile: of `rows_of`.
+      pyramid: the pyramid of the tile.
+      tile: from `rows_of`.
       size: T, H, W.
-      draw: `own` activations, or the mean of its `children`'s (CFP, section 3.3); kernels that
-        have none in the pyramid, such as those of the last level, are drawn by their own.
-      degree: of the spline, as in `enlarging.enlarge`.
+      draw: `own` activations, or the mean of its `children`'s (CFP, section 3.3). Kernels without
+        children in the pyramid, such as those of the last level, are drawn by their own
+        activations.
+      degree: degree of the spline, as in `upsampling.upsample`.
 
     Raises:
-      ValueError: a tile that is no kernel is to be drawn by its children.
+      ValueError: `children` was asked for a tile that is not a kernel.
     """
     check({"draw": draw}, FORMAT)
     name = tile.layers[0]
     if draw == "children":
         if len(tile.kernels) != 1 or tile.group is not None:
-            raise ValueError("draw = 'children' is for format = 'kernel': a kernel has children")
+            raise ValueError("draw = 'children' needs format = 'kernel': others have no children")
         children = pyramid.edges.get((name, tile.kernels[0]), ())
         if children and all(pyramid.layer(own).maps is not None for (own, _), _ in children):
             return pyramid.children_tube(name, tile.kernels[0], size=size, degree=degree)

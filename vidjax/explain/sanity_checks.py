@@ -1,7 +1,8 @@
-"""Whether a map depends on what a network has learnt (Adebayo et al., NeurIPS 2018).
+"""Sanity checks for saliency maps (Adebayo et al., NeurIPS 2018).
 
-Parameters become random again from the classifier down, and a network may be trained on shuffled
-labels. A map that stays as it was shows the clip, not the network.
+They test whether a map depends on what the network has learnt. Parameters are randomised layer by
+layer from the classifier down, or the network was trained on shuffled labels. A map that does not
+change shows the clip, not the network.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from scipy import ndimage, stats
 
 from vidjax.explain.traced_network import TracedNetwork
 
-# Of SSIM (Wang et al., 2004, section III.C), for values in [0, 1]: the constants, the standard
-# deviation of the window, and where it is cut, so that it has 11x11 places.
+# Constants of SSIM for values in [0, 1] (Wang et al., 2004, section III.C), the standard deviation
+# of its window, and where the window is cut off, so that it has 11x11 pixels.
 _C1, _C2, _WINDOW, _CUT = 0.01**2, 0.03**2, 1.5, 3.5
 
 
 def parts_of(network: TracedNetwork, parameters: Mapping[str, Any]) -> list[str]:
-    """The modules of a network that hold parameters, from the classifier down.
+    """Returns the modules of a network that hold parameters, from the classifier down.
 
     Args:
-      network: of `trace_network`.
-      parameters: of it, a tree by names of modules.
+      network: from `trace_network`.
+      parameters: its parameters, a tree by names of modules.
     """
-    order = {step: place for place, step in enumerate(network.anatomy.program.operations)}
+    order = {step: place for place, step in enumerate(network.graph.program.operations)}
     last = dict.fromkeys(parameters, -1)
-    for layer in network.anatomy.links:
+    for layer in network.graph.links:
         part = layer.name.split("/")[0]
         if part in last:
             last[part] = max(last[part], order[layer.operation])
@@ -38,11 +39,11 @@ def parts_of(network: TracedNetwork, parameters: Mapping[str, Any]) -> list[str]
 def cascade(
     trained: Mapping[str, Any], fresh: Mapping[str, Any], parts: Sequence[str]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Variables of which one part more is random each time, with the name of that part.
+    """Yields the variables with one more module randomised each time, with that module's name.
 
     Args:
       trained: collections of variables, such as `params` and `batch_stats`.
-      fresh: the same, as before training.
+      fresh: the same collections before training.
       parts: names of modules, in their order.
     """
     mixed = {kind: dict(tree) for kind, tree in trained.items()}
@@ -54,16 +55,17 @@ def cascade(
 
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's correlation of two maps of a size; 0 where one of them is flat."""
+    """Returns Spearman's correlation of two maps of equal size; 0 if one of them is constant."""
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(stats.spearmanr(one.reshape(-1), other.reshape(-1)).statistic)
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """The structural similarity (SSIM) of two maps `[T, H, W]` in [0, 1], mean of all places.
+    """Returns the structural similarity (SSIM) of two maps `[T, H, W]` in [0, 1], averaged.
 
-    Windows lie in a frame: equation 13 of Wang et al., IEEE Transactions on Image Processing 2004.
+    Windows lie within a frame: equation 13 of Wang et al., IEEE Transactions on Image Processing
+    2004.
     """
     a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
     mean, its = _blurred(a), _blurred(b)

@@ -1,4 +1,4 @@
-"""How maps change with the network, as a picture."""
+"""Plots how maps change when the network is randomised."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def draw_sanity(rows: Sequence[SanityRow], titles: Titles) -> Figure:
-    """Rank correlation and SSIM of maps with those of networks that know less and less.
+    """Plots rank correlation and SSIM between maps of the trained network and of randomised ones.
 
     Args:
       rows: means.
-      titles: how maps are written.
+      titles: titles of the maps.
     """
     from matplotlib.figure import Figure
 
@@ -53,8 +53,8 @@ def draw_sanity(rows: Sequence[SanityRow], titles: Titles) -> Figure:
             )
             axes.set_ylabel({"correlation": "rank correlation", "similarity": "SSIM"}[name])
         pair[0].set_title(
-            f"{lettering(network)}: maps of the trained network beside those of one "
-            "that is random down to the part named",
+            f"{lettering(network)}: maps of the trained network compared with maps after "
+            "randomising it down to the named module",
             fontsize=10,
             loc="left",
         )

@@ -1,4 +1,4 @@
-"""How much maps change with the network, by map and by what has become of the network."""
+"""Averages sanity checks by map and by the network that a map was compared with."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from vidjax.explain.map_metrics_tables import Interval, Networks
 
 @dataclass(frozen=True)
 class SanityRow:
-    """A mean of one map; the columns of `sanity.csv`.
+    """A mean for one map; the columns of `sanity.csv`.
 
     Attributes:
-      network: name of it.
-      map: which map, with its settings.
-      place: of the other network in the report, from 0.
+      network: name of the network.
+      map: the map, with its settings.
+      place: position of the other network in the report, from 0.
       check: `parameters`, `labels` or `seed`, as in `Compared`.
-      other: the part down to which the other network is random, or the check in words.
-      correlation: Spearman's, with the map of the trained network; mean over videos and seeds.
+      other: the module down to which the other network is random, or the check in words.
+      correlation: Spearman's correlation with the map of the trained network, averaged over videos
+        and seeds.
       correlation_half: half the width of its 95 % interval over videos.
-      similarity: SSIM, likewise.
-      similarity_half: half the width of its interval.
-      videos: number of them.
+      similarity: SSIM with the map of the trained network, averaged over videos and seeds.
+      similarity_half: half the width of its 95 % interval over videos.
+      videos: number of videos.
       seeds: number of trained networks.
     """
 
@@ -45,12 +46,12 @@ class SanityRow:
 def sanity_rows(
     networks: Networks, maps: Sequence[str], compared: Iterable[Compared]
 ) -> list[SanityRow]:
-    """Means over videos and seeds.
+    """Averages over videos and seeds.
 
     Args:
-      networks: names of the runs of each network.
-      maps: their names, with settings.
-      compared: all that were measured.
+      networks: names of each network's runs.
+      maps: maps with their settings.
+      compared: all measurements.
     """
     of = {run: network for network, runs in networks.items() for run in runs}
     cases: dict[tuple[str, str, int, str, str], dict[str, list[Compared]]] = {}

@@ -1,4 +1,4 @@
-"""A video as it is shown, and where in it the clip lies that a network saw."""
+"""The video that a clip was cut from, and where in it the clip lies."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Window = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Footage:
-    """The frames between the first and the last of a clip, whole, at their own size and rate.
+class SourceVideo:
+    """The part of a video between a clip's first and last frame: whole frames, original frame rate.
 
     Attributes:
-      frames: gives them anew at each call, uint8 `[H, W, 3]`.
-      fps: frames a second.
-      size: H and W.
-      window: top, left, height and width of what the network saw, in pixels of the frames.
-      clip: frames, height and width of the clip.
-      places: of each frame, where it lies between the clip's frames, from 0 to T - 1.
-      start: seconds from the video's beginning to the first frame.
-      name: of the video's file.
+      frames: returns an iterator over the frames, uint8 `[H, W, 3]`; each call starts anew.
+      fps: frames per second.
+      size: height and width of the frames.
+      window: top, left, height and width of the network's crop, in pixels of the frames.
+      clip: number of frames, height and width of the clip.
+      places: position of each frame between the clip's frames, from 0 to T - 1.
+      start: time of the first frame in the video, in seconds.
+      name: name of the video file.
     """
 
     frames: Callable[[], Iterator[np.ndarray]] = field(repr=False, compare=False)
@@ -37,8 +37,8 @@ class Footage:
     name: str = ""
 
     @classmethod
-    def of_clip(cls, frames: np.ndarray, fps: float) -> Footage:
-        """A clip uint8 `[T, H, W, 3]` by itself, where nobody has its video."""
+    def of_clip(cls, frames: np.ndarray, fps: float) -> SourceVideo:
+        """Makes a clip uint8 `[T, H, W, 3]` its own source, for a clip without a video."""
         count, height, width = frames.shape[:3]
         window = (0.0, 0.0, float(height), float(width))
         places = tuple(map(float, range(count)))
@@ -48,13 +48,13 @@ class Footage:
 
     @property
     def times(self) -> np.ndarray:
-        """Seconds of the frames from the video's beginning, float64 `[N]`."""
+        """Time of each frame in the video in seconds, float64 `[N]`."""
         return self.start + np.arange(len(self.places)) / self.fps
 
     def surface(self, volume: np.ndarray, scale: float = 1.0) -> Surface:
-        """A volume `[T, H, W]` of the clip, laid over frames that are so many times as large.
+        """Prepares a volume `[T, H, W]` of the clip for frames that are scaled by `scale`.
 
-        What lies outside of the window gets what is nearest in it: `inside` says where that is.
+        Pixels outside of the crop get the nearest value inside; use `inside` to tell them apart.
         """
         top, left, height, width = self.window
         rows = _places(self.sizes(scale)[0], scale, top, height, self.clip[1])
@@ -62,7 +62,7 @@ class Footage:
         return Surface.over(volume, rows, columns)
 
     def inside(self, scale: float = 1.0) -> np.ndarray:
-        """Which pixels of such frames the network saw, bool `[H, W]`."""
+        """Returns which pixels of frames scaled by `scale` the network saw, bool `[H, W]`."""
         top, left, height, width = self.window
         rows, columns = map(np.arange, self.sizes(scale))
         return np.logical_and.outer(
@@ -70,15 +70,15 @@ class Footage:
         )
 
     def sizes(self, scale: float) -> tuple[int, int]:
-        """Height and width of such frames."""
+        """Returns height and width of frames scaled by `scale`."""
         height, width = self.size
         return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _places(count: int, scale: float, begin: float, length: float, cells: int) -> np.ndarray:
-    """Where the pixels of a frame lie between those of the clip, along one axis.
+    """Returns the position of a frame's pixels between the clip's pixels along one axis.
 
-    Resizing keeps edges where they are: the middle of pixel k is at k + 0.5.
+    Resizing keeps edges where they are: the centre of pixel k is at k + 0.5.
     """
     middles = (np.arange(count) + 0.5) / scale
     return (middles - begin) / length * cells - 0.5

@@ -1,7 +1,7 @@
-"""Kernels as strips of three frames, in a grid of networks and videos.
+"""Draws kernels as strips of three frames, in a grid of networks and videos.
 
-Figures 4 and 5 of CFP, and 7.10 to 7.12 and 6.3 of the thesis: each network is a row, each video,
-or each class of one video, a column.
+As in figures 4 and 5 of CFP, and 7.10 to 7.12 and 6.3 of the thesis, each network is a row. Each
+video, or each class of one video, is a column.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from vidjax.untrusted_names import lettering
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Of the longer side of a frame, between kernels, between cells; in inches.
+# In inches: longer side of a frame, gap between kernels, gap between cells.
 FRAME, BETWEEN, APART = 0.74, 0.14, 0.3
 SIDE, EDGE, HEAD, FOOT = 1.45, 0.15, 0.4, 0.3
 TITLE, CAPTION = 0.24, 0.36
-# Characters of a caption below a strip of three frames.
+# The most characters of a caption below a strip of three frames.
 _LETTERS = 40
-# Of the first line beside a row, and of those below it.
+# The most characters of the first line beside a row, and of the lines below it.
 _HEADING, _LINE = 16, 21
 
 
 @dataclass(frozen=True)
 class Strip:
-    """A kernel, or several as one.
+    """A kernel, or several drawn as one.
 
     Attributes:
-      name: of its layer.
-      said: of it, such as its number, its weight and its cells.
-      volume: where it is active, `[T, h, w]` in [0, 1], of the size of the cell's small frames;
-        None if it is nowhere in space and time.
+      name: name of its layer.
+      said: its caption, such as number, weight and cells.
+      volume: where it is active, `[T, h, w]` in [0, 1], of the size of the cell's small frames.
+        None if it has no location in space and time.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Cell:
     """What one network sees of one class in one video.
 
     Attributes:
-      title: such as the class and its probability.
+      title: title, such as the class and its probability.
       frames: the clip, uint8 `[T, H, W, 3]`.
-      lines: strips beside each other, line below line.
+      lines: lines of strips.
     """
 
     title: str
@@ -61,7 +61,7 @@ class Cell:
 
     @property
     def small(self) -> np.ndarray:
-        """The frames as a picture shows them."""
+        """The frames at the size at which a picture shows them."""
         return smaller(self.frames)
 
 
@@ -75,10 +75,10 @@ def draw_strips(
     """Draws a grid of cells.
 
     Args:
-      cells: row by row.
-      rows: names of the rows, such as networks, with more of them in further lines.
+      cells: cells, row by row.
+      rows: names of the rows, such as networks; further lines give details.
       columns: names of the columns, such as videos.
-      foot: what is said below.
+      foot: text at the bottom.
       colours: as in `vidjax.explain.colours.overlay`.
     """
     from matplotlib.figure import Figure
@@ -106,7 +106,7 @@ def draw_strips(
 
 
 def shows_clip(cells: Sequence[Sequence[Cell]], row: int, column: int) -> bool:
-    """Whether a cell begins with its clip: where the one above has not shown the same."""
+    """Returns whether a cell starts with its clip; it does unless the cell above has the same."""
     if not row:
         return True
     return not np.array_equal(cells[row][column].frames, cells[row - 1][column].frames)
@@ -114,7 +114,7 @@ def shows_clip(cells: Sequence[Sequence[Cell]], row: int, column: int) -> bool:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where cells are, in inches from the upper left corner."""
+    """Positions of cells, in inches from the upper left corner."""
 
     lefts: list[float]
     widths: list[float]
@@ -165,7 +165,7 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
         numbers = ", ".join(map(str, times))
         lines.insert(0, (Strip("", f"frames {numbers} of {len(cell.frames)}", None),))
     if not cell.lines:
-        _write(axes, left, top + shows * (high + CAPTION) + high / 2, "no kernel is kept", 8)
+        _write(axes, left, top + shows * (high + CAPTION) + high / 2, "no kernel was kept", 8)
     for line in lines:
         for number, strip in enumerate(line):
             start = left + number * (3 * wide + BETWEEN)
@@ -181,13 +181,13 @@ def _cell(axes: Any, place: tuple[float, float], cell: Cell, shows: bool, colour
 
 
 def _said(strip: Strip, longest: int) -> str:
-    """A caption that fits below three frames; of a long name the end is kept."""
+    """Returns a caption that fits below three frames; a long name keeps its end."""
     name = ending(strip.name, longest)
     return "\n".join(filter(None, (lettering(name), lettering(strip.said))))
 
 
 def ending(name: str, longest: int) -> str:
-    """A name of so many characters at most, whose end is kept: there names of layers differ."""
+    """Shortens a name at its start, because names of layers differ at their ends."""
     return name if len(name) <= longest else f"…{name[1 - longest :]}"
 
 

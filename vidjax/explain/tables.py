@@ -1,4 +1,4 @@
-"""What the reports of explanations share: rows of a table, and names of runs."""
+"""Tables and names of runs for reports of explanations."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from vidjax.data.tables import cells
 from vidjax.storage.writing import new
 
 
-def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
-    """Writes a CSV with the fields of a dataclass as columns.
+def write_table(file: Path, kind: type, rows: Sequence[Any]) -> None:
+    """Writes rows as a CSV whose columns are the fields of a dataclass.
 
     Args:
-      file: a new one.
+      file: a new file.
       kind: the dataclass.
-      rows: of that class.
+      rows: its instances.
 
     Raises:
-      FileExistsError: the file is there.
+      FileExistsError: the file exists.
     """
     columns = [field.name for field in dataclasses.fields(kind)]
     with new(file) as stream:
@@ -30,8 +30,8 @@ def write_rows(file: Path, kind: type, rows: Sequence[Any]) -> None:
         writer.writerows(cells(dataclasses.asdict(row).values()) for row in rows)
 
 
-def what_differs(paths: Sequence[str]) -> list[str]:
-    """Paths without the parts that all begin and end with; `runs/a/x`, `runs/b/x` as `a`, `b`."""
+def distinct_parts(paths: Sequence[str]) -> list[str]:
+    """Removes the common first and last parts of paths; `runs/a/x`, `runs/b/x` become `a`, `b`."""
     parts = [path.split("/") for path in paths]
     if len(set(paths)) < 2:
         return list(paths)

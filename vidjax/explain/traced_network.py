@@ -1,7 +1,7 @@
-"""A network opened for explanation: its anatomy, and any of its values for any clip.
+"""Traces a network, so that explanations can read its layers and compute any of its values.
 
-Models come as arguments: a Flax module, or a function of variables and clip. They are traced with
-convolutions as one primitive each, and run in the forms that are fast on the machine.
+A model is a Flax module or a function of variables and clip. It is traced with each convolution as
+one primitive. When it runs, convolutions use the algorithms that are fast on the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from flax.errors import FlaxError
 from jax import lax
 
-from vidjax.explain.layer_graph import Anatomy, read_anatomy
+from vidjax.explain.layer_graph import LayerGraph, read_layer_graph
 from vidjax.explain.model_adapter import Call, WithInputs, plain_model
 from vidjax.layers.conv import conv3d
 from vidjax.layers.lowering import force_lowering
@@ -31,15 +31,15 @@ Model = Any
 
 @dataclass(frozen=True, eq=False)
 class TracedNetwork:
-    """A network, read for clips of one shape.
+    """A network traced for clips of one shape.
 
     Attributes:
-      anatomy: its layers.
-      weights: values of its variables, in the order of their leaves.
-      clip: value of its clip.
+      graph: its layers.
+      weights: the program's values of its variables, in the order of their leaves.
+      clip: the program's value of its clip.
     """
 
-    anatomy: Anatomy
+    graph: LayerGraph
     weights: tuple[Value, ...]
     clip: Value
 
@@ -50,16 +50,16 @@ class TracedNetwork:
         wanted: Sequence[Value],
         known: Mapping[Value, Any] | None = None,
     ) -> list[Any]:
-        """Values of the program for one clip; belongs inside a compiled function.
+        """Computes values of the program for one clip. Call it inside a compiled function.
 
         Args:
-          variables: as the model takes them.
+          variables: variables as the model takes them.
           clip: `[1, T, H, W, 3]`.
-          wanted: which.
-          known: arrays that stand in for what the network would compute.
+          wanted: the values to compute.
+          known: arrays that replace values the network would compute.
         """
         given = self._given(variables, clip) | dict(known or {})
-        return evaluate(self.anatomy.program, given, wanted, FORMS)
+        return evaluate(self.graph.program, given, wanted, FORMS)
 
     def _given(self, variables: Any, clip: jax.Array) -> dict[Value, Any]:
         leaves = jax.tree.leaves(variables)
@@ -67,26 +67,26 @@ class TracedNetwork:
 
 
 def trace_network(model: Model, variables: Any, clip: Any) -> TracedNetwork:
-    """Reads a network; the same one is read once for a shape of clips.
+    """Traces a network. The same network is traced only once for each clip shape.
 
     Args:
-      model: a module of `flax.linen`, which is told `train=False` if it takes that, or a function
-        of `(variables, clip)`, to logits `[1, classes]`. `vidjax.explain.open_network.open_network`
-        takes others.
+      model: a module of `flax.linen`, which gets `train=False` if it accepts that, or a function of
+        `(variables, clip)` to logits `[1, classes]`. `vidjax.explain.open_network.open_network`
+        accepts other models.
       variables: arrays, or their shapes.
       clip: `[1, T, H, W, 3]`, an array or its shape.
 
     Raises:
-      ValueError: the model, or what it gives, is of another kind; or the logits do not come from
-        one classifier.
-      UnknownPrimitiveError: a primitive before the classifier is not known.
+      ValueError: the model or its output is of another kind, or the logits do not come from one
+        classifier.
+      UnknownPrimitiveError: a primitive after the classifier cannot be traced.
     """
     model, variables = plain_model(model, variables)
     return trace_call(Call(model), variables, clip)
 
 
 def trace_call(call: Call, variables: Any, clip: Any) -> TracedNetwork:
-    """Reads a network that is called so; otherwise as `trace_network`."""
+    """Traces a network from a `Call`; otherwise like `trace_network`."""
     leaves, tree = jax.tree.flatten(jax.tree.map(_shape, variables))
     shape = _shape(clip)
     try:
@@ -98,9 +98,9 @@ def trace_call(call: Call, variables: Any, clip: Any) -> TracedNetwork:
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
-    """In the dtype that JAX computes in, which is not that of every NumPy array."""
+    """Returns shape and the dtype that JAX computes in, which differs for some NumPy arrays."""
     if not hasattr(leaf, "shape"):
-        raise ValueError(f"variables hold {shown(leaf)}: arrays are expected")
+        raise ValueError(f"variables contain {shown(leaf)}: arrays are expected")
     if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.extended):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
     return jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
@@ -123,18 +123,18 @@ def _trace(call: Call, tree: Any, leaves: tuple[Any, ...], clip: Any) -> TracedN
         return None if value in given else np.asarray(evaluate(program, {}, [value])[0])
 
     names = dict(zip(own, _paths(variables), strict=False))
-    anatomy = read_anatomy(program, [value, *weights[len(own) :]], names, fixed, call.top)
-    return TracedNetwork(anatomy, tuple(weights), value)
+    graph = read_layer_graph(program, [value, *weights[len(own) :]], names, fixed, call.top)
+    return TracedNetwork(graph, tuple(weights), value)
 
 
 _trace_once = functools.lru_cache(maxsize=16)(_trace)
-# What arrays are called inside a layer, and what Flax calls collections and boxes of arrays.
+# Names of arrays inside a layer, and Flax's names of collections and boxes of arrays.
 _ARRAYS = ("kernel", "weight", "w")
 _OUTER, _BOXES = "params", ("value", "raw_value")
 
 
 def _paths(variables: Any) -> Iterator[str]:
-    """A name for each array: that of the layer that holds it."""
+    """Yields a name for each array: the name of its layer."""
     own = variables.variables if isinstance(variables, WithInputs) else variables
     for path, _ in jax.tree_util.tree_leaves_with_path(own):
         parts = [jax.tree_util.keystr((key,), simple=True) for key in path]
@@ -163,5 +163,5 @@ def _max(x: jax.Array, **params: Any) -> jax.Array:
     return lax.reduce_window_max_p.bind(x, **params)
 
 
-# What XLA computes slowly on a CPU, in this project's forms.
+# Primitives that XLA computes slowly on a CPU, with the faster algorithms of `vidjax.layers`.
 FORMS: Mapping[str, Form] = {"conv_general_dilated": _conv, "reduce_window_max": _max}

@@ -1,7 +1,7 @@
-"""Halving a clip in space and time for the prolonged branch of MTConvs.
+"""Downsamples a clip in space and time, for the prolonged branch of MTConvs.
 
-Stergiou, thesis, section 5.3.1 and table 5.8: pictures are pooled, and half of the frames are
-selected; the symmetric alternatives pool over time as they do over space.
+Stergiou, thesis, section 5.3.1 and table 5.8: space is pooled, and half of the frames are selected.
+The symmetric alternatives also pool over time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _average(x: jax.Array, window: Triple) -> jax.Array:
 
 
 def _largest(x: jax.Array, window: Triple) -> jax.Array:
-    # Not `jnp.max`: its gradient divides by the number of largest elements, which it counts by
-    # comparing with values that XLA may have computed anew, a last bit apart, and then finds none.
+    # Not `jnp.max`: its gradient divides by the number of maxima, which it counts by comparison. If
+    # XLA recomputes the values with other rounding, that number is zero.
     return max_pool(x, window, window, (0, 0, 0))
 
 
@@ -51,18 +51,19 @@ NEEDS: Mapping[str, Mapping[str, Kind]] = {
 }
 
 
-class Halving(nn.Module):
-    """Half the height and width, then half the frames; it has no parameters.
+class Downsampling(nn.Module):
+    """Halves height and width, then the number of frames; it has no parameters.
 
     Attributes:
-      pool: how pictures are halved: `soft` (SoftPool), `average`, `max` or `stochastic`, which
-        draws in training from the stream `noise`.
-      frames: `selected` by `temporal_frame_selection`, or `pooled` as space is.
+      pool: spatial pooling: `soft` (SoftPool), `average`, `max` or `stochastic`, which draws from
+        the stream `noise` in training.
+      frames: how frames are halved: `selected` by `temporal_frame_selection`, or `pooled` like
+        space.
       choose: as in `temporal_frame_selection`.
-      squared: likewise.
-      edge: likewise.
-      odd: a last row or column that fills no window is left out (`floor`) or has a copy put
-        beside it (`replicate`).
+      squared: as in `temporal_frame_selection`.
+      edge: as in `temporal_frame_selection`.
+      odd: what happens to a last odd row or column: it is dropped (`floor`) or repeated
+        (`replicate`).
     """
 
     pool: str = "soft"
@@ -74,9 +75,9 @@ class Halving(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to `[B, T/2, H/2, W/2, C]`; an axis of length 1 stays.
+        """Maps `[B, T, H, W, C]` to `[B, T/2, H/2, W/2, C]`; an axis of length 1 keeps it.
 
-        Two frames are not selected from: both stay.
+        Clips of two frames keep both, since there is nothing to select.
 
         Raises:
           ValueError: a setting is not allowed.

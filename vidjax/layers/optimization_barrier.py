@@ -1,4 +1,4 @@
-"""Keeping XLA from computing a result more than once."""
+"""Stops XLA from computing a result more than once, as an optimisation barrier should."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import jax.numpy as jnp
 from jax import lax
 
 
-def apart(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """`compute(*arrays)`, once: XLA fuses cheap operations into every reader of their result.
+def compute_once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
+    """Computes `compute(*arrays)` once, although XLA fuses cheap operations into every reader.
 
-    A barrier does not keep it from that, but a branch does. No number takes the other one, which
-    XLA does not see.
+    `lax.optimization_barrier` does not prevent this fusion, but a branch does. The other side of
+    the branch is never taken, which XLA cannot know.
     """
     if jax.default_backend() != "cpu":
-        # There the branch would cost more than the repetition.
+        # On other backends the branch would cost more than the repetition.
         return compute(*arrays)
     result = jax.eval_shape(compute, *arrays)
 

@@ -1,4 +1,4 @@
-"""What each window of a pooling has in it, side by side."""
+"""Extracts pooling windows, so that their elements can be reduced together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-# Where `windows` puts the places of a window.
+# Axes of `windows` that hold the elements of a window.
 PLACES = (2, 4, 6)
 
 
 def windows(x: jax.Array, window: Sequence[int], strides: Sequence[int] | None = None) -> jax.Array:
-    """The windows of a clip; what is left at the end of an axis and fills none is left out.
+    """Extracts the windows of a clip; an incomplete window at the end of an axis is dropped.
 
     Args:
       x: `[B, T, H, W, C]`.
-      window: along T, H, W: kt, kh, kw.
-      strides: likewise; None is the window.
+      window: window along T, H, W: kt, kh, kw.
+      strides: strides along T, H, W; None is the window.
 
     Returns:
-      `[B, T', kt, H', kh, W', kw, C]`: a view where windows do not overlap.
+      `[B, T', kt, H', kh, W', kw, C]`: a view if windows do not overlap.
 
     Raises:
       ValueError: a window is larger than the features, or a size is below 1.
@@ -29,7 +29,7 @@ def windows(x: jax.Array, window: Sequence[int], strides: Sequence[int] | None =
     window, strides = tuple(window), tuple(strides or window)
     for size, stride, length in zip(window, strides, x.shape[1:4], strict=True):
         if size < 1 or stride < 1:
-            raise ValueError(f"a window of {window} by {strides}: at least 1 along each of T, H, W")
+            raise ValueError(f"a window of {window} by {strides}: must be at least 1 along T, H, W")
         if size > length:
             raise ValueError(f"a window of {window} is larger than features {x.shape[1:4]}")
     for axis, size, stride in zip((1, 3, 5), window, strides, strict=True):

@@ -1,4 +1,4 @@
-"""What each selection of frames can choose, told while a network is traced."""
+"""Records the choices of each frame selection while a network is traced."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Selection:
     """A selection of frames.
 
     Attributes:
-      frames: of the clip.
-      candidates: of them that may be selected.
-      wanted: how many are.
+      frames: frames of the clip.
+      candidates: frames that may be selected.
+      wanted: frames that are selected.
     """
 
     frames: int
@@ -27,8 +27,8 @@ _told: ContextVar[list[Selection] | None] = ContextVar("selections", default=Non
 
 
 @contextmanager
-def told_selections() -> Iterator[list[Selection]]:
-    """Collects the selections that are traced inside, in their order."""
+def recording_selections() -> Iterator[list[Selection]]:
+    """Collects the selections that are traced within the context, in order."""
     found: list[Selection] = []
     token = _told.set(found)
     try:
@@ -37,8 +37,8 @@ def told_selections() -> Iterator[list[Selection]]:
         _told.reset(token)
 
 
-def tell(frames: int, candidates: int, wanted: int) -> None:
-    """Says what a selection can choose, as in `Selection`; nobody may listen."""
+def record_selection(frames: int, candidates: int, wanted: int) -> None:
+    """Records a selection, with fields as in `Selection`, if something collects them."""
     found = _told.get()
     if found is not None:
         found.append(Selection(frames, candidates, wanted))

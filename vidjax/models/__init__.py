@@ -1,6 +1,6 @@
-"""The networks, one file a family, made of the same blocks.
+"""The networks, one file for each family, built from shared blocks.
 
-Authors of networks import from here; `Variant` says what a network's module has.
+Authors of networks import from here; `Variant` describes what a network's module must define.
 """
 
 from vidjax.models.cards import Family, ModelCard, Variant

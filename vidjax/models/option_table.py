@@ -1,4 +1,4 @@
-"""All options of a network as data, and as a table to read."""
+"""Lists all options of a network, as data and as a readable table."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from vidjax.models.registry import methods_of
 from vidjax.settings import Setting, shown
 from vidjax.untrusted_names import nearest
 
-# Characters of the columns.
+# Widths of the columns, in characters.
 _NAME, _DEFAULT, _TEXT = 20, 18, 58
 
 
 @dataclass(frozen=True)
 class Options(Mapping[str, Setting]):
-    """Options of a network by name, its own before those of methods; as text, a table.
+    """Options of a network by name, its own before those of methods; prints as a table.
 
     Attributes:
-      network: its name.
-      own: the network's own.
-      methods: those of methods, whose settings stand in each one's `settings`.
+      network: name of the network.
+      own: the network's own options.
+      methods: options of methods; the settings of each are in its `settings`.
     """
 
     network: str
@@ -40,10 +40,10 @@ class Options(Mapping[str, Setting]):
         return len(self.own) + len(self.methods)
 
     def only(self, name: str) -> Options:
-        """One of them by itself.
+        """Returns one of the options as a table.
 
         Raises:
-          ValueError: there is no such option.
+          ValueError: the option does not exist.
         """
         if name not in self:
             raise ValueError(f"{self.network} has no option {name!r}: {nearest(name, self)}")
@@ -57,7 +57,7 @@ class Options(Mapping[str, Setting]):
         tables = []
         for title, settings in ((self.network, self.own), ("methods", self.methods)):
             if settings:
-                head = f"{title:<{_NAME}} {'default':<{_DEFAULT}} meaning (what it may be)"
+                head = f"{title:<{_NAME}} {'default':<{_DEFAULT}} meaning (allowed values)"
                 tables.append("\n".join([head, *_lines(settings)]))
         return "\n\n".join(tables)
 
@@ -65,17 +65,25 @@ class Options(Mapping[str, Setting]):
 
 
 def options(name: str) -> Options:
-    """All options that `create_model` takes for a network.
+    """Lists all options that `create_model` takes for a network.
 
     Args:
       name: one of `list_models()`.
 
     Returns:
-      A mapping from names to settings, each with `default`, `allowed`, `meaning` and, for what may
-      be a mapping, `settings`. It prints as a table.
+      A mapping from option names to settings. Each has `default`, `allowed`, `meaning` and, if its
+      value may be a mapping, `settings`. It prints as a table.
 
     Raises:
       ValueError: the name is unknown.
+
+    Example:
+      >>> import vidjax
+      >>> options = vidjax.options("r3d_18")
+      >>> options["dropout"].default
+      0.0
+      >>> sorted(options["class_reg"].settings)
+      [...'affection', ...]
     """
     network = variant(name)
     methods = {
@@ -86,7 +94,7 @@ def options(name: str) -> Options:
 
 
 def _lines(settings: Mapping[str, Setting], indent: str = "") -> Iterator[str]:
-    """Rows of name, default, and what it means and may be; settings of mappings below it."""
+    """Yields table rows of name, default, meaning and allowed values; nested settings follow."""
     for name, setting in settings.items():
         default = "-" if setting.default is ... else shown(setting.default)
         head = f"{indent}{name:<{_NAME - len(indent)}} {default:<{_DEFAULT}} "

@@ -1,4 +1,4 @@
-"""What the options that networks share may be; each network's file has its own beside these."""
+"""Allowed values of options that networks share; each network's file adds its own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from vidjax.models.shortcuts import SHORTCUTS
 from vidjax.settings import Kind, boolean, number, one_of, optional, whole
 
-# More channels, or blocks, than anyone has memory for are a slip of the pen.
+# More channels or blocks than fit into any memory are a typing error.
 WIDTH = whole(1, 65_536)
 EXPANSION = whole(1, 64)
-# Kernels, and windows, that have a middle.
+# Kernels and windows must have a middle.
 ODD = Kind("an odd number in [1, 255]", lambda size: whole(1, 255).accepts(size) and size % 2 == 1)
 
 
 def multiple(factor: int) -> Kind:
-    """A number of channels that can be shared out."""
+    """A number of channels that is divisible by a factor."""
     return Kind(
         f"a multiple of {factor} in [1, 65536]",
         lambda width: WIDTH.accepts(width) and width % factor == 0,
@@ -24,7 +24,7 @@ def multiple(factor: int) -> Kind:
 
 
 def depths_of(stages: int, *least: int) -> Kind:
-    """Blocks of each of so many stages, of the first ones at least as many as said."""
+    """Blocks of each stage; the first stages need at least the given numbers."""
     bounds = [whole(at_least, 1000) for at_least in (*least, *(0,) * (stages - len(least)))]
 
     def accepts(value: Any) -> bool:
@@ -34,10 +34,10 @@ def depths_of(stages: int, *least: int) -> Kind:
         return every and any(value)
 
     more = f", at least {least[0]} in each of the first {len(least)} stages" if least else ""
-    return Kind(f"one whole number a stage, so {stages}, not all 0{more}", accepts)
+    return Kind(f"{stages} whole numbers, one per stage, not all 0{more}", accepts)
 
 
-# Of all residual networks.
+# Options of all residual networks.
 OPTIONS: Mapping[str, Kind] = {
     "width": WIDTH,
     "depths": depths_of(4),

@@ -1,4 +1,4 @@
-"""Plans of residual stages: which blocks they are made of, one by one."""
+"""Plans the blocks of residual stages, one by one."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ DEPTHS = {
 
 
 def doubling(width: int) -> tuple[int, ...]:
-    """Widths of the four stages, each twice the one before."""
+    """Returns the widths of four stages, each twice the one before."""
     return tuple(width * 2**stage for stage in range(4))
 
 
 def last_stage(depths: Sequence[int]) -> int:
-    """Number of the last stage that has a block, from 0."""
+    """Returns the index of the last stage that has a block, from 0."""
     return max(stage for stage, depth in enumerate(depths) if depth)
 
 
 def make_norm(epsilon: float, group_size: int | None) -> Make:
-    """The factory of a network's norms."""
+    """Returns a factory of batch norms."""
     return functools.partial(BatchNorm, epsilon=epsilon, group_size=group_size)
 
 
@@ -50,22 +50,22 @@ def block_plans(
     vary: Vary | None = None,
     **fields: Any,
 ) -> tuple[Blocks, ...]:
-    """The blocks of all stages, the first of each strided.
+    """Plans the blocks of all stages; the first block of each is strided.
 
     Args:
       block: `basic` or `bottleneck`.
       depths: number of blocks of each stage.
-      features: channels that each stage puts out.
+      features: output channels of each stage.
       widths: channels inside the blocks of each stage.
-      strides: of each stage's first block.
-      inputs: channels that come from the stem.
-      factories: of the blocks.
-      vary: `vary(stage, index, inputs, factories)` gives fields of a single block that differ;
+      strides: strides of each stage's first block.
+      inputs: output channels of the stem.
+      factories: factories of the blocks' layers.
+      vary: `vary(stage, index, inputs, factories)` returns fields that differ in a single block;
         stages and indices count from 0.
-      **fields: of all blocks.
+      **fields: further fields of all blocks.
 
     Raises:
-      ValueError: a shortcut that adds channels would have to take some away.
+      ValueError: a zero-padding shortcut would have to remove channels.
     """
     stages = []
     for stage, depth in enumerate(depths):
@@ -73,8 +73,8 @@ def block_plans(
         shortcut = fields.get("shortcut", "projection")
         if depth and shortcut in ("pad", "pad_around") and inputs > features[stage]:
             raise ValueError(
-                f"shortcut = {shortcut!r} adds channels, and stage {stage + 1} has "
-                f"{features[stage]} of {inputs}: take 'projection', or a stem_width of at most "
+                f"shortcut = {shortcut!r} only adds channels, but stage {stage + 1} has "
+                f"{features[stage]} after {inputs}: use 'projection', or a stem_width of at most "
                 f"{features[stage]}"
             )
         for index in range(depth):

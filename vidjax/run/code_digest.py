@@ -1,4 +1,4 @@
-"""The code that runs are made with: one table, and one job, must be made with one."""
+"""A digest of vidjax's source code: a table, or a job, must be made with one version."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import vidjax
 
 
 def digest() -> str:
-    """SHA-256 of vidjax as it is on disk, which a commit does not tell while files are edited."""
+    """Returns a SHA-256 of vidjax on disk; a commit would not show uncommitted edits."""
     root = Path(vidjax.__file__).parent
     total = hashlib.sha256()
     for file in sorted(root.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""Settings that do not go together, or of which one has no effect because of another."""
+"""Refuses settings that conflict, or that have no effect because of another setting."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from vidjax.run.config import Config
 
 
-def check_together(config: Config) -> None:
-    """Looks at settings by twos; each by itself is one that is allowed.
+def check_conflicts(config: Config) -> None:
+    """Checks pairs of settings, each of which is allowed by itself.
 
     Raises:
       ConfigError: names both settings, and the fix.
@@ -38,44 +38,44 @@ def _check_batch(config: Config) -> None:
 
 
 def _check_shards(config: Config) -> None:
-    """Refuses settings of shards and of their copies that have no effect or contradict others."""
+    """Refuses settings of shards and their copies that conflict or have no effect."""
     data, train = config.data, config.train
     if data.cache_gb is not None and not data.cache_dir and not is_url(data.data_dir):
         raise ConfigError(
             f"data.cache_gb = {data.cache_gb:g} has no effect, because data.data_dir = "
-            f"{data.data_dir!r} is no URL and is read in place: leave it out, or name a "
-            "data.cache_dir to copy shards to"
+            f"{data.data_dir!r} is not a URL and is read in place: leave it out, or set "
+            "data.cache_dir to copy shards there"
         )
     if data.shuffle_shards and train.sampling != "uniform":
         raise ConfigError(
             f"data.shuffle_shards = {data.shuffle_shards} with train.sampling = "
-            f"{train.sampling!r}: the videos of a class lie in all shards; set one of them to its "
-            "default"
+            f"{train.sampling!r}: the videos of a class are spread over all shards; set one of "
+            "them to its default"
         )
     if data.shuffle_shards and train.batch_size % data.shuffle_shards:
         raise ConfigError(
             f"data.shuffle_shards = {data.shuffle_shards} does not divide train.batch_size = "
-            f"{train.batch_size}: each shard gives equally many rows of a batch"
+            f"{train.batch_size}: each shard gives the same number of rows of a batch"
         )
 
 
 def _check_labels(config: Config) -> None:
-    """Refuses to weigh or balance classes where a video may have several."""
+    """Refuses to weight or balance classes if a video may have several."""
     one_label = {"class_weights": "none", "sampling": "uniform"}
     for name, value in one_label.items():
         given = getattr(config.train, name)
         if config.data.multi_label and given != value:
             raise ConfigError(
-                f"train.{name} = {given!r} with data.multi_label = True: a video may be of "
-                f"several classes there; set train.{name} = {value!r}"
+                f"train.{name} = {given!r} with data.multi_label = True: a video may have "
+                f"several classes; set train.{name} = {value!r}"
             )
 
 
 def _check_schedule(config: Config) -> None:
     if config.schedule.boundaries and config.schedule.name != "step":
         raise ConfigError(
-            f"schedule.boundaries = {config.schedule.boundaries!r} have no effect, because "
-            f"schedule.name = {config.schedule.name!r}: leave them out, or set schedule.name to "
+            f"schedule.boundaries = {config.schedule.boundaries!r} has no effect, because "
+            f"schedule.name = {config.schedule.name!r}: leave it out, or set schedule.name to "
             "'step'"
         )
     if config.schedule.cosine_over != "rest" and config.schedule.name != "cosine":
@@ -118,12 +118,12 @@ def _check_sides(config: Config) -> None:
     if config.augment.short_side and config.augment.short_side < config.clip.size:
         raise ConfigError(
             f"augment.short_side = {config.augment.short_side} is less than clip.size = "
-            f"{config.clip.size}, the crop that is cut; make it larger, or 0"
+            f"{config.clip.size}, the size of the crop; make it larger, or 0"
         )
 
 
 def _check_flow(config: Config) -> None:
-    """Refuses settings of flow where frames are seen, and of colours where flow is."""
+    """Refuses settings of flow for RGB input, and settings of colours for flow."""
     data = config.data
     if data.input == "frames":
         usual = defaults().data
@@ -136,7 +136,7 @@ def _check_flow(config: Config) -> None:
     elif data.name == "synthetic":
         raise ConfigError(
             "data.input = 'flow' with data.name = 'synthetic': random arrays have no flow; set "
-            "data.input to 'frames', or name videos"
+            "data.input to 'frames', or choose a data set of videos"
         )
     else:
         _refuse_colours(config)
@@ -145,8 +145,8 @@ def _check_flow(config: Config) -> None:
         given = getattr(config.model, name)
         if given is not None and len(given) != needed:
             raise ConfigError(
-                f"model.{name} = {given!r} with data.input = {data.input!r}: {needed} values are "
-                f"expected, of {what}"
+                f"model.{name} = {given!r} with data.input = {data.input!r}: expected {needed} "
+                f"values, {what}"
             )
 
 
@@ -156,6 +156,6 @@ def _refuse_colours(config: Config) -> None:
         given = getattr(augment, name)
         if given != off:
             raise ConfigError(
-                f"augment.{name} = {shown(given)} with data.input = 'flow': it is for colours, and "
-                f"flow is only cut and mirrored; set augment.{name} to {off!r}"
+                f"augment.{name} = {shown(given)} with data.input = 'flow': it is for colours, but "
+                f"flow is only cropped and mirrored; set augment.{name} to {off!r}"
             )

@@ -1,8 +1,9 @@
-"""Learning rates that differ from part to part of a network.
+"""Learning rates that differ between the parts of a network, including layer-wise decay.
 
-A parameter's update, the decay of weights included, is multiplied by the factor of its part
-(`optimizer.lr_factors`) and by `optimizer.layer_decay` to the power of the stages between it and
-the classifier, as in BEiT (Bao et al., ICLR 2022, appendix) and MAE (He et al., CVPR 2022).
+A parameter's update, including its weight decay, is multiplied by the factor of its part
+(`optimizer.lr_factors`), and by `optimizer.layer_decay` to the power of the number of stages
+between it and the classifier, as in BEiT (Bao et al., ICLR 2022, appendix) and MAE (He et al., CVPR
+2022).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ Factor = Callable[[Sequence[str]], float]
 
 
 def factor_of(config: OptimizerConfig, depths: Mapping[str, int] | None) -> Factor:
-    """What the rate of a parameter is multiplied by, from the names in its path.
+    """Returns a function from a parameter's path to the factor of its learning rate.
 
     Args:
-      config: says `lr_factors` and `layer_decay`.
-      depths: of the network's modules (`vidjax.models.stage_depths`); None without layer decay.
+      config: has `lr_factors` and `layer_decay`.
+      depths: depths of the network's modules (`vidjax.models.stage_depths`); None without layer
+        decay.
     """
     deepest = max(depths.values()) if depths else 0
 
@@ -40,7 +42,7 @@ def factor_of(config: OptimizerConfig, depths: Mapping[str, int] | None) -> Fact
 def with_rates(
     optimizer: optax.GradientTransformation, factor: Factor
 ) -> optax.GradientTransformationExtraArgs:
-    """An optimiser whose updates are multiplied by what `factor` says of each parameter's path."""
+    """Wraps an optimiser so that updates are multiplied by the factors of their parameters."""
 
     def scale(updates: Any, params: Any = None) -> Any:
         del params
@@ -52,12 +54,12 @@ def with_rates(
 def check_rates(
     config: OptimizerConfig, params: Any, held: Any, depths: Mapping[str, int] | None
 ) -> None:
-    """Refuses factors that no parameter has, or none that is trained.
+    """Refuses factors that match no parameter, or no trained one.
 
     Args:
-      config: says `lr_factors` and `layer_decay`.
+      config: has `lr_factors` and `layer_decay`.
       params: the network's parameters, or their shapes.
-      held: which of them are not trained, a tree of True and False.
+      held: which of them are frozen, a tree of True and False.
       depths: as in `factor_of`.
 
     Raises:

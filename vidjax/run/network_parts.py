@@ -1,7 +1,7 @@
-"""Parts of a network, called by names in the paths of its parameters.
+"""Parts of a network, identified by names in the paths of its parameters.
 
-A part is a name such as `layer1` or `bias`, or the beginning of one before an underscore: `stem`
-is `stem_layer` too.
+A part is a name such as `layer1` or `bias`, or the beginning of a name before an underscore: `stem`
+also means `stem_layer`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ Params = Any
 
 
 def names(path: Sequence[Any]) -> list[str]:
-    """The names in a path of JAX's."""
+    """Returns the names in a JAX path."""
     return [str(part.key) for part in path]
 
 
 def is_called(name: str, part: str) -> bool:
-    """Whether a name in a path is a part's."""
+    """Whether a name in a path belongs to a part."""
     return name == part or name.startswith(f"{part}_")
 
 
 def innermost(path: Sequence[str], parts: Iterable[str]) -> str | None:
-    """The part that is the furthest inside of a path, the longest of those at one place."""
+    """Returns the part that is deepest in a path; of several at one depth, the longest."""
     found = [
         (place, len(part), part)
         for place, name in enumerate(path)
@@ -39,15 +39,15 @@ def innermost(path: Sequence[str], parts: Iterable[str]) -> str | None:
 
 
 def check_known(params: Params, parts: Iterable[str], setting: str) -> None:
-    """Refuses a part that no parameter has.
+    """Refuses a part that matches no parameter.
 
     Args:
       params: a network's parameters.
       parts: names of parts.
-      setting: that names them.
+      setting: the setting that names them.
 
     Raises:
-      ConfigError: names the part and the nearest there is.
+      ConfigError: names the part and the nearest existing one.
     """
     known = {
         name for path, _ in jax.tree_util.tree_leaves_with_path(params) for name in names(path)

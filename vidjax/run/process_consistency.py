@@ -1,7 +1,7 @@
-"""What all processes of a job have to have in common, compared before anything is computed.
+"""Checks that all processes of a job have the same configuration, code, versions and data.
 
-Each process sums up what it was given. Where the sums differ, process 0 reads what they are of, and
-all processes end with one line that says what differs, with the values.
+Each process sends a checksum of its facts. If the checksums differ, process 0 reads the facts
+themselves, and all processes end with one line that names the differences and their values.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from vidjax.run.shared_folder import marked
 from vidjax.run.workdir import PACKAGES, versions
 from vidjax.untrusted_names import short
 
-# How a machine works off its share, which may be its own affair.
+# How a machine does its share of the work; it may differ between processes.
 _OWN = ("data.workers", "data.threads", "data.cache_dir", "data.cache_gb")
-# Differences that are told, and kinds of processes that are looked at.
+# Largest number of differences in an error, and of distinct groups of processes compared.
 _MOST = 4
 
 
 def agree(config: Config, folders: Mapping[str, Path], **more: Any) -> None:
     """Compares configuration, code, versions, folders and devices among all processes.
 
-    Then all of them are here, and devices can send messages. A process that is alone agrees.
+    Afterwards all processes are there, and their devices can communicate. A single process passes.
 
     Args:
-      config: of this process.
-      folders: that must be the same for all, by the flag that names them.
-      **more: other facts, by what they are called.
+      config: configuration of this process.
+      folders: folders that must be the same for all, by the flag that sets them.
+      **more: other facts, by name.
 
     Raises:
-      ConfigError: they differ; says in what.
-      AbsentError: a process did not come in the time of `--join_timeout`.
+      ConfigError: the processes differ; says in what.
+      AbsentError: a process did not arrive within `--join_timeout`.
     """
     if process_messages.alone():
         return
@@ -68,15 +68,15 @@ def agree(config: Config, folders: Mapping[str, Path], **more: Any) -> None:
 
 
 def agree_on_data(experiment: Experiment, splits: Sequence[str], **more: Any) -> None:
-    """Compares what the prepared data set is, once it is there, among all processes.
+    """Compares the prepared data set among all processes.
 
     Args:
       experiment: network and data set of this process.
-      splits: that are to be read.
-      **more: other facts, by what they are called.
+      splits: splits to be read.
+      **more: other facts, by name.
 
     Raises:
-      ConfigError: they differ; says in what.
+      ConfigError: the processes differ; says in what.
     """
     if process_messages.alone():
         return
@@ -92,12 +92,12 @@ def compare(what: str, facts: Mapping[str, Any]) -> None:
     """Refuses facts that are not the same in all processes.
 
     Args:
-      what: fixed name of what they meet for.
-      facts: of plain JSON types, by what they are called.
+      what: fixed name of the comparison.
+      facts: facts of plain JSON types, by name.
 
     Raises:
-      ConfigError: they differ; says in what, with the values.
-      AbsentError: a process did not come in time.
+      ConfigError: the processes differ; names the differences and their values.
+      AbsentError: a process did not arrive in time.
     """
     if process_messages.alone():
         return
@@ -125,7 +125,7 @@ def _facts_of(what: str, process: int) -> dict[str, Any]:
 
 
 def _differences(kinds: Sequence[tuple[list[int], Mapping[str, Any]]]) -> str:
-    """What differs between kinds of processes, each given by its processes and their facts."""
+    """Lists differences between groups of processes, each given by its processes and facts."""
     (_, first), *_ = kinds
     names = list(dict.fromkeys(name for _, facts in kinds for name in facts))
     told = []
@@ -139,7 +139,7 @@ def _differences(kinds: Sequence[tuple[list[int], Mapping[str, Any]]]) -> str:
 
 
 def _leaves(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    """Settings by their paths."""
+    """Flattens settings to paths and values."""
     if not isinstance(value, Mapping):
         return [(path, value)]
     return [

@@ -1,9 +1,9 @@
-"""What the processes of a job tell one another: short texts under keys.
+"""Messages between the processes of a job: short texts under keys.
 
-JAX's coordination service in process 0 keeps the texts. No device takes part: processes with other
-devices, other settings or another speed still understand one another, and no wait is cut short by
-the limit of a transport. Keys are fixed: no path and nothing else that could differ is in one.
-Every wait has a limit, and ends at once where another process has failed.
+JAX's coordination service in process 0 keeps the texts. Devices are not involved, so processes with
+different devices, settings or speeds can still communicate, and no transport timeout ends a wait
+early. Keys are fixed: they contain no path, and nothing else that could differ between processes.
+Every wait has a limit, and ends at once if another process has failed.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.typed_values import ConfigError
 
 T = TypeVar("T")
-# What a process exits with when it lost the others: "service unavailable" in sysexits.h.
+# Exit code of a process that lost the others: "service unavailable" in sysexits.h.
 EXIT_CODE = 69
-# Seconds for which processes wait for one another by default.
+# Default number of seconds that processes wait for one another.
 PATIENCE = 300
-# Seconds between two looks at a key, at first and at most.
+# Seconds between two reads of a key, at first and at most.
 _SOON, _SELDOM = 0.02, 0.5
 _FAILED, _TURNS = "failed/", collections.Counter[str]()
 
 
 class AbsentError(RuntimeError):
-    """Other processes of the job did not come in time, or are lost."""
+    """Other processes of the job did not arrive in time, or were lost."""
 
 
 @dataclass(frozen=True)
 class Company:
-    """The processes of a job, and this one among them.
+    """The processes of a job, and which of them this one is.
 
     Attributes:
-      count: of processes.
-      index: of this one, from 0.
-      patience: seconds for which they wait for one another.
-      token: drawn by process 0 for this start of the job; empty where a launcher joins them.
+      count: number of processes.
+      index: index of this process, from 0.
+      patience: seconds that the processes wait for one another.
+      token: drawn by process 0 for this start of the job; empty if a launcher joins the processes.
     """
 
     count: int = 1
@@ -55,7 +55,7 @@ class Company:
 
 
 class _Failure(msgspec.Struct):
-    """What a process says of the error that it ends with."""
+    """The error of a process that is ending."""
 
     code: int
     text: str
@@ -65,13 +65,13 @@ _company: Company | None = None
 
 
 def enter(company: Company) -> None:
-    """Makes known what job this process belongs to."""
+    """Sets the job that this process belongs to."""
     global _company
     _company = company
 
 
 def company() -> Company:
-    """The job that this process belongs to; of processes that others have joined, too."""
+    """Returns the job of this process, even if something else has joined the processes."""
     if _company is not None:
         return _company
     if not jax.distributed.is_initialized():
@@ -85,18 +85,18 @@ def alone() -> bool:
 
 
 def turn(what: str) -> str:
-    """A key for this use of a fixed name: the first, the second, ..., counted for each name."""
+    """Returns a key for this use of a name: uses of the same name are numbered from the first."""
     _TURNS[what] += 1
     return f"{what}/{_TURNS[what]}"
 
 
 def tell(key: str, text: str) -> None:
-    """Puts a text under a key, in place of what is there."""
+    """Sets the text under a key, and replaces an earlier one."""
     ocp.multihost.get_jax_distributed_client().key_value_set(key, text, allow_overwrite=True)
 
 
 def told(key: str) -> str | None:
-    """The text under a key, or None."""
+    """Returns the text under a key, or None."""
     try:
         return str(ocp.multihost.get_jax_distributed_client().key_value_try_get(key))
     except jax.errors.JaxRuntimeError as error:
@@ -106,7 +106,7 @@ def told(key: str) -> str | None:
 
 
 def told_below(prefix: str) -> dict[int, str]:
-    """What processes have put under `prefix`, which ends with a slash, by the process."""
+    """Returns the texts under `prefix`, which ends with a slash, by process."""
     found = ocp.multihost.get_jax_distributed_client().key_value_dir_get(prefix)
     return {int(key.rpartition("/")[2]): text for key, text in found}
 
@@ -114,18 +114,18 @@ def told_below(prefix: str) -> dict[int, str]:
 def wait(
     look: Callable[[], T | None], seconds: float, late: Callable[[], str], *, heed: bool = True
 ) -> T:
-    """Looks until there is something to see.
+    """Polls until there is a result.
 
     Args:
-      look: returns it, or None.
-      seconds: to look for.
-      late: what to say where there is nothing by then.
-      heed: ends at once where another process has failed.
+      look: returns the result, or None.
+      seconds: time limit.
+      late: makes the message for the error if there is no result by then.
+      heed: whether to stop at once when another process has failed.
 
     Raises:
-      AbsentError: nothing is there in time, or another process is lost.
-      ConfigError: another process has refused what it was given.
-      MachineError: the machine of another process has failed.
+      AbsentError: there is no result in time, or another process is lost.
+      ConfigError: another process has refused its input.
+      MachineError: another process had an error of its machine.
     """
     pause, end = _SOON, time.monotonic() + seconds
     while (seen := look()) is None:
@@ -146,13 +146,13 @@ def exchange(
     *,
     heed: bool = True,
 ) -> str:
-    """Waits for all processes, each with a text, on which process 0 judges.
+    """Waits for a text from every process, and lets process 0 answer.
 
     Args:
-      what: fixed name of what they meet for, said in errors.
-      mine: the text of this process; short, since process 0 reads all of them.
+      what: fixed name of the exchange, used in errors.
+      mine: text of this process; short, since process 0 reads all of them.
       judge: called in process 0 with the key and the texts by process; returns the answer.
-      seconds: to wait for the others; None is the patience of the job.
+      seconds: time to wait for the others; None is the job's `patience`.
       heed: as in `wait`.
 
     Returns:
@@ -160,7 +160,7 @@ def exchange(
 
     Raises:
       AbsentError: processes are missing; names them.
-      ValueError, OSError: as `wait`.
+      ValueError, OSError: as in `wait`.
     """
     here, key = company(), turn(what)
     limit = here.patience if seconds is None else seconds
@@ -187,11 +187,11 @@ def exchange(
 
 
 def fail(error: Exception, doing: str = "") -> None:
-    """Lets the others know why this process ends, once; those that wait end with it.
+    """Tells the other processes why this one ends; those that wait end too. Only once.
 
     Args:
-      error: with which.
-      doing: what it could not do, said before the error.
+      error: the error of this process.
+      doing: what it could not do, put before the error.
     """
     index = company().index
     if told(f"{_FAILED}{index}") is None:
@@ -201,7 +201,7 @@ def fail(error: Exception, doing: str = "") -> None:
 
 
 def _raise_failure(text: str) -> NoReturn:
-    """Raises what another process has failed with, so that this one ends with the same code."""
+    """Raises the failure of another process, so that this one exits with the same code."""
     failure = records.parsed(text, _Failure)
     if failure.code == machine_errors.EXIT_CODE:
         raise MachineError(failure.text)
@@ -211,7 +211,7 @@ def _raise_failure(text: str) -> NoReturn:
 
 
 def in_words(processes: list[int]) -> str:
-    """Such as `process 1`, `processes 1 and 3` or `processes 1, 2, 3 and 40 more`."""
+    """Names processes, such as `process 1`, `processes 1 and 3` or `processes 1, 2 and 40 more`."""
     if len(processes) == 1:
         return f"process {processes[0]}"
     first, rest = processes[:3], len(processes) - 3

@@ -1,13 +1,13 @@
-"""How the processes of a job meet before JAX joins them: at HOST:PORT, where process 0 listens.
+"""The rendezvous of a job's processes before JAX joins them: at HOST:PORT of process 0.
 
-JAX takes everybody's word for who they are, shares a port with whoever listens there already, and
-ends a process that is not as it expects. So the processes meet first, at the same port. Process 0
-listens there alone, or not at all. The others say their number. When all are there process 0 lets
-them go on, and JAX's own service takes the port over. What is wrong is told to all of them in one
-line.
+JAX does not check which processes connect, shares a port with whatever already listens there, and
+aborts a process with unexpected settings. So the processes meet first, at the same port. Process 0
+listens there exclusively or fails. The others send their number. When all are there, process 0 lets
+them go on, and JAX's own service takes over the port. If something is wrong, every process reports
+it in one line.
 
-A message is one line of JSON. What does not speak so is no process of a job: process 0 passes it
-over, and the others look again until their time is up.
+A message is one line of JSON. Anything else is not a process of a job: process 0 ignores it, and
+the others try again until their time is up.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 Message = TypeVar("Message", bound=msgspec.Struct)
-# Bytes of a message, and seconds in which one that has begun is expected to be whole.
+# Largest message in bytes, and seconds within which a message that has begun must be complete.
 _LONGEST, _WHOLE_WITHIN = 4096, 5.0
-# Seconds between two tries, and for which process 0 waits to tell latecomers what was wrong.
+# Seconds between two attempts, and for which process 0 waits to tell latecomers what is wrong.
 _AGAIN, _LINGER = 0.3, 10.0
 _FLAG = "--coordinator_address"
-# What may end a process that waits. Its last word is one byte, the number of the signal.
+# Signals that may end a waiting process. Before it ends it sends one byte, the signal's number.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where process 0 listens: a name or an address, without brackets, and a port."""
+    """Where process 0 listens: a host name or address, without brackets, and a port."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str, flag: str = _FLAG) -> Address:
-        """Reads `HOST:PORT`; an IPv6 address stands in brackets.
+        """Parses `HOST:PORT`; an IPv6 address is in brackets.
 
         Raises:
-          ConfigError: it is none; names the flag.
+          ConfigError: the text has another form; names the flag.
         """
         host, _, port = text.rpartition(":")
         bare = host.removeprefix("[").removesuffix("]")
@@ -72,7 +72,7 @@ class Address:
 
 
 class _Hello(msgspec.Struct):
-    """What a process says of itself."""
+    """The message of a process to process 0."""
 
     process: int
     count: int
@@ -80,7 +80,7 @@ class _Hello(msgspec.Struct):
 
 
 class _Answer(msgspec.Struct):
-    """What process 0 says: at first that it waits, then how it ends."""
+    """The messages of process 0: first that it waits, then the result."""
 
     waiting: bool = False
     token: str = ""
@@ -91,28 +91,28 @@ class _Answer(msgspec.Struct):
 
 
 class _SignalledError(Exception):
-    """A process got a signal that is to end all of them."""
+    """A process got a signal that must end all of them."""
 
     def __init__(self, number: int, process: int) -> None:
-        super().__init__(f"process {process} got {signal.Signals(number).name} while they met")
+        super().__init__(f"process {process} got {signal.Signals(number).name} at the rendezvous")
         self.number, self.process = number, process
 
 
 def receive(listens: Address | None, address: Address, count: int, seconds: float) -> str:
-    """Waits, as process 0, for the others.
+    """Waits for the other processes; called in process 0.
 
     Args:
-      listens: where it listens; None is at all interfaces.
-      address: that the others were given.
-      count: of processes.
-      seconds: to wait for.
+      listens: address to listen at; None means all interfaces.
+      address: address that the others were given.
+      count: number of processes.
+      seconds: time limit.
 
     Returns:
-      The token of this start of the job, which all processes have got.
+      The token of this start of the job, which all processes received.
 
     Raises:
-      ConfigError: the port is in use, or the processes have other numbers than they should.
-      AbsentError: some did not come; names them.
+      ConfigError: the port is in use, or the processes have the wrong numbers.
+      AbsentError: some processes did not arrive; names them.
       KeyboardInterrupt: one of them was interrupted.
     """
     with _listening(listens, address) as listener:
@@ -138,20 +138,20 @@ def receive(listens: Address | None, address: Address, count: int, seconds: floa
 
 
 def visit(address: Address, process: int, count: int, seconds: float) -> str:
-    """Goes, as another process, to process 0, and waits until all are there.
+    """Connects to process 0 and waits until all are there; called in the other processes.
 
     Args:
       address: of process 0.
-      process: number of this one.
-      count: of processes.
-      seconds: to wait for.
+      process: index of this process.
+      count: number of processes.
+      seconds: time limit.
 
     Returns:
       The token of this start of the job.
 
     Raises:
-      ConfigError: something is wrong with the processes, or somebody else is at the address.
-      AbsentError: process 0 or another process did not come.
+      ConfigError: something is wrong with the processes, or another program is at the address.
+      AbsentError: process 0 or another process did not arrive.
       KeyboardInterrupt: one of them was interrupted.
     """
     complain(f"process {process} of {count} waits at {address} for up to {seconds:g} s")
@@ -163,17 +163,17 @@ def visit(address: Address, process: int, count: int, seconds: float) -> str:
             pass
         except records.RecordError:
             if not strange:
-                complain(f"{address} is in use, and not by a process 0 that waits; trying again")
+                complain(f"another program uses {address}, not a waiting process 0; trying again")
             strange = True
         time.sleep(_AGAIN)
     if strange:
         raise ConfigError(
-            f"{_FLAG}={address} is in use by another program, or by a job that is running; end it, "
-            "or give another port"
+            f"{_FLAG}={address} is in use by another program, or by a running job; end it, or "
+            "choose another port"
         )
     raise AbsentError(
-        f"process 0 did not answer at {address} in {seconds:g} s; {_FLAG} is its address, and a "
-        "port that is open between the machines"
+        f"process 0 did not answer at {address} in {seconds:g} s; {_FLAG} must be its address, "
+        "with a port that is open between the machines"
     )
 
 
@@ -184,7 +184,7 @@ def _visit(address: Address, hello: _Hello, seconds: float) -> str:
         except TimeoutError:
             raise records.RecordError("no message") from None
         _say(there, hello)
-        # Process 0 is the first to lose its patience, and says so.
+        # Process 0 is the first to time out, and says so.
         there.settimeout(seconds + _WHOLE_WITHIN)
         with _last_words(lambda number: there.sendall(bytes([number]))):
             answer = _hear(there, _Answer)
@@ -198,25 +198,25 @@ def _visit(address: Address, hello: _Hello, seconds: float) -> str:
 
 
 class _Meeting:
-    """Who has come to process 0."""
+    """The processes that have arrived at process 0."""
 
     def __init__(self, listener: socket.socket, count: int) -> None:
         self._listener, self._count = listener, count
         self._came: queue.Queue[tuple[socket.socket, _Hello]] = queue.Queue()
         self._guests: dict[int, tuple[socket.socket, _Hello]] = {}
-        # Whoever has a wrong number is told what is wrong, too.
+        # A process with a wrong number is also told what is wrong.
         self._others: list[socket.socket] = []
 
     def absent(self) -> list[int]:
-        """Numbers of the processes that are not here."""
+        """Returns the indices of the missing processes."""
         return sorted(set(range(1, self._count)) - self._guests.keys())
 
     def gather(self, end: float) -> None:
-        """Lets processes in until all are there, or time is up.
+        """Accepts processes until all are there or time is up.
 
         Raises:
-          ConfigError: one has a number that is taken, or beyond those of the job.
-          _SignalledError: one got a signal that ends all.
+          ConfigError: a process has a number that is taken or out of range.
+          _SignalledError: a process got a signal that ends all.
         """
         while time.monotonic() < end and self.absent():
             self._accept()
@@ -225,7 +225,7 @@ class _Meeting:
                 self._seat(*self._came.get())
 
     def dismiss(self, answer: _Answer, linger: float = 0) -> None:
-        """Tells everybody how it ends, and for a while whoever is late."""
+        """Tells all processes the result, and for a while any latecomers."""
         end = time.monotonic() + linger
         told: set[int] = set()
         while True:
@@ -260,7 +260,7 @@ class _Meeting:
         fault = ""
         if hello.count != count:
             fault = (
-                f"--num_processes is {count} in process 0 and {hello.count} in process {number} "
+                f"--num_processes is {count} in process 0, but {hello.count} in process {number} "
                 f"({hello.where})"
             )
         elif not 0 < number < count:
@@ -289,15 +289,15 @@ class _Meeting:
 
 @contextlib.contextmanager
 def _listening(listens: Address | None, address: Address) -> Iterator[socket.socket]:
-    """A socket that listens where nobody else does."""
+    """Opens a socket at an address where nobody else listens."""
     try:
         listener = _open(listens, address.port)
     except OSError as error:
-        # Python's own text repeats the address.
+        # Python's own message repeats the address.
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigError(
             f"process 0 cannot listen at {listens or f'port {address.port}'}: {reason}. End the "
-            "program or the job that is there, or give another port"
+            "program or the job that uses it, or choose another port"
         ) from None
     with listener:
         listener.settimeout(0.2)
@@ -314,7 +314,7 @@ def _open(listens: Address | None, port: int) -> socket.socket:
 
 
 def _last_word(connection: socket.socket) -> bytes | None:
-    """What a guest has left with, often nothing; None where it is still here."""
+    """Returns the last byte of a process that has left, often empty; None if it is still there."""
     connection.setblocking(False)
     try:
         return connection.recv(1)
@@ -326,12 +326,12 @@ def _last_word(connection: socket.socket) -> bytes | None:
 
 @contextlib.contextmanager
 def _last_words(say: Callable[[int], object]) -> Iterator[None]:
-    """Says which signal ends this process, if one does in the context."""
+    """Calls `say` with the signal that ends this process, if one does within the context."""
     try:
         yield
     except Exception:
         raise
-    # Whatever a program raises for SIGTERM.
+    # Whatever exception the program raises for SIGTERM.
     except BaseException as error:
         with contextlib.suppress(OSError):
             say(signal.SIGINT if isinstance(error, KeyboardInterrupt) else signal.SIGTERM)
@@ -339,14 +339,14 @@ def _last_words(say: Callable[[int], object]) -> Iterator[None]:
 
 
 def _end_with(other: _SignalledError) -> NoReturn:
-    """Ends this process as if it had got the signal that another one got.
+    """Ends this process as if it had got the signal that another process got.
 
     Raises:
-      KeyboardInterrupt: that was Ctrl-C.
+      KeyboardInterrupt: the signal was Ctrl-C.
       BaseException: whatever this program raises for SIGTERM.
-      AbsentError: it raises nothing.
+      AbsentError: the program raises nothing for it.
     """
-    complain(f"{other}: this one ends with it")
+    complain(f"{other}: this process ends too")
     if other.number == signal.SIGINT:
         raise KeyboardInterrupt
     signal.raise_signal(other.number)
@@ -368,15 +368,15 @@ def _part(connection: socket.socket, message: msgspec.Struct) -> None:
 
 
 def _hear(connection: socket.socket, kind: type[Message]) -> Message:
-    """The next message.
+    """Reads the next message.
 
     Raises:
-      RecordError: it is none.
+      RecordError: there is no valid message.
       OSError: the connection is lost.
     """
     line = b""
     while not line.endswith(b"\n"):
-        # Byte by byte: what comes after the line is none of ours to take.
+        # Byte by byte, because what follows the line must stay in the socket.
         piece = connection.recv(1)
         if not piece:
             raise ConnectionError("closed") if not line else records.RecordError("no message")

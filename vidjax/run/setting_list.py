@@ -1,7 +1,7 @@
-"""Every setting of a run: its type, its default and what it means, from where each is said.
+"""Lists every setting of a run: its type, its default and its meaning.
 
-The meanings are those of the docstrings in `config.py` and beside the classes of clips,
-augmentation and multigrid; the ranges those of `allowed.py` and the tables there.
+Meanings come from the docstrings in `config.py` and beside the classes of clips, augmentation and
+multigrid. Allowed values come from `setting_ranges.py` and the tables there.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Setting:
     """A setting of a run.
 
     Attributes:
-      path: such as `optimizer.lr`.
-      allowed: what it may be, such as `a number in [0, 1]`; empty where others say it, as the
-        network says what its options may be.
-      default: its value.
-      meaning: in a few words.
+      path: path of the setting, such as `optimizer.lr`.
+      allowed: allowed values, such as `a number in [0, 1]`; empty if something else defines them,
+        as a network defines its options.
+      default: default value.
+      meaning: a short description.
     """
 
     path: str
@@ -46,10 +46,10 @@ class Setting:
 
 
 def settings(values: Mapping[str, Any] | None = None) -> list[Setting]:
-    """All settings, in the order of their groups.
+    """Lists all settings, in the order of their groups.
 
     Args:
-      values: a whole configuration whose values are shown as defaults; None is `defaults()`.
+      values: a complete configuration whose values are shown as defaults; None is `defaults()`.
     """
     shown = defaults().to_dict() if values is None else values
     return list(_listed(Config, shown, ""))
@@ -57,7 +57,7 @@ def settings(values: Mapping[str, Any] | None = None) -> list[Setting]:
 
 def _listed(kind: type, values: Mapping[str, Any], group: str) -> Iterator[Setting]:
     known, hints = meanings(kind), typing.get_type_hints(kind)
-    # Settings that stand by themselves come before groups.
+    # Settings outside of groups come first.
     for name in sorted(hints, key=lambda each: dataclasses.is_dataclass(hints[each])):
         if dataclasses.is_dataclass(hints[name]):
             yield from _listed(typing.cast(type, hints[name]), values[name], f"{name}.")

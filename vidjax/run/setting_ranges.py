@@ -1,7 +1,7 @@
-"""What each setting of a configuration may be, group by group.
+"""The allowed values of each setting of a configuration, group by group.
 
-Settings of clips, augmentation and multigrid have their tables beside their classes in
-`vidjax.data`; options of networks and data sets are checked by what they go to.
+Clips, augmentation and multigrid have tables of their own beside their classes in `vidjax.data`.
+Networks and data sets check their own options.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from vidjax.data.views import VIEWS
 from vidjax.run.durations import is_duration
 from vidjax.settings import Kind, boolean, either, number, one_of, optional, several, whole
 
-# A larger seed does not fit the 32 bits that shuffling takes.
+# The largest seed that fits the 32 bits used for shuffling.
 LARGEST_SEED = 2**32 - 1
 LARGEST_BATCH = 2**20
-# Rates, weights and norms that nobody has used, and that float32 still computes with.
+# Bounds of rates, weights and norms: beyond any sensible value, within float32.
 LARGEST_NUMBER = 1_000_000
 MOST_DEVICES = 1_000_000
 LONGEST_TEXT = 4096
@@ -71,7 +71,7 @@ _CLASS_WEIGHTS = Kind(
 
 
 def _colours(kind: Kind) -> Kind:
-    """Three colours; or x and y, of flow: `vidjax.run.conflicting_settings` looks at which."""
+    """Three colours, or x and y of flow; `vidjax.run.conflicting_settings` checks which."""
     three, two = several(kind, 3), several(kind, 2)
     return Kind(three.text, lambda value: three.accepts(value) or two.accepts(value))
 

@@ -1,9 +1,9 @@
-"""Whether processes mean one folder, whatever each of them calls it.
+"""Checks whether processes mean the same folder, whatever path each of them uses.
 
-A path says little: a link is another name of a folder, and on another machine one name may be
-another folder. So process 0 puts a file there, for a moment, and the others look for it. A folder
-that is yet to be made is looked for by what is there already, and the names that follow. Addresses
-of buckets are the same everywhere, and are compared as they are.
+Paths alone do not tell: a link is another name of a folder, and the same name on another machine
+may be another folder. So process 0 puts a temporary file there, and the others look for it. For a
+folder that does not exist yet, the nearest existing parent and the remaining names count. URLs of
+buckets are the same everywhere, so they are compared as they are.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from vidjax.run import process_messages
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import PART, new
 
-# Seconds in which a shared disk shows what another machine has just written.
+# Seconds until a shared disk shows what another machine has just written.
 _SHOWN_WITHIN = 10.0
 
 
 class _Mark(msgspec.Struct):
-    """Where process 0 has put its file: its folder, the names after the place, the file's name."""
+    """The temporary file of process 0: its folder, the names below it, and the file's name."""
 
     folder: str
     names: list[str] = []
-    # Empty where the folder is in a bucket.
+    # Empty for a folder in a bucket.
     file: str = ""
 
 
 @contextlib.contextmanager
 def marked(folder: Path) -> Iterator[str]:
-    """What this process means by `folder`: the same text in all processes that mean the same.
+    """Yields a text for `folder` that is equal in all processes that mean the same folder.
 
-    To be compared while the context is open. Of a bucket it is the URL.
+    It must be compared while the context is open. For a bucket it is the URL.
 
     Args:
-      folder: it need not be there.
+      folder: it need not exist.
     """
     key = process_messages.turn("one folder")
     if process_messages.company().index:

@@ -1,4 +1,4 @@
-"""How a method fills slots: it reads an option's value, and puts a module into some stages."""
+"""Inserts the modules of a method into slots, with settings from an option's value."""
 
 from __future__ import annotations
 
@@ -11,28 +11,30 @@ from vidjax.settings import Kind, check, check_used, shown
 from vidjax.slots.block import Slots
 from vidjax.untrusted_names import nearest
 
-# Fields of modules that are not for users: flax's, and what a block says of a convolution.
+# Fields that users cannot set: flax's own, and those that a block sets for a convolution.
 OF_BLOCKS = {"name", "parent", "features", "kernel_size", "strides", "groups", "norm", "depth"}
 AllSlots = tuple[Slots, ...]
 
 
-def hashable(value: Any) -> Any:
-    """Lists, such as configurations hold, as tuples, such as a module needs."""
-    return tuple(map(hashable, value)) if isinstance(value, (list, tuple)) else value
+def as_tuples(value: Any) -> Any:
+    """Converts lists, as in configurations, to tuples, as modules need them."""
+    return tuple(map(as_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
-def values_of(option: str, value: Any) -> dict[str, Any]:
-    """The settings that an option's value is a mapping of, lists in it as tuples.
+def option_settings(option: str, value: Any) -> dict[str, Any]:
+    """Returns the settings in an option's value, a mapping; lists become tuples.
 
     Raises:
-      ValueError: it is no mapping.
+      ValueError: the value is not a mapping.
     """
     if not isinstance(value, Mapping):
-        raise ValueError(f"{option} = {shown(value)}: a mapping of settings, {{}} for the paper's")
-    return {key: hashable(one) for key, one in value.items()}
+        raise ValueError(
+            f"{option} = {shown(value)}: expected a mapping of settings, {{}} for the paper's"
+        )
+    return {key: as_tuples(one) for key, one in value.items()}
 
 
-def maker(
+def module_factory(
     option: str,
     module: type,
     values: Mapping[str, Any],
@@ -43,17 +45,17 @@ def maker(
     used: bool = True,
     **needed: Any,
 ) -> Callable[..., Any]:
-    """Makes modules of a method, once it is known that it has such settings.
+    """Returns a factory of a method's modules, after checking the settings.
 
     Args:
-      option: its name.
+      option: name of the option.
       module: class of the modules.
-      values: settings.
-      kinds: what they may be.
-      needs: for the name of a setting, what others must be so that it has an effect.
-      more: settings of where the modules go, to be named where one is unknown.
+      values: the settings.
+      kinds: allowed values of the settings, by name.
+      needs: by the name of a setting, what others must be for it to have an effect.
+      more: settings of where the modules go, which the error for an unknown setting also suggests.
       used: whether to refuse settings without an effect.
-      **needed: what a module cannot be made without.
+      **needed: arguments without which a module cannot be created.
 
     Raises:
       ValueError: a setting is unknown, is not allowed, or has no effect.
@@ -70,21 +72,21 @@ def maker(
     return functools.partial(module, **values)
 
 
-def filled(
+def insert_module(
     option: str, slots: AllSlots, stages: Iterable[int], slot: str, make: Any, **where: Any
 ) -> AllSlots:
-    """The slots of all stages with one more module in a slot of some of them.
+    """Returns the slots of all stages, with one more module in a slot of some of them.
 
     Args:
-      option: its name.
-      slots: of all stages.
-      stages: numbers of those that get the module, from 1.
+      option: name of the option.
+      slots: slots of all stages.
+      stages: numbers of the stages that get the module, from 1.
       slot: name of the slot, as in `Slots`.
-      make: makes the module.
+      make: factory of the module.
       **where: `points`, `placement` or `gate_blocks`.
 
     Raises:
-      ValueError: the slot holds one module only, and is taken.
+      ValueError: the slot holds only one module, and is taken.
     """
     result = list(slots)
     for stage in stages:

@@ -1,8 +1,8 @@
-"""A file that grows at its end, in a bucket, where nothing grows.
+"""Appends lines to an object in a bucket, where objects cannot grow.
 
-The lines stand in a file of this machine, and the object is replaced by the whole of them from time
-to time. It is replaced only if it is the one that was written last: two processes never overwrite
-one another's lines.
+The lines are kept in a local file, and the whole object is replaced from time to time. It is
+replaced only if it is still the version that was written last, so two processes never overwrite
+each other's lines.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import time
 
 from vidjax.storage import buckets, leases
 
-# Seconds between two uploads, and at least so many times what the last one took.
+# Seconds between two uploads: at least _EVERY, and _SHARE times the last upload's duration.
 _EVERY, _SHARE = 10.0, 20.0
 
 
-class GrowingObject(io.TextIOWrapper):
-    """A text stream at the end of an object. Nothing is lost that was written before a `sync`.
+class AppendStream(io.TextIOWrapper):
+    """A text stream that appends to an object. Lines written before a `sync` are never lost.
 
     Args:
-      url: of the object, which may be absent.
+      url: URL of the object, which need not exist.
 
     Raises:
-      BucketError: the store does not answer.
+      BucketError: the request to the store fails.
     """
 
     def __init__(self, url: str) -> None:
         self._url = url
         found: tuple[bytes, str | None] = buckets.read(url) or (b"", None)
         before, self._version = found
-        # Without a name: it ends with the process, however that ends.
+        # A file without a name, which the system removes when the process ends.
         self._local = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the stream above it
         self._local.write(before)
         self._size = len(before)
@@ -41,20 +41,20 @@ class GrowingObject(io.TextIOWrapper):
         super().__init__(self._local, encoding="utf-8", errors="surrogateescape", newline="")
 
     def flush(self) -> None:
-        """Hands the lines on; they are in the bucket within seconds of the next one after ten.
+        """Flushes the lines locally, and uploads them if the last upload was long enough ago.
 
         Raises:
-          BucketError: the store does not take them.
+          BucketError: the upload fails.
         """
         super().flush()
         if time.monotonic() > self._due:
             self.sync()
 
     def sync(self) -> None:
-        """Returns when the bucket has every line.
+        """Uploads all lines and waits until the bucket has them.
 
         Raises:
-          BucketError: the store does not take them, or another process has written there.
+          BucketError: the upload fails, or another process has written the object.
         """
         super().flush()
         self._local.flush()
@@ -64,24 +64,24 @@ class GrowingObject(io.TextIOWrapper):
         began = time.monotonic()
         self._local.seek(0)
         content = self._local.read()
-        leases.assure(self._url)
+        leases.check_lease(self._url)
         try:
             self._version = buckets.write(self._url, content, over=self._version)
         except FileExistsError:
-            leases.assure(self._url, doubtful=True)
+            leases.check_lease(self._url, doubtful=True)
             raise buckets.BucketError(
-                f"{self._url}: another process has written there since; nothing was overwritten. "
-                "Let one process work there"
+                f"{self._url}: another process has written to it; nothing was overwritten. Let "
+                "only one process work there"
             ) from None
         self._size = size
         took = time.monotonic() - began
         self._due = began + took + max(_EVERY, _SHARE * took)
 
     def close(self) -> None:
-        """Writes what is left, and no more.
+        """Uploads the remaining lines and closes the stream.
 
         Raises:
-          BucketError: the store does not take it.
+          BucketError: the upload fails.
         """
         if self.closed:
             return
@@ -91,7 +91,7 @@ class GrowingObject(io.TextIOWrapper):
             super().close()
 
     def __del__(self) -> None:
-        """Gives up what nobody has closed, as a kill would: the client's threads may have ended."""
+        """Drops unsynced lines of an unclosed stream, since the client's threads may have ended."""
         if not self.closed:
             self._due = math.inf
             super().close()

@@ -1,9 +1,8 @@
-"""Copies of shards in a bucket near the machines.
+"""A cache of shards in a bucket near the machines.
 
-A data set may lie on another continent, or in another company's store. The first machine that
-needs a shard reads it from there and puts a copy into the near bucket. Every other machine, and
-every later run, reads the near copy. Nothing here removes copies: a life-cycle rule of the bucket
-does that.
+A data set may be on another continent, or in another company's store. The first machine that needs
+a shard reads it from there and uploads a copy to the nearby bucket. All other machines, and later
+runs, read that copy. Copies are never removed here: set up a life-cycle rule of the bucket.
 """
 
 from __future__ import annotations
@@ -13,41 +12,41 @@ from pathlib import Path
 
 from vidjax.storage import buckets
 from vidjax.storage.download import ReplacedMeanwhileError, fetch
-from vidjax.storage.file_info import Facts, facts_of
+from vidjax.storage.file_info import FileInfo, file_infos
 from vidjax.storage.writing import check_writable
 
 
-class NearBucket:
-    """A folder of copies in a bucket. All machines of a job may share it.
+class BucketCache:
+    """A folder of cached shards in a bucket. All machines of a job may share it.
 
     Args:
-      folder: a URL.
+      folder: URL of the folder.
 
     Raises:
-      BucketError: the bucket is not there, or must not be written.
+      BucketError: the bucket does not exist, or cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
         check_writable(folder)
         self.folder = folder
 
-    def fetch(self, name: str, source: Path, stored: Facts, file: Path) -> None:
-        """Copies a shard to this machine, from the near bucket if it is there already.
+    def fetch(self, name: str, source: Path, stored: FileInfo, file: Path) -> None:
+        """Copies a shard to this machine, from this cache if possible.
 
         Args:
-          name: of the near copy; it stands for the source and for its version.
+          name: name of the cached copy, which is unique to the source and its version.
           source: the shard.
-          stored: what its folder told of it.
-          file: on this machine; its content is replaced.
+          stored: its metadata from the listing of its folder.
+          file: local file whose content is replaced.
 
         Raises:
-          ReplacedMeanwhileError: the source is not what was listed.
+          ReplacedMeanwhileError: the source was replaced since it was listed.
           OSError: the source cannot be read, or a copy cannot be written.
         """
         near = self.folder / name
-        known = facts_of(self.folder, [name])[name]
+        known = file_infos(self.folder, [name])[name]
         if known is not None and _is_same(known, stored):
-            # Another machine may write the same copy now, and a rule may remove it.
+            # Another machine may be writing the same copy, or a life-cycle rule may remove it.
             with contextlib.suppress(ReplacedMeanwhileError, FileNotFoundError):
                 fetch(near, known, file)
                 return
@@ -55,8 +54,8 @@ class NearBucket:
         buckets.upload(file, str(near))
 
 
-def _is_same(copy: Facts, stored: Facts) -> bool:
-    """Whether a copy has the content of its source, as far as their stores tell."""
+def _is_same(copy: FileInfo, stored: FileInfo) -> bool:
+    """Returns whether a copy matches its source by checksum, or else by size."""
     if copy.crc32c and stored.crc32c:
         return copy.crc32c == stored.crc32c
     return copy.size == stored.size

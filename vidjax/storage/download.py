@@ -1,7 +1,7 @@
-"""A large file or object, copied to this machine's own disk.
+"""Downloads a large file or object to this machine's disk.
 
-It comes in ranges, several at a time: one stream from a store is far slower than a network. What
-arrived is compared with the size and the checksum that the store states.
+It is read in several ranges concurrently, because a single stream from a store is far slower than
+the network. The result is compared with the size and checksum that the store states.
 """
 
 from __future__ import annotations
@@ -18,51 +18,51 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.storage import buckets
-from vidjax.storage.file_info import Facts
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import growing
 
-# Bytes of a range, and ranges at once: a gigabit a second at 100 ms takes 12 MB on the way.
+# Bytes of a range, and concurrent ranges: 1 Gbit/s at 100 ms latency needs 12 MB in flight.
 _RANGE, _AT_ONCE = 8 * 2**20, 8
-# Seconds until a range is asked for again. The store's client has tried several times before.
+# Seconds before a range is requested again. The store's client has retried several times before.
 _PAUSES = (5.0,)
-# Of copies whose bytes arrive wrong.
+# Attempts if the bytes arrive corrupted.
 _TRIES = 3
 
 
 class ReplacedMeanwhileError(OSError):
-    """A file is not the one any more that its folder was listed with."""
+    """A file was replaced since its folder was listed."""
 
 
-def fetch(source: Path, stored: Facts, file: Path) -> None:
-    """Copies a file or an object into a file that is there.
+def fetch(source: Path, stored: FileInfo, file: Path) -> None:
+    """Copies a file or an object into an existing local file.
 
     Args:
-      source: to be copied.
-      stored: what its folder told of it.
-      file: on this machine; its content is replaced.
+      source: the file or object to copy.
+      stored: its metadata from the listing of its folder.
+      file: local file whose content is replaced.
 
     Raises:
-      ReplacedMeanwhileError: the source is another one than was listed.
+      ReplacedMeanwhileError: the source was replaced since it was listed.
       FileNotFoundError: the source is gone.
-      BucketError: the source cannot be read, or bytes arrive wrong.
-      OSError: this machine has no room.
+      BucketError: the source cannot be read, or its bytes arrive corrupted.
+      OSError: the local disk is full.
     """
     for _ in range(_TRIES):
         if _copy(source, stored, file):
             return
         if _is_replaced(source, stored):
             raise ReplacedMeanwhileError(
-                f"{source} was replaced since its folder was listed; start the same command again"
+                f"{source} was replaced since its folder was listed; run the same command again"
             )
     raise buckets.BucketError(
-        f"{source} arrives with other bytes than the store says it has; when the network and the "
-        "store are sound, the same command goes on"
+        f"{source} arrives corrupted: its bytes do not match the store's checksum. Check the "
+        "network and run the same command again: it resumes"
     )
 
 
-def _copy(source: Path, stored: Facts, file: Path) -> bool:
-    """Whether what arrived is what the store says it has."""
+def _copy(source: Path, stored: FileInfo, file: Path) -> bool:
+    """Copies the source; returns whether the result matches the store's size and checksum."""
     total, checksum = 0, _Checksum(stored.crc32c)
     with growing(file) as stream:
         stream.seek(0)
@@ -77,7 +77,7 @@ def _copy(source: Path, stored: Facts, file: Path) -> bool:
 
 
 def _ranges(source: Path, size: int) -> Iterator[bytes]:
-    """The content from its beginning to its end, a few ranges of it on their way."""
+    """Yields the content in order, with a few ranges requested ahead."""
     coming: deque[Future[bytes]] = deque()
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="fetch") as pool:
         try:
@@ -93,7 +93,7 @@ def _ranges(source: Path, size: int) -> Iterator[bytes]:
 
 
 def _range(source: Path, start: int, end: int) -> bytes:
-    """Bytes `start` to `end`; fewer where the source is shorter."""
+    """Reads bytes `start` to `end`; returns fewer if the source is shorter."""
     for pause in _PAUSES:
         with contextlib.suppress(buckets.BucketError):
             content = _read(source, start, end)
@@ -106,7 +106,7 @@ def _range(source: Path, start: int, end: int) -> bytes:
 def _read(source: Path, start: int, end: int) -> bytes:
     if is_url(source):
         url = str(source)
-        with buckets.telling(url):
+        with buckets.bucket_errors(url):
             content: bytes = buckets.file_system(url).cat_file(url, start=start, end=end)
         return content
     with source.open("rb") as stream:
@@ -114,7 +114,7 @@ def _read(source: Path, start: int, end: int) -> bytes:
         return stream.read(end - start)
 
 
-def _is_replaced(source: Path, stored: Facts) -> bool:
+def _is_replaced(source: Path, stored: FileInfo) -> bool:
     if is_url(source):
         return (buckets.version(str(source)) or "").strip('"') != stored.version
     facts = os.stat(source)
@@ -122,7 +122,7 @@ def _is_replaced(source: Path, stored: Facts) -> bool:
 
 
 class _Checksum:
-    """Of what arrives, where the store states one and the package that counts it is there."""
+    """CRC-32C of the received bytes, if the store states one and its package is installed."""
 
     def __init__(self, wanted: str) -> None:
         self._wanted, self._sum, self._module = wanted, 0, _crc32c()
@@ -137,7 +137,7 @@ class _Checksum:
 
 
 def _crc32c() -> Any:
-    """It comes with gcsfs."""
+    """Imports google_crc32c, which gcsfs installs; None if it is missing."""
     try:
         return importlib.import_module("google_crc32c")
     except ImportError:

@@ -1,4 +1,4 @@
-"""Signs of life, given from time to time by a thread of their own."""
+"""Heartbeats from a background thread."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def beating(beat: Callable[[], None], every: float, name: str) -> Iterator[None]:
-    """Calls `beat` every so many seconds while the context is open.
+def heartbeat(beat: Callable[[], None], every: float, name: str) -> Iterator[None]:
+    """Calls `beat` periodically while the context is open.
 
     Args:
-      beat: gives one sign of life. A disk or a store that fails for a while is told by the work
-        itself, so that its `OSError` is passed over.
-      every: seconds.
-      name: of the thread.
+      beat: sends one heartbeat. An `OSError` is ignored: if the disk or store fails, the work
+        itself reports it.
+      every: seconds between two calls.
+      name: name of the thread.
     """
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Files and folders of a bucket on this machine's own disk, for libraries that read paths."""
+"""Local copies of files and folders in a bucket, for libraries that read local paths."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from pathlib import Path
 from vidjax.storage import buckets
 from vidjax.storage.paths import is_url
 
-# Transfers at once: each of them mostly waits.
+# Concurrent transfers: most of the time is spent waiting.
 _AT_ONCE = 16
 
 
 @contextlib.contextmanager
 def scratch(within: Path | None = None) -> Iterator[Path]:
-    """A new folder of this machine that goes when the context ends.
+    """Opens a context with a new local folder, which is removed when the context ends.
 
     Args:
-      within: folder that it lies in, whose owner tidies up after a process that is killed; the
-        system's own for temporary files if None.
+      within: parent folder, whose owner cleans up if this process is killed; None is the system's
+        temporary folder.
 
     Raises:
-      OSError: it cannot be made.
+      OSError: the folder cannot be created.
     """
     with tempfile.TemporaryDirectory(prefix="vidjax-", dir=within) as folder:
         yield Path(folder)
 
 
 @contextlib.contextmanager
-def here(file: Path, within: Path | None = None) -> Iterator[Path]:
-    """A path of this machine with the content of a file: itself, or a copy that goes afterwards.
+def local_copy(file: Path, within: Path | None = None) -> Iterator[Path]:
+    """Opens a context with a local path of a file: the file itself, or a temporary copy.
 
     Args:
-      file: wherever it lies.
-      within: where the copy goes, as in `scratch`.
+      file: local file or object.
+      within: parent folder of the copy, as in `scratch`.
 
     Raises:
-      FileNotFoundError: no object is there.
-      BucketError: it cannot be read.
-      OSError: this machine has no place for it.
+      FileNotFoundError: there is no such object.
+      BucketError: the object cannot be read.
+      OSError: the local disk is full.
     """
     if not is_url(file):
         yield file
@@ -55,13 +55,13 @@ def here(file: Path, within: Path | None = None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def folder_here(folder: Path) -> Iterator[Path]:
-    """A folder of this machine with all that a folder holds: itself, or a copy.
+def local_folder_copy(folder: Path) -> Iterator[Path]:
+    """Opens a context with a local path of a folder: the folder itself, or a temporary copy.
 
     Raises:
-      FileNotFoundError: nothing is there.
-      BucketError: something cannot be read.
-      OSError: this machine has no place for it.
+      FileNotFoundError: there are no objects below the folder.
+      BucketError: an object cannot be read.
+      OSError: the local disk is full.
     """
     if not is_url(folder):
         yield folder
@@ -70,7 +70,7 @@ def folder_here(folder: Path) -> Iterator[Path]:
         copy = Path(place) / folder.name
         files = list(folder.rglob("*"))
         if not files:
-            raise FileNotFoundError(f"{folder} holds nothing")
+            raise FileNotFoundError(f"{folder} is empty or does not exist")
 
         def fetch(file: Path) -> None:
             target = copy / str(file.relative_to(folder))
@@ -84,14 +84,14 @@ def folder_here(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_folder(folder: Path, last: Sequence[str] = ()) -> Iterator[Path]:
-    """A folder of this machine that becomes `folder` when the context ends without an error.
+    """Opens a context with a local folder that becomes `folder` if the context ends without error.
 
-    On a disk it appears at once, or in the place of an empty one. In a bucket its files appear one
-    by one, those that are named `last` at the end: who finds them finds everything.
+    On a disk the folder appears at once, and may replace an empty one. In a bucket its files appear
+    one by one, with those named `last` at the end: if they exist, the folder is complete.
 
     Raises:
-      FileExistsError: something is there that is no empty folder.
-      OSError: it cannot be written.
+      FileExistsError: `folder` exists and is not an empty folder.
+      OSError: the folder cannot be written.
     """
     if is_url(folder):
         with tempfile.TemporaryDirectory(prefix="vidjax-") as place:
@@ -99,7 +99,7 @@ def new_folder(folder: Path, last: Sequence[str] = ()) -> Iterator[Path]:
             upload_folder(Path(place), folder, last)
         return
     if os.path.lexists(folder) and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} is there already; name another, or remove it")
+        raise FileExistsError(f"{folder} exists already; choose another, or remove it")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as place:
         unfinished = Path(place) / "new"
@@ -109,10 +109,10 @@ def new_folder(folder: Path, last: Sequence[str] = ()) -> Iterator[Path]:
 
 
 def upload_folder(folder: Path, to: Path, last: Sequence[str] = ()) -> None:
-    """Copies every file of a folder of this machine into a bucket.
+    """Uploads all files of a local folder to a bucket, those named `last` at the end.
 
     Raises:
-      BucketError: one cannot be written.
+      BucketError: a file cannot be written.
     """
     files = sorted(file for file in folder.rglob("*") if file.is_file())
 
@@ -128,10 +128,10 @@ def upload_folder(folder: Path, to: Path, last: Sequence[str] = ()) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder and all that is in it, if it is there.
+    """Removes a folder and its contents, if it exists.
 
     Raises:
-      OSError: something cannot be removed.
+      OSError: a file cannot be removed.
     """
     if is_url(folder):
         buckets.remove_below(str(folder))

@@ -1,4 +1,4 @@
-"""Clips through a network in batches of one size, so that it is compiled once."""
+"""Runs clips through a network in batches of one size, so that it is compiled only once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.trained.video_clips import Event, Look
+from vidjax.trained.video_clips import Event, SampledClip
 
-# Of each clip an array; at the end of a video an empty one.
+# A clip and its computed array; the array of an end-of-video event is empty.
 Computed = tuple[Event, np.ndarray]
 _NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
 
@@ -19,18 +19,18 @@ _NO_PIXELS, _NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.float32)
 def in_batches(
     compute: Callable[[np.ndarray], jax.Array], events: Iterable[Event], size: int
 ) -> Iterator[Computed]:
-    """Events in their order, each clip with what is computed from it, the mean over its crops.
+    """Yields events in order, each clip with its result: the mean over its crops.
 
-    A batch is computed while the next one is decoded.
+    One batch is computed while the next is decoded.
 
     Args:
       compute: maps crops uint8 `[B, S, T, H, W, 3]` to an array `[B, S, ...]`.
-      events: clips of videos, and their ends.
-      size: B of each batch; a last one with fewer clips is filled up with black ones.
+      events: clips of videos, and the ends of videos.
+      size: batch size B; the last batch is padded with black clips.
     """
     before: tuple[list[Event], Any] = ([], ())
     for batch in _batches(events, size):
-        looks = [event for event in batch if isinstance(event, Look)]
+        looks = [event for event in batch if isinstance(event, SampledClip)]
         found: Any = ()
         if looks:
             crops = np.stack([look.window.crops for look in looks])
@@ -42,12 +42,12 @@ def in_batches(
 
 
 def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
-    """Lists of events with so many clips each, the last one with fewer."""
+    """Groups events into lists with a fixed number of clips; the last list may have fewer."""
     batch: list[Event] = []
     clips = 0
     for event in events:
         batch.append(event)
-        clips += isinstance(event, Look)
+        clips += isinstance(event, SampledClip)
         if clips == size:
             yield batch
             batch, clips = [], 0
@@ -56,8 +56,8 @@ def _batches(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
 
 
 def _light(event: Event) -> Event:
-    """Without the pixels."""
-    if isinstance(event, Look):
+    """Returns the event without its pixels."""
+    if isinstance(event, SampledClip):
         window = dataclasses.replace(event.window, crops=_NO_PIXELS)
         return dataclasses.replace(event, window=window)
     return event
@@ -66,4 +66,4 @@ def _light(event: Event) -> Event:
 def _with_arrays(batch: list[Event], found: Any) -> Iterator[Computed]:
     means = iter(np.asarray(found).mean(axis=1)) if len(found) else iter(())
     for event in batch:
-        yield event, next(means) if isinstance(event, Look) else _NOTHING
+        yield event, next(means) if isinstance(event, SampledClip) else _NOTHING

@@ -1,4 +1,4 @@
-"""What a trained network sees in a video file."""
+"""Explains what a trained network sees in a clip of a video file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.explain.captioned_map import Drawn, cost, resolution
+from vidjax.explain.captioned_map import CaptionedMap, cost, resolution
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.html_page import TUBE, Panel
 from vidjax.explain.map_resolution import finer_layer, is_coarse
 from vidjax.explain.regularized_tubes import name_of, stage_tubes
 from vidjax.explain.saliency_map import together
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, saliency_tube
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.models.model_list import model_card
@@ -28,51 +28,52 @@ from vidjax.trained.trained_network import Trained
 from vidjax.trained.video_record import as_record
 from vidjax.untrusted_names import nearest
 
-# Of the commands' tubes: docs/explaining.md has the measurement.
+# Default threshold of the commands' tubes; docs/explaining.md has the measurement.
 TAU = 0.5
-# A gradient counts as two more passes.
+# Cost of a tube in forward passes; a gradient counts as two.
 _PASSES = 3
 _TOP = 5
 
 
 @dataclass(frozen=True)
 class OpenClip:
-    """A network and the middle clip of a video, its centre.
+    """A network and the central crop of a video's middle clip.
 
     Attributes:
       trained: the network.
-      frames: uint8 `[T, S, S, 3]`, as the network's evaluation crops them.
-      fps: frames a second of the clip, its stride counted.
-      times: seconds of the frames from the video's beginning, float64 `[T]`; -1 of a black one.
-      footage: the video that it was cut from, where it is known.
+      frames: uint8 `[T, S, S, 3]`, cropped as in the network's evaluation.
+      fps: frames per second of the clip, after its stride.
+      times: time of each frame in seconds from the start of the video, float64 `[T]`; -1 for black
+        frames.
+      footage: the video that the clip was cut from, if known.
     """
 
     trained: Trained
     frames: np.ndarray
     fps: float
     times: np.ndarray | None = None
-    footage: Footage | None = None
+    footage: SourceVideo | None = None
 
     @property
     def clip(self) -> jax.Array:
-        """What the network gets, `[1, T, S, S, 3]`."""
+        """The network's input, `[1, T, S, S, 3]`."""
         return jax.numpy.asarray(self.trained.preprocessing.normalized(self.frames[None]))
 
     @property
-    def shown(self) -> Footage:
-        """The video, or else the clip by itself."""
-        return self.footage or Footage.of_clip(self.frames, self.fps)
+    def shown(self) -> SourceVideo:
+        """The video, or the clip itself if the video is unknown."""
+        return self.footage or SourceVideo.of_clip(self.frames, self.fps)
 
     @property
     def seconds(self) -> np.ndarray:
-        """Of the frames, from the first one where nobody has the video, float64 `[T]`."""
+        """Times of frames, float64 `[T]`, from the clip's first one if the video is unknown."""
         return np.arange(len(self.frames)) / self.fps if self.times is None else self.times
 
     def index_of(self, label: str | None) -> int | None:
-        """The number of a class.
+        """Returns the index of a class.
 
         Raises:
-          ValueError: there is no such class.
+          ValueError: the class does not exist.
         """
         classes = self.trained.labels
         if label is not None and label not in classes:
@@ -80,39 +81,39 @@ class OpenClip:
         return None if label is None else classes.index(label)
 
     def chances(self, logits: np.ndarray) -> np.ndarray:
-        """Logits `[K]` as probabilities."""
+        """Converts logits `[K]` to probabilities."""
         return np.asarray(self.trained.chances(jax.numpy.asarray(logits)))
 
     def best(self, logits: np.ndarray) -> list[tuple[str, float]]:
-        """The likeliest classes with their probabilities, the best first."""
+        """Returns the most likely classes with their probabilities, best first."""
         chances = self.chances(logits)
         order = np.argsort(-chances, kind="stable")[:_TOP]
         return [(self.trained.labels[index], float(chances[index])) for index in order]
 
     @property
     def facts(self) -> dict[str, str]:
-        """What there is to know of the network."""
+        """Describes the network, for a page."""
         trained = self.trained
         step = {} if trained.step is None else {"checkpoint": f"step {trained.step}"}
         return {"network": trained.name, "weights": trained.source, **step}
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An explanation of a clip.
+class Explanation:
+    """The explanation of a clip.
 
     Attributes:
       label: name of the class.
-      probability: that the network gives it.
-      frames: of the clip, uint8 `[T, S, S, 3]`.
-      tube: of the class.
-      stages: tubes by stage, where the network has Class Regularization.
-      pyramid: of the class, where it was asked for.
-      opened: the network and the clip, where they are known.
-      seconds: that the tube took, compiling included where that was needed.
-      tau: of the tubes.
-      degree: of the splines that enlarge them; None is the paper's.
-      finer: an earlier layer with more cells, where the tube has few.
+      probability: of the class, according to the network.
+      frames: frames of the clip, uint8 `[T, S, S, 3]`.
+      tube: saliency tube of the class.
+      stages: tubes by stage, for networks with Class Regularization.
+      pyramid: class feature pyramid of the class, if one was requested.
+      opened: the network and the clip, if known.
+      seconds: time to compute the tube, including compilation if there was one.
+      tau: threshold of the tubes.
+      degree: degree of the splines that enlarge tubes; None is the paper's.
+      finer: an earlier layer with more cells, if the tube has few.
     """
 
     label: str
@@ -129,52 +130,54 @@ class Seen:
 
     @property
     def title(self) -> str:
-        """Class and probability."""
+        """The class and its probability."""
         return f"{self.label} ({self.probability:.1%})"
 
     @property
-    def shown(self) -> Footage:
-        """The video, or else the clip by itself."""
-        return self.opened.shown if self.opened else Footage.of_clip(self.frames, self.fps)
+    def shown(self) -> SourceVideo:
+        """The video, or the clip itself if the video is unknown."""
+        return self.opened.shown if self.opened else SourceVideo.of_clip(self.frames, self.fps)
 
     @property
     def fps(self) -> float:
-        """Frames a second of the clip; 10 where nobody knows."""
+        """Frames per second of the clip; 10 if unknown."""
         return self.opened.fps if self.opened else 10.0
 
     @property
     def note(self) -> str:
-        """What to know of a tube that shows no place, or few; empty where it shows some."""
+        """A warning about a tube that is too coarse to locate anything; empty if there is none."""
         sizes = ", ".join("x".join(map(str, low.shape)) for low in self.tube.low)
         if not self.tube.volume.any():
             return (
-                f"the tube is empty: features of {sizes} before pooling show no place; larger "
-                "clips have larger ones"
+                f"the tube is empty: features of {sizes} before pooling locate nothing; use larger "
+                "clips for larger features"
             )
         return few_cells(self.tube.low, self.frames.shape[:3], self.finer)
 
     @property
     def stage_volumes(self) -> dict[str, np.ndarray]:
-        """The stages' tubes `[T, H, W]` in [0, 1], by short names."""
+        """The stages' tubes `[T, H, W]` in [0, 1], by short name."""
         return {name_of(place): tube.volume for place, tube in self.stages.items()}
 
     @property
-    def tubes(self) -> list[Drawn]:
-        """The tube, and those of the stages, as pictures show them."""
+    def tubes(self) -> list[CaptionedMap]:
+        """The tube, and the tubes of the stages, ready to be drawn."""
         kept = () if self.tau is None else (f"tau {self.tau:g}",)
         form = () if self.tube.mode == "thesis" else ("plain sum (CAM)",)
         of_class = f"{self.label} {self.probability:.1%}"
         taken = cost(_PASSES, self.seconds) if self.seconds else ""
         facts = (of_class, resolution(self.tube.low), *form, *kept, taken)
         stages = [
-            Drawn(f"{TUBE}, {name_of(place)}", own.volume, (of_class, resolution(own.low), *kept))
+            CaptionedMap(
+                f"{TUBE}, {name_of(place)}", own.volume, (of_class, resolution(own.low), *kept)
+            )
             for place, own in self.stages.items()
         ]
-        return [Drawn(TUBE, self.tube.volume, facts), *stages]
+        return [CaptionedMap(TUBE, self.tube.volume, facts), *stages]
 
     @property
-    def layers(self) -> list[Drawn]:
-        """The tube, and the pyramid's layers, as pictures show them."""
+    def layers(self) -> list[CaptionedMap]:
+        """The tube, and the layers of the pyramid, ready to be drawn."""
         assert self.pyramid
         found = self.tubes[:1]
         for layer in self.pyramid.layers:
@@ -183,7 +186,7 @@ class Seen:
                 volume = together(cells, self.pyramid.size, self.degree)
                 kept = f"{len(layer.kernels)} kernel{'s' * (len(layer.kernels) != 1)}"
                 facts = (f"level {layer.level}", kept, resolution(cells))
-                found.append(Drawn(layer.name, volume, facts))
+                found.append(CaptionedMap(layer.name, volume, facts))
         return found
 
     @property
@@ -193,7 +196,7 @@ class Seen:
         return self.opened.best(self.tube.logits)
 
     def panel(self, title: str = "", *, kernels: bool = True) -> Panel:
-        """For a page, with the pyramid's kernels or with tubes alone."""
+        """Makes a panel for a page, with the pyramid's kernels or with tubes only."""
         tube, *stages = self.tubes
         captions = {own.title.removeprefix(f"{TUBE}, "): own.caption for own in (tube, *stages)}
         facts = self.opened.facts if self.opened else {}
@@ -211,25 +214,23 @@ class Seen:
 
 
 def few_cells(cells: Any, clip: tuple[int, ...], finer: str | None) -> str:
-    """What to know of a map of few cells; empty where it has enough."""
+    """Describes a map that has few cells; empty if it has enough."""
     times, height, width = clip
     if not is_coarse([own.shape for own in cells], (times, height, width)):
         return ""
-    more = (
-        f"; --method=maps --layer={finer} draws over an earlier layer, with more" if finer else ""
-    )
-    return f"{resolution(cells)} show places coarsely{more}"
+    more = f"; --method=maps --layer={finer} maps an earlier layer, which has more" if finer else ""
+    return f"{resolution(cells)} locate coarsely{more}"
 
 
 def open_clip(trained: Trained, video: Path) -> OpenClip:
-    """The middle clip of a video for a network.
+    """Opens the middle clip of a video for a network.
 
     Args:
       trained: the network.
       video: a file.
 
     Raises:
-      ValueError: the video cannot be read, or the network sees flow.
+      ValueError: the video cannot be read, or the network takes optical flow.
     """
     preprocessing, views = trained.preprocessing, trained.preprocessing.views()
     preprocessing.require_frames("an explanation")
@@ -241,26 +242,27 @@ def open_clip(trained: Trained, video: Path) -> OpenClip:
     return OpenClip(trained, frames, record.fps / preprocessing.stride, times, footage)
 
 
-def see(
+def explain_clip(
     opened: OpenClip,
     label: str | None = None,
     *,
     tube: dict[str, Any] | None = None,
     pyramid: dict[str, Any] | None = None,
     degree: int | None = CUBIC,
-) -> Seen:
-    """Explains a clip.
+) -> Explanation:
+    """Explains a clip by saliency tubes and, optionally, a class feature pyramid.
 
     Args:
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
       tube: settings of `saliency_tube`.
-      pyramid: settings of `class_feature_pyramid`; None does without one. Without a threshold it is
-        that of the network's card.
-      degree: of the splines that enlarge tubes; None is the paper's, as in `enlarging.degree_of`.
+      pyramid: settings of `class_feature_pyramid`; None computes no pyramid. The threshold defaults
+        to that of the network's card.
+      degree: degree of the splines that enlarge tubes; None is the paper's, as in
+        `enlarging.degree_of`.
 
     Raises:
-      ValueError: there is no such class, or the network cannot be explained so.
+      ValueError: the class does not exist, or the network cannot be explained this way.
     """
     trained, index = opened.trained, opened.index_of(label)
     clip = opened.clip
@@ -278,8 +280,8 @@ def see(
     size = opened.frames.shape[:3]
     finer = None
     if is_coarse([low.shape for low in found.low], size):
-        finer = finer_layer(trace_network(*given).anatomy, size)
-    return Seen(
+        finer = finer_layer(trace_network(*given).graph, size)
+    return Explanation(
         trained.labels[found.class_index],
         float(chances[found.class_index]),
         opened.frames,
@@ -301,7 +303,7 @@ def _enlarged(tube: SaliencyTube, size: Any, degree: int | None) -> SaliencyTube
 
 
 def with_theta(settings: Mapping[str, Any], network: str) -> dict[str, Any]:
-    """Settings of a pyramid, with the threshold of a network's card where they have none."""
+    """Adds the threshold of a network's card to a pyramid's settings, unless they have one."""
     if settings.get("threshold") is not None:
         return dict(settings)
     return {**settings, "threshold": model_card(network).theta}

@@ -1,4 +1,4 @@
-"""Maps of the registry over a video file."""
+"""Computes the saliency maps of the registry for a clip of a video file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidjax.explain import maps
-from vidjax.explain.captioned_map import Drawn, cost
+from vidjax.explain.captioned_map import CaptionedMap, cost
 from vidjax.explain.html_page import Panel
 from vidjax.explain.map_resolution import finer_layer, is_coarse
 from vidjax.explain.saliency_map import SaliencyMap, saliency_map
-from vidjax.explain.source_video import Footage
+from vidjax.explain.source_video import SourceVideo
 from vidjax.explain.traced_network import trace_network
 from vidjax.explain.upsampling import CUBIC
 from vidjax.trained.clip_explanation import OpenClip, few_cells
@@ -20,14 +20,14 @@ Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Mapped:
-    """Maps of a clip and a class.
+class ClipMaps:
+    """Saliency maps of a clip for one class.
 
     Attributes:
       opened: the network and the clip.
-      maps: by their names; at least one.
-      settings: of maps, by their names, where they are not the maps' own defaults.
-      note: what to know of maps of few cells; empty where all have enough.
+      maps: maps by name, at least one.
+      settings: settings of maps by map name, where they differ from the map's defaults.
+      note: a warning about maps with few cells; empty if all have enough.
     """
 
     opened: OpenClip
@@ -42,7 +42,7 @@ class Mapped:
 
     @property
     def probability(self) -> float:
-        """That the network gives it."""
+        """Probability of the class, according to the network."""
         return float(self.opened.chances(self._first.logits)[self._first.class_index])
 
     @property
@@ -50,27 +50,27 @@ class Mapped:
         return next(iter(self.maps.values()))
 
     @property
-    def shown(self) -> Footage:
+    def shown(self) -> SourceVideo:
         """The video."""
         return self.opened.shown
 
     @property
     def fps(self) -> float:
-        """Frames a second of the clip."""
+        """Frames per second of the clip."""
         return self.opened.fps
 
     @property
     def title(self) -> str:
-        """Class and probability."""
+        """The class and its probability."""
         return f"{self.label} ({self.probability:.1%})"
 
     @property
-    def drawn(self) -> list[Drawn]:
-        """The maps as pictures show them."""
+    def drawn(self) -> list[CaptionedMap]:
+        """The maps, ready to be drawn."""
         return [self._drawn(own) for own in self.maps.values()]
 
     def panel(self, title: str = "") -> Panel:
-        """For a page."""
+        """Makes a panel for a page."""
         drawn = self.drawn
         return Panel(
             title or self.title,
@@ -82,7 +82,7 @@ class Mapped:
             facts=self.opened.facts,
         )
 
-    def _drawn(self, own: SaliencyMap) -> Drawn:
+    def _drawn(self, own: SaliencyMap) -> CaptionedMap:
         layer = () if own.layer is None else (own.layer,)
         settings = (f"{name} {value}" for name, value in self.settings.get(own.name, {}).items())
         facts = (
@@ -92,7 +92,7 @@ class Mapped:
             *settings,
             cost(own.passes, own.seconds),
         )
-        return Drawn(maps.named(own.name).title, own.volume, facts)
+        return CaptionedMap(maps.named(own.name).title, own.volume, facts)
 
 
 def map_clip(
@@ -104,21 +104,22 @@ def map_clip(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     degree: int | None = CUBIC,
     progress: Told | None = None,
-) -> Mapped:
-    """Draws maps of a clip.
+) -> ClipMaps:
+    """Computes saliency maps of a clip.
 
     Args:
       opened: a network and a clip.
       label: name of the class; None is the predicted one.
-      names: of the maps.
-      layer: that maps are drawn over which are of a layer, as in `features.features_at`.
-      settings: of maps, by their names.
-      degree: of the splines that enlarge them; None is the paper's, as in `enlarging.degree_of`.
-      progress: told a map's name and passes, of how many.
+      names: names of the maps.
+      layer: layer for the maps that take one, as in `features.features_at`.
+      settings: settings of maps, by map name.
+      degree: degree of the splines that enlarge maps; None is the paper's, as in
+        `enlarging.degree_of`.
+      progress: called with a map's name, its finished passes and the number of passes.
 
     Raises:
-      ValueError: there is no such class, map, layer or setting, or the network cannot be explained
-        so.
+      ValueError: the class, map, layer or setting does not exist, or the network cannot be
+        explained this way.
     """
     trained, clip, settings = opened.trained, opened.clip, settings or {}
     given, index = (trained.model, trained.variables, clip), opened.index_of(label)
@@ -136,7 +137,7 @@ def map_clip(
             **settings.get(name, {}),
         )
         index = found[name].class_index
-    return Mapped(opened, found, settings, _note(opened, found, given))
+    return ClipMaps(opened, found, settings, _note(opened, found, given))
 
 
 def _told(progress: Told, title: str) -> Callable[[int, int], None]:
@@ -147,6 +148,6 @@ def _note(opened: OpenClip, found: Mapping[str, SaliencyMap], given: tuple[Any, 
     size = opened.frames.shape[:3]
     for own in found.values():
         if maps.named(own.name).layered and is_coarse([cells.shape for cells in own.cells], size):
-            finer = finer_layer(trace_network(*given).anatomy, size)
+            finer = finer_layer(trace_network(*given).graph, size)
             return few_cells(own.cells, size, finer)
     return ""

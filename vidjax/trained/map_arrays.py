@@ -1,4 +1,4 @@
-"""Maps as arrays, for programs that go on from there."""
+"""Writes saliency maps as arrays, for use by other programs."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from pathlib import Path
 import numpy as np
 
 from vidjax import zipped_arrays
-from vidjax.trained.clip_maps import Mapped
+from vidjax.trained.clip_maps import ClipMaps
 from vidjax.untrusted_names import file_name
 
 
-def write_volumes(file: Path, mapped: Mapping[str, Mapped]) -> None:
-    """Writes maps as `.npz`, which NumPy reads without pickles.
+def write_volumes(file: Path, mapped: Mapping[str, ClipMaps]) -> None:
+    """Writes maps to a `.npz` file, which NumPy reads without pickles.
 
-    Each volume is float32 `[T, H, W]` in [0, 1], over what the network saw. `names` says which
-    there are: `volumes[names[k]]`. Of the same length are `maps`, `titles` (network and class),
-    `classes`, `probabilities` (float32), `layers` (empty: what is pooled, or the clip), `cells`,
-    such as `4x7x7 cells`, `passes` (int64) and `seconds` (float64). For each there is also
-    `NAME.times`, seconds of its frames from the video's beginning, float64 `[T]`, and
-    `NAME.window`, what the network saw of the video's frames: top, left, height and width in
-    pixels, float64 `[4]`, and the frames' height and width, int64 `[2]`, as `NAME.size`.
+    Each volume is float32 `[T, H, W]` in [0, 1], over the network's crop. `names` lists the
+    volumes: `volumes[names[k]]`. These arrays have the same length: `maps`, `titles` (network and
+    class), `classes`, `probabilities` (float32), `layers` (empty for the pooled layer, or the clip
+    itself), `cells`, such as `4x7x7 cells`, `passes` (int64) and `seconds` (float64). Each volume
+    also has `NAME.times`, the times of its frames in seconds from the start of the video, float64
+    `[T]`; `NAME.window`, the network's crop of the video's frames: top, left, height and width in
+    pixels, float64 `[4]`; and `NAME.size`, the height and width of the frames, int64 `[2]`.
 
     Args:
-      file: to be written.
-      mapped: maps by their titles.
+      file: the file to write.
+      mapped: maps by title.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     rows = [
         (f"{number}-{file_name(own.label)}-{name}", title, own, drawn)

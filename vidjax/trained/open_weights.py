@@ -1,4 +1,4 @@
-"""Opening a trained network by the text that names it."""
+"""Opens a trained network by the text that names its weights."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 
 import vidjax.trained.sources
 from vidjax.trained.trained_network import Trained
-from vidjax.trained.weights_name import Wanted, WeightsError
+from vidjax.trained.weights_name import WeightsError, WeightsName
 from vidjax.untrusted_names import told
 
 HELP = (
-    "a run's directory, a folder of vidjax convert, NETWORK:FILE with a PyTorch file, or "
-    "NETWORK:TAG, published weights as in vidjax.list_pretrained()"
+    "a run's directory, a folder of vidjax convert, NETWORK:FILE for a PyTorch file, or "
+    "NETWORK:TAG for published weights, as listed by vidjax.list_pretrained()"
 )
 
 
 def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained:
-    """A trained network, its arrays not read yet where its source allows that.
+    """Opens a trained network; its arrays are read on first use if the source allows that.
 
     Args:
-      text: names it; see `HELP`.
-      options: of the network beside those that the weights determine, as in `create_model`.
+      text: name of the weights; see `HELP`.
+      options: of the network, besides those that the weights determine, as in `create_model`.
 
     Raises:
-      WeightsError: nothing is called so, or it cannot be used; says what is.
+      WeightsError: the text names nothing, or the weights cannot be used; says what can.
       ValueError: the weights are damaged, or the network's options do not fit.
     """
-    wanted = Wanted.parse(text, options)
+    wanted = WeightsName.parse(text, options)
     for find in _finders():
         if (found := find(wanted)) is not None:
             return found
@@ -38,7 +38,7 @@ def open_weights(text: str, options: Mapping[str, Any] | None = None) -> Trained
 
 
 @functools.cache
-def _finders() -> tuple[Callable[[Wanted], Trained | None], ...]:
+def _finders() -> tuple[Callable[[WeightsName], Trained | None], ...]:
     modules = pkgutil.iter_modules(vidjax.trained.sources.__path__)
     return tuple(
         importlib.import_module(f"vidjax.trained.sources.{info.name}").find for info in modules

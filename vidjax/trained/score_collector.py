@@ -1,4 +1,4 @@
-"""All scores of predictions, gathered video by video and written as one file."""
+"""Collects all scores of predictions, video by video, and writes them as one file."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from vidjax.trained.trained_network import Trained
 from vidjax.untrusted_names import told
 
 
-class Kept:
-    """Scores that become a file of `vidjax.evaluation.score_files`.
+class ScoreCollector:
+    """Scores to be written as a file of `vidjax.evaluation.score_files`.
 
     Args:
-      file: to be written at the end.
+      file: the file to write at the end.
 
     Raises:
       ScoresError: its suffix is not `.npz`.
-      FileExistsError: something is there.
+      FileExistsError: the file exists already.
     """
 
     def __init__(self, file: Path) -> None:
         if file.suffix != SUFFIX:
-            raise ScoresError(f"--scores={told(str(file))}: scores are kept in a file .npz")
+            raise ScoresError(f"--scores={told(str(file))}: the file of scores must end in .npz")
         refuse_there(file)
         self._file = file
         self._names: list[str] = []
@@ -39,12 +39,12 @@ class Kept:
         self._splits: set[str] = set()
 
     def add(self, entry: Entry, prediction: Prediction) -> None:
-        """Keeps what a network says of a video or a piece of it."""
+        """Adds the prediction for a video or a piece of it."""
         self._keep(video_name(entry), entry.label, prediction)
         self._splits.add(entry.split)
 
     def passing(self, video: Path, found: Iterator[WindowPrediction]) -> Iterator[WindowPrediction]:
-        """Keeps what a network says of each window of a video, and passes it on."""
+        """Adds the prediction for each window of a video, and passes it on."""
         for window in found:
             self._keep(f"{video}@{window.start:.3f}-{window.end:.3f}", "", window)
             yield window
@@ -55,11 +55,11 @@ class Kept:
         self._scores.append(np.asarray(prediction.probabilities, np.float32))
 
     def write(self, trained: Trained) -> Path:
-        """Writes the file and returns it.
+        """Writes the file and returns its path.
 
         Raises:
-          FileExistsError: something has come there meanwhile.
-          OSError: it cannot be written.
+          FileExistsError: somebody else has created the file meanwhile.
+          OSError: the file cannot be written.
         """
         seen = trained.preprocessing
         about = {

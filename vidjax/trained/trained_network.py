@@ -1,4 +1,4 @@
-"""A network with its weights, and what must be known to feed it: one thing, whoever trained it."""
+"""A trained network: its weights and everything needed to run it, whoever trained it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Tree = dict[str, Any]
 
 @dataclass(frozen=True)
 class Weights:
-    """Variables of a network, and the step of the training that they are of, if it is known."""
+    """Variables of a network, and the training step they are from, if known."""
 
     variables: Tree
     step: int | None = None
@@ -37,16 +37,16 @@ class Trained:
 
     Attributes:
       name: of the network, as in `list_models()`.
-      options: it was made with, as in `create_model`.
+      options: arguments of `create_model` that it was made with.
       model: the linen module.
       num_classes: number of logits.
-      preprocessing: how a video becomes a clip for it.
-      source: where the weights are from, for people.
-      read: reads the weights; they are read once, when they are first asked for.
-      classes: names of the logits; None where nobody knows them.
-      clips: clips of a video that its predictions are averaged over.
-      crops: crops of each.
-      multi_label: whether a clip may have several classes: each logit is a yes or no of its own.
+      preprocessing: the preprocessing from a video to its clips.
+      source: origin of the weights, for messages.
+      read: reads the weights; called once, on first access.
+      classes: names of the classes, in the order of the logits; None if unknown.
+      clips: clips per video, over which predictions are averaged.
+      crops: crops per clip.
+      multi_label: whether a clip may have several classes, each with a sigmoid of its own.
     """
 
     name: str
@@ -72,37 +72,37 @@ class Trained:
 
     @property
     def step(self) -> int | None:
-        """Step of the training that the weights are of; None where nobody knows it."""
+        """Training step of the weights; None if unknown."""
         return self._weights.step
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the classes, or their numbers where nobody knows them."""
+        """Names of the classes, or their indices if unknown."""
         return self.classes or tuple(f"class {index}" for index in range(self.num_classes))
 
     @property
     def views(self) -> Views:
-        """Which views of a video are scored."""
+        """The views of a video that are scored."""
         return self.preprocessing.views(self.clips, self.crops)
 
     def probabilities(self, variables: Any, crops: jax.Array) -> jax.Array:
-        """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
+        """Maps crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
         flat = self.preprocessing.normalized(crops.reshape(-1, *crops.shape[2:]))
         logits = self.model.apply(variables, flat, train=False)
         return self.chances(logits).reshape(*crops.shape[:2], -1)
 
     @property
     def scale(self) -> str:
-        """What makes logits probabilities: `softmax`, or `sigmoid` of each class by itself."""
+        """The function from logits to probabilities: `softmax`, or `sigmoid` for several labels."""
         return "sigmoid" if self.multi_label else "softmax"
 
     def chances(self, logits: jax.Array) -> jax.Array:
-        """Logits `[..., K]` as probabilities float32: of one class, or of each by itself."""
+        """Converts logits `[..., K]` to probabilities, float32, by softmax or sigmoid."""
         scale = jax.nn.sigmoid if self.multi_label else jax.nn.softmax
         return scale(logits.astype(jnp.float32))
 
     def score(self, crops: Any) -> jax.Array:
-        """`probabilities` of these weights; compiled once a shape.
+        """Computes `probabilities` with these weights; compiled once per shape.
 
         Args:
           crops: uint8 `[B, S, T, H, W, 3]`.
@@ -121,13 +121,13 @@ class Trained:
         start: float | None = None,
         end: float | None = None,
     ) -> list[tuple[str, float]]:
-        """The likeliest classes of a video file, best first, with their probabilities.
+        """Predicts the most likely classes of a video file, with probabilities, best first.
 
         Args:
           video: a file.
-          top: how many classes.
-          start: seconds from the first frame, of a piece; None is 0.
-          end: seconds, exclusive; None is the end.
+          top: how many classes to return.
+          start: start of the piece in seconds from the first frame; None is 0.
+          end: end of the piece in seconds, exclusive; None is the end of the video.
 
         Raises:
           ValueError: the weights or the video cannot be read.
@@ -137,14 +137,14 @@ class Trained:
     def prediction(
         self, video: str | Path, *, start: float | None = None, end: float | None = None
     ) -> Prediction:
-        """What the network says of a video file, in all of its classes.
+        """Predicts a video file, with the probabilities of all classes.
 
-        The video is brought into the form that the network was trained on and seen in its views.
+        The video is preprocessed as in training and seen in the network's views.
 
         Args:
           video: a file.
-          start: seconds from the first frame, of a piece; None is 0.
-          end: seconds, exclusive; None is the end.
+          start: start of the piece in seconds from the first frame; None is 0.
+          end: end of the piece in seconds, exclusive; None is the end of the video.
 
         Raises:
           ValueError: the weights or the video cannot be read.
@@ -156,18 +156,18 @@ class Trained:
         return Prediction(start or 0.0, end, mean)
 
     def features(self, crops: Any, layer: str = EMBEDDING, *, pooled: bool = True) -> jax.Array:
-        """Features of crops as they are cut from a video; compiled once a shape and layer.
+        """Computes features of crops as cut from a video; compiled once per shape and layer.
 
         Args:
           crops: uint8 `[..., T, H, W, 3]`, not normalised.
           layer: as in `vidjax.trained.features.features`.
-          pooled: average over time and space.
+          pooled: whether to average over time and space.
 
         Returns:
-          float32 `[..., C]`; of a stage `[..., T', H', W', C]` where it is not pooled.
+          float32 `[..., C]`; for a stage without pooling, `[..., T', H', W', C]`.
 
         Raises:
-          ValueError: the network has no such layer, or the crops have another shape.
+          ValueError: the network has no such layer, or the crops have the wrong shape.
         """
         return self._features(self.variables, crops, layer=layer, pooled=pooled)
 

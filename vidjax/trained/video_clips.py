@@ -1,4 +1,4 @@
-"""What of each video a network looks at: clips spread over it, or windows that slide over it."""
+"""The clips that a network sees of each video: evenly spread ones, or sliding windows."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from vidjax.trained.video_record import as_record
 
 
 @dataclass(frozen=True)
-class Look:
+class SampledClip:
     """One clip of a video.
 
     Attributes:
-      video: index of the video in its list.
-      clip: number of the clip within the video.
-      window: its time and its crops.
+      video: index of the video in the list.
+      clip: index of the clip within the video.
+      window: its time span and its crops.
     """
 
     video: int
@@ -32,31 +32,31 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Ended:
+class EndOfVideo:
     """The end of a video, after its last clip.
 
     Attributes:
-      video: index of the video in its list.
-      error: why it cannot be read, or not to its end; empty if it can.
+      video: index of the video in the list.
+      error: why the video cannot be read, or not to its end; empty if it can.
     """
 
     video: int
     error: str = ""
 
 
-Event = Look | Ended
+Event = SampledClip | EndOfVideo
 
 
 @dataclass(frozen=True)
-class Looking:
-    """How videos are looked at.
+class ClipSampler:
+    """How to sample clips from videos.
 
     Attributes:
       preprocessing: of the network.
-      clips: clips spread evenly over each video; 0 are windows that slide over it.
-      crops: of each clip.
-      every: of windows, seconds from the start of one to that of the next.
-      threads: videos that are decoded at a time.
+      clips: clips spread evenly over each video; 0 slides windows over it instead.
+      crops: crops per clip.
+      every: seconds from the start of one window to the start of the next.
+      threads: videos decoded at the same time.
     """
 
     preprocessing: Preprocessing
@@ -66,11 +66,11 @@ class Looking:
     threads: int = 2
 
     def all(self, manifest: Manifest, first: int = 0) -> Iterator[Event]:
-        """Clips of videos in their order, and the end of each.
+        """Yields the clips of videos in order, and the end of each video.
 
         Args:
           manifest: the videos.
-          first: index of the first one to look at.
+          first: index of the first video to read.
         """
         entries = manifest.entries[first:]
         if self.clips:
@@ -93,7 +93,7 @@ class Looking:
     def _ahead(
         self, manifest: Manifest, entries: Sequence[Entry]
     ) -> Iterator[tuple[list[Window], str]]:
-        """Clips of each video, decoded by threads while others are computed with."""
+        """Yields the clips of each video, which threads decode ahead of the computation."""
 
         def spread(entry: Entry) -> tuple[list[Window], str]:
             try:
@@ -117,19 +117,19 @@ class Looking:
 
 
 def _told(video: int, looks: Iterator[Window], error: str = "") -> Iterator[Event]:
-    """Clips of a video, and its end, early where it breaks."""
+    """Yields the clips of a video and its end, early if decoding breaks off."""
     try:
         for clip, window in enumerate(looks):
-            yield Look(video, clip, window)
+            yield SampledClip(video, clip, window)
     except DecodeError as broken:
         error = str(broken)
-    yield Ended(video, error)
+    yield EndOfVideo(video, error)
 
 
 def _in_order(
     function: Callable[[Entry], tuple[list[Window], str]], items: Sequence[Entry], threads: int
 ) -> Iterator[tuple[list[Window], str]]:
-    """Results in the order of the items; a few are made ahead."""
+    """Yields results in the order of the items, and computes a few ahead."""
     pool, rest = ThreadPoolExecutor(threads), iter(items)
     waiting: collections.deque[Future[tuple[list[Window], str]]] = collections.deque()
     try:

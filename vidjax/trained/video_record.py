@@ -1,4 +1,4 @@
-"""Video files in the form in which a data set for a network would store them."""
+"""Encodes the frames of a video file as a prepared data set would store them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.flow_extraction import chosen_fields, encoded_field, fields_in
-from vidjax.data.optical_flow import places, shown_fields
+from vidjax.data.optical_flow import num_stacks, stack_indices
 from vidjax.data.record import FlowRecord, Record
 from vidjax.data.transforms import encode_jpeg
 from vidjax.data.video_stream import VideoStream, stream_video
@@ -25,18 +25,18 @@ def as_record(
     start: float | None = None,
     end: float | None = None,
 ) -> Record:
-    """A video file, or a piece of it, with the frames that some views show.
+    """Reads a video file, or a piece of it, into a record with the frames that some views need.
 
-    They are encoded as a data set stores them, so that a network sees what it was trained on. The
-    file is decoded twice, to count its frames and to take those, so that hours of video take as
-    little memory as seconds.
+    The frames are encoded as a data set stores them, so the network sees what it was trained on.
+    The file is decoded twice, first to count its frames and then to take the needed ones, so hours
+    of video take as little memory as seconds.
 
     Args:
       video: a file.
       preprocessing: of the network.
-      views: that are cut from the record; of others its frames are not there.
-      start: seconds from the first frame; None is 0.
-      end: seconds, exclusive; None is the end.
+      views: views that will be cut from the record; it has no other frames.
+      start: start of the piece in seconds from the first frame; None is 0.
+      end: end of the piece in seconds, exclusive; None is the end of the video.
 
     Raises:
       DecodeError: the file cannot be decoded.
@@ -59,12 +59,12 @@ def as_record(
 def _flow_record(
     video: Path, preprocessing: Preprocessing, views: Views, stream: VideoStream
 ) -> FlowRecord:
-    """The same of a network that sees flow."""
+    """Does the same for a network that takes optical flow."""
     assert preprocessing.flow is not None
     assert stream.count is not None
     fields, pairs = fields_in(stream.count, video), preprocessing.pairs
-    indices = np.unique(views.shape.view_indices(places(fields, pairs), views.clips))
-    wanted = np.unique(shown_fields(indices[indices >= 0], pairs, fields)).tolist()
+    indices = np.unique(views.shape.view_indices(num_stacks(fields, pairs), views.clips))
+    wanted = np.unique(stack_indices(indices[indices >= 0], pairs, fields)).tolist()
     jpegs: dict[int, bytes] = {}
     for number, field in chosen_fields(stream, wanted, preprocessing.flow, video):
         jpegs[2 * number], jpegs[2 * number + 1] = encoded_field(field, preprocessing.quality)
@@ -73,7 +73,7 @@ def _flow_record(
 
 
 class _Frames(Sequence[bytes]):
-    """As many frames as the video has, of which some are there."""
+    """A sequence as long as the video that holds only some of its frames."""
 
     def __init__(self, jpegs: Mapping[int, bytes], count: int) -> None:
         self._jpegs, self._count = jpegs, count

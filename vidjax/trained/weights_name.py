@@ -1,4 +1,4 @@
-"""The text that names a trained network, taken apart."""
+"""Parses the text that names a trained network."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vidjax.storage.paths import as_path
 
 
 class WeightsError(ValueError):
-    """There are no weights of this name, or they cannot be used."""
+    """The named weights do not exist, or cannot be used."""
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which weights.
+class WeightsName:
+    """The requested weights.
 
     Attributes:
-      network: its name, where the text says it; else empty.
-      place: what follows: a path, or the tag of published weights.
-      options: of the network beside those that the weights determine.
+      network: name of the network if the text states it, else empty.
+      place: the rest: a path, or the tag of published weights.
+      options: of the network, besides those that the weights determine.
     """
 
     network: str
@@ -36,12 +36,12 @@ class Wanted:
 
     @property
     def text(self) -> str:
-        """As it was given."""
+        """The text as it was given."""
         return f"{self.network}:{self.place}" if self.network else self.place
 
     @classmethod
-    def parse(cls, text: str, options: Mapping[str, Any] | None = None) -> Wanted:
-        """Takes apart `NETWORK:PLACE`; where no network is called so, all of it is a place."""
+    def parse(cls, text: str, options: Mapping[str, Any] | None = None) -> WeightsName:
+        """Parses `NETWORK:PLACE`; without the name of a network, the whole text is the place."""
         network, colon, place = text.partition(":")
         if colon and not as_path(text).exists() and network in list_models():
             return cls(network, place, options or {})

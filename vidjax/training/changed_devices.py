@@ -1,8 +1,8 @@
-"""A run that goes on with other devices than it began with: it stays the run that it was.
+"""Checks that a run can continue on a changed number of devices without changing its result.
 
-A mesh decides where arrays lie, and not what they are. Statistics of each device's clips are the
-exception, and a run with them is not to change in silence. The batches of a multigrid are whole
-multiples of one that the devices divide, so that they are the same on any of them.
+A mesh decides where arrays are, not their values. Batch statistics per device are the exception; a
+run that uses them must not change silently. Batch sizes of multigrid training are multiples of one
+that fits the devices, so that they are the same on any number of devices.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from vidjax.run.network import Network
 from vidjax.run.workdir import device_counts
 
 
-def refuse_another_result(workdir: Path, network: Network) -> None:
-    """Refuses devices on which the run in `workdir` would become another one.
+def check_device_count(workdir: Path, network: Network) -> None:
+    """Refuses devices on which the run in `workdir` would compute other results.
 
     Args:
-      workdir: of a run that has begun.
-      network: on the devices that are here.
+      workdir: work directory of a run that has begun.
+      network: the network on the present devices.
 
     Raises:
-      ConfigError: says what depends on the number of devices.
+      ConfigError: names the setting that depends on the number of devices.
     """
     if network.config.train.batch_norm != "per_device":
         return
@@ -30,7 +30,7 @@ def refuse_another_result(workdir: Path, network: Network) -> None:
     if known and here not in known:
         before = max(known)
         raise ConfigError(
-            f"train.batch_norm = 'per_device' takes the statistics of each device's clips, and "
-            f"the run in {workdir} has them of {before} devices: on {here} it would be another "
-            f"run; give it {before} devices, or start another run with model.weights = {workdir}"
+            f"train.batch_norm = 'per_device' computes statistics per device, and the run in "
+            f"{workdir} began on {before} devices: on {here} its result would change; use "
+            f"{before} devices, or start another run with model.weights = {workdir}"
         )

@@ -1,4 +1,4 @@
-"""Compiling the training step before the loop, so that its cost is known and paid once."""
+"""Compiles the training step before the loop, so that its cost is known and paid once."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from vidjax.training.step import Step
 
 @dataclass(frozen=True)
 class Compiled:
-    """The compiled step, the seconds it took, its multiply-adds, whether it came from the cache.
+    """The compiled step, compile time in seconds, its multiply-adds, and whether the cache had it.
 
-    A backward pass costs two forward passes: a gradient for the input and one for the kernel.
+    A backward pass counts as two forward passes: one gradient for the input and one for the kernel.
     """
 
     step: Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]
@@ -39,7 +39,7 @@ def compile_step(
     shardings: Any,
     class_weights: tuple[float, ...] = (),
 ) -> Compiled:
-    """Compiles the step of a network for its devices; it donates the state it is given."""
+    """Compiles the training step of a network for its devices. The step donates its state."""
     start = time.monotonic()
     with compile_cache.Hits() as hits:
         compiled = lower_step(network, optimizer, state, shardings, class_weights).compile()
@@ -56,7 +56,7 @@ def lower_step(
     shardings: Any,
     class_weights: tuple[float, ...] = (),
 ) -> jax.stages.Lowered:
-    """The step as `compile_step` compiles it, before it is compiled."""
+    """Lowers the training step as `compile_step` does, without compiling it."""
     config, mesh = network.config, network.mesh
     step = Step(
         network.module,

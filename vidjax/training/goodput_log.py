@@ -1,4 +1,4 @@
-"""The account of a run's time, kept while it trains: lines, the last sentence, a picture."""
+"""Logs what a run spends its time on: lines in `timing.jsonl`, a final sentence and a plot."""
 
 from __future__ import annotations
 
@@ -8,75 +8,75 @@ from pathlib import Path
 
 from vidjax.records import RecordError
 from vidjax.training import goodput, goodput_plot
-from vidjax.training.phase_timer import Spending
+from vidjax.training.phase_timer import PhaseTimer
 
-# Seconds between two lines where nothing else asks for one.
+# Seconds between two lines if nothing else logs one.
 _EVERY = 30.0
 Write = Callable[[int, str, Mapping[str, float]], None]
 
 
-class Account:
-    """Tells what the time went to, over all starts of a run.
+class GoodputLog:
+    """Logs the time spent over all starts of a run.
 
     Args:
-      spending: of this start.
-      workdir: of the run.
-      write: adds a line of a step and split to what a clock says.
-      say: told the sentence, and what is wrong with earlier lines.
-      silent: tells nothing, in a process beside the one that does.
+      timer: timer of this start.
+      workdir: work directory of the run.
+      write: adds a line with a step and a split to `timing.jsonl`.
+      say: prints the final sentence, and errors in earlier lines.
+      silent: log nothing; for all processes but one.
     """
 
     def __init__(
         self,
-        spending: Spending,
+        timer: PhaseTimer,
         workdir: Path,
         write: Write,
         say: Callable[[str], None],
         *,
         silent: bool,
     ) -> None:
-        self._spending, self._workdir, self._silent = spending, workdir, silent
+        self._timer, self._workdir, self._silent = timer, workdir, silent
         self._write, self._say = write, say
-        self._told = float("-inf")
+        self._logged = float("-inf")
         self._first: goodput.Spent | None = None
         self._before: list[goodput.Spent] = []
         if silent:
             return
         try:
             self._before = goodput.read_spent(workdir)
-        # A run does not end because nobody knows what its earlier starts did.
+        # Damaged lines of earlier starts must not stop the run.
         except RecordError as error:
-            say(f"what the time went to is told of this start alone: {error}")
+            say(f"time spent is reported for this start only: {error}")
 
-    def tell(self, step: int) -> None:
-        """Adds what this start has spent until now, with `step` done."""
+    def log(self, step: int) -> None:
+        """Logs the time that this start has spent until now, when `step` is done."""
         if not self._silent:
-            self._tell(step)
+            self._log(step)
 
-    def tell_now_and_then(self, step: int) -> None:
-        """The same, if it was not told lately, with the shares of the time of all starts."""
-        if not self._silent and time.monotonic() - self._told >= _EVERY:
-            self._tell_shares(self._tell(step))
+    def log_occasionally(self, step: int) -> None:
+        """Logs the time, and the shares over all starts, unless it was logged recently."""
+        if not self._silent and time.monotonic() - self._logged >= _EVERY:
+            self._log_shares(self._log(step))
 
     def close(self, step: int) -> None:
-        """The same at the end of this start, and in words and as a picture."""
+        """Logs the time at the end of this start, prints the shares and draws the plot."""
         if self._silent:
             return
-        found = self._tell(step)
-        self._tell_shares(found)
+        found = self._log(step)
+        self._log_shares(found)
         goodput_plot.draw(self._workdir / goodput_plot.FILE, found)
         self._say(goodput.sentence(found))
 
-    def _tell(self, step: int) -> list[goodput.Start]:
-        seconds, began = self._spending.seconds(), self._spending.began
+    def _log(self, step: int) -> list[goodput.Start]:
+        seconds, began = self._timer.seconds(), self._timer.began
         spent = goodput.Spent(step, goodput.SPENT, began, **seconds)
         self._write(step, goodput.SPENT, {"began": began, **seconds})
-        self._told = time.monotonic()
+        self._logged = time.monotonic()
         if self._first is None:
             self._first = spent
-            # Which of their steps are done again is known from here on.
+            # From here on it is known which of their steps this start repeats.
             self._earlier = goodput.starts([*self._before, spent])[:-1]
         return [*self._earlier, *goodput.starts([self._first, spent])]
 
-    def _tell_shares(self, found: list[goodput.Start]) -> None:
+    def _log_shares(self, found: list[goodput.Start]) -> None:
         self._write(found[-1].last, "goodput", goodput.shares(found))

@@ -1,4 +1,4 @@
-"""What the time of a run went to, as a picture: all starts together, and one by one."""
+"""Plots goodput: what a run spent its time on, in total and for each start."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from vidjax.training import goodput
 from vidjax.training.goodput import Start
 
 FILE = "goodput.png"
-# Of each kind of second: its name and colour, in the order in which a start meets them.
+# Name and colour of each kind, in the order in which they occur in a start.
 _KINDS = {
-    "starting": ("starting up", "0.75"),
+    "starting": ("startup", "0.75"),
     "compiling": ("compiling", "#8c6bb1"),
     "steps": ("steps", "#2a9d5c"),
     "waiting": ("waiting for data", "#e9a23b"),
     "checkpoints": ("checkpoints", "#3b7dd8"),
     "evaluation": ("evaluation", "#5bc0be"),
-    "repeated": ("done again later", "#c44536"),
+    "repeated": ("repeated later", "#c44536"),
 }
-# Starts that get a bar of their own.
+# The most starts with a bar.
 _MOST = 24
 _SECONDS = {"hours": 3600.0, "minutes": 60.0, "seconds": 1.0}
-# Shares that are wide enough for a number.
+# The smallest share with room for a number.
 _WIDE = 0.04
 
 
 def draw_goodput(workdir: Path) -> Path | None:
-    """Draws the picture of a run anew; returns its file, or None where nothing is known.
+    """Plots the goodput of a run; returns the file, or None if nothing is known.
 
     Raises:
       RecordError: `timing.jsonl` is damaged.
@@ -40,7 +40,7 @@ def draw_goodput(workdir: Path) -> Path | None:
 
 
 def draw(file: Path, found: Sequence[Start]) -> Path:
-    """Draws starts as a PNG: above the shares of all of them, below how long each one was."""
+    """Plots starts as a PNG: the shares of all starts on top, the time of each start below."""
     from matplotlib.figure import Figure
 
     shown = found[-_MOST:]

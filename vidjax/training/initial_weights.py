@@ -1,4 +1,4 @@
-"""Starting from trained weights: an earlier run's, or those that others have published."""
+"""Starts a run from trained weights: from an earlier run or from published weights."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def _open(model: ModelConfig) -> Trained:
 
 
 def resolve(config: Config) -> Config:
-    """The configuration with what the weights determine: options and colours.
+    """Fills in the options and colours that the weights determine.
 
-    What it says itself stays. A run keeps the result, so that it needs the weights only once.
+    Settings of the configuration take precedence. The run stores the result, so that it needs the
+    weights only once.
 
     Raises:
-      ConfigError: there are no weights, or those of another network.
+      ConfigError: the weights do not exist or belong to another network.
     """
     model = config.model
     if not model.weights:
@@ -45,10 +46,10 @@ def resolve(config: Config) -> Config:
     weights = _open(model)
     if weights.name != model.name:
         raise ConfigError(
-            f"model.weights = {model.weights!r} are of {weights.name}, not {model.name}"
+            f"model.weights = {model.weights!r} belong to {weights.name}, not to {model.name}"
         )
     seen = weights.preprocessing
-    # Of a network of flow, a file's three colours say nothing.
+    # For a network on optical flow, the mean and std of three colours do not apply.
     fits = len(seen.mean) == (2 if config.data.flow else COLOURS)
     filled = dataclasses.replace(
         model,
@@ -62,17 +63,17 @@ def resolve(config: Config) -> Config:
 def start_from(
     state: TrainState, model: ModelConfig, classes: Sequence[str], say: Callable[[str], None]
 ) -> TrainState:
-    """The first state with given weights.
+    """Returns the initial state with the given weights.
 
-    What the weights know nothing of, because a method was added to the network, stays random,
-    and so does a classifier of other classes. Classes in another order are put into the
-    network's.
+    Modules that the weights do not contain, because a method was added to the network, stay random.
+    So does a classifier for other classes. If the classes are the same in another order, the
+    classifier is reordered.
 
     Args:
-      state: as initialised; its shardings are kept.
-      model: the network and its weights, as `resolve` makes it.
-      classes: names of the network's classes, index by index.
-      say: told what was taken over and what stays random.
+      state: the initialised state; its shardings are kept.
+      model: the network and its weights, from `resolve`.
+      classes: names of the network's classes, in order.
+      say: prints what was loaded and what stays random.
 
     Raises:
       ConfigError: the weights do not fit the network.
@@ -86,13 +87,13 @@ def start_from(
     except ConfigError as error:
         raise ConfigError(f"model.weights = {model.weights!r}: {error}") from None
     say(f"starting from {model.weights}" + (f"; random: {', '.join(fresh)}" if fresh else ""))
-    # A copy: a step donates its state, and no buffer can be given away twice.
+    # A copy, because a step donates its state, and a buffer can be donated only once.
     ema = None if state.ema is None else jax.tree.map(jnp.copy, params)
     return state.replace(params=params, batch_stats=stats, ema=ema)
 
 
 def _for_classes(params: Tree, theirs: Sequence[str] | None, ours: Sequence[str]) -> Tree:
-    """Parameters whose classifier is of our classes, or that have none."""
+    """Returns parameters with a classifier for our classes, or without a classifier."""
     if theirs is None or tuple(theirs) == tuple(ours):
         return params
     places = {normal(name): place for place, name in enumerate(theirs)}
@@ -104,10 +105,10 @@ def _for_classes(params: Tree, theirs: Sequence[str] | None, ours: Sequence[str]
 
 
 def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
-    """Given arrays in the places of own ones, and the modules that keep their own."""
+    """Puts given arrays in place of the network's; also returns the modules that keep their own."""
     ours, theirs = flatten_dict(own, sep="/"), flatten_dict(given, sep="/")
     if unknown := sorted(theirs.keys() - ours.keys()):
-        raise ConfigError(f"the network has no {unknown[0]}; were model.options changed?")
+        raise ConfigError(f"the network has no {unknown[0]}; did you change model.options?")
     fresh: dict[str, None] = {}
     taken = {}
     for path, array in ours.items():
@@ -118,8 +119,9 @@ def _take(own: Tree, given: Tree) -> tuple[Tree, list[str]]:
             taken[path] = array
             fresh["/".join(parts[:-1])] = None
         else:
-            their = f"is {theirs[path].shape}" if path in theirs else "is not there"
+            their = f"has shape {theirs[path].shape}" if path in theirs else "is missing"
             raise ConfigError(
-                f"{path} {their}, in the network {array.shape}; were model.options changed?"
+                f"{path} {their}, but the network needs {array.shape}; did you change "
+                "model.options?"
             )
     return unflatten_dict(taken, sep="/"), list(fresh)

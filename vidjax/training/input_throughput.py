@@ -1,4 +1,4 @@
-"""Whether the input keeps up with the step: measured at the start of a run, said in one line."""
+"""Checks at the start of a run whether the input pipeline keeps up with the training step."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from vidjax.data.pipeline import prefetch
 
 
 def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: float = 2.0) -> float:
-    """Clips a second of all processes that the input gives where nobody waits for it to be used.
+    """Measures how many clips per second the input pipeline delivers when the step takes no time.
 
     Args:
-      batches: as a run reads them; what is read here is not taken from the run.
-      threads: that decode.
-      first: number of the batch to begin with.
-      seconds: how long to look at most; one batch is looked at in any case.
+      batches: the run's batches. Reading here does not consume batches of the run.
+      threads: number of decoding threads.
+      first: number of the batch to start with.
+      seconds: time limit of the measurement; at least one batch is read.
+
+    Returns:
+      Clips per second, over all processes.
     """
     reader = prefetch(batches[first:], threads)
     start, clips, looked = time.monotonic(), 0, 0
     for batch in reader:
         clips, looked = clips + len(batch["label"]), looked + 1
-        # A few rounds of all threads, so that what they have begun does not count for much.
+        # A few batches per thread, so that batches in progress matter little.
         if looked >= 8 * threads or time.monotonic() - start > seconds:
             break
     elapsed = max(time.monotonic() - start, 1e-9)
@@ -34,13 +37,13 @@ def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: flo
     return clips * jax.process_count() / elapsed
 
 
-class Balance:
-    """Times the first steps of a run, then says how the input compares.
+class InputThroughput:
+    """Times the first steps of a run and compares them with the input rate.
 
     Args:
-      given: clips a second that the input gives.
-      tell: called once, with the line and with both rates.
-      steps: how many steps to wait for; the first is not counted.
+      given: clips per second of the input pipeline.
+      tell: called once with the line to print and with both rates.
+      steps: number of steps to time; the first does not count.
     """
 
     def __init__(
@@ -50,11 +53,11 @@ class Balance:
         self._rates: list[float] = []
 
     def begin(self) -> None:
-        """The step's batch is there."""
+        """Starts timing a step, when its batch is there."""
         self._start = time.monotonic()
 
     def end(self, result: Any, clips: int) -> None:
-        """The step is on its way to `result`, which is waited for in the first steps alone."""
+        """Ends timing a step. Only the first steps wait for `result`; later ones do not."""
         if not self._left:
             return
         jax.block_until_ready(result)
@@ -67,11 +70,11 @@ class Balance:
 
 
 def sentence(given: float, needed: float) -> str:
-    """Clips a second that the input gives and the step needs, compared in words."""
-    text = f"input gives {given:.4g} clips/s, the step needs {needed:.4g}"
+    """Compares the clips per second of the input with those of the step, in words."""
+    text = f"input delivers {given:.4g} clips/s, the step needs {needed:.4g}"
     if given < needed:
         return (
-            f"{text}: the input is behind; more data.threads, a smaller data.short_side or "
+            f"{text}: the input is the bottleneck; more data.threads, a smaller data.short_side or "
             "augment.device=true may help"
         )
-    return f"{text}: {given / needed:.2g} times as many"
+    return f"{text}: the input is {given / needed:.2g} times as fast"

@@ -1,4 +1,4 @@
-"""What a run tells while it runs: metrics.jsonl, its other writers and its live line."""
+"""Writes a run's metrics to `metrics.jsonl` and other writers, and formats its progress line."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ _MEND = "correct the line, or remove it"
 
 
 class _Line(msgspec.Struct):
-    """What every line has; the other names are of numbers."""
+    """The fields that every line has; all other names are numbers."""
 
     step: records.Count
     split: str = ""
 
 
 class MetricWriter:
-    """Writes numbers to `metrics.jsonl`, one object a line, and to other writers.
+    """Writes numbers to `metrics.jsonl`, one object per line, and to other writers.
 
     Args:
-      workdir: folder of the run.
-      step: step that the run resumes after. Lines of later steps, which an interrupted run
-        wrote past its last checkpoint and which are about to be written again, are moved to
-        `metrics-interrupted.jsonl`.
-      others: given the same numbers, after they are in the file.
-      silent: writes nothing, in a process beside the one that does.
+      workdir: work directory of the run.
+      step: step that the run resumes after. An interrupted run may have written lines of later
+        steps, which will be written again; they are moved to `metrics-interrupted.jsonl`.
+      others: writers that get the same numbers after the file.
+      silent: write nothing; for all processes but one.
     """
 
     def __init__(
@@ -68,8 +67,8 @@ class MetricWriter:
     def write_timing(self, step: int, split: str, numbers: Numbers) -> None:
         """Adds a line to `timing.jsonl`.
 
-        What a clock says differs from run to run; apart, it leaves `metrics.jsonl` equal for
-        equal runs.
+        Times differ from run to run. They have their own file, so that equal runs have equal
+        `metrics.jsonl`.
         """
         if self._silent:
             return
@@ -82,7 +81,7 @@ class MetricWriter:
         self._files[name].flush()
 
     def has(self, step: int, split: str) -> bool:
-        """Whether a line of this step and split is written; a silent writer does not know."""
+        """Returns whether a line of this step and split was written; False for a silent writer."""
         if self._silent:
             return False
         sync(self._files[self._path.name])
@@ -90,7 +89,7 @@ class MetricWriter:
         return any(line["step"] == step and line.get("split") == split for line in lines)
 
     def flush(self) -> None:
-        """Returns when nothing that was written can be lost, as far as the other writers can."""
+        """Returns when everything written so far is safe, as far as the other writers allow."""
         if not self._silent:
             for each in self._files.values():
                 sync(each)
@@ -98,8 +97,8 @@ class MetricWriter:
             other.flush()
 
     def close(self) -> None:
-        """Writes what is buffered, and no more."""
-        # Each of them, also where one cannot be written.
+        """Writes the buffers and closes all files."""
+        # All are closed, even if one of them fails.
         with contextlib.ExitStack() as stack:
             for other in self._others:
                 stack.callback(other.close)
@@ -108,22 +107,22 @@ class MetricWriter:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a `metrics.jsonl`; half a last one, which a kill leaves, is left out.
+    """Reads the lines of a `metrics.jsonl`, without an incomplete last line left by a kill.
 
     Raises:
-      RecordError: another line is damaged; names file and line.
+      RecordError: another line is damaged; names the file and the line.
     """
     return records.read_lines(path, _MEND, _Line)
 
 
 def _line(step: int, split: str, numbers: Numbers) -> str:
-    """JSON has no NaN and no infinity: such a number is null."""
+    """Formats a line. JSON has no NaN or infinity; they become null."""
     finite = {name: value if math.isfinite(value) else None for name, value in numbers.items()}
     return json.dumps({"step": step, "split": split, **finite}, allow_nan=False) + "\n"
 
 
 def _set_aside(path: Path, step: int) -> None:
-    """Moves lines past a step, and half a last line, to another file, in the bytes they have."""
+    """Moves lines after a step, and an incomplete last line, to another file byte by byte."""
     if not path.is_file():
         return
     with path.open("rb") as stream:
@@ -132,7 +131,7 @@ def _set_aside(path: Path, step: int) -> None:
     until += [False] * (len(lines) - len(until))
     if all(until):
         return
-    # What is set aside is on disk before it is gone from its place.
+    # The moved lines are on disk before they are removed here.
     with appending(path.with_name("metrics-interrupted.jsonl")) as file:
         file.flush()
         later = (line for line, stays in zip(lines, until, strict=True) if not stays)
@@ -144,10 +143,9 @@ def _set_aside(path: Path, step: int) -> None:
 def progress_text(
     step: int, total: int, numbers: Numbers, clips_per_second: float, left: float
 ) -> str:
-    """The progress line: step, loss, top-1, clips a second and time left in seconds.
+    """Formats the progress line: step, loss, top-1, clips per second and time left in seconds.
 
-    Of several labels a video, hit@1 takes the place of top-1: whether the likeliest class is one of
-    the clip's.
+    For multi-label data, hit@1 replaces top-1: whether the most likely class is one of the clip's.
     """
     right = f"hit@1 {numbers['hit1']:.1%}" if "hit1" in numbers else f"top-1 {numbers['top1']:.1%}"
     return (

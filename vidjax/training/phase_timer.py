@@ -1,4 +1,4 @@
-"""What the seconds of one start of a run are spent on; each second on one thing."""
+"""Times the phases of one start of a run."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 KINDS = ("starting", "compiling", "waiting", "steps", "checkpoints", "evaluation")
 
 
-class Spending:
-    """Counts seconds by kind: at every moment one of `KINDS`, the first to begin with.
+class PhaseTimer:
+    """Counts seconds by kind. At every moment one of `KINDS` runs; the first one runs first.
 
-    `waiting` is for data, by the host: devices may still be busy with the step before.
-    `checkpoints` is what the steps wait for; most of the writing is done beside them.
+    `waiting` is the host waiting for data; devices may still be busy with the step before.
+    `checkpoints` is the time that steps wait for; most of the writing happens in the background.
 
     Args:
       began: when the start began, by `time.monotonic()`; None is now.
 
     Attributes:
-      began: the same, in seconds since 1970, by which starts are told apart.
+      began: when the start began, in seconds since 1970. It identifies the start.
     """
 
     def __init__(self, began: float | None = None) -> None:
@@ -29,23 +29,23 @@ class Spending:
         self._seconds = dict.fromkeys(KINDS, 0.0)
         self.began = round(time.time() - (now - self._since), 3)
 
-    def go_on_with(self, kind: str) -> None:
-        """From now on seconds are of this kind."""
+    def switch_to(self, kind: str) -> None:
+        """Counts seconds as this kind from now on."""
         now = time.monotonic()
         self._seconds[self._kind] += now - self._since
         self._kind, self._since = kind, now
 
     @contextlib.contextmanager
-    def on(self, kind: str) -> Iterator[None]:
-        """Seconds within the context are of this kind."""
+    def phase(self, kind: str) -> Iterator[None]:
+        """Counts seconds within the context as this kind."""
         before = self._kind
-        self.go_on_with(kind)
+        self.switch_to(kind)
         try:
             yield
         finally:
-            self.go_on_with(before)
+            self.switch_to(before)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of each kind until now."""
-        self.go_on_with(self._kind)
+        """Returns the seconds of each kind until now."""
+        self.switch_to(self._kind)
         return dict(self._seconds)

@@ -1,4 +1,4 @@
-"""Hearing signals at once, whatever the main thread is busy with."""
+"""Reacts to signals at once, even while the main thread is busy."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Handler = Callable[[int, FrameType | None], Any]
 
 
 class Listener:
-    """Hears a signal in a thread of its own while the context is open.
+    """Listens for a signal in its own thread while the context is open.
 
-    Python runs a handler between two steps of its own, and a compilation is one step, of minutes.
-    The system's half of the handler writes a byte at once, though, for which a thread can wait.
-    Python lets only the main thread set handlers: opened in another one, it hears nothing, and
-    whoever started that thread answers for signals. A listener within another one passes on what
-    is not its own.
+    Python runs signal handlers only between two bytecode instructions, and a compilation is one
+    instruction that can take minutes. The C part of the handler writes a byte at once, for which a
+    thread can wait. Python lets only the main thread set handlers. A listener opened in another
+    thread hears nothing; the code that started the thread is responsible for signals. Nested
+    listeners pass on other signals.
 
     Args:
-      number: of the signal.
-      heard: called in the listening thread with how often it has come.
-      handler: called in the main thread, when that comes to it.
+      number: number of the signal.
+      heard: called in the listening thread with how often the signal has arrived.
+      handler: called in the main thread, when it gets to it.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Listener:
 
 
 def end_now(code: int) -> NoReturn:
-    """Ends the process without waiting for its threads, as a kill would; what was said is shown."""
+    """Ends the process without waiting for its threads, after flushing its output."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""What a run says first of what its network is going to see: classes, mixing, augmentation."""
+"""Lines that a run prints first: class weights, sampling, mixing and augmentation."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from vidjax.training.class_weights import ClassWeights
 from vidjax.untrusted_names import short
 
 
-def announced(config: Config, classes: ClassWeights) -> Iterator[str]:
-    """Lines on what is on; nothing on what is off."""
+def startup_notes(config: Config, classes: ClassWeights) -> Iterator[str]:
+    """Yields a line for each option that is on; nothing for options that are off."""
     train, counts = config.train, classes.counts
     if counts is not None and classes.weights:
         weights = np.array(classes.weights)
@@ -23,7 +23,7 @@ def announced(config: Config, classes: ClassWeights) -> Iterator[str]:
     if train.mixup or train.cutmix:
         yield _mixing(train.mixup, train.cutmix, train.cutmix_chance)
     if config.augment.also:
-        yield f"each clip goes through {', then '.join(config.augment.also)}"
+        yield f"each clip is also augmented by {', then '.join(config.augment.also)}"
 
 
 def _weights(
@@ -35,9 +35,9 @@ def _weights(
         f"{weights[place]:.3g} ({short(classes[place])}, {counts[place]} videos)"
         for place in (least, most)
     )
-    yield f"class weights, {choice}: from {' to '.join(ends)}"
+    yield f"class weights ({choice}) range from {' to '.join(ends)}"
     if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        yield f"without training videos: {few(absent)}"
+        yield f"classes without training videos: {few(absent)}"
 
 
 def _sampling(classes: Sequence[str], counts: np.ndarray) -> str:
@@ -48,7 +48,7 @@ def _sampling(classes: Sequence[str], counts: np.ndarray) -> str:
         f"{clips / counts[place]:.3g} times ({short(classes[place])})" for place in (common, rare)
     )
     return (
-        f"balanced sampling: each class has {clips:.4g} clips an epoch, so that a video comes "
+        f"balanced sampling: each class has {clips:.4g} clips per epoch, so a video is seen "
         f"{' to '.join(times)}"
     )
 
@@ -56,5 +56,5 @@ def _sampling(classes: Sequence[str], counts: np.ndarray) -> str:
 def _mixing(mixup: float, cutmix: float, chance: float) -> str:
     methods = {"MixUp": mixup, "CutMix": cutmix}
     on = " or ".join(f"{name} (alpha {alpha:g})" for name, alpha in methods.items() if alpha)
-    each = ", half of them by each" if mixup and cutmix else ""
-    return f"{100 * chance:.3g} % of the batches are mixed by {on}{each}"
+    each = ", half of them with each" if mixup and cutmix else ""
+    return f"{100 * chance:.3g} % of the batches are mixed with {on}{each}"

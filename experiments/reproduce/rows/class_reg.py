@@ -1,4 +1,4 @@
-"""Rows with and without Class Regularization of chapter 6: tables 6.1, 6.2, 6.3, 6.4 and 6.6."""
+"""Rows with and without Class Regularization in tables 6.1, 6.2, 6.3, 6.4 and 6.6."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from vidjax.configs import mtnet
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 METHOD: Mapping[str, Any] = {"class_reg": {"form": "thesis"}}
 _TWICE = "printed are two operations a multiply-add at 16x224x224, not at the printed 16x112x112"
@@ -20,12 +20,12 @@ _L = "two recurrent layers, as the text says; with one it has 49.0 M before the 
 
 @dataclass(frozen=True)
 class Pair:
-    """A network without and with the method, as table 6.4 prints it.
+    """A network without and with the method, from table 6.4.
 
     Attributes:
-      model: as in `vidjax.list_models`.
-      without: top-1, top-5, operations and parameters.
-      regularized: likewise.
+      model: name of the network.
+      without: top-1, top-5, operations and parameters without the method.
+      regularized: the same numbers with the method.
     """
 
     model: str
@@ -47,8 +47,8 @@ _MTNETS = {
 }
 
 
-def pair_rows(label: str) -> tuple[Printed, Printed]:
-    """The rows of a network of table 6.4, which `configs/class_reg.py` trains from scratch."""
+def pair_rows(label: str) -> tuple[PaperRow, PaperRow]:
+    """Returns both rows of a network, which `configs/class_reg.py` trains from scratch."""
     pair = PAIRS[label]
     open_count = "no common input gives the printed operations"
     why = open_count if pair.model.startswith("r2plus1d") else _TWICE
@@ -69,9 +69,9 @@ def pair_rows(label: str) -> tuple[Printed, Printed]:
     )
 
 
-def _row(label: str, numbers: tuple[float, float, float, float], network: Network) -> Printed:
+def _row(label: str, numbers: tuple[float, float, float, float], network: Network) -> PaperRow:
     top1, top5, operations, params = numbers
-    return Printed(
+    return PaperRow(
         label,
         top1,
         top5,
@@ -85,21 +85,21 @@ def _row(label: str, numbers: tuple[float, float, float, float], network: Networ
 
 def mtnet_cr_row(
     model: str, dataset: str, top1: float, top5: float, against: str = "", **more: Any
-) -> Printed:
-    """An MTNet with the method, which alone is trained, on weights that the network had before.
+) -> PaperRow:
+    """Returns the row of an MTNet with the method; only the method is trained.
 
     Args:
       model: `mtnet_s`, `mtnet_m` or `mtnet_l`.
       dataset: `kinetics400` or `hacs`.
-      top1: in percent.
-      top5: likewise.
+      top1: top-1 in percent.
+      top5: top-5 in percent.
       against: name of its row without the method.
-      **more: fields of `Printed`.
+      **more: further fields of `PaperRow`.
     """
     label, operations, params, why = _MTNETS[model]
     frames, size = mtnet.INPUTS[model]
     known = {"operations": operations, "views": 30, "params": params, "why": why}
-    return Printed(
+    return PaperRow(
         f"{label} (CR)",
         top1,
         top5,

@@ -1,6 +1,6 @@
-"""What the tables of several chapters compare with: what builds it, and what is printed of it.
+"""Networks that the tables of several chapters share, with the numbers that the tables print.
 
-Counts that differ from the printed ones by more than 2 % have their reason here, once.
+If our counts differ from the printed ones by more than 2 %, the reason is given here, once.
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..paper_row import Network, Printed
+from ..paper_row import Network, PaperRow
 
 BOTH = ("operations", "params")
 
 
 @dataclass(frozen=True)
 class System:
-    """A network of the comparisons.
+    """A network with its printed numbers.
 
     Attributes:
-      network: what builds and counts it.
-      operations: 1e9 a view, as most tables print them.
-      views: likewise.
-      params: millions, likewise.
-      why: where our counts differ by more than 2 %.
+      network: the network here.
+      operations: operations per view in 1e9, as most tables print them.
+      views: number of views, as most tables print it.
+      params: parameters in millions, as most tables print them.
+      why: why our counts differ by more than 2 %.
     """
 
     network: Network
@@ -40,15 +40,15 @@ class System:
         *,
         printing: tuple[str, ...] = BOTH,
         **more: Any,
-    ) -> Printed:
-        """A row of a table.
+    ) -> PaperRow:
+        """Returns a row of a table.
 
         Args:
-          label: as printed.
-          top1: in percent.
-          top5: likewise.
+          label: label in the table.
+          top1: top-1 in percent.
+          top5: top-5 in percent.
           printing: which of `operations` and `params` the table prints.
-          **more: fields of `Printed` that are others in this table, or further ones.
+          **more: fields of `PaperRow` that differ in this table, or further fields.
         """
         known: dict[str, Any] = {"network": self.network}
         if "operations" in printing:
@@ -56,7 +56,7 @@ class System:
         if "params" in printing:
             known["params"] = self.params
         known["why"] = self.why if printing else ""
-        return Printed(label, top1, top5, **{**known, **more})
+        return PaperRow(label, top1, top5, **{**known, **more})
 
 
 _TWICE = "printed are two operations a multiply-add"
@@ -116,13 +116,13 @@ MTNETS: Mapping[str, System] = {
 
 def backbone_rows(
     scores: Mapping[str, tuple[float, float]], dataset: str, **more: Any
-) -> list[Printed]:
-    """Rows of the thesis' residual networks, trained by `configs/srtg.py`.
+) -> list[PaperRow]:
+    """Returns rows of the thesis' residual networks, which `configs/srtg.py` trains.
 
     Args:
-      scores: top-1 and top-5, by what the thesis calls the network.
-      dataset: as `configs/srtg.py` calls it.
-      **more: as in `System.row`.
+      scores: top-1 and top-5, by the network's name in the thesis.
+      dataset: data set, as in `configs/srtg.py`.
+      **more: further arguments of `System.row`.
     """
     known = {**PLAIN, **GATED}
     return [
@@ -141,8 +141,8 @@ def backbone_rows(
 
 def mtnet_rows(
     scores: Mapping[str, tuple[float, float]], dataset: str, **more: Any
-) -> list[Printed]:
-    """Rows of MTNets, trained by `configs/mtnet.py`; arguments as in `backbone_rows`."""
+) -> list[PaperRow]:
+    """Returns rows of MTNets, which `configs/mtnet.py` trains; arguments as in `backbone_rows`."""
     return [
         MTNETS[label].row(
             label,
@@ -158,11 +158,11 @@ def mtnet_rows(
 
 
 def _against(label: str, scores: Mapping[str, Any]) -> str:
-    """The network without gates, where the table has it."""
+    """Returns the row without gates, if the table has it."""
     plain = label.removeprefix("SRTG ")
     return folder(plain) if plain != label and plain in scores else ""
 
 
 def folder(label: str) -> str:
-    """Name of the folder of one of the thesis' residual networks."""
+    """Returns the folder name of one of the thesis' residual networks."""
     return {**PLAIN, **GATED}[label].network.name

@@ -1,8 +1,8 @@
 """Class Regularization on r3d-50, table 6.4 of the thesis, with both readings of its bounds.
 
-`small` is r3d_50_e1 with one block a stage and a quarter of the width, on clips of 4x36x36. Rate
-and lengths were chosen on the network without Class Regularization alone, with seed 100, which is
-none of the table's.
+At scale `small` the network is r3d_50_e1 with one block per stage and a quarter of the width, on
+clips of 4x36x36. The learning rate and the epochs were chosen without Class Regularization, with
+seed 100, which the table does not use.
 """
 
 from ml_collections import ConfigDict
@@ -13,7 +13,7 @@ from .. import small_scale
 from ..table import Row, Setup, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
-_NOTE = "Rate and length were chosen without Class Regularization alone, with seed 100."
+_NOTE = "Learning rate and epochs were chosen without Class Regularization, with seed 100."
 _PAPER = {"without": "baseline=true", "symmetric": "bounds=symmetric", "unit": "bounds=unit"}
 
 

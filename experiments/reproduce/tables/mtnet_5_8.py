@@ -1,4 +1,4 @@
-"""How the prolonged branch's inputs are halved: table 5.8 of the thesis."""
+"""Pooling of the prolonged branch's input: table 5.8 of the thesis."""
 
 from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row

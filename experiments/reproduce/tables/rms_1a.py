@@ -1,4 +1,4 @@
-"""Where in a residual branch Random Mean Scaling is: table 1a of the RMS paper."""
+"""Position of Random Mean Scaling in a residual branch: table 1a of the RMS paper."""
 
 from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows

@@ -1,4 +1,4 @@
-"""What alpha is drawn from: table 1b of the RMS paper."""
+"""Distribution of alpha: table 1b of the RMS paper."""
 
 from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows

@@ -1,4 +1,4 @@
-"""Which low-pass filter: table 1d of the RMS paper."""
+"""Low-pass filters: table 1d of the RMS paper."""
 
 from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows

@@ -100,7 +100,7 @@ def test_what_fails_on_beam_is_the_machines_in_one_line(request_of, monkeypatch)
         raise OSError(28, "No space left on device", "/tmp/x")
 
     monkeypatch.setattr(beam_maker, "make", fail)
-    with pytest.raises(OSError, match="DirectRunner has failed: .*No space left") as told:
+    with pytest.raises(OSError, match="DirectRunner failed: .*No space left") as told:
         catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
     assert len(str(told.value).splitlines()) == 1
 

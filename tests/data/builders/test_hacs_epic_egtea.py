@@ -55,7 +55,7 @@ def test_hacs_clips_that_show_nothing_are_a_class_of_their_own(tree):
     ("line", "message"),
     [
         ("Archery,a2X2hz1G6i8,training,15.5,x,1\n", "line 2: end 'x' is not a number"),
-        ("Archery,a2X2hz1G6i8,training,15.5,17.5,0\n", "line 2: label '0' is neither 1 nor -1"),
+        ("Archery,a2X2hz1G6i8,training,15.5,17.5,0\n", "line 2: label '0' must be 1 or -1"),
         ("Archery,a2X2hz1G6i8,some,15.5,17.5,1\n", "line 2: subset 'some'"),
         ("Archery,a2X2hz1G6i8,training,15.5\n", "line 2: fewer fields"),
     ],
@@ -75,8 +75,8 @@ def test_a_piece_that_ends_before_it_begins_is_left_out_by_name(tree):
     manifest = HACS.manifest_of(tree.request())
     assert [(entry.start, entry.end) for entry in manifest.entries] == [(7, 9)]
     assert [reason for _, reason in left_out(manifest)] == [
-        "its piece goes from 9 s to 7 s",
-        "its piece begins at -1 s",
+        "its segment goes from 9 s to 7 s",
+        "its segment starts at -1 s",
     ]
 
 
@@ -142,7 +142,7 @@ def test_epic_labels_are_of_their_target_and_kitchens_divide_the_sides(
         (("open,2,", "open,3,"), "line 2: verb_class 3 is not in the list of 3"),
         (("door,1,", "door,-1,"), "line 2: noun_class -1 is not in the list of 2"),
         (("00:00:03.37", "3 s"), "line 2: stop_timestamp '3 s' is not a number"),
-        (("0,P01,", "0,A01,"), "line 2: participant_id 'A01' is not of the form 'P01'"),
+        (("0,P01,", "0,A01,"), "line 2: participant_id 'A01' does not look like 'P01'"),
         ((",8,202,open,2,door,1,['door'],[1]", ""), "line 2: fewer fields"),
     ],
 )
@@ -154,7 +154,9 @@ def test_what_is_wrong_with_epic_rows_is_named(tree, change, message):
 
 def test_an_epic_target_that_is_none_is_named(tree):
     _epic(tree)
-    with pytest.raises(ManifestError, match="data.options.target = 'verbs': verb, noun, action"):
+    with pytest.raises(
+        ManifestError, match="data.options.target = 'verbs': must be verb, noun, action"
+    ):
         EpicKitchens55.manifest_of(tree.request(target="verbs"))
 
 
@@ -201,7 +203,7 @@ def test_egtea_actions_count_from_one_and_sessions_are_groups(tree):
 def test_egtea_sessions_on_both_sides_are_told_aloud(tree):
     _egtea(tree, f"{AGAIN} 1 1 1\n")
     assert len(EGTEAGazePlus.manifest_of(tree.request()).entries) == 2
-    assert "'P21-R04-ContinentalBreakfast' is in training and in evaluation" in tree.notes[0]
+    assert "'P21-R04-ContinentalBreakfast' is in both training and evaluation" in tree.notes[0]
     assert "divide each class, not the sessions" in tree.notes[0]
 
 
@@ -210,12 +212,12 @@ def test_egtea_sessions_on_both_sides_are_told_aloud(tree):
     [
         (f"{TAKE} 3 1 1", "test_split1.txt, line 1: action 3 is not in the list of 2"),
         (f"{TAKE} 0 1 1", "line 1: action 0 is not in the list"),
-        (f"{TAKE}", "line 1: .* is not of the form"),
+        (f"{TAKE}", "line 1: .* does not look like"),
     ],
 )
 def test_what_is_wrong_with_egtea_lists_is_named(tree, line, message):
     _egtea(tree, line)
     with pytest.raises(ManifestError, match=message):
         EGTEAGazePlus.manifest_of(tree.request())
-    with pytest.raises(ManifestError, match="data.options.split = 0: 1, 2 or 3"):
+    with pytest.raises(ManifestError, match="data.options.split = 0: must be 1, 2 or 3"):
         EGTEAGazePlus.manifest_of(tree.request(split=0))

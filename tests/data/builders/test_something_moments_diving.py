@@ -53,9 +53,13 @@ def test_the_answers_make_a_test_split(tree):
     [
         ("train.json", [{"id": "9"}], "train.json, entry 1 lacks 'template'"),
         ("train.json", [_row("9", "Eating [something]")], "'Eating something' is not in its list"),
-        ("labels.json", {HOLDING: "0", FALLING: "2"}, "classes are not numbered from 0 on"),
+        ("labels.json", {HOLDING: "0", FALLING: "2"}, "classes must be numbered 0, 1, ..."),
         ("labels.json", {HOLDING: "first"}, "labels.json: .*'first' is not a number"),
-        ("labels.json", [HOLDING], "labels.json is not as it is published: it must be an object"),
+        (
+            "labels.json",
+            [HOLDING],
+            "labels.json differs from its published format: it must be an object",
+        ),
     ],
 )
 def test_what_is_wrong_with_something_something_is_named(tree, file, content, message):
@@ -68,7 +72,7 @@ def test_what_is_wrong_with_something_something_is_named(tree, file, content, me
 def test_a_video_in_two_lists_is_refused(tree):
     _something(tree)
     tree.text("labels/validation.json", json.dumps([_row("78687", f"[{FALLING}]")]))
-    with pytest.raises(ManifestError, match="group '78687' is in training and in evaluation"):
+    with pytest.raises(ManifestError, match="group '78687' is in both training and evaluation"):
         SomethingSomethingV2.manifest_of(tree.request())
 
 
@@ -115,16 +119,16 @@ def test_moments_of_one_source_on_both_sides_are_told_and_stay(tree):
     tree.videos("validation/adult+male+singing/0P3XG_vf91c_9.mp4")
     manifest = MomentsInTime.manifest_of(tree.request())
     assert len(manifest.entries) == 3
-    assert "group '0P3XG_vf91c' is in training and in evaluation" in tree.notes[0]
+    assert "group '0P3XG_vf91c' is in both training and evaluation" in tree.notes[0]
 
 
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("trainingSet.csv", "a/b_1.mp4,3,0\n", "trainingSet.csv, line 1: .* not of the form"),
+        ("trainingSet.csv", "a/b_1.mp4,3,0\n", "trainingSet.csv, line 1: .* does not look like"),
         ("trainingSet.csv", "a/b_1.mp4,a,3,0\n", "'a' is not in its list of 3 classes"),
-        ("moments_categories.txt", "clapping\n", "line 1: 'clapping' is not of the form"),
-        ("moments_categories.txt", "clapping,1\n", "classes are not numbered from 0 on"),
+        ("moments_categories.txt", "clapping\n", "line 1: 'clapping' does not look like"),
+        ("moments_categories.txt", "clapping,1\n", "classes must be numbered 0, 1, ..."),
     ],
 )
 def test_what_is_wrong_with_moments_is_named(tree, file, content, message):
@@ -171,7 +175,9 @@ def test_a_dive_of_no_class_is_named(tree, label):
 def test_a_competition_on_both_sides_and_a_third_version_are_refused(tree):
     _diving(tree, _dive("-mmq0PT-u8k_00156", 0))
     tree.videos("rgb/-mmq0PT-u8k_00156.mp4")
-    with pytest.raises(ManifestError, match="group '-mmq0PT-u8k' is in training and in evaluation"):
+    with pytest.raises(
+        ManifestError, match="group '-mmq0PT-u8k' is in both training and evaluation"
+    ):
         Diving48.manifest_of(tree.request())
-    with pytest.raises(ManifestError, match="data.options.version = 3: 1 or 2"):
+    with pytest.raises(ManifestError, match="data.options.version = 3: must be 1 or 2"):
         Diving48.manifest_of(tree.request(version=3))

@@ -68,9 +68,9 @@ def test_ucf_without_lists_is_split_by_its_groups(tree, place, split, tested):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("classInd", "1 A\n3 B\n", "classes are not numbered from 1 on"),
-        ("trainlist01", "nothing", "trainlist01.txt, line 1: 'nothing' is not of the form"),
-        ("testlist01", "YoYo/v_YoYo_c02.avi\n", "line 1: 'v_YoYo_c02.avi' is not of the form"),
+        ("classInd", "1 A\n3 B\n", "classes must be numbered 1, 2, ..."),
+        ("trainlist01", "nothing", "trainlist01.txt, line 1: 'nothing' does not look like"),
+        ("testlist01", "YoYo/v_YoYo_c02.avi\n", "line 1: 'v_YoYo_c02.avi' does not look like"),
         ("testlist01", "Golf/v_Golf_g01_c02.avi\n", "'Golf' is not in its list of 3 classes"),
         ("testlist01", "YoYo/v_YoYo_g26_c02.avi\n", "a group of g01 to g25"),
     ],
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_ucf_lists_is_named(ucf, file, content, message):
 def test_a_ucf_group_on_both_sides_is_refused_unless_told(ucf):
     ucf.text("ucfTrainTestlist/testlist01.txt", "ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi\n")
     ucf.videos("UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c02.avi")
-    with pytest.raises(ManifestError, match="group 'ApplyEyeMakeup 08' is in training and in"):
+    with pytest.raises(ManifestError, match="group 'ApplyEyeMakeup 08' is in both training and"):
         UCF101.manifest_of(ucf.request())
     UCF101.manifest_of(ucf.request(allow_group_leak=True))
     assert "ApplyEyeMakeup 08" in ucf.notes[0]
@@ -93,7 +93,7 @@ def test_a_ucf_group_on_both_sides_is_refused_unless_told(ucf):
 
 @pytest.mark.parametrize("builder", [UCF101, HMDB51, JHMDB21])
 def test_a_fourth_split_is_refused(ucf, builder):
-    with pytest.raises(ManifestError, match="data.options.split = 4: 1, 2 or 3"):
+    with pytest.raises(ManifestError, match="data.options.split = 4: must be 1, 2 or 3"):
         builder.manifest_of(ucf.request(split=4))
 
 
@@ -134,8 +134,8 @@ def test_hmdb_marks_say_the_side_and_names_the_source(tree, lists, videos):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (f"{HAIR}.avi 3", "brush_hair_test_split1.txt, line 1: .* is not of the form"),
-        ("April_09_cartwheel_u_nm_np1_ba_goo_0.avi 1", "not of the form '<source>_brush_hair_"),
+        (f"{HAIR}.avi 3", "brush_hair_test_split1.txt, line 1: .* does not look like"),
+        ("April_09_cartwheel_u_nm_np1_ba_goo_0.avi 1", "does not look like '<source>_brush_hair_"),
     ],
 )
 def test_what_is_wrong_with_hmdb_lists_is_named(tree, line, message):
@@ -150,7 +150,7 @@ def test_an_hmdb_source_on_both_sides_is_refused(tree):
     other = f"{HAIR[:-1]}1"
     tree.text("brush_hair_test_split1.txt", f"{HAIR}.avi 1\n{other}.avi 2\n")
     tree.videos(f"brush_hair/{other}.avi")
-    with pytest.raises(ManifestError, match="group 'brush_hair/April_09' is in training and in"):
+    with pytest.raises(ManifestError, match="group 'brush_hair/April_09' is in both training and"):
         HMDB51.manifest_of(tree.request())
 
 
@@ -166,7 +166,7 @@ def test_jhmdb_official_lists_know_no_zero(tree):
     )
     assert left_out(manifest) == [(f"cartwheel/{BANK}.avi", "missing")]
     tree.text("splits/brush_hair_test_split1.txt", f"{HAIR}.avi 0\n")
-    with pytest.raises(ManifestError, match="line 1: .* is not of the form"):
+    with pytest.raises(ManifestError, match="line 1: .* does not look like"):
         JHMDB21.manifest_of(tree.request())
 
 
@@ -197,7 +197,7 @@ def test_jhmdb_folds_of_a_manifest_here_or_above(tree, place, before):
 def test_a_jhmdb_fold_that_shares_a_source_is_refused_whatever_the_class(tree):
     _folds(tree)
     tree.text("manifest.csv", FOLDS.replace("walk/film,train,0", "walk/film,train,1"))
-    with pytest.raises(ManifestError, match="group 'film' is in training and in evaluation"):
+    with pytest.raises(ManifestError, match="group 'film' is in both training and evaluation"):
         JHMDB21.manifest_of(tree.request())
 
 
@@ -206,8 +206,8 @@ def test_a_jhmdb_fold_that_shares_a_source_is_refused_whatever_the_class(tree):
     [
         ({"fold": 5}, r"data.options.fold = 5: .*manifest.csv has the folds \['0', '1'\]"),
         ({"fold": 1, "split": 1}, "both a split and a fold"),
-        ({"split": 2}, r"holds no \*_test_split2.txt"),
-        ({"part": 1}, "data.options.part is unknown to jhmdb21; known: 'split', 'fold'"),
+        ({"split": 2}, r"contains no \*_test_split2.txt"),
+        ({"part": 1}, "data.options.part is unknown to jhmdb21; its options: 'split', 'fold'"),
     ],
 )
 def test_jhmdb_options_that_do_not_fit_are_named(tree, options, message):
@@ -218,7 +218,7 @@ def test_jhmdb_options_that_do_not_fit_are_named(tree, options, message):
 
 def test_jhmdb_without_lists_or_manifest_is_named(tree):
     tree.videos("run/film_run.mp4")
-    with pytest.raises(ManifestError, match="holds no .*splits"):
+    with pytest.raises(ManifestError, match="contains no .*splits"):
         JHMDB21.manifest_of(tree.request())
     with pytest.raises(ManifestError, match="no manifest.csv in"):
         JHMDB21.manifest_of(tree.request(fold=0))

@@ -72,5 +72,5 @@ def test_only_the_kernels_that_see_the_clip_change():
 
 
 def test_a_network_whose_first_kernel_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="no kernel"):
+    with pytest.raises(ValueError, match="no first convolution"):
         to_rgb({"params": {"first": {"kernel": np.zeros((1, 1, 1, 3, 4))}}, "batch_stats": {}})

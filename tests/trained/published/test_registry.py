@@ -174,7 +174,7 @@ def test_the_nearest_of_unknown_names_are_named_first():
         candidates("i4d", "kinetics400")
     with pytest.raises(WeightsError, match=r"did you mean 'kinetics400-cypw'\? Known:"):
         candidates("mfnet", "kinetics400-cypv")
-    with pytest.raises(WeightsError, match=r"no published weights of mtnet_s are known"):
+    with pytest.raises(WeightsError, match=r"there are no published weights of mtnet_s"):
         candidates("mtnet_s", "kinetics400")
 
 

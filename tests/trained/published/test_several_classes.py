@@ -81,7 +81,7 @@ def test_weights_and_labels_of_two_kinds_are_refused(
     settings.data.multi_label = not several
     config, trained = network_flags.of_weights(row.name, settings)
     classes = "several classes" if several else "one class"
-    message = f"data.multi_label = {not several}: .* answers with {classes} a clip"
+    message = f"data.multi_label = {not several}: .* predicts {classes} per clip"
     with ProgressLine(silent=True) as progress, pytest.raises(ValueError, match=message):
         evaluate(config, trained, tmp_path / "out", progress)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,1 @@
-"""Augmentations by name, a file each.
-
-`vidjax/data/extra_augmentations.py` says what such a file has.
-"""
+"""Augmentations by name, one file each, as `vidjax.data.extra_augmentations` documents."""

@@ -1,7 +1,7 @@
-"""The figure: from the angles of a pose to joints in space.
+"""The skeleton: computes joint positions in space from the angles of a pose.
 
-Space is in metres, x forward, y up, z to the figure's left. All angles are absolute, in radians:
-`pitch` swings a limb forward from hanging down, `out` raises it sideways.
+Coordinates are in metres: x forward, y up, z to the figure's left. All angles are absolute and in
+radians. `pitch` swings a hanging limb forward, and `out` raises it sideways.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SIDES = (1.0, -1.0)
 
 @dataclass(frozen=True)
 class Arm:
-    """Angles of an arm: of the upper arm, and of the forearm."""
+    """Angles of an arm: the upper arm, and the forearm."""
 
     pitch: float = 0.05
     out: float = 0.12
@@ -26,7 +26,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Leg:
-    """Angles of a leg: of the thigh, bend of the knee, pitch of the foot (toes up positive)."""
+    """Angles of a leg: thigh, bend of the knee, pitch of the foot (toes up positive)."""
 
     pitch: float = 0.0
     out: float = 0.05
@@ -36,16 +36,16 @@ class Leg:
 
 @dataclass(frozen=True)
 class Pose:
-    """A pose; limbs are (left, right).
+    """A pose. Pairs of limbs are (left, right).
 
     Attributes:
-      lean: of the torso, forward.
-      nod: of the head, forward, beyond the lean.
+      lean: forward lean of the torso.
+      nod: forward nod of the head, relative to the torso.
       arms: both arms.
       legs: both legs.
       lift: height of the lower foot above the ground in metres.
-      travel: how far the figure has gone forward in metres.
-      carried: 1 when a thing is in the right hand, 0 when it lies on the ground.
+      travel: distance that the figure has moved forward in metres.
+      carried: 1 if the thing is in the right hand, 0 if it lies on the ground.
     """
 
     lean: float = 0.02
@@ -59,7 +59,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Build:
-    """Lengths of a body in metres."""
+    """Body dimensions in metres."""
 
     thigh: float = 0.43
     shank: float = 0.42
@@ -74,7 +74,7 @@ class Build:
 
 
 def joints(pose: Pose, build: Build) -> dict[str, Vector]:
-    """Joint positions `[3]`: pelvis, neck, head, and `shoulder_l`, `shoulder_r`, ... `toe_r`."""
+    """Computes joint positions `[3]`: pelvis, neck, head, `shoulder_l`, ..., `toe_r`."""
     lean = np.array([np.sin(pose.lean), np.cos(pose.lean), 0.0])
     nod = pose.lean + pose.nod
     result = {"pelvis": np.zeros(3), "neck": build.torso * lean}

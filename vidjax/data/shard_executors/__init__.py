@@ -1,9 +1,9 @@
-"""Who makes the shards of a data set: this machine, Dask's workers, or a runner of Apache Beam.
+"""Where the shards of a data set are written: on this machine, by Dask workers, or by Apache Beam.
 
-Each is a file with a function that takes tasks and yields what was made, in any order. Tasks need
-no other task, no folder in common with another machine, and no order.
+Each file has a function that takes tasks and yields the finished shards in any order. Tasks are
+independent of each other and need no folder shared between machines.
 """
 
 
 class ClusterError(OSError):
-    """A cluster could not do its part; the message says which, and the same command goes on."""
+    """A cluster failed. The message says how; the same command resumes."""

@@ -1,7 +1,7 @@
-"""Shards made by a runner of Apache Beam, such as those of Dataflow, Flink and Spark.
+"""Writes shards with an Apache Beam runner, such as those of Dataflow, Flink and Spark.
 
-The pipeline is one map. What is made is said by the records beside the data set, so that nothing
-but the tasks goes through Beam: no frames are shuffled between its workers.
+The pipeline is a single map. Results are returned through record files beside the data set. Only
+the tasks pass through Beam, so no frames are shuffled between its workers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from vidjax import records
 from vidjax.data.catalog import Beam
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.shard_executors import ClusterError
 from vidjax.data.shard_writer import Made, MismatchError, Task, make, recorded
 from vidjax.storage.local_copies import scratch
@@ -26,12 +26,12 @@ _MISMATCH = re.compile(r"a worker runs other code than the command: [^\n\[]*\b")
 # The last line of a traceback.
 _ERROR = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _LONGEST = 500
-# Small files read or written at once: each mostly waits.
+# Small files read or written concurrently: most of the time is spent waiting.
 _AT_ONCE = 16
 
 
 def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
-    """Makes all shards.
+    """Writes all shards with Beam.
 
     Args:
       tasks: the shards.
@@ -39,14 +39,14 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
 
     Raises:
       ValueError: Apache Beam is not installed.
-      ClusterError: the runner has failed, or what it has made is not there.
+      ClusterError: the runner failed, or a shard that it wrote is missing.
     """
     try:
         import apache_beam
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
         raise ValueError("Apache Beam is not installed: pip install 'vidjax[beam]'") from None
-    # Dataflow takes no pipeline of more than 10 MB: workers read what they have to do.
+    # Dataflow limits pipelines to 10 MB, so workers read their tasks from files.
     folder = _write_tasks(tasks)
     options = PipelineOptions(list(beam.options))
     with (
@@ -54,19 +54,19 @@ def make_with_beam(tasks: Sequence[Task], beam: Beam) -> Iterator[Made]:
         apache_beam.Pipeline(runner=beam.runner, options=options) as pipeline,
     ):
         numbers = pipeline | "Shards" >> apache_beam.Create(range(len(tasks)))
-        # Without it a runner makes all in the one process that has the list.
+        # Without it, a runner may run all tasks in the one process that has the list.
         spread = numbers | "Spread" >> apache_beam.Reshuffle()
         _ = spread | "Make" >> apache_beam.Map(_make, folder)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(recorded, tasks)
     for task, made in zip(tasks, found, strict=True):
         if made is None:
-            raise ClusterError(f"{task.record} was made by {beam.runner}, and cannot be read back")
+            raise ClusterError(f"{task.record}, written by {beam.runner}, cannot be read back")
         yield made
 
 
 def _write_tasks(tasks: Sequence[Task]) -> str:
-    """Writes a file for each task beside the records of what is made; returns their folder."""
+    """Writes one file per task beside the shard records; returns their folder."""
     folder = make_folder(as_path(tasks[0].made).with_name("tasks"))
 
     def write(number: int) -> None:
@@ -78,19 +78,19 @@ def _write_tasks(tasks: Sequence[Task]) -> str:
 
 
 def _make(number: int, folder: str) -> str:
-    """On a worker."""
-    task = records.read(as_path(folder) / f"{number}.json", Task, "start the command again")
+    """Writes one shard; runs on a worker."""
+    task = records.read(as_path(folder) / f"{number}.json", Task, "run the command again")
     with scratch() as place:
-        return make(task, Spool(place), workers=1).file
+        return make(task, DecodedCache(place), workers=1).file
 
 
 @contextlib.contextmanager
 def _in_one_line(runner: str) -> Iterator[None]:
-    """Says in one line what a runner tells by the traceback of a worker, as a text.
+    """Turns the worker traceback in a runner's error into a one-line error.
 
     Raises:
-      MismatchError: a worker runs other code.
-      ClusterError: the job has failed in another way.
+      MismatchError: a worker runs another version of the code.
+      ClusterError: the job failed in another way.
     """
     try:
         yield
@@ -100,4 +100,4 @@ def _in_one_line(runner: str) -> Iterator[None]:
             raise MismatchError(found[0]) from None
         lines = [line.strip() for line in text.splitlines() if _ERROR.match(line.strip())]
         what = lines[-1] if lines else next(iter(text.splitlines()), type(error).__name__)
-        raise ClusterError(f"{runner} has failed: {what[:_LONGEST]}") from None
+        raise ClusterError(f"{runner} failed: {what[:_LONGEST]}") from None

@@ -1,9 +1,9 @@
-"""Shards made by the workers of a Dask scheduler: under SLURM, on Kubernetes, or by hand.
+"""Writes shards on the workers of a Dask scheduler: under SLURM, on Kubernetes, or started by hand.
 
-A worker needs vidjax as it is installed here, the right to read the videos and to write the data
-set, and a temporary directory. It shares no folder with other machines. Each of its threads makes
-one shard at a time and decodes in a process of its own, so that a video which kills its decoder
-costs that video and no worker. A shard whose worker is lost is given to another one.
+A worker needs the same version of vidjax, permission to read the videos and to write the data set,
+and a temporary directory. It shares no folder with other machines. Each worker thread writes one
+shard at a time and decodes in a separate process. If a video crashes its decoder, only that video
+is excluded, and the worker survives. If a worker is lost, its shard is given to another one.
 """
 
 from __future__ import annotations
@@ -15,38 +15,39 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from vidjax.data.decoded_cache import Spool
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.shard_executors import ClusterError
 from vidjax.data.shard_writer import Made, Task, make
 from vidjax.storage.local_copies import scratch
 from vidjax.storage.paths import as_path
 
-# Seconds for the scheduler to answer, and between two looks whether it still does.
+# Seconds within which the scheduler must answer, and between two checks that it still does.
 _ANSWER, _LOOK = 30.0, 20.0
-# Shards given out at a time for each thread, so that none waits; and at least.
+# Shards submitted at a time: this many per thread, so that none waits, and at least _FEWEST.
 _AHEAD, _FEWEST = 2, 16
-# Of a shard, on other workers, when a machine fails it.
+# Retries of a shard on other workers if a machine fails.
 _RETRIES = 2
 
 
 class NoSchedulerError(ValueError):
-    """Nothing answers as a Dask scheduler."""
+    """No Dask scheduler answers at the address."""
 
 
 def make_on_dask(
     tasks: Sequence[Task], address: str, note: Callable[[str], None]
 ) -> Iterator[Made]:
-    """Makes all shards; they come as they are made.
+    """Writes all shards with Dask; yields them as they are finished.
 
     Args:
       tasks: the shards.
-      address: of the scheduler, such as `10.0.0.1:8786`.
-      note: told that there are no workers yet.
+      address: address of the scheduler, such as `10.0.0.1:8786`.
+      note: called with a message if there are no workers yet.
 
     Raises:
-      ValueError: Dask is not installed, no scheduler answers, or a worker runs other code.
-      OSError: a machine fails.
-      ClusterError: a shard has cost several workers, or the scheduler is lost.
+      ValueError: Dask is not installed, no scheduler answers, or a worker runs another version of
+        the code.
+      OSError: a machine failed.
+      ClusterError: a shard killed several workers, or the scheduler is lost.
     """
     try:
         import distributed
@@ -57,7 +58,7 @@ def make_on_dask(
         try:
             yield from _made(distributed, client, tasks, note)
         finally:
-            # What is given out ends with the command; a scheduler that is gone hears nothing.
+            # Cancels the submitted shards. If the scheduler is gone, there is nothing to do.
             with contextlib.suppress(Exception):
                 client.close(timeout=_ANSWER)
 
@@ -70,7 +71,7 @@ def _made(
         threads = sum(_ask(client, client.scheduler.ncores).values())
         if not threads and not told:
             told = True
-            note("no worker is at the Dask scheduler yet: waiting for one")
+            note("the Dask scheduler has no workers yet: waiting for one")
         room = max(_FEWEST, _AHEAD * threads) - len(given)
         given |= {_give(client, task) for task in itertools.islice(waiting, max(0, room))}
         if not given:
@@ -84,40 +85,40 @@ def _made(
 
 
 def _give(client: Any, task: Task) -> Any:
-    # Not pure: what is made is a file, which may be gone when the same is asked again.
+    # Not pure: the result is a file, which may be gone when the same task is submitted again.
     return client.submit(_make, task, pure=False, retries=_RETRIES)
 
 
 def _ask(client: Any, question: Any) -> Any:
-    """What the scheduler answers.
+    """Asks the scheduler and returns its answer.
 
     Raises:
-      TimeoutError: it does not, in time.
+      TimeoutError: it does not answer in time.
     """
     return client.sync(question, callback_timeout=_ANSWER)
 
 
 def _make(task: Task) -> Made:
-    """On a worker."""
+    """Writes one shard; runs on a worker."""
     import distributed
 
     own = as_path(distributed.get_worker().local_directory)
     _allow_children()
     with scratch(own) as place:
-        return make(task, Spool(place), workers=1)
+        return make(task, DecodedCache(place), workers=1)
 
 
 def _allow_children() -> None:
-    """Lets a worker start processes: Dask's are daemons, which Python lets have none.
+    """Lets a Dask worker start processes. Dask's workers are daemons, which Python forbids that.
 
-    Ours end with the process that has started them, which is what that rule is for.
+    The rule exists so that no process outlives its parent. Ours end with their parent anyway.
     """
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
 def _without_its_log(distributed: Any) -> Iterator[None]:
-    """Leaves out Dask's tracebacks of what is lost, which is told in one line."""
+    """Hides Dask's tracebacks about lost workers; a one-line error reports them."""
     own = str(distributed.__path__[0])
     handlers = [each for each in (*logging.root.handlers, logging.lastResort) if each]
 
@@ -138,18 +139,18 @@ def _connected(distributed: Any, address: str) -> Any:
         return distributed.Client(address, timeout=_ANSWER)
     except (OSError, ValueError) as error:
         raise NoSchedulerError(
-            f"no Dask scheduler answers at {address} ({_first_line(error)}); start one "
-            "(`dask scheduler`), and workers that know it (`dask worker`)"
+            f"no Dask scheduler answers at {address} ({_first_line(error)}); start one with "
+            "`dask scheduler`, and connect workers to it with `dask worker`"
         ) from None
 
 
 @contextlib.contextmanager
 def _in_one_line(distributed: Any, address: str) -> Iterator[None]:
-    """What Dask says of lost machines, as errors of the machine.
+    """Turns Dask's errors about lost machines into one-line errors.
 
     Raises:
-      ClusterError: in its stead.
-      ValueError: workers lack vidjax.
+      ClusterError: in place of Dask's error.
+      ValueError: the workers lack a package.
     """
     try:
         yield
@@ -157,11 +158,11 @@ def _in_one_line(distributed: Any, address: str) -> Iterator[None]:
         raise ClusterError(str(error).partition(". Inspecting")[0]) from None
     except ModuleNotFoundError as error:
         raise ValueError(
-            f"the workers at {address} lack {error.name}: install vidjax there as it is here"
+            f"the workers at {address} lack {error.name}: install the same vidjax there"
         ) from None
     except (TimeoutError, distributed.CancelledError, distributed.comm.CommClosedError) as error:
         raise ClusterError(
-            f"the Dask scheduler at {address} answers no more ({_first_line(error)})"
+            f"the Dask scheduler at {address} no longer answers ({_first_line(error)})"
         ) from None
 
 

@@ -1,1 +1,1 @@
-"""The thesis' chain of augmentations: what is drawn for a clip, and how it is applied."""
+"""The thesis' augmentation chain: draws random parameters for a clip and applies them."""

@@ -1,4 +1,4 @@
-"""The chain of augmentations on a device: whole batches, within a compiled program."""
+"""Applies the thesis' augmentation chain on a device: whole batches, inside a jitted program."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.data.thesis_augmentation import hue, warp
-from vidjax.data.thesis_augmentation.draw import BLUR_UNIT, Draw
+from vidjax.data.thesis_augmentation.parameters import BLUR_UNIT, Draw
 
 
 def apply_on_device(clip: jax.Array, draws: Draw) -> jax.Array:
-    """Does to each clip of a batch what was drawn for it.
+    """Augments each clip of a batch with the parameters drawn for it.
 
-    Each clip is worked on apart from the others, so that a batch stays split over devices as it is.
+    Clips are processed independently, so the sharding of the batch over devices is kept.
 
     Args:
       clip: uint8 `[B, T, S, S, 3]`.
-      draws: arrays with a leading axis B.
+      draws: parameters, arrays with a leading axis B.
 
     Returns:
-      uint8 `[B, T, S, S, 3]`, the same bytes as
-      `vidjax.data.thesis_augmentation.host.apply_on_host` makes.
+      uint8 `[B, T, S, S, 3]`, byte for byte the result of
+      `vidjax.data.thesis_augmentation.host.apply_on_host`.
     """
     return jax.vmap(_apply)(clip, Draw(*(jnp.asarray(array) for array in draws)))
 

@@ -1,4 +1,4 @@
-"""The chain of augmentations on the host: NumPy and OpenCV, leaving out what changes nothing."""
+"""Applies the thesis' augmentation chain on the host with NumPy and OpenCV, skipping no-ops."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ import cv2
 import numpy as np
 
 from vidjax.data.thesis_augmentation import hue, warp
-from vidjax.data.thesis_augmentation.draw import BLUR_UNIT, Draw, nothing
+from vidjax.data.thesis_augmentation.parameters import BLUR_UNIT, Draw, nothing
 
 Step = Callable[[np.ndarray], np.ndarray]
-# Sums are odd multiples of this and never lie between two values: how ties round is no matter.
+# With this offset a sum is never halfway between two values, so rounding of ties cannot differ.
 _OFF_TIES = 1 / (2 * BLUR_UNIT)
 
 
 def apply_on_host(frames: np.ndarray, draw: Draw) -> np.ndarray:
-    """Does to the frames of a clip, uint8 `[T, S, S, 3]`, what was drawn for it.
+    """Augments the frames of a clip, uint8 `[T, S, S, 3]`, with the parameters drawn for it.
 
-    The result is uint8, and that of `vidjax.data.thesis_augmentation.device.apply_on_device`; it
-    may be the frames themselves.
+    The result is uint8 and equals that of `apply_on_device` in `vidjax.data.thesis_augmentation`.
+    If nothing changes, the input itself is returned.
     """
     steps = tuple(_steps(draw, frames.shape[1]))
     if not steps:
         return frames
     done = np.empty(frames.shape, np.uint8)
-    # A frame at a time stays in the cache, and takes no memory that is new to the process.
+    # Frame by frame, so that the data stays in the cache and no new memory is allocated.
     for frame, place in zip(frames, done, strict=True):
         for step in steps:
             frame = step(frame)
@@ -34,7 +34,7 @@ def apply_on_host(frames: np.ndarray, draw: Draw) -> np.ndarray:
 
 
 def _steps(draw: Draw, size: int) -> Iterator[Step]:
-    """What is to be done to each frame, uint8 `[S, S, 3]`."""
+    """Yields the operations to apply to each frame, uint8 `[S, S, 3]`."""
     same = nothing(size)
     if not np.array_equal(draw.blur, same.blur):
         yield _blur(draw.blur)
@@ -56,7 +56,7 @@ def _blur(weights: np.ndarray) -> Step:
 
 
 def _look_up(table: np.ndarray) -> Step:
-    # OpenCV takes one table for all channels in half the time.
+    # One table for all channels takes OpenCV half the time.
     shared = (table == table[0]).all()
     given = table[0] if shared else np.ascontiguousarray(table.T)[None]
     return lambda frame: cv2.LUT(frame, given)

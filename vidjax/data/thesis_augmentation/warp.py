@@ -1,10 +1,10 @@
-"""Rotation and perspective in whole numbers: where each pixel of a square picture comes from.
+"""Rotation and perspective in integer arithmetic: the source position of each output pixel.
 
-A warp is a homography int32 `[3, 3]` from places in the result to places in the source. Places are
-in half pixels from the picture's centre, and the warp's numbers in parts of a power of two that
-depends on the picture's size, so that 32 bits are used up and never exceeded; those of the last
-row, which is the small numbers of a perspective, are in finer parts. Sources are in parts of 1/32
-pixel: exactly the same on every machine, and as fine as OpenCV's own.
+A warp is a homography int32 `[3, 3]` from output to source positions in a square image. Positions
+are in half pixels from the image centre. The entries are fixed-point numbers whose scale, a power
+of two, depends on the image size, so that products use 32 bits fully and never overflow. The last
+row has the small numbers of a perspective and is scaled more finely. Source positions are in units
+of 1/32 pixel: identical on every machine, and as fine as OpenCV's own.
 """
 
 from __future__ import annotations
@@ -20,34 +20,35 @@ _FINER = 8
 
 
 def _unit(size: int) -> int:
-    # Of 31 bits: 4 for parts of half a pixel, 1 for depths up to 2, the others for the place; and
-    # 8 and 1 for the depth itself.
+    # Of 31 bits, 4 are for fractions of half a pixel, 1 for depths up to 2, and the others for the
+    # position; the depth itself has 8 more bits and 1.
     return int(2 ** min(26 - size.bit_length(), 22))
 
 
 def fixed(matrix: np.ndarray, size: int) -> np.ndarray:
-    """The warp of a homography `[3, 3]` in half pixels from the centre."""
+    """Converts a homography `[3, 3]`, in half pixels from the centre, to a warp."""
     units = _unit(size) * np.array([[1], [1], [2**_FINER]])
     return np.rint(matrix / matrix[2, 2] * units).astype(np.int32)
 
 
 def identity(size: int) -> np.ndarray:
-    """The warp that leaves a picture of `size` by `size` pixels as it is."""
+    """Returns the warp that leaves an image of `size` by `size` pixels unchanged."""
     return fixed(np.eye(3), size)
 
 
 def rotation(degrees: float, size: int) -> np.ndarray:
-    """Turns a picture about its centre, anticlockwise as it is seen."""
+    """Returns the warp that rotates an image about its centre, anticlockwise."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return fixed(np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]), size)
 
 
 def perspective(inset: np.ndarray, size: int) -> np.ndarray:
-    """Stretches a quadrilateral within the picture over all of it.
+    """Returns the warp that stretches a quadrilateral inside the image over the whole image.
 
     Args:
-      inset: `[4, 2]`, how far its corners lie within the picture's, across and down, in parts of
-        the picture's size and less than 1/4: top left, top right, bottom right, bottom left.
+      inset: `[4, 2]`, horizontal and vertical distance of each corner of the quadrilateral from the
+        image's corner, as a fraction of the image size below 1/4. The order is top left, top right,
+        bottom right, bottom left.
       size: height and width in pixels.
     """
     corners = (size - 1) * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
@@ -56,12 +57,12 @@ def perspective(inset: np.ndarray, size: int) -> np.ndarray:
 
 
 def sources(warp: Any, size: int) -> tuple[Any, Any]:
-    """Where each pixel comes from, across and down, in parts of 1/32 pixel from the first pixel.
+    """Computes the source position of each pixel, horizontal and vertical, in units of 1/32 pixel.
 
-    What lies outside the picture comes from its edge.
+    Positions count from the first pixel. Those outside the image are clamped to its edge.
 
     Args:
-      warp: int32 `[..., 3, 3]`, an array of NumPy or JAX.
+      warp: int32 `[..., 3, 3]`, a NumPy or JAX array.
       size: height and width S in pixels.
 
     Returns:

@@ -1,4 +1,4 @@
-"""An export's folder: the network, its card, its size and how to load it, whole or not at all."""
+"""Exports a network to a folder with its card, a size report and a loader, or writes nothing."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ from vidjax.convert.converted_folder import check_empty
 from vidjax.storage.local_copies import new_folder
 from vidjax.storage.writing import write_text
 from vidjax.trained.exporting import card, load, saved_model, stablehlo, streaming
-from vidjax.trained.exporting.export_request import Exported
-from vidjax.trained.exporting.local_run import Here, compile_here
+from vidjax.trained.exporting.export_request import ExportRequest
+from vidjax.trained.exporting.local_run import LocalRun, compile_locally
 from vidjax.trained.exporting.program import PLATFORMS
 from vidjax.trained.exporting.streaming import Streaming
 
 FORMATS: Mapping[str, ModuleType] = {"stablehlo": stablehlo, "saved_model": saved_model}
-# Of the largest logit. Compilers round differently, bfloat16 to a hundredth; another network
-# differs by as much as the logits are large.
+# Allowed difference, relative to the largest logit. Compilers round differently, in bfloat16 by up
+# to a hundredth; a wrong network differs by as much as the logits themselves.
 _ROUNDING = 0.05
 _README = """\
-{name} ({source}): a network that recognises actions in clips of video, exported by vidjax.
+{name} ({source}): a network that recognises actions in video clips, exported by vidjax.
 
-card.json       classes, input, output, versions, and size and sha256 of the network's files
+card.json       classes, input, output, versions, and size and SHA-256 of the network's files
 load.py         loads it: from load import load; network, card = load(); network(clips)
-streaming.json  what it costs to run on a stream of video; streaming.csv by how often
+streaming.json  cost of running it on a video stream; streaming.csv lists it by clip rate
 
-It takes RGB clips uint8 [B, {frames}, {height}, {width}, 3] with any B of at least 1: frames of a
-video {stride} apart, their short side resized to {short_side} pixels, the centre cut out.
-Colours are normalised inside. It gives logits float32 [B, {classes}]; their {scale} is the
-probability of the classes.
+Input: RGB clips, uint8 [B, {frames}, {height}, {width}, 3], for any B of at least 1. The frames
+are {stride} apart in the video, resized to a short side of {short_side} pixels and cropped at the
+centre. Colours are normalised inside the network. Output: logits, float32 [B, {classes}]; their
+{scale} gives the class probabilities.
 """
 
 
 def export(
-    exported: Exported,
+    exported: ExportRequest,
     kind: str,
     output: Path,
     platforms: Sequence[str] = PLATFORMS,
     fps: float = 30.0,
 ) -> tuple[Streaming, float | None]:
-    """Exports a network into a new folder, loads it back and compares.
+    """Exports a network into a new folder, loads it back and compares the logits.
 
     Args:
       exported: the network.
-      kind: of `FORMATS`.
+      kind: one of `FORMATS`.
       output: a folder that does not exist yet, or is empty.
-      platforms: of `PLATFORMS`, that it is to run on.
-      fps: frames a second of the stream to report on.
+      platforms: platforms to run on, each one of `PLATFORMS`.
+      fps: frames per second of the stream in the report.
 
     Returns:
-      The streaming-size report, and the largest difference of a logit from the network's own;
-      None where the platforms leave this machine out.
+      The streaming report, and the largest difference between a loaded network's logit and the
+      original's; None if the platforms do not include this machine.
 
     Raises:
-      ValueError: the folder holds something, or what was written is another function.
+      ValueError: the folder is not empty, or the exported network computes something else.
     """
     check_empty(output)
     with new_folder(output, last=[card.FILE]) as unfinished:
@@ -67,7 +67,7 @@ def export(
         card.write(card.card(exported, kind, platforms, files), unfinished)
         shutil.copyfile(load.__file__, unfinished / "load.py")
         write_text(unfinished / "README.txt", _readme(exported))
-        here = compile_here(exported)
+        here = compile_locally(exported)
         size = sum(facts["bytes"] for facts in files.values())
         report = streaming.streaming(exported, here, size, fps)
         streaming.write(report, unfinished)
@@ -77,7 +77,7 @@ def export(
     return report, difference
 
 
-def _readme(exported: Exported) -> str:
+def _readme(exported: ExportRequest) -> str:
     frames, height, width = exported.clip
     return _README.format(
         name=exported.trained.name,
@@ -97,8 +97,8 @@ def _runs_here(kind: str, platforms: Sequence[str]) -> bool:
     return here in platforms
 
 
-def _difference(exported: Exported, here: Here, folder: Path) -> float:
-    """Of the loaded network's logits from its own, for two clips of noise."""
+def _difference(exported: ExportRequest, here: LocalRun, folder: Path) -> float:
+    """Returns the largest difference from the network's own logits, on two clips of noise."""
     shape = (2, *exported.clip, 3)
     clips = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     network, _ = load.load(folder)

@@ -1,4 +1,4 @@
-"""What is exported: a trained network, for clips of one size."""
+"""What to export: a trained network, for clips of one size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from vidjax.trained.trained_network import Trained
 
 
 @dataclass(frozen=True)
-class Exported:
-    """A trained network and its clips.
+class ExportRequest:
+    """A trained network and the size of its clips.
 
     Attributes:
       trained: the network.
@@ -22,15 +22,15 @@ class Exported:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How a video becomes a clip."""
+        """The preprocessing from a video to a clip of this size."""
         return self.trained.preprocessing
 
     @classmethod
-    def of(cls, trained: Trained, clip: tuple[int, int, int] | None = None) -> Exported:
-        """The network for clips of a size; None is the size that it was trained on.
+    def of(cls, trained: Trained, clip: tuple[int, int, int] | None = None) -> ExportRequest:
+        """Makes an export of a network for clips of a size; None is the size it was trained on.
 
         Raises:
-          ValueError: it sees flow.
+          ValueError: the network takes optical flow.
         """
         trained.preprocessing.require_frames("an export")
         return cls(trained, clip or trained.preprocessing.clip_shape[:3])

@@ -1,4 +1,4 @@
-"""The network on this machine, a clip at a time: its logits, and the memory and time they take."""
+"""Compiles and times a network on this machine, one clip at a time."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 import jax
 import numpy as np
 
-from vidjax.trained.exporting.export_request import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import program_of
 
 _RUNS = 5
 
 
 @dataclass(frozen=True)
-class Here:
-    """The network compiled for one clip.
+class LocalRun:
+    """A network that is compiled for one clip.
 
     Attributes:
-      working_bytes: largest memory for activations; None where the compiler does not say.
-      seconds: a clip takes, its way to the device and back included.
-      logits: of clips uint8 `[B, T, H, W, 3]`, float32 `[B, K]`.
+      working_bytes: peak memory for activations; None if the compiler does not report it.
+      seconds: time of a clip, including transfers to the device and back.
+      logits: maps clips uint8 `[B, T, H, W, 3]` to logits, float32 `[B, K]`.
     """
 
     working_bytes: int | None
@@ -32,7 +32,7 @@ class Here:
     logits: Callable[[np.ndarray], np.ndarray]
 
 
-def compile_here(exported: Exported) -> Here:
+def compile_locally(exported: ExportRequest) -> LocalRun:
     """Compiles the network and times it."""
     clip = np.zeros((1, *exported.clip, 3), np.uint8)
     compiled = jax.jit(program_of(exported)).lower(exported.trained.variables, clip).compile()
@@ -43,7 +43,7 @@ def compile_here(exported: Exported) -> Here:
 
     logits(clip)
     memory = compiled.memory_analysis()
-    return Here(
+    return LocalRun(
         None if memory is None else int(memory.temp_size_in_bytes),
         statistics.median(_seconds(logits, clip)),
         logits,

@@ -1,4 +1,4 @@
-"""What is known of a published checkpoint: a row of the registry."""
+"""What is known about a published checkpoint: a row of the registry."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Spread = Annotated[float, msgspec.Meta(gt=0, le=1)]
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """What the publisher says of the accuracy; none of it was measured here.
+    """The accuracy that the publisher states; none of it was measured here.
 
     Attributes:
-      top1: percent; None is not said.
-      top5: percent; None is not said.
+      top1: percent; None if not stated.
+      top5: percent; None if not stated.
       protocol: how it was measured.
     """
 
@@ -31,40 +31,40 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A row of the registry. The rows of a network stand in order of preference.
+    """A row of the registry. The rows of a network are in order of preference.
 
     Attributes:
       network: as in `list_models()`.
-      tag: data set, start and project, joined by dashes.
-      options: that make the file's form of the network, as in `create_model`.
-      url: of the file, of a page that people must visit, or `pypi:PACKAGE==VERSION`.
+      tag: data set, pretraining and project, joined by dashes.
+      options: arguments of `create_model` that build the file's variant of the network.
+      url: URL of the file, URL of a page that the user must visit, or `pypi:PACKAGE==VERSION`.
       direct: whether `url` is the file itself.
-      file: its name in the cache.
-      there: its name on the page, or its path in the package; None is not said, or in `url`.
-      sha256: of the file; None is not published.
-      sha256_prefix: how it begins, in hexadecimal digits; None is not published.
-      bytes: of the file; None is not published.
-      project: its repository.
-      licence: as the project states it.
-      dataset: that it was trained on.
-      pretrained: data set that it was trained on before; None is none, or not said.
-      num_classes: logits.
-      classes: list of their names in `classes/`; None where no list is published.
-      class_order: which order that is, and who says so.
-      frames: T of a clip; None is any, and the card's number is taken.
-      stride: distance of neighbouring frames; None is not said, and 1 is taken.
-      fps: rate that videos are brought to; None keeps each video's own.
-      sampling: of frames, in the project's words.
-      size: of the square crop, in pixels.
-      short_side: of frames before the crop; two numbers are height and width, the aspect not kept;
-        None is not said, and `size` is taken.
+      file: name in the cache.
+      there: name on the page, or path in the package; None if not stated, or part of `url`.
+      sha256: of the file; None if not published.
+      sha256_prefix: first hexadecimal digits of the SHA-256; None if not published.
+      bytes: size of the file; None if not published.
+      project: repository of the project.
+      licence: as stated by the project.
+      dataset: data set that it was trained on.
+      pretrained: data set that it was pretrained on; None if there is none, or it is not stated.
+      num_classes: number of logits.
+      classes: name of the list of class names in `classes/`; None if no list is published.
+      class_order: the order of the classes, and who states it.
+      frames: frames per clip, T; None means any, and the card's number is used.
+      stride: distance between neighbouring frames; None if not stated, and 1 is used.
+      fps: frame rate to which videos are resampled; None keeps each video's own.
+      sampling: how frames are sampled, in the project's words.
+      size: side of the square crop, in pixels.
+      short_side: short side of frames before the crop. Two numbers are height and width without
+        keeping the aspect ratio. None if not stated, and `size` is used.
       mean: of the colours in [0, 1], in the order of `channels`.
       std: of the colours in [0, 1], in the order of `channels`.
-      channels: order of colours that the file's kernels take.
-      published: scores; None is not said.
-      layout: of the file, as in `vidjax.convert`.
+      channels: channel order that the file's kernels expect.
+      published: published scores; None if not stated.
+      layout: layout of the file, as in `vidjax.convert`.
       usable: False is refused; None is doubtful, and a warning says why.
-      caution: what to know of it.
+      caution: a warning about the weights.
     """
 
     network: Name

@@ -1,4 +1,4 @@
-"""The clips that published weights take."""
+"""The preprocessing that published weights expect."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from vidjax.models.model_list import model_card
 from vidjax.trained.preprocessing import Colours, Preprocessing
 from vidjax.trained.published.checkpoint import Checkpoint
 
-# How the projects' words begin that say: one frame of each of T equal parts of the video.
+# Projects' descriptions of sampling one frame from each of T equal segments begin like this.
 _SEGMENTS = ("segments", "uniform")
 
 
 def preprocessing_of(row: Checkpoint) -> Preprocessing:
-    """What is done to a video before the network of a checkpoint sees it, colours in order RGB.
+    """Returns the preprocessing of a checkpoint, with channels in the order RGB.
 
-    What the project does not say is filled in: the frames of the network's card, stride 1, each
-    video's own frame rate, and no border around the crop.
+    Values that the project does not state get defaults: the frames of the network's card, stride 1,
+    each video's own frame rate, and a crop without a border.
     """
     side = row.size if row.short_side is None else row.short_side
     return Preprocessing(
@@ -33,7 +33,7 @@ def preprocessing_of(row: Checkpoint) -> Preprocessing:
 
 
 def colours_of(row: Checkpoint) -> dict[str, Any]:
-    """What `convert` must be given for the colours of a checkpoint, as keywords."""
+    """Returns the keyword arguments of `convert` for a checkpoint's input normalisation."""
     return {"mean": _rgb(row, row.mean), "std": _rgb(row, row.std), "channels": row.channels}
 
 

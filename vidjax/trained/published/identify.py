@@ -1,4 +1,4 @@
-"""Which published checkpoint a file of a user is."""
+"""Identifies which published checkpoint a user's file is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def row_of(network: str, file: Path) -> Checkpoint | None:
-    """The row of the registry that a file is, where that is certain.
+    """Returns the row of the registry that a file certainly is, or None.
 
-    It has the name that the publisher or the cache gives it. Where a checksum is published, it has
-    that too; where none is, no other file of the network may have that name.
+    The file must have the name that the publisher or the cache gives it. If a checksum is
+    published, that must match too; otherwise no other file of the network may have that name.
 
     Args:
       network: as in `list_models()`.
-      file: of a user.
+      file: the user's file.
     """
     named = [
         row for row in registry.checkpoints() if row.network == network and file.name in _names(row)
@@ -30,7 +30,7 @@ def row_of(network: str, file: Path) -> Checkpoint | None:
 
 
 def _names(row: Checkpoint) -> set[str]:
-    """What a file of a row may be called."""
+    """Returns the possible names of a row's file."""
     return {name.rpartition("/")[2] for name in (row.file, row.there or "", row.url) if name}
 
 

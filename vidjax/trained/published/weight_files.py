@@ -1,4 +1,4 @@
-"""Which file published weights are in: at hand, or fetched."""
+"""Finds the file of published weights: on this machine, or by downloading it."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from vidjax.trained.weights_name import WeightsError
 
 
 class Place(Protocol):
-    """A kind of place; see `vidjax.trained.published.hosts`."""
+    """A kind of host; see `vidjax.trained.published.hosts`."""
 
     def takes(self, row: Checkpoint) -> bool:
-        """Whether a checkpoint lies in such a place."""
+        """Whether a checkpoint is on this kind of host."""
 
     def found(self, row: Checkpoint) -> Path | None:
-        """Its file, if it is on this machine outside the cache."""
+        """Returns its file if it is on this machine outside the cache."""
 
     def fetch(self, row: Checkpoint) -> Path:
-        """Its file, fetched."""
+        """Fetches its file."""
 
 
 def at_hand(row: Checkpoint) -> Path | None:
-    """The file of a checkpoint if it is on this machine."""
+    """Returns the file of a checkpoint if it is on this machine."""
     placed = cache.place(row)
     return placed if placed.is_file() else _place_of(row).found(row)
 
 
 def file_of(rows: Sequence[Checkpoint], path: Path | None = None) -> tuple[Checkpoint, Path]:
-    """A file, and which of the checkpoints that a tag may mean it is.
+    """Finds a file, and tells which of the checkpoints with a tag it is.
 
     Args:
-      rows: the checkpoints, the preferred first. One at hand is taken before one to be fetched,
-        and of the others one that a program can fetch.
-      path: a file that the user has; None finds or fetches one.
+      rows: the checkpoints, the preferred one first. Those on this machine come first, then those
+        that can be downloaded.
+      path: the user's own file; None finds or downloads one.
 
     Raises:
-      WeightsError: there is none, or it is not what was published.
+      WeightsError: there is no such file, or it is not the published one.
     """
     if path is not None:
         return _of_user(rows, path)
@@ -60,9 +60,9 @@ def file_of(rows: Sequence[Checkpoint], path: Path | None = None) -> tuple[Check
 
 
 def _of_user(rows: Sequence[Checkpoint], path: Path) -> tuple[Checkpoint, Path]:
-    """The first checkpoint that the sum of a file does not contradict."""
+    """Returns the first checkpoint whose checksum the file does not contradict."""
     if not path.is_file():
-        raise WeightsError(f"{path} is no file")
+        raise WeightsError(f"{path} is not a file")
     wrong = None
     for row in rows:
         try:
@@ -71,7 +71,7 @@ def _of_user(rows: Sequence[Checkpoint], path: Path) -> tuple[Checkpoint, Path]:
             wrong = wrong or error
         else:
             return row, path
-    raise WeightsError(f"{wrong}: give the file as {rows[0].network}:{path} to take it as it is")
+    raise WeightsError(f"{wrong}: name it {rows[0].network}:{path} to use it as it is")
 
 
 def _check(file: Path, row: Checkpoint) -> None:
@@ -79,13 +79,13 @@ def _check(file: Path, row: Checkpoint) -> None:
         check_sum(file, row)
     except WeightsError as error:
         raise WeightsError(
-            f"{error}: it was cut short or replaced; remove it to have it fetched again, or give "
-            f"it as {row.network}:{file} to take it as it is"
+            f"{error}: it was truncated or replaced; remove it to download it again, or name "
+            f"it {row.network}:{file} to use it as it is"
         ) from None
 
 
 def _others(rows: Sequence[Checkpoint], row: Checkpoint) -> str:
-    """How else weights of a tag can be had from packages, as the end of an error."""
+    """Tells which Python packages have other weights of the tag, as the end of an error message."""
     for other in rows:
         if other is not row and not other.direct and not other.url.startswith("http"):
             try:

@@ -1,4 +1,4 @@
-"""Networks of folders that `vidjax convert` has written."""
+"""Opens networks from folders that `vidjax convert` has written."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from vidjax.convert import converted_folder
 from vidjax.models.registry import create_model
 from vidjax.trained.preprocessing import Preprocessing
 from vidjax.trained.trained_network import Trained, Weights
-from vidjax.trained.weights_name import Wanted
+from vidjax.trained.weights_name import WeightsName
 
 
-def find(wanted: Wanted) -> Trained | None:
-    """The network of a folder of converted weights, if the place is one."""
+def find(wanted: WeightsName) -> Trained | None:
+    """Opens the network of a folder of converted weights, or returns None for anything else."""
     if wanted.network or not (wanted.path / converted_folder.FACTS).is_file():
         return None
     found = converted_folder.read(wanted.path)

@@ -1,4 +1,4 @@
-"""Weights at an address that a program can fetch."""
+"""Weights at a URL that a program can download."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the address is that of the file."""
+    """Whether the URL is that of the file itself."""
     return row.direct
 
 
 def found(row: Checkpoint) -> Path | None:
-    """Nothing lies outside the cache."""
+    """Returns None: there is no file outside the cache."""
     del row
     return None
 
@@ -27,19 +27,19 @@ def fetch(row: Checkpoint) -> Path:
     """Downloads the file into the cache.
 
     Raises:
-      WeightsError: it cannot be fetched or kept; names address, file and place.
+      WeightsError: the file cannot be downloaded or written; names URL, file and path.
     """
     file = cache.place(row)
     try:
         download(row.url, file, functools.partial(check_whole, row=row))
     except DownloadError as error:
         raise WeightsError(
-            f"{row.file} cannot be fetched from {row.url} ({error}); {cache.by_hand(row)}"
+            f"{row.file} cannot be downloaded from {row.url} ({error}); {cache.by_hand(row)}"
         ) from None
     except OSError as error:
         why = error.strerror or str(error)
         raise WeightsError(
-            f"{row.file} cannot be kept in {file.parent} ({why}): set {cache.VARIABLE} to a "
-            "folder that can be written"
+            f"{row.file} cannot be written to {file.parent} ({why}): set {cache.VARIABLE} to a "
+            "writable folder"
         ) from None
     return file

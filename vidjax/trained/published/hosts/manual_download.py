@@ -1,4 +1,4 @@
-"""Weights behind a page that people must visit, such as a folder of Google Drive."""
+"""Weights behind a web page that the user must visit, such as a Google Drive folder."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from vidjax.trained.weights_name import WeightsError
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the address is that of a page."""
+    """Whether the URL is that of a page."""
     return not row.direct and row.url.startswith("http")
 
 
 def found(row: Checkpoint) -> Path | None:
-    """Nothing lies outside the cache."""
+    """Returns None: there is no file outside the cache."""
     del row
     return None
 
 
 def fetch(row: Checkpoint) -> Path:
-    """Says what to get, and where to put it.
+    """Tells the user what to download, and where to put it.
 
     Raises:
       WeightsError: always.
     """
     what = row.there or "the file"
     raise WeightsError(
-        f"{row.name} has to be fetched by hand: get {what} from {row.url} and put it at "
+        f"{row.name} must be downloaded by hand: get {what} from {row.url} and put it at "
         f"{cache.place(row)}"
     )

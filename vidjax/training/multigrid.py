@@ -1,4 +1,4 @@
-"""A run's batches, steps and learning rate where their shape changes: multigrid training."""
+"""Batches, steps and learning rate of a run with multigrid training."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from vidjax.training.schedules import drops
 
 
 def batch_unit(network: Network) -> int:
-    """What batches are multiples of: devices, groups of batch normalisation, parts of a step."""
+    """Returns what batch sizes are multiples of: devices, batch norm groups, accumulated parts."""
     train = network.config.train
     return math.lcm(network.mesh.size, train.norm_group or 1) * train.accumulate
 
 
 def make_timetable(network: Network, plan: Plan) -> Timetable:
-    """The shape of every step of a run.
+    """Returns the shape of every step of a run.
 
     Raises:
-      ValueError: the configuration's multigrid lacks the stages that it goes by.
+      ValueError: the multigrid schedule needs stages that the configuration lacks.
     """
     config = network.config
     return timetable(
@@ -46,7 +46,7 @@ def make_timetable(network: Network, plan: Plan) -> Timetable:
 
 
 def shaped(network: Network, shape: GridShape) -> Network:
-    """The same network for batches of another shape; parameters do not depend on it."""
+    """Returns the network for batches of another shape; parameters do not depend on it."""
     config = network.config
     if shape == base_shape(config):
         return network
@@ -56,7 +56,7 @@ def shaped(network: Network, shape: GridShape) -> Network:
 
 
 def scaled_by_batch(rate: optax.Schedule, table: Timetable) -> optax.Schedule:
-    """A learning rate in proportion to the batch along a long cycle (Goyal et al. 2017)."""
+    """Scales a learning rate with the batch size of the long cycle (Goyal et al. 2017)."""
     if np.all(table.rates == 1):
         return rate
     changes = np.flatnonzero(np.diff(table.rates)) + 1
@@ -69,10 +69,10 @@ def scaled_by_batch(rate: optax.Schedule, table: Timetable) -> optax.Schedule:
 
 
 def batches(config: Config, source: VideoSource, table: Timetable) -> grain.MapDataset:
-    """This process' batches of a run.
+    """Returns this process' batches of a run.
 
     Raises:
-      ValueError: the split is empty, or the processes do not divide a batch.
+      ValueError: the split is empty, or the batch size is not divisible by the number of processes.
     """
     settings: dict[str, Any] = {
         "seed": config.seed,

@@ -1,4 +1,4 @@
-// Small pictures are drawn while they are in sight, so that a page may have thousands of them.
+// Thumbnails are drawn only while they are visible, so that a page may have thousands of them.
 
 const EDGE = 64;
 const FINEST = 448;
@@ -14,7 +14,7 @@ const observer = new IntersectionObserver(entries => {
   }
 }, {rootMargin: "120px"});
 
-// A picture of the clip with heat over it, that fits into a square.
+// A thumbnail of the clip with a heatmap, which fits into a square.
 function smallPicture(clip, heat) {
   const sharp = Math.min(2, window.devicePixelRatio), {naturalWidth: width, naturalHeight: height} = clip.images[0];
   const scale = EDGE / Math.max(width, height);
@@ -29,7 +29,7 @@ function smallPicture(clip, heat) {
   return canvas;
 }
 
-// A picture that is as large as there is room, and always in sight.
+// A large picture, which is always drawn.
 function largePicture(clip) {
   const {naturalWidth: width, naturalHeight: height} = clip.images[0];
   const scale = Math.max(1, FINEST / Math.max(width, height));
@@ -38,7 +38,7 @@ function largePicture(clip) {
   });
 }
 
-// A button with a small picture.
+// A button with a thumbnail.
 function tile(clip, heat, label, press, ...below) {
   const canvas = smallPicture(clip, heat);
   const box = make("span", {class: "box"}, canvas);

@@ -1,4 +1,4 @@
-// Reads what the page is given, and begins.
+// Reads the page's data and starts the page.
 
 const data = JSON.parse(element("data").textContent);
 const panels = [];
@@ -13,7 +13,7 @@ async function start() {
   document.querySelector("h1").textContent = data.title;
   const pyramids = data.panels.some(panel => panel.pyramid);
   document.querySelectorAll(".of-pyramids").forEach(node => { node.hidden = !pyramids; });
-  document.querySelector("main").textContent = "The frames are being read.";
+  document.querySelector("main").textContent = "Loading the frames …";
   for (const clip of data.clips) clip.images = await Promise.all(clip.frames.map(loaded));
   connectControls();
   chooseColours(data.colours[0].name);

@@ -1,9 +1,8 @@
-"""The thesis' chain of augmentations: what is drawn for a clip, apart from doing it.
+"""Draws the random parameters of the thesis' augmentation chain, without applying them.
 
-A clip passes through blurs, changes of colour and a change of shape, each with a chance of its own
-(Stergiou, thesis, chapter 4, with the operations of imgaug). What is drawn becomes a few small
-arrays of whole numbers, the same for all frames, with which `chain_host` and `chain_device` make
-the same bytes.
+A clip passes through blurs, colour changes and a geometric change, each with its own probability
+(Stergiou, thesis, chapter 4, with the operations of imgaug). The parameters become a few small
+integer arrays, the same for all frames. From them, `host` and `device` produce the same bytes.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ import numpy as np
 
 from vidjax.data.thesis_augmentation import hue, warp
 
-# Parts that the numbers of a blur's kernel add up to: its sums over bytes fit 24 bits.
+# Sum of a blur kernel's integer weights. Weighted sums of bytes then fit 24 bits.
 BLUR_UNIT = 2**15
 _SAME = np.arange(256, dtype=np.uint8)
 
 
 class Draw(NamedTuple):
-    """What is done to a clip, in this order: arrays of NumPy or JAX.
+    """The parameters for one clip, in the order in which they are applied: NumPy or JAX arrays.
 
-    Those of a batch have a leading axis B.
+    For a batch, the arrays have a leading axis B.
 
     Attributes:
-      blur: int32 `[4, 4]`, weights of the pixels from two before to one after, which add up to
-        `BLUR_UNIT`; pixels beyond an edge mirror those within.
-      tone: uint8 `[3, 256]`, what each value of each channel becomes.
+      blur: int32 `[4, 4]`, weights of the pixels from two before to one after, which sum to
+        `BLUR_UNIT`; the border is reflected.
+      tone: uint8 `[3, 256]`, lookup table of each channel.
       hue: int32, shift in steps of `vidjax.data.thesis_augmentation.hue`.
-      saturation: int32, likewise.
-      contrast: uint8 `[256]`, what each value becomes.
+      saturation: int32, shift in steps of `vidjax.data.thesis_augmentation.hue`.
+      contrast: uint8 `[256]`, lookup table of all channels.
       warp: int32 `[3, 3]`, as in `vidjax.data.thesis_augmentation.warp`.
-      flip: bool, whether left and right are mirrored.
+      flip: bool, whether to mirror left and right.
     """
 
     blur: Any
@@ -48,19 +47,19 @@ class Draw(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """What was drawn, as the thesis puts it; the defaults change nothing.
+    """The drawn parameters in the thesis' terms. The defaults change nothing.
 
     Attributes:
-      gaussian: standard deviation of a Gaussian blur in pixels, at most 0.3.
-      average: side of the square that is averaged in pixels, 1 or 2.
-      add: to the values of each channel.
+      gaussian: standard deviation of the Gaussian blur in pixels, at most 0.3.
+      average: side of the average blur's square in pixels, 1 or 2.
+      add: value added to each channel.
       multiply: factor of all values.
-      gamma: exponent of all values as parts of 255.
-      hue: shift in turns of the circle.
-      saturation: shift in parts of full saturation.
+      gamma: exponent of all values, after division by 255.
+      hue: hue shift in turns of the hue circle.
+      saturation: saturation shift as a fraction of full saturation.
       contrast: factor of the distance from 128.
-      degrees: of a rotation.
-      inset: of a perspective's corners, as in `warp.perspective`.
+      degrees: rotation angle in degrees.
+      inset: displacement of the corners of a perspective transform, as in `warp.perspective`.
     """
 
     gaussian: float = 0.0
@@ -75,10 +74,10 @@ class Recipe(NamedTuple):
     inset: np.ndarray | None = None
 
     def draw(self, size: int) -> Draw:
-        """The arrays for clips of `size` by `size` pixels."""
+        """Converts the parameters to arrays for clips of `size` by `size` pixels."""
         turn, colour = round(self.hue * hue.CIRCLE), round(self.saturation * hue.UNIT)
         tone, contrast = self._tone(), _bytes(128 + self.contrast * (_SAME - 128.0))
-        # Without a change of hue between them two tables are one.
+        # Without a hue change between them, the two lookup tables can be composed.
         if not turn and not colour:
             tone, contrast = contrast[tone], _SAME
         return Draw(
@@ -107,7 +106,7 @@ def _bytes(values: np.ndarray) -> np.ndarray:
 
 
 def _kernel(deviation: float, side: int) -> np.ndarray:
-    """A Gaussian of 3 by 3 pixels over a square of one or four."""
+    """Convolves a 3x3 Gaussian with an average over `side` x `side` pixels."""
     beside = np.exp(-0.5 / deviation**2) if deviation else 0.0
     row = np.array([beside, 1, beside]) / (1 + 2 * beside)
     gaussian = np.rint(np.outer(row, row) * (BLUR_UNIT // 4)).astype(np.int32)
@@ -120,29 +119,29 @@ def _kernel(deviation: float, side: int) -> np.ndarray:
 
 @functools.cache
 def nothing(size: int) -> Draw:
-    """The draw that leaves clips of `size` by `size` pixels as they are."""
+    """Returns the parameters that leave clips of `size` by `size` pixels unchanged."""
     return Recipe().draw(size)
 
 
 @dataclass(frozen=True)
 class Chain:
-    """Draws what happens to a clip.
+    """Draws the parameters of the augmentation chain.
 
     Attributes:
-      chance: of the chain to be gone through at all.
-      member: chance of each of its members.
+      chance: probability that the chain is applied to a clip.
+      member: probability of each operation, given that the chain is applied.
     """
 
     chance: float
     member: float
 
     def draw(self, rng: np.random.Generator, size: int) -> Draw:
-        """What happens to one clip of `size` by `size` pixels; no number is drawn at chance 0."""
+        """Draws the arrays for one clip of `size` by `size` pixels; `rng` is unused at chance 0."""
         recipe = self.recipe(rng)
         return recipe.draw(size) if recipe else nothing(size)
 
     def recipe(self, rng: np.random.Generator) -> Recipe | None:
-        """What happens to one clip, in the thesis' terms; None where the chain is left out."""
+        """Draws one clip's parameters in the thesis' terms; None if the chain is not applied."""
         if not self.chance or rng.random() >= self.chance:
             return None
         drawn: dict[str, Any] = {}
@@ -153,14 +152,14 @@ class Chain:
 
 
 def _shape(rng: np.random.Generator) -> dict[str, Any]:
-    """A rotation or a perspective; imgaug moves the corners of the latter inwards alone."""
+    """Draws a rotation or a perspective transform. As in imgaug, corners only move inwards."""
     if rng.random() < 0.5:
         return {"degrees": rng.uniform(-10, 10)}
     deviation = rng.uniform(0.02, 0.05)
     return {"inset": np.abs(rng.normal(0, deviation, (4, 2))).clip(max=0.24)}
 
 
-# The text's ranges where it has them, else those of the code released with the thesis.
+# Ranges of the thesis' text where it states them, else of the code released with the thesis.
 _MEMBERS: tuple[Callable[[np.random.Generator], dict[str, Any]], ...] = (
     lambda rng: {"gaussian": rng.uniform(0.1, 0.3)},
     lambda rng: {"average": int(rng.integers(1, 3))},

@@ -1,18 +1,19 @@
-r"""Tunes published weights on your own videos: the classifier alone, or all layers.
+r"""Fine-tunes published weights on your own videos: only the classifier, or all layers.
 
-Hardware: a laptop for some hundred short videos; `docs/pretrained.md` has measured examples.
-`weights` is as `--weights` of the other commands takes it. `part=head` trains the classifier on the
-frozen network, `part=all` every layer, `part=scratch` the same network from random weights.
+Hardware: a laptop for a few hundred short videos; `docs/pretrained.md` has measured examples.
+`weights` is what other commands take as `--weights`. `part=head` trains the classifier on the
+frozen network, `part=all` trains every layer, `part=scratch` trains the same network from random
+weights.
 
-    vidjax train --config=tune:weights=i3d:kinetics400,part=head \
-        --config.data.manifest=my_videos.csv --workdir=runs/tuned
+    vidjax train --config=finetune:weights=i3d:kinetics400,part=head \
+        --config.data.manifest=my_videos.csv --workdir=runs/finetuned
 """
 
 import ml_collections
 
 from vidjax.configs import common
 
-# Parameters to train, and the learning rate.
+# Parameters to train, and learning rate.
 PARTS = {"head": ("head", 0.01), "all": ("", 0.01), "scratch": ("", 0.05)}
 
 
@@ -21,7 +22,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, weights="i3d:kinetics400", model="", part="all")
     train_only, rate = common.choose(PARTS, arguments.part, "part")
     config = common.base()
-    # What stands before a colon is the network; a folder or a run needs model=NAME beside it.
+    # The text before the colon is the network; a folder or a run also needs model=NAME.
     config.model.name = arguments.model or arguments.weights.partition(":")[0]
     if arguments.part != "scratch":
         config.model.weights = arguments.weights
