@@ -15,11 +15,13 @@ import pytest
 
 from tests.layers.test_conv import CASES
 from tests.layers.test_convolution_algorithms import arrays_of, problem_of
+from vidjax.layers.conv import conv3d
 from vidjax.layers.convolution import xla
 from vidjax.layers.convolution.algorithm import PASSES
 from vidjax.layers.convolution.algorithms import candidates
 from vidjax.layers.convolution.onednn import algorithm, call
 from vidjax.layers.convolution.onednn.library import OFF, VARIABLE, Library, library
+from vidjax.layers.convolution.portable import portable
 
 if library() is None:
     pytest.skip("oneDNN has no wheel for this machine", allow_module_level=True)
@@ -173,6 +175,18 @@ def test_several_devices_do_without_it():
     """XLA cannot divide its calls among them."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     assert run_program(XLA_FLAGS=flags)["called"] == 0
+
+
+def test_programs_for_other_machines_do_without_it():
+    def convolve(x, kernel):
+        with portable():
+            return conv3d(x, kernel, lowering="cpu")
+
+    arrays = arrays_of(PROBLEM)["forward"]
+    exported = jax.export.export(jax.jit(convolve))(*arrays)
+    ours = conv3d(*arrays, lowering="cpu")
+    np.testing.assert_allclose(exported.call(*arrays), ours, atol=3e-6 * float(jnp.abs(ours).max()))
+    assert call.TARGET not in exported.mlir_module()
 
 
 def test_a_wrong_path_is_named(monkeypatch, tmp_path):
