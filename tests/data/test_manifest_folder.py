@@ -64,7 +64,7 @@ def test_links_to_folders_are_followed_and_those_to_nowhere_told(tmp_path):
     assert len(manifest.entries) == 4
     (note,) = manifest.notes
     assert "2 x link to a folder that is already included" in note
-    assert "1 x link to a file that is gone" in note
+    assert "1 x broken link" in note
 
 
 def test_suffixes_of_cameras_are_known_and_others_told_by_number(tmp_path):

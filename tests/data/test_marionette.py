@@ -102,7 +102,7 @@ def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
     masks = render_masks(entry.label, seed=0, split="train", index=0)
     assert np.array_equal(read_masks(manifest.file(entry)), masks)
     mask_file(manifest.file(entry)).unlink()
-    with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is absent"):
+    with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is missing"):
         read_masks(manifest.file(entry))
     # Data of before there were masks get them.
     generate(tmp_path, SMALL, workers=1)

@@ -100,8 +100,8 @@ def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
     with pytest.raises(ValueError, match="data.options for marionette"):
         catalog.prepare("marionette", request)
     assert notes == [
-        "data.manifest = 'mine.csv' is not read: it is of video_folder, and the data set is "
-        "marionette"
+        "data.manifest = 'mine.csv' is ignored: data.name is marionette, and only video_folder "
+        "reads a manifest"
     ]
 
 

@@ -179,5 +179,5 @@ def test_a_competition_on_both_sides_and_a_third_version_are_refused(tree):
         ManifestError, match="group '-mmq0PT-u8k' is in both training and evaluation"
     ):
         Diving48.manifest_of(tree.request())
-    with pytest.raises(ManifestError, match="data.options.version = 3: 1 or 2"):
+    with pytest.raises(ManifestError, match="data.options.version = 3: must be 1 or 2"):
         Diving48.manifest_of(tree.request(version=3))
