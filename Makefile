@@ -15,6 +15,8 @@ EXTRAS ?= dev
 VENV ?= .venv
 # Tests wait a third of their time, for commands and their stores: one worker more than two cores.
 WORKERS ?= 3
+# Tests start hundreds of processes: each would translate all of vidjax anew.
+unexport PYTHONDONTWRITEBYTECODE
 DIST ?= dist
 BIN := $(VENV)/bin
 # Written last by the installation, so that an interrupted one is taken up again.

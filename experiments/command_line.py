@@ -10,18 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from vidjax import configs
 from vidjax.run import machine_errors, process_messages
-from vidjax.run.config import check_path
 from vidjax.run.machine_errors import of_machine
 from vidjax.run.process_messages import AbsentError
 from vidjax.terminal import complain, say
 from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import config_groups, help_text, signal_handling
+from . import help_text, signal_handling
 
 Main = Callable[..., int | None]
 # Ends the name of an argument that may be given several times.
@@ -115,6 +113,8 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         for name, _ in named(arguments):
             if name.startswith("config."):
+                from vidjax.run.config import check_path
+
                 check_path(name.partition(".")[2])
         return flags.FLAGS(located(_with_new_names(arguments)))
     except (SyntaxError, ImportError) as error:
@@ -204,6 +204,11 @@ def config_file() -> flags.FlagHolder:
 
     NAME is one of vidjax's configurations or the path of a file.
     """
+    # Commands without a configuration run where there is no ml_collections, too.
+    from ml_collections import config_flags
+
+    from . import config_groups
+
     holder = config_flags.DEFINE_config_file(
         "config",
         None,

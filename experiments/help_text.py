@@ -8,9 +8,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from absl import flags
-from ml_collections import ConfigDict
-
-from .settings_help import settings_help
 
 _WIDTH, _IN = 96, " " * 6
 _ASKED = {"--help", "-help", "-h", "-?", "--helpshort"}
@@ -47,6 +44,8 @@ def page(about: str | None, positional: Sequence[str], arguments: Sequence[str])
     """
     parts = [(about or "").strip(), *_usage(positional), *_flag_groups()]
     if "config" in flags.FLAGS:
+        from .settings_help import settings_help
+
         parts.append(settings_help(arguments))
     return "\n\n".join(parts)
 
@@ -63,7 +62,7 @@ def _flag_groups() -> Iterator[str]:
     """Yields the groups of the command's flags, as text."""
     key_flags = flags.FLAGS.get_key_flags_for_module(sys.argv[0])
     known = {flag.name: flag for flag in key_flags if not flag.name.startswith("config")}
-    if "config" in flags.FLAGS and not isinstance(flags.FLAGS["config"].default, ConfigDict):
+    if "config" in flags.FLAGS and not _is_configuration(flags.FLAGS["config"].default):
         known = {"config": flags.FLAGS["config"], **known}
     named = {name for names in _groups.values() for name in names}
     own = [name for name in known if name not in named]
@@ -72,6 +71,13 @@ def _flag_groups() -> Iterator[str]:
         shown = [_described(known[name]) for name in dict.fromkeys(names) if name in known]
         if shown:
             yield "\n\n".join([f"{title}:", *shown])
+
+
+def _is_configuration(value: object) -> bool:
+    # Commands without a configuration run where there is no ml_collections, too.
+    from ml_collections import ConfigDict
+
+    return isinstance(value, ConfigDict)
 
 
 def _described(flag: flags.Flag) -> str:

@@ -11,6 +11,14 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Functions that users call first, and that run without a download or a training run.
 CALLED_FIRST = (
     "vidjax.convert.loading.load_torch",
+    "vidjax.evaluation.cost.count_cost",
+    "vidjax.evaluation.linear_probes.linear_probe",
+    "vidjax.evaluation.nearest_neighbours.knn",
+    "vidjax.evaluation.significance.mcnemar",
+    "vidjax.explain.class_feature_pyramids.class_feature_pyramid",
+    "vidjax.explain.frequency.scaled_parts",
+    "vidjax.explain.saliency_map.saliency_map",
+    "vidjax.explain.saliency_tubes.saliency_tube",
     "vidjax.models.model_list.list_models",
     "vidjax.models.model_list.model_card",
     "vidjax.models.option_table.options",

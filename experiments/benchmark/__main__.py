@@ -20,8 +20,13 @@ Examples:
   vidjax benchmark kernels --only=channel-wise
   vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   vidjax benchmark pyramids --models=r3d_50
+  vidjax benchmark explanations --models=r3d_18,x3d_s
+  vidjax benchmark memory --models=r3d_18,x3d_s
+  vidjax benchmark growth --output=runs/growth
   vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
   vidjax benchmark scale --model=r3d_50 --devices=8 --machine=h100
+  vidjax benchmark roofline --machines=v5e,h100
+  vidjax benchmark program --model=r3d_50 --topology=v5e:2x2
   vidjax benchmark machine
   vidjax benchmark profile --model=r3d_18
   vidjax benchmark accelerator --output=runs/speed
@@ -48,8 +53,13 @@ PARTS = (
     "kernels",
     "methods",
     "pyramids",
+    "explanations",
+    "memory",
+    "growth",
     "multigrid",
     "scale",
+    "roofline",
+    "program",
     "machine",
     "profile",
     "accelerator",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from vidjax.evaluation.cost import multiply_adds
 from vidjax.layers.lowering import force_lowering
-from vidjax.program import Value, read_program
+from vidjax.program import Operation, Value, read_program
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,22 @@ TRAINING = 3
 
 def count_demand(model: Any, shape: tuple[int, ...]) -> Demand:
     """Reads the demand off a network's program for clips `[B, T, H, W, 3]`; nothing is run."""
+    products = forward_products(model, shape)
+    return Demand(
+        sum(map(multiply_adds, products)),
+        sum(array_bytes([*each.inputs, *each.outputs]) for each in products),
+    )
+
+
+def forward_products(model: Any, shape: tuple[int, ...]) -> list[Operation]:
+    """Convolutions and matrix products of a forward pass on clips `[B, T, H, W, 3]`."""
     clip = jax.ShapeDtypeStruct(shape, jnp.float32)
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
         program = read_program(lambda v, x: model.apply(v, x, train=False), variables, clip)
-    products = [each for each in program.operations if multiply_adds(each)]
-    return Demand(
-        sum(map(multiply_adds, products)),
-        sum(_bytes([*each.inputs, *each.outputs]) for each in products),
-    )
+    return [each for each in program.operations if multiply_adds(each)]
 
 
-def _bytes(values: Iterable[Value]) -> int:
+def array_bytes(values: Iterable[Value]) -> int:
+    """Bytes of arrays, each once."""
     return sum(math.prod(value.shape) * jnp.dtype(value.dtype).itemsize for value in values)

@@ -1,7 +1,7 @@
 """Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's.
 
-With --measure it times every form of every convolution of --networks instead, pass by pass, and
-writes the table from which `vidjax.layers.convolution` chooses on such a machine.
+With --measure it times every algorithm of every convolution of --networks instead, pass by pass,
+and writes the table from which `vidjax.layers.convolution` chooses on such a machine.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from vidjax.terminal import say
 from vidjax.training.malloc_settings import keep_freed_memory
 
 from .arguments import clip_sizes
+from .choice_check import print_check, read_rows
 from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
 from .timing import print_table, time_in_turns
@@ -47,6 +48,11 @@ _CLIP = flags.DEFINE_list(
 )
 _DTYPE = flags.DEFINE_enum(
     "dtype", "float32", ["float32", "bfloat16"], "Compute type for --measure."
+)
+_CHECK = flags.DEFINE_boolean(
+    "check",
+    False,
+    "Compares the choices of the table in use with the times that --measure takes, or took before.",
 )
 
 
@@ -118,27 +124,42 @@ def torch_passes(case: Case) -> Callable[[], object]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times each case in turns and prints the table, or measures all forms."""
+    """Times each case in turns and prints the table, or measures all algorithms."""
     del arguments
     leave_memory_to_others()
     if _ONLY.value and _MEASURE.value:
         raise ValueError("--only is of the cases that are compared, not with --measure")
     if _MEASURE.value:
-        _measure_forms(as_path(_MEASURE.value))
+        _measure_algorithms(as_path(_MEASURE.value))
     else:
         _compare()
 
 
-def _measure_forms(output: Path) -> None:
+def _measure_algorithms(output: Path) -> None:
     # Alone, most of a convolution's time would be that of touching new pages.
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
+    if _CHECK.value and output.exists():
+        print_check(read_rows(output))
+        return
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
-    columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
+    columns = (
+        "clip",
+        "kernel",
+        "strides",
+        "outputs",
+        "groups",
+        "pass",
+        "algorithm",
+        "ms",
+        "others",
+    )
     shown = [tuple(row[column] for column in columns) for row in rows]
-    print_table("The fastest form of each pass", columns, shown)
+    print_table("The fastest algorithm of each pass", columns, shown)
     say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+    if _CHECK.value:
+        print_check(rows)
 
 
 def _compare() -> None:

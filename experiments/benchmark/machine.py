@@ -21,7 +21,7 @@ from .timing import all_times, print_table
 _ROUNDS = flags.DEFINE_integer(
     "machine_rounds", 5, "Rounds of measuring the machine; the median counts.", lower_bound=1
 )
-_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
+_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "onednn-cpu-gomp", "torch")
 
 
 @dataclass(frozen=True)

@@ -15,24 +15,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-import jax
-import numpy as np
-import optax
 from absl import flags, logging
-from jax.experimental.topologies import get_topology_desc
-from jax.sharding import AxisType
 
-from vidjax.configs import synthetic
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
 from vidjax.evaluation.cost import count_cost
-from vidjax.layers.lowering import force_lowering
-from vidjax.run.config import Config, from_mapping
+from vidjax.run.config import Config
 from vidjax.run.network import Network
-from vidjax.run.sharding import BATCH_AXES
-from vidjax.run.state import QUICKLY
-from vidjax.training.compile_step import lower_step
 
 from .arguments import clip_sizes, form, named
+from .compiled_step import compile_step, devices, network_on, step_config
 from .interconnect import MACHINES, Machine, Mesh, seconds
 from .timing import print_table
 
@@ -69,53 +60,29 @@ def main(arguments: Sequence[str]) -> None:
     """Compiles the step, prints what it sends and what is predicted from that."""
     del arguments
     logging.set_verbosity(logging.ERROR)
-    devices = _devices()
-    mesh = Mesh(len(devices) // _FSDP.value, _FSDP.value)
-    if mesh.size != len(devices) or mesh.data == mesh.fsdp > 1:
+    found = devices(_DEVICES.value, _TOPOLOGY.value)
+    mesh = Mesh(len(found) // _FSDP.value, _FSDP.value)
+    if mesh.size != len(found) or mesh.data == mesh.fsdp > 1:
         raise ValueError(
-            f"--fsdp={_FSDP.value} of {len(devices)} devices: it divides them, and the other axis "
+            f"--fsdp={_FSDP.value} of {len(found)} devices: it divides them, and the other axis "
             "has another size"
         )
-    axes = (AxisType.Auto, AxisType.Auto)
-    shape = np.array(devices).reshape(mesh.data, mesh.fsdp)
-    classes = tuple(map(str, range(_CLASSES.value)))
-    network = Network(_config(mesh), classes, jax.sharding.Mesh(shape, BATCH_AXES, axis_types=axes))
-    exchanges = collectives(compiled_text(network))
+    network = network_on(found, _config(mesh), _CLASSES.value)
+    exchanges = collectives(compile_step(network, quickly=not _TOPOLOGY.value).as_text() or "")
     _print_exchanges(exchanges, mesh)
     _print_prediction(exchanges, mesh, _machine(), _compute(network))
 
 
-def _devices() -> list[jax.Device]:
-    jax.config.update("jax_num_cpu_devices", _DEVICES.value)
-    jax.config.update("jax_platforms", "cpu")
-    if not _TOPOLOGY.value:
-        return jax.devices()
-    return list(get_topology_desc(platform="tpu", topology_name=_TOPOLOGY.value).devices)
-
-
-def compiled_text(network: Network) -> str:
-    """The compiled program of a network's training step, as an accelerator computes it."""
-    optimizer = network.optimizer(optax.constant_schedule(0.1))
-    state = network.state_like(optimizer)
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
-    with force_lowering("lax"):
-        lowered = lower_step(network, optimizer, state, shardings)
-    return lowered.compile(None if _TOPOLOGY.value else QUICKLY).as_text() or ""
-
-
 def _config(mesh: Mesh) -> Config:
-    config = synthetic.get_config(f"model={_MODEL.value}")
-    config.dtype = _DTYPE.value
-    if _WIDTH.value:
-        config.model.options.width = _WIDTH.value
-    frames, height, width = clip_sizes(_SHAPE.value)
-    if height != width:
-        raise ValueError(f"--clip={','.join(_SHAPE.value)}: training cuts out squares")
-    config.clip.update({"frames": frames, "size": height})
-    config.train.batch_size = _CLIPS.value * mesh.size
-    config.train.update({"batch_norm": _NORM.value, "accumulate": _PARTS.value})
-    config.mesh.update(dataclasses.asdict(mesh))
-    return from_mapping(config)
+    return step_config(
+        _MODEL.value,
+        clip_sizes(_SHAPE.value),
+        dataclasses.asdict(mesh),
+        batch=_CLIPS.value * mesh.size,
+        dtype=_DTYPE.value,
+        width=_WIDTH.value,
+        train={"batch_norm": _NORM.value, "accumulate": _PARTS.value},
+    )
 
 
 def _machine() -> Machine:
@@ -155,12 +122,12 @@ def _print_prediction(
     exchanges: Sequence[Collective], mesh: Mesh, machine: Machine, compute: float
 ) -> None:
     latency = 1e-6 * _LATENCY.value * sum(one.times for one in exchanges)
-    rows, devices = [], 2 * mesh.fsdp if mesh.data > 1 else 2
-    while devices <= _MOST.value:
-        messages = seconds(exchanges, mesh, devices, machine) + latency
+    rows, count = [], 2 * mesh.fsdp if mesh.data > 1 else 2
+    while count <= _MOST.value:
+        messages = seconds(exchanges, mesh, count, machine) + latency
         apart, hidden = compute / (compute + messages), compute / max(compute, messages)
-        rows.append((str(devices), f"{1e3 * messages:.2f}", f"{apart:.1%}", f"{hidden:.1%}"))
-        devices *= 2
+        rows.append((str(count), f"{1e3 * messages:.2f}", f"{apart:.1%}", f"{hidden:.1%}"))
+        count *= 2
     title = (
         f"predicted on paper for {machine.source}; {machine.link:g} GB/s in islands of "
         f"{machine.island}, {machine.network:g} between; {_LATENCY.value:g} us an exchange; "

@@ -16,6 +16,8 @@ from tests.faults.test_costly_videos import write_gif
 from tests.videos import numbered_frames, read_numbers, write_interlaced, write_video
 from vidjax.data.decode import read_video
 from vidjax.data.decode_limits import DecodeError, DecodeLimitError, DecodeTimeoutError, Limits
+from vidjax.data.encode import write_mp4
+from vidjax.data.video_segment import VideoSegment
 from vidjax.data.video_stream import stream_video
 
 HARD = sorted((shared_folder() / "clips" / "hard").glob("*.*"))
@@ -210,3 +212,21 @@ def test_seconds_of_the_taker_do_not_count(tmp_path):
 def test_a_rate_is_above_zero(tmp_path, fps):
     with pytest.raises(ValueError, match="must be above 0"):
         stream_video(tmp_path / "any.mp4", fps=fps)
+
+
+def test_frames_that_nobody_asks_for_are_not_converted(tmp_path, monkeypatch):
+    file = tmp_path / "any.mp4"
+    write_mp4(file, np.random.default_rng(0).integers(0, 256, (12, 32, 48, 3), np.uint8), 25)
+    whole = [frame for frame, _ in stream_video(file, fps=25)]
+    converted = []
+    image = VideoSegment.image
+
+    def counted(self, frame):
+        converted.append(frame)
+        return image(self, frame)
+
+    monkeypatch.setattr(VideoSegment, "image", counted)
+    found = dict(stream_video(file, fps=25).at([3, 8]))
+    assert len(converted) == 2
+    for index in (3, 8):
+        np.testing.assert_array_equal(found[index], whole[index])

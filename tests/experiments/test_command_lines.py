@@ -50,6 +50,7 @@ def settings(videos, workdir):
         f"--config.data.manifest={videos}",
         f"--config.data.data_dir={workdir.parent / 'data'}",
         "--config.model.options.stem_kernel=(1,3,3)",
+        "--config.model.options.depths=(1,1,1,1)",
         "--config.clip.frames=2",
         "--config.clip.size=32",
         "--config.data.short_side=32",

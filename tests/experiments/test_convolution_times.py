@@ -1,13 +1,20 @@
 import jax
 import pytest
 
-from experiments.benchmark import convolution_times
+from experiments.benchmark import choice_check, convolution_times
 from tests.commands import refusal, run_command
 from vidjax.layers.convolution import choice
 from vidjax.layers.convolution.problem import Problem
 
 SPACE = Problem((1, 2, 6, 6, 4), (1, 3, 3, 4, 4), (1, 1, 1), ((0, 0), (1, 1), (1, 1)))
 ALONE = Problem((1, 2, 6, 6, 4), (1, 1, 1, 4, 8), (2, 2, 2), ((0, 0),) * 3)
+
+
+@pytest.fixture(autouse=True)
+def without_onednn(monkeypatch):
+    """So that what there is to time does not depend on the machine."""
+    available = "vidjax.layers.convolution.onednn.algorithm.available"
+    monkeypatch.setattr(available, lambda *_: False)
 
 
 def test_a_networks_convolutions_are_found_once_and_without_dead_taps():
@@ -33,7 +40,9 @@ def test_the_table_has_a_row_for_each_choice_and_is_never_written_over(tmp_path,
     ]
     for row, each in zip(rows, measured, strict=True):
         others = dict(other.split(":") for other in row["others"].split())
-        assert {each.form, *others} == set(convolution_times.worth_timing(each.name, each.problem))
+        assert {each.algorithms[0], *others} == set(
+            convolution_times.worth_timing(each.name, each.problem)
+        )
         assert all(float(ms) >= float(row["ms"]) for ms in others.values())
     with pytest.raises(ValueError, match=r"table.csv is there already"):
         convolution_times.measure(*given)
@@ -53,15 +62,15 @@ def test_a_table_that_is_there_is_left_alone(tmp_path):
 def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
     timed = []
 
-    def times(forms, name, problem, *_):
+    def times(algorithms, name, problem, *_):
         if len(timed) == 2:
             timed.append("interrupted")
             raise KeyboardInterrupt
         timed.append(name)
-        return {form: 1.0 + place for place, form in enumerate(forms)}
+        return {algorithm: 1.0 + place for place, algorithm in enumerate(algorithms)}
 
     monkeypatch.setattr(convolution_times, "convolutions", lambda *_: [SPACE, ALONE])
-    monkeypatch.setattr(convolution_times, "form_times", times)
+    monkeypatch.setattr(convolution_times, "algorithm_times", times)
     path, part = tmp_path / "table.csv", tmp_path / "table.csv.part"
     given = (["one"], (1, 2, 6, 6, 3), "float32", 1, path)
     with pytest.raises(KeyboardInterrupt):
@@ -89,3 +98,30 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
 )
 def test_kernels_refuses_in_one_line(flags, said):
     assert said in refusal(run_command("experiments.benchmark", "kernels", *flags))
+
+
+def test_a_check_compares_the_choice_with_the_best(monkeypatch, capsys):
+    row = {
+        "backend": "cpu", "pass": "forward", "clip": "1x2x8x8x4", "kernel": "1x3x3",
+        "strides": "1x1x1", "pads": "0+0x1+1x1+1", "outputs": "8", "groups": "1",
+        "algorithm": "taps", "ms": "2", "others": "patches:3 winograd:4",
+    }  # fmt: skip
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "patches")
+    assert choice_check.slowdown(row) == ("patches", 1.5)
+    choice_check.print_check([row, {**row, "algorithm": "patches", "ms": "1", "others": ""}])
+    out = capsys.readouterr().out
+    assert "1 of 2 choices take at most 1.1 times as long as the best" in out
+    assert "1.50" in out
+    monkeypatch.setattr(choice_check, "choose", lambda name, problem, backend: "xla")
+    assert choice_check.slowdown(row) == ("xla", float("inf"))
+
+
+def test_a_network_may_have_a_width():
+    shape = (1, 2, 8, 8, 3)
+    narrow = convolution_times.convolutions("r3d_18:width=8", shape, "float32")
+    assert narrow[0].outputs == 8
+    assert (
+        narrow[0].outputs != convolution_times.convolutions("r3d_18", shape, "float32")[0].outputs
+    )
+    with pytest.raises(ValueError, match="r3d_18:depth=2"):
+        convolution_times.convolutions("r3d_18:depth=2", shape, "float32")

@@ -25,6 +25,7 @@ def settings(table, workdir, **changes):
         "data.data_dir": workdir.parent / "data",
         "data.multi_label": "true",
         "data.short_side": 32,
+        "data.workers": 1,
         "model.options.stem_kernel": "(1,3,3)",
         "model.options.depths": "(1,0,0,0)",
         "clip.frames": 4,

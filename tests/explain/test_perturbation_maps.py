@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from tests.explain.numpy_gradients import WEIGHTS, both_ways, linear, network, softmax, units
 from tests.explain.numpy_reference import CLIP, SIZE, normal
-from vidjax.explain import perturbation, saliency_map
+from vidjax.explain import compiled_passes, perturbation, saliency_map
+from vidjax.explain.compile_options import compiled
 from vidjax.explain.maps.rise import random_mask
 
 LABEL = 1
@@ -212,3 +213,16 @@ def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name,
 def test_settings_without_effect_are_refused(name, settings, reason):
     with pytest.raises(ValueError, match=reason):
         saliency_map(network, WEIGHTS, CLIP, LABEL, name, **settings)
+
+
+def test_clips_of_a_batch_do_not_see_one_another(monkeypatch):
+    """What an accelerator computes at once is what a CPU computes one by one."""
+    settings = {"masks": 11, "seed": 3}
+    one_by_one = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
+    monkeypatch.setattr(compiled_passes, "_at_once", lambda: True)
+    # The loop was compiled for this network.
+    monkeypatch.setattr(
+        perturbation, "logits_pass", compiled(compiled_passes.logits_pass.__wrapped__)
+    )
+    together = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
+    np.testing.assert_allclose(together.cells[0], one_by_one.cells[0], atol=1e-6)

@@ -310,9 +310,11 @@ def test_costs_are_errors_of_decoding():
 
 DOORS = {
     r"av\.open\(": {"vidjax/data/containers.py", "vidjax/data/encode.py"},
-    r"\bVideoCapture\(": {"experiments/benchmark/data.py"},
+    r"\bVideoCapture\(": {"experiments/benchmark/decoders.py"},
     r"\bimdecode\(": {"vidjax/data/transforms.py"},
-    r"\b(imread|imreadmulti|Image\.open|VideoReader|decode_video|decode_gif)\(": set(),
+    r"\b(imread|imreadmulti|Image\.open|VideoReader|decode_video|decode_gif)\(": {
+        "experiments/benchmark/decoders.py"
+    },
 }
 
 

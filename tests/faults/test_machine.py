@@ -7,7 +7,8 @@ import sys
 import jax
 import pytest
 
-from tests.faults.tiny import ROOT, command, ending, settings, start
+from tests.commands import ROOT
+from tests.faults.tiny import command, ending, settings, start
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.run.machine_errors import MachineError, of_machine

@@ -17,8 +17,8 @@ import pytest
 from jax import export
 
 from experiments.reproduce.table import find_tables
+from tests.commands import ROOT
 from tests.faults.test_damaged_data_sets import request_of
-from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
 from vidjax.convert import converted_folder as weights_folder
 from vidjax.data import catalog

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from array_record.python import array_record_module
 
+from tests.commands import ROOT
 from tests.faults.test_damaged_data_sets import (
     AUGMENTATION,
     SHAPE,
@@ -19,7 +20,6 @@ from tests.faults.test_damaged_data_sets import (
     request_of,
     shard,
 )
-from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.dataset_errors import ReplacedError

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.faults.tiny import BUSY, ROOT, command, ending, settings, start, wait_for_line
+from tests.commands import ROOT
+from tests.faults.tiny import BUSY, command, ending, settings, start, wait_for_line
 from tests.training.test_resume import arrays
 
 PREEMPTED = f"""

@@ -182,7 +182,7 @@ def test_networks_with_it_have_the_same_parameters_and_evaluate_the_same():
         ({"distribution": ("normal", 1.0)}, "distribution = "),
         ({"distribution": ("normal", 1.0, -0.5)}, "distribution = .*at least 0"),
         ({"distribution": ("normal", 1.0, float("nan"))}, "distribution = "),
-        ({"distribution": ("uniform", 2.0, 1.0)}, "distribution = .*in this order"),
+        ({"distribution": ("uniform", 2.0, 1.0)}, "distribution = .*with low <= high"),
         ({"window": (3, 3, 4)}, "window = .3, 3, 4.: must be three odd numbers"),
         ({"window": (3, 3)}, "window = .3, 3.: must be three odd numbers"),
         ({"window": 3}, "window = 3: must be three odd numbers"),

@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from tests.run.jobs import ROOT, ends, job, lines, said
+from tests.commands import ROOT
+from tests.run.jobs import ends, job, lines, said
 from tests.training.test_resume import arrays
 from tests.videos import numbered_frames, write_video
 

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from tests.attributes import write_attributed
-from tests.commands import run_command
-from tests.run.jobs import HEARTBEAT, ROOT, TRAIN, free_port, run, settings
+from tests.commands import ROOT, run_command
+from tests.run.jobs import HEARTBEAT, TRAIN, free_port, run, settings
 from tests.training.test_resume import arrays, finish, wait_for_step
 from vidjax.run.config import ConfigError
 from vidjax.run.processes import Job, _listens_at, launcher

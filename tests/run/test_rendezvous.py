@@ -41,7 +41,7 @@ def test_all_get_the_token_that_process_0_has_drawn(address):
         ((1, 1), None, "--process_id=1 was given to two processes"),
         ((1, 5), None, "--process_id=5.*the ids of --num_processes=3 are 0 to 2"),
         ((0, 2), None, "--process_id=0.*each once"),
-        ((1, 2), 4, "--num_processes is 3 in process 0 and 4 in process"),
+        ((1, 2), 4, "--num_processes is 3 in process 0, but 4 in process"),
     ],
 )
 def test_wrong_numbers_are_told_to_everybody(address, numbers, named, told, monkeypatch):

@@ -1,13 +1,12 @@
 """A step on 8 simulated devices is the step on one; run in a process of its own."""
 
 import json
-import subprocess
-import sys
 import textwrap
 import types
 
 import pytest
 
+from tests.commands import run_code
 from vidjax.run import sharding
 from vidjax.run.config import ConfigError
 from vidjax.run.setting_groups import MeshConfig
@@ -107,8 +106,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def results():
-    command = [sys.executable, "-c", PROGRAM, json.dumps(CASES)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_code(PROGRAM, json.dumps(CASES))
     assert done.returncode == 0, done.stderr[-3000:]
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 

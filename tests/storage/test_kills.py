@@ -13,8 +13,9 @@ import time
 
 import pytest
 
+from tests.commands import ROOT
 from tests.faults.test_kills import assert_same
-from tests.faults.tiny import ROOT, command, ending, settings
+from tests.faults.tiny import command, ending, settings
 from tests.run.jobs import SETTINGS, free_port
 from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import as_path

@@ -1,8 +1,6 @@
 """Tests that augmentation on the device equals augmentation on the host, on 1 and on 8 devices."""
 
 import json
-import subprocess
-import sys
 import textwrap
 
 import flax.linen as nn
@@ -11,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.commands import run_code
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.setting_groups import MeshConfig
@@ -68,8 +67,7 @@ PROGRAM = textwrap.dedent(
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("eight")
-    command = [sys.executable, "-c", PROGRAM, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_code(PROGRAM, folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads(done.stdout.splitlines()[0])
 

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 
@@ -12,6 +10,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+
+from tests.commands import Process
 
 PROGRAM = textwrap.dedent(
     """
@@ -41,8 +41,7 @@ PROGRAM = textwrap.dedent(
 
 
 def start(workdir, devices):
-    command = [sys.executable, "-c", PROGRAM, str(workdir), str(devices)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return Process("-c", PROGRAM, workdir, devices, text=False)
 
 
 def wait_for_step(workdir, step, process):

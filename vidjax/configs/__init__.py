@@ -15,13 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax import plugins
 from vidjax.source_checkout import beside
 from vidjax.storage.paths import is_url
 from vidjax.terminal import complain
 from vidjax.untrusted_names import nearest
+
+if typing.TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 __path__ += beside(Path(__file__).parent)
 # Names that configurations had before.
@@ -97,7 +98,7 @@ def load(name: str) -> Callable[[str | None], ConfigDict]:
         find(name)
         name = _RENAMED.get(name, name)
         module = plugins.load(_here(), name, "configuration")
-        return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
+        return typing.cast("Callable[[str | None], ConfigDict]", module.get_config)
     found = runpy.run_path(name).get("get_config")
     if found is None:
         raise ValueError(f"{name}: a configuration file needs a function get_config(argument)")

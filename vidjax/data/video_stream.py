@@ -11,6 +11,7 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -40,22 +41,44 @@ class VideoStream(Iterator[tuple[np.ndarray, float]]):
     """
 
     def __init__(
-        self, fps: float, frames: Iterator[tuple[np.ndarray, float]], count: int | None = None
+        self,
+        fps: float,
+        frames: Iterator[tuple[np.ndarray, float]],
+        wanted: _Wanted,
+        count: int | None = None,
     ) -> None:
-        self.fps, self.count, self._frames = fps, count, frames
+        self.fps, self.count, self._frames, self._wanted = fps, count, frames, wanted
 
     def __next__(self) -> tuple[np.ndarray, float]:
         """Returns the next frame."""
         return next(self._frames)
 
     def at(self, indices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
-        """Yields (index, frame) for the given indices, in order; stops decoding after the last."""
+        """Yields (index, frame) for the given indices, in order; stops decoding after the last.
+
+        Other frames are decoded where these need them, and not converted to RGB.
+        """
         last = max(indices)
+        self._wanted.indices = frozenset(indices)
         for index, (frame, _) in enumerate(self):
             if index in indices:
                 yield index, frame
             if index == last:
                 return
+
+
+@dataclass
+class _Wanted:
+    """Indices of the frames that are asked for; None means all."""
+
+    indices: frozenset[int] | None = None
+
+    def __contains__(self, index: int) -> bool:
+        return self.indices is None or index in self.indices
+
+
+# Stands for a frame that nobody asked for.
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 def stream_video(
@@ -101,8 +124,9 @@ def stream_video(
         fps = fps or rate_of(times, stated)
         count = _moments(times[-1] - times[0], fps) if gridded else len(times)
     meter = Meter.of(path, limits)
-    frames = _frames(path, segment(meter), meter, fps if gridded else None)
-    return VideoStream(fps, frames, count if counted else None)
+    wanted = _Wanted()
+    frames = _frames(path, segment(meter), meter, fps if gridded else None, wanted)
+    return VideoStream(fps, frames, wanted, count if counted else None)
 
 
 def _moments(seconds: float, fps: float) -> int:
@@ -121,7 +145,7 @@ def _times(segment: VideoSegment, *, whole: bool) -> tuple[np.ndarray, float]:
 
 
 def _frames(
-    path: str | Path, segment: VideoSegment, meter: Meter, fps: float | None
+    path: str | Path, segment: VideoSegment, meter: Meter, fps: float | None, wanted: _Wanted
 ) -> Iterator[tuple[np.ndarray, float]]:
     source, count = _Unbroken(segment.frames()), 0
     shown = _in_order(segment, source)
@@ -129,7 +153,7 @@ def _frames(
         if count == meter.limits.frames:
             rate = "" if fps is None else f" at {fps:g} fps"
             raise DecodeLimitError(f"{path}: more than {count} frames{rate}")
-        image = frame.image
+        image = frame.image if count in wanted else _NO_IMAGE
         with meter.resting():
             yield image, time
         count += 1

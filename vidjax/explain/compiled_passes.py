@@ -22,7 +22,8 @@ Pass = Callable[..., Any]
 def logits_pass(network: TracedNetwork) -> Pass:
     """Compiles a function of variables and clips `[N, T, H, W, 3]` to logits `[N, classes]`.
 
-    Clips are computed one after the other, so that memory does not grow with their number.
+    On an accelerator all clips are one batch, whose size callers bound. On a CPU they are computed
+    one after the other, so that memory does not grow with their number.
     """
 
     def run(variables: Any, clips: jax.Array) -> jax.Array:
@@ -30,9 +31,14 @@ def logits_pass(network: TracedNetwork) -> Pass:
             (found,) = network.evaluate(variables, clip[None], [network.graph.logits])
             return found.reshape(-1).astype(jnp.float32)
 
-        return jax.lax.map(one, clips)
+        return jax.vmap(one)(clips) if _at_once() else jax.lax.map(one, clips)
 
     return run
+
+
+def _at_once() -> bool:
+    """Returns whether clips form a batch: it fills accelerators; one clip fits a CPU's caches."""
+    return jax.default_backend() != "cpu"
 
 
 @compiled

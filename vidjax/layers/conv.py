@@ -62,7 +62,7 @@ def conv3d(
     _check(x, kernel, groups)
     stride = _triple(strides)
     pads = _pads(padding, x.shape[1:4], kernel.shape[:3], stride)
-    problem = Problem(x.shape, kernel.shape, stride, pads, groups)
+    problem = Problem(x.shape, kernel.shape, stride, pads, groups, x.dtype.name)
     lowering = resolve(lowering)
     if lowering == "lax":
         return xla.forward(problem, x, kernel)

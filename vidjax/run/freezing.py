@@ -11,8 +11,8 @@ import jax
 import optax
 
 from vidjax.layers.norm import BatchNorm
-from vidjax.run.config import ConfigError
 from vidjax.run.network_parts import check_known, is_called, names
+from vidjax.run.typed_values import ConfigError
 from vidjax.untrusted_names import nearest
 
 Params = Any

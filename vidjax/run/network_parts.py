@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from vidjax.run.config import ConfigError
+from vidjax.run.typed_values import ConfigError
 from vidjax.untrusted_names import nearest
 
 Params = Any

@@ -20,8 +20,8 @@ import orbax.checkpoint as ocp
 
 from vidjax import records
 from vidjax.run import machine_errors
-from vidjax.run.config import ConfigError
 from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.run.typed_values import ConfigError
 
 T = TypeVar("T")
 # Exit code of a process that lost the others: "service unavailable" in sysexits.h.

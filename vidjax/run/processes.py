@@ -22,10 +22,10 @@ from jax.experimental import multihost_utils
 
 from vidjax import watchdog
 from vidjax.run import process_messages, rendezvous
-from vidjax.run.config import ConfigError
 from vidjax.run.process_messages import EXIT_CODE as EXIT_CODE
 from vidjax.run.process_messages import PATIENCE, AbsentError, Company
 from vidjax.run.rendezvous import Address
+from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 T = TypeVar("T")

@@ -28,8 +28,8 @@ from typing import NoReturn, TypeVar
 import msgspec
 
 from vidjax import records
-from vidjax.run.config import ConfigError
 from vidjax.run.process_messages import AbsentError, in_words
+from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 Message = TypeVar("Message", bound=msgspec.Struct)

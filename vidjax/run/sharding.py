@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.run.config import Config, ConfigError
 from vidjax.run.setting_groups import MeshConfig
+from vidjax.run.typed_values import ConfigError
+
+if TYPE_CHECKING:
+    from vidjax.run.config import Config
 
 BATCH_AXES = ("data", "fsdp")
 # Splitting a smaller array costs more in communication than it saves in memory.

@@ -8,8 +8,6 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax.settings import shown
 
 # Names of the types of settings in errors.
@@ -78,6 +76,9 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
 
 def _as_given(value: Any) -> Any:
     """Returns a mapping in the given order; a `ConfigDict` keeps that order but shows it sorted."""
+    # Benchmarks configure nothing and run where there is no ml_collections.
+    from ml_collections import ConfigDict
+
     keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
     return value if keys is None else {name: value[name] for name in keys}
 

@@ -22,7 +22,10 @@ from vidjax.run.processes import after_first, is_first
 from vidjax.storage.writing import PART, make_folder, remove_unfinished
 
 # Packages whose versions determine what a run computes.
-PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+PACKAGES = (
+    "vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain",
+    "onednn-cpu-gomp",
+)  # fmt: skip
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = (
     "data.workers",

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem, Triple
 from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
@@ -59,7 +59,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return gradient.reshape(problem.kernel)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def product(x: jax.Array, matrix: jax.Array) -> jax.Array:

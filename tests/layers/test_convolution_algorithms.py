@@ -1,5 +1,6 @@
-"""Every form against XLA's own convolution, and the choice between them."""
+"""Every algorithm against XLA's own convolution, and the choice between them."""
 
+import dataclasses
 import hashlib
 import os
 from functools import partial
@@ -15,12 +16,13 @@ from tests.layers.test_conv import CASES
 from tests.quickly import OPTIMIZED
 from vidjax.layers.conv import conv3d
 from vidjax.layers.convolution import choice, in_parts, winograd, xla
+from vidjax.layers.convolution.algorithm import PASSES
+from vidjax.layers.convolution.algorithms import ALGORITHMS, candidates
 from vidjax.layers.convolution.compute import convolve
-from vidjax.layers.convolution.form import PASSES
-from vidjax.layers.convolution.forms import FORMS, candidates
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 
 HEAD = ",".join(choice.COLUMNS)
+ONEDNN = "vidjax.layers.convolution.onednn.algorithm"
 
 
 def problem_of(shape, kernel, strides=(1, 1, 1), padding=None, groups=1):
@@ -45,44 +47,48 @@ def arrays_of(problem, dtype=jnp.float32):
     return {"forward": (x, kernel), "input_gradient": (kernel, g), "kernel_gradient": (x, g)}
 
 
-def computed(form, name, problem, arrays):
-    return jax.jit(partial(getattr(FORMS[form], name), problem))(*arrays[name])
+def computed(algorithm, name, problem, arrays):
+    return jax.jit(partial(getattr(ALGORITHMS[algorithm], name), problem))(*arrays[name])
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_form_is_xlas_convolution(case):
+def test_every_algorithm_is_xlas_convolution(case):
     problem = problem_of(*CASES[case])
     arrays = arrays_of(problem)
     for name in PASSES:
         expected = computed("xla", name, problem, arrays)
         scale = float(jnp.abs(expected).max())
-        for form in candidates(name, problem):
-            result = computed(form, name, problem, arrays)
-            assert (form, result.shape) == (form, expected.shape)
-            np.testing.assert_allclose(result / scale, expected / scale, atol=3e-6, err_msg=form)
+        for algorithm in candidates(name, problem):
+            result = computed(algorithm, name, problem, arrays)
+            assert (algorithm, result.shape) == (algorithm, expected.shape)
+            np.testing.assert_allclose(
+                result / scale, expected / scale, atol=3e-6, err_msg=algorithm
+            )
 
 
-def test_each_form_is_for_some_pass_of_some_case():
+def test_each_algorithm_is_for_some_pass_of_some_case():
     problems = [problem_of(*case) for case in CASES.values()]
-    met = {form for name in PASSES for each in problems for form in candidates(name, each)}
-    assert met == set(FORMS) - {"pallas"}, "that one has tests of its own"
+    met = {
+        algorithm for name in PASSES for each in problems for algorithm in candidates(name, each)
+    }
+    assert met == set(ALGORITHMS) - {"pallas"}, "that one has tests of its own"
 
 
 @pytest.mark.parametrize("case", ["dense", "few channels, stride 3", "three taps in time"])
-def test_forms_in_parts_are_the_whole(case, monkeypatch):
+def test_algorithms_in_parts_are_the_whole(case, monkeypatch):
     problem = problem_of(*CASES[case])
     arrays = arrays_of(problem)
     whole = {
         (f, n): computed(f, n, problem, arrays) for n in PASSES for f in candidates(n, problem)
     }
-    for form in ("winograd", "patches", "taps", "frame_by_frame"):
-        monkeypatch.setattr(f"vidjax.layers.convolution.{form}._ELEMENTS", 1)
+    for algorithm in ("winograd", "patches", "taps", "frame_by_frame"):
+        monkeypatch.setattr(f"vidjax.layers.convolution.{algorithm}._ELEMENTS", 1)
     monkeypatch.setattr("vidjax.layers.convolution.taps._LONG_PATCH", 0)
     for written_out in (8, 1):
         monkeypatch.setattr(in_parts, "_WRITTEN_OUT", written_out)
-        for (form, name), expected in whole.items():
-            result = computed(form, name, problem, arrays)
-            np.testing.assert_allclose(result, expected, atol=2e-4, err_msg=form)
+        for (algorithm, name), expected in whole.items():
+            result = computed(algorithm, name, problem, arrays)
+            np.testing.assert_allclose(result, expected, atol=2e-4, err_msg=algorithm)
 
 
 def test_parts_are_equal_and_no_more_than_needed():
@@ -107,7 +113,7 @@ TWICE = pytest.mark.xfail(
 )
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the form is for CPUs")
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the algorithm is for CPUs")
 @pytest.mark.parametrize(
     "kernel", [(1, 3, 3, 4, 8), (3, 3, 3, 4, 8), pytest.param((3, 1, 1, 4, 8), marks=TWICE)]
 )
@@ -119,8 +125,10 @@ def test_winograd_computes_once_what_the_gradient_comes_from(kernel):
 
     def gradients(x, weights, g):
         g = jnp.where(g > 0, g, 0)
-        form = FORMS["winograd"]
-        return form.input_gradient(problem, weights, g), form.kernel_gradient(problem, x, g)
+        algorithm = ALGORITHMS["winograd"]
+        return algorithm.input_gradient(problem, weights, g), algorithm.kernel_gradient(
+            problem, x, g
+        )
 
     text = jax.jit(gradients).lower(x, weights, g).compile(OPTIMIZED).as_text()
     lines = (line for each in computations(text) for line in each.lines)
@@ -147,7 +155,9 @@ def test_a_dead_taps_gradient_is_zero():
 
 @pytest.fixture
 def table(tmp_path, monkeypatch):
+    """Writes the table in use, on a machine without oneDNN, which fits nearly everything."""
     path = tmp_path / "table.csv"
+    monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: False)
 
     def write(*rows):
         path.write_text("\n".join(["# made by hand", HEAD, *rows]) + "\n")
@@ -160,12 +170,12 @@ def table(tmp_path, monkeypatch):
     choice._named.cache_clear()
 
 
-def row(form, clip="4x8x16x16x64", kernel="3x3x3", backend="cpu", name="forward", outputs=64):
+def row(algorithm, clip="4x8x16x16x64", kernel="3x3x3", backend="cpu", name="forward", outputs=64):
     pads = "x".join(f"{int(size) // 2}+{int(size) // 2}" for size in kernel.split("x"))
-    return f"{backend},{name},{clip},{kernel},1x1x1,{pads},{outputs},1,{form},1.0,"
+    return f"{backend},{name},{clip},{kernel},1x1x1,{pads},{outputs},1,{algorithm},1.0,"
 
 
-def test_the_most_similar_measured_convolution_says_the_form(table):
+def test_the_most_similar_measured_convolution_says_the_algorithm(table):
     table(row("taps"), row("patches", clip="4x2x4x4x512", outputs=512))
     near, far = (
         problem_of((2, 8, 16, 16, 32), (3, 3, 3, 32, 64)),
@@ -184,10 +194,25 @@ def test_another_kind_extent_or_stride_says_nothing(table):
     assert choice.choose("kernel_gradient", time, "cpu") == "winograd"
 
 
-def test_a_form_that_does_not_fit_is_not_taken(table):
+def test_an_algorithm_that_does_not_fit_is_not_taken(table):
     table(row("winograd", kernel="1x3x3"))
     wide = problem_of((4, 8, 16, 16, 64), (1, 5, 5, 64, 64))
     assert choice.choose("forward", wide, "cpu") == "patches"
+
+
+def test_the_next_fastest_takes_the_place_of_one_that_is_absent(table, monkeypatch):
+    table(row("onednn") + "winograd:2.0 taps:3.0")
+    problem = problem_of((4, 8, 16, 16, 64), (3, 3, 3, 64, 64))
+    assert choice.choose("forward", problem, "cpu") == "winograd"
+    monkeypatch.setattr(f"{ONEDNN}.available", lambda *_: True)
+    assert choice.choose("forward", problem, "cpu") == "onednn"
+
+
+def test_a_table_that_calls_an_algorithm_a_form_is_read(table):
+    table(row("taps"))
+    path = Path(os.environ[choice.VARIABLE])
+    path.write_text(path.read_text().replace(",algorithm,", ",form,"))
+    assert choice.read_table(path)["cpu"][0].algorithms == ("taps",)
 
 
 def test_a_backend_without_measurements_has_xlas_own(table):
@@ -219,14 +244,15 @@ def test_a_row_is_read_as_it_was_written(table):
     written = choice.row_of("forward", problem, "cpu", {"xla": 2.0, "shifted": 1.0})
     table(",".join(written.values()))
     (measured,) = choice.read_table(Path(os.environ[choice.VARIABLE]))["cpu"]
-    assert (measured.name, measured.problem, measured.form) == ("forward", problem, "shifted")
+    assert (measured.name, measured.problem) == ("forward", problem)
+    assert measured.algorithms == ("shifted", "xla")
     assert written["others"] == "xla:2"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (row("fastest"), "row 1: form 'fastest': one of xla, "),
+        (row("fastest"), "row 1: algorithm 'fastest': one of xla, "),
         (row("taps", clip="4x8xfew"), "row 1: invalid literal"),
         ("cpu,forward,1x4x32x3", "row 1: no kernel, strides, .*take the row out"),
     ],
@@ -249,26 +275,27 @@ def test_a_binary_file_is_no_table(tmp_path):
         choice.read_table(tmp_path / "t.csv")
 
 
-def test_the_programs_forms_are_those_of_the_table(table):
+def test_the_programs_algorithms_are_those_of_the_table(table):
     problem = problem_of((1, 2, 4, 4, 8), (1, 3, 3, 8, 8))
     x, kernel = arrays_of(problem)["forward"]
     counts = {}
-    for form in ("patches", "winograd", "xla"):
-        table(row(form, clip="1x2x4x4x8", kernel="1x3x3", outputs=8))
+    for algorithm in ("patches", "winograd", "xla"):
+        table(row(algorithm, clip="1x2x4x4x8", kernel="1x3x3", outputs=8))
         program = str(jax.make_jaxpr(partial(convolve, problem, backend="cpu"))(x, kernel))
-        counts[form] = (program.count(" dot_general["), program.count("conv_general_dilated["))
+        counts[algorithm] = (program.count(" dot_general["), program.count("conv_general_dilated["))
     assert counts == {"patches": (1, 0), "winograd": (16, 0), "xla": (0, 1)}
 
 
 def test_bfloat16_is_rounded_once():
     problem = problem_of((1, 4, 6, 6, 8), (3, 3, 3, 8, 8))
+    narrow = dataclasses.replace(problem, dtype="bfloat16")
     exact = arrays_of(problem, jnp.bfloat16)
     full = {name: tuple(a.astype(jnp.float32) for a in pair) for name, pair in exact.items()}
     for name in PASSES:
-        expected = getattr(xla.FORM, name)(problem, *full[name])
+        expected = getattr(xla.ALGORITHM, name)(problem, *full[name])
         scale = float(jnp.abs(expected).max())
-        for form in set(candidates(name, problem)) - {"xla"}:
-            result = computed(form, name, problem, exact)
+        for algorithm in set(candidates(name, narrow)) - {"xla"}:
+            result = computed(algorithm, name, narrow, exact)
             assert result.dtype == jnp.bfloat16
             error = jnp.abs(result.astype(jnp.float32) - expected).max() / scale
-            assert error <= 2**-8, form
+            assert error <= 2**-8, algorithm

@@ -16,8 +16,8 @@ Fits = Callable[[Problem, str], bool]
 
 
 @dataclass(frozen=True)
-class Form:
-    """Each pass takes the problem and two arrays, and is None where the form has none.
+class Algorithm:
+    """Each pass takes the problem and two arrays, and is None where the algorithm has none.
 
     Attributes:
       fits: whether it can compute a pass of a problem.
@@ -37,8 +37,8 @@ class Form:
         return getattr(self, name) is not None and self.fits(problem, name)
 
 
-def from_forward(fits: Fits, forward: Pass) -> Form:
-    """A form whose gradients are those that JAX finds of its forward pass."""
+def from_forward(fits: Fits, forward: Pass) -> Algorithm:
+    """An algorithm whose gradients are those that JAX finds of its forward pass."""
 
     def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
         zeros = jnp.zeros(problem.shape, g.dtype)
@@ -50,4 +50,4 @@ def from_forward(fits: Fits, forward: Pass) -> Form:
         _, back = jax.vjp(lambda kernel: forward(problem, x, kernel), zeros)
         return back(g)[0]
 
-    return Form(fits, forward, input_gradient, kernel_gradient)
+    return Algorithm(fits, forward, input_gradient, kernel_gradient)

@@ -2,11 +2,11 @@
 
 import json
 import re
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.commands import run_code
 
 PROGRAM = textwrap.dedent(
     r"""
@@ -16,8 +16,8 @@ PROGRAM = textwrap.dedent(
     import numpy as np
     from jax.sharding import NamedSharding, PartitionSpec as P
     from vidjax.layers.convolution import in_parts
-    from vidjax.layers.convolution.form import PASSES
-    from vidjax.layers.convolution.forms import FORMS, candidates
+    from vidjax.layers.convolution.algorithm import PASSES
+    from vidjax.layers.convolution.algorithms import ALGORITHMS, candidates
     from vidjax.layers.convolution.problem import Problem
 
     rng = np.random.default_rng(0)
@@ -53,10 +53,10 @@ PROGRAM = textwrap.dedent(
             "kernel_gradient": ((x, g), (spread, spread)),
         }
         for name in PASSES:
-            for form in candidates(name, problem):
-                if form not in ("xla", "pallas"):
-                    function = functools.partial(getattr(FORMS[form], name), problem)
-                    report(f"{form}, {name}, {case}", function, *given[name])
+            for algorithm in candidates(name, problem):
+                if algorithm not in ("xla", "pallas"):
+                    function = functools.partial(getattr(ALGORITHMS[algorithm], name), problem)
+                    report(f"{algorithm}, {name}, {case}", function, *given[name])
     rows = np.float32(rng.normal(size=(32, 5)))
     for written_out in (8, 1):
         in_parts._WRITTEN_OUT = written_out
@@ -70,7 +70,7 @@ PROGRAM = textwrap.dedent(
 
 @pytest.fixture(scope="module")
 def reports():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    done = run_code(PROGRAM)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -87,6 +87,6 @@ def test_devices_exchange_sums_of_gradients_alone(reports):
     assert {name: kinds for name, kinds in sent.items() if kinds != expected(name)} == {}
 
 
-def test_most_forms_are_tried(reports):
+def test_most_algorithms_are_tried(reports):
     tried = {re.split(", ", each["name"])[0] for each in reports}
     assert {"winograd", "patches", "taps", "frame_by_frame", "shifted", "overlap"} <= tried
