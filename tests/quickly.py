@@ -37,7 +37,9 @@ def trace_first_values_once() -> None:
     def quick(scope, name, init, *args, unbox=True, **more):
         if not more and scope.has_variable("params", name):
             value = scope.get_variable("params", name)
-            if hasattr(value, "shape") and value.shape == _first_shape(init, args):
+            if hasattr(value, "shape") and value.shape == _first_shape(
+                init, tuple(tuple(arg) if isinstance(arg, list) else arg for arg in args)
+            ):
                 scope.reserve(name, "params")
                 return value
         return param(scope, name, init, *args, unbox=unbox, **more)
