@@ -312,8 +312,9 @@ DOORS = {
     r"av\.open\(": {"vidjax/data/containers.py", "vidjax/data/encode.py"},
     r"\bVideoCapture\(": {"experiments/benchmark/decoders.py"},
     r"\bimdecode\(": {"vidjax/data/transforms.py"},
-    r"\bVideoReader\(": {"experiments/benchmark/decoders.py"},
-    r"\b(imread|imreadmulti|Image\.open|decode_video|decode_gif)\(": set(),
+    r"\b(imread|imreadmulti|Image\.open|VideoReader|decode_video|decode_gif)\(": {
+        "experiments/benchmark/decoders.py"
+    },
 }
 
 

@@ -15,11 +15,13 @@ import pytest
 
 from tests.layers.test_conv import CASES
 from tests.layers.test_convolution_algorithms import arrays_of, problem_of
-from vidjax.layers.convolution import xla
+from vidjax.layers.conv import conv3d
+from vidjax.layers.convolution import choice, xla
 from vidjax.layers.convolution.algorithm import PASSES
 from vidjax.layers.convolution.algorithms import candidates
 from vidjax.layers.convolution.onednn import algorithm, call
 from vidjax.layers.convolution.onednn.library import OFF, VARIABLE, Library, library
+from vidjax.layers.convolution.portable import portable
 
 if library() is None:
     pytest.skip("oneDNN has no wheel for this machine", allow_module_level=True)
@@ -51,7 +53,17 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def run_program(**environment):
+@pytest.fixture
+def run_program(tmp_path):
+    """Runs it where oneDNN has been measured to be the fastest."""
+    table = tmp_path / "table.csv"
+    rows = [choice.row_of(name, PROBLEM, "cpu", {"onednn": 1, "winograd": 2}) for name in PASSES]
+    lines = [",".join(choice.COLUMNS), *(",".join(row.values()) for row in rows)]
+    table.write_text("\n".join(lines) + "\n")
+    return functools.partial(output_of, **{choice.VARIABLE: str(table)})
+
+
+def output_of(**environment):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, **environment},
@@ -149,7 +161,7 @@ def test_a_call_that_fails_ends_the_program():
         jax.block_until_ready(jax.ffi.ffi_call(call.TARGET, results)(x, kernel, problem=numbers))
 
 
-def test_programs_of_the_compilation_cache_run_in_another_process(tmp_path):
+def test_programs_of_the_compilation_cache_run_in_another_process(run_program, tmp_path):
     cache = {
         "JAX_ENABLE_COMPILATION_CACHE": "true",
         "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
@@ -161,7 +173,7 @@ def test_programs_of_the_compilation_cache_run_in_another_process(tmp_path):
     assert (first["value"], first["gradient"]) == (second["value"], second["gradient"])
 
 
-def test_without_it_other_algorithms_take_its_place():
+def test_without_it_other_algorithms_take_its_place(run_program):
     with_it, without = run_program(), run_program(**{VARIABLE: OFF})
     assert with_it["called"] > 0
     assert without["called"] == 0
@@ -169,10 +181,22 @@ def test_without_it_other_algorithms_take_its_place():
         assert with_it[key] == pytest.approx(without[key], rel=1e-5)
 
 
-def test_several_devices_do_without_it():
+def test_several_devices_do_without_it(run_program):
     """XLA cannot divide its calls among them."""
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     assert run_program(XLA_FLAGS=flags)["called"] == 0
+
+
+def test_programs_for_other_machines_do_without_it():
+    def convolve(x, kernel):
+        with portable():
+            return conv3d(x, kernel, lowering="cpu")
+
+    arrays = arrays_of(PROBLEM)["forward"]
+    exported = jax.export.export(jax.jit(convolve))(*arrays)
+    ours = conv3d(*arrays, lowering="cpu")
+    np.testing.assert_allclose(exported.call(*arrays), ours, atol=3e-6 * float(jnp.abs(ours).max()))
+    assert call.TARGET not in exported.mlir_module()
 
 
 def test_a_wrong_path_is_named(monkeypatch, tmp_path):

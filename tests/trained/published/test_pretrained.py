@@ -100,7 +100,7 @@ def test_a_file_of_the_user_stands_for_the_download(row, cache, tmp_path):
     found = load(path=file).variables["params"]["head"]["bias"]
     np.testing.assert_array_equal(found, small_state()["fc.bias"])
     assert not cache.exists()
-    with pytest.raises(WeightsError, match=r"nowhere.pth is no file"):
+    with pytest.raises(WeightsError, match=r"nowhere.pth is not a file"):
         load(path=tmp_path / "nowhere.pth")
 
 
@@ -254,7 +254,7 @@ def test_a_command_takes_a_tag_and_refuses_in_one_line(tmp_path, cache):
             "must be downloaded by hand: get r3d50_K_200ep.pth from https:",
         ),
         ("r3d_50:kinetcs700-hara", "did you mean 'kinetics700-hara'"),
-        ("r3d_50:absent.pth", "there is no file"),
+        ("r3d_50:absent.pth", "does not exist"),
     ):
         done = run_command(
             PREDICT, f"--weights={text}", f"--video={video}", VIDJAX_CACHE=str(cache)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import export, lax
 
 from vidjax.data.transforms import normalize
+from vidjax.layers.convolution.portable import portable
 from vidjax.layers.lowering import force_lowering
 from vidjax.trained.exporting.export_request import ExportRequest
 
@@ -31,7 +32,7 @@ def program_of(exported: ExportRequest) -> Program:
     model, seen = exported.trained.model, exported.preprocessing
 
     def apply(variables: Any, clips: jax.Array, lowering: str) -> jax.Array:
-        with force_lowering(lowering):
+        with force_lowering(lowering), portable():
             normal = normalize(clips, seen.mean, seen.std)
             return model.apply(variables, normal, train=False).astype(jnp.float32)
 

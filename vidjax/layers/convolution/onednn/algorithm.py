@@ -9,6 +9,7 @@ import jax
 from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.onednn import call
 from vidjax.layers.convolution.onednn.primitive import available
+from vidjax.layers.convolution.portable import is_portable
 from vidjax.layers.convolution.problem import Problem
 
 Pair = tuple[jax.Array, jax.Array]
@@ -16,7 +17,7 @@ Pair = tuple[jax.Array, jax.Array]
 
 def fits(problem: Problem, name: str) -> bool:
     """Where oneDNN is installed and has the pass; XLA cannot divide its calls among devices."""
-    return jax.device_count() == 1 and available(name, problem)
+    return not is_portable() and jax.device_count() == 1 and available(name, problem)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
