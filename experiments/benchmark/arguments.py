@@ -15,7 +15,7 @@ def clip_sizes(values: str | Sequence[str]) -> tuple[int, int, int]:
     text = values if isinstance(values, str) else ",".join(values)
     parts = text.replace("x", ",").split(",")
     if len(parts) != 3 or not all(part.isdigit() and int(part) for part in parts):
-        raise ValueError(f"--clip={text}: frames,height,width, such as 8,64,64")
+        raise ValueError(f"--clip={text}: must be FRAMES,HEIGHT,WIDTH, such as 8,64,64")
     frames, height, width = map(int, parts)
     return frames, height, width
 

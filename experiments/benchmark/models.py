@@ -94,7 +94,7 @@ def _check() -> None:
     for flag, known in _CHOICES.items():
         for value in flags.FLAGS[flag].value:
             if value not in known:
-                raise ValueError(f"--{flag}={value}: of {', '.join(known)}")
+                raise ValueError(f"--{flag}={value}: must be one of {', '.join(known)}")
     for name in _names():
         vidjax.model_card(name)
     for text in _CLIP.value:

@@ -31,4 +31,4 @@ def test_a_folder_of_two_rates_is_told_of_unless_one_is_asked_for(tmp_path):
     assert [line for line in said if "25 to 100 fps" in line]
     said.clear()
     prepare(tmp_path, said, fps=25.0)
-    assert not [line for line in said if "frames a second" in line]
+    assert not [line for line in said if "frame rates range" in line]

@@ -77,9 +77,9 @@ def test_models_prints_a_row_a_peer_and_writes_them(tmp_path, without_tensorflow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--passes=backward"], "--passes=backward: of forward, train"),
-        (["--dtypes=float64"], "--dtypes=float64: of float32, bfloat16"),
-        (["--clip=8,64"], "--clip=8,64: frames,height,width"),
+        (["--passes=backward"], "--passes=backward: must be one of forward, train"),
+        (["--dtypes=float64"], "--dtypes=float64: must be one of float32, bfloat16"),
+        (["--clip=8,64"], "--clip=8,64: must be FRAMES,HEIGHT,WIDTH"),
         (["--models=r3d_18,r3d_19"], "'r3d_19' is unknown"),
     ],
 )

@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
             tmp_path / "other.csv",
             tmp_path / "v.csv",
         ),
-        "other.csv is another kind of table: file, label": (folder, tmp_path / "other.csv"),
+        "other.csv is not a table of verdicts: file, label": (folder, tmp_path / "other.csv"),
     }
     for message, (given, output) in cases.items():
         assert message in refusal(check(given, output))

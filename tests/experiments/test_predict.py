@@ -158,7 +158,7 @@ def test_windows_before_a_break_are_kept_and_the_break_is_told(folder, shared, t
     assert done.returncode == 0, done.stderr
     assert len(rows_of(tmp_path / "windows.csv")) == 7
     assert "broken after 29 frames" in done.stderr
-    assert "these are the 7 windows before that" in done.stderr
+    assert "only the 7 windows before that are predicted" in done.stderr
 
 
 @pytest.mark.slow

@@ -87,7 +87,7 @@ def test_fewer_processes_than_named_say_what_they_wait_for_and_which_is_absent(t
     [
         (([], [], ["--process_id=1"]), "--process_id=1 was given to two processes"),
         (([], [], ["--process_id=3"]), "--process_id=3"),
-        (([], [], ["--num_processes=4"]), "--num_processes is 3 in process 0 and 4 in process 2"),
+        (([], [], ["--num_processes=4"]), "--num_processes is 3 in process 0, but 4 in process 2"),
     ],
 )
 def test_wrong_numbers_end_all_with_a_line_that_names_them(tmp_path, own, told):

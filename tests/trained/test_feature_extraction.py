@@ -197,7 +197,7 @@ def test_other_settings_are_refused_in_one_line_and_change_nothing(take, tmp_pat
     place = tmp_path / "f.npz.unfinished"
     there = {file: file.read_bytes() for file in place.glob("*.npz")}
     for how, words in (
-        (dataclasses.replace(LONG, every=0.4), "was begun with every = 0.2, not 0.4: give the sam"),
+        (dataclasses.replace(LONG, every=0.4), "was begun with every = 0.2, not 0.4: use the sam"),
         (dataclasses.replace(LONG, layer="stem"), "was begun with layer = 'pre_logits', not 'stem"),
     ):
         with pytest.raises(FeaturesError, match=words):

@@ -63,7 +63,7 @@ def test_a_table_is_matched_by_name_in_any_order(tmp_path):
     [
         (["wlak,1", "sit,1", "=up,1"], "line 2: there is no class 'wlak'; did you mean 'walk'? "),
         (["walk,1", "sit,1", "walk,1"], "line 4: class 'walk' is repeated"),
-        (["walk,1"], "has no weight for '=up', 'sit'; give each class a row"),
+        (["walk,1"], "has no weight for '=up', 'sit'; add a row for each class"),
         (["walk,-1", "sit,1", "=up,1"], "line 2: weight = '-1'"),
         (["walk,nan", "sit,1", "=up,1"], "line 2: weight = 'nan'"),
         (["walk,much", "sit,1", "=up,1"], "line 2: weight = 'much'"),
