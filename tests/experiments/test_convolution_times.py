@@ -92,7 +92,7 @@ def test_an_interrupted_measurement_is_gone_on_with(tmp_path, monkeypatch):
         (["--measure=none/table.csv"], "none/table.csv: there is no folder none"),
         (["--measure=table.csv", "--only=point"], "--only is of the cases that are compared"),
         (["--only=zzz"], "--only=zzz is in no case's name: 3x3x3, 64 channels; "),
-        (["--measure=table.csv", "--clip=4,32"], "--clip=4,32: frames,height,width"),
+        (["--measure=table.csv", "--clip=4,32"], "--clip=4,32: must be FRAMES,HEIGHT,WIDTH"),
         (["--batch=0"], "--batch=0"),
     ],
 )

@@ -65,7 +65,7 @@ def test_scale_prints_what_is_sent_and_what_follows():
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--clip=4,64"], "--clip=4,64: frames,height,width"),
+        (["--clip=4,64"], "--clip=4,64: must be FRAMES,HEIGHT,WIDTH"),
         (["--clip=4,64,32"], "--clip=4,64,32: training cuts out squares"),
         (["--fsdp=3"], "--fsdp=3 of 8 devices"),
     ],
