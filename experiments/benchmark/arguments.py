@@ -28,7 +28,8 @@ def numbers(flag: str, values: Sequence[str], least: int = 1) -> tuple[int, ...]
     """
     for value in values:
         if not value.isdigit() or int(value) < least:
-            raise ValueError(f"--{flag}={','.join(values)}: {value!r} is no number from {least} on")
+            given = f"--{flag}={','.join(values)}"
+            raise ValueError(f"{given}: {value!r} is not a whole number of at least {least}")
     return tuple(map(int, values))
 
 

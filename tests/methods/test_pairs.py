@@ -77,7 +77,7 @@ def test_both_of_two_options_take_effect(name, one, other):
     needed = {**NEEDED.get(one, {}), **NEEDED.get(other, {})}
     pair = {**needed, one: VALUES[one][0], other: VALUES[other][0]}
     if name == "mtnet_s" and "multi_temporal" in pair:
-        with pytest.raises(ValueError, match="no place for multi_temporal: its convolutions"):
+        with pytest.raises(ValueError, match="does not support multi_temporal: its convolutions"):
             make(name, pair)
         return
     both = program(name, pair)

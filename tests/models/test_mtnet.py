@@ -200,7 +200,7 @@ def test_all_frames_stay_where_time_is_kept() -> None:
     )
     _, found = stages(model, (5, 32, 32))
     assert [shape[1:3] for shape in found] == [(5, 8), (5, 4), (5, 2), (5, 1)]
-    with pytest.raises(ValueError, match="no place for keep_time"):
+    with pytest.raises(ValueError, match="persistent_low_res does not support keep_time"):
         vidjax.create_model("mtnet_m", keep_time=True, persistent_low_res=True)
 
 
@@ -348,5 +348,5 @@ def test_settings_that_mean_nothing_are_refused(name, value) -> None:
 
 
 def test_convolutions_in_groups_are_refused() -> None:
-    with pytest.raises(ValueError, match="no place for multi_temporal: .* have groups"):
+    with pytest.raises(ValueError, match="does not support multi_temporal: .* have groups"):
         vidjax.create_model("resnext3d_101", multi_temporal={}, depths=ONES)

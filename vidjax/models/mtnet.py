@@ -165,7 +165,7 @@ _FAMILY = Family(
     refused={
         "zero_init": "a branch ends in the activation of an MTConv, so no norm can make it zero",
         "multi_temporal": "its convolutions are MTConvs already, with persistent_low_res too; set "
-        "them by options of the network, such as delta=3 / 4",
+        "them by options of the network, such as delta=0.75",
     },
     defined_in=(*multi_temporal.DEFINED_IN, *DEFINED_IN),
     resolved=KERNELS,
