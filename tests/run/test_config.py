@@ -97,7 +97,7 @@ def test_arguments_behind_the_colon():
     assert common.parse("smoke", smoke=False).smoke is True
     with pytest.raises(ValueError, match="argument 'wdith' is unknown; allowed: "):
         folder.get_config("wdith=8")
-    with pytest.raises(ValueError, match="width='wide': int"):
+    with pytest.raises(ValueError, match="width='wide': must be of type int"):
         folder.get_config("width=wide")
 
 
