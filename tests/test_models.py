@@ -354,7 +354,7 @@ def test_image_networks_take_one_frame(name):
         ("slowfast_50", {"width": 12}, (8, 32, 32), "width = 12: must be a multiple of 8"),
         ("slowonly_50", {"temporal_convs": 2}, (8, 32, 32), "no option 'temporal_convs'"),
         ("slowonly_34", {"temporal_convs": 3}, (8, 32, 32), "temporal_convs = 3"),
-        ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: not a multiple of 96"),
+        ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: must be a multiple of 96"),
         ("resnext3d_101", {"width": 10}, (8, 32, 32), "cannot be divided into 32 groups"),
         ("r2plus1d_34", {"form": "caffe2"}, (8, 32, 32), "form = 'caffe2': must be one of tran"),
         ("x3d_s", {"form": "tran"}, (8, 32, 32), "form = 'tran': must be one of pytorchvideo"),

@@ -180,5 +180,5 @@ def test_groups_of_another_form_are_not_guessed():
         "HloModule jit_step, num_partitions=8\n\nENTRY %main (p: f32[4]) -> f32[4] {\n"
         "  ROOT %a = f32[4] all-reduce(%p), replica_groups=rings(4), to_apply=%add\n}\n"
     )
-    with pytest.raises(ValueError, match=r"a form that is not known: replica_groups=rings\(4\)"):
+    with pytest.raises(ValueError, match=r"have an unknown format: replica_groups=rings\(4\)"):
         collectives(program)

@@ -45,7 +45,7 @@ def test_the_table_names_every_layer_and_the_sum():
 
 
 def test_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"clip_shape \(4, 8\)"):
+    with pytest.raises(ValueError, match=r"clip_shape = \(4, 8\)"):
         count_cost(Small(), (4, 8))
 
 

@@ -68,7 +68,7 @@ def test_scores_are_the_slow_average_for_any_batch_size(batch_size):
 
 def test_a_video_seen_too_rarely_is_noticed():
     batches = views(3, 1, 4, order=range(8))
-    with pytest.raises(ValueError, match="between 2 and 3 times"):
+    with pytest.raises(ValueError, match="between 2 and 3 views"):
         score_videos(lambda b: np.ones((4, 1, 2)), batches, num_videos=3, num_classes=2)
 
 

@@ -257,6 +257,9 @@ def test_true_labels_of_a_table_are_known_or_refused():
 
     found = true_labels(table(["a;b", "(none)", "b"]))
     assert found.tolist() == [[True, True], [False, False], [False, True]]
-    for labels, why in ((["a;c"], "'v0' is 'c', which is no class"), (["a", ""], "'v1' has no la")):
+    for labels, why in (
+        (["a;c"], "'v0' has the label 'c', which is not a class"),
+        (["a", ""], "'v1' has no la"),
+    ):
         with pytest.raises(ScoresError, match=why):
             true_labels(table(labels))

@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path):
     (tmp_path / "other.csv").write_text("file,label\n")
     cases = {
         "none: no such folder or manifest": (tmp_path / "none", tmp_path / "v.csv"),
-        "empty: no videos in it": (tmp_path / "empty", tmp_path / "v.csv"),
+        "empty has no videos (files ending in ": (tmp_path / "empty", tmp_path / "v.csv"),
         "a column path is expected, not ['file', 'label']": (
             tmp_path / "other.csv",
             tmp_path / "v.csv",

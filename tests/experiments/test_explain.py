@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
     (tmp_path / "file").touch()
     new = f"--output={tmp_path / 'new'}"
     cases = {
-        "error: i3d has no": (f"--workdir={i3d}", new),
+        "error: i3d does not support random_scaling": (f"--workdir={i3d}", new),
         "full/frequency.png exists already; name another --output": (
             f"--workdir={plain}",
             f"--output={tmp_path / 'full'}",

@@ -204,7 +204,7 @@ def test_results_that_somebody_has_changed_are_refused(root, tmp_path):
     (tmp_path / "measured.jsonl").write_text(json.dumps(line | curves | {"passes": -1}) + "\n")
     assert "measured.jsonl, line 1, is damaged (passes = -1" in refused()
     (tmp_path / "measured.jsonl").write_text(json.dumps(line | curves) + "\n")
-    assert "measured.jsonl is damaged (a curve of y has not 3 points)" in refused()
+    assert "measured.jsonl is damaged (a curve of y does not have 3 points)" in refused()
 
 
 def test_several_labels_are_refused(root):

@@ -139,7 +139,7 @@ def test_a_run_refuses_code_that_was_edited_since(tmp_path):
     plan = plan_of(tmp_path, ["plain"])
     assert worker.carry_out(run.make_order(plan.runs[0], "other")) == "failed"
     record = worker.read_record(plan.runs[0].record)
-    assert "vidjax was edited since the reproduction began" in record["error"]
+    assert "vidjax was edited since the reproduction started" in record["error"]
 
 
 def test_the_time_of_interrupted_starts_is_added_up(tmp_path, monkeypatch):
@@ -169,7 +169,7 @@ def call(*arguments):
     ("arguments", "message"),
     [
         (["--table=rms.9"], "--table=rms.9 is unknown"),
-        (["--table=rms.2", "--datasets=ucf"], "has no data set 'ucf': it has marionette, jhmdb"),
+        (["--table=rms.2", "--datasets=ucf"], "has no data set 'ucf'; it has marionette, jhmdb"),
         (["--table=rms.2", "--datasets=jhmdb"], "manifest.csv is absent; set VIDJAX_SHARED"),
         (["--table=rms.2", "--scale=paper"], "videos/mini_kinetics200 is absent"),
         ([], "--table is missing"),

@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_refused_before_anything_runs(tmp_path, message):
 def test_a_directory_with_other_things_is_refused(tmp_path):
     (tmp_path / "mine.txt").touch()
     error = refusal(sweep(tmp_path, "--grid", "optimizer.momentum=0.5"))
-    assert "is not empty and holds no plan.json; name another --workdir" in error
+    assert "is not empty and has no plan.json; name another --workdir" in error
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 

@@ -87,7 +87,7 @@ def test_labels_that_the_network_does_not_know_are_refused(weights, data, tmp_pa
     ("text", "message"),
     [
         ("label,class\nbright,class 2\nbright,class 1\n", "line 3: label 'bright' is repeated"),
-        ("label,class\nbrihgt,class 2\n", "names 'brihgt', which the data set does not have"),
+        ("label,class\nbrihgt,class 2\n", "contains 'brihgt', which the data set does not have"),
         ("label,class\n", "maps no label"),
         ("label,klass\nbright,class 2\n", "class"),
         ("label,class\nbright,class 7\n", "does not know 'class 7'"),
@@ -111,7 +111,9 @@ def test_weights_are_compared_with_themselves_by_their_folder(evaluated, tmp_pat
 
 
 def test_compared_weights_that_were_not_evaluated_are_named(evaluated):
-    assert "holds no evaluation" in refusal(call("compare", evaluated, "i3d:never-evaluated"))
+    assert "has no evaluation; vidjax evaluate makes one" in refusal(
+        call("compare", evaluated, "i3d:never-evaluated")
+    )
 
 
 def test_the_views_of_weights_are_drawn(weights, data, tmp_path):

@@ -217,7 +217,7 @@ def test_a_save_that_fails_beside_the_work_is_told_before_the_next_one(tmp_path,
             checkpoints.check()
             time.sleep(0.05)
 
-    line = r"checkpoint 20 could not be .*: No space left on .*Checkpoints \[10\] are whole"
+    line = r"checkpoint 20 could not be .*: No space left on .*Checkpoints \[10\] are intact"
     with pytest.raises(MachineError, match=line):
         work()
     checkpoints.close()

@@ -92,7 +92,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whol
     assert process.returncode == 0, errors
     told, sound = out.splitlines()
     assert told.startswith("MachineError checkpoint 2 could not be written to")
-    assert "File too large. Checkpoints [1] are whole" in told
+    assert "File too large. Checkpoints [1] are intact" in told
     assert sound == "sound"
 
 
@@ -101,7 +101,7 @@ def test_too_little_address_space_is_told_before_libraries_are_loaded():
     line = f"ulimit -v 900000; exec {sys.executable} -m experiments.train --help"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 74
-    assert done.stderr.startswith("error: this process may use 0.9 GB of address space")
+    assert done.stderr.startswith("error: this process may use only 0.9 GB of address space")
     assert done.stderr.count("\n") == 1
 
 

@@ -110,7 +110,11 @@ def test_settings_are_found_by_introspection():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("r3d_18", {"class_reg": {"affection": 0.5}}, "class_reg affection = 0.5: 4 numbers, one"),
+        (
+            "r3d_18",
+            {"class_reg": {"affection": 0.5}},
+            "class_reg affection = 0.5: expected 4 numbers, one",
+        ),
         (
             "r3d_18",
             {"class_reg": {"stages": (1.0,)}},
@@ -124,7 +128,7 @@ def test_settings_are_found_by_introspection():
         (
             "r3d_18",
             {"residual_drop": 5},
-            "residual_drop = 5: one of random_drop, shake_drop",
+            "residual_drop = 5: expected one of random_drop, shake_drop",
         ),
         (
             "r3d_18",

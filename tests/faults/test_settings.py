@@ -95,7 +95,7 @@ def train(tmp_path, *arguments):
             "schedule.warmup=200%",
             "schedule.warmup = '200%' is 100 steps, which is more than the 50",
         ),
-        ("schedule.boundaries=('50%',)", "schedule.boundaries = ('50%',) have no effect, because"),
+        ("schedule.boundaries=('50%',)", "schedule.boundaries = ('50%',) has no effect, because"),
         ("every.keep=-1", "every.keep = -1: must be a whole number in [1, 1000000]"),
         ("eval.batch_size=1000000", "eval.batch_size = 1000000: one batch of"),
         (

@@ -38,7 +38,7 @@ def test_bfloat16_stays():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"window": (3, 2, 3)}, "a window of 2: an odd number"),
+        ({"window": (3, 2, 3)}, "a window of 2: expected an odd number"),
         ({"std": 0.0}, "deviation 0.0"),
         ({"border": "mirror"}, "border = 'mirror': one of clip, zero, replicate"),
     ],

@@ -294,7 +294,7 @@ def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_p
          r"the writer wandb writes local files, but gs://runs/w is in a bucket: remove"),
         ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
          r"no run in gs://runs/none: config.json is absent"),
-        ("train", ["--config=synthetic", "--workdir=gs://a/s"], "no bucket can be called 'a'"),
+        ("train", ["--config=synthetic", "--workdir=gs://a/s"], "'a' is not a valid bucket name"),
     ],
 )  # fmt: skip
 def test_what_does_not_work_in_a_bucket_is_refused_in_one_line(remote, name, flags, said):
