@@ -1,8 +1,8 @@
 """The first seconds of a command, while what it needs is imported.
 
-Two things are seen to before that: Ctrl-C ends a command at once and in one line, and a machine
+Three things are seen to before that: Ctrl-C ends a command at once and in one line, a machine
 that gives it too little address space is told so, where libraries would end in a segmentation
-fault.
+fault, and a command that is asked for help does not import libraries that it does not need then.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import sys
 import time
 from types import FrameType
 
+from vidjax.helping import asked_for_help, import_stand_ins
+
 # When the command began, by the monotonic clock; nothing that takes long is imported before this.
 BEGAN = time.monotonic()
 # Bytes of address space in which libraries can be loaded and a small network be trained.
@@ -20,10 +22,12 @@ _LEAST = 1_500_000_000
 
 
 def guard() -> None:
-    """Answers Ctrl-C until the command does, and a limit of memory that is too low."""
+    """Answers Ctrl-C until the command does, a limit of memory that is too low, and `--help`."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     _require_memory()
+    if asked_for_help(sys.argv):
+        import_stand_ins()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

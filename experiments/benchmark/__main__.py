@@ -7,6 +7,7 @@ Example:
   vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   vidjax benchmark pyramids --models=r3d_50
   vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
+  vidjax benchmark start --models=r3d_18,mtnet_s
   vidjax benchmark scale --model=r3d_50 --devices=8 --machine=h100
   vidjax benchmark machine
   vidjax benchmark profile --model=r3d_18
@@ -35,6 +36,7 @@ PARTS = (
     "methods",
     "pyramids",
     "multigrid",
+    "start",
     "scale",
     "machine",
     "profile",

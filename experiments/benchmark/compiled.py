@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from vidjax.run.state import QUICKLY
+from vidjax.haste import QUICKLY
 
 
 @dataclass(frozen=True)

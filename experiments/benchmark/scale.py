@@ -25,11 +25,11 @@ from jax.sharding import AxisType
 from vidjax.configs import synthetic
 from vidjax.evaluation.collectives import KINDS, Collective, collectives
 from vidjax.evaluation.cost import count_cost
+from vidjax.haste import QUICKLY
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import BATCH_AXES
-from vidjax.run.state import QUICKLY
 from vidjax.training.compile import lower_step
 
 from .given import clip_sizes, form, named

@@ -47,10 +47,6 @@ _OPTIONS = {
 _PICTURES = {b"\xff\xd8\xff": "jpeg_pipe", b"BM": "bmp_pipe"}
 # Bytes that FFmpeg may take at once: four a pixel, and its paddings.
 _BYTES_A_PIXEL, _PADDING = 4, 2**22
-# What a title holds is no reason to refuse a video; PyAV 19 sees to that by itself.
-_TITLES: dict[str, Any] = (
-    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-)
 
 
 def address(path: str | Path) -> str:
@@ -103,7 +99,7 @@ def _opened(
             format=_format(file),
             options=_OPTIONS | {"max_pixels": str(limits.pixels)},
             timeout=seconds,
-            **_TITLES,
+            **_titles(),
         )
     except av.error.ExitError as error:
         raise LateError(f"{path}: opening takes more than {seconds:g} s") from error
@@ -124,6 +120,11 @@ def _opened(
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream
+
+
+def _titles() -> dict[str, Any]:
+    """What a title holds is no reason to refuse a video; PyAV 19 sees to that by itself."""
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _format(path: str | Path) -> str | None:

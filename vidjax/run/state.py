@@ -12,14 +12,11 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, Sharding
 
+from vidjax.haste import QUICKLY
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.sharding import state_shardings
 
 Tree = Any
-QUICKLY: dict[str, Any] = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
 
 
 class TrainState(struct.PyTreeNode):
