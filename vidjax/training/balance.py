@@ -13,7 +13,7 @@ import jax
 from vidjax.data.pipeline import prefetch
 
 
-def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: float = 2.0) -> float:
+def input_rate(batches: grain.MapDataset, threads: int, first: int, seconds: float = 1.0) -> float:
     """Clips a second of all processes that the input gives where nobody waits for it to be used.
 
     Args:
