@@ -13,8 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.conv import conv3d
-from vidjax.layers.initial import kaiming_normal
+from vidjax.layers.conv import conv3d, kaiming_normal
 from vidjax.layers.spread import spread
 
 Triple = tuple[int, int, int]

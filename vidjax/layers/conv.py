@@ -16,11 +16,13 @@ from jax import lax
 
 from vidjax.layers.convolution import compute, xla
 from vidjax.layers.convolution.problem import Pads, Problem, Triple
-from vidjax.layers.initial import kaiming_normal
 from vidjax.layers.lowering import resolve
 from vidjax.layers.spread import spread
 
 Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
+
+# He et al. 2015, eq. 14, over the outputs: what the residual networks here start from.
+kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 def conv3d(

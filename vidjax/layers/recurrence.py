@@ -7,15 +7,15 @@ sides, as the thesis' parameter counts have them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 
-from vidjax.layers.initial import uniform
 from vidjax.settings import Kind, check, one_of, whole
 
 Carry = tuple[jax.Array, ...]
@@ -140,7 +140,7 @@ class RecurrentLayer(nn.Module):
         """Maps `[B, T, C]` to `[B, T, C]`."""
         batch, _, width = x.shape
         features = self.cell.gates * width
-        init = uniform(width**-0.5)
+        init = _uniform(width**-0.5)
         projected = nn.Dense(features, name="input", kernel_init=init, bias_init=init)(x)
         weights = Weights(
             self.param("recurrent_kernel", init, (width, features)),
@@ -155,3 +155,10 @@ class RecurrentLayer(nn.Module):
         start = (jnp.zeros((batch, width)),) * self.cell.states
         _, states = lax.scan(step, start, projected.swapaxes(0, 1))
         return states.swapaxes(0, 1)
+
+
+def _uniform(bound: float) -> nn.initializers.Initializer:
+    def init(key: jax.Array, shape: Sequence[int], dtype: DTypeLike = jnp.float32) -> jax.Array:
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+    return init

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.initial import kaiming_normal
+from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.spread import spread
 

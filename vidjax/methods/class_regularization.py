@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax import settings
-from vidjax.layers.initial import kaiming_normal
+from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.spread import spread
 from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
