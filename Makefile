@@ -2,6 +2,8 @@
 # make test         formatting, lint, types, architecture and the fast tests
 # make faults       faults made on purpose, with the long repetitions
 # make test-newest  a short part of the tests on the newest Python found here, without constraints
+# make docs         build the site of the documentation into site/, with warnings as errors
+# make dist         build the wheel and the source archive into dist/
 # make clean        remove the virtual environments (runs/ and data/ stay)
 #
 # Another Python, and the newest versions that it can have, beside what is there:
@@ -13,6 +15,9 @@ EXTRAS ?= dev
 VENV ?= .venv
 # Tests wait a third of their time, for commands and their stores: one worker more than two cores.
 WORKERS ?= 3
+# Tests start hundreds of processes: each would translate all of vidjax anew.
+unexport PYTHONDONTWRITEBYTECODE
+DIST ?= dist
 BIN := $(VENV)/bin
 # Written last by the installation, so that an interrupted one is taken up again.
 INSTALLED := $(VENV)/.installed
@@ -40,7 +45,7 @@ SHORT := \
 	tests/experiments/test_export.py::test_a_program_without_vidjax_gets_the_networks_logits \
 	tests/explain/test_class_feature_pyramids.py::test_the_tree_says_the_same_as_the_lists
 
-.PHONY: demo test test-all test-short test-newest faults check install clean
+.PHONY: demo test test-all test-short test-newest faults check docs dist install clean
 
 demo: $(INSTALLED)
 	$(BIN)/vidjax demo
@@ -67,6 +72,14 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(INSTALLED)
+	$(BIN)/python .ci/reference.py docs/reference
+	@told=$$($(BIN)/python -m zensical build --clean --strict 2>&1); ended=$$?; echo "$$told"; \
+	if echo "$$told" | grep -q "^griffe:\|^mkdocstrings:"; then exit 1; fi; exit $$ended
+
+dist: $(INSTALLED)
+	$(BIN)/python -m hatchling build -d $(DIST)
 
 install: $(INSTALLED)
 

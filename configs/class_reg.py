@@ -1,7 +1,7 @@
 r"""Class Regularization: thesis, tables 6.2 to 6.4; ICIP 2020 paper, tables 1 and 2.
 
-Hardware: 4 clips on each GPU (thesis); the works do not say which GPUs. Score: the works' top-1 in
-percent, without and with it.
+Hardware: 4 clips on each GPU (thesis); no paper says which GPUs. Score: the papers' top-1 in
+percent, without and with Class Regularization.
 
     thesis      kinetics400  hacs         icip         kinetics400  ucf101       hmdb51
     r3d_50_e1       63.6 64.2             r3d_101      65.29 67.74  88.23 88.84  62.47 63.31
@@ -12,12 +12,13 @@ percent, without and with it.
     mtnet_m         76.6 77.7    83.4 84.7
     mtnet_l         78.1 78.9    86.6 87.5
 
-`form=icip` has no ReLU and ICIP's training. UCF-101 and HMDB-51 start from weights of Kinetics, and
-MTNets on Kinetics from those of HACS, at 1e-3 (`rate=finetune`); all else at 0.1 (`rate=scratch`).
-`config.model.weights` names them. `tune=true` adds the method to a network that knows the data set,
-whose weights that names, and trains it alone, as the thesis does. `baseline=true` leaves it out.
-Networks start as He et al. do (Kaiming), from the fan out. The videos are yours, in `videos/` as
-published. What is ours is in `configs/class_reg_runs.py`; `docs/class_regularization.md` has more.
+`form=icip` has no ReLU, and ICIP's training. UCF-101 and HMDB-51 start from Kinetics weights, and
+MTNets on Kinetics from HACS weights, at 1e-3 (`rate=finetune`); all others at 0.1 (`rate=scratch`).
+`config.model.weights` names the weights. `tune=true` takes a network that was trained on the data
+set, adds the method and trains it alone, as in the thesis. `baseline=true` leaves the method out.
+Networks start with Kaiming initialisation (fan out). Put your videos into `videos/` as published;
+the videos are yours. `configs/class_reg_runs.py` has our choices, `docs/class_regularization.md`
+more.
 
     vidjax train --config=class_reg:model=r3d_101,form=icip,dataset=ucf101,split=1 \
         --config.model.weights=runs/class_reg/r3d_101 --workdir=runs/class_reg/ucf101
@@ -40,7 +41,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
         options = {name: given[name] for name in method if given[name]}
         config.model.options.class_reg = options
     elif given.tune or given.after or given.bounds != method["bounds"]:
-        raise ValueError("baseline=true leaves out what tune, after and bounds are of")
+        raise ValueError("baseline=true leaves out the method that tune, after and bounds change")
     small = class_reg_runs.data(config, given.dataset, given.split)
     class_reg_runs.clips(config, given.form, small)
     moved = small or (given.model.startswith("mtnet") and given.dataset == "kinetics400")

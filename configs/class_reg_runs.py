@@ -1,8 +1,8 @@
-"""What runs of Class Regularization are: data set, clips, length and rate.
+"""Settings of the Class Regularization runs: data set, clips, epochs and learning rate.
 
-The thesis' clips are those of its chapter 5, as section 6.4.2 says: fixed crops, its chain of
-augmentations, and starts around a quarter of the video. The ICIP paper says only how large clips
-are: crops of any area, mirroring and colours are ours there, and so are strides (`thesis.py`).
+The thesis uses the clips of its chapter 5 (section 6.4.2): fixed crops, its chain of augmentations,
+and clips that start around a quarter of the video. The ICIP paper gives only the size of clips, so
+random crops, flips, colour jitter and strides are our choices there (`thesis.py`).
 """
 
 import ml_collections
@@ -10,20 +10,22 @@ import ml_collections
 from vidjax.configs import common, mtnet, thesis
 
 STRIDES = {name: thesis.STRIDES[name] for name in ("kinetics400", "hacs")} | thesis.SMALL_STRIDES
-# Sizes of frames, of crops and of evaluated views on small data sets (ICIP, table 2) and others.
+# Short side, crop and test view in pixels, on small data sets (ICIP, table 2) and on others.
 SMALL, LARGE = (320, 224, 256), (160, 112, 128)
-# Epochs, and clips of a batch.
+# Epochs and batch size.
 LENGTHS, SMALL_LENGTH = {"thesis": (120, 16), "icip": (170, 32)}, (100, 32)
-# Of the first rate, and epochs from one tenth to the next (6.4.2, which calls the 70 "steps").
+# Learning rate, and epochs until it drops by ten (6.4.2, which calls the 70 "steps").
 RATES = {"scratch": (0.1, 50), "finetune": (1e-3, 70)}
 
 
 def data(config: ml_collections.ConfigDict, dataset: str, split: int) -> bool:
-    """A data set, in `videos/` as published; returns whether it is one of the small ones."""
+    """Sets the data set, in `videos/` as published; returns whether it is a small one."""
     config.clip.stride = common.choose(STRIDES, dataset, "dataset")
     small = dataset in thesis.SMALL_STRIDES
     if split and not small:
-        raise ValueError(f"split = {split}: {dataset} has one; ucf101 and hmdb51 have 1, 2 and 3")
+        raise ValueError(
+            f"split = {split}: {dataset} has one split; ucf101 and hmdb51 have 1, 2 and 3"
+        )
     folds = {"split": common.choose(thesis.FOLDS, split or 1, "split")} if small else {}
     common.published(config, dataset, **folds)
     config.eval.split = "test" if small else "val"
@@ -31,7 +33,7 @@ def data(config: ml_collections.ConfigDict, dataset: str, split: int) -> bool:
 
 
 def clips(config: ml_collections.ConfigDict, form: str, small: bool) -> None:
-    """Frames, sizes and augmentation; MTNets have their own sizes (tables 6.2 and 6.3)."""
+    """Sets frames, sizes and augmentation; MTNets have other sizes (tables 6.2 and 6.3)."""
     side, size, view = SMALL if small else LARGE
     frames = 16
     if config.model.name in mtnet.INPUTS:
@@ -48,7 +50,7 @@ def clips(config: ml_collections.ConfigDict, form: str, small: bool) -> None:
 
 
 def training(config: ml_collections.ConfigDict, length: tuple[int, int], rate: str) -> None:
-    """Epochs and batch, and a rate of `RATES`."""
+    """Sets epochs, batch size, and a learning rate of `RATES`."""
     epochs, config.train.batch_size = length
     config.train.duration = f"{epochs} epochs"
     lr, every = common.choose(RATES, rate, "rate")

@@ -1,4 +1,4 @@
-"""What configuration files share: the defaults, arguments behind the colon, the smoke form."""
+"""Shared parts of configuration files: defaults, arguments after the colon, smoke runs."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import ml_collections
 
 from vidjax.run.defaults import defaults
 
-# Multigrid as the thesis and its code train, and as its authors do (Wu et al. 2020).
+# Multigrid as in the thesis and its code, and as in its paper (Wu et al. 2020).
 MULTIGRID = {
     "thesis": {"over": "epoch", "both": "capped", "anchor": "largest", "time": "picks"},
     "official": {"over": "stage", "both": "capped", "anchor": "default", "time": "rate"},
@@ -15,32 +15,36 @@ MULTIGRID = {
 
 
 def published(config: ml_collections.ConfigDict, name: str, **options: int) -> None:
-    """A published data set, in the folder `videos/NAME`; `vidjax prepare --describe`."""
+    """Sets a published data set in the folder `videos/NAME`; see `vidjax prepare --describe`."""
     config.data.update({"name": name, "manual_dir": f"videos/{name}", "options": options})
 
 
 def multigrid(config: ml_collections.ConfigDict, name: str) -> float:
-    """Sets the multigrid `thesis`, `official` or `none`; returns what epochs are multiplied by."""
+    """Sets the multigrid `thesis`, `official` or `none`; returns the factor for all epochs."""
     settings = choose(MULTIGRID | {"none": {}}, name, "multigrid")
     config.multigrid.update({"cycle": "both" if settings else "none"} | settings)
     return 1.5 if name == "official" else 1.0
 
 
 def base() -> ml_collections.ConfigDict:
-    """The complete configuration with its defaults."""
+    """Returns the complete configuration with all defaults."""
     return defaults()
 
 
 def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_collections.ConfigDict:
-    """Reads `key=value,...` from behind the colon of `--config=FILE:key=value,...`.
+    """Parses the arguments of a configuration, as in `--config=NAME:key=value,...`.
 
     Args:
-      argument: the text behind the colon, or None.
-      **defaults: the keys this file knows and what they are when not given; a value takes its
-        default's type.
+      argument: the text after the colon, or None.
+      **defaults: the keys of this configuration with their defaults; a value gets the type of its
+        default.
 
     Raises:
-      ValueError: a key the file does not know, or a value of the wrong type.
+      ValueError: a key is unknown, or a value has the wrong type.
+
+    Example:
+      >>> parse("smoke=true,model=r3d_50", smoke=False, model="r3d_18").model
+      'r3d_50'
     """
     values = dict(defaults)
     for part in filter(None, (argument or "").split(",")):
@@ -54,23 +58,25 @@ def parse(argument: str | None, **defaults: bool | int | float | str) -> ml_coll
 def _convert(key: str, text: str, default: bool | int | float | str) -> bool | int | float | str:
     if isinstance(default, bool):
         if text.lower() not in ("", "true", "false"):
-            raise ValueError(f"config argument {key}={text!r}: true or false")
+            raise ValueError(f"config argument {key}={text!r}: must be true or false")
         return text.lower() != "false"
     try:
         return type(default)(text)
     except ValueError:
-        raise ValueError(f"config argument {key}={text!r}: {type(default).__name__}") from None
+        raise ValueError(
+            f"config argument {key}={text!r}: must be of type {type(default).__name__}"
+        ) from None
 
 
 def choose(choices: Mapping[Any, Any], value: Hashable, what: str) -> Any:
-    """What a value of an argument stands for; ValueError names the values there are."""
+    """Looks up the value of an argument; ValueError lists the allowed values."""
     if value not in choices:
         raise ValueError(f"{what} = {value!r}: must be one of {', '.join(map(str, choices))}")
     return choices[value]
 
 
 def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """The same code at a scale of about two CPU minutes, on the generated data set."""
+    """Shrinks a configuration to about two CPU minutes, on the generated data set."""
     config.data.name = "marionette"
     config.data.options = {"train_per_class": 4, "test_per_class": 2, "seed": 0}
     config.data.short_side = 64

@@ -1,7 +1,7 @@
-"""The demo: a small r3d_18 learns the actions of generated figures, on two CPU cores.
+"""The demo: trains a small r3d_18 on generated videos of actions, on two CPU cores.
 
-Hardware: 2 CPU cores. `still=true` shows the network one held frame a clip: what a single
-frame tells. Time and score are in the README.
+Hardware: 2 CPU cores. `still=true` shows the network one repeated frame per clip, to test what a
+single frame tells. The README has the time and the score.
 
     vidjax train --config=demo --workdir=runs/demo
 """
@@ -16,7 +16,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
     arguments = common.parse(argument, smoke=False, still=False)
     config = common.base()
     config.model.options = {"width": 16, "stem_kernel": (3, 7, 7), "zero_init": True}
-    # Features of 4x6x6 cells, so that explanations can point at limbs.
+    # 4x6x6 cells of features, so that explanations can point at limbs.
     whole, halved = (1, 1, 1), (2, 2, 2)
     config.model.options.depths = (2, 2, 2, 0)
     config.model.options.strides = (whole, halved, whole, whole)

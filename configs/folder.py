@@ -1,7 +1,7 @@
 r"""Your own videos: a folder `class/video.*` or a CSV `path,label,split[,start,end,group]`.
 
 Hardware: a laptop for a few hundred short videos; one accelerator for more. The score depends
-on your videos; README, "Train on your own videos", has one measured example.
+on your videos; "Train on your own videos" in the README has one measured example.
 
     vidjax train --config=folder --workdir=runs/mine \
         --config.data.manifest=my_videos.csv

@@ -8,15 +8,14 @@ Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs), in ha
     mtnet_m  76.6 92.5    34.5 58.6   58.4 77.6    83.4 95.9
     mtnet_l  78.1 93.2    35.2 59.3   63.3 84.1    86.6 96.7
 
-The videos are yours, in `videos/` as published. Training clips start around a quarter of the
-video (figure 5.6), and then have a fixed stride. Kinetics-700 is the version of 2020 (3.2.3). It
-starts from weights of HACS, which `config.model.weights` names. Training is X3D's where the thesis
-says nothing else (5.4.1), so dropout is 0.5. For mtnet_s the thesis prints several inputs; ours are
-13 frames, as X3D-S has, of what is a crop of 256 (and a view of 256) for the others, at 182 pixels:
-frames are resized to 228 before, where theirs stay at 320. What is ours besides is in
-`configs/thesis.py`. The rate is as printed: a cosine over all steps, of the largest batch of the
-multigrid. `keep_time=true` does not halve time in the network. Then all selections of frames have a
-choice, and clips cost more: `docs/models.md` counts both.
+The videos are yours, in `videos/` as published. Training clips start around a quarter of the video
+(figure 5.6) and have a fixed stride. Kinetics-700 is the version of 2020 (3.2.3). It starts from
+HACS weights, which `config.model.weights` names. Where the thesis gives no setting, training
+follows X3D (5.4.1), so dropout is 0.5. The thesis prints several inputs for mtnet_s. We use 13
+frames, as in X3D-S, at 182 pixels from a short side of 228; the others crop 256 from 320. Our other
+choices are in `configs/thesis.py`. The learning rate is the printed one: a cosine over all steps,
+for the largest batch of the multigrid. `keep_time=true` does not halve time in the network. Then
+every frame selection has a choice, and clips cost more: `docs/models.md` counts both.
 
     vidjax train --config=mtnet:model=mtnet_m,dataset=hacs \
         --workdir=runs/mtnet/hacs/mtnet_m
@@ -26,7 +25,7 @@ import ml_collections
 
 from vidjax.configs import common, thesis
 
-# Frames, and size of the network's input.
+# Frames and size of the network's input.
 INPUTS = {"mtnet_s": (13, 182), "mtnet_m": (16, 256), "mtnet_l": (16, 256)}
 # Probability of the chain of augmentations (5.4.1).
 CHAIN = 0.7
@@ -49,7 +48,7 @@ def get_config(argument: str | None = None) -> ml_collections.ConfigDict:
 
 
 def train(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """The training of section 5.4.1."""
+    """Sets the training of section 5.4.1."""
     config.clip.sampling = "normal_start"
     config.augment.chain = CHAIN
     config.model.options.dropout = 0.5

@@ -1,7 +1,7 @@
 r"""MTNets on HACS with other branches, cells and pools: thesis, tables 5.6, 5.7 and 5.8.
 
 Hardware: 4 GPUs of 16 clips each (thesis, which does not say which GPUs). Score: the thesis' top-1
-in percent over 30 views. Without arguments it is the network of tables 5.1 and 5.5.
+in percent over 30 views. Without arguments this is the network of tables 5.1 and 5.5.
 
     5.6 delta=  1     7/8   3/4   5/8   1/2   3/8   1/4
     mtnet_m     82.2  83.4  83.1  81.6  79.7  78.6  77.1
@@ -17,9 +17,9 @@ in percent over 30 views. Without arguments it is the network of tables 5.1 and 
     mtnet_m     79.8     77.6  78.2        80.7  82.6     83.4
     mtnet_l     83.8     82.1  82.9        84.2  85.9     86.6
 
-The videos are yours, in `videos/` as published. All else, and what is ours, is as
-`configs/mtnet.py` says. Table 5.7's parameters are those of `--config.model.options.layers=1`; the
-text has two layers. In table 5.8 few selections have a choice; with `keep_time=true` all have one.
+The videos are yours, in `videos/` as published. Other settings and our choices are as in
+`configs/mtnet.py`. The parameters in table 5.7 fit `--config.model.options.layers=1`, but the text
+has two layers. In table 5.8 few frame selections have a choice; with `keep_time=true` all have one.
 
     vidjax train --config=mtnet_ablations:model=mtnet_m,delta=3/4 \
         --workdir=runs/mtnet_ablations/mtnet_m/delta_3_4

@@ -6,14 +6,13 @@ and top-5, in percent (CIFAR-100: mean of several runs).
     cifar100  ResNet-110  baseline 74.49 93.18   rms 77.17 94.15
     imagenet  ResNet-50   baseline 76.81 93.26   rms 77.62 93.91
 
-An image is a video of one frame. CIFAR-100 is downloaded; ImageNet's archives are yours, in
-`videos/imagenet2012`. RMS draws from N(1, 0.5), in the last two stages of either network (CIFAR's
-has three). Its mean is over 3x3, by "2D average pooling" (section 5.2): windows of a clip of one
-frame are flat. The rest of the training is in an appendix that we lack: length, rates, decay, crops
-and views are those of CutMix's code for ResNet-50, on CIFAR in the steps and batch that it has
-there. CIFAR is cropped out of a black border of 4 pixels; ImageNet is tested on 224 pixels out of a
-short side of 256.
-
+An image is a video with one frame. CIFAR-100 is downloaded; ImageNet's archives are yours, in
+`videos/imagenet2012`. RMS draws from N(1, 0.5) in the last two stages of each network (CIFAR's has
+three). Its mean is over 3x3, by "2D average pooling" (section 5.2), because the clip has one frame.
+The rest of the training is in an appendix that we do not have. Epochs, learning rates, decay, crops
+and views are those of CutMix's code for ResNet-50, with its CIFAR steps and batch size on CIFAR.
+CIFAR images are padded with a black border of 4 pixels and cropped at random. ImageNet is tested on
+224 pixels from a short side of 256.
 
     vidjax train --config=rms_images:data=cifar100,row=rms \
         --workdir=runs/rms_images/cifar100/rms

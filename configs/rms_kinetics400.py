@@ -1,16 +1,16 @@
 r"""RMS paper, table 4: three networks on Kinetics-400, trained from scratch.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
-and top-5, in percent over 30 views (10 where a star was that our text of the table has lost).
+and top-5, in percent over 30 views (10 in rows with a star, which our copy of the table lacks).
 
     slowonly_50  baseline 73.0 90.9   rms 74.2 91.5   rms_gf 74.8 91.6
     ip_csn_50    baseline 69.7 88.6   rms 70.5 89.6
-    slowfast_50  baseline 75.0 92.1   rms 76.3 92.5   (section 4.3 swaps the gains of the last two)
+    slowfast_50  baseline 75.0 92.1   rms 76.3 92.5   (section 4.3 swaps the last two gains)
 
-The videos are yours, in `videos/` as published. A clip spans 64 frames: 8, or SlowFast's 32, in
-both of whose pathways RMS is here; the paper does not say in which. The training, "our training
-setting" for all three, is in an appendix that we lack; `rms_recipe.py` says what stands for it. The
-mean at a border leaves out what lies outside, as eq. 1 is read.
+The videos are yours, in `videos/` as published. A clip has 8 frames (32 for SlowFast) that span 64.
+RMS is in both pathways of SlowFast here; the paper does not say in which. The training ("our
+training setting" for all three) is in an appendix that we do not have; `rms_recipe.py` has our
+substitute. At borders the mean leaves out positions outside, as we read eq. 1.
 
     vidjax train --config=rms_kinetics400:model=slowfast_50,row=rms \
         --workdir=runs/rms_kinetics400/slowfast_50/rms

@@ -1,7 +1,7 @@
-r"""RMS paper, tables 1a to 1d, 2 and 3: SlowOnly on Mini-Kinetics, a run for each row.
+r"""RMS paper, tables 1a to 1d, 2 and 3: SlowOnly on Mini-Kinetics, one run per row.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1,
-in percent over 30 views, mean of three runs. Names and meaning of all rows: `rms_rows.py`.
+in percent over 30 views, mean of three runs. `rms_rows.py` explains the names of the rows.
 
     slowonly_34  baseline 74.7, rms 77.0, rms_gf 77.5, random_drop 75.6, shake_drop 77.3,
                  cutmix 76.3; 1a: before_conv1 76.7, _norm1 76.9, _act1 76.4, _conv2 76.8,
@@ -13,8 +13,8 @@ in percent over 30 views, mean of three runs. Names and meaning of all rows: `rm
                  cutmix 78.2; 1a: before_norm1 78.4, _norm2 77.8, _norm3 78.6; 1d: gaussian_0.4 78.3
 
 The videos are yours, in `videos/` as published. Section 4.1 gives clips, augmentation and views.
-The rest is in an appendix that we lack, and `rms_recipe.py` says what stands for it. The mean at a
-border leaves out what lies outside, as eq. 1 is read; `border='zero'` counts it, as PyTorch does.
+The rest is in an appendix that we do not have; `rms_recipe.py` has our substitute. At borders the
+mean leaves out positions outside, as we read eq. 1; `border='zero'` counts them, like PyTorch.
 
     vidjax train --config=rms_mini_kinetics:model=slowonly_34,row=rms \
         --workdir=runs/rms_mini_kinetics/slowonly_34/rms

@@ -1,9 +1,9 @@
-"""Rows of the RMS paper's tables by name: what each sets beyond what its table has in common.
+"""Rows of the RMS paper's tables by name, with the settings that differ from the table's.
 
-`rms` and `rms_gf` are the method as the paper recommends it: one alpha from N(1, 0.5) for each
-clip, in stages 3 and 4 (res4 and res5), before both norms of a basic block and before the last of
-a bottleneck; a mean of 3x3x3, or a Gaussian. All of it are the method's defaults, and what table 2
-says of the drops are theirs. Rows that are the same run have all the names their tables give them.
+`rms` and `rms_gf` are the method as the paper recommends it: one alpha from N(1, 0.5) per clip, in
+stages 3 and 4 (res4 and res5), before both norms of a basic block and before the last norm of a
+bottleneck; the low-pass filter is a 3x3x3 mean or a Gaussian. These are the method's defaults, and
+the drops' defaults are those of table 2. A run that several tables have has all of their names.
 """
 
 from typing import Any

@@ -1,14 +1,14 @@
-r"""RMS paper, table 5: SlowFast-50 on Something-Something-v2, from weights of Kinetics-400.
+r"""RMS paper, table 5: SlowFast-50 on Something-Something-v2, from Kinetics-400 weights.
 
 Hardware: the NSML platform; the paper does not say with what devices. Score: the paper's top-1
 and top-5, in percent over 30 views: `baseline` 59.5 86.6, `rms` 61.2 87.6.
 
-The videos are yours, in `videos/` as published, and so are the weights: a folder that
-`vidjax convert` writes, of PyTorchVideo's file for instance. The paper gives the rate and that
-it falls in steps; the rest is table 4's (`rms_recipe.py`), but for the length, the steps and the
-warm-up of 0.2 epochs, which are PySlowFast's for these videos. (Its rate there is 0.03 for 16 clips
-a batch, its decay 1e-6, and its clips are 64 frames spread over the video.) Nothing is mirrored:
-labels tell left from right.
+The videos are yours, in `videos/` as published. The weights are yours too: a folder that
+`vidjax convert` writes, for example from PyTorchVideo's file. The paper gives the learning rate and
+says that it drops in steps. Epochs, steps and the warm-up of 0.2 epochs are PySlowFast's for these
+videos; the rest is as in table 4 (`rms_recipe.py`). (PySlowFast has a learning rate of 0.03 for 16
+clips, decay 1e-6, and 64 frames spread over the video.) Clips are not flipped, because labels tell
+left from right.
 
     vidjax train --config=rms_something:row=rms \
         --config.model.weights=weights/slowfast_50 --workdir=runs/rms_something/rms

@@ -1,7 +1,7 @@
 r"""SRTG on HACS, Kinetics-400 and 700 and Moments in Time: thesis, tables 4.1 to 4.5 and 5.1.
 
 Hardware: the thesis does not say for SRTG. Score: the thesis' top-1 in percent over 30 views,
-of a network without (`model=r3d_34_e1`, or `srtg=none`) and with gates.
+without gates (`model=r3d_34_e1`, or `srtg=none`) and with gates.
 
                   hacs       kinetics700  mit        kinetics400
     r3d_34        74.8 78.6  46.1 49.1    24.9 28.5
@@ -13,14 +13,14 @@ of a network without (`model=r3d_34_e1`, or `srtg=none`) and with gates.
     4.1, hacs: srtg=start 75.70 76.44, mid 75.49 76.68, res 76.70 77.09, final 78.60 80.39 (r3d_34,
     r2plus1d_34); 4.5 has 80.4 and 81.7 for r3d_50 and r3d_101 with gates on hacs
 
-`gate=hard` is the thesis' gate, which may never open (`gate_warmup_steps` opens it for a time);
-`none`, the default, always fuses, as the code released with the thesis trains. `schedule=released`
-is that code's for HACS; its crop of 284 is from our short side of 320. `srtg=end` in basic blocks
-(34 layers) is the code's, not the thesis'. Kinetics-700 is that of 2019 here.
+`gate=hard` is the thesis' gate, which may never open; `gate_warmup_steps` keeps it open at first.
+`gate=none`, the default, always fuses, like the code released with the thesis. `schedule=released`
+is that code's schedule for HACS; we crop its 284 pixels from a short side of 320. `srtg=end` in
+basic blocks (34 layers) is from the code, not the thesis. Kinetics-700 is the version of 2019.
 
-The videos are yours, in `videos/` as published. Kinetics-700 starts from weights of HACS, which
-`config.model.weights` names. What is ours is in `configs/thesis.py`. `multigrid=official` is that
-of its authors, with half as many epochs again; `none` is off.
+The videos are yours, in `videos/` as published. Kinetics-700 starts from HACS weights, which
+`config.model.weights` names. Our choices are in `configs/thesis.py`. `multigrid=official` is the
+multigrid of its paper, with 1.5 times as many epochs; `none` turns it off.
 
     vidjax train --config=srtg:model=srtg_r3d_34,dataset=hacs \
         --workdir=runs/srtg/hacs/srtg_r3d_34
@@ -30,8 +30,8 @@ import ml_collections
 
 from vidjax.configs import common, thesis
 
-# Batch, crop, weight decay, Nesterov, augment.chain, epochs in all, and epochs at which the rate is
-# divided by ten.
+# Batch size, crop, weight decay, Nesterov, augment.chain, epochs, and the epochs at which the
+# learning rate is divided by ten.
 SCHEDULES = {
     "thesis": (32, 224, 1e-5, False, 0.8, 150, (40, 70, 120)),
     "released": (48, 284, 1e-4, True, 0.9, 120, (40, 60, 75, 90)),

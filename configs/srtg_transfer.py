@@ -9,13 +9,13 @@ UCF-101 and HMDB-51, from weights of HACS, of HACS and Kinetics-700, and of HACS
     srtg_r2plus1d_34   94.1 72.9   94.6 73.2   95.6 74.5
     srtg_r2plus1d_50   95.7 75.3   96.0 75.7   96.3 76.0
     4.6, UCF-101: r3d_101_e1 95.8, r2plus1d_101_e1 95.5, srtg_r2plus1d_101 97.3. It says that its
-    weights are of HACS and Kinetics-700, and has 4.7's numbers of HACS for the five above.
+    weights are of HACS and Kinetics-700, but for the five above it has 4.7's numbers of HACS.
 
-Only the classifier is trained, at 0.01, a tenth of it from epoch 40 and again from 60 of 80. The
-videos are yours, in `videos/` as published, with their official folds, and so are the weights,
-which `config.model.weights` names: the work directory of a run of `configs/srtg.py`, for instance.
-All experiments of the thesis use the first fold (3.2.2), the default. Batch, decay and the rest are
-those of `srtg.py`, and so is what is missing; what is ours is in `configs/thesis.py`.
+Only the classifier is trained, at a learning rate of 0.01, divided by ten at epochs 40 and 60 of
+80. The videos are yours, in `videos/` as published, with their official folds. The weights are
+yours too: `config.model.weights` names them, for example the work directory of a run of
+`configs/srtg.py`. All experiments of the thesis use the first fold (3.2.2), the default. All other
+settings are as in `srtg.py`; our choices are in `configs/thesis.py`.
 
     vidjax train --config=srtg_transfer:model=srtg_r3d_34,dataset=ucf101 \
         --config.model.weights=runs/srtg/hacs/srtg_r3d_34 --workdir=runs/srtg_transfer/ucf101

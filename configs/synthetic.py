@@ -1,6 +1,6 @@
-"""Random arrays instead of videos: measures a training step on a machine without any data.
+"""Random arrays instead of videos, to measure training steps on a machine without data.
 
-Hardware: any. No score is meant: the labels follow the clips' brightness.
+Hardware: any. The score means nothing: the labels follow the brightness of the clips.
 
     vidjax train --config=synthetic:model=r3d_50 --workdir=runs/speed
 """

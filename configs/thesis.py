@@ -1,29 +1,29 @@
-"""What chapters 4 and 5 of the thesis share: data, clips, views, and transfer to small data sets.
+"""Shared settings of chapters 4 and 5 of the thesis: data, clips, views, and transfer learning.
 
-Batches go through a multigrid. Clips are augmented by the chain of `vidjax/data/chain` with a
-chance of 0.8, by each of its members with 0.4 (4.4.1), then mirrored. The released code has 0.9 for
-large data sets, and 0.65 and 0.3 for UCF-101: `augment.chain` and `augment.member`. All kernels
-decay, those of recurrent cells too. Ours: strides of UCF-101 and HMDB-51, which are those of data
-sets with videos as long.
+Batches follow a multigrid. Clips are augmented by the chain of augmentations with probability 0.8,
+by each of its members with probability 0.4 (4.4.1), and then flipped. The released code has 0.9 for
+large data sets, and 0.65 and 0.3 for UCF-101: `augment.chain` and `augment.member`. Weight decay
+applies to all kernels, including those of recurrent cells. Our choice: the strides for UCF-101 and
+HMDB-51 are those of data sets with equally long videos.
 """
 
 import ml_collections
 
 from vidjax.configs import common
 
-# Distance of a clip's frames (4.4.1, 5.4.1).
+# Strides between frames (4.4.1, 5.4.1).
 STRIDES = {"hacs": 2, "kinetics400": 5, "kinetics700": 5, "mit": 3}
 SMALL_STRIDES = {"ucf101": 5, "hmdb51": 3}
 FOLDS = {1: 1, 2: 2, 3: 3}
 
 
 def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict:
-    """A network on a large data set; Kinetics-700 starts from weights of HACS (tables 4.3, 5.4).
+    """Trains a network on a large data set; Kinetics-700 starts from HACS weights (4.3, 5.4).
 
     Args:
       model: name of the network.
       dataset: one of `STRIDES`.
-      size: of the crop from frames whose short side is 320.
+      size: size of the crop, from frames with a short side of 320.
     """
     config = common.base()
     config.model.name = model
@@ -41,7 +41,7 @@ def base(model: str, dataset: str, size: int = 224) -> ml_collections.ConfigDict
 
 
 def transfer(config: ml_collections.ConfigDict, dataset: str, fold: int) -> None:
-    """The classifier alone, on a fold of `ucf101` or `hmdb51` (section 4.5)."""
+    """Trains the classifier alone, on a fold of `ucf101` or `hmdb51` (section 4.5)."""
     config.model.weights = f"weights/{config.model.name}"
     config.clip.stride = common.choose(SMALL_STRIDES, dataset, "dataset")
     common.published(config, dataset, split=common.choose(FOLDS, fold, "fold"))
@@ -53,7 +53,7 @@ def transfer(config: ml_collections.ConfigDict, dataset: str, fold: int) -> None
 
 
 def smoke(config: ml_collections.ConfigDict) -> ml_collections.ConfigDict:
-    """`common.smoke` with one block a stage, from random weights and without a long warm-up."""
+    """`common.smoke` with one block per stage, random weights and no warm-up."""
     config.model.weights = ""
     config.model.options.depths = (1, 1, 1, 1)
     config.schedule.warmup = "0 steps"

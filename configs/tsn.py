@@ -1,19 +1,19 @@
-r"""Temporal Segment Networks, over colours or optical flow: Wang et al., ECCV 2016.
+r"""Temporal Segment Networks with RGB or optical flow: Wang et al., ECCV 2016.
 
 Hardware: the paper does not say for training. Score: the paper's top-1 in percent on split 1 of
-UCF-101 (table 3, average consensus), tsn_bninception from weights of ImageNet:
+UCF-101 (table 3, average consensus), for tsn_bninception from ImageNet weights:
 
     modality=rgb 85.7   modality=flow 87.9   both, with weights 1 and 1.5: 93.5
 
-The thesis' row TSN+Flow of Moments in Time (tables 4.4 and 5.3: 15.7 34.7) is the flow network:
-`dataset=mit,modality=flow`. Each of three equal parts of a video gives a frame, or five successive
-fields of flow; in testing 25 parts do, in 10 crops. All batch norms but the first keep their
-statistics. Batch, rate, steps, length, crops and the clipped gradient are those of its authors'
-yjxiong/tsn-pytorch, which freezes the norms' scales and biases, too.
+The thesis' row TSN+Flow on Moments in Time (tables 4.4 and 5.3: 15.7 34.7) is the flow network:
+`dataset=mit,modality=flow`. Each of three equal segments of a video gives a frame, or five flow
+fields in a row. Tests use 25 segments and 10 crops. All batch norms except the first keep their
+statistics. Batch size, learning rate, steps, epochs, crops and gradient clipping are those of the
+authors' yjxiong/tsn-pytorch, which also freezes the norms' scales and biases.
 
-The videos are yours, in `videos/` as published. The works start from weights of ImageNet, which
-`config.model.weights` names; this starts from random ones. Their flow is `tvl1`, which OpenCV's
-contrib build alone has: `config.data.flow_method=tvl1`.
+The videos are yours, in `videos/` as published. The paper starts from ImageNet weights; name them
+with `config.model.weights`, or it starts from random ones. The paper's flow is `tvl1`, which only
+OpenCV's contrib build has: `config.data.flow_method=tvl1`.
 
     vidjax train --config=tsn:modality=rgb --workdir=runs/tsn/rgb
     vidjax train --config=tsn:modality=flow --workdir=runs/tsn/flow
@@ -23,7 +23,7 @@ import ml_collections
 
 from vidjax.configs import common
 
-# Steps and length in epochs, the share of a frame's area that a crop has, and dropout.
+# Learning rate steps, epochs, area of a crop as a share of the frame, and dropout.
 MODALITIES = {
     "rgb": (("30 epochs", "60 epochs"), "80 epochs", (0.33, 0.75), 0.8),
     "flow": (("190 epochs", "300 epochs"), "340 epochs", (0.42, 0.75), 0.7),

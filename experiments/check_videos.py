@@ -1,15 +1,16 @@
-"""Decodes every video of a folder or a manifest, and says of each whether it is sound.
+"""Decodes every video of a folder or a manifest, and reports which ones are sound.
 
-Writes a CSV with one line a file: verdict (ok, changed size, truncated, no video stream,
-undecodable, empty, ...), what was found, size, rate, frames, codec, rotation and a hash. All cores
-work; a file that hangs, takes too much memory or kills its process costs that file alone. The same
-command goes on where it was interrupted, and looks again at files that have changed.
+It writes a CSV with one line per file: the verdict (ok, changed size, truncated, no video stream,
+undecodable, empty, ...), details, size, frame rate, frames, codec, rotation and a hash. It uses all
+cores. If a file hangs, takes too much memory or crashes its process, that file gets a verdict and
+the others are still checked. The same command continues where it was interrupted, and checks files
+that have changed again.
 
 Examples:
   vidjax check_videos videos/ --output=verdicts.csv
   vidjax check_videos videos.csv --output=verdicts.csv --seconds=60
 
-Exit codes: 0 all can be used, 1 some cannot, 2 something given does not fit.
+Exit codes: 0 if all videos can be used, 1 if some cannot, 2 if a flag or an argument is wrong.
 """
 
 from __future__ import annotations
@@ -26,31 +27,49 @@ from typing import Any
 from absl import flags
 
 from vidjax.data import tables
-from vidjax.data.tree import VIDEO_SUFFIXES, videos_below
-from vidjax.data.verdicts import COLUMNS, Limits, Verdict, digest, judge, place_of, read_verdicts
-from vidjax.data.workers import MOST_WORKERS, Lost, run_each
-from vidjax.names import told
+from vidjax.data.process_pool import MOST_WORKERS, Lost, run_each
+from vidjax.data.verdicts import (
+    COLUMNS,
+    Limits,
+    Verdict,
+    check_video,
+    digest,
+    place_of,
+    read_verdicts,
+)
+from vidjax.data.video_files import VIDEO_SUFFIXES, videos_below
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, make_folder, writing
 from vidjax.terminal import say
+from vidjax.untrusted_names import told
 
 from . import command_line
 
-_OUTPUT = flags.DEFINE_string("output", None, "CSV of verdicts; what is in it already is kept")
-_ROOT = flags.DEFINE_string("root", "", "folder that a CSV's paths are relative to, if not its own")
-_WORKERS = flags.DEFINE_integer(
-    "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "FILE: CSV of verdicts. Verdicts that are in it already are kept."
 )
-_SECONDS = flags.DEFINE_float("seconds", 600.0, "that one file may take")
-_MEMORY = flags.DEFINE_integer("memory_mb", 4096, "that one file may take, where it can be limited")
-_PIXELS = flags.DEFINE_integer("max_pixels", Limits().pixels, "of a frame")
-_FRAMES = flags.DEFINE_integer("max_frames", Limits().frames, "of a video")
+_ROOT = flags.DEFINE_string(
+    "root", "", "FOLDER: Folder that the paths in a CSV are relative to. By default the CSV's own."
+)
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "Number of processes. By default one per core.", 1, MOST_WORKERS
+)
+_SECONDS = flags.DEFINE_float("seconds", 600.0, "Time that one file may take.")
+_MEMORY = flags.DEFINE_integer(
+    "memory_mb", 4096, "Memory in MB that one file may take, where the system can limit it."
+)
+_PIXELS = flags.DEFINE_integer(
+    "max_pixels", Limits().pixels, "Largest number of pixels of a frame."
+)
+_FRAMES = flags.DEFINE_integer(
+    "max_frames", Limits().frames, "Largest number of frames of a video."
+)
 flags.mark_flag_as_required("output")
 
 
 def main(given: str) -> int:
-    """Judges what has no verdict yet, and counts the verdicts."""
+    """Checks the files without a verdict, and counts the verdicts."""
     root, names = _files(as_path(given))
     root = as_path(_ROOT.value) if _ROOT.value else root
     output = as_path(_OUTPUT.value)
@@ -59,7 +78,7 @@ def main(given: str) -> int:
     again = set(map(told, left))
     _write(output, [verdict for path, verdict in known.items() if path not in again])
     limits = Limits(_PIXELS.value, _FRAMES.value, _SECONDS.value)
-    work = functools.partial(judge, root=root, limits=limits)
+    work = functools.partial(check_video, root=root, limits=limits)
     settings = {"workers": _WORKERS.value, "seconds": _SECONDS.value}
     results = run_each(work, left, memory=_MEMORY.value * 2**20, **settings)
     with ProgressLine() as progress, appending(output) as stream:
@@ -74,11 +93,13 @@ def main(given: str) -> int:
 
 
 def _files(given: Path) -> tuple[Path, list[str]]:
-    """The folder that names start from, and the names."""
+    """Returns the folder that the names are relative to, and the names."""
     if given.is_dir():
         names = sorted(videos_below(given))
         if not names:
-            raise ValueError(f"{given}: no videos in it (of {', '.join(sorted(VIDEO_SUFFIXES))})")
+            raise ValueError(
+                f"{given} has no videos (files ending in {', '.join(sorted(VIDEO_SUFFIXES))})"
+            )
         return given, names
     if not given.is_file():
         raise ValueError(f"{given}: no such folder or manifest")
@@ -102,7 +123,7 @@ def _is_known(file: Path, verdict: Verdict | None) -> bool:
             return verdict.verdict == "absent"
         return file.stat().st_size == verdict.bytes and digest(file) == verdict.sha256
     except OSError:
-        # What cannot be read may be readable another time.
+        # An unreadable file may be readable next time.
         return False
 
 
@@ -118,9 +139,9 @@ def _row(verdict: Verdict) -> list[Any]:
 
 
 def _lost(root: Path, name: str, lost: Lost) -> Verdict:
-    """The verdict on a file that its worker did not survive."""
+    """Returns the verdict on a file that crashed or hung its worker."""
     facts: dict[str, Any] = {}
-    # It may have vanished meanwhile.
+    # The file may be gone by now.
     with contextlib.suppress(OSError):
         file = place_of(root, name)
         facts = {"bytes": file.stat().st_size, "sha256": digest(file)}

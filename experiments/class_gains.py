@@ -1,4 +1,4 @@
-"""Gains of classes from one evaluation to another: figure 6.5 of the thesis."""
+"""The gain of each class from one evaluation to another: figure 6.5 of the thesis."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction
-from vidjax.names import lettering
 from vidjax.storage.writing import make_folder, writing, writing_bytes
+from vidjax.untrusted_names import lettering
 
-# Largest gains and largest losses that are drawn.
+# Number of largest gains and of largest losses that are drawn.
 _SHOWN = 15
 _COLUMNS = ("class", "videos", "right in A", "right in B", "gain")
 
@@ -22,10 +22,10 @@ class Gain:
     """A class in two evaluations of the same videos.
 
     Attributes:
-      name: of the class.
-      videos: that are of it.
-      first: those that the first evaluation has right.
-      second: those that the second has right.
+      name: name of the class.
+      videos: number of its videos.
+      first: number of videos that the first evaluation has right.
+      second: number of videos that the second evaluation has right.
     """
 
     name: str
@@ -35,16 +35,16 @@ class Gain:
 
     @property
     def gain(self) -> float:
-        """Accuracy of the second less that of the first, as a fraction of the videos."""
+        """Accuracy of the second evaluation minus that of the first, in [-1, 1]."""
         return (self.second - self.first) / self.videos
 
 
 def class_gains(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> list[Gain]:
-    """The gains of all classes, largest first.
+    """Computes the gains of all classes, largest first.
 
     Args:
-      a: the first evaluation, by video.
-      b: the second, of the same videos and labels.
+      a: predictions of the first evaluation, by video.
+      b: predictions of the second evaluation, for the same videos and labels.
     """
     counts: dict[str, list[int]] = {}
     for video, row in a.items():
@@ -57,7 +57,7 @@ def class_gains(a: Mapping[str, Prediction], b: Mapping[str, Prediction]) -> lis
 
 
 def write_gains(file: Path, gains: Iterable[Gain]) -> None:
-    """Writes a CSV with a line a class."""
+    """Writes a CSV with one line per class."""
     make_folder(file.parent)
     with writing(file) as stream:
         writer = csv.writer(stream)
@@ -68,7 +68,7 @@ def write_gains(file: Path, gains: Iterable[Gain]) -> None:
 
 
 def draw_gains(file: Path, gains: Sequence[Gain]) -> None:
-    """Draws the largest gains and losses as a PNG, a bar a class."""
+    """Draws the largest gains and losses as a PNG, one bar per class."""
     from matplotlib.figure import Figure
 
     shown = list(gains)
@@ -82,7 +82,7 @@ def draw_gains(file: Path, gains: Sequence[Gain]) -> None:
     axes.set_yticks(range(len(shown)), names)
     axes.invert_yaxis()
     axes.axvline(0, color="0.3", linewidth=1)
-    axes.set_xlabel("accuracy of B less that of A, points; videos of a class in brackets")
+    axes.set_xlabel("accuracy of B minus that of A, points; number of videos in brackets")
     some = f", the {_SHOWN} largest gains and losses of" if len(shown) < len(gains) else ", all"
     axes.set_title(f"gains of classes{some} {len(gains)}", loc="left")
     axes.grid(axis="x", alpha=0.3)

@@ -1,4 +1,4 @@
-"""What the entry points share: configurations, and errors in one line."""
+"""Runs the commands: parses flags, finds configurations, prints errors in one line."""
 
 from __future__ import annotations
 
@@ -10,93 +10,98 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags, logging
-from ml_collections import config_flags
 
 from vidjax import configs
-from vidjax.run import channel, machine_errors
-from vidjax.run.channel import AbsentError
-from vidjax.run.config import check_path
+from vidjax.run import machine_errors, process_messages
 from vidjax.run.machine_errors import of_machine
-from vidjax.terminal import complain
-from vidjax.training import compile_cache, kept_memory
+from vidjax.run.process_messages import AbsentError
+from vidjax.terminal import complain, say
+from vidjax.training import compile_cache, malloc_settings
 from vidjax.training.meter import NonFiniteError
 
-from . import ending, setting_groups
-from .settings_help import settings_help
+from . import help_text, signal_handling
 
 Main = Callable[..., int | None]
-# How the name of an argument ends that may be given several times.
+# Ends the name of an argument that may be given several times.
 MANY = "..."
+# New names of flags, by the old ones.
+_renamed: dict[str, str] = {}
 
 
 def run(
     main: Main,
-    help_text: str | None,
+    about: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
-    """Runs an entry point that computes: programs and freed memory are kept. Else as `answer`."""
-    kept_memory.keep_freed_memory()
+    """Runs a command that computes; otherwise like `answer`.
+
+    Compiled programs are cached, and freed memory is kept for the next array.
+    """
+    malloc_settings.keep_freed_memory()
 
     def computing(*given: str) -> int | None:
         compile_cache.enable()
         return main(*given)
 
-    answer(computing, help_text, arguments, terminated)
+    answer(computing, about, arguments, terminated)
 
 
 def answer(
     main: Main,
-    help_text: str | None,
+    about: str | None,
     arguments: Sequence[str] = (),
-    terminated: int = ending.TERMINATED,
+    terminated: int = signal_handling.TERMINATED,
 ) -> None:
-    """Calls an entry point, and ends in one line what it cannot do.
+    """Parses the command line and calls a command; prints its errors in one line.
 
-    Exit codes: 2 for an error in what the user gave, 74 for one of the machine (a full disk, a
-    missing permission, too little memory), 69 where other processes of its job are absent, 130 for
-    Ctrl-C.
+    Exit codes: 2 if the user gave something wrong, 74 if the machine failed (a full disk, a missing
+    permission, too little memory), 69 if other processes of the job are absent, 130 after Ctrl-C.
 
     Args:
-      main: the entry point, called when flags are parsed.
-      help_text: shown by `--help`, with an example.
-      arguments: names of what it takes beside flags; those in brackets may be left out, and the
-        last may end with `MANY`.
-      terminated: exit code where SIGTERM ends it.
+      main: the command, called after flags are parsed.
+      about: what the command does, with examples; `--help` begins with it.
+      arguments: names of its positional arguments; those in brackets are optional, and the last
+        one may end with `MANY`.
+      terminated: exit code after SIGTERM.
     """
-    sys.modules["__main__"].__doc__ = _with_settings(help_text)
+    # For --helpfull, which absl answers.
+    sys.modules["__main__"].__doc__ = about
     # Libraries' notes on missing accelerators and default settings would bury the run's lines.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # They log what they raise, too, with tracebacks from each of their threads.
+    # Libraries also log the errors that they raise, with a traceback from each thread.
     logging.set_verbosity(logging.FATAL)
     threading.excepthook = _of_thread
     sys.unraisablehook = _of_library
 
     def guarded(given: Sequence[str]) -> int | None:
-        with ending.by_sigterm(terminated):
+        with signal_handling.by_sigterm(terminated):
             return _guarded(main, given[1:], arguments, terminated)
 
+    if help_text.is_asked(sys.argv):
+        sys.exit(_help(about, arguments))
     app.run(guarded, flags_parser=_parse)
 
 
-def _with_settings(help_text: str | None) -> str | None:
-    """A command's help, with every setting where it takes a configuration and help is asked for."""
-    if "config" not in flags.FLAGS or not {"--help", "-h", "-help"} & set(sys.argv):
-        return help_text
+def _help(about: str | None, positional: Sequence[str]) -> int:
+    """Prints the help of a command; returns the exit code."""
     try:
-        return f"{help_text}\n\n{settings_help(sys.argv)}\n"
+        say(*help_text.page(about, positional, sys.argv).splitlines())
     except ValueError as error:
-        sys.exit(_fail(str(error)))
+        return _fail(str(error))
+    except BrokenPipeError:
+        return _reader_has_left()
+    return 0
 
 
 def _of_library(told: Any) -> None:
-    """Leaves out what TensorStore has to say when one of several files failed, which was raised."""
+    """Hides a message of TensorStore about a failed file; the error itself was raised already."""
     if str(told.exc_value) != "Event loop is closed":
         sys.__unraisablehook__(told)
 
 
 def _of_thread(told: threading.ExceptHookArgs) -> None:
-    """What the machine lacks, in one line; what is a mistake of ours, with its traceback."""
+    """Prints an error of the machine in one line, and a bug of ours with its traceback."""
     reason = None if told.exc_value is None else of_machine(told.exc_value)
     if reason is None:
         threading.__excepthook__(told)
@@ -108,15 +113,17 @@ def _parse(arguments: Sequence[str]) -> list[str]:
     try:
         for name, _ in named(arguments):
             if name.startswith("config."):
+                from vidjax.run.config import check_path
+
                 check_path(name.partition(".")[2])
-        return flags.FLAGS(located(arguments))
+        return flags.FLAGS(located(_with_new_names(arguments)))
     except (SyntaxError, ImportError) as error:
-        # The configuration file is a program, with mistakes of its own.
+        # The configuration file is a program and may have bugs.
         where = (
             f" ({error.filename}, line {error.lineno})" if isinstance(error, SyntaxError) else ""
         )
         sys.exit(_fail(f"the configuration file is not valid Python: {error.msg}{where}"))
-    # ml_collections answers a bad override with whichever of these its lookup met.
+    # ml_collections raises any of these for a bad override.
     except (AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         sys.exit(_fail(first_line(error)))
     except flags.Error as error:
@@ -133,45 +140,50 @@ def _guarded(main: Main, given: Sequence[str], names: Sequence[str], terminated:
     try:
         return main(*given)
     except KeyboardInterrupt:
-        complain("interrupted; run the same command again to go on")
-        return ending.INTERRUPTED
-    except ending.Terminated:
-        ending.tell(terminated)
+        complain("interrupted; run the same command again to continue")
+        return signal_handling.INTERRUPTED
+    except signal_handling.Terminated:
+        signal_handling.tell(terminated)
         return terminated
     except BrokenPipeError:
-        # Whoever reads the output has seen enough. Python would complain when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ending.CLOSED
+        return _reader_has_left()
     except Exception as error:
         return refused(error)
 
 
+def _reader_has_left() -> int:
+    """Ends a command whose output is no longer read, as by `| head`; returns the exit code."""
+    # Python would complain when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return signal_handling.CLOSED
+
+
 def refused(error: Exception) -> int:
-    """The exit code of an error that is told in one line.
+    """Prints an error in one line and returns the exit code.
 
     Raises:
-      Exception: it is a mistake of ours.
+      Exception: the error is a bug of ours, which needs its traceback.
     """
     if (reason := of_machine(error)) is not None:
         return _fail(reason, machine_errors.EXIT_CODE)
     if isinstance(error, AbsentError):
-        return _fail(str(error), channel.EXIT_CODE)
+        return _fail(str(error), process_messages.EXIT_CODE)
     if isinstance(error, NonFiniteError):
         return _fail(". ".join([str(error), *getattr(error, "__notes__", [])]))
     if isinstance(error, ValueError):
         return _fail(str(error))
     if isinstance(error, OSError):
-        # Of a configuration file that is not there the last line alone is to the point.
+        # For a missing configuration file only the last line helps.
         return _fail(str(error).strip().splitlines()[-1].strip())
     raise error
 
 
 def located(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the file of a configuration in place of its name.
+    """Replaces the name of a configuration by the path of its file.
 
     Raises:
-      ValueError: there is no such configuration. Said here: the parser would blame the first
-        setting that changes it.
+      ValueError: there is no such configuration. Without this check, the parser would blame the
+        first setting that is changed.
     """
     found, rest = [], iter(arguments)
     for argument in rest:
@@ -188,43 +200,69 @@ def located(arguments: Sequence[str]) -> list[str]:
 
 
 def config_file() -> flags.FlagHolder:
-    """Defines `--config=NAME[:key=value,...]`, any setting of which `--config.a.b=c` changes.
+    """Defines `--config=NAME[:key=value,...]`; `--config.a.b=c` changes a setting of it.
 
-    NAME is that of one of the configurations of vidjax, or a file.
+    NAME is one of vidjax's configurations or the path of a file.
     """
+    # Commands without a configuration run where there is no ml_collections, too.
+    from ml_collections import config_flags
+
+    from . import config_groups
+
     holder = config_flags.DEFINE_config_file(
         "config",
         None,
-        "name of a configuration (see vidjax config), or its file",
+        "NAME[:KEY=VALUE,...]: Configuration: one of those that `vidjax config` lists, with its "
+        "arguments after a colon, or the path of a Python file.",
         accept_new_attributes=True,
         lock_config=False,
     )
     flag = flags.FLAGS["config"]
-    flag.parser = setting_groups.Parser(flag.parser, named_settings())
+    flag.parser = config_groups.Parser(flag.parser, named_settings())
     return holder
 
 
 def unless_named(flag: str, folder: str) -> str:
-    """What to say where nothing is to be written unless a flag names the folder; empty if it does.
+    """Tells how to allow writing to a run's folder; empty if the flag already names it.
+
+    A run may belong to someone else, so nothing is written to the folder of its configuration
+    unless the command line names that folder.
 
     Args:
-      flag: its name.
-      folder: that the run's configuration names, which may be somebody else's.
+      flag: name of the flag.
+      folder: the folder in the run's configuration.
     """
     if any(name == flag for name, _ in named(sys.argv)):
         return ""
-    return f"--{flag}={folder} prepares it there, another folder elsewhere"
+    return f"--{flag}={folder} prepares it in that folder; name another folder to use another one"
+
+
+def renamed(old: str, new: str) -> None:
+    """Keeps the old name of a flag working; whoever uses it is told the new one."""
+    _renamed[old] = new
+
+
+def _with_new_names(arguments: Sequence[str]) -> list[str]:
+    """Replaces old names of flags and prints the new ones."""
+    found = []
+    for argument in arguments:
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name in _renamed:
+            complain(f"--{name} is now called --{_renamed[name]}")
+            argument = f"--{_renamed[name]}{equals}{value}"
+        found.append(argument)
+    return found
 
 
 def named_settings() -> Iterator[str]:
-    """Paths of the settings that the command line gives, such as `optimizer.lr`."""
+    """Yields the paths of the settings on the command line, such as `optimizer.lr`."""
     for name, _ in named(sys.argv):
         if name.startswith("config."):
             yield name.partition(".")[2]
 
 
 def named(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Flags and their values, given as `--flag=value` or as two arguments."""
+    """Yields flags and their values, written as `--flag=value` or as two arguments."""
     for argument, following in itertools.zip_longest(arguments, arguments[1:], fillvalue=""):
         if argument.startswith("-"):
             name, equals, value = argument.lstrip("-").partition("=")
@@ -237,17 +275,17 @@ def _fail(message: str, code: int = 2) -> int:
 
 
 def first_line(error: BaseException) -> str:
-    """What is wrong with a setting, in one line."""
+    """Describes what is wrong with a setting, in one line."""
     if isinstance(error, KeyError):
         return (
-            f"the configuration has no group {error} to set a part of; give the whole of it, such "
-            "as \"--config.model.options.random_scaling={'target':'input'}\""
+            f"the configuration has no group {error}, so no part of it can be set; set the whole "
+            "group, such as \"--config.model.options.random_scaling={'target':'input'}\""
         )
     lines = str(error.args[0] if error.args else error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def last_line(error: flags.Error) -> str:
-    """What is wrong; a configuration file's own error stands below its traceback."""
+    """Takes the message from the last line, because a traceback may stand above it."""
     text = str(error).strip().splitlines()[-1]
     return f"{text.removeprefix('ValueError: ')}; see --help"

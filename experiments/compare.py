@@ -1,15 +1,14 @@
-"""Whether two runs differ by more than chance: McNemar's test on the videos of an evaluation.
+"""Tests whether two runs differ by more than chance, with McNemar's test on the same videos.
 
-Prints the scores of both, who has how many videos right, the statistic and its p, and writes the
-videos on which the two differ, and what each class gains, as a table and a picture. Both must have
-been evaluated on the same videos. What `evaluate --weights=...` has scored is named as it was
-there, or by its folder.
+It prints both scores, how many videos each run has right, the statistic and the p-value. It writes
+the videos on which the runs differ, and the gain of each class as a table and a picture. Both runs
+must have been evaluated on the same videos. Weights that `vidjax evaluate --weights=...` has
+evaluated are named as they were there, or by their folder.
 
-Where a video may have several labels, it is the mean average precisions that are compared, by a
-paired bootstrap over the videos, and a table of the classes is written. Both must have been
-evaluated with --scores.
+If videos have several labels, it compares the mean average precisions with a paired bootstrap over
+the videos and writes a table of the classes. Both runs must have been evaluated with --scores.
 
-Example:
+Examples:
   vidjax compare runs/a runs/b
   vidjax compare runs/a i3d:kinetics400
 """
@@ -29,12 +28,20 @@ from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say, table
 
 from . import command_line
-from .class_differences import compare_classes, read_pair
 from .class_gains import class_gains, draw_gains, write_gains
-from .evaluations import PREDICTIONS, SCORES, evaluated_in, newest
+from .compare_multi_label import compare_classes, read_pair
+from .evaluation_files import PREDICTIONS, SCORES, evaluated_in, newest
 
-_PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where there are several")
-_OUTPUT = flags.DEFINE_string("output", None, "CSV of the videos on which the runs differ")
+_PROTOCOL = flags.DEFINE_string(
+    "protocol",
+    None,
+    "PROTOCOL: Protocol of the evaluations, such as test-10x3, if runs have several.",
+)
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "FILE: CSV for the videos on which the runs differ. By default it goes to the second run.",
+)
 Rows = dict[str, Prediction]
 
 
@@ -42,7 +49,7 @@ def main(first: str, second: str) -> None:
     """Compares, prints and writes."""
     runs = evaluated_in(first), evaluated_in(second)
     if _OUTPUT.value and as_path(_OUTPUT.value).exists():
-        raise ValueError(f"--output={_OUTPUT.value} is there already; name another")
+        raise ValueError(f"--output={_OUTPUT.value} exists already; name another file")
     files = newest(runs, PREDICTIONS, _PROTOCOL.value)
     default = runs[1] / "eval" / f"{files[1].name[: -len(PREDICTIONS)]}-against-{runs[0].name}.csv"
     output = as_path(_OUTPUT.value) if _OUTPUT.value else default
@@ -53,7 +60,7 @@ def main(first: str, second: str) -> None:
         compare_classes(*pair, output)
         return
     if any(several):
-        raise ValueError(f"only one of {files[0]} and {files[1]} is of several labels a video")
+        raise ValueError(f"only one of {files[0]} and {files[1]} has several labels per video")
     a, b = (read_predictions(file) for file in files)
     _same_videos(a, b, files)
     result = mcnemar(*([row.is_right for row in rows.values()] for rows in _sorted(a, b)))
@@ -61,11 +68,11 @@ def main(first: str, second: str) -> None:
     _print(result)
     _write(output, a, b)
     say(f"The {result.b + result.c} videos on which they differ: {output}")
-    say(f"What each class gains from A to B: {_write_gains(output, a, b)}")
+    say(f"The gain of each class from A to B: {_write_gains(output, a, b)}")
 
 
 def read_predictions(file: Path) -> Rows:
-    """The predictions of an evaluation by their videos.
+    """Reads the predictions of an evaluation, by video.
 
     Raises:
       ValueError: the table is damaged; names the line and column.
@@ -74,12 +81,12 @@ def read_predictions(file: Path) -> Rows:
 
 
 def _same_videos(a: Rows, b: Rows, files: list[Path]) -> None:
-    """Refuses runs that were evaluated on other videos, or on others' labels."""
+    """Refuses runs that were evaluated on different videos or labels."""
     odd = sorted(a.keys() ^ b.keys()) or [v for v in a if a[v].label != b[v].label]
     if odd:
         raise ValueError(
-            f"{files[0]} and {files[1]} are not of the same videos: {len(odd)} differ, {odd[0]!r} "
-            "among them. Evaluate both on one split: vidjax evaluate"
+            f"{files[0]} and {files[1]} have different videos or labels: {len(odd)} differ, for "
+            f"example {odd[0]!r}. Evaluate both runs on the same split with vidjax evaluate"
         )
 
 
@@ -120,7 +127,7 @@ def _write(output: Path, a: Rows, b: Rows) -> None:
 
 
 def _write_gains(output: Path, a: Rows, b: Rows) -> Path:
-    """Writes what classes gain, beside the videos that differ; returns the picture."""
+    """Writes the gains of the classes beside the table of videos; returns the picture."""
     gains = class_gains(a, b)
     write_gains(output.with_name(f"{output.stem}-classes.csv"), gains)
     picture = output.with_name(f"{output.stem}-classes.png")

@@ -1,6 +1,6 @@
-"""Lists the configurations, or prints one: every setting with its value.
+"""Lists the configurations, or prints every setting of one with its value.
 
-With --source it prints the file itself: the beginning of one of your own.
+With --source it prints the Python file, from which you can start your own.
 
 Examples:
   vidjax config
@@ -16,13 +16,13 @@ import ast
 from absl import flags
 
 from vidjax import configs
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 from vidjax.terminal import say
 
 from . import command_line
 from .settings_help import configured, written
 
-_SOURCE = flags.DEFINE_bool("source", False, "print the file")
+_SOURCE = flags.DEFINE_bool("source", False, "Prints the Python file instead of the settings.")
 
 
 def main(name: str = "") -> None:

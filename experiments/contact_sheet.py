@@ -1,8 +1,9 @@
-r"""Draws what a configuration feeds its network: a row a clip, a column a frame.
+r"""Draws the network's input: one row per clip, one column per frame.
 
-A training batch is shown as the step gets it, cropped, augmented and mirrored; or, of one video,
-every view that evaluation scores. Look at it before a long run. Of optical flow the first field at
-each place is drawn: its hue is where a pixel goes, its strength how far.
+It shows a training batch as the network gets it: cropped, augmented and flipped. With --video it
+shows every view of one video that evaluation uses. Look at it before a long run. Optical flow is
+drawn in colours: the hue is the direction, the saturation the distance. Only the first flow field
+at each place is shown.
 
 Examples:
   vidjax contact_sheet --config=demo --output=batch.png
@@ -20,28 +21,37 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from vidjax.data.flow_colours import in_colours
+from vidjax.data.flow_visualization import flow_to_rgb
 from vidjax.data.transforms import COLOURS
-from vidjax.names import lettering
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder, writing_bytes
 from vidjax.terminal import say
-from vidjax.training.feeding import Fed, test_views, training_batch
+from vidjax.training.input_preview import InputPreview, test_views, training_batch
+from vidjax.untrusted_names import lettering
 
-from . import command_line, opening
+from . import command_line, network_flags
 
-_CONFIG = opening.define_config_or_file()
-_OUTPUT = flags.DEFINE_string("output", None, "PNG to write; one that is there is kept")
-_BATCH = flags.DEFINE_integer("batch", 0, "training batch, counted from 0", 0)
-_VIDEO = flags.DEFINE_integer("video", None, "show the test views of this video instead", 0)
-_CLIPS = flags.DEFINE_integer("clips", None, "most to show; 8 of a batch, all views of a video", 1)
-_FRAMES = flags.DEFINE_integer("frames", 8, "most frames of a clip to show, evenly spread", 1)
-flags.adopt_module_key_flags(opening)
+_CONFIG = network_flags.define_config_or_file()
+_OUTPUT = flags.DEFINE_string("output", None, "FILE: New PNG file.")
+_BATCH = flags.DEFINE_integer("batch", 0, "Number of the training batch, from 0.", 0)
+_VIDEO = flags.DEFINE_integer(
+    "video", None, "Number of a test video, from 0. Its views are shown instead of a batch.", 0
+)
+_CLIPS = flags.DEFINE_integer(
+    "clips",
+    None,
+    "Largest number of clips to show. By default 8 clips of a batch, and all views of a video.",
+    1,
+)
+_FRAMES = flags.DEFINE_integer(
+    "frames", 8, "Largest number of frames to show of a clip, evenly spaced.", 1
+)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
 _GAP = 2
 _SMALLEST = 112
-# Of gaps; what does not move is white.
+# Colours of the gaps; grey for optical flow, in which white is no motion.
 _WHITE, _GREY = 255, 160
 
 
@@ -49,36 +59,36 @@ def main() -> None:
     """Draws the sheet."""
     output = as_path(_OUTPUT.value)
     if output.exists():
-        raise ValueError(f"--output={output}: a file that is there is kept; name another")
-    config = opening.configured(_CONFIG.value)
+        raise ValueError(f"--output={output} exists already; name another file")
+    config = network_flags.configured(_CONFIG.value)
     with ProgressLine() as progress:
         if _VIDEO.value is None:
-            fed = training_batch(config, _BATCH.value, progress.count)
+            preview = training_batch(config, _BATCH.value, progress.count)
         else:
-            fed = test_views(config, _VIDEO.value, progress.count)
-    shown = min(_CLIPS.value or (len(fed.clips) if _VIDEO.present else 8), len(fed.clips))
-    _draw(fed, shown, output)
-    shape = "x".join(map(str, fed.clips.shape[:4]))
+            preview = test_views(config, _VIDEO.value, progress.count)
+    shown = min(_CLIPS.value or (len(preview.clips) if _VIDEO.present else 8), len(preview.clips))
+    _draw(preview, shown, output)
+    shape = "x".join(map(str, preview.clips.shape[:4]))
     say(f"{shown} of {shape}", f"  {output}")
 
 
-def _draw(fed: Fed, shown: int, output: Path) -> None:
-    # Matplotlib's figure without pyplot leaves no global state behind.
+def _draw(preview: InputPreview, shown: int, output: Path) -> None:
+    # A figure without pyplot leaves no global state behind.
     from matplotlib.figure import Figure
 
-    clips, gap = fed.clips[:shown], _WHITE
+    clips, gap = preview.clips[:shown], _WHITE
     if clips.shape[-1] != COLOURS:
-        clips, gap = in_colours(clips), _GREY
+        clips, gap = flow_to_rgb(clips), _GREY
     frames, size = clips.shape[1], clips.shape[3]
     places = np.unique(np.linspace(0, frames - 1, _FRAMES.value).round().astype(int))
-    # Small clips are shown larger.
+    # Small clips are enlarged.
     zoom = max(1, _SMALLEST // size)
     clips = clips[:, places].repeat(zoom, axis=2).repeat(zoom, axis=3)
     sheet, step = _mosaic(clips, gap), clips.shape[3] + _GAP
     figure = Figure(figsize=(2 + sheet.shape[1] / 100, 0.8 + sheet.shape[0] / 100), dpi=100)
     axes = figure.add_subplot()
     axes.imshow(sheet, interpolation="nearest")
-    labels = list(map(lettering, fed.names[: len(clips)]))
+    labels = list(map(lettering, preview.names[: len(clips)]))
     axes.set_yticks((np.arange(len(clips)) + 0.5) * step, labels)
     axes.set_xticks((np.arange(len(places)) + 0.5) * step, places)
     axes.set_xlabel(f"frame of {frames}")
@@ -90,7 +100,7 @@ def _draw(fed: Fed, shown: int, output: Path) -> None:
 
 
 def _mosaic(clips: np.ndarray, shade: int) -> np.ndarray:
-    """Clips `[N, T, H, W, 3]` as a picture of N rows by T columns, gaps of a shade between."""
+    """Arranges clips `[N, T, H, W, 3]` in N rows and T columns, with gaps of a shade between."""
     gap = ((0, 0), (0, 0), (0, _GAP), (0, _GAP), (0, 0))
     padded = np.pad(clips, gap, constant_values=shade)
     rows, columns, height, width = padded.shape[:4]

@@ -1,15 +1,15 @@
 r"""Converts a PyTorch checkpoint to weights of one of our networks.
 
-Writes an orbax checkpoint, and beside it model.json: the network's options, the preprocessing of
-its clips, its card, and what became of each tensor. Train from it with
---config.model.weights=OUTPUT, or name it as the --weights of predict, evaluate and explain.
+It writes an orbax checkpoint and model.json: the network's options, the preprocessing of its clips,
+its card, and where each tensor went. To train from the weights, set --config.model.weights=OUTPUT.
+The other commands take the folder as --weights=OUTPUT.
 
---inflate makes weights of a video network from those of an image ResNet: kernels are repeated
-over time and divided (mean), or become the middle frame of kernels that are zero elsewhere
-(center).
+--inflate makes weights of a video network from those of an image ResNet. Kernels are repeated over
+time and divided by the number of frames (mean), or become the middle frame of kernels that are zero
+elsewhere (center).
 
-Colours belong to a file: what a published file was trained with is looked up by its name and its
-checksum. For another file say --mean, --std and --channels where a warning asks for them.
+The mean, std and channel order that a published file was trained with are looked up by its name and
+checksum. For other files, give --mean, --std and --channels if a warning asks for them.
 
 Examples:
   vidjax convert --model=x3d_m --checkpoint=X3D_M.pyth --output=weights/x3d_m \
@@ -32,50 +32,70 @@ from typing import Any
 from absl import flags, logging
 
 from vidjax import settings
-from vidjax.convert import folder
-from vidjax.convert.colours import ORDERS
+from vidjax.convert import converted_folder
 from vidjax.convert.inflation import HOW, inflate_torch
+from vidjax.convert.input_normalization import ORDERS
 from vidjax.convert.loaded import Colour
 from vidjax.convert.loading import ALLOWED, Converted, convert, sources
-from vidjax.convert.pickles import CheckpointError
+from vidjax.convert.torch_pickles import CheckpointError
 from vidjax.data.class_list import read_class_list
 from vidjax.models.registry import check_options
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
-from vidjax.trained.published.clips import colours_of
-from vidjax.trained.published.recognising import row_of
+from vidjax.trained.published.clip_preprocessing import colours_of
+from vidjax.trained.published.identify import row_of
 
-from . import command_line, option_flags
+from . import command_line, help_text, option_flags
 
-_MODEL = flags.DEFINE_string("model", None, "network, as in vidjax.list_models()")
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, ".pth, .pyth, .tar, .safetensors or .pkl file"
+_MODEL = flags.DEFINE_string(
+    "model", None, "NETWORK: Name of the network, one of `vidjax.list_models()`."
 )
-_OUTPUT = flags.DEFINE_string("output", None, "folder to write")
-_NUM_CLASSES = flags.DEFINE_integer("num_classes", None, "classes; the file's if not given", 1)
-_OPTION = flags.DEFINE_multi_string("option", [], "name=value of the network, such as width=16")
-_INFLATE = flags.DEFINE_enum("inflate", None, HOW, "the file is of an image network: how it grows")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "FILE: Checkpoint: a .pth, .pyth, .tar, .safetensors or .pkl file."
+)
+_OUTPUT = flags.DEFINE_string("output", None, "FOLDER: New folder for the weights.")
+_NUM_CLASSES = flags.DEFINE_integer(
+    "num_classes", None, "Number of classes. By default that of the file.", 1
+)
+_OPTION = flags.DEFINE_multi_string(
+    "option", [], "NAME=VALUE: Option of the network, such as width=16."
+)
+_INFLATE = flags.DEFINE_enum(
+    "inflate", None, HOW, "How the kernels of an image network are inflated over time."
+)
 _CLASSES = flags.DEFINE_string(
-    "classes", None, "names of the classes: a text file, one a line, or a CSV with a column class"
+    "classes",
+    None,
+    "FILE: Names of the classes: a text file with one name a line, or a CSV with a column `class`.",
 )
 _MEAN = flags.DEFINE_list(
-    "mean", None, "of the colours in [0, 1], three numbers, where the file has colours of its own"
+    "mean",
+    None,
+    "R,G,B: Mean of the colours in [0, 1] that the file was trained with.",
 )
-_STD = flags.DEFINE_list("std", None, "of the colours in [0, 1], three numbers, likewise")
+_STD = flags.DEFINE_list(
+    "std",
+    None,
+    "R,G,B: Standard deviation of the colours in [0, 1] that the file was trained with.",
+)
 _CHANNELS = flags.DEFINE_enum(
-    "channels", None, ORDERS, "order of colours that the file's kernels take; BGR are turned"
+    "channels", None, ORDERS, "Order of the colours that the file expects; BGR is changed to RGB."
 )
 _ALLOW = flags.DEFINE_multi_enum(
     "allow",
     [],
     ALLOWED,
-    "accept tensors that the file lacks (missing), that have no place (unused) or that hold NaN or "
-    "infinity (nonfinite)",
+    "Accepts tensors that the file lacks (missing), that the network has no place for (unused), or "
+    "that hold NaN or infinity (nonfinite).",
 )
 _ENTRY = flags.DEFINE_string(
-    "entry", None, "state dict to read where the file has several, such as state_dict_ema"
+    "entry", None, "NAME: State dict to read if the file has several, such as state_dict_ema."
 )
 flags.mark_flags_as_required(["model", "checkpoint", "output"])
+help_text.group("Network", _MODEL, _NUM_CLASSES, _OPTION, _CLASSES)
+help_text.group("Files", _CHECKPOINT, _ENTRY, _ALLOW, _OUTPUT)
+help_text.group("Colours", _MEAN, _STD, _CHANNELS)
+help_text.group("Image networks", _INFLATE)
 
 
 def main() -> None:
@@ -83,7 +103,7 @@ def main() -> None:
     name, file, output = _MODEL.value, as_path(_CHECKPOINT.value), as_path(_OUTPUT.value)
     colours = {flag.name: _colour(flag.name, flag.value) for flag in (_MEAN, _STD)}
     classes = read_class_list(as_path(_CLASSES.value)) if _CLASSES.value else None
-    folder.check_empty(output)
+    converted_folder.check_empty(output)
     if not file.is_file():
         raise ValueError(f"--checkpoint={file} is not a file")
     given = {**colours, "channels": _CHANNELS.value}
@@ -91,12 +111,12 @@ def main() -> None:
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     inflated = f", inflated by {_INFLATE.value}" if _INFLATE.value else ""
     source = f"{file.name}, sha256 {digest}{inflated}"
-    folder.write(converted, name, output, source, classes)
+    converted_folder.write(converted, name, output, source, classes)
     words = "".join(f", {key}={value!r}" for key, value in converted.options.items())
     say(*str(converted.report).splitlines())
     say(f"create_model({name!r}, num_classes={converted.num_classes}{words})")
     say(f"colours in [0, 1]: mean {converted.mean}, std {converted.std}")
-    say(f"  {output / folder.ARRAYS}", f"  {output / folder.FACTS}")
+    say(f"  {output / converted_folder.ARRAYS}", f"  {output / converted_folder.FACTS}")
 
 
 def _converted(name: str, file: Path, colours: Mapping[str, Any]) -> Converted:
@@ -125,14 +145,14 @@ def _inflated(
     chosen: Mapping[str, Any],
 ) -> Converted:
     if "channels" in colours:
-        raise ValueError("--channels has no effect with --inflate: the files that it takes are RGB")
+        raise ValueError("--channels has no effect with --inflate, which takes RGB files only")
     return dataclasses.replace(
         inflate_torch(name, file, how=_INFLATE.value, **given, **chosen), **colours
     )
 
 
 def _colour(flag: str, texts: Sequence[str] | None) -> Colour | None:
-    """A colour as a flag gives it; None if it is not given."""
+    """Parses the colour of a flag; None if it is not given."""
     if texts is None:
         return None
     try:

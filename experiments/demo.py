@@ -1,10 +1,10 @@
-"""The whole road in a few minutes: generate videos, train, evaluate, predict one video.
+"""Generates videos, trains a network, evaluates it and predicts one video, in a few minutes.
 
-Where published weights are on this machine, it ends with a real video.
+If published weights are on this machine, it ends with a real video.
 
 Examples:
   vidjax demo
-  vidjax demo --smoke            (two minutes, for testing; learns little)
+  vidjax demo --smoke
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
 from . import command_line
-from .real_video import show_real_video
+from .demo_real_video import show_real_video
 
-_WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "where the run keeps its files")
-_DATA = flags.DEFINE_string("data_dir", "data", "where the videos are kept")
-_VIDEO = flags.DEFINE_string("video", None, "a real video, for published weights to name")
-_SMOKE = flags.DEFINE_bool("smoke", False, "the same at a scale that learns little")
+_WORKDIR = flags.DEFINE_string("workdir", "runs/demo", "RUN: Folder of the run.")
+_DATA = flags.DEFINE_string("data_dir", "data", "FOLDER: Folder for the generated videos.")
+_VIDEO = flags.DEFINE_string("video", None, "FILE: A real video, which published weights predict.")
+_SMOKE = flags.DEFINE_bool(
+    "smoke", False, "Takes two minutes, to test the installation; the network learns little."
+)
 
 
 def main() -> int:
@@ -49,7 +51,7 @@ def main() -> int:
         return EXIT_CODE
     sheet = _draw_sheet(workdir)
     video = _a_test_video(config)
-    say("", f"what is done in {video}?")
+    say("", f"predicted for {video}:")
     for name, probability in open_run(workdir, config).predict(video):
         say(f"{probability:7.2%}  {name}")
     _say_results(config, workdir, sheet, video, outcome.step)
@@ -58,7 +60,7 @@ def main() -> int:
         say(f"  {file}")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     say("")
-    say(f"all of it took {duration(time.monotonic() - start)}, at most {peak:.1f} GiB of memory")
+    say(f"took {duration(time.monotonic() - start)} in all, with at most {peak:.1f} GiB of memory")
     return 0
 
 
@@ -69,7 +71,7 @@ def _draw_sheet(workdir: Path) -> Path:
 
 
 def _a_test_video(config: Config) -> Path:
-    """A held-out video of somebody sitting down; the files are there, none is made anew."""
+    """Returns a test video of someone sitting down; the files exist already."""
     spec = MarionetteSpec(**config.data.options)
     request = Request(as_path(config.data.data_dir))
     folder = request.data_dir / "marionette_videos" / spec.tag
@@ -88,16 +90,16 @@ def _say_results(config: Config, workdir: Path, sheet: Path, video: Path, step: 
         (sheet, "what the videos look like"),
         (reports[0], "scores"),
         (reports[0].with_name(f"{reports[0].stem}-predictions.csv"), "every prediction"),
-        (reports[0].with_name(f"{reports[0].stem}-confusion.png"), "what is taken for what"),
-        (workdir / "metrics.jsonl", "numbers of the training"),
-        (workdir / "tensorboard", "the same for TensorBoard"),
+        (reports[0].with_name(f"{reports[0].stem}-confusion.png"), "which classes are confused"),
+        (workdir / "metrics.jsonl", "loss and accuracy over the training"),
+        (workdir / "tensorboard", "the same, for TensorBoard"),
         (workdir / "checkpoints", "the trained network"),
     ]
     say("written:")
     for path, what in written:
         say(f"  {path!s:<48} {what}")
     command = f"vidjax predict --workdir={workdir} --video={video}"
-    say("try it on a video of yours:", f"  {shlex.join(shlex.split(command))}")
+    say("try it on your own video:", f"  {shlex.join(shlex.split(command))}")
 
 
 if __name__ == "__main__":

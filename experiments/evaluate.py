@@ -1,4 +1,6 @@
-r"""Scores a trained network on every video of a split, with several views of each.
+r"""Evaluates a trained network on every video of a split, with several views per video.
+
+It writes a report with the scores, the predictions and the confusions into the run's folder `eval`.
 
 Examples:
   vidjax evaluate --workdir=runs/demo
@@ -15,36 +17,43 @@ from absl import flags
 from vidjax.data.class_mapping import read_class_mapping
 from vidjax.evaluation.report import describe
 from vidjax.progress import ProgressLine
-from vidjax.run.agreement import agree
 from vidjax.run.config import Config
+from vidjax.run.process_consistency import agree
 from vidjax.run.processes import is_first
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.trained.scoring import evaluate
 
-from . import command_line, distributed, opening, watching
+from . import command_line, distributed, hang_timeout, network_flags
 
-_OUTPUT = flags.DEFINE_string("output", None, "--weights: folder for the report")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "FOLDER: Folder for the report of --weights; a run keeps its own reports."
+)
 _MAPPING = flags.DEFINE_string(
-    "mapping", None, "CSV label,class: what labels of the data set are called in the network"
+    "mapping",
+    None,
+    "FILE: CSV with the columns `label` and `class`: which class of the network each label of the "
+    "data set is.",
 )
 _SCORES = flags.DEFINE_bool(
-    "scores", False, "keep the scores of all classes, as an .npz file that vidjax fuse reads"
+    "scores", False, "Also writes the scores of all classes, as an .npz file for `vidjax fuse`."
 )
-flags.adopt_module_key_flags(opening)
-_CONFIG = opening.define_config()
+flags.adopt_module_key_flags(network_flags)
+_CONFIG = network_flags.define_config()
 flags.adopt_module_key_flags(distributed)
-flags.adopt_module_key_flags(watching)
+flags.adopt_module_key_flags(hang_timeout)
 
 
 def main() -> None:
     """Evaluates and writes the report."""
-    if _OUTPUT.value and opening.WORKDIR.value:
-        raise ValueError("--output is for --weights: the report of a run stays with the run")
-    config, trained = opening.opened(_CONFIG.value)
-    output = as_path(_OUTPUT.value) if _OUTPUT.value else opening.folder()
+    if _OUTPUT.value and network_flags.WORKDIR.value:
+        raise ValueError("--output is for --weights alone: a run keeps its own reports")
+    config, trained = network_flags.opened(_CONFIG.value)
+    output = as_path(_OUTPUT.value) if _OUTPUT.value else network_flags.folder()
     folder = "--output" if _OUTPUT.value else "the folder of the report"
-    agree(config, {folder: output}, weights=trained.source, checkpoint=opening.CHECKPOINT.value)
+    agree(
+        config, {folder: output}, weights=trained.source, checkpoint=network_flags.CHECKPOINT.value
+    )
     mapping = read_class_mapping(as_path(_MAPPING.value)) if _MAPPING.value else None
     with ProgressLine(silent=not is_first()) as progress:
         files = evaluate(
@@ -64,12 +73,12 @@ def main() -> None:
 
 
 def _unprepared(config: Config) -> str:
-    """A run may be somebody else's; what is to be done with weights is all the user's own."""
-    if opening.WEIGHTS.value:
+    """Tells how to prepare the data of a run, whose folders may belong to someone else."""
+    if network_flags.WEIGHTS.value:
         return ""
     return command_line.unless_named("config.data.data_dir", config.data.data_dir)
 
 
 if __name__ == "__main__":
-    watched = watching.watched(main, "the same command evaluates anew")
-    command_line.run(distributed.in_company(watched), __doc__)
+    watched = hang_timeout.watched(main, "the same command evaluates again")
+    command_line.run(distributed.as_job_process(watched), __doc__)

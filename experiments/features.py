@@ -1,10 +1,11 @@
-r"""Writes features of videos: what a network makes of them before it classifies.
+r"""Extracts features of videos with a trained network.
 
-A file `.npz` or `.h5` gets a row a video, or with --noaverage a row a clip, or with --every a row
-every so many seconds of a long video. Each row has the video's name, its label and split where
-there are some, the seconds that it spans, and features: the embedding that the classifier gets, or
-the mean of a stage (--layer). The same command goes on where it was interrupted. Videos that cannot
-be read are skipped and listed. docs/features.md has the form of the file.
+The features are the embedding before the classifier, or the mean of a stage (--layer). The output
+is an .npz or .h5 file with one row per video; with --noaverage, one row per clip; with --every, one
+row every so many seconds of a long video. Each row also has the video's name, its label and split
+if there are any, and the seconds that it spans. docs/features.md describes the file.
+
+The same command continues where it was interrupted. Unreadable videos are skipped and listed.
 
 Examples:
   vidjax features --weights=i3d:kinetics400 --videos=videos --output=features.npz
@@ -19,42 +20,53 @@ import dataclasses
 
 from absl import flags
 
-from vidjax.data.any_videos import any_videos
 from vidjax.data.manifest import Manifest, read_manifest
+from vidjax.data.video_list import list_videos
 from vidjax.progress import ProgressLine
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain, say
-from vidjax.trained.extracting import Extraction, extract
+from vidjax.trained.feature_extraction import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import DTYPES
 from vidjax.trained.features import EMBEDDING
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, opening
+from . import command_line, network_flags
 
 _VIDEOS = flags.DEFINE_string(
-    "videos", None, "a video, a folder or a CSV path[,label,split,start,end]; labels are not needed"
+    "videos",
+    None,
+    "PATH: A video, a folder of videos, or a CSV with the columns path[,label,split,start,end]. "
+    "Labels are not needed.",
 )
-_OUTPUT = flags.DEFINE_string("output", None, "file to write, .npz or .h5")
-_LAYER = flags.DEFINE_string("layer", EMBEDDING, "or stem, stage1, ...: its mean")
-_CLIPS = flags.DEFINE_integer("clips", None, "clips of a video; eval.clips if not given", 1)
-_AVERAGE = flags.DEFINE_bool("average", True, "one row a video, the mean of its clips")
-_EVERY = flags.DEFINE_float("every", None, "seconds from row to row of windows that slide")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "numbers of the file")
-_SPLIT = flags.DEFINE_string("split", "all", "of the videos that have one, such as train")
-flags.adopt_module_key_flags(opening)
+_OUTPUT = flags.DEFINE_string("output", None, "FILE: File to write, .npz or .h5.")
+_LAYER = flags.DEFINE_string(
+    "layer", EMBEDDING, "LAYER: Embedding, or a stage such as stem or stage1, whose mean is taken."
+)
+_CLIPS = flags.DEFINE_integer(
+    "clips", None, "Number of clips per video. By default the setting eval.clips.", 1
+)
+_AVERAGE = flags.DEFINE_bool("average", True, "Writes one row per video, the mean of its clips.")
+_EVERY = flags.DEFINE_float(
+    "every", None, "SECONDS: Writes a row for each window, with this distance between their starts."
+)
+_DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "Type of the numbers in the file.")
+_SPLIT = flags.DEFINE_string(
+    "split", "all", "SPLIT: Split whose videos are used, such as train; `all` uses all videos."
+)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config()
-# Videos that are named; of more, how many there are.
+_CONFIG = network_flags.define_config()
+# Skipped videos that are named; for more, the number is printed.
 _NAMED = 10
 
 
 def main() -> None:
-    """Writes the file, and says what is in it."""
+    """Writes the file, and prints what is in it."""
     if _EVERY.value is not None and (_CLIPS.value is not None or not _AVERAGE.value):
-        raise ValueError("--every takes windows, a row each: leave out --clips and --noaverage")
-    config, trained = opening.opened(_CONFIG.value)
+        raise ValueError("--every writes a row for each window: leave out --clips and --noaverage")
+    config, trained = network_flags.opened(_CONFIG.value)
     how = Extraction(
         layer=_LAYER.value,
         clips=_CLIPS.value or trained.clips,
@@ -74,17 +86,17 @@ def main() -> None:
     for each in skipped[:_NAMED]:
         complain(f"skipped {each.video}: {each.error}")
     if skipped:
-        complain(f"{len(skipped)} videos could not be read; the file lists them under `about`")
+        complain(f"{len(skipped)} videos could not be read; the file lists them in `about`")
 
 
 def _manifest(config: Config) -> Manifest:
-    """The videos that are named, or those of the data set."""
+    """Returns the videos that --videos names, or those of the data set."""
     if _VIDEOS.value:
-        return any_videos(_VIDEOS.value, root=config.data.root or None)
+        return list_videos(_VIDEOS.value, root=config.data.root or None)
     if config.data.name != "video_folder" or not config.data.manifest:
         raise ValueError(
-            "no videos: say --videos=FOLDER, a file or a CSV, or --config.data.manifest=, a data "
-            "set with labels"
+            "no videos: name a folder, a file or a CSV with --videos, or a data set with "
+            "--config.data.manifest"
         )
     data = config.data
     return read_manifest(
@@ -96,7 +108,7 @@ def _manifest(config: Config) -> Manifest:
 
 
 def _split(manifest: Manifest) -> Manifest:
-    """The videos of the split that is named.
+    """Returns the videos of the split that --split names.
 
     Raises:
       ValueError: there are none.
@@ -106,7 +118,7 @@ def _split(manifest: Manifest) -> Manifest:
     entries = manifest.split(_SPLIT.value)
     if not entries:
         there = ", ".join(sorted({entry.split for entry in manifest.entries} - {""})) or "none"
-        raise ValueError(f"--split={_SPLIT.value} has no videos; splits are: {there}")
+        raise ValueError(f"--split={_SPLIT.value} has no videos; the splits are: {there}")
     return dataclasses.replace(manifest, entries=entries)
 
 

@@ -1,13 +1,12 @@
-"""Fuses the scores of several runs or streams, such as RGB and flow, with weights.
+"""Fuses the scores of several runs or streams, such as RGB and optical flow.
 
-Each argument is a run whose scores vidjax evaluate --scores has kept, or a file of scores, as
-vidjax evaluate and vidjax predict write them. Videos and classes are matched by name. The output
-gets the files of an evaluation, so that vidjax compare takes it as it takes a run. It is named
-after the protocol of the first argument.
+Each argument is a run that was evaluated with `vidjax evaluate --scores`, or a file of scores that
+`vidjax evaluate` or `vidjax predict` wrote. Videos and classes are matched by name. The output is
+an evaluation, which `vidjax compare` takes like a run. It has the protocol of the first argument.
 
---search=SPLIT chooses the weights by top-1, or by mAP where a video may have several labels, on
-another split than the one that is reported: the runs must have been evaluated with --scores on
-both.
+--search=SPLIT chooses the weights by top-1, or by mAP if videos have several labels. It chooses
+them on another split than the one that is reported, so the runs must have been evaluated with
+--scores on both.
 
 Examples:
   vidjax fuse runs/rgb runs/flow --weights=1,1.5 --output=runs/fused
@@ -39,26 +38,38 @@ from vidjax.terminal import say, table
 from vidjax.trained.scoring import REPORTS
 
 from . import command_line
-from .class_differences import in_words
-from .evaluations import SCORES, by_protocol, evaluated_in, newest
+from .compare_multi_label import in_words
+from .evaluation_files import SCORES, by_protocol, evaluated_in, newest
 
-_WEIGHTS = flags.DEFINE_list("weights", None, "one for each argument, such as 1,1.5; equal ones")
-_MEAN = flags.DEFINE_enum("mean", "arithmetic", MEANS, "of the probabilities")
-_COMMON = flags.DEFINE_bool("common", False, "fuse the videos that all have, and leave out others")
-_PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where runs have several")
-_SEARCH = flags.DEFINE_string("search", None, "split to choose the weights on, such as val")
-_OUTPUT = flags.DEFINE_string("output", None, "folder for the report, predictions and scores")
+_WEIGHTS = flags.DEFINE_list(
+    "weights",
+    None,
+    "W,W,...: Weight of each argument, such as 1,1.5. By default all are equal.",
+)
+_MEAN = flags.DEFINE_enum("mean", "arithmetic", MEANS, "How the probabilities are averaged.")
+_COMMON = flags.DEFINE_bool(
+    "common", False, "Fuses the videos that all arguments have, and leaves out the others."
+)
+_PROTOCOL = flags.DEFINE_string(
+    "protocol",
+    None,
+    "PROTOCOL: Protocol of the evaluations, such as test-10x3, if runs have several.",
+)
+_SEARCH = flags.DEFINE_string("search", None, "SPLIT: Split to choose the weights on, such as val.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "FOLDER: New folder for the report, the predictions and the scores."
+)
 flags.mark_flag_as_required("output")
 
 
 @dataclasses.dataclass(frozen=True)
 class Fusion:
-    """What is fused, and how.
+    """Scores to fuse.
 
     Attributes:
-      sources: what the arguments are called.
+      sources: names of the arguments.
       tables: their scores, aligned.
-      weights: of each.
+      weights: their weights.
       facts: how the weights were chosen, for the report.
     """
 
@@ -73,11 +84,13 @@ def main(*given: str) -> None:
     output = as_path(_OUTPUT.value)
     refuse_there(output / REPORTS)
     if len(given) < 2:
-        raise ValueError("say two runs or files at least: there is nothing to fuse in one")
+        raise ValueError("name two or more runs or files to fuse")
     if len(set(given)) < len(given):
-        raise ValueError(f"{' '.join(given)}: one is given twice; --weights gives one more weight")
+        raise ValueError(
+            f"{' '.join(given)}: one is given twice; use --weights to give it more weight"
+        )
     if _SEARCH.value and _WEIGHTS.value:
-        raise ValueError("both --weights and --search: give the weights, or have them searched")
+        raise ValueError("--weights and --search exclude each other; leave one out")
     files = _files(given)
     tables = [read_score_table(file) for file in files]
     aligned = align(tables, list(map(str, files)), common=_COMMON.value)
@@ -87,11 +100,11 @@ def main(*given: str) -> None:
 
 
 def _files(given: Sequence[str]) -> list[Path]:
-    """The files of scores that the arguments stand for."""
+    """Returns the file of scores of each argument."""
     runs = [text for text in given if not text.endswith(".npz")]
     found = newest(list(map(evaluated_in, runs)), SCORES, _PROTOCOL.value) if runs else []
     if _PROTOCOL.value and not runs:
-        raise ValueError(f"--protocol={_PROTOCOL.value} is for runs; files have one each")
+        raise ValueError(f"--protocol={_PROTOCOL.value} is for runs; a file has one protocol")
     of_runs = dict(zip(runs, found, strict=True))
     return [of_runs[text] if text in of_runs else as_path(text) for text in given]
 
@@ -109,7 +122,7 @@ def _tell_left_out(
 def _weights(
     given: Sequence[str], tables: Sequence[ScoreTable]
 ) -> tuple[Sequence[float], dict[str, Any]]:
-    """The weights, and how they came about."""
+    """Returns the weights, and how they were chosen."""
     if _SEARCH.value:
         return _searched(given, tables)
     try:
@@ -123,47 +136,49 @@ def _weights(
 def _searched(
     given: Sequence[str], tables: Sequence[ScoreTable]
 ) -> tuple[Sequence[float], dict[str, Any]]:
-    """Weights chosen on another split of the same runs."""
+    """Chooses the weights on another split of the same runs."""
     split = _SEARCH.value
     if split == tables[0].split:
         raise ValueError(
-            f"--search={split} is the split that is reported: weights chosen on it would make its "
-            "score too good. Search on another one"
+            f"--search={split} is the split that is reported: weights chosen on it would make the "
+            "score too good. Choose another split"
         )
     files = [_of_split(text, split) for text in given]
     chosen = align([read_score_table(file) for file in files], list(map(str, files)))
     if [*chosen[0].classes] != [*tables[0].classes]:
         raise ScoresError(f"{files[0]} has other classes than the scores that are reported")
     shared = {*chosen[0].names.tolist()} & {*tables[0].names.tolist()}
-    # Videos without names are numbered in each split.
+    # Videos without names have numbers, which repeat in each split.
     both = sorted(name for name in shared if not name.isdecimal())
     if both:
         raise ScoresError(
-            f"{len(both)} videos are in {split!r} and in what is reported, {both[0]!r} among them; "
-            "search on other videos"
+            f"{len(both)} videos of {split!r} are also reported, such as {both[0]!r}; choose the "
+            "weights on other videos"
         )
     weights = search(chosen, true_labels(chosen[0]), _MEAN.value)
     return weights, {"searched": {"split": split, "files": list(map(str, files))}}
 
 
 def _of_split(text: str, split: str) -> Path:
-    """The newest scores of a run on a split."""
+    """Returns the newest scores of a run on a split."""
     if text.endswith(".npz"):
-        raise ValueError(f"--search is for runs, which have scores of several splits: not {text}")
+        raise ValueError(
+            f"--search needs runs, which have scores of several splits; {text} is a file"
+        )
     run = evaluated_in(text)
     found = by_protocol(run, SCORES)
     named = [name for name in found if name.rpartition("-")[0] == split]
     if len(named) != 1:
         problem = f"scores by several protocols ({', '.join(named)})" if named else "no scores"
         raise ValueError(
-            f"{run} has {problem} of the split {split!r}; make them by one protocol with vidjax "
+            f"{run} has {problem} of the split {split!r}; evaluate it by one protocol: vidjax "
             f"evaluate --scores --config.eval.split={split}"
         )
     return found[named[0]][-1]
 
 
 def _write(fusion: Fusion, output: Path) -> None:
-    """Writes the report of what is fused, or its scores alone where no label is known."""
+    """Writes the report of the fusion, or its scores alone if no label is known."""
     first = fusion.tables[0]
     scores = fuse(fusion.tables, fusion.weights, _MEAN.value)
     views = first.about.get("views") or {}
@@ -179,7 +194,7 @@ def _write(fusion: Fusion, output: Path) -> None:
         write_scores(
             file, dataclasses.replace(first, scores=scores.astype(np.float32), about=facts)
         )
-        say("no label is known: there is no report, and the fused scores are in", f"  {file}")
+        say("no label is known, so there is no report; the fused scores are in", f"  {file}")
         return
     labels = true_labels(first)
     _tell(fusion, scores, labels)
@@ -197,7 +212,7 @@ def _write(fusion: Fusion, output: Path) -> None:
 
 
 def _tell(fusion: Fusion, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Says the score of each and of all, and whether the fusion differs from the best one."""
+    """Prints all scores, and whether the fusion differs from the best single one."""
     several = labels.ndim > 1
     alone = [score_of(each.scores, labels) for each in fusion.tables]
     rows = [
@@ -211,14 +226,14 @@ def _tell(fusion: Fusion, scores: np.ndarray, labels: np.ndarray) -> None:
     best = int(np.argmax(alone))
     if several:
         difference = paired_bootstrap(fusion.tables[best].scores, scores, labels)
-        say(f"Against {fusion.sources[best]}, the best alone: {in_words(difference)}")
+        say(f"Compared with {fusion.sources[best]}, the best single one: {in_words(difference)}")
         return
     found = mcnemar(
         fusion.tables[best].scores.argmax(axis=1) == labels, scores.argmax(axis=1) == labels
     )
     say(
-        f"Against {fusion.sources[best]}, the best alone: only it has {found.b} right, only the "
-        f"fusion {found.c}; McNemar p = {found.p_value:.3g}"
+        f"Compared with {fusion.sources[best]}, the best single one: {found.b} videos only it has "
+        f"right, {found.c} only the fusion; McNemar p = {found.p_value:.3g}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Options on a command line: `--option=name=value`, as often as there are."""
+"""Reads options from the command line: `--option=name=value`, given several times."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 def parsed(texts: Sequence[str], example: str, *, flag: str = "option") -> dict[str, Any]:
-    """Options by name: values as Python writes them, and text where Python knows no value.
+    """Returns options by name; a value is a Python literal, or else text.
 
     Args:
-      texts: `name=value` each.
-      example: of one, for the error.
-      flag: name of the flag.
+      texts: each is `name=value`.
+      example: an example of one, for the error message.
+      flag: name of the flag, for the error message.
 
     Raises:
-      ValueError: a text is no `name=value`, or names an option twice.
+      ValueError: a text is not `name=value`, or an option is given twice.
     """
     values: dict[str, Any] = {}
     for text in texts:

@@ -1,4 +1,4 @@
-"""Prints the options of a network: default, meaning, and what each may be.
+"""Prints the options of a network, with their defaults, meanings and allowed values.
 
 Examples:
   vidjax options r3d_18
@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from absl import flags
 
-from vidjax.models.described import options
+from vidjax.models.option_table import options
 from vidjax.terminal import say
 
 from . import command_line
 
-_OPTION = flags.DEFINE_string("option", "", "one option alone, with its settings")
+_OPTION = flags.DEFINE_string(
+    "option", "", "NAME: Prints this option alone, with the settings inside of it."
+)
 
 
 def main(name: str) -> None:

@@ -1,20 +1,21 @@
-r"""Names the action in a video, in each of many videos, or in each moment of a long one.
+r"""Predicts the action in a video, in many videos, or in every part of a long video.
 
-Of one video it says the five likeliest classes and their probabilities; with --explain also where
-the network looked and which kernels spoke for the class: a page that opens offline, overlay videos
-and pictures, in --output or a new folder of the run.
+One video: it prints the five most likely classes with their probabilities. With --explain it also
+shows where the network looked and which kernels spoke for the class: an HTML page that opens
+offline, overlay videos and pictures, in --output or in a new folder of the run.
 
-Of a folder, or of a CSV with the columns path[,start,end,label], it gives a row a video, as a table
-and, with --output, as CSV or JSON. Videos that cannot be read are skipped and listed.
+Many videos: --video names a folder, or a CSV with the columns path[,start,end,label]. It prints a
+table with one row per video, and writes it as CSV or JSON to --output. Unreadable videos are
+skipped and listed.
 
-With --windows, or --every=SECONDS, windows slide over one video of any length. --output is then a
-folder for windows.csv, windows.json and timeline.png, a picture of what happens when. The last
-window is moved back so that it ends with the video.
+A long video: with --windows or --every=SECONDS, windows slide over a video of any length. --output
+is then a folder for windows.csv, windows.json and timeline.png, which shows what happens when. The
+last window is moved back so that it ends with the video.
 
-With --scores=FILE.npz the probabilities of all classes are kept, too: arrays that NumPy reads
-without pickles, and that vidjax fuse takes.
+--scores=FILE.npz also keeps the probabilities of all classes, as arrays that NumPy reads without
+pickles and that `vidjax fuse` takes.
 
-What Ctrl-C leaves stands in NAME.unfinished.csv, row by row.
+After Ctrl-C the finished rows are in NAME.unfinished.csv.
 
 Examples:
   vidjax predict --workdir=runs/demo --video=my.mp4
@@ -32,34 +33,48 @@ from pathlib import Path
 
 from absl import flags
 
-from vidjax.data.any_videos import any_videos
-from vidjax.names import file_name
+from vidjax.data.video_list import list_videos
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there, make_folder
 from vidjax.terminal import complain, say
-from vidjax.trained.explaining import TAU, open_clip, see
-from vidjax.trained.kept_scores import Kept
-from vidjax.trained.trained import Trained
+from vidjax.trained.clip_explanation import TAU, explain_clip, open_clip
+from vidjax.trained.score_collector import ScoreCollector
+from vidjax.trained.trained_network import Trained
+from vidjax.untrusted_names import file_name
 
-from . import command_line, opening, predicted
-from .ending import INTERRUPTED
-from .explain.pictures import Part, write_pyramid, write_tubes
+from . import command_line, network_flags, prediction_output
+from .explain.explanation_files import Part, write_pyramid, write_tubes
+from .signal_handling import INTERRUPTED
 
-_VIDEO = flags.DEFINE_string("video", None, "a video, a folder of videos, or a CSV that lists them")
-_ROOT = flags.DEFINE_string("root", None, "folder that the paths of a CSV start from; its own")
-_START = flags.DEFINE_float("start", None, "of a piece of the video, in seconds", 0.0)
-_END = flags.DEFINE_float("end", None, "of a piece of the video, in seconds", 0.0)
-_WINDOWS = flags.DEFINE_bool("windows", False, "slide windows over the video, one after the other")
-_EVERY = flags.DEFINE_float("every", None, "slide windows, so many seconds from start to start")
-_EXPLAIN = flags.DEFINE_bool("explain", False, "show where it looked")
-_OUTPUT = flags.DEFINE_string(
-    "output", None, "table to write, .csv or .json; of --windows and --explain, a folder"
+_VIDEO = flags.DEFINE_string(
+    "video", None, "PATH: A video, a folder of videos, or a CSV that lists videos."
 )
-_SCORES = flags.DEFINE_string("scores", None, "file for the scores of all classes, .npz")
-flags.adopt_module_key_flags(opening)
+_ROOT = flags.DEFINE_string(
+    "root",
+    None,
+    "FOLDER: Folder that the paths in a CSV are relative to. By default the CSV's own.",
+)
+_START = flags.DEFINE_float("start", None, "SECONDS: Start of the part to predict.", 0.0)
+_END = flags.DEFINE_float("end", None, "SECONDS: End of the part to predict.", 0.0)
+_WINDOWS = flags.DEFINE_bool(
+    "windows", False, "Predicts windows that follow one another over the video."
+)
+_EVERY = flags.DEFINE_float(
+    "every",
+    None,
+    "SECONDS: Predicts windows over the video, with this distance between their start_log.",
+)
+_EXPLAIN = flags.DEFINE_bool("explain", False, "Shows where the network looked.")
+_OUTPUT = flags.DEFINE_string(
+    "output",
+    None,
+    "PATH: Table to write, .csv or .json. With --windows, --every or --explain, a folder.",
+)
+_SCORES = flags.DEFINE_string("scores", None, "FILE: File for the scores of all classes, .npz.")
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("video")
-_CONFIG = opening.define_config()
+_CONFIG = network_flags.define_config()
 
 
 def main() -> int:
@@ -68,8 +83,9 @@ def main() -> int:
     try:
         return _predict(output)
     except KeyboardInterrupt:
-        left = predicted.left(output) if output else []
-        complain(f"interrupted{'; what is done is in ' if left else ''}{', '.join(map(str, left))}")
+        left = prediction_output.left(output) if output else []
+        where = f"; finished rows are in {', '.join(map(str, left))}" if left else ""
+        complain(f"interrupted{where}")
         return INTERRUPTED
 
 
@@ -79,9 +95,9 @@ def _predict(output: Path | None) -> int:
     slides = _WINDOWS.value or _EVERY.value is not None
     _refuse_together(many, slides)
     if output and not _EXPLAIN.value:
-        (predicted.refuse_folder if slides else predicted.refuse_table)(output)
-    scores = Kept(as_path(_SCORES.value)) if _SCORES.value else None
-    config, trained = opening.opened(_CONFIG.value)
+        (prediction_output.refuse_folder if slides else prediction_output.refuse_table)(output)
+    scores = ScoreCollector(as_path(_SCORES.value)) if _SCORES.value else None
+    config, trained = network_flags.opened(_CONFIG.value)
     code = _predicted(config, trained, many, slides, output, scores)
     if scores and not code:
         say(f"  {scores.write(trained)}")
@@ -94,57 +110,64 @@ def _predicted(
     many: bool,
     slides: bool,
     output: Path | None,
-    scores: Kept | None,
+    scores: ScoreCollector | None,
 ) -> int:
     video = as_path(_VIDEO.value)
     if slides:
         piece = (_START.value, _END.value)
         size = config.eval.batch_size
-        predicted.windows(trained, video, piece, _EVERY.value, size, output, scores)
+        prediction_output.windows(trained, video, piece, _EVERY.value, size, output, scores)
         return 0
     if many:
         return _each(config, trained, video, output, scores)
-    # Of an explanation, --output is the folder: there is no table.
+    # With --explain, --output is a folder and no table is written.
     table = None if _EXPLAIN.value else output
-    predicted.one(trained, video, (_START.value, _END.value), table, scores)
+    prediction_output.one(trained, video, (_START.value, _END.value), table, scores)
     if _EXPLAIN.value:
         _explain(trained, video, output)
     return 0
 
 
 def _each(
-    config: Config, trained: Trained, video: Path, output: Path | None, scores: Kept | None
+    config: Config,
+    trained: Trained,
+    video: Path,
+    output: Path | None,
+    scores: ScoreCollector | None,
 ) -> int:
-    videos = any_videos(video, root=_ROOT.value)
+    videos = list_videos(video, root=_ROOT.value)
     batch_size, threads = config.eval.batch_size, max(1, config.data.threads)
-    return predicted.many(trained, videos, batch_size, threads, output, scores)
+    return prediction_output.many(trained, videos, batch_size, threads, output, scores)
 
 
 def _refuse_together(many: bool, slides: bool) -> None:
-    """Refuses flags that say different things.
+    """Refuses flags that contradict each other.
 
     Raises:
       ValueError: names them.
     """
     piece = _START.value is not None or _END.value is not None
     if _EXPLAIN.value and (many or slides or piece):
-        raise ValueError("--explain shows the middle of one whole video; leave out the others")
-    if many and slides:
-        raise ValueError(f"--windows and --every are for one video; --video={_VIDEO.value} is many")
-    if many and piece:
         raise ValueError(
-            "--start and --end are for one video; of many, a CSV has them as columns start and end"
+            "--explain shows the middle of one whole video; leave out --windows, --every, --start "
+            "and --end, and name one video"
         )
+    if many and slides:
+        raise ValueError(
+            f"--windows and --every are for one video, and --video={_VIDEO.value} is many"
+        )
+    if many and piece:
+        raise ValueError("--start and --end are for one video; for several, use columns of a CSV")
     if _ROOT.value and not _VIDEO.value.lower().endswith(".csv"):
-        raise ValueError("--root is for a CSV, whose paths start from it")
+        raise ValueError("--root is for a CSV, whose paths are relative to it")
     if _END.value is not None and _END.value <= (_START.value or 0.0):
         raise ValueError(f"--end={_END.value:g} is not after --start={_START.value or 0:g}")
 
 
 def _explain(trained: Trained, video: Path, output: Path | None) -> None:
     clip = open_clip(trained, video)
-    folder = output or _new_folder(opening.folder(), video)
-    seen = see(clip, tube={"tau": TAU}, pyramid={})
+    folder = output or _new_folder(network_flags.folder(), video)
+    seen = explain_clip(clip, tube={"tau": TAU}, pyramid={})
     if seen.note:
         say(seen.note)
     given = (folder, [Part(seen)], video)
@@ -153,7 +176,7 @@ def _explain(trained: Trained, video: Path, output: Path | None) -> None:
 
 
 def _new_folder(workdir: Path, video: Path) -> Path:
-    """A folder of the run for this video that is not there yet."""
+    """Creates a new folder of the run for this video."""
     stem = file_name(video.stem)
     names = (f"{stem}{'' if k == 1 else f'-{k}'}" for k in itertools.count(1))
     folders = (workdir / "explain" / name for name in names)

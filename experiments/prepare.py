@@ -1,9 +1,10 @@
-r"""Brings a data set into the form that training reads: each video's frames, seekable, once.
+r"""Prepares a data set for training: decodes each video once and stores its frames, seekable.
 
-All cores decode. What is missing, broken, unsound or listed twice is left out by name; the counts
-of each class are in report.csv beside the data, the names in excluded.csv. The same command goes on
-where it was interrupted, and does nothing where all is done. Other files of the same names, or a
-video that was replaced, are another data set; which files changed is said.
+All cores decode. Videos that are missing, broken, unsound or listed twice are left out:
+excluded.csv beside the data names them, and report.csv has the counts of each class. The same
+command continues where it was interrupted, and does nothing if all is done. If a video or an
+annotation file has changed, that is another data set, which is prepared again; the command says
+which files changed.
 
 Examples:
   vidjax prepare --dataset=ucf101 --describe
@@ -17,11 +18,16 @@ Examples:
   vidjax prepare --dataset=kinetics400 --manual_dir=gs://mine/k400 --data_dir=gs://mine/data \
       --beam_runner=FlinkRunner --beam_option=--flink_master=host:8081
 
-On a cluster each worker reads the videos and writes shards by itself: the two folders are URLs of a
-bucket, or folders that all machines share. Workers need vidjax in the same version.
+On a cluster each worker reads the videos and writes shards itself. So both folders are URLs of a
+bucket, or folders that all machines share. Workers need the same version of vidjax.
 
-Exit codes: 0 done, 2 something given does not fit, 74 the machine failed (full disk, permission,
-memory), 75 ended by SIGTERM, 130 by Ctrl-C. After 74, 75 and 130 the same command goes on.
+Exit codes:
+  0    done
+  2    a flag is wrong, or the data set does not fit
+  74   the machine failed: full disk, missing permission, too little memory
+  75   SIGTERM
+  130  Ctrl-C
+After 74, 75 and 130 the same command continues.
 """
 
 from __future__ import annotations
@@ -33,46 +39,94 @@ from pathlib import Path
 from absl import flags
 
 from vidjax.data import catalog
-from vidjax.data.flow import METHODS, Flow
-from vidjax.data.report import EXCLUDED, REPORT, Count, read_report, total
-from vidjax.data.several_labels import apart
-from vidjax.data.workers import MOST_WORKERS
+from vidjax.data.multi_label_text import apart
+from vidjax.data.optical_flow import METHODS, Flow
+from vidjax.data.preparation_report import EXCLUDED, REPORT, Count, read_report, total
+from vidjax.data.process_pool import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, option_flags
+from . import command_line, help_text, option_flags
 
 _FORM = catalog.Storage()
-_NAME = flags.DEFINE_string("dataset", None, "which; a name that is unknown lists all")
-_DESCRIBE = flags.DEFINE_bool("describe", False, "say where it is from and how its folder looks")
-_MANUAL = flags.DEFINE_string("manual_dir", "", "folder with its videos and annotations")
-_MANIFEST = flags.DEFINE_string("manifest", "", "folder or CSV, for --dataset=video_folder")
-_ROOT = flags.DEFINE_string("root", "", "folder that the CSV's paths are relative to")
-_DATA = flags.DEFINE_string("data_dir", "data", "where prepared data sets are kept")
-_OPTION = flags.DEFINE_multi_string("option", [], "name=value of the data set, such as split=2")
-_SHORT = flags.DEFINE_integer("short_side", _FORM.short_side, "of the stored frames", 1)
-_FPS = flags.DEFINE_float("fps", _FORM.fps, "to store; each video's own if not given")
-_QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "of the JPEGs", 1, 100)
-_INPUT = flags.DEFINE_enum("input", "frames", ("frames", "flow"), "to store: frames, or their flow")
-_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "--input=flow: how it is computed")
-_BOUND = flags.DEFINE_float("flow_bound", Flow.bound, "--input=flow: pixels it is cut off at")
-_BUDGET = flags.DEFINE_float("bad_video_budget", _FORM.bad_video_budget, "share that may be broken")
-_VERDICTS = flags.DEFINE_string("verdicts", "", "CSV of experiments.check_videos")
-_LEAK = flags.DEFINE_bool("allow_group_leak", False, "accept one group in training and test")
-_SEVERAL = flags.DEFINE_bool("multi_label", False, "a video may have several labels")
-_WORKERS = flags.DEFINE_integer(
-    "workers", None, "processes; one a core if not given", 1, MOST_WORKERS
+_NAME = flags.DEFINE_string(
+    "dataset", None, "NAME: Name of the data set. A wrong name lists all of them."
 )
-_DASK = flags.DEFINE_string("dask", "", "HOST:PORT of a Dask scheduler, whose workers decode")
-_RUNNER = flags.DEFINE_string("beam_runner", "", "of Apache Beam, which then decodes")
-_BEAM = flags.DEFINE_multi_string("beam_option", [], "of that runner, as on its command line")
+_DESCRIBE = flags.DEFINE_bool(
+    "describe", False, "Prints where to get the data set and what its folder must contain."
+)
+_MANUAL = flags.DEFINE_string(
+    "manual_dir", "", "FOLDER: Folder with the videos and annotations, as published."
+)
+_MANIFEST = flags.DEFINE_string(
+    "manifest", "", "PATH: Folder or CSV of videos, for --dataset=video_folder."
+)
+_ROOT = flags.DEFINE_string(
+    "root",
+    "",
+    "FOLDER: Folder that the paths in the CSV are relative to. By default the CSV's own.",
+)
+_DATA = flags.DEFINE_string("data_dir", "data", "FOLDER: Folder for prepared data sets.")
+_OPTION = flags.DEFINE_multi_string(
+    "option", [], "NAME=VALUE: Option of the data set, such as split=2; --describe lists them."
+)
+_SHORT = flags.DEFINE_integer(
+    "short_side", _FORM.short_side, "PIXELS: Short side of the stored frames.", 1
+)
+_FPS = flags.DEFINE_float(
+    "fps", _FORM.fps, "Frame rate of the stored frames. By default each video keeps its own."
+)
+_QUALITY = flags.DEFINE_integer("quality", _FORM.quality, "JPEG quality of the frames.", 1, 100)
+_INPUT = flags.DEFINE_enum(
+    "input",
+    "frames",
+    ("frames", "flow"),
+    "What is stored: frames, or the optical flow between them.",
+)
+_FLOW = flags.DEFINE_enum("flow_method", Flow.method, METHODS, "How --input=flow is computed.")
+_BOUND = flags.DEFINE_float(
+    "flow_bound",
+    Flow.bound,
+    "PIXELS: Largest flow that --input=flow stores; larger flow is clipped.",
+)
+_BUDGET = flags.DEFINE_float(
+    "bad_video_budget",
+    _FORM.bad_video_budget,
+    "SHARE: Share of the videos that may be unreadable before the command fails.",
+)
+_VERDICTS = flags.DEFINE_string(
+    "verdicts", "", "FILE: CSV that `vidjax check_videos` wrote; unsound videos are left out."
+)
+_LEAK = flags.DEFINE_bool(
+    "allow_group_leak",
+    False,
+    "Accepts videos of one group (person, source) in training and in test.",
+)
+_SEVERAL = flags.DEFINE_bool("multi_label", False, "Videos may have several labels.")
+_WORKERS = flags.DEFINE_integer(
+    "workers", None, "Number of processes that decode. By default one per core.", 1, MOST_WORKERS
+)
+_DASK = flags.DEFINE_string(
+    "dask", "", "HOST:PORT: Scheduler of a Dask cluster, whose workers decode the videos."
+)
+_RUNNER = flags.DEFINE_string(
+    "beam_runner", "", "NAME: Runner of Apache Beam, such as FlinkRunner, which decodes the videos."
+)
+_BEAM = flags.DEFINE_multi_string(
+    "beam_option", [], "OPTION: Option of the Beam runner, as on its own command line."
+)
+help_text.group("Data set", _NAME, _DESCRIBE, _OPTION)
+help_text.group("Folders and files", _MANUAL, _MANIFEST, _ROOT, _DATA, _VERDICTS)
+help_text.group("Stored frames", _SHORT, _FPS, _QUALITY, _INPUT, _FLOW, _BOUND)
+help_text.group("Checks", _BUDGET, _LEAK, _SEVERAL)
+help_text.group("Computing", _WORKERS, _DASK, _RUNNER, _BEAM)
 flags.mark_flag_as_required("dataset")
 
 
 def main() -> int:
-    """Prepares the data set and says what was found."""
+    """Prepares the data set and prints the counts."""
     if _DESCRIBE.value:
         say(*catalog.describe(_NAME.value).splitlines())
         return 0
@@ -87,11 +141,11 @@ def main() -> int:
 def _request(progress: ProgressLine) -> catalog.Request:
     runner = _RUNNER.value
     if runner and _DASK.value:
-        raise ValueError("--dask and --beam_runner name two clusters; give one of them")
+        raise ValueError("--dask and --beam_runner name two clusters; leave one out")
     if _BEAM.value and not runner:
         raise ValueError("--beam_option has no effect without --beam_runner; name the runner")
     if _WORKERS.value and (runner or _DASK.value):
-        raise ValueError("--workers is of this machine; on a cluster its workers decide")
+        raise ValueError("--workers is for this machine; leave it out with --dask or --beam_runner")
     return catalog.Request(
         data_dir=as_path(_DATA.value),
         storage=catalog.Storage(_SHORT.value, _FPS.value, _QUALITY.value, _BUDGET.value, _flow()),
@@ -134,7 +188,7 @@ def _print(counts: Sequence[Count], folder: Path) -> None:
         more = f" and {len(empty) - 10} more" if len(empty) > 10 else ""
         say(f"classes without a video: {', '.join(empty[:10])}{more}")
     what = "set of labels" if _SEVERAL.value else "class"
-    say(f"of each {what}: {folder / REPORT}; each video that is left out: {folder / EXCLUDED}")
+    say(f"counts of each {what}: {folder / REPORT}; videos left out: {folder / EXCLUDED}")
 
 
 def _classes(label: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""How well classes are told apart by features: a linear probe, or nearest neighbours.
+"""Classifies features with a linear probe or nearest neighbours, and prints the accuracy.
 
-Trains on one split of a file of vidjax features, predicts another, and prints top-1, top-5 and
-each class. With --output it also writes an evaluation (scores, predictions, confusions), which
-vidjax compare can compare with another one.
+It trains on one split of a file that `vidjax features` wrote, predicts another split, and prints
+top-1, top-5 and the accuracy of each class. With --output it also writes an evaluation (scores,
+predictions, confusions), which `vidjax compare` can compare with another one.
 
 Examples:
   vidjax probe --features=features.npz
@@ -20,40 +20,53 @@ from absl import flags
 
 from vidjax.evaluation import knn, linear_probe, metrics
 from vidjax.evaluation.linear_probes import STRENGTHS, LinearProbe
-from vidjax.evaluation.probed import Probed
+from vidjax.evaluation.probe_result import ProbeResult
 from vidjax.evaluation.report import write_report
-from vidjax.names import told
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import is_there
 from vidjax.terminal import say, table
 from vidjax.trained.feature_files.files import read_features
 from vidjax.trained.feature_files.table import Features
+from vidjax.untrusted_names import told
 
-from . import command_line
+from . import command_line, help_text
 
-_FEATURES = flags.DEFINE_string("features", None, "file of experiments.features")
-_TEST = flags.DEFINE_string("test", None, "file with the test part, if it is another one")
-_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "split to train on")
-_TEST_SPLIT = flags.DEFINE_string("test_split", "test", "split to predict")
-_METHOD = flags.DEFINE_enum("method", "linear", ("linear", "knn"), "how classes are told apart")
-_C = flags.DEFINE_float("C", None, "linear: strength, instead of cross-validation", 1e-12, 1e12)
-_K = flags.DEFINE_integer("k", 20, "knn: neighbours that vote", 1)
-_TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "knn: of the votes' weights", 1e-3, 1e3)
-_OUTPUT = flags.DEFINE_string("output", None, "folder for the evaluation")
+_FEATURES = flags.DEFINE_string("features", None, "FILE: File that `vidjax features` wrote.")
+_TEST = flags.DEFINE_string("test", None, "FILE: File with the test split, if it is another one.")
+_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "SPLIT: Split to train on.")
+_TEST_SPLIT = flags.DEFINE_string("test_split", "test", "SPLIT: Split to predict.")
+_METHOD = flags.DEFINE_enum(
+    "method", "linear", ("linear", "knn"), "Linear probe, or k nearest neighbours."
+)
+_C = flags.DEFINE_float(
+    "C",
+    None,
+    "Inverse strength of the linear probe's regularisation. By default cross-validated.",
+    1e-12,
+    1e12,
+)
+_K = flags.DEFINE_integer("k", 20, "Number of neighbours that vote.", 1)
+_TEMPERATURE = flags.DEFINE_float(
+    "temperature", 0.07, "Temperature of the weights of the neighbours' votes.", 1e-3, 1e3
+)
+_OUTPUT = flags.DEFINE_string("output", None, "FOLDER: New folder for the evaluation.")
 flags.mark_flag_as_required("features")
-# What must be equal of two files for their features to be of one kind.
+help_text.group("Features", _FEATURES, _TEST, _TRAIN_SPLIT, _TEST_SPLIT)
+help_text.group("Classifier", _METHOD, _C, _K, _TEMPERATURE)
+help_text.group("Output", _OUTPUT)
+# Facts that two files must share for their features to be comparable.
 _ALIKE = ("network", "weights_crc32", "layer")
 
 
 def main() -> None:
-    """Probes, prints and writes."""
+    """Classifies, prints and writes."""
     train, test = _parts()
     folder = as_path(_OUTPUT.value) if _OUTPUT.value else None
     if folder and is_there(folder):
-        raise ValueError(f"--output={folder} is there already; name another")
+        raise ValueError(f"--output={folder} exists already; name another folder")
     given = train.features, train.label, test.features, test.label
     if _METHOD.value == "knn":
-        found: Probed = knn(*given, k=_K.value, temperature=_TEMPERATURE.value)
+        found: ProbeResult = knn(*given, k=_K.value, temperature=_TEMPERATURE.value)
     else:
         strengths = STRENGTHS if _C.value is None else (_C.value,)
         found = linear_probe(*given, groups=_groups(train), strengths=strengths)
@@ -64,10 +77,10 @@ def main() -> None:
 
 
 def _parts() -> tuple[Features, Features]:
-    """The rows to train on, and those to predict.
+    """Returns the rows to train on and the rows to predict.
 
     Raises:
-      ValueError: there are none, some have no label, or they are of two networks.
+      ValueError: there are none, some have no label, or two networks made them.
     """
     first = read_features(_FEATURES.value)
     second = read_features(_TEST.value) if _TEST.value else first
@@ -75,14 +88,14 @@ def _parts() -> tuple[Features, Features]:
         here, there = first.about.get(name), second.about.get(name)
         if here != there:
             raise ValueError(
-                f"{_FEATURES.value} has {name} = {here}, {_TEST.value} has {there}: make both with "
-                "the same weights and layer"
+                f"{_FEATURES.value} has {name} = {here}, {_TEST.value} has {there}: extract both "
+                "with the same weights and layer"
             )
     for file, part in ((_FEATURES.value, first), (_TEST.value or _FEATURES.value, second)):
         if part.about.get("multi_label"):
             raise ValueError(
-                f"{file} is of videos with several labels each; a probe tells classes apart of "
-                "which a video has one: fine-tune the network with data.multi_label=True instead"
+                f"{file} has videos with several labels, and a probe needs one label per video: "
+                "fine-tune the network with data.multi_label=True instead"
             )
     parts = first.of_split(_TRAIN_SPLIT.value), second.of_split(_TEST_SPLIT.value)
     for name, part in zip((_TRAIN_SPLIT.value, _TEST_SPLIT.value), parts, strict=True):
@@ -90,19 +103,19 @@ def _parts() -> tuple[Features, Features]:
             video for video, label in zip(part.video, part.label, strict=True) if not label
         ]:
             raise ValueError(
-                f"split {name} has {len(bare)} features without a label, such as that of "
+                f"split {name} has {len(bare)} features without a label, such as those of "
                 f"{told(bare[0])}"
             )
     return parts
 
 
 def _groups(train: Features) -> np.ndarray | None:
-    """Of each row its person or source, or its video where nobody says so; None if all differ."""
+    """Returns the group of each row (person or source), or else its video; None if all differ."""
     groups = np.where(train.group == "", train.video, train.group)
     return groups if len(np.unique(groups)) < len(groups) else None
 
 
-def _print(found: Probed, train: Features, test: Features) -> None:
+def _print(found: ProbeResult, train: Features, test: Features) -> None:
     truth, classes = _indices(found, test), found.classes.tolist()
     matrix = metrics.confusion(found.scores.argmax(axis=1), truth, len(classes))
     rows = [
@@ -121,11 +134,11 @@ def _print(found: Probed, train: Features, test: Features) -> None:
         say(f"C = {found.c:g}, by cross-validation in training (top-1 {found.validated:.1%} there)")
 
 
-def _indices(found: Probed, test: Features) -> np.ndarray:
+def _indices(found: ProbeResult, test: Features) -> np.ndarray:
     return np.searchsorted(found.classes, test.label)
 
 
-def _write(folder: Path, found: Probed, test: Features) -> list[Path]:
+def _write(folder: Path, found: ProbeResult, test: Features) -> list[Path]:
     facts: dict[str, Any] = {"method": _METHOD.value, "step": 0, "features": dict(test.about)}
     if isinstance(found, LinearProbe):
         facts["C"] = found.c
@@ -141,7 +154,7 @@ def _write(folder: Path, found: Probed, test: Features) -> list[Path]:
 
 
 def _names(test: Features) -> list[str]:
-    """A name for each row: the video's, with its seconds where the video has several."""
+    """Returns a name for each row: the video, with the seconds if the video has several rows."""
     videos = test.video.tolist()
     if len(set(videos)) == len(videos):
         return videos

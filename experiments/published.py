@@ -1,4 +1,4 @@
-"""Prints the table of published weights, as in docs/pretrained-list.md.
+"""Prints the table of published weights (docs/pretrained-list.md).
 
 Example:
   vidjax published > docs/pretrained-list.md
@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from absl import app
-
 from vidjax.terminal import say
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.published.clips import preprocessing_of
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.published.clip_preprocessing import preprocessing_of
 from vidjax.trained.published.registry import checkpoints
-from vidjax.trained.published.row import Checkpoint
+
+from . import command_line
 
 HEAD = """# Published weights by name
 
-`vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. Scores are the
-publishers', in percent, each by its own protocol; nothing was measured here. A clip is frames x
-size, and the stride between frames. \"Segments\" are one frame of each of so many equal parts of
-the video. Files behind a page have to be fetched by hand; the error says from where, and where to
-put them. Licences are the repositories'; `Pretrained.licence` says more. The rows of a network
-stand in order of preference: a shortened tag means the first of them that is on the machine, or
-else the first that can be downloaded.
+`vidjax.load_pretrained(NETWORK, TAG)` and `--weights=NETWORK:TAG` open them. The scores are those
+of the publishers in percent, each by its own protocol; nothing was measured here. A clip is given
+as frames x size and the stride between frames. "Segments" means that the video is divided into
+equal parts, with one frame from each. Files behind a page must be fetched by hand; the error
+message says from where, and where to put them. The licences are those of the repositories;
+`Pretrained.licence` has more. The rows of a network are in order of preference: a shortened tag
+means the first row that is on the machine, or else the first one that can be downloaded.
 
 Written by `vidjax published > docs/pretrained-list.md`.
 
@@ -33,12 +33,12 @@ Written by `vidjax published > docs/pretrained-list.md`.
 NOT_USABLE = """
 ## Not usable
 
-These are published, and `load_pretrained` refuses them.
+These weights are published, but `load_pretrained` refuses them.
 """
 
 
 def row(known: Checkpoint) -> str:
-    """A line of the table."""
+    """Returns the row of a checkpoint, in Markdown."""
     scores = known.published
     trained = known.dataset + (f", before on {known.pretrained}" if known.pretrained else "")
     cells = (
@@ -54,16 +54,16 @@ def row(known: Checkpoint) -> str:
 
 
 def table() -> str:
-    """The whole page."""
+    """Returns the whole page."""
     usable = [known for known in checkpoints() if known.usable is not False]
     others = [known for known in checkpoints() if known.usable is False]
-    known = ("\n## What to know of them\n", *_notes(usable))
+    known = ("\n## Cautions\n", *_notes(usable))
     refused = (NOT_USABLE, *_notes(others)) if others else ()
     return "\n".join((HEAD, *map(row, usable), *known, *refused))
 
 
 def _notes(rows: Iterable[Checkpoint]) -> list[str]:
-    """What to know of some weights, a line each for those of which the same is to be known."""
+    """Returns the cautions about some weights, one line for all that share one."""
     names: dict[str, list[str]] = {}
     for known in rows:
         if known.caution:
@@ -90,11 +90,10 @@ def _place(known: Checkpoint) -> str:
     return "page" if known.url.startswith("http") else known.url
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Prints the page."""
-    del arguments
     say(*table().splitlines())
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.answer(main, __doc__)

@@ -1,4 +1,4 @@
-"""What `--help` says of the settings: their values, what they may be, and what they mean."""
+"""The settings in the text of `--help`: values, allowed values and meanings."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 from vidjax import configs
 from vidjax.run.config import from_mapping, to_mapping
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 
 _WIDTH, _IN = 96, " " * 6
 
 
 def settings_help(arguments: Sequence[str]) -> str:
-    """The settings with the values of the configuration that a command line names, or defaults.
+    """Lists the settings with the values of the configuration on the command line, or the defaults.
 
     Raises:
       ValueError: the configuration is unknown, or refuses its arguments.
@@ -23,9 +23,16 @@ def settings_help(arguments: Sequence[str]) -> str:
     named = [text.partition("=")[2] for text in arguments if text.startswith("--config=")]
     values = configured(named[-1]) if named else None
     whose = (
-        f"of --config={named[-1]}" if named else "the defaults; --config=NAME --help shows others"
+        f"those of --config={named[-1]}"
+        if named
+        else "the defaults; add --config=NAME to see others"
     )
-    lines = [f"Settings: --config.NAME=VALUE changes one. Here are {whose}."]
+    lines = [
+        "Settings:",
+        "",
+        "  --config.NAME=VALUE changes a setting.",
+        f"  The values below are {whose}.",
+    ]
     for setting in settings(values):
         lines += ["", f"  --config.{setting.path}={written(setting.default)}"]
         for text in filter(None, (setting.meaning, setting.allowed)):
@@ -35,7 +42,7 @@ def settings_help(arguments: Sequence[str]) -> str:
 
 
 def configured(text: str) -> dict[str, Any]:
-    """The whole configuration that `NAME[:key=value,...]` stands for, checked.
+    """Loads and checks the configuration `NAME[:key=value,...]`; returns all its settings.
 
     Raises:
       ValueError: the configuration is unknown, or refuses its arguments.
@@ -45,7 +52,7 @@ def configured(text: str) -> dict[str, Any]:
 
 
 def written(value: Any) -> str:
-    """A value as a shell takes it on a command line."""
+    """Quotes a value for a shell's command line."""
     text = str(value)
-    # Easier to read than what `shlex` makes of apostrophes.
+    # Easier to read than how `shlex` quotes apostrophes.
     return f'"{text}"' if "'" in text and not set(text) & set('"$`\\!') else shlex.quote(text)

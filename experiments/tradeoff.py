@@ -1,15 +1,15 @@
-"""Draws accuracy over what networks cost: multiply-adds of a view, and parameters.
+"""Plots accuracy against cost: multiply-adds per view, and parameters.
 
-A point is the newest evaluation of a run, with the cost of its network on the views of that
-evaluation. Its size is that of the network. With --pairs the runs are named in pairs, without and
-with a method, and an arrow leads from one to the other. --printed adds the rows of tables of the
-works, hollow: their accuracies are the works', and what they cost is counted here. Data sets have
-a panel each. A table, PICTURE.csv, has the numbers.
+Each point is the newest evaluation of a run, with the cost of its network on the views of that
+evaluation. The area of a point grows with the number of parameters. With --pairs the runs are named
+in pairs, without and with a method, and an arrow leads from one to the other. --paper_tables adds
+rows of the papers' tables as hollow points: their accuracies are the papers', and their costs are
+counted here. Each data set has its own panels. A CSV beside the picture has the numbers.
 
 Examples:
   vidjax tradeoff runs/r3d_34 runs/r3d_50 runs/mtnet_s --output=tradeoff.png
   vidjax tradeoff runs/r3d_34 runs/srtg_r3d_34 --pairs --output=tradeoff.png
-  vidjax tradeoff --printed=5.1 --output=figure-5-7.png
+  vidjax tradeoff --paper_tables=5.1 --output=figure-5-7.png
 """
 
 from __future__ import annotations
@@ -28,16 +28,25 @@ from vidjax.storage.writing import make_folder, writing
 from vidjax.terminal import say
 
 from . import command_line
-from .cost_points import Point, draw, of_run, of_table
-from .explain.files import write_figure
+from .explain.output_files import write_figure
 from .reproduce.analytical import Counter
 from .reproduce.table import find_tables
+from .tradeoff_points import Point, draw, of_run, of_table
 
-_OUTPUT = flags.DEFINE_string("output", None, "PNG to write")
-_PROTOCOL = flags.DEFINE_string("protocol", None, "such as test-10x3, where a run has several")
-_PAIRS = flags.DEFINE_bool("pairs", False, "runs are pairs, without and with a method")
-_PRINTED = flags.DEFINE_list("printed", [], "tables of the works to add, such as 5.1")
+_OUTPUT = flags.DEFINE_string("output", None, "FILE: New PNG file; the CSV goes beside it.")
+_PROTOCOL = flags.DEFINE_string(
+    "protocol",
+    None,
+    "PROTOCOL: Protocol of the evaluations, such as test-10x3, if a run has several.",
+)
+_PAIRS = flags.DEFINE_bool(
+    "pairs", False, "Takes the runs as pairs: without a method, then with it."
+)
+_PAPER_TABLES = flags.DEFINE_list(
+    "paper_tables", [], "TABLE,...: Tables of the papers to add, such as 5.1."
+)
 flags.mark_flag_as_required("output")
+command_line.renamed("printed", "paper_tables")
 
 
 def main(*runs: str) -> None:
@@ -46,12 +55,14 @@ def main(*runs: str) -> None:
     sheet = output.with_suffix(".csv")
     for file in (output, sheet):
         if file.exists():
-            raise ValueError(f"{file} is there already; name another --output")
-    if not runs and not _PRINTED.value:
-        raise ValueError("nothing to draw: name runs, or tables of the works with --printed")
+            raise ValueError(f"{file} exists already; name another --output")
+    if not runs and not _PAPER_TABLES.value:
+        raise ValueError("nothing to draw: name runs, or tables of the papers with --paper_tables")
     if _PAIRS.value and len(runs) % 2:
-        raise ValueError(f"--pairs: {len(runs)} runs are not pairs; name them without, with, ...")
-    works = find_tables(_PRINTED.value) if _PRINTED.value else []
+        raise ValueError(
+            f"--pairs: {len(runs)} runs are not pairs; name each run without, then with the method"
+        )
+    works = find_tables(_PAPER_TABLES.value) if _PAPER_TABLES.value else []
     with ProgressLine() as progress:
         counter = Counter(progress.show)
         points = _told_apart([as_path(run) for run in runs], counter)
@@ -66,7 +77,7 @@ def main(*runs: str) -> None:
 
 
 def _told_apart(runs: Sequence[Path], counter: Counter) -> list[Point]:
-    """The points of runs, called as their folders, or by the whole paths where those are equal."""
+    """Returns the points of runs, labelled by their folders, or by whole paths if those repeat."""
     points = [of_run(run, counter, _PROTOCOL.value) for run in runs]
     if len({point.label for point in points}) == len(points):
         return points

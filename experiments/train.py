@@ -1,4 +1,4 @@
-r"""Trains a network; started again with the same work directory, it goes on where it was.
+r"""Trains a network; the same command resumes a run that was interrupted.
 
 Examples:
   vidjax train --config=demo --workdir=runs/demo
@@ -6,11 +6,15 @@ Examples:
   vidjax train --config=folder --workdir=runs/mine \
       --config.data.manifest=my_videos.csv --config.optimizer.lr=0.05
 
-Several processes, as on a cluster, are started as docs/launching.md says.
+docs/launching.md says how to start several processes, as on a cluster.
 
-Exit codes: 0 done, 2 something given does not fit or processes differ, 69 processes of the job did
-not come or were lost, or this one hung, 74 the machine failed (full disk, permission, memory), 75
-stopped by SIGTERM after saving, 130 Ctrl-C.
+Exit codes:
+  0    done
+  2    a flag or a setting is wrong, or the processes of the job differ
+  69   other processes of the job are absent or lost, or this one hung
+  74   the machine failed: full disk, missing permission, too little memory
+  75   SIGTERM; the run was saved, and the same command resumes it
+  130  Ctrl-C
 """
 
 from __future__ import annotations
@@ -25,17 +29,19 @@ from vidjax.terminal import say
 from vidjax.training.loop import train
 from vidjax.training.preemption import EXIT_CODE
 
-from . import command_line, distributed, watching
+from . import command_line, distributed, hang_timeout
 
 _CONFIG = command_line.config_file()
 flags.adopt_module_key_flags(distributed)
-flags.adopt_module_key_flags(watching)
-_WORKDIR = flags.DEFINE_string("workdir", None, "where the run keeps its files")
+flags.adopt_module_key_flags(hang_timeout)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "RUN: Folder of the run: its checkpoints, metrics and reports."
+)
 flags.mark_flags_as_required(["config", "workdir"])
 
 
 def main() -> int:
-    """Trains to the end of the configuration's duration."""
+    """Trains for the duration in the configuration."""
     workdir = as_path(_WORKDIR.value)
     outcome = train(from_mapping(_CONFIG.value), workdir, began=BEGAN)
     if outcome.preempted:
@@ -51,5 +57,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    watched = watching.watched(main, "the same command goes on from the last checkpoint")
-    command_line.run(distributed.in_company(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)
+    watched = hang_timeout.watched(main, "the same command resumes from the last checkpoint")
+    command_line.run(distributed.as_job_process(watched, EXIT_CODE), __doc__, terminated=EXIT_CODE)

@@ -1,4 +1,4 @@
-"""Prints the table of all networks, as in docs/models.md.
+"""Prints the table of all networks (docs/models.md).
 
 Example:
   vidjax zoo > docs/models.md
@@ -9,45 +9,43 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from absl import app
-
 from vidjax.convert.loading import sources
-from vidjax.models.listing import list_models, model_card
+from vidjax.models.model_list import list_models, model_card
 from vidjax.terminal import say
 from vidjax.trained.published.registry import checkpoints
 
-from . import systems
+from . import command_line, paper_systems
 
 HEAD = """# The networks
 
-Parameters with 400 classes; multiply-adds (MAC) of one clip of the size given, of convolutions
-and matrix products only. Both are counted from the network's program (`vidjax.count_cost`),
-equal to counts of the published code to the last parameter and within 0.5 % of the
-multiply-adds (`tests/convert/test_parity.py`). \"Printed\" are the numbers of the four works,
-millions of parameters / billions of operations, and are the papers', not ours: the PhD thesis
-"Modelling across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). \"Published\"
-are layouts of which `pretrained-list.md` has a file of this network. "Also read" are layouts whose
-names `vidjax.load_torch` reads for this network, too, and of which that list has no file: files
-that you have trained with these projects, for instance.
+Parameters are counted with 400 classes. Multiply-adds (MAC) are for one clip of the given size, of
+convolutions and matrix products only. Both are counted from the network's program
+(`vidjax.count_cost`). They agree with counts of the published code: the parameters exactly, the
+multiply-adds within 0.5 % (`tests/convert/test_parity.py`). "Printed" are the numbers of the
+papers, not ours, in millions of parameters / billions of operations: the PhD thesis "Modelling
+across time", Random Mean Scaling (RMS) and Class Feature Pyramids (CFP). "Published" are the
+projects from which `pretrained-list.md` has weights of this network. "Also read" are further
+projects whose checkpoints `vidjax.load_torch` reads for this network, for example files that you
+have trained with them.
 
-`vidjax options r3d_18` lists what a network's options may be, with defaults and meanings, those of
-methods too; `vidjax.options("r3d_18")` has them as data. Networks of other packages are listed and
-used like these (`CONTRIBUTING.md`).
+`vidjax options r3d_18` lists the options of a network with their defaults, meanings and allowed
+values, including those of the methods. `vidjax.options("r3d_18")` returns them as data. Networks of
+other packages are listed and used in the same way (`CONTRIBUTING.md`).
 
-Weights of image ResNets, torchvision's and those for CIFAR, become weights of `r3d_*`,
-`wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and `tam_ibm_50` by
-`vidjax convert --inflate=mean` (`vidjax/convert/inflation.py`).
+`vidjax convert --inflate=mean` makes video weights from image ResNets (torchvision's and those for
+CIFAR), for `r3d_*`, `wide_r3d_50`, `resnext3d_101`, `slowonly_*`, `tsm_50`, `tam_50` and
+`tam_ibm_50` (`vidjax/convert/inflation.py`).
 
 Written by `vidjax zoo > docs/models.md`.
 """
 
 
-SYSTEMS_HEAD = """`vidjax train --config=NAME:ARGUMENTS` trains the rows that have a
-configuration; other arguments choose other rows (`vidjax config`). Any network trains on your
-videos with `vidjax train --config=folder --config.model.name=NETWORK`, with options as
-`--config.model.options.NAME=VALUE`. `vidjax reproduce --table=TABLE` trains all rows of a table.
+SYSTEMS_HEAD = """`vidjax train --config=NAME:ARGUMENTS` trains a row that has a configuration;
+other arguments choose other rows (`vidjax config`). To train any network on your videos, use
+`vidjax train --config=folder --config.model.name=NETWORK`; `--config.model.options.NAME=VALUE` sets
+an option. `vidjax reproduce --table=TABLE` trains all rows of a table.
 """
-# Systems that the works compare with, and what builds each.
+# Systems that the papers only compare with, and what builds each of them.
 OTHERS = (
     ("RMS table 3: S3D", "`s3d`; with gates `s3dg`"),
     ("RMS table 3: ResNet-50 + NL x 5", "`i3d_r50_nl5`, the network of 32 frames"),
@@ -55,9 +53,9 @@ OTHERS = (
     ("RMS table 3: ResNet-50 + CGD", "`i3d_r50_cgd`"),
     (
         "thesis 5.2: MTConv",
-        "`r3d_50_e1` with `multi_temporal={}`, each branch with its share of the input: 29.4 M, "
-        "22.1 G; with `multi_temporal={'split_input': False}`, both with all of it, as eq. 5.2 "
-        "reads: 36.9 M, 24.5 G. The table prints 35.7 M and 23.1 G, which neither has",
+        "`r3d_50_e1` with `multi_temporal={}`, where each branch sees its share of the input: "
+        "29.4 M, 22.1 G; with `multi_temporal={'split_input': False}` both see all of it, as in "
+        "eq. 5.2: 36.9 M, 24.5 G. The table prints 35.7 M and 23.1 G, which fits neither",
     ),
     ("thesis 4.4, 5.3: TSN", "`tsn_50`"),
     (
@@ -66,16 +64,16 @@ OTHERS = (
     ),
     ("thesis 4.4, 5.3: CoST", "`cost_101` with `long_clips=True`"),
     ("thesis 4.4, 5.3: AssembleNet", "`assemblenet_101`"),
-    ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: those that were published"),
+    ("thesis 4.4, 5.3: EvaNet", "`evanet_1`, `evanet_2`: the published ones"),
     (
         "thesis 4.4, 5.3: SoundNet",
-        "left out: it hears sound, and sees no frame; the data sets here have no sound",
+        "left out: it uses sound and no frames, and the data sets here have no sound",
     ),
 )
 
 
-# MTNets, options, frames of a clip; selections of frames that choose, are forced, and keep all
-# frames; and billions of multiply-adds.
+# MTNet, options, frames of a clip; the numbers of frame selections that choose, that are forced,
+# and that keep all frames; billions of multiply-adds.
 CHOICES: tuple[tuple[str, dict[str, Any], int, tuple[int, int, int], float], ...] = (
     ("mtnet_s", {}, 13, (22, 30, 105), 4.085),
     ("mtnet_s", {"edge": "single"}, 13, (52, 0, 105), 4.085),
@@ -91,31 +89,31 @@ CHOICES: tuple[tuple[str, dict[str, Any], int, tuple[int, int, int], float], ...
 CHOOSING = """
 ## Where MTNets choose frames
 
-MTConvs keep the half of the frames that are least like their neighbours (thesis, 5.3.1). The first
-and the last frame have one neighbour and are no candidates. So 4 frames have 2 candidates for 2
-places, and two frames both stay: there the clip decides nothing.
+MTConvs keep the half of the frames that are least similar to their neighbours (thesis, 5.3.1). The
+first and the last frame have only one neighbour and are no candidates. So 4 frames have 2
+candidates for 2 places, and 2 frames are both kept: in these cases the clip decides nothing.
 
 The thesis does not say where time is halved. Its backbone, X3D, keeps time. But only networks that
-halve time before stage 1 and in stages 2 to 4 have the operations that tables 5.1 and 5.6 print,
-and the released code halves it there, too. So the networks by these names do. With
-`keep_time=True` time stays as it is and every selection has a choice, as in figure 5.4, for 5 to 6
+halve time before stage 1 and in stages 2 to 4 have the operations of tables 5.1 and 5.6, and the
+released code halves time there too. So the networks with these names do the same. With
+`keep_time=True` time is not halved and every selection has a choice, as in figure 5.4, for 5 to 6
 times the operations. `edge="single"` makes the outer frames candidates.
-`vidjax.evaluation.count_frame_choices` counts the selections of any network. A multigrid's shorter
-clips leave fewer choices.
+`vidjax.evaluation.count_frame_choices` counts the selections of any network. The shorter clips of a
+multigrid leave fewer choices.
 
 | frames | network | options | choose | forced | keep all | MAC |
 | ---: | --- | --- | ---: | ---: | ---: | ---: |"""
 
 
 def choice(name: str, options: dict[str, Any], frames: int, counts: Any, macs: float) -> str:
-    """A line of the table of selections."""
+    """Returns a row of the table of frame selections, in Markdown."""
     given = ", ".join(f"`{option}={value!r}`" for option, value in options.items())
     cells = (frames, f"`{name}`", given or "-", *counts, f"{macs:.3f} G")
     return f"| {' | '.join(map(str, cells))} |"
 
 
 def row(name: str) -> str:
-    """A network's line of the table."""
+    """Returns the row of a network, in Markdown."""
     card = model_card(name)
     clip = "x".join(map(str, card.clip))
     published = {each.layout for each in checkpoints() if each.network == name}
@@ -133,14 +131,19 @@ def row(name: str) -> str:
 
 
 def table() -> str:
-    """The whole page: a table, and for each group of networks its paper and its notes."""
+    """Returns the whole page: the tables, and papers and notes of groups of networks."""
     lines = [HEAD]
     lines += ["| network | parameters | MAC | clip | printed | published | also read |"]
     lines += ["| --- | ---: | ---: | --- | --- | --- | --- |"]
     lines += [row(name) for name in list_models()]
-    lines += ["\n## Systems of the works\n", SYSTEMS_HEAD, *systems.lines(), systems.MENTIONED]
-    lines += ["\n## What the works compare with\n"]
-    lines += ["`non_local`, `cgnl` and `cgd` are options of any residual network, too.\n"]
+    lines += [
+        "\n## Systems of the papers\n",
+        SYSTEMS_HEAD,
+        *paper_systems.lines(),
+        paper_systems.MENTIONED,
+    ]
+    lines += ["\n## Other systems in the papers' tables\n"]
+    lines += ["`non_local`, `cgnl` and `cgd` are also options of any residual network.\n"]
     lines += ["| row | built by |", "| --- | --- |"]
     lines += [f"| {name} | {how} |" for name, how in OTHERS]
     lines += [CHOOSING, *(choice(*each) for each in CHOICES)]
@@ -156,11 +159,10 @@ def table() -> str:
     return "\n".join(lines)
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Prints the page."""
-    del arguments
     say(*table().splitlines())
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command_line.answer(main, __doc__)

@@ -2,24 +2,41 @@
 
 To import JAX and its friends takes a command several times longer than what these tests ask of
 it. So one process does it once and, for each command, forks a copy of itself that runs the
-module as `python -m` would.
+module as `python -m` would, or code as `python -c` would.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
+import types
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
+# What commands import, some of them only where they need it.
+IMPORTED = (
+    "matplotlib.figure",
+    "tensorboardX",
+    "tensorflow",
+    "vidjax.data.builders.prepared_videos",
+    "vidjax.trained.clip_explanation",
+    "vidjax.trained.open_weights",
+    "vidjax.training.loop",
+)
 
 
 def run_command(
@@ -29,22 +46,105 @@ def run_command(
 
     `site` is a folder of more installed packages.
     """
+    return _run_python(["-m", module, *arguments], cwd, site, environment)
+
+
+def run_code(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What `python -c code arguments` ends with and says, in the project's folder."""
+    return _run_python(["-c", code, *arguments], ROOT, "", {})
+
+
+def _run_python(
+    arguments: Sequence[object], cwd: Path, site: str, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        argv = [module, *map(str, arguments)]
-        server = _server(site)
-        # What has changed since the server began, such as where a test's store listens.
-        known = _environments[site]
-        changed = {k: v for k, v in os.environ.items() if known.get(k) != v}
-        environment = {**changed, **environment}
-        order = {"argv": argv, "environment": environment, "out": str(out), "err": str(err)}
-        order["cwd"] = str(cwd)
-        assert server.stdin is not None
-        assert server.stdout is not None
-        server.stdin.write(json.dumps(order) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return subprocess.CompletedProcess(argv, code, out.read_text(), err.read_text())
+        argv = list(map(str, arguments))
+        streams = {name: str(Path(folder) / name) for name in ("out", "err")}
+        known = _environment(site) | environment
+        code = _ask(site, argv=argv, environment=known, cwd=str(cwd), wait=True, **streams)
+        out, err = (Path(file).read_text() for file in streams.values())
+        return subprocess.CompletedProcess(argv[1:], code, out, err)
+
+
+class Process:
+    """`python arguments` in the project's folder, begun and not waited for.
+
+    It has of `subprocess.Popen` what tests use.
+
+    Args:
+      arguments: of Python: `-m` and a module, or `-c` and code, and what follows.
+      environment: all of it; None is that of this process.
+      text: whether what it writes is read as text rather than as bytes.
+    """
+
+    def __init__(
+        self,
+        *arguments: object,
+        environment: dict[str, str] | None = None,
+        text: bool = True,
+    ) -> None:
+        self.returncode: int | None = None
+        self._readers: list[threading.Thread] = []
+        self._read: dict[str, Any] = {}
+        with tempfile.TemporaryDirectory() as folder:
+            streams = {name: str(Path(folder) / name) for name in ("out", "err")}
+            for file in streams.values():
+                os.mkfifo(file)
+            self.pid = _ask(
+                argv=list(map(str, arguments)),
+                environment=dict(os.environ) if environment is None else environment,
+                cwd=str(ROOT),
+                wait=False,
+                **streams,
+            )
+            # Each opens as soon as the process has opened its end.
+            self.stdout, self.stderr = (
+                os.fdopen(os.open(file, os.O_RDONLY), "r" if text else "rb")
+                for file in streams.values()
+            )
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        if self.returncode is None:
+            self.returncode = _ask(ended=self.pid)
+        return self.returncode
+
+    def wait(self, timeout: float = 600) -> int:
+        """Its exit code, as soon as it has ended."""
+        deadline = time.monotonic() + timeout
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired("process", timeout)
+            time.sleep(0.01)
+        return code
+
+    def communicate(self, timeout: float = 600) -> tuple[Any, Any]:
+        """All that it still says, once it has ended."""
+        deadline = time.monotonic() + timeout
+        if not self._readers:
+            for stream in (self.stdout, self.stderr):
+                reader = threading.Thread(target=self._read_all, args=[stream], daemon=True)
+                reader.start()
+                self._readers.append(reader)
+        for reader in self._readers:
+            reader.join(max(0, deadline - time.monotonic()))
+            if reader.is_alive():
+                raise subprocess.TimeoutExpired("process", timeout)
+        self.wait(max(0, deadline - time.monotonic()))
+        return self._read[self.stdout.name], self._read[self.stderr.name]
+
+    def _read_all(self, stream: IO[Any]) -> None:
+        with stream:
+            self._read[stream.name] = stream.read()
+
+    def send_signal(self, number: int) -> None:
+        """Sends a signal to it, if it has not ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.send_signal(signal.SIGKILL)
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
@@ -55,57 +155,108 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr
 
 
-# Of this process when each server began.
-_environments: dict[str, dict[str, str]] = {}
+def _ask(site: str = "", **order: Any) -> Any:
+    """What the server answers to an order."""
+    server = _server(site)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    server.stdin.write(json.dumps(order) + "\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
+
+
+def _environment(site: str) -> dict[str, str]:
+    """In which a command that warns is heard."""
+    # On Python 3.11 ml_collections loads configuration files by what 3.12 no longer has.
+    known = "ignore:the load_module:DeprecationWarning"
+    environment = {**os.environ, "PYTHONWARNINGS": f"default,{known}"}
+    if site:
+        environment["PYTHONPATH"] = os.pathsep.join((site, os.environ.get("PYTHONPATH", "")))
+    return environment
 
 
 @functools.cache
 def _server(site: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.commands"]
-    # On Python 3.11 ml_collections loads configuration files by what 3.12 no longer has.
-    known = "ignore:the load_module:DeprecationWarning"
-    _environments[site] = dict(os.environ)
-    environment = {**os.environ, "PYTHONWARNINGS": f"default,{known}"}
-    if site:
-        environment["PYTHONPATH"] = os.pathsep.join((site, os.environ.get("PYTHONPATH", "")))
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     server = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, **pipes
+        command, cwd=ROOT, env=_environment(site), stderr=subprocess.DEVNULL, **pipes
     )
     atexit.register(server.kill)
     return server
 
 
 def _serve() -> None:
-    """Reads an order a line, and answers each with the exit status."""
-    import matplotlib.figure  # noqa: F401
-
-    import vidjax.trained.explaining
-    import vidjax.trained.opening
-    import vidjax.training.loop  # noqa: F401
-    from vidjax.models.listing import variants
-
-    variants()
+    """Reads an order a line, and answers each: with an exit code, or the id of a process."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    importlib.import_module("vidjax.models.model_list").variants()
     for line in sys.stdin:
         order = json.loads(line)
-        child = os.fork()
-        if not child:
-            os._exit(_obey(order))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        if "ended" in order:
+            answer = _ended(order["ended"], os.WNOHANG)
+        else:
+            answer = os.fork()
+            if not answer:
+                _obey(order)
+            if order["wait"]:
+                answer = _ended(answer)
+        print(json.dumps(answer), flush=True)
 
 
-def _obey(order: dict[str, Any]) -> int:
-    for stream, name in ((1, "out"), (2, "err")):
-        file = os.open(order[name], os.O_WRONLY | os.O_CREAT, 0o600)
-        os.dup2(file, stream)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ.update(order["environment"])
-    os.chdir(order["cwd"])
-    sys.argv = list(order["argv"])
+def _ended(pid: int, options: int = 0) -> int | None:
+    found, status = os.waitpid(pid, options)
+    return os.waitstatus_to_exitcode(status) if found else None
+
+
+def _obey(order: dict[str, Any]) -> NoReturn:
+    code = 1
+    try:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT, 0o600), stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.chdir(order["cwd"])
+        _take(order["environment"])
+        code = _run(order["argv"])
+        # As at the end of any process.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _take(environment: dict[str, str]) -> None:
+    """Takes an environment, and what has been read of it while things were imported."""
+    os.environ.clear()
+    os.environ.update(environment)
+    tempfile.tempdir = None
+    if "PYTHONWARNINGS" not in environment:
+        for category in (DeprecationWarning, PendingDeprecationWarning, ImportWarning):
+            warnings.simplefilter("ignore", category)
+        warnings.simplefilter("ignore", ResourceWarning)
+    import jax
+
+    for name, text in environment.items():
+        known = jax.config.values.get(name.lower())
+        if name.lower() in jax.config.values:
+            value = text.lower() in ("1", "true") if isinstance(known, bool) else text
+            jax.config.update(name.lower(), int(text) if type(known) is int else value)
+
+
+def _run(argv: list[str]) -> int:
+    """The exit code of what Python's command line says."""
+    option, what, *more = argv
     code: Any = 0
     try:
-        runpy.run_module(order["argv"][0], run_name="__main__", alter_sys=True)
+        if option == "-m":
+            sys.argv = [what, *more]
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            sys.argv = [option, *more]
+            main = sys.modules["__main__"] = types.ModuleType("__main__")
+            exec(compile(what, "<string>", "exec"), vars(main))
     except SystemExit as end:
         code = end.code or 0
     except BaseException:
@@ -114,9 +265,6 @@ def _obey(order: dict[str, Any]) -> int:
     if not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
     return code
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from tests.quickly import UNOPTIMIZED, flags
+from tests.quickly import UNOPTIMIZED, flags, forget_first_values, trace_first_values_once
 
 # Commands under test leave no compiled programs in the home of whoever runs the tests.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
@@ -18,6 +18,7 @@ os.environ["XLA_FLAGS"] = f"{flags(UNOPTIMIZED)} {os.environ.get('XLA_FLAGS', ''
 # Tracing makes millions of objects that live for long: with the usual thresholds, to look for
 # cycles among them over and over takes a good part of the suite's time.
 gc.set_threshold(200_000, 50, 1000)
+trace_first_values_once()
 
 
 # Modules of few tests that take long; begun last, they would run while the other workers idle.
@@ -57,7 +58,11 @@ def forget_programs() -> Iterator[None]:
     """No module of tests pays for what others have traced and compiled."""
     yield
     jax.clear_caches()
+    forget_first_values()
     gc.collect()
+    # What is left are libraries, and they stay: to look through them after each module would take
+    # a tenth of the suite's time.
+    gc.freeze()
 
 
 def shared_folder() -> Path:

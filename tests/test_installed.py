@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
 from zipfile import ZipFile
@@ -149,7 +150,7 @@ def test_the_command_alone_goes_from_videos_to_an_explanation(environment, empty
     assert {path.suffix for path in (empty / "seen").iterdir()} >= {".html", ".gif", ".png"}
 
 
-def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, empty):
+def test_the_documented_python_runs_on_what_the_command_has_trained(environment, empty):
     (empty / "new.mp4").write_bytes((empty / "videos/fall/1.mp4").read_bytes())
     rows = [
         f"videos/{label}/{number}.mp4,{label},{'test' if number > 3 else 'train'}"
@@ -157,10 +158,12 @@ def test_the_readmes_python_runs_on_what_the_command_has_trained(environment, em
         for number in range(6)
     ]
     (empty / "videos.csv").write_text("\n".join(["path,label,split", *rows]))
-    use, loop = (typed.python for typed in typed_in("README.md", "From Python"))
+    (use,), (loop,) = (
+        typed_in("docs/python.md", heading) for heading in ("Use a run", "Write your own loop")
+    )
     program = f"""
 import vidjax
-{use}
+{use.python}
 told = run.predict("new.mp4")
 assert {{name for name, _ in told}} == {{"rise", "fall"}}, told
 assert abs(sum(chance for _, chance in told) - 1) < 1e-5
@@ -172,7 +175,7 @@ def my_step(state, batch):
 def my_scores(state, batch):
     tested.append(int(batch["mask"].sum()))
 state, tested = None, []
-{loop}
+{loop.python}
 print(len(seen), sum(tested))
 """
     # 20 epochs of 8 videos; 4 others are tested.
@@ -195,3 +198,30 @@ def test_what_is_unknown_is_named_with_the_nearest(environment, empty):
         assert done.stderr.count("\n") == 1
         assert hint in done.stderr
     assert not (empty / "runs/x").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_what_make_dist_builds_installs_into_an_empty_environment(tmp_path, empty):
+    """With its dependencies, from where pip finds them; in the other tests they are there."""
+    here = Path(sys.executable).parent
+    made = ["make", "dist", f"BIN={here}", "INSTALLED=", f"DIST={tmp_path / 'dist'}"]
+    done = subprocess.run(made, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (archive,), (wheel,) = ((tmp_path / "dist").glob(kind) for kind in ("*.tar.gz", "*.whl"))
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    assert names >= {"README.md", "CITATION.cff", "mkdocs.yml", "tests/test_installed.py"}
+    assert not [name for name in names if name.startswith((".cache", "site", "docs/reference"))]
+    home = tmp_path / "environment"
+    venv.create(home, with_pip=True)
+    into = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    done = run(home / "bin/python", *into, "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    if "No matching distribution" in done.stderr or "ConnectionError" in done.stderr:
+        pytest.skip("pip finds no packages here")
+    assert done.returncode == 0, done.stderr
+    vidjax = home / "bin/vidjax"
+    assert succeeds(vidjax, "--version", cwd=empty).strip() in wheel.name
+    assert "folder" in succeeds(vidjax, "config", cwd=empty)
+    manifest = ("--config=folder", "--config.data.manifest=videos", "--workdir=runs/empty")
+    assert "done: 4 steps" in succeeds(vidjax, "train", *manifest, *TINY, cwd=empty)

@@ -103,7 +103,7 @@ def without(written, *names, **others):
     ],
 )
 def test_what_is_written_in_another_way_is_refused_in_one_line_that_names_jax(read, written):
-    line = re.escape(f"JAX {jax.__version__}") + " writes down `.*` in a way unknown to vidjax, .*"
+    line = re.escape(f"JAX {jax.__version__}") + " represents `.*` in a way unknown to vidjax, .*"
     with pytest.raises(jaxpr.UnknownJaxprError) as told:
         read(written())
     assert re.fullmatch(line, str(told.value))

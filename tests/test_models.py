@@ -15,7 +15,7 @@ from tests.quickly import UNOPTIMIZED
 from vidjax.evaluation.cost import count_cost
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 
 NAMES = vidjax.list_models()
 # Where more blocks are all that a network has beyond another one, or beyond its tiny form.
@@ -348,14 +348,14 @@ def test_image_networks_take_one_frame(name):
 @pytest.mark.parametrize(
     ("name", "options", "clip", "message"),
     [
-        ("slowfast_50", {}, (10, 32, 32), "T = 10 is no multiple"),
+        ("slowfast_50", {}, (10, 32, 32), "T = 10 is not a multiple"),
         ("blvnet_tam_50", {}, (5, 32, 32), "T = 5 is odd"),
         ("blvnet_tam_50", {"depths": ONES}, (4, 32, 32), "depths = .* at least 2"),
         ("slowfast_50", {"width": 12}, (8, 32, 32), "width = 12: must be a multiple of 8"),
         ("slowonly_50", {"temporal_convs": 2}, (8, 32, 32), "no option 'temporal_convs'"),
         ("slowonly_34", {"temporal_convs": 3}, (8, 32, 32), "temporal_convs = 3"),
         ("mfnet", {"width": 32}, (4, 32, 32), "width = 32: not a multiple of 96"),
-        ("resnext3d_101", {"width": 10}, (8, 32, 32), "not divisible into 32 groups"),
+        ("resnext3d_101", {"width": 10}, (8, 32, 32), "cannot be divided into 32 groups"),
         ("r2plus1d_34", {"form": "caffe2"}, (8, 32, 32), "form = 'caffe2': must be one of tran"),
         ("x3d_s", {"form": "tran"}, (8, 32, 32), "form = 'tran': must be one of pytorchvideo"),
         ("ip_csn_50", {"form": "tran"}, (8, 32, 32), "form = 'tran': must be one of vmz"),

@@ -16,7 +16,7 @@ from tests.methods.test_pairs import NEEDED, VALUES
 from tests.test_models import CLASSES, OTHER, TINY
 from vidjax.layers.lowering import force_lowering
 from vidjax.methods import options as method_options
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 
 pytestmark = pytest.mark.slow
 

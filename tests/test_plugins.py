@@ -12,7 +12,7 @@ from vidjax import configs, methods, plugins
 from vidjax.__main__ import main
 from vidjax.data import catalog
 from vidjax.models.cards import ModelCard, Variant
-from vidjax.models.listing import variant, variants
+from vidjax.models.model_list import variant, variants
 from vidjax.models.registry import methods_of
 
 NETWORK = """
@@ -106,7 +106,7 @@ def test_two_packages_with_one_network_are_an_error_for_whoever_asks_for_it(inst
     install("one", "vidjax.models", "first", NETWORK.format(name="twice"))
     install("other", "vidjax.models", "second", NETWORK.format(name="twice"))
     message = (
-        "model 'twice' is there twice: of the installed package one, of the installed package other"
+        "model 'twice' exists twice: of the installed package one, of the installed package other"
     )
     with pytest.raises(ValueError, match=message):
         vidjax.create_model("twice")
@@ -128,14 +128,14 @@ def test_a_module_that_lists_nothing_usable_is_told(install, capsys):
     install("odd", "vidjax.methods", "odd", "OPTIONS = 5")
     assert "srtg" in methods.options()
     (line,) = told(capsys)
-    assert "OPTIONS of module 'odd' of the installed package odd is no tuple" in line
+    assert "OPTIONS of module 'odd' of the installed package odd is not a tuple" in line
 
 
 def test_what_is_listed_but_of_another_kind_is_told(install, capsys):
     install("odd", "vidjax.models", "odd", "VARIANTS = ('r3d_9',)")
     assert vidjax.create_model("r3d_18", **TINY)
     (line,) = told(capsys)
-    assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is no model" in line
+    assert "'r3d_9' in VARIANTS of module 'odd' of the installed package odd is not a model" in line
 
 
 def test_a_data_set_that_cannot_be_prepared_is_refused(install):
@@ -170,15 +170,17 @@ def test_what_a_notebook_registers_is_there_at_once_and_can_be_replaced():
     plugins.register("vidjax.models", "mine", mine("my_net", lambda **given: "second"))
     assert vidjax.create_model("my_net") == "second"
     assert list(vidjax.options("my_net")) == []
-    with pytest.raises(ValueError, match="my_net has no place for srtg"):
+    with pytest.raises(ValueError, match="my_net does not support srtg"):
         vidjax.create_model("my_net", srtg="final")
 
 
 def test_what_cannot_be_registered_is_refused(install):
-    with pytest.raises(plugins.PluginError, match="vidjax.models has a module 'resnet3d' already"):
+    with pytest.raises(plugins.PluginError, match="vidjax.models already has a module 'resnet3d'"):
         plugins.register("vidjax.models", "resnet3d", None)
     install("one", "vidjax.models", "net", "")
-    with pytest.raises(plugins.PluginError, match="'net' already; choose another name"):
+    with pytest.raises(
+        plugins.PluginError, match="already has a module 'net'; choose another name"
+    ):
         plugins.register("vidjax.models", "net", None)
     with pytest.raises(plugins.PluginError, match="did you mean 'vidjax.models'"):
         plugins.register("vidjax.model", "mine", None)
@@ -190,7 +192,7 @@ def noting(option, rank, seen):
     """A method whose modules note, before a norm, that they run."""
     import flax.linen as nn
 
-    from vidjax.slots import Option, filled, take_stages, values_of
+    from vidjax.slots import Option, insert_module, option_settings, pop_stages
 
     class Note(nn.Module):
         def __call__(self, x, *, train):
@@ -198,8 +200,8 @@ def noting(option, rank, seen):
             return x
 
     def fill(slots, value, places):
-        stages = take_stages(option, values_of(option, value), places)
-        return filled(option, slots, stages, "before_norm", Note)
+        stages = pop_stages(option, option_settings(option, value), places)
+        return insert_module(option, slots, stages, "before_norm", Note)
 
     listed = Option(option, fill, "a mapping", "notes that it runs", rank=rank)
     return types.SimpleNamespace(OPTIONS=(listed,))
@@ -234,18 +236,18 @@ def test_a_method_with_the_name_of_a_networks_option_leaves_that_alone(capsys):
     assert "width" not in methods_of(variant("r3d_18"))
     assert vidjax.create_model("r3d_18", **TINY).head_width == 4
     (line,) = told(capsys)
-    assert line == "warning: the method 'width' has no place in r3d_18, whose option it is"
+    assert line == "warning: r3d_18 has an option 'width' itself, so the method is left out"
 
 
 def test_gates_are_told_from_other_modules_in_their_slot():
     """Another method's module in the slot of gates is neither given their settings nor checked."""
     import functools
 
-    from vidjax.slots import Option, filled
+    from vidjax.slots import Option, insert_module
 
     def fill(slots, value, places):
         make = functools.partial(dict, strange=1)
-        return filled("other_gate", slots, places.stages, "gate", make)
+        return insert_module("other_gate", slots, places.stages, "gate", make)
 
     listed = Option("other_gate", fill, "anything", "another gate", rank=0)
     plugins.register("vidjax.methods", "mine", types.SimpleNamespace(OPTIONS=(listed,)))
@@ -316,7 +318,9 @@ def test_commands_that_cannot_be_used_are_told_and_do_not_hinder_others(install,
     assert "broken_waves.py cannot be read as Python: " in broken
     assert twice == f"warning: {ambiguous}"
     assert "'train' of the installed package thief is left out: vidjax has one" in thief
-    assert gone.startswith("warning: command 'winds': there is no module nowhere.winds: Module")
+    assert gone.startswith(
+        "warning: command 'winds': the module nowhere.winds does not exist: Module"
+    )
     assert command("tides") == 2
     assert capsys.readouterr().err == f"error: vidjax tides: {ambiguous}\n"
 

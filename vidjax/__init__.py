@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # What type checkers and editors see; at run time each is imported on first use.
+    # For type checkers and editors; at run time each name is imported on first use.
     from vidjax.convert.loading import load_torch as load_torch
     from vidjax.evaluation.cost import count_cost as count_cost
-    from vidjax.models.described import options as options
-    from vidjax.models.listing import list_models as list_models
-    from vidjax.models.listing import model_card as model_card
+    from vidjax.models.model_list import list_models as list_models
+    from vidjax.models.model_list import model_card as model_card
+    from vidjax.models.option_table import options as options
     from vidjax.models.registry import create_model as create_model
     from vidjax.trained.feature_files.files import read_features as read_features
     from vidjax.trained.features import features as features
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from vidjax.trained.sources.run import open_run as open_run
     from vidjax.training.clips import clips as clips
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "create_model": "vidjax.models.registry",
-    "list_models": "vidjax.models.listing",
-    "model_card": "vidjax.models.listing",
-    "options": "vidjax.models.described",
+    "list_models": "vidjax.models.model_list",
+    "model_card": "vidjax.models.model_list",
+    "options": "vidjax.models.option_table",
     "count_cost": "vidjax.evaluation.cost",
     "load_torch": "vidjax.convert.loading",
     "Pretrained": "vidjax.trained.published.pretrained",
@@ -76,7 +76,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports on first use, so that processes which only decode video do not load JAX."""
+    """Imports a name on first use, so that processes that only decode video do not load JAX."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _PACKAGES:

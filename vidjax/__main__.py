@@ -1,4 +1,4 @@
-"""`vidjax COMMAND`: what vidjax does, from the command line."""
+"""The command line: `vidjax COMMAND`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from vidjax import experiments, plugins
-from vidjax.names import nearest
 from vidjax.startup import guard
 from vidjax.terminal import complain, say
+from vidjax.untrusted_names import nearest
 
 _HEAD = (
     "vidjax: recognising and explaining human actions in video",
@@ -39,7 +39,7 @@ def main() -> int:
         complain(f"error: vidjax {name}: {error}")
         return 2
     if not module:
-        complain(f"error: vidjax {name}: there is no such command; {nearest(name, commands())}")
+        complain(f"error: vidjax {name} is unknown; {nearest(name, commands())}")
         return 2
     guard()
     # The command sees itself as the program, as `python -m` would run it.
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def commands() -> dict[str, str]:
-    """What each command does, in a line, by name; those of other packages too."""
+    """Describes each command in one line, by name; includes commands of other packages."""
     found = {}
     for name in plugins.names(experiments):
         try:
@@ -63,16 +63,16 @@ def commands() -> dict[str, str]:
 
 
 def _module(name: str) -> str:
-    """Full name of the module that is a command; empty if there is none."""
+    """Returns the full name of a command's module; empty if there is none."""
     known = name in plugins.names(experiments) and _is_command(_tree(name))
     return plugins.full_name(experiments, name, "command") if known else ""
 
 
 def _tree(name: str) -> ast.Module:
-    """The program of a command; of packages that of `__main__`.
+    """Parses the program of a command; for a package, its `__main__`.
 
     Raises:
-      PluginError: another package has no such file, or it is no Python.
+      PluginError: another package's file does not exist, or is not Python.
     """
     path = plugins.file_of(experiments, name, "command")
     if path.name == "__init__.py":
@@ -88,7 +88,7 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _is_command(tree: ast.Module) -> bool:
-    """Whether it ends with `if __name__ == "__main__"`, which shared parts do not have."""
+    """Whether a file ends with `if __name__ == "__main__"`, which only commands do."""
     return any(
         isinstance(statement, ast.If) and ast.unparse(statement.test).startswith("__name__ ==")
         for statement in tree.body

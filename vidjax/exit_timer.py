@@ -1,7 +1,7 @@
-"""A timer that ends the process, whoever holds the interpreter lock.
+"""A timer that ends the process even if another thread holds the interpreter lock.
 
-Python's own threads need that lock, and a library that hangs may keep it. On Linux a POSIX timer
-needs no Python: when it expires, the C library starts a thread that calls `_exit`.
+Python's threads need that lock, and a library that hangs may hold it. On Linux a POSIX timer does
+not need Python: when it expires, the C library starts a thread that calls `_exit`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import faulthandler
 import sys
 from typing import IO, Any
 
-# Of <signal.h> and <time.h>, the same on every Linux machine of 64 bits.
+# Constants of <signal.h> and <time.h>, the same on every 64-bit Linux.
 _NOTIFY_BY_THREAD = 2
 _MONOTONIC = 1
-# Seconds that the dump of the threads has before the process ends.
+# Seconds for dumping the threads before the process ends.
 _DUMPING = 2.0
 
 
 class _Event(ctypes.Structure):
-    """`struct sigevent`: call a function with a value, in a thread of its own."""
+    """`struct sigevent`: call a function with a value, in a new thread."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -33,7 +33,7 @@ class _Event(ctypes.Structure):
 
 
 class _Time(ctypes.Structure):
-    """`struct itimerspec`: once, after seconds and nanoseconds; all zero is never."""
+    """`struct itimerspec`: once, after seconds and nanoseconds; all zeros disarm it."""
 
     _fields_ = (
         ("interval", ctypes.c_long * 2),
@@ -43,13 +43,13 @@ class _Time(ctypes.Structure):
 
 
 class ExitTimer:
-    """Prints where all threads are and ends the process, unless it is set anew before.
+    """Prints the stacks of all threads and ends the process, unless it is reset in time.
 
-    Elsewhere than on Linux the exit code is 1, which is all that Python offers there.
+    On systems other than Linux the exit code is 1, the only one that Python offers there.
 
     Args:
-      code: to exit with.
-      stream: that is printed to; it has a file descriptor.
+      code: exit code.
+      stream: stream to print to; it needs a file descriptor.
     """
 
     def __init__(self, code: int, stream: IO[str]) -> None:
@@ -57,14 +57,14 @@ class ExitTimer:
         self._library, self._timer = _made(code)
 
     def set(self, seconds: float) -> None:
-        """Expires after so many seconds; what was set before counts no more."""
+        """Sets the timer to expire after some seconds; replaces an earlier setting."""
         seconds = max(seconds, 0.001)
         ends = self._timer is None
         faulthandler.dump_traceback_later(seconds, exit=ends, file=self._stream)
         self._set(seconds + _DUMPING)
 
     def cancel(self) -> None:
-        """Does not expire."""
+        """Disarms the timer."""
         faulthandler.cancel_dump_traceback_later()
         self._set(0.0)
 
@@ -75,10 +75,10 @@ class ExitTimer:
 
 
 def _made(code: int) -> tuple[Any, ctypes.c_void_p | None]:
-    """The C library, and a timer of its that is not running yet; None where it has none."""
+    """Returns the C library and a disarmed timer; None if the library has no timers."""
     if not sys.platform.startswith("linux") or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None, None
-    # Before glibc 2.34 timers are in a library of their own.
+    # Before glibc 2.34, timers are in a separate library.
     for name in (None, "librt.so.1"):
         with contextlib.suppress(OSError, AttributeError):
             library, timer = ctypes.CDLL(name), ctypes.c_void_p()

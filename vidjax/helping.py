@@ -76,4 +76,12 @@ class _StandIn:
     __ror__ = __or__
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return ()
+        first = next(base for base in bases if isinstance(base, _StandIn))
+        return (_Base,) if first is self else ()
+
+
+class _Base:
+    """What classes derive from in place of a library's: it takes any keyword of a class."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__()

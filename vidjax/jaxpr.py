@@ -1,8 +1,8 @@
-"""How JAX writes down a traced program: the only file that reads what JAX may change.
+"""Reads JAX's representation of a traced program: the only file that depends on its details.
 
-JAX promises nothing about jaxprs. 0.10 keeps the constants of a jaxpr beside it and numbers the
-parts of a loop (`num_consts`, `num_carry`); 0.12 keeps constants inside and parts in trees
-(`ft_in`). Both are read here. What is written in a third way is refused, not guessed at.
+JAX gives no guarantees about jaxprs. Version 0.10 keeps the constants of a jaxpr beside it and
+counts the parts of a loop (`num_consts`, `num_carry`). Version 0.12 keeps constants inside, and
+parts in trees (`ft_in`). Both are read here. Anything else is refused rather than guessed at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import jax
 from jax.extend import core
 
 _KNOWN = "0.10 to 0.12"
-# Primitives that are nothing but a call; without its body, a network would lose operations.
+# Primitives that only call a body; without the body, a network would lose operations.
 _CALLS = frozenset(
     {"jit", "pjit", "closed_call", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"}
 )
@@ -24,18 +24,18 @@ OWN_DERIVATIVE = "custom_jvp_call"
 
 
 class UnknownJaxprError(ValueError):
-    """JAX writes down a part of a program in a way that is not known here."""
+    """This version of JAX represents a part of a program in an unknown way."""
 
 
 class Loop(NamedTuple):
     """A loop of known length.
 
     Attributes:
-      body: its program, of constants, state and an element of each other input.
-      length: its turns.
-      reverse: whether the last element comes first.
-      consts: how many inputs stay the same.
-      carry: how many inputs, after these, are the state; as many results, the first, likewise.
+      body: program of the body, with constants, state and an element of each other input as inputs.
+      length: number of iterations.
+      reverse: whether it starts with the last element.
+      consts: number of inputs that stay constant.
+      carry: number of inputs after these that are the state; as many first results are the new one.
     """
 
     body: Any
@@ -46,7 +46,7 @@ class Loop(NamedTuple):
 
 
 def _known(read: Callable[..., Any]) -> Callable[..., Any]:
-    """The reader, which names JAX where it finds something else than it expects."""
+    """Wraps a reader so that anything unexpected becomes an error that names JAX's version."""
 
     @functools.wraps(read)
     def reading(written: Any) -> Any:
@@ -55,7 +55,7 @@ def _known(read: Callable[..., Any]) -> Callable[..., Any]:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = getattr(getattr(written, "primitive", None), "name", type(written).__name__)
             raise UnknownJaxprError(
-                f"JAX {jax.__version__} writes down `{what}` in a way unknown to vidjax, which "
+                f"JAX {jax.__version__} represents `{what}` in a way unknown to vidjax, which "
                 f"reads JAX {_KNOWN} ({type(error).__name__}: {error})"
             ) from error
 
@@ -63,10 +63,10 @@ def _known(read: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def trace(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The program of a function, with its constants; nothing is computed.
+    """Traces a function to its program and constants, without computing anything.
 
     Args:
-      function: of arrays, or trees of them.
+      function: a function of arrays, or trees of them.
       *arguments: arrays, or their shapes and dtypes.
     """
     return jax.make_jaxpr(function)(*arguments)
@@ -74,7 +74,7 @@ def trace(function: Callable[..., Any], *arguments: Any) -> Any:
 
 @_known
 def opened(program: Any) -> tuple[Any, Sequence[Any]]:
-    """The jaxpr (`invars`, `constvars`, `eqns`, `outvars`) and its constants."""
+    """Returns the jaxpr (`invars`, `constvars`, `eqns`, `outvars`) and its constants."""
     jaxpr = getattr(program, "jaxpr", program)
     consts = getattr(program, "consts", ())
     if len(consts) != len(jaxpr.constvars):
@@ -84,17 +84,17 @@ def opened(program: Any) -> tuple[Any, Sequence[Any]]:
 
 @_known
 def name_stack(equation: Any) -> str:
-    """Where an equation was traced: names of modules and transformations, divided by slashes."""
+    """Returns where an equation was traced: modules and transformations, separated by slashes."""
     return str(equation.source_info.name_stack)
 
 
 def bind(primitive: core.Primitive, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
-    """Computes an equation of these inputs, as JAX itself does."""
+    """Computes an equation for given inputs, as JAX itself does."""
     return primitive.bind(*arrays, **primitive.get_bind_params(dict(params)))
 
 
 def is_literal(atom: Any) -> bool:
-    """Whether an argument stands in the program itself, as `val`, not in a variable."""
+    """Whether an argument is a literal of the program (with `val`) instead of a variable."""
     return isinstance(atom, core.Literal)
 
 
@@ -116,17 +116,17 @@ def loop(equation: Any) -> Loop:
 
 @_known
 def branches(equation: Any) -> Sequence[Any]:
-    """The programs that a `cond` chooses from by its first argument."""
+    """Returns the programs between which a `cond` chooses by its first argument."""
     return equation.params["branches"]
 
 
 @_known
 def called(equation: Any) -> Any:
-    """The program that an equation calls; None if it calls none.
+    """Returns the program that an equation calls; None if it calls none.
 
-    A call's body takes and gives what the call does; other jaxprs, such as that of a reduction, are
-    of scalars, and those of gradients are functions still. A loop of unknown length is no call of
-    its body, which may take and give the same.
+    The body of a call has the inputs and outputs of the call. Other jaxprs, such as that of a
+    reduction, work on scalars, and those of gradients are still functions. A loop of unknown length
+    does not count as a call of its body, although inputs and outputs may agree.
     """
     if equation.primitive.name == "while":
         return None

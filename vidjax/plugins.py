@@ -1,16 +1,16 @@
-"""What extends vidjax: modules in the folders of its packages, and modules of other packages.
+"""Extends vidjax by modules in the folders of its packages, and by modules of other packages.
 
-A network, a method, a data set, a configuration, a command is one module each. Where it lies is
-the same to its users: a file in a package of vidjax, a module that another distribution names in
-an entry point of the package's name,
+Each network, method, data set, configuration and command is one module. Users do not see where a
+module lies: it is a file in a package of vidjax; or a module that another distribution names in an
+entry point, in the group named like the package,
 
     [project.entry-points."vidjax.models"]
     my_network = "my_package.my_network"
 
-or, in a notebook, whatever has the attributes of such a module, given to `register`.
+or, in a notebook, any object with the attributes of such a module, passed to `register`.
 
-A module of another distribution cannot replace one of vidjax. One that cannot be imported, or has
-the name of another, is an error for whoever asks for it; others are told in one line.
+A module of another distribution cannot replace one of vidjax. If it cannot be imported, or its name
+is taken, whoever requests it gets an error; otherwise there is a one-line warning.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from vidjax.names import nearest, told
 from vidjax.settings import shown
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest, told
 
-# Packages of vidjax that others extend.
+# Packages of vidjax that can be extended.
 PACKAGES = (
     "vidjax.configs",
     "vidjax.data.augmentations",
@@ -50,12 +50,12 @@ class PluginError(ValueError):
 
 @dataclass(frozen=True)
 class Module:
-    """A module of a package that could be imported.
+    """A module of a package that was imported.
 
     Attributes:
-      name: in the package.
-      content: the module, or what was registered as one.
-      origin: whose it is, as the end of a phrase; empty for vidjax's own.
+      name: name in the package.
+      content: the module, or the registered object.
+      origin: who provides it, as the end of a phrase; empty for vidjax itself.
     """
 
     name: str
@@ -69,14 +69,14 @@ _complaints: set[str] = set()
 
 
 def register(package: str, name: str, module: Any) -> None:
-    """Makes a module part of a package of vidjax, for as long as the process lives.
+    """Adds a module to a package of vidjax, for the lifetime of the process.
 
-    What was registered under the name before is replaced, so that a notebook's cell can be run
+    An earlier registration under the same name is replaced, so that a notebook cell can be run
     again.
 
     Args:
-      package: such as `vidjax.models`.
-      name: of the module there.
+      package: name of the package, such as `vidjax.models`.
+      name: name of the module in it.
       module: a module, or an object with its attributes.
 
     Raises:
@@ -85,49 +85,49 @@ def register(package: str, name: str, module: Any) -> None:
     if package not in PACKAGES:
         raise PluginError(f"package {package!r} cannot be extended: {nearest(package, PACKAGES)}")
     if not name.isidentifier():
-        raise PluginError(f"{name!r} cannot be the name of a module: letters, digits and _")
+        raise PluginError(f"{name!r} cannot be the name of a module: use letters, digits and _")
     if name in _own(importlib.import_module(package)) or name in _points(package):
-        raise PluginError(f"{package} has a module {name!r} already; choose another name")
+        raise PluginError(f"{package} already has a module {name!r}; choose another name")
     _registered.setdefault(package, {})[name] = module
     refresh()
 
 
 def refresh() -> None:
-    """Looks for modules anew, as is needed where a package was installed since the last look."""
+    """Searches for modules again, as needed after a package was installed."""
     _points.cache_clear()
     for memory in _memories:
         memory.cache_clear()
 
 
 def remembered(find: Find) -> Find:
-    """Remembers what a function has found, until modules are looked for anew."""
+    """Caches the result of a function until `refresh` is called."""
     memory: Any = functools.cache(find)
     _memories.append(memory)
     return memory
 
 
 def names(package: ModuleType) -> list[str]:
-    """Names of a package's modules, its own and others', sorted; none is imported."""
+    """Lists the names of a package's modules, its own and others', sorted; imports none."""
     others = [*_points(package.__name__), *_registered.get(package.__name__, {})]
     return sorted({*_own(package), *others})
 
 
 def load(package: ModuleType, name: str, what: str = "module") -> Any:
-    """A package's module by its name.
+    """Imports a module of a package by its name.
 
     Args:
-      package: of vidjax.
-      name: of the module.
-      what: what the module is called in an error.
+      package: the package of vidjax.
+      name: name of the module.
+      what: what to call the module in an error.
 
     Raises:
-      PluginError: there is no such module, or one of another distribution cannot be imported.
+      PluginError: the module does not exist, or one of another distribution cannot be imported.
     """
     return find(package, name, what).content
 
 
 def find(package: ModuleType, name: str, what: str = "module") -> Module:
-    """The same with whose it is."""
+    """Does the same as `load`, and also tells who provides the module."""
     known = names(package)
     if name not in known:
         raise PluginError(f"{what} {name!r} is unknown: {nearest(name, known)}")
@@ -140,9 +140,9 @@ def find(package: ModuleType, name: str, what: str = "module") -> Module:
 
 
 def each(package: ModuleType, what: str = "module") -> Iterator[Module]:
-    """All modules of a package that can be imported, vidjax's own first.
+    """Imports all modules of a package, vidjax's own first.
 
-    Those that cannot be are told in a line each.
+    Those that cannot be imported cause a one-line warning each.
     """
     own = _own(package)
     for name in sorted(names(package), key=lambda name: (name not in own, name)):
@@ -155,17 +155,17 @@ def each(package: ModuleType, what: str = "module") -> Iterator[Module]:
 def collect(
     package: ModuleType, attribute: str, name_of: Callable[[Any], str], what: str
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """What the modules of a package list in an attribute, by name.
+    """Collects what the modules of a package list in an attribute, by name.
 
     Args:
-      package: of vidjax.
-      attribute: of the modules; those without it list nothing.
-      name_of: name of one thing in it.
-      what: what a thing is called in an error.
+      package: the package of vidjax.
+      attribute: attribute of the modules; modules without it list nothing.
+      name_of: returns the name of a listed object.
+      what: what to call an object in an error.
 
     Returns:
-      The things in the order of their modules, and of those that several packages have, why they
-      cannot be used.
+      The objects in the order of their modules; and, for names that several packages define, why
+      they cannot be used.
     """
     found: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -177,13 +177,13 @@ def collect(
             elif not origins[name]:
                 tell(f"{what} {name!r}{module.origin} is left out: vidjax has one of that name")
             else:
-                unusable[name] = f"{what} {name!r} is there twice:{origins[name]},{module.origin}"
+                unusable[name] = f"{what} {name!r} exists twice:{origins[name]},{module.origin}"
                 tell(f"{unusable[name]}; neither can be used")
     return {name: thing for name, thing in found.items() if name not in unusable}, unusable
 
 
 def full_name(package: ModuleType, name: str, what: str = "module") -> str:
-    """The name by which Python imports a module of a package.
+    """Returns the name by which Python imports a module of a package.
 
     Raises:
       PluginError: several packages have a module of that name.
@@ -193,26 +193,26 @@ def full_name(package: ModuleType, name: str, what: str = "module") -> str:
 
 
 def file_of(package: ModuleType, name: str, what: str = "module") -> Path:
-    """The source file of a module, which is not imported.
+    """Finds the source file of a module without importing it.
 
     Raises:
-      PluginError: a module of another distribution is not there, or several have one of that name.
+      PluginError: a module of another distribution does not exist, or several have that name.
     """
     full = full_name(package, name, what)
     try:
         spec = find_spec(full)
-    # The package that it is in is imported, and may fail in any way.
+    # This imports the package around it, which may fail in any way.
     except Exception as error:
         spec, reason = None, f": {type(error).__name__}: {' '.join(str(error).split())}"
     else:
         reason = ""
     if spec is None or spec.origin is None:
-        raise PluginError(f"{what} {name!r}: there is no module {full}{reason}")
+        raise PluginError(f"{what} {name!r}: the module {full} does not exist{reason}")
     return Path(spec.origin)
 
 
 def tell(problem: str) -> None:
-    """Tells once in a process, in one line, what of another package cannot be used."""
+    """Warns once per process, in one line, about something of another package."""
     if problem not in _complaints:
         _complaints.add(problem)
         complain(f"warning: {' '.join(told(line) for line in problem.splitlines())}")
@@ -221,17 +221,17 @@ def tell(problem: str) -> None:
 def _listed(
     module: Module, attribute: str, name_of: Callable[[Any], str], what: str
 ) -> Iterator[tuple[str, Any]]:
-    """What a module lists, with its names; what is of another kind is told and left out."""
+    """Returns what a module lists, with names; objects of another type cause a warning."""
     where = f"{attribute} of module {module.name!r}{module.origin}"
     listed = getattr(module.content, attribute, ())
     if not isinstance(listed, (tuple, list)):
-        tell(f"{where} is no tuple; it is left out")
+        tell(f"{where} is not a tuple; it is left out")
         return
     for thing in listed:
         try:
             yield name_of(thing), thing
         except AttributeError:
-            tell(f"{shown(thing)} in {where} is no {what}; it is left out")
+            tell(f"{shown(thing)} in {where} is not a {what}; it is left out")
 
 
 def _own(package: ModuleType) -> list[str]:
@@ -240,7 +240,7 @@ def _own(package: ModuleType) -> list[str]:
 
 @functools.cache
 def _points(package: str) -> Mapping[str, list[EntryPoint]]:
-    """Entry points of other distributions, by name."""
+    """Returns the entry points of other distributions, by name."""
     found: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=package):
         found.setdefault(point.name, []).append(point)
@@ -248,7 +248,7 @@ def _points(package: str) -> Mapping[str, list[EntryPoint]]:
 
 
 def _point(package: ModuleType, name: str, what: str) -> EntryPoint | None:
-    """The one entry point that has a module; none if vidjax has one of that name."""
+    """Returns the only entry point for a module; None if vidjax has a module of that name."""
     points = _points(package.__name__).get(name, [])
     if name in _own(package):
         for point in points:
@@ -265,7 +265,7 @@ def _point(package: ModuleType, name: str, what: str) -> EntryPoint | None:
 def _imported(point: EntryPoint, what: str) -> Any:
     try:
         return point.load()
-    # A module of somebody else's may fail in any way, and by leaving the process too.
+    # Another package's module may fail in any way, even by ending the process.
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"{what} {point.name!r}{_whose(point)} cannot be imported: "
@@ -274,7 +274,7 @@ def _imported(point: EntryPoint, what: str) -> Any:
 
 
 def _whose(point: EntryPoint) -> str:
-    """The distribution that a module is of, as the end of a phrase."""
+    """Names the distribution that provides a module, as the end of a phrase."""
     return f" of the installed package {_owner(point)}"
 
 

@@ -1,12 +1,13 @@
-"""Reading a traced JAX program: every operation with the layer it belongs to, and running it.
+"""Reads a traced JAX program, with the layer of every operation, and runs it.
 
-A jaxpr nests: jitted calls, custom gradients, rematerialised and scanned bodies hold jaxprs of
-their own. A program is the same computation laid flat, in order: calls are entered, loops of known
-length are unrolled, and both branches of a choice are computed before one is selected. What depends
-on no argument, such as the weights of a resizing, is there once, however often it is traced.
+A jaxpr nests: jitted calls, custom gradients, rematerialised and scanned bodies have jaxprs of
+their own. A `Program` is the same computation flattened in order: calls are inlined, loops of known
+length are unrolled, and both branches of a conditional are computed before one is selected. A
+computation that depends on no argument, such as the weights of a resizing, appears once, however
+often it is traced.
 
-A loop, or a call with a derivative of its own, runs as it was where none of its inner values is
-asked for.
+A loop, or a call with its own derivative, runs as originally traced if none of its inner values is
+requested.
 """
 
 from __future__ import annotations
@@ -33,21 +34,21 @@ from jax.extend.core import Primitive
 
 from vidjax import jaxpr
 
-# Transformations wrap the names of layers in the name stack: jvp(stage1), transpose(jvp(stage1)).
+# Transformations wrap layer names in the name stack: jvp(stage1), transpose(jvp(stage1)).
 _WRAPPED = re.compile(r"^\w+\((.*)\)$")
-# Flax adds `block1._short` for methods of a module beside its `__call__`.
+# Flax adds `block1._short` for methods of a module other than `__call__`.
 _METHOD = re.compile(r"^\w+\.[\w<>]+$")
 Form = Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """An array of a program; each is made once.
+    """An array of a program; each is computed once.
 
     Attributes:
       shape: of the array.
       dtype: of the array.
-      constant: the array itself, where the program holds it.
+      constant: the array itself, if the program holds it.
     """
 
     shape: tuple[int, ...]
@@ -60,11 +61,11 @@ class Operation:
     """One primitive of a program.
 
     Attributes:
-      kind: the primitive.
-      params: its parameters.
-      inputs: what it reads.
-      outputs: what it makes.
-      layer: path of the module that it stands in, such as `layer1/block2/conv1`.
+      kind: the JAX primitive.
+      params: parameters of the primitive.
+      inputs: values that it reads.
+      outputs: values that it computes.
+      layer: path of the module that it belongs to, such as `layer1/block2/conv1`.
     """
 
     kind: Primitive
@@ -81,12 +82,12 @@ class Operation:
 
 @dataclass(frozen=True, eq=False)
 class Nested:
-    """A loop, or a call with a derivative of its own, that was laid flat.
+    """A flattened loop, or a flattened call with its own derivative.
 
     Attributes:
-      whole: as one operation.
-      inside: what it was laid flat to.
-      end: how many operations of the program come before its end.
+      whole: the loop or call as one operation.
+      inside: the operations that it was flattened to.
+      end: number of operations of the program before its end.
     """
 
     whole: Operation
@@ -94,7 +95,7 @@ class Nested:
     end: int
 
     def runs_whole(self, asked: Container[Value], forms: Container[str]) -> bool:
-        """Whether it can run as one: no inner value is asked for, and no primitive has a form."""
+        """Whether it can run as one: no inner value is requested, and no primitive is replaced."""
         results = set(self.whole.outputs)
         made = (value for step in self.inside for value in step.outputs)
         return not any(value in asked for value in made if value not in results) and not any(
@@ -104,14 +105,14 @@ class Nested:
 
 @dataclass(frozen=True)
 class Program:
-    """A computation, laid flat.
+    """A flattened computation.
 
     Attributes:
       inputs: the arguments, in the order of their leaves.
-      outputs: the results, likewise.
-      operations: in order.
-      makers: the operation that makes a value, where one does.
-      nested: outermost loops and calls with a derivative of their own, in order of their ends.
+      outputs: the results, in the order of their leaves.
+      operations: the operations, in order.
+      makers: the operation that computes a value, if there is one.
+      nested: outermost loops and calls with their own derivative, in order of their ends.
     """
 
     inputs: tuple[Value, ...]
@@ -121,7 +122,7 @@ class Program:
     nested: tuple[Nested, ...] = field(repr=False, default=())
 
     def depending_on(self, values: Iterable[Value]) -> set[Value]:
-        """All values that something of these goes into, these included."""
+        """Returns all values that depend on one of these, including these."""
         found = set(values)
         for operation in self.operations:
             if not found.isdisjoint(operation.inputs):
@@ -130,14 +131,14 @@ class Program:
 
 
 def read_program(function: Callable[..., Any], *arguments: Any) -> Program:
-    """Traces a function; nothing is computed.
+    """Traces a function to a program, without computing anything.
 
     Args:
-      function: of arrays, or trees of them.
+      function: a function of arrays, or trees of them.
       *arguments: arrays, or their shapes and dtypes (`jax.ShapeDtypeStruct`).
 
     Raises:
-      UnknownJaxprError: this JAX writes down programs in a way that is not known.
+      UnknownJaxprError: this version of JAX represents programs in an unknown way.
     """
     traced = jaxpr.trace(function, *arguments)
     reader = _Reader()
@@ -154,17 +155,17 @@ def evaluate(
     wanted: Sequence[Value],
     forms: Mapping[str, Form] | None = None,
 ) -> list[Any]:
-    """Computes some values of a program from others, and what lies between them alone.
+    """Computes some values of a program from others, and only what lies between them.
 
     Args:
       program: the program.
-      given: arrays of values, the program's inputs or any others.
+      given: arrays by value, for the program's inputs or any other values.
       wanted: values to compute.
-      forms: functions by the primitives they stand in for, called with the operation's inputs as
+      forms: functions by the primitives that they replace, called with the operation's inputs as
         arguments and its parameters as keywords.
 
     Raises:
-      ValueError: an input that is needed was not given.
+      ValueError: a required input is missing.
     """
     known = dict(given)
     for operation in _needed(program, given, wanted, forms or {}):
@@ -183,7 +184,7 @@ def _array(known: Mapping[Value, Any], value: Value) -> Any:
     if value in known:
         return known[value]
     if value.constant is None:
-        raise ValueError(f"an input {value.shape} of the program is needed and was not given")
+        raise ValueError(f"the program needs an input {value.shape} that was not given")
     if isinstance(value.constant, jax.Array):
         return value.constant
     return jnp.asarray(value.constant, value.dtype)
@@ -217,18 +218,18 @@ def _value_of(aval: Any) -> Value:
 
 
 class _Reader:
-    """Lays jaxprs flat."""
+    """Flattens jaxprs."""
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.nested: list[Nested] = []
         self._turning = False
-        # Values that depend on no argument, and the operations that made them.
+        # Values that depend on no argument, by the operations that compute them.
         self._fixed: set[Value] = set()
         self._made: dict[Hashable, tuple[Value, ...]] = {}
 
     def read(self, traced: Any, inputs: Sequence[Value], layer: str) -> list[Value]:
-        """Reads a traced program whose arguments are these values; returns its results."""
+        """Reads a traced program for given arguments, and returns its results."""
         program, consts = jaxpr.opened(traced)
         known = dict(zip(program.invars, inputs, strict=True))
         for var, const in zip(program.constvars, consts, strict=True):
@@ -280,7 +281,7 @@ class _Reader:
     def _keep(
         self, eqn: Any, inputs: list[Value], outputs: list[Value], layer: str, start: int
     ) -> None:
-        """Notes that the operations from `start` on are one equation."""
+        """Records that the operations from `start` on are one equation."""
         whole = Operation(eqn.primitive, eqn.params, tuple(inputs), tuple(outputs), layer)
         self.nested.append(Nested(whole, tuple(self.operations[start:]), len(self.operations)))
 
@@ -305,7 +306,7 @@ class _Reader:
         return [self._emit(lax.select_n, [which, *cases], layer) for cases in results]
 
     def _emit(self, function: Callable[..., Any], inputs: list[Value], layer: str) -> Value:
-        """Adds the operations of a function of one result, as JAX itself traces it."""
+        """Adds the operations of a function with one result, as traced by JAX."""
         shapes = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in inputs]
         traced = jaxpr.trace(lambda *arrays: function(*arrays), *shapes)
         (result,) = self.read(traced, inputs, layer)
@@ -313,7 +314,7 @@ class _Reader:
 
 
 def _key(eqn: Any, inputs: Sequence[Value]) -> Hashable | None:
-    """What two operations with equal results have in common; None where that is not known."""
+    """Returns a key that is equal for operations with equal results; None if that is unknown."""
     params = tuple(sorted(eqn.params.items(), key=lambda item: item[0]))
     held = [value if value.constant is None else _held(value) for value in inputs]
     key = (eqn.primitive, params, *held)
@@ -325,7 +326,7 @@ def _key(eqn: Any, inputs: Sequence[Value]) -> Hashable | None:
 
 
 def _held(value: Value) -> Hashable:
-    """A number by what it is, an array by which it is."""
+    """Identifies a number by its value, and an array by its identity."""
     return value if value.shape else (str(value.dtype), repr(np.asarray(value.constant).item()))
 
 

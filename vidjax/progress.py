@@ -1,30 +1,43 @@
-"""The live line of a command, and how long things take."""
+"""The progress line of a command, and estimates of the time left."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 from rich.live import Live
 from rich.text import Text
 
-from vidjax.hanging import doing
 from vidjax.terminal import console, shown
+from vidjax.watchdog import doing
+
+# Seconds between lines of a terminal's live line that stay in its scrollback.
+_KEPT_EVERY = 60.0
 
 
 class ProgressLine:
-    """One live line on a terminal; a plain line every few seconds elsewhere.
+    """A line that is updated on a terminal; elsewhere a plain line every few seconds.
+
+    A terminal's scrollback keeps what was final, and otherwise one line a minute.
 
     Args:
       seconds: time between plain lines.
-      silent: shows nothing, in a process beside the one that does.
+      silent: shows nothing, for the processes of a job other than the first.
     """
 
     def __init__(self, seconds: float = 10.0, *, silent: bool = False) -> None:
         self._console = console(file=sys.stderr, quiet=silent)
-        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
-        self._seconds = seconds
-        self._last = float("-inf")
+        self._live = Live(
+            console=self._console,
+            refresh_per_second=4,
+            transient=True,
+            # Rich would send standard output to the terminal, although it goes to a file.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._seconds = _KEPT_EVERY if self._console.is_terminal else seconds
+        self._last = time.monotonic() if self._console.is_terminal else float("-inf")
+        self._text = ""
 
     def __enter__(self) -> ProgressLine:
         if self._console.is_terminal:
@@ -35,34 +48,91 @@ class ProgressLine:
         self.stop()
 
     def show(self, text: str, *, final: bool = False) -> None:
-        """Replaces the line; off a terminal, prints it when it is time to or when `final`.
+        """Replaces the live line, and prints a line that stays when it is time to.
 
-        What is shown is a sign of life, also where it is silent.
+        It is a sign of life for `vidjax.watchdog`, even if nothing is printed.
+
+        Args:
+          text: what is being done.
+          final: whether the line stays for sure.
         """
         doing(text)
-        now = time.monotonic()
         if self._console.is_terminal:
-            self._live.update(Text(shown(text)))
-        elif final or now - self._last >= self._seconds:
+            self._text = "" if final else text
+            # A second line would be drawn over what stands above it when the window shrinks.
+            one_line = Text(shown(self._text), no_wrap=True, overflow="ellipsis")
+            self._live.update(one_line, refresh=final)
+        now = time.monotonic()
+        if final or now - self._last >= self._seconds:
             self._last = now
-            self._console.print(shown(text), soft_wrap=True)
+            self.note(text)
 
     def count(self, what: str, done: int, total: int) -> None:
-        """Shows how many of the videos something is done with."""
+        """Shows how many of the videos are done."""
         self.show(f"{what} videos {done}/{total}", final=done == total)
 
     def note(self, text: str) -> None:
-        """Prints a line that stays, above the live one."""
+        """Prints a permanent line above the progress line."""
         self._console.print(shown(text), soft_wrap=True)
 
     def stop(self) -> None:
-        """Leaves the terminal as it was found; to be called before a process ends at once."""
-        if self._console.is_terminal:
+        """Ends the live line and restores the terminal; call it before the process exits."""
+        if self._console.is_terminal and self._live.is_started:
             self._live.stop()
+            if self._text:
+                self.note(self._text)
+
+
+class TimeLeft:
+    """Estimates how much longer a task takes, from the pace of the parts that are done.
+
+    Between two parts the estimate counts down, so it does not grow while a part takes its time.
+
+    Args:
+      total: number of parts, or 1.0 if shares are reported.
+      done: parts that were done before the clock starts.
+      clock: returns seconds; replaced in tests.
+    """
+
+    def __init__(
+        self, total: float, done: float = 0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._total, self._first, self._done = total, done, done
+        self._clock, self._start = clock, clock()
+        self._end: float | None = None
+
+    def update(self, done: float) -> None:
+        """Notes how many parts are done by now; the same number again changes nothing."""
+        if done > self._done:
+            self._done = done
+            self._estimate()
+
+    def skip(self) -> None:
+        """Counts a part that took no time, because its result was kept from before."""
+        self._first, self._done = self._first + 1, self._done + 1
+        self._estimate()
+
+    def _estimate(self) -> None:
+        if (worked := self._done - self._first) > 0:
+            now = self._clock()
+            self._end = now + (now - self._start) / worked * (self._total - self._done)
+
+    @property
+    def seconds(self) -> float | None:
+        """The seconds left; None where that is not known, as before the first part is done."""
+        if self._end is None or self._done >= self._total:
+            return None
+        left = self._end - self._clock()
+        return left if left > 0 else None
+
+    def __str__(self) -> str:
+        """Such as `, about 4:05 left`; empty where it is not known."""
+        left = self.seconds
+        return "" if left is None else f", about {duration(left)} left"
 
 
 def duration(seconds: float) -> str:
-    """A time span as people write it: `4:05` or `1:02:33`."""
+    """Formats a time span as people write it: `4:05` or `1:02:33`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,7 +1,8 @@
-"""JSON files: written whole, read back as what they must be, or refused.
+"""JSON files: written atomically, and checked against a type when they are read.
 
-Anybody may have written a file that is read here. So a reader says what it holds as a type of
-`msgspec`, such as a `Struct` whose numbers have ranges, and files have a largest size and depth:
+Anybody may have written a file that is read here. So the reader states its content as a type of
+`msgspec`, such as a `Struct` whose numbers have ranges, and the size and depth of files are
+limited:
 
     class Best(msgspec.Struct):
         step: records.Count
@@ -10,7 +11,7 @@ Anybody may have written a file that is read here. So a reader says what it hold
     best = records.read(file, Best, "move it away")
     # RecordError: best.json is damaged (step = -1: must be a whole number >= 0): move it away
 
-Keys that a type lacks are not looked at. A key that is there twice, NaN and infinities are no JSON.
+Keys that a type lacks are ignored. Duplicate keys, NaN and infinities are refused.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ import msgspec
 from vidjax.settings import shown
 from vidjax.storage.writing import write_text
 
-# Bytes of a record: a configuration has some thousands, and 16,000 of the longest class names fit.
+# Largest record in bytes: a configuration has some thousands; 16,000 of the longest class names
+# fit.
 MOST = 2**24
-# Of a line of a file with one object a line, which have some hundreds.
+# Longest line of a file with one object per line; usual lines have some hundreds of bytes.
 LONGEST_LINE = 2**20
-# Of a table, a file of lines, and published annotations: a million rows of 1,000 bytes.
+# Largest table, file of lines or published annotations: a million rows of 1,000 bytes.
 MOST_OF_TABLE = 2**30
-# Lists and objects in one another; a configuration has five.
+# Deepest nesting of lists and objects; a configuration has five levels.
 DEEPEST = 64
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -56,88 +58,88 @@ _ABSENT = re.compile("Object missing required field `(.*)`")
 
 
 class RecordError(ValueError):
-    """A record is not what was written."""
+    """A record differs from what was written."""
 
 
 def write(file: Path, value: Any) -> None:
-    """Writes JSON whole: a process that is killed, or a machine that stops, leaves the old file.
+    """Writes JSON atomically: if the process or machine dies, the old file remains.
 
     Raises:
-      LinkError: a link stands there.
-      OSError: the place cannot be written.
+      LinkError: the file is a link.
+      OSError: the file cannot be written.
     """
     write_text(file, json.dumps(value, indent=2) + "\n", durable=True)
 
 
 def read(file: Path, kind: type[T], way_out: str, most: int = MOST) -> T:
-    """Reads JSON of a kind.
+    """Reads JSON of a given type.
 
     Args:
-      file: that is there.
-      kind: what it holds, a type that msgspec converts to.
-      way_out: what to do about a damaged one, as the end of the error.
-      most: bytes that it may have.
+      file: a file that exists.
+      kind: the type of its content, to which msgspec converts it.
+      way_out: what to do if it is damaged, as the end of the error message.
+      most: largest size in bytes.
 
     Raises:
-      RecordError: it holds something else; names the file.
-      OSError: it cannot be read.
+      RecordError: the content has another type; names the file.
+      OSError: the file cannot be read.
     """
     return _telling(content(file, most), kind, str(file), way_out)[1]
 
 
 def read_mapping(file: Path, way_out: str, kind: Any = dict[str, Any]) -> dict[str, Any]:
-    """Reads a JSON object as it stands, with all its keys, if it is of a kind; see `read`."""
+    """Reads a JSON object unchanged, with all its keys, after checking its type; see `read`."""
     found: dict[str, Any] = _telling(content(file), kind, str(file), way_out)[0]
     return found
 
 
 def read_lines(file: Path, way_out: str, kind: Any = dict[str, Any]) -> list[dict[str, Any]]:
-    """Reads a file of JSON objects of a kind, one a line, each as it stands.
+    """Reads a file of JSON objects, one per line, each unchanged after checking its type.
 
-    Half a last line, which a kill leaves, is left out.
+    An incomplete last line, as a killed process leaves it, is ignored.
 
     Raises:
-      RecordError: another line is of another kind; names file and line.
-      OSError: it cannot be read.
+      RecordError: another line has the wrong type; names file and line.
+      OSError: the file cannot be read.
     """
     return list(_lines(file, way_out, kind))
 
 
 def content(file: Path, most: int = MOST, fault: type[ValueError] = RecordError) -> bytes:
-    """What is in a file.
+    """Returns the content of a file.
 
     Args:
-      file: that is there.
-      most: bytes that it may have.
-      fault: the error to raise.
+      file: a file that exists.
+      most: largest size in bytes.
+      fault: type of the error to raise.
 
     Raises:
-      fault: it is a folder, or a pipe or device, which may never end, or has too many bytes.
-      OSError: it cannot be read.
+      fault: it is a folder, a pipe or a device, which may be endless, or is too large.
+      OSError: the file cannot be read.
     """
     _require_file(file, most, fault)
     return file.read_bytes()
 
 
 def parsed(text: bytes | str, kind: type[T], *, strict: bool = True) -> T:
-    """What JSON stands for.
+    """Parses JSON to a value of a given type.
 
     Args:
       text: UTF-8.
-      kind: what it should be.
-      strict: refuses numbers that are written as texts, as Protocol Buffers write them.
+      kind: the expected type.
+      strict: refuses numbers in quotes, as Protocol Buffers write them.
 
     Raises:
-      RecordError: it is not JSON, or of another kind; says what is wrong.
+      RecordError: the text is not JSON, or has another type; says what is wrong.
     """
     return converted(_plain(text), kind, strict=strict)
 
 
 def converted(value: Any, kind: type[T], *, strict: bool = True) -> T:
-    """A value of plain types as one of a kind.
+    """Converts a value of plain types to a given type.
 
     Raises:
-      RecordError: it is of another kind; says what is wrong.
+      RecordError: the value has another type; says what is wrong.
     """
     try:
         return msgspec.convert(value, kind, strict=strict)
@@ -146,7 +148,7 @@ def converted(value: Any, kind: type[T], *, strict: bool = True) -> T:
 
 
 def in_words(error: msgspec.ValidationError, value: Any) -> str:
-    """What msgspec says of a value, in the words and the form of our own errors."""
+    """Translates an error of msgspec to the words and the form of our own errors."""
     what, _, path = str(error).partition(" - at `$")
     path = path.rstrip("`").removeprefix(".")
     if absent := _ABSENT.fullmatch(what):
@@ -164,7 +166,9 @@ def _require_file(file: Path, most: int, fault: type[ValueError]) -> None:
     if not stat.S_ISREG(facts.st_mode):
         raise fault(f"{file} is not a file")
     if facts.st_size > most:
-        raise fault(f"{file} has {facts.st_size:,} bytes; of such files at most {most:,} are read")
+        raise fault(
+            f"{file} has {facts.st_size:,} bytes; at most {most:,} are allowed for such files"
+        )
 
 
 def _lines(file: Path, way_out: str, kind: Any) -> Iterator[dict[str, Any]]:
@@ -182,7 +186,7 @@ def _lines(file: Path, way_out: str, kind: Any) -> Iterator[dict[str, Any]]:
 
 
 def _telling(text: bytes, kind: type[T], name: str, way_out: str) -> tuple[Any, T]:
-    """As `_both`; an error names what is damaged and says what to do."""
+    """Does the same as `_both`; an error names what is damaged and says what to do."""
     try:
         return _both(text, kind)
     except RecordError as error:
@@ -190,7 +194,7 @@ def _telling(text: bytes, kind: type[T], name: str, way_out: str) -> tuple[Any, 
 
 
 def _both(text: bytes | str, kind: type[T]) -> tuple[Any, T]:
-    """The plain value that JSON stands for, and that value as one of a kind."""
+    """Returns the plain value of JSON, and that value converted to a type."""
     value = _plain(text)
     return value, converted(value, kind)
 
@@ -208,7 +212,7 @@ def _plain(text: bytes | str) -> Any:
         raise RecordError(str(error) if str(text).strip() else "it is empty") from None
     except RecordError:
         raise
-    # Python refuses to read whole numbers of very many digits.
+    # Python refuses to parse integers with very many digits.
     except ValueError:
         raise RecordError("it holds a number of thousands of digits") from None
     _refuse_depth(value)
@@ -247,8 +251,8 @@ def _no_number(text: str) -> NoReturn:
     raise RecordError(f"{text} is not a number")
 
 
-# Not msgspec's own: it passes over keys that are there twice, and refuses names of files whose
-# bytes are no UTF-8, which Python writes as halves of surrogate pairs.
+# Not msgspec's own parser, which accepts duplicate keys, and refuses file names with bytes that are
+# not UTF-8, which Python represents by surrogates.
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_number
 )
@@ -259,7 +263,7 @@ def _kinds(names: str) -> str:
 
 
 def _at(value: Any, path: str) -> Any:
-    """The value at a place as msgspec writes it; a key of many is `[...]`, and ends the way."""
+    """Returns the value at a msgspec path; a key of many is `[...]`, which ends the path."""
     for name, index in _STEP.findall(path.partition("[...]")[0]):
         value = value[int(index)] if index else value[name]
     return value

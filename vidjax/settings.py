@@ -1,7 +1,7 @@
-"""What a setting may be, said once in a table and checked in one way.
+"""Tables of allowed values for settings, and their check.
 
-A table maps names of settings to kinds. A value of another kind is refused in one line that
-names the setting, the value and what is allowed:
+A table maps names of settings to kinds of values. A value of another kind is refused in one line
+that names the setting, the value and what is allowed:
 
     TABLE = {"affection": number(0, 1), "bounds": one_of("symmetric", "unit")}
     check({"affection": 2}, TABLE, "class_reg ")
@@ -24,8 +24,8 @@ class Kind:
     """A kind of value.
 
     Attributes:
-      text: what it is, as the end of an error.
-      accepts: whether a value is of it.
+      text: description, as the end of an error message.
+      accepts: tells whether a value is of this kind.
     """
 
     text: str
@@ -34,14 +34,14 @@ class Kind:
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting as its user sees it.
+    """A setting as the user sees it.
 
     Attributes:
-      default: what it is where it is left out; `...` where that depends on others, as `meaning`
-        says, or where there is none.
-      allowed: what it may be, as text.
-      meaning: what it does, in a sentence.
-      settings: those that its value may be a mapping of, by name.
+      default: default value; `...` if that depends on other settings, as `meaning` describes, or if
+        there is none.
+      allowed: allowed values, as text.
+      meaning: what the setting does, in a sentence.
+      settings: nested settings by name, if the value may be a mapping.
     """
 
     default: Any
@@ -54,12 +54,18 @@ def check(values: Mapping[str, Any], table: Mapping[str, Kind], where: str = "")
     """Refuses the first value that is not of its kind.
 
     Args:
-      values: by name; names that the table lacks are not looked at.
+      values: values by name; names that the table lacks are ignored.
       table: kinds by name.
-      where: what stands before a name in the error, such as `class_reg ` or `train.`.
+      where: prefix of a name in the error, such as `class_reg ` or `train.`.
 
     Raises:
       ValueError: names the setting, its value and what is allowed.
+
+    Example:
+      >>> from vidjax.settings import check, number
+      >>> check({"affection": 2}, {"affection": number(0, 1)}, "class_reg ")
+      Traceback (most recent call last):
+      ValueError: class_reg affection = 2: must be a number in [0, 1]
     """
     for name, kind in table.items():
         if name in values and not kind.accepts(values[name]):
@@ -72,12 +78,12 @@ def check_used(
     needs: Mapping[str, Mapping[str, Kind]],
     where: str = "",
 ) -> None:
-    """Refuses the first setting that was given and is ignored because of another one.
+    """Refuses the first setting that has no effect because of another one.
 
     Args:
-      given: what the user has set.
-      values: of all settings, those left at their defaults too.
-      needs: for the name of a setting, what others must be so that it has an effect.
+      given: the settings that the user has set.
+      values: all settings, including defaults.
+      needs: by the name of a setting, what others must be for it to have an effect.
       where: as in `check`.
 
     Raises:
@@ -93,7 +99,7 @@ def check_used(
 
 
 def shown(value: Any) -> str:
-    """A value in one line of bounded length, for an error."""
+    """Formats a value for an error message, in one line of bounded length."""
     text = " ".join(repr(value).split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -105,13 +111,13 @@ def number(
     above: float | None = None,
     below: float | None = None,
 ) -> Kind:
-    """A finite real number, within bounds that belong to it (or, `above` and `below`, do not)."""
+    """A finite real number within inclusive bounds; `above` and `below` are exclusive."""
     inside = _within(least, most, above, below)
     return Kind("a number" + _range(least, most, above, below), lambda x: _is_real(x) and inside(x))
 
 
 def whole(least: int | None = None, most: int | None = None) -> Kind:
-    """A whole number within bounds that belong to it."""
+    """A whole number within inclusive bounds."""
     inside = _within(least, most, None, None)
     return Kind(
         "a whole number" + _range(least, most, None, None), lambda x: _is_whole(x) and inside(x)
@@ -124,8 +130,8 @@ def boolean() -> Kind:
 
 
 def one_of(*known: Any) -> Kind:
-    """One of some values."""
-    # `in` alone would take 1 for True, and fail on arrays.
+    """One of several values."""
+    # `in` alone would accept 1 for True, and fail on arrays.
     same = lambda x, each: type(x) is type(each) and x == each  # noqa: E731
     return Kind(
         f"one of {', '.join(map(str, known))}", lambda x: any(same(x, each) for each in known)
@@ -133,7 +139,7 @@ def one_of(*known: Any) -> Kind:
 
 
 def word() -> Kind:
-    """A text that is not empty."""
+    """A non-empty text."""
     return Kind("a text", lambda x: isinstance(x, str) and bool(x))
 
 
@@ -141,9 +147,9 @@ def several(kind: Kind, count: int | None = None, *, text: str | None = None) ->
     """A tuple or list of one kind: of `count` values, or of at least one.
 
     Args:
-      kind: of each.
-      count: how many; None is any number above 0.
-      text: what to call it in an error.
+      kind: kind of each value.
+      count: number of values; None means any number above 0.
+      text: description in errors.
     """
 
     def accepts(value: Any) -> bool:
@@ -156,7 +162,7 @@ def several(kind: Kind, count: int | None = None, *, text: str | None = None) ->
 
 
 def rising(kind: Kind, *, text: str | None = None) -> Kind:
-    """Two values of one kind, the first at most the second."""
+    """Two values of one kind, the first not above the second."""
     pair = several(kind, 2)
     return Kind(
         text or f"two values in rising order, each {kind.text}",
@@ -165,7 +171,7 @@ def rising(kind: Kind, *, text: str | None = None) -> Kind:
 
 
 def either(*kinds: Kind) -> Kind:
-    """Any of some kinds."""
+    """A value of any of several kinds."""
     return Kind(
         " or ".join(kind.text for kind in kinds), lambda x: any(kind.accepts(x) for kind in kinds)
     )
@@ -202,7 +208,7 @@ def _within(
 def _range(
     least: float | None, most: float | None, above: float | None, below: float | None
 ) -> str:
-    """Bounds in words: ` in [0, 1)`, ` of at least 1`, ` above 0`."""
+    """Describes bounds: ` in [0, 1)`, ` of at least 1`, ` above 0`."""
     lower, upper = (least if above is None else above), (most if below is None else below)
     if lower is not None and upper is not None:
         return f" in {'[' if above is None else '('}{lower}, {upper}{']' if below is None else ')'}"

@@ -1,8 +1,8 @@
-"""The first seconds of a command, while what it needs is imported.
+"""The first seconds of a command, while its libraries are imported.
 
-Three things are seen to before that: Ctrl-C ends a command at once and in one line, a machine
-that gives it too little address space is told so, where libraries would end in a segmentation
-fault, and a command that is asked for help does not import libraries that it does not need then.
+During that time, Ctrl-C must end the command at once and with one line. Also, too little address
+space must be reported, because libraries would end in a segmentation fault. A command that is asked
+for help does not import the libraries at all.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from types import FrameType
 
 from vidjax.helping import asked_for_help, import_stand_ins
 
-# When the command began, by the monotonic clock; nothing that takes long is imported before this.
+# Start time of the command, by the monotonic clock; nothing slow is imported before this.
 BEGAN = time.monotonic()
-# Bytes of address space in which libraries can be loaded and a small network be trained.
+# Bytes of address space needed to load the libraries and train a small network.
 _LEAST = 1_500_000_000
 
 
 def guard() -> None:
-    """Answers Ctrl-C until the command does, a limit of memory that is too low, and `--help`."""
+    """Handles Ctrl-C until the command does, a memory limit that is too low, and `--help`."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     _require_memory()
@@ -34,7 +34,7 @@ def _leave(number: int, frame: FrameType | None) -> None:
     del number, frame
     sys.stderr.write("interrupted\n")
     sys.stderr.flush()
-    # An exception would be swallowed by some imports.
+    # Some imports would swallow an exception.
     os._exit(130)
 
 
@@ -47,7 +47,7 @@ def _require_memory() -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < _LEAST:
         sys.stderr.write(
-            f"error: this process may use {limit / 1e9:.1f} GB of address space, and needs "
+            f"error: this process may use only {limit / 1e9:.1f} GB of address space, but needs "
             f"{_LEAST / 1e9:.1f} GB to load its libraries; raise the limit (ulimit -v)\n"
         )
         sys.exit(74)

@@ -1,7 +1,7 @@
-"""What people read in a terminal.
+"""Output for people in a terminal.
 
-Names of files, classes and modules come from others. Here they are text, whatever is in them: no
-colours and titles of a terminal's own codes, no markup of rich's.
+Names of files, classes and modules come from others. They are printed as plain text, whatever they
+contain: terminal codes for colours and titles, and rich's markup, have no effect.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
-from vidjax.names import told
+from vidjax.untrusted_names import told
 
 
 def say(*lines: object, to: IO[str] | None = None) -> None:
-    """Prints lines.
+    """Prints lines to standard output.
 
     Args:
-      lines: a text each, or what has a text; a line break within one is written out, so that a
-        name cannot pass for a line of its own.
-      to: a stream; None is standard output.
+      lines: a text each, or objects that have a text; line breaks within one are escaped, so that a
+        name cannot pretend to be a line of its own.
+      to: stream to print to; None is standard output.
     """
     for line in lines:
         print(told(str(line)), file=to or sys.stdout, flush=True)
@@ -34,12 +34,12 @@ def complain(*lines: object) -> None:
 
 
 def shown(text: str) -> str:
-    r"""Text with what a terminal would obey written out, such as `\x1b`; line breaks stay."""
+    r"""Escapes what a terminal would interpret, for example as `\x1b`; keeps line breaks."""
     return "\n".join(map(told, text.split("\n")))
 
 
 def console(**settings: Any) -> Console:
-    """A console of rich's that takes no markup from texts."""
+    """Makes a rich console that ignores markup in texts."""
     return Console(markup=False, highlight=False, emoji=False, **settings)
 
 
@@ -49,13 +49,13 @@ def table(
     rows: Iterable[Sequence[object]],
     width: int | None = None,
 ) -> None:
-    """Prints a table: first column to the left, the others to the right.
+    """Prints a table with the first column aligned left, and the others right.
 
     Args:
-      title: above it.
-      columns: their names.
-      rows: values, a row each.
-      width: of the table at most; None is the terminal's.
+      title: title above the table.
+      columns: names of the columns.
+      rows: one row of values each.
+      width: largest width of the table; None is the terminal's.
     """
     drawn = Table(title=title and shown(title), title_justify="left")
     for place, column in enumerate(columns):

@@ -1,7 +1,7 @@
-"""Arrays as NumPy's `.npz`: a ZIP of them, not compressed, with a checksum each.
+"""Arrays in NumPy's `.npz` format: an uncompressed ZIP with a checksum for each array.
 
-It is what `numpy.savez` writes. Objects, which NumPy would unpickle, are refused, and so is what
-claims to be larger than its file.
+The files equal those of `numpy.savez`. Object arrays, which NumPy would unpickle, are refused, and
+so is anything that claims to be larger than its file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from numpy.lib import format as npy
 from vidjax.storage.writing import writing_bytes
 
 MAGIC = b"PK\x03\x04"
-# Bytes of the header of an array, which holds its type and shape.
+# Size of an array's header, which has its dtype and shape.
 _LONGEST_HEADER = 4096
 
 
 def write(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes a file whole, replacing one that is there.
+    """Writes a file atomically, and replaces an existing one.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     with writing_bytes(file) as stream, zipfile.ZipFile(stream, "w") as archive:
         for name, array in arrays.items():
@@ -37,21 +37,21 @@ def write(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def entry(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
-    """A stream into the archive; its date is fixed, so that equal arrays are equal files."""
+    """Opens a stream into the archive; its date is fixed, so that equal arrays give equal files."""
     return archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True)
 
 
 def read(file: Path, names: Iterable[str], fault: type[ValueError]) -> dict[str, np.ndarray]:
-    """The arrays of a file by name.
+    """Reads the arrays of a file by name.
 
     Args:
-      file: to be read. No more memory is taken than its size.
-      names: of the arrays that are read, where they are there.
-      fault: the error to raise.
+      file: the file to read. No more memory is used than its size.
+      names: names of the arrays to read, if they exist.
+      fault: type of the error to raise.
 
     Raises:
-      fault: it is damaged, or claims more than it has; the text goes after its name.
-      OSError: it cannot be read.
+      fault: the file is damaged, or claims more than it holds; the message continues its name.
+      OSError: the file cannot be read.
     """
     try:
         with file.open("rb") as stream, zipfile.ZipFile(stream) as archive:
@@ -59,7 +59,7 @@ def read(file: Path, names: Iterable[str], fault: type[ValueError]) -> dict[str,
             if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
                 raise fault("it is compressed; write it with numpy.savez")
             if sum(info.file_size for info in entries.values()) > file.stat().st_size:
-                raise fault("it claims more bytes than it has")
+                raise fault("it claims more bytes than it holds")
             return {
                 name: _array(archive, entries[f"{name}.npy"], fault)
                 for name in names
@@ -70,13 +70,13 @@ def read(file: Path, names: Iterable[str], fault: type[ValueError]) -> dict[str,
     except (zipfile.BadZipFile, EOFError, ValueError, zlib.error, RuntimeError) as error:
         raise fault(f"it is damaged ({_line(error)})") from None
     except OSError as error:
-        # A place before the beginning of the file; other errors are the disk's.
+        # A position before the beginning of the file; other errors are the disk's.
         if error.errno != errno.EINVAL:
             raise
         raise fault("it is damaged (its parts lie outside of it)") from None
-    # Of a ZIP that asks for a newer program.
+    # The ZIP needs a newer version of its format.
     except NotImplementedError as error:
-        raise fault(f"it is no .npz ({_line(error)})") from None
+        raise fault(f"it is not a .npz file ({_line(error)})") from None
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, fault: type[ValueError]) -> np.ndarray:
@@ -90,7 +90,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, fault: type[ValueErr
         raise fault(f"{info.filename} has {len(data)} bytes for {dtype} {list(shape)[:9]}")
     array = np.frombuffer(data, dtype).reshape(shape)
     if dtype.kind == "U":
-        # Raises where a number in it is no character.
+        # Raises if a number in it is not a character.
         "".join(array.ravel().tolist()).encode()
     return array
 
@@ -99,7 +99,7 @@ def _header(member: IO[bytes], fault: type[ValueError]) -> tuple[tuple[int, ...]
     version = npy.read_magic(member)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     if version not in read_header:
-        raise fault(f"an array is of the version {version}")
+        raise fault(f"an array has the unknown version {version}")
     found: Any = read_header[version](member, max_header_size=_LONGEST_HEADER)
     return found
 

@@ -1,7 +1,7 @@
-"""How long data compressed by zstd would become, without decompressing it.
+"""Bounds the decompressed size of zstd data, without decompressing it.
 
-A frame is a header and blocks. No block becomes longer than the window that the header states, or
-than 128 KiB. RFC 8878, section 3.1.1.
+A frame is a header and blocks. A block decompresses to at most the window size that the header
+states, or 128 KiB. RFC 8878, section 3.1.1.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _ONE_BYTE, _COMPRESSED = 1, 2
 
 
 def unfolded(content: bytes | mmap.mmap, start: int, end: int) -> int:
-    """A bound of the bytes that a frame becomes; 0 where no frame begins.
+    """Returns a bound of a frame's decompressed size in bytes; 0 if no frame begins there.
 
     Args:
-      content: holds the frame.
-      start: where the frame begins.
-      end: where it must have ended.
+      content: data that holds the frame.
+      start: offset at which the frame begins.
+      end: offset by which the frame must have ended.
     """
     if content[start : start + 4] != _MAGIC or start + 6 > end:
         return 0
@@ -29,7 +29,7 @@ def unfolded(content: bytes | mmap.mmap, start: int, end: int) -> int:
     if not whole_is_window:
         exponent, eighths = content[place] >> 3, content[place] & 7
         window = (1 << (10 + exponent)) // 8 * (8 + eighths)
-    # An identifier of a dictionary, then how long the whole is.
+    # An identifier of a dictionary, then the size of the whole.
     place += (1 - whole_is_window) + (0, 1, 2, 4)[header & 3]
     width = (whole_is_window, 2, 4, 8)[header >> 6]
     if whole_is_window:

@@ -1,14 +1,33 @@
-"""Measures speed against named peers; the first argument says of what.
+"""Measures speed; the first argument names what to measure.
 
-Example:
+What is measured:
+  models       forward passes and training steps of networks, against PyTorch
+  data         clips per second from each storage format
+  kernels      single convolutions, against XLA and PyTorch
+  methods      what the papers' methods cost
+  pyramids     what Class Feature Pyramids cost
+  multigrid    epochs with a multigrid, against the fixed shape
+  scale        communication between devices, and the predicted efficiency
+  machine      the fastest matrix products and copies on this machine
+  profile      the most expensive operations of a training step
+  accelerator  all of this on an accelerator, as a report
+
+`vidjax benchmark models --help` lists the flags of one of them.
+
+Examples:
   vidjax benchmark models --models=r3d_18,x3d_s --passes=forward,train
   vidjax benchmark data
   vidjax benchmark kernels --only=channel-wise
   vidjax benchmark methods --model=slowonly_50 --batch=4 --clip=8,112,112
   vidjax benchmark pyramids --models=r3d_50
+  vidjax benchmark explanations --models=r3d_18,x3d_s
+  vidjax benchmark memory --models=r3d_18,x3d_s
+  vidjax benchmark growth --output=runs/growth
   vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
   vidjax benchmark start --models=r3d_18,mtnet_s
   vidjax benchmark scale --model=r3d_50 --devices=8 --machine=h100
+  vidjax benchmark roofline --machines=v5e,h100
+  vidjax benchmark program --model=r3d_50 --topology=v5e:2x2
   vidjax benchmark machine
   vidjax benchmark profile --model=r3d_18
   vidjax benchmark accelerator --output=runs/speed
@@ -20,14 +39,14 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
-from vidjax.terminal import complain
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.terminal import complain, say
+from vidjax.training.malloc_settings import keep_freed_memory
 
 from .. import command_line
 
 # Of the whole process: PyTorch's threads, which allocate much at a time, can be slower with it.
 _KEEP_MEMORY = flags.DEFINE_bool(
-    "keep_memory", False, "keep freed memory, as runs of training on a CPU do"
+    "keep_memory", False, "Keeps freed memory for later arrays, as training on a CPU does."
 )
 PARTS = (
     "models",
@@ -35,9 +54,14 @@ PARTS = (
     "kernels",
     "methods",
     "pyramids",
+    "explanations",
+    "memory",
+    "growth",
     "multigrid",
     "start",
     "scale",
+    "roofline",
+    "program",
     "machine",
     "profile",
     "accelerator",
@@ -49,8 +73,9 @@ def main() -> None:
     part = sys.argv[1] if len(sys.argv) > 1 else ""
     if part not in PARTS:
         asked = part in ("--help", "-h", "help")
-        unknown = f"error: {part!r} is none of {', '.join(PARTS)}\n\n" if part else ""
-        complain(*(__doc__ if asked else f"{unknown}{__doc__}").splitlines())
+        unknown = f"error: {part!r} is not one of {', '.join(PARTS)}\n\n" if part else ""
+        tell = say if asked else complain
+        tell(*f"{'' if asked else unknown}{__doc__}".splitlines())
         sys.exit(0 if asked else 2)
     module = importlib.import_module(f".{part}", __package__)
     # So that the part's --help shows the part's own.

@@ -28,11 +28,11 @@ from .measurement import LEGEND
 from .models_csv import joined, write_csv
 from .models_figure import draw
 
-_OUTPUT = flags.DEFINE_string("output", "", "new folder for report.md and all that it names")
-_TINY = flags.DEFINE_bool("tiny", False, "small networks and clips, to see that all of it runs")
-_PARTS = flags.DEFINE_list("parts", list(PARTS), "which")
-_NETWORKS = flags.DEFINE_list("networks", [], "of the table of networks; all if not given")
-_SECONDS = flags.DEFINE_float("job_seconds", 3600, "after which a job is ended")
+_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: New folder for report.md and its files.")
+_TINY = flags.DEFINE_bool("tiny", False, "Uses tiny networks and clips, to test that all jobs run.")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), "PART,...: Which parts to run.")
+_NETWORKS = flags.DEFINE_list("networks", [], "NETWORK,...: Networks to measure. By default all.")
+_SECONDS = flags.DEFINE_float("job_seconds", 3600, "Time limit of a job.")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Convolutions by themselves, forwards and backwards, against XLA's own and PyTorch's.
 
-With --measure it times every form of every convolution of --networks instead, pass by pass, and
-writes the table from which `vidjax.layers.convolution` chooses on such a machine.
+With --measure it times every algorithm of every convolution of --networks instead, pass by pass,
+and writes the table from which `vidjax.layers.convolution` chooses on such a machine.
 """
 
 from __future__ import annotations
@@ -24,22 +24,36 @@ from vidjax.layers.convolution.choice import VARIABLE
 from vidjax.layers.convolution.problem import Problem
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
-from vidjax.training.kept_memory import keep_freed_memory
+from vidjax.training.malloc_settings import keep_freed_memory
 
-from .form_times import measure
-from .given import clip_sizes
+from .arguments import clip_sizes
+from .choice_check import print_check, read_rows
+from .convolution_times import measure
 from .machine import copy_rates, leave_memory_to_others
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 
 _KERNEL_ROUNDS = flags.DEFINE_integer(
-    "kernel_rounds", 5, "rounds to take the median of", lower_bound=1
+    "kernel_rounds", 5, "Rounds; the median counts.", lower_bound=1
 )
-_ONLY = flags.DEFINE_string("only", "", "cases whose name holds this")
-_MEASURE = flags.DEFINE_string("measure", "", "table to write, or to go on with")
-_NETWORKS = flags.DEFINE_list("networks", ["r3d_18", "x3d_s"], "of whose convolutions")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips, for --measure", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width, for --measure")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "type, for --measure")
+_ONLY = flags.DEFINE_string("only", "", "TEXT: Measures only cases whose name contains this text.")
+_MEASURE = flags.DEFINE_string(
+    "measure", "", "FILE: Times all algorithms instead, and writes this table or continues it."
+)
+_NETWORKS = flags.DEFINE_list(
+    "networks", ["r3d_18", "x3d_s"], "NETWORK,...: Networks whose convolutions --measure times."
+)
+_BATCH = flags.DEFINE_integer("batch", 4, "Batch size for --measure.", lower_bound=1)
+_CLIP = flags.DEFINE_list(
+    "clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of the clips for --measure."
+)
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "float32", ["float32", "bfloat16"], "Compute type for --measure."
+)
+_CHECK = flags.DEFINE_boolean(
+    "check",
+    False,
+    "Compares the choices of the table in use with the times that --measure takes, or took before.",
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ def torch_passes(case: Case) -> Callable[[], object]:
     """The same in PyTorch eager, channels last."""
     import torch
 
-    from .torch_peer import as_jax_does, device, wait
+    from .torch_baseline import as_jax_does, device, wait
 
     as_jax_does()
 
@@ -110,27 +124,42 @@ def torch_passes(case: Case) -> Callable[[], object]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Times each case in turns and prints the table, or measures all forms."""
+    """Times each case in turns and prints the table, or measures all algorithms."""
     del arguments
     leave_memory_to_others()
     if _ONLY.value and _MEASURE.value:
         raise ValueError("--only is of the cases that are compared, not with --measure")
     if _MEASURE.value:
-        _measure_forms(as_path(_MEASURE.value))
+        _measure_algorithms(as_path(_MEASURE.value))
     else:
         _compare()
 
 
-def _measure_forms(output: Path) -> None:
+def _measure_algorithms(output: Path) -> None:
     # Alone, most of a convolution's time would be that of touching new pages.
     keep_freed_memory()
     shape = (_BATCH.value, *clip_sizes(_CLIP.value), 3)
     command = f"vidjax benchmark kernels {shlex.join(sys.argv[1:])}"
+    if _CHECK.value and output.exists():
+        print_check(read_rows(output))
+        return
     rows = measure(_NETWORKS.value, shape, _DTYPE.value, _KERNEL_ROUNDS.value, output, command)
-    columns = ("clip", "kernel", "strides", "outputs", "groups", "pass", "form", "ms", "others")
+    columns = (
+        "clip",
+        "kernel",
+        "strides",
+        "outputs",
+        "groups",
+        "pass",
+        "algorithm",
+        "ms",
+        "others",
+    )
     shown = [tuple(row[column] for column in columns) for row in rows]
-    print_table("The fastest form of each pass", columns, shown)
+    print_table("The fastest algorithm of each pass", columns, shown)
     say(f"written to {output}; {VARIABLE}={output} makes vidjax choose by it")
+    if _CHECK.value:
+        print_check(rows)
 
 
 def _compare() -> None:

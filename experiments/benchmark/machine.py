@@ -16,12 +16,12 @@ from absl import flags
 from vidjax.terminal import say
 
 from ..runs.machine import hardware
-from .rounds import all_times, print_table
+from .timing import all_times, print_table
 
 _ROUNDS = flags.DEFINE_integer(
-    "machine_rounds", 5, "repeats of measuring the machine itself", lower_bound=1
+    "machine_rounds", 5, "Rounds of measuring the machine; the median counts.", lower_bound=1
 )
-_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
+_LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "onednn-cpu-gomp", "torch")
 
 
 @dataclass(frozen=True)

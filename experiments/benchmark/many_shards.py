@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from vidjax import records
-from vidjax.data.contents import read_contents, write_contents
-from vidjax.data.description import ARRAY_RECORD, INFO
+from vidjax.data.checksums import FILE
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO
 from vidjax.data.integrity import open_data_set, record_sizes
-from vidjax.data.seal import FILE
+from vidjax.data.record_index import read_record_index, write_record_index
 from vidjax.storage.writing import make_folder, replacing, write_text
 
 
@@ -31,7 +31,7 @@ def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None
     from array_record.python.array_record_module import ArrayRecordWriter
 
     found = open_data_set(folder)
-    stored, listed = found.records(split), read_contents(folder, split, found.info.classes)
+    stored, listed = found.records(split), read_record_index(folder, split, found.info.classes)
     make_folder(to)
     # Reports and tables are of the old one.
     for file in folder.iterdir():
@@ -53,7 +53,7 @@ def spread(folder: Path, to: Path, split: str, lengths: tuple[int, ...]) -> None
                 writer.write(stored[index])
                 rows.append((split, found.info.classes[label], video))
             writer.close()
-    write_contents(to, rows)
+    write_record_index(to, rows)
     record_sizes(to)
 
 

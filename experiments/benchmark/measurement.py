@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .case import Case
-from .demand import TRAINING, Demand
+from .flops_and_bytes import TRAINING, Demand
 from .machine import Machine
-from .rounds import half_spread
+from .timing import half_spread
 
 COLUMNS = (
     "", "ms", "±", "clips/s", "of torch", "GFLOP/s", "of matmul", "of copies", "MiB", "compile s",

@@ -16,22 +16,24 @@ from absl import flags
 import vidjax
 from vidjax.terminal import say
 
+from .arguments import clip_sizes, form, named
 from .compiled import Compiled
 from .forward_pass import make_forward
-from .given import clip_sizes, form, named
 from .machine import describe, versions
-from .rounds import print_table, time_in_turns
+from .timing import print_table, time_in_turns
 from .train_step import make_step
 
-_MODEL = flags.DEFINE_string("model", "slowonly_50", "network, as in vidjax.list_models()")
-_METHODS = flags.DEFINE_list("methods", ["RMS", "RMS-GF"], "which, of those listed below")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "frames, height, width")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_PASSES = flags.DEFINE_list("passes", ["train"], "forward, train")
-_ROUNDS = flags.DEFINE_integer("rounds", 9, "rounds to take the median of", lower_bound=1)
+_MODEL = flags.DEFINE_string("model", "slowonly_50", "NETWORK: Name of the network.")
+_METHODS = flags.DEFINE_list(
+    "methods", ["RMS", "RMS-GF"], "METHOD,...: Methods to measure; a wrong name lists all of them."
+)
+_BATCH = flags.DEFINE_integer("batch", 4, "Batch size.", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
+_DEPTHS = flags.DEFINE_list("depths", None, "N,...: Blocks of each stage. By default as published.")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")
+_PASSES = flags.DEFINE_list("passes", ["train"], "PASS,...: Passes: forward, train.")
+_ROUNDS = flags.DEFINE_integer("rounds", 9, "Rounds; the median counts.", lower_bound=1)
 _MAKERS = {"forward": ("forward pass", make_forward), "train": ("train step", make_step)}
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "RMS": {"random_scaling": {}},

@@ -13,9 +13,9 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
+from .arguments import clip_sizes, form, named, numbers
 from .case import Case
-from .contest import Contest, release
-from .given import clip_sizes, form, named, numbers
+from .comparison import Contest, release
 from .machine import (
     Machine,
     describe,
@@ -26,25 +26,31 @@ from .machine import (
 from .measurement import COLUMNS, LEGEND, Measurement
 from .models_csv import write_csv
 from .models_figure import draw
-from .rounds import print_table
+from .timing import print_table
 
-_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_MODELS = flags.DEFINE_list("models", [], "several networks, in place of --model")
-_BATCH = flags.DEFINE_list("batch", ["4"], "clips a pass; several with commas")
-_CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "frames,height,width; may be given again")
-_PASSES = flags.DEFINE_list("passes", ["train"], "forward, train")
-_DTYPES = flags.DEFINE_list("dtypes", ["float32"], "compute types: float32, bfloat16")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
-_SCAN = flags.DEFINE_bool("scan", False, "compile equal blocks once")
-_CLASSES = flags.DEFINE_integer("classes", 400, "classes", lower_bound=1)
-_PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "who is timed beside")
-_COMPILED = flags.DEFINE_bool("compiled", False, "with torch.compile too, which takes minutes")
-_LIMIT = flags.DEFINE_float("compile_seconds", 600, "that torch.compile may take")
-_LAX = flags.DEFINE_bool("lax", False, "also time XLA's own convolutions (slow on a CPU)")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
-_STEPS = flags.DEFINE_integer("steps", 1, "passes between two looks at the clock", lower_bound=1)
-_OUTPUT = flags.DEFINE_string("output", "", "folder for models.csv and models.png")
+_MODEL = flags.DEFINE_string("model", "r3d_18", "NETWORK: Name of the network.")
+_MODELS = flags.DEFINE_list("models", [], "NETWORK,...: Several networks, instead of --model.")
+_BATCH = flags.DEFINE_list("batch", ["4"], "N,...: Batch sizes.")
+_CLIP = flags.DEFINE_multi_string("clip", ["8,64,64"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_PASSES = flags.DEFINE_list("passes", ["train"], "PASS,...: Passes: forward, train.")
+_DTYPES = flags.DEFINE_list("dtypes", ["float32"], "TYPE,...: Compute types: float32, bfloat16.")
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
+_DEPTHS = flags.DEFINE_list("depths", None, "N,...: Blocks of each stage. By default as published.")
+_SCAN = flags.DEFINE_bool("scan", False, "Compiles equal blocks once.")
+_CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
+_PEER = flags.DEFINE_enum(
+    "peer", "torch", ["torch", "none"], "Whether PyTorch is measured for comparison."
+)
+_COMPILED = flags.DEFINE_bool(
+    "compiled", False, "Also measures torch.compile, which takes minutes."
+)
+_LIMIT = flags.DEFINE_float("compile_seconds", 600, "Time limit of torch.compile.")
+_LAX = flags.DEFINE_bool("lax", False, "Also measures XLA's own convolutions, slow on a CPU.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_bound=1)
+_STEPS = flags.DEFINE_integer(
+    "steps", 1, "Passes per measurement, without waiting in between.", lower_bound=1
+)
+_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: Folder for models.csv and models.png.")
 _CHOICES = {"passes": ("forward", "train"), "dtypes": ("float32", "bfloat16")}
 
 

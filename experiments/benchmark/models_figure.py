@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
+from vidjax.untrusted_names import lettering
 
 from .measurement import Measurement
 

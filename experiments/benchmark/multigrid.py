@@ -14,19 +14,21 @@ import vidjax
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
 from vidjax.progress import duration
 
-from .given import clip_sizes
-from .rounds import print_table, time_in_turns
+from .arguments import clip_sizes
+from .timing import print_table, time_in_turns
 from .train_step import Compiled, make_step
 
-_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips of a base batch", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height, width of a base clip")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_BOTH = flags.DEFINE_enum("both", "capped", ["capped", "product"], "how cycles combine")
-_VIDEOS = flags.DEFINE_integer("videos", 20_000, "of the training split")
-_EPOCHS = flags.DEFINE_integer("epochs", 30, "of the run", lower_bound=1)
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
+_MODEL = flags.DEFINE_string("model", "r3d_18", "NETWORK: Name of the network.")
+_BATCH = flags.DEFINE_integer("batch", 4, "Size of the base batch.", lower_bound=1)
+_CLIP = flags.DEFINE_list(
+    "clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the base clips."
+)
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
+_BOTH = flags.DEFINE_enum("both", "capped", ["capped", "product"], "How cycles combine.")
+_VIDEOS = flags.DEFINE_integer("videos", 20_000, "Number of training videos.")
+_EPOCHS = flags.DEFINE_integer("epochs", 30, "Number of epochs.", lower_bound=1)
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_bound=1)
 _CYCLES = ("none", "long", "short", "both")
 
 

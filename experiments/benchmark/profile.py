@@ -16,19 +16,19 @@ import vidjax
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 
-from .given import clip_sizes, form, named
+from .arguments import clip_sizes, form, named
 from .machine import describe, versions
-from .rounds import print_table
+from .timing import print_table
 from .trace import Instruction, instructions, operation_times, without_control
 from .train_step import make_step
 
-_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a step", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height, width")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_DEPTHS = flags.DEFINE_list("depths", None, "blocks of each stage; as published if not given")
-_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "compute type")
-_OUTPUT = flags.DEFINE_string("output", "", "folder that keeps the trace, for a viewer")
+_MODEL = flags.DEFINE_string("model", "r3d_18", "NETWORK: Name of the network.")
+_BATCH = flags.DEFINE_integer("batch", 4, "Batch size.", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_WIDTH = flags.DEFINE_integer("width", None, "Channels of the stem. By default as published.")
+_DEPTHS = flags.DEFINE_list("depths", None, "N,...: Blocks of each stage. By default as published.")
+_DTYPE = flags.DEFINE_enum("dtype", "float32", ["float32", "bfloat16"], "Compute type.")
+_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: Folder that keeps the trace, for a viewer.")
 _SHOWN = 8
 
 

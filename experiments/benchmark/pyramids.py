@@ -13,12 +13,12 @@ from absl import flags
 import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
-from vidjax.explain.compiling import thoroughly
+from vidjax.explain.compile_options import full_optimization
 from vidjax.haste import QUICKLY
 from vidjax.terminal import complain
 
-from .given import clip_sizes
-from .rounds import print_table, time_in_turns
+from .arguments import clip_sizes
+from .timing import print_table, time_in_turns
 
 # Networks with the levels of table 7.1; of I3D the class level and the last block.
 LEVELS = {
@@ -32,9 +32,11 @@ LEVELS = {
     "mtnet_m": 3,
     "mtnet_l": 3,
 }
-_MODELS = flags.DEFINE_list("models", list(LEVELS), "networks; those of table 7.1 if not given")
-_CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height, width")
-_ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds to take the median of", lower_bound=1)
+_MODELS = flags.DEFINE_list(
+    "models", list(LEVELS), "NETWORK,...: Networks. By default those of table 7.1."
+)
+_CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds; the median counts.", lower_bound=1)
 COLUMNS = (
     "network",
     "GFLOPs",
@@ -79,7 +81,7 @@ def _row(name: str) -> tuple[str, ...]:
         return class_feature_pyramid(model, variables, clip, 0, depth, threshold)
 
     def explain_well() -> Pyramid:
-        with thoroughly():
+        with full_optimization():
             return explain()
 
     begun = time.perf_counter()

@@ -22,14 +22,14 @@ from absl import flags
 
 import vidjax
 from vidjax.__main__ import commands
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 from vidjax.terminal import say
 
+from .arguments import clip_sizes
 from .case import Case
-from .given import clip_sizes
 from .machine import describe, versions
-from .rounds import print_table
 from .started import Start, help_seconds, predicting, training
+from .timing import print_table
 from .waiting import Wait, wait
 
 PARTS = ("compile", "runs", "help")

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import vidjax
 from vidjax.data.pipeline import Augmentation, ClipShape, prefetch, train_batches
 from vidjax.data.prepared import PreparedSplit
-from vidjax.storage.local import remove_folder, upload_folder
+from vidjax.storage.local_copies import remove_folder, upload_folder
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache
 from vidjax.terminal import say
 
 from .interconnect import MACHINES
-from .rounds import print_table
+from .timing import print_table
 
 # Of the peak, which good programs reach with 3D convolutions on TPUs; GPUs reach about half of it.
 _PEAK_SHARE = 0.4

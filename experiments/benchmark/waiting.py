@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import vidjax
 
 from .case import Case
-from .contest import PASSES
+from .comparison import PASSES
 
 
 @dataclass(frozen=True)

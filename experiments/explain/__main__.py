@@ -1,35 +1,36 @@
-r"""Shows what trained networks rely on, for one video or for a whole split.
+r"""Shows what trained networks rely on, in one video or over a whole split.
 
-Methods for a video (--video):
-  tubes      Saliency Tubes: where the network looks for the class that it answers, or for others;
-             with Class Regularization also stage by stage. Writes tubes.mp4, .gif, .png and .html.
-  maps       any maps of --maps: Saliency Tubes, CAMs of any layer (--layer), gradients, occlusion,
-             RISE. Writes maps.mp4, .gif, .png and .html, and maps.npz, their volumes.
+Methods for one video (--video):
+  tubes      Saliency Tubes: where the network looks for the predicted class or for other classes.
+             With Class Regularization also stage by stage. Writes tubes.mp4, .gif, .png and .html.
+  maps       The maps of --maps: Saliency Tubes, CAMs of any layer (--layer), gradients, occlusion,
+             RISE. Writes maps.mp4, .gif, .png and .html, and their volumes as maps.npz.
   pyramid    Class Feature Pyramids: which kernels speak for the class, level by level, down to a
-             layer (--layer) or to kernels of it (--kernels), as kernels, groups or layers
-             (--format). Writes pyramid.json, .png, .mp4, .gif and .html, and layers.mp4, .gif and
+             layer (--layer) or to some of its kernels (--kernels). --format shows kernels, groups
+             or layers. Writes pyramid.json, .png, .mp4, .gif and .html, and layers.mp4, .gif and
              .png.
-  kernels    the strongest kernels of each level of pyramids, three frames each: a row for each
-             network, a column for each video and class. Writes kernels.png and kernels.csv.
-  amplified  the channels that Class Regularization amplifies most at each of its places, likewise.
-             Writes amplified.png.
-Several runs, or several classes, are shown side by side. The HTML pages open offline. Heat lies on
-the video's own frames: the more of it, the hotter a place; a thin frame shows what the network saw.
+  kernels    The strongest kernels of each pyramid level, with three frames each: one row for each
+             network, one column for each video and class. Writes kernels.png and kernels.csv.
+  amplified  The channels that Class Regularization amplifies most at each of its places, in the
+             same layout. Writes amplified.png.
+Several runs or classes are shown side by side. The HTML pages open offline. Heat is drawn over the
+video's own frames: more heat means a higher value. A thin frame marks what the network saw.
 
 Methods for the evaluation split:
-  frequency  accuracy over the scale of the low frequencies (circles) and of the high frequencies
-             (triangles) of the features, one scaled while the other is unchanged, where Random Mean
-             Scaling has its places: figure 1 of its paper with one run, figure 4 with several.
-             Writes frequency.csv and frequency.png.
-  gates      how many clips open each temporal gate (srtg), also in networks that were trained
-             without testing them, and what the runs have logged of it. Writes gates.csv,
+  frequency  Accuracy against the scale of the low frequencies (circles) and of the high frequencies
+             (triangles) of the features. One part is scaled while the other is unchanged, at the
+             places of Random Mean Scaling. One run gives figure 1 of its paper, several give figure
+             4. Writes frequency.csv and frequency.png.
+  gates      How many clips open each temporal gate (srtg), and what the runs have logged about it.
+             It also tests the gates of networks that were trained without tests. Writes gates.csv,
              gates_training.csv and gates.png.
-  truth      whether maps are where the acting limbs of generated videos are, and what the network
-             loses without what they show, beside maps that know nothing of it. Of other videos the
-             latter alone. Runs that differ in their seed are one network. --sanity compares maps
-             with those of a network that becomes random. Writes truth.csv, .md and .png, pairs.csv
-             (each two maps, video by video), costs.csv, curves.csv and .png, sanity.csv and .png.
-             The same command goes on where it was interrupted.
+  truth      Whether maps are faithful. On generated videos, whose acting limbs are known, it
+             measures whether maps point at these limbs. On any videos, it measures what the network
+             loses without the places that a map shows. Random maps are measured too, for
+             comparison. Runs that differ only in their seed count as one network. --sanity compares
+             the maps with those of a network whose weights become random. Writes truth.csv, .md and
+             .png, pairs.csv (each pair of maps, video by video), costs.csv, curves.csv and .png,
+             sanity.csv and .png. The same command continues where it was interrupted.
 
 Examples:
   vidjax explain --workdir=runs/demo --video=my.mp4 --method=tubes --output=seen
@@ -60,20 +61,21 @@ from pathlib import Path
 
 from absl import flags
 
-from vidjax.names import nearest
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
-from .. import command_line, opening
-from . import frequency, gates, kernels, maps, pyramids, settings, truth, video
-from .settings import Subject, subjects
+from .. import command_line, network_flags
+from . import explained_network, frequency, gates, kernels, maps, pyramids, truth, video
+from .explained_network import Subject, subjects
 
-_METHOD = flags.DEFINE_string("method", None, "how to explain: one of those above")
-_OUTPUT = flags.DEFINE_string("output", None, "folder for tables and pictures")
-for _module in (frequency, kernels, maps, opening, pyramids, settings, truth, video):
+_METHOD = flags.DEFINE_string("method", None, "METHOD: What to show: one of the methods above.")
+_OUTPUT = flags.DEFINE_string("output", None, "FOLDER: Folder for the tables and pictures.")
+for _module in (frequency, kernels, maps, network_flags, pyramids, explained_network, truth, video):
     flags.adopt_module_key_flags(_module)
 flags.mark_flags_as_required(["method", "output"])
+command_line.renamed("each", "per_level")
 
 Method = Callable[[Sequence[Subject], Path, ProgressLine], list[Path]]
 METHODS: Mapping[str, Method] = {
@@ -88,11 +90,11 @@ METHODS: Mapping[str, Method] = {
 }
 _VIDEO = ("video", "classes", "colours", "spline")
 FLAGS: Mapping[str, set[str]] = {
-    "amplified": {*_VIDEO, "each"},
+    "amplified": {*_VIDEO, "per_level"},
     "frequency": {"scales", "low_pass"},
     "gates": set(),
     "maps": {*_VIDEO, "difference", "maps", "layer"},
-    "kernels": {*_VIDEO, *pyramids.FLAGS, "each"},
+    "kernels": {*_VIDEO, *pyramids.FLAGS, "per_level"},
     "pyramid": {*_VIDEO, *pyramids.FLAGS, "tube", "tau"},
     "truth": {"videos", "steps", "maps", "sanity", "shuffled", "mapping"},
     "tubes": {*_VIDEO, "difference", "tube", "tau"},
@@ -100,9 +102,9 @@ FLAGS: Mapping[str, set[str]] = {
 
 
 def main() -> None:
-    """Explains and names the files written."""
+    """Explains, and prints the names of the files."""
     if _METHOD.value not in METHODS:
-        raise ValueError(f"method {_METHOD.value!r} is unknown: {nearest(_METHOD.value, METHODS)}")
+        raise ValueError(f"--method={_METHOD.value} is unknown: {nearest(_METHOD.value, METHODS)}")
     _refuse_others(_METHOD.value)
     with ProgressLine() as progress:
         files = METHODS[_METHOD.value](subjects(), as_path(_OUTPUT.value), progress)
@@ -111,14 +113,14 @@ def main() -> None:
 
 
 def _refuse_others(method: str) -> None:
-    """Refuses flags that another method takes.
+    """Refuses flags that are for another method.
 
     Raises:
       ValueError: names the flag and those of this method.
     """
     for name in sorted(set().union(*FLAGS.values()) - FLAGS[method]):
         if flags.FLAGS[name].present:
-            own = ", ".join(f"--{known}" for known in sorted(FLAGS[method])) or "none of its own"
+            own = ", ".join(f"--{known}" for known in sorted(FLAGS[method])) or "no flag of its own"
             raise ValueError(f"--{name} is not for --method={method}, which takes {own}")
 
 

@@ -1,4 +1,4 @@
-"""How many clips open each temporal gate."""
+"""Counts how many clips open each temporal gate."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ import jax.numpy as jnp
 
 from vidjax.data.transforms import normalize
 from vidjax.explain.gates import GateLog, GateState, gate_scores, gates_of, read_log, states_of
-from vidjax.explain.gates_report import draw_gates
-from vidjax.explain.rows import write_rows
+from vidjax.explain.gates_plot import draw_gates
+from vidjax.explain.tables import write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.writing import make_folder
 from vidjax.trained.scoring import Scorer
 
-from .files import new_files, write_figure
-from .settings import Subject
+from .explained_network import Subject
+from .output_files import new_files, write_figure
 
 
 def explain_gates(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
-    """Tests the gates in the networks of the runs."""
+    """Tests the temporal gates of each run."""
     table, training, picture = files = new_files(
         output, "gates.csv", "gates_training.csv", "gates.png"
     )
     states = [state for subject in subjects for state in _gates(subject, progress)]
     logs = [log for each in subjects if each.workdir for log in read_log(each.workdir, each.name)]
     make_folder(output)
-    write_rows(table, GateState, states)
-    write_rows(training, GateLog, logs)
+    write_table(table, GateState, states)
+    write_table(training, GateLog, logs)
     write_figure(picture, draw_gates(states, logs))
     return files
 
 
 def _gates(subject: Subject, progress: ProgressLine) -> list[GateState]:
-    """The gates of a network on its evaluation split."""
+    """Tests the gates of a network on its evaluation split."""
     config, experiment = subject.config, subject.open(progress.count)
     network = experiment.network
-    # As it was trained there may be a warm-up, or no test at all.
+    # The training may have had a warm-up, or no test at all.
     options = {**config.model.options, "gate": "hard", "gate_warmup_steps": 0}
     model = dataclasses.replace(config.model, options=options)
     try:

@@ -1,4 +1,4 @@
-"""Kernels of several networks in several videos, in one picture: three frames a kernel."""
+"""Draws kernels of several networks and videos in one picture, three frames per kernel."""
 
 from __future__ import annotations
 
@@ -9,25 +9,30 @@ from typing import Any
 
 from absl import flags
 
-from vidjax.explain import amplified
+from vidjax.explain import amplified_channels
 from vidjax.explain.class_feature_pyramids import class_feature_pyramid
 from vidjax.explain.kernel_strips import FOOT, kernel_cell, shown_kernels
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import DPI
-from vidjax.explain.rows import what_differs, write_rows
-from vidjax.explain.strips import Cell, draw_strips
+from vidjax.explain.strip_figure import Cell, draw_strips
+from vidjax.explain.tables import distinct_parts, write_table
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import make_folder
-from vidjax.trained.explaining import OpenClip, open_clip, with_theta
+from vidjax.trained.clip_explanation import OpenClip, open_clip, with_theta
 
 from . import video
-from .files import new_files, write_figure
+from .explained_network import Subject
+from .output_files import new_files, write_figure
 from .pyramids import figure_settings, pyramid_settings
-from .settings import Subject
 
-_EACH = flags.DEFINE_integer(
-    "each", None, "kernels, amplified: so many of a level or place; 3, or 1 in a grid", 1, 64
+_PER_LEVEL = flags.DEFINE_integer(
+    "per_level",
+    None,
+    "For kernels and amplified: number shown per level or place. By default 3, or 1 if there are "
+    "several columns.",
+    1,
+    64,
 )
 
 
@@ -36,16 +41,16 @@ class KernelRow:
     """Kernels of one layer that a picture shows.
 
     Attributes:
-      network: as the picture names it.
-      video: likewise.
-      label: of the class.
-      probability: that the network gives it.
+      network: name of the network in the picture.
+      video: name of the video in the picture.
+      label: name of the class.
+      probability: probability of the class.
       theta: threshold of the pyramid.
-      level: of the layer.
-      layer: its name, or the names of those that are one sum.
-      kernels: that one strip stands for.
-      weight: the largest that is given to one of them.
-      connections: that lead to them.
+      level: level of the layer.
+      layer: name of the layer, or of the layers that are summed.
+      kernels: numbers of the kernels that one strip shows.
+      weight: largest weight of these kernels.
+      connections: number of connections that lead to them.
     """
 
     network: str
@@ -62,7 +67,7 @@ class KernelRow:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A network in a cell of the grid: the clip, and the class that is asked for."""
+    """A cell of the grid: a network with a clip, and the class to explain."""
 
     network: str
     file: Path
@@ -73,7 +78,7 @@ class _Seen:
 def explain_kernels(
     subjects: Sequence[Subject], output: Path, progress: ProgressLine
 ) -> list[Path]:
-    """The strongest kernels of each level, networks by videos or classes."""
+    """Draws the strongest kernels of each level: networks by videos and classes."""
     picture, table = new_files(output, "kernels.png", "kernels.csv")
     settings, figure = pyramid_settings(), figure_settings()
     rows: list[KernelRow] = []
@@ -99,14 +104,14 @@ def explain_kernels(
     names = [_row_name(own[0], f"θ = {_theta(own[0], settings):g}") for own in grid]
     make_folder(output)
     _draw(picture, cells, names, grid, FOOT[figure["format"]])
-    write_rows(table, KernelRow, rows)
+    write_table(table, KernelRow, rows)
     return [picture, table]
 
 
 def explain_amplified(
     subjects: Sequence[Subject], output: Path, progress: ProgressLine
 ) -> list[Path]:
-    """The channels that Class Regularization amplifies most at each of its places."""
+    """Draws the channels that Class Regularization amplifies most at each of its places."""
     (picture,) = new_files(output, "amplified.png")
     grid = list(_grid(subjects, progress))
     cells = []
@@ -114,7 +119,7 @@ def explain_amplified(
         cells.append([_amplified(seen, _each(grid)) for seen in own])
     progress.show("writing", final=True)
     make_folder(output)
-    _draw(picture, cells, [_row_name(own[0]) for own in grid], grid, amplified.FOOT)
+    _draw(picture, cells, [_row_name(own[0]) for own in grid], grid, amplified_channels.FOOT)
     return [picture]
 
 
@@ -122,21 +127,21 @@ def _amplified(seen: _Seen, each: int) -> Cell:
     opened, trained = seen.opened, seen.opened.trained
     index = opened.index_of(seen.label)
     try:
-        found = amplified.amplified(trained.model, trained.variables, opened.clip, index)
+        found = amplified_channels.amplified(trained.model, trained.variables, opened.clip, index)
     except ValueError as error:
         raise ValueError(f"{seen.network}: {error}") from None
-    title = seen.label or "the class that each place chooses"
-    return amplified.amplified_cell(
+    title = seen.label or "the class that each place predicts"
+    return amplified_channels.amplified_cell(
         found, opened.frames, title, trained.labels, each, video.degree()
     )
 
 
 def _grid(subjects: Sequence[Subject], progress: ProgressLine) -> Iterator[list[_Seen]]:
-    """A row for each network: a cell for each video and class."""
+    """Yields one row per network, with one cell per video and class."""
     files = [as_path(name) for name in (video.VIDEO.value or "").split(",") if name]
     if not files:
-        raise ValueError("--video is missing: a video, or several with commas")
-    names = what_differs([subject.name for subject in subjects])
+        raise ValueError("--video is missing: name a video, or several separated by commas")
+    names = distinct_parts([subject.name for subject in subjects])
     for subject, name in zip(subjects, names, strict=True):
         progress.show(f"explaining {name}")
         opened = [(file, open_clip(subject.trained, file)) for file in files]
@@ -153,13 +158,13 @@ def _theta(seen: _Seen, settings: Mapping[str, Any]) -> float:
 
 
 def _each(grid: Sequence[Sequence[_Seen]]) -> int:
-    if _EACH.value is not None:
-        return int(_EACH.value)
+    if _PER_LEVEL.value is not None:
+        return int(_PER_LEVEL.value)
     return 3 if len(grid[0]) == 1 else 1
 
 
 def _row_name(seen: _Seen, *more: str) -> str:
-    """The network, and below it what the command line calls it, more, and its checkpoint."""
+    """Returns the network's name, its name on the command line, more facts and its checkpoint."""
     facts = seen.opened.facts
     name = facts["network"]
     called = "" if seen.network == name else seen.network

@@ -1,4 +1,4 @@
-"""Maps of the registry over one video."""
+"""Draws maps of the registry over one video."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 from typing import Any
 
 from vidjax.explain import maps
-from vidjax.explain.chosen_maps import read_map
-from vidjax.explain.traced import trace_network
+from vidjax.explain.map_selection import read_map
+from vidjax.explain.traced_network import trace_network
 from vidjax.progress import ProgressLine
-from vidjax.trained.explaining import TAU, OpenClip
-from vidjax.trained.mapping import Mapped, map_clip
+from vidjax.trained.clip_explanation import TAU, OpenClip
+from vidjax.trained.clip_maps import ClipMaps, map_clip
 
 from . import video
-from .files import new_files
-from .pictures import MAP_FILES, write_maps
-from .settings import LAYER, MAPS, Subject
+from .explained_network import LAYER, MAPS, Subject
+from .explanation_files import MAP_FILES, write_maps
+from .output_files import new_files
 
 ALL = "all"
 USUAL = ("saliency_tube", "grad_cam")
 
 
 def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
-    """Draws maps of the classes."""
+    """Draws the maps of each class."""
     chosen = _chosen(MAPS.value)
     names = list(chosen)
     _refuse_layer(names)
     new_files(output, *MAP_FILES)
     settings = {name: _with_tau(name, given) for name, given in chosen.items()}
 
-    def see(opened: OpenClip, label: str | None) -> Mapped:
+    def see(opened: OpenClip, label: str | None) -> ClipMaps:
         def told(title: str, done: int, total: int) -> None:
             progress.show(f"{title}: {done}/{total} passes")
 
@@ -49,25 +49,25 @@ def explain_maps(subjects: Sequence[Subject], output: Path, progress: ProgressLi
 
 
 def _with_tau(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """A map's settings with the tau of this command, where it has one and is no plain sum."""
+    """Adds the default tau to a map's settings if it has a tau and is not a plain CAM."""
     has = "tau" in maps.named(name).kinds and given.get("mode") != "cam"
     return {"tau": TAU, **given} if has else given
 
 
 def _refuse_layer(names: Sequence[str]) -> None:
-    """Refuses a layer that none of the maps is drawn over.
+    """Refuses --layer if none of the maps uses it.
 
     Raises:
-      ValueError: names it.
+      ValueError: none of the maps has a layer.
     """
     if LAYER.value is not None and not any(maps.named(name).layered for name in names):
         raise ValueError(
-            f"--layer={LAYER.value} has no effect on {', '.join(names)}: maps of the clip itself"
+            f"--layer={LAYER.value} has no effect on {', '.join(names)}, which use no layer"
         )
 
 
 def _chosen(given: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Settings of the maps that are drawn, by their names.
+    """Returns the settings of the maps to draw, by name.
 
     Raises:
       ValueError: there is no such map or setting, or a map is named twice.
@@ -76,20 +76,22 @@ def _chosen(given: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for own in map(read_map, texts):
         if own.is_baseline:
-            raise ValueError(f"--maps={own.name}: {own.name} is what maps must beat, and no map")
+            raise ValueError(
+                f"--maps={own.name}: {own.name} is a baseline for --method=truth and not a map"
+            )
         if own.name in found:
-            raise ValueError(f"--maps has {own.name} twice; name another --output for one")
+            raise ValueError(f"--maps has {own.name} twice; draw one of them in another command")
         found[own.name] = dict(own.settings)
     return found
 
 
 def _fitting(opened: OpenClip, names: Sequence[str], progress: ProgressLine) -> list[str]:
-    """Of all maps those that can be drawn of a network; of named ones all, which may fail."""
+    """Returns the maps of `all` that fit a network, or every map that is named."""
     if list(MAPS.value) != [ALL]:
         return list(names)
     trained = opened.trained
     network = trace_network(trained.model, trained.variables, opened.clip)
     lacking = [name for name in names if not maps.named(name).fits(network)]
     for name in lacking:
-        progress.note(f"{name} is left out: it needs {maps.named(name).needs}")
+        progress.note(f"left out {name}, which needs {maps.named(name).needs}")
     return [name for name in names if name not in lacking]

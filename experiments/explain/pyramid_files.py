@@ -1,4 +1,4 @@
-"""A class feature pyramid as files: its JSON, its figure, and the figure playing."""
+"""Writes a Class Feature Pyramid as JSON, as a figure and as an animated figure."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ import cv2
 import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
-from vidjax.explain.drawn import resolution
+from vidjax.explain.captioned_map import resolution
+from vidjax.explain.contact_sheet import spread
 from vidjax.explain.pyramid_animation import play_pyramid
 from vidjax.explain.pyramid_figure import DPI, draw_pyramid
 from vidjax.explain.pyramid_json import to_json
 from vidjax.explain.render import LONGEST_GIF, WIDEST_GIF
-from vidjax.explain.sheet import spread
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_text
-from vidjax.trained.explaining import Seen
+from vidjax.trained.clip_explanation import Explanation
 
-from .files import write_figure
+from .output_files import write_figure
 
 ENDS = ("json", "png", "mp4", "gif")
 
 
 def write_one(
-    output: Path, name: str, seen: Seen, title: str, options: Mapping[str, Any]
+    output: Path, name: str, seen: Explanation, title: str, options: Mapping[str, Any]
 ) -> list[Path]:
-    """Writes `NAME.json`, `NAME.png`, and `NAME.mp4` and `NAME.gif`, in which the tiles play.
+    """Writes `NAME.json`, `NAME.png`, and the animations `NAME.mp4` and `NAME.gif`.
 
     Args:
-      output: a folder that exists.
-      name: of the files.
+      output: existing folder.
+      name: name of the files.
       seen: an explanation with a pyramid.
-      title: such as the class and its probability.
-      options: of the figure, as in `pyramid_figure.arrange`.
+      title: title, such as the class and its probability.
+      options: settings of the figure, as in `pyramid_figure.arrange`.
 
     Returns:
       The files.
@@ -54,8 +54,8 @@ def write_one(
     return files
 
 
-def facts_of(seen: Seen) -> Iterator[str]:
-    """What a figure says of the network."""
+def facts_of(seen: Explanation) -> Iterator[str]:
+    """Yields the facts about the network in a figure."""
     known = seen.opened.facts if seen.opened else {}
     if "network" in known:
         yield known["network"]
@@ -65,7 +65,7 @@ def facts_of(seen: Seen) -> Iterator[str]:
         yield known["checkpoint"]
 
 
-def _tube_name(seen: Seen) -> str:
+def _tube_name(seen: Explanation) -> str:
     form = "Saliency Tube" if seen.tube.mode == "thesis" else "plain sum (CAM)"
     tau = "" if seen.tau is None else f", tau {seen.tau:g}"
     return f"{form}{tau}\n{resolution(seen.tube.low)}"

@@ -1,4 +1,4 @@
-"""How maps change as a network loses what it has learnt."""
+"""Sanity checks: how maps change as the weights of a network become random."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Any
 
 import jax
 
-from vidjax.explain.chosen_maps import ChosenMap
-from vidjax.explain.sanity import cascade, parts_of, rank_correlation, similarity
-from vidjax.explain.sanity_rows import SanityRow, sanity_rows
-from vidjax.explain.truth_measured import Compared
+from vidjax.explain.map_measurements import Compared
+from vidjax.explain.map_selection import ChosenMap
+from vidjax.explain.sanity_checks import cascade, parts_of, rank_correlation, similarity
+from vidjax.explain.sanity_table import SanityRow, sanity_rows
 from vidjax.progress import ProgressLine
 
-from .bench import Bench, Filmed, Task
-from .kept import Kept
-from .pace import Pace
-from .settings import Subject
+from .explained_network import Subject
+from .map_evaluation import MapEvaluation, Task, VideoClip
+from .remaining_time import RemainingTime
+from .resumable_results import ResumableResults
 
 
 @dataclass(frozen=True)
 class Other:
-    """A network that a trained one is compared with: other variables of the same.
+    """Other variables of a trained network, to compare its maps with.
 
     Attributes:
       check: `parameters`, `labels` or `seed`.
-      name: the part down to which it is random, or the check in words.
-      variables: of it.
+      name: the part down to which the parameters are random, or the check in words.
+      variables: the variables.
     """
 
     check: str
@@ -37,40 +37,42 @@ class Other:
 
 
 def others_of(
-    benches: Sequence[Bench], networks: Mapping[str, Sequence[str]], shuffled: Subject | None
+    evaluations: Sequence[MapEvaluation],
+    networks: Mapping[str, Sequence[str]],
+    shuffled: Subject | None,
 ) -> Mapping[str, Sequence[Other]]:
-    """What each network is compared with.
+    """Returns the other variables that each network is compared with.
 
     Args:
-      benches: the networks.
+      evaluations: the networks.
       networks: names of the runs of each network.
-      shuffled: a run of one of them on shuffled labels.
+      shuffled: a run of one of these networks on shuffled labels.
 
     Raises:
       ValueError: the run on shuffled labels is of another network.
     """
-    of = {bench.name: bench for bench in benches}
+    of = {evaluation.name: evaluation for evaluation in evaluations}
     found = {}
     for runs in networks.values():
         for place, run in enumerate(runs):
-            bench = of[run]
-            parts = parts_of(bench.traced, bench.variables["params"])
-            random = cascade(bench.variables, bench.fresh(), parts)
+            evaluation = of[run]
+            parts = parts_of(evaluation.traced, evaluation.variables["params"])
+            random = cascade(evaluation.variables, evaluation.fresh(), parts)
             found[run] = [Other("parameters", part, variables) for part, variables in random]
-            if shuffled and _is_same(bench, shuffled):
+            if shuffled and _is_same(evaluation, shuffled):
                 variables = jax.device_get(shuffled.trained.variables)
                 found[run].append(Other("labels", "shuffled labels", variables))
             if len(runs) > 1:
                 following = of[runs[(place + 1) % len(runs)]]
                 found[run].append(Other("seed", "another seed", following.variables))
-    if shuffled and not any(_is_same(bench, shuffled) for bench in benches):
-        raise ValueError(f"--shuffled={shuffled.name}: none of the runs is of that network")
+    if shuffled and not any(_is_same(evaluation, shuffled) for evaluation in evaluations):
+        raise ValueError(f"--shuffled={shuffled.name}: none of the runs has this network")
     return found
 
 
-def _is_same(bench: Bench, other: Subject) -> bool:
-    own, its = bench.network.config.model, other.config.model
-    return (own.name, own.options, len(bench.network.classes)) == (
+def _is_same(evaluation: MapEvaluation, other: Subject) -> bool:
+    own, its = evaluation.network.config.model, other.config.model
+    return (own.name, own.options, len(evaluation.network.classes)) == (
         its.name,
         its.options,
         other.trained.num_classes,
@@ -84,34 +86,39 @@ def compared(
     output: Path,
     progress: ProgressLine,
 ) -> list[SanityRow]:
-    """Compares what is not compared yet.
+    """Compares all maps that were not compared before.
 
     Args:
       task: networks and maps.
-      others: what each network is compared with.
-      videos: so many at most, spread over those of the task.
-      output: folder where the results are kept.
-      progress: where it is said.
+      others: other variables of each network.
+      videos: largest number of videos, spread over those of the task.
+      output: folder that keeps the results.
+      progress: shows how far it is.
     """
     wanted: dict[object, None] = {}
-    with Kept(output / "compared.jsonl", Compared, _key) as kept:
-        films = {bench.name: _few(list(bench.films()), videos) for bench in task.benches}
-        pace = Pace(sum(map(len, films.values())), progress)
-        for bench in task.benches:
-            # A map of no network does not change with it.
-            drawn = [own for own in task.drawn[bench.name] if not own.is_baseline]
-            for film in films[bench.name]:
+    with ResumableResults(output / "compared.jsonl", Compared, _key) as kept:
+        clips = {
+            evaluation.name: _few(list(evaluation.clips()), videos)
+            for evaluation in task.evaluations
+        }
+        remaining = RemainingTime(sum(map(len, clips.values())), progress)
+        for evaluation in task.evaluations:
+            # Baselines do not depend on the network.
+            drawn = [own for own in task.drawn[evaluation.name] if not own.is_baseline]
+            for video_clip in clips[evaluation.name]:
                 worked = False
                 for own in drawn:
                     keys = [
-                        (bench.name, film.name, own.text, other.check, other.name)
-                        for other in others[bench.name]
+                        (evaluation.name, video_clip.name, own.text, other.check, other.name)
+                        for other in others[evaluation.name]
                     ]
                     wanted |= dict.fromkeys(keys)
                     if any(key not in kept for key in keys):
                         worked = True
-                        _compare(bench, own, film, others[bench.name], kept, pace)
-                pace.done(worked)
+                        _compare(
+                            evaluation, own, video_clip, others[evaluation.name], kept, remaining
+                        )
+                remaining.done(worked)
         found = [own for own in kept if _key(own) in wanted]
     return sanity_rows(task.networks, list(task.titles), found)
 
@@ -120,28 +127,28 @@ def _key(own: Compared) -> object:
     return (own.run, own.video, own.map, own.check, own.other)
 
 
-def _few(films: Sequence[Filmed], most: int) -> list[Filmed]:
-    count = min(len(films), most)
-    return [films[place * len(films) // count] for place in range(count)]
+def _few(clips: Sequence[VideoClip], most: int) -> list[VideoClip]:
+    count = min(len(clips), most)
+    return [clips[place * len(clips) // count] for place in range(count)]
 
 
 def _compare(
-    bench: Bench,
+    evaluation: MapEvaluation,
     chosen: ChosenMap,
-    film: Filmed,
+    video_clip: VideoClip,
     others: Sequence[Other],
-    kept: Kept[Compared],
-    pace: Pace,
+    kept: ResumableResults[Compared],
+    remaining: RemainingTime,
 ) -> None:
-    """Compares a map of a clip with those of all other networks."""
-    doing = pace.of(f"{bench.name}: sanity of {chosen.text}")
-    own = bench.draw(chosen, film, doing).volume
+    """Compares a map of a clip with those of all other variables."""
+    doing = remaining.of(f"{evaluation.name}: sanity of {chosen.text}")
+    own = evaluation.draw(chosen, video_clip, doing).volume
     for place, other in enumerate(others):
-        volume = bench.draw(chosen, film, doing, other.variables).volume
+        volume = evaluation.draw(chosen, video_clip, doing, other.variables).volume
         kept.add(
             Compared(
-                run=bench.name,
-                video=film.name,
+                run=evaluation.name,
+                video=video_clip.name,
                 map=chosen.text,
                 place=place,
                 check=other.check,

@@ -1,4 +1,4 @@
-"""What networks see in one video: Saliency Tubes."""
+"""Draws Saliency Tubes over one video, and defines the flags of methods for one video."""
 
 from __future__ import annotations
 
@@ -9,53 +9,61 @@ from typing import Any
 from absl import flags
 
 from vidjax.explain.colours import COLOURS, DEFAULT
-from vidjax.explain.enlarging import CUBIC
-from vidjax.explain.rows import what_differs
 from vidjax.explain.saliency_tubes import MODES
+from vidjax.explain.tables import distinct_parts
+from vidjax.explain.upsampling import CUBIC
 from vidjax.progress import ProgressLine
 from vidjax.storage.paths import as_path
-from vidjax.trained.explaining import TAU, OpenClip, Seen, open_clip, see
+from vidjax.trained.clip_explanation import TAU, Explanation, OpenClip, explain_clip, open_clip
 
-from .files import new_files
-from .pictures import TUBE_FILES, Look, Own, Part, write_tubes
-from .settings import Subject
+from .. import help_text
+from .explained_network import Subject
+from .explanation_files import TUBE_FILES, Look, Own, Part, write_tubes
+from .output_files import new_files
 
-_ANY = "tubes, maps, pyramid, kernels, amplified"
 VIDEO = flags.DEFINE_string(
-    "video", None, f"{_ANY}: a video file; kernels, amplified: or several with commas"
+    "video",
+    None,
+    "FILE: Video file. For kernels and amplified, several may be separated by commas.",
 )
-CLASSES = flags.DEFINE_list("classes", [], f"{_ANY}: which; none is the predicted one")
+CLASSES = flags.DEFINE_list(
+    "classes", [], "CLASS,...: Classes to explain. By default the predicted one."
+)
 _DIFFERENCE = flags.DEFINE_list(
-    "difference", [], "tubes, maps: two classes, of which also the difference is drawn"
+    "difference",
+    [],
+    "CLASS,CLASS: For tubes and maps: two classes, whose difference is also drawn.",
 )
 _COLOURS = flags.DEFINE_enum(
     "colours",
     DEFAULT,
     COLOURS,
-    f"{_ANY}: of heat; jet is as published, half heat and half video",
+    "Colours of the heat. With jet it is as published: half heat and half video.",
 )
 _SPLINE = flags.DEFINE_enum(
     "spline",
     "cubic",
     ["cubic", "paper"],
-    f"{_ANY}: that enlarges maps; the paper's has the degree frames / cells, at most 5",
+    "Spline that enlarges maps. The paper's has the degree frames / cells, but at most 5.",
 )
-_TUBE = flags.DEFINE_enum("tube", "thesis", MODES, "tubes: the thesis' form, or plain CAM")
+_TUBE = flags.DEFINE_enum("tube", "thesis", MODES, "Saliency Tubes as in the thesis, or plain CAM.")
 _TAU = flags.DEFINE_string(
     "tau",
     None,
-    "tubes: leave out channels below this share of the largest, or none; "
-    f"{TAU:g} if not given, of --tube=cam none",
+    "TAU: Leaves out channels whose weight is below this share of the largest one; `none` keeps "
+    f"all. By default {TAU:g}, and none with --tube=cam.",
 )
+help_text.group("One video", VIDEO, CLASSES, _COLOURS, _SPLINE)
+help_text.group("Tubes", _TUBE, _TAU, _DIFFERENCE)
 
 
 def explain_tubes(subjects: Sequence[Subject], output: Path, progress: ProgressLine) -> list[Path]:
-    """Where the networks look for the classes."""
+    """Draws where the networks look for the classes."""
     new_files(output, *TUBE_FILES)
     tube = tube_settings()
 
-    def explain(opened: OpenClip, label: str | None) -> Seen:
-        return see(opened, label, tube=tube, degree=degree())
+    def explain(opened: OpenClip, label: str | None) -> Explanation:
+        return explain_clip(opened, label, tube=tube, degree=degree())
 
     return write_tubes(output, *see_all(subjects, explain, progress), look())
 
@@ -69,20 +77,20 @@ def see_all(
 
     Args:
       subjects: the networks.
-      explain: gets a network with a clip, and a class or None, the predicted one.
-      progress: shown to the user.
+      explain: takes a network with a clip, and a class; None is the predicted class.
+      progress: shows how far it is.
 
     Returns:
-      The explanations, and the video that they are of.
+      The explanations, and the video.
 
     Raises:
-      ValueError: there is no video or class, or the network cannot be explained so.
+      ValueError: the video or a class is missing, or the method does not fit the network.
     """
     if not VIDEO.value:
-        raise ValueError("--video is missing: tubes, maps and pyramids are of one video")
+        raise ValueError("--video is missing: tubes, maps and pyramids need a video")
     video, classes = as_path(VIDEO.value), _classes()
     parts: list[Part[Own]] = []
-    names = what_differs([subject.name for subject in subjects])
+    names = distinct_parts([subject.name for subject in subjects])
     for subject, short in zip(subjects, names, strict=True):
         opened = open_clip(subject.trained, video)
         for label in classes:
@@ -96,13 +104,13 @@ def see_all(
 
 
 def look() -> Look:
-    """How the command line wants heat drawn."""
+    """Returns how heat is drawn, from the flags."""
     pair = _DIFFERENCE.value
     return Look(_COLOURS.value, (pair[0], pair[1]) if pair else None)
 
 
 def degree() -> int | None:
-    """Of the splines that enlarge maps, as `enlarging.enlarge` takes it."""
+    """Returns the degree of the splines that enlarge maps, for `enlarging.enlarge`."""
     return CUBIC if _SPLINE.value == "cubic" else None
 
 
@@ -111,22 +119,22 @@ def _classes() -> list[str | None]:
     if not pair:
         return CLASSES.value or [None]
     if len(set(pair)) != 2 or len(pair) != 2:
-        raise ValueError(f"--difference={','.join(pair)}: two classes are due, such as sit,stand")
+        raise ValueError(f"--difference={','.join(pair)}: must be two classes, such as sit,stand")
     if CLASSES.value:
-        raise ValueError("--classes has no effect beside --difference, which names the classes")
+        raise ValueError("--classes has no effect with --difference, which names the classes")
     return list(pair)
 
 
 def tube_settings() -> dict[str, Any]:
-    """Settings of tubes.
+    """Returns the settings of tubes from the flags.
 
     Raises:
-      ValueError: tau is no number.
+      ValueError: tau is not a number.
     """
     text, tau = _TAU.value, None if _TUBE.value == "cam" else TAU
     if text is not None:
         try:
             tau = None if text.lower() == "none" else float(text)
         except ValueError:
-            raise ValueError(f"--tau={text}: a share in [0, 1], or none") from None
+            raise ValueError(f"--tau={text}: must be a number in [0, 1], or none") from None
     return {"mode": _TUBE.value, "tau": tau}

@@ -1,1 +1,1 @@
-"""Figures of the works: schedules, starts of clips, selected frames, and curves of training."""
+"""Figures of the papers: multigrid shapes, clip starts, selected frames, training curves."""

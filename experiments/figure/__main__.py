@@ -1,12 +1,14 @@
-"""Draws a figure of the works from a configuration, from runs, or from a network and a video.
+"""Draws a figure of the papers from a configuration, from runs, or from a network and a video.
 
-  multigrid  shapes of batches over an epoch, for no, long, short and both cycles (thesis, 4.6)
-  starts     where training clips start, and which frames they have (thesis, 5.6)
-  frames     which frames of a clip a selection takes, by a network's features (thesis, 5.4)
-  curves     accuracy on training and on test videos while runs were trained (RMS paper, 3)
+Figures:
+  multigrid  The shapes of batches over an epoch, for no, long, short and both cycles (thesis,
+             figure 4.6).
+  starts     Where training clips start, and which frames they have (thesis, figure 5.6).
+  frames     Which frames of a clip a selection keeps, by a network's features (thesis, figure 5.4).
+  curves     Accuracy on training and test videos over the training of runs (RMS paper, figure 3).
 
-`vidjax tradeoff` draws accuracy over cost (4.7, 5.7, 5.8), `vidjax compare` gains of classes (6.5),
-and `vidjax explain --method=amplified` kernels (6.3).
+`vidjax tradeoff` draws accuracy against cost (figures 4.7, 5.7, 5.8), `vidjax compare` the gains of
+classes (6.5), and `vidjax explain --method=amplified` kernels (6.3).
 
 Examples:
   vidjax figure multigrid --config=srtg --output=multigrid.png
@@ -22,40 +24,44 @@ from collections.abc import Sequence
 from absl import flags
 
 from vidjax.data.multigrid import GridShape
-from vidjax.names import nearest
 from vidjax.run.config import Config
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
-from .. import command_line, opening
-from ..explain.files import write_figure
+from .. import command_line, network_flags
+from ..explain.output_files import write_figure
 from . import curves, frames, multigrid, starts
 
-_OUTPUT = flags.DEFINE_string("output", None, "PNG to write")
-_STEPS = flags.DEFINE_integer("steps", 24, "multigrid: of the epoch that is drawn", 4, 200)
-_LENGTH = flags.DEFINE_integer("video_frames", 250, "starts: frames of the video", 1, 100_000)
-_VIDEO = flags.DEFINE_string("video", None, "frames: the video")
-_LAYER = flags.DEFINE_string("layer", "stem", "frames: whose features are compared")
-flags.adopt_module_key_flags(opening)
+_OUTPUT = flags.DEFINE_string("output", None, "FILE: New PNG file.")
+_STEPS = flags.DEFINE_integer("steps", 24, "For multigrid: steps of the epoch.", 4, 200)
+_LENGTH = flags.DEFINE_integer(
+    "video_frames", 250, "For starts: number of frames of the video.", 1, 100_000
+)
+_VIDEO = flags.DEFINE_string("video", None, "FILE: For frames: the video.")
+_LAYER = flags.DEFINE_string(
+    "layer", "stem", "LAYER: For frames: layer whose features are compared."
+)
+flags.adopt_module_key_flags(network_flags)
 flags.mark_flag_as_required("output")
-_CONFIG = opening.define_config_or_file()
-# Which flags belong to one figure alone.
+_CONFIG = network_flags.define_config_or_file()
+# Flags that belong to one figure.
 _OF_ONE = {"steps": "multigrid", "video_frames": "starts", "video": "frames", "layer": "frames"}
 _KINDS = ("multigrid", "starts", "frames", "curves")
 
 
 def main(kind: str, *runs: str) -> None:
-    """Draws, and says where."""
+    """Draws the figure, and prints the name of the file."""
     if kind not in _KINDS:
         raise ValueError(f"figure {kind!r} is unknown: {nearest(kind, _KINDS)}")
     for flag, owner in _OF_ONE.items():
         if flags.FLAGS[flag].present and owner != kind:
-            raise ValueError(f"--{flag} has an effect on the figure {owner} alone")
+            raise ValueError(f"--{flag} is for the figure {owner} alone")
     if runs and kind != "curves":
-        raise ValueError(f"{runs[0]!r}: the figure {kind} is of no runs; it takes --config")
+        raise ValueError(f"{runs[0]!r}: the figure {kind} takes no runs, but --config")
     output = as_path(_OUTPUT.value)
     if output.exists():
-        raise ValueError(f"--output={output} is there already; name another")
+        raise ValueError(f"--output={output} exists already; name another file")
     write_figure(output, _figure(kind, runs))
     say(output)
 
@@ -65,10 +71,10 @@ def _figure(kind: str, runs: Sequence[str]) -> object:
         return curves.draw([curves.read(as_path(run)) for run in _named(runs)])
     if kind == "frames":
         if not _VIDEO.value:
-            raise ValueError("--video is missing: the figure frames is of a video's clip")
-        _, trained = opening.opened(_CONFIG.value)
+            raise ValueError("--video is missing: the figure frames needs a video")
+        _, trained = network_flags.opened(_CONFIG.value)
         return frames.draw(frames.select(trained, as_path(_VIDEO.value), _LAYER.value))
-    config = opening.configured(_CONFIG.value)
+    config = network_flags.configured(_CONFIG.value)
     if kind == "starts":
         return starts.draw(starts.sample(_clip(config), _LENGTH.value))
     base = GridShape(config.train.batch_size, config.clip.frames, config.clip.size)
@@ -77,7 +83,7 @@ def _figure(kind: str, runs: Sequence[str]) -> object:
 
 def _named(runs: Sequence[str]) -> Sequence[str]:
     if not runs:
-        raise ValueError("no runs: vidjax figure curves RUN [RUN...]")
+        raise ValueError("no runs are named: vidjax figure curves RUN [RUN...]")
     return runs
 
 

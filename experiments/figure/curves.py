@@ -1,4 +1,4 @@
-"""Accuracy on training and on test videos while runs were trained: figure 3 of the RMS paper."""
+"""Accuracy on training and test videos over the training: figure 3 of the RMS paper."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.names import lettering
+from vidjax.untrusted_names import lettering
 
 _TRAIN = "train"
-# Of a curve; accuracies of single batches hide where it goes.
+# Points of a curve, each a mean; accuracies of single batches are too noisy.
 _POINTS = 40
 
 
@@ -30,8 +30,8 @@ class Curves:
     """The accuracies of a run.
 
     Attributes:
-      name: of the run's directory.
-      by_split: steps and top-1 in percent, of `train` and of each split that was evaluated.
+      name: name of the run's directory.
+      by_split: steps and top-1 in percent, for `train` and for each evaluated split.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Curves:
 
 
 def read(run: Path) -> Curves:
-    """The accuracies in a run's `metrics.jsonl`.
+    """Reads the accuracies in a run's `metrics.jsonl`.
 
     Raises:
       ValueError: the run has none, or its metrics are damaged.
       OSError: they cannot be read.
     """
     found: dict[str, tuple[list[int], list[float]]] = {}
-    for each in records.read_lines(run / "metrics.jsonl", "start the run anew", dict[str, Any]):
+    for each in records.read_lines(run / "metrics.jsonl", "start the run again", dict[str, Any]):
         line = records.converted(each, _Line)
         if line.top1 is not None:
             steps, scores = found.setdefault(line.split, ([], []))
@@ -60,7 +60,7 @@ def read(run: Path) -> Curves:
 def thinned(
     steps: Sequence[int], scores: Sequence[float], most: int
 ) -> tuple[list[int], list[float]]:
-    """At most so many points of a curve: means of points that follow one another, at the last."""
+    """Averages neighbouring points of a curve; returns at most `most`, each at its last step."""
     width = -(-len(steps) // most)
     parts = [scores[start : start + width] for start in range(0, len(scores), width)]
     ends = [min(start + width, len(steps)) - 1 for start in range(0, len(steps), width)]
@@ -68,7 +68,7 @@ def thinned(
 
 
 def draw(runs: Sequence[Curves]) -> Any:
-    """One panel: training dotted, evaluations solid, a colour a run."""
+    """Draws one panel: training dotted, evaluations solid, one colour per run."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.8), layout="constrained")
@@ -83,5 +83,5 @@ def draw(runs: Sequence[Curves]) -> Any:
     axes.set_xlabel("step")
     axes.set_ylabel("top-1, %")
     axes.grid(alpha=0.3)
-    axes.legend(title="last values in %; training is of clips as they were seen")
+    axes.legend(title="last values in %; training accuracy is of augmented clips")
     return figure

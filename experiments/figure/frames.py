@@ -1,7 +1,7 @@
-"""Which frames of a clip a selection takes, by a network's features: figure 5.4 of the thesis.
+"""Which frames of a clip a selection keeps, by a network's features: figure 5.4 of the thesis.
 
-The features of a layer are pooled in space and compared as an MTConv that follows the layer would:
-a frame counts as redundant by the cosines with its two neighbours.
+The features of a layer are pooled in space and compared as in an MTConv after the layer: a frame is
+redundant if its cosine similarities with its two neighbours are high.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from vidjax.layers.soft_pool import soft_pool
 from vidjax.layers.temporal_frame_selection import redundancy, temporal_frame_selection
 from vidjax.trained.features import features
 from vidjax.trained.preprocessing import read_clip
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
 
 _FEWEST = 3
-# Cosines in float32 are no more exact.
+# Precision of cosines in float32.
 _LEAST = 1e-7
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A clip, and what a selection takes of it.
+    """A clip and the frames that a selection keeps.
 
     Attributes:
-      pictures: float `[T, H, W, 3]` in [0, 1], the first of the frames that each of the T frames
-        of the features stands for.
-      redundancy: of the frames 1 to T - 2, float `[T - 2]`.
+      pictures: float `[T, H, W, 3]` in [0, 1]: for each of the T frames of the features, the first
+        frame of the clip that it covers.
+      redundancy: redundancy of the frames 1 to T - 2, float `[T - 2]`.
       chosen: numbers of the selected frames, ascending.
-      layer: whose features they are.
+      layer: layer of the features.
     """
 
     pictures: np.ndarray
@@ -67,10 +67,10 @@ def select(trained: Trained, video: Path, layer: str) -> Selection:
 
 
 def draw(selection: Selection) -> Any:
-    """The frames in a row, the selected ones framed, above a bar for each that can be selected.
+    """Draws the frames in a row, the selected ones outlined, above a bar for each candidate.
 
-    Cosines of neighbours are close to 1: the bars are what their sum lacks of 2, on a logarithmic
-    axis, so that the selected frames have the highest ones.
+    Cosines of neighbours are close to 1, so the bars show 2 minus their sum on a logarithmic axis.
+    The selected frames have the highest bars.
     """
     from matplotlib.figure import Figure
 

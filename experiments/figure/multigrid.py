@@ -1,4 +1,4 @@
-"""Shapes of batches over an epoch, for each kind of cycle: figure 4.6 of the thesis."""
+"""The shapes of batches over an epoch, for each kind of cycle: figure 4.6 of the thesis."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PANELS = {
 
 
 def of_config(config: Config) -> Multigrid:
-    """The multigrid of a configuration, over one epoch: stages of the rate are not drawn."""
+    """Returns the multigrid of a configuration over one epoch, without learning-rate stages."""
     return dataclasses.replace(Multigrid(**vars(config.multigrid)), over="epoch")
 
 
 def tables(grid: Multigrid, base: GridShape, steps: int) -> dict[str, Timetable]:
-    """The shapes of an epoch of so many steps, by kind of cycle."""
+    """Returns the shapes of an epoch with this number of steps, by kind of cycle."""
     return {
         cycle: timetable(
             dataclasses.replace(grid, cycle=cycle), base, steps=steps, steps_per_epoch=steps
@@ -32,15 +32,15 @@ def tables(grid: Multigrid, base: GridShape, steps: int) -> dict[str, Timetable]
 
 
 def draw(grid: Multigrid, base: GridShape, steps: int) -> Any:
-    """A panel for each kind of cycle: a bar a step, as high as the batch, coloured by its clips.
+    """Draws a panel for each kind of cycle: one bar per step, as high as the batch is large.
 
     Args:
-      grid: whose settings other than the cycle all panels have.
-      base: the shape that all others are as much work as.
-      steps: of the epoch.
+      grid: the multigrid; its settings other than the cycle are the same in all panels.
+      base: the base shape; all others cost as much.
+      steps: number of steps of the epoch.
 
     Returns:
-      A figure of Matplotlib.
+      A Matplotlib figure.
     """
     import matplotlib
     from matplotlib.figure import Figure

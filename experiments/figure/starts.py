@@ -1,6 +1,6 @@
 """Where training clips start and which frames they have: figure 5.6 of the thesis.
 
-What is drawn is drawn from the function that trains, not from a formula.
+The clips come from the same function as in training, not from a formula.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Sample:
     """Many clips of one video.
 
     Attributes:
-      shape: of the clips.
+      shape: shape of the clips.
       starts: share of the clips that start at each frame, float `[L]`.
-      frames: share of the clips that have each frame, float `[L]`.
+      frames: share of the clips that include each frame, float `[L]`.
     """
 
     shape: ClipShape
@@ -34,10 +34,10 @@ def sample(shape: ClipShape, length: int, draws: int = _DRAWS, seed: int = 0) ->
     """Draws training clips of a video.
 
     Args:
-      shape: of the clips, and how their frames are chosen.
-      length: frames L of the video.
+      shape: shape of the clips, and how their frames are sampled.
+      length: number of frames L of the video.
       draws: number of clips.
-      seed: of the draws.
+      seed: seed of the clips.
     """
     rng = np.random.default_rng(seed)
     starts, frames = np.zeros(length), np.zeros(length)
@@ -49,7 +49,7 @@ def sample(shape: ClipShape, length: int, draws: int = _DRAWS, seed: int = 0) ->
 
 
 def draw(found: Sample) -> Any:
-    """Two panels: the density of starts, and the share of the clips that have a frame."""
+    """Draws two panels: the density of starts, and the share of clips that include a frame."""
     from matplotlib.figure import Figure
 
     length = len(found.starts)

@@ -1,8 +1,8 @@
-"""Tables of the papers, run anew: every row with every seed on every data set, then the table."""
+"""Reproduces tables of the papers: trains every row with every seed, then writes the table."""
 
-from vidjax.run import source
+from vidjax.run import code_digest
 
-from ..runs import attempt
-from ..runs import execution as run
+from ..runs import scheduler as run
+from ..runs import worker
 
-__all__ = ["attempt", "run", "source"]
+__all__ = ["code_digest", "run", "worker"]

@@ -1,12 +1,12 @@
-"""Runs tables of the papers anew: every row with every seed on every data set.
+"""Reproduces tables of the papers: trains every row with every seed on every data set.
 
-Each run has its own directory under OUTPUT/TABLE-SCALE, and the table is written there as
-table.md, table.csv, runs.csv and figure.png. `plan.json` is written before anything runs. The same
-command takes up what was interrupted; finished runs are not repeated, failed ones are tried again.
+Each run has its own directory under OUTPUT/TABLE-SCALE, where table.md, table.csv, runs.csv and
+figure.png are written. `plan.json` is written before the first run starts. The same command
+continues where it was interrupted: finished runs are not repeated, failed runs are tried again.
 
---list shows the tables with their data sets, the hours that they take and what is at hand.
---analytical runs nothing: it prints what a work prints, with our parameters and multiply-adds
-beside it, as Markdown.
+--list shows the tables with their data sets, the hours that they take, and whether videos and
+weights are on this machine. --analytical trains nothing: it prints the papers' numbers beside our
+parameters and multiply-adds, as Markdown.
 
 Examples:
   vidjax reproduce --list
@@ -16,7 +16,8 @@ Examples:
   vidjax reproduce --table=rms.2,cr.6.4 --scale=small --output=runs/reproduce
   vidjax reproduce --table=rms.2 --scale=paper
 
-Exit codes: 0 done, 1 a run failed, 2 something given does not fit, 75 stopped, to be taken up.
+Exit codes: 0 if done, 1 if a run failed, 2 if a flag is wrong, 75 if it was stopped and the same
+command continues.
 """
 
 from __future__ import annotations
@@ -32,35 +33,62 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import ConfigDict
 
-from vidjax.data.workers import MOST_WORKERS
+from vidjax.data.process_pool import MOST_WORKERS
 from vidjax.progress import ProgressLine
 from vidjax.run.experiment import Experiment
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say
 from vidjax.training.preemption import EXIT_CODE
 
-from .. import command_line
-from ..runs.execution import execute, is_finished
+from .. import command_line, help_text
 from ..runs.machine import default_workers, hardware
+from ..runs.scheduler import execute, is_finished
 from .analytical import Counter, page
+from .data_sets import AbsentError, absence
 from .listing import print_list
 from .plan import Plan
 from .report import note_start, write_report
 from .table import ALL, SCALES, Table, find_tables
-from .videos import AbsentError, absence
 
-_TABLE = flags.DEFINE_list("table", None, "which, such as rms.2; several with commas; or all")
-_LIST = flags.DEFINE_bool("list", False, "list the tables, or those of --table, and run nothing")
-_ANALYTICAL = flags.DEFINE_bool("analytical", False, "count instead of running")
-_TFLOPS = flags.DEFINE_float(
-    "tflops", 100.0, "--list: 1e12 operations a second that a device really does", lower_bound=1e-3
+_TABLE = flags.DEFINE_list(
+    "table", None, "TABLE,...: Tables, such as rms.2; `all` stands for all of them."
 )
-_SCALE = flags.DEFINE_enum("scale", "small", SCALES, "the budget")
-_DATASETS = flags.DEFINE_list("datasets", None, "some of the scale's; all of them if not given")
-_OUTPUT = flags.DEFINE_string("output", "runs/reproduce", "where plans, runs and tables are kept")
-_DATA = flags.DEFINE_string("data_dir", "data", "where prepared videos are kept")
-_WORKERS = flags.DEFINE_integer("workers", None, "runs at a time", 1, MOST_WORKERS)
-# Settings of runs, and of what runs nothing.
+_LIST = flags.DEFINE_bool(
+    "list", False, "Lists the tables, or those of --table, and trains nothing."
+)
+_ANALYTICAL = flags.DEFINE_bool(
+    "analytical", False, "Counts parameters and multiply-adds, and trains nothing."
+)
+_TFLOPS = flags.DEFINE_float(
+    "tflops",
+    100.0,
+    "For --list: TFLOP/s that a device achieves in practice.",
+    lower_bound=1e-3,
+)
+_SCALE = flags.DEFINE_enum(
+    "scale",
+    "small",
+    SCALES,
+    "Size of the runs: smoke takes minutes, small takes minutes to an hour on two cores, and paper "
+    "has the settings of the papers.",
+)
+_DATASETS = flags.DEFINE_list(
+    "datasets", None, "NAME,...: Data sets of the scale. By default all that are on this machine."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", "runs/reproduce", "FOLDER: Folder for plans, runs and tables."
+)
+_DATA = flags.DEFINE_string("data_dir", "data", "FOLDER: Folder for prepared data sets.")
+_WORKERS = flags.DEFINE_integer(
+    "workers",
+    None,
+    "Number of runs at a time. By default one per core, or one on accelerators.",
+    1,
+    MOST_WORKERS,
+)
+help_text.group("Tables", _TABLE, _LIST, _ANALYTICAL, _TFLOPS)
+help_text.group("Runs", _SCALE, _DATASETS, _OUTPUT, _DATA, _WORKERS)
+# Flags that need runs.
 _OF_RUNS = ("scale", "datasets", "output", "data_dir", "workers")
 
 
@@ -71,7 +99,7 @@ def main() -> int:
         print_list(find_tables(_TABLE.value or [ALL]), _TFLOPS.value)
         return 0
     if not _TABLE.value:
-        raise ValueError("--table must have a value, such as 4.2, or all; --list shows them")
+        raise ValueError("--table is missing: name a table, such as 4.2, or all; --list shows them")
     if _ANALYTICAL.value:
         _count(find_tables(_TABLE.value))
         return 0
@@ -79,24 +107,24 @@ def main() -> int:
 
 
 def _refuse_without_effect() -> None:
-    """Refuses what would change nothing.
+    """Refuses flags without effect.
 
     Raises:
-      ValueError: names the flag.
+      ValueError: a flag has no effect; the message names it.
     """
     given = [name for name in (*_OF_RUNS, "tflops") if flags.FLAGS[name].present]
     if _LIST.value and _ANALYTICAL.value:
-        raise ValueError("both --list and --analytical: say one")
+        raise ValueError("--list and --analytical exclude each other; leave one out")
     nothing = "--list" if _LIST.value else "--analytical" if _ANALYTICAL.value else ""
     for name in given:
         if nothing and name in _OF_RUNS:
-            raise ValueError(f"--{name} has no effect with {nothing}, which runs nothing")
+            raise ValueError(f"--{name} has no effect with {nothing}, which trains nothing")
         if name == "tflops" and not _LIST.value:
-            raise ValueError("--tflops has an effect with --list alone")
+            raise ValueError("--tflops has no effect without --list")
 
 
 def _count(tables: Sequence[Table]) -> None:
-    """Prints the tables with our counts.
+    """Prints the tables with our counts beside the papers'.
 
     Raises:
       ValueError: a table has no printed rows.
@@ -105,7 +133,7 @@ def _count(tables: Sequence[Table]) -> None:
     made = f"Made by `{command}` on {hardware()}, {datetime.date.today()}."
     bare = [table.name for table in tables if not table.printed]
     if bare and [*_TABLE.value] != [ALL]:
-        raise ValueError(f"--table={bare[0]} has no printed rows to count: leave it out")
+        raise ValueError(f"--table={bare[0]} has no rows of a paper to count: leave it out")
     with ProgressLine() as progress:
         for section in page(tables, made, Counter(progress.show)):
             say(*section.split("\n"))
@@ -113,7 +141,7 @@ def _count(tables: Sequence[Table]) -> None:
 
 def _run(tables: Sequence[Table]) -> int:
     """Plans, prepares, runs and reports."""
-    # This process asks for the devices' names and leaves their memory to the runs.
+    # This process only lists the devices and leaves their memory to the runs.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_CODE))
     plans = [_plan(table) for table in tables]
@@ -125,7 +153,7 @@ def _run(tables: Sequence[Table]) -> int:
             for plan in plans:
                 _reproduce(plan, progress)
     except KeyboardInterrupt:
-        say("stopped; the same command goes on")
+        say("stopped; the same command continues")
         return EXIT_CODE
     return 0 if all(is_finished(run) for plan in plans for run in plan.runs) else 1
 
@@ -137,12 +165,12 @@ def _plan(table: Table) -> Plan:
 
 
 def _datasets(table: Table) -> list[str]:
-    """The data sets asked for; if none is, those of the scale that are here."""
+    """Returns the data sets of --datasets, or those of the scale that are on this machine."""
     setups = table.at(_SCALE.value)
     for name in _DATASETS.value or ():
         if name not in setups:
             raise ValueError(
-                f"{table.name} at scale {_SCALE.value} has no data set {name!r}: it has "
+                f"{table.name} at scale {_SCALE.value} has no data set {name!r}; it has "
                 f"{', '.join(setups)}"
             )
     if _DATASETS.value:
@@ -151,18 +179,18 @@ def _datasets(table: Table) -> list[str]:
     if all(absent.values()):
         raise AbsentError("; ".join(absent.values()))
     for reason in filter(None, absent.values()):
-        say(f"{table.name} goes without {reason}")
+        say(f"{table.name} leaves out {reason}")
     return [name for name, reason in absent.items() if not reason]
 
 
 def _first(table: Table, dataset: str) -> ConfigDict:
-    """The configuration of the first row on a data set."""
+    """Returns the configuration of the first row on a data set."""
     first = table.rows_on(_SCALE.value, dataset)[0]
     return table.at(_SCALE.value)[dataset].config(first.name)
 
 
 def _prepare(plans: Sequence[Plan], progress: ProgressLine) -> None:
-    """Prepares each data set before several processes would do so at once."""
+    """Prepares each data set, so that several processes do not do it at once."""
     for plan in plans:
         for name in plan.datasets:
             config = next(run.config for run in plan.runs if run.dataset == name)

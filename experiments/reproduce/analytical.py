@@ -1,4 +1,4 @@
-"""What can be said of a table without any data: our counts beside the printed ones."""
+"""Tables without training: our parameters and multiply-adds beside the papers' numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vidjax.evaluation.significance import edwards
 from vidjax.models.registry import create_model
 
 from ..runs.markdown import rows as rows_of
-from .printed import Contingency, Network, Printed
+from .paper_row import Contingency, Network, PaperRow
 from .table import Table
 
-# Counts that differ by more have a mark, and a reason beside them.
+# Counts that differ by more than this share are marked, with a reason.
 TOLERANCE = 0.02
 MARK = "*"
 _NO_REASON = "not known"
@@ -39,27 +39,27 @@ FACTS: Mapping[str, str] = {
     "theta": "theta",
 }
 MEANING = (
-    "Columns are the works' own numbers, and those with *ours* are counted here: multiply-adds in "
-    "1e9 of one clip of the size given, of convolutions and matrix products, and parameters in "
-    "millions, of 400 classes as everywhere in this project but where a table has no printed "
+    "Columns have the papers' own numbers, except those with *ours*, which are counted here. "
+    "Multiply-adds are in 1e9, for one clip of the given size, of convolutions and matrix "
+    "products. Parameters are in millions, with 400 classes, except where a table prints no "
     f"count. `{MARK}` marks a count that differs from the printed one by more than 2 %; the last "
-    "column says why. *trained by* is the configuration that trains the row, as "
-    "`vidjax train --config=...` takes it, and how many settings the table changes in it. "
-    "*printed only*: the work took the number from elsewhere, and no configuration here trains it; "
-    "the network beside it is what it is counted on. Regularisers, pools and the tests of gates "
-    "are left out of counts: the first two cost nothing, the last next to nothing."
+    "column says why. *trained by* is the configuration that trains the row, for "
+    "`vidjax train --config=...`, and the number of settings that the table changes in it. "
+    "*printed only*: the paper took the number from elsewhere, and no configuration here trains "
+    "it; the counts are of the network beside it. Regularisers, pools and the tests of gates are "
+    "not counted: the first two cost nothing, the last next to nothing."
 )
 
 
 class Counter:
-    """Counts networks, each once."""
+    """Counts the costs of networks, each network once."""
 
     def __init__(self, told: Callable[[str], None] = lambda text: None) -> None:
         self._known: dict[str, Cost] = {}
         self._told = told
 
     def count(self, network: Network) -> Cost:
-        """Parameters and multiply-adds of a network; only shapes are computed.
+        """Counts the parameters and multiply-adds of a network; computes shapes only.
 
         Raises:
           ValueError: the network or an option is unknown.
@@ -76,21 +76,21 @@ class Counter:
 
 @dataclass(frozen=True)
 class Line:
-    """A row with our numbers.
+    """A row with our counts.
 
     Attributes:
-      row: as printed.
-      macs: multiply-adds, 1e9; None where nothing builds the row.
-      params: millions; likewise.
+      row: the row of the paper.
+      macs: our multiply-adds in 1e9; None if no network here builds the row.
+      params: our parameters in millions, or None.
     """
 
-    row: Printed
+    row: PaperRow
     macs: float | None = None
     params: float | None = None
 
     @classmethod
-    def of(cls, row: Printed, counter: Counter) -> Line:
-        """A row, counted."""
+    def of(cls, row: PaperRow, counter: Counter) -> Line:
+        """Counts the network of a row."""
         if row.network is None:
             return cls(row)
         cost = counter.count(row.network)
@@ -98,7 +98,7 @@ class Line:
 
     @property
     def other_macs(self) -> bool:
-        """Whether our operations differ from the printed ones."""
+        """Whether our multiply-adds differ from the printed operations."""
         return differs(self.macs, self.row.operations)
 
     @property
@@ -108,18 +108,18 @@ class Line:
 
     @property
     def why(self) -> str:
-        """Why something differs, or what else is to be known; empty if nothing is."""
+        """Why the counts differ, or another remark; empty if there is none."""
         needs = self.other_macs or self.other_params
         return self.row.why or (_NO_REASON if needs else "")
 
 
 def differs(ours: float | None, printed: float | None) -> bool:
-    """Whether a number differs from a printed one by more than 2 %; not where one is missing."""
+    """Whether two numbers differ by more than 2 %; False if one is missing."""
     return ours is not None and printed is not None and abs(ours / printed - 1) > TOLERANCE
 
 
 def render(table: Table, counter: Counter) -> str:
-    """A table as Markdown, a section of a page."""
+    """Returns a table as a section of Markdown."""
     lines = [Line.of(row, counter) for row in table.printed]
     columns = [column for column in _columns(lines) if any(map(column[1], lines))]
     cells = ([cell(line) for _, cell in columns] for line in lines)
@@ -128,12 +128,12 @@ def render(table: Table, counter: Counter) -> str:
 
 
 def page(tables: Iterable[Table], made: str, counter: Counter) -> Iterator[str]:
-    """All tables as a page, a section after the other.
+    """Yields the sections of a Markdown page with all tables.
 
     Args:
-      tables: those that have printed rows.
-      made: by what, on what and when.
-      counter: of networks.
+      tables: the tables; those without rows of a paper are left out.
+      made: command, hardware and date.
+      counter: counts the networks.
     """
     yield f"# The works' tables, and what is counted here\n\n{made}\n\n{MEANING}"
     for table in tables:

@@ -1,4 +1,4 @@
-"""A table as a picture: top-1 and gap of each row, with their intervals and each seed."""
+"""Draws a table: top-1 and generalisation gap of each row, with intervals and seeds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
+from vidjax.untrusted_names import lettering
 
-from ..runs import points
+from ..runs import seed_plot
 from .statistics import Summary
 
 PANELS = (
@@ -21,13 +21,13 @@ PANELS = (
 def draw(
     file: Path, summaries: Mapping[str, Sequence[Summary]], reference: str, title: str
 ) -> None:
-    """Draws a line of two panels for each data set.
+    """Draws two panels for each data set.
 
     Args:
-      file: PNG to write.
+      file: PNG file to write.
       summaries: rows of each data set.
-      reference: name of the row that a dashed line stands for.
-      title: above all.
+      reference: name of the row that the dashed line shows.
+      title: title of the figure.
     """
     from matplotlib.figure import Figure
 
@@ -49,7 +49,7 @@ def _panel(axes: Any, summaries: Sequence[Summary], quantity: str, reference: st
     for place, summary in enumerate(summaries):
         values = [getattr(result, quantity) for result in summary.finished]
         over = summary.over_seeds(quantity)
-        points.draw(axes, place, over, values, upright=False, color="C0")
+        seed_plot.draw(axes, place, over, values, upright=False, color="C0")
         if summary.row.name == reference and values:
             axes.axvline(100 * over.mean, color="0.6", linestyle="--", linewidth=1)
     axes.set_yticks(range(len(summaries)), [lettering(s.row.label) for s in summaries])

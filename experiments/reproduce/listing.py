@@ -1,4 +1,4 @@
-"""The list of tables: their data sets, the hours that they take, and what is at hand."""
+"""Lists the tables: data sets, hours, and whether videos and weights are on this machine."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from ml_collections import ConfigDict
 
 from vidjax.data.catalog import sizes
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.run import durations
 from vidjax.storage.paths import as_path
 from vidjax.terminal import say, table
 
+from .data_sets import absence
 from .table import Setup, Table
-from .videos import absence
 
-# Operations of a multiply-add, and passes over a clip: forward, and backward twice as much.
+# Operations per multiply-add, and passes over a clip: backward costs twice as much as forward.
 _OPERATIONS, _PASSES = 2, 3
 _NOTES = (
-    "hours at scale small were measured on two CPU cores (docs/evidence); those at scale paper are "
-    "an estimate of training alone, on one device that really does {rate:g}e12 operations a second "
-    "(--tflops). Every table with the scale small has smoke, too, of a few minutes."
+    "The hours of scale small were measured on two CPU cores (docs/evidence). Those of scale paper "
+    "are estimates for training alone, on one device that achieves {rate:g} TFLOP/s (--tflops). "
+    "Every table with scale small also has scale smoke, which takes a few minutes."
 )
 
 
@@ -29,10 +29,10 @@ def print_list(tables: Sequence[Table], tflops: float) -> None:
     """Prints a line for each table and data set.
 
     Args:
-      tables: in their order.
-      tflops: 1e12 operations a second of a device.
+      tables: the tables, in order.
+      tflops: TFLOP/s that a device achieves.
     """
-    columns = ("table", "title", "scale", "data set", "runs", "hours", "at hand")
+    columns = ("table", "title", "scale", "data set", "runs", "hours", "on this machine")
     rows = (row for each in tables for row in _rows(each, tflops))
     table(None, columns, rows, width=160)
     say(_NOTES.format(rate=tflops))
@@ -60,10 +60,10 @@ def _hours(setup: Setup, configs: Sequence[ConfigDict], tflops: float) -> str:
 
 
 def training_operations(config: ConfigDict) -> float:
-    """About how many operations a training is, by its network's card; 0 where nothing is known.
+    """Estimates the operations of a training from its network's card; 0 if the data are unknown.
 
     Args:
-      config: a complete configuration.
+      config: the complete configuration.
     """
     videos = sizes(config.data.name).get(config.data.train_split, 0)
     card, clip = model_card(config.model.name), config.clip
@@ -72,13 +72,13 @@ def training_operations(config: ConfigDict) -> float:
     base = GridShape(config.train.batch_size, clip.frames, clip.size)
     clips = mean_batch(cycles(Multigrid(**config.multigrid.to_dict()), base))
     steps = durations.steps(config.train.duration, steps_per_epoch=videos / clips)
-    # A frozen network is not gone back through.
+    # A frozen network has no backward pass.
     passes = 1 if config.train.train_only else _PASSES
     return float(steps * base.batch * macs * _OPERATIONS * passes)
 
 
 def _at_hand(dataset: str, configs: Sequence[ConfigDict]) -> str:
-    """Whether videos and weights are here, or what is not."""
+    """Returns `yes` if videos and weights are on this machine, or else what is absent."""
     weights = dict.fromkeys(config.model.weights for config in configs if config.model.weights)
     missing = [path for path in weights if not as_path(path).exists()]
     lacking = [absence(dataset, configs[0]).partition(";")[0].partition(": ")[2]]

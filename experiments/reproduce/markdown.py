@@ -1,4 +1,4 @@
-"""A table as Markdown: how it was made, what its columns mean, and its rows."""
+"""Writes a table as Markdown: how it was made, what the columns mean, and the rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidjax.run.config import Config
 
 from ..runs.markdown import failures, number, percent
 from ..runs.markdown import rows as rows_of
-from ..runs.starts import in_words
+from ..runs.start_log import in_words
 from .plan import Plan
 from .statistics import Summary
 
@@ -24,34 +24,34 @@ COLUMNS = (
     "timed classes, difference",
     "only reference : only row",
     "McNemar p",
-    "s a run",
+    "s per run",
     "seeds",
     "the paper's top-1 %",
 )
 _MEANING = (
-    "Means over the finished seeds ± half the width of their 95 % Student-t interval, which is "
-    "wide because they are few, and which is of seeds alone, not of other test videos. *top-1* and "
-    "*training videos*: the last checkpoint on the test and on the training videos, with the same "
-    "views and regularisers off; *timed classes*: top-1 of the test videos whose class no single "
-    "frame decides, where the data set says which; *gap* is on training videos minus top-1. "
-    "*difference*: of the row from `{reference}`{others}, seed by seed. "
-    "*McNemar p*: of the pairs (same seed, same video) of all seeds together. They repeat each "
-    "video once a seed and are not independent, so that p comes out too small; p of each seed "
-    "alone is in `runs.csv`. p is not corrected for the {comparisons} comparisons on a data set. "
-    "*s a run*: wall time of training, compilation and the test included. *the paper's*: {source}."
+    "Numbers are means over the finished seeds ± half the width of the 95 % Student-t interval. "
+    "The interval is wide because there are few seeds; it covers other seeds, not other test "
+    "videos. *top-1* and *training videos*: the last checkpoint on the test and on the training "
+    "videos, with the same views and without regularisers. *timed classes*: top-1 on the test "
+    "videos of classes that no single frame decides, if the data set has such classes. *gap*: "
+    "accuracy on training videos minus top-1. *difference*: the row minus `{reference}`{others}, "
+    "seed by seed. *McNemar p*: over the pairs (same seed, same video) of all seeds together. Each "
+    "video counts once per seed, so the pairs are not independent and p is too small; `runs.csv` "
+    "has p for each seed alone. p is not corrected for the {comparisons} comparisons on a data "
+    "set. *s per run*: wall time with training, compilation and test. *the paper's*: {source}."
 )
-_OTHERS = ", or from the row that the column `against` of `table.csv` names"
+_OTHERS = ", or minus the row in the column `against` of `table.csv`"
 
 
 def render(
     plan: Plan, summaries: Mapping[str, Sequence[Summary]], starts: Sequence[Mapping[str, Any]]
 ) -> str:
-    """The text of `table.md`.
+    """Returns the text of `table.md`.
 
     Args:
-      plan: of the table.
+      plan: plan of the table.
       summaries: rows of each data set.
-      starts: of the reproduction: date, command, hardware, workers and seconds of each.
+      starts: start log: date, command, hardware, workers and seconds of each start.
     """
     table = plan.table
     every = [row for each in summaries.values() for row in each]
@@ -80,7 +80,7 @@ def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
     counts = {(result.train_videos, len(result.correct)) for result in finished}
     videos = "; ".join(f"{train} training and {test} test videos" for train, test in sorted(counts))
     seeds = ", ".join(map(str, setup.seeds))
-    counted = videos or "No run is finished"
+    counted = videos or "No run has finished"
     return f"{counted}. {_recipe(config)}; seeds {seeds}. {setup.note}".strip()
 
 
@@ -89,9 +89,9 @@ def _recipe(config: Config) -> str:
     options = ", ".join(f"{key} {value}" for key, value in config.model.options.items())
     return (
         f"{config.model.name} ({options}), clips of {clip.frames}x{clip.size}x{clip.size} every "
-        f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, rate {rate.lr:g} "
-        f"({config.schedule.name}), decay {rate.weight_decay:g}, tested on {views.clips} clips x "
-        f"{views.crops} crops"
+        f"{clip.stride} frames, batch {train.batch_size}, {train.duration}, learning rate "
+        f"{rate.lr:g} ({config.schedule.name}), decay {rate.weight_decay:g}, tested on "
+        f"{views.clips} clips x {views.crops} crops"
     )
 
 

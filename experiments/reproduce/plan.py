@@ -1,4 +1,4 @@
-"""The plan of a table: all its runs, written down before the first of them starts."""
+"""The plan of a table: all of its runs, stored before the first one starts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from vidjax import records
 from vidjax.run.config import from_mapping, to_mapping
 
 from ..runs import plan_file, run
+from .data_sets import locate
 from .table import Row, Table
-from .videos import locate
 
-_WAY_OUT = "Name another --output; rows of one table must be run under one plan"
+_WAY_OUT = "Name another --output; all rows of a table must have the same plan"
 
 
 class _Plan(plan_file.Planned):
-    """What a plan has, beside what is only compared."""
+    """The checked parts of a plan; the rest is only compared."""
 
     table: records.Name
     scale: records.Name
@@ -27,7 +27,7 @@ class _Plan(plan_file.Planned):
 
 @dataclass(frozen=True)
 class Run(run.Run):
-    """One training run: a row with a seed on a data set.
+    """A training run: a row with a seed on a data set.
 
     Attributes:
       dataset: name of the data set.
@@ -45,7 +45,7 @@ class Run(run.Run):
 
     @property
     def also_scored(self) -> tuple[str, ...]:
-        """The training videos, for the gap."""
+        """The training split, for the generalisation gap."""
         return (self.config.data.train_split,)
 
 
@@ -56,9 +56,9 @@ class Plan:
     Attributes:
       table: the table.
       scale: `smoke`, `small` or `paper`.
-      folder: of the table, its plan and its runs.
-      runs: in the order in which they are started: a seed of every row before the next seed, so
-        that what is compiled for one serves the others, and that half a table compares all rows.
+      folder: folder of the table, its plan and its runs.
+      runs: the runs, in the order in which they start: one seed of every row first, so that runs
+        share compiled programs and half a table compares all rows.
     """
 
     table: Table
@@ -70,14 +70,14 @@ class Plan:
     def of(
         cls, table: Table, scale: str, datasets: Sequence[str], output: Path, data_dir: Path
     ) -> Plan:
-        """The plan of a table on some of the scale's data sets.
+        """Makes the plan of a table on some data sets.
 
         Args:
           table: the table.
-          scale: one that it has.
-          datasets: names of data sets that the scale has.
+          scale: a scale of the table.
+          datasets: names of data sets of the scale.
           output: folder of all tables.
-          data_dir: where prepared data sets are kept.
+          data_dir: folder of prepared data sets.
 
         Raises:
           ValueError: videos are absent, or a configuration is not valid.
@@ -107,14 +107,14 @@ class Plan:
         return tuple(dict.fromkeys(run.dataset for run in self.runs))
 
     def rows(self, dataset: str) -> tuple[Row, ...]:
-        """The rows on a data set, in their order."""
+        """Returns the rows on a data set, in order."""
         return self.table.rows_on(self.scale, dataset)
 
     def write_down(self) -> None:
-        """Writes `plan.json`, or checks that it says the same.
+        """Writes `plan.json`, or checks that an existing one is the same.
 
         Raises:
-          ValueError: the folder holds another plan; says what differs.
+          ValueError: the folder has another plan; the message says what differs.
         """
         plan_file.write_down(self.folder / "plan.json", self._mapping(), _WAY_OUT)
 
@@ -129,7 +129,7 @@ class Plan:
 
 
 def read_plan(file: Path) -> dict[str, Any]:
-    """A plan that was written down.
+    """Reads a plan.
 
     Raises:
       RecordError: the file is damaged.

@@ -1,4 +1,4 @@
-"""Writes what a plan came to: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
+"""Writes the results of a plan: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 
 from vidjax.storage.writing import write_text
 
-from ..runs import starts
-from . import figure, markdown, sheets
+from ..runs import start_log
+from . import csv_tables, figure, markdown
 from .plan import Plan
 from .results import read_result
 from .statistics import summarize
 
 
 def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
-    """Adds to the starts of a plan: date, command, hardware, workers, seconds."""
-    starts.note(plan.folder, start)
+    """Adds a start to the start log of a plan: date, command, hardware, workers, seconds."""
+    start_log.note(plan.folder, start)
 
 
 def write_report(plan: Plan) -> Path:
-    """Writes the table of a plan from the runs there are; returns the Markdown file."""
+    """Writes the table of a plan from the runs so far; returns the Markdown file."""
     setups = plan.table.at(plan.scale)
     results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}
     folder = plan.folder
-    sheets.write_rows(folder / "table.csv", summaries)
-    sheets.write_runs(folder / "runs.csv", summaries)
+    csv_tables.write_rows(folder / "table.csv", summaries)
+    csv_tables.write_runs(folder / "runs.csv", summaries)
     title = f"{plan.table.name}, scale {plan.scale}"
     figure.draw(folder / "figure.png", summaries, plan.table.reference, title)
     text = folder / "table.md"
-    write_text(text, markdown.render(plan, summaries, starts.noted(folder)))
+    write_text(text, markdown.render(plan, summaries, start_log.noted(folder)))
     return text

@@ -1,4 +1,4 @@
-"""What the runs of a plan came to, read from their directories."""
+"""Reads the results of the runs of a plan."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.evaluation.report import Prediction, read_scores
 
-from ..runs.attempt import read_record
+from ..runs.worker import read_record
 from .plan import Run
 
 
@@ -27,22 +27,23 @@ class _Line(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended; numbers are NaN unless it is finished.
+    """The result of a run; numbers are NaN unless it is finished.
 
     Attributes:
       run: the run.
       state: `finished`, `failed`, `stopped`, or `not started`.
-      error: what a failed run said.
-      top1: fraction of the test videos that it has right.
-      timed_top1: of those whose class no single frame decides; NaN if there are none.
-      train_top1: of the training videos, by the same protocol, regularisers off.
-      train_accuracy: of the last epoch's training clips, as the network saw them in training:
-        augmented, with regularisers on, while it learnt.
-      seconds: wall time of the training, what it compiled and its test included.
-      cpu_seconds: of its process, over all cores.
-      compile_seconds: of `seconds`, for the training step.
-      correct: for each test video whether it is right.
-      train_videos: number of training videos scored.
+      error: error message of a failed run.
+      top1: top-1 on the test videos, as a fraction.
+      timed_top1: top-1 on test videos of classes that no single frame decides; NaN if there are
+        none.
+      train_top1: top-1 on the training videos, by the same protocol and without regularisers.
+      train_accuracy: accuracy on the training clips of the last epoch during training: augmented,
+        with regularisers, while the network learnt.
+      seconds: wall time of the training, with compilation and test.
+      cpu_seconds: CPU time of its process, over all cores.
+      compile_seconds: the part of `seconds` for compiling the training step.
+      correct: whether each test video is right.
+      train_videos: number of training videos that were evaluated.
     """
 
     run: Run
@@ -60,12 +61,12 @@ class Result:
 
     @property
     def gap(self) -> float:
-        """How much better it is on the videos it was trained on."""
+        """The generalisation gap: top-1 on training videos minus top-1 on test videos."""
         return self.train_top1 - self.top1
 
 
 def read_result(run: Run, timed: Collection[str] = ()) -> Result:
-    """How a run ended.
+    """Reads the result of a run.
 
     Args:
       run: the run.
@@ -106,20 +107,20 @@ def _report(workdir: Path, split: str, step: int) -> Path:
 
 
 def _lines(file: Path, split: str) -> list[_Line]:
-    """The lines of a split, in their order.
+    """Reads the lines of a split, in order.
 
     Raises:
       RecordError: a line is damaged, or there are none.
     """
-    lines = records.read_lines(file, "start the run anew", _Line)
+    lines = records.read_lines(file, "start the run again", _Line)
     found = [records.converted(line, _Line) for line in lines if line["split"] == split]
     if not found:
-        raise records.RecordError(f"{file} has no line of {split!r}: start the run anew")
+        raise records.RecordError(f"{file} has no line of {split!r}: start the run again")
     return found
 
 
 def _of_last_epoch(lines: Sequence[_Line], steps: int) -> float:
-    """Mean top-1 over the last steps: a line is the mean of all steps since the line before."""
+    """Averages top-1 over the last steps; a line is the mean since the line before it."""
     begun = max(0, lines[-1].step - steps)
     total, before = 0.0, 0
     for line in lines:

@@ -17,15 +17,15 @@ from .table import Row
 
 @dataclass(frozen=True)
 class Comparison:
-    """A row against the reference row, over the seeds that both finished.
+    """A row compared with the reference row, over the seeds that both have finished.
 
     Attributes:
-      difference: of top-1, row minus reference, seed by seed.
-      timed: difference on the classes that no single frame decides, likewise.
-      gap: difference of the gaps between training and test videos, likewise.
-      test: McNemar's of the pairs (same seed, same video) of all seeds; `b` counts what only the
-        reference has right, `c` what only the row has.
-      by_seed: p of each seed alone.
+      difference: top-1 of the row minus that of the reference, seed by seed.
+      timed: the same on classes that no single frame decides.
+      gap: the same for the gap between training and test videos.
+      test: McNemar's test over the pairs (same seed, same video) of all seeds; `b` counts pairs
+        that only the reference has right, `c` those that only the row has right.
+      by_seed: p-value of each seed alone.
     """
 
     difference: Interval
@@ -41,9 +41,9 @@ class Summary:
 
     Attributes:
       row: the row.
-      results: one for each seed, finished or not.
-      comparison: with the row that it is compared with; None where it is that row itself, where
-        that row is not of this data set, or where no seed is common.
+      results: one result for each seed, finished or not.
+      comparison: comparison with the reference; None if it is the reference itself, if the
+        reference is not on this data set, or if no seed is common.
     """
 
     row: Row
@@ -52,21 +52,21 @@ class Summary:
 
     @property
     def finished(self) -> tuple[Result, ...]:
-        """The finished ones."""
+        """The finished results."""
         return tuple(result for result in self.results if result.state == "finished")
 
     @property
     def test_videos(self) -> int:
-        """Number of test videos; 0 where no run is finished."""
+        """Number of test videos; 0 if no run is finished."""
         return max((len(result.correct) for result in self.finished), default=0)
 
     def over_seeds(self, quantity: str) -> Interval:
-        """A quantity of the finished runs, by its name in `Result`."""
+        """Averages a quantity of the finished runs, by its name in `Result`."""
         return interval([getattr(result, quantity) for result in self.finished])
 
 
 def summarize(plan: Plan, results: Sequence[Result], dataset: str) -> list[Summary]:
-    """The rows of a table on a data set, in their order."""
+    """Summarises the rows of a table on a data set, in order."""
     by_row = {
         row.name: tuple(
             result
@@ -86,7 +86,7 @@ def summarize(plan: Plan, results: Sequence[Result], dataset: str) -> list[Summa
 
 
 def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | None:
-    """Compares runs with those of the reference that have the same seed; None if there are none.
+    """Compares runs with those of the reference with the same seeds; None if there are none.
 
     Raises:
       ValueError: runs of a seed were tested on different videos.
@@ -113,8 +113,10 @@ def compare(row: Sequence[Result], reference: Sequence[Result]) -> Comparison | 
 
 
 def _aligned(reference: Result, row: Result) -> np.ndarray:
-    """Who has which video right, bool `[2, videos]`, the reference first."""
+    """Returns whether each video is right, bool `[2, videos]`, with the reference first."""
     if reference.correct.keys() != row.correct.keys():
-        raise ValueError(f"{reference.run.workdir} and {row.run.workdir} tested other videos")
+        raise ValueError(
+            f"{reference.run.workdir} and {row.run.workdir} were tested on different videos"
+        )
     videos = sorted(reference.correct)
     return np.array([[result.correct[video] for video in videos] for result in (reference, row)])

@@ -1,4 +1,4 @@
-"""What a table is: its rows, the row that the others are compared with, and its budgets."""
+"""Defines a table: its rows, the reference row, and the setups of its scales."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 
 from ml_collections import ConfigDict
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 from . import tables
-from .printed import Printed
+from .paper_row import PaperRow
 
 SCALES = ("smoke", "small", "paper")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row.
+    """A row of a table.
 
     Attributes:
-      name: of its folder, and what `Setup.config` is asked for.
-      label: in the table.
-      paper: top-1 in percent that the paper prints; None where it prints none.
-      against: name of the row that it is compared with; the table's reference if it is empty.
+      name: name of its folder, and argument of `Setup.config`.
+      label: label in the table.
+      paper: the paper's top-1 in percent; None if it prints none.
+      against: name of the row to compare with; if empty, the table's reference.
     """
 
     name: str
@@ -36,16 +36,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Setup:
-    """The budget of all rows on one data set.
+    """How all rows are trained on one data set.
 
     Attributes:
-      config: from a row's name to the complete configuration of its runs, but for the seed and
-        for where the data set is.
-      seeds: one run each, written down before any is started.
-      note: how the budget was chosen, and what else belongs beside the numbers.
-      timed: classes that no single frame tells apart, which are scored by themselves as well.
-      rows: those that are trained on it; empty if they are the table's.
-      minutes: that all of its runs took on two CPU cores; 0 where that was not measured.
+      config: takes a row's name and returns the complete configuration of its runs, without the
+        seed and the folder of the data set.
+      seeds: seeds, one run each; they are fixed before any run starts.
+      note: how the settings were chosen, and other remarks for the table.
+      timed: classes that no single frame decides, which also get a score of their own.
+      rows: rows that are trained on this data set; if empty, those of the table.
+      minutes: minutes that all runs took on two CPU cores; 0 if that was not measured.
     """
 
     config: Callable[[str], ConfigDict]
@@ -61,13 +61,13 @@ class Table:
     """A table of a paper.
 
     Attributes:
-      name: on the command line.
-      title: what it shows.
-      source: where the paper has it, and what the paper's numbers were measured on.
-      rows: of the scales whose setups have none of their own, in their order.
+      name: name on the command line.
+      title: what the table shows.
+      source: the paper, the number of the table, and the network and data set of its numbers.
+      rows: rows of the setups that have none of their own, in order.
       reference: name of the row that the others are compared with.
-      setups: data set -> setup, for each scale that it has.
-      printed: the rows as the work prints them.
+      setups: for each scale, the setup of each data set.
+      printed: rows of the paper.
     """
 
     name: str
@@ -76,35 +76,33 @@ class Table:
     rows: tuple[Row, ...]
     reference: str
     setups: Mapping[str, Mapping[str, Setup]]
-    printed: tuple[Printed, ...] = ()
+    printed: tuple[PaperRow, ...] = ()
 
     def at(self, scale: str) -> Mapping[str, Setup]:
-        """The setups of a scale, by data set.
+        """Returns the setups of a scale, by data set.
 
         Raises:
           ValueError: it has no such scale.
         """
         if scale not in self.setups:
-            have = (
-                ", ".join(self.setups) or "none: nothing in it is trained, and --analytical counts"
-            )
+            have = ", ".join(self.setups) or "none: nothing in it is trained; use --analytical"
             raise ValueError(f"--scale={scale}: table {self.name} has {have}")
         return self.setups[scale]
 
     def rows_on(self, scale: str, dataset: str) -> tuple[Row, ...]:
-        """The rows that are trained on a data set at a scale."""
+        """Returns the rows that are trained on a data set at a scale."""
         return self.at(scale)[dataset].rows or self.rows
 
 
-# A name that stands for every table.
+# The name that stands for all tables.
 ALL = "all"
 
 
 def find_tables(names: Sequence[str]) -> list[Table]:
-    """The tables of these names, or all tables, by their names, where they are `all`.
+    """Returns the tables with these names; `all` returns all tables, sorted by name.
 
     Raises:
-      ValueError: there is no such table; those there are are listed.
+      ValueError: there is no such table; the message lists the tables.
     """
     known = {table.name: table for table in _all()}
     if [*names] == [ALL]:

@@ -1,4 +1,4 @@
-"""Many runs of one plan: carried out and resumed in processes of their own, and counted together.
+"""Trains the runs of a plan, each in its own process, resumes them and summarises the results.
 
-`reproduce` and `sweep` plan and tabulate such runs, each in its own way.
+`reproduce` and `sweep` plan such runs and tabulate them, each in its own way.
 """

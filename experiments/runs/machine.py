@@ -1,4 +1,4 @@
-"""What the runs are made on."""
+"""Describes the machine: processor, cores and devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax
 
 
 def hardware() -> str:
-    """Processor, cores this process may use, and JAX's devices where they are others."""
+    """Describes the processor, the usable cores and the accelerators."""
     text = f"{_processor()}, {usable_cores()} cores"
     if jax.default_backend() == "cpu":
         return text
@@ -19,12 +19,12 @@ def hardware() -> str:
 
 
 def default_workers() -> int:
-    """Runs at a time: one a core, as such small networks fill no more; one on accelerators."""
+    """Returns the default number of runs at a time: one per core, or one on accelerators."""
     return usable_cores() if jax.default_backend() == "cpu" else 1
 
 
 def usable_cores() -> int:
-    """Number of cores this process may use."""
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""The plan of many runs as a file: written before the first of them starts, then only compared."""
+"""The file of a plan: written before the first run starts, and only compared afterwards."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.run import source
+from vidjax.run import code_digest
 from vidjax.run.workdir import environment
 from vidjax.storage.writing import make_folder, write_text
 
-# Known afterwards, or of no effect on a result: not compared when a plan is taken up again.
+# Not compared when a plan is resumed, because they do not affect the results.
 _NOT_COMPARED = ("git_commit", "platform", "paper")
 
 
 class Planned(msgspec.Struct):
-    """What every plan has, beside what is only compared."""
+    """The checked parts of every plan; the rest is only compared."""
 
     runs: dict[str, dict[str, Any]]
 
 
 def write_down(file: Path, mapping: Mapping[str, Any], way_out: str) -> None:
-    """Writes a plan with the code and the machine it is made on, or checks that it is there.
+    """Writes a plan with the code version and the machine, or checks that the file has the same.
 
     Args:
-      file: of the plan.
+      file: file of the plan.
       mapping: the plan.
-      way_out: what to do about another plan, as the end of the error.
+      way_out: what to do if the file has another plan, as the end of the error.
 
     Raises:
-      ValueError: another plan is there; says what differs.
+      ValueError: the file has another plan; the message says what differs.
     """
-    here = {**mapping, "code": source.digest(), "environment": environment()}
+    here = {**mapping, "code": code_digest.digest(), "environment": environment()}
     plan = json.loads(json.dumps(here))
     if not file.is_file():
         make_folder(file.parent)
@@ -48,12 +48,12 @@ def write_down(file: Path, mapping: Mapping[str, Any], way_out: str) -> None:
 
 
 def read(file: Path, kind: type[msgspec.Struct], way_out: str) -> dict[str, Any]:
-    """A plan that was written down.
+    """Reads a plan.
 
     Args:
-      file: of the plan.
-      kind: what it must have.
-      way_out: what to do about a damaged one, as the end of the error.
+      file: file of the plan.
+      kind: the parts that are checked.
+      way_out: what to do if the file is damaged, as the end of the error.
 
     Raises:
       RecordError: the file is damaged.

@@ -1,4 +1,4 @@
-"""One training run of a plan, and its files."""
+"""A training run of a plan, and its files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Run(abc.ABC):
     """One training run.
 
     Attributes:
-      seed: of initialisation, batches and noise.
-      workdir: the run's directory.
-      config: its configuration.
-      part_of: what it belongs to, in errors.
+      seed: seed of the initialisation, the batches and the noise.
+      workdir: directory of the run.
+      config: configuration of the run.
+      part_of: what the run belongs to, for error messages.
     """
 
     seed: int
@@ -29,19 +29,19 @@ class Run(abc.ABC):
     @property
     @abc.abstractmethod
     def name(self) -> str:
-        """What the run is called; unique in its plan."""
+        """Name of the run, unique in its plan."""
 
     @property
     def also_scored(self) -> tuple[str, ...]:
-        """Splits that are scored when it is trained, beside those scored while it trains."""
+        """Splits to evaluate after the training, in addition to those during training."""
         return ()
 
     @property
     def record(self) -> Path:
-        """File that says how the run ended."""
+        """File that records how the run ended."""
         return self.workdir.with_name(f"{self.workdir.name}.json")
 
     @property
     def log(self) -> Path:
-        """File of what the run printed."""
+        """File with the output of the run."""
         return self.workdir.with_name(f"{self.workdir.name}.log")

@@ -1,4 +1,4 @@
-"""The mean of a number over seeds, and how sure it is."""
+"""The mean over seeds and its confidence interval."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over seeds; `half` is half the width of its 95 % interval, NaN of a single seed."""
+    """A mean over seeds; `half` is half the width of its 95 % interval, NaN for a single seed."""
 
     mean: float
     half: float
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Mean and Student-t interval of a few values; NaN where there are too few."""
+    """Computes the mean and the Student-t interval of a few values; NaN if there are too few."""
     count = len(values)
     if count < 2:
         return Interval(values[0] if values else float("nan"), float("nan"))

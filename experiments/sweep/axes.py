@@ -1,4 +1,4 @@
-"""What a sweep varies: settings by themselves, or several together, as the command line says it."""
+"""Parses what a sweep varies: settings one by one (--grid) or together (--list)."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from dataclasses import dataclass
 
 from vidjax.run.defaults import defaults
 
-# Where a setting begins, in a text of several.
+# The start of a setting, in a text with several settings.
 _SETTING = re.compile(r"(?:^|\s+)([A-Za-z_]\w*(?:\.\w+)*)=")
 _OPENING, _CLOSING = "([{", ")]}"
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A direction of a sweep.
+    """One axis of a sweep.
 
     Attributes:
-      choices: for each place along it, texts by paths of settings, the same paths in all.
+      choices: the settings at each place of the axis, as texts by path; all have the same paths.
     """
 
     choices: tuple[Mapping[str, str], ...]
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Of the settings that are varied."""
+        """Paths of the settings that are varied."""
         return tuple(self.choices[0])
 
 
 def read_axes(grids: Sequence[str], lists: Sequence[str]) -> tuple[Axis, ...]:
-    """The axes that the command line gives.
+    """Parses the axes of a sweep.
 
     Args:
-      grids: settings that are varied each by itself, such as `optimizer.lr=0.1,0.03`; a text may
-        have several, with spaces between them.
-      lists: settings that are varied together: the first values, then the second ones. All of the
-        lists are one axis.
+      grids: settings that are varied one by one, such as `optimizer.lr=0.1,0.03`; a text may have
+        several, separated by spaces.
+      lists: settings that are varied together: all first values, then all second values. All lists
+        form one axis.
 
     Raises:
-      ValueError: a text has no setting or no value, a setting is given twice, or lists differ in
-        length.
+      ValueError: a text has no setting or no value, a setting is given twice, or the lists have
+        different lengths.
     """
     axes = [
         Axis(tuple({path: value} for value in values))
@@ -57,12 +57,17 @@ def read_axes(grids: Sequence[str], lists: Sequence[str]) -> tuple[Axis, ...]:
     counts = Counter(path for axis in axes for path in axis.paths)
     for path, count in counts.items():
         if count > 1:
-            raise ValueError(f"{path} is varied twice; give all its values at once")
+            raise ValueError(f"{path} is varied twice; give all of its values at once")
     return tuple(axes)
 
 
 def combinations(axes: Sequence[Axis]) -> list[dict[str, str]]:
-    """Every choice of one axis with every choice of the others; the last axis varies fastest."""
+    """Returns every combination of the axes' choices; the last axis varies fastest.
+
+    Example:
+      >>> combinations(read_axes(["optimizer.lr=0.1,0.03"], []))
+      [{'optimizer.lr': '0.1'}, {'optimizer.lr': '0.03'}]
+    """
     return [
         {path: text for choice in choices for path, text in choice.items()}
         for choices in itertools.product(*(axis.choices for axis in axes))
@@ -70,7 +75,7 @@ def combinations(axes: Sequence[Axis]) -> list[dict[str, str]]:
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
-    """The last part of each path; the whole of it where that may mean another setting, too."""
+    """Returns the last part of each path, or the whole path if the last part is ambiguous."""
     ends = Counter(end for group in defaults().to_dict().values() for end in _ends(group))
     ends += Counter(end for path in paths if (end := path.rpartition(".")[2]) not in ends)
     return {path: end if ends[end := path.rpartition(".")[2]] == 1 else path for path in paths}
@@ -86,7 +91,7 @@ def _settings(texts: Sequence[str], flag: str) -> list[tuple[str, list[str]]]:
         begins = list(_SETTING.finditer(text))
         if not begins or begins[0].start():
             raise ValueError(
-                f"{flag}={text}: a setting with values is expected, such as optimizer.lr=0.1,0.03"
+                f"{flag}={text}: must be a setting with values, such as optimizer.lr=0.1,0.03"
             )
         ends = [*(match.start() for match in begins[1:]), len(text)]
         for match, end in zip(begins, ends, strict=True):
@@ -101,7 +106,12 @@ def _settings(texts: Sequence[str], flag: str) -> list[tuple[str, list[str]]]:
 
 
 def split_values(text: str) -> list[str]:
-    """Values between commas; those within brackets and quotes belong to a value."""
+    """Splits values at commas, but not inside of brackets and quotes.
+
+    Example:
+      >>> split_values("(1, 2),(3, 4)")
+      ['(1, 2)', '(3, 4)']
+    """
     values, depth, quote = [""], 0, ""
     for character in text:
         if quote:
@@ -124,6 +134,6 @@ def _refuse_uneven(together: Sequence[tuple[str, Sequence[str]]]) -> None:
     for path, count in others:
         if count != expected:
             raise ValueError(
-                f"--list: {first} has {expected} values and {path} has {count}; values that are "
-                "varied together must be as many"
+                f"--list: {first} has {expected} values and {path} has {count}; settings that are "
+                "varied together need equally many values"
             )

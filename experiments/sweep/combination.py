@@ -9,26 +9,26 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from vidjax.names import file_name
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
+from vidjax.untrusted_names import file_name
 
-from ..overriding import overridden
+from ..config_overrides import overridden
 from .axes import short_names
 
-# Settings that a sweep sets by itself, and the flag for them.
+# Settings that the sweep sets itself, and their flags.
 _OF_FLAGS = {"seed": "--seeds", "eval.split": "--split"}
-# Of a setting that is not there before, such as an option of the network.
+# Value of a setting that the configuration lacks, such as an option of the network.
 ABSENT = "not set"
 
 
 @dataclass(frozen=True)
 class Combination:
-    """Settings that are tried together.
+    """One combination of settings.
 
     Attributes:
       settings: texts by path.
       config: the configuration, with the first seed.
-      label: such as `trial 7`, before the settings; empty where they tell all.
+      label: such as `trial 7`; empty if the settings are enough.
     """
 
     settings: Mapping[str, str]
@@ -58,15 +58,15 @@ class Combination:
 def combined(
     base: ConfigDict, settings: Sequence[Mapping[str, str]], split: str
 ) -> list[Combination]:
-    """The combinations of settings, all of them checked.
+    """Builds and checks all combinations.
 
     Args:
-      base: the configuration without them.
-      settings: texts by path, of each combination.
-      split: that is evaluated.
+      base: the configuration without the settings.
+      settings: texts by path, for each combination.
+      split: split to evaluate.
 
     Raises:
-      ConfigError: a setting is unknown, is set otherwise, or its value is not allowed; or two
+      ConfigError: a setting is unknown or has its own flag, a value is not allowed, or two
         combinations are the same.
     """
     found: dict[str, Combination] = {}
@@ -82,10 +82,10 @@ def combined(
 def combine(
     base: ConfigDict, settings: Mapping[str, str], split: str, label: str = ""
 ) -> Combination:
-    """One combination; see `combined`."""
+    """Builds one combination; see `combined`."""
     for path, flag in _OF_FLAGS.items():
         if path in settings:
-            raise ConfigError(f"{path} is not varied as other settings are; say {flag}")
+            raise ConfigError(f"{path} cannot be varied like other settings; use {flag}")
     config = from_mapping(overridden(base, settings))
     own = dataclasses.replace(config, eval=dataclasses.replace(config.eval, split=split))
     return Combination(settings, own, label)

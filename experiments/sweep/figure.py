@@ -1,4 +1,4 @@
-"""A sweep as a picture: the score against each varied setting, a line for the other settings."""
+"""Draws a sweep: the score against each setting, with one line per combination of the others."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
+from vidjax.untrusted_names import lettering
 
-from ..runs import points
+from ..runs import seed_plot
 from .axes import short_names
 from .metric import Metric
 from .results import Summary
 
-# Lines that get a colour and a name; of more, the best ones.
+# Number of lines with a colour and a name; the best ones get them.
 _LINES = 8
 _PANELS_A_ROW = 3
-# Values that are further apart than this, as a quotient, are drawn on a logarithmic axis.
+# Ratio of the largest to the smallest value above which the axis is logarithmic.
 _FAR = 8
 _OTHERS = "0.8"
 
@@ -29,9 +29,9 @@ def draw(file: Path, summaries: Sequence[Summary], metric: Metric, paths: Sequen
 
     Args:
       file: PNG to write.
-      summaries: the combinations, the best first.
-      metric: that ranks them.
-      paths: of the settings.
+      summaries: the combinations, best first.
+      metric: the metric that ranks them.
+      paths: paths of the settings.
     """
     from matplotlib.figure import Figure
 
@@ -54,7 +54,7 @@ def _panel(
 ) -> None:
     places = _places(summaries, path)
     lines = _lines(summaries, others)
-    # Marks of several lines stand beside each other, the best one in front.
+    # Marks of several lines are side by side, and the best line is in front.
     shift = 0 if _are_trials(summaries) else min(0.1, 0.6 / len(lines))
     for number, (name, members) in reversed([*enumerate(lines.items())]):
         color = f"C{number}" if number < _LINES else _OTHERS
@@ -64,7 +64,7 @@ def _panel(
             key=lambda each: each[0],
         )
         for place, member in known:
-            points.draw(
+            seed_plot.draw(
                 axes,
                 place,
                 member.over_seeds,
@@ -97,7 +97,7 @@ def _label(
     elif max(numbers.values()) > _FAR * min(numbers.values()) > 0:
         axes.set_xscale("log")
     if metric.scale != 1:
-        # An interval of few seeds may leave what a share can be.
+        # The interval of few seeds may be wider than 0 to 100 %.
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -3), min(high, 103))
     axes.set_xlabel(lettering(path))
@@ -106,12 +106,12 @@ def _label(
 
 
 def _are_trials(summaries: Sequence[Summary]) -> bool:
-    """Whether Optuna has chosen the combinations, which share no values then."""
+    """Whether Optuna chose the combinations, which then share no values."""
     return any(summary.combination.label for summary in summaries)
 
 
 def _lines(summaries: Sequence[Summary], others: Sequence[str]) -> Mapping[str, list[Summary]]:
-    """Combinations that differ in one setting alone, by the others; the best line first."""
+    """Groups combinations that differ in one setting, by the other settings; best line first."""
     if _are_trials(summaries):
         return {summary.combination.label: [summary] for summary in summaries}
     short = short_names(others)
@@ -124,7 +124,7 @@ def _lines(summaries: Sequence[Summary], others: Sequence[str]) -> Mapping[str, 
 
 
 def _places(summaries: Sequence[Summary], path: str) -> dict[str, float]:
-    """Where each value stands: side by side in their order; of trials, numbers where they are."""
+    """Returns the place of each value: side by side in order, or the number itself for trials."""
     numbers = _numbers(summaries, path)
     if _are_trials(summaries) and numbers:
         return numbers
@@ -134,7 +134,7 @@ def _places(summaries: Sequence[Summary], path: str) -> dict[str, float]:
 
 
 def _numbers(summaries: Sequence[Summary], path: str) -> dict[str, float]:
-    """The values as numbers; empty where not all are."""
+    """Returns the values as numbers; empty if not all of them are numbers."""
     values = {
         summary.combination.settings[path]: summary.combination.value(path) for summary in summaries
     }
@@ -143,6 +143,6 @@ def _numbers(summaries: Sequence[Summary], path: str) -> dict[str, float]:
 
 
 def _leading(text: str) -> float:
-    """The number that a text such as `20 epochs` begins with; those without come last."""
+    """Returns the number at the start of a text such as `20 epochs`, or infinity."""
     found = re.match(r"\d+(?:\.\d+)?", text)
     return float(found[0]) if found else math.inf

@@ -1,12 +1,12 @@
-"""Which number of an evaluation ranks the combinations."""
+"""The metric of an evaluation that ranks the combinations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
-# Numbers of an evaluation; of shares, 1 is all videos. A loss is better the lower it is.
+# Metrics of an evaluation. Shares are in [0, 1], and higher is better; a lower loss is better.
 SHARES = ("top1", "top5", "mean_class", "map", "f1_micro", "f1_macro")
 KNOWN = (*SHARES, "loss")
 CHECKPOINTS = ("last", "best")
@@ -15,11 +15,11 @@ _LABELS = {"top1": "top-1", "top5": "top-5", "mean_class": "mean-class accuracy"
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of an evaluation.
+    """A metric of an evaluation.
 
     Attributes:
-      name: as `metrics.jsonl` calls it.
-      checkpoint: of which evaluation of a run: the `last`, or the `best` by this number.
+      name: its key in `metrics.jsonl`.
+      checkpoint: which evaluation of a run counts: the `last`, or the `best` by this metric.
       protocol: name of the evaluation, such as `val-1x1`.
     """
 
@@ -33,16 +33,16 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if higher is better, -1 if lower is better."""
         return 1 if self.name in SHARES else -1
 
     @property
     def scale(self) -> float:
-        """What it is multiplied by to be shown."""
+        """Factor from the value to what is shown."""
         return 100 if self.name in SHARES else 1
 
     @property
     def label(self) -> str:
-        """What it is called in tables and pictures."""
+        """Its name in tables and pictures."""
         unit = " %" if self.name in SHARES else ""
         return f"{_LABELS.get(self.name, self.name)}{unit} ({self.checkpoint}, {self.protocol})"

@@ -1,4 +1,4 @@
-"""The runs of a sweep: every combination of settings with every seed, in a directory of its own."""
+"""The plan of a sweep: every combination of settings with every seed, one directory per run."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from vidjax import records
-from vidjax.run.allowed import LARGEST_SEED
 from vidjax.run.config import to_mapping
+from vidjax.run.setting_ranges import LARGEST_SEED
 
 from ..runs import plan_file, run
-from ..runs.execution import is_finished
+from ..runs.scheduler import is_finished
 from .combination import Combination
 
 MOST_RUNS = 10_000
 _FILE = "plan.json"
-_WAY_OUT = "Name another --workdir; the runs of one sweep must be made under one plan"
-# What an owner leaves in a folder before the plan is there.
+_WAY_OUT = "Name another --workdir; all runs of a sweep must have the same plan"
+# Files that the owner of a folder may leave before the plan exists.
 _BEFORE = (".lock", ".lock-owner.json")
 
 
 class _Plan(plan_file.Planned):
-    """What the plan of a sweep has, beside what is only compared."""
+    """The checked parts of a sweep's plan; the rest is only compared."""
 
     split: records.Name
 
 
 @dataclass(frozen=True)
 class Run(run.Run):
-    """A combination with a seed.
+    """A combination trained with one seed.
 
     Attributes:
       combination: the settings.
@@ -51,10 +51,10 @@ class Plan:
     """A sweep.
 
     Attributes:
-      folder: of the plan, the runs and the tables.
-      combinations: that are tried.
-      seeds: how many of each, from the configuration's own one on.
-      varied: what is varied and how, which tells this plan from others.
+      folder: folder of the plan, the runs and the tables.
+      combinations: the combinations.
+      seeds: number of seeds, from the configuration's seed on.
+      varied: what is varied and how, which identifies the plan.
     """
 
     folder: Path
@@ -64,13 +64,13 @@ class Plan:
 
     @property
     def runs(self) -> list[Run]:
-        """A seed of every combination before the next seed, so that half a sweep compares all."""
+        """All runs: one seed of every combination first, so that half a sweep compares all."""
         return [
             self._run(each, number) for number in range(self.seeds) for each in self.combinations
         ]
 
     def of(self, combination: Combination) -> list[Run]:
-        """The runs of a combination."""
+        """Returns the runs of a combination."""
         return [self._run(combination, number) for number in range(self.seeds)]
 
     def _run(self, combination: Combination, number: int) -> Run:
@@ -81,35 +81,35 @@ class Plan:
 
     @property
     def unfinished(self) -> list[Run]:
-        """The runs that are not done."""
+        """The runs that are not finished."""
         return [each for each in self.runs if not is_finished(each)]
 
     def check(self) -> None:
-        """Refuses a plan that cannot be carried out; writes nothing.
+        """Refuses a plan that cannot be run; writes nothing.
 
         Raises:
-          ValueError: there are too many runs or too large seeds, or the folder holds another plan
-            or other things.
+          ValueError: there are too many runs, a seed is too large, or the folder has another plan
+            or other files.
         """
         count = len(self.combinations) * self.seeds
         if count > MOST_RUNS:
-            raise ValueError(f"the sweep has {count} runs; at most {MOST_RUNS} are made")
+            raise ValueError(f"the sweep has {count} runs; at most {MOST_RUNS} are allowed")
         if any(each.config.seed + self.seeds - 1 > LARGEST_SEED for each in self.combinations):
-            raise ValueError(f"the seeds go beyond {LARGEST_SEED}; begin with a smaller one")
+            raise ValueError(f"the seeds exceed {LARGEST_SEED}; start with a smaller seed")
         there = [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
         if _FILE in there:
-            # Nothing is written where a plan is.
+            # If a plan exists, this only compares.
             self.write_down()
         elif set(there) - {*_BEFORE}:
             raise ValueError(
-                f"{self.folder} is not empty and holds no {_FILE}; name another --workdir"
+                f"{self.folder} is not empty and has no {_FILE}; name another --workdir"
             )
 
     def write_down(self) -> None:
-        """Writes `plan.json`, or checks that it says the same.
+        """Writes `plan.json`, or checks that an existing one is the same.
 
         Raises:
-          ValueError: the folder holds another plan; says what differs.
+          ValueError: the folder has another plan; the message says what differs.
         """
         runs = {run.name: to_mapping(run.config) for run in self.runs}
         plan = {**self.varied, "runs": runs}
@@ -117,7 +117,7 @@ class Plan:
 
 
 def planned_split(folder: Path) -> str | None:
-    """The split that the plan in a folder is scored on; None where there is no plan yet.
+    """Returns the split that a folder's plan evaluates; None if there is no plan yet.
 
     Raises:
       RecordError: the plan is damaged.

@@ -1,4 +1,4 @@
-"""Writes what a sweep came to: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
+"""Writes the results of a sweep: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from vidjax.storage.writing import write_text
 
-from ..runs import sheet, starts
+from ..runs import csv_table, start_log
 from ..runs.markdown import failures, number, percent, rows
 from ..runs.statistics import Interval
 from . import figure
@@ -20,37 +20,37 @@ from .validation import caution
 
 _MEANING = (
     "Best first. *{metric}*: the mean over the finished seeds ± half the width of its 95 % "
-    "Student-t interval, which is of seeds alone, not of other videos. *s a run*: wall time, "
-    "compilation and evaluations included."
+    "Student-t interval. The interval covers other seeds, not other videos. *s per run*: wall time "
+    "with compilation and evaluations."
 )
 
 
 def write_report(plan: Plan, metric: Metric, paths: Sequence[str]) -> list[Summary]:
-    """Writes the tables and the picture of a sweep from the runs there are.
+    """Writes the tables and the picture of a sweep from the runs so far.
 
     Args:
-      plan: of the sweep.
-      metric: that ranks the combinations.
-      paths: of the settings that are varied.
+      plan: plan of the sweep.
+      metric: metric that ranks the combinations.
+      paths: paths of the settings that are varied.
 
     Returns:
-      The combinations, the best first.
+      The combinations, best first.
     """
     summaries = ranked(plan, metric)
-    sheet.write(plan.folder / "table.csv", (_row(each, metric, paths) for each in summaries))
-    sheet.write(plan.folder / "runs.csv", _runs(summaries, metric, paths))
+    csv_table.write(plan.folder / "table.csv", (_row(each, metric, paths) for each in summaries))
+    csv_table.write(plan.folder / "runs.csv", _runs(summaries, metric, paths))
     figure.draw(plan.folder / "figure.png", summaries, metric, paths)
     write_text(table_of(plan.folder), _text(plan, summaries, metric, paths))
     return summaries
 
 
 def table_of(folder: Path) -> Path:
-    """The table of a sweep, as Markdown."""
+    """Returns the path of a sweep's table in Markdown."""
     return folder / "table.md"
 
 
 def shown(value: Interval, metric: Metric) -> str:
-    """A mean with its interval, such as `56.3 ± 2.1`."""
+    """Formats a mean with its interval, such as `56.3 ± 2.1`."""
     if metric.scale != 1:
         return percent(value)
     half = "" if value.half != value.half else f" ± {value.half:.2g}"
@@ -61,7 +61,7 @@ def _text(plan: Plan, summaries: Sequence[Summary], metric: Metric, paths: Seque
     short = short_names(paths)
     labels = [summary.combination.label for summary in summaries]
     first = ["trial"] if any(labels) else []
-    columns = [*first, *(short[path] for path in paths), metric.label, "seeds", "s a run"]
+    columns = [*first, *(short[path] for path in paths), metric.label, "seeds", "s per run"]
     cells = [
         [
             *([each.combination.label] if first else []),
@@ -79,13 +79,13 @@ def _text(plan: Plan, summaries: Sequence[Summary], metric: Metric, paths: Seque
         if result.state != "finished"
     ]
     meaning = _MEANING.format(metric=metric.label)
-    parts = [f"# Sweep of {', '.join(paths)}", starts.in_words(starts.noted(plan.folder))]
+    parts = [f"# Sweep of {', '.join(paths)}", start_log.in_words(start_log.noted(plan.folder))]
     parts += [meaning, caution(metric.protocol.rpartition("-")[0]), rows(columns, cells)]
     return "\n\n".join([*parts, *failures(lost), "![score by setting](figure.png)"]) + "\n"
 
 
 def _cell(text: str) -> str:
-    """A value that cannot end its cell."""
+    """Escapes a value, so that it cannot end its cell."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 

@@ -1,4 +1,4 @@
-"""What the runs of a sweep came to, read from their directories, and how combinations compare."""
+"""Reads the results of a sweep's runs, and ranks the combinations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vidjax import records
-from vidjax.training.reporting import read_metrics
+from vidjax.training.metric_writer import read_metrics
 
-from ..runs.attempt import read_record
 from ..runs.run import Run
 from ..runs.statistics import Interval, interval
+from ..runs.worker import read_record
 from .combination import Combination
 from .metric import Metric
 from .plan import Plan
@@ -19,14 +19,14 @@ from .plan import Plan
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended; numbers are NaN unless it is finished.
+    """The result of a run; numbers are NaN unless it is finished.
 
     Attributes:
       run: the run.
       state: `finished`, `failed`, `stopped`, `started`, or `not started`.
-      error: what a failed run said.
+      error: error message of a failed run.
       score: the metric.
-      step: of the evaluation that it is of.
+      step: step of the evaluation.
       seconds: wall time of the run.
     """
 
@@ -40,11 +40,11 @@ class Result:
 
 @dataclass(frozen=True)
 class Summary:
-    """A combination over its seeds.
+    """The results of a combination over all seeds.
 
     Attributes:
-      combination: its settings.
-      results: one for each seed, finished or not.
+      combination: the combination.
+      results: one result for each seed, finished or not.
     """
 
     combination: Combination
@@ -52,7 +52,7 @@ class Summary:
 
     @property
     def finished(self) -> list[Result]:
-        """The finished ones."""
+        """The finished results."""
         return [result for result in self.results if result.state == "finished"]
 
     @property
@@ -67,10 +67,10 @@ class Summary:
 
 
 def read_result(run: Run, metric: Metric) -> Result:
-    """How a run ended.
+    """Reads the result of a run.
 
     Raises:
-      RecordError: a file of the run is damaged, or its evaluation lacks the metric.
+      RecordError: a file of the run is damaged, or the evaluation lacks the metric.
     """
     record = read_record(run.record)
     state = record.get("state", "not started")
@@ -81,7 +81,7 @@ def read_result(run: Run, metric: Metric) -> Result:
 
 
 def ranked(plan: Plan, metric: Metric) -> list[Summary]:
-    """The combinations, the best first; those without a finished run come last."""
+    """Ranks the combinations, best first; those without a finished run come last."""
     found = [
         Summary(each, [read_result(run, metric) for run in plan.of(each)])
         for each in plan.combinations
@@ -95,7 +95,7 @@ def ranked(plan: Plan, metric: Metric) -> list[Summary]:
 
 
 def _score(run: Run, metric: Metric) -> tuple[float, int]:
-    """The metric of the evaluation that counts, and its step; NaN where it is not finite."""
+    """Returns the metric of the evaluation that counts, and its step; NaN if not finite."""
     file = run.workdir / "metrics.jsonl"
     lines = [line for line in read_metrics(file) if line.get("split") == metric.protocol]
     if not lines:
@@ -108,11 +108,11 @@ def _score(run: Run, metric: Metric) -> tuple[float, int]:
     values = [(_number(line.get(metric.name)), line["step"]) for line in lines]
     if metric.checkpoint == "last":
         return values[-1]
-    # Of equal ones the first, which training also keeps as its best checkpoint.
+    # The first of equal ones, which training also keeps as its best checkpoint.
     known = [each for each in values if not math.isnan(each[0])] or values
     return max(known, key=lambda each: metric.sign * each[0])
 
 
 def _number(value: object) -> float:
-    """JSON has null for what is not finite; a line of an older vidjax may lack it."""
+    """Returns NaN for null, which JSON has for numbers that are not finite, and if it is absent."""
     return float(value) if isinstance(value, (int, float)) else float("nan")

@@ -1,4 +1,4 @@
-"""Which split a sweep chooses on: the validation split where there is one."""
+"""Chooses the split that a sweep compares on: the validation split if there is one."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ VALIDATION = "val"
 
 
 def choose_split(config: Config, given: str | None, named: bool, progress: ProgressLine) -> str:
-    """The split that is scored.
+    """Returns the split to compare on.
 
     Args:
-      config: of the sweep; its data set is prepared here if it must be known.
-      given: the split that the command line names, if it does.
+      config: configuration of the sweep; its data set is prepared if its splits must be known.
+      given: the split of --split, if any.
       named: whether the command line sets `eval.split`.
-      progress: told how far the preparation is.
+      progress: shows how far the preparation is.
 
     Raises:
-      ConfigError: it is the split that is trained on.
+      ConfigError: it is the training split.
       ValueError: the data set does not fit.
     """
     if given:
@@ -31,23 +31,25 @@ def choose_split(config: Config, given: str | None, named: bool, progress: Progr
         split = VALIDATION if _has_validation(config, progress) else config.eval.split
     if split == config.data.train_split:
         raise ConfigError(
-            f"the split {split!r} is trained on, and says nothing about other videos; name another "
-            "--split"
+            f"the split {split!r} is used for training and tells nothing about other videos; "
+            "name another --split"
         )
     return split
 
 
 def caution(split: str) -> str:
-    """What to keep in mind about a choice that is made on a split."""
+    """Returns a warning about a choice that is made on a split."""
     if split == VALIDATION:
         return (
-            f"The combinations are compared on the split `{split}`. The best one's score there is "
-            "slightly optimistic, because it was chosen by it; report its score on the test split."
+            f"The combinations are compared on the split `{split}`. The best score there is "
+            "slightly optimistic, because the choice was made by it; report the score on the test "
+            "split."
         )
     return (
-        f"The combinations are compared on the split `{split}`, for want of a validation split or "
-        "because it was asked for. If that is what you report, the best score is optimistic: it "
-        "was chosen by these very videos. Set videos apart as the split `val`."
+        f"The combinations are compared on the split `{split}`, because there is no validation "
+        "split or because it was asked for. If you report this split, the best score is "
+        "optimistic, because the choice was made on the same videos. Set videos apart as the split "
+        "`val`."
     )
 
 

@@ -204,8 +204,12 @@ def test_transfer_of_table_5_9_trains_the_classifier_of_given_weights_alone():
             "delta = '0.9': must be one of 1, 7/8, 3/4, 5/8, 1/2, 3/8, 1/4",
         ),
         (mtconv, "row=r3d_50", "row = 'r3d_50': must be one of r3d, r2plus1d, mfnet, slowonly"),
-        (mtconv, "row=r3d,delta=1/2", "row = 'r3d' has no delta; row=mtconv has"),
-        (mtconv, "row=r3d,split_input=false", "row = 'r3d' has no split_input; row=mtconv has"),
+        (mtconv, "row=r3d,delta=1/2", "row = 'r3d' has no delta; only row=mtconv has"),
+        (
+            mtconv,
+            "row=r3d,split_input=false",
+            "row = 'r3d' has no split_input; only row=mtconv has",
+        ),
     ],
 )
 def test_an_unknown_argument_of_mtnet_is_answered_with_the_known_ones(module, argument, message):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import tsn
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.checkpoint_reader import read_tensors
 
 FORMS = ("zip", "legacy")
 V2 = "torch._utils._rebuild_tensor_v2"

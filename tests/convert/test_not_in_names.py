@@ -49,8 +49,8 @@ def test_whether_time_is_pooled_stands_in_no_file_and_is_asked_for(shared, said)
     state = zeros(shared, "tam-50-ibm")
     assert convert("tam_ibm_50", state).options == {}
     (line,) = said
-    assert "no file of IBM action-recognition-pytorch says temporal_pooling" in line
-    assert "say temporal_pooling=False" in line
+    assert "no file of IBM action-recognition-pytorch states temporal_pooling" in line
+    assert "pass temporal_pooling=False" in line
     found = convert("tam_ibm_50", state, temporal_pooling=False)
     assert found.options == {"temporal_pooling": False}
     assert len(said) == 1
@@ -107,7 +107,7 @@ def test_files_of_two_years_are_told_apart_by_nobody(shared, said):
     state = zeros(shared, "r3d-50")
     found = convert("r3d_50", state)
     (line,) = said
-    assert "files of 3D-ResNets-PyTorch for r3d_50 differ in their colours" in line
+    assert "files of 3D-ResNets-PyTorch for r3d_50 differ in their input normalisation" in line
     assert "mean (0.4501, 0.4225, 0.3901), std (0.003922, 0.003922, 0.003922)" in line
     again = convert("r3d_50", state, mean=found.mean, std=found.std)
     assert (again.mean, again.std) == (found.mean, found.std)
@@ -119,7 +119,10 @@ def test_what_the_user_says_of_colours_is_taken(said):
     found = load_torch("srtg_r3d_34", gated_state(), num_classes=6, mean=mean, std=std, **WIDTH)
     assert (found.mean, found.std) == COLOURS
     (line,) = said
-    assert "files of SRTG R3D, ir-CSN for srtg_r3d_34 differ in their colours: RGB, mean" in line
+    assert (
+        "files of SRTG R3D, ir-CSN for srtg_r3d_34 differ in their input normalisation: RGB, mean"
+        in line
+    )
     assert "BGR" in line
 
 

@@ -9,8 +9,8 @@ import pytest
 from tests import references
 from tests.convert import pyslowfast
 from tests.convert.pickles import Payload, write_blobs
+from vidjax.convert.checkpoint_reader import CheckpointError, read_tensors
 from vidjax.convert.loading import convert
-from vidjax.convert.reading import CheckpointError, read_tensors
 
 # Key lists of PyTorchVideo, our networks, and how many times thinner the tests make them.
 TWINS = {

@@ -8,7 +8,7 @@ import pytest
 import safetensors.numpy
 
 from tests.convert.pickles import TWELVE, assert_same
-from vidjax.convert.reading import CheckpointError, read_tensors
+from vidjax.convert.checkpoint_reader import CheckpointError, read_tensors
 
 
 def write_safetensors(path, blocks, **changes):

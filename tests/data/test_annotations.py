@@ -45,7 +45,7 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
         ("line 1", "1", "a\u2028b"),
         ("line 3", "2", "c"),
     ]
-    with pytest.raises(ManifestError, match="line 2: 'c' is not of the form '1 a'"):
+    with pytest.raises(ManifestError, match="line 2: 'c' does not look like '1 a'"):
         list(annotations.lines(file("1 a\nc\n"), r"(\d) (.+)", "1 a"))
 
 
@@ -54,8 +54,8 @@ def test_lines_may_end_as_on_windows_and_names_hold_odd_signs(file):
     [
         ('[{"id": 1}, {"no": 2}]', "entry 2 lacks 'id'; expected id"),
         ("[1]", "entry 1 lacks 'id'"),
-        ('{"id": 1}', "not as it is published: it must be a list, not an object"),
-        ("[", "not as it is published: Expecting value: line 1 column 2"),
+        ('{"id": 1}', "differs from its published format: it must be a list, not an object"),
+        ("[", "differs from its published format: Expecting value: line 1 column 2"),
     ],
 )
 def test_what_is_wrong_with_objects_is_named(file, content, message):
@@ -79,7 +79,7 @@ def test_numbers_and_times_are_read_or_named():
 def test_classes_come_in_the_order_of_their_numbers(tmp_path):
     assert annotations.in_order([(2, "a"), (1, "b")], 1, tmp_path) == ["b", "a"]
     for pairs in ([], [(0, "a"), (2, "b")], [(0, "a"), (0, "b")], [(1, "a")]):
-        with pytest.raises(ManifestError, match="classes are not numbered from 0 on, each once"):
+        with pytest.raises(ManifestError, match="classes must be numbered 0, 1, ... without gaps"):
             annotations.in_order(pairs, 0, tmp_path)
     with pytest.raises(ManifestError, match="lists a class twice"):
         annotations.in_order([(0, "a"), (1, "a")], 0, tmp_path)

@@ -24,10 +24,10 @@ def test_names_are_read_in_their_order(tmp_path, name, data, expected):
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("a.txt", b"", "a.txt names no class"),
-        ("a.txt", b"\n\n", "a.txt names no class"),
-        ("a.txt", b"walk\n\nrun\n", "line 2: it is empty"),
-        ("a.txt", b"walk\nrun\nwalk\n", "line 3: class 'walk' stands in line 1 too"),
+        ("a.txt", b"", "a.txt contains no class"),
+        ("a.txt", b"\n\n", "a.txt contains no class"),
+        ("a.txt", b"walk\n\nrun\n", "line 2 is empty"),
+        ("a.txt", b"walk\nrun\nwalk\n", "line 3: class 'walk' is in line 1 already"),
         ("a.txt", b"walk\nr\x07un\n", "line 2: the name holds a line break or another control"),
         ("a.txt", b"walk\n" + b"a" * 1001, "line 2: the name is longer than 1000 characters"),
         ("a.txt", b"walk\n\xff\n", "is not UTF-8 text: line 2"),

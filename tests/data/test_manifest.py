@@ -70,13 +70,13 @@ BAD = {
     "lists no videos": HEAD,
     "line 2: 'label' is empty": HEAD + "walk/a.mp4,,train\n",
     "split 'exam' is not one of": HEAD + "walk/a.mp4,walk,exam\n",
-    "names 1 files that do not exist .* 'gone.mp4'": HEAD + "gone.mp4,walk,train\n",
+    "lists 1 files that do not exist .* 'gone.mp4'": HEAD + "gone.mp4,walk,train\n",
     "lists 'walk/a.mp4' twice, in rows 2 and 4": HEAD
     + "walk/a.mp4,walk,train\nwalk/b.avi,walk,train\nwalk/a.mp4,walk,train\n",
     "no training video has the label 'run'": HEAD + "walk/a.mp4,walk,train\nrun/c.mp4,run,test\n",
     "start = 'soon': must be a number": "path,label,split,start\nwalk/a.mp4,walk,train,soon\n",
     "end 1 is not after start 2": "path,label,split,start,end\nwalk/a.mp4,walk,train,2,1\n",
-    "group 'anna' is in training and in evaluation": (
+    "group 'anna' is in both training and evaluation": (
         "path,label,split,group\nwalk/a.mp4,walk,train,anna\nwalk/b.avi,walk,test,anna\n"
     ),
 }
@@ -89,15 +89,15 @@ def test_what_is_wrong_with_a_csv_is_named(folder, message):
 
 
 def test_a_group_leak_can_be_accepted(folder):
-    text = BAD["group 'anna' is in training and in evaluation"]
+    text = BAD["group 'anna' is in both training and evaluation"]
     assert len(read_manifest(write(folder, text), allow_group_leak=True).entries) == 2
 
 
 def test_what_is_wrong_with_a_folder_is_named(tmp_path):
     with pytest.raises(ManifestError, match="does not exist"):
         read_manifest(tmp_path / "nowhere")
-    with pytest.raises(ManifestError, match="holds no videos; expected class/video.mp4"):
+    with pytest.raises(ManifestError, match="contains no videos; expected class/video.mp4"):
         read_manifest(tmp_path)
     (tmp_path / "loose.mp4").write_bytes(b"x")
-    with pytest.raises(ManifestError, match="loose.mp4 is in no class folder"):
+    with pytest.raises(ManifestError, match="loose.mp4 is not in a class folder"):
         read_manifest(tmp_path)

@@ -14,9 +14,9 @@ from vidjax.data.marionette import (
     render_video,
 )
 from vidjax.data.marionette.actions import ACTIONS, acting_limbs
-from vidjax.data.marionette.figure import Build, joints
 from vidjax.data.marionette.generate import mask_file, read_masks
 from vidjax.data.marionette.render import render_masks
+from vidjax.data.marionette.skeleton import Build, joints
 
 SMALL = MarionetteSpec(train_per_class=2, test_per_class=1, classes=("walk", "sit_down"))
 
@@ -102,7 +102,7 @@ def test_files_are_h264_with_the_rendered_frames_and_a_sound_manifest(tmp_path):
     masks = render_masks(entry.label, seed=0, split="train", index=0)
     assert np.array_equal(read_masks(manifest.file(entry)), masks)
     mask_file(manifest.file(entry)).unlink()
-    with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is absent"):
+    with pytest.raises(ValueError, match=r"masks/train/\w+/\w+_0000\.npz is missing"):
         read_masks(manifest.file(entry))
     # Data of before there were masks get them.
     generate(tmp_path, SMALL, workers=1)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vidjax.data.grid_batches import grid_batches
 from vidjax.data.multigrid import GridShape, Multigrid, cycles, mean_batch, timetable
+from vidjax.data.multigrid_batches import grid_batches
 from vidjax.data.pipeline import Augmentation, ClipShape
 from vidjax.data.synthetic import SyntheticSplit
 

@@ -2,9 +2,6 @@ import numpy as np
 import pytest
 
 from vidjax.data import transforms
-from vidjax.data.chain.device import apply_on_device
-from vidjax.data.chain.draw import Chain, Draw, nothing
-from vidjax.data.chain.host import apply_on_host
 from vidjax.data.pipeline import (
     Augmentation,
     ClipShape,
@@ -13,6 +10,9 @@ from vidjax.data.pipeline import (
     train_batches,
 )
 from vidjax.data.prepared import Record
+from vidjax.data.thesis_augmentation.device import apply_on_device
+from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
 
 SHAPE = ClipShape(frames=4, stride=3, size=48)
 WHOLE = Augmentation(scale=(1.0, 1.0), ratio=(1.0, 1.0), flip=0.0)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.data.conftest import LENGTHS
 from tests.videos import read_numbers
-from vidjax.data import catalog, shard_making
+from vidjax.data import catalog, shard_writer
 from vidjax.data.builders.prepared_videos import PreparationError
 from vidjax.data.prepared import PreparedSplit
 
@@ -74,7 +74,7 @@ def test_too_many_broken_videos_stop_the_preparation(prepared_directory, tmp_pat
 
 
 def test_a_video_that_takes_too_long_counts_as_broken(prepared_directory, tmp_path, monkeypatch):
-    monkeypatch.setattr(shard_making, "_SECONDS", 0.0)
+    monkeypatch.setattr(shard_writer, "_SECONDS", 0.0)
     manifest = str(prepared_directory.parents[3] / "videos.csv")
     request = catalog.Request(data_dir=tmp_path, manifest=manifest, workers=1)
     with pytest.raises(PreparationError, match=r"cannot be read.*mp4: took too long \(more than 0"):
@@ -100,8 +100,8 @@ def test_videos_named_for_a_data_set_that_does_not_read_them_are_told(tmp_path):
     with pytest.raises(ValueError, match="data.options for marionette"):
         catalog.prepare("marionette", request)
     assert notes == [
-        "data.manifest = 'mine.csv' is not read: it is of video_folder, and the data set is "
-        "marionette"
+        "data.manifest = 'mine.csv' is ignored: data.name is marionette, and only video_folder "
+        "reads a manifest"
     ]
 
 
@@ -118,4 +118,4 @@ def test_the_budget_holds_for_what_was_prepared_with_another(prepared_directory)
     loose = catalog.Storage(short_side=48, quality=95, bad_video_budget=0.5)
     catalog.prepare("video_folder", dataclasses.replace(request, storage=loose))
     (note,) = notes
-    assert note.startswith("1 of 17 videos are left out;")
+    assert note.startswith("1 of 17 videos are excluded;")

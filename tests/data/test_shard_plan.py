@@ -7,10 +7,10 @@ import pytest
 from tensorflow_datasets.core import hashing
 
 from vidjax.data.catalog import Storage
-from vidjax.data.entry import Entry
+from vidjax.data.decode_jobs import video_name
 from vidjax.data.manifest import Manifest
+from vidjax.data.manifest_entry import Entry
 from vidjax.data.shard_plan import plan
-from vidjax.data.video_jobs import video_name
 
 
 def manifest(count, seed=None):

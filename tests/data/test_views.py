@@ -88,7 +88,9 @@ def test_the_short_side_may_be_larger_than_the_crop(test_split):
     frames = transforms.resize_short_side(record.decode(index), 40)
     (cut,) = Views(1, 1, 32, one, short_side=40).cut(record, 0)
     assert np.array_equal(cut, transforms.center_crop(frames, 32))
-    with pytest.raises(ValueError, match="eval.short_side = 30 is less than eval.size = 32"):
+    with pytest.raises(
+        ValueError, match="eval.short_side = 30 is less than the crop size eval.size = 32"
+    ):
         Views(1, 1, 32, SHAPE, short_side=30)
 
 

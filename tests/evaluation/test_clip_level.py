@@ -1,4 +1,4 @@
-"""Clip-level scores: each view by itself, against counting them one by one."""
+"""Tests clip-level accuracy against counting the views one by one."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ VIDEOS, CLIPS, CROPS = 9, 3, 2
 
 
 def scored(table, labels, batch_size):
-    """Averages of a protocol over (video, clip) pairs in batches with padding."""
+    """Returns a protocol's averages over (video, clip) pairs in batches with padding."""
     pairs = [(video, clip) for video in range(VIDEOS) for clip in range(CLIPS)]
     batches = []
     for start in range(0, len(pairs), batch_size):

@@ -1,4 +1,4 @@
-"""What selections of frames can choose, by a count by hand and by what clips do to them."""
+"""Tests the count of frame selections against a count by hand and against their effect on clips."""
 
 import functools
 import math
@@ -10,7 +10,7 @@ import pytest
 import vidjax
 from experiments import zoo
 from vidjax.evaluation.frame_choices import FrameChoices, count_frame_choices
-from vidjax.layers.selections import told_selections
+from vidjax.layers.recorded_selections import recording_selections
 from vidjax.layers.temporal_frame_selection import temporal_frame_selection
 
 RNG = np.random.default_rng(0)
@@ -70,7 +70,7 @@ def test_what_is_said_to_choose_depends_on_the_clip_and_nothing_else_does(settin
     select = functools.partial(temporal_frame_selection, **settings)
     for frames in (2, 3, 4, 5):
         x = jnp.asarray(RNG.normal(size=(64, frames, 1, 1, 6)), jnp.float32)
-        with told_selections() as found:
+        with recording_selections() as found:
             _, numbers = select(x)
         ((told,), differ) = found, len(np.unique(numbers, axis=0)) > 1
         assert (told.frames, told.wanted) == (frames, numbers.shape[1])
@@ -79,7 +79,7 @@ def test_what_is_said_to_choose_depends_on_the_clip_and_nothing_else_does(settin
 
 
 def test_nobody_is_told_of_what_is_traced_outside():
-    with told_selections() as found:
+    with recording_selections() as found:
         pass
     temporal_frame_selection(jnp.ones((1, 4, 1, 1, 2)))
     assert found == []

@@ -1,4 +1,4 @@
-"""Late fusion against the same by NumPy, over videos and classes in any order."""
+"""Tests late fusion against NumPy, with videos and classes in any order."""
 
 import itertools
 
@@ -67,7 +67,7 @@ def test_a_class_that_one_excludes_stays_finite():
 
 def test_videos_that_not_all_have_are_refused_or_left_out():
     tables = [table(probabilities(0), slice(0, 10)), table(probabilities(1), slice(2, 12))]
-    with pytest.raises(ScoresError, match=r"^a lacks 2 videos that others have, 'v10.mp4' among"):
+    with pytest.raises(ScoresError, match=r"^a lacks 2 videos that others have, such as 'v10.mp4'"):
         align(tables, ["a", "b"])
     found = align(tables, ["a", "b"], common=True)
     assert found[0].names.tolist() == found[1].names.tolist() == NAMES[2:10].tolist()
@@ -84,12 +84,12 @@ def relabelled():
 
 
 UNFIT = {
-    "do not have the same classes: 1 differ, 'walk' among them": lambda: ScoreTable.of(
+    "do not have the same classes: 1 differ, such as 'walk'": lambda: ScoreTable.of(
         NAMES, probabilities(1)[:, :3], CLASSES[:3], [""] * 12
     ),
     "'v3.mp4' is 'walk' in a and 'jump' in b": relabelled,
-    "a is of the split 'test', b of 'val'": lambda: table(probabilities(1), split="val"),
-    "only one of a and b answers with several classes": lambda: table(
+    "a has the split 'test', b has 'val'": lambda: table(probabilities(1), split="val"),
+    "only one of a and b has multi-label scores": lambda: table(
         probabilities(1), about={"multi_label": True}
     ),
 }
@@ -104,10 +104,10 @@ def test_scores_that_do_not_go_together_are_refused(message):
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1], "weights = 1: 2 are needed"),
+        ([1], "weights = 1: give 2 weights"),
         ([1, -1], "weights = 1,-1: each must be a number of at least 0"),
         ([1, float("nan")], "each must be a number"),
-        ([0, 0], "weights = 0,0: they are all 0"),
+        ([0, 0], "weights = 0,0: at least one must be more than 0"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(weights, message):

@@ -39,7 +39,7 @@ def test_confusion_counts_and_accuracy_per_class():
 
 
 def views(videos, crops, batch_size, order=None):
-    """Batches over (video, clip) pairs with padding, as the pipeline makes them."""
+    """Returns batches over (video, clip) pairs with padding, like those of the pipeline."""
     pairs = [v for v in range(videos) for _ in range(3)]
     pairs = [pairs[k] for k in order] if order is not None else pairs
     for start in range(0, len(pairs), batch_size):

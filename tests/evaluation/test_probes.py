@@ -1,4 +1,4 @@
-"""Probes of features, against brute force and equations in NumPy."""
+"""Tests probes of features against brute force and equations in NumPy."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ CLASSES = np.array(["jump", "run", "walk"])
 
 
 def clouds(count, spread, seed=0, width=6):
-    """Features around a point for each class, and labels."""
+    """Returns features around one point per class, and labels."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 3
     centres = 4 * np.eye(3, width)
@@ -25,7 +25,7 @@ def clouds(count, spread, seed=0, width=6):
 
 
 def cosine_votes(train, labels, test, k, temperature):
-    """Wu et al. (2018), section 3.4, a loop at a time."""
+    """Computes the votes of Wu et al. (2018), section 3.4, in plain loops."""
     scores = np.zeros((len(test), len(CLASSES)))
     for row, feature in enumerate(test):
         similar = [
@@ -52,7 +52,7 @@ def test_neighbours_vote_as_the_paper_has_it(k, temperature):
 
 
 def objective(weights, bias, c, train, labels):
-    """Of L2-regularised multinomial logistic regression, intercepts free; and its gradients."""
+    """Returns the objective of L2-regularised multinomial logistic regression and its gradients."""
     logits = train @ weights.T + bias
     chances = np.exp(logits - logits.max(axis=1, keepdims=True))
     chances /= chances.sum(axis=1, keepdims=True)
@@ -146,14 +146,19 @@ HOLE = np.where(np.arange(72).reshape(12, 6) == 31, np.nan, GOOD[0])
 @pytest.mark.parametrize(
     ("train", "labels", "test", "truth", "words"),
     [
-        (np.ones((12, 6)), GOOD[1], *GOOD, "the training features are all alike"),
-        (HOLE, GOOD[1], *GOOD, "training features are not finite in 1 rows, the first of them 5"),
+        (np.ones((12, 6)), GOOD[1], *GOOD, "the training features are all equal"),
+        (HOLE, GOOD[1], *GOOD, "training features are not finite in 1 rows; the first is row 5"),
         (*GOOD, HOLE, GOOD[1], "test features are not finite"),
-        (*GOOD, GOOD[0], np.full(12, "skip"), "no 'skip', which the test part has .1 such"),
-        (GOOD[0], np.full(12, "run"), *GOOD, "has one class, 'run', only"),
-        (*GOOD, GOOD[0][:, :5], GOOD[1], "have 6 numbers, test features 5"),
-        (GOOD[0], GOOD[1][:11], *GOOD, r"\[N, C\] and labels \[N\], not \[12, 6\] and \[11\]"),
-        (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features are"),
+        (
+            *GOOD,
+            GOOD[0],
+            np.full(12, "skip"),
+            "the class 'skip', which the training part lacks .1 such",
+        ),
+        (GOOD[0], np.full(12, "run"), *GOOD, "the training part has only one class, 'run'"),
+        (*GOOD, GOOD[0][:, :5], GOOD[1], "have 6 dimensions, test features 5"),
+        (GOOD[0], GOOD[1][:11], *GOOD, r"\[12, 6\] and labels \[11\]: pass \[N, C\] and \[N\]"),
+        (*GOOD, GOOD[0][:0], GOOD[1][:0], "test features have shape"),
     ],
 )
 def test_what_cannot_be_probed_is_refused_in_one_line(probe, train, labels, test, truth, words):
@@ -167,12 +172,14 @@ def test_settings_have_ranges():
         knn(*GOOD, *GOOD, k=0)
     with pytest.raises(ValueError, match="temperature = 0.0: must be a number"):
         knn(*GOOD, *GOOD, temperature=0.0)
-    with pytest.raises(ValueError, match=r"\[3\] groups beside \[12\] labels"):
+    with pytest.raises(ValueError, match=r"groups have shape \[3\], but labels have \[12\]"):
         linear_probe(*GOOD, *GOOD, groups=np.arange(3))
-    with pytest.raises(ValueError, match="all training features are of one group; give one value"):
+    with pytest.raises(
+        ValueError, match="all training features belong to one group; give one value"
+    ):
         linear_probe(*GOOD, *GOOD, groups=np.zeros(12))
     single = np.array(["run"] * 11 + ["walk"])
-    with pytest.raises(ValueError, match="a class has one training feature"):
+    with pytest.raises(ValueError, match="a class has only one training feature"):
         linear_probe(GOOD[0], single, GOOD[0], single)
 
 

@@ -1,4 +1,4 @@
-"""Files of all scores: read by NumPy alone, and refused where they are not what was written."""
+"""Tests score files: NumPy reads them without pickles, and damaged ones are refused."""
 
 import json
 
@@ -82,7 +82,7 @@ def test_other_files_are_refused(tmp_path):
         "s.npz": "it is damaged",
         "other.npz": "it has no text 'split'",
         "packed.npz": "it is compressed",
-        "gone.npz": "there is no such file of scores",
+        "gone.npz": "the file of scores does not exist",
     }.items():
         with pytest.raises(ScoresError, match=message):
             read_score_table(tmp_path / name)

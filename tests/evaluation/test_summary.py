@@ -1,4 +1,4 @@
-"""Scores of an evaluation against scikit-learn."""
+"""Tests the scores of an evaluation against scikit-learn."""
 
 import csv
 import json
@@ -17,8 +17,8 @@ from vidjax.evaluation.average_precision import (
 )
 from vidjax.evaluation.paired_bootstrap import paired_bootstrap
 from vidjax.evaluation.report import (
+    MultiLabelScores,
     Scores,
-    SeveralScores,
     describe,
     read_scores,
     summarize,
@@ -195,11 +195,11 @@ def test_reports_of_earlier_versions_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*Scores.__struct_fields__, *SeveralScores.__struct_fields__})
+    "name", sorted({*Scores.__struct_fields__, *MultiLabelScores.__struct_fields__})
 )
 def test_damaged_scores_are_refused_by_name(tmp_path, name):
     several_labels = (
-        name in SeveralScores.__struct_fields__ and name not in Scores.__struct_fields__
+        name in MultiLabelScores.__struct_fields__ and name not in Scores.__struct_fields__
     )
     scores, labels = several() if several_labels else one(classes=5)
     (file, *_) = write(tmp_path, scores, labels, CLASSES)

@@ -1,4 +1,4 @@
-"""What `experiments.sweep.study` takes of Optuna, with draws of Python's own random numbers.
+"""What `experiments.sweep.optuna_study` takes of Optuna, with draws of Python's own random numbers.
 
 It stands for Optuna where that is not installed. The trials are kept in a journal, as Optuna keeps
 them, so that another process would find them.

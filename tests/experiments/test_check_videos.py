@@ -123,7 +123,7 @@ def test_ctrl_c_is_one_line_and_the_root_of_a_manifest_can_be_named(tmp_path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert errors.splitlines()[-1] == "interrupted; run the same command again to go on"
+    assert errors.splitlines()[-1] == "interrupted; run the same command again to continue"
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[:2] == ["40", "ok"]

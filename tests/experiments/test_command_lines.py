@@ -15,7 +15,7 @@ import pytest
 import vidjax
 from tests.commands import run_command
 from tests.videos import numbered_frames, write_video
-from vidjax.trained.as_stored import as_record
+from vidjax.trained.video_record import as_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,6 +50,7 @@ def settings(videos, workdir):
         f"--config.data.manifest={videos}",
         f"--config.data.data_dir={workdir.parent / 'data'}",
         "--config.model.options.stem_kernel=(1,3,3)",
+        "--config.model.options.depths=(1,1,1,1)",
         "--config.clip.frames=2",
         "--config.clip.size=32",
         "--config.data.short_side=32",
@@ -149,7 +150,7 @@ def test_errors_are_one_line_that_names_value_and_fix(run, videos, tmp_path):
             "--config.model.name=r3d_81",
             f"--config.data.manifest={videos}",
         ),
-        "holds no videos": ("train", *base, f"--config.data.manifest={empty}"),
+        "contains no videos": ("train", *base, f"--config.data.manifest={empty}"),
         "train.batch_size = 7 is not divisible by train.accumulate = 2": (
             "train",
             *base,
@@ -182,7 +183,7 @@ def test_a_corrupt_checkpoint_is_named_with_a_way_out(run, tmp_path):
     done = call("evaluate", f"--workdir={workdir}")
     assert done.returncode == 2
     assert "checkpoint 8 in" in done.stderr
-    assert "Move the folder 8 away" in done.stderr
+    assert "move the folder 8 away" in done.stderr
     done = call("evaluate", f"--workdir={workdir}", "--checkpoint=4")
     assert done.returncode == 0, done.stderr
 

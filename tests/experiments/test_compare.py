@@ -70,9 +70,12 @@ def size_of(file):
 @pytest.mark.parametrize(
     ("prepare", "message"),
     [
-        (lambda b: evaluated(b, [], videos=29), "are not of the same videos: 1 differ, 'video29'"),
-        (lambda b: b.mkdir(), "holds no evaluation"),
-        (lambda b: evaluated(b, [], name="test-10x3-step20"), "no protocols are common"),
+        (
+            lambda b: evaluated(b, [], videos=29),
+            "have different videos or labels: 1 differ, for example 'video29'",
+        ),
+        (lambda b: b.mkdir(), "has no evaluation"),
+        (lambda b: evaluated(b, [], name="test-10x3-step20"), "share no protocols"),
     ],
 )
 def test_runs_that_cannot_be_compared_are_refused(tmp_path, prepare, message):
@@ -88,7 +91,7 @@ def test_a_list_that_is_there_is_not_overwritten(tmp_path):
     kept.write_text("mine")
     done = call(tmp_path / "a", tmp_path / "b", f"--output={kept}")
     assert done.returncode == 2
-    assert "kept.csv is there already; name another" in done.stderr
+    assert "kept.csv exists already; name another" in done.stderr
     assert kept.read_text() == "mine"
 
 

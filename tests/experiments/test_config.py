@@ -10,7 +10,7 @@ import pytest
 from tests.commands import ROOT, refusal, run_command
 from vidjax import configs
 from vidjax.run.config import from_mapping
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 
 
 def test_names_are_those_of_the_files_that_make_a_configuration():

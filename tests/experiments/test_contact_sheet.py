@@ -10,8 +10,8 @@ from tests.commands import run_command
 from vidjax.data.pipeline import train_batches
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.config import from_mapping
-from vidjax.training.feeding import test_views as views_of
-from vidjax.training.feeding import training_batch
+from vidjax.training.input_preview import test_views as views_of
+from vidjax.training.input_preview import training_batch
 
 
 def config(**changes):
@@ -60,9 +60,9 @@ def test_views_are_all_clips_by_crops():
 
 
 def test_what_there_is_not_is_refused():
-    with pytest.raises(ValueError, match="batch 3: the run has 3, counted from 0"):
+    with pytest.raises(ValueError, match="batch 3: the run has 3 batches, counted from 0"):
         training_batch(config(), 3, quiet)
-    with pytest.raises(ValueError, match="video 12: split 'test' has 12, from 0"):
+    with pytest.raises(ValueError, match="video 12: split 'test' has 12 videos, counted"):
         views_of(config(), 12, quiet)
 
 
@@ -83,4 +83,4 @@ def test_the_command_draws_a_picture_and_keeps_one_that_is_there(tmp_path):
     assert min(picture.shape[:2]) > 4 * 96
     again = run_command(*command, *small)
     assert again.returncode == 2
-    assert "a file that is there is kept" in again.stderr
+    assert "exists already; name another file" in again.stderr

@@ -11,9 +11,9 @@ from tests import references
 from tests.commands import refusal, run_command
 from tests.convert.test_loading import norm
 from tests.trained import made
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert, load_torch
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 
 def call(module, *arguments):
@@ -53,7 +53,7 @@ def test_a_checkpoint_becomes_weights_with_preprocessing_and_card(checkpoint, tm
     assert facts["card"]["paper"] == card.paper
     assert facts["source"].startswith("resnet110.safetensors, sha256 ")
 
-    weights = folder.read(output)
+    weights = converted_folder.read(output)
     assert (weights.options, weights.num_classes) == ({"shortcut": "pad_around"}, 7)
     read = weights.variables()
     expected = load_torch("cifar_resnet_110", checkpoint)
@@ -88,7 +88,7 @@ def test_a_run_starts_from_converted_weights_and_keeps_what_they_say(tmp_path):
     keys |= {"fc.weight": (9, 4), "fc.bias": (9,)}
     options = {"width": 4, "depths": (1, 0, 0, 0)}
     converted = convert("r3d_18", references.state_dict(keys, 1.0), **options)
-    folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
+    converted_folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
     settings = {
         "model.weights": tmp_path / "weights",
         "data.options": "{'num_classes':3,'videos':12,'frames':6,'size':20}",
@@ -162,9 +162,9 @@ def test_options_classes_and_colours_are_kept_with_the_weights(small, tmp_path):
         ("--mean=0.4,0.5", "--mean = (0.4, 0.5): must be 3 values, each a number in [-1000, 1000]"),
         ("--mean=a,b,c", "--mean = 'a,b,c': must be 3 values"),
         ("--std=1,1,0", "--std = (1.0, 1.0, 0.0): must be 3 values, each a number in (0, 1000]"),
-        ("--classes={}/two.txt", "2 names of classes are given, and the network has 3 classes"),
+        ("--classes={}/two.txt", "2 class names are given, but the network has 3 classes"),
         ("--classes={}/none.txt", "No such file or directory"),
-        ("--inflate=mean", "no weights of an image ResNet"),
+        ("--inflate=mean", "only image ResNets with"),
     ],
 )
 def test_what_does_not_fit_is_one_line_and_writes_nothing(small, tmp_path, flag, message):

@@ -113,16 +113,16 @@ def test_what_does_not_fit_is_said_in_one_line(plain, tmp_path):
     new = f"--output={tmp_path / 'new'}"
     cases = {
         "error: i3d has no": (f"--workdir={i3d}", new),
-        "full/frequency.png is there already; name another --output": (
+        "full/frequency.png exists already; name another --output": (
             f"--workdir={plain}",
             f"--output={tmp_path / 'full'}",
         ),
         "file is a file; name a folder": (f"--workdir={plain}", f"--output={tmp_path / 'file'}"),
-        "--scales=0,half: numbers are due": (f"--workdir={plain}", new, "--scales=0,half"),
-        "--scales=nan: numbers are due": (f"--workdir={plain}", new, "--scales=nan"),
+        "--scales=0,half: must be numbers": (f"--workdir={plain}", new, "--scales=0,half"),
+        "--scales=nan: must be numbers": (f"--workdir={plain}", new, "--scales=nan"),
         "absent: config.json is absent": (f"--workdir={plain},{plain}/absent", new),
         "no checkpoint '7'": (f"--workdir={plain}", new, "--checkpoint=7"),
-        "name what to explain: --workdir, a run": ("--workdir=", new),
+        "name what to explain: runs with --workdir": ("--workdir=", new),
     }
     for message, arguments in cases.items():
         assert message in refusal(call(*arguments))

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.explain.pictures import Part, _places
+from experiments.explain.explanation_files import Part, _places
 
 
 @pytest.mark.parametrize("label", ["a/b", "../../elsewhere", "..", "x" * 400, "a\0b", "con"])

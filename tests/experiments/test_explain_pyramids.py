@@ -94,12 +94,12 @@ def test_kernels_of_two_videos_and_two_classes_stand_in_one_picture(folder, tmp_
     narrow = cv2.imread(str(tmp_path / "layers" / "kernels.png"))
     assert wide.shape[1] > 2 * narrow.shape[1]
     again = explain(folder, "kernels", f"--output={tmp_path}")
-    assert "kernels.png is there already" in refusal(again)
+    assert "kernels.png exists already" in refusal(again)
 
 
 @pytest.mark.slow
 def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
-    done = explain(folder, "amplified", "--each=2", f"--output={tmp_path}")
+    done = explain(folder, "amplified", "--per_level=2", f"--output={tmp_path}")
     assert done.returncode == 0, done.stderr
     picture = cv2.imread(str(tmp_path / "amplified.png"))
     assert picture.std() > 5
@@ -111,14 +111,14 @@ def test_the_most_amplified_channels_are_drawn(folder, tmp_path):
     ("method", "arguments", "message"),
     [
         ("pyramid", ("--layer=layer9",), "down_to = 'layer9': layer 'layer9' is unknown"),
-        ("pyramid", ("--kernels=3",), "--kernels is for --layer: say which layer's they are"),
-        ("pyramid", (f"--layer={LAST}", "--depth=2"), "--depth has no effect beside --layer"),
-        ("pyramid", (f"--layer={LAST}", "--kernels=one"), "--kernels=one: whole numbers are due"),
+        ("pyramid", ("--kernels=3",), "--kernels needs --layer"),
+        ("pyramid", (f"--layer={LAST}", "--depth=2"), "--depth has no effect with --layer"),
+        ("pyramid", (f"--layer={LAST}", "--kernels=one"), "--kernels=one: must be whole numbers"),
         ("pyramid", (f"--layer={LAST}", "--kernels=999"), f"{LAST!r} has kernels 0 to 63"),
         ("kernels", ("--draw=children", "--format=layer"), "--draw=children has no effect with"),
-        ("kernels", ("--video=",), "--video is missing: a video, or several with commas"),
-        ("pyramid", ("--each=2",), "--each is not for --method=pyramid"),
-        ("kernels", ("--each=0",), "--each=0"),
+        ("kernels", ("--video=",), "--video is missing: name a video, or several"),
+        ("pyramid", ("--per_level=2",), "--per_level is not for --method=pyramid"),
+        ("kernels", ("--per_level=0",), "--per_level=0"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, method, arguments, message):

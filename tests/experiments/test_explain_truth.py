@@ -1,4 +1,4 @@
-"""The bench of truth: an oracle wins, what was measured stays, what does not fit is refused."""
+"""Faithfulness of maps: an oracle wins, results are kept, and what does not fit is refused."""
 
 import csv
 import dataclasses
@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from experiments.explain.bench import Bench
-from experiments.explain.settings import Subject
+from experiments.explain.explained_network import Subject
+from experiments.explain.map_evaluation import MapEvaluation
 from tests.commands import refusal
 from tests.experiments.test_explain import call, with_options
 from vidjax import plugins
 from vidjax.data.marionette.generate import MarionetteSpec, read_masks
-from vidjax.explain.chosen_maps import choose
+from vidjax.explain.map_selection import choose
 from vidjax.explain.maps import Heat, Map
 from vidjax.run.config import from_mapping
 from vidjax.run.workdir import read_config
@@ -70,7 +70,7 @@ def rows(file):
 def opened(run):
     config = from_mapping(read_config(run))
     subject = Subject(str(run), config, open_run(run), run)
-    return Bench.open(subject, None, lambda *_: None, None)
+    return MapEvaluation.open(subject, None, lambda *_: None, None)
 
 
 @pytest.fixture
@@ -83,10 +83,10 @@ def registering(monkeypatch):
 
 
 def test_an_oracle_points_into_every_mask_and_chance_does_not(root, registering):
-    bench = opened(root / "first")
-    films = list(bench.films())
-    assert len(films) == 4
-    masks = {film.clip.tobytes(): film.mask for film in films}
+    evaluation = opened(root / "first")
+    clips = list(evaluation.clips())
+    assert len(clips) == 4
+    masks = {video_clip.clip.tobytes(): video_clip.mask for video_clip in clips}
 
     def draw(network, variables, clip, class_index, layer):
         """The mask itself."""
@@ -95,10 +95,11 @@ def test_an_oracle_points_into_every_mask_and_chance_does_not(root, registering)
     oracle = SimpleNamespace(MAPS=(Map("oracle", "O", draw, "here"),))
     plugins.register("vidjax.explain.maps", "oracle", oracle)
     measured = {
-        own.text: [bench.measure(own, film, 4) for film in films] for own in choose(["oracle"])
+        own.text: [evaluation.measure(own, video_clip, 4) for video_clip in clips]
+        for own in choose(["oracle"])
     }
-    for film, own, chance in zip(films, measured["oracle"], measured["random"], strict=True):
-        assert 0 < own.area == film.mask.mean() < 0.5
+    for video_clip, own, chance in zip(clips, measured["oracle"], measured["random"], strict=True):
+        assert 0 < own.area == video_clip.mask.mean() < 0.5
         assert (own.pointing, own.energy) == pytest.approx((1, 1))
         assert chance.energy < 0.5
         assert own.deletion[0] == own.insertion[-1] == chance.deletion[0]
@@ -106,13 +107,13 @@ def test_an_oracle_points_into_every_mask_and_chance_does_not(root, registering)
 
 
 def test_masks_are_cut_as_the_frames_are(root):
-    bench = opened(root / "first")
+    evaluation = opened(root / "first")
     folder = root / "data/marionette_videos" / MarionetteSpec(**DATA, size=(32, 48)).tag
-    for film in bench.films():
-        stored = read_masks(folder / film.name)
-        (indices,) = bench.network.views.shape.view_indices(len(stored), 1)
+    for video_clip in evaluation.clips():
+        stored = read_masks(folder / video_clip.name)
+        (indices,) = evaluation.network.views.shape.view_indices(len(stored), 1)
         # The crop is the middle of frames that are as high as it is.
-        assert np.array_equal(film.mask, stored[indices, :, 8:40])
+        assert np.array_equal(video_clip.mask, stored[indices, :, 8:40])
 
 
 @pytest.mark.slow
@@ -148,7 +149,7 @@ def test_seeds_are_one_network_and_what_is_the_same_compares_as_the_same(root, t
 def test_a_run_on_shuffled_labels_is_of_the_same_network(root, tmp_path):
     other = with_options(root / "first", "other", {"options": OTHER})
     given = ("--maps=cam", "--sanity=1", f"--shuffled={other}", f"--output={tmp_path}")
-    assert "none of the runs is of that network" in refusal(truth(root, ["first"], *given))
+    assert "none of the runs has this network" in refusal(truth(root, ["first"], *given))
 
 
 def test_an_interrupted_command_goes_on_and_ends_as_one_that_was_not(root, tmp_path):
@@ -186,11 +187,11 @@ def test_what_does_not_fit_is_said_in_one_line(root, tmp_path):
 
     assert "map 'cma' is unknown: did you mean 'cam'" in refused("first", "--maps=cma")
     assert "--shuffled has no effect without --sanity" in refused("first", "--shuffled=x")
-    assert "cannot be drawn" in refused("first", "--maps=class_regularization")
+    assert "cannot be computed" in refused("first", "--maps=class_regularization")
     (tmp_path / "settings.json").write_text(json.dumps({"steps": 3, "runs": {}}))
-    assert "results of other settings (--steps: 3, and now 2)" in refused("first", "--maps=cam")
+    assert "results of other settings (--steps: 3 there, 2 here)" in refused("first", "--maps=cam")
     (tmp_path / "truth.csv").write_text("")
-    assert "truth.csv is there already" in refused("first")
+    assert "truth.csv exists already" in refused("first")
 
 
 def test_results_that_somebody_has_changed_are_refused(root, tmp_path):
@@ -211,5 +212,7 @@ def test_several_labels_are_refused(root):
         "mine", from_mapping(read_config(root / "first")), open_run(root / "first"), root / "first"
     )
     several = dataclasses.replace(subject.trained, multi_label=True)
-    with pytest.raises(ValueError, match="mine has several labels a video"):
-        Bench.open(dataclasses.replace(subject, trained=several), None, lambda *_: None, None)
+    with pytest.raises(ValueError, match="mine has several labels per video"):
+        MapEvaluation.open(
+            dataclasses.replace(subject, trained=several), None, lambda *_: None, None
+        )

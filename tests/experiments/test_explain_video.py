@@ -75,7 +75,7 @@ def test_tubes_of_two_networks_stand_side_by_side(folder, tmp_path):
     assert "cr: " in page
     again = explain(folder, "tubes", f"--output={tmp_path / 'new'}")
     assert again.returncode == 2
-    assert "tubes.mp4 is there already; name another --output" in again.stderr
+    assert "tubes.mp4 exists already; name another --output" in again.stderr
 
 
 @pytest.mark.slow
@@ -137,8 +137,8 @@ def test_maps_of_two_classes_and_their_difference(folder, tmp_path):
 @pytest.mark.slow
 def test_few_cells_are_said_and_an_earlier_layer_is_drawn_over(folder, tmp_path):
     done = explain(folder, "tubes", f"--output={tmp_path / 'tubes'}")
-    (offer,) = re.findall(r"--layer=(\S+) draws over an earlier layer, with more", done.stderr)
-    assert "1x4x4 cells show places coarsely" in done.stderr
+    (offer,) = re.findall(r"--layer=(\S+) maps an earlier layer, which has more", done.stderr)
+    assert "1x4x4 cells locate coarsely" in done.stderr
     given = (f"--layer={offer}", "--maps=grad_cam", f"--output={tmp_path / 'maps'}")
     done = explain(folder, "maps", *given)
     assert done.returncode == 0, done.stderr
@@ -189,7 +189,7 @@ def test_a_prediction_explains_itself_and_never_over_another(folder):
         (("--tau=2",), "tau = 2.0: must be a share in [0, 1]"),
         (("--video=",), "--video is missing"),
         (("--tau=nan",), "tau = nan: must be a share in [0, 1]"),
-        (("--tau=half",), "--tau=half: a share in [0, 1], or none"),
+        (("--tau=half",), "--tau=half: must be a number in [0, 1], or none"),
         (("--colours=viridis",), "--colours=viridis"),
         (("--spline=linear",), "--spline=linear"),
         (("--maps=rise",), "--maps is not for --method=pyramid"),
@@ -218,12 +218,12 @@ def test_what_does_not_fit_is_said_in_one_line(folder, tmp_path, arguments, mess
         (("--layer=layer9",), "layer 'layer9' is unknown: did you mean 'layer4'"),
         (("--maps=rise", "--layer=layer4"), "--layer=layer4 has no effect on rise"),
         (("--maps=rise,rise:masks=9",), "--maps has rise twice"),
-        (("--maps=rise:masks",), "settings are written rise:SETTING=VALUE"),
+        (("--maps=rise:masks",), "write settings as rise:SETTING=VALUE"),
         (("--maps=grad_cam:x=1",), "grad_cam has no setting 'x'"),
         (("--maps=rise:masks=0",), "rise masks = 0: must be a whole number"),
-        (("--maps=random",), "random is what maps must beat"),
-        (("--difference=kick",), "--difference=kick: two classes are due"),
-        (("--difference=a,b", "--classes=a"), "--classes has no effect beside --difference"),
+        (("--maps=random",), "random is a baseline for --method=truth"),
+        (("--difference=kick",), "--difference=kick: must be two classes"),
+        (("--difference=a,b", "--classes=a"), "--classes has no effect with --difference"),
         (("--difference=kicking,b",), "class 'kicking' is unknown"),
         (("--tau=0.5",), "--tau is not for --method=maps"),
     ],

@@ -21,19 +21,20 @@ from configs import synthetic
 from tests import references
 from tests.commands import run_command
 from tests.convert.test_loading import norm
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
 from vidjax.run.workdir import claim
-from vidjax.trained.exporting import assembling, load
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting import export as exporting
+from vidjax.trained.exporting import load
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import program_of
 from vidjax.trained.exporting.streaming import frames_kept
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 from vidjax.trained.sources.run import open_run
-from vidjax.trained.trained import Weights
+from vidjax.trained.trained_network import Weights
 
 CLASSES = ("sit", "stand", "walk")
 # What a program of a user does, who has neither vidjax nor Flax.
@@ -92,7 +93,7 @@ def workdir(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def own(workdir):
-    return Exported.of(open_run(workdir, checkpoint="7"))
+    return ExportRequest.of(open_run(workdir, checkpoint="7"))
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_the_report_says_what_a_stream_costs(exported, own):
         assert window["buffer_bytes"] == window["buffer_frames"] * 24 * 24 * 3
     assert len((output / "streaming.csv").read_text().splitlines()) == len(report["windows"]) + 1
     assert f"parameters          {report['params']:,}" in done.stdout
-    assert "loaded back: logits differ by at most" in done.stdout
+    assert "tested: the exported network's logits differ by at most" in done.stdout
 
 
 def test_what_is_there_already_stays(exported, workdir):
@@ -221,14 +222,14 @@ def test_accelerators_get_a_form_that_computes_the_same(own, clips, expected):
 def test_what_is_another_function_when_loaded_back_is_not_left_there(own, tmp_path, monkeypatch):
     monkeypatch.setattr(load, "load", lambda folder: (lambda clips: np.full((2, 3), 9.0), {}))
     with pytest.raises(ValueError, match="differ by .* from the network's own.*nothing was"):
-        assembling.export(own, "stablehlo", tmp_path / "out", platforms=["cpu"])
+        exporting.export(own, "stablehlo", tmp_path / "out", platforms=["cpu"])
     assert not list(tmp_path.iterdir())
 
 
 def test_without_tensorflow_a_saved_model_is_refused(own, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(ValueError, match="saved_model needs TensorFlow .*--format=stablehlo"):
-        assembling.export(own, "saved_model", tmp_path / "out")
+        exporting.export(own, "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -242,8 +243,8 @@ class Precise(nn.Module):
 
 def test_what_tensorflow_cannot_read_is_refused_in_one_line(own, tmp_path):
     newer = dataclasses.replace(own.trained, model=Precise(), read=lambda: Weights({}))
-    with pytest.raises(ValueError, match=r"saved_model is StableHLO 1\..*--format=stablehlo$"):
-        assembling.export(Exported.of(newer), "saved_model", tmp_path / "out")
+    with pytest.raises(ValueError, match=r"saved_model uses StableHLO 1\..*--format=stablehlo$"):
+        exporting.export(ExportRequest.of(newer), "saved_model", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
 
@@ -255,14 +256,14 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     keys |= {"fc.weight": (9, 4), "fc.bias": (9,)}
     state = references.state_dict(keys, 1.0)
     converted = convert("r3d_18", state, width=4, depths=(1, 0, 0, 0))
-    folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
+    converted_folder.write(converted, "r3d_18", tmp_path / "weights", source="made up")
     given = (f"--weights={tmp_path / 'weights'}", "--format=stablehlo", "--platform=cpu")
     done = export(*given, f"--output={tmp_path / 'out'}", "--clip=2,16,24", "--fps=10")
     assert done.returncode == 0, done.stderr
     network, card = load.load(tmp_path / "out")
     assert (card["classes"], card["source"], card["platforms"]) == (None, "made up", ["cpu"])
     clips = np.random.default_rng(0).integers(0, 256, (2, 2, 16, 24, 3), dtype=np.uint8)
-    own = Exported.of(open_weights(str(tmp_path / "weights")), (2, 16, 24))
+    own = ExportRequest.of(open_weights(str(tmp_path / "weights")), (2, 16, 24))
     np.testing.assert_allclose(network(clips), own_logits(own, clips), atol=1e-5, rtol=1e-5)
 
 
@@ -271,7 +272,7 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
     [
         (["--workdir=RUN", "--format=onnx"], "one of <stablehlo|saved_model>; see --help"),
         (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
-        (["--format=stablehlo"], "say --workdir, a run, or --weights"),
+        (["--format=stablehlo"], "name a run with --workdir, or weights with --weights"),
         (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: frames, height and"),
     ],
 )

@@ -18,7 +18,7 @@ from tests.faults.tiny import command, ending
 from tests.trained.made import FLAGS, NAME, write_checkpoint
 from tests.videos import numbered_frames, write_video
 from vidjax.trained.feature_files.files import read_features, write_features
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 SMALL = (*FLAGS, "--config.clip.frames=2", "--config.eval.size=16")
 
@@ -89,7 +89,7 @@ def test_a_probe_tells_the_classes_apart_and_can_be_compared(features, tmp_path)
     assert done.returncode == 0, done.stderr
     assert "McNemar" in done.stdout
     again = run_command("experiments.probe", f"--features={file}", f"--output={tmp_path / 'knn'}")
-    assert "knn is there already; name another" in refusal(again)
+    assert "knn exists already; name another" in refusal(again)
 
 
 @pytest.mark.slow
@@ -110,10 +110,10 @@ def test_what_does_not_fit_is_refused_in_one_line(place, weights, tmp_path):
     base = (weights, *SMALL, f"--output={tmp_path / 'f.npz'}")
     videos = f"--videos={place / 'videos'}"
     cases = {
-        "no videos: say --videos=FOLDER": base,
+        "no videos: name a folder": base,
         "layer 'stag4' is unknown: did you mean 'stage4'": (*base, videos, "--layer=stag4"),
-        "--every takes windows": (*base, videos, "--every=1", "--clips=2"),
-        "--split=val has no videos; splits are: none": (*base, videos, "--split=val"),
+        "--every writes a row for each window": (*base, videos, "--every=1", "--clips=2"),
+        "--split=val has no videos; the splits are: none": (*base, videos, "--split=val"),
     }
     for words, arguments in cases.items():
         assert words in refusal(run_command("experiments.features", *arguments)).splitlines()[-1]
@@ -143,7 +143,7 @@ def test_a_killed_command_goes_on_where_it_was(place, weights, tmp_path):
     assert not output.exists()
     done = run_command("experiments.features", *given, f"--output={output}")
     assert done.returncode == 0, done.stderr
-    assert "going on behind" in done.stderr
+    assert "resuming after" in done.stderr
     assert output.read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not pieces.exists()
 
@@ -159,7 +159,7 @@ def test_what_is_asked_to_end_keeps_the_rows_that_are_there(place, weights, tmp_
     )
     code, errors, _ = ending(command("features", *given, fault=fault))
     assert code == ends
-    assert errors.strip().endswith("; run the same command again to go on")
+    assert errors.strip().endswith("; run the same command again to continue")
     assert len(read_features(tmp_path / "f.npz.unfinished/000000.npz")) == 1
 
 

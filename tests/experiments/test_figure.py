@@ -87,12 +87,12 @@ def test_figures_of_configurations_are_drawn_by_the_command(tmp_path):
     ("arguments", "message"),
     [
         (["curve"], "did you mean 'curves'"),
-        (["curves"], "no runs: vidjax figure curves RUN"),
-        (["multigrid", "runs/a", "--config=srtg"], "is of no runs"),
-        (["starts"], "say --config"),
+        (["curves"], "no runs are named: vidjax figure curves RUN"),
+        (["multigrid", "runs/a", "--config=srtg"], "takes no runs"),
+        (["starts"], "name a configuration with --config"),
         (
             ["starts", "--config=mtnet", "--layer=stem"],
-            "has an effect on the figure frames",
+            "is for the figure frames alone",
         ),
         (["frames"], "--video is missing"),
         (["curves", "nowhere"], "nowhere"),

@@ -67,7 +67,7 @@ def test_two_runs_become_an_evaluation_that_compares_with_them(runs, tmp_path):
     cells = [line.split("│")[-2].strip() for line in done.stdout.splitlines() if "│" in line]
     assert cells == [f"{top1(scores):.1%}" for scores in (rgb, flow, expected)]
     best = runs[int(top1(flow) > top1(rgb))]
-    assert f"Against {best}, the best alone" in done.stdout
+    assert f"Compared with {best}, the best single one" in done.stdout
     again = run_command("experiments.compare", best, tmp_path / "fused")
     assert again.returncode == 0, again.stderr
     p_values = [line.rpartition("p = ")[2].split(" ")[0] for line in (again.stdout, done.stdout)]
@@ -84,12 +84,12 @@ def test_files_without_labels_become_scores_alone(tmp_path):
         write_scores(file, ScoreTable.of(names, chances(seed, "test"), CLASSES, [""] * VIDEOS))
     output = f"--output={tmp_path / 'fused'}"
     error = refusal(fused(*files, output))
-    assert "a.npz lacks 1 videos that others have, '60.mp4' among them; --common" in error
+    assert "a.npz lacks 1 videos that others have, such as '60.mp4'; --common" in error
     assert not (tmp_path / "fused").exists()
     done = fused(*files, output, "--common", "--mean=geometric")
     assert done.returncode == 0, done.stderr
     assert f"left out 1 videos of {files[0]} that others lack: '0.mp4'" in done.stdout
-    assert "no label is known: there is no report" in done.stdout
+    assert "no label is known, so there is no report" in done.stdout
     (file,) = (tmp_path / "fused/eval").iterdir()
     product = np.sqrt(chances(0, "test")[1:] * chances(1, "test")[:-1])
     expected = product / product.sum(axis=1, keepdims=True)
@@ -145,14 +145,14 @@ def test_what_cannot_be_fused_is_refused_in_one_line(runs, tmp_path):
     cases = {
         "one is given twice": (runs[0], runs[0]),
         "--weights=1,x: numbers are expected": (*runs, "--weights=1,x"),
-        "empty holds no scores of all classes; vidjax evaluate --scores makes them": (
+        "empty has no scores of all classes; vidjax evaluate --scores writes them": (
             runs[0],
             tmp_path / "empty",
         ),
-        "no protocols are common": (runs[0], other),
+        "share no protocols": (runs[0], other),
     }
     for message, arguments in cases.items():
         assert message in refusal(fused(*arguments, f"--output={tmp_path / 'out'}"))
         assert not (tmp_path / "out").exists()
     error = refusal(fused(*runs, f"--output={tmp_path / 'there'}"))
-    assert "there/eval is there already; name another" in error
+    assert "there/eval exists already; choose another" in error

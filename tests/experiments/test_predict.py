@@ -138,7 +138,7 @@ def test_windows_are_tables_and_a_picture(folder, tmp_path):
     assert "predicting 0:01 of 0:01" in done.stderr
     # Nothing is written over.
     before = (tmp_path / "out/windows.csv").read_bytes()
-    assert "windows.csv is there already" in refusal(predict(folder, *given))
+    assert "windows.csv exists already" in refusal(predict(folder, *given))
     assert (tmp_path / "out/windows.csv").read_bytes() == before
 
 
@@ -171,17 +171,17 @@ def test_of_a_video_that_cannot_be_read_no_folder_stays(folder, tmp_path):
 
 ONE = "--video=videos/a/2.mp4"
 REFUSED = {
-    "leave out the others": (ONE, "--explain", "--windows"),
-    "of one whole video; leave": ("--video=videos", "--explain"),
-    "are for one video; --video=videos is many": ("--video=videos", "--every=1"),
-    "as columns start and end": ("--video=videos", "--start=1"),
+    "leave out --windows": (ONE, "--explain", "--windows"),
+    "the middle of one whole video": ("--video=videos", "--explain"),
+    "are for one video, and --video=videos is many": ("--video=videos", "--every=1"),
+    "for several, use columns of a CSV": ("--video=videos", "--start=1"),
     "--root is for a CSV": ("--video=videos", "--root=."),
     "--end=1 is not after --start=2": (ONE, "--start=2", "--end=1"),
-    "a table is .csv or .json": (ONE, "--output=out.txt"),
-    "names.csv is there already": (ONE, "--output=names.csv"),
-    "of windows it is a folder": (ONE, "--windows", "--output=names.txt"),
+    "a table is a .csv or .json file": (ONE, "--output=out.txt"),
+    "names.csv exists already": (ONE, "--output=names.csv"),
+    "windows are written to a folder": (ONE, "--windows", "--output=names.txt"),
     "shorter than a frame": (ONE, "--every=0.01"),
-    "scores are kept in a file .npz": (ONE, "--scores=out.csv"),
+    "the file of scores must end in .npz": (ONE, "--scores=out.csv"),
     "gone.mp4: no such file": ("--video=gone.mp4",),
 }
 
@@ -225,7 +225,7 @@ def test_ctrl_c_leaves_what_is_done(folder, tmp_path):
     assert code == 130, errors
     (left,) = tmp_path.iterdir()
     assert left.name == "p.unfinished.csv"
-    assert errors.splitlines()[-1] == f"interrupted; what is done is in {left}"
+    assert errors.splitlines()[-1] == f"interrupted; finished rows are in {left}"
     rows = rows_of(left)
     assert [row["video"] for row in rows] == ["a/1.mp4", "a/2.mp4"]
     assert np.isfinite([float(row["probability"]) for row in rows]).all()

@@ -10,17 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import ROOT, run_command
 from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data.prepared import PreparedSplit
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "experiments.prepare"]
 
 
 def call(*arguments):
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
+    done = run_command("experiments.prepare", *arguments)
     return done.returncode, done.stdout, done.stderr
 
 

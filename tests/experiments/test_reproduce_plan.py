@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from configs import synthetic
-from experiments.reproduce import source, videos
+from experiments.reproduce import code_digest, data_sets
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.table import SCALES, Row, Setup, Table, find_tables
 from vidjax.run.config import from_mapping, to_mapping
@@ -106,7 +106,7 @@ def test_another_plan_is_refused(tmp_path, changes, message):
 
 def test_edited_code_is_another_plan(tmp_path, monkeypatch):
     plan_of(tmp_path).write_down()
-    monkeypatch.setattr(source, "digest", lambda: "other")
+    monkeypatch.setattr(code_digest, "digest", lambda: "other")
     with pytest.raises(ValueError, match="code is .* there, 'other' here"):
         plan_of(tmp_path).write_down()
 
@@ -115,15 +115,15 @@ def test_the_digest_tells_a_change_of_one_letter(tmp_path, monkeypatch):
     package = tmp_path / "package"
     package.mkdir()
     (package / "__init__.py").write_text("a = 1\n")
-    monkeypatch.setattr(source.vidjax, "__file__", str(package / "__init__.py"))
-    before = source.digest()
+    monkeypatch.setattr(code_digest.vidjax, "__file__", str(package / "__init__.py"))
+    before = code_digest.digest()
     (package / "__init__.py").write_text("a = 2\n")
-    assert source.digest() != before
+    assert code_digest.digest() != before
 
 
 def test_jhmdb_is_every_clip_once_with_the_last_fold_for_testing(shared, tmp_path):
     manifest = tmp_path / "jhmdb.csv"
-    videos.write_folds(shared / "clips" / "manifest.csv", manifest)
+    data_sets.write_folds(shared / "clips" / "manifest.csv", manifest)
     with manifest.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     listed = {row["path"] for row in rows}
@@ -150,14 +150,16 @@ def test_jhmdb_is_every_clip_once_with_the_last_fold_for_testing(shared, tmp_pat
 def test_absent_videos_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("VIDJAX_SHARED", str(tmp_path / "nowhere"))
     config = synthetic.get_config()
-    with pytest.raises(videos.AbsentError, match="nowhere/clips/manifest.csv is absent; set VID"):
-        videos.locate("jhmdb", config, tmp_path)
+    with pytest.raises(
+        data_sets.AbsentError, match="nowhere/clips/manifest.csv is absent; set VID"
+    ):
+        data_sets.locate("jhmdb", config, tmp_path)
     config.data.update({"name": "mini_kinetics200", "manual_dir": "videos/mini_kinetics200"})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
-        videos.AbsentError, match="mini_kinetics: videos/mini_kinetics200 is absent"
+        data_sets.AbsentError, match="mini_kinetics: videos/mini_kinetics200 is absent"
     ):
-        videos.locate("mini_kinetics", config, tmp_path)
+        data_sets.locate("mini_kinetics", config, tmp_path)
 
 
 def test_rows_are_unchanged_by_one_another():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configs import synthetic
-from experiments.reproduce import attempt, run, source
+from experiments.reproduce import code_digest, run, worker
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.report import write_report
 from experiments.reproduce.table import Row, Setup, Table
@@ -67,7 +67,7 @@ def plan_of(root, rows, seeds=(0,)):
 
 
 def states(plan):
-    return {each.row: attempt.read_record(each.record).get("state") for each in plan.runs}
+    return {each.row: worker.read_record(each.record).get("state") for each in plan.runs}
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_run_that_fails_or_dies_does_not_stop_the_others(tmp_path, stand_in):
     run.execute(plan.runs, 2, tmp_path / "compiled", shown.append)
     expected = {"works": "finished", "fails": "failed", "dies": "failed", "too": "finished"}
     assert states(plan) == expected
-    record = attempt.read_record(plan.runs[2].record)
+    record = worker.read_record(plan.runs[2].record)
     assert record["error"] == f"its process ended with code -9; see {plan.runs[2].log}"
     assert plan.runs[0].log.read_text() == "begun works\n"
     assert shown[0].startswith("runs 0/4")
@@ -101,7 +101,7 @@ def test_workers_share_the_cores(tmp_path, stand_in):
     available = os.sched_getaffinity(0)
     run.execute(plan.runs, len(available), tmp_path / "compiled", lambda text: None)
     for each in plan.runs:
-        assert len(attempt.read_record(each.record)["cores"]) == 1
+        assert len(worker.read_record(each.record)["cores"]) == 1
     assert os.sched_getaffinity(0) == available
 
 
@@ -122,7 +122,7 @@ def test_a_row_is_trained_tested_and_reported_beside_one_that_fails(tmp_path, ca
     plan = plan_of(tmp_path, ["plain", "misspelt"])
     plan.write_down()
     for each in plan.runs:
-        attempt.carry_out(run.make_order(each, source.digest()))
+        worker.carry_out(run.make_order(each, code_digest.digest()))
     assert states(plan) == {"plain": "finished", "misspelt": "failed"}
     text = write_report(plan).read_text()
     assert "20 training and 20 test videos" in text
@@ -137,20 +137,20 @@ def test_a_row_is_trained_tested_and_reported_beside_one_that_fails(tmp_path, ca
 
 def test_a_run_refuses_code_that_was_edited_since(tmp_path):
     plan = plan_of(tmp_path, ["plain"])
-    assert attempt.carry_out(run.make_order(plan.runs[0], "other")) == "failed"
-    record = attempt.read_record(plan.runs[0].record)
+    assert worker.carry_out(run.make_order(plan.runs[0], "other")) == "failed"
+    record = worker.read_record(plan.runs[0].record)
     assert "vidjax was edited since the reproduction began" in record["error"]
 
 
 def test_the_time_of_interrupted_starts_is_added_up(tmp_path, monkeypatch):
     plan = plan_of(tmp_path, ["plain"])
-    order = run.make_order(plan.runs[0], source.digest())
+    order = run.make_order(plan.runs[0], code_digest.digest())
     ends = iter(
         [{"state": "stopped", "seconds": 5.0}, {"state": "finished", "seconds": 7.0, "step": 4}]
     )
-    monkeypatch.setattr(attempt, "_attempt", lambda config, workdir: next(ends))
-    assert [attempt.carry_out(order), attempt.carry_out(order)] == ["stopped", "finished"]
-    record = attempt.read_record(plan.runs[0].record)
+    monkeypatch.setattr(worker, "_attempt", lambda config, workdir: next(ends))
+    assert [worker.carry_out(order), worker.carry_out(order)] == ["stopped", "finished"]
+    record = worker.read_record(plan.runs[0].record)
     assert (record["seconds"], record["starts"]) == (12.0, 2)
 
 
@@ -172,7 +172,7 @@ def call(*arguments):
         (["--table=rms.2", "--datasets=ucf"], "has no data set 'ucf': it has marionette, jhmdb"),
         (["--table=rms.2", "--datasets=jhmdb"], "manifest.csv is absent; set VIDJAX_SHARED"),
         (["--table=rms.2", "--scale=paper"], "videos/mini_kinetics200 is absent"),
-        ([], "--table must have a value"),
+        ([], "--table is missing"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, arguments, message):

@@ -210,7 +210,7 @@ def test_the_text_says_how_the_numbers_were_made(written):
     assert "| plain | 53.3 ± 14.3 |" in text
     assert "| 74.7 |" in text
     assert "Made in 2:02 in all, " in text
-    assert "repeat each video once a seed" in text
+    assert "video counts once per seed" in text
     assert "Nothing was tuned." in text
     assert "not corrected for the 2 comparisons" in text
     assert (plan.folder / "figure.png").read_bytes().startswith(b"\x89PNG")
@@ -223,5 +223,5 @@ def test_runs_that_saw_other_videos_are_not_compared(written, tmp_path):
     finish(runs["method", 0], range(5), 5, 1.0)
     file = next((runs["method", 0].workdir / "eval").glob("test-*-predictions.csv"))
     file.write_text(file.read_text().replace("video00", "video99"))
-    with pytest.raises(ValueError, match="tested other videos"):
+    with pytest.raises(ValueError, match="were tested on different videos"):
         write_report(plan)

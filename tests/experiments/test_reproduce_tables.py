@@ -7,12 +7,12 @@ import pytest
 
 from experiments.reproduce import listing
 from experiments.reproduce.analytical import Counter, Line, page, render
-from experiments.reproduce.paper import paper_table
-from experiments.reproduce.printed import Contingency, Network, Printed
+from experiments.reproduce.paper_row import Contingency, Network, PaperRow
+from experiments.reproduce.paper_scale import paper_table
 from experiments.reproduce.table import find_tables
 from tests.commands import refusal, run_command
 from vidjax.data.catalog import sizes
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
 from vidjax.run.config import from_mapping
 
@@ -105,7 +105,7 @@ def test_every_trained_row_is_a_valid_configuration_of_its_network(name):
 
 def tiny(label, params=None, operations=None, why="", **options):
     network = Network("r3d_18", 2, 16, {**TINY, **options}, classes=3)
-    return Printed(label, 50.0, operations=operations, params=params, network=network, why=why)
+    return PaperRow(label, 50.0, operations=operations, params=params, network=network, why=why)
 
 
 def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
@@ -116,7 +116,7 @@ def test_counts_that_differ_are_marked_and_have_their_reason_beside_them():
         tiny("same", params=exact),
         tiny("other", params=off, why="a typing error"),
         tiny("unexplained", params=off),
-        Printed("absent", 1.0, why="nothing builds it"),
+        PaperRow("absent", 1.0, why="nothing builds it"),
     )
     table = paper_table("t.1", "a table", "no work", rows)
     lines = render(table, counter).splitlines()
@@ -168,7 +168,7 @@ def test_pools_of_pictures_are_left_out_of_counts_because_all_cost_the_same(pool
 
 def test_the_printed_tests_are_those_of_the_printed_counts():
     (table,) = find_tables(["6.6"])
-    lines = [Line.of(Printed("x", test=row.test), Counter()) for row in table.printed if row.test]
+    lines = [Line.of(PaperRow("x", test=row.test), Counter()) for row in table.printed if row.test]
     assert len(lines) == 7
     for line in lines:
         test = line.row.test
@@ -212,16 +212,16 @@ def test_the_list_says_what_is_here_and_what_is_not(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "--table must have a value, such as 4.2, or all; --list shows them"),
+        ([], "--table is missing: name a table, such as 4.2, or all; --list shows them"),
         (["--table=4.2"], "--scale=small: table 4.2 has paper"),
-        (["--table=7.1", "--scale=paper"], "nothing in it is trained, and --analytical counts"),
+        (["--table=7.1", "--scale=paper"], "nothing in it is trained; use --analytical"),
         (
             ["--table=4.2", "--analytical", "--scale=paper"],
             "--scale has no effect with --analytical",
         ),
         (["--list", "--workers=2"], "--workers has no effect with --list"),
-        (["--table=4.1", "--tflops=2"], "--tflops has an effect with --list alone"),
-        (["--table=cr.6.4", "--analytical"], "--table=cr.6.4 has no printed rows to count"),
+        (["--table=4.1", "--tflops=2"], "--tflops has no effect without --list"),
+        (["--table=cr.6.4", "--analytical"], "--table=cr.6.4 has no rows of a paper to count"),
         (["--table=rms.7", "--list"], "did you mean 'rms."),
     ],
 )

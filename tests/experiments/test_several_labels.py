@@ -25,6 +25,7 @@ def settings(table, workdir, **changes):
         "data.data_dir": workdir.parent / "data",
         "data.multi_label": "true",
         "data.short_side": 32,
+        "data.workers": 1,
         "model.options.stem_kernel": "(1,3,3)",
         "model.options.depths": "(1,0,0,0)",
         "clip.frames": 4,
@@ -207,7 +208,7 @@ def test_two_runs_are_compared_by_class_and_fused(run, tmp_path):
 def test_what_a_run_cannot_do_is_refused_in_one_line(run):
     workdir, _ = run
     for command, arguments, why in (
-        ("compare", (workdir, workdir, "--protocol=test-1x1"), "holds no scores of all classes"),
+        ("compare", (workdir, workdir, "--protocol=test-1x1"), "has no scores of all classes"),
         (
             "evaluate",
             (f"--workdir={workdir}", "--config.data.multi_label=false"),
@@ -232,7 +233,7 @@ def test_what_settings_and_tables_do_not_say_together_is_refused_in_one_line(run
         (
             "explain",
             (f"--workdir={workdir}", "--method=frequency", f"--output={seen}"),
-            "has several labels a video",
+            "has several labels per video",
         ),
     ):
         assert why in refusal(call(command, *arguments)), command
@@ -275,7 +276,7 @@ def test_features_are_of_videos_that_a_probe_does_not_take(run, table, tmp_path)
         found = dict(zip(features["video"].tolist(), features["label"].tolist(), strict=True))
     truth = labels_of(table)
     assert found == {name: ";".join(sorted(own)) or "(none)" for name, own in truth.items()}
-    assert "several labels each" in refusal(call("probe", f"--features={output}"))
+    assert "has videos with several labels" in refusal(call("probe", f"--features={output}"))
 
 
 @pytest.mark.slow

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from experiments.overriding import overridden
-from experiments.runs import attempt, execution, starts
+from experiments.config_overrides import overridden
+from experiments.runs import scheduler, start_log, worker
 from experiments.sweep.axes import combinations, read_axes
 from experiments.sweep.combination import combined
 from experiments.sweep.metric import Metric
@@ -28,7 +28,7 @@ from tests.faults.processes import descendants, lists_children, living, wait_unt
 from tests.run.jobs import SETTINGS
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
-from vidjax.run import source
+from vidjax.run import code_digest
 from vidjax.trained.scoring import evaluate
 from vidjax.trained.sources.run import open_run
 
@@ -77,8 +77,8 @@ def plan(tmp_path_factory):
     plan = Plan(folder, tried, 2, varied)
     plan.write_down()
     for run in plan.runs:
-        attempt.carry_out(execution.make_order(run, source.digest()))
-    starts.note(folder, START)
+        worker.carry_out(scheduler.make_order(run, code_digest.digest()))
+    start_log.note(folder, START)
     return plan
 
 
@@ -209,7 +209,7 @@ REFUSED = {
         "optimizer.momentum=0.5,2",
     ],
     "model.name=r3d_81: model 'r3d_81' is unknown: did": ["--grid", "model.name=r3d_18,r3d_81"],
-    "the split 'train' is trained on": ["--grid", "optimizer.momentum=0.5", "--split=train"],
+    "the split 'train' is used for training": ["--grid", "optimizer.momentum=0.5", "--split=train"],
 }
 
 
@@ -293,12 +293,12 @@ def test_runs_are_told_of_as_they_end(tmp_path, monkeypatch):
         "import json, sys; order = json.loads(sys.stdin.readline()); "
         "json.dump({'state': 'finished', 'step': 4}, open(order['record'], 'w'))"
     )
-    monkeypatch.setattr(execution, "COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", program))
     tried = combined(
         synthetic.get_config(), [{"optimizer.momentum": str(k / 10)} for k in range(4)], "val"
     )
     plan = Plan(tmp_path, tried, 2, {})
     ended = []
-    execution.execute(plan.runs, 3, tmp_path / "compiled", lambda text: None, ended.append)
+    scheduler.execute(plan.runs, 3, tmp_path / "compiled", lambda text: None, ended.append)
     assert sorted(run.name for run in ended) == sorted(run.name for run in plan.runs)
     assert plan.unfinished == []

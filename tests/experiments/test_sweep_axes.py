@@ -5,11 +5,11 @@ import itertools
 import pytest
 
 from configs import synthetic
-from experiments.overriding import overridden
-from experiments.sweep import space as spaces
+from experiments.config_overrides import overridden
+from experiments.sweep import optuna_space as spaces
 from experiments.sweep.axes import combinations, read_axes, short_names, split_values
 from experiments.sweep.combination import combined
-from experiments.sweep.tuning import corners
+from experiments.sweep.optuna_search import corners
 from vidjax.run.config import ConfigError, from_mapping
 
 
@@ -42,7 +42,7 @@ def test_commas_within_brackets_and_quotes_belong_to_a_value():
 @pytest.mark.parametrize(
     ("grids", "lists", "message"),
     [
-        (["0.1"], [], "--grid=0.1: a setting with values is expected"),
+        (["0.1"], [], "--grid=0.1: must be a setting with values"),
         (["a.b=1,,2"], [], "a value of a.b is empty"),
         (["a.b=1,2,1"], [], "a.b has the value 1 twice"),
         (["a.b=1", "a.b=2"], [], "a.b is varied twice"),
@@ -93,8 +93,8 @@ def test_values_mean_what_the_command_line_means_by_them():
         ({"optimizer.lr": "much"}, "config.optimizer.lr=much: could not convert"),
         ({"optimizer.lr": "-1"}, r"optimizer.lr = -1.0: must be a number in \[0, 1000000\]"),
         ({"train.batch_size": "0.5"}, "config.train.batch_size=0.5"),
-        ({"seed": "3"}, "seed is not varied as other settings are; say --seeds"),
-        ({"eval.split": "val"}, "eval.split is not varied .* say --split"),
+        ({"seed": "3"}, "seed cannot be varied like other settings; use --seeds"),
+        ({"eval.split": "val"}, "eval.split cannot be varied .* use --split"),
     ],
 )
 def test_every_combination_is_checked(settings, message):
@@ -141,12 +141,12 @@ def test_spaces_are_ranges_and_choices():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("optimizer.lr", "a setting and a range are expected"),
-        ("optimizer.lr=0.1", "a range or different values are expected"),
-        ("optimizer.lr=a,a", "a range or different values are expected"),
+        ("optimizer.lr", "must be a setting and a range"),
+        ("optimizer.lr=0.1", "must have a range or several different values"),
+        ("optimizer.lr=a,a", "must have a range or several different values"),
         ("optimizer.lr=0.3:0.1", "0.3 is not below 0.1"),
-        ("optimizer.lr=log:0:1", "a range of log begins above 0"),
-        ("train.batch_size=int:1:2.5", "between whole numbers"),
+        ("optimizer.lr=log:0:1", "a log range must start above 0"),
+        ("train.batch_size=int:1:2.5", "an int range must have whole numbers"),
     ],
 )
 def test_a_space_that_means_nothing_is_refused(text, message):

@@ -9,12 +9,12 @@ import textwrap
 import pytest
 
 from configs import synthetic
-from experiments.runs import execution
-from experiments.sweep import study, tuning
+from experiments.runs import scheduler
+from experiments.sweep import optuna_search, optuna_study
 from experiments.sweep.metric import Metric
+from experiments.sweep.optuna_space import read_space
 from experiments.sweep.plan import Plan
 from experiments.sweep.results import ranked
-from experiments.sweep.space import read_space
 from tests.experiments import optuna_stand_in
 from vidjax.progress import ProgressLine
 
@@ -53,14 +53,14 @@ def optuna(request, monkeypatch):
 
 def run_as(monkeypatch, fails=False):
     program = f"FAILS = {fails}\n{RUN}"
-    monkeypatch.setattr(execution, "COMMAND", (sys.executable, "-c", program))
+    monkeypatch.setattr(scheduler, "COMMAND", (sys.executable, "-c", program))
 
 
 def tune(folder, trials, workers=2, seeds=2):
     folder.mkdir(exist_ok=True)
     base = synthetic.get_config()
     with ProgressLine(silent=True) as progress:
-        return tuning.tune(
+        return optuna_search.tune(
             Plan(folder, (), seeds, {}),
             base,
             SPACE,
@@ -96,7 +96,7 @@ def test_trials_are_within_their_ranges_and_run_with_every_seed(tmp_path):
 def test_a_search_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
     unbroken = tune(tmp_path / "unbroken", trials=4, workers=1)
     ended = []
-    whole = tuning.carry_out
+    whole = optuna_search.carry_out
 
     def interrupted(runs, *given):
         if len(ended) == 2:
@@ -104,10 +104,10 @@ def test_a_search_goes_on_where_it_was_interrupted(tmp_path, monkeypatch):
         whole(runs, *given)
         ended.append(runs)
 
-    monkeypatch.setattr(tuning, "carry_out", interrupted)
+    monkeypatch.setattr(optuna_search, "carry_out", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tune(tmp_path / "broken", trials=4, workers=1)
-    monkeypatch.setattr(tuning, "carry_out", whole)
+    monkeypatch.setattr(optuna_search, "carry_out", whole)
     broken = tune(tmp_path / "broken", trials=4, workers=1)
     # The third was asked for before, and is not asked for again.
     assert settings(broken) == settings(unbroken)
@@ -125,7 +125,7 @@ def test_trials_that_fail_are_counted_and_have_no_score(tmp_path, monkeypatch):
     states = {summary.combination.label: summary.results[0] for summary in ranked(plan, METRIC)}
     for each, fails in zip(plan.combinations, failed, strict=True):
         assert states[each.label].state == ("failed" if fails else "finished")
-    told = study.Study(tmp_path, SPACE, maximize=True, seed=0)
+    told = optuna_study.Study(tmp_path, SPACE, maximize=True, seed=0)
     assert [trial.number for trial in told.told] == list(range(8))
     # Nothing is tried again.
     records = {run.record: json.loads(run.record.read_text()) for run in plan.runs}
@@ -136,4 +136,4 @@ def test_trials_that_fail_are_counted_and_have_no_score(tmp_path, monkeypatch):
 def test_without_optuna_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ValueError, match=r"not installed: pip install 'vidjax\[optuna\]'"):
-        study.load()
+        optuna_study.load()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from experiments import cost_points
+from experiments import tradeoff_points
 from experiments.reproduce.analytical import Counter
-from experiments.reproduce.paper import paper_table
-from experiments.reproduce.printed import Network, Printed
+from experiments.reproduce.paper_row import Network, PaperRow
+from experiments.reproduce.paper_scale import paper_table
 from tests.commands import refusal, run_command
 from vidjax.evaluation.cost import count_cost
 from vidjax.evaluation.report import write_report
@@ -43,7 +43,7 @@ def run_of(folder, width, right, protocols=("test-1x1",)):
 
 def test_a_point_is_a_runs_accuracy_and_the_cost_of_its_views(tmp_path):
     run = run_of(tmp_path / "a", width=4, right=7)
-    point = cost_points.of_run(run, Counter())
+    point = tradeoff_points.of_run(run, Counter())
     cost = count_cost(create_model("r3d_18", num_classes=2, **TINY), (2, 16, 16))
     assert point.top1 == pytest.approx(70)
     assert (point.macs, point.params) == (cost.macs / 1e9, cost.params / 1e6)
@@ -67,26 +67,26 @@ def test_pairs_are_drawn_with_an_arrow_and_written_as_a_table(tmp_path):
     rows_alike = [*csv.DictReader(alike.with_suffix(".csv").read_text().splitlines())]
     assert [row["label"] for row in rows_alike] == [str(runs[0]), str(other)]
     again = run_command("experiments.tradeoff", *runs, f"--output={picture}")
-    assert "is there already; name another --output" in refusal(again)
+    assert "exists already; name another --output" in refusal(again)
 
 
 def test_printed_rows_have_the_works_score_and_our_count():
     network = Network("r3d_18", 2, 16, TINY, classes=2)
     rows = (
-        Printed("plain", 60.0, name="plain", network=network, dataset="d"),
-        Printed("method", 61.0, network=network, dataset="d", against="plain"),
-        Printed("not built", 62.0),
-        Printed("no score", network=network),
+        PaperRow("plain", 60.0, name="plain", network=network, dataset="d"),
+        PaperRow("method", 61.0, network=network, dataset="d", against="plain"),
+        PaperRow("not built", 62.0),
+        PaperRow("no score", network=network),
     )
-    points = [*cost_points.of_table(paper_table("t.1", "t", "no work", rows), Counter())]
+    points = [*tradeoff_points.of_table(paper_table("t.1", "t", "no work", rows), Counter())]
     assert [(p.label, p.top1, p.after) for p in points] == [
         ("plain", 60.0, ""),
         ("method", 61.0, "plain"),
     ]
     assert all(point.printed and point.macs > 0 and point.dataset == "d" for point in points)
-    panels = cost_points.draw(points).axes
+    panels = tradeoff_points.draw(points).axes
     assert [axes.get_xlabel() for axes in panels] == [
-        "multiply-adds of a view, 1e9",
+        "multiply-adds per view, 1e9",
         "parameters, 1e6",
     ]
     names = [text.get_text() for text in panels[1].get_legend().get_texts()]
@@ -99,8 +99,8 @@ def test_printed_rows_have_the_works_score_and_our_count():
         ([], "nothing to draw"),
         (["RUN", "--pairs"], "1 runs are not pairs"),
         (["RUN", "--protocol=val-9x9"], "has test-10x3, test-1x1"),
-        (["RUN"], "say --protocol"),
-        (["--printed=9.9"], "--table=9.9 is unknown"),
+        (["RUN"], "choose one with --protocol"),
+        (["--paper_tables=9.9"], "--table=9.9 is unknown"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(arguments, message, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.commands import refusal, run_command
-from tests.data.test_flow import moving
+from tests.data.test_optical_flow import moving
 from tests.videos import write_video
 from vidjax.data.prepared import PreparedSplit, channels_of
 from vidjax.evaluation.score_files import read_score_table
@@ -67,14 +67,19 @@ def _check_predictions(root, flow):
     done = run_command(
         "experiments.predict", f"--workdir={root / 'flow'}", f"--video={videos / name}", "--explain"
     )
-    assert "an explanation is for networks that see frames, and this one sees flow" in refusal(done)
+    assert (
+        "an explanation needs a network that takes RGB frames, but this one takes flow"
+        in refusal(done)
+    )
     done = run_command(
         "experiments.export",
         f"--workdir={root / 'flow'}",
         "--format=stablehlo",
         f"--output={root / 'export'}",
     )
-    assert "an export is for networks that see frames, and this one sees flow" in refusal(done)
+    assert "an export needs a network that takes RGB frames, but this one takes flow" in refusal(
+        done
+    )
 
 
 def _check_sheet(root):

@@ -86,7 +86,7 @@ def test_labels_that_the_network_does_not_know_are_refused(weights, data, tmp_pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("label,class\nbright,class 2\nbright,class 1\n", "line 3: label 'bright' is there twice"),
+        ("label,class\nbright,class 2\nbright,class 1\n", "line 3: label 'bright' is repeated"),
         ("label,class\nbrihgt,class 2\n", "names 'brihgt', which the data set does not have"),
         ("label,class\n", "maps no label"),
         ("label,klass\nbright,class 2\n", "class"),
@@ -123,8 +123,10 @@ def test_the_views_of_weights_are_drawn(weights, data, tmp_path):
 
 def test_weights_and_a_run_at_once_or_neither_are_refused(weights, videos):
     video = f"--video={videos / 'bright/0.mp4'}"
-    assert "say --workdir, a run, or --weights" in refusal(call("predict", video))
-    assert "say --config" in refusal(call("contact_sheet", "--output=never.png"))
+    assert "name a run with --workdir, or weights with --weights" in refusal(call("predict", video))
+    assert "name a configuration with --config" in refusal(
+        call("contact_sheet", "--output=never.png")
+    )
     error = refusal(call("predict", f"--weights={NAME}:tag", "--workdir=runs/none", video))
     assert "no run in runs/none" in error or "both --workdir and --weights" in error
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import systems, zoo
-from vidjax.models.listing import list_models
+from experiments import paper_systems, zoo
+from vidjax.models.model_list import list_models
 
 PAGE = Path(__file__).parents[2] / "docs/models.md"
 
@@ -20,7 +20,7 @@ def test_every_network_has_its_row():
     assert [row.split("`")[1] for row in rows] == list_models()
 
 
-@pytest.mark.parametrize("system", [each for each in systems.SYSTEMS if each.train], ids=str)
+@pytest.mark.parametrize("system", [each for each in paper_systems.SYSTEMS if each.train], ids=str)
 def test_every_configuration_that_is_named_trains_the_system(system):
     name, _, argument = system.train.partition(":")
     config = importlib.import_module(f"configs.{name}").get_config(argument)
@@ -31,7 +31,9 @@ def test_every_configuration_that_is_named_trains_the_system(system):
 
 
 def test_networks_of_the_table_of_systems_are_networks():
-    named = [each for system in systems.SYSTEMS for each in re.findall(r"`(\w+)`", system.network)]
+    named = [
+        each for system in paper_systems.SYSTEMS for each in re.findall(r"`(\w+)`", system.network)
+    ]
     networks = [name for name in named if name not in ("residual_drop",)]
     assert len(networks) > 25
     assert set(networks) <= set(list_models())

@@ -1,22 +1,22 @@
-"""Fixtures of the tests of the page."""
+"""Fixtures for tests of the HTML page."""
 
 import pytest
 
 from tests.browser import browser
-from tests.explain.pages import DESK
-from vidjax.explain.report_page import page
+from tests.explain.page_samples import DESK
+from vidjax.explain.html_page import page
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser that all of them share: it takes seconds to begin."""
+    """A browser that all tests share, because it takes seconds to start."""
     with browser() as opened:
         yield opened
 
 
 @pytest.fixture
 def shown(chromium, tmp_path):
-    """Shows a page of panels; at the end nothing was complained of, and nothing was asked for."""
+    """Shows a page of panels; finally checks for errors and for network requests."""
 
     def show(*panels, title="clip.mp4", window=DESK, wrap=lambda text: text, **media):
         file = tmp_path / "page.html"

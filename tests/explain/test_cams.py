@@ -1,4 +1,4 @@
-"""Maps of features against the equations of their papers, with gradients worked out in NumPy."""
+"""Tests maps of features against the papers' equations, with gradients computed in NumPy."""
 
 from functools import partial
 
@@ -6,8 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.explain.backwards import POSITIVE, WEIGHTS, both_ways, network, units
-from tests.explain.by_hand import CLIP, SIZE, convolve, enlarged, function_of, kernels_of, normal
+from tests.explain.numpy_gradients import POSITIVE, WEIGHTS, both_ways, network, units
+from tests.explain.numpy_reference import (
+    CLIP,
+    SIZE,
+    convolve,
+    enlarged,
+    function_of,
+    kernels_of,
+    normal,
+)
 from vidjax.explain import saliency_map
 
 LABEL = 1

@@ -1,4 +1,4 @@
-"""Pyramids of tiny networks against answers that are worked out in NumPy."""
+"""Tests pyramids of tiny networks against results computed in NumPy."""
 
 import itertools
 import re
@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 from jax import lax
 
-from tests.explain import by_hand
-from tests.explain.by_hand import CLIP, WEIGHTS, assert_same_lists, examine, kernels_of, lists_of
+from tests.explain import numpy_reference
+from tests.explain.numpy_reference import (
+    CLIP,
+    WEIGHTS,
+    assert_same_lists,
+    examine,
+    kernels_of,
+    lists_of,
+)
 from vidjax.explain.class_feature_pyramids import class_feature_pyramid
-from vidjax.explain.flow import UnknownPrimitiveError
+from vidjax.explain.dataflow import UnknownPrimitiveError
 
 both_modes = pytest.mark.parametrize("mode", ["layer", "feature"])
 
@@ -26,20 +33,22 @@ def straight(xp, conv, x, weights):
 
 @pytest.fixture(scope="module")
 def chain():
-    return by_hand.chain_by_hand()
+    return numpy_reference.chain_by_hand()
 
 
 @pytest.fixture(scope="module")
 def pyramids(chain):
-    """Of class 2 of the chain."""
-    of = partial(class_feature_pyramid, by_hand.Chain(), chain[0], CLIP, 2, 3, 0.5)
+    """Pyramids of class 2 of the chain."""
+    of = partial(class_feature_pyramid, numpy_reference.Chain(), chain[0], CLIP, 2, 3, 0.5)
     return {mode: of(mode) for mode in ("layer", "feature")}
 
 
 @both_modes
 def test_a_chain_of_convolutions_gives_the_lists_of_the_formulas(chain, pyramids, mode):
-    edges = by_hand.answer(WEIGHTS, chain[1], by_hand.CHAIN, 0.5, mode=mode, class_index=2)
-    by_hand.check(pyramids[mode], edges, by_hand.CHAIN)
+    edges = numpy_reference.answer(
+        WEIGHTS, chain[1], numpy_reference.CHAIN, 0.5, mode=mode, class_index=2
+    )
+    numpy_reference.check(pyramids[mode], edges, numpy_reference.CHAIN)
     assert pyramids[mode].class_index == 2
     lists = [own for (name, _), own in edges.items() if name == "conv3"]
     assert all(own == lists[0] for own in lists) == (mode == "layer")
@@ -47,7 +56,9 @@ def test_a_chain_of_convolutions_gives_the_lists_of_the_formulas(chain, pyramids
 
 @both_modes
 def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, pyramids, mode):
-    plain = class_feature_pyramid(by_hand.channels_second, chain[0], CLIP[0], 2, 3, 0.5, mode)
+    plain = class_feature_pyramid(
+        numpy_reference.channels_second, chain[0], CLIP[0], 2, 3, 0.5, mode
+    )
     assert_same_lists(lists_of(plain), lists_of(pyramids[mode]))
     for one, other in zip(plain.layers, pyramids[mode].layers, strict=True):
         assert (one.name, one.level) == (other.name, other.level)
@@ -57,9 +68,11 @@ def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, pyramids, m
 def test_the_predicted_class_is_taken_where_none_is_named(chain):
     logits = chain[1]["head"].mean((0, 1, 2, 3)) @ WEIGHTS["head"]
     label = int((logits + chain[0]["params"]["head"]["bias"]).argmax())
-    pyramid = class_feature_pyramid(by_hand.Chain(), chain[0], CLIP, depth=1, threshold=0.5)
-    edges = by_hand.answer(WEIGHTS, chain[1], by_hand.CHAIN, 0.5, depth=1, class_index=label)
-    by_hand.check(pyramid, edges, by_hand.CHAIN)
+    pyramid = class_feature_pyramid(numpy_reference.Chain(), chain[0], CLIP, depth=1, threshold=0.5)
+    edges = numpy_reference.answer(
+        WEIGHTS, chain[1], numpy_reference.CHAIN, 0.5, depth=1, class_index=label
+    )
+    numpy_reference.check(pyramid, edges, numpy_reference.CHAIN)
 
 
 @both_modes
@@ -89,12 +102,12 @@ def test_tubes_are_sums_of_activations_enlarged_by_cubic_splines(pyramids):
         for kernel, own in zip(layer.kernels, layer.maps, strict=True)
     }
     for layer in pyramid.layers:
-        wanted = by_hand.enlarged(np.einsum("n,nthw->thw", layer.counts, layer.maps))
+        wanted = numpy_reference.enlarged(np.einsum("n,nthw->thw", layer.counts, layer.maps))
         np.testing.assert_allclose(pyramid.tube(layer.name), wanted, atol=1e-4)
     for place, own in maps.items():
-        np.testing.assert_allclose(pyramid.tube(*place), by_hand.enlarged(own), atol=1e-4)
+        np.testing.assert_allclose(pyramid.tube(*place), numpy_reference.enlarged(own), atol=1e-4)
     for place, edges in lists_of(pyramid).items():
-        wanted = by_hand.enlarged(sum(maps[child] for child in edges))
+        wanted = numpy_reference.enlarged(sum(maps[child] for child in edges))
         np.testing.assert_allclose(pyramid.children_tube(*place), wanted, atol=1e-4)
     assert len(set(pyramid.layer("conv2").counts.tolist())) > 1
     missing, *_ = set(range(5)) - set(pyramid.layer("conv3").kernels.tolist())
@@ -105,16 +118,21 @@ def test_tubes_are_sums_of_activations_enlarged_by_cubic_splines(pyramids):
 
 @pytest.mark.parametrize(("depth", "names"), [(1, "3"), (2, "32")])
 def test_depth_counts_the_level_of_the_class(depth, names):
-    pyramid, _ = examine(straight, WEIGHTS, by_hand.CHAIN, 0.5, depth=depth)
+    pyramid, _ = examine(straight, WEIGHTS, numpy_reference.CHAIN, 0.5, depth=depth)
     assert [layer.name for layer in pyramid.layers] == [f"conv{name}" for name in names]
 
 
 @pytest.mark.parametrize("top", [1, 2])
 def test_at_most_top_channels_of_each_list_are_kept(top):
-    pyramid, edges = examine(straight, WEIGHTS, by_hand.CHAIN, 0.5, mode="feature", top=top)
+    pyramid, edges = examine(straight, WEIGHTS, numpy_reference.CHAIN, 0.5, mode="feature", top=top)
     assert max(map(len, lists_of(pyramid).values())) == top
-    inputs = by_hand.inputs_of(straight, WEIGHTS)
-    assert by_hand.answer(WEIGHTS, inputs, by_hand.CHAIN, 0.5, mode="feature", top=top + 1) != edges
+    inputs = numpy_reference.inputs_of(straight, WEIGHTS)
+    assert (
+        numpy_reference.answer(
+            WEIGHTS, inputs, numpy_reference.CHAIN, 0.5, mode="feature", top=top + 1
+        )
+        != edges
+    )
 
 
 @pytest.mark.parametrize(("level", "left"), [("head", ""), ("conv3", "3"), ("conv2", "32")])
@@ -126,7 +144,7 @@ def test_products_that_are_all_equal_keep_nothing(level, left):
         weights[level] = np.zeros_like(WEIGHTS[level])
         weights[level][0, 1, 1], weights[level][2, 1, 1] = 1, -1
         weights[level] *= WEIGHTS[level][:1, :1, :1]
-    pyramid, _ = examine(straight, weights, by_hand.CHAIN, 0)
+    pyramid, _ = examine(straight, weights, numpy_reference.CHAIN, 0)
     assert [layer.name for layer in pyramid.layers] == [f"conv{name}" for name in left]
 
 
@@ -135,14 +153,14 @@ def test_another_order_of_a_layers_channels_only_renumbers_them(mode):
     order = np.array([3, 0, 5, 1, 4, 2])
     other = dict(WEIGHTS, conv2=WEIGHTS["conv2"][..., order])
     other["conv3"] = WEIGHTS["conv3"][..., order, :]
-    model = by_hand.function_of(straight)
+    model = numpy_reference.function_of(straight)
     one, two = (
         lists_of(class_feature_pyramid(model, weights, CLIP, 0, 3, 0.5, mode))
         for weights in (WEIGHTS, other)
     )
     assert one != two
     name = lambda place: (place[0], order[place[1]] if place[0] == "conv2" else place[1])  # noqa: E731
-    assert_same_lists(by_hand.renamed(two, name), one)
+    assert_same_lists(numpy_reference.renamed(two, name), one)
 
 
 def residual(xp, conv, x, weights):
@@ -172,7 +190,7 @@ def projected(xp, conv, x, weights):
 @pytest.mark.parametrize(("depth", "mode"), [(2, "layer"), (3, "layer"), (3, "feature")])
 def test_a_projection_shortcut_is_a_layer(depth, mode):
     weights = kernels_of(70, stem=(3, 6), a=(6, 4), b=(4, 5), head=5)
-    weights["project"] = by_hand.normal(7, 1, 1, 1, 6, 5)
+    weights["project"] = numpy_reference.normal(7, 1, 1, 1, 6, 5)
     makers = {"": [("b", 0, 5), ("project", 0, 5)], "b": [("a", 0, 4)]}
     makers |= {"project": [("stem", 0, 6)], "a": [("stem", 0, 6)]}
     pyramid, _ = examine(projected, weights, makers, 0.5, depth=depth, mode=mode)
@@ -201,8 +219,8 @@ def test_zeros_of_other_groups_take_part_but_are_not_kept_where_they_are_least(g
 
 
 def lists_by_group(weights, inputs, groups, threshold, mode):
-    """Lists of `conv2` from those of the class: products of a kernel with its own group alone."""
-    edges = by_hand.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
+    """Returns lists of `conv2`: products of each kernel with its own group only."""
+    edges = numpy_reference.answer(weights, inputs, {"": [("conv2", 0, 8)]}, threshold, depth=1)
     rows, pooled = weights["conv2"].mean((0, 1, 2)), inputs["conv2"].mean((0, 1, 2, 3))
     size = 8 // groups
     for group in range(groups):
@@ -212,7 +230,7 @@ def lists_by_group(weights, inputs, groups, threshold, mode):
         if mode == "layer" and kernels:
             lists = dict.fromkeys(kernels, np.mean(list(lists.values()), axis=0))
         for kernel, products in lists.items():
-            kept = {0: 1.0} if size == 1 else by_hand.keep(products, threshold, None)
+            kept = {0: 1.0} if size == 1 else numpy_reference.keep(products, threshold, None)
             edges["conv2", kernel] = {("conv1", own.start + i): w for i, w in kept.items()}
     return edges
 
@@ -223,12 +241,12 @@ def lists_by_group(weights, inputs, groups, threshold, mode):
 def test_by_default_a_kernel_is_compared_over_its_own_group(groups, sign, mode):
     weights = kernels_of(80, conv1=(3, 8), conv2=(8 // groups, 8), head=8)
     weights["conv2"] = sign * abs(weights["conv2"])
-    inputs = by_hand.inputs_of(
+    inputs = numpy_reference.inputs_of(
         grouped, dict(weights, conv2=np.tile(weights["conv2"], (groups, 1)) * 0)
     )
-    model = by_hand.function_of(raised)
+    model = numpy_reference.function_of(raised)
     conv2 = np.asarray(
-        by_hand.conv3d(inputs["conv2"], weights["conv2"], feature_group_count=groups)
+        numpy_reference.conv3d(inputs["conv2"], weights["conv2"], feature_group_count=groups)
     )
     # Without it, all features would be zero where products are negative.
     weights["bias"] = np.float32(1 - conv2.min())
@@ -276,14 +294,14 @@ def excited(xp, conv, x, weights, convolutions):
 @pytest.mark.parametrize("convolutions", [False, True])
 def test_a_gate_scales_what_is_averaged_but_its_layers_are_no_part(convolutions):
     weights = kernels_of(100, conv1=(3, 6), conv2=(6, 5), head=5)
-    weights |= {"reduce": by_hand.normal(1, 1, 1, 1, 6, 2)}
-    weights |= {"expand": 4 * by_hand.normal(2, 1, 1, 1, 2, 6)}
+    weights |= {"reduce": numpy_reference.normal(1, 1, 1, 1, 6, 2)}
+    weights |= {"expand": 4 * numpy_reference.normal(2, 1, 1, 1, 2, 6)}
     makers = {"": [("conv2", 0, 5)], "conv2": [("conv1", 0, 6)]}
     network = partial(excited, convolutions=convolutions)
     _, edges = examine(network, weights, makers, 0.4, depth=2, mode="feature")
-    inputs = by_hand.inputs_of(network, weights)
-    inputs["conv2"] = np.maximum(by_hand.convolve(CLIP, weights["conv1"]), 0)
-    ungated = by_hand.answer(weights, inputs, makers, 0.4, depth=2, mode="feature")
+    inputs = numpy_reference.inputs_of(network, weights)
+    inputs["conv2"] = np.maximum(numpy_reference.convolve(CLIP, weights["conv1"]), 0)
+    ungated = numpy_reference.answer(weights, inputs, makers, 0.4, depth=2, mode="feature")
     with pytest.raises(AssertionError):
         assert_same_lists(ungated, edges)
 
@@ -300,9 +318,11 @@ def test_pathways_of_different_numbers_of_frames_are_shown_at_the_size_of_the_cl
     pyramid, _ = examine(two_pathways, weights, makers, 0.4, depth=1)
     for name, x in (("slow", CLIP[:, ::3, ::2]), ("fast", CLIP)):
         layer = pyramid.layer(name)
-        maps = np.maximum(by_hand.convolve(x, weights[name])[0], 0)[..., layer.kernels]
+        maps = np.maximum(numpy_reference.convolve(x, weights[name])[0], 0)[..., layer.kernels]
         np.testing.assert_allclose(layer.maps, np.moveaxis(maps, -1, 0), rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(pyramid.tube(name), by_hand.enlarged(maps.sum(-1)), atol=1e-4)
+        np.testing.assert_allclose(
+            pyramid.tube(name), numpy_reference.enlarged(maps.sum(-1)), atol=1e-4
+        )
 
 
 def test_a_scan_over_equal_blocks_is_the_same_as_the_blocks():
@@ -316,9 +336,9 @@ def test_a_scan_over_equal_blocks_is_the_same_as_the_blocks():
     def scanned(weights, clip):
         def block(x, kernel):
             with jax.named_scope("block"):
-                return jax.nn.relu(by_hand.conv3d(x, kernel)), None
+                return jax.nn.relu(numpy_reference.conv3d(x, kernel)), None
 
-        x = jax.nn.relu(by_hand.conv3d(clip, weights["stem"]))
+        x = jax.nn.relu(numpy_reference.conv3d(clip, weights["stem"]))
         x, _ = lax.scan(block, x, jnp.stack([weights[name] for name in ("b0", "b1", "b2")]))
         return x.mean((1, 2, 3)) @ weights["head"]
 
@@ -330,17 +350,19 @@ def test_a_scan_over_equal_blocks_is_the_same_as_the_blocks():
     for one, other in zip(scan.layers, pyramid.layers, strict=True):
         names[one.name] = other.name
         np.testing.assert_allclose(one.maps, other.maps, rtol=1e-3, atol=1e-4)
-    found = by_hand.renamed(lists_of(scan), lambda place: (names[place[0]], place[1]))
+    found = numpy_reference.renamed(lists_of(scan), lambda place: (names[place[0]], place[1]))
     assert_same_lists(found, edges)
 
 
 def roundabout(weights, clip):
     x = clip[:, jnp.array([0, 1, 4])]
     with jax.named_scope("conv1"):
-        x = jax.jit(by_hand.conv3d)(x, weights["conv1"])
-    x = jnp.pad(by_hand.positive(x).transpose(0, 4, 1, 2, 3), [(0, 0)] * 3 + [(1, 1)] * 2)
+        x = jax.jit(numpy_reference.conv3d)(x, weights["conv1"])
+    x = jnp.pad(numpy_reference.positive(x).transpose(0, 4, 1, 2, 3), [(0, 0)] * 3 + [(1, 1)] * 2)
     with jax.named_scope("conv2"):
-        conv = partial(by_hand.conv3d, padding="VALID", dimension_numbers=by_hand.FIRST)
+        conv = partial(
+            numpy_reference.conv3d, padding="VALID", dimension_numbers=numpy_reference.FIRST
+        )
         x = jax.checkpoint(conv)(x, weights["conv2"].transpose(4, 3, 0, 1, 2))
     x = jax.nn.gelu(x.transpose(0, 2, 3, 4, 1))[:, 1:]
     frames = x.reshape(-1, *x.shape[2:])
@@ -355,13 +377,15 @@ def roundabout(weights, clip):
 
 def test_what_mixes_no_channels_is_passed_through():
     weights = {name: x if name == "head" else x[:1] for name, x in WEIGHTS.items()}
-    inputs = {"conv2": np.maximum(by_hand.convolve(CLIP[:, [0, 1, 4]], weights["conv1"]), 0)}
-    x = jax.nn.gelu(by_hand.convolve(inputs["conv2"], weights["conv2"]))
+    inputs = {
+        "conv2": np.maximum(numpy_reference.convolve(CLIP[:, [0, 1, 4]], weights["conv1"]), 0)
+    }
+    x = jax.nn.gelu(numpy_reference.convolve(inputs["conv2"], weights["conv2"]))
     inputs["conv3"] = np.asarray(x)[:, 1:]
-    inputs["head"] = np.maximum(by_hand.convolve(inputs["conv3"], weights["conv3"]), 0)
+    inputs["head"] = np.maximum(numpy_reference.convolve(inputs["conv3"], weights["conv3"]), 0)
     pyramid = class_feature_pyramid(roundabout, weights, CLIP, 0, 3, 0.4, "feature")
-    edges = by_hand.answer(weights, inputs, by_hand.CHAIN, 0.4, mode="feature")
-    by_hand.check(pyramid, edges, by_hand.CHAIN)
+    edges = numpy_reference.answer(weights, inputs, numpy_reference.CHAIN, 0.4, mode="feature")
+    numpy_reference.check(pyramid, edges, numpy_reference.CHAIN)
 
 
 @pytest.mark.parametrize(
@@ -380,7 +404,7 @@ def test_what_mixes_no_channels_is_passed_through():
 def test_wrong_values_are_named(options, named):
     options = {"clip": CLIP, "class_index": 0, "depth": 3} | options
     with pytest.raises(ValueError, match=rf"(?<![\d.-]){re.escape(named)}(?![\d.])"):
-        class_feature_pyramid(by_hand.function_of(straight), WEIGHTS, **options)
+        class_feature_pyramid(numpy_reference.function_of(straight), WEIGHTS, **options)
 
 
 def test_an_unknown_primitive_on_the_way_is_named_with_its_layer():
@@ -391,4 +415,4 @@ def test_an_unknown_primitive_on_the_way_is_named_with_its_layer():
         return conv("conv3", x).mean((1, 2, 3))
 
     with pytest.raises(UnknownPrimitiveError, match="(?s)(?=.*fft)(?=.*spectrum)"):
-        class_feature_pyramid(by_hand.function_of(spectral), WEIGHTS, CLIP, 0, 2)
+        class_feature_pyramid(numpy_reference.function_of(spectral), WEIGHTS, CLIP, 0, 2)

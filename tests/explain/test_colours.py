@@ -1,4 +1,4 @@
-"""Heat over pictures: how much of the video it leaves, and in which colours."""
+"""Tests heatmaps over pictures: their colours, and how much of the video stays visible."""
 
 import cv2
 import matplotlib as mpl
@@ -27,7 +27,7 @@ def test_the_published_overlay_is_half_heat_and_half_frame():
     found = overlay(FRAMES, VOLUME, "jet")
     assert found.dtype == np.uint8
     assert np.array_equal(found, heat(VOLUME, "jet") // 2 + FRAMES // 2)
-    with pytest.raises(ValueError, match=r"\(6, 21, 33\) and heat \(5, 21, 33\) differ"):
+    with pytest.raises(ValueError, match=r"\(6, 21, 33\) and heatmap \(5, 21, 33\) must have"):
         overlay(FRAMES, VOLUME[1:])
 
 

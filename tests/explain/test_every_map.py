@@ -1,4 +1,4 @@
-"""Every map of every network: those of the zoo, tiny, and those that other people write."""
+"""Tests every map on every network: tiny ones of the zoo and ones that other people write."""
 
 import functools
 
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import vidjax
-from tests.explain.others import OTHERS
+from tests.explain.third_party_networks import OTHERS
 from tests.test_models import SHALLOW, TINY, drawn
 from vidjax.explain import maps, saliency_map
-from vidjax.explain.traced import trace_network
-from vidjax.models.listing import variants
+from vidjax.explain.traced_network import trace_network
+from vidjax.models.model_list import variants
 
 CLASSES = 5
 # Few passes of those that take many. Probabilities of random networks are 0 or 1, whatever is seen.
@@ -51,7 +51,7 @@ def network(name):
 
 
 def tiny(name):
-    """Options that make a network of the zoo small, and the size of a clip that leaves it cells."""
+    """Returns options that make a network small, and a clip size that leaves it enough cells."""
     frames = 1 if vidjax.model_card(name).clip[0] == 1 else 8
     if name in ("mtnet_s", "cifar_resnet_110"):
         return TINY[name]

@@ -1,4 +1,4 @@
-"""The reference network of the golden file, in plain JAX with channels second."""
+"""Tests explanations against the golden file, with its network in plain JAX."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def data(shared):
 
 
 def network(weights, clip):
-    """Three convolutions, the strides of which follow from the sizes of the activations."""
+    """Builds three convolutions whose strides follow from the sizes of the activations."""
     x = clip.transpose(0, 4, 1, 2, 3)
     for number in (1, 2, 3):
         kernel = weights[f"w{number}"]
@@ -41,7 +41,7 @@ def network(weights, clip):
 
 @pytest.fixture(scope="module")
 def case(data):
-    """The function, its variables and clip."""
+    """A function with its variables and clip."""
     sizes = [data[name].shape[2:] for name in ("x", "a1", "a2", "a3")]
     strides = [
         tuple(before // after for before, after in zip(*pair, strict=True))
@@ -58,7 +58,7 @@ def case(data):
 
 
 def rows(pyramid, layer):
-    """Edges from the kernels of a layer, as the file has them."""
+    """Returns edges from the kernels of a layer in the format of the file."""
     pairs = [
         (number, to)
         for (name, number), edges in pyramid.edges.items()

@@ -156,9 +156,9 @@ def test_outside_nothing_is_scaled():
 
 
 def test_a_network_without_a_place_is_refused():
-    with pytest.raises(ValueError, match="no network with random_scaling in its blocks"):
+    with pytest.raises(ValueError, match="apply a network with random_scaling in its blocks"):
         jax.eval_shape(lambda: logits(make(), (0.5, 1.0)))
-    with pytest.raises(ValueError, match="depths leave stage 4 without blocks"):
+    with pytest.raises(ValueError, match="stage 4 has no blocks"):
         make(random_scaling={"stages": (4,)})
 
 

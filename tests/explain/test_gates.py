@@ -1,4 +1,4 @@
-"""Which gates are open: against the gates' own test, logs that are written by hand, the picture."""
+"""Tests which gates are open, against the gates' own test and handwritten logs, and the plot."""
 
 import json
 
@@ -17,7 +17,7 @@ from vidjax.explain.gates import (
     read_log,
     states_of,
 )
-from vidjax.explain.gates_report import draw_gates
+from vidjax.explain.gates_plot import draw_gates
 
 SHAPE = {"num_classes": 3, "width": 4, "depths": (1, 1, 0, 0)}
 

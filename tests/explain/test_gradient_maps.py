@@ -1,10 +1,10 @@
-"""Maps of gradients against gradients worked out in NumPy."""
+"""Tests maps of gradients against gradients computed in NumPy."""
 
 import numpy as np
 import pytest
 
-from tests.explain.backwards import WEIGHTS, both_ways, linear, network
-from tests.explain.by_hand import CLIP, SIZE, normal
+from tests.explain.numpy_gradients import WEIGHTS, both_ways, linear, network
+from tests.explain.numpy_reference import CLIP, SIZE, normal
 from vidjax.explain import saliency_map
 
 LABEL = 1

@@ -1,4 +1,4 @@
-"""Maps by name: found, refused, and the same whoever draws them."""
+"""Tests maps by name: how they are found, refused, and drawn the same way by all callers."""
 
 from types import SimpleNamespace
 
@@ -7,19 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.explain import by_hand
-from tests.explain.by_hand import CLIP, SIZE, enlarged, kernels_of, normal
-from tests.explain.by_hand import convolve as conv
+from tests.explain import numpy_reference
+from tests.explain.numpy_reference import CLIP, SIZE, enlarged, kernels_of, normal
+from tests.explain.numpy_reference import convolve as conv
 from vidjax import plugins
 from vidjax.explain import class_feature_pyramid, maps, saliency_map, saliency_tube
-from vidjax.explain.traced import trace_network
+from vidjax.explain.traced_network import trace_network
 from vidjax.settings import one_of
 
 
 def network(weights, clip):
     x = clip
     for name in ("first", "last"):
-        x = jnp.maximum(by_hand.conv3d(x, weights[name]), 0)
+        x = jnp.maximum(numpy_reference.conv3d(x, weights[name]), 0)
     return x.mean((1, 2, 3)) @ weights["head"]
 
 
@@ -108,9 +108,9 @@ def test_a_map_of_another_package_is_drawn_like_any_other(monkeypatch):
 def named(weights, clip):
     """The same network, whose layers have names."""
     with jax.named_scope("low"):
-        x = jnp.maximum(by_hand.conv3d(clip, weights["first"]), 0)
+        x = jnp.maximum(numpy_reference.conv3d(clip, weights["first"]), 0)
     with jax.named_scope("high"):
-        x = jnp.maximum(by_hand.conv3d(x, weights["last"]), 0)
+        x = jnp.maximum(numpy_reference.conv3d(x, weights["last"]), 0)
     return x.mean((1, 2, 3)) @ weights["head"]
 
 

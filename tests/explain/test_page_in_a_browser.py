@@ -1,4 +1,4 @@
-"""The page in headless Chromium, used as its reader would."""
+"""Tests the page in headless Chromium, used like a reader would."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.explain.pages import (
+from tests.explain.page_samples import (
     DESK,
     FRAMES,
     OPENED,
@@ -22,9 +22,9 @@ from tests.explain.pages import (
 )
 from vidjax.explain.back_step import normalize
 from vidjax.explain.colours import overlay
-from vidjax.explain.enlarging import enlarge
+from vidjax.explain.html_page import Panel, embed, page
 from vidjax.explain.pyramid import Pyramid
-from vidjax.explain.report_page import Panel, embed, page
+from vidjax.explain.upsampling import upsample
 
 EVIL = '<img src=x onerror="window.harm=1"></script><script>window.harm=1</script>\'\u2028'
 TURNED = "a\u202egnp.exe"
@@ -37,7 +37,7 @@ def test_the_script_enlarges_heat_as_python_does(shown):
     volumes = {str(size): rng.random(size, np.float32) for size in sizes}
     tab = shown(Panel("x", frames, volumes[str(sizes[0])], heats=volumes))
     for place, volume in enumerate(volumes.values()):
-        whole = enlarge(volume, (7, 80, 112)).clip(0, 1)
+        whole = upsample(volume, (7, 80, 112)).clip(0, 1)
         for frame in (0, 3, 6):
             given = f"panels[0].given.heats[{place}].heat"
             found = heat_of(tab, given, frame / 6, 112, 80)
@@ -51,7 +51,7 @@ def test_the_picture_is_the_frame_with_heat_as_python_draws_it(shown, colours):
     tab = shown(Panel("x", frames, volume))
     tab.value(f"chooseColours('{colours}')")
     tab.value("goTo(2)")
-    wanted = overlay(frames.repeat(8, 1).repeat(8, 2), enlarge(volume, (3, 320, 448)), colours)[2]
+    wanted = overlay(frames.repeat(8, 1).repeat(8, 2), upsample(volume, (3, 320, 448)), colours)[2]
     found = pixels(tab, "document.querySelector('.main')")
     assert found.shape == wanted.shape
     difference = abs(found.astype(int) - wanted)
@@ -65,7 +65,7 @@ def test_a_difference_is_red_for_one_class_and_blue_for_the_other(shown):
     signed[0, :, 0], signed[0, :, 2] = 1, -1
     tab = shown(Panel("x", frames, signed))
     found = pixels(tab, "document.querySelector('.main')").astype(int)
-    wanted = overlay(frames.repeat(8, 1).repeat(8, 2), enlarge(signed, (3, 320, 448)), signed=True)
+    wanted = overlay(frames.repeat(8, 1).repeat(8, 2), upsample(signed, (3, 320, 448)), signed=True)
     assert abs(found - wanted[1]).mean() < 2
     assert found[160, 2, 0] > found[160, 2, 2] + 50
     assert found[160, -3, 2] > found[160, -3, 0] + 50
@@ -102,7 +102,9 @@ def test_clips_of_two_lengths_end_together(shown):
 
 
 def test_the_curve_is_the_mean_over_space_and_goes_where_it_is_pressed(shown):
-    volume = normalize(enlarge(np.random.default_rng(7).random((6, 4, 4), np.float32), (6, 64, 64)))
+    volume = normalize(
+        upsample(np.random.default_rng(7).random((6, 4, 4), np.float32), (6, 64, 64))
+    )
     tab = shown(dataclasses.replace(PANEL, tube=volume, heats={}))
     found = tab.value("panels[0].shown.heat.means")
     assert np.allclose(found, volume.mean((1, 2)), atol=0.01)

@@ -1,4 +1,4 @@
-"""Maps that show a network parts of a clip, against the same done in NumPy."""
+"""Tests maps that hide parts of a clip, against NumPy."""
 
 import itertools
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tests.explain.backwards import WEIGHTS, both_ways, linear, network, softmax, units
-from tests.explain.by_hand import CLIP, SIZE, normal
-from vidjax.explain import perturbing, saliency_map
+from tests.explain.numpy_gradients import WEIGHTS, both_ways, linear, network, softmax, units
+from tests.explain.numpy_reference import CLIP, SIZE, normal
+from vidjax.explain import compiled_passes, perturbation, saliency_map
+from vidjax.explain.compile_options import compiled
 from vidjax.explain.maps.rise import random_mask
 
 LABEL = 1
@@ -46,7 +47,7 @@ def test_score_cam_weighs_channels_by_what_is_seen_through_them(settings, kind):
 
 
 def windows(size, length, stride):
-    """Those that fit from the start, and the one at the end."""
+    """Returns the windows that fit from the start, and the one at the end."""
     return sorted({*range(0, size - length + 1, stride), size - length})
 
 
@@ -118,7 +119,7 @@ def test_masks_of_rise_show_the_share_on_average_and_lie_in_units():
 
 
 def all_masks(frames, cells, share):
-    """Every mask of RISE over time that there is, `[frames]`, with its chance."""
+    """Returns every possible mask of RISE over time, `[frames]`, with its probability."""
     length = -(-frames // cells)
     knots = np.linspace(0, (cells + 1) * length - 1, cells)
     for bits in itertools.product((0, 1), repeat=cells):
@@ -176,7 +177,7 @@ def test_rise_is_its_equation_and_the_seed_s():
 )
 def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name, settings, count):
     sizes, steps = [], []
-    whole = perturbing.logits_pass
+    whole = perturbation.logits_pass
 
     def watched(network):
         def run(variables, clips):
@@ -185,8 +186,8 @@ def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name,
 
         return run
 
-    monkeypatch.setattr(perturbing, "logits_pass", watched)
-    monkeypatch.setattr(perturbing, "_NUMBERS", 5 * CLIP.size)
+    monkeypatch.setattr(perturbation, "logits_pass", watched)
+    monkeypatch.setattr(perturbation, "_NUMBERS", 5 * CLIP.size)
     told = {"progress": lambda *step: steps.append(step)}
     found = saliency_map(network, WEIGHTS, CLIP, LABEL, name, **settings, **told)
     assert set(sizes) == {(5, *SIZE, 3)}
@@ -212,3 +213,16 @@ def test_clips_go_in_batches_of_one_size_and_progress_is_told(monkeypatch, name,
 def test_settings_without_effect_are_refused(name, settings, reason):
     with pytest.raises(ValueError, match=reason):
         saliency_map(network, WEIGHTS, CLIP, LABEL, name, **settings)
+
+
+def test_clips_of_a_batch_do_not_see_one_another(monkeypatch):
+    """What an accelerator computes at once is what a CPU computes one by one."""
+    settings = {"masks": 11, "seed": 3}
+    one_by_one = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
+    monkeypatch.setattr(compiled_passes, "_at_once", lambda: True)
+    # The loop was compiled for this network.
+    monkeypatch.setattr(
+        perturbation, "logits_pass", compiled(compiled_passes.logits_pass.__wrapped__)
+    )
+    together = saliency_map(network, WEIGHTS, CLIP, LABEL, "rise", **settings)
+    np.testing.assert_allclose(together.cells[0], one_by_one.cells[0], atol=1e-6)

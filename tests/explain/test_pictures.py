@@ -1,4 +1,4 @@
-"""Pictures, JSON and the page of explanations, from pyramids that are only written down."""
+"""Tests pictures, JSON and the page, on pyramids that are constructed directly."""
 
 import json
 
@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
+from vidjax.explain.captioned_map import CaptionedMap
+from vidjax.explain.captions import caption, wrapped
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.contact_sheet import write_sheet
 from vidjax.explain.panels import Panels
 from vidjax.explain.pyramid_figure import strongest
 from vidjax.explain.pyramid_json import from_json, to_json
 from vidjax.explain.render import in_rows, overlay, write_heat
-from vidjax.explain.sheet import write_sheet
-from vidjax.explain.written import caption, wrapped
+from vidjax.explain.source_video import SourceVideo
 
 RNG = np.random.default_rng(0)
 SIZE = (6, 21, 33)
@@ -48,8 +48,11 @@ def read_video(file):
 
 
 def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
-    footage = Footage.of_clip(FRAMES, 7.5)
-    drawn = [Drawn("sit", VOLUME, ("90.0%", "2x3x5 cells")), Drawn("stand", 1 - VOLUME)]
+    footage = SourceVideo.of_clip(FRAMES, 7.5)
+    drawn = [
+        CaptionedMap("sit", VOLUME, ("90.0%", "2x3x5 cells")),
+        CaptionedMap("stand", 1 - VOLUME),
+    ]
     files = write_heat(tmp_path, "tubes", footage, drawn, "jet")
     assert [file.name for file in files] == ["tubes.mp4", "tubes.gif", "tubes.png"]
     # Small frames are enlarged by a whole number, 11; captions are above.
@@ -71,9 +74,9 @@ def test_files_hold_the_video_and_each_heat_beside_it(tmp_path):
 def test_heat_lies_in_the_window_alone_with_a_thin_frame_around_it(tmp_path):
     video = np.full((3, 240, 320, 3), 90, np.uint8)
     window = (20.0, 60.0, 200.0, 200.0)
-    footage = Footage(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), (0, 0.5, 1))
+    footage = SourceVideo(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), (0, 0.5, 1))
     volume = np.stack([np.zeros((8, 8)), np.ones((8, 8))]).astype(np.float32)
-    panels = Panels(footage, [Drawn("map", volume)], "inferno", 10_000)
+    panels = Panels(footage, [CaptionedMap("map", volume)], "inferno", 10_000)
     for place, share in ((0, 0), (0.5, 0.5), (1, 1)):
         plain, hot = panels.at(video[0], place)
         expected = overlay(video[:1, :1, :1], np.full((1, 1, 1), share), "inferno")[0, 0, 0]
@@ -87,8 +90,11 @@ def test_heat_lies_in_the_window_alone_with_a_thin_frame_around_it(tmp_path):
 def test_a_sheet_has_a_row_for_each_heat_and_says_what_it_is(tmp_path):
     video = np.full((30, 240, 320, 3), 90, np.uint8)
     window, places = (20.0, 60.0, 200.0, 200.0), tuple(np.linspace(0, 1, 30))
-    footage = Footage(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), places)
-    drawn = [Drawn("one", np.ones((2, 8, 8))), Drawn("two", np.zeros((2, 8, 8)), signed=True)]
+    footage = SourceVideo(lambda: iter(video), 10, (240, 320), window, (2, 8, 8), places)
+    drawn = [
+        CaptionedMap("one", np.ones((2, 8, 8))),
+        CaptionedMap("two", np.zeros((2, 8, 8)), signed=True),
+    ]
     write_sheet(tmp_path / "sheet.png", footage, drawn, "inferno")
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
     assert sheet.shape[1] == 5 * (320 + 3)
@@ -125,9 +131,9 @@ def test_json_goes_out_and_comes_back(pyramid):
     # Kernels that share a list point to it.
     kernels = json.loads(text)["layers"][0]["kernels"]
     assert kernels[0]["list"] == kernels[1]["list"]
-    with pytest.raises(ValueError, match="no class feature pyramid"):
+    with pytest.raises(ValueError, match="not a class feature pyramid"):
         from_json('{"class_index": 1}')
-    with pytest.raises(ValueError, match="read from JSON, which has none"):
+    with pytest.raises(ValueError, match="read from JSON, which does not store activations"):
         back.tube("conv1")
 
 

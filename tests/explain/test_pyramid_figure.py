@@ -1,4 +1,4 @@
-"""The figure of a pyramid, by the places of what Matplotlib draws, and its animation."""
+"""Tests the figure of a pyramid, by the positions of Matplotlib's artists, and its animation."""
 
 import itertools
 
@@ -10,7 +10,7 @@ from vidjax.explain.colours import overlay
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_animation import play_pyramid
 from vidjax.explain.pyramid_figure import arrange, draw_pyramid, peak, thirds
-from vidjax.explain.pyramid_rows import rows_of, strands_of
+from vidjax.explain.pyramid_tiles import rows_of, strands_of
 
 RNG = np.random.default_rng(3)
 SIZE = (6, 40, 60)
@@ -20,7 +20,7 @@ COUNTS |= {"block1/shortcut/conv": (3, 9, 1), "block1/conv1": (4, 20, 1), "stem"
 
 
 def made(mode="layer"):
-    """A residual network's: the class reads three levels, and two layers are one sum."""
+    """The pyramid of a residual network: the class reads three levels, two layers are added."""
     layers = []
     same = RNG.random((9, 2, 3, 5), np.float32)
     for name, (level, count, groups) in COUNTS.items():
@@ -61,7 +61,7 @@ def drawn(request):
 
 
 def boxes(axes, kind):
-    """Rectangles of texts of a kind, or of pictures, in pixels."""
+    """Returns the boxes of texts of a kind, or of pictures, in pixels."""
     if kind == "images":
         return [image.get_window_extent() for image in axes.images]
     return [text.get_window_extent() for text in axes.texts if kind in (text.get_gid(), "texts")]
@@ -72,7 +72,7 @@ def bounds_of_tiles(drawing):
 
 
 def rows_by_place(drawing):
-    """Tiles by their upper edges: the class, and the rows below it."""
+    """Groups tiles by their upper edges: the class, and the rows below it."""
     found = bounds_of_tiles(drawing)
     tops = sorted({round(box.y1) for box in found}, reverse=True)
     return [[box for box in found if round(box.y1) == top] for top in tops]
@@ -101,7 +101,7 @@ def test_square_videos_have_square_tiles():
 
 
 def links(axes):
-    """Points along each link, in pixels, with how wide it is."""
+    """Returns points along each link in pixels, with its width."""
     for patch in axes.patches:
         if patch.get_gid() == "link":
             path = patch.get_path().interpolated(1).to_polygons(closed_only=False)
@@ -237,7 +237,7 @@ def test_kernels_may_be_drawn_by_their_children():
     last = rows_of(pyramid)[-1].tiles[-1]
     own = pyramid.tube("stem", last.kernels[0])
     np.testing.assert_allclose(drawing.tiles[-1].volume, own, atol=1e-4)
-    with pytest.raises(ValueError, match="draw = 'children' is for format = 'kernel'"):
+    with pytest.raises(ValueError, match="draw = 'children' needs format = 'kernel'"):
         draw_pyramid(pyramid, FRAMES, "sit", format="layer", draw="children")
     with pytest.raises(ValueError, match="format = 'channel': must be one of"):
         draw_pyramid(pyramid, FRAMES, "sit", format="channel")
@@ -248,7 +248,7 @@ def test_kernels_may_be_drawn_by_their_children():
 def test_an_empty_pyramid_says_so():
     empty = Pyramid(4, "layer", 1.0, 2, SIZE, (), {})
     texts = [text.get_text() for text in draw_pyramid(empty, FRAMES, "sit").axes[0].texts]
-    assert "no kernel is kept" in texts
+    assert "no kernel was kept" in texts
 
 
 def test_an_animation_moves_every_tile_and_nothing_else():

@@ -1,13 +1,13 @@
-"""The pyramid of the page in headless Chromium, used as its reader would."""
+"""Tests the page's pyramid in headless Chromium, used like a reader would."""
 
 import dataclasses
 
 import numpy as np
 
-from tests.explain.pages import OPENED, PANEL, PYRAMID, TILE, heat_of, layer
+from tests.explain.page_samples import OPENED, PANEL, PYRAMID, TILE, heat_of, layer
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import enlarge
 from vidjax.explain.pyramid import Pyramid
+from vidjax.explain.upsampling import upsample
 
 MORE = "document.querySelectorAll('.level')[2].querySelector('.more')"
 
@@ -48,7 +48,7 @@ def test_a_kernel_opens_with_its_heat_its_weight_its_parents_and_its_children(sh
 def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
     tab = shown(PANEL)
     own = PYRAMID.layer("conv2")
-    peaks = [enlarge(normalize(cells), PYRAMID.size).max() for cells in own.maps]
+    peaks = [upsample(normalize(cells), PYRAMID.size).max() for cells in own.maps]
     # Splines go beyond their cells: without that, the order would not matter.
     chosen = int(np.argmax(peaks))
     assert peaks[chosen] > 1.1
@@ -63,7 +63,7 @@ def test_a_kernel_is_scaled_after_it_is_enlarged(shown):
 def test_a_kernel_that_is_nowhere_says_so(shown):
     tab = shown(PANEL)
     tab.click(TILE.format(3, 0))
-    assert "nowhere in space and time" in tab.value("document.querySelector('.caption').innerText")
+    assert "no location in space" in tab.value("document.querySelector('.caption').innerText")
     assert tab.value("document.querySelector('.curve').hidden")
     assert tab.value("document.querySelectorAll('.layer')[2].disabled")
 

@@ -1,4 +1,4 @@
-"""Tubes of stages against the equation, in a network that Class Regularization leaves as it is."""
+"""Tests stage tubes against the equation, in a network that Class Regularization does not alter."""
 
 import flax.linen as nn
 import jax
@@ -15,7 +15,7 @@ from vidjax.explain.regularized_tubes import (
     regularized_places,
     stage_tubes,
 )
-from vidjax.explain.traced import trace_network
+from vidjax.explain.traced_network import trace_network
 from vidjax.methods.class_regularization import ClassRegularization
 
 LABEL = 2
@@ -67,7 +67,9 @@ def test_of_several_outputs_one_is_chosen(network):
         found.values(), stage_tubes(model, variables, clip, LABEL).values(), strict=True
     ):
         np.testing.assert_allclose(own.low[0], other.low[0], rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="clip_input = 1 has no effect on a network of one input"):
+    with pytest.raises(
+        ValueError, match="clip_input = 1 has no effect on a network with one input"
+    ):
         stage_tubes(model, variables, clip, LABEL, clip_input=1)
 
 

@@ -1,4 +1,4 @@
-"""Tubes of tiny networks against eq. 7.1 in NumPy."""
+"""Tests tubes of tiny networks against eq. 7.1 in NumPy."""
 
 from functools import partial
 
@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.explain import by_hand
-from tests.explain.by_hand import CLIP, WEIGHTS
+from tests.explain import numpy_reference
+from tests.explain.numpy_reference import CLIP, WEIGHTS
 from vidjax.explain.saliency_tubes import saliency_tube
 
 ROW = WEIGHTS["head"][:, 2]  # some are negative
@@ -16,12 +16,12 @@ assert_close = partial(np.testing.assert_allclose, rtol=1e-3, atol=2e-4)
 
 
 def weighted(features, weights):
-    """Channels first, each by its weight."""
+    """Returns channels first, each multiplied by its weight."""
     return np.moveaxis(np.float64(features[0]) * weights, -1, 0)
 
 
 def squares(channels, kept=slice(None)):
-    """Of channels that are brought to [0, 1] one by one, the sum."""
+    """Rescales each channel to [0, 1] and adds the squares."""
     span = np.ptp(channels, axis=(1, 2, 3), keepdims=True)
     units = (channels - channels.min((1, 2, 3), keepdims=True)) / np.where(span == 0, 1, span)
     return (units[kept] ** 2).sum(0)
@@ -30,25 +30,25 @@ def squares(channels, kept=slice(None)):
 @pytest.fixture(scope="module")
 def chain():
     """Variables of a network, and the features that it pools."""
-    variables, inputs = by_hand.chain_by_hand()
+    variables, inputs = numpy_reference.chain_by_hand()
     return variables, inputs["head"]
 
 
 def test_the_thesis_adds_squares_of_channels_that_each_span_zero_to_one(chain):
-    tube = saliency_tube(by_hand.Chain(), chain[0], CLIP, 2)
+    tube = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, 2)
     low = squares(weighted(chain[1], ROW))
     assert_close(tube.low[0], low)
-    assert_close(tube.volume, by_hand.enlarged(low))
-    assert tube.volume.shape == by_hand.SIZE
+    assert_close(tube.volume, numpy_reference.enlarged(low))
+    assert tube.volume.shape == numpy_reference.SIZE
     assert (tube.volume.min(), tube.volume.max()) == (0, 1)
     assert tube.kept[0].tolist() == [True] * 5
 
 
 def test_the_plain_form_adds_weighted_channels_as_they_are(chain):
-    tube = saliency_tube(by_hand.Chain(), chain[0], CLIP, 2, mode="cam")
+    tube = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, 2, mode="cam")
     low = weighted(chain[1], ROW).sum(0)
     assert_close(tube.low[0], low)
-    assert_close(tube.volume, by_hand.enlarged(low))
+    assert_close(tube.volume, numpy_reference.enlarged(low))
 
 
 @pytest.mark.parametrize("tau", [0.05, 0.6])
@@ -57,15 +57,15 @@ def test_channels_below_a_share_of_the_largest_are_left_out(chain, tau):
     largest = channels.max((1, 2, 3))
     kept = largest >= tau * largest.max()
     assert 0 < kept.sum() < 5
-    tube = saliency_tube(by_hand.Chain(), chain[0], CLIP, 2, tau=tau)
+    tube = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, 2, tau=tau)
     assert tube.kept[0].tolist() == kept.tolist()
     assert_close(tube.low[0], squares(channels, kept))
 
 
 @pytest.mark.parametrize("mode", ["thesis", "cam"])
 def test_plain_jax_with_channels_second_gives_what_flax_gives(chain, mode):
-    one = saliency_tube(by_hand.Chain(), chain[0], CLIP, mode=mode)
-    other = saliency_tube(by_hand.channels_second, chain[0], CLIP[0], mode=mode)
+    one = saliency_tube(numpy_reference.Chain(), chain[0], CLIP, mode=mode)
+    other = saliency_tube(numpy_reference.channels_second, chain[0], CLIP[0], mode=mode)
     logits = chain[1].mean((0, 1, 2, 3)) @ WEIGHTS["head"] + chain[0]["params"]["head"]["bias"]
     assert one.class_index == other.class_index == int(logits.argmax())
     assert_close(one.low[0], other.low[0])
@@ -79,25 +79,25 @@ def test_a_channel_without_differences_shows_nothing(chain, constant):
     variables = dict(chain[0], params=dict(chain[0]["params"], norm3=norm))
     features = chain[1].copy()
     features[..., constant] = 1
-    tube = saliency_tube(by_hand.Chain(), variables, CLIP, 2)
+    tube = saliency_tube(numpy_reference.Chain(), variables, CLIP, 2)
     assert_close(tube.low[0], squares(weighted(features, ROW)))
     assert tube.volume.max() == (1 if len(constant) == 1 else 0)
 
 
 def hidden(xp, features, weights):
-    """The logits of a head of two layers."""
+    """Computes the logits of a head with two layers."""
     return xp.maximum(features.mean((1, 2, 3)) @ weights["hidden"], 0) @ weights["head"]
 
 
 @pytest.mark.parametrize("mode", ["thesis", "cam"])
 def test_weights_of_a_head_of_two_layers_are_gradients_summed_over_positions(mode):
-    weights = by_hand.kernels_of(200, conv1=(3, 5), head=6)
-    weights["hidden"] = by_hand.normal(201, 5, 6)
+    weights = numpy_reference.kernels_of(200, conv1=(3, 5), head=6)
+    weights["hidden"] = numpy_reference.normal(201, 5, 6)
 
     def model(weights, clip):
-        return hidden(jnp, jax.nn.relu(by_hand.conv3d(clip, weights["conv1"])), weights)
+        return hidden(jnp, jax.nn.relu(numpy_reference.conv3d(clip, weights["conv1"])), weights)
 
-    features = np.maximum(np.float64(by_hand.convolve(CLIP, weights["conv1"])), 0)
+    features = np.maximum(np.float64(numpy_reference.convolve(CLIP, weights["conv1"])), 0)
     ends = ((hidden(np, features + s, weights) for s in (d, -d)) for d in 1e-5 * np.eye(5))
     slopes = [(after - before)[0, 1] / 2e-5 for after, before in ends]
     assert min(slopes) < 0 < max(slopes)
@@ -115,10 +115,10 @@ def test_features_of_several_sizes_are_enlarged_one_by_one_and_added(mode, tau):
     def network(xp, conv, x, weights):
         return xp.concatenate([own.mean((1, 2, 3)) for own in pathways(xp, conv, x)], -1)
 
-    weights = by_hand.kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
-    tube = saliency_tube(by_hand.function_of(network), weights, CLIP, 0, mode=mode, tau=tau)
+    weights = numpy_reference.kernels_of(110, slow=(3, 5), fast=(3, 3), head=8)
+    tube = saliency_tube(numpy_reference.function_of(network), weights, CLIP, 0, mode=mode, tau=tau)
     found = {len(kept): (kept.tolist(), low) for kept, low in zip(tube.kept, tube.low, strict=True)}
-    features = pathways(np, lambda name, x: by_hand.convolve(x, weights[name]), CLIP)
+    features = pathways(np, lambda name, x: numpy_reference.convolve(x, weights[name]), CLIP)
     channels = list(map(weighted, features, np.split(weights["head"][:, 0], [5])))
     least = -np.inf if tau is None else tau * max(own.max() for own in channels)
     lows = []
@@ -127,20 +127,20 @@ def test_features_of_several_sizes_are_enlarged_one_by_one_and_added(mode, tau):
         lows.append(own.sum(0) if mode == "cam" else squares(own, kept))
         assert found[len(own)][0] == kept.tolist()
         assert_close(found[len(own)][1], lows[-1])
-    assert_close(tube.volume, by_hand.enlarged(*lows))
+    assert_close(tube.volume, numpy_reference.enlarged(*lows))
 
 
 def test_a_head_that_takes_one_place_alone_is_refused():
     def corner(weights, clip):
-        x = jax.nn.relu(by_hand.conv3d(clip, weights["conv1"]))
+        x = jax.nn.relu(numpy_reference.conv3d(clip, weights["conv1"]))
         return x[:, 0, 0, 0] @ weights["head"]
 
-    weights = by_hand.kernels_of(210, conv1=(3, 2), head=2)
-    with pytest.raises(ValueError, match="nothing is pooled"):
+    weights = numpy_reference.kernels_of(210, conv1=(3, 2), head=2)
+    with pytest.raises(ValueError, match="pools no features"):
         saliency_tube(corner, weights, CLIP, 0)
 
 
 @pytest.mark.parametrize(("name", "value"), [("class_index", 7), ("mode", "grad")])
 def test_wrong_values_are_named(chain, name, value):
     with pytest.raises(ValueError, match=str(value)):
-        saliency_tube(by_hand.Chain(), chain[0], CLIP, **{name: value})
+        saliency_tube(numpy_reference.Chain(), chain[0], CLIP, **{name: value})

@@ -6,8 +6,8 @@ import tracemalloc
 
 import pytest
 
-from vidjax.convert.pickles import CheckpointError
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.torch_pickles import CheckpointError
 
 MIB = 2**20
 # What any reading may take beside what follows from the size of its file.

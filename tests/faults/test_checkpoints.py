@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vidjax.array_paths import PlaceError
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.run.machine_errors import MachineError
@@ -150,7 +150,7 @@ def test_a_checkpoint_that_a_run_removes_meanwhile_is_told_as_such(directory):
     reader = Checkpoints(directory, read_only=True)
     step = reader.resolve("10")
     shutil.rmtree(directory / "10")
-    with pytest.raises(CheckpointError, match="was removed while it was read"):
+    with pytest.raises(CheckpointError, match="was removed while it was being read"):
         reader.restore(step, LIKE)
     reader.close()
 
@@ -161,7 +161,7 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 ):
     place = tmp_path / name
     for keep in (Checkpoints, lambda place: loop.train(tiny_config, place), converted):
-        with pytest.raises(PlaceError, match="name another folder") as error:
+        with pytest.raises(PlaceError, match="choose another folder") as error:
             keep(place)
         assert str(tmp_path) in str(error.value)
         assert list(tmp_path.iterdir()) == []
@@ -169,7 +169,7 @@ def test_paths_that_libraries_misread_are_refused_before_anything_is_written(
 
 def converted(place):
     # It is looked at first: what is converted does not matter.
-    folder.write(None, "r3d_18", place, "here")
+    converted_folder.write(None, "r3d_18", place, "here")
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ def train(manifest, workdir, *more):
         "--config.model.options.stem_kernel=(1,3,3)",
         "--config.model.options.depths=(1,0,0,0)",
         "--config.data.short_side=32",
+        "--config.data.workers=1",
         "--config.clip.frames=2",
         "--config.clip.size=32",
         "--config.eval.size=32",

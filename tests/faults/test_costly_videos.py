@@ -11,9 +11,9 @@ import pytest
 
 from tests.commands import ROOT
 from tests.videos import write_video
-from vidjax.data.costs import CostError, Limits, Meter
 from vidjax.data.decode import DecodeError, read_video
-from vidjax.data.verdicts import judge
+from vidjax.data.decode_limits import DecodeLimitError, Limits, Meter
+from vidjax.data.verdicts import check_video
 
 
 def write_gif(file, width, height, delays):
@@ -31,9 +31,9 @@ def write_gif(file, width, height, delays):
 def test_a_small_animation_of_huge_frames_is_left_early(tmp_path):
     file = write_gif(tmp_path / "bomb.gif", 30_000, 2_000, [4] * 1000)
     assert file.stat().st_size < 24_000
-    found = judge("bomb.gif", tmp_path)
+    found = check_video("bomb.gif", tmp_path)
     assert found.verdict == "too large"
-    assert found.detail.startswith(f"{file.stat().st_size} bytes that stand for more than ")
+    assert found.detail.startswith(f"{file.stat().st_size} bytes decode to more than ")
     # 60 million pixels each: a tenth of them would be minutes.
     assert found.frames < 100
     assert not found.usable
@@ -41,7 +41,7 @@ def test_a_small_animation_of_huge_frames_is_left_early(tmp_path):
 
 def test_an_animation_of_usual_frames_is_read_whole(tmp_path):
     file = write_gif(tmp_path / "plain.gif", 320, 240, [4] * 300)
-    assert judge("plain.gif", tmp_path).verdict == "ok"
+    assert check_video("plain.gif", tmp_path).verdict == "ok"
     assert read_video(file).frames.shape == (300, 240, 320, 3)
 
 
@@ -57,7 +57,7 @@ def test_black_pictures_in_full_size_are_sound(tmp_path):
         meter.add(1920, 1080)
     for _ in range(50 * 100):
         longer.add(1920, 1080)
-    with pytest.raises(CostError, match="stand for more than"):
+    with pytest.raises(DecodeLimitError, match="decode to more than"):
         collections.deque(meter.add(1920, 1080) for _ in range(10_000_000))
 
 
@@ -65,8 +65,8 @@ def test_black_pictures_in_full_size_are_sound(tmp_path):
 def test_a_strip_is_refused_in_words(tmp_path, size):
     width, height = size
     file = write_gif(tmp_path / "strip.gif", width, height, [4] * 3)
-    found = judge("strip.gif", tmp_path)
-    words = f"frames of {width}x{height} are more than 64 times as long as wide"
+    found = check_video("strip.gif", tmp_path)
+    words = f"frames of {width}x{height} have an aspect ratio above 64"
     assert (found.verdict, found.detail, found.frames) == ("too large", words, 0)
     with pytest.raises(DecodeError, match=words):
         read_video(file, short_side=128)
@@ -75,7 +75,7 @@ def test_a_strip_is_refused_in_words(tmp_path, size):
 def test_a_long_pause_does_not_become_a_hundred_thousand_pictures(tmp_path):
     file = write_gif(tmp_path / "pause.gif", 4_000, 2_000, [1, 60_000, 1])
     begin = time.monotonic()
-    with pytest.raises(DecodeError, match="are too many to be kept"):
+    with pytest.raises(DecodeError, match="take more than the limit"):
         read_video(file, fps=25)
     assert time.monotonic() - begin < 30
 

@@ -12,8 +12,8 @@ from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
 from vidjax.data.integrity import DamagedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
+from vidjax.data.preparation_report import read_report, total
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.report import read_report, total
 from vidjax.data.views import Views, view_batches
 from vidjax.training.bad_videos import UNKNOWN, BadVideos, BadVideosError
 
@@ -88,7 +88,7 @@ def test_a_flipped_bit_costs_its_video_which_is_named_and_counted(whole, folder,
     record = source[place]
     assert (record.name, record.label) == (right.name, right.label)
     with pytest.raises(
-        ValueError, match=rf"{right.name} cannot be read: .*; remove .*prepares the"
+        ValueError, match=rf"{right.name} cannot be read: .*; remove .*to prepare the"
     ):
         record.decode([0])
     batches = train_batches(source, SHAPE, AUGMENTATION, batch_size=len(source), seed=0)
@@ -149,7 +149,7 @@ def test_a_file_of_videos_that_is_cut_or_gone_is_named(root, folder, damage, rec
         (folder / "sizes.json").unlink()
     damage(shard(folder))
     name = shard(folder).name if damage is not remove else "video_folder-train.array_record"
-    message = rf"{name}.*; remove {folder} and start the same command again"
+    message = rf"{name}.*; remove {folder} and run the same command again"
     if not recorded and damage is not remove:
         message = rf"{folder} is damaged: .*; remove"
     with pytest.raises(ValueError, match=message):
@@ -166,7 +166,7 @@ def test_a_file_of_videos_that_is_cut_or_gone_is_named(root, folder, damage, rec
 @pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "metadata.json"])
 def test_a_description_that_is_cut_or_gone_is_named(root, folder, name, damage):
     damage(folder / name)
-    message = rf"{folder} is damaged: {name} is .*; remove {folder} and start the same command"
+    message = rf"{folder} is damaged: {name} is .*; remove {folder} and run the same command"
     for open_it in (
         lambda: PreparedSplit(folder, "train"),
         lambda: catalog.prepare("video_folder", request_of(root)),
@@ -187,7 +187,7 @@ def test_pictures_without_their_description_are_refused(tmp_path):
     folder = tmp_path / "cifar100/3.0.2"
     folder.mkdir(parents=True)
     (folder / "cifar100-train.array_record-00000-of-00001").write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"is damaged: dataset_info.json is absent; remove"):
+    with pytest.raises(ValueError, match=r"is damaged: dataset_info.json is missing; remove"):
         CIFAR100.prepare(catalog.Request(tmp_path))
 
 

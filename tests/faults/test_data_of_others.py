@@ -69,7 +69,7 @@ def test_the_command_names_the_flag_that_allows_it_and_takes_it(foreign, tmp_pat
     flag = f"--config.data.data_dir={config.data.data_dir}"
     last = errors.splitlines()[-1]
     assert last.startswith("error: there is no prepared data set in")
-    assert f"{flag} prepares it there" in last
+    assert f"{flag} prepares it in that folder" in last
     assert everything(place) == before
     elsewhere = tmp_path / "elsewhere"
     code, errors, _ = ending(command("evaluate", run, f"--config.data.data_dir={elsewhere}"))

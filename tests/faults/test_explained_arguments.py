@@ -125,7 +125,7 @@ class Outdated(nnx.Module):
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (Outdated(), "variables = {}: a module of flax.nnx holds its own; give None"),
+        (Outdated(), "variables = {}: a module of flax.nnx holds its variables itself; pass None"),
         (lambda variables, clip: 2 * (clip.mean((1, 2, 3)),), "0 [1, 3], 1 [1, 3]: say which"),
         (lambda variables, clip: {"logits": clip}, "gives 'logits' [1, 2, 16, 16, 3]; logits [1"),
         (lambda variables, clip: None, "gives None"),
@@ -144,7 +144,7 @@ def test_models_that_are_none_are_told(function, model, message):
 def test_variables_that_do_not_fit_are_told(network, function):
     model, variables = network
     assert "do not fit each other" in refusal(function, model, {}, CLIP)
-    assert "variables hold 'x'" in refusal(function, model, {"params": "x"}, CLIP)
+    assert "variables contain 'x'" in refusal(function, model, {"params": "x"}, CLIP)
     other = vidjax.create_model("r3d_18", num_classes=CLASSES, width=8, depths=(1, 0, 0, 0))
     assert "do not fit each other" in refusal(function, other, variables, CLIP)
 

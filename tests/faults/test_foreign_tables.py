@@ -11,9 +11,9 @@ from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
 from vidjax.data import annotations, tables
-from vidjax.data.contents import read_contents, write_contents
 from vidjax.data.manifest import ManifestError
-from vidjax.data.sources import Sources
+from vidjax.data.record_index import read_record_index, write_record_index
+from vidjax.data.source_files import SourceFiles
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best
@@ -47,9 +47,9 @@ def with_setting(run, path, value):
 
 
 SETTINGS = [
-    ("model/options/a.b", 1, "model.options has 'a.b', which is no name of an option"),
-    ("model/options/__init__", 1, "model.options has '__init__', which is no name of an option"),
-    ("data/options/__class__", 1, "data.options has '__class__', which is no name of an option"),
+    ("model/options/a.b", 1, "model.options has 'a.b', which is not a name of an option"),
+    ("model/options/__init__", 1, "model.options has '__init__', which is not a name of an option"),
+    ("data/options/__class__", 1, "data.options has '__class__', which is not a name of an option"),
     ("model/options", None, "model.options = None: options by name are expected"),
     ("train/accumulate", 0, "train.accumulate = 0: must be a whole number in [1, "),
     ("clip/frames", 0, "clip.frames = 0: must be a whole number in [1, "),
@@ -185,7 +185,7 @@ def test_pipes_devices_folders_and_huge_files_are_refused_at_once(tmp_path, read
         ("pipe", "is not a file"),
         ("/dev/zero", "is not a file"),
         ("folder", "is not a file"),
-        ("huge", r"has 1,073,741,825 bytes; of such files at most [0-9,]+ are read"),
+        ("huge", r"has 1,073,741,825 bytes; at most [0-9,]+ are allowed for such files"),
     ):
         with pytest.raises(ValueError, match=f"{name} {wrong}"):
             READERS[reader](tmp_path / name)
@@ -291,19 +291,19 @@ def test_scores_are_shares(tmp_path, value):
 
 def test_tables_of_prepared_sets_hold_names_as_they_stand(tmp_path):
     name = " 'x,\udcff.mp4"
-    write_contents(tmp_path, [("train", " '=a", name)])
-    assert read_contents(tmp_path, "train", [" '=a"]) == [(name, 0)]
+    write_record_index(tmp_path, [("train", " '=a", name)])
+    assert read_record_index(tmp_path, "train", [" '=a"]) == [(name, 0)]
     (tmp_path / "videos.csv").write_text("split,label,video\ntrain,b\n")
-    assert read_contents(tmp_path, "train", ["b"]) == []
+    assert read_record_index(tmp_path, "train", ["b"]) == []
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"root": 5}', "[" * 100_000, '{"root": NaN}'])
 def test_damaged_sources_are_as_none(tmp_path, content):
-    sources = Sources("/videos", {"a.mp4": (3, -5)}, "0")
+    sources = SourceFiles("/videos", {"a.mp4": (3, -5)}, "0")
     sources.write(tmp_path)
-    assert Sources.read(tmp_path) == sources
+    assert SourceFiles.read(tmp_path) == sources
     (tmp_path / "source.json").write_text(content)
-    assert Sources.read(tmp_path) is None
+    assert SourceFiles.read(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"host": 1}', '{"boot": NaN}', "\0"])
@@ -317,7 +317,7 @@ def test_a_damaged_record_of_an_owner_is_that_of_another_process(tmp_path, conte
 def test_a_line_that_would_take_a_pattern_hours_is_refused_at_once(tmp_path):
     file = tmp_path / "action_idx.txt"
     file.write_text("a" + " " * 1_000_000 + "b 1")
-    with pytest.raises(ManifestError, match="line 1 has 1,000,004 characters, and 4,096 at most"):
+    with pytest.raises(ManifestError, match="line 1 has 1,000,004 characters; the limit is 4,096"):
         list(annotations.lines(file, r"(?P<name>.+?)\s+(?P<index>\d+)", "Inspect/Read recipe 1"))
 
 

@@ -13,7 +13,7 @@ import tensorstore
 from tests.convert.test_loading import small_state
 from tests.faults.fuzz import BINARY, COUNT, TEXT, fuzz, refusing
 from tests.faults.test_checkpoints import LIKE, write
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert
 from vidjax.run import checksums
 from vidjax.run.checkpoint import Checkpoints
@@ -28,7 +28,7 @@ OPTIONS = {"width": 4, "depths": (1, 0, 0, 0)}
 
 def read_folder(place):
     with refusing(ValueError):
-        folder.read(place).variables()
+        converted_folder.read(place).variables()
 
 
 def read_run(place):
@@ -61,7 +61,7 @@ def weights(tmp_path_factory):
     state = {name: array for name, array in small_state().items() if "layer" not in name}
     state |= {name: array for name, array in small_state().items() if name.startswith("layer1")}
     state["fc.weight"] = state["fc.weight"][:, :4]
-    folder.write(convert("r3d_18", state, **OPTIONS), "r3d_18", place, "made up")
+    converted_folder.write(convert("r3d_18", state, **OPTIONS), "r3d_18", place, "made up")
     return place
 
 

@@ -8,8 +8,8 @@ import safetensors.numpy
 
 from tests.convert.pickles import TWELVE, call, literal, mapping, tensor, write_legacy, write_zip
 from tests.faults.fuzz import BINARY, COUNT, TEXT, fuzz, refusing
-from vidjax.convert.pickles import CheckpointError
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.torch_pickles import CheckpointError
 
 MEMORY = 64 * 2**20
 # Instructions of pickles, records of zip files, names that are looked up.

@@ -11,11 +11,11 @@ from tests.faults.fuzz import COUNT, Outcome, fuzz, refusing
 from tests.faults.test_damaged_data_sets import is_damaged, request_of
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.contents import read_contents
-from vidjax.data.flow import Flow
+from vidjax.data.optical_flow import Flow
+from vidjax.data.preparation_report import ReportError, read_report
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.report import ReportError, read_report
-from vidjax.data.sources import Sources, recorded_root
+from vidjax.data.record_index import read_record_index
+from vidjax.data.source_files import SourceFiles, recorded_root
 
 # What was read first, which is the data set without a mutation.
 _right = {}
@@ -33,7 +33,7 @@ def read_any(folder):
     """The records that are not damaged, by split and place."""
     with contextlib.suppress(ReportError):
         read_report(folder)
-    Sources.read(folder)
+    SourceFiles.read(folder)
     recorded_root(folder)
     with refusing(ValueError):
         return dict(_records(folder))
@@ -55,7 +55,7 @@ def _records(folder):
         with _naming(folder):
             split = PreparedSplit(folder, name)
             records = [split[index] for index in range(len(split))]
-        read_contents(folder, name, split.classes)
+        read_record_index(folder, name, split.classes)
         for place, record in enumerate(records):
             if not is_damaged(record):
                 video = (record.name, split.classes[record.label], record.fps)

@@ -7,10 +7,10 @@ import pytest
 
 from configs import demo
 from experiments.compare import read_predictions
-from experiments.explain.kept import Kept
+from experiments.explain.resumable_results import ResumableResults
 from experiments.explain.truth import read_settings
 from experiments.reproduce.plan import read_plan
-from experiments.runs.attempt import read_record
+from experiments.runs.worker import read_record
 from experiments.sweep.plan import planned_split
 from tests.faults.fuzz import COUNT, fuzz, refusing
 from vidjax import records
@@ -21,13 +21,13 @@ from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import read_scores, write_report
 from vidjax.explain.class_feature_pyramids import KeptLayer, Pyramid
+from vidjax.explain.map_measurements import Compared, Measured
 from vidjax.explain.pyramid_json import from_json, to_json
-from vidjax.explain.truth_measured import Compared, Measured
 from vidjax.run import workdir
 from vidjax.run.checkpoint import read_best
 from vidjax.run.config import from_mapping
 from vidjax.trained.exporting.load import read_card
-from vidjax.training.reporting import read_metrics
+from vidjax.training.metric_writer import read_metrics
 from vidjax.training.writers.csv import Metrics
 from vidjax.training.writers.wandb import run_id
 
@@ -108,7 +108,9 @@ def read_bench(folder):
     with refusing(ValueError):
         assert read_settings(folder / "settings.json").steps >= 0
         for kind in (Measured, Compared):
-            with Kept(folder / f"{kind.__name__.lower()}.jsonl", kind, lambda own: own.map) as kept:
+            with ResumableResults(
+                folder / f"{kind.__name__.lower()}.jsonl", kind, lambda own: own.map
+            ) as kept:
                 assert all(own.video for own in kept)
 
 
@@ -207,14 +209,14 @@ def others(tmp_path, run):
 
 
 @pytest.fixture
-def bench(tmp_path):
-    place = tmp_path / "bench"
+def evaluation(tmp_path):
+    place = tmp_path / "evaluation"
     place.mkdir()
     records.write(place / "settings.json", {"steps": 2, "runs": {"runs/a": "step 3"}})
     measured = Measured("runs/a", "a.mp4", "cam", "2x4x4", [1, 0.5, 0], [0, 0.5, 1], 3, 0.1, 1, 0.5)
     compared = Compared("runs/a", "a.mp4", "cam", 0, "parameters", "head", -0.5, 0.25)
     for own in (measured, compared):
-        with Kept(
+        with ResumableResults(
             place / f"{type(own).__name__.lower()}.jsonl", type(own), lambda one: one.map
         ) as kept:
             kept.add(own)
@@ -232,7 +234,7 @@ CASES = {
     "tables": ("read_tables", "written", "[tv]*.[cj]s*"),
     "lists": ("read_lists", "lists", "*"),
     "others": ("read_others", "others", "*"),
-    "bench": ("read_bench", "bench", "*"),
+    "evaluation": ("read_bench", "evaluation", "*"),
 }
 
 
@@ -260,7 +262,7 @@ def test_some_damaged_files_are_read_or_refused(case, request, tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
-    "case", ["run", "kept", "annotations", "tables", "lists", "others", "bench"]
+    "case", ["run", "kept", "annotations", "tables", "lists", "others", "evaluation"]
 )
 def test_some_more_damaged_files_are_read_or_refused(case, request, tmp_path):
     damage(case, request, tmp_path, COUNT // 5)

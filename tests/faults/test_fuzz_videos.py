@@ -12,9 +12,9 @@ import pytest
 from tests.faults.fuzz import BINARY, COUNT, Refused, fuzz, refusing
 from tests.videos import numbered_frames
 from vidjax.data.decode import DecodeError
-from vidjax.data.verdicts import judge
-from vidjax.trained.as_stored import as_record
+from vidjax.data.verdicts import check_video
 from vidjax.trained.preprocessing import Preprocessing
+from vidjax.trained.video_record import as_record
 
 MEMORY = 2 * 2**30
 SECONDS = 60
@@ -37,7 +37,7 @@ def predicted(file):
 
 
 def judged(file):
-    found = judge(file.name, file.parent)
+    found = check_video(file.name, file.parent)
     if not found.usable:
         raise Refused(found.detail)
 

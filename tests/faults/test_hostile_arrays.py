@@ -16,12 +16,12 @@ import tensorstore
 from tests.convert.test_loading import small_state
 from tests.faults.budgets import MIB, at_most
 from tests.faults.test_checkpoints import restored, write
-from vidjax.array_files import ArrayFilesError, check_arrays
-from vidjax.convert import folder
+from vidjax.array_validation import ArrayFilesError, check_arrays
+from vidjax.convert import converted_folder
 from vidjax.convert.loading import convert
 from vidjax.run import checksums
 from vidjax.run.checkpoint import CheckpointError
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 from vidjax.zstd_frames import unfolded
 
 OPTIONS = {"width": 4, "depths": (1, 1, 1, 1)}
@@ -33,7 +33,7 @@ def made(tmp_path_factory):
     place = tmp_path_factory.mktemp("made")
     write(place / "checkpoints", steps=(10,))
     converted = convert("r3d_18", small_state(), **OPTIONS)
-    folder.write(converted, "r3d_18", place / "weights", "made up")
+    converted_folder.write(converted, "r3d_18", place / "weights", "made up")
     return place
 
 
@@ -50,7 +50,7 @@ def of_run(place):
 
 
 def of_folder(place):
-    return folder.read(place / "weights").variables()
+    return converted_folder.read(place / "weights").variables()
 
 
 # How to read a folder, where its arrays are, and the name of one.
@@ -207,7 +207,7 @@ def test_pipes_in_a_folder_do_not_hang(place, case, name):
     read, arrays, _ = case
     (place / arrays / name).unlink(missing_ok=True)
     os.mkfifo(place / arrays / name)
-    with pytest.raises(ValueError, match="is no regular file"):
+    with pytest.raises(ValueError, match="is not a regular file"):
         read(place)
 
 
@@ -231,7 +231,7 @@ def test_an_index_that_unfolds_to_gigabytes_is_refused(place, case, magic):
     frame = bomb(10_000)
     node = magic + struct.pack("<Q", len(frame) + 18) + b"\0\1" + frame
     (place / arrays / "d" / "node").write_bytes(b"before" + node + crc32c(node) + b"after")
-    refused(read, place, "the index of its arrays unfolds to 131[0-9]{7} bytes")
+    refused(read, place, "the index of its arrays decompresses to 131[0-9]{7} bytes")
 
 
 def test_the_bound_of_a_frame_is_what_it_becomes():
@@ -250,9 +250,9 @@ def test_the_bound_of_a_frame_is_what_it_becomes():
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"use_zarr3": True}, "not the form that vidjax keeps arrays in"),
-        ({"use_ocdbt": False}, "not the form that vidjax keeps arrays in"),
-        ({"use_ocdbt": 1}, "not the form"),
+        ({"use_zarr3": True}, "not the array format of vidjax"),
+        ({"use_ocdbt": False}, "not the array format of vidjax"),
+        ({"use_ocdbt": 1}, "not the array format"),
         ({"tree_metadata": {}}, "lacks the array"),
         ({"tree_metadata": None}, "is damaged"),
         ({"tree_metadata": {"x": 5}}, "is damaged"),
@@ -322,7 +322,7 @@ def test_a_damaged_model_file_is_one_line(place, text):
 def test_a_model_file_that_lies_is_refused_before_arrays_are_read(place, changes):
     file = place / "weights" / "model.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    refused(of_folder, place, "damaged|unlike the network|in the network it has")
+    refused(of_folder, place, "damaged|unlike the network|but the network's is")
 
 
 def test_a_folder_that_lies_in_the_same_way_everywhere_is_too_small_for_it(place):
@@ -352,7 +352,9 @@ def test_places_without_weights_are_one_line(tmp_path, kind):
             place.symlink_to("place")
         case "device":
             place = Path("/dev/zero")
-    with pytest.raises(ValueError, match="is a file: say of which|names no weights") as error:
+    with pytest.raises(
+        ValueError, match="is a file: name its network too|names no weights"
+    ) as error:
         open_weights(str(place))
     assert len(str(error.value).splitlines()) == 1
 

@@ -22,9 +22,9 @@ from tests.convert.pickles import (
 )
 from tests.faults.budgets import CONSTANT, MIB, at_most, refused
 from tests.faults.tiny import ending, start
-from vidjax.convert import pickles
-from vidjax.convert.pickles import CheckpointError
-from vidjax.convert.reading import read_tensors
+from vidjax.convert import torch_pickles
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.torch_pickles import CheckpointError
 
 NESTED = 200_000
 
@@ -127,7 +127,7 @@ def test_a_whole_number_of_a_million_digits_takes_no_time(form, path):
 
 
 def test_pickles_have_an_end(form, path, monkeypatch):
-    monkeypatch.setattr(pickles, "MOST_INSTRUCTIONS", 1000)
+    monkeypatch.setattr(torch_pickles, "MOST_INSTRUCTIONS", 1000)
     write(form, path, b"N0" * 1000 + mapping(w=tensor(form, (12,), (1,))), {"0": TWELVE})
     refused(path, "a pickle of more than 1000 instructions")
 
@@ -198,7 +198,7 @@ def test_no_way_to_name_code_imports_or_runs_it(tmp_path):
         f"os.chdir({str(tmp_path)!r})\n"
         "sys.path.insert(0, '')\n"
         "copyreg.add_extension('planted', 'run', 1)\n"
-        "from vidjax.convert.reading import CheckpointError, read_tensors\n"
+        "from vidjax.convert.checkpoint_reader import CheckpointError, read_tensors\n"
         "for file in sorted(pathlib.Path().glob('*.pth')):\n"
         "    try:\n"
         "        read_tensors(file)\n"
@@ -228,4 +228,4 @@ def test_the_planted_module_does_work_on_a_trusting_reader(tmp_path):
 
 def test_a_stream_that_ends_early_is_damaged():
     with pytest.raises(CheckpointError, match="truncated"):
-        pickles.load(io.BytesIO(b"X\x05\0\0\0ab"), 100)
+        torch_pickles.load(io.BytesIO(b"X\x05\0\0\0ab"), 100)

@@ -23,10 +23,10 @@ from tests.convert.pickles import (
 )
 from tests.convert.test_loading import CLASSES, WIDTH, small_state
 from tests.faults.budgets import CONSTANT, MIB, at_most, refused
-from vidjax.convert import archive
+from vidjax.convert import torch_archive
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.loading import load_torch
-from vidjax.convert.pickles import CheckpointError
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.torch_pickles import CheckpointError
 
 
 @pytest.fixture(params=FORMS)
@@ -41,13 +41,13 @@ def path(tmp_path):
 
 def counted(monkeypatch):
     """Names of what is read from files, in order."""
-    seen, numbers = [], archive._numbers
+    seen, numbers = [], torch_archive._numbers
 
     def noted(stream, count, name):
         seen.append(name)
         return numbers(stream, count, name)
 
-    monkeypatch.setattr(archive, "_numbers", noted)
+    monkeypatch.setattr(torch_archive, "_numbers", noted)
     return seen
 
 
@@ -104,7 +104,7 @@ def test_tensors_that_repeat_their_numbers_beyond_their_storage_are_refused(
     form, path, size, stride
 ):
     write(form, path, mapping(w=tensor(form, size, stride, numel=600)), {"0": np.zeros(600, "<f4")})
-    refused(path, "'w', which cannot be read: its size .* has .* numbers, its storage 600")
+    refused(path, "'w', which cannot be read: its size .* has .* numbers, but its storage only 600")
 
 
 def test_a_classifier_that_claims_a_billion_classes_makes_no_network(tmp_path):
@@ -225,14 +225,14 @@ def test_lengths_of_a_legacy_file_are_not_believed(path):
 @pytest.mark.parametrize("length", [10**8, 2**62, 2**64 - 1])
 def test_a_header_that_claims_to_be_longer_than_the_file_is_refused(path, length):
     path.write_bytes(struct.pack("<Q", length) + b'{"w": 1}')
-    refused(path, "its header has")
+    refused(path, "its header claims")
 
 
 def test_a_header_of_a_hundred_megabytes_is_refused(path):
     with path.open("wb") as stream:
         stream.write(struct.pack("<Q", 10**8) + b'{"w":')
         stream.truncate(10**8 + 8)
-    refused(path, "its header has 100000000 bytes")
+    refused(path, "its header claims 100000000 bytes")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_a_header_that_is_nested_deeply_is_refused(path):
 )
 def test_a_classifier_of_another_form_is_no_classifier(shape):
     state = small_state() | {"fc.weight": np.zeros(shape, np.float32)}
-    with pytest.raises(CheckpointError, match="there is no classifier in this file"):
+    with pytest.raises(CheckpointError, match="this file has no classifier"):
         load_torch("r3d_18", state, **WIDTH)
 
 
@@ -289,8 +289,8 @@ def test_places_that_are_no_files_are_one_line(path, tmp_path):
     path.touch()
     refused(path, "is neither a PyTorch")
     os.mkfifo(tmp_path / "pipe")
-    refused(tmp_path / "pipe", "is no regular file")
-    refused(Path("/dev/zero"), "is no regular file")
+    refused(tmp_path / "pipe", "is not a regular file")
+    refused(Path("/dev/zero"), "is not a regular file")
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises((OSError, CheckpointError), match="loop"):
         read_tensors(tmp_path / "loop")

@@ -7,7 +7,8 @@ import sys
 import jax
 import pytest
 
-from tests.faults.tiny import ROOT, command, ending, settings, start
+from tests.commands import ROOT
+from tests.faults.tiny import command, ending, settings, start
 from tests.training.test_resume import arrays
 from vidjax.progress import ProgressLine
 from vidjax.run.machine_errors import MachineError, of_machine
@@ -90,7 +91,7 @@ def test_a_checkpoint_that_the_disk_has_no_room_for_leaves_the_earlier_ones_whol
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     told, sound = out.splitlines()
-    assert told.startswith("MachineError checkpoint 2 could not be written into")
+    assert told.startswith("MachineError checkpoint 2 could not be written to")
     assert "File too large. Checkpoints [1] are whole" in told
     assert sound == "sound"
 
@@ -132,7 +133,7 @@ def test_a_run_on_a_full_disk_says_so_once_and_goes_on_when_there_is_room(tmp_pa
     assert code == 74, errors
     (told,) = [line for line in errors.splitlines() if line.startswith("error: ")]
     assert "File too large" in told
-    assert "the same command goes on" in told
+    assert "start the same command again: it resumes" in told
     assert "Traceback" not in errors
     assert len(errors.splitlines()) < 12
     for workdir in (tmp_path / "run", tmp_path / "unbroken"):

@@ -181,7 +181,7 @@ def test_a_report_is_not_written_through_a_link(run, victim, name):
         if name.endswith(".tmp"):
             scoring.evaluate(config, open_run(run), run, progress)
         else:
-            with pytest.raises(LinkError, match="is a link to"):
+            with pytest.raises(LinkError, match="is a symbolic link to"):
                 scoring.evaluate(config, open_run(run), run, progress)
     assert untouched(victim)
 
@@ -195,7 +195,9 @@ def test_a_folder_of_a_run_that_is_a_link_is_refused(run, victim, video, folder)
     )
     code, errors, _ = ending(command(name, f"--workdir={run}", *flags))
     assert code == 2
-    assert errors.splitlines()[-1].startswith(f"error: {run / folder} is a link to {victim}")
+    assert errors.splitlines()[-1].startswith(
+        f"error: {run / folder} is a symbolic link to {victim}"
+    )
     assert untouched(victim)
 
 
@@ -226,7 +228,7 @@ def test_a_run_with_links_in_it_is_not_trained_on(tiny_config, tiny_run, tmp_pat
         victim.write_text("mine")
     place.symlink_to(victim)
     before = everything(victim) if victim.is_dir() else victim.read_bytes()
-    with pytest.raises(LinkError, match=f"{link} is a link to"):
+    with pytest.raises(LinkError, match=f"{link} is a symbolic link to"):
         loop.train(tiny_config, workdir)
     assert (everything(victim) if victim.is_dir() else victim.read_bytes()) == before
 

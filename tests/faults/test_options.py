@@ -12,7 +12,7 @@ import pytest
 import vidjax
 from tests.test_models import CLASSES, FAMILIES, TINY, first_logits
 from vidjax.methods import options
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 from vidjax.settings import shown
 
 THING = object()
@@ -138,8 +138,12 @@ def test_settings_are_found_by_introspection():
         ),
         ("r3d_18", {"width": 0}, "width = 0: must be a whole number in"),
         ("r3d_18", {"num_classes": 2.5}, "num_classes = 2.5: must be a whole number in"),
-        ("r3d_34_e1", {"srtg": "top"}, "srtg = 'top' is for bottlenecks; a basic block has start"),
-        ("r3d_18", {"random_scaling": {"at": ("norm3",)}}, "'norm3' in a block: one of conv1, "),
+        ("r3d_34_e1", {"srtg": "top"}, "srtg = 'top' needs bottlenecks; a basic block has start"),
+        (
+            "r3d_18",
+            {"random_scaling": {"at": ("norm3",)}},
+            "'norm3' is not a point of a basic block, which has conv1, ",
+        ),
         ("r3d_50", {"depths": (0, 0, 0, 0)}, r"depths = \(0, 0, 0, 0\): .* not all 0"),
         ("r3d_50", {"srtg": ()}, r"srtg = \(\) is empty"),
     ],
@@ -183,11 +187,11 @@ def test_a_wrong_value_is_answered_by_what_is_allowed(name, options, message):
         ),
         (
             {"remat": (3,), "depths": (1, 1, 0, 1)},
-            r"remat = \(3,\): depths = .* have blocks in stages 1, 2, 4",
+            r"remat = \(3,\): depths = .* has blocks only in stages 1, 2, 4",
         ),
         (
             {"class_reg": {"stages": (2, 3)}, "depths": (1, 1, 0, 1)},
-            r"class_reg stages = \(2, 3\): depths leave stage 3 without blocks",
+            r"class_reg stages = \(2, 3\): stage 3 has no blocks",
         ),
     ],
     ids=str,
@@ -203,20 +207,20 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
         (
             "r3d_18",
             {"shortcut": "pad", "width": 4, "stem_width": 16},
-            "shortcut = 'pad' adds channels, and stage 1 has 4 of 16: .* stem_width of at most 4",
+            "shortcut = 'pad' only adds channels, but stage 1 has 4 after 16: .* stem_width of at",
         ),
-        ("mtnet_s", {"zero_init": True}, "mtnet_s has no place for zero_init: a branch ends in"),
+        ("mtnet_s", {"zero_init": True}, "mtnet_s does not support zero_init: a branch ends in"),
         (
             "mtnet_s",
             {"zero_init": True, "persistent_low_res": True},
-            "mtnet_s has no place for zero_init: a branch ends in",
+            "mtnet_s does not support zero_init: a branch ends in",
         ),
-        ("mtnet_s", {"multi_temporal": {}}, "mtnet_s has no place for multi_temporal: its conv"),
+        ("mtnet_s", {"multi_temporal": {}}, "mtnet_s does not support multi_temporal: its conv"),
         ("r3d_18", {"zero_init": True, "multi_temporal": {}}, "has no effect in stages 1, 2, 3, 4"),
         (
             "r2plus1d_34",
             {"zero_init": True, "multi_temporal": {"stages": (3,)}},
-            "zero_init = True has no effect in stage 3, because the convolutions that a method",
+            "zero_init = True has no effect in stage 3, because a method inserts",
         ),
         ("mtnet_s", {"delta": 1, "pool": "max"}, "pool = 'max' has no effect, because delta = 1"),
         ("x3d_s", {"form": "mmaction2", "shortcut": "pad"}, "form = 'mmaction2' has no effect"),
@@ -224,7 +228,7 @@ def test_settings_that_others_leave_without_effect_are_refused(options, message)
         (
             "cifar_resnet_110",
             {"remat": (4,)},
-            r"remat = \(4,\): depths = .* have blocks in stages 1, 2, 3",
+            r"remat = \(4,\): depths = .* has blocks only in stages 1, 2, 3",
         ),
     ],
 )

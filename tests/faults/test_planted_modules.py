@@ -17,16 +17,16 @@ import pytest
 from jax import export
 
 from experiments.reproduce.table import find_tables
+from tests.commands import ROOT
 from tests.faults.test_damaged_data_sets import request_of
-from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
-from vidjax.convert import folder as weights_folder
+from vidjax.convert import converted_folder as weights_folder
 from vidjax.data import catalog
 from vidjax.data.builders.cifar100 import CIFAR100
-from vidjax.data.damage import DamagedError
-from vidjax.data.description import CLASSES, ForeignError
+from vidjax.data.dataset_errors import DamagedError
+from vidjax.data.dataset_info import CLASSES, UntrustedDataSetError
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.spool import Spool
 from vidjax.models.registry import create_model
 from vidjax.run.checkpoint import CheckpointError, Checkpoints
 from vidjax.run.config import from_mapping
@@ -183,7 +183,7 @@ def test_tfds_itself_would_run_the_module(folder, marker):
 
 def test_the_refusal_names_the_class(folder):
     plant(folder, in_a_feature, "planted.Planted")
-    with pytest.raises(ForeignError, match="'planted.Planted', which is none of TFDS's own"):
+    with pytest.raises(UntrustedDataSetError, match="'planted.Planted', which is not part of TFDS"):
         PreparedSplit(folder, "train")
 
 
@@ -212,7 +212,7 @@ def test_pictures_that_name_a_class_are_refused(folder, tmp_path):
     there = tmp_path / "pictures/cifar100/3.0.2"
     shutil.copytree(folder, there)
     plant(there, on_top, "planted.Planted")
-    with pytest.raises(ForeignError, match=r"planted\.Planted"):
+    with pytest.raises(UntrustedDataSetError, match=r"planted\.Planted"):
         CIFAR100.prepare(catalog.Request(tmp_path / "pictures"))
 
 
@@ -332,14 +332,14 @@ class Pickled:
 
 
 def test_a_decoded_video_that_is_a_pickle_is_decoded_again(tmp_path, marker):
-    spool = Spool(tmp_path / "spool")
-    spool.save("v.mp4", [b"x"], 1.0)
-    (file,) = spool.folder.glob("*/*.npz")
+    cache = DecodedCache(tmp_path / "cache")
+    cache.save("v.mp4", [b"x"], 1.0)
+    (file,) = cache.folder.glob("*/*.npz")
     archive = io.BytesIO()
     evil = np.array([Pickled(f"touch {marker}")], object)
     np.savez(archive, data=evil, sizes=evil, fps=evil)
     file.write_bytes(archive.getvalue() + hashlib.sha256(archive.getvalue()).digest())
-    assert spool.load("v.mp4") is None
+    assert cache.load("v.mp4") is None
 
 
 @pytest.mark.parametrize("value", ["planted.Planted", "__import__('planted')", "@planted", "!!x"])

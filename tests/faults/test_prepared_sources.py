@@ -80,7 +80,7 @@ def test_a_video_replaced_in_place_is_named_and_prepared_anew(videos, prepare):
     write_video(videos / "walk/v1.mp4", grey(200))
     second = prepare(videos)
     (note,) = prepare.notes
-    assert "1 of 4 files have another size or time: 'walk/v1.mp4'" in note
+    assert "1 of 4 files differ in size or time: 'walk/v1.mp4'" in note
     means = brightness(second)
     assert means.pop("walk/v1.mp4") == pytest.approx(200, abs=5)
     assert np.allclose(list(means.values()), 60, atol=5)
@@ -100,7 +100,8 @@ def test_a_folder_that_moves_stays_the_same_data_set(videos, prepare, tmp_path, 
     assert prepare(moved) == folder
     (note,) = prepare.notes
     assert (
-        f"{folder} was prepared from the files in {videos}; those in {moved} have the same" in note
+        f"{folder} was prepared from the files in {videos}. The files in {moved} have the same"
+        in note
     )
     assert prepare.decoded == 0
 
@@ -137,8 +138,8 @@ def replace_all_by_older_ones(videos):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (replace_one, "some have changed since it was prepared"),
-        (replace_all_by_older_ones, "videos of split 'train' decode to other frames than are"),
+        (replace_one, "some of the files have changed since it was prepared"),
+        (replace_all_by_older_ones, "videos of split 'train' decode to other frames than the"),
     ],
 )
 def test_what_an_earlier_version_prepared_of_other_files_is_not(videos, prepare, change, reason):

@@ -64,7 +64,9 @@ def assert_the_machine_is_blamed(done, reason):
     assert done.returncode == 74, done.stderr
     *notes, last = [line for line in done.stderr.splitlines() if not line.startswith("prepare vid")]
     assert last.startswith(f"error: {reason}")
-    assert all(note.startswith("preparing stopped because the machine failed") for note in notes)
+    assert all(
+        note.startswith("preparation stopped because of an error of this machine") for note in notes
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -197,7 +199,7 @@ def test_sigterm_ends_preparing_in_one_line_and_the_same_command_goes_on(
     _, errors = process.communicate(timeout=20)
     lines = [line for line in errors.splitlines() if not line.startswith("prepare videos")]
     assert process.returncode == 75, errors
-    assert lines == ["ended by SIGTERM; run the same command again to go on"]
+    assert lines == ["ended by SIGTERM; run the same command again to continue"]
     wait_until(lambda: not living(workers), 30.0)
     assert living(workers) == []
     finish(videos, tmp_path)

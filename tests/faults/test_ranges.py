@@ -14,8 +14,8 @@ import vidjax
 from configs import synthetic
 from vidjax.data.multigrid import SETTINGS
 from vidjax.data.pipeline import AUGMENT, CLIP
-from vidjax.run.allowed import ALLOWED
 from vidjax.run.config import Config, ConfigError, from_mapping
+from vidjax.run.setting_ranges import ALLOWED
 from vidjax.settings import Kind
 
 TABLES = {**ALLOWED, "clip": CLIP, "augment": AUGMENT, "multigrid": SETTINGS}

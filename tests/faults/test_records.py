@@ -12,11 +12,11 @@ import vidjax
 from configs import demo
 from tests.commands import refusal, run_command
 from vidjax import records
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.run import workdir as workdirs
 from vidjax.run.config import from_mapping
 from vidjax.trained.exporting import load
-from vidjax.training.reporting import MetricWriter
+from vidjax.training.metric_writer import MetricWriter
 
 
 class Named(msgspec.Struct):
@@ -144,10 +144,10 @@ def without(name):
 @pytest.mark.parametrize("content", [*DAMAGED, *map(without, [*FACTS, *FACTS["preprocessing"]])])
 def test_damaged_facts_of_converted_weights_are_named(tmp_path, content):
     (tmp_path / "model.json").write_bytes(json.dumps(FACTS).encode())
-    assert folder.read(tmp_path).num_classes == 3
+    assert converted_folder.read(tmp_path).num_classes == 3
     (tmp_path / "model.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"model\.json is damaged .*: convert the weights anew"):
-        folder.read(tmp_path)
+    with pytest.raises(ValueError, match=r"model\.json is damaged .*: convert the weights again"):
+        converted_folder.read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["params", "batch_stats"])
@@ -161,7 +161,7 @@ def test_weights_without_one_of_their_parts_are_named(tmp_path, name):
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(tmp_path.absolute() / "variables", parts)
     with pytest.raises(ValueError, match=f"lacks the array '{name}\\."):
-        folder.read(tmp_path).variables()
+        converted_folder.read(tmp_path).variables()
 
 
 CARD = {

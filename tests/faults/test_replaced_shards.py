@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from array_record.python import array_record_module
 
+from tests.commands import ROOT
 from tests.faults.test_damaged_data_sets import (
     AUGMENTATION,
     SHAPE,
@@ -19,14 +20,13 @@ from tests.faults.test_damaged_data_sets import (
     request_of,
     shard,
 )
-from tests.faults.tiny import ROOT
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.data.damage import ReplacedError
+from vidjax.data.dataset_errors import ReplacedError
 from vidjax.data.integrity import DamagedError, record_sizes
 from vidjax.data.pipeline import train_batches
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.sources import Sources, recorded_root
+from vidjax.data.source_files import SourceFiles, recorded_root
 from vidjax.data.views import Views, view_batches
 
 VIEWS = Views(clips=1, crops=1, shape=SHAPE, size=16)
@@ -92,7 +92,7 @@ def exchange(one, other):
 def message(folder, file):
     return (
         rf"^{folder} is damaged: record \d of {file.name} is not the one that was written there.*; "
-        rf"remove {folder} and start the same command again"
+        rf"remove {folder} and run the same command again"
     )
 
 
@@ -172,7 +172,7 @@ def test_a_flipped_bit_in_what_describes_the_data_is_noticed(folder, name):
 def test_classes_that_changed_names_are_noticed(folder):
     """Files of equal sizes: without a checksum every video would have the other's class."""
     (folder / "label.labels.txt").write_text("walk\nsit\n")
-    with pytest.raises(DamagedError, match=r"label.labels.txt is cut short or changed; remove"):
+    with pytest.raises(DamagedError, match=r"label.labels.txt is truncated or changed; remove"):
         PreparedSplit(folder, "train")
 
 
@@ -225,7 +225,7 @@ def test_a_data_set_of_tfds_itself_can_have_checksums(folder):
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"root": ' * 50_000, "[]", "5", '{"root": 1}'])
 def test_a_damaged_record_of_the_files_is_no_record(folder, content):
     (folder / "source.json").write_text(content)
-    assert Sources.read(folder) is None
+    assert SourceFiles.read(folder) is None
     assert recorded_root(folder) in (None, "1")
 
 
@@ -239,7 +239,7 @@ def test_what_describes_the_data_may_be_any_json(folder, name, content):
         (folder / "sizes.json").unlink()
     if (name, content) == ("sizes.json", "{}"):
         return
-    with pytest.raises(DamagedError, match=rf"{name} is cut short or changed.*; remove") as caught:
+    with pytest.raises(DamagedError, match=rf"{name} is truncated or changed.*; remove") as caught:
         PreparedSplit(folder, "train")
     assert len(str(caught.value)) < 600
 
@@ -280,6 +280,6 @@ def test_training_and_evaluation_end_in_one_line(tmp_path):
         last = ended.stderr.splitlines()[-1]
         assert last.startswith(f"error: {folder} is damaged: record 0 of video_folder-")
         assert last.endswith(
-            f"remove {folder} and start the same command again: it prepares the data set anew"
+            f"remove {folder} and run the same command again to prepare the data set again"
         )
         assert "Traceback" not in ended.stderr

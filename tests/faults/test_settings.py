@@ -91,7 +91,10 @@ def train(tmp_path, *arguments):
         ("train.ema=2.", "train.ema = 2.0: must be a number in [0, 1)"),
         ("train.duration=5", "train.duration = '5': must be a duration in steps or epochs"),
         ("train.duration=999999999999999 steps", "999,999,999,999,999 steps"),
-        ("schedule.warmup=200%", "schedule.warmup = '200%': 100 steps are more than the 50"),
+        (
+            "schedule.warmup=200%",
+            "schedule.warmup = '200%' is 100 steps, which is more than the 50",
+        ),
         ("schedule.boundaries=('50%',)", "schedule.boundaries = ('50%',) have no effect, because"),
         ("every.keep=-1", "every.keep = -1: must be a whole number in [1, 1000000]"),
         ("eval.batch_size=1000000", "eval.batch_size = 1000000: one batch of"),
@@ -110,7 +113,7 @@ def test_a_run_is_refused_in_one_line_before_it_begins(tmp_path, setting, messag
 def test_an_option_that_a_folder_of_videos_does_not_have_is_named(tmp_path):
     settings = f"--config.data.manifest={tmp_path}", "--config.data.options.foo=3"
     done = train(tmp_path, "--config=configs/folder.py", *settings)
-    assert "data.options.foo is unknown to video_folder; it has none" in refusal(done)
+    assert "data.options.foo is unknown to video_folder; it has no options" in refusal(done)
 
 
 def test_mistakes_in_a_configuration_file_are_one_line(tmp_path):

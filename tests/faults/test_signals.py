@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from tests.faults.tiny import BUSY, ROOT, command, ending, settings, start, wait_for_line
+from tests.commands import ROOT
+from tests.faults.tiny import BUSY, command, ending, settings, start, wait_for_line
 from tests.training.test_resume import arrays
 
 PREEMPTED = f"""
@@ -23,7 +24,7 @@ with Preemption() as preemption:
 """
 ENDING = """
 import sys, time
-from experiments.ending import by_sigterm, Terminated
+from experiments.signal_handling import by_sigterm, Terminated
 try:
     with by_sigterm(143):
         print("busy", flush=True)
@@ -141,7 +142,7 @@ def test_sigterm_during_a_compilation_ends_a_run_at_once_and_frees_its_directory
     process = asked(command("train", *settings(tmp_path / "run"), fault=fault))
     code, errors, _ = ending(process, SOON)
     assert code == 75
-    assert last_line(errors) == "stopped by SIGTERM; the same command resumes the run"
+    assert last_line(errors) == "stopped by SIGTERM; start the same command again to resume"
     assert not (tmp_path / "run" / ".lock-owner.json").exists()
 
 

@@ -13,9 +13,9 @@ import pytest
 from tests.commands import refusal, run_command
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog, tables
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.soundness import condemned
 from vidjax.data.verdicts import COLUMNS, Verdict, read_verdicts
 from vidjax.evaluation.report import write_report
 
@@ -36,11 +36,11 @@ def manifest(folder, text, encoding="utf-8"):
 
 
 DAMAGED = {
-    "line 2: more fields than path,split,label; a field with a comma in it is written in quotes": (
+    "line 2: more fields than path,split,label; put a field that contains a comma in quotes": (
         "path,split,label\nv0.mp4,train,pour, into glass\n"
     ),
     "line 3: fewer fields than path,label,split": HEAD + "v0.mp4,walk,train\nv1.mp4,walk\n",
-    "the row of line 2 goes on to line 4; a quote is not closed": (
+    "the row of line 2 continues to line 4; a quote is not closed": (
         HEAD + 'v0.mp4,"walk,train\nv1.mp4,sit,train\nv2.mp4,wave",train\n'
     ),
     "line 3: not CSV": HEAD + 'v0.mp4,walk,train\nv1.mp4,"sit,train\n',
@@ -49,7 +49,7 @@ DAMAGED = {
     "lacks the column 'path'; .*; separate them by commas": "path;label;split\nv0.mp4;walk;train\n",
     "line 3: not CSV .field larger than": HEAD
     + f"v0.mp4,walk,train\nv1.mp4,{'x' * 2**24}y,train\n",
-    "the row of line 2 goes on to line 3; a quote is not closed, or a field holds both a line": (
+    "the row of line 2 continues to line 3; a quote is not closed, or a field contains both": (
         HEAD + 'v0.mp4,"bow,\ndeeply",train\n'
     ),
     r"the path 'v0\\n.mp4' holds a line break": HEAD + '"v0\n.mp4",bow,train\n',
@@ -59,12 +59,12 @@ DAMAGED = {
     "the label 'xx.*…' is longer than 1000 characters; rename it": (
         HEAD + f"v0.mp4,{'x' * 200_000},train\n"
     ),
-    "the labels '1', '1.0' are one number": HEAD + "v0.mp4,1,train\nv1.mp4,1.0,train\n",
+    "the labels '1', '1.0' are the same number": HEAD + "v0.mp4,1,train\nv1.mp4,1.0,train\n",
     "lists 'v0.mp4' twice, in rows 2 and 3": HEAD + "v0.mp4,walk,train\n./v0.mp4,walk,test\n",
-    r"'v0.mp4' \(0 s to 0.2 s\) in train and 'v0.mp4' \(0.1 s to 0.3 s\) in test show the same": (
+    r"'v0.mp4' \(0 s to 0.2 s\) in train and 'v0.mp4' \(0.1 s to 0.3 s\) in test overlap": (
         "path,label,split,start,end\nv0.mp4,walk,train,0,0.2\nv0.mp4,walk,test,0.1,0.3\n"
     ),
-    "'v0.mp4' in train and 'v0.mp4' .* in val show the same": (
+    "'v0.mp4' in train and 'v0.mp4' .* in val overlap": (
         "path,label,split,start,end\nv0.mp4,walk,val,5,6\nv0.mp4,walk,train,,\n"
     ),
 }
@@ -81,7 +81,7 @@ def test_what_a_manifest_cannot_mean_is_refused_by_name(folder, message):
 
 @pytest.mark.parametrize(
     ("encoding", "words"),
-    [("cp1252", "line 2 has the byte 0xe9"), ("utf-16", "line 1 .* It is in UTF-16")],
+    [("cp1252", "line 2 has the byte 0xe9"), ("utf-16", "line 1 .* The file is in UTF-16")],
 )
 def test_other_encodings_are_refused_by_line(folder, encoding, words):
     file = manifest(folder, HEAD + "v0.mp4,d\u00e9j\u00e0,train\n", encoding)
@@ -173,7 +173,7 @@ def test_labels_that_differ_in_case_alone_are_told(folder):
     found = read_manifest(file)
     assert found.classes == ("Walk", "sit", "walk")
     (note,) = found.notes
-    assert "'Walk', 'walk' differ in case or spaces alone" in note
+    assert "'Walk', 'walk' differ only in case or spaces" in note
 
 
 def test_links_do_not_hide_that_a_video_is_in_both_splits(folder):
@@ -276,7 +276,7 @@ def test_verdicts_with_a_flipped_byte_are_read_or_named(tmp_path):
         found, error = outcome(file)
         if error:
             assert str(file) in error
-            assert re.search(r"line \d|another kind of table|two columns", error), error
+            assert re.search(r"line \d|not a table of verdicts|two columns", error), error
             refused += 1
         else:
             # None is lost in silence, but for a last one that seems to be torn.
@@ -295,7 +295,7 @@ def test_a_damaged_table_of_verdicts_is_refused_by_line(tmp_path, folder):
     assert "verdicts.csv, line 3: bytes = '9x0': must be a whole number" in refusal(done)
     listed = read_manifest(manifest(folder, HEAD + "v0.mp4,walk,train\n"))
     with pytest.raises(ManifestError, match=r"data\.verdicts: .*verdicts\.csv, line 3"):
-        condemned(file, listed)
+        broken_video(file, listed)
 
 
 def test_a_row_that_was_being_written_is_left_out(tmp_path):

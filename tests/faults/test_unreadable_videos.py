@@ -15,19 +15,19 @@ from tests.commands import ROOT, run_command
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.decode import DecodeError, read_video
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import ManifestError, read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.soundness import condemned
-from vidjax.data.verdicts import judge, read_verdicts
+from vidjax.data.verdicts import check_video, read_verdicts
 
 NOBODY = 65534
 AS_NOBODY = f"""
 import os, sys
-from vidjax.data.verdicts import judge
+from vidjax.data.verdicts import check_video
 if os.geteuid() == 0:
     os.setuid({NOBODY})
 for name in sys.argv[1:]:
-    found = judge(name)
+    found = check_video(name)
     print(found.verdict, "|", found.detail, "|", found.usable)
 """
 linux = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a file that fails")
@@ -98,7 +98,7 @@ def test_a_verdict_of_the_moment_condemns_no_video(videos):
     (videos / "walk" / "c.mp4").unlink()
     shutil.copy(videos / "walk" / "a.mp4", videos / "walk" / "c.mp4")
     manifest = read_manifest(videos)
-    assert [condemned(output, manifest)(entry) for entry in manifest.entries] == ["", "", ""]
+    assert [broken_video(output, manifest)(entry) for entry in manifest.entries] == ["", "", ""]
 
 
 NAMES = {
@@ -163,5 +163,5 @@ def test_a_file_of_text_with_the_name_of_a_video_is_told(videos):
     (videos / "x.mp4").write_text('<svg xmlns="http://www.w3.org/2000/svg"></svg>')
     with pytest.raises(DecodeError, match="x.mp4: not a readable video"):
         read_video(videos / "x.mp4")
-    assert judge("x.mp4", videos).verdict == "undecodable"
+    assert check_video("x.mp4", videos).verdict == "undecodable"
     assert np.shape(read_video(videos / "sound.mp4").frames)[0] == 8

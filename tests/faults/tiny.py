@@ -1,14 +1,10 @@
 """The smallest run, as a command in a process of its own, with a fault made on purpose."""
 
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
+from tests.commands import Process
 from tests.run.jobs import SETTINGS
 
-ROOT = Path(__file__).parents[2]
 # A long call of a library, in which Python runs no step of its own: as a compilation is.
 BUSY = "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)"
 _RUN = """
@@ -27,14 +23,7 @@ def settings(workdir, **changes):
 
 def start(program):
     """A process that runs Python code in the project's folder."""
-    return subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Process("-c", program)
 
 
 def command(name, *arguments, fault=""):

@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from vidjax.layers.convolution import channelwise_mosaic, channelwise_triton, pallas
-from vidjax.layers.convolution.form import PASSES
+from vidjax.layers.convolution.algorithm import PASSES
 from vidjax.layers.convolution.problem import Problem
 
 BODIES = {"triton": channelwise_triton, "mosaic": channelwise_mosaic}
@@ -115,7 +115,7 @@ def test_bfloat16_stays_close_and_sums_in_float32(body):
     assert_close((y, dx, dkernel), expected("temporal"), 2e-2)
 
 
-def test_passes_are_those_of_the_platforms_kernels():
+def test_passes_are_those_of_the_platalgorithms_kernels():
     shape, kernel, strides, pads = CASES["temporal"]
     problem = Problem(shape, (*kernel, 1, shape[-1]), strides, pads, shape[-1])
 
@@ -143,7 +143,7 @@ def lowering_without(platform):
 @pytest.mark.parametrize(
     ("strides", "dtype"), [((1, 1, 1), jnp.float32), ((1, 2, 2), jnp.bfloat16)]
 )
-def test_parts_lower_to_kernels_of_their_platform(strides, dtype):
+def test_parts_lower_to_kernels_of_their_platalgorithm(strides, dtype):
     x = jax.ShapeDtypeStruct((1, 8, 56, 56, 54), dtype)
     kernel = jax.ShapeDtypeStruct((3, 3, 3, 1, 54), dtype)
     problem = Problem(x.shape, kernel.shape, strides, ((1, 1),) * 3, 54)

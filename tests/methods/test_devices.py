@@ -1,11 +1,11 @@
 """What methods draw and choose is the same on 8 simulated devices; run in a process of its own."""
 
 import json
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.commands import run_code
 
 PROGRAM = textwrap.dedent(
     """
@@ -70,7 +70,7 @@ EXACT = ("alpha of each clip", "random drop", "cutmix", "mixup", "either")
 
 @pytest.fixture(scope="module")
 def results():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    done = run_code(PROGRAM)
     assert done.returncode == 0, done.stderr[-3000:]
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 

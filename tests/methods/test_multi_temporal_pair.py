@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from tests.layers.test_halving import account as halve
+from tests.layers.test_downsampling import account as halve
 from tests.methods.test_multi_temporal import Norms, conv, drawn, flat, trilinear
 from tests.quickly import UNOPTIMIZED
 from vidjax.methods.multi_temporal_pair import PairedMTBlock, PairedMTConv

@@ -93,7 +93,9 @@ def test_both_of_two_options_take_effect(name, one, other):
 def test_both_of_an_options_two_values_take_effect_in_their_order(name, option):
     values = VALUES[option]
     if option == "multi_temporal":
-        with pytest.raises(ValueError, match="multi_temporal in stage 3: the place of the conv"):
+        with pytest.raises(
+            ValueError, match="multi_temporal in stage 3: another method has replaced the conv"
+        ):
             make(name, {option: values})
         return
     programs = {

@@ -121,10 +121,10 @@ def test_networks_train_with_it_and_keep_their_parameters(option):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("drop", "residual_drop = 'drop': one of random_drop, shake_drop"),
+        ("drop", "residual_drop = 'drop': expected one of random_drop, shake_drop"),
         ({"name": "random_drop", "alpha": 1}, "random_drop has no setting 'alpha'"),
         ({"name": "shake_drop", "level": "frame"}, "level = 'frame': must be one of batch, clip"),
-        ({"name": "random_drop", "last": 0.0}, "last = 0.0: must be a chance"),
+        ({"name": "random_drop", "last": 0.0}, "last = 0.0: must be a probability"),
     ],
 )
 def test_what_means_nothing_is_refused(option, message):

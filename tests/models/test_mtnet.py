@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import vidjax
-from tests.layers.test_halving import chosen
+from tests.layers.test_downsampling import chosen
 from tests.methods.test_multi_temporal import Norms, conv, drawn, flat, relu
 from tests.methods.test_multi_temporal import account as mtconv
 from tests.quickly import UNOPTIMIZED

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.commands import ROOT, Process
+
 # The smallest network of the family, compiled carelessly: compiling is what these tests wait for.
 SETTINGS = {
     "model.options": "{'width':4,'depths':(1,0,0,0),'stem_kernel':(1,3,3),'dropout':0.5}",
@@ -77,8 +78,8 @@ def settings(**changes: Any) -> list[str]:
 
 def run(
     arguments: Sequence[object], devices: int = 1, folder: Path = ROOT, code: Path = ROOT
-) -> subprocess.Popen[bytes]:
-    """A Python process with so many simulated devices.
+) -> Any:
+    """A Python process with so many simulated devices; forked, where nothing is in its way.
 
     Args:
       arguments: of Python.
@@ -89,9 +90,10 @@ def run(
     known = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "JAX_NUM_CPU_DEVICES": str(devices),
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
         "PYTHONPATH": os.pathsep.join((str(code), os.environ.get("PYTHONPATH", ""))),
     }
+    if folder == code == ROOT:
+        return Process(*arguments, environment=known, text=False)
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=folder,
@@ -131,7 +133,7 @@ def job(
     configured: bool = True,
     folders: Sequence[Path] = (),
     codes: Sequence[Path] = (),
-) -> Iterator[list[subprocess.Popen[bytes]]]:
+) -> Iterator[list[Any]]:
     """Processes of one job; those that are left at the end are killed.
 
     Args:
@@ -177,7 +179,7 @@ def job(
             process.communicate()
 
 
-def ends(processes: Sequence[subprocess.Popen[bytes]], seconds: float = 120) -> list[int]:
+def ends(processes: Sequence[Any], seconds: float = 120) -> list[int]:
     """Exit codes, once all have ended; what they said is in `said` afterwards."""
     for process in processes:
         _, errors = process.communicate(timeout=seconds)
@@ -189,6 +191,6 @@ def ends(processes: Sequence[subprocess.Popen[bytes]], seconds: float = 120) -> 
 said: dict[int, str] = {}
 
 
-def lines(process: subprocess.Popen[bytes], beginning: str = "error: ") -> list[str]:
+def lines(process: Any, beginning: str = "error: ") -> list[str]:
     """The lines of an ended process that begin so."""
     return [line for line in said[process.pid].splitlines() if line.startswith(beginning)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from configs import synthetic
-from tests.data.test_flow import MOVES, moving
+from tests.data.test_optical_flow import MOVES, moving
 from tests.videos import write_video
 from vidjax.run.config import ConfigError, from_mapping
 from vidjax.run.experiment import Experiment
@@ -38,8 +38,8 @@ def config(**changes):
         ({**FLOW, "augment__chain": 0.9}, "augment.chain = 0.9 with data.input = 'flow'"),
         ({**FLOW, "augment__device": True}, "augment.device = True with data.input = 'flow'"),
         ({**FLOW, "augment__also": {"random_erasing": {}}}, "augment.also = .* with data.input"),
-        ({**FLOW, "model__mean": (0.5,) * 3}, r"model.mean = .*: 2 values are expected, of x and"),
-        ({"model__std": (0.5,) * 2}, r"model.std = .*: 3 values are expected, of three colours"),
+        ({**FLOW, "model__mean": (0.5,) * 3}, r"model.mean = .*: expected 2 values, x and"),
+        ({"model__std": (0.5,) * 2}, r"model.std = .*: expected 3 values, three colours"),
         (
             {"train__partial_batch_norm": True, "train__frozen_batch_norm": True},
             "train.partial_batch_norm = True has no effect, because train.frozen_batch_norm",
@@ -66,7 +66,7 @@ def test_what_does_not_go_together_is_refused(changes, message):
         ),
         (
             {"model__name": "tsn_bninception", "model__options": {"width": 4, "channels": 4}},
-            "takes 4 channels a frame, and data.input = 'frames' gives 3: set .*channels=3",
+            "takes 4 channels per frame, but data.input = 'frames' gives 3: set .*channels=3",
         ),
         ({**FLOW, "model__name": "r3d_18"}, "takes 3 channels .*: set data.input='frames'"),
     ],

@@ -8,7 +8,7 @@ import vidjax
 from vidjax.models.registry import readings
 from vidjax.run.config import ConfigError
 from vidjax.run.freezing import frozen, train_part
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step
@@ -101,6 +101,6 @@ def test_a_part_is_any_part_of_a_path():
 
 def test_a_part_that_is_nowhere_is_named_with_the_nearest():
     with pytest.raises(
-        ConfigError, match="train_only = 'class_rag' is in no parameter .*: did you"
+        ConfigError, match="train_only = 'class_rag' is in no parameter's path .*: did you"
     ):
         frozen(TREE, "class_rag")

@@ -29,7 +29,7 @@ def test_a_port_that_another_program_holds_ends_all_with_a_line(tmp_path):
             assert ends(processes) == [2, 2], said
     first, second = (lines(process) for process in processes)
     assert f"process 0 cannot listen at {address}: Address already in use. End the" in first[0]
-    assert f"{address} is in use by another program, or by a job that is running" in second[0]
+    assert f"{address} is in use by another program, or by a running job" in second[0]
     assert len(first) == len(second) == 1
 
 
@@ -110,10 +110,10 @@ def test_a_signal_to_one_that_waits_ends_those_that_wait_with_it(tmp_path, numbe
         time.sleep(2)
         processes[who].send_signal(number)
         assert ends(processes, 20) == [code] * 3, said
-    told = f"process {who} got {number.name} while they met: this one ends with it"
+    told = f"process {who} got {number.name} at the rendezvous: this process ends too"
     for each, process in enumerate(processes):
         assert said[process.pid].count(told) == (each != who)
-        assert said[process.pid].count("run the same command again to go on") == 1
+        assert said[process.pid].count("run the same command again to continue") == 1
 
 
 def waiting(processes):

@@ -159,14 +159,17 @@ def test_options_go_to_the_optimiser():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "adma"}, "optimizer.name = 'adma' is no optimiser of optax: did you mean 'ada"),
+        (
+            {"name": "adma"},
+            "optimizer.name = 'adma' is not an optimiser of optax: did you mean 'ada",
+        ),
         ({"name": "contrib.muonn"}, "did you mean 'contrib.muon'"),
-        ({"name": "scale_by_adam"}, "is no optimiser of optax"),
+        ({"name": "scale_by_adam"}, "is not an optimiser of optax"),
         ({"name": "adam", "options": {"b3": 0.5}}, "optax.adam does not take: did you mean 'b2'"),
-        ({"name": "adam", "options": {"b1": 0.5}}, "'b1', which optimizer.momentum says"),
-        ({"name": "adam", "options": {"learning_rate": 1}}, "which optimizer.lr says"),
-        ({"name": "lion", "options": {"mask": 1}}, "which optimizer.decay_norm_and_bias says"),
-        ({"name": "novograd", "options": {"weight_decay": 1}}, "optimizer.weight_decay says"),
+        ({"name": "adam", "options": {"b1": 0.5}}, "'b1', which optimizer.momentum sets"),
+        ({"name": "adam", "options": {"learning_rate": 1}}, "which optimizer.lr sets"),
+        ({"name": "lion", "options": {"mask": 1}}, "which optimizer.decay_norm_and_bias sets"),
+        ({"name": "novograd", "options": {"weight_decay": 1}}, "optimizer.weight_decay sets"),
         ({"name": "adam", "options": {"b2": 1.5}}, r"options.b2 = 1.5: must be a number in \[0, 1"),
         ({"name": "adam", "options": {"eps": "x"}}, "options.eps = 'x': must be a number"),
         ({"name": "rmsprop", "options": {"centered": 1}}, "options.centered = 1: must be one of"),

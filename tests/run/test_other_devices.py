@@ -10,7 +10,7 @@ import pytest
 from tests.run.jobs import TRAIN, ends, job, lines, run, said, settings
 from tests.training.test_resume import arrays
 from tests.videos import numbered_frames, write_video
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import at_hand, make_mesh
 
 # Wide enough for parameters that are split.
@@ -176,6 +176,6 @@ def test_statistics_of_each_device_are_not_changed_in_silence(tmp_path):
     before = sorted(file.name for file in workdir.rglob("*"))
     code, errors = trains(workdir, 8, **free)
     assert code == 2, errors
-    assert "'per_device' takes the statistics of each device's clips, and the run in" in errors
-    assert "has them of 4 devices: on 8 it would be another run; give it 4 devices" in errors
+    assert "'per_device' computes statistics per device, and the run in" in errors
+    assert "began on 4 devices: on 8 its result would change; use 4 devices" in errors
     assert sorted(file.name for file in workdir.rglob("*")) == before

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from tests.attributes import write_attributed
-from tests.commands import run_command
-from tests.run.jobs import HEARTBEAT, ROOT, TRAIN, free_port, run, settings
+from tests.commands import ROOT, run_command
+from tests.run.jobs import HEARTBEAT, TRAIN, free_port, run, settings
 from tests.training.test_resume import arrays, finish, wait_for_step
 from vidjax.run.config import ConfigError
 from vidjax.run.processes import Job, _listens_at, launcher
@@ -201,7 +201,7 @@ def test_a_job_of_which_too_little_is_known_is_refused():
     done = run_command("experiments.train", *common)
     assert done.returncode == 2, done.stderr
     assert "JAX does not find the other processes" in done.stderr
-    assert "give --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
+    assert "pass --coordinator_address=HOST:PORT, --num_processes=N" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,15 @@
 """A step on 8 simulated devices is the step on one; run in a process of its own."""
 
 import json
-import subprocess
-import sys
 import textwrap
 import types
 
 import pytest
 
+from tests.commands import run_code
 from vidjax.run import sharding
 from vidjax.run.config import ConfigError
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 
 PROGRAM = textwrap.dedent(
     """
@@ -24,7 +23,7 @@ PROGRAM = textwrap.dedent(
     from vidjax.layers.norm import BatchNorm
     from vidjax.layers.pooling import global_avg_pool, max_pool
     from vidjax.run import sharding
-    from vidjax.run.groups import MeshConfig
+    from vidjax.run.setting_groups import MeshConfig
     from vidjax.run.state import init_state
     from vidjax.training.step import Step, sum_of_squares
 
@@ -107,8 +106,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def results():
-    command = [sys.executable, "-c", PROGRAM, json.dumps(CASES)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_code(PROGRAM, json.dumps(CASES))
     assert done.returncode == 0, done.stderr[-3000:]
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 

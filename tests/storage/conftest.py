@@ -10,7 +10,7 @@ import pytest
 from tests.storage.object_store import ObjectStore, object_store
 from tests.storage.places import SETTINGS, Place
 from tests.videos import numbered_frames, write_video
-from vidjax.storage.local import upload_folder
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 
 _numbers = itertools.count()

@@ -10,6 +10,7 @@ SETTINGS = (
     "--config.clip.size=16",
     "--config.data.short_side=24",
     "--config.data.threads=1",
+    "--config.data.workers=1",
     "--config.eval.size=16",
     "--config.eval.crops=3",
     "--config.eval.batch_size=4",

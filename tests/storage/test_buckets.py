@@ -76,10 +76,10 @@ def test_an_answer_that_breaks_off_is_asked_for_again(store, bucket):
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("forbidden", "no right"),
+        ("forbidden", "no permission"),
         ("expired", "gcloud auth application-default login"),
-        pytest.param("quota", "quota is used up", marks=pytest.mark.slow),
-        pytest.param("unavailable", "did not answer as it should", marks=pytest.mark.slow),
+        pytest.param("quota", "quota is exceeded", marks=pytest.mark.slow),
+        pytest.param("unavailable", "request to the store failed", marks=pytest.mark.slow),
     ],
 )
 def test_errors_of_a_store_are_the_machines_and_name_the_url(store, bucket, kind, said):

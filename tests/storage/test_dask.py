@@ -15,7 +15,7 @@ from tests.faults.processes import descendants, living, wait_until
 from tests.storage.dask_cluster import cluster, made_in
 from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
-from vidjax.storage.local import upload_folder
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 
 pytest.importorskip("distributed", reason="the extra `dask` is not installed")
@@ -162,7 +162,7 @@ def test_a_scheduler_that_is_lost_ends_the_command_which_goes_on_where_it_stoppe
     code, _, errors = command.ended()
     assert code == 74, errors
     assert errors[-1].startswith("error: the Dask scheduler at tcp://127.0.0.1:"), errors
-    assert "answers no more" in errors[-1]
+    assert "no longer answers" in errors[-1]
     assert not [line for line in errors if "Traceback" in line], errors
     folder_there = prepared(running.environment, source, there, "--workers=1")
     assert content(folder_there) == right
@@ -190,7 +190,7 @@ def test_what_does_not_fit_a_cluster_is_refused_in_one_line(folder, tmp_path):
     data = (*FORM, f"--manifest={folder}", f"--data_dir={tmp_path / 'data'}")
     for options, told in (
         (("--dask=127.0.0.1:1", "--beam_runner=DirectRunner"), "name two clusters"),
-        (("--dask=127.0.0.1:1", "--workers=2"), "on a cluster its workers decide"),
+        (("--dask=127.0.0.1:1", "--workers=2"), "--workers is for this machine"),
         (("--beam_option=--x=1",), "has no effect without --beam_runner"),
         (("--dask=no scheduler",), "no Dask scheduler answers at no scheduler"),
     ):

@@ -7,12 +7,12 @@ import pytest
 
 from experiments.benchmark.many_shards import spread
 from tests.data.conftest import prepared_directory  # noqa: F401
-from vidjax.data.damage import DamagedError, ReplacedError
+from vidjax.data.dataset_errors import DamagedError, ReplacedError
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.prepared import PreparedSplit
 from vidjax.data.views import Views, view_batches
-from vidjax.storage import buckets, fetching
-from vidjax.storage.local import upload_folder
+from vidjax.storage import buckets, download
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 from vidjax.storage.shard_cache import ShardCache
 
@@ -55,7 +55,7 @@ def change(far, on_disk):
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(fetching, "_PAUSES", (0.0,))
+    monkeypatch.setattr(download, "_PAUSES", (0.0,))
 
 
 def split(far, tmp_path, gigabytes=1.0):
@@ -149,7 +149,7 @@ def test_a_store_that_fails_for_a_while_costs_time_alone(store, far, on_disk, tm
 def test_bytes_that_keep_arriving_wrong_are_told_and_nothing_of_them_stays(store, far, tmp_path):
     videos = split(far, tmp_path)
     store.misbehave("wrong", match="/download/.*array_record-00003")
-    with pytest.raises(OSError, match=r"gs://.*-00003-of-00008 arrives with other bytes") as error:
+    with pytest.raises(OSError, match=r"gs://.*-00003-of-00008 arrives corrupted") as error:
         videos[13]
     assert "\n" not in str(error.value)
     assert [f.name for f in (tmp_path / "copies").iterdir() if not f.name.endswith(".lock")] == []
@@ -161,7 +161,9 @@ def test_a_store_that_does_not_come_back_is_told_in_a_line(store, far, tmp_path,
     monkeypatch.setattr(buckets.file_system(str(far)), "retries", 1)
     videos = split(far, tmp_path)
     store.misbehave("forbidden", match="/download/.*array_record")
-    with pytest.raises(OSError, match=r"gs://.*array_record.*: this account has no right") as error:
+    with pytest.raises(
+        OSError, match=r"gs://.*array_record.*: this account has no permission"
+    ) as error:
         videos[0]
     assert "\n" not in str(error.value)
 
@@ -172,7 +174,7 @@ def test_an_object_that_was_replaced_meanwhile_is_told(far, change, on_disk, tmp
     other = bytearray((on_disk / shard(far, 5).name).read_bytes())
     other[100] ^= 1
     change(shard(far, 5).name, bytes(other))
-    with pytest.raises(ReplacedError, match=r"-00005-of-00008 was replaced since .*start the same"):
+    with pytest.raises(ReplacedError, match=r"-00005-of-00008 was replaced since .*run the same"):
         videos[20]
     # What is here already stays what it was.
     assert videos[1].name

@@ -7,7 +7,7 @@ import pytest
 from tests.commands import run_command
 from tests.faults.test_kills import assert_same
 from tests.faults.tiny import command, ending, settings
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 from vidjax.storage.paths import as_path
 
 SHORT = {
@@ -43,15 +43,15 @@ def unbroken(tmp_path_factory):
 
 
 def assert_same_as_on_a_disk(workdir, unbroken):
-    with folder_here(as_path(workdir)) as copy:
+    with local_folder_copy(as_path(workdir)) as copy:
         assert_same(copy, unbroken)
 
 
 @pytest.mark.parametrize(
     ("kind", "match", "code", "said"),
     [
-        ("forbidden", "", 2, "this account has no right to do that"),
-        ("forbidden", EVERY_WRITE, 74, "this account has no right to do that"),
+        ("forbidden", "", 2, "this account has no permission for that"),
+        ("forbidden", EVERY_WRITE, 74, "this account has no permission for that"),
         ("expired", "", 2, "credentials are missing or have expired; run `gcloud auth"),
         ("expired", EVERY_WRITE, 74, "credentials are missing or have expired; run `gcloud auth"),
     ],
@@ -96,7 +96,7 @@ def test_a_store_that_takes_no_more_ends_the_run_which_goes_on_later(
     *_, last = errors.splitlines()
     assert last.startswith("error: ")
     assert bucket in last
-    assert "the same command goes on" in last
+    assert "start the same command again: it resumes" in last
     assert "Traceback" not in errors
     code, errors = train(workdir)
     assert code == 0, errors

@@ -26,7 +26,7 @@ def test_a_store_that_stops_answering_ends_a_run_which_goes_on_later(bucket, sto
     store.misbehave("hang")
     code, errors, _ = ending(process)
     assert code == 69, errors
-    assert "this process hangs: nothing has moved" in errors
+    assert "this process hangs: no progress" in errors
     store.behave()
     code, errors, _ = ending(command(*run))
     assert code == 0, errors

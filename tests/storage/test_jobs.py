@@ -8,7 +8,7 @@ from tests.faults.test_kills import assert_same
 from tests.run.jobs import ends, job, lines, said
 from tests.storage.test_faults import HASTE
 from tests.storage.test_hanging_store import wait_until_written
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 from vidjax.storage.paths import as_path
 
 SHORT = {
@@ -61,5 +61,5 @@ def test_a_checkpoint_that_one_process_cannot_write_ends_all_within_seconds(
         assert "checkpoint 10 could not be written" in line
     store.behave()
     trained(workdir)
-    with folder_here(workdir) as copy:
+    with local_folder_copy(workdir) as copy:
         assert_same(copy, unbroken)

@@ -13,10 +13,11 @@ import time
 
 import pytest
 
+from tests.commands import ROOT
 from tests.faults.test_kills import assert_same
-from tests.faults.tiny import ROOT, command, ending, settings
+from tests.faults.tiny import command, ending, settings
 from tests.run.jobs import SETTINGS, free_port
-from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import as_path
 
 KILLS = 10
@@ -56,7 +57,7 @@ def resumed(workdir):
 
 
 def assert_same_as_on_a_disk(workdir, unbroken):
-    with folder_here(workdir) as copy:
+    with local_folder_copy(workdir) as copy:
         assert_same(copy, unbroken)
     assert not (workdir / ".lock-owner.json").exists()
 
@@ -68,7 +69,7 @@ def test_a_run_killed_in_a_bucket_ends_bit_for_bit_as_one_on_a_disk(store, bucke
     assert code == -signal.SIGKILL
     assert (workdir / ".lock-owner.json").exists()
     errors = resumed(workdir)
-    assert "has ended without a word: this process takes its place" in errors
+    assert "has ended without releasing it: this process takes over" in errors
     assert_same_as_on_a_disk(workdir, unbroken)
 
 

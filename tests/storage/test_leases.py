@@ -131,7 +131,9 @@ def test_a_killed_owners_place_is_taken_at_once_on_its_machine_with_a_line(folde
             pass
     assert time.monotonic() - began < leases.DEAD_AFTER
     (line,) = said
-    assert re.match(rf"process {process.pid} on \S+ since .* has ended without a word: this", line)
+    assert re.match(
+        rf"process {process.pid} on \S+ since .* has ended without releasing it: this", line
+    )
 
 
 def test_a_dead_owner_of_another_machine_is_waited_for(folder):
@@ -141,8 +143,8 @@ def test_a_dead_owner_of_another_machine_is_waited_for(folder):
         assert json.loads((folder / RECORD).read_text())["process"] == os.getpid()
     assert time.monotonic() - began >= leases.DEAD_AFTER
     assert len(said) == 2
-    assert "process 7 on far since 2026-01-01 00:00:00+00:00 has left its mark" in said[0]
-    assert "has shown no sign of life for 1 s: this process takes its place" in said[1]
+    assert "process 7 on far since 2026-01-01 00:00:00+00:00 holds the lease" in said[0]
+    assert "has not renewed its lease for 1 s: this process takes it over" in said[1]
 
 
 def test_a_living_owner_of_another_machine_is_left_alone(folder, monkeypatch):

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from experiments.sweep.journal import Journal
-from experiments.sweep.space import read_space
-from experiments.sweep.study import Study
+from experiments.sweep.optuna_journal import Journal
+from experiments.sweep.optuna_space import read_space
+from experiments.sweep.optuna_study import Study
 from tests.experiments import optuna_stand_in
 from vidjax.records import RecordError
 from vidjax.storage.buckets import BucketError
@@ -60,7 +60,7 @@ def test_a_second_writer_overwrites_nothing(file):
     for number, each in enumerate((first, second)):
         each.append_logs([{"op_code": number}])
     first.keep()
-    with pytest.raises(BucketError, match="another process has written there since"):
+    with pytest.raises(BucketError, match="another process has written to it"):
         second.keep()
     assert Journal(file).read_logs(0) == [{"op_code": 0}]
 
@@ -99,7 +99,7 @@ def test_a_trial_whose_score_the_store_does_not_take_is_told_again(bucket, store
     first = study(folder)
     (trial,) = first.next(1)
     store.misbehave("forbidden", r"^POST .*optuna\.log")
-    with pytest.raises(BucketError, match="no right"):
+    with pytest.raises(BucketError, match="no permission"):
         first.tell(trial, 0.5)
     store.behave()
     second = study(folder)

@@ -28,9 +28,9 @@ def test_what_is_no_url_is_a_path_of_the_disk(tmp_path):
     ("text", "said"),
     [
         ("gs:/bucket/x", "two slashes, as in gs://bucket/folder"),
-        ("gs://", "it names no bucket"),
-        ("ftp://host/x", "URLs begin with gs:// and s3://, not ftp://"),
-        ("file:///x", "a local file is named by its path alone"),
+        ("gs://", "the bucket is missing"),
+        ("ftp://host/x", "supported are gs:// and s3://, not ftp://"),
+        ("file:///x", "for a local file, give just its path"),
         ("gcs://bucket/x", "not gcs://"),
     ],
 )
@@ -56,7 +56,7 @@ def test_an_absent_bucket_is_told_before_anything_is_read(store):
 
 @pytest.mark.parametrize(
     ("kind", "said"),
-    [("forbidden", "no right"), ("expired", "credentials are missing or have expired")],
+    [("forbidden", "no permission"), ("expired", "credentials are missing or have expired")],
 )
 def test_what_a_store_refuses_is_told_with_the_fix(store, bucket, kind, said):
     store.misbehave(kind)
@@ -164,13 +164,13 @@ def test_the_listing_is_what_is_there_now(bucket):
 
 # Paths of this machine that no user gives: of the package, of the system, of temporary folders.
 _OF_THE_MACHINE = {
-    "vidjax/array_files.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
-    "vidjax/data/marionette/generate.py", "vidjax/data/tree.py", "vidjax/plugins.py",
+    "vidjax/array_validation.py", "vidjax/configs/__init__.py", "vidjax/data/encode.py",
+    "vidjax/data/marionette/generate.py", "vidjax/data/video_files.py", "vidjax/plugins.py",
     "vidjax/trained/exporting/load.py", "vidjax/trained/published/cache.py",
-    "vidjax/trained/published/places/package.py", "vidjax/training/compile_cache.py",
+    "vidjax/trained/published/hosts/python_package.py", "vidjax/training/compile_cache.py",
     "experiments/benchmark/data.py", "experiments/benchmark/profile.py",
-    "experiments/evaluations.py", "experiments/real_video.py", "experiments/reproduce/videos.py",
-    "experiments/runs/machine.py",
+    "experiments/evaluation_files.py", "experiments/demo_real_video.py",
+    "experiments/reproduce/data_sets.py", "experiments/runs/machine.py",
 }  # fmt: skip
 
 

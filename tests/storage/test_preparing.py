@@ -16,9 +16,9 @@ from tests.videos import numbered_frames, read_numbers, write_video
 from vidjax.data import catalog
 from vidjax.data.manifest import read_manifest
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.sources import Sources
-from vidjax.data.verdicts import judge
-from vidjax.storage.local import upload_folder
+from vidjax.data.source_files import SourceFiles
+from vidjax.data.verdicts import check_video
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import write_bytes, write_text
 
@@ -81,7 +81,7 @@ def test_a_data_set_in_a_bucket_is_that_of_a_disk(folder, bucket, tmp_path, stor
 
 def test_videos_and_manifests_of_a_bucket_are_read_where_they_lie(videos, bucket, tmp_path):
     there, notes = prepare(tmp_path / "data", videos)
-    assert any("passed over 1 x .txt" in note for note in notes)
+    assert any("skipped 1 x .txt" in note for note in notes)
     shown = numbers(there, "train") | numbers(there, "test")
     assert shown == {f"{('sit', 'walk')[k % 2]}/{k}.mp4": list(range(3 + k)) for k in range(4)}
     broken = (there / "excluded.csv").read_text()
@@ -93,16 +93,16 @@ def test_videos_and_manifests_of_a_bucket_are_read_where_they_lie(videos, bucket
         f"{videos}/sit/0.mp4": [0, 1, 2],
         "videos/walk/1.mp4": [0, 1, 2, 3],
     }
-    verdict = judge("walk/1.mp4", as_path(videos))
+    verdict = check_video("walk/1.mp4", as_path(videos))
     assert (verdict.verdict, verdict.frames) == ("ok", 4)
-    assert judge("walk/2.mp4", as_path(videos)).verdict == "absent"
+    assert check_video("walk/2.mp4", as_path(videos)).verdict == "absent"
 
 
 def test_a_video_replaced_in_a_bucket_is_another_data_set(videos, folder):
-    before = Sources.of(read_manifest(videos))
-    assert Sources.of(read_manifest(videos)).is_same(before)
+    before = SourceFiles.of(read_manifest(videos))
+    assert SourceFiles.of(read_manifest(videos)).is_same(before)
     write_bytes(as_path(f"{videos}/sit/0.mp4"), (folder / "sit/2.mp4").read_bytes())
-    now = Sources.of(read_manifest(videos))
+    now = SourceFiles.of(read_manifest(videos))
     assert now.changed_since(before) == ["sit/0.mp4"]
     assert now.digest != before.digest
 
@@ -113,7 +113,7 @@ def test_a_list_that_names_what_is_not_there_is_refused_in_one_line(videos, buck
         "experiments.prepare", "--dataset=video_folder", f"--manifest={bucket}/list.csv",
         f"--data_dir={tmp_path}",
     )  # fmt: skip
-    assert f"names 1 files that do not exist below {bucket}: 'videos/sit/9.mp4'" in refusal(done)
+    assert f"lists 1 files that do not exist below {bucket}: 'videos/sit/9.mp4'" in refusal(done)
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_a_store_that_refuses_to_write_ends_in_one_line_and_the_command_goes_on(
     )  # fmt: skip
     done = run_command(*command)
     assert done.returncode == 74, done.stderr
-    assert "has no right to do that" in done.stderr.splitlines()[-1]
+    assert "has no permission for that" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     store.behave()
     assert run_command(*command).returncode == 0

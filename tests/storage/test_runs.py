@@ -18,14 +18,14 @@ from tests.convert.pickles import FORMS, mapping, tensor, write
 from tests.storage.listing import content, names
 from tests.trained import made
 from tests.training.test_resume import arrays
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.data.decode import read_video
 from vidjax.evaluation.score_files import read_score_table
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 from vidjax.storage.ownership import owned
 from vidjax.storage.writing import make_folder, write_bytes, write_text
 from vidjax.trained.exporting.load import load
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 
 def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, tmp_path):
@@ -42,7 +42,7 @@ def test_a_run_has_the_files_and_contents_that_it_has_on_a_disk(local, remote, t
     assert environments[0] == environments[1]
     for file in (theirs / "eval").iterdir():
         assert content(ours / "eval" / file.name) == content(file), file.name
-    with folder_here(ours) as copy:
+    with local_folder_copy(ours) as copy:
         (step, one), (other, two) = arrays(copy), arrays(theirs)
     assert step == other == 4
     assert one.keys() == two.keys()
@@ -103,7 +103,7 @@ def test_a_second_job_in_the_directory_is_refused(remote):
     assert done.returncode == 2
     *_, looking, said = done.stderr.splitlines()
     owner = rf"process {os.getpid()} on \S+ since .*"
-    assert re.fullmatch(rf"{owner} has left its mark at gs://.*: looking for a sign of .*", looking)
+    assert re.fullmatch(rf"{owner} holds the lease gs://.*: checking for up to .*", looking)
     pattern = rf"error: gs://runs/run is in use by {owner}: wait until .* name another --workdir"
     assert re.fullmatch(pattern, said)
 
@@ -121,7 +121,7 @@ def test_videos_in_a_bucket_are_predicted_as_those_on_a_disk(local, remote, tmp_
     assert len(list(csv.DictReader((ours / "a.csv").read_text().splitlines()))) == 10
     # Nothing that is there is overwritten, and nothing unfinished is left.
     said = refusal(remote.call("predict", f"--workdir={remote.root / 'run'}", *flags))
-    assert f"{ours / 'a.csv'} is there already" in said
+    assert f"{ours / 'a.csv'} exists already" in said
     assert names(ours) == {"a.csv", "a.npz"}
 
 
@@ -185,11 +185,11 @@ def test_features_and_what_is_probed_of_them_are_those_of_a_disk(local, remote, 
 def test_an_export_in_a_bucket_is_loaded_from_a_copy(local, remote, tmp_path):
     folder = remote.root / "exported"
     flags = (f"--workdir={remote.root / 'run'}", "--format=stablehlo", f"--output={folder}")
-    assert "loaded back" in remote.ok("export", *flags)
+    assert "tested: the exported network" in remote.ok("export", *flags)
     with pytest.raises(ValueError, match=r"gs://runs/exported is not on this machine; copy the"):
         load(str(folder))
     clips = np.zeros((1, 2, 16, 16, 3), np.uint8)
-    with folder_here(folder) as copy:
+    with local_folder_copy(folder) as copy:
         command = [sys.executable, "load.py", "clip.npy"]
         np.save(copy / "clip.npy", clips[0])
         done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
@@ -291,7 +291,7 @@ def test_verdicts_on_videos_in_a_bucket_are_those_on_a_disk(local, remote, tmp_p
         ("config", ["gs://runs/mine.py:smoke=true"],
          r"gs://runs/mine.py:smoke=true is in a bucket: a configuration is a program"),
         ("train", ["--config=synthetic", "--workdir=gs://runs/w", "--config.writers=('wandb',)"],
-         r"the writer wandb keeps files of its own in .*, and gs://runs/w is in a bucket: leave"),
+         r"the writer wandb writes local files, but gs://runs/w is in a bucket: remove"),
         ("predict", ["--workdir=gs://runs/none", "--video=a.mp4"],
          r"no run in gs://runs/none: config.json is absent"),
         ("train", ["--config=synthetic", "--workdir=gs://a/s"], "no bucket can be called 'a'"),

@@ -10,7 +10,7 @@ from tests.storage.listing import names
 from tests.trained import made
 from tests.videos import numbered_frames, write_video
 from vidjax.storage import buckets, leases
-from vidjax.storage.local import folder_here, upload_folder
+from vidjax.storage.local_copies import local_folder_copy, upload_folder
 from vidjax.storage.ownership import InUseError, owned
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import appending, move, new, write_text
@@ -116,14 +116,16 @@ def test_weights_and_videos_are_read_and_predictions_written(folder, environment
         f"--output={folder / 'converted'}", **environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    with folder_here(folder / "converted") as copy:
+    with local_folder_copy(folder / "converted") as copy:
         assert (copy / "model.json").is_file()
 
 
 def test_runs_are_refused_by_name(folder, environment):
     given = ("--config=synthetic", f"--workdir={folder / 'run'}")
     said = refusal(run_command("experiments.train", *given, **environment))
-    assert re.search(r"s3://\S+: Orbax keeps no arrays at s3://; name a local folder, or", said)
+    assert re.search(
+        r"s3://\S+: Orbax cannot store arrays at s3://; choose a local folder, or", said
+    )
     assert not folder.exists()
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidjax.storage import fetching, shard_cache
-from vidjax.storage.facts import files_in
-from vidjax.storage.fetching import ReplacedMeanwhileError
+from vidjax.storage import download, shard_cache
+from vidjax.storage.download import ReplacedMeanwhileError
+from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 
 ROOT = Path(__file__).parents[2]
@@ -23,17 +23,17 @@ SIZE = 1000
 READER = """
 import os, sys, time
 from pathlib import Path
-from vidjax.storage import fetching
-from vidjax.storage.facts import files_in
+from vidjax.storage import download
+from vidjax.storage.file_info import files_in
 from vidjax.storage.shard_cache import ShardCache
 far, folder, name, slowly = Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:]
-read = fetching._read
+read = download._read
 def told(source, start, end):
     print("copies", flush=True)
     if slowly:
         sys.stdin.readline()
     return read(source, start, end)
-fetching._read = told
+download._read = told
 cache = ShardCache(folder, 2500)
 with cache.reading(far / name, files_in(far)[name], lambda path: open(path, "rb")) as stream:
     print("reads", len(stream.read()), flush=True)
@@ -55,13 +55,13 @@ def far(tmp_path):
 @pytest.fixture
 def copies(monkeypatch):
     """Names of the files that were copied, in order."""
-    names, copy = [], fetching._copy
+    names, copy = [], download._copy
 
     def noted(source, stored, file):
         names.append(source.name)
         return copy(source, stored, file)
 
-    monkeypatch.setattr(fetching, "_copy", noted)
+    monkeypatch.setattr(download, "_copy", noted)
     return names
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_another_process_reads_stays_and_the_lack_of_room_is_told(
     with reader(far, cache.folder, "shard-0") as other:
         assert other.stdout.readline() == "copies\n"
         assert other.stdout.readline() == f"reads {SIZE}\n"
-        with pytest.raises(ValueError, match=r"so many are being read at once: set data.cache_gb"):
+        with pytest.raises(ValueError, match=r"copies are being read at once: raise data.cache_gb"):
             read(cache, far / "shard-1")
         other.communicate("\n")
     assert read(cache, far / "shard-1")
@@ -294,7 +294,7 @@ def test_many_threads_that_read_with_little_room_get_the_right_bytes(cache_in, f
 
 
 def test_large_files_arrive_whole_in_their_ranges(cache_in, tmp_path, monkeypatch):
-    monkeypatch.setattr(fetching, "_RANGE", 1000)
+    monkeypatch.setattr(download, "_RANGE", 1000)
     (tmp_path / "far").mkdir()
     file = tmp_path / "far" / "large"
     file.write_bytes(np.random.default_rng(0).bytes(33_333))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands import ROOT, refusal, run_command
 from tests.data.conftest import prepared_directory  # noqa: F401
-from vidjax.storage.local import upload_folder
+from vidjax.storage.local_copies import upload_folder
 from vidjax.storage.paths import as_path
 
 

@@ -53,7 +53,7 @@ def test_nothing_is_written_through_a_link(tmp_path, write, dangling):
     if not dangling:
         victim.write_text("mine")
     file.symlink_to(victim)
-    with pytest.raises(writing.LinkError, match=r"a is a link to .*victim.*: remove it"):
+    with pytest.raises(writing.LinkError, match=r"a is a symbolic link to .*victim.*: remove it"):
         write(file)
     assert victim.exists() != dangling
     assert dangling or victim.read_text() == "mine"
@@ -169,7 +169,7 @@ def test_folders_below_a_named_one_are_no_links(tmp_path):
     elsewhere.mkdir()
     (run / "eval").symlink_to(elsewhere)
     for folder in (run / "eval", run / "eval" / "deeper"):
-        with pytest.raises(writing.LinkError, match="run/eval is a link to .*elsewhere"):
+        with pytest.raises(writing.LinkError, match="run/eval is a symbolic link to .*elsewhere"):
             writing.make_folder(folder, run)
     with pytest.raises(writing.LinkError, match="is not below"):
         writing.make_folder(run / "a" / ".." / ".." / "b", run)
@@ -186,9 +186,9 @@ def test_what_killed_writers_have_left_is_removed_by_the_owner_or_a_day_later(tm
         file.write_text("x")
     yesterday = time.time() - 25 * 3600
     os.utime(old, (yesterday, yesterday))
-    writing.sweep(tmp_path)
+    writing.remove_unfinished(tmp_path)
     assert sorted(tmp_path.iterdir()) == [fresh, other]
-    writing.sweep(tmp_path, owned=True)
+    writing.remove_unfinished(tmp_path, owned=True)
     assert list(tmp_path.iterdir()) == [other]
 
 

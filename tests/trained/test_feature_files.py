@@ -97,11 +97,11 @@ def test_rows_are_chosen_by_split_and_joined_again():
 
 
 def test_names_of_files_say_their_kind(tmp_path):
-    with pytest.raises(FeaturesError, match=r"f\.csv: features are kept in \.npz or \.h5 files"):
+    with pytest.raises(FeaturesError, match=r"f\.csv: feature files end in \.npz or \.h5"):
         write_features(tmp_path / "f.csv", table())
     (tmp_path / "f.npz").write_text("path,label")
     refused(tmp_path / "f.npz", "is neither .npz nor .h5")
-    refused(tmp_path / "none.npz", "there is no such file")
+    refused(tmp_path / "none.npz", "this feature file does not exist")
 
 
 @every_kind
@@ -184,7 +184,7 @@ def test_what_claims_more_than_its_file_is_refused_before_it_takes_memory(tmp_pa
     data = (tmp_path / "sizes.npz").read_bytes()
     place = data.index(b"PK\x01\x02") + 20
     (tmp_path / "sizes.npz").write_bytes(data[:place] + b"\xfe\xff\xff\x7f" * 2 + data[place + 8 :])
-    refused(tmp_path / "sizes.npz", "claims more bytes than it has")
+    refused(tmp_path / "sizes.npz", "claims more bytes than it holds")
 
 
 def _h5(file, **changes):
@@ -211,7 +211,7 @@ def test_plain_data_sets_of_others_are_read(tmp_path):
         (lambda g, n: g.create_dataset(n, (6, 4), "f4", external=[("secret", 0, 96)]), "another f"),
         (lambda g, n: g.__setitem__(n, h5py.ExternalLink("other.h5", "/x")), "is a link"),
         (lambda g, n: g.__setitem__(n, h5py.SoftLink("/label")), "is a link"),
-        (lambda g, n: g.create_group(n), "is no array"),
+        (lambda g, n: g.create_group(n), "is not an array"),
         (lambda g, n: g.create_dataset(n, (6,), h5py.string_dtype()), "its features is object"),
         (lambda g, n: g.create_dataset(n, (6,), h5py.ref_dtype), "its features is object"),
     ],

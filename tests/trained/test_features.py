@@ -11,9 +11,9 @@ import vidjax
 from tests.test_models import FAMILIES, ONES, TINY, drawn, stages
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.listing import variants
+from vidjax.models.model_list import variants
 from vidjax.trained.features import layers
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 # One network a family; what all sow is seen in tests/test_models.py too.
 OTHERS = [pytest.param(n, marks=pytest.mark.slow) for n in vidjax.list_models() if n not in TINY]
@@ -105,5 +105,5 @@ def test_a_trained_network_takes_crops_as_they_are_cut_and_compiles_once(tmp_pat
         np.testing.assert_allclose(found[video, crop], alone[0], rtol=1e-4, atol=1e-5)
     assert trained.features(crops, "stage1", pooled=False).shape[:2] == (2, 3)
     # Nothing is traced any more.
-    monkeypatch.setattr("vidjax.trained.trained.features", None)
+    monkeypatch.setattr("vidjax.trained.trained_network.features", None)
     np.testing.assert_array_equal(trained.features(crops), found)

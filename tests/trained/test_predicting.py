@@ -9,15 +9,15 @@ import pytest
 
 from tests.trained.made import NAME, OPTIONS, write_checkpoint
 from tests.videos import numbered_frames, write_video
-from vidjax.data.any_videos import any_videos
 from vidjax.data.decode import DecodeError, read_encoded, read_video
 from vidjax.data.prepared import Record
 from vidjax.data.transforms import encode_jpeg
-from vidjax.trained.as_stored import as_record
-from vidjax.trained.opening import open_weights
+from vidjax.data.video_list import list_videos
+from vidjax.trained.open_weights import open_weights
 from vidjax.trained.predicting import Unreadable, predict_videos, predict_windows
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.windows import windows
+from vidjax.trained.sliding_windows import windows
+from vidjax.trained.video_record import as_record
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_each_of_many_videos_is_predicted_as_it_is_alone(trained, tmp_path, clip
     (tmp_path / "list.csv").write_text(
         "path,start,end\n2.mp4,0.2,1.1\n1.broken.mp4,,\n0.mp4,,\n1.mp4,,\ngone.mp4,,\n2.mp4,,\n"
     )
-    found = list(predict_videos(many, any_videos(tmp_path / "list.csv"), batch_size=batch_size))
+    found = list(predict_videos(many, list_videos(tmp_path / "list.csv"), batch_size=batch_size))
     names = ["2.mp4", "1.broken.mp4", "0.mp4", "1.mp4", "gone.mp4", "2.mp4"]
     assert [entry.path for entry, _ in found] == names
     for entry, prediction in found:

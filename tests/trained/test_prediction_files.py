@@ -86,7 +86,7 @@ def test_an_interruption_leaves_a_whole_table_that_is_called_unfinished(tmp_path
     for there in (left, tmp_path / f"p.{suffix}"):
         there.touch()
         with (
-            pytest.raises(FileExistsError, match=f"{there.name} is there already"),
+            pytest.raises(FileExistsError, match=f"{there.name} exists already"),
             writing_rows(tmp_path / f"p.{suffix}", OF_WINDOWS, ABOUT, 2),
         ):
             pass
@@ -109,7 +109,7 @@ def test_each_row_is_on_the_disk_when_it_is_known(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path):
     file = tmp_path / "p.csv"
-    with pytest.raises(FileExistsError, match=r"p\.csv is there already"):
+    with pytest.raises(FileExistsError, match=r"p\.csv exists already"):
         begin(file, 1, lambda: file.write_text("another's"))
     assert file.read_text() == "another's"
     assert len(table(tmp_path / "p.unfinished.csv")) == 1
@@ -118,7 +118,7 @@ def test_a_file_that_appears_meanwhile_is_not_written_over(tmp_path):
 def test_a_dangling_link_is_there(tmp_path):
     (tmp_path / "p.csv").symlink_to(tmp_path / "nowhere")
     with (
-        pytest.raises(FileExistsError, match="is there already"),
+        pytest.raises(FileExistsError, match="exists already"),
         writing_rows(tmp_path / "p.csv", OF_WINDOWS, ABOUT, 2),
     ):
         pass

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from tests.trained.test_windows import peak_of, seen
+from tests.trained.test_sliding_windows import peak_of, seen
 from tests.videos import numbered_frames, write_video
 from vidjax.data.decode import DecodeError, read_video
 from vidjax.trained.preprocessing import read_clip

@@ -8,9 +8,9 @@ import pytest
 from vidjax.data.manifest import read_manifest
 from vidjax.evaluation import knn
 from vidjax.progress import ProgressLine
-from vidjax.trained.extracting import Extraction, extract
+from vidjax.trained.feature_extraction import Extraction, extract
 from vidjax.trained.feature_files.files import read_features
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 
 
 @pytest.mark.slow

@@ -109,6 +109,6 @@ def test_any_length_and_any_name_can_be_drawn(tmp_path, seconds, count):
 
 
 def test_nothing_is_no_timeline(tmp_path):
-    with pytest.raises(ValueError, match="without windows"):
+    with pytest.raises(ValueError, match="needs at least one window"):
         Timeline().draw(tmp_path / "a.png", ["a"], "")
     assert not list(tmp_path.iterdir())

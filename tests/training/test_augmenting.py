@@ -1,8 +1,6 @@
-"""Augmenting in the training step is augmenting on the host, on one device and on eight."""
+"""Tests that augmentation on the device equals augmentation on the host, on 1 and on 8 devices."""
 
 import json
-import subprocess
-import sys
 import textwrap
 
 import flax.linen as nn
@@ -11,9 +9,10 @@ import numpy as np
 import optax
 import pytest
 
+from tests.commands import run_code
 from vidjax.data.pipeline import Augmentation, ClipShape, train_batches
 from vidjax.data.synthetic import SyntheticSplit
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.step import Step
@@ -26,12 +25,12 @@ PROGRAM = textwrap.dedent(
     jax.config.update("jax_num_cpu_devices", 8)
     import numpy as np
     from configs import synthetic
-    from vidjax.data.chain.draw import Chain, Draw
-    from vidjax.data.chain.device import apply_on_device
-    from vidjax.data.chain.host import apply_on_host
+    from vidjax.data.thesis_augmentation.parameters import Chain, Draw
+    from vidjax.data.thesis_augmentation.device import apply_on_device
+    from vidjax.data.thesis_augmentation.host import apply_on_host
     from vidjax.run import sharding
     from vidjax.run.config import from_mapping
-    from vidjax.run.groups import MeshConfig
+    from vidjax.run.setting_groups import MeshConfig
     from vidjax.training.loop import train
 
     rng, chain = np.random.default_rng(0), Chain(0.9, 0.5)
@@ -68,8 +67,7 @@ PROGRAM = textwrap.dedent(
 @pytest.fixture(scope="module")
 def eight(tmp_path_factory):
     folder = tmp_path_factory.mktemp("eight")
-    command = [sys.executable, "-c", PROGRAM, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = run_code(PROGRAM, folder)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, json.loads(done.stdout.splitlines()[0])
 

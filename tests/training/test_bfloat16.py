@@ -1,4 +1,4 @@
-"""What a training step in bfloat16 computes in which type, read from its program."""
+"""Tests the dtypes of a training step in bfloat16, read from its program."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Weights of classes: from counts, from tables, kept by the run; and what a run says first."""
+"""Tests class weights from counts and from tables, and what a run prints about them."""
 
 import json
 import shutil
@@ -12,9 +12,9 @@ from tests.training.test_resume import arrays
 from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run.config import ConfigError, from_mapping
-from vidjax.training.announcing import announced
 from vidjax.training.class_weights import ClassWeights, weigh
 from vidjax.training.loop import train
+from vidjax.training.startup_notes import startup_notes
 
 NAMES = ("walk", "sit", "=up")
 COUNTS = np.array([8, 2, 0])
@@ -62,12 +62,12 @@ def test_a_table_is_matched_by_name_in_any_order(tmp_path):
     ("rows", "message"),
     [
         (["wlak,1", "sit,1", "=up,1"], "line 2: there is no class 'wlak'; did you mean 'walk'? "),
-        (["walk,1", "sit,1", "walk,1"], "line 4: class 'walk' is there twice"),
+        (["walk,1", "sit,1", "walk,1"], "line 4: class 'walk' is repeated"),
         (["walk,1"], "has no weight for '=up', 'sit'; give each class a row"),
         (["walk,-1", "sit,1", "=up,1"], "line 2: weight = '-1'"),
         (["walk,nan", "sit,1", "=up,1"], "line 2: weight = 'nan'"),
         (["walk,much", "sit,1", "=up,1"], "line 2: weight = 'much'"),
-        (["walk,0", "sit,0", "=up,1"], "gives no class with videos a weight above 0"),
+        (["walk,0", "sit,0", "=up,1"], "must give a weight above 0 to at least one class"),
         ([], "has no weight for '=up', 'sit', 'walk'"),
     ],
 )
@@ -92,7 +92,7 @@ def test_a_run_keeps_its_weights_and_refuses_others(tmp_path):
     assert text.startswith("class,weight\nwalk,0.3333333333333333\nsit,2.0\n'=up,0.1")
     ours.keep(tmp_path)
     assert (tmp_path / "class_weights.csv").read_text() == text
-    with pytest.raises(ConfigError, match="class 'sit' weighs 3 now, and 2 when the run began"):
+    with pytest.raises(ConfigError, match="class 'sit' now has weight 3, but it had 2 when"):
         ClassWeights(NAMES, COUNTS, (1 / 3, 3.0, 0.1)).keep(tmp_path)
 
 
@@ -104,7 +104,7 @@ def test_without_weights_nothing_is_read_and_nothing_written(tmp_path):
     classes = ClassWeights.of(config(), Unasked(num_classes=3, videos=10))
     classes.keep(tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert list(announced(config(), classes)) == []
+    assert list(startup_notes(config(), classes)) == []
 
 
 def test_what_is_on_is_said():
@@ -117,20 +117,20 @@ def test_what_is_on_is_said():
         augment__also={"trivial_augment": {}, "random_erasing": {}},
     )
     classes = ClassWeights(NAMES, COUNTS, weigh("balanced", COUNTS, NAMES))
-    assert list(announced(on, classes)) == [
-        "class weights, balanced: from 0.625 (walk, 8 videos) to 2.5 (sit, 2 videos)",
-        "without training videos: '=up'",
-        "balanced sampling: each class has 5 clips an epoch, so that a video comes 0.625 times "
+    assert list(startup_notes(on, classes)) == [
+        "class weights (balanced) range from 0.625 (walk, 8 videos) to 2.5 (sit, 2 videos)",
+        "classes without training videos: '=up'",
+        "balanced sampling: each class has 5 clips per epoch, so a video is seen 0.625 times "
         "(walk) to 2.5 times (sit)",
-        "50 % of the batches are mixed by MixUp (alpha 0.8) or CutMix (alpha 1), half of them by "
-        "each",
-        "each clip goes through trivial_augment, then random_erasing",
+        "50 % of the batches are mixed with MixUp (alpha 0.8) or CutMix (alpha 1), half of them "
+        "with each",
+        "each clip is also augmented by trivial_augment, then random_erasing",
     ]
 
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
-    """A run with all of it on, its table of weights, and its configuration."""
+    """A run with all options on, its table of weights, and its configuration."""
     folder = tmp_path_factory.mktemp("weighted")
     rows = [f"brightness {k},{weight}" for k, weight in ((2, 4), (0, 1), (1, 0.5))]
     on = config(
@@ -169,7 +169,7 @@ def test_a_run_whose_table_was_edited_is_refused(everything, tmp_path):
     kept = file.read_text()
     file.write_text(kept.replace("brightness 2,4", "brightness 2,5"))
     try:
-        with pytest.raises(ConfigError, match="'brightness 2' weighs 5 now, and 4 when the run"):
+        with pytest.raises(ConfigError, match="'brightness 2' now has weight 5, but it had 4"):
             train(on, again)
     finally:
         file.write_text(kept)
@@ -194,5 +194,5 @@ def test_a_table_that_is_not_there_is_refused_before_anything_begins(tmp_path):
     run = tmp_path / "run"
     setting = "--config.train.class_weights=absent.csv"
     done = run_command("experiments.train", "--config=synthetic", f"--workdir={run}", setting)
-    assert "train.class_weights = 'absent.csv': there is no such file" in refusal(done)
+    assert "train.class_weights = 'absent.csv': the file does not exist" in refusal(done)
     assert not run.exists()

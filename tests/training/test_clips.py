@@ -1,4 +1,4 @@
-"""Batches for a loop of one's own are those that `vidjax train` and `evaluate` use."""
+"""Tests that `vidjax.clips` gives the batches that `vidjax train` and `vidjax evaluate` use."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ import vidjax
 from tests.videos import write_video
 from vidjax.configs import synthetic
 from vidjax.run.config import from_mapping
-from vidjax.training.feeding import test_views as views_of
-from vidjax.training.feeding import training_batch
+from vidjax.training.input_preview import test_views as views_of
+from vidjax.training.input_preview import training_batch
 
 SMALL = {
     "model": {"options": {"width": 4, "depths": (1, 0, 0, 0)}},
@@ -32,9 +32,9 @@ def test_training_batches_are_those_of_a_run():
     assert len(found) == 11
     config = from_mapping(small(train={"batch_size": 2, "duration": "3 epochs"}))
     for number, batch in enumerate(found):
-        fed = training_batch(config, number, lambda *_: None)
-        np.testing.assert_array_equal(batch["clip"], fed.clips)
-        assert [found.classes[label] for label in batch["label"]] == list(fed.names)
+        preview = training_batch(config, number, lambda *_: None)
+        np.testing.assert_array_equal(batch["clip"], preview.clips)
+        assert [found.classes[label] for label in batch["label"]] == list(preview.names)
         np.testing.assert_array_equal(found[number]["clip"], batch["clip"])
     assert number == 10
 
@@ -63,8 +63,8 @@ def test_evaluation_shows_each_video_once_a_row_a_view():
     rows = {name: np.concatenate([batch[name] for batch in found]) for name in found[0]}
     for video in range(7):
         of_it = (rows["video"] == video) & rows["mask"]
-        fed = views_of(found.config, video, lambda *_: None)
-        np.testing.assert_array_equal(rows["clip"][of_it], fed.clips)
+        preview = views_of(found.config, video, lambda *_: None)
+        np.testing.assert_array_equal(rows["clip"][of_it], preview.clips)
     assert rows["mask"].sum() == 14
     with pytest.raises(IndexError, match="batch 7 of 7"):
         found[7]
@@ -83,7 +83,9 @@ def test_a_folder_of_videos_is_enough(tmp_path):
     )
     assert found.classes == ("sit", "walk")
     assert found[0]["clip"].shape == (4, 4, 16, 16, 3)
-    with pytest.raises(ValueError, match="data.train_split = 'tain': video_folder has videos of"):
+    with pytest.raises(
+        ValueError, match="data.train_split = 'tain': video_folder has only videos of"
+    ):
         vidjax.clips(tmp_path / "videos", "tain", data={"data_dir": str(tmp_path / "data")})
 
 
@@ -91,7 +93,7 @@ def test_a_folder_of_videos_is_enough(tmp_path):
     ("source", "settings", "message"),
     [
         ("demo", {"clip": {"frame": 3}}, "config.clip.frame is not a setting; did you mean 'fram"),
-        ("demo", {"clip": 3}, "clip = 3: settings by name"),
+        ("demo", {"clip": 3}, "clip = 3: pass a group of settings by name"),
         ("demo", {"clips": {"frames": 3}}, "config.clips is not a setting; did you mean 'clip'"),
         ("demo:smok=true", {}, "config argument 'smok' is unknown"),
         ("nowhere.csv", {}, "nowhere.csv does not exist"),

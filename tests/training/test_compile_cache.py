@@ -1,4 +1,4 @@
-"""Compiled programs on disk, seen by processes that are started again."""
+"""Tests the cache of compiled programs with restarted processes."""
 
 import os
 import subprocess

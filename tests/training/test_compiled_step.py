@@ -1,4 +1,4 @@
-"""What XLA makes of a network and of its training step: what is given away, what is fused."""
+"""Tests what XLA makes of a network and its training step: donation and fusion."""
 
 import functools
 import math
@@ -17,7 +17,7 @@ from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import to_devices
-from vidjax.training.compile import lower_step
+from vidjax.training.compile_step import lower_step
 
 OPTIONS = {"width": 8, "depths": (1, 1, 0, 0)}
 FRAMES, SIZE = 4, 32
@@ -35,7 +35,7 @@ NORMS = {
 
 @functools.cache
 def trained(lowering="auto"):
-    """A step as the loop compiles it, with its network and its first state."""
+    """The step as the loop compiles it, with its network and its first state."""
     config = synthetic.get_config()
     config.model.options = OPTIONS
     config.data.options = {"num_classes": 3}

@@ -1,4 +1,4 @@
-"""What the time of a run went to, over its starts."""
+"""Tests the report on what a run spends its time on, over its starts."""
 
 import contextlib
 import json
@@ -12,9 +12,9 @@ from PIL import Image
 from tests.faults.tiny import command, ending, settings
 from tests.training.test_resume import wait_for_step
 from vidjax.training import goodput
-from vidjax.training.account import Account
-from vidjax.training.goodput_picture import draw_goodput
-from vidjax.training.spending import KINDS, Spending
+from vidjax.training.goodput_log import GoodputLog
+from vidjax.training.goodput_plot import draw_goodput
+from vidjax.training.phase_timer import KINDS, PhaseTimer
 
 
 def line(began, step, **seconds):
@@ -52,7 +52,7 @@ def test_shares_are_of_all_seconds_of_all_starts():
     assert shares["restarts"] == pytest.approx((10 + 4 + 4 + 35 + 16) / total)
     told = goodput.sentence(found)
     assert told.startswith("3:30 in 3 starts: steps 47.6%, waiting for data 4.8%, compiling 10.5%")
-    assert told.endswith("(starting up 8.6%, work done again 24.3%)")
+    assert told.endswith("(startup 8.6%, repeated work 24.3%)")
 
 
 def test_a_start_that_goes_back_behind_the_one_before_takes_the_work_of_both():
@@ -68,25 +68,25 @@ def test_every_second_is_counted_once(monkeypatch):
     def work(seconds):
         now[0] += seconds
 
-    spending = Spending(began=97.0)
+    timer = PhaseTimer(began=97.0)
     work(1)
-    with spending.on("compiling"):
+    with timer.phase("compiling"):
         work(10)
-        with spending.on("evaluation"):
+        with timer.phase("evaluation"):
             work(5)
         work(1)
-    spending.go_on_with("steps")
+    timer.switch_to("steps")
     work(20)
-    with contextlib.suppress(KeyError), spending.on("waiting"):
+    with contextlib.suppress(KeyError), timer.phase("waiting"):
         work(2)
         raise KeyError
     expected = {"starting": 4, "compiling": 11, "evaluation": 5, "steps": 20, "waiting": 2}
-    assert spending.seconds() == dict.fromkeys(KINDS, 0) | expected
+    assert timer.seconds() == dict.fromkeys(KINDS, 0) | expected
 
 
 @pytest.fixture
 def kept(tmp_path):
-    """An account of a run that has had starts before, and what it says."""
+    """The goodput log of a run with earlier starts, and what it prints."""
     file, said = tmp_path / goodput.TIMING, []
     rows = [
         {"step": each.step, "split": each.split, "began": each.began, **each.seconds()}
@@ -99,14 +99,18 @@ def kept(tmp_path):
         with file.open("a") as stream:
             stream.write(json.dumps({"step": step, "split": split, **numbers}) + "\n")
 
-    return tmp_path, said, lambda: Account(Spending(), tmp_path, write, said.append, silent=False)
+    return (
+        tmp_path,
+        said,
+        lambda: GoodputLog(PhaseTimer(), tmp_path, write, said.append, silent=False),
+    )
 
 
 def test_an_account_goes_on_with_what_earlier_starts_have_told(kept):
     workdir, said, opened = kept
-    account = opened()
-    account.tell(200)
-    account.close(240)
+    log = opened()
+    log.log(200)
+    log.close(240)
     assert said[0].startswith("3:30 in 4 starts: steps 47.6%")
     # As whoever reads the file finds it.
     assert goodput.sentence(goodput.starts(goodput.read_spent(workdir))) == said[0]
@@ -119,10 +123,10 @@ def test_a_damaged_line_costs_the_earlier_starts_and_not_the_run(kept):
     workdir, said, opened = kept
     with (workdir / goodput.TIMING).open("a") as stream:
         stream.write('{"step": 7, "split\n')
-    account = opened()
-    account.tell(200)
-    account.close(240)
-    assert "is told of this start alone" in said[0]
+    log = opened()
+    log.log(200)
+    log.close(240)
+    assert "is reported for this start only" in said[0]
     assert "line 9" in said[0]
     assert " in 1 start: " in said[1]
 
@@ -178,7 +182,7 @@ def test_work_after_the_last_checkpoint_of_a_killed_run_is_work_done_again(tmp_p
     changes = dict.fromkeys(("every__checkpoint", "every__evaluate"), "100 steps")
     run = ["train", *settings(workdir, train__duration="300 steps", **changes)]
     # A line wherever the run logs; otherwise so short a run has none between checkpoints.
-    process = command(*run, fault="from vidjax.training import account; account._EVERY = 0")
+    process = command(*run, fault="from vidjax.training import goodput_log; goodput_log._EVERY = 0")
     wait_for_step(workdir, 180, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -189,4 +193,4 @@ def test_work_after_the_last_checkpoint_of_a_killed_run_is_work_done_again(tmp_p
     assert first.last > 100
     assert 0 < first.repeated < sum(first.seconds.values())
     assert second.repeated == 0
-    assert "work done again 0.0%" not in errors
+    assert "repeated work 0.0%" not in errors

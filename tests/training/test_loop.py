@@ -1,7 +1,7 @@
-"""What the training loop waits for, and what goes on while a step is computed.
+"""Tests what the training loop waits for, and what happens while a step is computed.
 
-The loop is the real one. Its steps are not: they compute nothing, and what they give notes who
-looks at it. (JAX's transfer guards do not see a CPU's arrays being read.)
+The loop is real, but its steps compute nothing; their results record who reads them. (JAX's
+transfer guards do not notice reads of a CPU's arrays.)
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from vidjax.data.synthetic import SyntheticSplit
 from vidjax.run import experiment
 from vidjax.run.config import from_mapping
 from vidjax.training import loop
-from vidjax.training.compile import Compiled
+from vidjax.training.compile_step import Compiled
 from vidjax.training.step import quantities
 
 BATCH, STEPS, LOG, THREADS = 4, 24, 6, 1
@@ -25,7 +25,7 @@ BATCH, STEPS, LOG, THREADS = 4, 24, 6, 1
 
 @dataclasses.dataclass
 class Journal:
-    """Who did what in which order."""
+    """Records who did what in which order."""
 
     reads: int = 0
     begun: int = 0
@@ -71,7 +71,7 @@ class Number:
 
 
 class Step:
-    """Stands for a step; each ends only when the next batch has been read."""
+    """Replaces a step; each ends only when the next batch has been read."""
 
     def __init__(self, journal, state):
         self.journal, self.state = journal, state

@@ -1,4 +1,4 @@
-"""The weighted loss against PyTorch's documented equations in NumPy, and through the step."""
+"""Tests the weighted loss against PyTorch's documented equations in NumPy, and in the step."""
 
 import jax
 import jax.numpy as jnp

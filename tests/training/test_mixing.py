@@ -1,4 +1,4 @@
-"""Which of MixUp and CutMix mixes a batch, and what a training step makes of it."""
+"""Tests which of MixUp and CutMix mixes a batch, and that the step trains on the mixed batch."""
 
 import functools
 

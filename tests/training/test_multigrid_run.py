@@ -1,4 +1,4 @@
-"""Training through a multigrid: a run cut in mid-cycle ends where an unbroken one does."""
+"""Tests multigrid training: a run killed in mid-cycle ends like an uninterrupted one."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.training.test_resume import arrays
 from vidjax.data.multigrid import GridShape
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
-from vidjax.training import grid
+from vidjax.training import multigrid
 from vidjax.training.loop import train
 from vidjax.training.plan import Plan
 
@@ -60,7 +60,7 @@ def test_every_shape_is_compiled_once_and_ahead(finished):
 
 def test_input_and_step_are_compared_at_the_start(finished):
     rows = map(json.loads, (finished / "timing.jsonl").read_text().splitlines())
-    (row,) = [row for row in rows if row["split"] == "balance"]
+    (row,) = [row for row in rows if row["split"] == "input_throughput"]
     assert row["input_clips_per_second"] > 0
     assert row["step_clips_per_second"] > 0
 
@@ -91,14 +91,14 @@ def test_batches_fit_groups_of_batch_normalisation_and_parts():
     made = config(cycle="both")
     made.train.update({"batch_size": 12, "batch_norm": "3", "accumulate": 2})
     network = Network.of(from_mapping(made), ("a", "b", "c"))
-    assert grid.batch_unit(network) == 6
-    table = grid.make_timetable(network, Plan.of(network.config, 60, 6))
+    assert multigrid.batch_unit(network) == 6
+    table = multigrid.make_timetable(network, Plan.of(network.config, 60, 6))
     assert {shape.batch % 6 for shape in table.shapes} == {0}
     for shape in table.shapes:
         # A group that does not divide a part of the batch would be refused here.
-        assert grid.shaped(network, shape).config.train.batch_size == shape.batch
+        assert multigrid.shaped(network, shape).config.train.batch_size == shape.batch
 
 
 def test_a_network_of_the_base_shape_is_the_network_itself():
     network = Network.of(from_mapping(config()), ("a", "b", "c"))
-    assert grid.shaped(network, GridShape(2, 4, 16)) is network
+    assert multigrid.shaped(network, GridShape(2, 4, 16)) is network

@@ -1,10 +1,8 @@
-"""A run that is killed and started again ends where an unbroken one does, bit for bit."""
+"""Tests that a run that is killed and restarted ends like an uninterrupted one, bit for bit."""
 
 import json
 import os
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 
@@ -12,6 +10,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
+
+from tests.commands import Process
 
 PROGRAM = textwrap.dedent(
     """
@@ -41,8 +41,7 @@ PROGRAM = textwrap.dedent(
 
 
 def start(workdir, devices):
-    command = [sys.executable, "-c", PROGRAM, str(workdir), str(devices)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return Process("-c", PROGRAM, workdir, devices, text=False)
 
 
 def wait_for_step(workdir, step, process):
@@ -61,7 +60,7 @@ def finish(process):
 
 
 def arrays(workdir):
-    """The newest checkpoint's state as NumPy arrays, whatever devices it was saved from."""
+    """Returns the newest checkpoint's state as NumPy arrays, for any number of devices."""
     manager = ocp.CheckpointManager(
         workdir / "checkpoints", item_handlers={"state": ocp.StandardCheckpointHandler()}
     )

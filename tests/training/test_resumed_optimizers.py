@@ -1,11 +1,11 @@
-"""A run with another optimiser, rates by part and frozen parts resumes bit for bit, too."""
+"""Tests bit-exact resuming with other optimisers, learning rates by part and frozen parts."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from tests.training.test_longer import config, killed_at
+from tests.training.test_changed_duration import config, killed_at
 from tests.training.test_resume import arrays
 from vidjax.training.loop import train
 

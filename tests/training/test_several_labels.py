@@ -1,4 +1,4 @@
-"""The training step where a video may have several labels, against NumPy."""
+"""Tests the training step on multi-label data against NumPy."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pytest
 from tests.training.test_step import MEAN, STD, batch, make
 from vidjax.methods.cutmix import cutmix
 from vidjax.training.bad_videos import BadVideos, BadVideosError
-from vidjax.training.reporting import progress_text
+from vidjax.training.metric_writer import progress_text
 from vidjax.training.sigmoid_loss import hits, sigmoid_cross_entropy, smoothed
 
 RNG = np.random.default_rng(5)
@@ -26,13 +26,13 @@ def logits_of(model, state, clip):
 
 
 def by_definition(logits, targets):
-    """-t log(p) - (1 - t) log(1 - p), the mean over classes."""
+    """Computes -t log(p) - (1 - t) log(1 - p), averaged over classes."""
     p = 1 / (1 + np.exp(-logits))
     return -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean(axis=1)
 
 
 def moved(before, after):
-    """What a step of plain descent at rate 1 took from the bias of the classifier: its gradient."""
+    """Returns the classifier bias's gradient: its change in a step of plain SGD at rate 1."""
     bias = "Dense_1"
     return np.asarray(before.params[bias]["bias"] - after.params[bias]["bias"], np.float64)
 

@@ -7,7 +7,7 @@ import pytest
 
 from vidjax.layers.norm import BatchNorm
 from vidjax.methods.temporal_gates import TemporalGate, openness
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import make_mesh
 from vidjax.run.state import init_state
 from vidjax.training.meter import Meter, NonFiniteError
@@ -49,7 +49,7 @@ def make(rate=0.1, ema=0.0, **fields):
 
 
 def loss_of(model, state, data, smoothing):
-    """The loss in NumPy from the module's logits."""
+    """Computes the loss in NumPy from the module's logits."""
     x = (data["clip"] / 255 - np.array(MEAN)) / np.array(STD)
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     logits, _ = model.apply(variables, jnp.float32(x), train=True, mutable=["batch_stats"])
@@ -96,7 +96,7 @@ def test_accumulated_parts_give_the_gradient_of_the_whole():
 
 
 class Gated(nn.Module):
-    """A gate that is open for one step, and then to no clip of such frames."""
+    """A gate that is open for one step, and afterwards closed for clips with such frames."""
 
     num_classes: int = 3
 

@@ -1,4 +1,4 @@
-"""Writers beside metrics.jsonl: each goes back with its run, and none can end it."""
+"""Tests writers beside metrics.jsonl: they resume with the run, and none can stop it."""
 
 import csv
 import dataclasses
@@ -9,15 +9,15 @@ import types
 
 import pytest
 
-from tests.training.test_longer import KilledError, config, killed_at
+from tests.training.test_changed_duration import KilledError, config, killed_at
 from vidjax import plugins
 from vidjax.progress import ProgressLine
 from vidjax.records import RecordError
 from vidjax.run.config import ConfigError
 from vidjax.storage.writing import LinkError
 from vidjax.training.loop import train
+from vidjax.training.metric_writer import read_metrics
 from vidjax.training.open_writers import OpenWriters, check_writers
-from vidjax.training.reporting import read_metrics
 from vidjax.training.writers import csv as tables
 
 # What the real package's `init`, `define_metric`, `log` and `finish` take (0.31).
@@ -58,7 +58,7 @@ def init(entity=None, project=None, dir=None, id=None, name=None, notes=None, ta
 
 @pytest.fixture
 def wandb_calls(tmp_path, monkeypatch):
-    """A package of the name, and what has been asked of it."""
+    """A fake package wandb, and the calls that it received."""
     site = tmp_path / "site"
     site.mkdir()
     (site / "wandb.py").write_text(textwrap.dedent(FAKE))
@@ -80,7 +80,7 @@ def rows(file):
 
 
 def values(lines):
-    """Lines of metrics.jsonl as rows of texts, without what is absent or null."""
+    """Returns lines of metrics.jsonl as rows of strings, without absent or null values."""
     return [{name: str(value) for name, value in x.items() if value is not None} for x in lines]
 
 
@@ -138,8 +138,8 @@ def test_a_network_that_is_lost_is_told_once_and_the_run_ends_as_without(
     assert [call["call"] for call in wandb_calls()].count("log") == 0
     told = [note for note in notes if note.startswith("the writer wandb failed")]
     assert told == [
-        "the writer wandb failed and writes no more until the run is started again; the run goes "
-        "on, and metrics.jsonl has everything (ConnectionError: the network is gone)"
+        "the writer wandb failed and is off until the run is started again; the run continues, "
+        "and metrics.jsonl has everything (ConnectionError: the network is gone)"
     ]
     train(with_writers(), tmp_path / "without")
     texts = {(tmp_path / name / "metrics.jsonl").read_text() for name in ("lost", "without")}

@@ -1,8 +1,8 @@
-"""Configurations, by name: `vidjax train --config=NAME`, `from vidjax.configs import common`.
+"""Configurations by name: `vidjax train --config=NAME`, `from vidjax.configs import common`.
 
-In a clone they are the files of the folder `configs`. Another package names its own in entry points
-of the group `vidjax.configs`: modules with a function `get_config(argument=None)`, which returns
-an `ml_collections.ConfigDict` that begins with `common.base()`.
+In a clone they are the files in the folder `configs`. Another package adds configurations by entry
+points of the group `vidjax.configs`. Each is a module with a function `get_config(argument=None)`,
+which starts from `common.base()` and returns an `ml_collections.ConfigDict`.
 """
 
 from __future__ import annotations
@@ -15,50 +15,64 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax import plugins
-from vidjax.clone import beside
-from vidjax.names import nearest
+from vidjax.source_checkout import beside
 from vidjax.storage.paths import is_url
+from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest
+
+if typing.TYPE_CHECKING:
+    from ml_collections import ConfigDict
 
 __path__ += beside(Path(__file__).parent)
+# Names that configurations had before.
+_RENAMED = {"tune": "finetune"}
 
 
 def names() -> list[str]:
-    """Names of the configurations; what they share is a module here too, and has no name.
+    """Lists the names of the configurations, without the modules that they share.
 
-    Those of other packages that cannot be read are told in a line each.
+    Configurations of other packages that cannot be read are left out with a warning.
+
+    Example:
+      >>> "demo" in names()
+      True
     """
     return [name for name in plugins.names(_here()) if "def get_config(" in _source(name)]
 
 
 def parted(text: str) -> tuple[str, str]:
-    """The name of a configuration and what stands behind a colon, of `NAME[:key=value,...]`.
+    """Splits `NAME[:key=value,...]` into the name and the arguments after the colon.
 
     Raises:
-      ValueError: it is in a bucket.
+      ValueError: the name is a URL.
+
+    Example:
+      >>> parted("folder:model=r3d_50,smoke=true")
+      ('folder', 'model=r3d_50,smoke=true')
     """
     if is_url(text):
         raise ValueError(
-            f"{text} is in a bucket: a configuration is a program, and only those of this machine "
-            "are run; copy it here first"
+            f"{text} is in a bucket: a configuration is a program, and only programs on this "
+            "machine are run; copy it here first"
         )
     name, _, given = text.partition(":")
     return name, given
 
 
 def find(name: str) -> Path:
-    """The file of a configuration.
+    """Returns the file of a configuration.
 
     Args:
-      name: of one of ours, such as `folder`, or a file, such as `configs/folder.py`.
+      name: a name, such as `folder`, or the path of a file, such as `configs/folder.py`.
 
     Raises:
-      ValueError: there is neither; names the nearest. Or several packages have one of that name.
+      ValueError: there is no such configuration or file (the message has the nearest name), or
+        several packages have a configuration of that name.
     """
     if Path(name).is_file():
         return Path(name)
+    name = _new_name(name)
     if name in plugins.names(_here()):
         _file(name)
     if name not in names():
@@ -68,22 +82,35 @@ def find(name: str) -> Path:
 
 
 def load(name: str) -> Callable[[str | None], ConfigDict]:
-    """The function `get_config` of a configuration, which takes what stands behind a colon.
+    """Returns the function `get_config` of a configuration, which takes the arguments as text.
 
     Args:
-      name: as in `find`.
+      name: a name or a path, as in `find`.
 
     Raises:
       ValueError: there is no such configuration, or the file has no such function.
+
+    Example:
+      >>> load("folder")("model=r3d_50").model.name
+      'r3d_50'
     """
     if not Path(name).is_file():
         find(name)
+        name = _RENAMED.get(name, name)
         module = plugins.load(_here(), name, "configuration")
-        return typing.cast(Callable[[str | None], ConfigDict], module.get_config)
+        return typing.cast("Callable[[str | None], ConfigDict]", module.get_config)
     found = runpy.run_path(name).get("get_config")
     if found is None:
         raise ValueError(f"{name}: a configuration file needs a function get_config(argument)")
     return found
+
+
+def _new_name(name: str) -> str:
+    """Replaces an old name of a configuration and prints the new one."""
+    if name not in _RENAMED:
+        return name
+    complain(f"the configuration {name!r} is now called {_RENAMED[name]!r}")
+    return _RENAMED[name]
 
 
 def _file(name: str) -> Path:
@@ -91,7 +118,7 @@ def _file(name: str) -> Path:
 
 
 def _source(name: str) -> str:
-    """The text of a configuration, which is not imported; empty if it cannot be read."""
+    """Reads the text of a configuration without importing it; empty if it cannot be read."""
     try:
         return _file(name).read_text("utf-8")
     except (OSError, ValueError) as error:

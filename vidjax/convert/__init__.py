@@ -1,1 +1,1 @@
-"""PyTorch checkpoints into Flax variables, one file for each source project."""
+"""Converts PyTorch checkpoints to Flax variables, with one file for each source project."""

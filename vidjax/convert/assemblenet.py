@@ -1,6 +1,6 @@
-"""AssembleNet's TensorFlow variables, under names as PyTorch has them."""
+"""AssembleNet's TensorFlow variables, under PyTorch-like names."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 _BLOCK = r"node(?P<node>\d+)\.block(?P<index>\d+)\."
 _HERE = "node{node}/block{index}/"
@@ -13,7 +13,7 @@ RULES = (
     (_NODE + r"fuse(?P<channels>\d+)", "node{node}/widen{channels}"),
     (_BLOCK + "proj", _HERE + "shortcut"),
     (_BLOCK + "proj_bn", _HERE + "shortcut_norm"),
-    # Blocks are counted from 0, and every other one begins over time.
+    # Blocks are counted from 0, and every other block begins with a convolution over time.
     (r"node(?P<node>\d+)\.block(?P<index>\d*[13579])\.conv1", _HERE + "conv1/conv"),
     (_BLOCK + r"conv(?P<conv>\d)", _HERE + "conv{conv}"),
     (_BLOCK + r"bn(?P<conv>\d)", _HERE + "norm{conv}"),

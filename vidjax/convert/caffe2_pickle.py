@@ -1,7 +1,7 @@
-"""Blobs of Caffe2 that were pickled as NumPy arrays, under the names that PyTorch would give them.
+"""Reads Caffe2 blobs that were pickled as NumPy arrays, and gives them PyTorch-like names.
 
-PySlowFast and video-nonlocal-net have published such files. A pickle of Python 2, as they are, has
-the bytes of its arrays as texts.
+PySlowFast and video-nonlocal-net have published such files. They are pickles of Python 2, which
+store the bytes of arrays as text.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.convert.array_pickles import Array
+from vidjax.convert.numpy_pickles import Array
 
-# A blob is a layer and a letter of what it holds: weights, biases, a norm's scale and statistics.
+# A blob's name is a layer and a letter for its content: weight, bias, norm scale or statistics.
 _BLOB = re.compile(r"(?P<layer>\w+)_(?P<kind>w|b|s|rm|riv)")
 _NAMES = {"w": "weight", "b": "bias", "s": "weight", "rm": "running_mean", "riv": "running_var"}
 
 
 def caffe2_tensors(tree: Any) -> dict[str, np.ndarray] | None:
-    """The blobs of a pickled Caffe2 network, by layer and name as in PyTorch.
+    """Returns the blobs of a pickled Caffe2 network, by layer and PyTorch-like name.
 
-    What training kept beside them, such as momenta and the rate, is left out.
+    Training state beside them, such as momenta and the learning rate, is left out.
 
     Args:
-      tree: what `load_arrays` has made of the pickle.
+      tree: the pickle's content, as returned by `load_arrays`.
 
     Returns:
-      The arrays; None if these are no blobs.
+      The arrays, or None if the tree does not hold Caffe2 blobs.
 
     Raises:
       CheckpointError: a blob is damaged.

@@ -1,7 +1,7 @@
-"""hikvision-research/cost: `backbone.*` and `cls_head.*`, as MMAction2 has them."""
+"""hikvision-research/cost: `backbone.*` and `cls_head.*`, named as in MMAction2."""
 
-from vidjax.convert.colours import IMAGENET
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import IMAGENET
+from vidjax.convert.key_mapping import Layout, seen
 from vidjax.convert.mmaction2 import HEAD, IN_BLOCK, PLAIN
 
 _MIDDLE = "layer{layer}/block{index}/conv2/"

@@ -1,8 +1,8 @@
-"""google-research/evanet: TensorFlow's names of the two published networks' variables."""
+"""google-research/evanet: TensorFlow variable names of the two published networks."""
 
 from collections.abc import Iterator
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 from vidjax.models.evanet import GENOMES, Genome
 
 _TOP = "VidIncRes"

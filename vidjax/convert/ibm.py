@@ -1,10 +1,10 @@
 """IBM/action-recognition-pytorch's TAM on ResNet, and IBM/bLVNet-TAM."""
 
 from vidjax.convert.hara import RULES
-from vidjax.convert.layout import Layout, Unsaid
+from vidjax.convert.key_mapping import Layout, UnstatedOption
 
-# In the first project prev_se.fc1 and so on, in the second prev: of the frame before, the same
-# frame and the one after.
+# Weights of the previous frame, the same frame and the next one. They are called prev_se.fc1 and so
+# on in the first project, and prev and so on in the second.
 SCALES = {"prev": "previous", "curr": "current", "next": "next"}
 PLAIN = (
     *(
@@ -34,7 +34,7 @@ def _block(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _stage(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """A branch of a big-little stage; a strided projection has its convolution after a mean."""
+    """Rules of a branch of a big-little stage; its strided projection pools before it convolves."""
     first = 1 if torch == "big" else 0
     stage = rf"{BASE}layer(?P<layer>\d)\.{torch}\.(?P<index>\d+)"
     here = f"layer{{layer}}/{ours}"
@@ -73,10 +73,10 @@ LAYOUTS = (
         PLAIN,
         {"tam_ibm_50": ({},)},
         unsaid={
-            "tam_ibm_50": Unsaid(
+            "tam_ibm_50": UnstatedOption(
                 "temporal_pooling",
-                "the frames are halved after stages 1 to 3. The published files were trained "
-                "without that (--without_t_stride): say temporal_pooling=False for them",
+                "time is halved after stages 1 to 3. The published files were trained without "
+                "that (--without_t_stride): pass temporal_pooling=False for them",
             )
         },
     ),

@@ -1,30 +1,33 @@
-"""Weights of image networks for video networks with the same blocks.
+"""Inflates the weights of image networks to video networks with the same blocks.
 
-A kernel over pictures becomes a kernel over time in one of two ways. `mean` repeats it over time
-and divides it by the number of frames (Carreira and Zisserman: Quo Vadis, Action Recognition? A New
+An image kernel becomes a kernel over time in one of two ways. `mean` repeats it over time and
+divides it by the number of frames (Carreira and Zisserman: Quo Vadis, Action Recognition? A New
 Model and the Kinetics Dataset, CVPR 2017, section 2.4). `center` makes it the middle frame of a
-kernel that is zero elsewhere. Norms and the classifier stay as they are.
+kernel that is zero elsewhere. Norms and the classifier are copied unchanged.
 
-A still clip repeats one picture. This is what an inflated network makes of it:
+A still clip repeats one image. On such a clip an inflated network behaves as follows:
 
-- `center` gives the image network's logits. Every frame is treated as the picture alone, whatever
-  the strides in time.
-- `mean` gives the image network's features only in frames whose neighbours are all there.
-  Convolutions pad clips with zeros at both ends, so a kernel of three frames loses a third of its
-  sum there. Each convolution over time carries that one frame further inwards. The logits differ.
-- `tsm_50` has no kernel over time, so both ways are one. It shifts zeros in at both ends of the
-  clip, and each block carries them one frame further inwards. The logits differ.
-- `tam_ibm_50` weighs three frames at the entrance of each block. Those weights start as a third
-  each (`mean`) or as the frame itself (`center`).
-- `tam_50` has modules that no image network has. They start anew, and no feature is equal.
+- `center` gives the image network's logits. Every frame is treated like the image alone, whatever
+the temporal strides.
+- `mean` gives the image network's features only in frames that have all their neighbours.
+Convolutions pad clips with zeros at both ends, so a kernel of three frames loses a third of its
+sum there. Each convolution over time carries that error one frame further inwards, so the logits
+differ.
+- `tsm_50` has no kernel over time, so both ways are the same. It shifts zeros in at both ends of
+the clip, and each block carries them one frame further inwards, so the logits differ.
+- `tam_ibm_50` weights three frames at the start of each block. Those weights start as a third
+each (`mean`) or as the frame itself (`center`).
+- `tam_50` has modules that no image network has. They are newly initialised, so no feature is
+equal.
 
 These networks have the blocks of torchvision's ResNets: `r3d_*`, `r3d_34_e1`, `slowonly_*`,
 `tsm_50`, `tam_50` and `tam_ibm_50`. `wide_r3d_50` has those of Wide ResNet-50-2, and
-`resnext3d_101` those of ResNeXt 32x4d. An `r3d_18` with a width of 16, three stages and a stem of
-3x3 pixels without strides and pool has those of the CIFAR ResNets. `i3d` is left out: no weights
-of its image network, Inception v1, are published in a layout that is read here.
+`resnext3d_101` those of ResNeXt 32x4d. An `r3d_18` with a width of 16, three stages and a 3x3 stem
+without stride and pool has those of the CIFAR ResNets. `i3d` cannot be inflated: nobody has
+published weights of its image network, Inception v1, in a layout that vidjax reads.
 
-Networks that TSN trained on frames are `tsn_50`, whose variables fit `tsm_50` without inflation.
+TSN's networks, trained on single frames, are `tsn_50`. Their variables fit `tsm_50` without
+inflation.
 """
 
 from __future__ import annotations
@@ -41,10 +44,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from vidjax.convert.colours import IMAGENET, Triple
-from vidjax.convert.fitting import Fit, Grow, fit, ordered
-from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import Path
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.input_normalization import IMAGENET, Triple
+from vidjax.convert.key_mapping import Path
 from vidjax.convert.loaded import Loaded
 from vidjax.convert.loading import (
     Converted,
@@ -54,18 +57,18 @@ from vidjax.convert.loading import (
     shapes_of,
     tell,
 )
-from vidjax.convert.pickles import CheckpointError, short
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.state_dict import Fit, Grow, fit, ordered
+from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
-from vidjax.models.listing import model_card, variant
+from vidjax.models.model_list import model_card, variant
 from vidjax.models.registry import create_model
 
 HOW = ("mean", "center")
-# How many times smaller pictures leave the entrance of an image network, by its kernel's height.
+# Factor by which an image network's stem reduces the image, by the height of its kernel.
 _SMALLER = {(7,): 4, (3,): 1}
 _STEM: Path = ("params", "stem_layer", "conv", "kernel")
 _HEAD: Path = ("params", "head", "kernel")
-# Modules over time that no image network has: what they weigh, from the frame before to the next.
+# Temporal modules that image networks lack: their weights, from the previous frame to the next.
 _TAPS = ("previous", "current", "next")
 
 
@@ -79,7 +82,7 @@ def inflate(
     allow: Collection[str] = (),
     **options: Any,
 ) -> Converted:
-    """Weights of a video network from variables of an image network.
+    """Inflates an image network's variables to those of a video network.
 
     Example:
       image = vidjax.load_torch("resnet_50", "resnet50-0676ba61.pth")
@@ -88,18 +91,18 @@ def inflate(
     Args:
       image_variables: `{"params": ..., "batch_stats": ...}` of `resnet_50` or `cifar_resnet_110`.
       name: of the video network, as in `list_models()`.
-      num_classes: classes of the video network; None is the image network's. For another number
-        the classifier starts anew.
-      how: `mean` repeats kernels over time and divides them by the number of frames; `center`
-        makes them the middle frame, with zeros around.
-      colours: mean and std of the colours in [0, 1] that the weights were trained with. None is
-        what `load_torch` knows of them, and otherwise ImageNet's.
+      num_classes: classes of the video network; None keeps the image network's. For another number
+        the classifier is newly initialised.
+      how: `mean` repeats kernels over time and divides them by the number of frames; `center` makes
+        them the middle frame of a kernel that is zero elsewhere.
+      colours: mean and std of red, green and blue in [0, 1], as in the image network's training.
+        None takes those that `load_torch` found, or else ImageNet's.
       allow: as in `load_torch`.
       **options: of the video network, as in `create_model`.
 
     Raises:
-      ValueError: the name or an option is unknown, the network takes pictures itself, or the
-        weights do not fit it.
+      ValueError: the name or an option is unknown, the network is itself an image network, or the
+        weights do not fit.
     """
     flat = traverse_util.flatten_dict(dict(image_variables))
     tensors = {"/".join(path): np.asarray(value) for path, value in flat.items()}
@@ -120,12 +123,12 @@ def inflate_torch(
     entry: str | None = None,
     **options: Any,
 ) -> Converted:
-    """Weights of a video network from a PyTorch file of an image ResNet of any depth.
+    """Inflates a PyTorch file of an image ResNet of any depth to a video network's weights.
 
     Args:
       name: of the video network, as in `list_models()`.
-      source: a file of torchvision's ResNets, or of those for CIFAR of bearpaw and akamaster, as
-        in `load_torch`.
+      source: a file of torchvision's ResNets, or of the CIFAR ResNets of bearpaw and akamaster; it
+        may be given in the forms that `load_torch` takes.
       num_classes: as in `inflate`.
       how: as in `inflate`.
       allow: as in `load_torch`.
@@ -141,8 +144,8 @@ def inflate_torch(
     if layout is None:
         example = ", ".join(map(short, sorted(tensors)[:3]))
         raise CheckpointError(
-            "these are no weights of an image ResNet with torchvision's names, which can be "
-            f"inflated: keys such as {example}"
+            "only image ResNets with torchvision's key names can be inflated; this file has keys "
+            f"such as {example}"
         )
     values = {key: ordered(tensor) for key, tensor in tensors.items()}
     first, *_ = layout.colours_of(name, {}) or (IMAGENET,)
@@ -152,12 +155,12 @@ def inflate_torch(
 
 @dataclass(frozen=True)
 class _Image:
-    """An image network: whose names its arrays have, those in our order of axes, and their places.
+    """An image network: its arrays in our axis order by the project's names, and their paths.
 
     Attributes:
-      layout: for the report.
-      tensors: by the names that they have where they are from.
-      places: where each belongs.
+      layout: name of the project, for the report.
+      tensors: arrays by the names in their source.
+      places: path of each array.
       colours: mean and std.
     """
 
@@ -167,7 +170,7 @@ class _Image:
     colours: tuple[Triple, Triple]
 
     def shape(self, path: Path) -> tuple[int, ...]:
-        """Shape of what belongs to a path; empty if there is nothing."""
+        """Returns the shape of the array for a path, or () if there is none."""
         found = (self.tensors[key].shape for key, place in self.places.items() if place == path)
         return next(found, ())
 
@@ -185,7 +188,7 @@ def _inflated(
     if how not in HOW:
         raise ValueError(f"how = {how!r}: one of {', '.join(HOW)}")
     if clip[0] == 1:
-        raise ValueError(f"{name} takes pictures itself: load the weights without inflation")
+        raise ValueError(f"{name} is an image network itself: load the weights without inflation")
     classes = _classes(image) if num_classes is None else num_classes
     trials = []
     for form in _forms(name):
@@ -198,26 +201,26 @@ def _inflated(
     judge(name, fitted.report, allow)
     _check_stem(image, name, model, clip)
     tell(name, fitted.report)
-    # A matrix over time fits one number of frames.
+    # A matrix over time fits one number of frames only.
     frames = clip[0] if any("global1" in path for path in fitted.report.added) else None
     variables = complete(model, clip, fitted)
     return Converted(variables, chosen, classes, *image.colours, frames, fitted.report)
 
 
 def _forms(name: str) -> tuple[dict[str, Any], ...]:
-    """Options to try: image networks for CIFAR have shortcuts without parameters."""
+    """Returns the options to try: CIFAR's image networks may have parameter-free shortcuts."""
     return ({}, {"shortcut": "pad_around"}) if "shortcut" in variant(name).options else ({},)
 
 
 def _classes(image: _Image) -> int:
     shape = image.shape(_HEAD)
     if len(shape) != 2 or not shape[1]:
-        raise CheckpointError("there is no classifier in these weights: say num_classes")
+        raise CheckpointError("these weights have no classifier: pass num_classes")
     return shape[1]
 
 
 def _grow(how: str) -> Grow:
-    """Makes kernels over time from those over pictures `[h, w, i, o]` or `[1, h, w, i, o]`."""
+    """Returns a function that inflates image kernels `[h, w, i, o]` or `[1, h, w, i, o]`."""
 
     def grow(value: np.ndarray, shape: tuple[int, ...]) -> np.ndarray | None:
         still = value[0] if value.ndim == 5 and value.shape[0] == 1 else value
@@ -229,16 +232,16 @@ def _grow(how: str) -> Grow:
 
 
 def _shares(how: str, frames: int) -> np.ndarray:
-    """What each frame of a kernel gets of the kernel over pictures, float32 `[frames]`."""
+    """Returns the share of the image kernel that each frame gets, float32 `[frames]`."""
     if how == "mean":
         return np.full(frames, 1 / frames, np.float32)
     if frames % 2 == 0:
-        raise ValueError(f"a kernel over {frames} frames has no middle one: take how='mean'")
+        raise ValueError(f"a kernel over {frames} frames has no middle frame: pass how='mean'")
     return np.eye(1, frames, frames // 2, dtype=np.float32)[0]
 
 
 def _over_time(fitted: Fit, shapes: Mapping[Path, tuple[int, ...]], how: str) -> Fit:
-    """With what weighs neighbouring frames; other modules over time start anew."""
+    """Adds the weights of neighbouring frames; other temporal modules are newly initialised."""
     values, report = dict(fitted.values), fitted.report
     lacking = [path for path in shapes if path not in values]
     for path in lacking:
@@ -257,7 +260,7 @@ def _over_time(fitted: Fit, shapes: Mapping[Path, tuple[int, ...]], how: str) ->
 
 
 def _check_stem(image: _Image, name: str, model: nn.Module, clip: tuple[int, int, int]) -> None:
-    """Refuses an entrance whose strides or pool are not the image network's: no shape tells."""
+    """Refuses a stem whose strides or pool differ from the image network's; shapes cannot tell."""
     size = image.shape(_STEM)[-3:-2]
     if size not in _SMALLER:
         return
@@ -272,7 +275,6 @@ def _check_stem(image: _Image, name: str, model: nn.Module, clip: tuple[int, int
     expected = clip[1] // _SMALLER[size]
     if stem.shape[2] != expected:
         raise ValueError(
-            f"pictures of {clip[1]} pixels have {expected} after the entrance of the image "
-            f"network, and {stem.shape[2]} after that of {name}: give stem_strides and stem_pool "
-            "with which they are equal"
+            f"after its stem the image network has {expected} from images of {clip[1]} pixels, but "
+            f"{name} has {stem.shape[2]}: choose stem_strides and stem_pool so that both are equal"
         )

@@ -1,4 +1,4 @@
-"""Variables that know their network."""
+"""Loaded variables, together with the network that they fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 from flax import serialization
 
-from vidjax.convert.fitting import Report
+from vidjax.convert.state_dict import Report
 from vidjax.models.registry import create_model
 
 Colour = tuple[float, float, float]
@@ -18,7 +18,7 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of variables: the attributes of `Loaded`."""
+    """Facts about loaded variables: the attributes of `Loaded`."""
 
     name: str
     options: dict[str, Any]
@@ -29,26 +29,25 @@ class Facts:
     report: Report
 
     def __hash__(self) -> int:
-        """Of what can be hashed; JAX keeps facts beside its compiled programs."""
+        """Hashes the hashable fields; JAX keeps the facts beside its compiled programs."""
         return hash((self.name, self.num_classes, self.frames))
 
 
 class Loaded(dict[str, Any]):
-    """`{"params": ..., "batch_stats": ...}`, with the network that these variables fit.
+    """`{"params": ..., "batch_stats": ...}`, together with the network that these variables fit.
 
-    It is a dict wherever a dict of variables is used: in `model.apply`, as an argument of
-    functions under `jax.jit`, in checkpoints. `jax.tree.map` over it gives such a dict with the
-    same attributes. For JAX it is a tree of another kind than a plain dict: to go through both at
-    once, take `variables`.
+    It works wherever a dict of variables does: in `model.apply`, as an argument of functions under
+    `jax.jit`, and in checkpoints. `jax.tree.map` returns such a dict with the same attributes. JAX
+    treats it as another tree type than a plain dict: use `variables` to map over both together.
 
     Attributes:
       name: of the network, as in `list_models()`.
-      options: what `create_model` must be given beside the name to make the file's network.
+      options: arguments for `create_model`, besides the name, that build the file's network.
       num_classes: number of logits.
-      mean: of the colours in [0, 1] that the weights were trained with.
-      std: of the colours in [0, 1].
-      frames: the number of frames that the weights fit; None is any.
-      report: what became of the file's tensors.
+      mean: of red, green and blue in [0, 1], as in training.
+      std: of red, green and blue in [0, 1].
+      frames: the only number of frames that the weights fit; None means any.
+      report: what happened to each tensor of the file.
     """
 
     def __init__(self, variables: dict[str, Any], facts: Facts) -> None:

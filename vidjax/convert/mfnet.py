@@ -1,6 +1,6 @@
 """cypw/PyTorch-MFNet."""
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 # Stages are called conv2 to conv5, units B01, B02 and so on.
 UNITS = {"i1": "multiplex1", "i2": "multiplex2", "m1": "conv1", "m2": "conv2", "w1": "shortcut"}

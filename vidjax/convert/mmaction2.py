@@ -1,14 +1,14 @@
 """open-mmlab/mmaction2: `backbone.*` and `cls_head.*`."""
 
-from vidjax.convert.colours import IMAGENET, Colours
-from vidjax.convert.layout import Layout, Mark, seen
+from vidjax.convert.input_normalization import IMAGENET, Normalization
+from vidjax.convert.key_mapping import KeyMarker, Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 HEAD = ((r"cls_head\.fc_cls", "head"),)
 
 
 def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of the network below `torch`; our modules' names begin with `ours`."""
+    """Returns the rules of the network below `torch`; our module names begin with `ours`."""
     block = f"{ours}layer{{layer}}/block{{index}}"
     return (
         (torch + r"conv1\.conv", f"{ours}stem_layer/conv"),
@@ -21,7 +21,7 @@ def _path(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 
 def _factorised(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of a (2+1)D convolution named `torch`, which is a module `ours` here."""
+    """Returns the rules of a (2+1)D convolution that is `torch` there and `ours` here."""
     return (
         (torch + r"\.conv_s", f"{ours}/space"),
         (torch + r"\.bn_s", f"{ours}/norm"),
@@ -81,20 +81,20 @@ SLOWFAST = (
     (r"backbone\.slow_path\.layer(?P<index>\d)_lateral\.conv", "lateral{index}/conv"),
 )
 MM_FORM = ({"form": "mmaction2"},)
-# Of VMZ's networks of Kinetics-400 alone and of Sports-1M, which were ported from Caffe2.
-PORTED = Colours(
+# Normalisation of VMZ's networks of Kinetics-400 and Sports-1M, which were ported from Caffe2.
+PORTED = Normalization(
     (110.2008 / 255, 100.63983 / 255, 95.99475 / 255),
     (58.14765 / 255, 56.46975 / 255, 55.332195 / 255),
 )
-# A shift wraps the convolution behind it.
-SHIFTED = Mark(
+# A shift wraps the convolution after it.
+SHIFTED = KeyMarker(
     r"\.net\.",
     True,
-    "of a TSN: none of its convolutions stands behind a shift. Load it as tsn_50; its variables "
+    "of a TSN: none of its convolutions follows a shift. Load it as tsn_50; its variables also "
     "fit tsm_50, as a start for training",
 )
-UNSHIFTED = Mark(
-    r"\.net\.", False, "of a TSM: its convolutions stand behind shifts. Load it as tsm_50"
+UNSHIFTED = KeyMarker(
+    r"\.net\.", False, "of a TSM: its convolutions follow shifts. Load it as tsm_50"
 )
 LAYOUTS = (
     Layout(

@@ -1,10 +1,10 @@
-"""I3D on ResNet-50 and non-local networks: Wang et al. (as Tushar-N ported them) and CGNL.
+"""I3D on ResNet-50 and non-local networks: Wang et al. (as ported by Tushar-N) and CGNL.
 
-Compact global descriptors stand in torchvision's names too, as their authors have them.
+Compact global descriptors are here too, under torchvision's names, as their authors have them.
 """
 
 from vidjax.convert.hara import BLOCK, RULES
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 _GATE = "layer{layer}/block{index}/gate/"
 WANG = (

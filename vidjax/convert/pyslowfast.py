@@ -1,17 +1,17 @@
-"""facebookresearch/SlowFast (PySlowFast): its own files, and those that it has from Caffe2."""
+"""facebookresearch/SlowFast (PySlowFast): its own files, and those it ported from Caffe2."""
 
 from __future__ import annotations
 
-from vidjax.convert.colours import IMAGENET, Colours
-from vidjax.convert.layout import Layout, Options, Unsaid, seen
+from vidjax.convert.input_normalization import IMAGENET, Normalization
+from vidjax.convert.key_mapping import Layout, Options, UnstatedOption, seen
 
 Rules = tuple[tuple[str, str], ...]
-COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 _ATTENDS = {"theta": "query", "phi": "key", "g": "value", "out": "expand"}
 
 
 def _stage(number: int, pathway: int, ours: str) -> Rules:
-    """Names of a stage of one pathway; PySlowFast counts from the stem."""
+    """Returns the names of a stage of one pathway; PySlowFast counts from the stem."""
     torch, here = rf"s{number + 1}\.pathway{pathway}_", f"{ours}layer{number}/block{{index}}"
     block, attends = torch + r"res(?P<index>\d+)\.", torch + r"nonlocal(?P<index>\d+)\."
     return (
@@ -33,7 +33,7 @@ def _stage(number: int, pathway: int, ours: str) -> Rules:
 
 
 def _pathway(number: int, ours: str) -> Rules:
-    """Names of one pathway; our modules' names begin with `ours`."""
+    """Returns the names of one pathway; our module names begin with `ours`."""
     stem = rf"s1\.pathway{number}_stem\."
     return (
         (stem + "conv", f"{ours}stem_layer/conv"),
@@ -62,7 +62,7 @@ TWO = (
 
 
 def _blobs_of_stage(number: int, caffe2: str, ours: str) -> Rules:
-    """Caffe2's names of a stage of one pathway, which count from the stem."""
+    """Returns Caffe2's names of a stage of one pathway, counted from the stem."""
     stage, here = rf"{caffe2}res{number + 1}_(?P<index>\d+)_", f"{ours}layer{number}/block{{index}}"
     attends = rf"{caffe2}nonlocal_conv{number + 1}_(?P<index>\d+)_"
     return (
@@ -82,7 +82,7 @@ def _blobs_of_stage(number: int, caffe2: str, ours: str) -> Rules:
 
 
 def _blobs(caffe2: str, ours: str) -> Rules:
-    """Caffe2's names of one pathway, which begin with `caffe2`."""
+    """Returns Caffe2's names of one pathway, which begin with `caffe2`."""
     return (
         (f"{caffe2}conv1", f"{ours}stem_layer/conv"),
         (f"{caffe2}res_conv1_bn", f"{ours}stem_layer/norm"),
@@ -91,7 +91,7 @@ def _blobs(caffe2: str, ours: str) -> Rules:
 
 
 def _connection(number: int) -> Rules:
-    """Caffe2's names of the connection after the stem or a stage."""
+    """Returns Caffe2's names of the lateral connection after the stem or a stage."""
     after = "t_pool1" if number == 1 else rf"t_res{number}_\d+_branch2c_bn"
     return (
         (f"{after}_subsample", f"lateral{number}/conv"),
@@ -108,10 +108,10 @@ BLOBS_TWO = (
     *BLOB_HEAD,
 )
 _FORM: tuple[Options, ...] = ({"form": "pyslowfast"},)
-_WHOSE = Unsaid(
+_WHOSE = UnstatedOption(
     "form",
-    "PySlowFast's 8 frames are taken (form='pyslowfast'). Networks of 32 frames from "
-    "video-nonlocal-net have the same tensors: say form='wang' for them",
+    "PySlowFast's network of 8 frames is used (form='pyslowfast'). Networks of 32 frames from "
+    "video-nonlocal-net have the same tensors: pass form='wang' for them",
 )
 LAYOUTS = (
     Layout(

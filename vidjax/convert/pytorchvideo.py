@@ -1,15 +1,15 @@
-"""facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D of its model zoo."""
+"""facebookresearch/pytorchvideo: SlowOnly, SlowFast, X3D, CSN and R(2+1)D from its model zoo."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Normalization
+from vidjax.convert.key_mapping import Layout, seen
 
-COLOURS = Colours((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
-# Its networks of Something-Something and Charades.
+COLOURS = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+# Normalisation of its networks for Something-Something and Charades.
 COLOURS_BGR = COLOURS._replace(order="BGR")
 
 
 def _blocks(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
-    """Rules of the stages of one pathway, whose blocks are `torch` there and `ours` here."""
+    """Returns the rules of one pathway's stages, whose blocks are `torch` there and `ours` here."""
     rules = [
         (torch + r"branch1_conv", f"{ours}/shortcut/conv"),
         (torch + r"branch1_norm", f"{ours}/shortcut/norm"),
@@ -28,7 +28,7 @@ def _blocks(torch: str, ours: str) -> tuple[tuple[str, str], ...]:
 
 SINGLE = (
     (r"blocks\.0\.conv", "stem_layer/conv"),
-    # The convolution over space is called conv_t in these files, and the one over time conv_xy.
+    # These files call the convolution over space conv_t, and the one over time conv_xy.
     (r"blocks\.0\.conv\.conv_t", "stem_layer/conv"),
     (r"blocks\.0\.conv\.conv_xy", "stem_layer/conv_time"),
     (r"blocks\.0\.norm", "stem_layer/norm"),

@@ -1,16 +1,16 @@
 """S3D of torchvision and of kylemin/S3D, and S3D-G of antoine77340/S3D_HowTo100M (MIL-NCE)."""
 
 from vidjax.convert.i3d import MIXED
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
-# Where torchvision and kylemin have our mixed blocks: pools take up numbers between them.
+# Positions of our mixed blocks in torchvision's and kylemin's networks, which count pools too.
 _NUMBERS = {
     number: f"layer{stage}_block{index}"
     for stage, numbers in ((2, (5, 6)), (3, range(8, 13)), (4, (14, 15)))
     for index, number in enumerate(numbers, start=1)
 }
-# Our branch and its place in a block; the separated ones are the second of their branch.
-# (kylemin has the only unit of branch 0 in a sequence of its own.)
+# Our branch and its position in a block. Separable units are the second of their branch. kylemin
+# wraps the only unit of branch 0 in a sequence of its own.
 _PLACES = (
     ("branch0", r"branch0(\.0)?", False),
     ("branch1a", r"branch1\.0", False),

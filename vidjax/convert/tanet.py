@@ -1,7 +1,7 @@
-"""liu-zhy/temporal-adaptive-module: TANet, named as TSM's networks with modules `tam`."""
+"""liu-zhy/temporal-adaptive-module: TANet, named like TSM's networks with modules `tam`."""
 
 from vidjax.convert import tsm
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 
 MODULES = {
     r"L\.0": "adapt:local_kernel1",

@@ -1,11 +1,11 @@
 """mit-han-lab/temporal-shift-module: TSM on torchvision's ResNet.
 
-The same project's networks without shifts (TSN) have the same tensors. A shift puts `.net` into the
-name of the convolution behind it, which tells them apart: they are `tsn_50`, and refused as
-`tsm_50`.
+The project's networks without shifts (TSN) have the same tensors. A shift adds `.net` to the name
+of the convolution after it, which distinguishes them. Files without it are `tsn_50`, and are
+refused as `tsm_50`.
 """
 
-from vidjax.convert.layout import Layout
+from vidjax.convert.key_mapping import Layout
 from vidjax.convert.mmaction2 import SHIFTED, UNSHIFTED
 
 BLOCK = r"base_model\.layer(?P<layer>\d)\.(?P<index>\d+)\.(net\.)?"

@@ -1,9 +1,9 @@
-"""yjxiong/tsn-pytorch: BNInception over frames, of colours or optical flow."""
+"""yjxiong/tsn-pytorch: BNInception over frames of RGB or optical flow."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Normalization
+from vidjax.convert.key_mapping import Layout, seen
 
-# Our unit of a block, and what it is called there.
+# Our unit of a block, and its name there.
 _UNITS = {
     "branch0": "1x1",
     "branch1a": "3x3_reduce",
@@ -33,8 +33,8 @@ RULES = (
     *((rf"base_model\.{torch}_bn", f"{ours}/norm") for torch, ours in _NAMES.items()),
     (r"new_fc", "head"),
 )
-# As the card has them; the published files take them in the order of OpenCV.
-COLOURS = Colours((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
+# Normalisation as on the card; the published files take channels in OpenCV's order.
+COLOURS = Normalization((123 / 255, 117 / 255, 104 / 255), (1 / 255, 1 / 255, 1 / 255))
 LAYOUTS = (
     Layout(
         "tsn-pytorch",

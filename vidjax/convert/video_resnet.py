@@ -1,7 +1,7 @@
-"""torchvision's VideoResNet, and VMZ's networks on top of it: R3D, R(2+1)D, ip- and ir-CSN."""
+"""torchvision's VideoResNet, and VMZ's networks based on it: R3D, R(2+1)D, ip-CSN and ir-CSN."""
 
-from vidjax.convert.colours import Colours
-from vidjax.convert.layout import Layout, seen
+from vidjax.convert.input_normalization import Normalization
+from vidjax.convert.key_mapping import Layout, seen
 
 BLOCK = r"layer(?P<layer>\d)\.(?P<index>\d+)\."
 ENDS = (
@@ -30,9 +30,9 @@ CONVS_IP = (
     (BLOCK + r"conv2\.0\.1", "layer{layer}/block{index}/conv2/norm"),
     (BLOCK + r"conv2\.0\.2", "layer{layer}/block{index}/conv2/channelwise"),
 )
-# torchvision's R3D has a smaller stem than Hara's, and no pool after it.
+# torchvision's R3D has a smaller stem than Hara's, without a pool.
 TORCHVISION_R3D = {"stem_kernel": (3, 7, 7), "stem_pool": False}
-VMZ_COLOURS = Colours((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
+VMZ_COLOURS = Normalization((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 
 LAYOUTS = (
     Layout(

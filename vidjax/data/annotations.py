@@ -1,6 +1,6 @@
-"""Reading published annotation files: tables, lines and JSON.
+"""Reads published annotation files: CSV tables, text lines and JSON.
 
-What is wrong with one is said once, with its name, the place in it and what was expected.
+Errors name the file, the line or entry, and what was expected there.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from vidjax.data import tables
 from vidjax.data.manifest import ManifestError
 from vidjax.settings import shown
 
-# Patterns take time in proportion to the square of a line's length, and published ones are short.
+# Matching takes time quadratic in the length of a line. Published lines are short.
 LONGEST_LINE = 4096
 
 
 def locate(folder: Path, *patterns: str) -> Path:
-    """The first file or folder below `folder` that a pattern such as `*/train.csv` matches.
+    """Finds the first file or folder below `folder` that matches a pattern such as `*/train.csv`.
 
     Raises:
-      ManifestError: there is none.
+      ManifestError: nothing matches.
     """
     found = locate_if_there(folder, *patterns)
     if found is None:
-        raise ManifestError(f"{folder} holds no {' or '.join(patterns)}")
+        raise ManifestError(f"{folder} contains no {' or '.join(patterns)}")
     return found
 
 
 def locate_if_there(folder: Path, *patterns: str) -> Path | None:
-    """As `locate`, but None where there is none."""
+    """Like `locate`, but returns None if nothing matches."""
     for pattern in patterns:
         found = sorted(folder.glob(pattern))
         if found:
@@ -44,11 +44,11 @@ def locate_if_there(folder: Path, *patterns: str) -> Path | None:
 def table(
     file: Path, columns: Sequence[str], *, header: bool = True
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Rows of a CSV, each with its place in words.
+    """Reads the rows of a CSV, each with its location, such as `train.csv, line 3`.
 
     Args:
       file: the CSV.
-      columns: those that must be there; without a header, the names of the first ones.
+      columns: required columns; without a header, the names of the first columns.
       header: whether the first row names the columns.
 
     Raises:
@@ -60,20 +60,20 @@ def table(
 
 
 def columns_of(file: Path) -> list[str]:
-    """The names in the first row of a CSV."""
+    """Returns the column names in the first row of a CSV."""
     return tables.columns(file, ManifestError)
 
 
 def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[str]]]:
-    """The lines of a text file as matches of a regular expression; empty lines are left out.
+    """Matches each line of a text file against a regular expression. Empty lines are skipped.
 
     Args:
       file: the text.
-      form: regular expression that a whole line must match.
-      example: a line as it should be, for the error.
+      form: regular expression that must match the whole line.
+      example: a correct line, shown in the error.
 
     Raises:
-      ManifestError: a line has another form, or is too long.
+      ManifestError: a line does not match, or is too long.
     """
     pattern = re.compile(form)
     for number, line in enumerate(tables.text(file, ManifestError).split("\n"), start=1):
@@ -81,22 +81,21 @@ def lines(file: Path, form: str, example: str) -> Iterator[tuple[str, re.Match[s
             continue
         if len(line) > LONGEST_LINE:
             raise ManifestError(
-                f"{file}, line {number} has {len(line):,} characters, and {LONGEST_LINE:,} at most "
-                "are read"
+                f"{file}, line {number} has {len(line):,} characters; the limit is {LONGEST_LINE:,}"
             )
         match = pattern.fullmatch(line.strip())
         if match is None:
             raise ManifestError(
-                f"{file}, line {number}: {shown(line)} is not of the form {example!r}"
+                f"{file}, line {number}: {shown(line)} does not look like {example!r}"
             )
         yield f"{file}, line {number}", match
 
 
 def objects(file: Path, keys: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The objects of a JSON list, each with its place in words.
+    """Reads the objects of a JSON list, each with its location, such as `train.json, entry 3`.
 
     Raises:
-      ManifestError: it is no list of objects, or one lacks a key.
+      ManifestError: the file is not a list of objects, or an object lacks a key.
     """
     for number, item in enumerate(_json(file, list), start=1):
         where = f"{file}, entry {number}"
@@ -107,50 +106,52 @@ def objects(file: Path, keys: Sequence[str]) -> Iterator[tuple[str, Mapping[str,
 
 
 def mapping(file: Path) -> Mapping[str, Any]:
-    """A JSON object.
+    """Reads a file with one JSON object.
 
     Raises:
-      ManifestError: it is none.
+      ManifestError: the file holds something else.
     """
     found: Mapping[str, Any] = _json(file, dict)
     return found
 
 
 def json_list(file: Path) -> list[Any]:
-    """A JSON list.
+    """Reads a file with one JSON list.
 
     Raises:
-      ManifestError: it is none.
+      ManifestError: the file holds something else.
     """
     found: list[Any] = _json(file, list)
     return found
 
 
 def in_order(names: Iterable[tuple[int, str]], first: int, file: Path) -> list[str]:
-    """Names in the order of their numbers.
+    """Sorts class names by their numbers.
 
     Args:
-      names: pairs of number and name.
+      names: (number, name) pairs.
       first: the lowest number.
-      file: where they are from, for the error.
+      file: the file they were read from, named in the error.
 
     Raises:
-      ManifestError: the numbers are not each from `first` on once, or two names are the same.
+      ManifestError: the numbers are not consecutive from `first` on, or a name is repeated.
     """
     order = sorted(names)
     found = [index for index, _ in order]
     if not order or found != list(range(first, first + len(order))):
-        raise ManifestError(f"{file}: classes are not numbered from {first} on, each once")
+        raise ManifestError(
+            f"{file}: classes must be numbered {first}, {first + 1}, ... without gaps or repeats"
+        )
     if len({name for _, name in order}) < len(order):
         raise ManifestError(f"{file} lists a class twice")
     return [name for _, name in order]
 
 
 def number(text: Any, name: str, where: str) -> float:
-    """A number from a field of an annotation.
+    """Parses a finite number from an annotation field.
 
     Raises:
-      ManifestError: it is none.
+      ManifestError: the field is not a number.
     """
     try:
         value = float(text)
@@ -162,10 +163,13 @@ def number(text: Any, name: str, where: str) -> float:
 
 
 def seconds(text: str, name: str, where: str) -> float:
-    """Seconds from `75`, `1:15` or `00:01:15.25`.
+    """Parses a time such as `75`, `1:15` or `00:01:15.25` into seconds.
+
+    >>> seconds("00:01:15.25", "start", "train.csv, line 2")
+    75.25
 
     Raises:
-      ManifestError: the text is none of them.
+      ManifestError: the text is not such a time.
     """
     parts = text.split(":")
     if not text or len(parts) > 3:
@@ -181,4 +185,4 @@ def _json(file: Path, kind: type) -> Any:
     try:
         return records.parsed(content, kind)
     except records.RecordError as error:
-        raise ManifestError(f"{file} is not as it is published: {error}") from None
+        raise ManifestError(f"{file} differs from its published format: {error}") from None

@@ -1,4 +1,4 @@
-"""The records of a split that lies elsewhere, read from copies of its shards on this machine."""
+"""Reads the records of a remote split from copies of its shards on this machine."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.data.damage import DamagedError, ReplacedError
-from vidjax.data.shards import Shards
-from vidjax.storage.facts import Facts
-from vidjax.storage.fetching import ReplacedMeanwhileError
+from vidjax.data.dataset_errors import DamagedError, ReplacedError
+from vidjax.data.shard_reader import ShardReader
+from vidjax.storage.download import ReplacedMeanwhileError
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.shard_cache import ShardCache
 
 
-class CachedShards(Shards):
-    """As `Shards`, of which those alone are copied that something is asked of.
+class CachedShardReader(ShardReader):
+    """Like `ShardReader`, but copies a shard to this machine when one of its records is first read.
 
-    A copy whose record is not as it was written is made anew, once: the damage may be the copy's.
+    If a record is damaged, its shard is copied once more, since the copy may be at fault.
 
     Args:
-      folder: of the data set, such as one in a bucket.
-      shards: name of each file and how many records it holds.
-      sums: CRC-32 of each record, uint32 by name of the shard; shards without are not compared.
-      cache: has the copies.
+      folder: folder of the data set, for example in a bucket.
+      shards: (file name, number of records) of each shard.
+      sums: CRC-32 of each record, uint32, by shard name. Shards without an entry are not checked.
+      cache: the cache of copies.
       there: the files of the folder.
 
     Raises:
-      ValueError: all copies together may take less than a shard alone.
+      ValueError: the cache is limited to less than the size of one shard.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class CachedShards(Shards):
         shards: Sequence[tuple[str, int]],
         sums: Mapping[str, np.ndarray],
         cache: ShardCache,
-        there: Mapping[str, Facts],
+        there: Mapping[str, FileInfo],
     ) -> None:
         super().__init__(folder, shards, sums)
         self._cache, self._there = cache, there
@@ -46,16 +46,16 @@ class CachedShards(Shards):
             cache.check(folder / name, there[name])
 
     def fits(self, shards: int = 0) -> bool:
-        """Whether there may be copies of so many shards, or of all, at once."""
+        """Returns whether the cache has room for `shards` shards at once; 0 means all of them."""
         sizes = sorted((self._there[name].size for name, _ in self._shards), reverse=True)
         return sum(sizes[: shards or None]) <= self._cache.limit
 
     def __getitem__(self, index: int) -> bytes:
-        """One record.
+        """Reads one record.
 
         Raises:
-          DamagedError: it cannot be read.
-          ReplacedError: it, or its file, is not the one that was written there.
+          DamagedError: the record cannot be read.
+          ReplacedError: the record or its file was replaced by another one.
           OSError: the shard cannot be copied.
         """
         try:
@@ -69,10 +69,10 @@ class CachedShards(Shards):
         return super().__getitem__(index)
 
     def expect(self, index: int) -> None:
-        """Copies the shard of a record that will be read soon, in the background."""
+        """Starts to copy the shard of a record that will be read soon, in the background."""
         self._cache.expect(*self._where(self._shard_of(index)))
 
-    def _where(self, shard: int) -> tuple[Path, Facts]:
+    def _where(self, shard: int) -> tuple[Path, FileInfo]:
         name = self._shards[shard][0]
         return self._folder / name, self._there[name]
 
@@ -88,6 +88,6 @@ class CachedShards(Shards):
 def _open(path: str) -> Any:
     from array_record.python.array_record_module import ArrayRecordReader
 
-    # As array_record opens files that are read at random.
+    # The options that array_record uses for random access.
     options = "readahead_buffer_size:0,max_parallelism:0"
     return ArrayRecordReader(path, options=options, file_reader_buffer_size=32768)

@@ -1,4 +1,4 @@
-"""The data sets by name: each is one module of `vidjax.data.builders` with a `prepare` function."""
+"""Finds data sets by name: each is a module of `vidjax.data.builders` with a `prepare` function."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax import hanging, plugins
+from vidjax import plugins, watchdog
 from vidjax.data import builders
-from vidjax.data.flow import Flow
-from vidjax.data.outlook import Outlook
-from vidjax.data.workers import refuse_in_starting_worker
-from vidjax.names import nearest
+from vidjax.data.expected_videos import ExpectedVideo
+from vidjax.data.optical_flow import Flow
+from vidjax.data.process_pool import refuse_in_starting_worker
 from vidjax.terminal import complain
+from vidjax.untrusted_names import nearest
 
 Progress = Callable[[str, int, int], None]
-# From the name of a split to what some of its videos will be.
-Look = Callable[[str], Sequence[Outlook]]
+# From the name of a split to the expected frames and size of some of its videos.
+Look = Callable[[str], Sequence[ExpectedVideo]]
 _OWN = "video_folder"
-# Files in `builders` that are no data set but what several share.
+# Files in `builders` that are base classes, not data sets.
 _BASES = ("kinetics", "prepared_videos", "published_images", "published_videos")
 
 
@@ -30,10 +30,10 @@ class Storage:
 
     Attributes:
       short_side: shorter side of the stored frames in pixels; smaller videos stay as they are.
-      fps: frame rate that all videos are brought to; None keeps each video's own.
+      fps: frame rate that all videos are resampled to; None keeps each video's own rate.
       quality: JPEG quality, 1 to 100.
       bad_video_budget: fraction of unreadable videos above which preparation stops.
-      flow: how optical flow is computed, which is stored in place of frames; None stores frames.
+      flow: how optical flow is computed and stored in place of frames; None stores frames.
     """
 
     short_side: int = 128
@@ -44,20 +44,20 @@ class Storage:
 
     @property
     def tag(self) -> str:
-        """Short name of the form, part of the data set's directory."""
+        """Short name of these settings, part of the name of the data set's folder."""
         rate = "" if self.fps is None else f"-fps{self.fps:g}"
-        # In front: names of data sets of frames must not be the beginning of others.
+        # In front, so that the name of a data set of frames is never a prefix of another name.
         form = f"{self.flow.tag}-" if self.flow else ""
         return f"{form}s{self.short_side}{rate}-q{self.quality}"
 
 
 class UnpreparedError(ValueError):
-    """A data set is not prepared, and nothing may be written to prepare it."""
+    """A data set is not prepared, and the caller does not allow preparing it."""
 
 
 @dataclass(frozen=True)
 class Beam:
-    """A runner of Apache Beam, such as `DirectRunner`, and its options as on a command line."""
+    """An Apache Beam runner, such as `DirectRunner`, and its command-line options."""
 
     runner: str
     options: tuple[str, ...] = ()
@@ -65,29 +65,31 @@ class Beam:
 
 @dataclass(frozen=True)
 class Request:
-    """What a data set is asked for.
+    """What to prepare, from which files, and how.
 
     Attributes:
-      data_dir: where prepared data sets are kept.
+      data_dir: folder of the prepared data sets.
       storage: how frames are stored.
-      manifest: folder or CSV with the videos, where the data set is the user's own.
-      root: folder that a CSV's paths are relative to; empty means the CSV's own.
+      manifest: folder or CSV with your own videos.
+      root: folder that a CSV's paths are relative to; empty means the folder of the CSV.
       manual_dir: folder with the videos and annotations of a published data set.
-      verdicts: CSV of `vidjax check_videos`; what it finds unsound is left out by name.
-      allow_group_leak: accept one group in training and test.
-      workers: processes that decode.
-      beam: how Apache Beam decodes, on a cluster; None decodes here.
+      verdicts: CSV written by `vidjax check_videos`; videos that it found broken are excluded and
+        listed.
+      allow_group_leak: accept a group that is in both training and test.
+      workers: number of decoding processes.
+      beam: Apache Beam runner that decodes on a cluster; None decodes on this machine.
       dask: address of the Dask scheduler whose workers decode, such as `10.0.0.1:8786`; empty
-        decodes here.
-      options: settings of the data set itself.
-      multi_label: a video may have several labels.
-      unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
-        prepares it. Whoever only reads a run writes nothing where the run's configuration says.
-      judge: called with the names of classes and of splits, and a function from a split to the
-        `Outlook` of some of its videos, before any video is decoded; raises ValueError where they
-        are not fit for what they are wanted for.
-      progress: called with (what is done, how many, of how many).
-      note: called with what a user should know.
+        decodes on this machine.
+      options: options of the data set itself.
+      multi_label: whether a video may have several labels.
+      unprepared: if not empty, do not prepare a data set that is not prepared yet, but raise an
+        error that ends with this text. A program that only reads a run uses this, so that it writes
+        nothing to the folder in the run's configuration.
+      judge: called before any video is decoded, with the class names, the split names, and a
+        function from a split to the `ExpectedVideo`s of some of its videos. It raises ValueError if
+        they do not suit their purpose.
+      progress: called with (stage, number done, total).
+      note: called with messages for the user.
     """
 
     data_dir: Path
@@ -108,51 +110,55 @@ class Request:
     note: Callable[[str], None] = complain
 
     def begin(self, reason: str) -> None:
-        """To be called before anything is written.
+        """Checks that the data set may be prepared; call it before anything is written.
 
         Args:
-          reason: why it would be.
+          reason: why something would be written, for the error.
 
         Raises:
-          UnpreparedError: nothing may be written; says what to do.
-          ValueError: flow is to be computed by what this machine's OpenCV lacks.
+          UnpreparedError: nothing may be written; the message says what to do.
+          ValueError: this machine's OpenCV lacks the flow method.
         """
         if self.unprepared:
             raise UnpreparedError(f"{reason}: {self.unprepared}")
         if self.storage.flow:
             self.storage.flow.require()
-        # Each video has its time; sorting and writing them take hours in which nothing is told.
-        hanging.pause()
+        # Each video has its own time limit. Writing shards may take hours without any message.
+        watchdog.pause()
 
 
 def list_datasets() -> list[str]:
-    """Names of the data sets, sorted, those of other packages too."""
+    """Returns the sorted names of all data sets, including those of other packages.
+
+    >>> "kinetics400" in list_datasets()
+    True
+    """
     return [name for name in plugins.names(builders) if name not in _BASES]
 
 
 def prepare(name: str, request: Request) -> Path:
-    """Brings a data set into its prepared form, unless it is there already.
+    """Prepares a data set for training, if it is not prepared already.
 
     Returns:
       The folder to open with `vidjax.data.prepared.PreparedSplit`.
 
     Raises:
-      ValueError: the data set is unknown, or its videos cannot be prepared.
+      ValueError: the data set is unknown, or it cannot be prepared.
     """
     module = _module(name)
     refuse_in_starting_worker()
     if request.manifest and name != _OWN:
         request.note(
-            f"data.manifest = {request.manifest!r} is not read: it is of {_OWN}, and the data set "
-            f"is {name}"
+            f"data.manifest = {request.manifest!r} is ignored: data.name is {name}, and only "
+            f"{_OWN} reads a manifest"
         )
-    with hanging.as_before():
+    with watchdog.as_before():
         directory: Path = module.prepare(request)
     return directory
 
 
 def describe(name: str) -> str:
-    """Where a data set is from, how its folder looks and what goes wrong with it, as text.
+    """Describes a data set as text: where to get it, its folder layout, its options and pitfalls.
 
     Raises:
       ValueError: the data set is unknown.
@@ -163,7 +169,7 @@ def describe(name: str) -> str:
 
 
 def sizes(name: str) -> dict[str, int]:
-    """Clips of each split as published; empty of a data set that does not say.
+    """Returns the published number of clips per split; empty if the data set does not state it.
 
     Raises:
       ValueError: the data set is unknown.

@@ -1,4 +1,4 @@
-"""Names of classes in the order of a network's logits, as a file lists them."""
+"""Reads class names in the order of a network's logits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
-from vidjax.names import flaw, told
+from vidjax.untrusted_names import flaw, told
 
 
 class _Row(msgspec.Struct):
@@ -18,25 +18,25 @@ class _Row(msgspec.Struct):
 
 
 def read_class_list(file: Path) -> tuple[str, ...]:
-    """Reads a text file with one name a line, or a CSV (`.csv`) with a column `class`.
+    """Reads a text file with one class name per line, or a CSV (`.csv`) with a column `class`.
 
     Raises:
-      ValueError: the file is damaged or empty, or a name is absent, unprintable or there twice;
-        names file and line.
+      ValueError: the file is damaged or empty, or a name is empty, unprintable or repeated. The
+        message names the file and line.
     """
     found: dict[str, int] = {}
     for line, name in _lines(file):
         if not name:
-            raise ValueError(f"{file}, line {line}: it is empty, and a class is expected")
+            raise ValueError(f"{file}, line {line} is empty; a class name is expected")
         if wrong := flaw(name):
             raise ValueError(f"{file}, line {line}: the name {wrong}")
         if name in found:
             raise ValueError(
-                f"{file}, line {line}: class {told(name)!r} stands in line {found[name]} too"
+                f"{file}, line {line}: class {told(name)!r} is in line {found[name]} already"
             )
         found[name] = line
     if not found:
-        raise ValueError(f"{file} names no class; give it one name a line")
+        raise ValueError(f"{file} contains no class; write one name per line")
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""What a data set's labels are called among a network's classes, as a CSV says."""
+"""Reads a CSV that maps a data set's labels to a network's classes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class _Row(msgspec.Struct):
 
 
 def read_class_mapping(file: Path) -> Mapping[str, str]:
-    """Reads a CSV with the columns `label`, the data set's, and `class`, the network's.
+    """Reads a CSV with the columns `label` (of the data set) and `class` (of the network).
 
-    Several labels may be one class.
+    Several labels may map to one class.
 
     Raises:
-      ValueError: the table is damaged, or names one label twice; names file and line.
+      ValueError: the table is damaged, or a label is repeated. The message names file and line.
     """
     found: dict[str, str] = {}
     for line, row in tables.read(file, _Row):
         label = normal(row.label)
         if label in found:
-            raise ValueError(f"{file}, line {line}: label {label!r} is there twice")
+            raise ValueError(f"{file}, line {line}: label {label!r} is repeated")
         found[label] = row.network_class
     if not found:
-        raise ValueError(f"{file} maps no label; give it rows of label,class")
+        raise ValueError(f"{file} maps no label; add rows of label,class")
     return found

@@ -1,4 +1,4 @@
-"""Weights of classes in a loss, as a CSV gives them."""
+"""Reads the loss weights of classes from a CSV."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.data import tables
 from vidjax.data.labels import normal
 from vidjax.data.manifest import few
-from vidjax.names import nearest, told
+from vidjax.untrusted_names import nearest, told
 
 _Weight = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
 
@@ -25,19 +25,20 @@ class _Row(msgspec.Struct):
 def read_class_weights(
     file: Path, classes: Sequence[str], *, ours: bool = False
 ) -> tuple[float, ...]:
-    """Reads a CSV with the columns `class` and `weight`: the weight of each class, index by index.
+    """Reads a CSV with the columns `class` and `weight`.
 
-    Rows may be in any order; classes are matched by name.
+    Rows may be in any order. Classes are matched by name, and the weights are returned in the order
+    of `classes`.
 
     Args:
       file: the CSV.
-      classes: names of the classes.
-      ours: whether vidjax wrote it, as in `vidjax.data.tables`.
+      classes: class names.
+      ours: whether vidjax wrote the file, as in `vidjax.data.tables`.
 
     Raises:
-      ValueError: the table is damaged, names a class twice, one that there is not, or not all of
-        them; names file and line.
-      OSError: it cannot be read.
+      ValueError: the table is damaged, or a class is repeated, unknown or missing. The message
+        names the file and line.
+      OSError: the file cannot be read.
     """
     places = {normal(name): place for place, name in enumerate(classes)}
     found: dict[str, float] = {}
@@ -50,8 +51,8 @@ def read_class_weights(
                 f"{few(sorted(places))}"
             )
         if name in found:
-            raise ValueError(f"{file}, line {line}: class {told(name)!r} is there twice")
+            raise ValueError(f"{file}, line {line}: class {told(name)!r} is repeated")
         found[name] = row.weight
     if missing := sorted(places.keys() - found.keys()):
-        raise ValueError(f"{file} has no weight for {few(missing)}; give each class a row")
+        raise ValueError(f"{file} has no weight for {few(missing)}; add a row for each class")
     return tuple(found[normal(name)] for name in classes)

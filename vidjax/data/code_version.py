@@ -1,4 +1,4 @@
-"""Which code makes a shard: machines of a cluster must agree on it, or examples would differ."""
+"""Identifies the code that writes a shard, since all machines of a cluster must run the same."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import hashlib
 import importlib.metadata
 from pathlib import Path
 
-# What decides the bytes of a shard beside our own code.
+# Packages that affect the bytes of a shard.
 _PACKAGES = ("array-record", "av", "numpy", "opencv-python-headless", "protobuf")
 
 
 @functools.cache
 def code_version() -> str:
-    """Versions in words: vidjax's with a hash of the code of `vidjax.data`, and the libraries'."""
+    """Returns the versions of vidjax (with a hash of its data code) and libraries, as text."""
     sum_ = hashlib.sha256()
     for file in sorted(Path(__file__).parent.glob("*.py")):
         sum_.update(file.read_bytes())

@@ -1,12 +1,12 @@
-"""Opening video files, in the one way by which nothing else can be opened.
+"""Opens video files safely: nothing but the named local file can be opened.
 
-FFmpeg takes what stands before a colon for a protocol, and follows the names that playlists hold.
-Here it gets an absolute path of the protocol `file`, and may read containers of video and single
-pictures, which are videos of one frame. Patterns of names, which stand for sequences of pictures,
-are not read. Contents tell what a file is; its name does not.
+FFmpeg treats the text before a colon as a protocol and follows the file names in playlists. Here it
+gets an absolute path with the protocol `file`, and may read only video containers and single images
+(videos of one frame). Patterns for image sequences are not expanded. The format is detected from
+the contents of a file, not from its name.
 
-FFmpeg allocates what headers ask for. Here it gets no more for one array than a frame of the most
-pixels takes, and no more seconds for one call than a file may take.
+FFmpeg allocates whatever a header asks for. Here one allocation is limited to the size of the
+largest allowed frame, and one call to the time that a file may take.
 """
 
 from __future__ import annotations
@@ -22,17 +22,23 @@ import av
 import av.container
 import av.video
 
-from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
-from vidjax.storage.local import here
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+)
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import UrlError, as_path
 
 __all__ = ["DecodeError", "address", "open_video"]
 
-# Broken files are reported by DecodeError; libav's own lines on stderr repeat it unasked.
+# DecodeError reports broken files. libav's own lines on stderr would only repeat it.
 av.logging.set_level(av.logging.PANIC)
 
-# What FFmpeg calls the containers that hold video and name no other files; raw streams below, then
-# single pictures.
+# FFmpeg's names of the containers that hold video and refer to no other files; then raw streams,
+# then single images.
 _CONTAINERS = """
     mov matroska avi mpegts mpeg flv live_flv asf ogg rm nut mxf gxf dv wtv swf nsv pva ty dhav
     gif apng yuv4mpegpipe
@@ -43,14 +49,14 @@ _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": ",".join(_CONTAINERS.split()),
 }
-# FFmpeg believes the suffixes of these, and takes them for sequences.
+# FFmpeg goes by the suffix of these and treats them as image sequences.
 _PICTURES = {b"\xff\xd8\xff": "jpeg_pipe", b"BM": "bmp_pipe"}
-# Bytes that FFmpeg may take at once: four a pixel, and its paddings.
+# Bytes of one FFmpeg allocation: four per pixel, and padding.
 _BYTES_A_PIXEL, _PADDING = 4, 2**22
 
 
 def address(path: str | Path) -> str:
-    """A path as FFmpeg must get it to take it for a path."""
+    """Returns a path in the form that FFmpeg reads as a local file."""
     return f"file:{os.path.abspath(path)}"
 
 
@@ -58,21 +64,21 @@ def address(path: str | Path) -> str:
 def open_video(
     path: str | Path, limits: Limits = USUAL
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    """A video file's container and its main video stream.
+    """Opens a video file; yields its container and main video stream.
 
-    One in a bucket is copied to this machine first.
+    A file in a bucket is copied to this machine first.
 
     Args:
-      path: file, or a URL.
-      limits: what it may cost.
+      path: file or URL.
+      limits: decoding limits.
 
     Raises:
-      DecodeError: the file is absent, unreadable or no video.
-      BucketError: a bucket does not give it.
+      DecodeError: the file is missing, unreadable or not a video.
+      BucketError: the bucket cannot be read.
     """
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(here(as_path(path)))
+            file = stack.enter_context(local_copy(as_path(path)))
         except FileNotFoundError:
             raise DecodeError(f"{path}: no such file") from None
         except UrlError as error:
@@ -84,13 +90,13 @@ def open_video(
 def _opened(
     file: Path, path: str | Path, limits: Limits
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    """A file of this machine, which errors call `path`."""
+    """Opens a local file, which errors call `path`."""
     if file.is_dir():
         raise DecodeError(f"{path}: a folder, not a video file")
     if not file.is_file():
         raise DecodeError(f"{path}: no such file")
     _bound_allocations(limits.pixels)
-    # For each call of FFmpeg: no single one takes longer because the file is long.
+    # For each call of FFmpeg; a single call does not take longer because the file is long.
     seconds = min(limits.seconds, USUAL.seconds)
     try:
         container = av.open(
@@ -102,11 +108,13 @@ def _opened(
             **_titles(),
         )
     except av.error.ExitError as error:
-        raise LateError(f"{path}: opening takes more than {seconds:g} s") from error
+        raise DecodeTimeoutError(f"{path}: opening takes longer than {seconds:g} s") from error
     except av.error.MemoryError as error:
-        raise CostError(f"{path}: its header asks for more memory than a video may take") from error
+        raise DecodeLimitError(
+            f"{path}: its header asks for more memory than a video may use"
+        ) from error
     except av.error.ArgumentError as error:
-        raise DecodeError(f"{path}: not a readable video (in no known video container)") from error
+        raise DecodeError(f"{path}: not a readable video (unknown container)") from error
     except (av.error.FFmpegError, UnicodeError, ValueError) as error:
         raise DecodeError(f"{path}: not a readable video ({type(error).__name__})") from error
     with container:
@@ -116,32 +124,32 @@ def _opened(
         stream = container.streams.best("video")
         assert isinstance(stream, av.video.stream.VideoStream)
         if stream.codec_context is None:
-            raise DecodeError(f"{path}: not a readable video (nothing decodes its codec)")
+            raise DecodeError(f"{path}: not a readable video (no decoder for its codec)")
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream
 
 
 def _titles() -> dict[str, Any]:
-    """What a title holds is no reason to refuse a video; PyAV 19 sees to that by itself."""
+    """Ignores malformed titles, which are no reason to refuse a video; PyAV 19 does so itself."""
     return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _format(path: str | Path) -> str | None:
-    """The format of a picture that FFmpeg does not tell by its contents."""
+    """Detects the format of an image that FFmpeg does not recognize by its contents."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(4)
     except OSError:
-        # Opening it says what is wrong.
+        # Opening the file reports the problem.
         return None
     return next((name for magic, name in _PICTURES.items() if head.startswith(magic)), None)
 
 
 def _bound_allocations(pixels: int) -> None:
-    """Bounds what FFmpeg allocates at once, in this process; one that lacks the setting has none.
+    """Limits the size of one FFmpeg allocation in this process, if FFmpeg has that setting.
 
-    PyAV does not pass it on. Its extension modules are linked to the library that has it.
+    PyAV does not expose the setting. Its extension modules are linked to the library that has it.
     """
     with suppress(AttributeError, OSError):
         library = ctypes.CDLL(av._core.__file__)

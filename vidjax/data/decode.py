@@ -1,20 +1,20 @@
-"""Decoding video files with PyAV, behind one small interface.
+"""Decodes video files with PyAV, behind one small interface.
 
-Frames come as people see them: turned and mirrored as the file says, without the combs of
-interlacing, RGB, on a uniform time grid. What a hostile or broken file can cost is bounded by the
-budget of `vidjax.data.costs`, and it is one `DecodeError` that names the file and the reason.
+Frames are returned as they are displayed: rotated and mirrored as the file says, deinterlaced, in
+RGB, on a uniform time grid. `vidjax.data.decode_limits` limits the cost of a hostile or broken
+file. Such a file raises one `DecodeError` that names the file and the reason.
 
-The law of time. The first frame that is shown is at 0 seconds. Each later one is as much later as
-its time stamp says, with these exceptions:
+Times follow these rules. The first displayed frame is at 0 seconds. The time stamps give the times
+of the later frames, with these exceptions:
 
-- A frame without a time stamp comes a usual step after the one before it. The usual step is the
-  median of the last ones; in a stream without any time stamps it is that of the header's rate.
-- A step back, or a leap of more than 10 minutes (10 s in transport and program streams), is a
-  change of clocks: it counts as a usual step, and later frames follow it.
-- AVI has no time stamps but an order of storage. Its times are sorted.
+- A frame without a time stamp comes one usual step after the frame before it. The usual step is the
+  median of the last steps. In a stream without time stamps it follows from the header's rate.
+- A step back, or a jump of more than 10 minutes (10 s in transport and program streams), is a
+  discontinuity of the time stamps. It counts as one usual step, and later frames are shifted.
+- AVI stores frames in order, without time stamps. Its times are sorted.
 
-The rate is the header's where the times agree with it, else as the times have it. Seconds of a
-piece, of `start` and `end`, are those of this law. Limits count the frames that are kept.
+The frame rate is the header's if the times agree with it, and otherwise it is measured from the
+times. `start` and `end` of a segment are in these times. The frame limits count kept frames.
 """
 
 from __future__ import annotations
@@ -27,18 +27,25 @@ from typing import Any
 import av
 import numpy as np
 
-from vidjax.data.clock import is_uniform, rate_of
 from vidjax.data.containers import open_video
-from vidjax.data.costs import MOST_KEPT, CostError, DecodeError, LateError, Limits, Meter
-from vidjax.data.frames import Frames, open_frames
-from vidjax.data.piece import Piece
+from vidjax.data.decode_limits import (
+    MOST_KEPT,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+    Meter,
+)
+from vidjax.data.frame_reader import Frames, open_frames
+from vidjax.data.timestamps import is_uniform, rate_of
+from vidjax.data.video_segment import VideoSegment
 
 __all__ = [
-    "CostError",
     "DecodeError",
+    "DecodeLimitError",
+    "DecodeTimeoutError",
     "EncodedVideo",
     "Frames",
-    "LateError",
     "Limits",
     "Video",
     "VideoInfo",
@@ -48,23 +55,23 @@ __all__ = [
     "read_video",
 ]
 
-# Time stamps are rounded to the container's clock: a frame this near to a moment is at it.
+# Time stamps are rounded to the container's clock. A frame this close to a time counts as at it.
 SLACK = 5e-4
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a file's header says.
+    """Facts from a video's header and first frame.
 
     Attributes:
       width: pixels as displayed, after rotation.
       height: pixels as displayed, after rotation.
-      rotation: degrees counter-clockwise that the stored picture is turned by for display.
-      fps: average frames a second.
-      frames: number of frames stated; 0 where the header states none.
+      rotation: degrees by which the stored image is rotated counter-clockwise for display.
+      fps: average frames per second.
+      frames: number of frames in the header; 0 if it states none.
       codec: name of the codec.
       pixel_format: such as `yuv420p`.
-      duration: seconds stated; 0 where the header states none.
+      duration: seconds in the header; 0 if it states none.
     """
 
     width: int
@@ -79,13 +86,13 @@ class VideoInfo:
 
 @dataclass(frozen=True)
 class Video:
-    """Decoded frames.
+    """A decoded video.
 
     Attributes:
       frames: uint8 `[T, H, W, 3]`, RGB.
       timestamps: float64 `[T]`, seconds from the video's first frame.
-      fps: frames a second.
-      error: why decoding stopped early, or None when all frames are here.
+      fps: frames per second.
+      error: why decoding stopped early; None if all frames were decoded.
     """
 
     frames: np.ndarray
@@ -96,12 +103,12 @@ class Video:
 
 @dataclass(frozen=True)
 class EncodedVideo:
-    """Frames that were encoded as they came.
+    """A video whose frames were encoded again while decoding.
 
     Attributes:
-      frames: T encoded pictures.
+      frames: T encoded images.
       timestamps: float64 `[T]`, seconds from the video's first frame.
-      fps: frames a second.
+      fps: frames per second.
     """
 
     frames: list[bytes]
@@ -110,10 +117,10 @@ class EncodedVideo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Reads a file's header and its first frame, which alone knows the rotation.
+    """Reads a file's header, and its first frame for the rotation.
 
     Raises:
-      DecodeError: the file cannot be opened, or has no video or no frame.
+      DecodeError: the file cannot be opened, or has no video stream or no frame.
     """
     with open_video(path) as (container, stream):
         frame = next(Frames(path, container, stream), None)
@@ -144,27 +151,37 @@ def read_video(
     seconds: float = Limits().seconds,
     partial: bool = False,
 ) -> Video:
-    """Decodes a video, or the piece from `start` to `end` seconds.
+    """Decodes a video, or the segment from `start` to `end` seconds.
 
-    With an `fps`, and wherever the time between frames varies, each moment of a uniform grid
-    shows the latest frame at or before it; a file of constant rate comes frame for frame.
+    If `fps` is given, or the time between frames varies, frames are resampled to a uniform grid:
+    each grid time gets the latest frame at or before it. Otherwise every frame is returned once.
+
+    >>> import tempfile
+    >>> from vidjax.data.encode import write_mp4
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_mp4(Path(folder) / "clip.mp4", np.zeros((6, 32, 48, 3), np.uint8), fps=2)
+    ...     video = read_video(Path(folder) / "clip.mp4", start=1.0)
+    >>> video.frames.shape, video.timestamps.tolist()
+    ((4, 32, 48, 3), [1.0, 1.5, 2.0, 2.5])
 
     Args:
-      path: file.
+      path: file or URL.
       start: seconds from the first frame; None is 0.
-      end: seconds, exclusive; None is the end.
-      fps: frame rate wanted; None keeps the file's.
-      short_side: pixels that a longer short side is reduced to while decoding.
-      max_frames: the most frames that may be returned.
-      max_pixels: the most pixels that a frame may have.
-      seconds: that one core may decode it; small files get less.
-      partial: return what came before an error instead of raising it.
+      end: seconds, exclusive; None is the end of the video.
+      fps: output frame rate; None keeps the file's.
+      short_side: shorter side in pixels that larger frames are resized to while decoding.
+      max_frames: most frames that may be returned.
+      max_pixels: most pixels that a frame may have.
+      seconds: CPU time limit in seconds of one core. Small files get less.
+      partial: if decoding fails after some frames, return them instead of raising the error.
 
     Raises:
-      DecodeError: as the module says.
+      DecodeError: the file cannot be decoded within the limits; the message names file and reason.
     """
     meter = Meter.of(path, Limits(max_pixels, max_frames, seconds))
-    reader = _Reader(path, meter, Piece(path, meter, start=start, end=end, short_side=short_side))
+    reader = _Reader(
+        path, meter, VideoSegment(path, meter, start=start, end=end, short_side=short_side)
+    )
     reader.read()
     if reader.error and not (partial and reader.frames):
         raise reader.error
@@ -183,24 +200,25 @@ def read_encoded(
     max_frames: int = Limits().frames,
     seconds: float = Limits().seconds,
 ) -> EncodedVideo:
-    """As `read_video`, but each frame is encoded at once, so that long videos take little memory.
+    """Like `read_video`, but encodes each frame at once, so that long videos need little memory.
 
     Args:
-      path: file.
-      encode: of a frame uint8 `[H, W, 3]`.
+      path: file or URL.
+      encode: encodes a frame uint8 `[H, W, 3]`.
       start: as in `read_video`.
       end: as in `read_video`.
       fps: as in `read_video`.
       short_side: as in `read_video`.
-      max_frames: the most frames that may be returned.
-      seconds: that one core may decode and encode it; small files get less.
+      max_frames: most frames that may be returned.
+      seconds: CPU time limit for decoding and encoding, in seconds of one core. Small files get
+        less.
 
     Raises:
-      DecodeError: as the module says.
+      DecodeError: the file cannot be decoded within the limits; the message names file and reason.
     """
     meter = Meter.of(path, Limits(frames=max_frames, seconds=seconds))
-    piece = Piece(path, meter, start=start, end=end, short_side=short_side)
-    reader = _Reader(path, meter, piece, encode)
+    segment = VideoSegment(path, meter, start=start, end=end, short_side=short_side)
+    reader = _Reader(path, meter, segment, encode)
     reader.read()
     if reader.error:
         raise reader.error
@@ -208,16 +226,16 @@ def read_encoded(
 
 
 class _Reader:
-    """Keeps the frames of a piece."""
+    """Collects the frames of a video segment."""
 
     def __init__(
         self,
         path: str | Path,
         meter: Meter,
-        piece: Piece,
-        encode: Callable[[np.ndarray], Any] = lambda picture: picture,
+        segment: VideoSegment,
+        encode: Callable[[np.ndarray], Any] = lambda image: image,
     ) -> None:
-        self._path, self._limits, self._piece, self._encode = path, meter.limits, piece, encode
+        self._path, self._limits, self._segment, self._encode = path, meter.limits, segment, encode
         self._kept = 0
         self._times: list[float] = []
         self.frames: list[Any] = []
@@ -225,47 +243,49 @@ class _Reader:
 
     def read(self) -> None:
         try:
-            for frame, time in self._piece.frames():
+            for frame, time in self._segment.frames():
                 self._keep(frame, time)
         except DecodeError as error:
             self.error = error
 
     def _keep(self, frame: av.VideoFrame, time: float) -> None:
         if len(self.frames) == self._limits.frames:
-            raise CostError(f"{self._path}: more than {self._limits.frames} frames")
-        picture = self._encode(self._piece.picture(frame))
-        self._kept += _bytes_of(picture)
+            raise DecodeLimitError(f"{self._path}: more than {self._limits.frames} frames")
+        image = self._encode(self._segment.image(frame))
+        self._kept += _bytes_of(image)
         self._refuse_many(self._kept, len(self.frames) + 1)
-        self.frames.append(picture)
+        self.frames.append(image)
         self._times.append(time)
 
     def _refuse_many(self, size: int, count: int) -> None:
         if size > MOST_KEPT:
-            height, width = self._piece.size or (0, 0)
-            raise CostError(
-                f"{self._path}: {count} frames of {width}x{height} are too many to be kept, with "
-                f"more than {MOST_KEPT} bytes; set a short side, or take a piece"
+            height, width = self._segment.size or (0, 0)
+            raise DecodeLimitError(
+                f"{self._path}: {count} frames of {width}x{height} take more than the limit of "
+                f"{MOST_KEPT} bytes; set short_side, or decode a segment (start and end)"
             )
 
     def shown(self, fps: float | None) -> tuple[list[Any], np.ndarray, float]:
-        """What was kept on a uniform grid of times, the times, and the rate."""
+        """Returns the frames on a uniform time grid, their times, and the rate."""
         if not self.frames:
-            raise self._piece.nothing()
-        # AVI tells the order of decoding alone: the times guessed from it are those of the frames,
-        # but not always in the order in which frames are shown.
+            raise self._segment.nothing()
+        # AVI stores only the decoding order. The times guessed from it belong to these frames, but
+        # not always in display order.
         times = np.sort(self._times)
-        rate = fps or rate_of(times, self._piece.stated)
+        rate = fps or rate_of(times, self._segment.stated)
         if fps is None and is_uniform(times):
             return self.frames, times, rate
         count = max(1, round((times[-1] - times[0]) * rate) + 1)
         if count > self._limits.frames:
-            raise CostError(f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps")
+            raise DecodeLimitError(
+                f"{self._path}: more than {self._limits.frames} frames at {rate:g} fps"
+            )
         grid = times[0] + np.arange(count) / rate
         latest = np.searchsorted(times, grid + SLACK, side="right") - 1
-        sizes = np.array([_bytes_of(picture) for picture in self.frames])
+        sizes = np.array([_bytes_of(image) for image in self.frames])
         self._refuse_many(int(sizes[latest].sum()), count)
         return [self.frames[index] for index in latest], grid, rate
 
 
-def _bytes_of(picture: Any) -> int:
-    return picture.nbytes if isinstance(picture, np.ndarray) else len(picture)
+def _bytes_of(image: Any) -> int:
+    return image.nbytes if isinstance(image, np.ndarray) else len(image)

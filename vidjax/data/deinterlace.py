@@ -1,4 +1,4 @@
-"""Interlaced video as whole pictures: what one field lacks is filled in from its neighbours."""
+"""Deinterlaces video frames."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import av.filter
 
 
 def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """As many frames, in which motion leaves no combs.
+    """Deinterlaces frames with FFmpeg's yadif filter; the number of frames stays the same.
 
-    Videos whose first frame is progressive pass as they are, and so do frames that are not marked
+    Videos whose first frame is progressive are passed through, as are frames that are not marked
     as interlaced.
     """
     first = next(frames, None)
@@ -22,12 +22,12 @@ def deinterlaced(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     if not first.interlaced_frame:
         yield from everything
         return
-    # The graph's ends do not keep it alive.
+    # Source and sink do not keep the graph alive.
     graph, source, sink = _filter(first)
     size = first.width, first.height
     for frame in everything:
         if (frame.width, frame.height) != size:
-            # The filter takes one size; a stream that changes it is rare enough to keep combs.
+            # The filter takes frames of one size. Other frames, which are rare, stay interlaced.
             yield frame
             continue
         source.push(frame)

@@ -1,4 +1,4 @@
-"""Writing videos, animations and pictures."""
+"""Writes videos, animations and images."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from vidjax.storage.writing import replacing, writing_bytes
 
 
 def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float) -> None:
-    """Writes frames uint8 `[H, W, 3]` as H.264; one thread, so that equal frames give equal bytes.
+    """Writes frames uint8 `[H, W, 3]` as an H.264 video; equal frames give equal bytes.
 
-    A size that is not even, which the codec does not take, grows by a row or column.
+    The codec needs even sizes. An odd height or width is padded by one row or column.
 
     Args:
-      path: to be written.
-      frames: at least one; an array `[T, H, W, 3]`, or what gives one after the other.
-      fps: frames a second.
+      path: file to write.
+      frames: at least one frame; an array `[T, H, W, 3]` or an iterable of frames.
+      fps: frames per second.
     """
     pictures = map(_even, frames)
     first = next(pictures)
@@ -53,24 +53,24 @@ def _even(frame: np.ndarray) -> np.ndarray:
 
 
 def write_gif(path: Path, frames: np.ndarray, fps: float) -> None:
-    """Writes uint8 `[T, H, W, 3]` as an animation that repeats."""
+    """Writes frames uint8 `[T, H, W, 3]` as a looping GIF."""
     first, *others = (Image.fromarray(frame) for frame in frames)
-    # Browsers play what is faster than 20 ms a frame slowly instead.
+    # Browsers slow down animations with less than 20 ms per frame.
     duration = max(20, round(1000 / fps))
     with writing_bytes(path) as stream:
         first.save(stream, "GIF", save_all=True, append_images=others, duration=duration, loop=0)
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Writes an RGB picture uint8 `[H, W, 3]`.
+    """Writes an RGB image uint8 `[H, W, 3]` as a PNG.
 
     Raises:
       OSError: the file cannot be written.
-      ValueError: PNG cannot hold the picture.
+      ValueError: PNG does not support the image's size.
     """
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         height, width = image.shape[:2]
-        raise ValueError(f"{path}: a picture of {width}x{height} cannot be encoded as PNG")
+        raise ValueError(f"{path}: an image of {width}x{height} cannot be encoded as PNG")
     with writing_bytes(path) as stream:
         stream.write(data.tobytes())

@@ -1,4 +1,4 @@
-"""Opening a prepared data set, and saying in one line what is damaged in it and what to do."""
+"""Opens a prepared data set and checks that its files are complete and undamaged."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vidjax.data.cached_shards import CachedShards
-from vidjax.data.damage import DamagedError, damaged, remedy
-from vidjax.data.description import ARRAY_RECORD, INFO, Description
-from vidjax.data.seal import Seal, read_seal, seal
-from vidjax.data.shards import Shards
-from vidjax.data.small_files import SmallFiles
-from vidjax.storage.facts import Facts
+from vidjax.data.cached_shards import CachedShardReader
+from vidjax.data.checksums import Checksums, read_checksums, record_checksums
+from vidjax.data.dataset_errors import DamagedError, damaged, remedy
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, DatasetInfo
+from vidjax.data.metadata_files import MetadataFiles
+from vidjax.data.shard_reader import ShardReader
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.shard_cache import ShardCache
 
 __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "refuse_halves"]
@@ -22,87 +22,87 @@ __all__ = ["INFO", "DamagedError", "DataSet", "open_data_set", "record_sizes", "
 
 @dataclass(frozen=True)
 class DataSet:
-    """A prepared data set whose files are there, none of its records read yet.
+    """An opened data set. Its files are complete; its records have not been read yet.
 
     Attributes:
-      info: what it is.
-      sums: CRC-32 of each record, uint32, by name of the shard; empty where they are not recorded.
-      there: the files of its folder.
+      info: description of the data set.
+      sums: CRC-32 of each record, uint32, by shard name; empty if there are no checksums.
+      there: the files of the folder.
     """
 
-    info: Description
+    info: DatasetInfo
     sums: Mapping[str, np.ndarray]
-    there: Mapping[str, Facts]
+    there: Mapping[str, FileInfo]
 
-    def records(self, split: str, cache: ShardCache | None = None) -> Shards:
-        """The records of a split, compared with their checksums as they are read.
+    def records(self, split: str, cache: ShardCache | None = None) -> ShardReader:
+        """Returns the records of a split. Each is compared with its checksum when it is read.
 
         Args:
-          split: its name.
-          cache: where shards are copied to before they are read; None reads them where they lie.
+          split: name of the split.
+          cache: local cache that shards are copied to before they are read; None reads in place.
 
         Raises:
-          ValueError: the copies may take less than a shard alone.
+          ValueError: the cache is limited to less than the size of one shard.
         """
         folder, shards = self.info.folder, self.info.splits[split]
         if cache is None:
-            return Shards(folder, shards, self.sums)
-        return CachedShards(folder, shards, self.sums, cache, self.there)
+            return ShardReader(folder, shards, self.sums)
+        return CachedShardReader(folder, shards, self.sums, cache, self.there)
 
 
 def refuse_halves(folder: Path) -> None:
-    """Refuses a folder that holds something and is no prepared data set.
+    """Refuses a folder that is not empty but contains no complete data set.
 
     Raises:
-      DamagedError: names the folder and what it lacks.
+      DamagedError: names the folder and the missing file.
     """
     if folder.is_dir() and any(folder.iterdir()) and not (folder / INFO).is_file():
-        raise damaged(folder, f"{INFO} is absent")
+        raise damaged(folder, f"{INFO} is missing")
 
 
 def open_data_set(folder: Path) -> DataSet:
-    """A prepared data set, its files compared with what was recorded of them, but for its records.
+    """Opens a prepared data set and compares its files, except the records, with their checksums.
 
-    Nothing in its files chooses code: TFDS does not see them.
+    The files are not given to TFDS, so nothing in them can choose code to run.
 
     Raises:
-      ValueError: there is none, or in a form that cannot be read at random.
-      ForeignError: only code of its own could read it.
-      DamagedError: a file of it is absent, cut short, or not readable as what it is.
+      ValueError: there is no data set, or its format has no random access.
+      ForeignError: the data set needs code of its own.
+      DamagedError: a file is missing, truncated or malformed.
     """
-    files = SmallFiles(folder)
+    files = MetadataFiles(folder)
     if INFO not in files.there:
         refuse_halves(folder)
-        raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is absent")
-    info = Description.read(folder, files)
+        raise ValueError(f"no prepared data set at {str(folder)!r}: {INFO} is missing")
+    info = DatasetInfo.read(folder, files)
     if info.file_format != ARRAY_RECORD:
         raise ValueError(
-            f"{folder} holds {info.full_name} as {info.file_format[:50]!r}, which cannot be read "
-            "at random; remove it, or set another data.data_dir"
+            f"{folder} contains {info.full_name} as {info.file_format[:50]!r}, a format without "
+            "random access; remove it, or set another data.data_dir"
         )
-    known = read_seal(files)
+    known = read_checksums(files)
     _check_shards(info, known, files.there)
     return DataSet(info, known.records, files.there)
 
 
 def record_sizes(folder: Path) -> None:
-    """Records sizes and checksums of a data set that is complete; reads all of it.
+    """Reads a whole data set and records its sizes and checksums.
 
     Raises:
       DamagedError: a record cannot be read.
       OSError: the folder cannot be read or written.
     """
-    seal(Description.read(folder))
+    record_checksums(DatasetInfo.read(folder))
 
 
-def _check_shards(info: Description, known: Seal, there: Mapping[str, Facts]) -> None:
+def _check_shards(info: DatasetInfo, known: Checksums, there: Mapping[str, FileInfo]) -> None:
     folder = info.folder
     for name, count in (shard for shards in info.splits.values() for shard in shards):
         file = folder / name
         if name not in there:
-            raise DamagedError(f"{file} is absent; {remedy(folder)}")
+            raise DamagedError(f"{file} is missing; {remedy(folder)}")
         size, right = there[name].size, known.sizes.get(name)
         if right is not None and size != right:
             raise DamagedError(f"{file} has {size} of {right} bytes; {remedy(folder)}")
         if len(known.records.get(name, range(count))) != count:
-            raise damaged(folder, f"{name} has not the {count} records that are listed")
+            raise damaged(folder, f"{name} does not have the listed {count} records")

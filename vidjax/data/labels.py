@@ -1,4 +1,4 @@
-"""Labels as people write them: one form of each word, and differences that are hardly meant."""
+"""Normalizes labels written by people, and finds differences that are probably mistakes."""
 
 from __future__ import annotations
 
@@ -13,42 +13,45 @@ _BREAK = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 
 
 def normal(label: str) -> str:
-    """A label as it is used: on one line, no spaces around it, in Unicode's composed form (NFC).
+    r"""Normalizes a label: one line, no surrounding spaces, Unicode's composed form (NFC).
 
-    macOS writes accents apart from their letters (NFD), others do not.
+    macOS writes accents apart from their letters (NFD); other systems do not.
+
+    >>> normal(" stand\n up ")
+    'stand up'
     """
     return unicodedata.normalize("NFC", _BREAK.sub(" ", label.strip()))
 
 
 def broken(labels: Iterable[str]) -> list[str]:
-    """The labels that were written on several lines, sorted."""
+    """Returns the labels that contain line breaks, sorted."""
     return sorted({label for label in labels if _BREAK.search(label.strip())})
 
 
 def respelled(labels: Iterable[str]) -> list[str]:
-    """The labels that were written in several ways that `normal` makes one, sorted.
+    """Returns the normalized labels that are written in several ways, sorted.
 
     Args:
-      labels: as they were written.
+      labels: the labels as written.
     """
     spellings = _grouped(set(labels), normal)
     return sorted(label for label, forms in spellings.items() if len(forms) > 1)
 
 
 def equal_numbers(labels: Iterable[str]) -> Sequence[str]:
-    """The first labels that are one number, such as `1` and `1.0`; empty if there are none."""
+    """Returns the first labels that are the same number, such as `1` and `1.0`, or nothing."""
     values = _grouped(labels, _value)
     return next((found for value, found in values.items() if value and len(found) > 1), ())
 
 
 def near_misses(labels: Iterable[str]) -> list[Sequence[str]]:
-    """Labels that differ in case or in spaces alone, such as `Walk` and `walk`."""
+    """Returns groups of labels that differ only in case or spaces, such as `Walk` and `walk`."""
     words = _grouped(labels, lambda label: " ".join(label.casefold().split()))
     return [found for found in words.values() if len(found) > 1]
 
 
 def _value(label: str) -> str:
-    """The number that a label is, as text; empty if it is none."""
+    """Returns a label's number as text; empty if it is not a number."""
     try:
         number = float(label)
     except ValueError:

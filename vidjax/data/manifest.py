@@ -1,4 +1,4 @@
-"""A data set as a list of videos: a folder of classes, or a CSV with labels and splits."""
+"""Manifests: the videos of a data set with labels and splits, from a class folder or a CSV."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vidjax import names
-from vidjax.data import labels, several_labels
-from vidjax.data.entry import Entry, ManifestError, Seconds
-from vidjax.data.folder import LAYOUT, read_folder
+from vidjax import untrusted_names
+from vidjax.data import labels, multi_label_text
 from vidjax.data.manifest_csv import read_rows
+from vidjax.data.manifest_entry import Entry, ManifestError, Seconds
+from vidjax.data.manifest_folder import LAYOUT, read_folder
 from vidjax.data.splits import SPLITS
-from vidjax.names import few
-from vidjax.storage.facts import facts_of
+from vidjax.storage.file_info import file_infos
 from vidjax.storage.paths import as_path
+from vidjax.untrusted_names import few
 
 __all__ = [
     "Entry",
@@ -34,7 +34,7 @@ _TEST_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A video that is listed and not used, and why."""
+    """A listed video that is not used, and the reason."""
 
     entry: Entry
     reason: str
@@ -47,14 +47,14 @@ class Manifest:
     Attributes:
       root: folder that relative paths start from.
       entries: the videos.
-      classes: class names in the order of their indices: as published, or, of your own videos,
-        those of the training split, sorted.
-      excluded: what was listed beside them.
-      notes: what a user should know of them, a sentence each.
+      classes: class names in the order of their indices: the published order, or for your own
+        videos the sorted labels of the training split.
+      excluded: listed videos that are not used.
+      notes: messages for the user, one sentence each.
       multi_label: whether a video may have several labels, or none.
 
     Raises:
-      ManifestError: a class has a name that cannot be stored.
+      ManifestError: a class name cannot be stored.
     """
 
     root: Path
@@ -66,10 +66,10 @@ class Manifest:
 
     def __post_init__(self) -> None:
         for name in self.classes:
-            # Prepared data sets keep their classes as lines of a text.
-            why = names.flaw(name)
+            # Prepared data sets store class names as lines of a text file.
+            why = untrusted_names.flaw(name)
             if self.multi_label:
-                why = why or several_labels.class_flaw(name)
+                why = why or multi_label_text.class_flaw(name)
             if why:
                 raise ManifestError(f"the label {few([name])} {why}; rename it")
 
@@ -80,21 +80,21 @@ class Manifest:
         return tuple(split for split in SPLITS if split in present)
 
     def split(self, name: str) -> tuple[Entry, ...]:
-        """The videos of a split."""
+        """Returns the videos of a split."""
         return tuple(entry for entry in self.entries if entry.split == name)
 
     def labels_of(self, entry: Entry) -> tuple[str, ...]:
-        """The labels of a video: one, or as many as it has."""
+        """Returns the labels of a video: one, or any number in a multi-label manifest."""
         if self.multi_label:
-            return several_labels.apart(entry.label)
+            return multi_label_text.apart(entry.label)
         return (entry.label,) if entry.label else ()
 
     def file(self, entry: Entry) -> Path:
-        """Where an entry's video is, or the file of many that it lies in."""
+        """Returns the path of a video, or of the archive that contains it."""
         return entry.file(self.root)
 
     def without(self, flaw: Callable[[Entry], str]) -> Manifest:
-        """Leaves out, by name, the videos that `flaw` has a word for."""
+        """Excludes the videos for which `flaw` returns a reason."""
         flaws = [flaw(entry) for entry in self.entries]
         kept = tuple(entry for entry, why in zip(self.entries, flaws, strict=True) if not why)
         out = [Exclusion(*pair) for pair in zip(self.entries, flaws, strict=True) if pair[1]]
@@ -102,7 +102,7 @@ class Manifest:
 
     @property
     def leaked_groups(self) -> list[str]:
-        """Groups (people, source videos) that are in training and in evaluation, sorted."""
+        """Groups (people, source videos) that are in both training and evaluation, sorted."""
         groups = {
             split: {entry.group for entry in self.entries if entry.group and entry.split == split}
             for split in SPLITS
@@ -111,9 +111,9 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the rows, whatever their order and root."""
+        """SHA-256 of the rows, independent of their order and of the root."""
         rows = sorted(repr(entry) for entry in self.entries)
-        # One label that is written `a;b` is not the labels `a` and `b`.
+        # The single label `a;b` is different from the labels `a` and `b`.
         rows = ["several labels", *rows] if self.multi_label else rows
         return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
@@ -127,20 +127,29 @@ def read_manifest(
 ) -> Manifest:
     """Reads a folder of videos or a CSV `path,label,split[,start,end,group]`.
 
-    Where a video may have several labels, the CSV has a column `labels` in place of `label`, with
-    cells such as `carry;walk`, and `(none)` for a video that shows none of the classes.
+    A multi-label CSV has a column `labels` in place of `label`, with cells such as `carry;walk`,
+    and `(none)` for a video that shows none of the classes.
 
-    A folder `class/video.*` without splits is split by a hash of the file names, about a fifth
-    to `test`, the same on every machine.
+    A folder `class/video.*` without splits is split by a hash of the file names: about a fifth
+    becomes `test`, the same on every machine.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in ("run/1.mp4", "run/2.mp4", "walk/1.mp4", "walk/2.mp4"):
+    ...         (Path(folder) / name).parent.mkdir(exist_ok=True)
+    ...         (Path(folder) / name).touch()
+    ...     manifest = read_manifest(folder)
+    >>> manifest.classes, manifest.splits, len(manifest.split("train"))
+    (('run', 'walk'), ('train', 'test'), 2)
 
     Args:
       path: folder or CSV file.
-      root: folder that the CSV's paths are relative to; its own folder when None.
-      allow_group_leak: accept a group that is in training and in test.
-      multi_label: a video may have several labels.
+      root: folder that the CSV's paths are relative to. None means the folder of the CSV.
+      allow_group_leak: accept a group that is in both training and test.
+      multi_label: whether a video may have several labels.
 
     Raises:
-      ManifestError: something is missing or contradicts itself; the message names it.
+      ManifestError: something is missing or inconsistent; the message names it and the fix.
     """
     path = as_path(path)
     if not path.exists():
@@ -148,8 +157,8 @@ def read_manifest(
     passed_over: tuple[str, ...] = ()
     if path.is_dir() and multi_label:
         raise ManifestError(
-            f"data.multi_label = True: {path} is a folder, whose videos have one label each; list "
-            "them in a CSV with the columns path,labels,split"
+            f"data.multi_label = True, but {path} is a folder, whose videos have one label each; "
+            "list the videos in a CSV with the columns path,labels,split"
         )
     if path.is_dir():
         listed = read_folder(path, ManifestError)
@@ -180,46 +189,46 @@ def _normal(entry: Entry, path: Path, multi_label: bool) -> Entry:
         *(("label", label) for label in found),
         ("group", group),
     ):
-        if why := names.flaw(value):
+        if why := untrusted_names.flaw(value):
             raise ManifestError(f"{path}: the {name} {few([value])} {why}; rename it")
-    label = several_labels.joined(found) if multi_label else found[0]
+    label = multi_label_text.joined(found) if multi_label else found[0]
     return replace(entry, label=label, group=group)
 
 
 def _spellings(entry: Entry, multi_label: bool) -> tuple[str, ...]:
-    """The labels of an entry as they were written."""
-    return several_labels.written(entry.label) if multi_label else (entry.label,)
+    """Returns the labels of an entry as written."""
+    return multi_label_text.written(entry.label) if multi_label else (entry.label,)
 
 
 def _classes(path: Path, entries: Sequence[Entry], multi_label: bool) -> set[str]:
-    """The labels of the training split, or of all videos where there is none.
+    """Returns the labels of the training split, or of all videos if there is no training split.
 
     Raises:
-      ManifestError: a split has videos, and not one label.
+      ManifestError: a split has videos but no labels.
     """
     found: dict[str, set[str]] = {}
     for entry in entries:
-        own = several_labels.apart(entry.label) if multi_label else (entry.label,)
+        own = multi_label_text.apart(entry.label) if multi_label else (entry.label,)
         found.setdefault(entry.split, set()).update(own)
     if bare := sorted(split for split, known in found.items() if not known):
         raise ManifestError(
-            f"{path}: no video of split {bare[0]!r} has a label, so that nothing can be learnt or "
-            "scored; add videos with labels to it"
+            f"{path}: no video of split {bare[0]!r} has a label, so nothing can be learned or "
+            "scored; add labelled videos to it"
         )
     return found.get("train") or set().union(*found.values())
 
 
 def _divided(rows: Sequence[tuple[str, str, str]]) -> list[Entry]:
-    """Entries of paths, labels and splits; where there are no splits, some are drawn for test."""
+    """Makes entries of (path, label, split) rows; without splits, draws some videos for test."""
     if all(split for _, _, split in rows):
         return [Entry(*row) for row in rows]
     return hash_split([Entry(path, label, "train") for path, label, _ in rows])
 
 
 def hash_split(entries: Sequence[Entry]) -> list[Entry]:
-    """Sends about a fifth of each class to test, and at least one of two or more.
+    """Assigns about a fifth of each class to test, and at least one video if a class has two.
 
-    A hash of its path decides about a video, the same on every machine.
+    A hash of its path decides the split of a video, so the result is the same on every machine.
     """
     result = []
 
@@ -235,16 +244,16 @@ def hash_split(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def _identities(path: Path, manifest: Manifest) -> dict[str, Hashable]:
-    """Which file each path is, whatever links lead to it.
+    """Returns the identity of the file behind each path, following links.
 
     Raises:
-      ManifestError: names some of the files that are absent.
+      ManifestError: files are missing; the message names some of them.
     """
-    found = facts_of(manifest.root, (entry.path for entry in manifest.entries))
+    found = file_infos(manifest.root, (entry.path for entry in manifest.entries))
     missing = [name for name, facts in found.items() if facts is None]
     if missing:
         raise ManifestError(
-            f"{path} names {len(missing)} files that do not exist below {manifest.root}: "
+            f"{path} lists {len(missing)} files that do not exist below {manifest.root}: "
             f"{few(missing)}; correct the paths or set data.root"
         )
     return {name: facts.identity for name, facts in found.items() if facts}
@@ -253,21 +262,21 @@ def _identities(path: Path, manifest: Manifest) -> dict[str, Hashable]:
 def _check_labels(
     path: Path, written: Sequence[Entry], classes: Iterable[str], multi_label: bool
 ) -> tuple[str, ...]:
-    """What a user should know of the labels.
+    """Checks the labels; returns notes for the user.
 
     Raises:
-      ManifestError: some labels contradict each other.
+      ManifestError: labels are inconsistent.
     """
     spellings = {label for entry in written for label in _spellings(entry, multi_label)}
     found = {labels.normal(label) for label in spellings}
     if unknown := sorted(found - set(classes)):
         raise ManifestError(
-            f"{path}: no training video has the label {few(unknown)} that others have; "
-            "add training videos of it or remove the others"
+            f"{path}: no training video has the label {few(unknown)}, but other videos do; add "
+            "training videos with it, or remove the others"
         )
     if same := labels.equal_numbers(found):
         raise ManifestError(
-            f"{path}: the labels {few(same)} are one number; write it in one way, or use words"
+            f"{path}: the labels {few(same)} are the same number; write it in one way, or use words"
         )
     notes = [
         f"{path}: the label {label!r} is written on several lines; it is read as "
@@ -279,15 +288,15 @@ def _check_labels(
         "it; they are one class"
         for label in labels.respelled(spellings)
     ]
-    between = several_labels.BETWEEN
+    between = multi_label_text.BETWEEN
     notes += [
-        f"{path}: the label {label!r} is one class; for several labels a video, call the column "
-        "'labels' and set data.multi_label=True"
+        f"{path}: the label {label!r} is read as one class. If it means several labels, name the "
+        "column 'labels' and set data.multi_label=True"
         for label in sorted(found)
         if between in label
     ]
     alike = [
-        f"warning: {path}: the labels {few(pair)} differ in case or spaces alone; they are "
+        f"warning: {path}: the labels {few(pair)} differ only in case or spaces; they are "
         "different classes"
         for pair in labels.near_misses(found)
     ]
@@ -295,32 +304,32 @@ def _check_labels(
 
 
 def _refuse_overlap(path: Path, manifest: Manifest, identities: Mapping[str, Hashable]) -> None:
-    """Refuses moments of a video that are in training and in evaluation.
+    """Refuses segments of a video that overlap between training and evaluation.
 
     Raises:
-      ManifestError: names the first.
+      ManifestError: names the first overlapping pair.
     """
     by_start = sorted(
         manifest.entries, key=lambda entry: (repr(identities[entry.path]), entry.start or 0)
     )
-    for _, pieces in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
+    for _, segments in itertools.groupby(by_start, key=lambda entry: identities[entry.path]):
         last: dict[bool, Entry] = {}
-        for piece in pieces:
-            trains = piece.split == "train"
+        for segment in segments:
+            trains = segment.split == "train"
             other = last.get(not trains)
-            if other and (piece.start or 0) < _end(other):
+            if other and (segment.start or 0) < _end(other):
                 raise ManifestError(
-                    f"{path}: {_piece(other)} and {_piece(piece)} show the same moments, which "
-                    "inflates the score; move them to one split, or set data.allow_group_leak=true"
+                    f"{path}: {_segment(other)} and {_segment(segment)} overlap, which inflates "
+                    "the score; move them to one split, or set data.allow_group_leak=true"
                 )
-            last[trains] = max(piece, last.get(trains, piece), key=_end)
+            last[trains] = max(segment, last.get(trains, segment), key=_end)
 
 
 def _end(entry: Entry) -> float:
     return float("inf") if entry.end is None else entry.end
 
 
-def _piece(entry: Entry) -> str:
+def _segment(entry: Entry) -> str:
     end = "its end" if entry.end is None else f"{entry.end:g} s"
     span = (
         "" if entry.start is None and entry.end is None else f" ({entry.start or 0:g} s to {end})"
@@ -329,13 +338,14 @@ def _piece(entry: Entry) -> str:
 
 
 def refuse_leak(name: str, manifest: Manifest) -> None:
-    """Refuses a data set of which one group is in training and in evaluation.
+    """Refuses a data set with a group in both training and evaluation.
 
     Raises:
       ManifestError: names some of the groups.
     """
     if manifest.leaked_groups:
         raise ManifestError(
-            f"{name}: group {few(manifest.leaked_groups)} is in training and in evaluation, which "
-            "inflates the score; move its videos to one split, or set data.allow_group_leak=true"
+            f"{name}: group {few(manifest.leaked_groups)} is in both training and evaluation, "
+            "which inflates the score; move its videos to one split, or set "
+            "data.allow_group_leak=true"
         )

@@ -1,4 +1,4 @@
-"""Videos as a CSV lists them: `path,label,split[,start,end,group]`, a line a video."""
+"""Reads a CSV manifest: `path,label,split[,start,end,group]`, one line per video."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from vidjax.data import several_labels, tables
-from vidjax.data.entry import Entry, ManifestError, Seconds
+from vidjax.data import multi_label_text, tables
+from vidjax.data.manifest_entry import Entry, ManifestError, Seconds
 from vidjax.data.splits import SPLITS, split_name
-from vidjax.names import few
 from vidjax.records import Name
 from vidjax.storage.paths import is_url
+from vidjax.untrusted_names import few
 
 
 class _Row(msgspec.Struct):
-    """A row of a CSV; its cells may be empty where there is a default."""
+    """A row of a CSV. Cells with a default may be empty."""
 
     path: Name
     label: Name
@@ -28,7 +28,7 @@ class _Row(msgspec.Struct):
 
 
 class _SeveralRow(msgspec.Struct):
-    """A row of a CSV whose videos may have several labels."""
+    """A row of a multi-label CSV."""
 
     path: Name
     labels: Name
@@ -39,25 +39,25 @@ class _SeveralRow(msgspec.Struct):
 
     @property
     def label(self) -> str:
-        """All of them, as they are written."""
+        """All labels, as written."""
         return self.labels
 
 
 def read_rows(path: Path, multi_label: bool) -> Iterator[Entry]:
-    """The rows of a CSV; labels are as they were written, and paths without `./`.
+    """Reads the rows of a CSV. Labels stay as written; paths lose a leading `./`.
 
     Args:
       path: the CSV.
-      multi_label: a video may have several labels, in the column `labels`.
+      multi_label: whether a video may have several labels, in the column `labels`.
 
     Raises:
-      ManifestError: names file, line and what to change.
+      ManifestError: a row is wrong; the message names the file, the line and the fix.
     """
     _require_columns(path, multi_label)
     rows: dict[tuple[object, ...], int] = {}
     kind: type[_Row] | type[_SeveralRow] = _SeveralRow if multi_label else _Row
     for number, row in tables.read(path, kind, fault=ManifestError):
-        if multi_label and (why := several_labels.flaw(row.label)):
+        if multi_label and (why := multi_label_text.flaw(row.label)):
             raise ManifestError(f"{path}, line {number}: labels = {few([row.label])} {why}")
         entry = _entry(row, path, number)
         first = rows.setdefault((_normal(entry.path), entry.start, entry.end), number)
@@ -74,7 +74,7 @@ def _normal(path: str) -> str:
 
 
 def _require_columns(path: Path, multi_label: bool) -> None:
-    """Refuses a table whose header says something else than the setting does.
+    """Refuses a table whose columns do not match the setting `data.multi_label`.
 
     Raises:
       ManifestError: says which column or setting to change.
@@ -83,9 +83,9 @@ def _require_columns(path: Path, multi_label: bool) -> None:
     one, several = "label" in found, "labels" in found
     if multi_label and one:
         raise ManifestError(
-            f"{path} has the column 'label'{' beside ' if several else ', but not '}'labels'; with "
+            f"{path} has the column 'label'{' beside ' if several else ', but not '}'labels'. With "
             "data.multi_label = True, write all labels of a video into 'labels', separated by "
-            f"{several_labels.BETWEEN!r}, and leave 'label' out"
+            f"{multi_label_text.BETWEEN!r}, and remove 'label'"
         )
     if several and not one and not multi_label:
         raise ManifestError(
@@ -104,6 +104,6 @@ def _entry(row: _Row | _SeveralRow, path: Path, line: int) -> Entry:
         raise ManifestError(
             f"{path}, line {line}: end {row.end:g} is not after start {row.start or 0:g}"
         )
-    # Without `./` and doubled slashes, so that one file has one name.
+    # Without `./` and double slashes, so that each file has only one name.
     name = row.path if is_url(row.path) else PurePosixPath(row.path).as_posix()
     return Entry(name, row.label, split, row.start, row.end, row.group)

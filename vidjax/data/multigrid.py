@@ -1,7 +1,7 @@
-"""Multigrid: batches of many small clips in turn with few large ones, each as much work.
+"""Multigrid training: alternates large batches of small clips and small batches of large clips.
 
-A long cycle changes frames and size a few times an epoch, a short cycle changes the size at every
-step, and the batch makes up for it, so that b t h w stays B T H W (Wu et al. 2020; Stergiou,
+A long cycle changes frames and size a few times per epoch, and a short cycle changes the size at
+every step. The batch size compensates, so that b t h w stays B T H W (Wu et al. 2020; Stergiou,
 thesis, section 4.4.1 and figure 4.6). An epoch then has a fraction of the steps.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from vidjax.settings import check, one_of
 
-# Frames and size as shares of the base shape's, in the order of the cycle.
+# Frames and size as fractions of the base shape's, in the order of the cycle.
 _HALF_AREA = 1 / math.sqrt(2)
 _LONG = ((1 / 4, _HALF_AREA), (1 / 2, _HALF_AREA), (1 / 2, 1.0), (1.0, 1.0))
 _SHORT = (1 / 2, _HALF_AREA, 1.0)
@@ -30,19 +30,21 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Multigrid:
-    """Which shapes batches have, and when.
+    """The settings of multigrid training.
 
     Attributes:
-      cycle: `none`, `long`, `short` or `both`.
-      over: what a long cycle goes through its four shapes in, a quarter of the steps each: every
-        `epoch` (thesis), or every `stage` of the learning rate between `schedule.boundaries`,
-        after the last of which the base shape stays (Wu et al.).
-      both: how a short cycle changes a long one: its sizes are shares of the base size and
-        `capped` at the long one's (Wu et al.), or shares of the long one's, a `product`.
-      anchor: the batch that the learning rate belongs to, in proportion to which it changes along
-        a long cycle: the `default` one, or the `largest`.
-      time: how fewer frames are chosen: even `picks` from those of the base clip (thesis), or as
-        many at a stride drawn between the base stride and that which spans the base clip, `rate`.
+      cycle: which cycles to use: `none`, `long`, `short` or `both`.
+      over: period of the long cycle, which spends a quarter of the steps at each of its four
+        shapes: every `epoch` (thesis), or every `stage` of the learning rate between
+        `schedule.boundaries`. After the last boundary the base shape stays (Wu et al.).
+      both: how the two cycles combine. With `capped`, the sizes of the short cycle are fractions of
+        the base size, limited to the size of the long cycle (Wu et al.). With `product`, they are
+        fractions of the size of the long cycle.
+      anchor: the batch size that the learning rate belongs to, `default` or `largest`. Along a long
+        cycle the learning rate changes in proportion to the batch size.
+      time: how a clip with fewer frames is sampled. With `picks`, frames are picked evenly from the
+        base clip (thesis). With `rate`, the stride is drawn between the base stride and the stride
+        that spans the base clip.
     """
 
     cycle: str = "none"
@@ -56,32 +58,35 @@ class Multigrid:
 
     @property
     def is_on(self) -> bool:
-        """Whether shapes change at all."""
+        """Whether multigrid training is on."""
         return self.cycle != "none"
 
 
 @dataclass(frozen=True)
 class GridShape:
-    """What a batch has: clips over all devices, frames of a clip, height and width in pixels."""
+    """Shape of a batch: clips over all devices, frames per clip, height and width in pixels."""
 
     batch: int
     frames: int
     size: int
 
     def __str__(self) -> str:
-        """As `64x4x158x158`."""
+        """Formats the shape, such as `64x4x158x158`."""
         return f"{self.batch}x{self.frames}x{self.size}x{self.size}"
 
 
 def cycles(grid: Multigrid, base: GridShape, unit: int = 1) -> list[list[GridShape]]:
-    """The shapes of each part of a long cycle, in the order of the short cycle.
+    """Returns the shapes of each part of the long cycle, in the order of the short cycle.
 
-    Sizes are rounded to even numbers, batches to multiples of `unit`.
+    Sizes are rounded to even numbers and batch sizes to multiples of `unit`.
+
+    >>> [str(part[0]) for part in cycles(Multigrid(cycle="long"), GridShape(8, 16, 224))]
+    ['64x4x158x158', '32x8x158x158', '16x8x224x224', '8x16x224x224']
 
     Args:
       grid: the settings.
-      base: the shape that all others are as much work as.
-      unit: what batches must be multiples of: devices, groups of batch normalisation, parts.
+      base: the base shape. All shapes cost about as much computation.
+      unit: batch sizes are multiples of it, for example the number of devices.
     """
     parts = _LONG if grid.cycle in ("long", "both") else _LONG[-1:]
     shares = _SHORT if grid.cycle in ("short", "both") else _SHORT[-1:]
@@ -104,19 +109,20 @@ def _shape(base: GridShape, time: float, space: float, unit: int) -> GridShape:
 
 
 def mean_batch(parts: Sequence[Sequence[GridShape]]) -> float:
-    """Clips a step on average over a whole cycle, each part of which has as many steps."""
+    """Returns the mean batch size over a whole cycle, whose parts have equally many steps."""
     return float(np.mean([np.mean([shape.batch for shape in part]) for part in parts]))
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """The shape of every step of a run.
+    """The multigrid schedule of a run: the batch shape of every step.
 
     Attributes:
-      shapes: the different ones.
-      index: of each step's shape in `shapes`, int `[steps]`.
-      firsts: number of the first clip of each step, and of all clips, int `[steps + 1]`.
-      rates: what the learning rate is multiplied by at each step, float `[steps]`.
+      shapes: the distinct shapes.
+      index: index into `shapes` of each step, int `[steps]`.
+      firsts: index of the first clip of each step, and the total number of clips, int
+        `[steps + 1]`.
+      rates: factor of the learning rate at each step, float `[steps]`.
     """
 
     shapes: tuple[GridShape, ...]
@@ -128,7 +134,7 @@ class Timetable:
         return len(self.index)
 
     def shape(self, step: int) -> GridShape:
-        """Of step number `step`, counted from 0."""
+        """Returns the shape of step number `step`, counted from 0."""
         return self.shapes[self.index[step]]
 
 
@@ -141,18 +147,18 @@ def timetable(
     boundaries: Sequence[int] = (),
     unit: int = 1,
 ) -> Timetable:
-    """Fixes the shape of every step.
+    """Computes the multigrid schedule of a run.
 
     Args:
       grid: the settings.
       base: the base shape.
-      steps: of the whole run.
-      steps_per_epoch: videos over `mean_batch`.
-      boundaries: steps at which the learning rate falls, ascending.
+      steps: number of steps of the run.
+      steps_per_epoch: number of videos divided by `mean_batch`.
+      boundaries: steps at which the learning rate drops, ascending.
       unit: as in `cycles`.
 
     Raises:
-      ValueError: a cycle over stages has no boundaries to go by.
+      ValueError: `over` is `stage`, but there are no boundaries.
     """
     parts = cycles(grid, base, unit)
     part, short = _turns(grid, len(parts), steps, steps_per_epoch, boundaries)
@@ -171,7 +177,7 @@ def timetable(
 def _turns(
     grid: Multigrid, parts: int, steps: int, steps_per_epoch: float, boundaries: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each step, which part of the long cycle and which of the short one it has."""
+    """Returns the part of the long cycle and of the short cycle at each step."""
     step = np.arange(steps)
     width = len(_SHORT) if grid.cycle in ("short", "both") else 1
     short = step % width
@@ -179,7 +185,7 @@ def _turns(
         return np.floor(step * parts / steps_per_epoch).astype(np.int64) % parts, short
     if not boundaries:
         raise ValueError(
-            "multigrid.over = 'stage' needs a learning rate that falls in steps: set "
+            "multigrid.over = 'stage' needs a learning rate that drops in steps: set "
             "schedule.name = 'step' with schedule.boundaries, or multigrid.over = 'epoch'"
         )
     edges = np.array([0, *boundaries])

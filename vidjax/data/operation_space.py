@@ -1,4 +1,4 @@
-"""Which operations RandAugment and TrivialAugment draw from, and how strong they may be."""
+"""The operations that RandAugment and TrivialAugment draw from, with their ranges."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vidjax.data import picture_operations as operations
+from vidjax.data import image_operations as operations
 
 
 class Operation(NamedTuple):
-    """An operation with the range of its amount.
+    """An operation and the range of its amount.
 
     Attributes:
-      change: of `vidjax.data.picture_operations`.
-      strongest: its largest amount; the smallest is 0.
-      signed: whether half of the amounts drawn are negative.
+      change: function of `vidjax.data.image_operations`.
+      strongest: largest amount; the smallest is 0.
+      signed: whether the amount is negated at random.
     """
 
     change: Callable[[np.ndarray, float], np.ndarray]
@@ -24,7 +24,7 @@ class Operation(NamedTuple):
     signed: bool
 
     def __call__(self, rng: np.random.Generator, clip: np.ndarray, strength: float) -> np.ndarray:
-        """Does it to a clip uint8 `[T, H, W, 3]` with `strength` in [0, 1]; draws the sign."""
+        """Applies the operation to a clip uint8 `[T, H, W, 3]` with `strength` in [0, 1]."""
         sign = -1 if self.signed and rng.random() < 0.5 else 1
         return self.change(clip, sign * strength * self.strongest)
 
@@ -32,14 +32,14 @@ class Operation(NamedTuple):
 def space(
     *, shear: float, shift: float, turn: float, enhance: float, bits: float
 ) -> Sequence[Operation]:
-    """The 14 operations of both papers.
+    """Returns the 14 operations of both papers.
 
     Args:
-      shear: most rows move against the next ones.
-      shift: longest shift in parts of the picture's side.
-      turn: largest angle in degrees.
+      shear: largest shear.
+      shift: largest translation as a fraction of the image side.
+      turn: largest rotation in degrees.
       enhance: largest change of the factors of brightness, color, contrast and sharpness.
-      bits: most of 8 that posterizing takes away.
+      bits: largest number of bits, out of 8, that posterizing removes.
     """
     return (
         Operation(operations.identity, 0, signed=False),

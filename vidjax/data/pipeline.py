@@ -1,8 +1,8 @@
-"""Batches of clips from a prepared split: deterministic, resumable, sharded by process.
+"""Training batches of clips from a prepared split: deterministic, resumable, sharded by process.
 
-Batch number k depends on (seed, k) alone. Shuffling is an index permutation drawn anew for each
-epoch, and every clip's randomness comes from its position in that order, so that nothing needs
-replaying after a restart, whatever the number of threads.
+Batch number k depends only on (seed, k). Each epoch is shuffled by a new permutation of indices,
+and the randomness of a clip comes from its position in that order. A resumed run therefore need not
+replay earlier batches, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 import grain
 import numpy as np
 
-from vidjax.data import augmenting, transforms
+from vidjax.data import extra_augmentations, transforms
 from vidjax.data import sampling as frame_sampling
-from vidjax.data.chain.draw import Chain, Draw, nothing
-from vidjax.data.chain.host import apply_on_host
-from vidjax.data.order import ordered
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
 from vidjax.data.targets import Targets
+from vidjax.data.thesis_augmentation.host import apply_on_host
+from vidjax.data.thesis_augmentation.parameters import Chain, Draw, nothing
+from vidjax.data.video_sampler import shuffled_records
 from vidjax.settings import boolean, check, number, one_of, rising, shown, whole
 from vidjax.terminal import complain
 
@@ -31,7 +31,7 @@ Shapes = dict[str, tuple[tuple[int, ...], np.dtype]]
 SAMPLINGS = ("dense", "normal_start", "normal_spread", "segments", "still")
 CROPS = ("area", "fixed", "padded")
 _ONE_LABEL = Targets()
-# Far above any clip or picture in use, and low enough that arithmetic on them does not overflow.
+# Far above any clip or frame in use, and low enough that arithmetic does not overflow.
 MOST_FRAMES = 65_536
 LARGEST_SIZE = 16_384
 CLIP = {
@@ -53,25 +53,28 @@ AUGMENT = {
     "short_side": whole(0, LARGEST_SIZE),
     "device": boolean(),
     "flip_sided": boolean(),
-    "also": augmenting.ALSO,
+    "also": extra_augmentations.ALSO,
 }
 
 
 @dataclass(frozen=True)
 class ClipShape:
-    """What a clip is.
+    """Shape and frame sampling of a clip.
+
+    >>> ClipShape(frames=4, stride=2).view_indices(num_frames=10, views=2).tolist()
+    [[0, 2, 4, 6], [3, 5, 7, 9]]
 
     Attributes:
       frames: number of frames T.
-      stride: distance of neighbouring frames in the stored video.
+      stride: stride between frames in the stored video.
       size: height and width in pixels.
-      short: policy for videos with too few frames: `loop`, `hold`, `pad`, or `repeat` (one frame,
-        in training a random one, is the whole clip, as in the thesis' released code).
-      sampling: `dense` (T frames a stride apart), `normal_start` (the same, in training from a
-        start around a quarter of the video), `normal_spread` (from such a start on to random
-        frames after it), `segments` (one of each of T equal parts), or `still` (one frame held T
-        times, for measuring what a single frame tells).
-      fit: where a video is too short, make the stride smaller before that policy counts.
+      short: policy for videos with too few frames: `loop`, `hold`, `pad`, or `repeat` (the clip is
+        one repeated frame, in training a random one, as in the thesis' released code).
+      sampling: `dense` (T frames at the stride), `normal_start` (the same, but in training from a
+        start around a quarter of the video), `normal_spread` (from such a start to random frames
+        after it), `segments` (one frame from each of T equal segments, as in TSN), or `still` (one
+        frame repeated T times, to measure what a single frame tells).
+      fit: if a video is too short, reduce the stride before applying that policy.
     """
 
     frames: int = 16
@@ -85,7 +88,7 @@ class ClipShape:
         check(vars(self), CLIP, "clip.")
 
     def train_indices(self, rng: np.random.Generator, num_frames: int) -> np.ndarray:
-        """Frame indices [T] of a training clip."""
+        """Draws the frame indices `[T]` of a training clip."""
         if self.sampling == "still":
             return np.full(self.frames, rng.integers(num_frames))
         if self.sampling == "segments":
@@ -101,7 +104,7 @@ class ClipShape:
         return draw(rng, num_frames, self.frames, stride, short)
 
     def _fitted(self, num_frames: int) -> tuple[int, str]:
-        """Stride, and policy, `repeat` only where it counts."""
+        """Returns the stride, and the policy, which is `repeat` only if the video is too short."""
         stride = self.stride
         if self.fit:
             stride = frame_sampling.fitting_stride(num_frames, self.frames, stride)
@@ -109,7 +112,7 @@ class ClipShape:
         return stride, "loop" if fits and self.short == "repeat" else self.short
 
     def view_indices(self, num_frames: int, views: int) -> np.ndarray:
-        """Frame indices [views, T] of the evaluation clips of one video."""
+        """Returns the frame indices `[views, T]` of a video's evaluation clips."""
         if self.sampling == "still":
             middle = frame_sampling.view_clips(num_frames, 1, 1, views)
             return np.repeat(middle, self.frames, axis=1)
@@ -124,24 +127,24 @@ class ClipShape:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training may change of a clip; one draw holds for all its frames.
+    """Training augmentation. One draw applies to all frames of a clip.
 
     Attributes:
-      scale: range of an area crop's share of the frame's area.
-      ratio: range of an area crop's width over its height.
-      flip: probability of mirroring left and right; 0 where labels tell left from right.
-      color: strength of brightness, contrast and saturation changes, up to 1; 0 leaves colours
-        alone.
-      chain: probability of the chain of `vidjax.data.chain`; 0 is off.
-      member: probability of each member of the chain.
-      crop: `area`, of random area and shape and resized to the clip's size, `fixed`, a random
-        crop of that size, or `padded`, a random crop of that size from frames of that short side
-        with a black border of an eighth of it; smaller frames are enlarged.
-      short_side: that frames have before a fixed crop, in pixels; 0 leaves them as stored.
-      device: chain and mirroring are left to the training step, on the devices.
-      flip_sided: mirror even where labels tell left from right.
-      also: augmentations by name with their settings, applied after everything else, in this
-        order.
+      scale: range of an area crop's area, as a fraction of the frame's area.
+      ratio: range of an area crop's aspect ratio, width over height.
+      flip: probability of mirroring left and right; set 0 if labels distinguish left from right.
+      color: strength of brightness, contrast and saturation jitter, up to 1; 0 is off.
+      chain: probability of the thesis' augmentation chain (`vidjax.data.thesis_augmentation`); 0
+        is off.
+      member: probability of each operation of the chain.
+      crop: `area` crops a random area and aspect ratio and resizes it to the clip's size. `fixed`
+        is a random crop of the clip's size. `padded` resizes the short side to the clip's size,
+        adds a black border of an eighth of it, and crops at random. Smaller frames are enlarged.
+      short_side: short side in pixels that frames are resized to before a fixed crop; 0 keeps the
+        stored size.
+      device: whether the chain and mirroring run in the training step, on the devices.
+      flip_sided: mirror even if labels distinguish left from right.
+      also: more augmentations by name, with their settings. They are applied last, in this order.
     """
 
     scale: tuple[float, float] = (0.5, 1.0)
@@ -161,7 +164,7 @@ class Augmentation:
         if self.short_side and self.crop != "fixed":
             raise ValueError(
                 f"augment.short_side = {self.short_side} with augment.crop = {self.crop!r}: only "
-                "fixed crops use it; set augment.crop = 'fixed', or the side to 0"
+                "fixed crops use it; set augment.crop = 'fixed', or augment.short_side = 0"
             )
         if self.chain and self.color:
             raise ValueError(
@@ -170,17 +173,18 @@ class Augmentation:
             )
         if self.also and self.device:
             raise ValueError(
-                f"augment.also = {shown(self.also)} with augment.device = True: what is named "
-                "comes after mirroring, which is left to the devices; set augment.device = False"
+                f"augment.also = {shown(self.also)} with augment.device = True: these "
+                "augmentations run after mirroring, which then runs on the devices; set "
+                "augment.device = False"
             )
-        self._also  # noqa: B018 — it refuses what is unknown
+        self._also  # noqa: B018 — refuses unknown augmentations
 
     def __call__(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> Batch:
-        """Augments uint8 frames `[T, H, W, 3]`; flow `[T, H, W, 2 L]` is cut and mirrored alone.
+        """Augments frames uint8 `[T, H, W, 3]`; flow `[T, H, W, 2 L]` is only cropped and mirrored.
 
         Returns:
-          `clip` uint8 `[T, size, size, 3]`, or of as many channels as the frames have; and, where
-          the rest is left to the training step, the fields of the clip's `Draw`.
+          `clip` uint8 `[T, size, size, 3]`, with as many channels as the frames. With `device` also
+          the fields of the clip's `Draw`, for the training step.
         """
         clip = self._cut(rng, frames, size)
         flip = rng.random() < self.flip
@@ -190,17 +194,17 @@ class Augmentation:
         clip = clip if self.device else apply_on_host(clip, draw)
         if self.color:
             clip = transforms.color_jitter(rng, clip, self.color)
-        clip = augmenting.apply(self._also, rng, clip)
+        clip = extra_augmentations.apply(self._also, rng, clip)
         return self._example(clip, draw)
 
     def blank(self, shape: ClipShape, channels: int = transforms.COLOURS) -> Batch:
-        """What stands for a clip that cannot be read: black, and nothing is done to it."""
+        """Returns the placeholder for a clip that cannot be read: black, with nothing to apply."""
         clip = np.zeros((shape.frames, shape.size, shape.size, channels), np.uint8)
         return self._example(clip, nothing(shape.size))
 
     @functools.cached_property
-    def _also(self) -> Mapping[str, augmenting.Augment]:
-        return augmenting.make(self.also)
+    def _also(self) -> Mapping[str, extra_augmentations.Augment]:
+        return extra_augmentations.make(self.also)
 
     def _cut(self, rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
         height, width = frames.shape[1:3]
@@ -218,7 +222,7 @@ class Augmentation:
 
 
 class TrainClip(grain.transforms.RandomMap):
-    """Record -> one augmented clip; a clip whose frames cannot be decoded is masked, not lost."""
+    """Turns a record into one augmented clip. Undecodable clips are masked, not dropped."""
 
     def __init__(
         self,
@@ -233,7 +237,7 @@ class TrainClip(grain.transforms.RandomMap):
         self._channels = channels
 
     def random_map(self, record: Record, rng: np.random.Generator) -> Batch:
-        """Cuts and augments a clip of the record."""
+        """Samples and augments a clip of the record."""
         label = self._targets.array(record.label)
         try:
             indices = self._shape.train_indices(rng, record.length)
@@ -246,7 +250,7 @@ class TrainClip(grain.transforms.RandomMap):
         return _labelled(clip, label, readable=True)
 
 
-# Videos that were named as unreadable; they come again in every epoch.
+# Videos that were reported as unreadable; they come up again in every epoch.
 _told: set[str] = set()
 
 
@@ -267,7 +271,7 @@ def batch_shapes(
     targets: Targets = _ONE_LABEL,
     channels: int = transforms.COLOURS,
 ) -> Shapes:
-    """Shape and type of each array of a batch of `train_batches`, by name."""
+    """Returns shape and dtype of each array in a batch of `train_batches`, by name."""
     one = _labelled(augmentation.blank(shape, channels), targets.nothing(), readable=False)
     return {name: ((batch_size, *np.shape(array)), array.dtype) for name, array in one.items()}
 
@@ -284,24 +288,40 @@ def train_batches(
     sampling: str = "uniform",
     shards: int = 0,
 ) -> grain.MapDataset:
-    """This process' part of the endless sequence of training batches.
+    """Returns this process' part of the endless sequence of training batches.
 
-    Element k of the result is batch k: `clip` uint8 `[B/P, T, S, S, 3]`, of flow `2 L` channels,
-    `label` int32 `[B/P]`, or float32 `[B/P, C]` where a video may have several
-    (`vidjax.data.targets`), and `mask` bool `[B/P]`, False where a video could not be read; with
-    `augmentation.device` also the fields of `vidjax.data.chain.draw.Draw`. Process p has rows pB/P
-    to (p + 1)B/P of the batch k that one process alone would have, and nothing else is read.
-    `sampling` and `shards` are those of `vidjax.data.order`.
+    Element k is batch k, a dict of
+
+    - `clip` uint8 `[B/P, T, S, S, 3]`, or `2 L` channels of flow;
+    - `label` int32 `[B/P]`, or float32 `[B/P, C]` of a multi-label source (`vidjax.data.targets`);
+    - `mask` bool `[B/P]`, False for a video that could not be read;
+    - with `augmentation.device` also the fields of a `Draw` (`vidjax.data.thesis_augmentation`).
+
+    Process p of P gets rows pB/P to (p + 1)B/P of batch k, and reads only those.
+
+    Args:
+      source: the videos.
+      shape: shape and frame sampling of a clip.
+      augmentation: training augmentation.
+      batch_size: number B of clips of all processes together.
+      seed: seed of order, frame sampling and augmentation.
+      process_index: index p of this process.
+      process_count: number P of processes.
+      sampling: as in `vidjax.data.video_sampler`.
+      shards: as in `vidjax.data.video_sampler`.
 
     Raises:
-      ValueError: the split is empty, the processes do not divide the batch, or as `ordered`.
+      ValueError: the split is empty, the batch size is not divisible by the number of processes, or
+        `shuffled_records` raises it.
     """
     if len(source) == 0:
-        raise ValueError(f"{source} holds no videos to train on")
+        raise ValueError(f"{source} contains no videos to train on")
     if batch_size % process_count:
         raise ValueError(f"batch size {batch_size} is not divisible by {process_count} processes")
     at_once = -(-shards // process_count)
-    order = ordered(source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once)
+    order = shuffled_records(
+        source, seed, sampling, shards=shards, batch_size=batch_size, at_once=at_once
+    )
     transform = TrainClip(shape, augmentation, Targets.of(source), channels_of(source))
     clips = order.random_map(transform)
     parts = clips.batch(batch_size // process_count, drop_remainder=True)
@@ -309,6 +329,6 @@ def train_batches(
 
 
 def prefetch(batches: grain.MapDataset, threads: int) -> Any:
-    """Iterator over `batches` that reads ahead; its `get_state()` is the next batch's number."""
+    """Returns a prefetching iterator over batches; its `get_state()` is the next batch's number."""
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(2, 2 * threads))
     return iter(batches.to_iter_dataset(options))

@@ -1,4 +1,4 @@
-"""Reading a prepared data set: random access to videos whose frames, or flow, are still JPEG."""
+"""Reads prepared data sets: random access to videos whose frames or flow are stored as JPEG."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from vidjax.data.contents import read_contents
-from vidjax.data.damage import DamagedError, ReplacedError, telling_damage
-from vidjax.data.examples import Example
-from vidjax.data.flow import X, Y
+from vidjax.data.dataset_errors import DamagedError, ReplacedError, damage_errors
 from vidjax.data.integrity import open_data_set
+from vidjax.data.optical_flow import X, Y
 from vidjax.data.record import FlowRecord, Record
+from vidjax.data.record_index import read_record_index
 from vidjax.data.targets import Label
+from vidjax.data.tf_example import Example
 from vidjax.data.transforms import COLOURS
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.shard_cache import ShardCache, shard_cache
 
-# What a `VideoSource` need not have. `shard_lengths`: how many videos each file of the split has,
-# in their order. `expect(index)` is told that a video will be asked for soon. `fits(shards)` says
-# whether so many, or all, can be on this machine at once. `names()` are those of all videos.
-# `channels` are those of a frame of a clip, where they are not three colours.
+# Optional attributes of a `VideoSource`. `shard_lengths`: number of videos in each shard, in order.
+# `expect(index)`: prefetches the shard of a video that is needed soon. `fits(shards)`: whether this
+# machine has room for that many shards at once; 0 means all. `names()`: names of all videos.
+# `channels`: channels of a frame, if they are not three colours.
 OF_SOME_SPLITS = ("shard_lengths", "expect", "fits", "names", "channels")
-# What names a video, and a picture in TFDS's own data sets.
+# Features with the name of a video, or of an image in TFDS's own data sets.
 _NAMES = ("video", "file_name", "id")
-# Records that are tried before all of a split count as damaged.
+# Unreadable records after which the whole split counts as damaged.
 _TRIES = 100
 
 
 class VideoSource(Protocol):
-    """A split: random access to videos, with its class names and what was unreadable.
+    """A split of a data set: random access to its videos.
 
     Attributes:
-      classes: class names, index by index.
-      manifest_digest: stands for the list of videos.
-      broken: what could not be read, as rows with `video`, `label` and `error`.
-      multi_label: whether a video may have several labels; False where it is absent.
+      classes: class names in the order of their indices.
+      manifest_digest: digest of the list of videos.
+      broken: unreadable videos, as rows with `video`, `label` and `error`.
+      multi_label: whether a video may have several labels; a source without it has one label.
     """
 
     classes: tuple[str, ...]
@@ -47,25 +47,25 @@ class VideoSource(Protocol):
     multi_label: bool
 
     def __len__(self) -> int:
-        """Number of videos."""
+        """Returns the number of videos."""
         ...
 
     def __getitem__(self, index: int) -> Record:
-        """One video."""
+        """Returns one video."""
         ...
 
     def labels(self) -> np.ndarray:
-        """Class index of each video, int `[N]`; -1 where a damaged one does not tell."""
+        """Returns the class index of each video, int `[N]`; -1 if a damaged one has none."""
         ...
 
 
 def channels_of(source: VideoSource) -> int:
-    """Channels of a frame of a clip: 3 colours, or 2 L of L pairs of flow."""
+    """Returns the channels of a frame: 3 colours, or 2 L for a stack of L flow fields."""
     return getattr(source, "channels", COLOURS)
 
 
 def names_of(source: VideoSource) -> list[str]:
-    """The name of each video of a split, in order."""
+    """Returns the name of each video of a split, in order."""
     names = getattr(source, "names", None)
     return list(names()) if names else [source[index].name for index in range(len(source))]
 
@@ -73,24 +73,23 @@ def names_of(source: VideoSource) -> list[str]:
 class PreparedSplit:
     """A split of a prepared data set as a random-access source of `Record`s.
 
-    Pictures, which TFDS's own data sets have in place of frames, are videos of one frame, one
-    frame a second.
+    The images of TFDS's own data sets are read as videos of one frame, at one frame per second.
 
     Args:
-      directory: the folder that TFDS wrote, with `dataset_info.json`.
-      split: name of the split, such as `train`; `val` is also what TFDS calls `validation`.
-      cache: copies of shards on this machine, which are read in their stead. None is
-        `shard_cache()` for a data set in a bucket, and none for one on a disk.
-      in_place: make no copies even of a data set in a bucket. ArrayRecord itself reads `gs://`, a
-        request a video, in every epoch anew.
-      pairs: number L of successive fields that a clip shows at one place, of a data set of flow.
+      directory: folder of the prepared data set, with `dataset_info.json`.
+      split: name of the split, such as `train`; `val` also finds TFDS's `validation`.
+      cache: local cache of shards. None uses `shard_cache()` for a data set in a bucket, and no
+        cache for one on a disk.
+      in_place: do not cache even a data set in a bucket. ArrayRecord then reads `gs://` directly,
+        with one request per video in every epoch.
+      pairs: number L of successive flow fields stacked at each time step, for a data set of flow.
 
     Attributes:
-      channels: 3 colours of a frame, or 2 L of flow.
+      channels: channels of a frame: 3 colours, or 2 L of flow.
 
     Raises:
-      ValueError: no prepared data set is there, or it is damaged, or it has no such split, or no
-        labels in it; or the copies may take less than a shard alone.
+      ValueError: there is no prepared data set, it is damaged, it has no such split, the split has
+        no labels, or the cache is limited to less than the size of one shard.
     """
 
     def __init__(
@@ -130,10 +129,10 @@ class PreparedSplit:
         return len(self._records)
 
     def __getitem__(self, index: int) -> Record:
-        """One video; of a damaged one whoever asks for its frames gets the error.
+        """Returns one video. If its record is damaged, reading its frames raises the error.
 
         Raises:
-          ReplacedError: a file of another data set or split has taken the place of one of its own.
+          ReplacedError: a file was replaced by one of another data set or split.
         """
         try:
             return self._read(int(index))
@@ -144,29 +143,29 @@ class PreparedSplit:
 
     @property
     def shard_lengths(self) -> tuple[int, ...]:
-        """How many videos each shard holds, in their order."""
+        """The number of videos in each shard, in order."""
         return self._records.lengths
 
     def fits(self, shards: int = 0) -> bool:
-        """Whether so many shards, or all, can be on this machine at once."""
+        """Returns whether this machine has room for `shards` shards at once; 0 means all."""
         return self._records.fits(shards)
 
     def names(self) -> list[str]:
-        """Name of each video; as for `labels`, no record is read where the table has them."""
+        """Returns the name of each video, from the index beside the data if possible."""
         listed = [name for name, _ in self._contents]
         if len(listed) != len(self):
             listed = [self[index].name for index in range(len(self))]
         return listed
 
     def expect(self, index: int) -> None:
-        """Tells that a video will be asked for soon: a shard that is far away is copied ahead."""
+        """Prefetches the shard of a video that is needed soon, if the data set is remote."""
         self._records.expect(index)
 
     def labels(self) -> np.ndarray:
-        """Class index of each video, int `[N]`; -1 where a damaged one does not tell.
+        """Returns the class index of each video, int `[N]`; -1 if a damaged one has none.
 
-        They are in a table beside the data. Of data sets that are older than the table all records
-        are read.
+        They come from the index beside the data. Old data sets have no index, so all records are
+        read.
         """
         listed = [label for _, label in self._contents]
         if len(listed) != len(self):
@@ -175,7 +174,7 @@ class PreparedSplit:
 
     def _read(self, index: int) -> Record:
         content = self._records[index]
-        with telling_damage(self._folder, f"record {index} of split {self._split!r}"):
+        with damage_errors(self._folder, f"record {index} of split {self._split!r}"):
             example = Example(content)
             facts: dict[str, Any] = {
                 "label": self._label(example),
@@ -191,16 +190,16 @@ class PreparedSplit:
         found = example.wholes("labels") if self.multi_label else (example.whole("label"),)
         for place in found:
             if place >= len(self.classes) or (place < 0 and self.multi_label):
-                raise ValueError(f"label {place} of {len(self.classes)} classes")
+                raise ValueError(f"class index {place}, but there are {len(self.classes)} classes")
         return tuple(sorted(found)) if self.multi_label else found[0]
 
     def _first_label(self) -> Label:
-        """The label of the first record that can be read.
+        """Returns the label of the first readable record.
 
         Raises:
-          DamagedError: none of the first ones can.
+          DamagedError: none of the first records is readable.
         """
-        # A whole shard would be copied for it.
+        # Reading a record would copy a whole shard.
         if self._is_copied and self._contents:
             return self._contents[0][1]
         for index in range(min(_TRIES, len(self))):
@@ -225,15 +224,15 @@ class PreparedSplit:
     @functools.cached_property
     def _contents(self) -> Sequence[tuple[str, Label]]:
         several = self.multi_label
-        return read_contents(self._folder, self._split, self.classes, multi_label=several)
+        return read_record_index(self._folder, self._split, self.classes, multi_label=several)
 
     def __repr__(self) -> str:
-        """Names the content, not the object: grain compares it when a run resumes."""
+        """Describes the content, not the object: grain compares it when a run resumes."""
         return f"PreparedSplit({self._prefix})"
 
 
 class _Unreadable(Sequence[bytes]):
-    """Frames that cannot be read: whoever counts them or takes one is told why."""
+    """Frames that cannot be read: their length and items raise the error."""
 
     def __init__(self, error: str) -> None:
         self._error = error

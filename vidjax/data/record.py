@@ -1,4 +1,4 @@
-"""One video as a prepared data set stores it: encoded pictures, decoded as they are asked for."""
+"""One video of a prepared data set: encoded frames that are decoded on demand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.flow import places, shown_fields, stacked
+from vidjax.data.optical_flow import num_stacks, stack_fields, stack_indices
 from vidjax.data.targets import Label
 from vidjax.data.transforms import decode_grey, decode_jpeg
 
@@ -16,14 +16,14 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Record:
-    """One video as stored.
+    """One stored video.
 
     Attributes:
-      jpegs: its frames, encoded, index 0 the first.
-      label: class index; -1 where the record is damaged and its class is not known. Of a data set
-        with several labels a video, all of them, sorted, and none where they are not known.
-      name: the video's name in its manifest.
-      fps: frames a second.
+      jpegs: the encoded frames; index 0 is the first.
+      label: class index; -1 if the record is damaged and its class is unknown. In a multi-label
+        data set, the sorted class indices, which are empty if unknown.
+      name: name of the video in its manifest.
+      fps: frames per second.
     """
 
     jpegs: Sequence[bytes]
@@ -33,7 +33,7 @@ class Record:
 
     @property
     def length(self) -> int:
-        """Number of places that a clip takes its frames from.
+        """Number of frames, or of stacks of flow fields, that a clip is sampled from.
 
         Raises:
           ValueError: the record is damaged.
@@ -42,18 +42,19 @@ class Record:
 
     @property
     def span(self) -> int:
-        """How many of the video's frames make what is shown at one place."""
+        """Number of the video's frames that one time step of a clip is made of."""
         return 1
 
     def decode(self, indices: np.ndarray, change: Change = lambda frames: frames) -> np.ndarray:
-        """Decodes the frames at `indices` [T] to uint8 `[T, H, W, 3]`; index -1 is black.
+        """Decodes the frames at `indices` to uint8 `[T, H, W, 3]`; index -1 gives a black frame.
 
         Args:
-          indices: of frames.
-          change: of a frame uint8 `[1, H, W, 3]`, made before the next one is decoded.
+          indices: frame indices `[T]`.
+          change: applied to each frame uint8 `[1, H, W, 3]` before the next one is decoded, for
+            example to resize it.
 
         Raises:
-          ValueError: a stored frame is not a readable picture, or sizes differ within the video.
+          ValueError: a stored frame is not a readable image, or sizes differ within the video.
         """
         wanted = sorted({int(index) for index in indices if index >= 0})
         frames = {index: change(decode_jpeg(self.jpegs[index])[None])[0] for index in wanted}
@@ -63,38 +64,38 @@ class Record:
 
 @dataclass(frozen=True)
 class FlowRecord(Record):
-    """One video of optical flow (`vidjax.data.flow`).
+    """One video of optical flow (`vidjax.data.optical_flow`).
 
     Attributes:
-      jpegs: its fields, x and y in turn, each a grey picture.
-      pairs: number L of successive fields that are shown at one place.
+      jpegs: the encoded grey images of its fields, x and y alternating.
+      pairs: number L of successive fields stacked at each time step.
     """
 
     pairs: int = 1
 
     @property
     def length(self) -> int:
-        """As in `Record`."""
-        return places(self._fields, self.pairs)
+        """Number of stacks of flow fields that a clip is sampled from."""
+        return num_stacks(self._fields, self.pairs)
 
     @property
     def span(self) -> int:
-        """As in `Record`."""
+        """Number of the video's frames that one time step of a clip is made of: L + 1."""
         return self.pairs + 1
 
     def decode(self, indices: np.ndarray, change: Change = lambda frames: frames) -> np.ndarray:
-        """Decodes what is shown at `indices` [T], uint8 `[T, H, W, 2 L]`; at -1 nothing moves.
+        """Decodes the stacks at `indices` to uint8 `[T, H, W, 2 L]`; index -1 gives no motion.
 
         Args:
-          indices: of places.
-          change: of a field uint8 `[1, H, W, 2]`, made before the next one is decoded.
+          indices: indices of stacks `[T]`.
+          change: applied to each field uint8 `[1, H, W, 2]` before the next one is decoded.
 
         Raises:
           ValueError: as in `Record`.
         """
-        wanted = shown_fields(np.asarray(indices), self.pairs, self._fields)
+        wanted = stack_indices(np.asarray(indices), self.pairs, self._fields)
         own = sorted({int(index) for index in wanted.flat if index >= 0})
-        return stacked({index: change(self._field(index)[None])[0] for index in own}, wanted)
+        return stack_fields({index: change(self._field(index)[None])[0] for index in own}, wanted)
 
     @property
     def _fields(self) -> int:

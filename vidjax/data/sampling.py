@@ -1,7 +1,7 @@
-"""Which frames make a clip. Frame index 0 is the first frame, everywhere.
+"""Samples the frame indices of clips. Frame index 0 is the first frame, everywhere.
 
-A video with too few frames is dealt with by a declared policy: `loop` starts it again, `hold`
-repeats its last frame, `pad` marks what is missing by the index -1, a black frame.
+A policy says what happens if a video has too few frames: `loop` starts it again, `hold` repeats its
+last frame, and `pad` uses the index -1, which stands for a black frame.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ POLICIES = ("loop", "hold", "pad")
 def clip_indices(
     start: int, num_frames: int, frames: int, stride: int, short: str = "loop"
 ) -> np.ndarray:
-    """Indices of a clip that begins at `start`.
+    """Returns the frame indices of a clip that begins at `start`.
+
+    >>> clip_indices(start=4, num_frames=8, frames=4, stride=2).tolist()
+    [4, 6, 0, 2]
 
     Args:
-      start: first frame.
-      num_frames: frames that the video has.
+      start: index of the first frame.
+      num_frames: number of frames of the video.
       frames: length T of the clip.
-      stride: distance of neighbouring frames.
-      short: policy for indices past the video's end.
+      stride: stride between frames.
+      short: policy for indices past the end of the video.
 
     Returns:
       int64 `[T]`.
@@ -45,19 +48,19 @@ def clip_indices(
 
 
 def fitting_stride(num_frames: int, frames: int, stride: int) -> int:
-    """The largest stride up to `stride` at which a clip lies within the video; at least 1."""
+    """Returns the largest stride up to `stride` at which a clip fits into the video; at least 1."""
     return max(1, min(stride, (num_frames - 1) // max(1, frames - 1)))
 
 
 def _last_start(num_frames: int, frames: int, stride: int) -> int:
-    """The last start whose clip lies within the video; 0 where none does."""
+    """Returns the last start at which a clip fits into the video; 0 if none does."""
     return max(0, num_frames - 1 - stride * (frames - 1))
 
 
 def random_clip(
     rng: np.random.Generator, num_frames: int, frames: int, stride: int, short: str = "loop"
 ) -> np.ndarray:
-    """A clip `[T]` whose start is uniform over all starts that keep it within the video."""
+    """Draws a clip `[T]` with a start uniform over all starts at which it fits into the video."""
     start = int(rng.integers(_last_start(num_frames, frames, stride) + 1))
     return clip_indices(start, num_frames, frames, stride, short)
 
@@ -65,11 +68,12 @@ def random_clip(
 def normal_start_clip(
     rng: np.random.Generator, num_frames: int, frames: int, stride: int, short: str = "loop"
 ) -> np.ndarray:
-    """A clip `[T]` that starts around a quarter of the video (Stergiou, thesis, figure 5.6).
+    """Draws a clip `[T]` that starts around a quarter of the video (Stergiou, thesis, figure 5.6).
 
-    With L frames in the video the start is normal of mean L/4 and standard deviation L/6, cut off
-    below 0 and above L/2 or the last start that keeps the clip within the video, and rounded. One
-    number is drawn. A video too short for a clip gives start 0.
+    For a video of L frames, the start is drawn from a normal distribution with mean L/4 and
+    standard deviation L/6, truncated to the range from 0 to L/2 or to the last start at which the
+    clip fits, and rounded. One random number is drawn. If the video is too short for a clip, the
+    start is 0.
     """
     start = _normal_start(rng, num_frames, _last_start(num_frames, frames, stride))
     return clip_indices(start, num_frames, frames, stride, short)
@@ -84,10 +88,10 @@ def _normal_start(rng: np.random.Generator, num_frames: int, last: int) -> int:
 
 
 def normal_spread_clip(rng: np.random.Generator, num_frames: int, frames: int) -> np.ndarray:
-    """A clip `[T]` from a normal start, as in `normal_start_clip`, on to anywhere.
+    """Draws a clip `[T]` from a start as in `normal_start_clip`, and random later frames.
 
-    The other frames are uniform over what comes after the start, in order of time: the other
-    reading of the thesis' figure 5.6. A frame is repeated where there are too few.
+    The other frames are uniform over the frames after the start, in temporal order. This is the
+    other reading of the thesis' figure 5.6. Frames are repeated if there are too few.
 
     Raises:
       ValueError: the video has no frames.
@@ -105,7 +109,7 @@ def normal_spread_clip(rng: np.random.Generator, num_frames: int, frames: int) -
 
 
 def center_clip(num_frames: int, frames: int, stride: int, short: str = "loop") -> np.ndarray:
-    """The clip `[T]` from the middle of the video."""
+    """Returns the clip `[T]` from the middle of the video."""
     start = _last_start(num_frames, frames, stride) // 2
     return clip_indices(start, num_frames, frames, stride, short)
 
@@ -113,10 +117,13 @@ def center_clip(num_frames: int, frames: int, stride: int, short: str = "loop") 
 def view_clips(
     num_frames: int, frames: int, stride: int, views: int, short: str = "loop"
 ) -> np.ndarray:
-    """Clips `[views, T]` spread evenly from the first possible start to the last.
+    """Returns clips `[views, T]` with starts spread evenly from the first possible to the last.
 
-    One view is the centre clip. This is the temporal half of the usual 30-view protocol (10
+    A single view is the centre clip. This is the temporal half of the usual 30-view protocol (10
     clips by 3 crops; Feichtenhofer et al., SlowFast, section 4).
+
+    >>> view_clips(num_frames=8, frames=2, stride=2, views=3).tolist()
+    [[0, 2], [2, 4], [5, 7]]
     """
     if views < 1:
         raise ValueError(f"views = {views}: must be at least 1")
@@ -128,11 +135,16 @@ def view_clips(
 
 
 def segment_clip(rng: np.random.Generator | None, num_frames: int, frames: int) -> np.ndarray:
-    """One frame from each of T equal segments of the video, `[T]` (Wang et al., TSN, section 3).
+    """Samples one frame from each of T equal segments of the video, `[T]` (TSN, section 3).
+
+    The paper is Wang et al., ECCV 2016.
+
+    >>> segment_clip(None, num_frames=8, frames=4).tolist()
+    [1, 3, 5, 7]
 
     Args:
-      rng: draws a frame within each segment; None takes the middle ones.
-      num_frames: frames that the video has; segments shorter than a frame repeat it.
+      rng: draws a random frame in each segment; None takes the middle frames.
+      num_frames: number of frames of the video. Segments shorter than a frame repeat it.
       frames: number T of segments.
 
     Raises:

@@ -1,10 +1,9 @@
-"""Which videos become which shard of a prepared data set, known before any of them is decoded.
+"""Plans which videos go into which shard of a prepared data set, before any video is decoded.
 
-The order of a split's records is TFDS's: videos are sorted by a hash of their names. A shard is a
-stretch of that order. So the plan depends on the list of videos and on the form of their frames
-alone. It is the same for one process and for a cluster of any size, and a shard can be made by
-whoever has time. What turns out to be broken leaves a gap and moves no other video to another
-shard.
+As in TFDS, the records of a split are sorted by a hash of the video names. A shard is a contiguous
+part of that order. The plan depends only on the list of videos and on the storage settings. It is
+the same for one process and for a cluster of any size, and any worker can write any shard. A broken
+video leaves a gap and moves no other video to another shard.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ import hashlib
 from dataclasses import dataclass
 
 from vidjax.data.catalog import Storage
-from vidjax.data.description import ARRAY_RECORD
-from vidjax.data.entry import Entry
+from vidjax.data.dataset_info import ARRAY_RECORD
+from vidjax.data.decode_jobs import video_name
 from vidjax.data.manifest import Manifest
-from vidjax.data.video_jobs import video_name
+from vidjax.data.manifest_entry import Entry
 
-# Videos of a shard at 128 pixels: 250 frames of 7 kB each are 450 MB. Larger pictures take more.
+# Videos per shard at 128 pixels: with 250 frames of 7 kB each, 450 MB. Larger frames take more.
 _VIDEOS, _SIDE, _FEWEST = 256, 128, 8
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A file of a prepared data set that is to be.
+    """A planned file of a prepared data set.
 
     Attributes:
-      file: its name.
-      split: that it is a part of.
-      entries: the videos in the order of its records.
+      file: file name.
+      split: name of the split.
+      entries: the videos in the order of the records.
     """
 
     file: str
@@ -38,11 +37,11 @@ class Shard:
 
 
 def plan(name: str, manifest: Manifest, storage: Storage) -> list[Shard]:
-    """The shards of a data set, split by split.
+    """Plans the shards of a data set, split by split.
 
     Args:
-      name: of the data set.
-      manifest: its videos.
+      name: name of the data set.
+      manifest: the videos.
       storage: how frames are stored.
     """
     return [
@@ -67,13 +66,13 @@ def _shards(name: str, split: str, entries: tuple[Entry, ...], most: int) -> lis
 
 
 def _videos(storage: Storage) -> int:
-    """The most videos of a shard: as many as keep its size below a gigabyte or so."""
+    """Returns the most videos per shard, chosen to keep its size below about a gigabyte."""
     share = min(1.0, (_SIDE / storage.short_side) ** 2)
     return max(_FEWEST, round(_VIDEOS * share))
 
 
 def _hash(split: str, name: str) -> int:
-    """TFDS's: MD5 of the split and the name, in which a backslash counts as a slash."""
+    """Computes TFDS's hash: MD5 of the split and the name, with backslashes as slashes."""
     salted = hashlib.md5(split.encode(), usedforsecurity=False)
     salted.update(name.replace("\\", "/").encode())
     return int(salted.hexdigest(), 16)

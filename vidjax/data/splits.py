@@ -1,4 +1,4 @@
-"""The parts that a data set is divided into, and what others call them."""
+"""The splits of a data set and their alternative names."""
 
 SPLITS = ("train", "val", "test")
 _ALIASES = {
@@ -11,10 +11,14 @@ _ALIASES = {
 
 
 def split_name(text: str) -> str:
-    """What a split is called here: `validation` is `val`, `training` is `train`."""
+    """Returns the name that vidjax uses for a split.
+
+    >>> split_name("validation")
+    'val'
+    """
     return _ALIASES.get(text.lower(), text.lower())
 
 
 def is_split(text: str) -> bool:
-    """Whether a name is that of a split."""
+    """Returns whether a text is the name of a split."""
     return split_name(text) in SPLITS

@@ -1,4 +1,4 @@
-"""Random arrays with the interface of a prepared split: training without any video files."""
+"""Synthetic videos with the interface of a prepared split, for training without video files."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ OPTIONS = {
 
 
 class SyntheticSplit:
-    """Flickering videos whose brightness tells their class; the same ones for the same seed.
+    """Noise videos whose mean brightness is their class. The same seed gives the same videos.
+
+    >>> split = SyntheticSplit(num_classes=2, videos=4, frames=8, size=16)
+    >>> split[3].label, split[3].decode(np.array([0, 1])).shape
+    (1, (2, 16, 16, 3))
 
     Args:
       num_classes: number of classes.
       videos: number of videos.
-      seed: of the noise.
-      frames: frames a video.
+      seed: seed of the noise.
+      frames: frames per video.
       size: height and width in pixels.
 
     Raises:
-      ValueError: a number is not in its range.
+      ValueError: a number is out of its range.
     """
 
     multi_label = False
@@ -61,7 +65,7 @@ class SyntheticSplit:
         return self._record(int(index))
 
     def labels(self) -> np.ndarray:
-        """Class index of each video, int `[N]`."""
+        """Returns the class index of each video, int `[N]`."""
         return np.arange(len(self)) % len(self.classes)
 
     def __repr__(self) -> str:

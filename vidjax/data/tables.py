@@ -1,7 +1,7 @@
-"""CSV files: what is wrong with one is said with its file and line.
+"""Reads CSV files. Errors name the file and the line.
 
-`read` makes each row one of a kind, a `Struct` or dataclass whose fields are the columns. Those
-with a default may be absent, and their cells empty. Numbers have ranges:
+`read` converts each row to a `Struct` or dataclass whose fields are the columns. Columns of fields
+with a default may be missing, and their cells empty. Numbers have ranges:
 
     class Row(msgspec.Struct):
         video: records.Name
@@ -11,7 +11,7 @@ with a default may be absent, and their cells empty. Numbers have ranges:
         ...
 
 Spreadsheets run cells that begin with `=`, `+`, `-` or `@` as formulas. `cells` puts an apostrophe
-before them, and `rows(..., ours=True)` takes it away again.
+before them, and `rows(..., ours=True)` removes it again.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.settings import LONGEST, shown
+from vidjax.untrusted_names import told
 
-# Published rows hold long lists of narrations.
+# Some published tables have rows with long lists of narrations.
 csv.field_size_limit(2**24)
 
 T = TypeVar("T")
@@ -43,25 +43,26 @@ _GUARDED = re.compile(r"'+[=+\-@\t\r]")
 
 
 def cells(values: Iterable[Any]) -> list[Any]:
-    """A row to be written: texts that a spreadsheet would run get an apostrophe in front."""
+    """Escapes a row for writing: text that a spreadsheet would run gets a leading apostrophe."""
     return [f"'{x}" if isinstance(x, str) and _FORMULA.match(x) else x for x in values]
 
 
 def text(file: Path, fault: type[ValueError] = ValueError) -> str:
-    """A text file's content, with or without a byte-order mark.
+    """Reads a UTF-8 text file, with or without a byte-order mark.
 
     Raises:
-      fault: it is not a file (a pipe may never end), too large, or not UTF-8; names the line.
+      fault: the path is not a regular file (a pipe may never end), or the file is too large or not
+        UTF-8. The message names the line.
     """
     with _stream(records.content(file, records.MOST_OF_TABLE, fault), file, fault) as stream:
         return stream.read()
 
 
 def columns(file: Path, fault: type[ValueError] = ValueError, *, torn: bool = False) -> list[str]:
-    """The names in the first row of a CSV; arguments are those of `rows`.
+    """Returns the column names in the first row of a CSV. The arguments are those of `rows`.
 
     Raises:
-      fault: as `rows`.
+      fault: like `rows`.
     """
     found = _records(file, guard_quotes=False, torn=torn, errors="strict", fault=fault)
     _, fields = next(found, (1, []))
@@ -78,21 +79,22 @@ def read(
     fault: type[ValueError] = ValueError,
     advice: str = "",
 ) -> Iterator[tuple[int, T]]:
-    """The rows of a CSV, each as one of a kind, and with the number of its line.
+    """Reads the rows of a CSV, each as an instance of `kind`, with its line number.
 
     Args:
       file: the CSV.
       kind: a `Struct` or dataclass with a field for each column that is used. Columns of fields
-        without a default must be there.
-      ours: whether `cells` wrote it.
-      exact: take cells as they stand, with spaces around them and with bytes that are no UTF-8, as
-        `replacing.writing` writes them; otherwise spaces around a cell of others do not count.
-      torn: leave out a last row that was cut off while it was written.
-      fault: the error to raise.
+        without a default are required.
+      ours: whether `cells` wrote the file.
+      exact: keep spaces around cells, and bytes that are not UTF-8, as
+        `vidjax.storage.writing.writing` writes them. By default, surrounding spaces are removed
+        unless the file is `ours`.
+      torn: skip a last row that was cut off while it was written.
+      fault: the error type to raise.
       advice: what to do about a wrong cell, as the end of the error.
 
     Raises:
-      fault: names the file, the line, the column and what was expected.
+      fault: a row is wrong; the message names the file, the line, the column and what was expected.
     """
     required = [field.encode_name for field in _fields(kind) if field.required]
     errors = "surrogateescape" if exact else "strict"
@@ -121,22 +123,22 @@ def rows(
     errors: str = "strict",
     fault: type[ValueError] = ValueError,
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a CSV, each with the number of its line.
+    """Reads the rows of a CSV as dicts, each with its line number.
 
     Args:
       file: the CSV.
-      required: columns that must be there, and in each row; without a header, the names of the
-        first ones.
+      required: required columns, which every row must have; without a header, the names of the
+        first columns.
       header: whether the first row names the columns.
-      guard_quotes: refuse rows that swallow others, as they do where a quote is left open: such a
-        row has a field with both a line break and a comma.
-      ours: whether `cells` wrote it.
-      torn: leave out a last row that was cut off while it was written.
-      errors: what to do about bytes that are no UTF-8, as in `bytes.decode`.
-      fault: the error to raise.
+      guard_quotes: refuse a row with a field that contains both a line break and a comma. An
+        unclosed quote makes such a row, because it swallows the rows after it.
+      ours: whether `cells` wrote the file.
+      torn: skip a last row that was cut off while it was written.
+      errors: what to do about bytes that are not UTF-8, as in `bytes.decode`.
+      fault: the error type to raise.
 
     Raises:
-      fault: names the file, the line and what was expected.
+      fault: a row is wrong; the message names the file, the line and what was expected.
     """
     names = list(required)
     found = _records(file, guard_quotes=guard_quotes, torn=torn, errors=errors, fault=fault)
@@ -146,8 +148,8 @@ def rows(
             continue
         if any(fields[len(names) :]):
             raise fault(
-                f"{file}, line {line}: more fields than {listed(names)}; a field with a comma "
-                'in it is written in quotes: "one, two"'
+                f"{file}, line {line}: more fields than {listed(names)}; put a field that contains "
+                'a comma in quotes: "one, two"'
             )
         if not set(required) <= set(names[: len(fields)]):
             raise fault(f"{file}, line {line}: fewer fields than {listed(names)}")
@@ -158,7 +160,7 @@ def rows(
 
 
 def listed(names: Sequence[str], between: str = ",") -> str:
-    """Names of columns on one line, of bounded length."""
+    """Joins column names into one line of limited length."""
     text = told(between.join(names))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -185,7 +187,7 @@ def _header(
 
 
 def _whole(data: bytes) -> bytes:
-    """Without a last line that has fewer fields than the first and no end."""
+    """Removes an unterminated last line that has fewer fields than the first line."""
     lines, end, last = data.rpartition(b"\n")
     first = data.partition(b"\n")[0]
     return data if last.count(b",") >= first.count(b",") else lines + end
@@ -194,7 +196,7 @@ def _whole(data: bytes) -> bytes:
 def _records(
     file: Path, *, guard_quotes: bool, torn: bool, errors: str, fault: type[ValueError]
 ) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not empty, each with the number of its (last) line."""
+    """Yields the non-empty rows, each with the number of its (last) line."""
     data = records.content(file, records.MOST_OF_TABLE, fault)
     before = 0
     try:
@@ -202,11 +204,11 @@ def _records(
             reader = csv.reader(stream, strict=True)
             for fields in reader:
                 line = reader.line_num
-                # A quote that is left open swallows commas with the rows that follow.
+                # An unclosed quote swallows the rows that follow, with their commas.
                 if guard_quotes and any("," in each and _BREAK.search(each) for each in fields):
                     raise fault(
-                        f"{file}: the row of line {before + 1} goes on to line {line}; a quote is "
-                        "not closed, or a field holds both a line break and a comma"
+                        f"{file}: the row of line {before + 1} continues to line {line}; a quote "
+                        "is not closed, or a field contains both a line break and a comma"
                     )
                 if fields:
                     yield line, fields
@@ -219,10 +221,10 @@ def _records(
 def _stream(
     data: bytes, file: Path, fault: type[ValueError], errors: str = "strict"
 ) -> Iterator[io.TextIOWrapper]:
-    """The characters that bytes are, decoded little by little.
+    """Opens bytes as a text stream, decoded incrementally.
 
     Raises:
-      fault: they are not UTF-8; names the line.
+      fault: the bytes are not UTF-8; the message names the line.
     """
     try:
         with io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", errors, newline="") as stream:
@@ -239,8 +241,8 @@ def _not_utf8(data: bytes, file: Path) -> str:
     line = data.count(b"\n", 0, place) + 1
     kind = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "another encoding"
     return (
-        f"{file} is not UTF-8 text: line {line} has the byte 0x{data[place]:02x}. It is in {kind}, "
-        "or damaged; save it as UTF-8"
+        f"{file} is not UTF-8 text: line {line} has the byte 0x{data[place]:02x}. The file is in "
+        f"{kind}, or damaged; save it as UTF-8"
     )
 
 

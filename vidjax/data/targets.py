@@ -1,4 +1,4 @@
-"""The classes of a video as arrays: one index, or a yes or no for each class."""
+"""Converts the labels of a video to arrays: a class index, or a multi-hot vector."""
 
 from __future__ import annotations
 
@@ -8,32 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidjax.data.several_labels import joined
+from vidjax.data.multi_label_text import joined
 
 if TYPE_CHECKING:
     from vidjax.data.prepared import VideoSource
 
-# A class index, or those of a video with several labels, sorted.
+# A class index, or in a multi-label data set the sorted class indices.
 Label = int | tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What a batch holds as `label`.
+    """The format of `label` in a batch.
+
+    >>> Targets(classes=3).array((0, 2)).tolist()
+    [1.0, 0.0, 1.0]
 
     Attributes:
-      classes: number C of classes where a video may have several; None where it has one.
+      classes: number C of classes of a multi-label data set; None if a video has one label.
     """
 
     classes: int | None = None
 
     @classmethod
     def of(cls, source: VideoSource) -> Targets:
-        """Those of the videos of a split."""
+        """Returns the format for a split."""
         return cls(len(source.classes) if is_multi_label(source) else None)
 
     def array(self, label: Label) -> Any:
-        """A video's label: int32, or float32 `[C]`, 1 for its classes and 0 for the others."""
+        """Converts a label to int32, or to float32 `[C]`, 1 for its classes and 0 for others."""
         if self.classes is None:
             assert not isinstance(label, tuple)
             return np.int32(label)
@@ -43,24 +46,24 @@ class Targets:
         return answers
 
     def nothing(self) -> Any:
-        """What stands for the label where there is no video."""
+        """Returns the placeholder label for padding."""
         return self.array(0 if self.classes is None else ())
 
     def zeros(self, videos: int) -> np.ndarray:
-        """Room for the labels of N videos: int64 `[N]`, or bool `[N, C]`."""
+        """Allocates labels of N videos: zeros int64 `[N]`, or bool `[N, C]`."""
         if self.classes is None:
             return np.zeros(videos, np.int64)
         return np.zeros((videos, self.classes), bool)
 
 
 def label_text(label: Label, classes: Sequence[str]) -> str:
-    """The name of a class, or those of several as one text."""
+    """Returns the class name of a label, or several class names joined into one text."""
     if isinstance(label, tuple):
         return joined(classes[place] for place in label)
     return classes[label]
 
 
 def is_multi_label(source: VideoSource) -> bool:
-    """Whether a video of a split may have several labels."""
-    # Whoever wrote a source before there were such data sets has one label a video.
+    """Returns whether a video of a split may have several labels."""
+    # A source without the attribute has one label per video.
     return getattr(source, "multi_label", False)

@@ -1,6 +1,7 @@
-"""Changes of clips: resizing, cropping, flipping, colours, normalisation, JPEG.
+"""Clip transforms: resizing, cropping, flipping, colour jitter, normalization, JPEG coding.
 
-Frames are uint8 `[T, H, W, 3]`, RGB. What is random takes a generator and draws once a clip.
+Frames are uint8 `[T, H, W, 3]`, RGB. Random transforms take a NumPy generator and draw once per
+clip.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vidjax.data.stored_pictures import MOST_PIXELS, picture_size
+from vidjax.data.image_size import MOST_PIXELS, picture_size
 
 # Callers run several threads of their own; OpenCV's would compete with them.
 cv2.setNumThreads(0)
 
 Box = tuple[int, int, int, int]
-# How many times as long as wide a frame may be.
+# Largest allowed aspect ratio of a frame.
 ASPECT = 64
 # Channels of a frame; flow has an even number.
 COLOURS = 3
 _LARGEST = np.uint8(255)
-# Channels that OpenCV resizes.
+# Most channels that OpenCV resizes at once.
 _AT_ONCE = 4
 
 
 def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes to `size` = (height, width): by area where smaller, else bilinear."""
+    """Resizes to `size` = (height, width): by area if that shrinks the frames, else bilinear."""
     height, width = size
     if frames.shape[1:3] == (height, width):
         return frames
@@ -37,7 +38,7 @@ def resize(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _resized(frame: np.ndarray, size: tuple[int, int], method: int) -> np.ndarray:
-    """A frame `[H, W, C]` of any even or small number of channels."""
+    """Resizes a frame `[H, W, C]` with any even or small number of channels."""
     if frame.shape[-1] <= _AT_ONCE:
         return np.asarray(cv2.resize(frame, size, interpolation=method))
     starts = range(0, frame.shape[-1], _AT_ONCE)
@@ -46,7 +47,7 @@ def _resized(frame: np.ndarray, size: tuple[int, int], method: int) -> np.ndarra
 
 
 def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tuple[int, int]:
-    """Height and width with the shorter side at `size` and the aspect kept."""
+    """Returns height and width after resizing the shorter side to `size`, keeping the aspect."""
     short = min(height, width)
     if short == size or (short < size and not upscale):
         return height, width
@@ -57,8 +58,11 @@ def short_side_size(height: int, width: int, size: int, *, upscale: bool) -> tup
 def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -> np.ndarray:
     """Resizes so that the shorter side is `size` pixels; smaller frames stay unless `upscale`.
 
-    Of strips that are more than `ASPECT` times as long as wide the ends are cut off first: they
-    would take gigabytes.
+    Frames with an aspect ratio above `ASPECT` are center-cropped to it first, because resizing
+    could take gigabytes.
+
+    >>> resize_short_side(np.zeros((4, 96, 128, 3), np.uint8), 48).shape
+    (4, 48, 64, 3)
     """
     frames = crop(frames, strip(*frames.shape[1:3]))
     height, width = frames.shape[1:3]
@@ -66,7 +70,7 @@ def resize_short_side(frames: np.ndarray, size: int, *, upscale: bool = False) -
 
 
 def strip(height: int, width: int) -> Box:
-    """What stays of a frame whose ends are cut off because it is too long."""
+    """Returns the central box of a frame that keeps the aspect ratio at most `ASPECT`."""
     longest = ASPECT * min(height, width)
     tall, wide = min(height, longest), min(width, longest)
     return (height - tall) // 2, (width - wide) // 2, tall, wide
@@ -79,11 +83,11 @@ def random_resized_crop_box(
     scale: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (0.75, 4 / 3),
 ) -> Box:
-    """A random (top, left, height, width) within the frame.
+    """Draws a random box (top, left, height, width) within the frame.
 
-    Its share of the area is uniform in `scale` and the logarithm of its width over height
-    uniform in that of `ratio` (Szegedy et al. 2015, section 6); after ten draws that do not fit
-    it is the largest central box of an allowed ratio.
+    Its fraction of the frame's area is uniform in `scale`, and the logarithm of its aspect ratio,
+    width over height, is uniform in that of `ratio` (Szegedy et al. 2015, section 6). If ten draws
+    do not fit, the result is the largest central box of an allowed ratio.
     """
     low, high = math.log(ratio[0]), math.log(ratio[1])
     for _ in range(10):
@@ -100,7 +104,7 @@ def random_resized_crop_box(
 
 
 def crop(frames: np.ndarray, box: Box) -> np.ndarray:
-    """Cuts (top, left, height, width) out of every frame; a view, not a copy.
+    """Crops the box (top, left, height, width) from every frame; returns a view, not a copy.
 
     Raises:
       ValueError: the box does not lie within the frame.
@@ -113,24 +117,28 @@ def crop(frames: np.ndarray, box: Box) -> np.ndarray:
 
 
 def center_crop(frames: np.ndarray, size: int) -> np.ndarray:
-    """Cuts the central `size` by `size` square out of every frame."""
+    """Crops the central square of `size` by `size` pixels from every frame."""
     return crop(frames, spatial_views(frames, size, 1)[0])
 
 
 def spatial_views(frames: np.ndarray, size: int, crops: int) -> list[Box]:
-    """Boxes of `size` by `size`.
+    """Returns the crop boxes (top, left, height, width) of the spatial views for evaluation.
+
+    >>> spatial_views(np.zeros((1, 112, 200, 3), np.uint8), size=112, crops=3)
+    [(0, 0, 112, 112), (0, 44, 112, 112), (0, 88, 112, 112)]
 
     Args:
       frames: uint8 `[T, H, W, 3]`.
       size: height and width of a box in pixels.
-      crops: 1, the centre; 3, end to end along the longer side; or 5, corners and centre.
+      crops: number of boxes: 1 (centre), 3 (spread along the longer side) or 5 (corners and
+        centre).
 
     Raises:
-      ValueError: the number is another, or the frames are smaller than the crop.
+      ValueError: `crops` is another number, or the frames are smaller than the crop.
     """
     height, width = frames.shape[1:3]
     if crops not in (1, 3, 5):
-        raise ValueError(f"crops = {crops}: 1, 3 or 5")
+        raise ValueError(f"crops = {crops}: must be 1, 3 or 5")
     if min(height, width) < size:
         raise ValueError(f"frames of {(height, width)} are smaller than a crop of {size}")
     free_y, free_x = height - size, width - size
@@ -147,9 +155,9 @@ def spatial_views(frames: np.ndarray, size: int, crops: int) -> list[Box]:
 def random_scale_short_side(
     rng: np.random.Generator, frames: np.ndarray, low: int, high: int, size: int
 ) -> np.ndarray:
-    """Short side uniform in [low, high], then a random square crop of `size` pixels.
+    """Resizes the short side to a random value in [low, high]; crops `size` x `size` at random.
 
-    The training crop of Simonyan and Zisserman 2015, section 3.1, as SlowFast uses it.
+    This is the training crop of Simonyan and Zisserman 2015, section 3.1, as used by SlowFast.
     """
     frames = resize_short_side(frames, int(rng.integers(low, high + 1)), upscale=True)
     top = int(rng.integers(frames.shape[1] - size + 1))
@@ -158,9 +166,9 @@ def random_scale_short_side(
 
 
 def random_padded_crop(rng: np.random.Generator, frames: np.ndarray, size: int) -> np.ndarray:
-    """A random square crop of `size` pixels from frames of that short side, with a black border.
+    """Resizes the short side to `size`, adds a black border and crops `size` x `size` at random.
 
-    The border is an eighth as wide: 4 around 32 pixels, as CIFAR is trained on (He et al. 2016,
+    The border is an eighth of `size`: 4 pixels for 32, as usual for CIFAR (He et al. 2016,
     section 4.2).
     """
     frames = resize_short_side(frames, size, upscale=True)
@@ -172,7 +180,7 @@ def random_padded_crop(rng: np.random.Generator, frames: np.ndarray, size: int) 
 
 
 def flip(frames: np.ndarray) -> np.ndarray:
-    """Mirrors left and right; in flow, `[T, H, W, 2 L]`, what moves right then moves left."""
+    """Mirrors left and right; in flow `[T, H, W, 2 L]`, the x components are negated."""
     mirrored = frames[:, :, ::-1]
     if frames.shape[-1] == COLOURS:
         return mirrored
@@ -182,7 +190,7 @@ def flip(frames: np.ndarray) -> np.ndarray:
 
 
 def color_jitter(rng: np.random.Generator, frames: np.ndarray, strength: float) -> np.ndarray:
-    """Changes brightness, contrast and saturation by factors in 1 ± strength, uint8 in and out."""
+    """Jitters brightness, contrast and saturation by factors in 1 ± strength; uint8 in and out."""
     brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3)
     clip = frames.astype(np.float32) * np.float32(brightness)
     mean = clip.mean(dtype=np.float64)
@@ -193,12 +201,15 @@ def color_jitter(rng: np.random.Generator, frames: np.ndarray, strength: float) 
 
 
 def normalize(clip: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any:
-    """Colours from uint8 0..255 to float32 with the mean and deviation of a network's training.
+    """Normalizes a uint8 clip to float32 with the mean and standard deviation of a network.
+
+    >>> normalize(np.array([[0, 127.5, 255]]), (0.5,) * 3, (0.5,) * 3).tolist()
+    [[-1.0, 0.0, 1.0]]
 
     Args:
-      clip: `[..., 3]`, or of flow `[..., 2 L]`; a NumPy or JAX array.
-      mean: of each colour, or of x and y, in [0, 1].
-      std: likewise.
+      clip: values 0 to 255, `[..., 3]`, or `[..., 2 L]` of flow; a NumPy or JAX array.
+      mean: mean of each colour, or of x and y, in [0, 1].
+      std: standard deviation of each colour, or of x and y, in [0, 1].
     """
     scale = np.asarray([1 / (255 * s) for s in std], np.float32)
     shift = np.asarray([m / s for m, s in zip(mean, std, strict=True)], np.float32)
@@ -209,10 +220,10 @@ def normalize(clip: Any, mean: tuple[float, ...], std: tuple[float, ...]) -> Any
 
 
 def encode_jpeg(frame: np.ndarray, quality: int = 90) -> bytes:
-    """Encodes an RGB frame uint8 `[H, W, 3]`, or a grey one `[H, W]`.
+    """Encodes an RGB frame uint8 `[H, W, 3]`, or a grey frame `[H, W]`, as JPEG.
 
     Raises:
-      ValueError: JPEG cannot hold it; no side may be longer than 65,535 pixels.
+      ValueError: JPEG does not support the size; no side may be longer than 65,535 pixels.
     """
     height, width = frame.shape[:2]
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
@@ -230,13 +241,13 @@ def decode_jpeg(data: bytes) -> np.ndarray:
     """Decodes a JPEG or PNG to an RGB frame uint8 `[H, W, 3]`.
 
     Raises:
-      ValueError: the bytes are neither, damaged, or of more pixels than a frame may have.
+      ValueError: the data is neither, is damaged, or has more pixels than a frame may have.
     """
     return _decoded(data, cv2.IMREAD_COLOR_RGB)
 
 
 def decode_grey(data: bytes) -> np.ndarray:
-    """As `decode_jpeg`, to a grey picture uint8 `[H, W]`."""
+    """Like `decode_jpeg`, but decodes to a grey image uint8 `[H, W]`."""
     return _decoded(data, cv2.IMREAD_GRAYSCALE)
 
 

@@ -1,6 +1,6 @@
-"""A verdict on a video file: whether it decodes from end to end, and what is wrong if it does not.
+"""Verdicts on video files: whether a file decodes from start to end, and if not, what is wrong.
 
-Files are decoded frame by frame and nothing is kept, so that a long video costs time, not memory.
+Files are decoded frame by frame and no frame is kept, so a long video takes time but no memory.
 """
 
 from __future__ import annotations
@@ -19,28 +19,34 @@ import av
 import msgspec
 
 from vidjax.data import tables
-from vidjax.data.clock import Clock, stated_rate
-from vidjax.data.costs import USUAL, CostError, DecodeError, LateError, Limits
-from vidjax.data.frames import Frames, open_frames
-from vidjax.data.riff import is_whole_avi
-from vidjax.names import told
+from vidjax.data.avi import is_whole_avi
+from vidjax.data.decode_limits import (
+    USUAL,
+    DecodeError,
+    DecodeLimitError,
+    DecodeTimeoutError,
+    Limits,
+)
+from vidjax.data.frame_reader import Frames, open_frames
+from vidjax.data.timestamps import Clock, stated_rate
 from vidjax.records import Amount, Count, Name
 from vidjax.settings import shown
-from vidjax.storage.local import here
+from vidjax.storage.local_copies import local_copy
 from vidjax.storage.paths import as_path, is_url
+from vidjax.untrusted_names import told
 
 __all__ = [
     "COLUMNS",
     "VERDICTS",
     "Limits",
     "Verdict",
+    "check_video",
     "digest",
-    "judge",
     "place_of",
     "read_verdicts",
 ]
 
-# What a file may be, from sound to hopeless.
+# The possible verdicts, from intact to missing.
 VERDICTS = (
     "ok",
     "changed size",
@@ -60,33 +66,33 @@ Degrees = Annotated[int, msgspec.Meta(ge=0, lt=360)]
 # A header may state anything.
 Stated = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 StatedRate = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
-_ANEW = "; the table is damaged: check the videos anew"
-# Containers round: fewer frames than stated are a loss only beyond this share.
+_ANEW = "; the table is damaged: check the videos again"
+# Headers round. Fewer frames than stated count as lost only above this fraction.
 _MISSING = 0.02
-# And a second or so of the length that is stated.
+# Tolerance of the stated duration in seconds.
 _SLACK = 0.5
 
 
 @dataclass(frozen=True)
 class Verdict:
-    r"""What is known of a file; the columns of a table of verdicts.
+    r"""The result of checking a file. The fields are the columns of the verdict table.
 
     Attributes:
-      path: as it was given, with line breaks and bytes that are no text as `\n` and `\xe9`.
+      path: path as given. Line breaks and bytes that are not text are escaped as `\n` and `\xe9`.
       verdict: one of `VERDICTS`.
-      detail: what was found, in words; empty where all is well.
+      detail: description of the problem; empty if there is none.
       bytes: size of the file.
-      sha256: of its bytes, the first 16 digits.
+      sha256: first 16 hex digits of the file's SHA-256.
       codec: name of the codec.
       pixel_format: such as `yuv420p`.
-      width: pixels as displayed, after rotation, of the first frame.
-      height: likewise.
-      rotation: degrees counter-clockwise that the stored picture is turned by for display.
-      fps: average frames a second that the header states.
-      stated_frames: that the header states; 0 where it states none.
-      frames: that were decoded.
-      seconds: from the first decoded frame to the last.
-      scan: `progressive` or `interlaced`, as the first frame is marked.
+      width: width of the first frame in pixels as displayed, after rotation.
+      height: height of the first frame in pixels as displayed, after rotation.
+      rotation: degrees by which the stored image is rotated counter-clockwise for display.
+      fps: average frame rate in the header.
+      stated_frames: number of frames in the header; 0 if it states none.
+      frames: number of decoded frames.
+      seconds: time from the first decoded frame to the last.
+      scan: `progressive` or `interlaced`, as marked in the first frame.
     """
 
     path: Name
@@ -107,7 +113,7 @@ class Verdict:
 
     @property
     def usable(self) -> bool:
-        """Whether training may read it: all of its frames are there, if some be patched up."""
+        """Whether the video can be used: all frames are there, though some may be concealed."""
         return self.verdict in ("ok", "changed size", "damaged")
 
 
@@ -115,14 +121,14 @@ COLUMNS = [field.name for field in dataclasses.fields(Verdict)]
 
 
 def read_verdicts(file: Path) -> Iterator[Verdict]:
-    """The verdicts in a CSV; a last line that was cut off while it was written is left out.
+    """Reads the verdicts in a CSV. A last line that was cut off while it was written is skipped.
 
     Raises:
-      ValueError: it is another kind of table, or damaged; names the line and column.
+      ValueError: the file is another kind of table, or damaged; the message names line and column.
     """
     found = tables.columns(file, torn=True)
     if found and found != COLUMNS:
-        raise ValueError(f"{file} is another kind of table: {tables.listed(found, ', ')}")
+        raise ValueError(f"{file} is not a table of verdicts: {tables.listed(found, ', ')}")
     for line, verdict in tables.read(file, Verdict, ours=True, torn=True, advice=_ANEW):
         if verdict.verdict not in VERDICTS:
             known = ", ".join(VERDICTS)
@@ -132,27 +138,27 @@ def read_verdicts(file: Path) -> Iterator[Verdict]:
         yield verdict
 
 
-def judge(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:
-    """Decodes a file from end to end.
+def check_video(path: str, root: Path = Path(), limits: Limits | None = None) -> Verdict:
+    """Decodes a file from start to end and returns the verdict.
 
     Args:
-      path: of the file, from `root`, absolute or a URL.
-      root: folder.
-      limits: what it may cost.
+      path: path of the file, relative to `root`, absolute or a URL.
+      root: folder that relative paths start from.
+      limits: decoding limits.
 
     Raises:
-      BucketError: a bucket does not give it.
+      BucketError: the bucket cannot be read.
     """
     name = told(path)
     try:
-        with here(place_of(root, path)) as file:
+        with local_copy(place_of(root, path)) as file:
             return _judged(file, name, limits or USUAL)
     except FileNotFoundError:
         return Verdict(name, "absent", "no such file")
 
 
 def _judged(file: Path, name: str, limits: Limits) -> Verdict:
-    """The verdict on a file of this machine."""
+    """Checks a local file."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return Verdict(name, "absent", "not a file")
@@ -174,12 +180,12 @@ def _judged(file: Path, name: str, limits: Limits) -> Verdict:
 
 
 def place_of(root: Path, path: str) -> Path:
-    """Where a file is: `path` may be relative to the folder, absolute or a URL."""
+    """Returns the path of a file; `path` may be relative to `root`, absolute or a URL."""
     return as_path(path) if is_url(path) else root / path
 
 
 def digest(file: Path) -> str:
-    """The first 16 digits of a file's SHA-256."""
+    """Returns the first 16 hex digits of a file's SHA-256."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
@@ -194,18 +200,18 @@ def _stated(stream: av.VideoStream) -> dict[str, object]:
 
 
 class _Watch:
-    """Sees all frames of a file, keeps none, and notes what they are."""
+    """Goes through all frames of a file, keeps none, and collects facts about them."""
 
     def __init__(self, stream: av.VideoStream, file: Path, limits: Limits) -> None:
         self._stream, self._file, self._limits = stream, file, limits
         self._sizes: list[tuple[int, int]] = []
-        # Seconds of the latest frame, and its time stamp.
+        # Largest time and time stamp so far, in seconds.
         self._last = self._stamp = 0.0
         self._count = self._damaged = 0
         self.facts: dict[str, object] = {}
 
     def all(self, frames: Frames) -> tuple[str, str]:
-        """Verdict and detail."""
+        """Decodes all frames; returns verdict and detail."""
         context, broken = self._stream.codec_context, ""
         try:
             frames.meter.refuse_size(context.width, context.height)
@@ -213,7 +219,7 @@ class _Watch:
                 self._see(frame, time)
                 if self._count > self._limits.frames:
                     return "too large", f"more than {self._limits.frames} frames"
-        except CostError as error:
+        except DecodeLimitError as error:
             return _refusal(error, str(self._file))
         except DecodeError as error:
             broken = str(error).rpartition("(")[2].rstrip(")")
@@ -241,7 +247,7 @@ class _Watch:
                 return "undecodable", f"no frame can be decoded{reason}"
             return "no frames", "a video stream without frames"
         stated, lasting = self._stream.frames, _stated_seconds(self._stream)
-        # Not each packet has a picture: what counts is that they are all there, to the last.
+        # Not every packet contains a frame, so the packets count, up to the last one.
         missing = max(count, packets) < stated * (1 - _MISSING) and not self._reaches_the_end()
         if broken or missing:
             return (
@@ -254,14 +260,14 @@ class _Watch:
             sizes = (f"{width}x{height}" for width, height in self._sizes[:4])
             return "changed size", " then ".join(sizes)
         if self._damaged:
-            return "damaged", f"{self._damaged} of {count} frames are patched up by the decoder"
+            return "damaged", f"the decoder concealed errors in {self._damaged} of {count} frames"
         return "ok", ""
 
     def _reaches_the_end(self) -> bool:
-        """Whether nothing was cut off: the file is whole, or its latest frame the last in time."""
+        """Returns whether the file is not truncated, despite having fewer frames than stated."""
         stream, rate = self._stream, stated_rate(self._stream)
         if stream.container.format.name == "avi":
-            # FFmpeg makes up how long an AVI without its end is.
+            # FFmpeg guesses the duration of a truncated AVI.
             return is_whole_avi(self._file)
         unit = float(stream.time_base or 0)
         end = ((stream.start_time or 0) + (stream.duration or 0)) * unit
@@ -269,7 +275,7 @@ class _Watch:
 
 
 def _stated_seconds(stream: av.VideoStream) -> float:
-    """Length that Matroska states for its streams; 0 where none is stated."""
+    """Returns the stream duration in seconds that Matroska states; 0 if there is none."""
     parts = stream.metadata.get("DURATION", "0").split(":")
     try:
         return functools.reduce(lambda total, part: 60 * total + float(part), parts, 0.0)
@@ -279,6 +285,6 @@ def _stated_seconds(stream: av.VideoStream) -> float:
 
 def _refusal(error: DecodeError, file: str) -> tuple[str, str]:
     detail = str(error).removeprefix(f"{file}: ")
-    if isinstance(error, CostError):
-        return ("took too long" if isinstance(error, LateError) else "too large"), detail
+    if isinstance(error, DecodeLimitError):
+        return ("took too long" if isinstance(error, DecodeTimeoutError) else "too large"), detail
     return ("no video stream" if "no video stream" in detail else "undecodable"), detail

@@ -1,4 +1,4 @@
-"""Evaluation views: every video once, in T clips by S crops, padded and masked."""
+"""Evaluation views: each video exactly once, as clips by crops, with masked padding."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import grain
 import numpy as np
 
 from vidjax.data import transforms
-from vidjax.data.ahead import Ahead
-from vidjax.data.outlook import Outlook
+from vidjax.data.expected_videos import ExpectedVideo
 from vidjax.data.pipeline import LARGEST_SIZE, MOST_FRAMES, Batch, ClipShape
 from vidjax.data.prepared import VideoSource, channels_of
 from vidjax.data.record import Record
+from vidjax.data.shard_prefetch import ShardPrefetcher
 from vidjax.data.targets import Targets
 from vidjax.settings import check, one_of, optional, several, whole
 
@@ -30,16 +30,20 @@ VIEWS = {
 
 @dataclass(frozen=True)
 class Views:
-    """Which views of a video are scored.
+    """The evaluation protocol: which views of a video are scored.
+
+    >>> views = Views(clips=10, crops=3, size=64, shape=ClipShape(frames=16, stride=2))
+    >>> views.distinct_of(frames=90, height=64, width=96)
+    (10, 3)
 
     Attributes:
-      clips: clips spread evenly over the video's time.
-      crops: 1 (the centre), 3 (spread along the longer side), or 10 (the corners and the centre,
-        and their mirror images).
+      clips: number of clips, spread evenly over the video.
+      crops: 1 (centre), 3 (spread along the longer side), or 10 (corners and centre, and their
+        mirror images).
       size: height and width of a crop in pixels.
       shape: frames, stride and sampling of a clip.
-      short_side: that frames are resized to before, in pixels; 0 is `size`.
-      stretched: height and width that they are resized to instead, their aspect not kept.
+      short_side: short side in pixels that frames are resized to before cropping; 0 is `size`.
+      stretched: height and width that frames are resized to instead, without keeping the aspect.
     """
 
     clips: int
@@ -53,60 +57,60 @@ class Views:
         check(vars(self), VIEWS, "eval.")
         if self.short_side and self.short_side < self.size:
             raise ValueError(
-                f"eval.short_side = {self.short_side} is less than eval.size = {self.size}, the "
-                "crop that is cut; make it larger, or 0"
+                f"eval.short_side = {self.short_side} is less than the crop size eval.size = "
+                f"{self.size}; raise it, or set it to 0"
             )
         if self.stretched and min(self.stretched) < self.size:
             raise ValueError(
-                f"eval.stretched = {self.stretched} is less than eval.size = {self.size}, the "
-                "crop that is cut; make it larger, or None"
+                f"eval.stretched = {self.stretched} is less than the crop size eval.size = "
+                f"{self.size}; raise it, or set it to None"
             )
 
     @property
     def mirrors(self) -> bool:
-        """Whether some crops are mirror images."""
+        """Whether mirror images of the crops are scored, too."""
         return self.crops == 10
 
     def cut(self, record: Record, clip: int) -> np.ndarray:
-        """The crops of clip number `clip`, uint8 `[crops, T, size, size, 3]`, or `2 L` of flow."""
+        """Cuts the crops of clip number `clip`, uint8 `[crops, T, size, size, 3]` (flow: `2 L`)."""
         indices = self.shape.view_indices(record.length, self.clips)[clip]
-        # One by one: stored frames may be many times as large as the crops.
+        # Frame by frame, since stored frames may be much larger than the crops.
         return self.crops_of(record.decode(indices, self.resized))
 
     def cut_frames(self, frames: np.ndarray, clip: int) -> np.ndarray:
-        """The same of a video's frames uint8 `[N, H, W, 3]`."""
+        """Like `cut`, from a video's frames uint8 `[N, H, W, 3]`."""
         indices = self.shape.view_indices(len(frames), self.clips)[clip]
         picked = self.resized(frames[np.maximum(indices, 0)])
         return self.crops_of(np.where((indices < 0)[:, None, None, None], np.uint8(0), picked))
 
     def crops_of(self, frames: np.ndarray) -> np.ndarray:
-        """The crops of a clip's resized frames uint8 `[T, H, W, 3]`."""
+        """Cuts the crops of a clip's resized frames uint8 `[T, H, W, 3]`."""
         crops = [transforms.crop(frames, box) for box in self._boxes(frames)]
         return np.stack(crops + [transforms.flip(crop) for crop in crops if self.mirrors])
 
     def distinct(self, record: Record) -> tuple[int, int]:
-        """How many of the clips and of the crops differ from one another for this video."""
+        """Counts the distinct clips and the distinct crops of a video."""
         first = record.decode(np.zeros(1, np.int64))
         return self.distinct_of(record.length, *first.shape[1:3])
 
     def distinct_of(self, frames: int, height: int, width: int) -> tuple[int, int]:
-        """The same for a video of so many frames of a height and width in pixels."""
+        """Like `distinct`, for a video with `frames` frames of `height` by `width` pixels."""
         indices = self.shape.view_indices(frames, self.clips)
         boxes = self._boxes(self.resized(np.zeros((1, height, width, 3), np.uint8)))
         return len(np.unique(indices, axis=0)), len(set(boxes)) * (2 if self.mirrors else 1)
 
     def resized(self, frames: np.ndarray) -> np.ndarray:
-        """Frames uint8 `[T, H, W, 3]` in the size that crops are cut from."""
+        """Resizes frames uint8 `[T, H, W, 3]` to the size that crops are cut from."""
         if self.stretched:
             return transforms.resize(frames, self.stretched)
         side = self.short_side or self.size
         return transforms.resize_short_side(frames, side, upscale=True)
 
     def window(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """What the first crop shows of frames of a height and width.
+        """Returns the part of a frame that the first crop shows.
 
         Returns:
-          Top, left, height and width in their pixels, before they are resized.
+          Top, left, height and width in pixels of the frame before resizing.
         """
         whole = (0, 0, height, width)
         top, left, tall, wide = whole if self.stretched else transforms.strip(height, width)
@@ -120,14 +124,14 @@ class Views:
 
 
 class _ViewSource:
-    """Random access over (video, clip) pairs, padded at the end to whole batches."""
+    """Random access to (video, clip) pairs, padded at the end to full batches."""
 
     def __init__(self, source: VideoSource, views: Views, length: int) -> None:
         self._source = source
         self._views = views
         self._length = length
         self._targets = Targets.of(source)
-        self._ahead = Ahead(source)
+        self._prefetcher = ShardPrefetcher(source)
 
     def __len__(self) -> int:
         return self._length
@@ -139,7 +143,7 @@ class _ViewSource:
         video, clip = divmod(int(index), self._views.clips)
         if video >= len(self._source):
             return self._padding()
-        self._ahead.after(video)
+        self._prefetcher.reading(video)
         record = self._source[video]
         return {
             "clip": self._views.cut(record, clip),
@@ -168,21 +172,21 @@ def view_batches(
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.MapDataset:
-    """This process' part of the evaluation batches, each video exactly once.
+    """Returns this process' part of the evaluation batches, with each video exactly once.
 
     An element holds `clip` uint8 `[B/P, crops, T, S, S, 3]`, and `label`, `video` (index into
-    `source`) and `mask` (False for padding), each `[B/P]`; `label` is float32 `[B/P, C]` where a
-    video may have several.
+    `source`) and `mask` (False for padding), each `[B/P]`. For a multi-label source, `label` is
+    float32 `[B/P, C]`.
 
     Args:
       source: the videos.
-      views: how each is seen.
-      batch_size: clips B of all processes together; each brings all of its crops.
-      process_index: which process this is.
+      views: the evaluation protocol.
+      batch_size: number B of clips of all processes together, each with all of its crops.
+      process_index: index of this process.
       process_count: number P of processes.
 
     Raises:
-      ValueError: the processes do not divide the batch.
+      ValueError: the batch size is not divisible by the number of processes.
     """
     if batch_size % process_count:
         raise ValueError(f"eval.batch_size {batch_size} is not divisible by {process_count}")
@@ -193,29 +197,29 @@ def view_batches(
 
 
 def refuse_coinciding(source: VideoSource, views: Views, looks: int = 64) -> None:
-    """Refuses views of which some are the same pixels for every video.
+    """Refuses a protocol with views that have the same pixels for every video.
 
     Args:
-      source: the videos; at most `looks` of them, evenly spread, are looked at.
-      views: the protocol.
-      looks: how many videos to open.
+      source: the videos.
+      views: the evaluation protocol.
+      looks: number of videos to check, evenly spaced.
 
     Raises:
-      ValueError: no looked-at video has as many different clips, or crops, as are asked for.
+      ValueError: none of these videos has as many distinct clips, or crops, as the protocol.
     """
     chosen = np.unique(np.linspace(0, len(source) - 1, min(looks, len(source))).astype(int))
     _refuse_fewer([views.distinct(source[index]) for index in chosen], views)
 
 
-def refuse_hopeless(outlooks: Sequence[Outlook], views: Views) -> None:
-    """Refuses views that would coincide for every one of some videos that are not decoded yet.
+def refuse_coinciding_expected(outlooks: Sequence[ExpectedVideo], views: Views) -> None:
+    """Like `refuse_coinciding`, for videos that are not decoded yet.
 
     Args:
-      outlooks: what they will be; none is nothing to judge by.
-      views: the protocol.
+      outlooks: expected frames and size of some videos; if empty, nothing is checked.
+      views: the evaluation protocol.
 
     Raises:
-      ValueError: as `refuse_coinciding`.
+      ValueError: like `refuse_coinciding`.
     """
     if outlooks:
         counts = [views.distinct_of(each.frames, each.height, each.width) for each in outlooks]
@@ -223,17 +227,17 @@ def refuse_hopeless(outlooks: Sequence[Outlook], views: Views) -> None:
 
 
 def _refuse_fewer(counts: Sequence[tuple[int, int]], views: Views) -> None:
-    """Refuses where no video has as many different clips, or crops, as are asked for."""
+    """Raises an error if no video has as many distinct clips, or crops, as the protocol."""
     clips, crops = np.array(counts).max(axis=0)
     if clips < views.clips:
         raise ValueError(
-            f"eval.clips = {views.clips}, but even the longest of {len(counts)} videos looked at "
-            f"has only {clips} different clips of {views.shape.frames} frames with stride "
-            f"{views.shape.stride} and {views.shape.sampling} sampling; ask for {clips}"
+            f"eval.clips = {views.clips}, but even the longest of {len(counts)} checked videos has "
+            f"only {clips} different clips of {views.shape.frames} frames with stride "
+            f"{views.shape.stride} and {views.shape.sampling} sampling; set eval.clips = {clips}"
         )
     if crops < views.crops:
         raise ValueError(
             f"eval.crops = {views.crops}, but the crops coincide: the frames are square, or too "
-            f"narrow, at size {views.size}; ask for 1 crop, a smaller eval.size or a larger "
+            f"narrow, at size {views.size}; set eval.crops = 1, a smaller eval.size or a larger "
             "eval.short_side"
         )

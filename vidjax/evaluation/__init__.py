@@ -1,6 +1,6 @@
-"""Evaluation: protocols, metrics, significance, reports, costs and probes of features.
+"""Evaluation: protocols, metrics, significance tests, reports, costs and probes of features.
 
-Networks come as arguments.
+Networks are passed as arguments.
 """
 
 from __future__ import annotations

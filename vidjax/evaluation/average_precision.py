@@ -1,15 +1,15 @@
-"""Scores of a classifier that says yes or no to each class: average precision, F1, loss."""
+"""Metrics of multi-label classification: average precision, F1 and loss."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# Of a probability in float32 that is rounded to 1, what is left may be up to this.
+# A probability that float32 rounds to 1 may be smaller than 1 by up to this.
 _ROUNDING = 2.0**-25
 
 
 class Ranking:
-    """The videos of each class by falling score, for average precisions of samples of them.
+    """Sorts the videos of each class by score, to compute average precision on samples of them.
 
     Args:
       scores: `[N, K]`, any monotone score.
@@ -20,14 +20,14 @@ class Ranking:
         self._order = np.argsort(-scores, axis=0, kind="stable")
         ranked = np.take_along_axis(scores, self._order, axis=0)
         self._positive = np.take_along_axis(positive, self._order, axis=0)
-        # Where the last of equal scores stands.
+        # The last position of each run of equal scores.
         ends = np.ones(scores.shape, bool)
         ends[:-1] = ranked[:-1] != ranked[1:]
         places = np.where(ends, np.arange(len(scores))[:, None], len(scores))
         self._last = np.minimum.accumulate(places[::-1], axis=0)[::-1]
 
     def average_precision(self, times: np.ndarray) -> np.ndarray:
-        """Average precision float64 `[K]`, as the function of this name.
+        """Returns the average precision of each class on a sample, float64 `[K]`.
 
         Args:
           times: int `[N]`, how often each video is in the sample.
@@ -44,12 +44,12 @@ class Ranking:
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """Average precision of each class, not interpolated.
+    """Computes the average precision of each class, without interpolation.
 
-    The sum over thresholds n of (R_n - R_(n-1)) P_n, with precision P and recall R of the videos
-    whose score is at least the n-th highest distinct one, as scikit-learn's
-    `average_precision_score`. Videos of equal scores come in together, so that their order is no
-    matter.
+    It is the sum over thresholds n of (R_n - R_(n-1)) P_n, like scikit-learn's
+    `average_precision_score`. P_n and R_n are precision and recall of the videos whose score is at
+    least the n-th highest distinct one. Videos with equal scores enter together, so their order
+    does not matter.
 
     Args:
       scores: `[N, K]`, any monotone score.
@@ -57,15 +57,22 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> np.ndarray:
 
     Returns:
       float64 `[K]`; NaN for a class that no video has.
+
+    Example:
+      >>> import numpy as np
+      >>> from vidjax.evaluation.average_precision import average_precision
+      >>> scores = np.array([[0.9], [0.8], [0.1]])
+      >>> average_precision(scores, np.array([[True], [False], [True]])).round(3).tolist()
+      [0.833]
     """
     return Ranking(scores, positive).average_precision(np.ones(len(scores), int))
 
 
 def mean_average_precision(precisions: np.ndarray) -> float:
-    """The mean over the classes that some video has.
+    """Averages over the classes that at least one video has.
 
     Raises:
-      ValueError: no video has any.
+      ValueError: no video has a label.
     """
     known = precisions[~np.isnan(precisions)]
     if not known.size:
@@ -74,9 +81,10 @@ def mean_average_precision(precisions: np.ndarray) -> float:
 
 
 def f1(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
-    """F1 of the answers at a probability of 0.5: of all of them, and the mean over classes.
+    """Computes micro and macro F1 at a probability of 0.5.
 
-    The mean is over the classes that some video has. 0 where no answer is right.
+    Micro F1 counts all answers together. Macro F1 is the mean over classes that at least one video
+    has. F1 is 0 if no answer is right.
 
     Args:
       scores: probabilities `[N, K]`.
@@ -91,11 +99,11 @@ def f1(scores: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
 
 
 def binary_cross_entropy(scores: np.ndarray, positive: np.ndarray) -> float:
-    """Mean over videos and classes of -log(p) of a class that is there, -log(1 - p) of others.
+    """Averages -log(p) of present classes and -log(1 - p) of absent ones over all answers.
 
     Args:
-      scores: probabilities `[N, K]`; the logarithm of a 0 is that of the least number it may
-        stand for.
+      scores: probabilities `[N, K]`. A probability of 0 counts as the smallest number it may stand
+        for.
       positive: bool `[N, K]`.
     """
     least = np.where(positive, np.finfo(np.float32).tiny, _ROUNDING)

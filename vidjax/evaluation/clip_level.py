@@ -1,7 +1,7 @@
-"""Clip-level scores: how often a single view of a video is right, by itself.
+"""Clip-level accuracy: how often a single view of a video is classified correctly.
 
-A protocol averages whatever `[B, S]` views come with. Here each view brings, beside its
-probabilities, whether it is right: the averages are then shares of views.
+A protocol averages values over the views of a video. Each view therefore carries, beside its
+probabilities, whether it is correct; the averages are then shares of correct views.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import numpy as np
 from vidjax.evaluation.metrics import ranks
 from vidjax.evaluation.summary import FEWEST_FOR_TOP5
 
-# Which places of the label count, and how many columns they are.
+# The values of k for top-k, and their number.
 _FIRST = (1, 5)
 HITS = len(_FIRST)
 
 
 def with_hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Probabilities, and whether the label is the first class of a view and among its first five.
+    """Appends to the probabilities whether the label is the top class and among the top five.
 
     Args:
-      scores: `[B, S, K]` of S views of B clips.
+      scores: `[B, S, K]` for S views of B clips.
       labels: int `[B]`.
 
     Returns:
@@ -31,14 +31,15 @@ def with_hits(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def without_hits(averages: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
-    """Averages over the views of each video, taken apart again.
+    """Splits the averages over each video's views again.
 
     Args:
-      averages: `[N, K + 2]`, of what `with_hits` returns, with as many views of each video.
+      averages: `[N, K + 2]`, averages of the results of `with_hits`; all videos have the same
+        number of views.
 
     Returns:
-      Probabilities `[N, K]`; and `clip_top1`, the share of all views whose likeliest class is
-      right, and of more than five classes `clip_top5`.
+      Probabilities `[N, K]`, and `clip_top1`, the share of all views whose top class is correct.
+        With more than five classes also `clip_top5`.
     """
     scores, hits = np.split(averages, [averages.shape[1] - HITS], axis=1)
     shares = dict(zip(("clip_top1", "clip_top5"), hits.mean(axis=0).tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What devices send one another in a compiled program, read from its text."""
+"""Reads from a compiled program's text what its devices send one another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
-# Times that an array travels a ring: a sum is scattered, then gathered.
+# How often an array travels around a ring: a sum is scattered, then gathered.
 _ROUNDS = {"all-reduce": 2}
 _BITS = {"pred": 8, "token": 0, "c64": 64, "c128": 128}
 _SHAPE = re.compile(r"\b(pred|token|[a-z]+(\d+)\w*)\[([\d,]*)\]")
@@ -27,14 +27,14 @@ _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
 
 @dataclass(frozen=True)
 class Collective:
-    """An exchange between devices.
+    """A collective operation between devices.
 
     Attributes:
       kind: one of `KINDS`.
-      size: bytes of the whole array on one device of a group: of what is summed, of what is
-        gathered, of what is summed before it is scattered, of what is exchanged.
-      group: devices that exchange it with one another.
-      times: how often a run of the program does it; once for each turn of a loop.
+      size: bytes of the whole array on one device of a group: the array that is summed, the
+        gathered array, the array before a reduce-scatter, or the exchanged array.
+      group: number of devices in a group.
+      times: how often one run of the program does it; once for each iteration of a loop.
     """
 
     kind: str
@@ -44,18 +44,18 @@ class Collective:
 
     @property
     def sent(self) -> float:
-        """Bytes that a device sends each time on a ring of its group: the least there can be."""
+        """Bytes that a device sends each time on a ring of its group, which is the minimum."""
         if self.kind == "collective-permute":
             return self.size
         return _ROUNDS.get(self.kind, 1) * self.size * (self.group - 1) / self.group
 
 
 def collectives(program: str) -> list[Collective]:
-    """The exchanges of a program in the order of its text.
+    """Lists the collectives of a program in the order of its text.
 
     Args:
-      program: `compiled.as_text()` of a `jax.stages.Compiled`. A loop whose number of turns XLA
-        does not state counts as one turn.
+      program: `compiled.as_text()` of a `jax.stages.Compiled`. A loop counts as one iteration if
+        XLA does not state its number of iterations.
     """
     computations = dict(_computations(program))
     times = _times(computations)
@@ -74,13 +74,13 @@ def _lines(computations: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
 
 
 def _identity(line: str, place: int) -> str | int:
-    """The same for the parts of an exchange that a TPU spreads over several fused computations."""
+    """Returns one identity for the parts of a collective that a TPU spreads over computations."""
     channel = _CHANNEL.search(line) if "chain_id=" in line else None
     return channel[0] if channel else place
 
 
 def _computations(program: str) -> Iterator[tuple[str, list[str]]]:
-    """Names and instructions of a program's functions; the entry's name is empty."""
+    """Yields names and instructions of a program's functions; the entry has an empty name."""
     name: str | None = None
     lines: list[str] = []
     for line in program.splitlines():
@@ -95,7 +95,7 @@ def _computations(program: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _times(computations: dict[str, list[str]]) -> dict[str, int]:
-    """How often each function runs in a run of the program."""
+    """Returns how often each function runs in one run of the program."""
     calls: dict[str, list[tuple[str, int]]] = {}
     for caller, lines in computations.items():
         for line in lines:
@@ -126,7 +126,7 @@ def _read(line: str, devices: int) -> Collective | None:
 
 
 def _results(kind: str, sizes: list[int]) -> list[int]:
-    """Of what an exchange that only starts gives, the part that is its result."""
+    """Returns the result's part of the shapes of an asynchronous start."""
     if kind == "all-reduce":
         return sizes
     if kind == "collective-permute":
@@ -140,7 +140,7 @@ def _bytes(kind: str, bits: str, dimensions: str) -> int:
 
 
 def _group(line: str, devices: int) -> int:
-    """Devices of a group: `{{0,1},{2,3}}`, `[2,2]<=[4]`, groups by members, or axes of a mesh."""
+    """Returns a group's size: `{{0,1},{2,3}}`, `[2,2]<=[4]`, groups by members, or mesh axes."""
     if "source_target_pairs=" in line:
         return 2
     if listed := re.search(r"replica_groups=\{\{([\d,]*)\}", line):
@@ -149,9 +149,9 @@ def _group(line: str, devices: int) -> int:
         return int(counted[1])
     if mesh := _MESH.search(line):
         sizes = dict(re.findall(r"'(\w+)'=(\d+)", mesh[1]))
-        # Of an axis that is divided, as in `'a':(2)4`, the last number counts.
+        # For a divided axis, as in `'a':(2)4`, the last number counts.
         axes = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", mesh[2])
         return math.prod(int(part or sizes[axis]) for axis, part in axes)
     if (other := re.search(r"replica_groups=([^{]|\{[^}])", line)) is not None:
-        raise ValueError(f"groups of devices in a form that is not known: {line[other.start() :]}")
+        raise ValueError(f"device groups have an unknown format: {line[other.start() :]}")
     return devices

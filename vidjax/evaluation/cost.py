@@ -1,4 +1,4 @@
-"""What a network costs: parameters and multiply-adds, read off its program without running it."""
+"""Counts a network's parameters and multiply-adds from its program, without running it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vidjax.program import Operation, Program, read_program
 
 @dataclass(frozen=True)
 class LayerCost:
-    """A layer's parameters and multiply-adds."""
+    """Parameters and multiply-adds of one layer."""
 
     layer: str
     params: int
@@ -25,12 +25,12 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """A network's cost.
+    """Parameters and multiply-adds of a network.
 
     Attributes:
       params: number of parameters.
-      macs: multiply-adds of convolutions and matrix products, for the clip shape asked about.
-      by_layer: the same by layer, in the order of computation.
+      macs: multiply-adds of convolutions and matrix products for the given clip shape.
+      by_layer: the same for each layer, in the order of computation.
     """
 
     params: int
@@ -38,7 +38,7 @@ class Cost:
     by_layer: tuple[LayerCost, ...]
 
     def __str__(self) -> str:
-        """A table with a row a layer and a sum."""
+        """Formats a table with one row per layer and a total."""
         rows = [("layer", "parameters", "multiply-adds")]
         rows += [(row.layer, f"{row.params:,}", f"{row.macs:,}") for row in self.by_layer]
         rows += [("all", f"{self.params:,}", f"{self.macs:,}")]
@@ -50,19 +50,25 @@ class Cost:
 
 
 def count_cost(model: nn.Module, clip_shape: tuple[int, ...]) -> Cost:
-    """Counts parameters and multiply-adds; nothing is computed, only shapes.
+    """Counts parameters and multiply-adds. Only shapes are computed.
 
     Args:
-      model: a network over clips.
+      model: a network on clips.
       clip_shape: `(T, H, W)` of one clip, or `(B, T, H, W, 3)` of a batch.
 
     Raises:
-      ValueError: the shape has another form.
+      ValueError: `clip_shape` has another length.
+
+    Example:
+      >>> import vidjax
+      >>> cost = vidjax.count_cost(vidjax.create_model("x3d_xs", num_classes=400), (4, 182, 182))
+      >>> cost.params, f"{cost.macs / 1e9:.2f}e9"
+      (3794274, '0.84e9')
     """
     if len(clip_shape) == 3:
         clip_shape = (1, *clip_shape, int(getattr(model, "channels", 3)))
     if len(clip_shape) != 5:
-        raise ValueError(f"clip_shape {clip_shape}: (T, H, W) or (B, T, H, W, 3)")
+        raise ValueError(f"clip_shape = {clip_shape}: pass (T, H, W) or (B, T, H, W, 3)")
     clip = jax.ShapeDtypeStruct(clip_shape, jnp.float32)
     with force_lowering("lax"):
         variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
@@ -92,7 +98,7 @@ def _macs_by_layer(program: Program) -> dict[str, int]:
 
 
 def multiply_adds(operation: Operation) -> int:
-    """Multiply-adds of a convolution or matrix product; 0 of any other operation."""
+    """Returns the multiply-adds of a convolution or matrix product; 0 for other operations."""
     if operation.primitive not in ("conv_general_dilated", "dot_general"):
         return 0
     outputs = math.prod(operation.outputs[0].shape)
@@ -100,7 +106,7 @@ def multiply_adds(operation: Operation) -> int:
     if operation.primitive == "dot_general":
         contracted = operation.params["dimension_numbers"][0][0]
         return outputs * math.prod(left[axis] for axis in contracted)
-    # The kernel's input axis counts the channels of one group: grouping is right by itself.
+    # The kernel's input axis has the channels of one group, so groups need no special case.
     kernel = operation.params["dimension_numbers"].rhs_spec
     window = math.prod(right) // right[kernel[0]]
     return outputs * window

@@ -1,4 +1,4 @@
-"""How many of a network's selections of frames have a choice, read off its program."""
+"""Counts how many of a network's frame selections depend on the clip, from its program."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.lowering import force_lowering
-from vidjax.layers.selections import told_selections
+from vidjax.layers.recorded_selections import recording_selections
 
 
 @dataclass(frozen=True)
 class FrameChoices:
-    """A network's selections of frames for clips of one length.
+    """A network's frame selections for clips of one length.
 
     Attributes:
-      choosing: those with more candidates than frames to keep: the clip decides.
-      forced: those with as many candidates as frames to keep, whatever the clip shows.
-      whole: those that keep all frames, of which there are one or two.
+      choosing: selections with more candidates than frames to keep, where the clip decides.
+      forced: selections with as many candidates as frames to keep, whatever the clip shows.
+      whole: selections that keep all frames, because there are only one or two.
     """
 
     choosing: int
@@ -28,22 +28,22 @@ class FrameChoices:
 
     @property
     def total(self) -> int:
-        """All selections."""
+        """Number of all selections."""
         return self.choosing + self.forced + self.whole
 
 
 def count_frame_choices(model: nn.Module, clip_shape: tuple[int, int, int]) -> FrameChoices:
-    """Counts the selections of frames in a network; nothing is computed, only shapes.
+    """Counts the frame selections of a network. Only shapes are computed.
 
     Args:
-      model: a network over clips. How its blocks are compiled (`scan`, `remat`) is no matter.
+      model: a network on clips. How its blocks are compiled (`scan`, `remat`) does not matter.
       clip_shape: `(T, H, W)` of a clip.
     """
-    # A scanned stage would be traced once for all of its blocks.
+    # A scanned stage would be traced only once for all of its blocks.
     plain = {"scan": False, "remat": ()}
     model = model.clone(**{name: value for name, value in plain.items() if hasattr(model, name)})
     clip = jax.ShapeDtypeStruct((1, *clip_shape, int(getattr(model, "channels", 3))), jnp.float32)
-    with force_lowering("lax"), told_selections() as found:
+    with force_lowering("lax"), recording_selections() as found:
         jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), clip)
     choosing = sum(each.candidates > each.wanted for each in found)
     whole = sum(each.wanted == each.frames for each in found)

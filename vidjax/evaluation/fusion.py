@@ -1,7 +1,8 @@
-"""Late fusion: the scores of several networks on the same videos become one.
+"""Late fusion: combines the scores of several networks on the same videos.
 
-Probabilities are averaged with weights: arithmetically, as two-stream networks do (Simonyan and
-Zisserman 2014, section 3), or geometrically, which is the average of logits up to a normalisation.
+Probabilities are averaged with weights. The arithmetic mean is that of two-stream networks
+(Simonyan and Zisserman 2014, section 3). The geometric mean is the average of logits up to a
+normalisation.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ from vidjax.evaluation.score_files import ScoresError, ScoreTable
 from vidjax.evaluation.summary import score_of
 
 MEANS = ("arithmetic", "geometric")
-# Shares of the weight that `search` tries are multiples of 1 / SHARES.
+# `search` tries weights that are multiples of 1 / SHARES.
 SHARES = 10
 MOST_SEARCHED = 6
-# Below it a float32 probability is 0, whose logarithm would decide alone.
+# Smaller probabilities are raised to this value, or a single 0 would decide the geometric mean.
 _LEAST = 1e-12
 
 
 def align(
     tables: Sequence[ScoreTable], sources: Sequence[str], *, common: bool = False
 ) -> list[ScoreTable]:
-    """Tables of equal names and classes, in the order of the first one.
+    """Brings tables to the same names and classes, in the order of the first table.
 
     Args:
-      tables: at least one. Videos and classes are matched by name.
-      sources: what to call each table in errors.
-      common: keeps the videos that all tables have, instead of refusing other ones.
+      tables: at least one table. Videos and classes are matched by name.
+      sources: names of the tables for errors.
+      common: keep only the videos that all tables have, instead of refusing the others.
 
     Returns:
-      The tables; each has the labels that any of them knows.
+      The tables. Each has the labels that at least one of them knows.
 
     Raises:
-      ScoresError: videos, classes, labels, splits or kinds of scores do not go together; names one.
+      ScoresError: videos, classes, labels, splits or kinds of scores do not match; names one.
     """
     first = tables[0]
     for table, source in zip(tables[1:], sources[1:], strict=True):
@@ -46,7 +47,7 @@ def align(
         if odd:
             raise ScoresError(
                 f"{sources[0]} and {source} do not have the same classes: {len(odd)} differ, "
-                f"{odd[0]!r} among them"
+                f"such as {odd[0]!r}"
             )
     names = _names(tables, sources, common)
     chosen = [_chosen(table, names, first.classes) for table in tables]
@@ -55,11 +56,11 @@ def align(
 
 
 def fuse(tables: Sequence[ScoreTable], weights: Sequence[float], mean: str) -> np.ndarray:
-    """The weighted mean of aligned tables.
+    """Computes the weighted mean of aligned tables.
 
     Args:
-      tables: aligned ones.
-      weights: one a table, not negative, not all 0.
+      tables: aligned tables.
+      weights: one weight per table, not negative and not all 0.
       mean: one of `MEANS`.
 
     Returns:
@@ -79,32 +80,31 @@ def fuse(tables: Sequence[ScoreTable], weights: Sequence[float], mean: str) -> n
 
 
 def checked_weights(weights: Sequence[float], count: int) -> np.ndarray:
-    """Weights as shares float64 `[count]` that sum to 1.
+    """Normalises weights to shares float64 `[count]` that sum to 1.
 
     Raises:
-      ValueError: they are not as many, one is negative or not finite, or all are 0.
+      ValueError: the number of weights is wrong, one is negative or not finite, or all are 0.
     """
     values = np.array(weights, np.float64)
     text = ",".join(f"{value:g}" for value in weights)
     if len(values) != count:
-        raise ValueError(f"weights = {text}: {count} are needed, one for each of what is fused")
+        raise ValueError(f"weights = {text}: give {count} weights, one for each input")
     if not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(f"weights = {text}: each must be a number of at least 0")
     if not values.any():
-        raise ValueError(f"weights = {text}: they are all 0; one at least must be more")
+        raise ValueError(f"weights = {text}: at least one must be more than 0")
     return values / values.max() / (values / values.max()).sum()
 
 
 def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple[float, ...]:
-    """The weights of the highest score, among all multiples of 0.1 that sum to 1.
+    """Finds the weights with the highest score among all multiples of 0.1 that sum to 1.
 
-    The score is top-1, or mean average precision where a video may have several labels. Of equally
-    good ones, those nearest to equal weights are taken. Choose on videos that the result is not
-    reported on.
+    The score is top-1, or mean average precision for multi-label data. Ties go to the weights
+    nearest to equal ones. Do not search on the videos on which you report the result.
 
     Args:
-      tables: aligned ones, at most `MOST_SEARCHED`.
-      labels: int `[N]`, of the classes, or bool `[N, C]`.
+      tables: aligned tables, at most `MOST_SEARCHED`.
+      labels: int `[N]`, or bool `[N, C]` for multi-label data.
       mean: one of `MEANS`.
 
     Raises:
@@ -112,7 +112,7 @@ def search(tables: Sequence[ScoreTable], labels: np.ndarray, mean: str) -> tuple
     """
     if len(tables) > MOST_SEARCHED:
         raise ValueError(
-            f"weights of {len(tables)} are too many to search; {MOST_SEARCHED} at most"
+            f"cannot search the weights of {len(tables)} inputs; {MOST_SEARCHED} at most"
         )
     return max(
         _shares(len(tables)),
@@ -136,12 +136,11 @@ def _geometric(shares: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def _refuse_other_kind(a: ScoreTable, b: ScoreTable, source: str, other: str) -> None:
     if a.multi_label != b.multi_label:
         raise ScoresError(
-            f"only one of {source} and {other} answers with several classes a video; "
-            "their scores mean different things"
+            f"only one of {source} and {other} has multi-label scores; they cannot be fused"
         )
     if a.split and b.split and a.split != b.split:
         raise ScoresError(
-            f"{source} is of the split {a.split!r}, {other} of {b.split!r}; fuse one split"
+            f"{source} has the split {a.split!r}, {other} has {b.split!r}; fuse scores of one split"
         )
 
 
@@ -152,8 +151,8 @@ def _names(tables: Sequence[ScoreTable], sources: Sequence[str], common: bool) -
         absent = sorted(set.union(*sets) - names)
         if absent and not common:
             raise ScoresError(
-                f"{source} lacks {len(absent)} videos that others have, {absent[0]!r} among them; "
-                "--common fuses the videos that all have"
+                f"{source} lacks {len(absent)} videos that others have, such as {absent[0]!r}; "
+                "--common fuses only the videos that all have"
             )
     if not shared:
         raise ScoresError(f"{', '.join(sources)} have no video in common")
@@ -175,7 +174,7 @@ def _chosen(table: ScoreTable, names: Sequence[str], classes: np.ndarray) -> Sco
 
 
 def _labels(tables: Sequence[ScoreTable], sources: Sequence[str]) -> np.ndarray:
-    """The labels that any table knows."""
+    """Returns the labels that at least one table knows."""
     known, source_of = tables[0].labels.astype(object), sources[0]
     for table, source in zip(tables[1:], sources[1:], strict=True):
         labels = table.labels.astype(object)

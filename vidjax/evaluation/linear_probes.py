@@ -1,6 +1,6 @@
-"""Linear probe: logistic regression on features that stay as they are.
+"""Linear probe: logistic regression on frozen features.
 
-The common measure of how good features are (Alain and Bengio, Understanding intermediate layers
+It is the common measure of feature quality (Alain and Bengio, Understanding intermediate layers
 using linear classifier probes, 2016).
 """
 
@@ -15,10 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
-from vidjax.evaluation.probed import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import ProbeResult, check_parts, summary
 
-# Inverse strengths of regularisation that are tried. Standardised features of networks are many:
-# strong regularisation is the usual choice.
+# Inverse strengths of regularisation to try. Networks have many features, so strong regularisation
+# is the usual choice.
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _FOLDS = 5
 _STEPS = 5000
@@ -26,12 +26,12 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class LinearProbe(Probed):
+class LinearProbe(ProbeResult):
     """Predictions of a linear probe.
 
     Attributes:
-      c: inverse strength of regularisation, as cross-validation has chosen it.
-      validated: top-1 of cross-validation with it; NaN where there was no choice.
+      c: inverse strength of regularisation that cross-validation chose.
+      validated: top-1 of cross-validation with it; NaN if there was no choice.
     """
 
     c: float
@@ -48,23 +48,31 @@ def linear_probe(
     strengths: Sequence[float] = STRENGTHS,
     seed: int = 0,
 ) -> LinearProbe:
-    """Fits logistic regression to the training part and predicts the test part.
+    """Fits logistic regression to the training features and predicts the test features.
 
-    Each feature is standardised by the mean and deviation of what is fitted to. C is chosen by
-    5-fold cross-validation within the training part, by its top-1; the test part has no say.
+    Each feature is standardised by the mean and standard deviation of the fitted part. C is chosen
+    by 5-fold cross-validation on the training part, by top-1. The test part is not used for this.
 
     Args:
       train_features: `[N, C]`.
-      train_labels: numbers or texts `[N]`.
+      train_labels: numbers or strings `[N]`.
       test_features: `[M, C]`.
-      test_labels: `[M]`, of the training part's classes.
-      groups: of the training part `[N]`: persons or sources. One group is never in both parts of
-        a fold. None draws folds by class.
-      strengths: values of C to choose from; one value is taken without cross-validation.
-      seed: draws the folds.
+      test_labels: `[M]`, only classes of the training part.
+      groups: group of each training feature `[N]`, such as a person or a source. A group is never
+        in both parts of a fold. None draws folds by class.
+      strengths: values of C to choose from. A single value is used without cross-validation.
+      seed: seed of the folds.
 
     Raises:
-      ValueError: as `check_parts`; or the folds cannot be made.
+      ValueError: as `check_parts`, or the folds cannot be made.
+
+    Example:
+      >>> import numpy as np
+      >>> from vidjax.evaluation import linear_probe
+      >>> features, labels = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
+      >>> found = linear_probe(features, labels, np.array([[-3.0], [3.0]]), [0, 1], strengths=[1.0])
+      >>> found.top1, found.predicted.tolist()
+      (1.0, [0, 1])
     """
     train, labels, test, truth = check_parts(
         train_features, train_labels, test_features, test_labels
@@ -73,7 +81,9 @@ def linear_probe(
     if len(strengths) > 1:
         folds = list(_folds(train, labels, groups, seed))
         if not folds:
-            raise ValueError("each class has its features in one group; give one value of C")
+            raise ValueError(
+                "cross-validation needs a class with features in two groups; give one value of C"
+            )
         c, validated = _chosen(train, labels, folds, sorted(strengths))
     ((classes, scores),) = _path(train, labels, test, [c])
     return LinearProbe(**summary(scores, classes, truth), c=c, validated=validated)  # type: ignore[arg-type]
@@ -82,13 +92,13 @@ def linear_probe(
 def _chosen(
     features: np.ndarray, labels: np.ndarray, folds: Sequence[Fold], strengths: Sequence[float]
 ) -> tuple[float, float]:
-    """The value of C with the highest top-1 over all folds, the smallest of equal ones; and that.
+    """Returns the C with the highest top-1 over all folds (the smallest on ties), and that top-1.
 
     Args:
       features: `[N, C]`.
       labels: `[N]`.
-      folds: rows to fit to and rows to score.
-      strengths: values of C, rising.
+      folds: rows to fit and rows to score.
+      strengths: values of C, ascending.
     """
     right = np.zeros(len(strengths))
     for fitted, scored in folds:
@@ -102,11 +112,11 @@ def _chosen(
 def _path(
     train: np.ndarray, labels: np.ndarray, test: np.ndarray, strengths: Sequence[float]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Classes `[K]`, and probabilities `[M, K]`, for each value of C; rising ones are quick."""
+    """Yields classes `[K]` and probabilities `[M, K]` for each value of C; fast if they ascend."""
     scale = StandardScaler().fit(train)
     train, test = scale.transform(train), scale.transform(test)
-    # Weights of least length lie in the span of the training features. Within it the solution is
-    # the same in any axes, of which there are fewer than features where rows are few.
+    # Regularised weights lie in the span of the training features. With fewer rows than features, a
+    # rotation to this smaller space gives the same solution faster.
     if len(train) < train.shape[1]:
         axes = np.linalg.svd(train, full_matrices=False)[2]
         train, test = train @ axes.T, test @ axes.T
@@ -119,33 +129,35 @@ def _path(
 def _folds(
     features: np.ndarray, labels: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> Iterator[Fold]:
-    """Rows to fit to and rows to score.
+    """Yields rows to fit and rows to score.
 
     Raises:
-      ValueError: there are too few rows of a class, or too few groups.
+      ValueError: a class has too few rows, or there are too few groups.
     """
     counts = np.unique(labels, return_counts=True)[1]
     if groups is None:
         folds = min(_FOLDS, int(counts.min()))
         if folds < 2:
             raise ValueError(
-                "a class has one training feature: none is left to choose C by; give one value of C"
+                "a class has only one training feature, too few to choose C; give one value of C"
             )
         drawn = StratifiedKFold(folds, shuffle=True, random_state=seed)
         yield from drawn.split(features, labels)
         return
     groups = np.asarray(groups)
     if groups.shape != labels.shape:
-        raise ValueError(f"{list(groups.shape)} groups beside {list(labels.shape)} labels")
+        raise ValueError(
+            f"groups have shape {list(groups.shape)}, but labels have {list(labels.shape)}"
+        )
     folds = min(_FOLDS, len(np.unique(groups)), int(counts.max()))
     if folds < 2:
-        raise ValueError("all training features are of one group; give one value of C")
+        raise ValueError("all training features belong to one group; give one value of C")
     by_group = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        # A class of few rows is absent from some folds, as groups may have it anyway.
+        # A class with few rows may be absent from some folds, which groups allow anyway.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
         for fitted, scored in by_group.split(features, labels, groups):
-            # A class may have all its rows in one group: nothing could predict it.
+            # A class with all its rows in one group cannot be predicted.
             known = np.isin(labels[scored], labels[fitted])
             if len(np.unique(labels[fitted])) > 1 and known.any():
                 yield fitted, scored[known]

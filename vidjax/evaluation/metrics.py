@@ -1,4 +1,4 @@
-"""Scores of a classifier from its probabilities: top-k, per class, confusion, loss."""
+"""Metrics of single-label classification: top-k, accuracy per class, confusion, loss."""
 
 from __future__ import annotations
 
@@ -6,18 +6,25 @@ import numpy as np
 
 
 def top_k(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """Fraction of rows whose label is among the k highest scores.
+    """Returns the fraction of rows whose label is among the k highest scores.
 
-    A tie counts by chance's worst case: classes with a score equal to the label's stand before
-    it, so that constant scores earn nothing.
+    Ties count as the worst case: classes with the same score as the label come before it, so that
+    constant scores earn nothing.
 
     Args:
       scores: `[N, K]`, any monotone score.
       labels: int `[N]`.
-      k: how many of the highest count.
+      k: number of highest scores that count.
 
     Raises:
       ValueError: there are no rows.
+
+    Example:
+      >>> import numpy as np
+      >>> from vidjax.evaluation.metrics import top_k
+      >>> scores = np.array([[0.2, 0.5, 0.3], [0.1, 0.2, 0.7]])
+      >>> top_k(scores, np.array([1, 1]), k=1), top_k(scores, np.array([1, 1]), k=2)
+      (0.5, 1.0)
     """
     if len(labels) == 0:
         raise ValueError("top-k of no videos is not defined")
@@ -25,11 +32,11 @@ def top_k(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
 
 
 def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How many classes stand before the label, those with an equal score among them.
+    """Returns how many classes come before the label, including those with an equal score.
 
     Args:
       scores: `[..., K]`, any monotone score.
-      labels: int `[...]`, which may have axes of size 1 where `scores` has more.
+      labels: int `[...]`; axes may have size 1 where `scores` has more.
 
     Returns:
       Int `[...]`.
@@ -39,29 +46,29 @@ def ranks(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Counts `[K, K]`: rows are the true classes, columns the predicted ones."""
+    """Counts `[K, K]`: rows are true classes, columns are predicted classes."""
     matrix = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(matrix, (labels, predicted), 1)
     return matrix
 
 
 def per_class(matrix: np.ndarray) -> np.ndarray:
-    """Accuracy of each class `[K]` from a confusion matrix; NaN for a class without videos."""
+    """Returns each class's accuracy `[K]` from a confusion matrix; NaN without videos."""
     totals = matrix.sum(axis=1)
     return np.divide(np.diag(matrix), totals, out=np.full(len(matrix), np.nan), where=totals > 0)
 
 
 def mean_class(accuracies: np.ndarray) -> float:
-    """Mean accuracy of the classes `[K]` that have videos; the others are NaN."""
+    """Returns the mean accuracy of the classes `[K]` with videos; the others are NaN."""
     return float(np.nanmean(accuracies))
 
 
 def cross_entropy(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Mean over videos of -log(p), the natural logarithm, with p the label's probability.
+    """Returns the mean over videos of -log(p), where p is the label's probability.
 
     Args:
-      scores: probabilities `[N, K]`. A 0 counts as the least normal number of float32, 1.2e-38,
-        below which the networks' softmax has nothing.
+      scores: probabilities `[N, K]`. A 0 counts as the smallest normal number of float32, 1.2e-38,
+        which is the smallest value of the networks' softmax.
       labels: int `[N]`.
     """
     own = np.take_along_axis(scores, labels[:, None], axis=1)

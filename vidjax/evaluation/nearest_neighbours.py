@@ -1,8 +1,8 @@
-"""Nearest neighbours on features: nothing is fitted.
+"""Nearest-neighbour classification of features, without any fitting.
 
-Wu, Xiong, Yu and Lin, Unsupervised Feature Learning via Non-Parametric Instance Discrimination,
-CVPR 2018, section 3.4: the k training features of the highest cosine similarity s vote for their
-classes with weights exp(s / temperature).
+Source: Wu, Xiong, Yu and Lin, Unsupervised Feature Learning via Non-Parametric Instance
+Discrimination, CVPR 2018, section 3.4. The k training features with the highest cosine similarity s
+vote for their classes with weights exp(s / temperature).
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.evaluation.probed import Probed, check_parts, summary
+from vidjax.evaluation.probe_result import ProbeResult, check_parts, summary
 from vidjax.settings import check, number, whole
 
 SETTINGS = {"k": whole(1, 2**31), "temperature": number(1e-3, 1e3)}
-# Test features that are compared at once; similarities to all training features are in memory.
+# Test features per block; the similarities of a block to all training features are in memory.
 _BLOCK = 256
 
 
 @dataclass(frozen=True)
-class NearestNeighbours(Probed):
+class NearestNeighbours(ProbeResult):
     """Predictions of nearest neighbours.
 
     Attributes:
-      k: how many voted.
-      temperature: of the weights.
+      k: number of neighbours that voted.
+      temperature: temperature of the weights.
     """
 
     k: int
@@ -41,18 +41,26 @@ def knn(
     k: int = 20,
     temperature: float = 0.07,
 ) -> NearestNeighbours:
-    """Predicts the class of each test feature by its nearest training features.
+    """Predicts the class of each test feature from its nearest training features.
 
     Args:
       train_features: `[N, C]`.
-      train_labels: numbers or texts `[N]`.
+      train_labels: numbers or strings `[N]`.
       test_features: `[M, C]`.
-      test_labels: `[M]`, of the training part's classes.
-      k: neighbours that vote; all where there are fewer. The paper has 200 of 1.3 million.
-      temperature: the paper's 0.07; high ones make all votes equal.
+      test_labels: `[M]`, only classes of the training part.
+      k: number of neighbours that vote; all if there are fewer. The paper uses 200 of 1.3 million.
+      temperature: the paper's 0.07. High temperatures make all votes equal.
 
     Raises:
-      ValueError: as `check_parts`, or a setting is out of its range.
+      ValueError: as `check_parts`, or a setting is out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> from vidjax.evaluation import knn
+      >>> features = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+      >>> found = knn(features, ["a", "a", "b"], np.array([[1.0, 0.2]]), ["a"], k=2)
+      >>> found.predicted.tolist(), found.top1
+      (['a'], 1.0)
     """
     check({"k": k, "temperature": temperature}, SETTINGS)
     train, labels, test, truth = check_parts(
@@ -74,15 +82,15 @@ def knn(
 def _votes(
     test: np.ndarray, train: np.ndarray, k: int, temperature: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices `[m, k]` of the nearest, and their weights `[m, k]`, the largest of which is 1."""
+    """Returns indices `[m, k]` of the nearest, and their weights `[m, k]`, at most 1."""
     similarity = test @ train.T
     nearest = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
     found = np.take_along_axis(similarity, nearest, axis=1)
-    # Only ratios of weights count; so none overflows.
+    # Only ratios of weights matter, so they are scaled to avoid overflow.
     return nearest, np.exp((found - found.max(axis=1, keepdims=True)) / temperature)
 
 
 def _unit(features: np.ndarray) -> np.ndarray:
-    """Features of length 1; one of zeros stays, and is similar to nothing."""
+    """Normalises features to length 1. Zeros stay zeros and are similar to nothing."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return np.divide(features, lengths, out=np.zeros_like(features), where=lengths > 0)

@@ -1,8 +1,8 @@
-"""Whether two classifiers differ in mean average precision by more than the choice of videos.
+"""Paired bootstrap: whether two classifiers differ significantly in mean average precision.
 
-The paired bootstrap (Efron and Tibshirani 1993, chapter 13), as PASCAL VOC compares average
-precisions (Everingham et al., IJCV 2015, section 3.5): samples of the videos are drawn with
-replacement, the same for both.
+Source: Efron and Tibshirani 1993, chapter 13. PASCAL VOC compares average precisions like this
+(Everingham et al., IJCV 2015, section 3.5). Samples of the videos are drawn with replacement, the
+same for both classifiers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Difference:
-    """The comparison's outcome.
+    """Result of the comparison.
 
     Attributes:
       a: mean average precision of the first classifier.
-      b: of the second.
-      low: lower end of the interval of b - a that holds 95 % of the samples.
+      b: mean average precision of the second classifier.
+      low: lower end of the interval of b - a that contains 95 % of the samples.
       high: its upper end.
       p_value: twice the share of samples on the rarer side of no difference.
       per_class: average precisions float64 `[K, 2]`; NaN for a class that no video has.
@@ -48,14 +48,14 @@ def paired_bootstrap(
 ) -> Difference:
     """Compares two classifiers on the same videos.
 
-    A class that a sample has no video of does not count in it.
+    A class without videos in a sample does not count in that sample.
 
     Args:
-      scores_a: `[N, K]`, any monotone score, of the first classifier.
-      scores_b: of the second, of the same videos and classes.
+      scores_a: scores of the first classifier `[N, K]`, any monotone score.
+      scores_b: scores of the second classifier for the same videos and classes.
       positive: bool `[N, K]`, which videos have which class.
-      samples: how many are drawn.
-      seed: of the draws.
+      samples: number of samples.
+      seed: seed of the samples.
 
     Raises:
       ValueError: no video has a label.
@@ -68,7 +68,7 @@ def paired_bootstrap(
     differences = []
     for _ in range(samples):
         times = rng.multinomial(len(positive), share)
-        # Samples of videos without labels say nothing.
+        # A sample in which no video has a label has no score.
         if positive[times > 0].any():
             one, other = (
                 mean_average_precision(ranking.average_precision(times)) for ranking in rankings
@@ -77,6 +77,6 @@ def paired_bootstrap(
     found = np.array(differences)
     rarer = min(np.sum(found <= 0), np.sum(found >= 0))
     low, high = np.quantile(found, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    # The data themselves count as a sample: no p is 0.
+    # The data themselves count as a sample, so that p is never 0.
     p = min(1.0, 2 * (rarer + 1) / (len(found) + 1))
     return Difference(a, b, float(low), float(high), float(p), per_class)

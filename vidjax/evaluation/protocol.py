@@ -1,4 +1,4 @@
-"""The evaluation protocol: probabilities averaged over the views of every video, once each."""
+"""The evaluation protocol: averages probabilities over the views of every video."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def score_videos(
     """Averages class probabilities over all views of each video.
 
     Args:
-      predict: a batch of `vidjax.data.views.view_batches` to probabilities `[B, crops, K]`.
-      batches: this process' batches; padding is left out by their `mask`.
-      num_videos: videos N in all.
-      num_classes: classes K.
-      progress: called with the number of batches done.
+      predict: maps a batch of `vidjax.data.views.view_batches` to probabilities `[B, crops, K]`.
+      batches: this process' batches. Their `mask` excludes padding.
+      num_videos: number of videos N.
+      num_classes: number of classes K.
+      progress: called with the number of finished batches.
 
     Returns:
       Probabilities float64 `[N, K]`, the same on every process.
 
     Raises:
-      ValueError: a video received no view, or not as many as the others.
+      ValueError: a video had no view, or another number of views than the others.
     """
     sums = np.zeros((num_videos, num_classes))
     views = np.zeros(num_videos, np.int64)
@@ -48,20 +48,20 @@ def score_videos(
         sums, views = _of_all_processes(sums, views)
     if views.min() != views.max() or views.min() == 0:
         raise ValueError(
-            f"videos were seen between {views.min()} and {views.max()} times; each must be seen "
-            "equally often, by the batches of one protocol"
+            f"videos have between {views.min()} and {views.max()} views; the batches of one "
+            "protocol must have the same number of views of each video"
         )
     return sums / views[:, None]
 
 
 def _of_all_processes(sums: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums `[N, K]` and views `[N]` of all processes; each sends the videos that it has seen."""
+    """Adds up `[N, K]` sums and `[N]` views of all processes; each sends the videos it has seen."""
     seen = np.flatnonzero(views)
     most = int(multihost_utils.process_allgather(np.array(len(seen))).max())
     # Padding repeats a video with nothing to add.
     own = np.zeros((most, sums.shape[1] + 2))
     own[: len(seen)] = np.column_stack([seen, views[seen], sums[seen]])
-    # As bytes: on devices a float64 would become a float32.
+    # Sent as bytes, because a float64 would become a float32 on devices.
     every = multihost_utils.process_allgather(own.view(np.uint8)).view(np.float64)
     video, count, values = np.split(every.reshape(-1, own.shape[1]), [1, 2], axis=1)
     sums, views = np.zeros_like(sums), np.zeros_like(views)

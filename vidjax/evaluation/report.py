@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: scores, predictions, and which classes are confused."""
+"""Reports of evaluations: scores, predictions and confusions between classes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.data.several_labels import joined
+from vidjax.data.multi_label_text import joined
 from vidjax.data.tables import cells
 from vidjax.evaluation import metrics
 from vidjax.evaluation.average_precision import average_precision, mean_average_precision
-from vidjax.evaluation.class_picture import class_scores, draw_class_scores
-from vidjax.evaluation.confusion_picture import draw_confusion, worst_confusions
+from vidjax.evaluation.class_plot import class_scores, draw_class_scores
+from vidjax.evaluation.confusion_plot import draw_confusion, worst_confusions
 from vidjax.evaluation.score_files import ScoreTable, write_scores
 from vidjax.evaluation.summary import as_text, summarize
-from vidjax.storage.writing import make_folder, move, sweep, write_text, writing
+from vidjax.storage.writing import make_folder, move, remove_unfinished, write_text, writing
 
 __all__ = [
+    "MultiLabelScores",
     "Prediction",
     "Scores",
-    "SeveralScores",
     "describe",
     "read_scores",
     "summarize",
@@ -36,9 +36,9 @@ __all__ = [
 ]
 _AGAIN = "evaluate again: vidjax evaluate"
 _OF_ONE, _OF_SEVERAL = ("-confusion.png", "-confusions.csv"), ("-classes.png", "-classes.csv")
-# Classes that a row of predictions names.
+# The number of top classes in a row of predictions.
 _BEST = 5
-# How the name of a file of all scores ends.
+# End of the name of a file with all scores.
 SCORES = "-scores.npz"
 
 
@@ -46,10 +46,10 @@ class Prediction(msgspec.Struct):
     """A row of a table of predictions.
 
     Attributes:
-      video: its name.
-      label: the true class.
-      predicted: the likeliest class.
-      correct: 1 where they are the same, else 0.
+      video: name of the video.
+      label: true class.
+      predicted: most likely class.
+      correct: 1 if they are the same, else 0.
     """
 
     video: records.Name
@@ -64,18 +64,17 @@ class Prediction(msgspec.Struct):
 
 
 class Scores(msgspec.Struct):
-    """What a report says of one label a video.
+    """Scores of a single-label evaluation.
 
     Attributes:
-      protocol: its name.
-      top1: share of the videos.
-      videos: their number.
-      top5: share of the videos; None where there are few classes.
+      protocol: name of the protocol.
+      top1: share of correct videos.
+      videos: number of videos.
+      top5: share of videos with the label among the top five; None with few classes.
       mean_class: mean accuracy of the classes; None in older reports.
       loss: cross-entropy; None in older reports.
-      clip_top1: share of all views of all videos that are right by themselves; None in older
-        reports.
-      clip_top5: likewise.
+      clip_top1: share of all single views that are correct; None in older reports.
+      clip_top5: share of all single views with the label among the top five; None in older reports.
     """
 
     protocol: records.Name
@@ -88,16 +87,16 @@ class Scores(msgspec.Struct):
     clip_top5: records.Share | None = None
 
 
-class SeveralScores(msgspec.Struct):
-    """What a report says of several labels a video.
+class MultiLabelScores(msgspec.Struct):
+    """Scores of a multi-label evaluation.
 
     Attributes:
-      protocol: its name.
+      protocol: name of the protocol.
       map: mean average precision.
-      videos: their number.
-      f1_micro: at a probability of 0.5, over all answers.
-      f1_macro: the same, the mean over classes.
-      loss: binary cross-entropy, the mean over classes.
+      videos: number of videos.
+      f1_micro: F1 over all answers at a probability of 0.5.
+      f1_macro: mean F1 over classes at a probability of 0.5.
+      loss: binary cross-entropy, averaged over classes.
     """
 
     protocol: records.Name
@@ -109,25 +108,25 @@ class SeveralScores(msgspec.Struct):
 
 
 def read_scores(file: Path) -> Scores:
-    """The scores of one label a video that `write_report` wrote as JSON.
+    """Reads the scores of a single-label evaluation from the JSON of `write_report`.
 
     Raises:
-      RecordError: the file is damaged, or of several labels a video.
+      RecordError: the file is damaged, or its evaluation is multi-label.
       OSError: it cannot be read.
     """
     return records.read(file, Scores, _AGAIN)
 
 
 def describe(file: Path) -> str:
-    """Protocol and scores of a report, in a few words.
+    """Describes the protocol and scores of a report in a few words.
 
     Raises:
       RecordError: the file is damaged.
       OSError: it cannot be read.
     """
-    kind: type[Scores] | type[SeveralScores] = Scores
+    kind: type[Scores] | type[MultiLabelScores] = Scores
     if "map" in records.read_mapping(file, _AGAIN):
-        kind = SeveralScores
+        kind = MultiLabelScores
     found = records.read(file, kind, _AGAIN)
     return f"{found.protocol}: {as_text(msgspec.structs.asdict(found))}"
 
@@ -144,30 +143,30 @@ def write_report(
     say: Callable[[str], None] = lambda line: None,
     keep_scores: bool = False,
 ) -> list[Path]:
-    """Writes `NAME.json`, `NAME-predictions.csv`, a picture and a table of the classes.
+    """Writes `NAME.json`, `NAME-predictions.csv`, and a plot and a table of the classes.
 
-    Of one label a video these are `NAME-confusion.png` and `NAME-confusions.csv`, the pairs of
-    classes that were confused, the worst first; of several `NAME-classes.png` and
-    `NAME-classes.csv`, the average precision of each class, the lowest first. All scores go to
-    `NAME-scores.npz` if they are to be kept: N x K numbers are too many for every evaluation of a
-    training.
+    For single-label data these are `NAME-confusion.png` and `NAME-confusions.csv`, the confused
+    pairs of classes, the worst first. For multi-label data they are `NAME-classes.png` and
+    `NAME-classes.csv`, the average precision of each class, the lowest first. With `keep_scores`,
+    all scores are written to `NAME-scores.npz`. These N x K numbers are too large to keep for every
+    evaluation during training.
 
     Args:
-      folder: where to; made if absent.
-      name: of the protocol.
+      folder: where to write; created if it does not exist.
+      name: name of the protocol.
       videos: N names.
       scores: `[N, K]` probabilities.
-      labels: int `[N]`, or bool `[N, K]` of several labels a video.
+      labels: int `[N]`, or bool `[N, K]` for multi-label data.
       classes: K class names.
-      facts: what else belongs in the JSON: views, step, digest of the manifest.
-      say: told where an earlier report of other videos or views was moved to.
-      keep_scores: whether to write `NAME-scores.npz` too; see `score_files`.
+      facts: further facts for the JSON: views, step, digest of the manifest.
+      say: prints where an earlier report of other videos or views was moved.
+      keep_scores: whether to write `NAME-scores.npz`; see `score_files`.
 
     Returns:
-      The files written.
+      The written files.
     """
     make_folder(folder)
-    sweep(folder)
+    remove_unfinished(folder)
     summary = {"protocol": name, **summarize(scores, labels, classes), **facts}
     several = labels.ndim > 1
     ends = (".json", "-predictions.csv", *(_OF_SEVERAL if several else _OF_ONE))
@@ -188,7 +187,7 @@ def write_report(
 
 
 def _true_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """The class of each video, or its classes in one text."""
+    """Returns the class of each video, or its classes joined in one text."""
     if labels.ndim == 1:
         return [classes[label] for label in labels]
     return [joined(np.asarray(classes)[row].tolist()) for row in labels.astype(bool)]
@@ -231,7 +230,7 @@ def _set_aside(
     facts: Mapping[str, Any],
     say: Callable[[str], None],
 ) -> None:
-    """Renames a report of this name that is of other videos or views, so that it is not lost."""
+    """Renames an existing report of other videos or views, so that it is not lost."""
     try:
         there = records.read_mapping(folder / f"{name}{ends[0]}", "")
         same = all(there.get(key) == facts.get(key) for key in ("manifest", "views"))
@@ -276,7 +275,7 @@ def _best_titles(classes: Sequence[str]) -> list[str]:
 
 
 def _best(row: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """The likeliest classes of a video and their probabilities, best first."""
+    """Returns the top classes of a video and their probabilities, best first."""
     order = np.argsort(-row, kind="stable")[:_BEST].tolist()
     return [value for k in order for value in (classes[k], f"{row[k]:.6f}")]
 

@@ -1,4 +1,4 @@
-"""All scores of a network on some videos, as a file that NumPy reads without pickles.
+"""Files with all scores of a network on some videos, which NumPy reads without pickles.
 
 stored = numpy.load("scores.npz")
 stored["scores"]  # float32 [N, C], probabilities
@@ -16,31 +16,31 @@ from typing import Any
 import numpy as np
 
 from vidjax import records, zipped_arrays
-from vidjax.names import told
+from vidjax.untrusted_names import told
 
 SUFFIX = ".npz"
 _ARRAYS = ("names", "scores", "classes", "labels", "split", "about")
-# Probabilities are rounded, and averages of them are rounded again.
+# Tolerance for probabilities that were rounded, averaged and rounded again.
 _ROUNDING = 1e-3
 
 
 class ScoresError(ValueError):
-    """A file holds no scores, or damaged ones."""
+    """A file is damaged or does not contain scores."""
 
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The scores of N videos or pieces of videos in C classes.
+    """The scores of N videos, or segments of videos, for C classes.
 
     Attributes:
-      names: `[N]`, unique; the name of a piece ends in its times, such as `a.mp4@1.5-4`.
-      scores: float32 `[N, C]`, probabilities: of a softmax, or each of a sigmoid where
+      names: `[N]`, unique. The name of a segment ends in its times, such as `a.mp4@1.5-4`.
+      scores: probabilities float32 `[N, C]`: of a softmax, or of one sigmoid per class if
         `about["multi_label"]` is true.
       classes: names `[C]`, unique.
-      labels: names `[N]` of the true classes; empty where they are not known.
-      split: such as `test`; empty where there is none.
-      about: what else is known, as JSON holds it: `views` (clips, crops, size, frames, stride,
-        sampling), and the `network` and its `weights`.
+      labels: names of the true classes `[N]`; empty if they are not known.
+      split: name of the split, such as `test`; may be empty.
+      about: further facts as JSON values: `views` (clips, crops, size, frames, stride, sampling),
+        `network` and `weights`.
     """
 
     names: np.ndarray
@@ -60,27 +60,27 @@ class ScoreTable:
         split: str = "",
         about: Mapping[str, Any] | None = None,
     ) -> ScoreTable:
-        """A table of plain lists; unprintable characters of names are written out.
+        """Makes a table from plain lists. Unprintable characters in names are escaped.
 
         Args:
           names: N names.
           scores: `[N, C]` probabilities.
           classes: C names.
-          labels: N names of classes, or empty texts.
-          split: of the videos.
-          about: what else is known.
+          labels: N names of classes, or empty strings.
+          split: name of the split.
+          about: further facts.
         """
         values = np.asarray(scores, np.float32)
         return cls(_texts(names), values, _texts(classes), _texts(labels), split, about or {})
 
     @property
     def multi_label(self) -> bool:
-        """Whether a video may have several classes at once."""
+        """Whether a video may have several classes."""
         return self.about.get("multi_label") is True
 
 
 def write_scores(file: Path, table: ScoreTable) -> None:
-    """Writes a table whole, replacing one that is there.
+    """Writes a table, replacing an existing file.
 
     Raises:
       OSError: it cannot be written.
@@ -90,17 +90,17 @@ def write_scores(file: Path, table: ScoreTable) -> None:
 
 
 def read_score_table(file: Path) -> ScoreTable:
-    """Reads what `write_scores` wrote.
+    """Reads a table from `write_scores`.
 
-    No more memory is taken than the file's size allows, and nothing is unpickled.
+    It uses no more memory than the size of the file allows, and unpickles nothing.
 
     Raises:
-      ScoresError: it holds no scores, or is damaged; names the file.
+      ScoresError: the file is damaged or has no scores; names the file.
       OSError: it cannot be read.
     """
     name = told(str(file))
     if not file.is_file():
-        raise ScoresError(f"{name}: there is no such file of scores")
+        raise ScoresError(f"{name}: the file of scores does not exist")
     try:
         arrays = zipped_arrays.read(file, _ARRAYS, ScoresError)
         texts = {key: _text(key, arrays.pop(key, None)) for key in ("split", "about")}
@@ -108,13 +108,13 @@ def read_score_table(file: Path) -> ScoreTable:
         about = records.parsed(texts["about"], dict[str, Any])
     except (ScoresError, records.RecordError) as error:
         raise ScoresError(
-            f"{name}: {error}. Make it anew with --scores of vidjax predict or evaluate"
+            f"{name}: {error}. Write it again with --scores of vidjax predict or vidjax evaluate"
         ) from None
     return ScoreTable(**arrays, split=texts["split"], about=about)
 
 
 def _texts(values: Sequence[str]) -> np.ndarray:
-    # An array of no texts would be one of numbers.
+    # NumPy would make an empty list an array of numbers.
     return np.array([told(str(value)) for value in values] or np.empty(0, "U1"))
 
 
@@ -136,13 +136,14 @@ def _check(arrays: Mapping[str, np.ndarray]) -> None:
     if arrays["scores"].dtype != np.float32 or arrays["scores"].shape != shape or not all(shape):
         raise ScoresError(
             f"its scores are {arrays['scores'].dtype} {list(arrays['scores'].shape)} for "
-            f"{shape[0]} names and {shape[1]} classes; they must be float32, one a name and class"
+            f"{shape[0]} names and {shape[1]} classes; they must be float32, one for each name and "
+            "class"
         )
     if len(arrays["labels"]) != shape[0]:
         raise ScoresError(f"it has {len(arrays['labels'])} labels for {shape[0]} names")
     for name in ("names", "classes"):
         if len(np.unique(arrays[name])) != len(arrays[name]):
             raise ScoresError(f"its {name} are not unique")
-    # NaN is in no range.
+    # NaN fails both comparisons.
     if not ((arrays["scores"] >= 0) & (arrays["scores"] <= 1 + _ROUNDING)).all():
         raise ScoresError("its scores are not all probabilities, numbers in [0, 1]")

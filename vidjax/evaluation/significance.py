@@ -1,7 +1,8 @@
-"""Whether two classifiers differ on the same videos by more than chance: McNemar's test.
+"""McNemar's test: whether two classifiers differ significantly on the same videos.
 
-Thesis, section 6.4.5: with b the videos that only the first has right and c those that only the
-second has, Edwards' statistic is (|b - c| - 1)^2 / (b + c), chi-squared with one degree of freedom.
+Source: thesis, section 6.4.5. Let b be the videos that only the first classifier has right, and c
+those that only the second has right. Edwards' statistic is (|b - c| - 1)^2 / (b + c), chi-squared
+with one degree of freedom.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ SMALL = 25
 
 @dataclass(frozen=True)
 class McNemar:
-    """The test's outcome.
+    """Result of the test.
 
     Attributes:
-      b: videos that only the first classifier has right.
-      c: videos that only the second has right.
-      statistic: Edwards' chi-squared; 0 where b + c is 0.
-      p_value: chance of a difference as large if both were equally good: from the statistic, or
-        from the binomial distribution where `exact`.
-      both: videos that both have right.
-      neither: videos that neither has right.
-      exact: whether `p_value` is the binomial one.
+      b: number of videos that only the first classifier has right.
+      c: number of videos that only the second has right.
+      statistic: Edwards' chi-squared; 0 if b + c is 0.
+      p_value: probability of a difference at least as large if both were equally good, from the
+        statistic, or from the binomial distribution if `exact`.
+      both: number of videos that both have right.
+      neither: number of videos that neither has right.
+      exact: whether `p_value` comes from the binomial distribution.
     """
 
     b: int
@@ -45,22 +46,28 @@ def mcnemar(
     *,
     exact: bool | None = None,
 ) -> McNemar:
-    """Compares two classifiers on the same videos.
+    """Compares two classifiers on the same videos with McNemar's test.
 
     Args:
       correct_a: for each video, whether the first classifier has it right.
-      correct_b: the same of the second, in the same order.
-      exact: take the binomial distribution instead of the chi-squared; None takes it where
-        fewer than 25 videos decide (b + c).
+      correct_b: the same for the second classifier, in the same order.
+      exact: use the binomial distribution instead of the chi-squared one. None uses it if fewer
+        than 25 videos differ (b + c).
 
     Raises:
-      ValueError: the lists differ in length or are empty.
+      ValueError: the lists have different lengths or are empty.
+
+    Example:
+      >>> from vidjax.evaluation import mcnemar
+      >>> found = mcnemar([True, True, False, True], [True, False, False, False])
+      >>> found.b, found.c, found.p_value
+      (2, 0, 0.5)
     """
     a, b = (np.asarray(correct, bool) for correct in (correct_a, correct_b))
     if a.shape != b.shape or a.ndim != 1 or not a.size:
         raise ValueError(
-            f"two lists must say of the same videos whether they are right, not {a.shape} and "
-            f"{b.shape}"
+            f"correct_a and correct_b have shapes {a.shape} and {b.shape}: pass two lists of the "
+            "same length, one entry per video"
         )
     only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
     exact = only_a + only_b < SMALL if exact is None else exact
@@ -74,5 +81,5 @@ def mcnemar(
 
 
 def edwards(b: int, c: int) -> float:
-    """(|b - c| - 1)^2 / (b + c); where b = c the correction would overshoot and is left out."""
+    """Computes (|b - c| - 1)^2 / (b + c); 0 if b = c, where the correction would overshoot."""
     return max(abs(b - c) - 1, 0) ** 2 / (b + c) if b + c else 0.0

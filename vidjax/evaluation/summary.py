@@ -1,4 +1,4 @@
-"""The numbers that an evaluation comes to, of one label a video or of several, and as text."""
+"""Summarises an evaluation in a few numbers, for single-label and multi-label data."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from vidjax.evaluation import average_precision as several
 from vidjax.evaluation import metrics
 
-# Of fewer classes, the label is always or nearly always among the five likeliest.
+# With fewer classes, the label is (almost) always among the top five.
 FEWEST_FOR_TOP5 = 6
 _NUMBERS = ("top1", "top5", "map", "videos", "mean_class", "f1_micro", "f1_macro", "loss")
 
 
 def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """What a report says, as JSON types.
+    """Summarises an evaluation as JSON types.
 
-    Of one label a video: `top1`, `top5` of more than five classes, `videos`, `mean_class` (mean
-    accuracy of the classes that have videos), `loss` (cross-entropy) and `per_class` (accuracies).
-    Of several: `map` (mean average precision of the classes that have videos), `videos`,
-    `f1_micro` and `f1_macro` at 0.5, `loss` (binary cross-entropy, the mean over classes) and
-    `per_class` (average precisions). The loss is of the probabilities as they come, averaged over
-    a video's views; targets are not smoothed.
+    For single-label data it has `top1`, `top5` (with more than five classes), `videos`,
+    `mean_class` (mean accuracy of the classes with videos), `loss` (cross-entropy) and `per_class`
+    (accuracies). For multi-label data it has `map` (mean average precision of the classes with
+    videos), `videos`, `f1_micro` and `f1_macro` at 0.5, `loss` (binary cross-entropy, averaged over
+    classes) and `per_class` (average precisions). The loss is computed from the probabilities
+    averaged over a video's views; targets are not smoothed.
 
     Args:
       scores: `[N, K]` probabilities.
-      labels: int `[N]`, or bool `[N, K]` of several labels a video.
+      labels: int `[N]`, or bool `[N, K]` for multi-label data.
       classes: K class names.
 
     Raises:
@@ -37,24 +37,24 @@ def summarize(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) ->
 
 
 def numbers_of(summary: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a summary that are of all classes."""
+    """Returns the numbers of a summary that concern all classes."""
     return {name: summary[name] for name in _NUMBERS if summary.get(name) is not None}
 
 
 def main_score(summary: Mapping[str, Any]) -> float:
-    """The score by which the best checkpoint is chosen: mean average precision, or top-1."""
+    """Returns the score that selects the best checkpoint: mean average precision, or top-1."""
     return float(summary["map"] if "map" in summary else summary["top1"])
 
 
 def score_of(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The main score of probabilities `[N, K]` for labels as in `summarize`."""
+    """Returns the main score of probabilities `[N, K]` for labels as in `summarize`."""
     if labels.ndim > 1:
         return several.mean_average_precision(several.average_precision(scores, labels))
     return metrics.top_k(scores, labels, 1)
 
 
 def as_text(summary: Mapping[str, Any]) -> str:
-    """A summary in a few words; what an older report lacks is left out."""
+    """Describes a summary in a few words, without values that an older report lacks."""
     numbers, main = numbers_of(summary), []
     for name, title in (("map", "mAP"), ("top1", "top-1"), ("top5", "top-5")):
         if name in numbers:

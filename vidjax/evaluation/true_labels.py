@@ -1,18 +1,18 @@
-"""The true labels of a table of scores as arrays."""
+"""Converts the true labels of a score table to arrays."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from vidjax.data.several_labels import apart
+from vidjax.data.multi_label_text import apart
 from vidjax.evaluation.score_files import ScoresError, ScoreTable
 
 
 def true_labels(table: ScoreTable) -> np.ndarray:
-    """Places among the classes int `[N]`, or bool `[N, C]` where a video may have several.
+    """Returns class indices int `[N]`, or bool `[N, C]` for multi-label scores.
 
     Raises:
-      ScoresError: a label is not known, or no class.
+      ScoresError: a label is missing or is not one of the classes.
     """
     places = {name: place for place, name in enumerate(table.classes.tolist())}
     found = []
@@ -20,7 +20,8 @@ def true_labels(table: ScoreTable) -> np.ndarray:
         labels = apart(text) if table.multi_label else (text,)
         strange = [label for label in labels if label not in places]
         if strange or not text:
-            what = f"is {strange[0]!r}, which is no class of the scores" if text else "has no label"
+            what = f"has the label {strange[0]!r}, which is not a class of the scores"
+            what = what if text else "has no label"
             raise ScoresError(f"{name!r} {what}; give all videos labels, or none")
         found.append([places[label] for label in labels])
     if not table.multi_label:

@@ -6,6 +6,6 @@ them too.
 
 from pathlib import Path
 
-from vidjax.clone import beside
+from vidjax.source_checkout import beside
 
 __path__ += beside(Path(__file__).parent)

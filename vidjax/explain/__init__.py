@@ -1,4 +1,4 @@
-"""Explaining what networks rely on; networks come as arguments."""
+"""Explanations of what a network's prediction relies on. Networks are passed as arguments."""
 
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.frequency import scaled_parts

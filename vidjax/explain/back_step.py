@@ -1,9 +1,9 @@
-"""The back-step: which channels of a layer's input its kernels rely on for a class.
+"""The back-step: which input channels of a layer its kernels rely on for a class.
 
-Stergiou et al., Class Feature Pyramids, ICCVW 2019, sections 3.1 to 3.4; thesis, section 7.5.
-Kernels and activations are averaged over space and time, multiplied, and brought to [0, 1]; what
-reaches a threshold is kept. (The papers' shifted sigmoid exceeds zero everywhere; reaching the
-threshold is what it is for, and what the authors' code does.)
+Source: Stergiou et al., Class Feature Pyramids, ICCVW 2019, sections 3.1 to 3.4; thesis, section
+7.5. Kernels and activations are averaged over space and time and multiplied. The products are
+rescaled to [0, 1], and those that reach a threshold are kept. (The papers' shifted sigmoid is above
+zero everywhere. Its purpose is the threshold, which is also what the authors' code applies.)
 """
 
 from __future__ import annotations
@@ -29,18 +29,17 @@ KEEP: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Rules:
-    """Where the paper, the authors' code and what networks are wired like differ.
+    """Selects a variant where the paper, the authors' code and grouped networks differ.
 
     Attributes:
-      class_level: the `product` of classifier row and activations (CFP, section 3.1), or bare
-        `weights`, brought to [0, 1] over those of all classes (code).
-      divide: products are divided by their sum first, which turns their order round where it is
-        negative (code).
-      grouped: in a grouped convolution a kernel's products are brought to [0, 1] over the channels
-        of its `own` group, and a group of one channel passes its number on with weight 1. With
-        `inflate` (section 3.4 by the letter) a kernel gets zeros for all other channels, which are
-        the largest where its own products are negative. With `repeat` (code) each of its elements
-        is repeated, and meets activations of other channels.
+      class_level: `product` multiplies the classifier's row with the activations (CFP, section
+        3.1). `weights` takes the bare row, rescaled to [0, 1] over the rows of all classes (code).
+      divide: divide the products by their sum first (code). A negative sum reverses their order.
+      grouped: how a grouped convolution is handled. With `own`, a kernel's products are rescaled to
+        [0, 1] over the channels of its own group, and a group of one channel passes its value on
+        with weight 1. With `inflate` (section 3.4, taken literally), a kernel has zeros for all
+        other channels; these are the largest where its own products are negative. With `repeat`
+        (code), each element of a kernel is repeated and meets activations of other channels.
 
     Raises:
       ValueError: a rule is unknown.
@@ -54,11 +53,11 @@ class Rules:
         check(vars(self), RULES)
 
     def class_values(self, pooled: np.ndarray, weights: np.ndarray, class_index: int) -> np.ndarray:
-        """How much a class relies on the classifier's inputs, `[channels]` in [0, 1].
+        """Returns how much a class relies on each input of the classifier, `[channels]` in [0, 1].
 
         Args:
           pooled: means of the classifier's input, `[channels]`.
-          weights: of the classifier, `[classes, channels]`.
+          weights: weights of the classifier, `[classes, channels]`.
           class_index: the class.
         """
         if self.class_level == "weights":
@@ -66,12 +65,12 @@ class Rules:
         return normalize(weights[class_index] * pooled)
 
     def products(self, kernels: np.ndarray, pooled: np.ndarray, groups: int = 1) -> np.ndarray:
-        """Mean kernels times mean activations, `[kernels, channels]` (CFP, eq. 3).
+        """Multiplies mean kernels with mean activations, `[kernels, channels]` (CFP, eq. 3).
 
         Args:
-          kernels: means over their window, `[kernels, channels / groups]`.
+          kernels: means over each kernel's window, `[kernels, channels / groups]`.
           pooled: means of the activations over space and time, `[channels]`.
-          groups: of a grouped convolution.
+          groups: number of groups of the convolution.
         """
         if groups == 1:
             return kernels * pooled
@@ -85,17 +84,17 @@ class Rules:
     def wired(
         self, numbers: Sequence[int], kernels: int, channels: int, groups: int
     ) -> Iterator[tuple[list[int], range]]:
-        """Kernels by groups, with the channels that they may rely on.
+        """Yields kernels by group, with the channels that they can rely on.
 
-        Where kernels share a list, those of each group have one: the mean of their products. Zeros
-        for kernels of other groups would make all values of a group smaller by one factor, which
-        bringing them to [0, 1] takes out again.
+        Where kernels share a list, the kernels of each group share one: the mean of their products.
+        Zeros for the kernels of other groups would scale all values of a group by one factor, which
+        rescaling to [0, 1] removes again.
 
         Args:
-          numbers: of the kernels, ascending.
-          kernels: of the layer.
-          channels: that it convolves.
-          groups: of the convolution.
+          numbers: numbers of the kernels, ascending.
+          kernels: number of kernels of the layer.
+          channels: number of channels that the layer convolves.
+          groups: number of groups of the convolution.
         """
         groups = groups if self.grouped == "own" else 1
         outputs, inputs = kernels // groups, channels // groups
@@ -103,7 +102,7 @@ class Rules:
             yield list(members), range(group * inputs, (group + 1) * inputs)
 
     def values(self, products: np.ndarray) -> np.ndarray:
-        """Products of one kernel, or means over several, brought to [0, 1]."""
+        """Rescales the products of one kernel, or the mean products of several, to [0, 1]."""
         if self.grouped == "own" and len(products) == 1:
             return np.ones(1, np.float32)
         return normalize(products / products.sum() if self.divide else products)
@@ -116,14 +115,14 @@ CODE = Rules("weights", divide=True, grouped="repeat")
 
 @dataclass(frozen=True)
 class Keep:
-    """Which channels are kept.
+    """Selects the channels to keep.
 
     Attributes:
-      threshold: theta, the least value, in [0, 1].
-      top: at most so many of them, the largest; None is all.
+      threshold: theta, the smallest value to keep, in [0, 1].
+      top: the most channels to keep, the largest first; None keeps all.
 
     Raises:
-      ValueError: a number is out of its range.
+      ValueError: a number is out of range.
     """
 
     threshold: float = 0.6
@@ -133,11 +132,11 @@ class Keep:
         check(vars(self), KEEP)
 
     def __call__(self, values: np.ndarray) -> dict[int, float]:
-        """Channels and their values, the largest first, of equal ones the lower number.
+        """Returns the kept channels and their values, largest first; ties go to the lower number.
 
         Args:
-          values: `[channels]` in [0, 1]. Where all are equal and below 1, nothing tells the
-            channels apart, and none is kept.
+          values: `[channels]` in [0, 1]. If all values are equal and below 1, no channel stands out
+            and none is kept.
         """
         if values.min() == values.max() < 1:
             return {}
@@ -147,7 +146,7 @@ class Keep:
 
 
 def normalize(values: np.ndarray) -> np.ndarray:
-    """Values brought to [0, 1] (CFP, eq. 1); zeros where all are equal."""
+    """Rescales values to [0, 1] by their range (CFP, eq. 1); zeros if all are equal."""
     values = np.asarray(values, np.float32)
     spread = values.max() - values.min()
     return (values - values.min()) / spread if spread > 0 else np.zeros_like(values)

@@ -1,9 +1,10 @@
-"""Colours for heat over pictures.
+"""Overlays heatmaps on pictures.
 
-Inferno and turbo leave what is cold as it is: the hotter a place, the more of its colour. Inferno
-is uniform to the eye: equal steps of heat are equal steps of lightness, in print and to the colour
-blind too (van der Walt and Smith 2015). Turbo tells more levels apart, and is brighter over dark
-videos. JET, half and half, is how the published scripts of Saliency Tubes render.
+Inferno and turbo leave cold regions as they are: the hotter a region, the stronger its colour.
+Inferno is perceptually uniform: equal steps of heat are equal steps of lightness, also in print and
+for colour-blind readers (van der Walt and Smith 2015). Turbo tells more levels apart and is
+brighter over dark videos. JET mixes heat and video half and half, as the published scripts of
+Saliency Tubes do.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ import numpy as np
 
 COLOURS = ("inferno", "turbo", "jet")
 DEFAULT = "inferno"
-# Of two classes: red speaks for the first, blue for the second.
+# For differences of two classes: red is evidence for the first, blue for the second.
 SIGNED = "RdBu_r"
-# The hottest place still shows some of the video.
+# The hottest region still shows some of the video.
 MOST = 0.85
-# The darkest tenths of a perceptual map are lost on a video.
+# The darkest part of a perceptual colormap is not visible on a video.
 _FAINTEST = 0.25
 
 
 def heat(volume: np.ndarray, colours: str = "jet") -> np.ndarray:
-    """Numbers `[...]` in [0, 1] as colours, uint8 `[..., 3]`.
+    """Maps numbers `[...]` in [0, 1] to colours, uint8 `[..., 3]`.
 
     Args:
-      volume: numbers; what lies outside of [0, 1] gets the end's colour.
-      colours: one of `COLOURS`, or another colour map of Matplotlib.
+      volume: the numbers. Values outside of [0, 1] are clipped.
+      colours: one of `COLOURS`, or another colormap of Matplotlib.
     """
     levels = (255 * np.clip(volume, 0, 1)).round().astype(np.uint8)
     return _table(colours)[levels]
@@ -37,19 +38,21 @@ def heat(volume: np.ndarray, colours: str = "jet") -> np.ndarray:
 def overlay(
     frames: np.ndarray, volume: np.ndarray, colours: str = DEFAULT, *, signed: bool = False
 ) -> np.ndarray:
-    """Heat over pictures, uint8 of the pictures' shape.
+    """Overlays a heatmap on pictures; returns uint8 of the pictures' shape.
 
     Args:
-      frames: uint8 `[..., H, W, 3]`.
-      volume: `[..., H, W]` in [0, 1]; in [-1, 1] if `signed`.
-      colours: one of `COLOURS`; `jet` is half heat and half video everywhere.
-      signed: heat above 0 is red, below 0 blue, whatever the colours.
+      frames: pictures, uint8 `[..., H, W, 3]`.
+      volume: heatmap, `[..., H, W]` in [0, 1], or in [-1, 1] if `signed`.
+      colours: one of `COLOURS`. `jet` is half heat and half video everywhere.
+      signed: draw positive values in red and negative ones in blue; `colours` has no effect then.
 
     Raises:
-      ValueError: they differ in size.
+      ValueError: the sizes differ.
     """
     if frames.shape[:-1] != volume.shape:
-        raise ValueError(f"frames {frames.shape[:-1]} and heat {volume.shape} differ in size")
+        raise ValueError(
+            f"frames {frames.shape[:-1]} and heatmap {volume.shape} must have the same size"
+        )
     if signed:
         return _blend(frames, heat((volume + 1) / 2, SIGNED), MOST * np.abs(volume).clip(0, 1))
     if colours == "jet":
@@ -58,13 +61,13 @@ def overlay(
 
 
 def scale(colours: str, *, signed: bool, width: int = 160) -> np.ndarray:
-    """The colours from cold to hot, as they are over white: uint8 `[1, width, 3]`."""
+    """Returns a colour bar from cold to hot over white: uint8 `[1, width, 3]`."""
     levels = np.linspace(-1 if signed else 0, 1, width)[None]
     return overlay(np.full((1, width, 3), 255, np.uint8), levels, colours, signed=signed)
 
 
 def shade(volume: np.ndarray) -> np.ndarray:
-    """Where on a perceptual colour map heat in [0, 1] lies: its darkest part is left out."""
+    """Rescales heat in [0, 1] to the part of a perceptual colormap that is visible on a video."""
     return _FAINTEST + (1 - _FAINTEST) * np.clip(volume, 0, 1)
 
 
@@ -75,9 +78,9 @@ def _blend(frames: np.ndarray, colours: np.ndarray, share: np.ndarray) -> np.nda
 
 @functools.cache
 def _table(colours: str) -> np.ndarray:
-    """256 colours, uint8 `[256, 3]`."""
+    """Returns the 256 colours of a colormap, uint8 `[256, 3]`."""
     if colours == "jet":
-        # That of the published scripts, which is not quite Matplotlib's.
+        # The published scripts use OpenCV's JET, which differs slightly from Matplotlib's.
         levels = np.arange(256, dtype=np.uint8)[None]
         return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_JET))[0, :, ::-1]
     import matplotlib as mpl

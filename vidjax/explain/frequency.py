@@ -1,7 +1,7 @@
-"""How much a network relies on the low and on the high frequencies of its features.
+"""Measures how much a network relies on low and on high frequencies of its features.
 
-RMS paper, figures 1 and 4, section 5.1: features x are taken apart into their local mean (low
-frequencies) and the rest (high ones), and one part is scaled while the other is unchanged.
+Source: RMS paper, figures 1 and 4, section 5.1. Features x are split into their local mean (low
+frequencies) and the rest (high frequencies). One part is scaled, the other stays as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vidjax.settings import Kind, check, number, optional
 
 PARTS = ("low", "high")
 Scale = float | jax.Array
-# Traced numbers are arrays, whose values are not known.
+# A traced number is an array whose value is not known.
 FACTOR = Kind(
     "a finite number, or a scalar array of JAX",
     lambda factor: (
@@ -32,11 +32,11 @@ FACTOR = Kind(
 
 @dataclass(frozen=True)
 class Setting:
-    """One part is scaled, the other unchanged.
+    """Scales one part of the features and leaves the other unchanged.
 
     Attributes:
       part: one of `PARTS`.
-      scale: its factor.
+      scale: factor of that part.
     """
 
     part: str
@@ -44,21 +44,21 @@ class Setting:
 
     @property
     def factors(self) -> tuple[float, float]:
-        """Of the low and of the high frequencies."""
+        """Factors of the low and of the high frequencies."""
         return (self.scale, 1.0) if self.part == "low" else (1.0, self.scale)
 
 
 @dataclass(frozen=True)
 class Point:
-    """How many videos a network has right in a setting; the columns of `frequency.csv`.
+    """A network's accuracy with one setting; the columns of `frequency.csv`.
 
     Attributes:
       run: name of the network.
       part: as in `Setting`.
       scale: as in `Setting`.
-      top1: fraction of the videos whose class is right.
-      correct: number of those videos.
-      videos: number of all.
+      top1: fraction of correct videos.
+      correct: number of correct videos.
+      videos: number of all videos.
     """
 
     run: str
@@ -70,19 +70,19 @@ class Point:
 
 
 def settings_of(scales: Sequence[float]) -> list[Setting]:
-    """Each part with each scale: two curves."""
+    """Combines each part with each scale, which makes two curves."""
     return [Setting(part, scale) for part in PARTS for scale in scales]
 
 
 def points_of(
     run: str, settings: Sequence[Setting], scores: np.ndarray, labels: np.ndarray
 ) -> list[Point]:
-    """The curves of a network.
+    """Computes the points of a network's curves.
 
     Args:
-      run: its name.
+      run: name of the network.
       settings: V settings.
-      scores: `[V, N, K]`, probabilities in each setting.
+      scores: probabilities with each setting, `[V, N, K]`.
       labels: int `[N]`.
     """
     points = []
@@ -95,22 +95,32 @@ def points_of(
 
 @contextlib.contextmanager
 def scaled_parts(low: Scale, high: Scale, low_pass: str | None = None) -> Iterator[None]:
-    """Scales the parts of the features in a network that is applied inside.
+    """Scales low and high frequencies of features in networks that are applied inside the context.
 
-    It happens where the network has a `RandomScaling`, which is without parameters, so that
-    weights that were trained without it fit. What leaves it, x, becomes low m + high (x - m) with
-    m the mean in its own window; with both factors 1 it stays, bit for bit. Under `jax.jit` this
-    belongs inside the compiled function, which may take the factors as arguments.
+    The network needs `RandomScaling` modules, which have no parameters: weights that were trained
+    without them fit. The output x of each module becomes low * m + high * (x - m), where m is the
+    mean in the module's window. With both factors 1, x stays the same bit for bit. Under `jax.jit`,
+    use the context inside the compiled function, which may take the factors as arguments.
 
     Args:
       low: factor of the low frequencies, the paper's x-bar; a scalar.
       high: factor of the high frequencies, the paper's r; a scalar.
-      low_pass: filter that takes the parts apart, `mean` or `gaussian`; None is that of the
-        network's own `RandomScaling`, whose window, deviation and border hold in any case.
+      low_pass: the filter that splits the features, `mean` or `gaussian`. None takes the filter of
+        the network's own `RandomScaling`. Its window, deviation and border are used in any case.
 
     Raises:
-      ValueError: no network that has such a place was applied, a factor is no number, or there is
-        no such filter.
+      ValueError: no network with such a module was applied, a factor is not a number, or the filter
+        does not exist.
+
+    Example:
+      >>> import jax
+      >>> from vidjax.explain import scaled_parts
+      >>> from vidjax.methods.random_mean_scaling import RandomScaling
+      >>> x = jax.random.normal(jax.random.key(0), (1, 4, 8, 8, 2))
+      >>> with scaled_parts(low=1.0, high=0.0):  # keeps only the local means
+      ...     means = RandomScaling().apply({}, x, train=False)
+      >>> bool(means.std() < x.std())
+      True
     """
     check({"low": low, "high": high}, {"low": FACTOR, "high": FACTOR})
     check({"low_pass": low_pass}, {"low_pass": optional(LOW_PASS)})
@@ -128,5 +138,6 @@ def scaled_parts(low: Scale, high: Scale, low_pass: str | None = None) -> Iterat
         yield
     if not places:
         raise ValueError(
-            "no features to scale: no network with random_scaling in its blocks was applied"
+            "no features to scale: apply a network with random_scaling in its blocks inside the "
+            "context"
         )

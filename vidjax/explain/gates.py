@@ -1,7 +1,7 @@
-"""How many clips open the temporal gates of a network, gate by gate.
+"""Measures how many clips open each temporal gate of a network.
 
-Thesis, section 4.3.2: a gate is open for a clip whose frames and states match in both directions.
-The test can be put to any network with gates, however it was trained.
+Source: thesis, section 4.3.2. A gate is open for a clip whose frames and states match in both
+directions. Any network with gates can be measured, however it was trained.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from vidjax.records import Count, read_lines
 
 @dataclass(frozen=True)
 class GateState:
-    """What a gate does with a split of videos; the columns of `gates.csv`.
+    """How often a gate is open on a split of videos; the columns of `gates.csv`.
 
     Attributes:
       run: name of the network.
-      gate: where it is, such as `layer1_block1`.
-      open: fraction of the clips that it is open for.
-      videos: number of videos that the clips are of.
+      gate: location of the gate, such as `layer1_block1`.
+      open: fraction of the clips for which the gate is open.
+      videos: number of videos that the clips come from.
     """
 
     run: str
@@ -44,10 +44,10 @@ class GateLog:
 
     Attributes:
       run: name of the run.
-      step: of training.
+      step: training step.
       gate: as in `GateState`.
-      quantity: `open`, or `matched`: it would be open if there were no warm-up.
-      fraction: of the clips since the line before.
+      quantity: `open`, or `matched` for gates that would be open without warm-up.
+      fraction: fraction of the clips since the line before.
     """
 
     run: str
@@ -58,15 +58,15 @@ class GateLog:
 
 
 def gates_of(model: nn.Module, variables: Any, clip: jax.Array) -> dict[str, jax.Array]:
-    """Which clips `[B, T, H, W, 3]` open which gates: bool `[B]` by the gate's name.
+    """Returns which clips `[B, T, H, W, 3]` open which gates: bool `[B]` by the gate's name.
 
     Args:
-      model: a network whose gates are `hard`.
-      variables: its variables.
-      clip: normalised.
+      model: a network with gates of the kind `hard`.
+      variables: the model's variables.
+      clip: normalised clips.
 
     Raises:
-      ValueError: there is no such gate in it.
+      ValueError: the network has no such gate.
     """
     logits, state = model.apply(variables, clip, train=False, mutable=["intermediates"])
     found = openness(state.get("intermediates", {}), logits)
@@ -75,17 +75,17 @@ def gates_of(model: nn.Module, variables: Any, clip: jax.Array) -> dict[str, jax
         name.removeprefix(prefix): value for name, value in found.items() if name.startswith(prefix)
     }
     if not gates:
-        raise ValueError("no gates to read: a network with srtg and gate='hard' is needed")
+        raise ValueError("the network has no gates to read: it needs srtg and gate='hard'")
     return gates
 
 
 def gate_scores(model: nn.Module, variables: Any, clip: jax.Array) -> jax.Array:
-    """The same as numbers, float32 `[B, gates]`, in the order of the dictionary."""
+    """Returns the result of `gates_of` as numbers, float32 `[B, gates]`, in the same order."""
     return jnp.stack(list(gates_of(model, variables, clip).values()), -1).astype(jnp.float32)
 
 
 def states_of(run: str, names: Sequence[str], scores: np.ndarray) -> list[GateState]:
-    """The states of a network's gates from scores `[videos, gates]`."""
+    """Returns the states of a network's gates, given scores `[videos, gates]`."""
     means = scores.mean(axis=0)
     return [
         GateState(run, name, round(float(mean), 6), len(scores))
@@ -94,13 +94,13 @@ def states_of(run: str, names: Sequence[str], scores: np.ndarray) -> list[GateSt
 
 
 class _Line(msgspec.Struct):
-    """What every line has; the other names are of numbers."""
+    """The fields that every line has; all other names are numbers."""
 
     step: Count
 
 
 def read_log(run: Path, name: str) -> list[GateLog]:
-    """What a run's `metrics.jsonl` has of its gates; nothing where they were not tested."""
+    """Reads what a run's `metrics.jsonl` logged of its gates; empty if it logged nothing."""
     file = run / "metrics.jsonl"
     lines = read_lines(file, "correct the line, or remove it", _Line) if file.exists() else []
     return [log for line in lines for log in _logged(line, name)]

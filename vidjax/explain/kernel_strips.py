@@ -1,4 +1,4 @@
-"""The strongest kernels of a pyramid, level by level, as strips of three frames."""
+"""Draws the strongest kernels of a pyramid, level by level, as strips of three frames."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from vidjax.explain.enlarging import CUBIC
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import smaller
-from vidjax.explain.pyramid_rows import Tile, rows_of, volume_of
-from vidjax.explain.strips import Cell, Strip
+from vidjax.explain.pyramid_tiles import Tile, rows_of, volume_of
+from vidjax.explain.strip_figure import Cell, Strip
+from vidjax.explain.upsampling import CUBIC
 
 FOOT = {
-    "kernel": "below three frames: layer, kernel · weight · cells. Each map is scaled by itself.",
-    "group": "below three frames: layer, group · weight · cells. Each map is scaled by itself.",
-    "layer": "below three frames: layer, kept kernels · cells. Each map is scaled by itself.",
+    "kernel": "Below three frames: layer, kernel · weight · cells. Each map has its own scale.",
+    "group": "Below three frames: layer, group · weight · cells. Each map has its own scale.",
+    "layer": "Below three frames: layer, kept kernels · cells. Each map has its own scale.",
 }
 
 
@@ -29,19 +29,19 @@ def kernel_cell(
     draw: str = "own",
     degree: int | None = CUBIC,
 ) -> Cell:
-    """The strongest kernels of each level, a line a level.
+    """Draws the strongest kernels of each level, one line per level.
 
     Args:
-      pyramid: of a clip.
+      pyramid: the pyramid of a clip.
       frames: the clip, uint8 `[T, H, W, 3]`.
-      title: such as the class and its probability.
-      each: kernels, groups or layers of a level at most.
-      format: as in `pyramid_rows.rows_of`.
-      draw: as in `pyramid_rows.volume_of`.
-      degree: likewise.
+      title: title of the cell, such as the class and its probability.
+      each: the most kernels, groups or layers to show per level.
+      format: as in `pyramid_tiles.rows_of`.
+      draw: as in `pyramid_tiles.volume_of`.
+      degree: as in `pyramid_tiles.volume_of`.
 
     Raises:
-      ValueError: a setting is not of its kind.
+      ValueError: a setting is not valid.
     """
     size = smaller(frames).shape[:3]
     lines = tuple(
@@ -59,7 +59,7 @@ def kernel_cell(
 
 
 def shown_kernels(pyramid: Pyramid, format: str, each: int) -> Iterator[tuple[int, Tile]]:
-    """Levels and tiles that `kernel_cell` shows."""
+    """Yields the levels and tiles that `kernel_cell` shows."""
     for row in rows_of(pyramid, format, (each, each)):
         for tile in row.tiles:
             yield row.level, tile
@@ -69,5 +69,5 @@ def _said(pyramid: Pyramid, tile: Tile, format: str) -> str:
     what = f"kernel {tile.label}" if format == "kernel" else tile.label
     weight = "" if format == "layer" else f" · {tile.weight:.2f}"
     maps = pyramid.layer(tile.layers[0]).maps
-    cells = "no place" if maps is None else f"{'x'.join(map(str, maps.shape[1:]))} cells"
+    cells = "no location" if maps is None else f"{'x'.join(map(str, maps.shape[1:]))} cells"
     return f"{what}{weight} · {cells}"

@@ -1,4 +1,4 @@
-"""A layer of a network, the kernels that feed it, and where kernels are seen in space and time."""
+"""A layer of a network, the kernels that feed it, and where its kernels are seen."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Layer:
 
     Attributes:
       name: path of its module, such as `layer4/block2/conv1`.
-      operation: of the program.
-      data: what it convolves.
+      operation: its operation in the program.
+      data: the value that it convolves.
       kernel: its weights.
-      data_axes: axes of `data` that hold its input channels.
-      kernel_axes: axes of `kernel` that hold outputs, and those that hold inputs.
-      made_axes: axes of the result that hold its output channels.
-      groups: parts that channels are convolved in, separately.
+      data_axes: axes of `data` that hold the input channels.
+      kernel_axes: axes of `kernel` that hold outputs, and axes that hold inputs.
+      made_axes: axes of the result that hold the output channels.
+      groups: number of groups of the convolution.
     """
 
     name: str
@@ -45,29 +45,29 @@ class Layer:
 
     @property
     def kernels(self) -> int:
-        """Number of kernels: output channels."""
+        """Number of kernels, which are the output channels."""
         return math.prod(self.kernel.shape[axis] for axis in self.kernel_axes[0])
 
     def mean_kernel(self, kernel: Any) -> Any:
-        """Means of the kernels over their window, `[kernels, inputs / groups]`."""
+        """Returns the mean of each kernel over its window, `[kernels, inputs / groups]`."""
         outer, inner = self.kernel_axes
         rest = [axis for axis in range(kernel.ndim) if axis not in (*outer, *inner)]
         laid = kernel.transpose([*outer, *inner, *rest])
         return laid.reshape(self.kernels, self.inputs // self.groups, -1).mean(-1)
 
     def maps(self, data: Any) -> Any:
-        """What it convolves with its channels in front, `[inputs, ...]`."""
+        """Returns the layer's input with its channels first, `[inputs, ...]`."""
         return channels_first(data, self.data_axes)
 
 
 def channels_first(array: Any, axes: Sequence[int]) -> Any:
-    """An array with channels in front, `[channels, ...]`."""
+    """Returns an array with its channels first, `[channels, ...]`."""
     rest = [axis for axis in range(array.ndim) if axis not in axes]
     return array.transpose([*axes, *rest]).reshape(-1, *(array.shape[axis] for axis in rest))
 
 
 def in_space_and_time(maps: Any) -> Any:
-    """Maps `[C, ...]` as `[C, T, H, W]`: frames may be in the batch, or there are none."""
+    """Reshapes maps `[C, ...]` to `[C, T, H, W]`; frames may be in the batch axis or missing."""
     extents = maps.shape[1:]
     if len(extents) > 3 and extents[0] == 1:
         extents = extents[1:]
@@ -76,10 +76,10 @@ def in_space_and_time(maps: Any) -> Any:
 
 @dataclass(frozen=True)
 class Link:
-    """Which channels of a layer's input are made by which kernels of a layer before.
+    """Which channels of a layer's input come from which kernels of an earlier layer.
 
     Attributes:
-      layer: the layer before.
+      layer: the earlier layer.
       pairs: int `[n, 2]`, an input channel and a kernel.
     """
 
@@ -87,7 +87,7 @@ class Link:
     pairs: np.ndarray
 
     def kernels(self, channel: int) -> list[int]:
-        """Kernels that make a channel."""
+        """Returns the kernels that make a channel."""
         return self._by_channel.get(channel, [])
 
     @functools.cached_property
@@ -100,13 +100,13 @@ class Link:
 
 @dataclass(frozen=True)
 class Grid:
-    """A row of places, such as tokens, that lie in space and time.
+    """Locations in space and time that lie along one axis, such as tokens.
 
     Attributes:
-      axis: of the value that has them in a row.
-      shape: of the grid, such as `(t, h, w)`.
-      order: which of the row lies at each of its places; others, such as a class token, do not lie
-        anywhere.
+      axis: the axis of the value that holds them.
+      shape: shape of the grid, such as `(t, h, w)`.
+      order: for each location of the grid, its index along the axis. Other elements, such as a
+        class token, have no location.
     """
 
     axis: int
@@ -119,9 +119,9 @@ class Features:
     """A value of the program that holds features.
 
     Attributes:
-      value: the features, some axes of which are those of space and time.
-      axes: of `value`, that hold channels.
-      grid: where its places lie, if they are in a row; None if it has axes for them.
+      value: the features; some axes are space and time.
+      axes: axes of `value` that hold channels.
+      grid: the locations, if they lie along one axis; None if there are axes of space and time.
     """
 
     value: Value
@@ -129,7 +129,7 @@ class Features:
     grid: Grid | None = None
 
     def laid(self, array: Any) -> Any:
-        """The array of `value`, of NumPy or JAX, as `[C, T', H', W']`."""
+        """Rearranges the array of `value`, of NumPy or JAX, to `[C, T', H', W']`."""
         axes = self.axes
         if self.grid is not None:
             at, shape = self.grid.axis, self.grid.shape
@@ -146,16 +146,16 @@ class Features:
 
     @property
     def cells(self) -> int:
-        """Number of places."""
+        """Number of locations."""
         return math.prod(self.extents)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the kernels of a layer are seen in space and time: norms and activations included.
+    """Where the kernels of a layer are seen in space and time, after norm and activation function.
 
     Attributes:
-      features: what the next layer reads, or what is pooled.
+      features: the features that the next layer reads, or that are pooled.
       pairs: int `[n, 2]`, a channel and a kernel.
     """
 
@@ -164,18 +164,18 @@ class Source:
 
     @property
     def value(self) -> Value:
-        """Of the program, that holds them."""
+        """The value of the program that holds the features."""
         return self.features.value
 
     @property
     def axes(self) -> tuple[int, ...]:
-        """Of the value, that hold channels."""
+        """The axes of the value that hold channels."""
         return self.features.axes
 
     def maps(self, array: Any, kernels: Sequence[int]) -> np.ndarray:
-        """Activations of kernels, `[kernels, T, H, W]`, given the array of `value`.
+        """Returns the activations of kernels, `[kernels, T, H, W]`, given the array of `value`.
 
-        A kernel that makes several channels is seen by the sum of them.
+        A kernel that makes several channels is shown by their sum.
         """
         laid = self.features.laid(array)
         channels = (self.pairs[self.pairs[:, 1] == kernel, 0] for kernel in kernels)

@@ -1,4 +1,4 @@
-"""A class feature pyramid as data of a page: all kernels, what they rely on, and their heat."""
+"""Data of a Class Feature Pyramid for the HTML page: kernels, their children and heatmaps."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.enlarging import Size
-from vidjax.explain.page_coding import heat_text
+from vidjax.explain.page_encoding import heat_text
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.explain.pyramid_figure import strongest
-from vidjax.names import told
+from vidjax.explain.upsampling import Size
+from vidjax.untrusted_names import told
 
 Children = tuple[tuple[int, int, float], ...]
-# Cells that are left of a kernel's activations, the first of these that keeps a page under so
-# many bytes of them.
+# Resolutions of a kernel's heatmap. The first that keeps all of them under KERNEL_BYTES is used.
 KERNEL_BYTES = 1_800_000
 FINENESS: tuple[Size, ...] = ((16, 28, 28), (8, 20, 20), (8, 14, 14), (4, 10, 10), (4, 7, 7))
 
 
 def pyramid_data(pyramid: Pyramid, budget: int = KERNEL_BYTES) -> dict[str, Any]:
-    """What the page's script reads.
+    """Returns the pyramid as the page's script reads it.
 
-    Rows are layers, or several that are one sum; columns are their kernels, the strongest first.
-    `lists` are lists of children, each `[row, column, weight]`, which several kernels share;
-    `root` is the number of the class's.
+    A row is a layer, or several layers whose outputs are added. Its columns are the kernels, the
+    strongest first. `lists` holds lists of children, each child as `[row, column, weight]`; kernels
+    may share a list. `root` is the number of the class's list.
 
     Args:
-      pyramid: of a clip.
-      budget: bytes that the heat of its kernels may take.
+      pyramid: the pyramid of a clip.
+      budget: the most bytes for the kernels' heatmaps.
     """
     rows = [_Row.of(pyramid, layer) for layer in _firsts(pyramid)]
     lists = _Lists(pyramid, rows)
@@ -45,7 +44,7 @@ def pyramid_data(pyramid: Pyramid, budget: int = KERNEL_BYTES) -> dict[str, Any]
 
 
 def pyramid_facts(pyramid: Pyramid) -> dict[str, str]:
-    """What a reader of a pyramid has to know."""
+    """Returns facts about a pyramid for the reader of the page."""
     kept = sum(len(layer.kernels) for layer in pyramid.layers)
     return {
         "theta": f"{pyramid.threshold:g}",
@@ -56,7 +55,7 @@ def pyramid_facts(pyramid: Pyramid) -> dict[str, str]:
 
 
 def fineness(pyramid: Pyramid, budget: int) -> Size:
-    """The most cells of a kernel with which all of them take no more than so many bytes."""
+    """Returns the finest resolution of kernel heatmaps that fits into a number of bytes."""
     shapes = [layer.maps.shape for layer in pyramid.layers if layer.maps is not None]
     for most in FINENESS:
         cells = (count * math.prod(map(min, size, most)) for count, *size in shapes)
@@ -67,12 +66,12 @@ def fineness(pyramid: Pyramid, budget: int) -> Size:
 
 @dataclass(frozen=True)
 class _Row:
-    """A layer, or several that are one sum.
+    """A layer, or several layers whose outputs are added.
 
     Attributes:
       layer: the first of them.
-      names: of all.
-      order: places of its kernels, the strongest first.
+      names: names of all of them.
+      order: indices of its kernels, the strongest first.
     """
 
     layer: KeptLayer
@@ -90,11 +89,11 @@ class _Row:
 
 
 class _Lists:
-    """Lists of children by number, each of them once.
+    """Numbers the lists of children and stores each list once.
 
     Args:
-      pyramid: that they are of.
-      rows: of the page.
+      pyramid: the pyramid.
+      rows: rows of the page.
     """
 
     def __init__(self, pyramid: Pyramid, rows: Sequence[_Row]) -> None:
@@ -112,7 +111,7 @@ class _Lists:
         return list(self._numbers)
 
     def number(self, parents: Iterable[Place]) -> int:
-        """The number of the list of what one of these kernels relies on, or several as one."""
+        """Returns the number of the list of children of one kernel, or of several together."""
         found: dict[tuple[int, int], float] = {}
         for parent in parents:
             for child, weight in self._edges.get(parent, ()):
@@ -123,7 +122,7 @@ class _Lists:
 
 
 def _firsts(pyramid: Pyramid) -> Iterator[KeptLayer]:
-    """The layers, and of those that are one sum the first."""
+    """Yields the layers; of layers whose outputs are added, only the first."""
     known: set[str] = set()
     for layer in pyramid.layers:
         if layer.name not in known:

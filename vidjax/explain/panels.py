@@ -1,4 +1,4 @@
-"""A frame of a video and each heat over it: what videos, animations and sheets are made of."""
+"""Draws frames of a video with heatmaps over them, for videos, animations and contact sheets."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vidjax.explain.captioned_map import CaptionedMap
 from vidjax.explain.colours import overlay
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.source_video import SourceVideo
 
-# Frames with a shorter side are enlarged by a whole number, so that they can be looked at.
+# Frames with a shorter side are enlarged by a whole factor to be large enough to look at.
 LEAST = 224
 _LINE = (255, 255, 255)
 
 
 class Panels:
-    """Draws heat over the frames of a video.
+    """Draws heatmaps over the frames of a video.
 
     Args:
       footage: the video.
-      drawn: heat over the clip that was cut from it.
+      drawn: maps of the clip that was cut from it.
       colours: one of `vidjax.explain.colours.COLOURS`.
-      widest: pixels that a panel is reduced to, if it is wider.
+      widest: the largest width of a panel in pixels; wider panels are reduced.
 
     Attributes:
       size: height and width of the panels.
     """
 
     def __init__(
-        self, footage: Footage, drawn: Sequence[Drawn], colours: str, widest: float
+        self, footage: SourceVideo, drawn: Sequence[CaptionedMap], colours: str, widest: float
     ) -> None:
         scale = min(-(-LEAST // min(footage.size)), widest / footage.size[1])
         self._drawn, self._colours = drawn, colours
@@ -38,11 +38,11 @@ class Panels:
         self._surfaces = [footage.surface(own.volume, scale) for own in drawn]
 
     def at(self, frame: np.ndarray, place: float) -> list[np.ndarray]:
-        """A frame without heat, and with each, uint8 `[H, W, 3]`.
+        """Returns a frame without a heatmap, then with each, uint8 `[H, W, 3]`.
 
         Args:
-          frame: of the video.
-          place: of the frame between those of the clip.
+          frame: a frame of the video.
+          place: position of the frame between those of the clip.
         """
         picture = _resized(frame, self.size)
         found = [picture]
@@ -60,7 +60,7 @@ def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _framed(picture: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """A thin frame around what the network saw, where that is not all of the picture."""
+    """Draws a thin rectangle around the network's crop, if it is smaller than the picture."""
     if inside.all() or not inside.any():
         return picture
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))

@@ -1,4 +1,4 @@
-"""A class feature pyramid: the kernels that were kept, by layer, and what each relies on."""
+"""The result of a Class Feature Pyramid: the kept kernels of each layer and what each relies on."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.names import nearest
+from vidjax.explain.upsampling import CUBIC, Size, upsample
+from vidjax.untrusted_names import nearest
 
 Place = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Node:
-    """A kernel that another relies on, or the class.
+    """A kernel in the tree of a pyramid.
 
     Attributes:
-      layer: name of its layer.
-      kernel: its number.
+      layer: name of the kernel's layer.
+      kernel: number of the kernel.
       weight: how much the parent relies on it, in [0, 1].
-      children: what it relies on itself, one level deeper.
+      children: the kernels that it relies on, one level deeper.
     """
 
     layer: str
@@ -34,19 +34,19 @@ class Node:
 
 @dataclass(frozen=True)
 class KeptLayer:
-    """The kernels of a layer that were kept.
+    """The kernels of one layer that were kept.
 
     Attributes:
-      name: of the layer.
-      level: 1 for what the classifier relies on, and deeper.
-      kernels: their numbers, int `[n]`, ascending.
-      weights: the largest that any parent gives them, `[n]`.
-      counts: how many connections lead to them, int `[n]`.
-      maps: their activations `[n, T', H', W']`, as the first layer that reads them gets them: after
-        norm, activation function and whatever else is between; None for a layer after pooling,
-        which is nowhere in space and time.
-      groups: that the layer convolves its channels in, separately.
-      total: kernels that the layer has; 0 where that is not known.
+      name: name of the layer.
+      level: 1 for the layers that the classifier relies on, larger for deeper ones.
+      kernels: numbers of the kept kernels, int `[n]`, ascending.
+      weights: the largest weight that a parent gives each kernel, `[n]`.
+      counts: number of connections that lead to each kernel, int `[n]`.
+      maps: activations of the kernels `[n, T', H', W']`, as the next layer reads them: after norm,
+        activation function and anything else in between. None for a layer after pooling, which has
+        no location in space and time.
+      groups: number of groups of the convolution.
+      total: number of kernels of the layer; 0 if it is not known.
     """
 
     name: str
@@ -60,28 +60,28 @@ class KeptLayer:
 
     @property
     def group_of(self) -> np.ndarray:
-        """The group of the convolution that each kept kernel is in, int `[n]`."""
+        """The convolution group of each kept kernel, int `[n]`."""
         size = self.total // self.groups
         return self.kernels // size if size else np.zeros(len(self.kernels), int)
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The pyramid of a clip.
+    """The Class Feature Pyramid of a clip.
 
     Attributes:
-      class_index: the class.
+      class_index: the class that is explained.
       mode: as in `class_feature_pyramid`.
-      threshold: likewise.
+      threshold: as in `class_feature_pyramid`.
       depth: number of levels.
       size: T, H, W of the clip.
-      layers: kept kernels by layer, the last layers of the network first.
-      edges: for each kernel of a layer, by layer and number, what it relies on and how much; the
-        class itself is `("", class_index)`.
-      sums: names of layers whose channels are added up one by one, such as those of the last
-        convolution of a residual block and of its projection: their kernels of one number make one
-        channel, with one weight.
-      logits: of the clip, float32 `[classes]`, where they are known.
+      layers: kept kernels by layer, the last layer of the network first.
+      edges: the kernels that each kernel relies on, with weights. Keys are pairs of layer and
+        kernel number; the class itself is `("", class_index)`.
+      sums: groups of layers whose outputs are added channel by channel, such as the last
+        convolution of a residual block and its projection. Their kernels of the same number make
+        one channel and have one weight.
+      logits: logits of the clip, float32 `[classes]`; None if they are not known.
     """
 
     class_index: int
@@ -96,7 +96,7 @@ class Pyramid:
 
     @functools.cached_property
     def roots(self) -> tuple[Node, ...]:
-        """The tree; children that several parents have are the same objects."""
+        """The pyramid as a tree. Children that several parents share are the same objects."""
         grown: dict[Place, tuple[Node, ...]] = {}
 
         def grow(place: Place) -> tuple[Node, ...]:
@@ -108,10 +108,10 @@ class Pyramid:
         return grow(("", self.class_index))
 
     def layer(self, name: str) -> KeptLayer:
-        """A layer by its name.
+        """Returns a layer by its name.
 
         Raises:
-          ValueError: nothing was kept in a layer of that name.
+          ValueError: the pyramid keeps nothing of a layer with that name.
         """
         for layer in self.layers:
             if layer.name == name:
@@ -120,7 +120,7 @@ class Pyramid:
         raise ValueError(f"layer {name!r} is not in the pyramid: {known}")
 
     def one_sum(self, name: str) -> tuple[str, ...]:
-        """Names of the layers that are added up with a layer, its own among them."""
+        """Returns the names of the layers that are added to a layer, its own name included."""
         return next((names for names in self.sums if name in names), (name,))
 
     def tube(
@@ -132,21 +132,22 @@ class Pyramid:
         size: Size | None = None,
         degree: int | None = CUBIC,
     ) -> np.ndarray:
-        """Where a layer's kept kernels are active: `[T, H, W]` in [0, 1].
+        """Returns where the kept kernels of a layer are active: `[T, H, W]` in [0, 1].
 
-        A layer (the layer-wise format of CFP, section 6) is the sum of its kernels' activations,
-        each as often as connections lead to it (section 3.3).
+        By default it adds the activations of all kept kernels of the layer, each as often as
+        connections lead to it (the layer-wise format of CFP, section 6; section 3.3).
 
         Args:
-          layer: its name.
-          kernel: only this kernel (kernel-wise).
-          group: only the kernels of this group of a grouped convolution (group-wise), such as one
-            of ResNeXt's 32 (section 5.1).
-          size: T, H, W of what is returned; None is that of the clip.
-          degree: of the spline, as in `enlarging.enlarge`.
+          layer: name of the layer.
+          kernel: show only this kernel (kernel-wise format).
+          group: show only the kernels of this group of a grouped convolution (group-wise format),
+            such as one of ResNeXt's 32 groups (section 5.1).
+          size: T, H, W of the result; None is the clip's size.
+          degree: degree of the spline, as in `upsampling.upsample`.
 
         Raises:
-          ValueError: it is not in the pyramid, or nowhere in space and time.
+          ValueError: the layer, kernel or group is not in the pyramid, or has no location in space
+            and time.
         """
         own = self.layer(layer)
         chosen = np.ones(len(own.kernels), bool)
@@ -156,9 +157,9 @@ class Pyramid:
             chosen &= own.group_of == group
         if not chosen.any():
             what = f"group {group}" if kernel is None else f"kernel {kernel}"
-            raise ValueError(f"{what} of {layer!r} was not kept: {_kept(own, kernel)}")
+            raise ValueError(f"the pyramid does not have {what} of {layer!r}: {_kept(own, kernel)}")
         total = np.tensordot(own.counts[chosen], self._maps(own)[chosen], 1)
-        return normalize(enlarge(total, size or self.size, degree))
+        return normalize(upsample(total, size or self.size, degree))
 
     def children_tube(
         self,
@@ -168,18 +169,18 @@ class Pyramid:
         size: Size | None = None,
         degree: int | None = CUBIC,
     ) -> np.ndarray:
-        """Where the kernels that a kernel relies on are active: `[T, H, W]` in [0, 1].
+        """Returns where the children of a kernel are active: `[T, H, W]` in [0, 1].
 
-        This is the mean of their activations (CFP, section 3.3). The authors' code has the sum,
-        which is the same once it is brought to [0, 1]. The class is `("", class_index)`.
+        It is the mean of the children's activations (CFP, section 3.3). The authors' code has the
+        sum, which is equal after rescaling to [0, 1]. Pass `("", class_index)` for the class.
 
         Raises:
-          ValueError: it relies on no kernel, or on one that is nowhere in space and time.
+          ValueError: the kernel has no children, or one of them has no location in space and time.
         """
         edges = self.edges.get((layer, kernel), ())
         if not edges:
             raise ValueError(f"kernel {kernel} of {layer!r} relies on no kernel of this pyramid")
-        # A spline of a sum is the sum of the splines: one for each size of cells.
+        # Splines are linear, so activations of equal size are added before they are upsampled.
         sums: dict[tuple[int, ...], np.ndarray] = {}
         for (name, number), _ in edges:
             own = self.layer(name)
@@ -187,21 +188,21 @@ class Pyramid:
             cells = self._maps(own)[place].astype(np.float64)
             sums[cells.shape] = sums.get(cells.shape, 0) + cells
         shape = size or self.size
-        total = np.sum([enlarge(cells, shape, degree) for cells in sums.values()], axis=0)
+        total = np.sum([upsample(cells, shape, degree) for cells in sums.values()], axis=0)
         return normalize(total / len(edges))
 
     def _maps(self, layer: KeptLayer) -> np.ndarray:
         if layer.maps is None:
             raise ValueError(
-                f"no activations in space are known of layer {layer.name!r}: it comes after "
-                "pooling, or the pyramid was read from JSON, which has none"
+                f"layer {layer.name!r} has no activations in space and time: it comes after "
+                "pooling, or the pyramid was read from JSON, which does not store activations"
             )
         return layer.maps
 
 
 def _kept(layer: KeptLayer, kernel: int | None) -> str:
-    """The kept kernels, or their groups, that are nearest by number."""
+    """Lists the kept kernels, or groups, that are nearest by number."""
     known = np.unique(layer.group_of) if kernel is None else layer.kernels
     near = known if kernel is None else known[np.argsort(abs(known - kernel), kind="stable")]
     more = f" and {len(near) - 10} more" if len(near) > 10 else ""
-    return f"kept are {', '.join(map(str, sorted(near[:10].tolist())))}{more}"
+    return f"it has {', '.join(map(str, sorted(near[:10].tolist())))}{more}"

@@ -1,7 +1,7 @@
-"""A pyramid that plays: the same figure with every tile moving over time.
+"""Animates a pyramid figure: every tile plays over time.
 
-The figure is drawn once. For each frame only what moves is drawn over it, so that an animation
-takes seconds.
+The figure is drawn once. Each frame then redraws only the moving parts, so that an animation takes
+seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from vidjax.explain.pyramid import Pyramid
 from vidjax.explain.pyramid_figure import arrange
 
-# Pixels an inch: an animation is looked at on a screen.
+# Pixels per inch; animations are made for screens.
 DPI = 110
 
 
@@ -24,17 +24,17 @@ def play_pyramid(
     tube: np.ndarray | None = None,
     **options: Any,
 ) -> np.ndarray:
-    """The frames of an animation, uint8 `[T, H, W, 3]`.
+    """Returns the frames of an animated pyramid, uint8 `[T, H, W, 3]`.
 
     Args:
       pyramid: as in `pyramid_figure.draw_pyramid`.
-      frames: likewise.
-      title: likewise.
-      tube: likewise.
-      **options: of `pyramid_figure.arrange`.
+      frames: as in `pyramid_figure.draw_pyramid`.
+      title: as in `pyramid_figure.draw_pyramid`.
+      tube: as in `pyramid_figure.draw_pyramid`.
+      **options: options of `pyramid_figure.arrange`.
 
     Raises:
-      ValueError: a setting is not of its kind, or sizes do not fit.
+      ValueError: a setting is not valid, or sizes do not fit.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

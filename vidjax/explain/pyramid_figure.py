@@ -1,7 +1,7 @@
-"""A class feature pyramid as one picture: the class above, kernels below it, level by level.
+"""Draws a Class Feature Pyramid as one picture: the class on top, its kernels level by level below.
 
-Figure 1 of CFP: rows grow downwards, each tile is a kernel's activation over the video, and links
-show what relies on what, the stronger the thicker.
+As in figure 1 of CFP, rows grow downwards. Each tile is a kernel's activation over the video. Links
+show which kernels rely on which; stronger links are thicker.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from vidjax.explain.colours import DEFAULT, overlay
-from vidjax.explain.enlarging import CUBIC, Size
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.explain.pyramid_layout import (
     EDGE,
@@ -28,15 +27,16 @@ from vidjax.explain.pyramid_layout import (
     label_of,
     lay_out,
 )
-from vidjax.explain.pyramid_rows import TILES, Row, Tile, rows_of, strands_of, volume_of
-from vidjax.names import lettering
+from vidjax.explain.pyramid_tiles import TILES, Row, Tile, rows_of, strands_of, volume_of
+from vidjax.explain.upsampling import CUBIC, Size
+from vidjax.untrusted_names import lettering
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 160
 INK, FAINT, LINK, GROUND = "#1f2733", "#6a7482", "#3f6c93", "#f4f5f7"
-# Longer side of what tiles show, in pixels: no more than a picture has for them.
+# Longer side of the frames in tiles, in pixels; a picture has no more room for them.
 _PIXELS = 192
 
 
@@ -45,10 +45,10 @@ class Moving:
     """A tile that can play.
 
     Attributes:
-      image: of Matplotlib.
+      image: the image of Matplotlib.
       frames: uint8 `[T, h, w, 3]`.
-      volume: heat over them, `[T, h, w]` in [0, 1]; None for frames alone.
-      colours: of the heat.
+      volume: heatmap over them, `[T, h, w]` in [0, 1]; None for frames without one.
+      colours: colours of the heatmap.
     """
 
     image: Any
@@ -57,7 +57,7 @@ class Moving:
     colours: str
 
     def at(self, time: int) -> np.ndarray:
-        """What it shows at a frame, uint8 `[h, w, 3]`."""
+        """Returns what the tile shows at a frame, uint8 `[h, w, 3]`."""
         return picture(self.frames, self.volume, time, self.colours)
 
 
@@ -66,11 +66,11 @@ class Drawing:
     """A drawn pyramid.
 
     Attributes:
-      figure: of Matplotlib.
-      layout: where things are.
-      colours: of the heat.
-      tiles: that can play.
-      clock: the text that says which frame is shown; None in a picture that stands.
+      figure: the figure of Matplotlib.
+      layout: positions of all parts.
+      colours: colours of the heatmaps.
+      tiles: the tiles that can play.
+      clock: the text with the frame number; None in a still picture.
     """
 
     figure: Figure
@@ -81,7 +81,7 @@ class Drawing:
 
 
 def strongest(layer: KeptLayer, count: int = TILES[1]) -> np.ndarray:
-    """Places in a layer of its most relied-on kernels: by weight, then by connections."""
+    """Returns the indices of a layer's strongest kernels: by weight, then by connections."""
     return np.lexsort((layer.kernels, -layer.counts, -layer.weights))[:count]
 
 
@@ -91,15 +91,15 @@ def draw_pyramid(
     """Draws a pyramid.
 
     Args:
-      pyramid: of a clip.
+      pyramid: the pyramid of a clip.
       frames: the clip, uint8 `[T, H, W, 3]`.
-      title: above all, such as the class.
-      tube: of the class, `[T, H, W]` in [0, 1], shown at the top; None is the mean of the kernels
-        that the class relies on.
-      **options: of `arrange`.
+      title: title of the picture, such as the class.
+      tube: heatmap of the class, `[T, H, W]` in [0, 1], shown at the top. None shows the mean of
+        the kernels that the class relies on.
+      **options: options of `arrange`.
 
     Raises:
-      ValueError: a setting is not of its kind, or sizes do not fit.
+      ValueError: a setting is not valid, or sizes do not fit.
     """
     return arrange(pyramid, frames, title, tube, **options).figure
 
@@ -119,21 +119,21 @@ def arrange(
     colours: str = DEFAULT,
     moving: bool = False,
 ) -> Drawing:
-    """Draws a pyramid, with what is needed to let it play.
+    """Draws a pyramid and returns what is needed to animate it.
 
     Args:
       pyramid: as in `draw_pyramid`.
-      frames: likewise.
-      title: likewise.
-      tube: likewise.
-      format: what a tile is: a `kernel`, a `group` of kernels, or a `layer`.
-      draw: kernels by their `own` activations or by the mean of their `children`'s.
-      degree: of the splines that enlarge them, as in `enlarging.enlarge`.
-      most: tiles of the first row at most, and of the last.
-      facts: more to be said below the title, such as the network and its checkpoint.
-      tube_name: what the tube is, such as its form and its cells.
-      colours: of the heat, as in `colours.overlay`.
-      moving: whether the tiles are to play: one clock, and no frame below each tile.
+      frames: as in `draw_pyramid`.
+      title: as in `draw_pyramid`.
+      tube: as in `draw_pyramid`.
+      format: what a tile stands for: a `kernel`, a `group` of kernels, or a `layer`.
+      draw: draw kernels by their `own` activations, or by the mean of their `children`'s.
+      degree: degree of the upsampling splines, as in `upsampling.upsample`.
+      most: the most tiles in the first row and in the last row.
+      facts: further facts below the title, such as the network and its checkpoint.
+      tube_name: what the tube is, such as its mode and its cells.
+      colours: colours of the heatmaps, as in `colours.overlay`.
+      moving: whether the tiles will play: one clock instead of a frame number below each tile.
 
     Raises:
       ValueError: as in `draw_pyramid`.
@@ -156,7 +156,7 @@ def arrange(
             volume = volume_of(pyramid, tile, _size(small), draw, degree)
             _tile(axes, drawing, box, small, volume, _caption(tile), moving=moving)
     if not rows:
-        _write(axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel is kept", 8)
+        _write(axes, layout.apex.tiles[0].left, layout.apex.bottom + 0.3, "no kernel was kept", 8)
     _links(axes, layout, pyramid, rows)
     _foot(axes, layout, format, draw, moving)
     axes.set(xlim=(0, layout.width), ylim=(layout.height, 0))
@@ -166,23 +166,23 @@ def arrange(
 def picture(
     frames: np.ndarray, volume: np.ndarray | None, time: int, colours: str = DEFAULT
 ) -> np.ndarray:
-    """A frame with the heat over it, if there is any: uint8 `[h, w, 3]`."""
+    """Returns a frame with the heatmap over it, if there is one: uint8 `[h, w, 3]`."""
     now = slice(time, time + 1)
     return frames[time] if volume is None else overlay(frames[now], volume[now], colours)[0]
 
 
 def peak(volume: np.ndarray) -> int:
-    """The frame at which a volume `[T, H, W]` is largest somewhere."""
+    """Returns the frame with the largest value of a volume `[T, H, W]`."""
     return int(volume.max((1, 2)).argmax())
 
 
 def thirds(frames: int) -> list[int]:
-    """Three frames of a clip, in the middle of each third of it."""
+    """Returns three frames of a clip, in the middle of each third."""
     return [min(int((third + 0.5) * frames / 3), frames - 1) for third in range(3)]
 
 
 def smaller(frames: np.ndarray) -> np.ndarray:
-    """Frames `[T, H, W, 3]` no larger than a picture shows them, at their own aspect."""
+    """Reduces frames `[T, H, W, 3]` to the largest size that a picture shows."""
     height, width = frames.shape[1:3]
     factor = _PIXELS / max(height, width)
     if factor >= 1:
@@ -229,7 +229,7 @@ def _apex(
 def _class_volume(
     pyramid: Pyramid, frames: np.ndarray, tube: np.ndarray | None, name: str
 ) -> tuple[np.ndarray | None, str]:
-    """Heat of the class over small frames, and what it is called."""
+    """Returns the heatmap of the class over small frames, and its name."""
     if tube is not None:
         if len(tube) != len(frames):
             raise ValueError(f"the tube has {len(tube)} frames, the clip {len(frames)}")
@@ -254,7 +254,7 @@ def _tile(
     moving: bool,
     time: int | None = None,
 ) -> None:
-    """Draws a tile at a frame, or at the one where it is most active."""
+    """Draws a tile at a frame; by default at the frame where it is most active."""
     if time is None:
         time = len(frames) // 2 if volume is None else peak(volume)
         first, _, second = caption.partition("\n")
@@ -273,7 +273,7 @@ def _caption(tile: Tile) -> str:
 
 
 def _side(axes: Any, band: Band, row: Row) -> None:
-    """Writes a row's level and layers beside it, on a ground that leads to its tiles."""
+    """Writes a row's level and layers beside it, on a background that leads to its tiles."""
     from matplotlib.patches import FancyBboxPatch
 
     low, high = band.top - 0.02, band.bottom
@@ -287,12 +287,12 @@ def _side(axes: Any, band: Band, row: Row) -> None:
     top = middle - 0.064 * (len(lines) + 1) + 0.064
     _write(axes, EDGE, top, f"level {row.level}", 8.5, weight="bold")
     for number, line in enumerate(lines, start=1):
-        colour = FAINT if line.endswith(("kept", "cells", "no place")) else INK
+        colour = FAINT if line.endswith(("kept", "cells", "no location")) else INK
         _write(axes, EDGE, top + 0.128 * number, lettering(line), 6.5, color=colour, gid="side")
 
 
 def _links(axes: Any, layout: Layout, pyramid: Pyramid, rows: Sequence[Row]) -> None:
-    """Draws what relies on what; several that rely on the same meet in a hub."""
+    """Draws links; links of several parents to the same children meet in a hub."""
     hubs: list[Point] = []
     for strand in strands_of(pyramid, rows):
         row = strand.parents[0][0]
@@ -314,7 +314,7 @@ def _links(axes: Any, layout: Layout, pyramid: Pyramid, rows: Sequence[Row]) -> 
 
 
 def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> None:
-    """Draws a link through points: a curve, a straight line past a row, a curve, and so on."""
+    """Draws a link through points: curves between rows, straight lines past rows."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
@@ -333,7 +333,7 @@ def _curve(axes: Any, points: Sequence[Point], width: float, alpha: float) -> No
 
 
 def _colour_bar(axes: Any, band: Band, colours: str) -> None:
-    """What the colours mean, over a grey frame as they lie over the video."""
+    """Draws the colour bar over a grey frame, as the colours look over the video."""
     ramp = np.linspace(1, 0, 128, dtype=np.float32)[None, :, None]
     grey = np.full((1, 128, 1, 3), 128, np.uint8)
     box = band.tiles[-1]
@@ -347,10 +347,10 @@ def _colour_bar(axes: Any, band: Band, colours: str) -> None:
 
 def _foot(axes: Any, layout: Layout, format: str, draw: str, moving: bool) -> None:
     first = {"kernel": "kernel", "group": "group", "layer": "kernels"}[format]
-    frame = "" if moving else "the frame that is shown, its most active; "
-    text = f"below a tile: {first} · weight; {frame}× connections. Each map is scaled by itself."
+    frame = "" if moving else "the frame shown (the most active one); "
+    text = f"Below a tile: {first} · weight; {frame}× connections. Each map has its own scale."
     if draw == "children":
-        text += " A kernel is drawn as the mean of what it relies on, where that is shown."
+        text += " Kernels with children are drawn as the mean of their children."
     _write(axes, EDGE, layout.height - FOOT / 2, text, 7, color=FAINT)
 
 

@@ -1,4 +1,4 @@
-"""Class feature pyramids as JSON: the tree, with lists of children that kernels share once."""
+"""Saves Class Feature Pyramids as JSON. Lists of children that kernels share are stored once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vidjax import records
 from vidjax.explain.pyramid import KeptLayer, Pyramid
 from vidjax.settings import shown
 
-# No network has as many, and no clip is as long or large.
+# No network has more kernels than Number allows, and no clip is longer or larger than Length.
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 Length = Annotated[int, msgspec.Meta(ge=1, le=65_536)]
 Weight = Annotated[float, msgspec.Meta(ge=-1e38, le=1e38)]
@@ -45,16 +45,19 @@ class _Tree(msgspec.Struct):
 
 
 def to_json(pyramid: Pyramid) -> str:
-    """A pyramid without its activations.
+    """Returns a pyramid as JSON, without its activations.
 
-    `lists` are lists of children, each `[layer, kernel, weight]`; the first is that of the class.
-    `layers` lists what was kept; a kernel's `list` is the number of its children's.
+    `lists` holds lists of children, each child as `[layer, kernel, weight]`; the first list is the
+    class's. `layers` holds the kept kernels; `list` of a kernel is the number of its list of
+    children.
 
     Raises:
-      ValueError: it is no pyramid.
+      ValueError: the argument is not a pyramid.
     """
     if not isinstance(pyramid, Pyramid):
-        raise ValueError(f"pyramid = {shown(pyramid)}: what class_feature_pyramid returns")
+        raise ValueError(
+            f"pyramid = {shown(pyramid)}: pass a pyramid that class_feature_pyramid returned"
+        )
     lists = list({id(edges): edges for edges in pyramid.edges.values()}.values())
     numbers = {id(edges): number for number, edges in enumerate(lists)}
     text: dict[str, Any] = {
@@ -88,17 +91,17 @@ def to_json(pyramid: Pyramid) -> str:
 
 
 def from_json(text: str) -> Pyramid:
-    """The pyramid that `to_json` wrote; nothing in it is seen in space and time.
+    """Returns the pyramid that `to_json` wrote. It has no activations in space and time.
 
     Raises:
-      ValueError: it is another kind of file.
+      ValueError: the text is not a pyramid in JSON.
     """
     if not isinstance(text, str):
-        raise ValueError(f"text = {shown(text)}: what to_json returns")
+        raise ValueError(f"text = {shown(text)}: pass the text that to_json returned")
     try:
         given = records.parsed(text, _Tree)
     except records.RecordError as error:
-        raise ValueError(f"this JSON is no class feature pyramid: {error}") from None
+        raise ValueError(f"this JSON is not a class feature pyramid: {error}") from None
     lists = [
         tuple(((layer, kernel), weight) for layer, kernel, weight in edges) for edges in given.lists
     ]
@@ -109,7 +112,7 @@ def from_json(text: str) -> Pyramid:
                 continue
             if own.list >= len(lists):
                 raise ValueError(
-                    f"this JSON is no class feature pyramid: kernel {own.kernel} of "
+                    f"this JSON is not a class feature pyramid: kernel {own.kernel} of "
                     f"{shown(layer.name)} has list {own.list} of {len(lists)}"
                 )
             edges[layer.name, own.kernel] = lists[own.list]

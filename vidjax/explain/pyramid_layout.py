@@ -1,7 +1,7 @@
-"""Where everything is in the picture of a pyramid, in inches from its upper left corner.
+"""Lays out the picture of a pyramid, in inches from its upper left corner.
 
-Rows are centred below the class. Links run between rows; one that skips a row passes it between
-two tiles, so that no link crosses a tile or what is written below it.
+Rows are centred below the class. Links run between rows. A link that skips a row passes between two
+of its tiles, so that no link crosses a tile or its caption.
 """
 
 from __future__ import annotations
@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from vidjax.explain.pyramid_rows import Row, Strand
+from vidjax.explain.pyramid_tiles import Row, Strand
 
 Point = tuple[float, float]
 # The longer side of a tile; those of the class are larger.
 TILE, APEX = 0.86, 1.2
 GAP = 0.17
-# Below a tile, for two lines, and below those of the class, for one.
+# Room for captions: two lines below a tile, one line below the tiles of the class.
 CAPTION, APEX_CAPTION = 0.33, 0.2
-# Between rows, for links.
+# Room for links between rows.
 LINKS = 0.54
-# Beside the rows, for names of levels and layers; and the other edges.
+# Room for names of levels and layers beside the rows, and the margin of the other edges.
 SIDE, EDGE = 2.15, 0.3
 HEAD, FOOT = 0.78, 0.42
 LINE = 0.128
-# The class with its colour bar needs as much.
+# The class with its colour bar needs this width.
 NARROWEST = 6.4
 LETTERS = 32
-# Links keep so far from tiles and captions.
+# Distance of links from tiles and captions.
 CLEAR = 0.03
 
 
 @dataclass(frozen=True)
 class Box:
-    """A rectangle: its left and upper edge, and its size."""
+    """A rectangle: left edge, upper edge, width and height."""
 
     left: float
     top: float
@@ -41,17 +41,17 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Half way from left to right."""
+        """Horizontal centre."""
         return self.left + self.width / 2
 
     @property
     def right(self) -> float:
-        """Its right edge."""
+        """Right edge."""
         return self.left + self.width
 
     @property
     def bottom(self) -> float:
-        """Its lower edge."""
+        """Lower edge."""
         return self.top + self.height
 
 
@@ -60,9 +60,9 @@ class Band:
     """A row of tiles.
 
     Attributes:
-      tiles: from left to right.
-      top: where links may arrive.
-      bottom: where links may leave: what is written below the tiles is above it.
+      tiles: tiles from left to right.
+      top: height at which links may arrive.
+      bottom: height at which links may leave, below the captions.
     """
 
     tiles: tuple[Box, ...]
@@ -70,7 +70,7 @@ class Band:
     bottom: float
 
     def gap(self, x: float) -> float:
-        """The place nearest to `x` where a link may pass the row."""
+        """Returns the position nearest to `x` at which a link can pass the row."""
         places = [own.left - GAP / 2 for own in self.tiles]
         places.append(self.tiles[-1].right + GAP / 2)
         return min(places, key=lambda place: abs(place - x))
@@ -78,11 +78,11 @@ class Band:
 
 @dataclass(frozen=True)
 class Layout:
-    """A picture.
+    """Positions of all parts of a picture.
 
     Attributes:
-      width: of the picture.
-      height: likewise.
+      width: width of the picture.
+      height: height of the picture.
       apex: tiles of the class.
       bands: the rows below it.
     """
@@ -93,20 +93,21 @@ class Layout:
     bands: tuple[Band, ...]
 
     def band(self, row: int) -> Band:
-        """A row; -1 is the class."""
+        """Returns a row; -1 is the class."""
         return self.apex if row < 0 else self.bands[row]
 
     def foot(self, row: int, column: int) -> Point:
-        """Where links leave a tile; those of the class leave from its middle."""
+        """Returns where links leave a tile; links of the class leave from its middle."""
         band = self.band(row)
         if row < 0:
             return (band.tiles[0].left + band.tiles[-1].right) / 2, band.bottom
         return band.tiles[column].middle, band.bottom
 
     def way(self, start: Point, row: int, to: tuple[int, int]) -> list[Point]:
-        """Points that a link passes, from one below a row to the top of a tile further down.
+        """Returns the points of a link, from a point below a row to the top of a tile further down.
 
-        Between the first two it is a curve, between the next two a straight line down, and so on.
+        The link is a curve between the first two points, a straight line down between the next two,
+        and so on.
         """
         target = self.bands[to[0]]
         end = (target.tiles[to[1]].middle, target.top - CLEAR)
@@ -120,12 +121,12 @@ class Layout:
 
 
 def lay_out(rows: Sequence[Row], aspect: float, apex: int = 3) -> Layout:
-    """Places of the tiles.
+    """Computes the positions of all tiles.
 
     Args:
-      rows: of `rows_of`.
-      aspect: width of the frames over their height.
-      apex: tiles of the class.
+      rows: from `rows_of`.
+      aspect: width of the frames divided by their height.
+      apex: number of tiles of the class.
     """
     wide, high = min(1.0, aspect), min(1.0, 1 / aspect)
     widest = max([_width(len(row.tiles), TILE * wide) for row in rows], default=0)
@@ -158,7 +159,7 @@ def _band(count: int, centre: float, top: float, size: Point, caption: float, le
 
 
 def label_of(row: Row) -> list[str]:
-    """What is written beside a row below the number of its level, in lines."""
+    """Returns the lines beside a row, below the number of its level."""
     common = {layer.cells for layer in row.layers}
     lines = [_cells(next(iter(common)))] if len(common) == 1 and len(row.layers) > 1 else []
     for layer in row.layers:
@@ -172,11 +173,11 @@ def label_of(row: Row) -> list[str]:
 
 
 def _cells(cells: tuple[int, ...] | None) -> str:
-    return f"{'x'.join(map(str, cells))} cells" if cells else "after pooling: no place"
+    return f"{'x'.join(map(str, cells))} cells" if cells else "after pooling: no location"
 
 
 def _names(names: Sequence[str]) -> Iterator[str]:
-    """Names of layers that are one sum, the later ones without what they share with the first."""
+    """Yields names of layers whose outputs are added; later ones without the common prefix."""
     first, *others = names
     yield _cut(first)
     for name in others:
@@ -189,12 +190,12 @@ def _names(names: Sequence[str]) -> Iterator[str]:
 
 
 def _cut(name: str) -> str:
-    """A name whose end is kept: there layers differ."""
+    """Shortens a name at its start, because names of layers differ at their ends."""
     return name if len(name) <= LETTERS else f"…{name[1 - LETTERS :]}"
 
 
 def hub_of(layout: Layout, strand: Strand, taken: Sequence[Point]) -> Point:
-    """Where the links of a strand come together: below its parents, apart from other hubs."""
+    """Returns where the links of a strand meet: below its parents, away from other hubs."""
     row = strand.parents[0][0]
     feet = [layout.foot(*parent)[0] for parent in strand.parents]
     ends = [layout.bands[at].tiles[column].middle for at, column, _ in strand.children]

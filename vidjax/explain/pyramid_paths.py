@@ -1,6 +1,6 @@
-"""Where a pyramid ends: at a chosen layer, or at the paths that lead to chosen kernels.
+"""Ends a pyramid at a chosen layer, or keeps only the paths to chosen kernels.
 
-CFP, section 5: "down to the selected layer or selected kernels of a layer".
+Source: CFP, section 5: "down to the selected layer or selected kernels of a layer".
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.anatomy import Anatomy
-from vidjax.explain.features import layer_at
 from vidjax.explain.layer import Layer
+from vidjax.explain.layer_graph import LayerGraph
+from vidjax.explain.layer_lookup import layer_at
 from vidjax.explain.pyramid import KeptLayer, Place, Pyramid
 from vidjax.settings import Kind, shown, whole
 
@@ -36,31 +36,31 @@ END = Kind("the name of a layer, or a pair of a name and a list of kernels", _ac
 
 @dataclass(frozen=True)
 class End:
-    """Where a pyramid ends.
+    """The layer or kernels at which a pyramid ends.
 
     Attributes:
-      layer: the last one.
-      kernels: of it; empty for all that are kept.
+      layer: the last layer.
+      kernels: its kernels to keep; empty keeps all.
     """
 
     layer: Layer
     kernels: tuple[int, ...] = ()
 
 
-def end_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
-    """The end that a name, or a name and numbers of kernels, mean.
+def end_of(graph: LayerGraph, down_to: str | tuple[str, Sequence[int]]) -> End:
+    """Resolves the argument `down_to` of `class_feature_pyramid`.
 
     Args:
-      anatomy: of the network.
-      down_to: the name is that of a layer, such as `layer3/block2/conv1`, or of a module with
-        layers, such as `layer3`, whose last one is taken.
+      graph: layers of the network.
+      down_to: the name of a layer, such as `layer3/block2/conv1`, or of a module, such as `layer3`,
+        which stands for its last layer. It may be a pair of such a name and kernel numbers.
 
     Raises:
-      ValueError: there is no such layer or kernel.
+      ValueError: the layer or kernel does not exist.
     """
     name, kernels = (down_to, ()) if isinstance(down_to, str) else down_to
     try:
-        layer = layer_at(anatomy, name)
+        layer = layer_at(graph, name)
     except ValueError as error:
         raise ValueError(f"down_to = {shown(down_to)}: {error}") from None
     for kernel in kernels:
@@ -72,13 +72,13 @@ def end_of(anatomy: Anatomy, down_to: str | tuple[str, Sequence[int]]) -> End:
 
 
 def ending_at(pyramid: Pyramid, end: End) -> Pyramid:
-    """The pyramid down to a layer, or the paths in it that lead to kernels of the layer.
+    """Returns the pyramid down to a layer, or only the paths that lead to kernels of that layer.
 
     Raises:
-      ValueError: nothing of it was kept.
+      ValueError: the pyramid keeps nothing of the layer, or not one of the kernels.
     """
     own = next((layer for layer in pyramid.layers if layer.name == end.layer.name), None)
-    advice = f"at threshold = {pyramid.threshold:g}; a lower one keeps more"
+    advice = f"at threshold = {pyramid.threshold:g}; a lower threshold keeps more"
     if own is None:
         raise ValueError(f"no kernel of {end.layer.name!r} was kept {advice}")
     kept = set(own.kernels.tolist())
@@ -100,9 +100,9 @@ def ending_at(pyramid: Pyramid, end: End) -> Pyramid:
 
 
 def _leading_to(pyramid: Pyramid, places: set[Place]) -> set[Place]:
-    """Kernels from which a way leads down to one of the places, these among them."""
+    """Returns the kernels from which a path leads down to one of the places, and those places."""
     found = set(places)
-    # Whatever relies on a kernel is in a layer nearer to the class: those are looked at last.
+    # A kernel's parents lie nearer to the class, so the deepest kernels are visited first.
     levels = {layer.name: layer.level for layer in pyramid.layers}
     for parent in sorted(pyramid.edges, key=lambda place: -levels.get(place[0], 0)):
         if parent[0] and any(child in found for child, _ in pyramid.edges[parent]):
@@ -111,12 +111,12 @@ def _leading_to(pyramid: Pyramid, places: set[Place]) -> set[Place]:
 
 
 def _pruned(pyramid: Pyramid, places: set[Place]) -> Pyramid:
-    """The part of a pyramid that consists of these kernels."""
+    """Returns the pyramid that has only these kernels."""
     lists: dict[int, tuple[tuple[Place, float], ...]] = {}
     edges = {}
     for parent, own in pyramid.edges.items():
         if not parent[0] or parent in places:
-            # A list that kernels share stays one object.
+            # Kernels keep sharing one object for a shared list.
             if id(own) not in lists:
                 lists[id(own)] = tuple(edge for edge in own if edge[0] in places)
             edges[parent] = lists[id(own)]
@@ -137,24 +137,24 @@ def _part(layer: KeptLayer, places: set[Place]) -> KeptLayer:
     )
 
 
-def one_sums(anatomy: Anatomy, layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
-    """Groups of layers whose channels are added up one by one before anybody reads them.
+def one_sums(graph: LayerGraph, layers: Sequence[Layer]) -> tuple[tuple[str, ...], ...]:
+    """Groups layers whose outputs are added channel by channel before another layer reads them.
 
-    The last convolution of a residual block and its projection are such; a block's input is not,
-    because the block itself reads it alone.
+    The last convolution of a residual block and its projection form such a group. The block's input
+    does not belong to it, because the block also reads it on its own.
 
     Args:
-      anatomy: of the network.
-      layers: to be grouped.
+      graph: layers of the network.
+      layers: the layers to group.
 
     Returns:
-      Names, of groups of two or more, in the order of the program.
+      Names of the layers of each group of two or more, in the order of the program.
     """
-    order = {step: number for number, step in enumerate(anatomy.program.operations)}
+    order = {step: number for number, step in enumerate(graph.program.operations)}
     readers: dict[Layer, list[tuple[Layer, bytes]]] = {
         layer: [] for layer in sorted(layers, key=lambda own: order[own.operation])
     }
-    for reader, links in anatomy.links.items():
+    for reader, links in graph.links.items():
         for link in links:
             if link.layer in readers:
                 readers[link.layer].append((reader, link.pairs.tobytes()))

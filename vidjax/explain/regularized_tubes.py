@@ -1,11 +1,12 @@
-"""Tubes at every stage of a network with Class Regularization.
+"""Saliency Tubes at every stage of a network with Class Regularization.
 
-Stergiou, thesis, section 6.3.3; ICIP 2020, section 3.3: where the classifier's rows are mapped to
-the channels of a stage, its features are weighted by the mapped row of a class instead of the
-classifier's own.
+Source: Stergiou, thesis, section 6.3.3; ICIP 2020, section 3.3. Class Regularization maps the
+classifier's rows to the channels of a stage. The stage's tube weights its features by the mapped
+row of a class instead of the classifier's own row.
 
-Where that is done is read off the network's program, whoever wrote it: a product of the
-classifier's weights with others, of whose result a row is picked that scales features.
+Stages with Class Regularization are found in the network's program, whoever wrote the network. The
+pattern is a product of the classifier's weights with other weights, followed by the selection of
+one row that scales features.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vidjax.explain.given import Class
+from vidjax.explain.input_checks import Class
 from vidjax.explain.layer import channels_first, in_space_and_time
-from vidjax.explain.opened import each_clip, open_network
+from vidjax.explain.open_network import each_clip, open_network
 from vidjax.explain.saliency_tubes import SaliencyTube, check_mode, tube_of
-from vidjax.explain.traced import Model, TracedNetwork
+from vidjax.explain.traced_network import Model, TracedNetwork
 from vidjax.program import Operation, Value
 
 
 @dataclass(frozen=True)
 class Regularized:
-    """A place of a network where the classifier's rows scale features.
+    """A location in a network where Class Regularization scales features.
 
     Attributes:
       name: path of the module, such as `layer3/after_stage`.
-      features: that are scaled, `[1, T', H', W', C]`.
-      rows: of the classes for these channels, `[classes, C]`.
+      features: the features that are scaled, `[1, T', H', W', C]`.
+      rows: the classes' mapped rows for these channels, `[classes, C]`.
     """
 
     name: str
@@ -55,36 +56,31 @@ def stage_tubes(
     output: str | int | None = None,
     clip_input: int = 0,
 ) -> dict[str, SaliencyTube]:
-    """Tubes by the module path of each Class Regularization, in the order of the network.
+    """Computes a tube for each Class Regularization of a network.
 
     Args:
       model: a network with `class_reg`.
-      variables: of the model.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a batch `[B, T, H, W, 3]` or a list of
-        clips gives a list of results.
-      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
-        one. Of a batch, one for all or one for each.
+      variables: the model's variables.
+      clip: a normalised clip, `[T, H, W, 3]` or `[1, T, H, W, 3]`. A batch `[B, T, H, W, 3]` or a
+        list of clips returns a list of results.
+      class_index: the class to explain, an integer of any kind or one of `classes`. None explains
+        the predicted class. For a batch, give one class for all clips or one per clip.
       mode: as in `saliency_tube`.
-      tau: likewise.
+      tau: as in `saliency_tube`.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
-      clip_input: which of several inputs is explained, likewise.
+      output: which output holds the logits, as in `vidjax.explain.open_network`.
+      clip_input: which input is explained, as in `vidjax.explain.open_network`.
 
     Returns:
-      Nothing for a network without it.
+      Tubes by module path, in the order of the network. Empty for a network without Class
+        Regularization.
 
     Raises:
-      ValueError: there is no such class or mode.
+      ValueError: the class or the mode does not exist.
     """
     check_mode(mode, tau)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     places = regularized_places(opened.network)
     logits, found = regularized_pass(opened.network)(opened.variables, opened.clip)
@@ -97,8 +93,8 @@ def stage_tubes(
 
 @functools.lru_cache(maxsize=16)
 def regularized_places(network: TracedNetwork) -> tuple[Regularized, ...]:
-    """The places of a network with Class Regularization, in its order; others have none."""
-    program, classifier = network.anatomy.program, network.anatomy.classifier
+    """Returns where a network has Class Regularization, in the order of the network."""
+    program, classifier = network.graph.program, network.graph.classifier
     moving = program.depending_on([network.clip])
     top = classifier.operation.layer.removesuffix(classifier.name)
 
@@ -120,16 +116,17 @@ def regularized_places(network: TracedNetwork) -> tuple[Regularized, ...]:
 
 @functools.lru_cache(maxsize=16)
 def regularized_pass(network: TracedNetwork) -> Any:
-    """Compiled: of variables and clip, to the logits and what each place has.
+    """Compiles a function of variables and clip that returns the logits and the scaled features.
 
-    That is its features `[C, T', H', W']` and its rows `[classes, C]`, in float32.
+    For each location it returns the features `[C, T', H', W']` and the rows `[classes, C]`,
+    float32.
     """
     places = regularized_places(network)
     wanted = [value for place in places for value in (place.features, place.rows)]
 
     @jax.jit
     def run(variables: Any, clip: jax.Array) -> Any:
-        logits, *found = network.evaluate(variables, clip, [network.anatomy.logits, *wanted])
+        logits, *found = network.evaluate(variables, clip, [network.graph.logits, *wanted])
         arrays = [array.astype(jnp.float32) for array in found]
         laid = [in_space_and_time(channels_first(own, (own.ndim - 1,))) for own in arrays[::2]]
         return logits, list(zip(laid, arrays[1::2], strict=True))
@@ -138,19 +135,19 @@ def regularized_pass(network: TracedNetwork) -> Any:
 
 
 def _variables_of(network: TracedNetwork, value: Value) -> set[Value]:
-    """The variables that a value is made of."""
+    """Returns the variables that a value is computed from."""
     found, waiting = set(), [value]
     while waiting:
         value = waiting.pop()
         if value in network.weights:
             found.add(value)
-        elif value in network.anatomy.program.makers:
-            waiting += network.anatomy.program.makers[value].inputs
+        elif value in network.graph.program.makers:
+            waiting += network.graph.program.makers[value].inputs
     return found
 
 
 def _scaled(operations: tuple[Operation, ...], own: set[Value], moving: set[Value]) -> Value:
-    """What the first multiplication by values that depend on a product scales."""
+    """Returns the features that the first multiplication with a value of `own` scales."""
     return next(
         value
         for step in operations
@@ -161,7 +158,7 @@ def _scaled(operations: tuple[Operation, ...], own: set[Value], moving: set[Valu
 
 
 def name_of(place: str) -> str:
-    """A short name for a module path of `stage_tubes`, another for each.
+    """Returns a short, unique name for a module path of `stage_tubes`.
 
     `layer1/after_stage` is `layer1`, `layer1/after_block2` is `layer1 block2`.
     """

@@ -1,4 +1,4 @@
-"""Pictures of where a network looks: heat over a video's own frames, with captions."""
+"""Writes videos, animations and pictures of maps over a video, with captions."""
 
 from __future__ import annotations
 
@@ -9,36 +9,41 @@ import cv2
 import numpy as np
 
 from vidjax.data.encode import write_gif, write_mp4
+from vidjax.explain.captioned_map import CaptionedMap
+from vidjax.explain.captions import caption
 from vidjax.explain.colours import DEFAULT, heat, overlay
-from vidjax.explain.drawn import Drawn
-from vidjax.explain.footage import Footage
+from vidjax.explain.contact_sheet import spread, write_sheet
 from vidjax.explain.panels import Panels
-from vidjax.explain.sheet import spread, write_sheet
-from vidjax.explain.written import caption
+from vidjax.explain.source_video import SourceVideo
 
 __all__ = ["heat", "in_rows", "overlay", "write_heat"]
 
 COLUMNS = 4
-# No wider than what players take.
+# The widest video that common players accept.
 WIDEST = 3840
-# An animation is there to be sent.
+# Animations must be small enough to send.
 WIDEST_GIF = 960
 LONGEST_GIF = 24
 
 
 def write_heat(
-    folder: Path, name: str, footage: Footage, drawn: Sequence[Drawn], colours: str = DEFAULT
+    folder: Path,
+    name: str,
+    footage: SourceVideo,
+    drawn: Sequence[CaptionedMap],
+    colours: str = DEFAULT,
 ) -> list[Path]:
-    """Writes `NAME.mp4` and `NAME.gif`, the video with each heat beside it, and `NAME.png`.
+    """Writes `NAME.mp4` and `NAME.gif`, the video with each map beside it, and `NAME.png`.
 
-    The video has all frames of the footage; the animation at most `LONGEST_GIF`, and no more than
-    `WIDEST_GIF` pixels of width. The picture is a sheet: a row of frames, and a row for each heat.
+    The video has all frames between the clip's first and last. The animation has at most
+    `LONGEST_GIF` frames and is at most `WIDEST_GIF` pixels wide. The picture is a contact sheet:
+    one row of frames, and one row per map.
 
     Args:
-      folder: that exists.
-      name: of the files.
+      folder: an existing folder.
+      name: name of the files.
       footage: the video that the clip was cut from.
-      drawn: heat over the clip.
+      drawn: maps of the clip.
       colours: one of `vidjax.explain.colours.COLOURS`.
 
     Returns:
@@ -61,8 +66,10 @@ def write_heat(
     return files
 
 
-def _boards(footage: Footage, drawn: Sequence[Drawn], colours: str) -> Iterator[np.ndarray]:
-    """The video and its heats side by side, with captions: uint8 `[H', W', 3]`, one by one."""
+def _boards(
+    footage: SourceVideo, drawn: Sequence[CaptionedMap], colours: str
+) -> Iterator[np.ndarray]:
+    """Yields the video and its maps side by side, with captions: uint8 `[H', W', 3]` per frame."""
     columns = min(COLUMNS, len(drawn) + 1)
     panels = Panels(footage, drawn, colours, WIDEST / columns)
     texts = [("video", ()), *((own.title, own.facts) for own in drawn)]
@@ -73,7 +80,7 @@ def _boards(footage: Footage, drawn: Sequence[Drawn], colours: str) -> Iterator[
 
 
 def in_rows(tiles: Sequence[np.ndarray], columns: int = COLUMNS) -> np.ndarray:
-    """Pictures of one size in rows of so many, uint8 `[H, W, 3]`, white where there is none."""
+    """Arranges pictures of equal size in rows, uint8 `[H, W, 3]`; empty positions are white."""
     columns = min(columns, len(tiles))
     tiles = [*tiles, *[np.full_like(tiles[0], 255)] * (-len(tiles) % columns)]
     rows = (tiles[start : start + columns] for start in range(0, len(tiles), columns))
@@ -81,7 +88,7 @@ def in_rows(tiles: Sequence[np.ndarray], columns: int = COLUMNS) -> np.ndarray:
 
 
 def _level(captions: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Captions as high as the highest."""
+    """Pads captions to the height of the tallest."""
     height = max(map(len, captions))
     return [
         np.pad(own, ((0, height - len(own)), (0, 0), (0, 0)), constant_values=255)

@@ -1,4 +1,4 @@
-"""Any map of any network: drawn, enlarged to the clip, with what it is of and what it cost."""
+"""Draws any saliency map for any network and upsamples it to the clip."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import numpy as np
 
 from vidjax.explain import maps
 from vidjax.explain.back_step import normalize
-from vidjax.explain.drawing import Progress
-from vidjax.explain.enlarging import CUBIC, Size, enlarge
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import logits_pass
-from vidjax.explain.traced import Model
-from vidjax.names import nearest
+from vidjax.explain.compiled_passes import logits_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.map_types import Progress
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import CUBIC, Size, upsample
 from vidjax.settings import check
+from vidjax.untrusted_names import nearest
 
 
 @dataclass(frozen=True)
 class SaliencyMap:
-    """A map of a clip.
+    """A saliency map of one clip for one class.
 
     Attributes:
-      name: of the map, such as `grad_cam`.
-      class_index: the class.
-      layer: whose features it is drawn over; None for those that are pooled, or for the clip.
-      volume: float32 `[T, H, W]` of the clip, in [0, 1].
-      cells: what it was enlarged from, `[T', H', W']`, one volume for each group of features.
-      logits: of the clip, float32 `[classes]`.
-      passes: forward passes that it took; a gradient counts as two more.
-      seconds: that it took, compiling included where that was needed.
-      grid: as in `vidjax.explain.drawing.Heat`.
+      name: name of the method, such as `grad_cam`.
+      class_index: the class that is explained.
+      layer: name of the layer whose features the map was computed from. None stands for the
+        features that are pooled for the classifier, or for the clip itself.
+      volume: the map at the clip's size, float32 `[T, H, W]` in [0, 1].
+      cells: the map before upsampling, `[T', H', W']`, one volume per group of features.
+      logits: logits of the clip, float32 `[classes]`.
+      passes: number of forward passes that the map took. A gradient counts as two more.
+      seconds: wall time of the map. It includes compilation if the network had to be compiled.
+      grid: as in `vidjax.explain.map_types.Heat`.
     """
 
     name: str
@@ -49,7 +50,7 @@ class SaliencyMap:
 
     @property
     def resolution(self) -> str:
-        """The sizes of what it was enlarged from, such as `4x7x7 cells`."""
+        """The map's resolution before upsampling, such as `4x7x7 cells`."""
         shapes = [self.grid] if self.grid else [own.shape for own in self.cells]
         return f"{' and '.join('x'.join(map(str, own)) for own in shapes)} cells"
 
@@ -70,45 +71,42 @@ def saliency_map(
     clip_input: int = 0,
     **settings: Any,
 ) -> SaliencyMap:
-    """Draws a map of what in a clip speaks for a class.
+    """Draws a map of the evidence for a class in a clip.
 
     Args:
       model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
-      variables: of the model; None for a module of `flax.nnx`.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
-        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
-      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
-        one. Of a batch, one for all or one for each.
-      name: of the map; `vidjax.explain.maps.known()` has all.
-      layer: as in `vidjax.explain.features.features_at`.
-      degree: of the splines that enlarge it; None is the paper's, as in `enlarging.degree_of`.
-      progress: called with the passes that are done and those that the map takes, where it takes
-        many.
+      variables: the model's variables; None for a module of `flax.nnx`.
+      clip: a normalised clip, `[T, H, W, 3]` or `[1, T, H, W, 3]`. Pass a tuple to a network with
+        several inputs. A batch `[B, T, H, W, 3]` or a list of clips returns a list of results.
+      class_index: the class to explain, an integer of any kind or one of `classes`. None explains
+        the predicted class. For a batch, give one class for all clips or one per clip.
+      name: name of the method. `vidjax.explain.maps.known()` lists all methods.
+      layer: the layer to explain, as in `vidjax.explain.layer_lookup.features_at`.
+      degree: degree of the upsampling spline. None is the paper's choice, as in
+        `upsampling.degree_of`.
+      progress: called with the number of finished passes and the total, for methods that take many.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
-      clip_input: which of several inputs is explained, likewise.
-      **settings: of the map; `vidjax.explain.maps.named(name).settings` has them.
+      output: which output holds the logits, as in
+        `vidjax.explain.open_network.open_network`.
+      clip_input: which input is explained, as in
+        `vidjax.explain.open_network.open_network`.
+      **settings: settings of the method; see `vidjax.explain.maps.named(name).settings`.
 
     Raises:
-      ValueError: names an argument that is not of its kind.
-      UnknownPrimitiveError: a primitive of the network is not known.
+      ValueError: an argument is not valid; the message names it.
+      UnknownPrimitiveError: the network has a JAX primitive that vidjax cannot trace.
+
+    Example:
+      >>> import jax, vidjax
+      >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
+      >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
+      >>> vidjax.explain.saliency_map(model, jax.numpy.eye(3), clip, name="cam").volume.shape
+      (2, 4, 4)
     """
     chosen = maps.named(name)
-    for setting in settings:
-        if setting not in chosen.kinds:
-            hint = nearest(setting, chosen.kinds)
-            raise ValueError(f"{name} has no setting {setting!r}: {hint}")
-    check(settings, chosen.kinds, f"{name} ")
-    if layer is not None and not chosen.layered:
-        raise ValueError(f"layer = {layer!r} has no effect on {name}, a map of the clip itself")
+    _check_settings(chosen, layer, settings)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
     network, given = opened.network, (opened.variables, opened.clip)
     if not chosen.fits(network):
@@ -125,6 +123,18 @@ def saliency_map(
     )
 
 
+def _check_settings(chosen: maps.Map, layer: str | None, settings: dict[str, Any]) -> None:
+    for setting in settings:
+        if setting not in chosen.kinds:
+            hint = nearest(setting, chosen.kinds)
+            raise ValueError(f"{chosen.name} has no setting {setting!r}: {hint}")
+    check(settings, chosen.kinds, f"{chosen.name} ")
+    if layer is not None and not chosen.layered:
+        raise ValueError(
+            f"layer = {layer!r} has no effect on {chosen.name}, a map of the clip itself"
+        )
+
+
 def together(cells: tuple[np.ndarray, ...], size: Size, degree: int | None = CUBIC) -> np.ndarray:
-    """Volumes enlarged to a clip and added, float32 `[T, H, W]` in [0, 1]."""
-    return normalize(np.sum([enlarge(own, size, degree) for own in cells], axis=0))
+    """Upsamples volumes to a clip and adds them; returns float32 `[T, H, W]` in [0, 1]."""
+    return normalize(np.sum([upsample(own, size, degree) for own in cells], axis=0))

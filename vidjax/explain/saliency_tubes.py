@@ -1,8 +1,9 @@
-"""Saliency Tubes: which regions in space and time speak for a class.
+"""Saliency Tubes: the regions in space and time that are evidence for a class.
 
-Stergiou et al., Saliency Tubes, ICIP 2019; thesis, section 7.4, eq. 7.1. The features that are
-pooled for the classifier are weighted by the row of the class, brought to [0, 1] channel by
-channel, squared and summed, and enlarged to the clip by cubic splines.
+Source: Stergiou et al., Saliency Tubes, ICIP 2019; thesis, section 7.4, eq. 7.1. The features
+before the classifier's pooling are multiplied by the weights of the class. Each channel is rescaled
+to [0, 1] and squared. The channels are added, and the sum is upsampled to the clip by cubic
+splines.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import jax
 import numpy as np
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.enlarging import Size, enlarge
-from vidjax.explain.features import features_at
-from vidjax.explain.given import Class
-from vidjax.explain.opened import each_clip, open_network
-from vidjax.explain.passes import gradients_pass
-from vidjax.explain.traced import Model
+from vidjax.explain.compiled_passes import gradients_pass
+from vidjax.explain.input_checks import Class
+from vidjax.explain.layer_lookup import features_at
+from vidjax.explain.open_network import each_clip, open_network
+from vidjax.explain.traced_network import Model
+from vidjax.explain.upsampling import Size, upsample
 from vidjax.settings import Kind, check, number, one_of, optional
 
 MODES = ("thesis", "cam")
@@ -33,15 +34,15 @@ SETTINGS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class SaliencyTube:
-    """Where a network looks for a class.
+    """The Saliency Tube of one clip for one class.
 
     Attributes:
-      class_index: the class.
+      class_index: the class that is explained.
       mode: as in `saliency_tube`.
-      volume: float32 `[T, H, W]` of the clip, in [0, 1].
-      low: the same before it was enlarged, for each of the features that are pooled.
-      kept: channels that are part of it, bool, likewise.
-      logits: of the clip, float32 `[classes]`, where they are known.
+      volume: the tube at the clip's size, float32 `[T, H, W]` in [0, 1].
+      low: the tube before upsampling, one volume per group of pooled features.
+      kept: which channels are part of the tube, bool `[C]`, one array per group of features.
+      logits: logits of the clip, float32 `[classes]`; None if they are not known.
     """
 
     class_index: int
@@ -65,44 +66,48 @@ def saliency_tube(
     output: str | int | None = None,
     clip_input: int = 0,
 ) -> SaliencyTube:
-    """The tube of a clip.
+    """Computes the Saliency Tube of a clip.
 
-    Channels are weighted by the gradient of the class's logit with respect to the features that
-    the classifier gets sums of. Where it gets just their means, that is the class's row; where
-    there are more layers between (X3D), it is what these make of it at this clip; features of
-    several sizes (SlowFast) are enlarged one by one and added.
+    Channels are weighted by the gradient of the class's logit with respect to the features that are
+    pooled for the classifier. If the classifier reads their means directly, that gradient is the
+    class's row of weights. If more layers lie between (X3D), it is their local gradient at this
+    clip. Features of several sizes (SlowFast) are upsampled one by one and added.
 
     Args:
       model: a module of `flax.linen` or `flax.nnx`, or a function of `(variables, clip)`.
-      variables: of the model; None for a module of `flax.nnx`.
-      clip: `[T, H, W, 3]` or `[1, T, H, W, 3]`, normalised; a tuple for a network of several
-        inputs. A batch `[B, T, H, W, 3]`, or a list of clips, gives a list of results.
-      class_index: which class, an integer of any kind or one of `classes`; None is the predicted
-        one. Of a batch, one for all or one for each.
-      mode: `thesis`, or `cam`: the plain sum of weighted channels, as the published scripts have
-        it. The thesis' form does not mind how large a weight is, and shows a channel of negative
-        weight where it is least active, unless `tau` leaves it out.
-      tau: channels whose largest weighted activation is below this share of the largest of all
-        are left out; None keeps all.
+      variables: the model's variables; None for a module of `flax.nnx`.
+      clip: a normalised clip, `[T, H, W, 3]` or `[1, T, H, W, 3]`. Pass a tuple to a network with
+        several inputs. A batch `[B, T, H, W, 3]` or a list of clips returns a list of results.
+      class_index: the class to explain, an integer of any kind or one of `classes`. None explains
+        the predicted class. For a batch, give one class for all clips or one per clip.
+      mode: `thesis` for eq. 7.1, or `cam` for the plain sum of weighted channels, as in the
+        published scripts. The thesis mode ignores the size of a weight. It shows a channel with a
+        negative weight where the channel is least active, unless `tau` removes it.
+      tau: share in [0, 1]. Removes channels whose largest weighted activation is below this share
+        of the largest activation overall. None keeps all channels.
       classes: names of all classes.
-      output: which of several outputs the logits are, as in `vidjax.explain.opened.open_network`.
-      clip_input: which of several inputs is explained, likewise.
+      output: which output holds the logits, as in
+        `vidjax.explain.open_network.open_network`.
+      clip_input: which input is explained, as in
+        `vidjax.explain.open_network.open_network`.
+
 
     Raises:
-      ValueError: names an argument that is not of its kind; or nothing is pooled before the
-        classifier.
+      ValueError: an argument is not valid (the message names it), or the network pools nothing
+        before its classifier.
+
+    Example:
+      >>> import jax, vidjax
+      >>> model = lambda weights, clip: clip.mean((1, 2, 3)) @ weights
+      >>> clip = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
+      >>> vidjax.explain.saliency_tube(model, jax.numpy.eye(3), clip).volume.shape
+      (2, 4, 4)
     """
     check_mode(mode, tau)
     opened = open_network(
-        model,
-        variables,
-        clip,
-        class_index,
-        classes=classes,
-        output=output,
-        clip_input=clip_input,
+        model, variables, clip, class_index, classes=classes, output=output, clip_input=clip_input
     )
-    places = features_at(opened.network.anatomy)
+    places = features_at(opened.network.graph)
     wanted = -1 if opened.class_index is None else opened.class_index
     measured = gradients_pass(opened.network, places)(opened.variables, opened.clip, wanted)
     logits, maps, gradients = jax.tree.map(np.asarray, measured)
@@ -121,31 +126,31 @@ def tube_of(
     mode: str = "thesis",
     tau: float | None = None,
 ) -> SaliencyTube:
-    """The tube of features, given their weights.
+    """Computes a tube from features and the weights of their channels.
 
     Args:
-      maps: features `[C, T', H', W']`, one array or several.
-      weights: of the channels, `[C]` for each.
+      maps: features `[C, T', H', W']`, one array per group.
+      weights: weights of the channels, `[C]` per group.
       size: T, H, W of the clip.
-      class_index: what they are the weights of.
+      class_index: the class that the weights belong to.
       mode: as in `saliency_tube`.
-      tau: likewise.
+      tau: as in `saliency_tube`.
     """
     pairs = zip(maps, weights, strict=True)
     low, kept = low_tubes([own * weight[:, None, None, None] for own, weight in pairs], mode, tau)
-    volume = normalize(np.sum([enlarge(own, size) for own in low], axis=0))
+    volume = normalize(np.sum([upsample(own, size) for own in low], axis=0))
     return SaliencyTube(class_index, mode, volume, low, kept)
 
 
 def low_tubes(
     weighted: Sequence[np.ndarray], mode: str, tau: float | None
 ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Tubes before they are enlarged, and the channels that are part of them, of each group.
+    """Returns the tube of each group before upsampling, and the channels that are part of it.
 
     Args:
-      weighted: features `[C, T', H', W']`, each channel by its weight.
+      weighted: features `[C, T', H', W']`, each channel multiplied by its weight.
       mode: as in `saliency_tube`.
-      tau: likewise.
+      tau: as in `saliency_tube`.
     """
     peak = max(float(own.max()) for own in weighted)
     kept = tuple(
@@ -157,7 +162,7 @@ def low_tubes(
 
 
 def check_mode(mode: str, tau: float | None) -> None:
-    """Refuses settings that mean nothing.
+    """Refuses a mode or a tau that is not valid.
 
     Raises:
       ValueError: names the setting.
@@ -170,6 +175,6 @@ def _sum(weighted: np.ndarray, mode: str) -> np.ndarray:
         return weighted.sum(axis=0)
     low = weighted.min((1, 2, 3), keepdims=True)
     spread = weighted.max((1, 2, 3), keepdims=True) - low
-    # A channel without differences shows nothing.
+    # A constant channel contributes nothing.
     scaled = (weighted - low) / np.where(spread > 0, spread, 1)
     return (scaled**2).sum(axis=0)

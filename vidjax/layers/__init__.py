@@ -1,1 +1,1 @@
-"""The operators networks are made of: convolution, normalisation, pooling."""
+"""The layers of networks: convolution, normalisation, pooling and others."""

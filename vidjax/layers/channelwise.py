@@ -1,4 +1,4 @@
-"""Convolutions of each channel by itself, alone and after a mixing of the channels.
+"""Channel-wise (depthwise) convolutions, alone and after a 1x1x1 convolution.
 
 Tran et al.: Video Classification with Channel-Separated Convolutional Networks, ICCV 2019,
 section 3.3.
@@ -21,19 +21,19 @@ Triple = tuple[int, int, int]
 def channelwise(
     features: int, kernel_size: Triple, strides: Triple = (1, 1, 1), *, name: str | None = None
 ) -> Conv:
-    """A convolution with as many groups as channels: the middle of an ir-CSN bottleneck."""
+    """Makes a depthwise convolution, one group per channel: the middle of an ir-CSN bottleneck."""
     return Conv(features, kernel_size, strides, groups=features, name=name)
 
 
 class InteractionPreserved(nn.Module):
-    """1x1x1 convolution, norm, channel-wise convolution: the middle of an ip-CSN bottleneck.
+    """A 1x1x1 convolution, a norm and a depthwise convolution: the middle of an ip-CSN bottleneck.
 
     Attributes:
-      features: channels of both.
-      kernel_size: of the channel-wise convolution.
-      strides: of the channel-wise convolution.
-      norm: factory of the norm in between.
-      act: activation after that norm; None, as published, is none.
+      features: output channels of both convolutions.
+      kernel_size: kernel size of the depthwise convolution.
+      strides: strides of the depthwise convolution.
+      norm: factory of the norm between the convolutions.
+      act: activation after that norm; None, as published, means none.
     """
 
     features: int

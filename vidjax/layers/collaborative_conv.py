@@ -1,7 +1,7 @@
 """Collaborative spatiotemporal convolution (CoST): one kernel over three views of a clip.
 
 Li et al., CVPR 2019, section 3.2: the same 3x3 kernel convolves height and width, time and width,
-and time and height, and the three are added with weights that a softmax makes.
+and time and height. The three results are added with softmax weights.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import conv3d, kaiming_normal
-from vidjax.layers.spread import spread
 
 Triple = tuple[int, int, int]
 FORMS = ("a", "b")
-# Where the two axes of the kernel lie, as its place among frames, rows and columns.
+# Position of the kernel's two axes in a kernel over frames, rows and columns, for each view.
 VIEWS: tuple[Triple, ...] = ((1, 3, 3), (3, 1, 3), (3, 3, 1))
-# Softmax over these begins with most weight on height and width (the authors' code).
+# Initial values before the softmax: most weight is on height and width (the authors' code).
 _FIRST = (0.7, -0.7, -0.7)
 
 
 class CollaborativeConv(nn.Module):
-    """The convolution.
+    """A CoST convolution.
 
     Attributes:
       features: output channels O.
-      kernel_size: 1, 3, 3.
-      strides: along T, H, W, in all views.
-      form: `a` learns the weights of each channel's views, `b` reads them off the views' maxima,
+      kernel_size: must be 1, 3, 3.
+      strides: strides along T, H, W, in all views.
+      form: `a` learns a weight for each channel and view, `b` computes them from the views' maxima,
         clip by clip.
     """
 
@@ -49,13 +49,13 @@ class CollaborativeConv(nn.Module):
         views = [conv3d(x, kernel.reshape(*view, inputs, outputs), self.strides) for view in VIEWS]
         weights = nn.softmax(self._scores(views), axis=1)
         parts = (
-            spread(weights[:, number, None, None, None], own) * own
+            broadcast_like(weights[:, number, None, None, None], own) * own
             for number, own in enumerate(views)
         )
         return functools.reduce(jnp.add, parts)
 
     def _scores(self, views: list[jax.Array]) -> jax.Array:
-        """Of the views, float32 `[B or 1, 3, O]`."""
+        """Returns the scores of the views, float32 `[B or 1, 3, O]`."""
         if self.form == "a":
 
             def first(key: jax.Array, shape: tuple[int, int]) -> jax.Array:

@@ -1,7 +1,7 @@
 """Compact generalised non-local blocks (CGNL): attention between all positions and channels.
 
-Yue et al., NeurIPS 2018, section 3.2, with the dot product as kernel: the sum over all pairs falls
-apart into one number a group of channels.
+Yue et al., NeurIPS 2018, section 3.2, with the dot product as its kernel. The sum over all pairs
+then reduces to one number per group of channels.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ _kernel_init = nn.initializers.normal(0.01)
 
 
 class CompactNonLocal(nn.Module):
-    """Adds `z(<p, g> t)` by groups of channels, normalised by groups.
+    """Adds `z(<p, g> t)` for each group of channels, followed by a group norm.
 
-    The product grows with the number of positions, and the norm takes that away: it is computed in
-    float32.
+    The product grows with the number of positions, and the norm removes that scale; it is computed
+    in float32.
 
     Attributes:
-      channel_groups: that channels are taken in.
-      zero_init: start as nothing, with a norm of zeros (the authors' choice for a single block).
+      channel_groups: number of groups of channels.
+      zero_init: initialise the norm's scale to zero, so that the block starts as the identity (the
+        authors' choice for a single block).
     """
 
     channel_groups: int = 8
@@ -36,14 +37,14 @@ class CompactNonLocal(nn.Module):
         """Maps `[B, T, H, W, C]` to the same shape.
 
         Raises:
-          ValueError: half the channels are no multiple of the groups.
+          ValueError: half of the channels is not divisible by the groups.
         """
         del train
         channels, inner = x.shape[-1], x.shape[-1] // 2
         if inner % self.channel_groups:
             raise ValueError(
-                f"cgnl channel_groups = {self.channel_groups}: half of {channels} channels cannot "
-                "be shared out"
+                f"cgnl channel_groups = {self.channel_groups}: half of {channels} channels is not "
+                "divisible by it"
             )
         conv = functools.partial(Conv, kernel_size=(1, 1, 1), kernel_init=_kernel_init)
         t, p, g = (conv(inner, name=name)(x) for name in ("query", "key", "value"))

@@ -1,7 +1,7 @@
-"""The one convolution of all networks, channels last.
+"""The convolution that all networks use, channels last.
 
-Its parameters do not depend on how it is computed: `vidjax.layers.convolution` has the forms, and a
-table of measurements by which one is chosen for each shape and pass.
+Its parameters do not depend on how it is computed: `vidjax.layers.convolution` has several
+algorithms, and a table of measurements selects one for each shape and pass.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.convolution import compute, xla
 from vidjax.layers.convolution.problem import Pads, Problem, Triple
 from vidjax.layers.lowering import resolve
-from vidjax.layers.spread import spread
 
 Padding = str | Sequence[int] | Sequence[tuple[int, int]] | None
 
-# He et al. 2015, eq. 14, over the outputs: what the residual networks here start from.
+# He et al. 2015, eq. 14, with the fan out: the initialisation of all residual networks here.
 kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
@@ -39,23 +39,30 @@ def conv3d(
     Args:
       x: `[B, T, H, W, C]`.
       kernel: `[kt, kh, kw, C / groups, O]`, of the same dtype.
-      strides: along T, H, W.
-      padding: None is k // 2 on both sides of each axis; or "SAME", "VALID", a number for each
-        axis, or a (before, after) pair for each.
-      groups: parts that the channels are convolved in, separately.
-      lowering: `lax` is XLA's own primitive; `cpu`, `gpu` or `tpu` the forms that were the fastest
-        there; `auto` those of this backend, where some were measured.
+      strides: strides along T, H, W.
+      padding: None pads k // 2 on both sides of each axis; or "SAME", "VALID", a number for each
+        axis, or a (before, after) pair for each axis.
+      groups: number of groups of channels, which are convolved separately.
+      lowering: `lax` is XLA's own primitive; `cpu`, `gpu` or `tpu` selects the algorithms that were
+        fastest there; `auto` selects those of this backend, if there are measurements.
 
     Returns:
-      `[B, T', H', W', O]` in the dtype of `x`; sums are float32.
+      `[B, T', H', W', O]` in the dtype of `x`; sums are accumulated in float32.
 
     Raises:
       ValueError: channels, groups or the padding do not fit.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.conv import conv3d
+      >>> x, kernel = jnp.ones((1, 4, 8, 8, 3)), jnp.ones((3, 3, 3, 3, 16))
+      >>> conv3d(x, kernel, strides=(1, 2, 2)).shape
+      (1, 4, 4, 4, 16)
     """
     _check(x, kernel, groups)
     stride = _triple(strides)
     pads = _pads(padding, x.shape[1:4], kernel.shape[:3], stride)
-    problem = Problem(x.shape, kernel.shape, stride, pads, groups)
+    problem = Problem(x.shape, kernel.shape, stride, pads, groups, x.dtype.name)
     lowering = resolve(lowering)
     if lowering == "lax":
         return xla.forward(problem, x, kernel)
@@ -86,22 +93,22 @@ def _pads(padding: Padding, sizes: Sequence[int], kernel: Sequence[int], strides
     if isinstance(padding, str):
         return tuple(lax.padtype_to_pads(sizes, kernel, strides, padding))
     if len(padding) != 3:
-        raise ValueError(f"padding {padding!r}: one entry for each of T, H, W")
+        raise ValueError(f"padding {padding!r}: expected one entry for each of T, H, W")
     return tuple((pad, pad) if isinstance(pad, int) else tuple(pad) for pad in padding)  # type: ignore[misc]
 
 
 class Conv(nn.Module):
-    """A convolution with its kernel, and a bias where asked.
+    """A convolution layer with a kernel and, optionally, a bias.
 
     Attributes:
       features: output channels O.
-      kernel_size: along T, H, W.
-      strides: along T, H, W.
+      kernel_size: kernel size along T, H, W.
+      strides: strides along T, H, W.
       padding: as in `conv3d`.
       groups: as in `conv3d`.
       use_bias: add a bias; the networks here have a norm after each convolution instead.
-      dtype: what it computes in; None is the input's.
-      param_dtype: of the parameters.
+      dtype: dtype of the computation; None is the input's.
+      param_dtype: dtype of the parameters.
       kernel_init: initialiser of the kernel.
     """
 
@@ -124,5 +131,5 @@ class Conv(nn.Module):
         y = conv3d(x.astype(dtype), kernel.astype(dtype), self.strides, self.padding, self.groups)
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,), self.param_dtype)
-            y = y + spread(bias, y)
+            y = y + broadcast_like(bias, y)
         return y

@@ -1,4 +1,4 @@
-"""A 3D convolution factorised into one over space and one over time: (2+1)D.
+"""(2+1)D convolutions: a 3D convolution factorised into a spatial and a temporal one.
 
 Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018,
 section 3.5.
@@ -18,31 +18,31 @@ Triple = tuple[int, int, int]
 
 
 def mid_channels(inputs: int, outputs: int, space: int = 3) -> int:
-    """Channels between the two parts that keep the parameters of the full convolution.
+    """Returns the middle channels that keep the number of parameters of the full convolution.
 
     Tran et al., section 3.5: floor(t d^2 i o / (d^2 i + t o)), with t = 3 as in all published
-    networks, also around kernels that are not 3 long.
+    networks, even for kernels with another temporal size.
 
     Args:
-      inputs: channels that go in, i.
-      outputs: channels that come out, o.
-      space: kernel's extent in space, d.
+      inputs: input channels, i.
+      outputs: output channels, o.
+      space: spatial kernel size, d.
     """
     area = space**2
     return 3 * area * inputs * outputs // (area * inputs + 3 * outputs)
 
 
 class Conv2Plus1D(nn.Module):
-    """Convolution over space, norm, activation, convolution over time.
+    """A spatial convolution, a norm, an activation and a temporal convolution.
 
     Attributes:
       features: output channels.
-      kernel_size: along T, H, W, of both parts together.
-      strides: along T, H, W: those of space belong to the part over space.
-      mid: channels in between; None is `mid_channels` of the convolution itself.
-      time_first: do the part over time before that over space.
-      norm: factory of the norm in between.
-      padding: of both parts, as in `Conv`; None is half a kernel on both sides.
+      kernel_size: kernel size along T, H, W, of both parts together.
+      strides: strides along T, H, W; the spatial part has the spatial strides.
+      mid: middle channels; None is the result of `mid_channels`.
+      time_first: convolve over time before space.
+      norm: factory of the norm between the parts.
+      padding: padding of both parts, as in `Conv`; None is half a kernel on both sides.
     """
 
     features: int

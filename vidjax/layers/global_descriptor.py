@@ -1,7 +1,7 @@
-"""Compact global descriptors (CGD): channels weighed by means and maxima over the clip.
+"""Compact global descriptors (CGD): channels weighted by means and maxima over the clip.
 
-He et al., Compact Global Descriptor for Neural Networks, 2019, whose code this follows: both
-weights have the softmax of the means in them.
+He et al., Compact Global Descriptor for Neural Networks, 2019. This follows the authors' code, in
+which both weights contain the softmax of the means.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.layers.spread import spread
 
 
 class GlobalDescriptor(nn.Module):
@@ -32,7 +32,7 @@ class GlobalDescriptor(nn.Module):
         first = self._weigh(0, means, shares)
         second = self._weigh(1, maxima, shares)
         factors = 1 + self._weigh(2, second, first)
-        return x * spread(factors[:, None, None, None].astype(x.dtype), x)
+        return x * broadcast_like(factors[:, None, None, None].astype(x.dtype), x)
 
     def _weigh(self, number: int, own: jax.Array, shares: jax.Array) -> jax.Array:
         channels = own.shape[-1]

@@ -1,4 +1,4 @@
-"""The connection from a fast pathway to a slow one (SlowFast, ICCV 2019, section 3.3)."""
+"""The lateral connection from a fast pathway to a slow one (SlowFast, ICCV 2019, section 3.3)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from vidjax.layers.conv import Conv
 
 
 class Lateral(nn.Module):
-    """Fast features at the slow pathway's rate, with twice the channels.
+    """Converts fast features to the slow pathway's frame rate, with twice the channels.
 
     Attributes:
-      alpha: frames of the fast pathway for one of the slow.
-      kernel_size: of the convolution over time.
-      norm: factory of the norm, which an activation follows; None is neither.
+      alpha: frames of the fast pathway per frame of the slow one.
+      kernel_size: temporal kernel size of the convolution.
+      norm: factory of the norm, which is followed by an activation; None means neither.
     """
 
     alpha: int

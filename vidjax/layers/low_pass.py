@@ -1,8 +1,8 @@
-"""The low-frequency part of features: means over windows (RMS paper, eq. 1 and 2).
+"""The low-frequency part of features: local means over windows (RMS paper, eq. 1 and 2).
 
-Windows are separable, so each axis is summed by itself; at a border of `clip` the weights of
-what lies outside are shared out among the rest. A clip of one frame is a picture, which has no
-neighbours in time: its windows are along H and W alone, whatever the border.
+Windows are separable, so each axis is summed separately. With the border `clip`, the weights of
+positions outside are redistributed to those inside. A clip of one frame is an image without
+neighbours in time, so its windows extend only along H and W, whatever the border.
 """
 
 from __future__ import annotations
@@ -15,25 +15,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from vidjax.layers.apart import apart
 from vidjax.layers.lowering import resolve
+from vidjax.layers.optimization_barrier import compute_once
 
 Factor = jax.Array | float
 BORDERS = ("clip", "zero", "replicate")
-# The border with which a sum is the transpose of that with another border, if it is not the same.
+# For each border, the border whose sum is its transpose, if that is another one.
 TRANSPOSED = {"replicate": "fold"}
 
 
 def window_weights(size: int, std: float | None) -> np.ndarray:
-    """Weights of a window along one axis, with sum 1: equal, or Gaussian exp(-d^2 / 2 std^2).
+    """Returns the weights of a window along one axis, with sum 1: equal, or Gaussian.
+
+    The Gaussian is exp(-d^2 / 2 std^2).
 
     Raises:
-      ValueError: the size is even or the deviation is not positive.
+      ValueError: the size is even, or the deviation is not positive.
     """
     if size < 1 or size % 2 == 0:
-        raise ValueError(f"a window of {size}: an odd number is expected, so that it has a middle")
+        raise ValueError(f"a window of {size}: expected an odd number, so that it has a middle")
     if std is not None and std <= 0:
-        raise ValueError(f"a Gaussian of deviation {std}: a positive number is expected")
+        raise ValueError(f"a Gaussian of deviation {std}: expected a positive number")
     distance = np.arange(size) - size // 2
     weights = np.ones(size) if std is None else np.exp(-(distance**2) / (2 * std**2))
     return weights / weights.sum()
@@ -45,17 +47,24 @@ def low_pass(
     std: float | None = None,
     border: str = "clip",
 ) -> jax.Array:
-    """Mean of each position's neighbourhood, of the same size as the features.
+    """Averages the neighbourhood of each position; the output has the size of the features.
 
     Args:
       x: `[B, T, H, W, C]`.
-      window: along T, H, W; odd.
-      std: deviation of a Gaussian window, in positions; None weighs all positions the same.
-      border: `clip` takes the mean of the positions that are there, `zero` counts those outside
-        as zeros, `replicate` as the nearest inside.
+      window: window along T, H, W; odd numbers.
+      std: standard deviation of a Gaussian window, in positions; None weights positions equally.
+      border: `clip` averages only the positions inside, `zero` counts those outside as zeros,
+        `replicate` as the nearest position inside.
 
     Raises:
-      ValueError: a window is even, the deviation not positive, or the border unknown.
+      ValueError: a window is even, the deviation is not positive, or the border is unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.low_pass import low_pass
+      >>> x = jnp.array([0.0, 3.0, 6.0]).reshape(1, 1, 1, 3, 1)
+      >>> low_pass(x, (1, 1, 3)).squeeze().tolist()
+      [1.5, 3.0, 4.5]
     """
     window = _window(x, window)
     total = _sums(x, (1, 2, 3), window, std, border)
@@ -71,15 +80,15 @@ def scale_parts(
     std: float | None = None,
     border: str = "clip",
 ) -> jax.Array:
-    """Low-frequency part times `low`, and the rest times `high`; x itself where both are 1.
+    """Multiplies the low-frequency part by `low`, and the rest by `high`; 1 and 1 give x itself.
 
     Args:
       x: `[B, T, H, W, C]`.
-      low: a scalar or `[B, 1, 1, 1, 1]`; no gradient goes into it.
-      high: likewise.
+      low: a scalar or `[B, 1, 1, 1, 1]`; it gets no gradient.
+      high: a scalar or `[B, 1, 1, 1, 1]`; it gets no gradient.
       window: as in `low_pass`.
-      std: likewise.
-      border: likewise.
+      std: as in `low_pass`.
+      border: as in `low_pass`.
     """
     window = _window(x, window)
 
@@ -89,7 +98,7 @@ def scale_parts(
             means = means * _shares(x, window, std)
         return _factor(high, x) * x + _factor(low - high, x) * means
 
-    # The last axis is done in the pass over both, which is one less over a large array.
+    # The last axis is summed in the pass that combines both parts, which saves a pass over x.
     return _once(combine, x, _sums(x, (1, 2), window, std, border))
 
 
@@ -112,7 +121,7 @@ def _scale_bwd(
     if border == "clip":
         weighted = weighted * _shares(g, window, std)
 
-    # Windows are symmetric, so a sum is its own transpose but for what lies outside.
+    # Windows are symmetric, so a sum is its own transpose except at the border.
     back = TRANSPOSED.get(border, border)
 
     def combine(g: jax.Array, sums: jax.Array) -> jax.Array:
@@ -126,7 +135,7 @@ scale_parts.defvjp(_scale_fwd, _scale_bwd)
 
 
 def _window(x: jax.Array, window: Sequence[int]) -> tuple[int, ...]:
-    """The window over features, flat where there is one frame."""
+    """Returns the window for features; it is flat if there is a single frame."""
     return (1, *window[1:]) if x.shape[1] == 1 else tuple(window)
 
 
@@ -137,7 +146,7 @@ def _factor(factor: Factor, x: jax.Array) -> jax.Array:
 def _sums(
     x: jax.Array, axes: Sequence[int], window: Sequence[int], std: float | None, border: str
 ) -> jax.Array:
-    """Weighted sums along some axes, each in a pass of its own."""
+    """Computes weighted sums along some axes, each in a separate pass."""
     if border not in (*BORDERS, *TRANSPOSED.values()):
         raise ValueError(f"border = {border!r}: one of {', '.join(BORDERS)}")
     for axis in axes:
@@ -153,7 +162,7 @@ def _sum(
     weights = window_weights(window[axis - 1], std)
     reach = len(weights) // 2
     if border == "fold":
-        # What positions outside have been summed up to belongs to the edge that they repeat.
+        # Sums at positions outside belong to the edge position that they repeat.
         pads = [(reach, reach) if place == axis else (0, 0) for place in range(x.ndim)]
         wide = _sum(jnp.pad(x, pads), axis, window, std, "zero")
         before, inside, after = jnp.split(wide, [reach, reach + x.shape[axis]], axis)
@@ -167,7 +176,7 @@ def _sum(
 
 
 def _shift(x: jax.Array, axis: int, by: int, border: str) -> jax.Array:
-    """What is so many positions further on, zeros or the last of them beyond the border."""
+    """Shifts an axis by a number of positions, with zeros or the edge value beyond the border."""
     length = x.shape[axis]
     by = max(-length, min(length, by))
     kept = lax.slice_in_dim(x, max(by, 0), length + min(by, 0), axis=axis)
@@ -177,7 +186,7 @@ def _shift(x: jax.Array, axis: int, by: int, border: str) -> jax.Array:
 
 
 def _shares(x: jax.Array, window: Sequence[int], std: float | None) -> jax.Array:
-    """What sums must be multiplied by to be means of the positions that are there."""
+    """Returns the factors that turn sums into means over the positions inside."""
     shares = np.ones(())
     for size, length in zip(window, x.shape[1:4], strict=True):
         inside = np.convolve(np.ones(length), window_weights(size, std))
@@ -186,5 +195,5 @@ def _shares(x: jax.Array, window: Sequence[int], std: float | None) -> jax.Array
 
 
 def _once(compute: Callable[..., jax.Array], *arrays: jax.Array) -> jax.Array:
-    """On a CPU, passes that are fused into each other and into all readers are slower."""
-    return apart(compute, *arrays) if resolve("auto") == "cpu" else compute(*arrays)
+    """Separates passes on a CPU, where fusing them into each other and all readers is slower."""
+    return compute_once(compute, *arrays) if resolve("auto") == "cpu" else compute(*arrays)

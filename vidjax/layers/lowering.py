@@ -1,4 +1,4 @@
-"""Which form an operator is computed in: XLA's own primitive, or ours for a backend."""
+"""Chooses how an operator is computed: XLA's own primitive, or our algorithms for a backend."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _forced: ContextVar[str] = ContextVar("lowering", default="auto")
 
 @contextmanager
 def force_lowering(name: str) -> Iterator[None]:
-    """Makes every `auto` inside mean `name`.
+    """Makes `auto` mean `name` within the context.
 
-    What reads a network's program traces it with `lax`, where a convolution is one primitive.
+    Code that reads a network's program traces it with `lax`, where a convolution is one primitive.
 
     Raises:
       ValueError: the name is not one of `LOWERINGS`.
@@ -32,12 +32,12 @@ def force_lowering(name: str) -> Iterator[None]:
 
 
 def forced() -> str:
-    """What `force_lowering` says here; `auto` outside of it."""
+    """Returns the name that `force_lowering` sets here, or `auto`."""
     return _forced.get()
 
 
 def resolve(name: str) -> str:
-    """What `auto` means here and now, `lax` or this backend; other names as they are.
+    """Resolves `auto` to `lax` or the current backend; other names are returned unchanged.
 
     Raises:
       ValueError: the name is not one of `LOWERINGS`.

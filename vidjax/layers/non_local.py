@@ -20,14 +20,14 @@ _WINDOW = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Form:
-    """What the public codes differ in.
+    """What differs between public implementations.
 
     Attributes:
-      pool: where keys and values are pooled over space: `before` their convolutions, `after`
-        them, or None.
+      pool: where keys and values are pooled over space: `before` their convolutions, `after` them,
+        or None.
       scaled: whether similarities are divided by the root of the number of channels.
       bias: whether the inner convolutions have a bias.
-      last_bias: whether the last one has.
+      last_bias: whether the last convolution has a bias.
     """
 
     pool: str | None = "before"
@@ -46,13 +46,13 @@ _inner_init = nn.initializers.normal(0.01)
 
 
 class NonLocal(nn.Module):
-    """Adds to each position what it attends to, over frames, rows and columns (eq. 1 and 6).
+    """Adds to each position its attention over frames, rows and columns (eq. 1 and 6).
 
     Attributes:
-      form: whose code: `wang` (Caffe2, PySlowFast), `mmaction2`, or `cgnl` (that of Yue et al.).
+      form: implementation: `wang` (Caffe2, PySlowFast), `mmaction2`, or `cgnl` (Yue et al.).
       similarity: `softmax` of embedded products, or the `dot` product divided by the number of
         positions.
-      zero_init: start as nothing, with a last norm of zeros.
+      zero_init: initialise the last norm's scale to zero, so that the block starts as the identity.
     """
 
     form: str = "wang"
@@ -61,7 +61,7 @@ class NonLocal(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to the same shape. Similarities are float32."""
+        """Maps `[B, T, H, W, C]` to the same shape; similarities are float32."""
         own, channels = FORMS[self.form], x.shape[-1]
         inner = max(1, channels // 2)
         conv = functools.partial(
@@ -85,7 +85,7 @@ def _halved(x: jax.Array) -> jax.Array:
 def _attend(
     queries: jax.Array, keys: jax.Array, values: jax.Array, similarity: str, *, scaled: bool
 ) -> jax.Array:
-    """What each position of the queries gets of the values, `[B, T, H, W, C]`."""
+    """Computes attention over the values, `[B, T, H, W, C]`."""
     batch, *_, channels = queries.shape
     q, k, v = (own.reshape(batch, -1, channels) for own in (queries, keys, values))
     products = jnp.einsum("bqc,bkc->bqk", q, k, preferred_element_type=jnp.float32)

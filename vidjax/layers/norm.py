@@ -1,9 +1,9 @@
-"""Batch normalisation whose choice of statistics has a name.
+"""Batch normalisation with a choice of the clips that share statistics.
 
-Under `jax.jit` a mean over the batch is one over all devices. That is `group_size=None`; a
-number normalises consecutive groups of so many clips by themselves, without communication
-where a group lies on one device: sub-batch normalisation, or with a device's share of the
-batch, statistics per device.
+Under `jax.jit` a mean over the batch is a mean over all devices. That is `group_size=None`. A
+number normalises consecutive groups of that many clips separately, without communication if each
+group lies on one device: sub-batch normalisation or, with a device's share of the batch, per-device
+statistics.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ def _apply(
 def _normalise(
     x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Groups `[G, ..., C]` by their own statistics: float32 result, mean and variance.
+    """Normalises groups `[G, ..., C]` by their own statistics: float32 result, mean and variance.
 
-    The gradient in closed form reads the features twice, that of the separate steps more often.
+    The closed-form gradient reads the features twice; automatic differentiation reads them more
+    often.
     """
     axes = tuple(range(1, x.ndim - 1))
     mean = jnp.mean(x, axes, dtype=jnp.float32, keepdims=True)
-    # Around the mean, not as a difference of squares, which cancels for large means.
+    # Centred, because a difference of squares cancels for large means.
     var = jnp.mean(jnp.square(x.astype(jnp.float32) - mean), axes, keepdims=True)
     return _apply(x, mean, var, scale, bias, epsilon), mean, var
 
@@ -71,15 +72,16 @@ class BatchNorm(nn.Module):
     """Normalises channels by the statistics of the batch (Ioffe and Szegedy 2015).
 
     Running statistics are float32 in the collection `batch_stats`. The running variance is the
-    unbiased one, n / (n - 1) times that which normalises, as in PyTorch, so that converted and
-    trained statistics mean the same. Over groups both running values are means of the groups'.
+    unbiased one, n / (n - 1) times the variance that normalises, as in PyTorch, so that converted
+    and trained statistics mean the same. With groups, both running values are averaged over the
+    groups.
 
     Attributes:
-      momentum: share of the old running statistics kept by an update.
+      momentum: share of the old running statistics that an update keeps.
       epsilon: added to the variance.
       group_size: clips that share statistics; None is the whole batch.
-      dtype: of the output; None is the input's. Statistics are computed in float32.
-      scale_init: initialiser of the scale; zeros make a residual branch start as nothing.
+      dtype: dtype of the output; None is the input's. Statistics are computed in float32.
+      scale_init: initialiser of the scale; with zeros a residual branch starts as zero.
     """
 
     momentum: float = 0.9
@@ -94,10 +96,10 @@ class BatchNorm(nn.Module):
 
         Args:
           x: the features.
-          train: use and update by the batch's statistics instead of the running ones.
+          train: use the batch's statistics, and update the running ones with them.
 
         Raises:
-          ValueError: the groups do not divide the batch.
+          ValueError: the batch is not divisible into groups.
         """
         channels = x.shape[-1]
         scale = self.param("scale", self.scale_init, (channels,), jnp.float32)

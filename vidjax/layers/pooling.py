@@ -1,4 +1,4 @@
-"""Pooling: maxima over windows with a deterministic gradient, and the global mean."""
+"""Pooling: max-pooling with a deterministic gradient, and global average pooling."""
 
 from __future__ import annotations
 
@@ -23,30 +23,36 @@ def max_pool(
     *,
     lowering: str = "auto",
 ) -> jax.Array:
-    """Largest value of each window; what is padded never is.
+    """Takes the maximum of each window; padding never wins.
 
-    The gradient of a window goes to its first largest element in the order of T, H, W, on every
-    backend, also where the backend's own scatter would not be deterministic.
+    The gradient of a window goes to its first maximum in the order of T, H, W, on every backend,
+    even where the backend's own scatter is not deterministic.
 
     Args:
       x: `[B, T, H, W, C]`.
-      window: along T, H, W.
-      strides: along T, H, W.
-      padding: on both sides of T, H, W, or a (before, after) pair for each; None is window // 2;
-        "SAME" is TensorFlow's, which
-        halves sizes that are not even upwards and pads less before than after.
-      lowering: `lax` keeps the reduction one primitive; otherwise shifted maxima.
+      window: window along T, H, W.
+      strides: strides along T, H, W.
+      padding: padding on both sides of T, H, W, or a (before, after) pair for each; None is window
+        // 2. "SAME" is TensorFlow's, which rounds odd sizes up when halving and pads less before
+        than after.
+      lowering: `lax` keeps the reduction a single primitive; otherwise shifted maxima.
 
     Returns:
       `[B, T', H', W', C]`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.pooling import max_pool
+      >>> max_pool(jnp.zeros((1, 8, 56, 56, 64)), (3, 3, 3), (2, 2, 2)).shape
+      (1, 4, 28, 28, 64)
     """
     pads = _pads(padding, x.shape[1:4], window, strides)
     if (forced() if lowering == "auto" else lowering) == "lax":
         full = ((0, 0), *pads, (0, 0))
-        # A constant: only with one is this the maximum that JAX can differentiate.
+        # The initial value must be a constant, or JAX cannot differentiate this maximum.
         lowest = np.array(-np.inf, x.dtype)
         return lax.reduce_window(x, lowest, lax.max, (1, *window, 1), (1, *strides, 1), full)
-    # Width first: then ties fall to the first element in the order of T, H, W.
+    # Width first, so that ties go to the first element in the order of T, H, W.
     for axis in (2, 1, 0):
         if window[axis] > 1 or strides[axis] > 1:
             x = _max_along(x, axis + 1, window[axis], strides[axis], pads[axis])
@@ -108,8 +114,8 @@ def _max_bwd(
 def _lay_out(shares: list[jax.Array], axis: int, stride: int, pad: int, length: int) -> jax.Array:
     """Sums tap j of window i into position i stride + j - pad of an axis of `length`.
 
-    Position m stride + r receives from taps r, r + stride, ... of the windows m, m - 1, ...: the
-    sum of each phase r is made without gaps, and the phases are laid side by side.
+    Position m stride + r receives from taps r, r + stride, ... of the windows m, m - 1, ... The sum
+    of each phase r is contiguous, and the phases are interleaved at the end.
     """
     reach = -(-len(shares) // stride)
     windows = shares[0].shape[axis]
@@ -136,5 +142,5 @@ _max_along.defvjp(_max_fwd, _max_bwd)
 
 
 def global_avg_pool(x: jax.Array) -> jax.Array:
-    """Mean over time and space, `[B, T, H, W, C]` to float32 `[B, C]`."""
+    """Averages over time and space, `[B, T, H, W, C]` to float32 `[B, C]`."""
     return jnp.mean(x, axis=(1, 2, 3), dtype=jnp.float32)

@@ -1,8 +1,8 @@
-"""Recurrent networks over the frames of a clip: the projections of all frames are one product.
+"""Recurrent networks (RNN, LSTM, GRU) over the frames of a clip.
 
-Only what depends on the frame before is in the loop. Gates are in the order of PyTorch's cells
-(LSTM: input, forget, candidate, output; GRU: reset, update, candidate), with a bias on both
-sides, as the thesis' parameter counts have them.
+The input projections of all frames are one matrix product; only what depends on the previous frame
+is in the loop. Gates are in the order of PyTorch's cells (LSTM: input, forget, candidate, output;
+GRU: reset, update, candidate). Both projections have a bias, as the thesis' parameter counts imply.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Carry = tuple[jax.Array, ...]
 
 @dataclass(frozen=True)
 class Weights:
-    """What a step of a cell has: recurrent kernel `[C, G C]`, bias `[G C]`, peepholes `[3, C]`."""
+    """Weights of a cell: recurrent kernel `[C, G C]`, bias `[G C]`, peepholes `[3, C]`."""
 
     kernel: jax.Array
     bias: jax.Array
     peephole: jax.Array | None = None
 
     def project(self, h: jax.Array, gates: slice = slice(None)) -> jax.Array:
-        """States `[B, C]` to some of the gates, `[B, gates C]`."""
+        """Projects states `[B, C]` to some of the gates, `[B, gates C]`."""
         width = h.shape[-1]
         part = slice(
             *(edge if edge is None else edge * width for edge in (gates.start, gates.stop))
@@ -56,7 +56,7 @@ def _lstm(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
 
 
 def _gru(carry: Carry, x: jax.Array, weights: Weights) -> Carry:
-    """Thesis, eq. 5.8 to 5.11, with the reset after the matrix, as cuDNN, PyTorch and Flax do."""
+    """Thesis, eq. 5.8 to 5.11, with the reset after the matrix, as in cuDNN, PyTorch and Flax."""
     x_reset, x_update, x_new = jnp.split(x, 3, axis=-1)
     h_reset, h_update, h_new = jnp.split(weights.project(carry[0]), 3, axis=-1)
     new = jnp.tanh(x_new + nn.sigmoid(x_reset + h_reset) * h_new)
@@ -79,7 +79,7 @@ def _updated(carry: Carry, update: jax.Array, new: jax.Array) -> Carry:
 
 @dataclass(frozen=True)
 class Cell:
-    """A kind of recurrent cell: how many gates and states it has, and what it does in a step."""
+    """A kind of recurrent cell: its numbers of gates and states, and its step function."""
 
     gates: int
     states: int
@@ -104,11 +104,11 @@ SETTINGS: Mapping[str, Kind] = {
 
 
 class Recurrence(nn.Module):
-    """Layers of cells, one on the other.
+    """Stacked layers of recurrent cells.
 
     Attributes:
       cell: one of `CELLS`.
-      layers: how many.
+      layers: number of layers.
     """
 
     cell: str = "lstm"
@@ -121,7 +121,7 @@ class Recurrence(nn.Module):
         The states are zero before the first frame.
 
         Raises:
-          ValueError: the cell is unknown, or there is no layer.
+          ValueError: the cell is unknown, or the number of layers is not allowed.
         """
         check(vars(self), SETTINGS)
         x = x.astype(jnp.float32)
@@ -131,7 +131,7 @@ class Recurrence(nn.Module):
 
 
 class RecurrentLayer(nn.Module):
-    """One layer of cells: `input/{kernel,bias}`, `recurrent_{kernel,bias}`, `peephole`."""
+    """One recurrent layer: `input/{kernel,bias}`, `recurrent_{kernel,bias}`, `peephole`."""
 
     cell: Cell
 

@@ -1,7 +1,7 @@
-"""Optical flow inside a network: some steps of TV-L1, which can be differentiated.
+"""Optical flow inside a network: iterations of TV-L1 that can be differentiated.
 
 Piergiovanni and Ryoo, Representation Flow for Action Recognition, CVPR 2019, section 3, as
-AssembleNet computes it of colours: with fixed parameters, 40 steps and one scale.
+AssembleNet computes it from RGB: with fixed parameters, 40 iterations and one scale.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ RANGES = ("batch", "clip")
 
 
 def representation_flow(x: jax.Array, over: str = "batch") -> jax.Array:
-    """Flow from each frame to the next one; that of the last is repeated.
+    """Computes the flow from each frame to the next; that of the last frame is repeated.
 
     Args:
-      x: clips `[B, T, H, W, C]`, of which the mean over C is taken.
-      over: whether brightness is brought to [0, 255] over the whole `batch`, as published, so that
-        a clip's flow depends on the others, or over each `clip`.
+      x: clips `[B, T, H, W, C]`, which are averaged over C.
+      over: range over which brightness is scaled to [0, 255]: the whole `batch`, as published, so
+        that a clip's flow depends on the other clips, or each `clip`.
 
     Returns:
-      Float32 `[B, T, H, W, 2]`, along W and along H.
+      Float32 `[B, T, H, W, 2]`: flow along W and along H.
     """
     grey = jnp.mean(x.astype(jnp.float32), axis=-1)
     axes = None if over == "batch" else (1, 2, 3)
@@ -37,7 +37,7 @@ def representation_flow(x: jax.Array, over: str = "batch") -> jax.Array:
 
 
 def _tv_l1(first: jax.Array, second: jax.Array) -> jax.Array:
-    """Flow between frames `[..., H, W]`."""
+    """Computes the flow between frames `[..., H, W]`."""
     slopes = tuple(_central(second, axis) for axis in (-1, -2))
     steepness = slopes[0] ** 2 + slopes[1] ** 2 + _LEAST
     limit = _LAMBDA * _THETA * steepness
@@ -80,13 +80,13 @@ def _part(x: jax.Array, axis: int, start: int, size: int) -> jax.Array:
 
 
 def _central(x: jax.Array, axis: int) -> jax.Array:
-    """Half the difference of both neighbours; beyond the border is 0."""
+    """Returns half the difference of both neighbours; positions beyond the border are 0."""
     size, wide = x.shape[axis], _padded(x, axis, 1, 1)
     return (_part(wide, axis, 2, size) - _part(wide, axis, 0, size)) / 2
 
 
 def _forward(x: jax.Array, axis: int) -> jax.Array:
-    """The next one less this one; beyond the border is 0."""
+    """Returns the difference to the next position; positions beyond the border are 0."""
     size, wide = x.shape[axis], _padded(x, axis, 0, 1)
     return _part(wide, axis, 1, size) - x
 

@@ -1,4 +1,4 @@
-"""Trilinear resizing of clips, with pixels as areas (half-pixel centres) and no smoothing."""
+"""Trilinear resizing of clips, with half-pixel centres and without antialiasing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import jax.numpy as jnp
 
 
 def trilinear(x: jax.Array, size: Sequence[int]) -> jax.Array:
-    """Resizes `[B, T, H, W, C]` to `[B, *size, C]`; beyond the outer centres values are constant.
+    """Resizes `[B, T, H, W, C]` to `[B, *size, C]`; values beyond the outer centres are constant.
 
-    The weights are those of PyTorch's `interpolate` with `align_corners=False`. Computed in
-    float32, and of x's dtype.
+    The weights are those of PyTorch's `interpolate` with `align_corners=False`. It computes in
+    float32 and returns x's dtype.
 
     Args:
       x: the features.
-      size: T', H', W'.
+      size: output size T', H', W'.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.resize import trilinear
+      >>> x = jnp.array([0.0, 4.0]).reshape(1, 1, 1, 2, 1)
+      >>> trilinear(x, (1, 1, 4)).squeeze().tolist()
+      [0.0, 1.0, 3.0, 4.0]
     """
     if tuple(size) == x.shape[1:4]:
         return x

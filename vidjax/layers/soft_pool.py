@@ -1,7 +1,7 @@
-"""SoftPool: means of windows, weighted by the softmax of what is in them.
+"""SoftPool: means over windows, weighted by the softmax of the values in them.
 
 Stergiou et al., Refining activation downsampling with SoftPool; thesis, section 5.3.1, eq. 5.5.
-Each channel has weights of its own, and negative values keep their sign.
+Each channel has its own weights, and negative values keep their sign.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.windows import PLACES, windows
+from vidjax.layers.pooling_windows import PLACES, windows
 
 GRADIENTS = ("full", "weights")
 
@@ -23,28 +23,35 @@ def soft_pool(
     strides: Sequence[int] | None = None,
     gradient: str = "full",
 ) -> jax.Array:
-    """The sum over each window of w x, with w the softmax of x in the window.
+    """Sums w x over each window, where w is the softmax of x in the window.
 
-    What is left at the end of an axis and fills no window is left out. Computed in float32, and
-    with the largest value of each window subtracted, so that no value is too large for it.
+    An incomplete window at the end of an axis is dropped. It computes in float32, and subtracts the
+    maximum of each window, so no value overflows.
 
     Args:
       x: `[B, T, H, W, C]`.
-      window: along T, H, W.
-      strides: along T, H, W; None is the window.
-      gradient: `full` is dy/dx = w (1 + x - y); `weights`, what the authors' own kernel
-        computes, holds the weights constant: dy/dx = w.
+      window: window along T, H, W.
+      strides: strides along T, H, W; None is the window.
+      gradient: `full` is dy/dx = w (1 + x - y); `weights`, as in the authors' kernel, treats the
+        weights as constant: dy/dx = w.
 
     Returns:
       `[B, T', H', W', C]`, of x's dtype.
 
     Raises:
       ValueError: a window is larger than the features, or the gradient unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.soft_pool import soft_pool
+      >>> x = jnp.array([0.0, 1.0]).reshape(1, 1, 1, 2, 1)
+      >>> round(float(soft_pool(x, (1, 1, 2)).squeeze()), 4)  # e / (1 + e)
+      0.7311
     """
     if gradient not in GRADIENTS:
         raise ValueError(f"gradient = {gradient!r}: one of {', '.join(GRADIENTS)}")
     inside = windows(x, window, strides).astype(jnp.float32)
-    # Constant in the gradient, too: the quotient does not depend on it.
+    # Treated as constant by the gradient too, because the quotient does not depend on it.
     highest = lax.stop_gradient(jnp.max(inside, axis=PLACES, keepdims=True))
     weights = jnp.exp(inside - highest)
     if gradient == "weights":

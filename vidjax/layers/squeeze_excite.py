@@ -1,19 +1,19 @@
-"""Channels weighed by what the whole clip shows of them (Hu et al., CVPR 2018)."""
+"""Squeeze-and-excitation: channels weighted by means over the clip (Hu et al., CVPR 2018)."""
 
 from __future__ import annotations
 
 import flax.linen as nn
 import jax
 
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.pooling import global_avg_pool
-from vidjax.layers.spread import spread
 
 
 class SqueezeExcite(nn.Module):
     """Multiplies channels by sigmoid(W2 relu(W1 mean)).
 
     Attributes:
-      width: channels between the two matrices.
+      width: channels between the two linear layers.
     """
 
     width: int
@@ -24,4 +24,4 @@ class SqueezeExcite(nn.Module):
         del train
         squeezed = nn.relu(nn.Dense(self.width, name="reduce")(global_avg_pool(x)))
         weights = nn.sigmoid(nn.Dense(x.shape[-1], name="expand")(squeezed))
-        return x * spread(weights[:, None, None, None], x)
+        return x * broadcast_like(weights[:, None, None, None], x)

@@ -1,7 +1,7 @@
-"""Counting training steps inside a network, beside the statistics of its norms.
+"""Counts training steps inside a network, beside the statistics of its norms.
 
-A step is one of the optimiser's. Where a batch is computed in parts, all of them are in one step:
-who computes them resets the counts between them.
+A step is an optimiser step. With gradient accumulation all parts of a batch belong to one step, so
+the training step resets the counts between the parts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _NAME = "steps"
 
 
 def training_steps(module: nn.Module, *, train: bool) -> jax.Array:
-    """How many training steps there have been, with the one that runs: a float32 scalar.
+    """Returns the number of training steps so far, including the current one, as a float32 scalar.
 
     Args:
-      module: in whose `batch_stats` they are counted.
-      train: whether this is a step.
+      module: module whose `batch_stats` holds the count.
+      train: whether this is a training step.
     """
     steps = module.variable("batch_stats", _NAME, lambda: jnp.zeros((), jnp.float32))
     if train and not module.is_initializing():
@@ -29,11 +29,11 @@ def training_steps(module: nn.Module, *, train: bool) -> jax.Array:
 
 
 def with_counts_of(stats: Any, before: Any) -> Any:
-    """The statistics that the next part of a step begins with.
+    """Returns the statistics with which the next part of a step begins.
 
     Args:
-      stats: a network's statistics after a part.
-      before: those before the step, whose counts are taken.
+      stats: statistics of a network after a part.
+      before: statistics before the step, from which the counts are taken.
     """
     return jax.tree_util.tree_map_with_path(
         lambda path, now, then: then if path[-1].key == _NAME else now, stats, before

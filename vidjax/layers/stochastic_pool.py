@@ -1,4 +1,4 @@
-"""Stochastic pooling: one value of each window, drawn by how large it is.
+"""Stochastic pooling: draws one value of each window, with probability proportional to it.
 
 Zeiler and Fergus, Stochastic pooling for regularization of deep networks, 2013; thesis, table 5.8.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.windows import PLACES, windows
+from vidjax.layers.pooling_windows import PLACES, windows
 
 
 def stochastic_pool(
@@ -20,18 +20,18 @@ def stochastic_pool(
     *,
     key: jax.Array | None = None,
 ) -> jax.Array:
-    """One value x of each window, drawn with probability p = max(x, 0) over the window's sum.
+    """Draws one value x of each window, with probability p = max(x, 0) over the window's sum.
 
-    Where no value is above zero, all are equally likely.
+    If no value is above zero, all are equally likely.
 
     Args:
       x: `[B, T, H, W, C]`.
-      window: along T, H, W.
-      strides: along T, H, W; None is the window.
-      key: of the draws; None gives their expectation, the sum of p x, as at test time.
+      window: window along T, H, W.
+      strides: strides along T, H, W; None is the window.
+      key: random key; None returns the expectation, the sum of p x, as at test time.
 
     Returns:
-      `[B, T', H', W', C]`, of x's dtype. The gradient goes to the values drawn.
+      `[B, T', H', W', C]`, of x's dtype. The gradient goes to the drawn values.
 
     Raises:
       ValueError: a window is larger than the features.

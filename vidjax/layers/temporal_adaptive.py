@@ -1,6 +1,6 @@
-"""A temporal kernel that the clip itself decides (Liu et al.: TAM, ICCV 2021, section 3).
+"""Temporal adaptive module: temporal kernels computed from the clip (Liu et al., ICCV 2021, 3).
 
-Its weights fit one number of frames: the global branch has a matrix over time.
+Its weights fit one number of frames, because the global branch has a matrix over time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import kaiming_normal
 from vidjax.layers.norm import BatchNorm
-from vidjax.layers.spread import spread
 
 
 class TemporalAdaptive(nn.Module):
-    """Weighs positions in time (local branch), then convolves over time (global branch).
+    """Weights positions in time (local branch), then convolves over time (global branch).
 
     Local: sigmoid of two convolutions over time, one weight for each frame and channel.
     Global: softmax over the taps of two matrices over time, one kernel of three taps for each
@@ -33,15 +33,17 @@ class TemporalAdaptive(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the same shape."""
         frames = jnp.mean(x, axis=(2, 3), dtype=jnp.float32)
-        weights = spread(self._local(frames, train=train)[:, :, None, None], x)
+        weights = broadcast_like(self._local(frames, train=train)[:, :, None, None], x)
         taps = self._global(frames, train=train)[:, :, None, None, None]
         padded = jnp.pad(x * weights, [(0, 0), (1, 1), (0, 0), (0, 0), (0, 0)])
         length = x.shape[1]
-        shifted = [padded[:, tap : tap + length] * spread(taps[:, tap], x) for tap in range(3)]
+        shifted = [
+            padded[:, tap : tap + length] * broadcast_like(taps[:, tap], x) for tap in range(3)
+        ]
         return shifted[0] + shifted[1] + shifted[2]
 
     def _local(self, frames: jax.Array, *, train: bool) -> jax.Array:
-        """Means `[B, T, C]` to weights in (0, 1) `[B, T, C]`."""
+        """Maps means `[B, T, C]` to weights in (0, 1) `[B, T, C]`."""
         channels = frames.shape[-1]
         shape = (3, channels, channels // 4)
         kernel = self.param("local_kernel1", kaiming_normal, shape)
@@ -51,7 +53,7 @@ class TemporalAdaptive(nn.Module):
         return nn.sigmoid(nn.Dense(channels, use_bias=False, name="local2")(hidden))
 
     def _global(self, frames: jax.Array, *, train: bool) -> jax.Array:
-        """Means `[B, T, C]` to kernels `[B, 3, C]` whose taps sum to 1."""
+        """Maps means `[B, T, C]` to kernels `[B, 3, C]` whose taps sum to 1."""
         by_channel = frames.transpose(0, 2, 1)
         length = frames.shape[1]
         hidden = nn.Dense(2 * length, use_bias=False, name="global1")(by_channel)

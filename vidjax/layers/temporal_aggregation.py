@@ -1,4 +1,4 @@
-"""Three frames weighed by channel and summed (Fan et al.: bLVNet-TAM, NeurIPS 2019, 3.2)."""
+"""Temporal aggregation: a channel-wise sum of three frames (Fan et al., NeurIPS 2019, 3.2)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vidjax.layers.conv import conv3d
 
 
 class TemporalAggregation(nn.Module):
-    """relu(a x[t-1] + b x[t] + c x[t+1]) with a, b, c for each channel, zeros beyond the ends."""
+    """relu(a x[t-1] + b x[t] + c x[t+1]), with a, b, c per channel and zeros beyond the ends."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:

@@ -1,4 +1,4 @@
-"""A convolution over time whose frames may lie apart."""
+"""A convolution over time with dilation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from vidjax.layers.conv import Conv
 
 
 class TemporalConv(nn.Module):
-    """Convolves frames that are `dilation` apart, padded with zeros to the same length.
+    """Convolves frames that are `dilation` apart, zero-padded to the same length.
 
     Attributes:
       features: output channels.
-      frames: of the kernel.
-      dilation: distance of neighbouring frames of the kernel.
+      frames: temporal kernel size.
+      dilation: distance between neighbouring frames of the kernel.
     """
 
     features: int
@@ -25,7 +25,7 @@ class TemporalConv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps `[B, T, H, W, C]` to `[B, T, H, W, features]`."""
-        # Frames that are so far apart are a clip of their own, and the kernel is dense in it.
+        # Frames that are `dilation` apart form a clip of their own, in which the kernel is dense.
         batch, time, *rest = x.shape
         missing = -time % self.dilation
         x = jnp.pad(x, [(0, 0), (0, missing), (0, 0), (0, 0), (0, 0)])

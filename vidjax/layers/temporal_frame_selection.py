@@ -1,8 +1,8 @@
-"""Temporal frame selection: the frames that are least like their neighbours.
+"""Temporal frame selection: keeps the frames that are least similar to their neighbours.
 
-Thesis, section 5.3.1, eq. 5.6 and 5.7: frames are compared by the cosine of their channels'
-spatial means; the sum of a frame's cosines with both neighbours, a triplet, says how redundant
-the frame is, and half of the frames are kept.
+Thesis, section 5.3.1, eq. 5.6 and 5.7: frames are compared by the cosine of their channels' spatial
+means. The sum of a frame's cosines with both neighbours (a triplet) is its redundancy. Half of the
+frames are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.selections import tell
+from vidjax.layers.recorded_selections import record_selection
 from vidjax.settings import Kind, boolean, check, one_of
 
 SETTINGS: Mapping[str, Kind] = {
@@ -21,7 +21,7 @@ SETTINGS: Mapping[str, Kind] = {
     "squared": boolean(),
     "edge": one_of("never", "single"),
 }
-# What has an effect only where others are so.
+# Settings that need others to have an effect.
 NEEDS: Mapping[str, Mapping[str, Kind]] = {
     name: {"choose": one_of("lowest", "highest")} for name in ("squared", "edge")
 }
@@ -35,42 +35,50 @@ def temporal_frame_selection(
     squared: bool = False,
     edge: str = "never",
 ) -> tuple[jax.Array, jax.Array]:
-    """Some frames of each clip, in the order of time.
+    """Selects frames of each clip, in temporal order.
 
     Args:
       x: `[B, T, H, W, C]`.
-      count: how many; None is half of T, rounded down.
-      choose: frames of the `lowest` redundancy (thesis) or of the `highest` (released code); of
-        equal ones the earlier is taken. Or `strided` ones, each as far from the next, whatever
-        is in them: what a selection is measured against.
-      squared: cosines are squared before they are added (released code).
-      edge: the first and the last frame have one neighbour: they are `never` chosen, or that
+      count: number of frames to select; None is half of T, rounded down.
+      choose: frames with the `lowest` redundancy (thesis) or the `highest` (released code); of
+        equal ones the earlier is taken. Or `strided` ones, at equal distances whatever their
+        content: the baseline of a selection.
+      squared: square cosines before adding them (released code).
+      edge: the first and the last frame have one neighbour: they are `never` chosen, or their
         `single` cosine counts twice.
 
     Returns:
-      Frames `[B, count, H, W, C]` and their numbers int32 `[B, count]`. Clips of one or two frames
-      are returned whole where no count is asked for. The gradient goes to the chosen frames alone.
+      Frames `[B, count, H, W, C]` and their indices int32 `[B, count]`. Clips of one or two frames
+      are returned whole if `count` is None. The gradient goes only to the chosen frames.
 
     Raises:
-      ValueError: more frames are wanted than can be chosen, or a setting is unknown.
+      ValueError: more frames are requested than can be chosen, or a setting is unknown.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.temporal_frame_selection import temporal_frame_selection
+      >>> channels = jnp.array([[1.0, 0], [1, 0], [1, 0], [0, 1], [1, 0], [1, 0]])
+      >>> frames, numbers = temporal_frame_selection(channels.reshape(1, 6, 1, 1, 2), count=1)
+      >>> numbers.tolist()  # frame 3 differs from both of its neighbours
+      [[3]]
     """
     given = {"choose": choose, "squared": squared, "edge": edge}
     check(given, SETTINGS, "frame selection ")
     length = x.shape[1]
     if count is None and length <= 2:
-        tell(length, length, length)
+        record_selection(length, length, length)
         return x, jnp.broadcast_to(jnp.arange(length, dtype=jnp.int32), (x.shape[0], length))
     count = length // 2 if count is None else count
     if choose == "strided":
-        tell(length, count, count)
+        record_selection(length, count, count)
         return _strided(x, count)
     eligible = length if edge == "single" and length > 1 else max(length - 2, 0)
     if not 1 <= count <= eligible:
         raise ValueError(
             f"{count} frames of {length} cannot be selected: at most {eligible}, those that have "
-            "neighbours to be compared with"
+            "neighbours to compare them with"
         )
-    tell(length, eligible, count)
+    record_selection(length, eligible, count)
     scores = redundancy(x, squared=squared, edge=edge)
     order = jnp.argsort(scores if choose == "lowest" else -scores, axis=1, stable=True)
     first = 0 if edge == "single" else 1
@@ -79,14 +87,14 @@ def temporal_frame_selection(
 
 
 def redundancy(x: jax.Array, *, squared: bool = False, edge: str = "never") -> jax.Array:
-    """How much each frame is like its neighbours, float32 `[B, T - 2]`, or `[B, T]` with edges.
+    """Computes how similar frames are to their neighbours: `[B, T - 2]`, or `[B, T]` with edges.
 
-    No gradient goes through it: it is for a choice.
+    The result is float32. It has no gradient, because it only serves the choice.
 
     Args:
       x: `[B, T, H, W, C]`.
       squared: as in `temporal_frame_selection`.
-      edge: likewise.
+      edge: as in `temporal_frame_selection`.
     """
     frames = lax.stop_gradient(jnp.mean(x, axis=(2, 3), dtype=jnp.float32))
     norms = jnp.linalg.norm(frames, axis=-1)
@@ -110,21 +118,21 @@ def _strided(x: jax.Array, count: int) -> tuple[jax.Array, jax.Array]:
 
 @jax.custom_vjp
 def _take(x: jax.Array, numbers: jax.Array) -> jax.Array:
-    """Frames by their numbers, ascending and different in each clip: whole frames are copied."""
+    """Copies whole frames by their indices, ascending and distinct in each clip."""
     return jax.vmap(lambda clip, own: clip[own])(x, numbers)
 
 
 def _take_forward(
     x: jax.Array, numbers: jax.Array
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    # Of x only its length is needed: an array without contents.
+    # Only x's length is needed, so an array without elements is kept.
     return _take(x, numbers), (numbers, jnp.zeros((x.shape[1], 0)))
 
 
 def _take_backward(
     saved: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, None]:
-    """Each frame looks up its own gradient: the transpose of a gather would add into zeros."""
+    """Gathers each frame's gradient; the transpose of a gather would add into zeros instead."""
     numbers, frames = saved
     chosen = jnp.any(numbers[:, None] == jnp.arange(len(frames))[None, :, None], axis=-1)
     place = jnp.maximum(jnp.cumsum(chosen, axis=1) - 1, 0)

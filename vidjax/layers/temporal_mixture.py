@@ -1,7 +1,8 @@
-"""Temporal Gaussian mixture (TGM) convolution: a kernel over space, spread in time by few curves.
+"""Temporal Gaussian mixture (TGM) convolution: a spatial kernel, extended in time by few curves.
 
 Piergiovanni and Ryoo, ICML 2019, section 3, in the inflated form of EvaNet. The curves are those of
-its code: nearly Cauchy densities, but for a factor on the 1 below the line.
+its code: nearly Cauchy densities, which would have a factor on the 1 in the
+denominator.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ CURVES = 4
 
 
 class TemporalMixtureConv(nn.Module):
-    """The convolution; of one frame it is one over space.
+    """A TGM convolution; with a single frame it is a spatial convolution.
 
     Attributes:
       features: output channels O.
-      frames: its extent in time.
+      frames: temporal kernel size.
     """
 
     features: int
@@ -45,7 +46,7 @@ class TemporalMixtureConv(nn.Module):
 
 
 def mixture_curves(centres: jax.Array, widths: jax.Array, frames: int) -> jax.Array:
-    """Curves over frames, each with a sum of 1, `[curves, frames]`."""
+    """Returns curves over frames, each with a sum of 1, `[curves, frames]`."""
     middle = (frames - 1) * (jnp.tanh(centres) + 1) / 2
     scale = jnp.exp(1.5 - 2 * jnp.abs(jnp.tanh(widths)))[:, None]
     away = (jnp.arange(frames) - middle[:, None]) / scale

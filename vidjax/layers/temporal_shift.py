@@ -1,4 +1,4 @@
-"""Channels moved along time (Lin et al.: TSM, ICCV 2019, section 3)."""
+"""Temporal shift: moves channels along time (Lin et al.: TSM, ICCV 2019, section 3)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,22 @@ import jax.numpy as jnp
 
 
 def temporal_shift(x: jax.Array, fraction: int = 8) -> jax.Array:
-    """Lets frames see a part of their neighbours' channels.
+    """Replaces a part of each frame's channels by its neighbours'.
 
     Args:
       x: `[B, T, H, W, C]`.
-      fraction: of C channels, the first C // fraction come from the next frame, as many after
-        them from the frame before, zeros beyond the ends of the clip; the rest stays.
+      fraction: of C channels, the first C // fraction come from the next frame, and as many after
+        them from the previous frame, with zeros beyond the ends of the clip. The rest stays.
 
     Returns:
       `[B, T, H, W, C]`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.layers.temporal_shift import temporal_shift
+      >>> x = jnp.arange(12).reshape(1, 3, 1, 1, 4)  # 3 frames with 4 channels
+      >>> temporal_shift(x, fraction=4).reshape(3, 4).tolist()
+      [[4, 0, 2, 3], [8, 1, 6, 7], [0, 5, 10, 11]]
     """
     share = x.shape[-1] // fraction
     edges = [(0, 0)] * 5
@@ -28,7 +35,7 @@ def temporal_shift(x: jax.Array, fraction: int = 8) -> jax.Array:
 
 
 class TemporalShift(nn.Module):
-    """`temporal_shift` as a module, for a block's entrance."""
+    """`temporal_shift` as a module, for the start of a block."""
 
     fraction: int = 8
 

@@ -1,22 +1,23 @@
-"""The methods: what is put into networks, each an option of `create_model`, one file each.
+"""The methods, one file each: modules that are inserted into networks by options.
 
-A file has a module (`flax.linen.Module`), a function that puts it into slots, and a tuple
+A file defines a module (`flax.linen.Module`), a function that inserts it into slots, and a tuple
 
     OPTIONS = (Option("my_method", fill, "a mapping of settings", "what it does"),)
 
-with which it is found by itself: here, in a package that names it in an entry point of the group
+by which it is found automatically: here, in a package that names it in an entry point of the group
 `vidjax.methods`, or registered by `vidjax.plugins.register`. Files without `OPTIONS`, such as
-CutMix, are what others share. Authors have from `vidjax.slots`
+CutMix, are shared helpers. Authors of methods use from `vidjax.slots`
 
-- `Option`: all that an option declares, its place in the order of methods included;
-- `Slots`: the places in a block, what each calls its module with, and `Points` in a branch;
-- `Places`: what a network has; `take_stages`, `take_points` read where the user wants it;
-- `values_of`, `maker`, `filled`: read settings, check them, and put the module into stages;
+- `Option`: everything that an option declares, including its place in the order of methods;
+- `Slots`: the slots of a block and how each calls its module, and `Points` in a branch;
+- `Places`: what a network offers; `pop_stages` and `parse_points` read the user's choice of it;
+- `option_settings`, `module_factory`, `insert_module`: read settings, check them, and insert the
+  module into stages;
 
 from `vidjax.settings` the kinds of values (`number`, `one_of`, ...), and `settings_of` from
-`vidjax.meanings`, which describes a module's settings by its docstring and defaults. A module has
-no option of a network in its hands: it gets features `[B, T, H, W, C]` and gives features of that
-shape. `CONTRIBUTING.md` has a whole one.
+`vidjax.docstrings`, which describes a module's settings by its docstring and defaults. A module
+does not see the network's options: it maps features `[B, T, H, W, C]` to features of the same
+shape. `CONTRIBUTING.md` has a complete example.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from vidjax.slots import Option
 
 
 def options() -> Mapping[str, Option]:
-    """The options of all methods by name, in the order in which they fill slots."""
+    """Returns the options of all methods by name, in the order that they fill slots."""
     return _found()[0]
 
 
 def unusable() -> Mapping[str, str]:
-    """Options that cannot be used, since several packages have one of that name, and why."""
+    """Returns the options that several packages define, which cannot be used, and why."""
     return _found()[1]
 
 

@@ -1,10 +1,10 @@
 """Class Regularization: the classifier's weights amplify or damp the activations of a stage.
 
-Stergiou et al., Learning Class Regularized Features for Action Recognition, ICIP 2020, eq. 1 to
-3; Stergiou, thesis, chapter 6, algorithm 1. The classifier's rows are mapped to the channels of
-a stage; the row that answers best to the stage's mean activations is the stage's own guess of
-the class; scaled to bounds that the affection rate sets, it multiplies the channels.
-The classifier itself learns nothing from this (its weights enter as the step before left them).
+Stergiou et al., Learning Class Regularized Features for Action Recognition, ICIP 2020, eq. 1 to 3;
+Stergiou, thesis, chapter 6, algorithm 1. The classifier's rows are mapped to the channels of a
+stage. The row that responds most to the stage's mean activations is the stage's own guess of the
+class. Scaled to bounds that the affection rate sets, this row multiplies the channels. The
+classifier learns nothing from this: its weights enter as the previous step left them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import jax.numpy as jnp
 from jax import lax
 
 from vidjax import settings
+from vidjax.docstrings import settings_of
+from vidjax.layers.broadcast import broadcast_like
 from vidjax.layers.conv import kaiming_normal
-from vidjax.layers.spread import spread
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, boolean, number, one_of, shown
 from vidjax.slots import (
     STAGES,
     AllSlots,
     Option,
     Places,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 SETTINGS: Mapping[str, Kind] = {
@@ -44,34 +44,34 @@ SETTINGS: Mapping[str, Kind] = {
 INDEX, FACTORS = "class_index", "factors"
 # Lambda of stages 1 to 4 (thesis, table 6.1).
 AFFECTION = (0.9, 0.8, 0.7, 0.6)
-# Both texts have it after each stage: table 6.1 of the thesis, and "101 + 4" layers in table 1 of
-# the ICIP paper, whose section 4 says "each bottleneck block", which is `after="block"`. Only the
-# thesis rectifies mapped weights.
+# Both texts apply it after each stage: table 6.1 of the thesis, and "101 + 4" layers in table 1 of
+# the ICIP paper. Section 4 of that paper says "each bottleneck block", which is `after="block"`.
+# Only the thesis applies ReLU to mapped weights.
 FORMS: Mapping[str, Mapping[str, Any]] = {"thesis": {"relu": True}, "icip": {"relu": False}}
 
 
 class ClassRegularization(nn.Module):
-    """Scales channels by the weights of the class that they speak for.
+    """Scales channels by the classifier weights of the class that they respond to.
 
-    The chosen class is sown into `intermediates` as `class_index` int32 `[B]`, its share of a
-    softmax over the class scores as `class_probability` float32 `[B]`, and what it multiplies the
-    channels by as `factors` float32 `[B, C]`. Only the mapping from the classifier's features to
-    the channels, `class_reg`, is learnt: F x C parameters. Both texts start it as He et al. do
-    (Kaiming), and none says from which fan. Here it is the fan out, C, as in all convolutions of
-    the networks and in the code that the thesis' author published: normal, of variance 2 / C.
+    It sows into `intermediates` the chosen class as `class_index` int32 `[B]`, its share of a
+    softmax over the class scores as `class_probability` float32 `[B]`, and the factors of the
+    channels as `factors` float32 `[B, C]`. Only the mapping from the classifier's features to the
+    channels, `class_reg`, is learnt: F x C parameters. Both texts initialise it as He et al. do
+    (Kaiming), but neither states the fan. Here it is the fan out, C, as in all convolutions of the
+    networks and in the code published by the thesis' author: normal, with variance 2 / C.
 
-    It costs N F C multiply-adds a batch for N classes, and N C more a clip.
+    It costs N F C multiply-adds per batch for N classes, and N C more per clip.
 
     Attributes:
-      affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, but for `printed`.
-      bounds: of the scale: `symmetric` around 1, [lambda, 2 - lambda]; `unit`, [lambda, 1]; or
-        `printed`, eq. 3 by the letter, which is at most a quarter.
-      relu: whether mapped weights are rectified (thesis) or not (ICIP).
+      affection: lambda (A in the ICIP paper), in [0, 1]; 1 has no effect, except with `printed`.
+      bounds: bounds of the factors: `symmetric` around 1, [lambda, 2 - lambda]; `unit`, [lambda,
+        1]; or `printed`, eq. 3 taken literally, which is at most a quarter.
+      relu: whether ReLU is applied to mapped weights (thesis) or not (ICIP).
       level: whether a class is chosen for each clip (`sample`) or for the `batch`, by its mean
-        scores, in which unreadable clips count too.
-      bias: whether the mapping has one; neither text says.
-      match: a class's score: the `sum` over channels of weight times activation (ICIP,
-        section 3.1), or their `max` (algorithm 1 read by the letter).
+        scores, to which unreadable clips contribute too.
+      bias: whether the mapping has a bias; the texts do not say.
+      match: score of a class: the `sum` over channels of weight times activation (ICIP, section
+        3.1), or their `max` (algorithm 1 taken literally).
     """
 
     affection: float = 0.9
@@ -83,12 +83,12 @@ class ClassRegularization(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, classifier: jax.Array, *, train: bool = False) -> jax.Array:
-        """Maps features to the same shape; training and evaluation do not differ.
+        """Maps features to the same shape, in training as in evaluation.
 
         Args:
           x: `[B, T, H, W, C]`.
-          classifier: kernel of the classifier `[F, num_classes]`; no gradient goes into it.
-          train: without effect.
+          classifier: kernel of the classifier `[F, num_classes]`; it gets no gradient.
+          train: has no effect.
 
         Raises:
           ValueError: a setting is not allowed.
@@ -112,10 +112,10 @@ class ClassRegularization(nn.Module):
         self.sow("intermediates", "class_probability", chosen)
         factors = scale(rows[index], self.affection, self.bounds)
         self.sow("intermediates", FACTORS, factors)
-        return x * spread(factors[:, None, None, None], x)
+        return x * broadcast_like(factors[:, None, None, None], x)
 
     def _scores(self, pooled: jax.Array, rows: jax.Array) -> jax.Array:
-        """How well each class answers, `[B, num_classes]`."""
+        """Returns the score of each class, `[B, num_classes]`."""
         if self.match == "sum":
             scores = jnp.einsum("bc,nc->bn", pooled, rows, precision="highest")
         else:
@@ -126,22 +126,28 @@ class ClassRegularization(nn.Module):
 
 
 def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
-    """The factors that a class's weights stand for; 1 where all weights of a row are equal.
+    """Computes a class's channel factors from its weights; 1 if all weights are equal.
 
-    With u the weights brought to [0, 1] over the row and lambda the affection rate:
-    `symmetric`, lambda + 2 (1 - lambda) u in [lambda, 2 - lambda], is the only reading of eq. 3
-    that does what the texts say of it (lambda = 1 has no effect, some features are amplified and
-    others damped); `unit`, lambda + (1 - lambda) u in [lambda, 1], adds the one sign that may be
-    missing; `printed`, lambda (1 - lambda) u, is eq. 3 by the letter, and at most a quarter.
+    Let u be the weights scaled to [0, 1] over the row, and lambda the affection rate. `symmetric`,
+    lambda + 2 (1 - lambda) u in [lambda, 2 - lambda], is the only reading of eq. 3 that does what
+    the texts say (lambda = 1 has no effect, some features are amplified and others damped). `unit`,
+    lambda + (1 - lambda) u in [lambda, 1], adds the one sign that may be missing. `printed`, lambda
+    (1 - lambda) u, is eq. 3 taken literally, and at most a quarter.
 
     Args:
       row: `[..., C]`.
       affection: lambda.
       bounds: `symmetric`, `unit` or `printed`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.methods.class_regularization import scale
+      >>> scale(jnp.array([-1.0, 0.0, 1.0]), 0.5, "symmetric").tolist()
+      [0.5, 1.0, 1.5]
     """
     low = jnp.min(row, axis=-1, keepdims=True)
     span = jnp.max(row, axis=-1, keepdims=True) - low
-    # A safe divisor, because a gradient goes through both sides of a `where`.
+    # A safe divisor, because the gradient goes through both sides of a `where`.
     u = (row - low) / jnp.where(span > 0, span, 1)
     factors = {
         "symmetric": affection + 2 * (1 - affection) * u,
@@ -152,7 +158,7 @@ def scale(row: jax.Array, affection: float, bounds: str) -> jax.Array:
 
 
 def check(module: ClassRegularization) -> None:
-    """Refuses settings that mean nothing.
+    """Refuses settings that are not allowed.
 
     Raises:
       ValueError: names the setting and what is allowed.
@@ -161,10 +167,10 @@ def check(module: ClassRegularization) -> None:
 
 
 def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
-    """Where the classes chosen on the way are the network's answer.
+    """Tells where the class chosen by a stage is the network's prediction.
 
     Args:
-      intermediates: what a network has sown.
+      intermediates: values sown by a network.
       logits: `[B, num_classes]`.
 
     Returns:
@@ -180,7 +186,7 @@ def agreement(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, 
 def _chosen(
     tree: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], jax.Array]]:
-    """Classes and where they were chosen; `after_stage` and the like are left out of names."""
+    """Yields chosen classes and their paths, without names of slots such as `after_stage`."""
     for name, value in tree.items():
         if name == INDEX:
             yield path, value[0]
@@ -194,50 +200,50 @@ _FORM = one_of(*FORMS)
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """At the end of stages or of their blocks, with ReLU (thesis) or without (ICIP)."""
-    values = values_of("class_reg", value)
+    """Inserts it after stages or blocks, with ReLU (thesis) or without (ICIP)."""
+    values = option_settings("class_reg", value)
     settings.check(values, {"form": _FORM, "after": _AFTER}, "class_reg ")
     values = {**FORMS[values.pop("form", "thesis")], **values}
     after = values.pop("after", "stage")
     named = values.get("stages", places.stages)
-    stages = take_stages("class_reg", values, places)
+    stages = pop_stages("class_reg", values, places)
     rates = values.pop("affection", tuple(AFFECTION[stage - 1] for stage in named))
     if not isinstance(rates, tuple) or len(rates) != len(named):
         raise ValueError(
-            f"class_reg affection = {shown(rates)}: {len(named)} numbers, one for each of the "
-            f"stages {', '.join(map(str, named))}"
+            f"class_reg affection = {shown(rates)}: expected {len(named)} numbers, one for each "
+            f"of the stages {', '.join(map(str, named))}"
         )
     for stage, rate in zip(named, rates, strict=True):
         own = {**values, "affection": rate}
-        make = maker("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
+        make = module_factory("class_reg", ClassRegularization, own, SETTINGS, more=_WHERE)
         if stage in stages:
-            slots = filled("class_reg", slots, (stage,), f"after_{after}", make)
+            slots = insert_module("class_reg", slots, (stage,), f"after_{after}", make)
     return slots
 
 
 _WHERE: Mapping[str, Setting] = {
-    "form": Setting("thesis", _FORM.text, "whose text the default of relu is from"),
+    "form": Setting("thesis", _FORM.text, "the text that determines the default of relu"),
     "after": Setting(
         "stage",
         _AFTER.text,
-        "what it stands at the end of: stages as in both works' tables (101 + 4 layers), or each "
-        "block as the ICIP paper's section 4 says",
+        "where it is applied: after each stage as in both works' tables (101 + 4 layers), or after "
+        "each block as in the ICIP paper's section 4",
     ),
     "affection": Setting(
         ...,
         "a tuple of numbers in [0, 1], one for each stage",
-        f"lambda of each stage; if left out, {AFFECTION} of stages 1 to 4, and 1 has no effect",
+        f"lambda of each stage, 1 for no effect; if left out, {AFFECTION} for stages 1 to 4",
     ),
     **STAGES,
 }
 _RELU = Setting(
-    True, SETTINGS["relu"].text, "whether mapped weights are rectified; False in the form icip"
+    True, SETTINGS["relu"].text, "whether ReLU is applied to mapped weights; off in the form icip"
 )
 OPTIONS = (
     Option(
         "class_reg",
         fill,
-        "a mapping of settings, {} for the thesis'",
+        "a mapping of settings; {} gives the thesis' values",
         "Class Regularization: the classifier's weights amplify or damp the channels of stages",
         {**settings_of(SETTINGS, ClassRegularization), "relu": _RELU, **_WHERE},
         agreement,

@@ -1,7 +1,7 @@
-"""CutMix for clips: a box of one clip is pasted into another, and their targets are mixed.
+"""CutMix for clips: pastes a box of one clip into another, and mixes their targets.
 
-Yun et al., ICCV 2019, eq. 1, 2 and algorithm 1; one box for all frames of a clip. The RMS paper
-compares with it at the level of the batch, with lambda from Beta(1, 1) (table 2).
+Yun et al., ICCV 2019, eq. 1, 2 and algorithm 1; the box is the same in all frames of a clip. The
+RMS paper compares with it, with one draw per batch and lambda from Beta(1, 1) (table 2).
 """
 
 from __future__ import annotations
@@ -25,21 +25,31 @@ def cutmix(
     alpha: float = 1.0,
     chance: float = 1.0,
 ) -> tuple[jax.Array, jax.Array]:
-    """Mixes each clip with one of the batch, by a random permutation, which may be itself.
+    """Mixes each clip with a partner by a random permutation of the batch, possibly with itself.
 
     Args:
-      key: of the draw: one box and one pairing for the whole batch.
+      key: random key: one box and one pairing for the whole batch.
       clip: `[B, T, H, W, C]`, any dtype.
-      targets: `[B, K]`, what a loss compares probabilities with.
-      mask: bool `[B]`, which clips were readable; the others take no part.
-      alpha: of the Beta distribution of lambda, the share of the picture that is kept.
-      chance: of the batch to be mixed.
+      targets: `[B, K]`, the target probabilities of the loss.
+      mask: bool `[B]`, True for readable clips; the others are not mixed.
+      alpha: of the Beta distribution of lambda, the share of the frame that is kept.
+      chance: probability that the batch is mixed.
 
     Returns:
       Clips and targets of the same shapes and dtypes.
 
     Raises:
-      ValueError: alpha is not above 0, or the chance no probability.
+      ValueError: alpha is not above 0, or the chance is not a probability.
+
+    Example:
+      >>> import jax, jax.numpy as jnp
+      >>> from vidjax.methods.cutmix import cutmix
+      >>> clips, targets = jnp.zeros((4, 2, 8, 8, 3)), jnp.eye(4)
+      >>> mixed, mixed_targets = cutmix(
+      ...     jax.random.key(0), clips, targets, jnp.ones(4, bool), alpha=1.0, chance=1.0
+      ... )
+      >>> mixed.shape, mixed_targets.sum(axis=1).tolist()
+      ((4, 2, 8, 8, 3), [1.0, 1.0, 1.0, 1.0])
     """
     check({"alpha": alpha, "chance": chance}, SETTINGS, "cutmix ")
     pairs, box, mixes = jax.random.split(key, 3)
@@ -55,10 +65,11 @@ def cutmix(
 
 
 def random_box(key: jax.Array, height: int, width: int, alpha: float) -> jax.Array:
-    """Which positions are in the box, bool `[height, width]`.
+    """Draws a box, and returns which positions are in it, bool `[height, width]`.
 
-    Its centre is uniform over the picture and its area, before sides are rounded down to even
-    numbers and what sticks out is cut off, is 1 - lambda of the picture's, in its proportions.
+    Its centre is uniform over the frame. Its area is 1 - lambda of the frame's, with the same
+    aspect ratio, before the sides are rounded down to even numbers and the box is clipped to the
+    frame.
     """
     keys = jax.random.split(key, 3)
     side = jnp.sqrt(1 - jax.random.beta(keys[0], alpha, alpha))
@@ -69,7 +80,7 @@ def random_box(key: jax.Array, height: int, width: int, alpha: float) -> jax.Arr
 
 
 def _span(key: jax.Array, size: int, side: jax.Array) -> jax.Array:
-    """Positions along one axis around a random centre, bool `[size]`."""
+    """Returns the positions along one axis around a random centre, bool `[size]`."""
     half = (size * side).astype(jnp.int32) // 2
     centre = jax.random.randint(key, (), 0, size)
     positions = jnp.arange(size)

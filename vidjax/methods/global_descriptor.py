@@ -1,7 +1,7 @@
-"""Compact global descriptors in every block (He et al., 2019).
+"""Inserts compact global descriptors into every block (He et al., 2019).
 
-The Random Mean Scaling paper compares with them (table 3). They stand after the first convolution
-of a block, before its norm, as in the authors' networks for pictures.
+The Random Mean Scaling paper compares with them (table 3). They come after the first convolution of
+a block, before its norm, as in the authors' image networks.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from vidjax.slots import (
     Option,
     Places,
     Points,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """Before the first norm of each block."""
-    values = values_of("cgd", value)
-    stages = take_stages("cgd", values, places)
-    make = maker("cgd", GlobalDescriptor, values, {}, more=("stages",))
+    """Inserts them before the first norm of each block."""
+    values = option_settings("cgd", value)
+    stages = pop_stages("cgd", values, places)
+    make = module_factory("cgd", GlobalDescriptor, values, {}, more=("stages",))
     points = Points(("norm1",), ("norm1",))
-    return filled("cgd", slots, stages, "before_norm", make, points=points)
+    return insert_module("cgd", slots, stages, "before_norm", make, points=points)
 
 
 OPTIONS = (
     Option(
         "cgd",
         fill,
-        "a mapping of settings, {} for the paper's",
-        "compact global descriptors: channels weighed by means and maxima over the clip",
+        "a mapping of settings; {} gives the paper's values",
+        "compact global descriptors: channels weighted by means and maxima over the clip",
         STAGES,
         rank=35,
     ),

@@ -1,8 +1,8 @@
-"""MTConvs on a pair of clips, as they were released: the low-resolution one stays so throughout.
+"""MTConvs on a pair of clips, as released: one clip keeps its low resolution throughout.
 
-The code published with the thesis never brings the prolonged branch back to full size: blocks
-pass on a pair, the short clip at full size and the long one at half of it in space and time, which
-meet before the classifier. Blocks have four convolutions, and each clip is aligned by itself.
+The code published with the thesis never resizes the prolonged branch to full size. Blocks pass on a
+pair: the short clip at full size, and the long one at half of it in space and time. They are
+combined before the classifier. Blocks have four convolutions, and each clip is aligned separately.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from vidjax.layers.conv import Conv
-from vidjax.layers.halving import Halving
+from vidjax.layers.downsampling import Downsampling
 from vidjax.layers.norm import BatchNorm
 from vidjax.layers.resize import trilinear
 from vidjax.methods.multi_temporal import POINT, Triple, shares
@@ -22,20 +22,20 @@ from vidjax.methods.squeeze_recursion import SqueezeRecursion
 Pair = tuple[jax.Array, jax.Array]
 
 
-def halving(name: str) -> Halving:
-    """The released way to the long clip's size: means, and the frames that change least."""
-    return Halving("average", choose="highest", squared=True, name=name)
+def halving(name: str) -> Downsampling:
+    """Makes the released downsampling of the long clip: means, and the most redundant frames."""
+    return Downsampling("average", choose="highest", squared=True, name=name)
 
 
 class PairedMTConv(nn.Module):
-    """Convolution and norm of both clips, and a path from the short to the long one.
+    """A convolution and norm for both clips, with a path from the short clip to the long one.
 
     Attributes:
-      features: channels of both together; the short clip has floor(delta C) of them.
-      kernel_size: along T, H, W.
-      strides: along T, H, W.
+      features: channels of both clips together; the short clip has floor(delta C) of them.
+      kernel_size: kernel size along T, H, W.
+      strides: strides along T, H, W.
       delta: share of the short clip, in (0, 1).
-      norm: factory of the norms; the long clip's two summands have one.
+      norm: factory of norms; the long clip's two summands share one.
     """
 
     features: int
@@ -46,15 +46,15 @@ class PairedMTConv(nn.Module):
 
     @nn.compact
     def __call__(self, pair: Pair, *, train: bool) -> Pair:
-        """Maps `[B, T, H, W, C]` and `[B, T/2, H/2, W/2, C']` to such a pair, not activated.
+        """Maps a pair `[B, T, H, W, C]`, `[B, T/2, H/2, W/2, C']` to such a pair, not activated.
 
         Raises:
-          ValueError: delta leaves a clip without channels.
+          ValueError: delta leaves one clip without channels.
         """
         local, prolonged = shares(self.features, self.delta)
         if not prolonged:
             raise ValueError(
-                f"MTConv delta = {self.delta}: of a pair, the long clip has no channel"
+                f"MTConv delta = {self.delta}: the long clip of the pair gets no channels"
             )
         short = Conv(local, self.kernel_size, self.strides, name="local")(pair[0])
         long = Conv(prolonged, self.kernel_size, self.strides, name="prolonged")(pair[1])
@@ -66,17 +66,17 @@ class PairedMTConv(nn.Module):
 
 
 class PairedMTBlock(nn.Module):
-    """Four MTConvs, squeeze and recursion of each clip, addition, ReLU.
+    """Four MTConvs, squeeze and recursion of each clip, the addition and ReLU.
 
     Attributes:
       features: channels of both clips together.
-      width: inside the block.
-      strides: of the third convolution.
-      project: whether the shortcut is a convolution; then the branch's last is point-wise.
+      width: channels inside the block.
+      strides: strides of the third convolution.
+      project: whether the shortcut is a convolution; then the branch's last one is point-wise.
       delta: as in `PairedMTConv`.
-      cell: of the squeeze and recursion.
-      layers: likewise.
-      norm: factory of the norms.
+      cell: cell of the squeeze and recursion.
+      layers: number of layers of cells.
+      norm: factory of norms.
     """
 
     features: int
@@ -113,7 +113,7 @@ class PairedMTBlock(nn.Module):
         return _relu((short, long))
 
     def _shortcut(self, pair: Pair, *, train: bool) -> Pair:
-        """Each clip by itself."""
+        """Applies the shortcut to each clip separately."""
         projected = []
         for name, clip, features in zip(
             ("short", "long"), pair, shares(self.features, self.delta), strict=True

@@ -1,12 +1,13 @@
 """Random Mean Scaling: a random factor on the low-frequency part of features.
 
-RMS paper, section 3, eq. 1 to 4: x = mean + r with the local mean of x; in training
-y = alpha mean + r with one alpha for each clip, in evaluation y = E[alpha] mean + r. Scaling x
-itself, or r, is what the paper compares it with (table 1c).
+RMS paper, section 3, eq. 1 to 4: x = mean + r with the local mean of x. In training y = alpha mean
++ r, with one alpha for each clip; in evaluation y = E[alpha] mean + r. The paper compares this with
+scaling x itself, or r (table 1c).
 
-The paper calls its mean "3D average pooling provided by most deep learning frameworks", and these
-differ at borders: TensorFlow's leaves out what lies outside, PyTorch's counts it as zeros. Eq. 1
-divides by the size of the window around a position: here that is the part of it that is there.
+The paper describes its mean as "3D average pooling provided by most deep learning frameworks", but
+these differ at borders: TensorFlow leaves out positions outside, while PyTorch counts them as
+zeros. Eq. 1 divides by the size of the window around a position; here that is the part of the
+window inside the clip.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.low_pass import BORDERS, Factor, scale_parts
-from vidjax.meanings import settings_of
 from vidjax.settings import Kind, Setting, check, number, one_of, several, whole
 from vidjax.slots import (
     STAGES,
@@ -28,15 +29,15 @@ from vidjax.slots import (
     Option,
     Places,
     Points,
-    filled,
-    maker,
-    take_points,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    parse_points,
+    pop_stages,
 )
 
 STREAM = "noise"
-# Larger factors are slips of the pen: float32 would hold nothing of the features.
+# Larger factors are typing errors: float32 would lose the features.
 _BOUNDED = number(-1000, 1000)
 
 
@@ -56,8 +57,8 @@ LOW_PASS = one_of(*FILTERS)
 SETTINGS: Mapping[str, Kind] = {
     "target": one_of("mean", "input", "residual"),
     "distribution": Kind(
-        "('normal', mean, deviation) with a deviation of at least 0, or ('uniform', from, to) in "
-        "this order, of numbers in [-1000, 1000]",
+        "('normal', mean, deviation) with a deviation of at least 0, or ('uniform', low, high) "
+        "with low <= high, of numbers in [-1000, 1000]",
         _is_distribution,
     ),
     "low_pass": LOW_PASS,
@@ -71,7 +72,7 @@ SETTINGS: Mapping[str, Kind] = {
     "border": one_of(*BORDERS),
 }
 _PARTS = {"target": Kind("mean or residual", one_of("mean", "residual").accepts)}
-# What has an effect only where others are so: of the input nothing is taken apart.
+# Settings that need others: with the target `input`, x is not split into parts.
 NEEDS: Mapping[str, Mapping[str, Kind]] = {
     "low_pass": _PARTS,
     "std": _PARTS | {"low_pass": Kind("gaussian", one_of("gaussian").accepts)},
@@ -81,18 +82,19 @@ NEEDS: Mapping[str, Mapping[str, Kind]] = {
 
 
 class RandomScaling(nn.Module):
-    """Scales a part of the features of each clip at random, in training.
+    """Scales a part of the features of each clip by a random factor, in training.
 
     Attributes:
-      target: what is scaled: `mean` (RMS), `input` (the features), `residual` (features without
-        their mean).
-      distribution: of alpha: `("normal", mean, deviation)` or `("uniform", from, to)`.
-      low_pass: `mean` or `gaussian`.
-      std: deviation of the Gaussian, in positions.
-      window: of the local mean, along T, H, W; odd.
-      border: what the local mean takes outside of the clip: `clip` nothing, so that it is the mean
-        of the positions that are there, as eq. 1 has it; `zero` zeros, as PyTorch's average
-        pooling does unless told otherwise; `replicate` the nearest position inside.
+      target: what is scaled: `mean` (RMS), `input` (the features), or `residual` (the features
+        minus their mean).
+      distribution: distribution of alpha: `("normal", mean, deviation)` or `("uniform", low,
+        high)`.
+      low_pass: filter of the local mean: `mean` or `gaussian`.
+      std: standard deviation of the Gaussian, in positions.
+      window: window of the local mean along T, H, W; odd numbers.
+      border: how the local mean treats positions outside of the clip: `clip` leaves them out, so
+        that it is the mean of the positions inside, as in eq. 1; `zero` counts them as zeros, the
+        default of PyTorch's average pooling; `replicate` uses the nearest position inside.
     """
 
     target: str = "mean"
@@ -104,7 +106,7 @@ class RandomScaling(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to the same shape; in training it draws from stream `noise`."""
+        """Maps `[B, T, H, W, C]` to the same shape; training draws from the stream `noise`."""
         check(vars(self), SETTINGS, "random_scaling ")
         if train:
             draw = sample(self.make_rng(STREAM), self.distribution, x.shape[0])
@@ -121,12 +123,12 @@ class RandomScaling(nn.Module):
     def scale(
         self, x: jax.Array, low: Factor, high: Factor, low_pass: str | None = None
     ) -> jax.Array:
-        """The low-frequency part of x times `low` and the rest times `high`.
+        """Multiplies the low-frequency part of x by `low`, and the rest by `high`.
 
         Args:
           x: `[B, T, H, W, C]`.
           low: a scalar or `[B, 1, 1, 1, 1]`.
-          high: likewise.
+          high: a scalar or `[B, 1, 1, 1, 1]`.
           low_pass: filter; None is the module's own.
         """
         std = self.std if (low_pass or self.low_pass) == "gaussian" else None
@@ -134,7 +136,7 @@ class RandomScaling(nn.Module):
 
 
 def sample(key: jax.Array, distribution: Sequence[Any], count: int) -> jax.Array:
-    """So many draws, float32, of `("normal", mean, deviation)` or `("uniform", from, to)`."""
+    """Draws `count` float32 numbers from a distribution `("normal", ...)` or `("uniform", ...)`."""
     kind, first, second = distribution
     if kind == "normal":
         return first + second * jax.random.normal(key, (count,))
@@ -142,21 +144,27 @@ def sample(key: jax.Array, distribution: Sequence[Any], count: int) -> jax.Array
 
 
 def expectation(distribution: Sequence[Any]) -> float:
-    """Mean of a distribution."""
+    """Returns the mean of a distribution.
+
+    Example:
+      >>> from vidjax.methods.random_mean_scaling import expectation
+      >>> expectation(("uniform", 0.5, 2.5))
+      1.5
+    """
     kind, first, second = distribution
     return float(first if kind == "normal" else (first + second) / 2)
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """Into the branches of the last two stages with blocks, res4 and res5 (RMS, section 4.1)."""
-    values = values_of("random_scaling", value)
+    """Inserts it into the branches of the last two stages, res4 and res5 (RMS, section 4.1)."""
+    values = option_settings("random_scaling", value)
     points = Points(basic=("norm1", "norm2"), bottleneck=("norm3",))
     if "at" in values:
-        at = take_points("random_scaling", values.pop("at"), places)
+        at = parse_points("random_scaling", values.pop("at"), places)
         points = dataclasses.replace(points, **{places.block: at})
-    stages = take_stages("random_scaling", values, places, last=2)
-    make = maker("random_scaling", RandomScaling, values, SETTINGS, NEEDS, more=_WHERE)
-    return filled("random_scaling", slots, stages, "before_norm", make, points=points)
+    stages = pop_stages("random_scaling", values, places, last=2)
+    make = module_factory("random_scaling", RandomScaling, values, SETTINGS, NEEDS, more=_WHERE)
+    return insert_module("random_scaling", slots, stages, "before_norm", make, points=points)
 
 
 _WHERE: Mapping[str, Setting] = {
@@ -164,20 +172,20 @@ _WHERE: Mapping[str, Setting] = {
         ...,
         "a tuple of points, such as ('norm3',)",
         "points in the branch of a block; if left out, before both norms of a basic block and "
-        "before the last one of a bottleneck. Where multi_temporal convolves, norm and activation "
-        "are inside of it, so that normK and actK are both behind them",
+        "before the last norm of a bottleneck. The convolutions of multi_temporal include norm and "
+        "activation, so normK and actK are both after them",
     ),
     "stages": dataclasses.replace(
         STAGES["stages"],
-        meaning="stages that the method is in; if left out, the last two that have blocks",
+        meaning="stages to insert it in; if left out, the last two that have blocks",
     ),
 }
 OPTIONS = (
     Option(
         "random_scaling",
         fill,
-        "a mapping of settings, {} for the paper's",
-        "Random Mean Scaling, and what the paper compares it with",
+        "a mapping of settings; {} gives the paper's values",
+        "Random Mean Scaling, and the variants that the paper compares it with",
         {**settings_of(SETTINGS, RandomScaling), **_WHERE},
         rank=30,
     ),

@@ -1,10 +1,10 @@
-"""Residual branches dropped or shaken at random: RandomDrop and ShakeDrop.
+"""Drops or shakes residual branches at random: RandomDrop and ShakeDrop.
 
-RandomDrop is stochastic depth (Huang et al., ECCV 2016): a branch is left away in training with a
-probability that grows with its depth, and scaled by its chance to be kept in evaluation.
-ShakeDrop (Yamada et al., IEEE Access 2019) scales a branch that would be left away by alpha, and
-its gradient by beta, drawn independently. The RMS paper compares with both (table 2): ShakeDrop
-with alpha = 0 and beta uniform in [0, 0.5], drawn for each element.
+RandomDrop is stochastic depth (Huang et al., ECCV 2016): training drops a branch with a probability
+that grows with its depth, and evaluation scales it by the probability of keeping it. ShakeDrop
+(Yamada et al., IEEE Access 2019) scales a dropped branch by alpha, and its gradient by beta, drawn
+independently. The RMS paper compares with both (table 2): ShakeDrop has alpha = 0 and beta uniform
+in [0, 0.5], drawn for each element.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.settings import Kind, Setting, check, check_used, number, one_of, rising, shown
-from vidjax.slots import AllSlots, Option, Places, filled
+from vidjax.slots import AllSlots, Option, Places, insert_module
 
 STREAM = "noise"
 LEVELS = ("batch", "clip", "channel", "pixel")
@@ -30,9 +30,9 @@ class RandomDrop(nn.Module):
     """Stochastic depth.
 
     Attributes:
-      depth: place of the block in the network, its number divided by that of all blocks.
-      last: chance of the last block to be kept; those before it have more, linearly.
-      level: whether one draw is for the whole batch or for each clip.
+      depth: index of the block in the network, from 1, divided by the number of blocks.
+      last: probability of keeping the last block; it grows linearly towards the first block.
+      level: whether to draw once for the whole batch or for each clip.
     """
 
     depth: float
@@ -41,7 +41,7 @@ class RandomDrop(nn.Module):
 
     @nn.compact
     def __call__(self, branch: jax.Array, *, train: bool) -> jax.Array:
-        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from stream `noise`."""
+        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from the stream `noise`."""
         kept = 1 - self.depth * (1 - self.last)
         if not train:
             return branch * jnp.asarray(kept, branch.dtype)
@@ -53,12 +53,13 @@ class ShakeDrop(nn.Module):
     """ShakeDrop regularisation.
 
     Attributes:
-      depth: place of the block in the network, its number divided by that of all blocks.
-      last: chance of the last block to be left as it is; those before it have more, linearly.
-      alpha: range of the factor of a branch that is not left as it is.
+      depth: index of the block in the network, from 1, divided by the number of blocks.
+      last: probability of leaving the last block unchanged; it grows linearly towards the first
+        block.
+      alpha: range of the factor of a changed branch.
       beta: range of the factor of its gradient.
-      level: for what alpha and beta are drawn anew: `batch`, `clip`, `channel` or `pixel`
-        (each element).
+      level: unit for which alpha and beta are drawn: `batch`, `clip`, `channel` or `pixel` (each
+        element).
     """
 
     depth: float
@@ -69,7 +70,7 @@ class ShakeDrop(nn.Module):
 
     @nn.compact
     def __call__(self, branch: jax.Array, *, train: bool) -> jax.Array:
-        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from stream `noise`."""
+        """Maps a branch `[B, T, H, W, C]` to the same shape; it draws from the stream `noise`."""
         kept = 1 - self.depth * (1 - self.last)
         if not train:
             expected = kept + (1 - kept) * sum(self.alpha) / 2
@@ -86,7 +87,7 @@ class ShakeDrop(nn.Module):
 
 @jax.custom_vjp
 def _shake(branch: jax.Array, forward: jax.Array, backward: jax.Array) -> jax.Array:
-    """`forward * branch`, whose gradient is multiplied by `backward` instead."""
+    """Returns `forward * branch`, with a gradient that is multiplied by `backward` instead."""
     del backward
     return forward * branch
 
@@ -104,7 +105,7 @@ _shake.defvjp(_shake_fwd, _shake_bwd)
 
 
 def level_shape(branch: jax.Array, level: str) -> tuple[int, ...]:
-    """The shape of draws for `[B, T, H, W, C]`.
+    """Returns the shape of draws for `[B, T, H, W, C]`.
 
     Raises:
       ValueError: the level is unknown.
@@ -124,22 +125,22 @@ def level_shape(branch: jax.Array, level: str) -> tuple[int, ...]:
 DROPS: dict[str, Any] = {"random_drop": RandomDrop, "shake_drop": ShakeDrop}
 _RANGE = rising(number(-1000, 1000))
 SETTINGS: Mapping[str, Kind] = {
-    "last": Kind("a chance in (0, 1]", number(above=0, most=1).accepts),
+    "last": Kind("a probability in (0, 1]", number(above=0, most=1).accepts),
     "level": one_of(*LEVELS),
     "alpha": _RANGE,
     "beta": _RANGE,
 }
-_DROPPING = {"last": Kind("a chance below 1", lambda last: last < 1)}
-# What has an effect only where others are so: where all is kept, nothing is drawn.
+_DROPPING = {"last": Kind("a probability below 1", lambda last: last < 1)}
+# Settings that need others: if everything is kept, nothing is drawn.
 NEEDS: Mapping[str, Mapping[str, Kind]] = dict.fromkeys(("level", "alpha", "beta"), _DROPPING)
 
 
 def residual_drop(option: Any) -> functools.partial[Any]:
-    """What makes the drop that an option names.
+    """Returns the factory of the drop that an option names.
 
     Args:
-      option: `random_drop` or `shake_drop`, or a mapping with that under `name` and the drop's
-        settings beside it.
+      option: `random_drop` or `shake_drop`, or a mapping with that as `name` and the drop's
+        settings.
 
     Raises:
       ValueError: the name, a setting or its value is not allowed.
@@ -148,8 +149,8 @@ def residual_drop(option: Any) -> functools.partial[Any]:
     name = settings.pop("name", None)
     if not one_of(*DROPS).accepts(name):
         raise ValueError(
-            f"residual_drop = {shown(option)}: one of {', '.join(DROPS)}, or a mapping with one of "
-            "them under 'name'"
+            f"residual_drop = {shown(option)}: expected one of {', '.join(DROPS)}, or a mapping "
+            "with one of them as 'name'"
         )
     fields = {item.name: item.default for item in dataclasses.fields(DROPS[name])}
     known = SETTINGS.keys() & fields.keys()
@@ -165,24 +166,24 @@ def residual_drop(option: Any) -> functools.partial[Any]:
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """Into all branches."""
-    return filled("residual_drop", slots, places.stages, "branch_drop", residual_drop(value))
+    """Inserts it into all branches."""
+    return insert_module("residual_drop", slots, places.stages, "branch_drop", residual_drop(value))
 
 
 _DROP = f"one of {', '.join(DROPS)}"
 _LEVEL = Setting(
     ...,
     SETTINGS["level"].text,
-    "for what is drawn anew; if left out, batch for random_drop and pixel for shake_drop",
+    "unit that is drawn for; if left out, batch for random_drop and pixel for shake_drop",
 )
 OPTIONS = (
     Option(
         "residual_drop",
         fill,
-        f"{_DROP}, or a mapping with one of them under 'name'",
-        "branches dropped or shaken at random in training",
+        f"{_DROP}, or a mapping with one of them as 'name'",
+        "drops or shakes residual branches at random in training",
         {
-            "name": Setting(..., _DROP, "what is done to branches; it has no default"),
+            "name": Setting(..., _DROP, "the kind of drop; it has no default"),
             **settings_of(SETTINGS, ShakeDrop),
             "level": _LEVEL,
         },

@@ -1,7 +1,7 @@
 """Squeeze and Recursion Temporal Gates (SRTG).
 
-Stergiou, thesis, chapter 4; section 4.3.2, eq. 4.6 and 4.7: a clip is fused with the states of
-its squeeze and recursion only where they and the frames' means match each other frame by frame, in
+Stergiou, thesis, chapter 4; section 4.3.2, eq. 4.6 and 4.7: a clip is fused with the states of its
+squeeze and recursion only if the states and the frames' means match each other frame by frame, in
 both directions, by soft nearest neighbours.
 """
 
@@ -15,8 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from vidjax.docstrings import settings_of
 from vidjax.layers.step_count import training_steps
-from vidjax.meanings import settings_of
 from vidjax.methods import squeeze_recursion
 from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.settings import Kind, Setting, check, check_used, number, one_of, shown, whole
@@ -27,10 +27,10 @@ from vidjax.slots import (
     Make,
     Option,
     Places,
-    filled,
-    maker,
-    take_stages,
-    values_of,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
 )
 
 SETTINGS: Mapping[str, Kind] = {
@@ -43,7 +43,7 @@ SETTINGS: Mapping[str, Kind] = {
     "temperature": number(above=0, most=1e6),
 }
 _TESTED = {"gate": Kind("hard", one_of("hard").accepts)}
-# What has an effect only where others are so.
+# Settings that need others to have an effect.
 NEEDS: Mapping[str, Mapping[str, Kind]] = {
     "gate_warmup_steps": _TESTED,
     "match": _TESTED,
@@ -56,22 +56,23 @@ READINGS = {OPEN: "open", MATCHED: "matched"}
 
 
 class TemporalGate(nn.Module):
-    """Squeeze, recursion, and a gate that fuses a clip's features with their states or does not.
+    """Squeeze and recursion with a gate that decides whether a clip is fused with its states.
 
-    Which clips' gates are open is sown into `intermediates` as `gate_open` bool `[B]`; with a
-    warm-up also which of them match, and would be open without it, as `gate_matched`.
+    It sows into `intermediates` which clips' gates are open, as `gate_open` bool `[B]`. With a
+    warm-up it also sows which clips match, and would be open without it, as `gate_matched`.
 
     Attributes:
-      gate: `none` always fuses, as the released code trains; `hard` is the thesis' gate. A
-        closed gate leaves a clip exactly as it is, and the cells without a gradient.
-      gate_warmup_steps: steps of the optimiser in which a `hard` gate is open whatever matches.
-      cell: of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
-      layers: how many layers of cells there are.
+      gate: `none` always fuses, as in the released training code; `hard` is the thesis' gate. A
+        closed gate leaves a clip exactly unchanged, and gives the cells no gradient.
+      gate_warmup_steps: optimiser steps during which a `hard` gate is always open.
+      cell: cell of the recurrence; one of `vidjax.layers.recurrence.CELLS`.
+      layers: number of layers of cells.
       fuse: `multiply` features by states, or `add` them.
-      match: a frame's neighbour on the other side is a `soft` mean (eq. 4.6) or the `nearest`.
-      combine: both directions must match (`and`) or one of them (`or`).
-      distance: of two frames, the `sum` of squares over channels or their `mean`.
-      temperature: that distances are divided by in the soft mean.
+      match: a frame's neighbour in the other sequence is a `soft` mean (eq. 4.6) or the `nearest`
+        frame.
+      combine: whether both directions must match (`and`) or one of them (`or`).
+      distance: distance of two frames: the `sum` of squares over channels, or their `mean`.
+      temperature: distances are divided by it in the soft mean.
     """
 
     gate: str = "none"
@@ -105,7 +106,7 @@ class TemporalGate(nn.Module):
         return jnp.where(opened[:, None, None, None, None], fused, x)
 
     def _warm(self, matched: jax.Array, *, train: bool) -> jax.Array:
-        """What is open: all for so many steps. They are counted beside the norms' statistics."""
+        """Opens all gates during the warm-up; steps are counted beside the norms' statistics."""
         if not self.gate_warmup_steps:
             return matched
         self.sow("intermediates", MATCHED, matched)
@@ -120,18 +121,25 @@ def consistent(
     distance: str = "sum",
     temperature: float = 1.0,
 ) -> jax.Array:
-    """Whether each frame of a finds itself in b (thesis, eq. 4.6 and 4.7): bool `[B]`.
+    """Checks for each clip whether the frames of a find themselves in b: bool `[B]`.
 
-    A frame's soft nearest neighbour is the mean of b's frames, weighted by the softmax of their
-    negative squared distances; the frame of b that is nearest to it must be that of the same
-    number. No gradient goes through this.
+    (Thesis, eq. 4.6 and 4.7.) A frame's soft nearest neighbour is the mean of b's frames, weighted
+    by the softmax of their negative squared distances. The frame of b that is nearest to this mean
+    must have the same index. There is no gradient.
 
     Args:
       a: `[B, T, C]`.
       b: `[B, T, C]`.
       match: as in `TemporalGate`.
-      distance: likewise.
-      temperature: likewise.
+      distance: as in `TemporalGate`.
+      temperature: as in `TemporalGate`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from vidjax.methods.temporal_gates import consistent
+      >>> frames = 10 * jnp.eye(3)[None]  # three frames that differ, [1, 3, 3]
+      >>> consistent(frames, frames).tolist(), consistent(frames, frames[:, ::-1]).tolist()
+      ([True], [False])
     """
     a, b = (jax.lax.stop_gradient(side.astype(jnp.float32)) for side in (a, b))
     found = distances(a, b, distance)
@@ -142,15 +150,15 @@ def consistent(
 
 
 def distances(a: jax.Array, b: jax.Array, kind: str = "sum") -> jax.Array:
-    """Squared distances of all frames, `[B, Ta, C]` and `[B, Tb, C]` to `[B, Ta, Tb]`."""
+    """Computes squared distances of all frames, `[B, Ta, C]` and `[B, Tb, C]` to `[B, Ta, Tb]`."""
     squares = (a[:, :, None] - b[:, None]) ** 2
     return jnp.sum(squares, axis=-1) if kind == "sum" else jnp.mean(squares, axis=-1)
 
 
 def openness(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
-    """Which clips' gates are open: `open/<where>` bool `[B]`, such as `open/layer1_block1`.
+    """Reads which clips' gates are open: `open/<where>` bool `[B]`, such as `open/layer1_block1`.
 
-    With a warm-up also `matched/<where>`: which would be open without it.
+    With a warm-up also `matched/<where>`: the gates that would be open without it.
     """
     del logits
     return dict(_sown(intermediates, ()))
@@ -165,22 +173,22 @@ def _sown(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str,
 
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
-    """At one placement in all blocks: its name, or a mapping that has more settings."""
-    values = values_of("srtg", value if isinstance(value, Mapping) else {"placement": value})
+    """Inserts gates at one placement in all blocks: a name, or a mapping with more settings."""
+    values = option_settings("srtg", value if isinstance(value, Mapping) else {"placement": value})
     placement = values.pop("placement", "final")
     where = "srtg placement" if isinstance(value, Mapping) else "srtg"
     check({where: placement}, {where: _PLACEMENT})
     if placement == "top" and places.block == "basic":
         known = ", ".join(name for name in PLACEMENTS if name != "top")
-        raise ValueError(f"srtg = 'top' is for bottlenecks; a basic block has {known}")
-    stages = take_stages("srtg", values, places)
-    # Which settings have an effect is known when the gates' own options have been read.
-    make = maker("srtg", TemporalGate, values, SETTINGS, more=_WHERE, used=False)
-    return filled("srtg", slots, stages, "gate", make, placement=placement)
+        raise ValueError(f"srtg = 'top' needs bottlenecks; a basic block has {known}")
+    stages = pop_stages("srtg", values, places)
+    # Unused settings are refused later, when the gates' own options have been read.
+    make = module_factory("srtg", TemporalGate, values, SETTINGS, more=_WHERE, used=False)
+    return insert_module("srtg", slots, stages, "gate", make, placement=placement)
 
 
 def _fill_in(name: str) -> Callable[[AllSlots, Any, Places], AllSlots]:
-    """What fills in one setting of the gates that are there already."""
+    """Returns a function that changes one setting of the gates that are already inserted."""
 
     def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
         del places
@@ -197,13 +205,13 @@ def _fill_in(name: str) -> Callable[[AllSlots, Any, Places], AllSlots]:
 
 
 def _check_used(slots: AllSlots) -> None:
-    """Refuses settings of gates that other settings leave without an effect."""
+    """Refuses settings of gates that have no effect because of others."""
     for given in _given(slots):
         check_used(given, vars(TemporalGate(**given)), NEEDS, "srtg ")
 
 
 def _given(slots: AllSlots) -> Iterator[dict[str, Any]]:
-    """What the gates of this method were given; other methods may put modules there too."""
+    """Yields the settings of this method's gates; other methods may use the slot too."""
     for slot in slots:
         for _, own in slot.each():
             if isinstance(own.gate, functools.partial) and _is_ours(own.gate):
@@ -220,8 +228,8 @@ _WHERE: Mapping[str, Setting] = {
     "placement": Setting(
         "final",
         _PLACEMENT.text,
-        "where in a block the gate is; top: bottlenecks alone. The thesis has end in bottlenecks "
-        "alone, too: in basic blocks it is the released code's mid",
+        "position of the gate in a block; top is only for bottlenecks. In the thesis end is only "
+        "for bottlenecks, too: in basic blocks it is the released code's mid",
     ),
     **STAGES,
 }

@@ -1,8 +1,8 @@
-"""AssembleNet: streams of colours and of optical flow, connected as evolution found.
+"""AssembleNet: RGB and optical-flow streams with connections found by evolution.
 
-Ryoo et al., ICLR 2020. The published structures and the weights of their connections are those of
-the authors' code, which leaves these weights as they are. Flow is computed inside of the network,
-from colours (`vidjax.layers.representation_flow`).
+Ryoo et al., ICLR 2020. The published structures and connection weights are those of the authors'
+code, which never updates the weights. Flow is computed inside the network, from RGB
+(`vidjax.layers.representation_flow`).
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from vidjax.slots.block import Make, Slots
 
 @dataclass(frozen=True)
 class Node:
-    """A group of residual blocks, and what it gets.
+    """A group of residual blocks, and its inputs.
 
     Attributes:
-      level: of the four, from 0.
-      inputs: numbers of the nodes that it gets, from 0; the first four are stems.
-      filters: channels in its first convolutions; it puts out four times as many.
-      dilation: of its convolutions over time.
-      weights: of its inputs; empty where it has one.
+      level: level of the node, from 0 to 3.
+      inputs: indices of the nodes that it takes, from 0; the first four are stems.
+      filters: channels of its first convolutions; its output has four times as many.
+      dilation: dilation of its convolutions over time.
+      weights: weights of its inputs; empty for a single input.
     """
 
     level: int
@@ -48,7 +48,7 @@ class Node:
     weights: tuple[float, ...] = ()
 
 
-# Two stems see colours, and then time at this distance; two see flow.
+# Two stems take RGB, and then convolve over time with this dilation; two take flow.
 _STEM_DILATION = 4
 _STEMS = 4
 _CONNECTIONS: tuple[tuple[int, tuple[int, ...], int, tuple[float, ...]], ...] = (
@@ -64,14 +64,14 @@ _CONNECTIONS: tuple[tuple[int, tuple[int, ...], int, tuple[float, ...]], ...] = 
     (2, (8, 9), 4, (0.50470072, 0.887681961)),
     (3, (12, 13), 2, (0.98922044, 0.845461488)),
 )
-# Channels of the nodes of each level.
+# Channels of the nodes, by level.
 _FILTERS: Mapping[int, tuple[int, ...]] = {50: (32, 64, 256, 512), 101: (32, 64, 192, 256)}
 _BLOCKS: Mapping[int, tuple[int, ...]] = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 _SQUARE, _STRIDE = (1, 3, 3), (1, 2, 2)
 
 
 def nodes_of(depth: int) -> tuple[Node, ...]:
-    """The nodes after the stems, in order."""
+    """Returns the nodes after the stems, in order."""
     return tuple(
         Node(level, inputs, _FILTERS[depth][level], dilation, weights)
         for level, inputs, dilation, weights in _CONNECTIONS
@@ -79,12 +79,12 @@ def nodes_of(depth: int) -> tuple[Node, ...]:
 
 
 class Stem(nn.Module):
-    """A convolution over space with norm and ReLU, one over time for colours, and a max-pool.
+    """A spatial convolution with norm and ReLU, one over time for RGB, and a max-pool.
 
     Attributes:
       features: channels of the output.
-      over_time: whether frames are convolved, too.
-      norm: factory of the norms.
+      over_time: whether to convolve over time too.
+      norm: factory of norms.
     """
 
     features: int
@@ -104,14 +104,14 @@ class Stem(nn.Module):
 
 
 class Block(nn.Module):
-    """A bottleneck; every other one convolves over time first.
+    """A bottleneck; every other block convolves over time first.
 
     Attributes:
-      features: channels in the first convolution; it puts out four times as many.
-      inner: channels in the middle.
-      first: whether it is strided, with a convolution as shortcut.
-      dilation: of the convolution over time; None where it has none.
-      norm: factory of the norms.
+      features: channels of the first convolution; the output has four times as many.
+      inner: channels of the middle convolution.
+      first: whether it is strided, with a convolution as its shortcut.
+      dilation: dilation of the convolution over time; None if there is none.
+      norm: factory of norms.
     """
 
     features: int
@@ -140,14 +140,14 @@ class Block(nn.Module):
 
 
 class Group(nn.Module):
-    """What a node gets, added up, and its blocks.
+    """The weighted sum of a node's inputs, followed by its blocks.
 
     Attributes:
-      node: of the structure.
-      blocks: how many.
-      features: channels in its first convolutions.
-      inner: channels in the middle ones.
-      norm: factory of the norms.
+      node: the node of the structure.
+      blocks: number of blocks.
+      features: channels of the first convolutions.
+      inner: channels of the middle convolutions.
+      norm: factory of norms.
     """
 
     node: Node
@@ -187,18 +187,18 @@ class Group(nn.Module):
 
 
 class AssembleNet(nn.Module):
-    """The network.
+    """An AssembleNet.
 
     Attributes:
       num_classes: number of logits.
       depth: 50 or 101.
-      flow_range: over what brightness is scaled before flow is computed: the whole `batch`, as
-        published, so that a clip's logits depend on the others, or each `clip`.
-      width: twice the channels of the stems; others keep their proportion to it.
-      dropout: rate before the classifier.
-      norm_epsilon: added to variances.
+      flow_range: range over which brightness is scaled before flow is computed: the whole `batch`,
+        as published, so that a clip's logits depend on the other clips, or each `clip`.
+      width: twice the channels of the stems; other widths scale with it.
+      dropout: dropout rate before the classifier.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      dtype: what it computes in.
+      dtype: dtype of the computation.
       slots: not used.
     """
 
@@ -217,7 +217,7 @@ class AssembleNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip)
         head, _ = make_head(self.num_classes)
@@ -265,10 +265,10 @@ _FAMILY = Family(
         "std": (0.5, 0.5, 0.5),
         "paper": "Ryoo, Piergiovanni, Tan, Angelova: AssembleNet: Searching for Multi-Stream "
         "Neural Connectivity in Video Architectures, ICLR 2020",
-        "notes": "Trained with 32 frames and tested with 120. Searched on Moments in Time, whose "
-        "row of the thesis is AssembleNet-101. Brightness is scaled over the whole batch before "
-        "flow is computed, so that logits depend on it: flow_range='clip' ends that. Multiply-adds "
-        "are those of convolutions, without the steps of flow.",
+        "notes": "Trained with 32 frames and tested with 120. Searched on Moments in Time; the "
+        "thesis' row for that data set is AssembleNet-101. Brightness is scaled over the whole "
+        "batch before flow is computed, so a clip's logits depend on the batch; flow_range='clip' "
+        "avoids that. Multiply-adds are those of convolutions, without the iterations of flow.",
     },
     methods=(),
 )

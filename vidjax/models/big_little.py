@@ -1,7 +1,7 @@
-"""Stages of a big and a little branch (Fan et al., NeurIPS 2019, section 3.1).
+"""Stages with a big and a little branch (Fan et al., NeurIPS 2019, section 3.1).
 
-Odd frames go through many blocks at half the resolution, even ones through few thin blocks at
-full resolution; the sum stands for both.
+Odd frames go through many blocks at half the resolution, even frames through few thin blocks at
+full resolution. The sum of the branches represents both.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FULL: Triple = (1, 1, 1)
 
 
 class ConvNorm(nn.Module):
-    """Convolution and norm."""
+    """A convolution followed by a norm."""
 
     features: int
     size: int
@@ -39,7 +39,7 @@ class ConvNorm(nn.Module):
 
 
 def merge(big: jax.Array, little: jax.Array) -> jax.Array:
-    """Activated sum, with the big branch's rows and columns repeated to the little one's size."""
+    """Adds and activates the branches, after upsampling the big one by repetition."""
     for axis in (2, 3):
         length = little.shape[axis]
         big = jnp.take(big, np.arange(length) * big.shape[axis] // length, axis=axis)
@@ -47,12 +47,12 @@ def merge(big: jax.Array, little: jax.Array) -> jax.Array:
 
 
 class Entrance(nn.Module):
-    """The first big and little branch, of plain convolutions.
+    """The first pair of a big and a little branch, made of plain convolutions.
 
     Attributes:
-      width: channels.
-      alpha: the little branch has a part of them.
-      factories: parts.
+      width: number of channels.
+      alpha: the little branch has `1 / alpha` of the channels.
+      factories: factories of the layers.
     """
 
     width: int
@@ -74,16 +74,16 @@ class Entrance(nn.Module):
 
 
 class BigLittle(nn.Module):
-    """A stage of two branches and a block that merges them.
+    """A stage of two branches, and a block that merges them.
 
     Attributes:
       features: channels of the output.
-      depth: blocks of the stage; the last of them is the merging one.
-      strides: of the merging block.
-      alpha: the little branch has a part of the channels.
-      beta: and a part of the blocks.
-      block: makes the blocks.
-      factories: parts.
+      depth: blocks of the stage, of which the last one merges the branches.
+      strides: strides of the merging block.
+      alpha: the little branch has `1 / alpha` of the channels.
+      beta: the little branch has `1 / beta` of the blocks.
+      block: factory of blocks.
+      factories: factories of the layers.
     """
 
     features: int

@@ -1,8 +1,8 @@
-"""The residual blocks all residual networks are made of, and their slots.
+"""The residual blocks of all residual networks, and their slots.
 
-A block is built from factories (what a convolution, a norm, an activation is) and has slots:
-places where a method may put a module of its own. An empty slot costs nothing, and a block never
-knows what fills one; methods do that.
+A block is built from factories for its convolutions, norms and activations. It has slots, into
+which methods may insert their own modules. An empty slot costs nothing, and a block does not know
+which method fills it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from vidjax.slots.block import Make, Slots, Triple, check_basic
 
 @dataclass(frozen=True)
 class Factories:
-    """What a block's parts are.
+    """The layers that a block is built from.
 
-    The four modules at the end are what some networks have in their blocks by design; None is
-    nothing. Methods do not go there but into the `Slots`.
+    The last four modules belong to the design of some networks; None leaves them out. Methods use
+    the `Slots` instead.
 
     Attributes:
-      conv: `conv(features, kernel_size, strides, name=...)`: the convolutions of a basic block,
+      conv: `conv(features, kernel_size, strides, name=...)`: the convolutions of a basic block, or
         the middle one of a bottleneck.
       point: the same for the outer convolutions of a bottleneck.
       short: the same for shortcuts; None is `point`.
-      norm: `norm(name=...)`, applied as `module(x, train=...)`; it takes `scale_init=`.
+      norm: `norm(name=...)`, applied as `module(x, train=...)`; it accepts `scale_init=`.
       act: activation function.
       middle_act: activation after the middle convolution of a bottleneck; None is `act`.
-      enter: `module(x, train=...)` at the branch's input, unseen by the shortcut (TSM, TAM).
+      enter: `module(x, train=...)` at the branch's input, without effect on the shortcut (TSM,
+        TAM).
       adapt: `module(x, train=...)` after a bottleneck's first activation (TANet).
       excite: `module(x, train=...)` between a bottleneck's middle norm and activation (X3D).
       align: `module(x, train=...)` at the end of the branch (MTNet).
@@ -55,19 +56,19 @@ class Factories:
 
 
 class _Residual(nn.Module):
-    """What the blocks share: convolution with norm, shortcut, slots, addition.
+    """The common parts of blocks: convolutions with norms, shortcut, slots and the addition.
 
     Attributes:
       features: channels of the output.
-      strides: of the block, along T, H, W.
-      width: channels inside; None is `features`.
-      kernels: sizes of the convolutions, in order; None is the class's own.
-      groups: of a bottleneck's middle convolution.
-      shortcut: one of `shortcuts.SHORTCUTS`, used where the shape changes.
-      last_act: whether the sum is activated.
-      zero_init: start with an empty branch.
-      factories: the block's parts.
-      slots: what methods put in.
+      strides: strides of the block along T, H, W.
+      width: channels inside the block; None is `features`.
+      kernels: kernel sizes of the convolutions, in order; None is the class's default.
+      groups: groups of a bottleneck's middle convolution.
+      shortcut: one of `shortcuts.SHORTCUTS`, used if the shape changes.
+      last_act: whether to activate the sum.
+      zero_init: initialise the last norm's scale to zero, so that the branch starts as zero.
+      factories: factories of the layers.
+      slots: modules that methods insert.
     """
 
     features: int
@@ -85,7 +86,7 @@ class _Residual(nn.Module):
     def _conv_norm(
         self, conv: Make, x: jax.Array, features: int, kernel: Triple, place: str, **kwargs: Any
     ) -> jax.Array:
-        """Convolution `conv<place>` and norm `norm<place>`, with the slot where it belongs."""
+        """Applies convolution `conv<place>` and norm `norm<place>`, and the slot at its point."""
         train, zero = kwargs.pop("train"), kwargs.pop("zero", False)
         init = {"scale_init": nn.initializers.zeros} if zero else {}
         x = self._before(f"conv{place}", x, train=train)
@@ -97,7 +98,7 @@ class _Residual(nn.Module):
 
     @property
     def _conv(self) -> Make:
-        """What convolves in space and time: the network's own, or what a method puts there."""
+        """The spatio-temporal convolution: the network's own, or one that a method inserts."""
         if self.slots.conv is None:
             return self.factories.conv
         return functools.partial(self.slots.conv, norm=self.factories.norm)
@@ -140,15 +141,15 @@ class _Residual(nn.Module):
 
 
 def _call(conv: nn.Module, x: jax.Array, train: bool) -> jax.Array:
-    """Composed convolutions have norms inside and must know of training; plain ones need not.
+    """Applies a convolution; a composed one has norms inside, so it needs `train`.
 
-    Those that are `normed` end in norm and activation, too.
+    A `normed` convolution also ends in norm and activation.
     """
     return conv(x, train=train) if getattr(conv, "composed", False) else conv(x)
 
 
 class BasicBlock(_Residual):
-    """Two convolutions, the first one strided (He et al. 2015, figure 5 left)."""
+    """Two convolutions, of which the first is strided (He et al. 2015, figure 5 left)."""
 
     kind = "basic"
 
@@ -167,7 +168,7 @@ class BasicBlock(_Residual):
 
 
 class Bottleneck(_Residual):
-    """Reduce, convolve (strided), expand (He et al. 2015, figure 5 right)."""
+    """Reducing, strided and expanding convolutions (He et al. 2015, figure 5 right)."""
 
     kind = "bottleneck"
 

@@ -1,6 +1,6 @@
-"""bLVNet-TAM: frames shared out between a big and a little branch (Fan et al., NeurIPS 2019).
+"""bLVNet-TAM: frames split between a big and a little branch (Fan et al., NeurIPS 2019).
 
-Three neighbouring frames are weighed and summed before each stage.
+Before each stage, three neighbouring frames are weighted and summed.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from vidjax.models.big_little import FULL, HALF, BigLittle, ConvNorm, Entrance
 from vidjax.models.blocks import Bottleneck, Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import OPTIONS, depths_of, multiple
-from vidjax.models.plans import DEPTHS, make_norm
 from vidjax.models.resnet2d import IMAGENET, KERNELS
+from vidjax.models.shared_options import OPTIONS, depths_of, multiple
+from vidjax.models.stage_blocks import DEPTHS, make_norm
 from vidjax.models.tsm import FrameFeatures
 from vidjax.slots.block import Slots
 
 
 class BLVNet(nn.Module):
-    """The network.
+    """A bLVNet.
 
     Attributes:
       num_classes: number of logits.
       depths: blocks of each stage.
-      alpha: the little branches have a part of the channels.
-      beta: and a part of the blocks.
+      alpha: the little branches have `1 / alpha` of the channels.
+      beta: the little branches have `1 / beta` of the blocks.
       width: channels of the stem.
-      dropout: rate before the classifier.
-      norm_epsilon: added to variances.
+      dropout: dropout rate before the classifier.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      zero_init: start with empty branches.
-      dtype: what it computes in.
-      slots: what methods put into the blocks of each stage.
+      zero_init: initialise the last norm's scale of each block to zero.
+      dtype: dtype of the computation.
+      slots: modules that methods insert into the blocks of each stage.
     """
 
     num_classes: int
@@ -58,11 +58,11 @@ class BLVNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape, or an odd number of frames.
+          ValueError: the clip has the wrong shape, or an odd number of frames.
         """
         check_clip(clip)
         if clip.shape[1] % 2:
-            raise ValueError(f"bLVNet takes pairs of frames: T = {clip.shape[1]} is odd")
+            raise ValueError(f"bLVNet takes pairs of frames, but T = {clip.shape[1]} is odd")
         parts = Factories(norm=make_norm(self.norm_epsilon, self.norm_group_size))
         x = ConvNorm(self.width, 7, parts, HALF, name="stem_layer")(
             clip.astype(self.dtype), train=train
@@ -98,7 +98,7 @@ class BLVNet(nn.Module):
         )
 
     def _last(self, x: jax.Array, parts: Factories, *, train: bool) -> jax.Array:
-        """Stage 4: the first shortcut starts at the weighed frames, the others before them."""
+        """Stage 4: the first shortcut starts at the weighted frames, the others before them."""
         features = self.width * 32
         make = functools.partial(self._block(parts, 3), features, width=features // 4)
         x = TemporalAggregation(name="layer4_aggregation")(x)

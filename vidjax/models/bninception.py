@@ -1,7 +1,7 @@
-"""Inception with batch norms over single frames, the network of Temporal Segment Networks.
+"""BNInception over single frames, the network of Temporal Segment Networks.
 
-Ioffe and Szegedy, ICML 2015, in the form of yjxiong/tsn-pytorch: convolutions have a bias,
-max-pools of stride 2 keep what does not fill a window, and average pools count what is padded.
+Ioffe and Szegedy, ICML 2015, as implemented in yjxiong/tsn-pytorch: convolutions have a bias,
+max-pools of stride 2 include partial windows at the end, and average pools count padding.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from vidjax.models.inception import Unit
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.slots.block import Make, Slots, end
 
-# Of each block: 1x1; 1x1 and 3x3; 1x1, 3x3 and 3x3; 1x1 after an average pool. A block that has no
-# first branch halves the picture, and passes its input on by a max-pool.
+# Branches of each block: 1x1; 1x1 and 3x3; 1x1, 3x3 and 3x3; 1x1 after an average pool. A block
+# without the first branch halves the frame, and passes its input on through a max-pool.
 BLOCKS: tuple[tuple[tuple[int, ...], ...], ...] = (
     (
         (64, 64, 64, 64, 96, 96, 32),
@@ -45,12 +45,12 @@ _WINDOW = (1, 3, 3)
 
 
 class Block(nn.Module):
-    """Branches side by side.
+    """Parallel branches whose outputs are concatenated.
 
     Attributes:
       widths: channels, in the order of `BLOCKS`.
-      norm: factory of the norms.
-      last: whether it is the network's last block, whose pool takes maxima.
+      norm: factory of norms.
+      last: whether it is the network's last block, which has a max-pool.
     """
 
     widths: tuple[int, ...]
@@ -82,17 +82,17 @@ class Block(nn.Module):
 
 
 class BNInception(nn.Module):
-    """The network.
+    """A BNInception.
 
     Attributes:
       num_classes: number of logits.
-      channels: of a frame: 3 colours, or more of stacked optical flow.
-      width: channels of the stem; others keep their proportion to it.
-      dropout: rate before the classifier.
-      norm_epsilon: added to variances.
+      channels: channels of a frame: 3 for RGB, or more for stacked optical flow.
+      width: channels of the stem; other widths scale with it.
+      dropout: dropout rate before the classifier.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      dtype: what it computes in.
-      slots: `after_block` and `after_stage` are used, where blocks are: stages 2 to 4.
+      dtype: dtype of the computation.
+      slots: it uses `after_block` and `after_stage` in stages 2 to 4, which have blocks.
     """
 
     num_classes: int
@@ -108,10 +108,10 @@ class BNInception(nn.Module):
     def __call__(self, clip: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps normalised frames `[B, T, H, W, channels]` to logits float32 `[B, num_classes]`.
 
-        Frames are seen one by one; the classifier gets their mean.
+        Frames are processed one by one; the classifier takes the mean of their features.
 
         Raises:
-          ValueError: the clip has another shape, or frames that blocks cannot halve.
+          ValueError: the clip has the wrong shape, or the blocks cannot halve its frames.
         """
         check_clip(clip, channels=self.channels)
         _check_sides(*clip.shape[2:4])
@@ -137,7 +137,7 @@ class BNInception(nn.Module):
         return classify(self, head, global_avg_pool(x), self.dropout, train=train)
 
     def _first(self, x: jax.Array, norm: Make, *, train: bool) -> jax.Array:
-        """The three convolutions before any block."""
+        """Applies the three convolutions before the first block."""
 
         def unit(x: jax.Array, width: int, size: int, name: str, strides: Any) -> jax.Array:
             kernel = (1, size, size)
@@ -156,22 +156,22 @@ class BNInception(nn.Module):
 
 
 def _check_sides(height: int, width: int) -> None:
-    # What the first three layers leave of a side is halved twice, by convolutions and by pools.
+    # The first three layers leave a size that convolutions and pools must each halve twice.
     for side in (height, width):
         left = (side + 1) // 2 // 4
         if left < 4 or left % 4:
             raise ValueError(
-                f"frames of {width}x{height} pixels cannot be halved alike by all branches of this "
-                "network; take sides that are multiples of 32"
+                f"frames of {width}x{height} pixels cannot be halved equally by all branches of "
+                "this network; use sides that are multiples of 32"
             )
 
 
 def halved(x: jax.Array) -> jax.Array:
-    """Maxima of windows of three, two apart; the last window may be a part of one."""
+    """Max-pools with windows of 3 and stride 2; the last window may be partial."""
     pads = [(0, 0), *((0, -(size - 3) % 2) for size in x.shape[2:4])]
     return max_pool(x, _WINDOW, _HALF, pads)
 
 
 def _average(x: jax.Array) -> jax.Array:
-    """Sums of windows of three over nine, padding included."""
+    """Average-pools with windows of 3; padding counts as zeros."""
     return nn.avg_pool(x, _WINDOW, (1, 1, 1), ((0, 0), (1, 1), (1, 1)))

@@ -1,37 +1,38 @@
-"""Facts of the networks: the input they were published with, their size and their source."""
+"""Model cards: the input each network was published with, its size and its source."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.settings import Kind, Setting
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a network; `vidjax.options(name)` has its options.
+    """Facts of a network; `vidjax.options(name)` has its options. It prints as a list of them.
 
     Attributes:
       name: as in `list_models`.
       clip: frames, height and width of its published input.
-      frame_stride: distance of neighbouring frames of that input.
-      mean: of the colours in [0, 1], subtracted.
-      std: of the colours in [0, 1], divided by.
-      paper: where the network is from.
-      tables: the works' tables that it stands in, with the millions of parameters and the
+      frame_stride: distance between neighbouring frames of that input, in frames of the video.
+      mean: of red, green and blue in [0, 1]; it is subtracted.
+      std: of red, green and blue in [0, 1]; the difference is divided by it.
+      paper: the paper that introduced the network.
+      tables: tables of the four works that list the network, with the millions of parameters and
         billions of operations printed there.
-      params: parameters with 400 classes.
-      macs: multiply-adds of one clip of size `clip`, convolutions and matrix products.
-      notes: what is easily mistaken, and why printed numbers differ.
-      theta: from what share on a kernel is a part of a class feature pyramid, as the thesis' table
-        7.1 has it for this network; 0.6 for networks that it does not have.
+      params: number of parameters with 400 classes.
+      macs: multiply-adds of one clip of size `clip`, for convolutions and matrix products.
+      notes: common misunderstandings, and why printed numbers differ.
+      theta: share from which a kernel belongs to a class feature pyramid, as in table 7.1 of the
+        thesis; 0.6 for networks that the table does not list.
     """
 
     name: str
@@ -46,38 +47,56 @@ class ModelCard:
     notes: str = ""
     theta: float = 0.6
 
+    def __str__(self) -> str:
+        """Formats the card for reading, a fact per line."""
+        mean, std = (", ".join(f"{value:.4g}" for value in each) for each in (self.mean, self.std))
+        facts = {
+            "paper": self.paper,
+            "clip": f"{'x'.join(map(str, self.clip))}, stride {self.frame_stride}",
+            "mean, std": f"({mean}), ({std}) of RGB in [0, 1]",
+            "parameters": f"{self.params:,} with 400 classes",
+            "multiply-adds": f"{self.macs / 1e9:.3f} G per clip",
+            "printed (M params / G ops)": "; ".join(self.tables),
+            "notes": self.notes,
+        }
+        lines = [
+            textwrap.fill(f"{key}: {text}", 98, break_on_hyphens=False)
+            for key, text in facts.items()
+            if text
+        ]
+        return "\n".join([self.name, *(textwrap.indent(line, "  ") for line in lines)])
+
 
 @dataclass(frozen=True)
 class Variant:
-    """One network: what a module of networks lists in its tuple `VARIANTS`.
+    """One network: an entry of the tuple `VARIANTS` in a module of networks.
 
-    The module is a file in `vidjax/models`, one that another package names in an entry point of
-    the group `vidjax.models`, or one registered by `vidjax.plugins.register`. Its networks are
-    made, listed, trained, explained and exported by their names like any other.
+    The module is a file in `vidjax/models`, a module that another package names in an entry point
+    of the group `vidjax.models`, or one registered by `vidjax.plugins.register`. Its networks can
+    be created, listed, trained, explained and exported by name like any other.
 
-    A network is a flax module: `model.apply(variables, clip, train=False)` maps clips
-    `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`. `vidjax.models.interface` has
-    `check_clip`, `make_head` and `classify`, which give the classifier its place (`head`) and sow
-    `pre_logits`; sow `stem` and `stage1` to `stage4` too, so that others find them. `make_resnet`
-    in `vidjax.models.resnet` makes residual networks, slots for all methods included.
-    `CONTRIBUTING.md` has a whole one.
+    A network is a flax module: `model.apply(variables, clip, train=False)` maps clips `[B, T, H, W,
+    3]` to logits float32 `[B, num_classes]`. `check_clip`, `make_head` and `classify` from
+    `vidjax.models.interface` check the input, name the classifier `head` and sow `pre_logits`. The
+    network should also sow `stem` and `stage1` to `stage4`, so that features can be extracted.
+    `make_resnet` from `vidjax.models.resnet` makes residual networks with slots for all methods.
+    `CONTRIBUTING.md` has a complete example.
 
     Attributes:
-      card: its facts.
+      card: the model card.
       build: makes the module from `num_classes`, `dtype`, `slots` and the family's options.
         Defaults and meanings of options are read from its signature and docstring.
-      options: the options that `build` takes, and what each may be.
-      methods: names of the methods that have a place in it; None is all, and () is none, for a
-        network that leaves `slots` alone.
-      stages: numbers of the stages that methods have a place in.
-      defaults: options that are on without being asked for.
-      refused: of methods and options that have no place in it, why.
-      depths: blocks of each stage; None where they cannot be chosen.
-      block: what blocks are: `basic` or `bottleneck`.
-      defined_in: functions and classes that `build` passes options on to, which have defaults and
-        meanings of those that it does not name; `DEFINED_IN` of `vidjax.models.resnet` for
-        residual networks.
-      resolved: defaults that follow from other options, as they are while those are left alone.
+      options: the options of `build`, with their allowed values.
+      methods: names of the methods that the network supports. None means all, and () none, for a
+        network that ignores `slots`.
+      stages: numbers of the stages that methods can be inserted into.
+      defaults: options that are on by default.
+      refused: reasons why the network does not support a method or an option, by its name.
+      depths: blocks of each stage; None if they cannot be chosen.
+      block: kind of blocks: `basic` or `bottleneck`.
+      defined_in: functions and classes to which `build` passes further options, and which define
+        their defaults and meanings; `DEFINED_IN` of `vidjax.models.resnet` for residual networks.
+      resolved: values of defaults that depend on other options, if none of those is set.
     """
 
     card: ModelCard
@@ -93,7 +112,7 @@ class Variant:
     resolved: Mapping[str, Any] = field(default_factory=dict)
 
     def described(self) -> dict[str, Setting]:
-        """Its own options, with what they may be, defaults and meanings."""
+        """Returns the network's own options: allowed values, defaults and meanings."""
         build: Any = self.build
         fixed: dict[str, Any] = {}
         while isinstance(build, functools.partial):
@@ -112,8 +131,8 @@ class Family:
 
     Attributes:
       build: makes a module from `num_classes`, `dtype`, `slots`, a shape and options.
-      options: what users may give, and what each may be.
-      facts: fields of all cards.
+      options: options for users, with their allowed values.
+      facts: fields that all model cards share.
       methods, stages, defaults, refused, defined_in, resolved: as in `Variant`.
     """
 
@@ -136,7 +155,7 @@ class Family:
         *tables: str,
         **facts: Any,
     ) -> Variant:
-        """A network of the family: what `build` is given, its cost, and facts of its own."""
+        """Makes a network of the family from arguments of `build`, its cost and further facts."""
         fields = {**self.facts, **facts}
         card = ModelCard(name=name, tables=tables, params=params, macs=macs, **fields)
         build = functools.partial(self.build, **shape)

@@ -14,15 +14,15 @@ from vidjax.layers.collaborative_conv import FORMS, CollaborativeConv
 from vidjax.layers.pooling import max_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
 from vidjax.models.slowonly import bottleneck_kernels
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.stem import Stem
 from vidjax.settings import boolean, one_of
 
 _HALVED = (2, 1, 1)
-# The first convolution with its stride in time, and the window and stride in time of its pool.
+# Temporal stride of the first convolution, and temporal window and stride of its pool.
 _STARTS = {False: ((1, 7, 7), 1, 1), True: ((5, 7, 7), 2, 2)}
 
 
@@ -35,15 +35,15 @@ def build(
     dropout: float = 0.5,
     **options: Any,
 ) -> ResNet:
-    """The network.
+    """Builds a CoST network.
 
     Args:
       depths: blocks of each stage.
-      form: how views are weighed: `a` by parameters, `b` clip by clip; `c2d` has no views but
-        height and width, and is what the authors compare with.
-      long_clips: whether the start halves time twice, as for clips of 32 frames.
-      width: channels of the stem and inside of stage 1.
-      dropout: rate before the classifier.
+      form: how views are weighted: `a` by parameters, `b` separately for each clip; `c2d` has only
+        the view of height and width, and is the authors' baseline.
+      long_clips: whether the stem halves time twice, as for clips of 32 frames.
+      width: channels of the stem and inside stage 1.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
     kernel, stride, window = _STARTS[long_clips]
@@ -66,9 +66,9 @@ def build(
 def _vary(
     depths: tuple[int, ...], form: str, stage: int, index: int, inputs: int, factories: Factories
 ) -> Mapping[str, Any]:
-    """Every other block has three views: of stage 1 the second, of stages 2 and 3 the first.
+    """Gives every other block three views, from the second in stage 1, the first in 2 and 3.
 
-    Stage 4 begins with the first in ResNet-50, with the second in ResNet-101 (the authors' code).
+    Stage 4 begins with the first in ResNet-50, and with the second in ResNet-101 (authors' code).
     """
     first = (1, 0, 0, int(depths[2] > 6))[stage]
     if index % 2 != first:
@@ -91,9 +91,9 @@ _FAMILY = Family(
         "std": (0.229, 0.224, 0.225),
         "paper": "Li et al.: Collaborative Spatiotemporal Feature Learning for Video Action "
         "Recognition, CVPR 2019",
-        "notes": "The thesis' row of Moments in Time is the paper's ResNet-101 with 32 frames: "
-        "cost_101 with long_clips=True. Tested over 10 clips and 3 crops of 256x256 from "
-        "ImageNet's weights.",
+        "notes": "The thesis' row for Moments in Time is the paper's ResNet-101 with 32 frames: "
+        "cost_101 with long_clips=True. Tested with 10 clips and 3 crops of 256x256; pretrained on "
+        "ImageNet.",
     },
     defined_in=DEFINED_IN,
 )

@@ -1,7 +1,7 @@
 """Channel-separated networks: ip-CSN and ir-CSN (Tran et al., ICCV 2019).
 
-Bottleneck networks whose middle convolution is channel-wise; ip-CSN keeps the interaction of
-the channels by a 1x1x1 convolution before it, ir-CSN does without.
+Bottleneck networks whose middle convolution is channel-wise (depthwise). ip-CSN preserves the
+interaction of channels by a 1x1x1 convolution before it; ir-CSN does not.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from vidjax.layers.channelwise import InteractionPreserved, channelwise
 from vidjax.layers.conv import Conv
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make
@@ -31,14 +31,14 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
 
 
 def build(*, preserved: bool, form: str = "vmz", width: int = 64, **options: Any) -> ResNet:
-    """A CSN.
+    """Builds a CSN.
 
     Args:
-      preserved: ip-CSN, otherwise ir-CSN.
-      form: whose: `vmz` (and MMAction2's), `pytorchvideo` (another BN epsilon), or `thesis`
-        (bottleneck expansion 1, a pool over time, and in ip-CSN an activation between the mixing
-        and the channel-wise convolution, as its public code has).
-      width: channels of the stem and inside of stage 1.
+      preserved: ip-CSN instead of ir-CSN.
+      form: implementation: `vmz` (and MMAction2), `pytorchvideo` (another epsilon of the norms), or
+        `thesis` (bottleneck expansion 1, temporal pooling, and in ip-CSN an activation between the
+        1x1x1 and the channel-wise convolution, as in its public code).
+      width: channels of the stem and inside stage 1.
       **options: as in `make_resnet`.
     """
     facts = FORMS[form]
@@ -72,9 +72,9 @@ _FAMILY = Family(
         "std": (0.22803, 0.22145, 0.216989),
         "paper": "Tran et al.: Video Classification with Channel-Separated Convolutional "
         "Networks, ICCV 2019",
-        "notes": "BN epsilon 1e-3. The numbers of parameters printed in papers leave out the "
-        "norms' scales and biases. Table 5.1 prints operations at 32x256x256 beside an input of "
-        "8x224x224; the 63.6 of table 4.2 is ip-CSN-101's at 32x224x224, ir-CSN-101 has less.",
+        "notes": "BN epsilon 1e-3. Papers print numbers of parameters without the norms' scales "
+        "and biases. Table 5.1 prints the operations at 32x256x256 beside an input of 8x224x224. "
+        "The 63.6 of table 4.2 is ip-CSN-101's at 32x224x224; ir-CSN-101 has fewer.",
     },
     defined_in=DEFINED_IN,
     resolved={"norm_epsilon": FORMS["vmz"]["norm_epsilon"]},

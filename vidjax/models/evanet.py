@@ -1,9 +1,9 @@
-"""EvaNet: networks of mixed blocks that were found by evolution (Piergiovanni et al., ICCV 2019).
+"""EvaNet: networks of mixed blocks found by evolution (Piergiovanni et al., ICCV 2019).
 
-The two published networks over colours, as their authors' strings encode them. A branch is written
-as there: `C5` convolves over 5 frames and 3x3 pixels, `G` by a temporal mixture, `D` over time and
-then space, `P7` takes maxima of 7 frames, `S` skips, and `G1+D9` does both in turn. In every other
-block convolutions see one frame.
+The two published RGB networks, in the notation of their authors. A branch is a string: `C5`
+convolves over 5 frames and 3x3 pixels, `G` uses a temporal mixture, `D` convolves over time and
+then space, `P7` max-pools over 7 frames, `S` skips, and `G1+D9` does both in turn. In every other
+block convolutions see a single frame.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from vidjax.slots.block import Make, Slots, Triple, end
 
 @dataclass(frozen=True)
 class Genome:
-    """What evolution found.
+    """A network found by evolution.
 
     Attributes:
-      stages: of each of the four, how many blocks, and the branches of one.
-      pool: extent in time of the max-pool before stage 3.
+      stages: number of blocks and branches of a block, for each of the four stages.
+      pool: temporal window of the max-pool before stage 3.
     """
 
     stages: tuple[tuple[int, tuple[str, ...]], ...]
@@ -64,14 +64,14 @@ _SAME = "SAME"
 
 
 class OverTimeThenSpace(nn.Module):
-    """A convolution over time to half the channels, norm, ReLU, and one over space.
+    """A convolution over time to half the channels, a norm, ReLU, and a spatial convolution.
 
-    The authors' code never trains the statistics of the norm between: they stay 0 and 1.
+    The authors' code never trains the statistics of that norm: they stay 0 and 1.
 
     Attributes:
-      features: output channels.
-      frames: its extent in time.
-      norm: factory of the norm between.
+      features: channels of the output.
+      frames: temporal kernel size.
+      norm: factory of the norm between the convolutions.
     """
 
     features: int
@@ -90,10 +90,10 @@ class Branch(nn.Module):
     """One branch of a block.
 
     Attributes:
-      code: as a genome has it.
-      features: output channels.
+      code: string of the branch, as in a genome.
+      features: channels of the output.
       frames: whether convolutions see several frames.
-      norm: factory of the norms.
+      norm: factory of norms.
     """
 
     code: str
@@ -128,14 +128,14 @@ class Branch(nn.Module):
 
 
 class Block(nn.Module):
-    """Branches side by side, and a shortcut.
+    """Parallel branches and a shortcut.
 
     Attributes:
-      branches: their codes.
-      width: channels of all together, before they are shared out evenly.
+      branches: strings of the branches.
+      width: total channels of the branches, before they are divided evenly.
       first: whether the shortcut is a convolution.
       frames: whether convolutions see several frames.
-      norm: factory of the norms.
+      norm: factory of norms.
     """
 
     branches: tuple[str, ...]
@@ -146,7 +146,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, C]` to `[B, T, H, W, width]`, less what cannot be shared out."""
+        """Maps `[B, T, H, W, C]` to `[B, T, H, W, width]`, less the remainder of the division."""
         share = max(1, self.width // len(self.branches))
         shortcut = x
         if self.first:
@@ -160,17 +160,17 @@ class Block(nn.Module):
 
 
 class EvaNet(nn.Module):
-    """The network.
+    """An EvaNet.
 
     Attributes:
       num_classes: number of logits.
-      genome: what evolution found.
-      width: channels of the stem; those of the stages keep their proportion to it.
-      dropout: rate before the classifier.
-      norm_epsilon: added to variances.
+      genome: the network found by evolution.
+      width: channels of the stem; widths of the stages scale with it.
+      dropout: dropout rate before the classifier.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      dtype: what it computes in.
-      slots: `after_block` and `after_stage` are used.
+      dtype: dtype of the computation.
+      slots: it uses `after_block` and `after_stage`.
     """
 
     num_classes: int
@@ -187,7 +187,7 @@ class EvaNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip)
         norm = functools.partial(
@@ -219,7 +219,7 @@ class EvaNet(nn.Module):
         return classify(self, head, features, self.dropout, train=train)
 
     def _first(self, x: jax.Array, norm: Make, *, train: bool) -> jax.Array:
-        """Over time to half the channels, and over space."""
+        """Convolves over time to half the channels, and over space."""
         kernels: tuple[tuple[int, Triple, Triple], ...] = (
             (max(1, self.width // 2), (3, 1, 1), (2, 1, 1)),
             (self.width, (1, 7, 7), (1, 2, 2)),
@@ -246,8 +246,8 @@ _FAMILY = Family(
         "paper": "Piergiovanni, Angelova, Toshev, Ryoo: Evolving Space-Time Neural Architectures "
         "for Videos, ICCV 2019",
         "notes": "Evolved on Kinetics: the networks of the Moments in Time row were not published. "
-        "The code does not say how colours are normalised nor how long clips are; here they are in "
-        "[-1, 1].",
+        "The code states neither the normalisation of colours nor the length of clips; here "
+        "colours are in [-1, 1].",
     },
     methods=("class_reg",),
 )

@@ -12,22 +12,22 @@ from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import max_pool
 from vidjax.models.cards import Family
 from vidjax.models.inception import Inception
-from vidjax.models.options import OPTIONS
+from vidjax.models.shared_options import OPTIONS
 from vidjax.slots.block import Triple
 
 
 def same_pool(x: jax.Array, window: Triple, strides: Triple) -> jax.Array:
-    """Maxima, padded as TensorFlow's SAME."""
+    """Max-pools with TensorFlow's SAME padding."""
     return max_pool(x, window, strides, "SAME")
 
 
 def build(
     *, norm_epsilon: float = 1e-3, norm_group_size: int | None = None, **options: Any
 ) -> Inception:
-    """The network; everything is padded as TensorFlow's SAME.
+    """Builds an I3D; everything has TensorFlow's SAME padding.
 
     Args:
-      norm_epsilon: added to variances.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       **options: as in `Inception`.
     """
@@ -54,9 +54,9 @@ _FAMILY = Family(
         "std": (0.5, 0.5, 0.5),
         "paper": "Carreira, Zisserman: Quo Vadis, Action Recognition? A New Model and the "
         "Kinetics Dataset, CVPR 2017",
-        "notes": "Colours in [-1, 1], 25 frames a second, long clips in tests. Table 5.1 prints "
-        "the operations of 64 frames beside an input of 16; table 7.1 twice the multiply-adds "
-        "of 16 frames.",
+        "notes": "Colours in [-1, 1], 25 frames per second, long clips in tests. Table 5.1 prints "
+        "the operations of 64 frames beside an input of 16; table 7.1 prints twice the "
+        "multiply-adds of 16 frames.",
     },
     methods=("class_reg",),
     stages=(2, 3, 4),

@@ -1,7 +1,8 @@
 """I3D on ResNet-50, the base of non-local networks (Wang et al., CVPR 2018, section 4).
 
 Some bottlenecks convolve over three frames in their first convolution. The published 32-frame
-network halves time in the convolution and both pools of its start; `form` has others' starts.
+network halves time in its first convolution and in both max-pools after it; `form` selects the
+stems of other implementations.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Any
 from vidjax.layers.pooling import max_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
 from vidjax.models.slowonly import bottleneck_kernels
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.stem import Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Triple
@@ -29,10 +30,10 @@ class Start:
     """Strides and pools before stage 2.
 
     Attributes:
-      stride: of the first convolution in time.
-      window: of the first max-pool.
-      pool_stride: of it, in time.
-      padding: of it, in space.
+      stride: temporal stride of the first convolution.
+      window: window of the first max-pool.
+      pool_stride: its temporal stride.
+      padding: its spatial padding.
     """
 
     stride: int
@@ -50,13 +51,13 @@ _HALVED: Triple = (2, 1, 1)
 
 
 def build(*, form: str = "wang", width: int = 64, dropout: float = 0.5, **options: Any) -> ResNet:
-    """The network.
+    """Builds an I3D ResNet-50.
 
     Args:
-      form: whose start: `wang` (time by 4, pools that are not padded), `pyslowfast` (time as it
-        is, for 8 frames) or `mmaction2` (a first pool that leaves out every other frame).
-      width: channels of the stem and inside of stage 1.
-      dropout: rate before the classifier.
+      form: implementation of the stem: `wang` (divides time by 4, unpadded pools), `pyslowfast`
+        (keeps time, for 8 frames) or `mmaction2` (a first pool that skips every other frame).
+      width: channels of the stem and inside stage 1.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
     start = FORMS[form]
@@ -77,7 +78,10 @@ def build(*, form: str = "wang", width: int = 64, dropout: float = 0.5, **option
 
 
 def _vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
-    """Over time: all blocks of stage 1, every other one of 2 and 3 from the first, of 4 not so."""
+    """Gives temporal kernels to all blocks of stage 1, and to every other one of the rest.
+
+    Stages 2 and 3 begin with a temporal block, stage 4 with one that is not.
+    """
     temporal = stage == 0 or index % 2 == (1 if stage == 3 else 0)
     return {"kernels": bottleneck_kernels(3 if temporal else 1)}
 
@@ -95,8 +99,8 @@ _FAMILY = Family(
         "mean": (0.45, 0.45, 0.45),
         "std": (0.225, 0.225, 0.225),
         "paper": "Wang, Girshick, Gupta, He: Non-local Neural Networks, CVPR 2018",
-        "notes": "Tested over 10 clips and 3 crops of 256x256 from ImageNet's weights. Published "
-        "networks start with empty branches (zero_init); MMAction2's do not.",
+        "notes": "Tested with 10 clips and 3 crops of 256x256; pretrained on ImageNet. Published "
+        "networks start with zero branches (zero_init); MMAction2's do not.",
     },
     defined_in=DEFINED_IN,
 )

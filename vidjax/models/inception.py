@@ -1,7 +1,7 @@
-"""Inception v1 over video: mixed blocks of four branches, in I3D and S3D.
+"""Inception v1 over video: mixed blocks of four branches, for I3D and S3D.
 
-What the networks differ in comes as factories: how a convolution is made and padded, how maxima are
-pooled, and what gates a branch.
+Factories provide what differs between networks: convolutions with their padding, max-pools, and the
+gates of branches.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from vidjax.models.interface import check_clip, classify, make_head
 from vidjax.slots.block import Make, Slots, Triple, end
 
-# Of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
+# Branches of each mixed block: 1x1x1; 1x1x1 and 3x3x3; 1x1x1 and 3x3x3; 1x1x1 after a max-pool.
 MIXED: tuple[tuple[tuple[int, ...], ...], ...] = (
     ((64, 96, 128, 16, 32, 32), (128, 128, 192, 32, 96, 64)),
     (
@@ -38,7 +38,7 @@ Pool = Callable[[jax.Array, Triple, Triple], jax.Array]
 
 
 class Unit(nn.Module):
-    """Convolution, norm, ReLU.
+    """A convolution, a norm and ReLU.
 
     Attributes:
       conv: factory of the convolution.
@@ -57,14 +57,14 @@ class Unit(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Four branches side by side (Inception v1).
+    """Four parallel branches whose outputs are concatenated (Inception v1).
 
     Attributes:
       widths: channels, in the order of `MIXED`.
-      conv: factory of a convolution, given its channels and kernel size.
-      norm: factory of the norms.
-      pool: takes maxima over windows.
-      gate: factory of what ends a branch; None where nothing does.
+      conv: factory of a convolution, called with channels and kernel size.
+      norm: factory of norms.
+      pool: max-pools over windows.
+      gate: factory of the gate at the end of a branch; None for none.
     """
 
     widths: tuple[int, ...]
@@ -94,21 +94,21 @@ class Mixed(nn.Module):
 
 
 class Inception(nn.Module):
-    """The network.
+    """An Inception v1 over video.
 
     Attributes:
       num_classes: number of logits.
-      conv: factory of a convolution, given its channels and kernel size, and strides.
-      stem: factory of the first convolution, given its channels.
-      norm: factory of the norms.
-      pool: takes maxima over windows.
-      gate: factory of what ends the stem and each branch; None where nothing does.
-      windows: whether the classifier gets means of two neighbouring frames, in whose mean inner
-        frames count twice; otherwise it gets the mean of all.
-      width: channels of the stem; others keep their proportion to it.
-      dropout: rate before the classifier.
-      dtype: what it computes in.
-      slots: `after_block` and `after_stage` are used, where mixed blocks are: stages 2 to 4.
+      conv: factory of a convolution, called with channels, kernel size and strides.
+      stem: factory of the first convolution, called with channels.
+      norm: factory of norms.
+      pool: max-pools over windows.
+      gate: factory of the gate at the end of the stem and of each branch; None for none.
+      windows: whether the classifier takes the mean over windows of two neighbouring frames, in
+        which inner frames count twice; otherwise it takes the mean of all frames.
+      width: channels of the stem; other widths scale with it.
+      dropout: dropout rate before the classifier.
+      dtype: dtype of the computation.
+      slots: it uses `after_block` and `after_stage` in stages 2 to 4, which have mixed blocks.
     """
 
     num_classes: int
@@ -128,7 +128,7 @@ class Inception(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip)
         head, classifier = make_head(
@@ -151,7 +151,7 @@ class Inception(nn.Module):
         return classify(self, head, features, self.dropout, train=train)
 
     def _first(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """The stem and the two convolutions before any mixed block."""
+        """Applies the stem and the two convolutions before the first mixed block."""
         stem = _given(self.stem, self._scale(64))
         x = Unit(stem, self.norm, name="stem_layer")(x, train=train)
         self.sow("intermediates", "stem", x)
@@ -172,10 +172,10 @@ def _given(make: Make, *arguments: Any) -> Make:
 
 
 def _outputs(widths: tuple[int, ...]) -> tuple[int, ...]:
-    """Channels that the branches of a mixed block put out."""
+    """Returns the output channels of a mixed block's branches."""
     return widths[0], widths[2], widths[4], widths[5]
 
 
 def _windows(x: jax.Array) -> jax.Array:
-    """Means of two neighbouring frames."""
+    """Averages windows of two neighbouring frames."""
     return x if x.shape[1] == 1 else (x[:, 1:] + x[:, :-1]) / 2

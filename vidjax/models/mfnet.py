@@ -1,4 +1,4 @@
-"""MF-Net: multi-fiber units, whose convolutions see their own group (Chen et al., ECCV 2018)."""
+"""MF-Net: multi-fiber units, with convolutions grouped into fibers (Chen et al., ECCV 2018)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from vidjax.layers.norm import BatchNorm
 from vidjax.layers.pooling import global_avg_pool, max_pool
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, last_stage
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, last_stage
 from vidjax.slots.block import Make, Slots, Triple, end
 
 
@@ -37,15 +37,15 @@ class PreConv(nn.Module):
 
 
 class FiberUnit(nn.Module):
-    """A multi-fiber unit: channels mixed by a multiplexer, then convolved in groups (section 3).
+    """A multi-fiber unit: a multiplexer mixes channels, then grouped convolutions (section 3).
 
     Attributes:
       features: channels of the output.
-      first: whether it opens a stage: its second convolution is 1x1x1 and its shortcut a
-        strided projection of the unit's input.
-      strides: of the first convolution.
-      groups: fibers.
-      norm: factory of the norms.
+      first: whether it opens a stage: its second convolution is 1x1x1, and its shortcut a strided
+        projection of the unit's input.
+      strides: strides of the first convolution.
+      groups: number of fibers.
+      norm: factory of norms.
     """
 
     features: int
@@ -74,17 +74,17 @@ class FiberUnit(nn.Module):
 
 
 class MFNet(nn.Module):
-    """The network.
+    """An MF-Net.
 
     Attributes:
       num_classes: number of logits.
       depths: units of each stage.
-      width: channels of stage 1; others keep their proportion to it.
-      groups: fibers.
-      dropout: rate before the classifier; the published fine-tuning has some.
+      width: channels of stage 1; other widths scale with it.
+      groups: number of fibers.
+      dropout: dropout rate before the classifier; used in the published fine-tuning.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      dtype: what it computes in.
-      slots: `after_block`, after each unit, and `after_stage` are used.
+      dtype: dtype of the computation.
+      slots: it uses `after_block`, after each unit, and `after_stage`.
     """
 
     num_classes: int
@@ -101,7 +101,7 @@ class MFNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip)
         head, classifier = make_head(
@@ -127,11 +127,11 @@ class MFNet(nn.Module):
 
 
 def build(*, width: int = 96, groups: int = 16, **options: Any) -> MFNet:
-    """An MF-Net.
+    """Builds an MF-Net.
 
     Args:
       width: channels of stage 1.
-      groups: fibers.
+      groups: number of fibers.
       **options: as in `MFNet`.
 
     Raises:
@@ -139,8 +139,8 @@ def build(*, width: int = 96, groups: int = 16, **options: Any) -> MFNet:
     """
     if width % (6 * groups):
         raise ValueError(
-            f"width = {width}: not a multiple of {6 * groups}, which the stem's sixth of it needs "
-            f"for groups = {groups}"
+            f"width = {width}: must be a multiple of {6 * groups}, because the stem has a sixth of "
+            f"it and groups = {groups}"
         )
     return MFNet(width=width, groups=groups, **options)
 
@@ -155,7 +155,7 @@ _FAMILY = Family(
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
         "paper": "Chen et al.: Multi-Fiber Networks for Video Recognition, ECCV 2018",
-        "notes": "The 22.5 of table 5.2 and 22.70 of table 7.1 are twice the multiply-adds and "
+        "notes": "The 22.5 of table 5.2 and 22.70 of table 7.1 are twice the multiply-adds, plus "
         "elementwise operations.",
     },
     methods=("class_reg",),

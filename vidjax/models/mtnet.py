@@ -24,9 +24,9 @@ from vidjax.methods.squeeze_recursion import SqueezeRecursion
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.mtnet_pair import PairedMTNet, make_paired
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import HALVING, HALVING_SPACE
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import HALVING, HALVING_SPACE
 from vidjax.models.stem import POOL_SPACE
 from vidjax.models.x3d import Neck
 from vidjax.settings import boolean, check_used, optional
@@ -36,15 +36,15 @@ KERNELS = {"kernels": "factorised"}
 
 
 class Stem(nn.Module):
-    """Convolution over space, norm, activation, max-pool, and half of the frames.
+    """A spatial convolution, norm, activation, max-pool, and the selection of half the frames.
 
     Attributes:
       features: channels of the output.
-      factories: the network's parts.
-      keep_time: leave all frames.
+      factories: factories of the layers.
+      keep_time: keep all frames.
       choose: as in `temporal_frame_selection`.
-      squared: likewise.
-      edge: likewise.
+      squared: as in `temporal_frame_selection`.
+      edge: as in `temporal_frame_selection`.
     """
 
     features: int
@@ -56,7 +56,7 @@ class Stem(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Maps `[B, T, H, W, 3]` to `[B, T/2, H/4, W/4, features]`; two frames both stay."""
+        """Maps `[B, T, H, W, 3]` to `[B, T/2, H/4, W/4, features]`; two frames are both kept."""
         x = Conv(self.features, (1, 3, 3), (1, 2, 2), name="conv")(x)
         x = self.factories.act(self.factories.norm(name="norm")(x, train=train))
         x = max_pool(x, *POOL_SPACE)
@@ -77,25 +77,26 @@ def build(
     neck: int | None = None,
     **options: Any,
 ) -> ResNet | PairedMTNet:
-    """An MTNet.
+    """Builds an MTNet.
 
     Args:
       written: blocks of each stage in the thesis.
-      released: the same in the network whose code was published with it.
-      persistent_low_res: the released network, `PairedMTNet`, whose prolonged branch keeps its
-        size.
+      released: blocks of each stage in the code published with the thesis.
+      persistent_low_res: build the released network, `PairedMTNet`, whose prolonged branch stays at
+        low resolution.
       depths: other blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it. None is 24 as in the
-        thesis, 64 as released.
-      keep_time: stride in space alone, as X3D does, and select no frames after the stem. Then all
+        thesis, or 64 as released.
+      keep_time: stride only in space, as X3D does, and select no frames after the stem. Then all
         selections in MTConvs have a choice, for 5 to 6 times the operations.
-      cell: of the squeeze and recursion in each block; one of `vidjax.layers.recurrence.CELLS`.
-      layers: how many layers of cells there are.
-      neck: features that the classifier gets; None is 2048 as in the thesis.
-      **options: settings of `MTConv`, and as in `make_resnet`.
+      cell: cell of the squeeze and recursion in each block; one of
+        `vidjax.layers.recurrence.CELLS`.
+      layers: number of layers of cells.
+      neck: features that the classifier takes; None is 2048 as in the thesis.
+      **options: settings of `MTConv`, and options as in `make_resnet`.
 
     Raises:
-      ValueError: a value is not allowed, or has no place in the released network.
+      ValueError: a value is not allowed, or the released network does not support it.
     """
     if persistent_low_res:
         more = {"neck": neck, "keep_time": keep_time}
@@ -107,7 +108,7 @@ def build(
     selection = {name: settings[name] for name in SELECTION if name in settings}
     settings = KERNELS | settings
     defaults = vars(MTConv(features=0))
-    # Configurations name all settings of an ablation: one at its default says nothing else.
+    # Configurations state all settings of an ablation, so a default value must not conflict.
     given = {name: value for name, value in settings.items() if value != defaults[name]}
     check_used(given, {**defaults, **settings}, NEEDS)
 
@@ -151,20 +152,20 @@ _FAMILY = Family(
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
         "paper": "Stergiou: Modelling across time, PhD thesis, chapter 5",
-        "notes": "The thesis leaves open what its convolutions are made of: that they are "
-        "factorised into space and time, and that the time is halved before stage 1 and at "
-        "each later one, is what fits its numbers best, not what it says. It leaves few choices: "
-        "of 16 frames in mtnet_m 22 of 157 selections choose, 30 are forced, because 4 frames have "
-        "2 candidates, and 105 have two frames or one, which stay. With keep_time=True 156 of 156 "
-        "choose, for 5.6 times the operations. With Class Regularization there are 737,280 "
-        "parameters more (printed: 0.7 to 1.1 M) and, for a single clip, 0.295 G multiply-adds: "
-        "7 % of mtnet_s', where tables 6.2 and 6.3 print 5.8 both times. They are per batch, not "
-        "per clip.",
+        "notes": "The thesis does not say what its convolutions are made of. Factorising them into "
+        "space and time, and halving time before stage 1 and at each later stage, fits its "
+        "numbers best; the text does not state it. Few choices remain: with 16 frames in "
+        "mtnet_m, 22 of 157 selections choose, 30 are forced, because 4 frames have 2 "
+        "candidates, and 105 have two frames or one, which stay. With keep_time=True 156 of "
+        "156 choose, for 5.6 times the operations. Class Regularization adds 737,280 "
+        "parameters (printed: 0.7 to 1.1 M) and, for a single clip, 0.295 G multiply-adds: 7 "
+        "% of mtnet_s', where tables 6.2 and 6.3 print 5.8 both times. They are per batch, "
+        "not per clip.",
     },
     refused={
-        "zero_init": "a branch ends in the activation of an MTConv, and no norm can empty it",
-        "multi_temporal": "its convolutions are MTConvs, with persistent_low_res too; give their "
-        "settings as options of the network, such as delta=3 / 4",
+        "zero_init": "a branch ends in the activation of an MTConv, so no norm can make it zero",
+        "multi_temporal": "its convolutions are MTConvs already, with persistent_low_res too; set "
+        "them by options of the network, such as delta=3 / 4",
     },
     defined_in=(*multi_temporal.DEFINED_IN, *DEFINED_IN),
     resolved=KERNELS,

@@ -1,7 +1,7 @@
-"""MTNet as its code was released: a pair of clips goes through it, one at half the size.
+"""MTNet as its code was released: it processes a pair of clips, one at half the size.
 
-Its widths and depths are those of ResNets, and its counts not the thesis' (S 39.98 M parameters
-instead of 25.8 M); `mtnet` is the network of the text.
+It has the widths and depths of ResNets, so its counts differ from the thesis' (S has 39.98 M
+parameters instead of 25.8 M). `mtnet` is the network described in the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vidjax.methods.multi_temporal import shares
 from vidjax.methods.multi_temporal_pair import PairedMTBlock, halving
 from vidjax.models.blocks import Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import make_norm
+from vidjax.models.stage_blocks import make_norm
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.slots.block import Make, Slots
 
@@ -32,11 +32,11 @@ class PairedMTNet(nn.Module):
       depths: blocks of each stage.
       width: channels of the stem and stage 1; the other stages double it.
       delta: share of the channels at full size.
-      cell: of the squeeze and recursion.
-      layers: likewise.
-      dropout: rate before the classifier.
-      norm: factory of the norms.
-      dtype: what it computes in.
+      cell: cell of the squeeze and recursion.
+      layers: number of layers of cells.
+      dropout: dropout rate before the classifier.
+      norm: factory of norms.
+      dtype: dtype of the computation.
     """
 
     num_classes: int
@@ -53,10 +53,10 @@ class PairedMTNet(nn.Module):
     def __call__(self, clip: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
-        Of a stage, the clip at full size is sown.
+        For each stage, it sows the clip at full size.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip)
         head, _ = make_head(self.num_classes)
@@ -103,18 +103,18 @@ def make_paired(
     norm_group_size: int | None = None,
     **options: Any,
 ) -> PairedMTNet:
-    """The released network from what its family says and a user may choose.
+    """Builds the released network from the family's and the user's settings.
 
     Raises:
-      ValueError: an option or a method has no place in it.
+      ValueError: the network does not support an option or a method.
     """
     if options or any(slot != Slots() for slot in slots):
         refused = ", ".join(options) or "methods"
         raise ValueError(
-            f"persistent_low_res has no place for {refused}: it takes width, depths, delta, cell, "
+            f"persistent_low_res does not support {refused}: it takes width, depths, delta, cell, "
             "layers, dropout, norm_epsilon and norm_group_size"
         )
     if delta == 1:
-        raise ValueError("persistent_low_res with delta = 1: there would be no second clip")
+        raise ValueError("persistent_low_res with delta = 1: there is no second clip")
     norm = make_norm(norm_epsilon, norm_group_size)
     return PairedMTNet(num_classes, tuple(depths), width, delta, cell, layers, dropout, norm, dtype)

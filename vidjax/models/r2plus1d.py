@@ -1,8 +1,8 @@
-"""R(2+1)D: residual networks of convolutions factorised into space and time.
+"""R(2+1)D: residual networks whose convolutions are factorised into space and time.
 
-Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018. The
-projects that published such networks differ in stem, pooling and the channels in between; each
-is a `form`. The thesis' own backbones are `_e1`.
+Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, CVPR 2018.
+Published implementations differ in stem, pooling and middle channels; `form` selects one. The
+thesis' own backbones are `_e1`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from vidjax.layers.conv import Conv
 from vidjax.layers.conv2plus1d import Conv2Plus1D, mid_channels
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, HALVING, Vary, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import EXPANSION, OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, HALVING, Vary, doubling
 from vidjax.models.stem import POOL, POOL_SPACE, Stem
 from vidjax.settings import boolean, one_of, optional
 from vidjax.slots.block import Make, Triple
 
 FORMS = ("tran", "torchvision", "hara", "pytorchvideo", "mmaction2", "thesis")
-# Of the projects that have their networks from VMZ.
+# Epsilon of projects whose networks come from VMZ.
 VMZ_EPSILON = 1e-3
-# MMAction2's norms between the two parts of a convolution have PyTorch's own.
+# MMAction2 uses PyTorch's default between the two parts of a convolution.
 BETWEEN_EPSILON = 1e-5
 PTV_STRIDES: tuple[Triple, ...] = ((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2))
 
@@ -41,19 +41,19 @@ def build(
     stem_pool: bool = True,
     **options: Any,
 ) -> ResNet:
-    """An R(2+1)D network.
+    """Builds an R(2+1)D network.
 
     Args:
       depths: blocks of each stage.
       block: `basic` or `bottleneck`.
-      form: whose: `tran` (VMZ), `torchvision` (one number of middle channels a block, from the
-        block's input), `hara`, `pytorchvideo` (time before space, as many channels in between
-        as after), `mmaction2` (epsilon 1e-5 between the parts of a convolution, 1e-3 elsewhere,
-        where `norm_epsilon` is not given), or `thesis` (bottleneck expansion 1).
-      width: channels of the stem and inside of stage 1.
-      expansion: width of a stage's output, as a multiple; None is the form's.
-      stem_pool: whether the form's max-pool follows the stem's convolution; the thesis' code had
-        none before November 2020.
+      form: implementation: `tran` (VMZ), `torchvision` (the middle channels of a block follow from
+        its input), `hara`, `pytorchvideo` (time before space, as many middle channels as output
+        channels), `mmaction2` (epsilon 1e-5 between the parts of a convolution, and 1e-3 elsewhere
+        unless `norm_epsilon` is given), or `thesis` (bottleneck expansion 1).
+      width: channels of the stem and inside stage 1.
+      expansion: output width of a stage, as a multiple of its inner width; None is the form's.
+      stem_pool: whether a max-pool follows the stem, if the form has one; the thesis' code had none
+        before November 2020.
       **options: as in `make_resnet`.
     """
     deep = block == "bottleneck"
@@ -89,7 +89,7 @@ def build(
 
 
 def _stem(form: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | None]:
-    """Kernel, channels in between and max-pool of the stem."""
+    """Returns kernel, middle channels and max-pool of the stem."""
     return {
         "tran": ((3, 7, 7), 45, POOL_SPACE if deep else None),
         "torchvision": ((3, 7, 7), 45, None),
@@ -101,7 +101,7 @@ def _stem(form: str, deep: bool) -> tuple[Triple, int, tuple[Triple, Triple] | N
 
 
 def _vary(form: str, width: int) -> Vary | None:
-    """The middle channels of a block's convolutions, where they are not the convolution's own."""
+    """Sets the middle channels of a block's convolutions, if the form prescribes them."""
     choose: dict[str, Callable[[int, int], int]] = {
         "torchvision": mid_channels,
         "thesis": mid_channels,
@@ -125,10 +125,10 @@ _VMZ: dict[str, Any] = {
     "std": (0.22803, 0.22145, 0.216989),
     "paper": "Tran et al.: A Closer Look at Spatiotemporal Convolutions for Action Recognition, "
     "CVPR 2018",
-    "notes": "Frames at 15 per second. BN epsilon 1e-3; VMZ's code gives PyTorch a momentum of "
-    "0.9, a Caffe2 value that means the opposite there: here 0.9 of the old statistics are kept. "
-    "Published are depths 34 and 152. The thesis' row R(2+1)D 'ResNet101' (5.1, 6.3: 63.6 / 152) "
-    "has the numbers of this network of 34 layers.",
+    "notes": "Videos at 15 frames per second. BN epsilon 1e-3; VMZ's code sets PyTorch's momentum "
+    "to 0.9, a Caffe2 value that means the opposite there: here 0.9 of the old statistics are "
+    "kept. Weights of depths 34 and 152 are published. The thesis' row R(2+1)D 'ResNet101' (5.1, "
+    "6.3: 63.6 / 152) has the numbers of this network with 34 layers.",
 }
 _THESIS: dict[str, Any] = {
     "clip": (16, 224, 224),
@@ -136,9 +136,9 @@ _THESIS: dict[str, Any] = {
     "mean": (124 / 255, 117 / 255, 104 / 255),
     "std": (1 / (0.0167 * 255),) * 3,
     "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
-    "notes": "One number of middle channels a block, bottleneck expansion 1: the parameter counts "
-    "that the thesis prints, but for 38.8 in table 5.2, which no form has. The operations printed "
-    "are not reproduced by any common input. Class Regularization adds 491,520 parameters, where "
+    "notes": "Equal middle channels within a block, bottleneck expansion 1: the parameter counts "
+    "that the thesis prints, except for 38.8 in table 5.2, which no form has. No common input "
+    "reproduces the printed operations. Class Regularization adds 491,520 parameters, where "
     "table 6.4 prints 0.9 M.",
 }
 _OPTIONS = {**OPTIONS, "stem_width": optional(WIDTH)}
@@ -158,7 +158,7 @@ E1 = Family(
 
 
 def shape(depth: int) -> dict[str, Any]:
-    """What `build` is given for a network of so many layers."""
+    """Returns the arguments of `build` for a depth."""
     return {"block": "basic" if depth < 50 else "bottleneck", "depths": DEPTHS[depth]}
 
 

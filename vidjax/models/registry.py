@@ -1,7 +1,7 @@
-"""The networks by name, and the methods that fill their slots: the one file that knows both.
+"""Creates networks by name with methods in their slots: the one file that knows both.
 
-A network registers itself by standing in the `VARIANTS` of a module of `vidjax.models`, a method by
-the `OPTIONS` of a module of `vidjax.methods`.
+A network is registered by the `VARIANTS` of a module in `vidjax.models`, a method by the `OPTIONS`
+of a module in `vidjax.methods`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import jax.numpy as jnp
 
 from vidjax import methods, plugins
 from vidjax.models.cards import Variant
-from vidjax.models.listing import variant
-from vidjax.names import nearest
+from vidjax.models.model_list import variant
 from vidjax.settings import Kind, check, whole
-from vidjax.slots import AllSlots, Option, Places, Reading, Slots, hashable
+from vidjax.slots import AllSlots, Option, Places, Reading, Slots, as_tuples
+from vidjax.untrusted_names import nearest
 
 STAGES = 4
 
@@ -30,7 +30,7 @@ def _is_dtype(value: Any) -> bool:
         return False
 
 
-# What all networks take.
+# Arguments of all networks.
 ALL: Mapping[str, Kind] = {
     "num_classes": whole(1, 2**24),
     "dtype": Kind("float32 or bfloat16", _is_dtype),
@@ -40,29 +40,37 @@ ALL: Mapping[str, Kind] = {
 def create_model(
     name: str, *, num_classes: int = 400, dtype: Any = jnp.float32, **options: Any
 ) -> nn.Module:
-    """Makes a network.
+    """Creates a network.
 
     Args:
       name: one of `list_models()`.
       num_classes: number of logits.
-      dtype: what it computes in, float32 or bfloat16; parameters, statistics and logits are
+      dtype: dtype of the computation, float32 or bfloat16; parameters, statistics and logits are
         float32.
-      **options: the family's own, such as `width`, and the methods' (all off by default);
-        `vidjax.options(name)` lists them with what they may be, default and meaning. A
-        method's option may be a tuple or list of several values, each as if it stood alone; their
-        modules run one after the other.
+      **options: options of the family, such as `width`, and of methods, which are off by default.
+        `vidjax.options(name)` lists them with allowed values, defaults and meanings. A method's
+        option may be a tuple or list of several values; each adds a module, and they run in this
+        order.
 
     Returns:
-      A module: `model.apply(variables, clip, train=False)` maps clips `[B, T, H, W, 3]`,
-      normalised, to logits float32 `[B, num_classes]`.
+      A flax module: `model.apply(variables, clip, train=False)` maps normalised clips `[B, T, H, W,
+      3]` to logits float32 `[B, num_classes]`.
 
     Raises:
       ValueError: the name or an option is unknown, or a value is not allowed.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, vidjax
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
+      >>> clip = jnp.zeros((1, 4, 32, 32, 3))
+      >>> variables = model.init(jax.random.key(0), clip, train=False)
+      >>> model.apply(variables, clip, train=False).shape
+      (1, 5)
     """
     check_options(name, options)
     check({"num_classes": num_classes, "dtype": dtype}, ALL)
     network = variant(name)
-    options = {**network.defaults, **{key: hashable(value) for key, value in options.items()}}
+    options = {**network.defaults, **{key: as_tuples(value) for key, value in options.items()}}
     places = _places(network, options)
     slots: AllSlots = (Slots(),) * STAGES
     ours = methods_of(network)
@@ -76,7 +84,7 @@ def create_model(
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Refuses options that a network does not have, and values that its own may not have.
+    """Refuses unknown options of a network, and disallowed values of its own options.
 
     Args:
       name: one of `list_models()`.
@@ -95,23 +103,25 @@ def _check_names(network: Variant, options: Iterable[str]) -> None:
     name, known = network.card.name, (*network.options, *methods_of(network))
     for option in options:
         if option in network.refused:
-            raise ValueError(f"{name} has no place for {option}: {network.refused[option]}")
+            raise ValueError(f"{name} does not support {option}: {network.refused[option]}")
         if option not in known:
             if option in methods.unusable():
                 raise ValueError(methods.unusable()[option])
             if option in methods.options():
-                raise ValueError(f"{name} has no place for {option}")
+                raise ValueError(f"{name} does not support {option}")
             raise ValueError(f"{name} has no option {option!r}: {nearest(option, known)}")
 
 
 def methods_of(network: Variant) -> dict[str, Option]:
-    """The methods' options that a network takes, in the order in which they fill slots.
+    """Returns the methods' options that a network supports, in the order that they fill slots.
 
-    A method's option that has the name of one of the network's own is told and left out.
+    A method is left out, with a warning, if its option has the name of a network's own option.
     """
     known = methods.options()
     for name in known.keys() & network.options.keys():
-        plugins.tell(f"the method {name!r} has no place in {network.card.name}, whose option it is")
+        plugins.tell(
+            f"{network.card.name} has an option {name!r} itself, so the method is left out"
+        )
     return {
         name: option
         for name, option in known.items()
@@ -129,7 +139,7 @@ def _places(network: Variant, options: Mapping[str, Any]) -> Places:
 
 
 def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:
-    """The values of a method's option: none, one, or several one after the other."""
+    """Returns the values of a method's option as a tuple: none, one, or several."""
     if option is None:
         return ()
     if not (several and isinstance(option, tuple)):
@@ -140,11 +150,11 @@ def _each(name: str, option: Any, *, several: bool) -> tuple[Any, ...]:
 
 
 def readings(name: str, options: Mapping[str, Any]) -> Reading | None:
-    """What reads all that the methods in a network have to say; None if that is nothing.
+    """Returns a function that reads what a network's methods report; None if they report nothing.
 
     Args:
-      name: of the network.
-      options: that it was made with.
+      name: name of the network.
+      options: options that it was created with.
     """
     network = variant(name)
     options = {**network.defaults, **options}

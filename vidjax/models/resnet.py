@@ -1,9 +1,9 @@
-"""The residual network that the families are variations of: stem, four stages, classifier.
+"""The residual network behind all families: a stem, four stages and a classifier.
 
-A family says what its stem, blocks and factories are; what it is made of is here and in
-`blocks`. Parameters: `stem_layer/conv|norm`, `layer<i>/block<j>/conv<k>|norm<k>`, with
-`shortcut/conv|norm` where the shape changes, and `head`. (The outputs are sown as `stem` and
-`stage<i>`; in flax a module may not have the name of a sown value.)
+A family defines its stem, blocks and factories; the common parts are here and in `blocks`.
+Parameters: `stem_layer/conv|norm`, `layer<i>/block<j>/conv<k>|norm<k>`, with `shortcut/conv|norm`
+if the shape changes, and `head`. (The outputs are sown as `stem` and `stage<i>`; in flax a module
+must not have the name of a sown value.)
 """
 
 from __future__ import annotations
@@ -19,8 +19,16 @@ import jax.numpy as jnp
 from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import BasicBlock, Factories
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.plans import HALVING, Blocks, Vary, block_plans, doubling, last_stage, make_norm
 from vidjax.models.stage import Stage
+from vidjax.models.stage_blocks import (
+    HALVING,
+    Blocks,
+    Vary,
+    block_plans,
+    doubling,
+    last_stage,
+    make_norm,
+)
 from vidjax.slots.block import Make, Slots, Triple
 
 
@@ -29,19 +37,19 @@ class ResNet(nn.Module):
 
     Attributes:
       num_classes: number of logits.
-      stem: makes the stem.
-      stages: makes the blocks of each stage.
-      head_width: features F that the classifier gets.
-      neck: makes what turns the last stage into features, `module(x, train=...)` to `[B, F]`, or
-        `[B, T, F]` where frames are classified one by one; None is the global mean.
-      transitions: what is done between stages, after each; None is nothing.
-      frames: the number of frames it takes; None is any.
-      channels: of a frame: 3 colours, or more of stacked optical flow.
-      dropout: rate before the classifier.
-      scan: whether equal blocks are compiled once.
-      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
-      dtype: what it computes in.
-      slots: what methods put into the blocks of each stage.
+      stem: factory of the stem.
+      stages: factories of the blocks of each stage.
+      head_width: number of features F that the classifier takes.
+      neck: factory of the module from the last stage to features, `module(x, train=...)` to `[B,
+        F]`, or `[B, T, F]` if frames are classified one by one; None is the global mean.
+      transitions: function to apply after each stage; None for none.
+      frames: the number of frames it takes; None means any.
+      channels: channels of a frame: 3 for RGB, or more for stacked optical flow.
+      dropout: dropout rate before the classifier.
+      scan: whether to compile equal blocks once, as a loop.
+      remat: stages, 1 to 4, that the backward pass recomputes to save memory.
+      dtype: dtype of the computation.
+      slots: modules that methods insert into the blocks of each stage.
     """
 
     num_classes: int
@@ -63,7 +71,7 @@ class ResNet(nn.Module):
         """Maps normalised clips `[B, T, H, W, channels]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape.
+          ValueError: the clip has the wrong shape.
         """
         check_clip(clip, self.frames, self.channels)
         head, classifier = make_head(self.num_classes, self.head_width, self.slots)
@@ -88,15 +96,15 @@ class ResNet(nn.Module):
 
 
 def check_remat(stages: Sequence[int], depths: Sequence[int]) -> tuple[int, ...]:
-    """Stages to compute once more, as a tuple.
+    """Returns the stages to recompute in the backward pass, as a tuple.
 
     Raises:
-      ValueError: there is no such stage, or no block in any of them.
+      ValueError: a stage does not exist, or none of them has blocks.
     """
     if stages and (max(stages) > len(depths) or not any(depths[stage - 1] for stage in stages)):
         known = ", ".join(str(stage) for stage, depth in enumerate(depths, start=1) if depth)
         raise ValueError(
-            f"remat = {tuple(stages)}: depths = {tuple(depths)} have blocks in stages {known}"
+            f"remat = {tuple(stages)}: depths = {tuple(depths)} has blocks only in stages {known}"
         )
     return tuple(stages)
 
@@ -124,32 +132,32 @@ def make_resnet(
     whole: Callable[[Make], Mapping[str, Any]] = lambda norm: {},
     **fields: Any,
 ) -> ResNet:
-    """A residual network from what a family says and a user may choose.
+    """Builds a residual network from a family's definition and a user's options.
 
     Args:
       num_classes: number of logits.
-      dtype: what it computes in.
-      slots: what methods put into the blocks of each stage.
-      stem: called with `features` and `factories`.
+      dtype: dtype of the computation.
+      slots: modules that methods insert into the blocks of each stage.
+      stem: factory of the stem, called with `features` and `factories`.
       block: `basic` or `bottleneck`.
       depths: blocks of each stage.
       width: channels inside the blocks of stage 1; 64 as published, fewer for experiments.
       stem_width: channels of the stem; None is `width`.
-      features: channels that each stage puts out; None is doubling from `width`.
-      inner: channels inside the blocks of each stage; None is doubling from `width`.
-      strides: of each stage's first block.
-      dropout: rate before the classifier.
-      norm_epsilon: added to variances.
+      features: output channels of each stage; None doubles `width` from stage to stage.
+      inner: channels inside the blocks of each stage; None doubles `width` from stage to stage.
+      strides: strides of each stage's first block.
+      dropout: dropout rate before the classifier.
+      norm_epsilon: epsilon of the norms.
       norm_group_size: clips that share batch statistics; None is the whole batch.
-      scan: compile equal blocks once.
-      remat: stages, 1 to 4, that the backward pass computes once more, to save memory.
-      parts: from the factory of norms to what differs in the `Factories`.
+      scan: compile equal blocks once, as a loop.
+      remat: stages, 1 to 4, that the backward pass recomputes to save memory.
+      parts: maps the factory of norms to the `Factories` that differ from the defaults.
       vary: as in `block_plans`.
-      whole: from the factory of norms to further fields of `ResNet`.
-      **fields: of all blocks.
+      whole: maps the factory of norms to further fields of `ResNet`.
+      **fields: further fields of all blocks.
 
     Raises:
-      ValueError: an option has no effect beside the others.
+      ValueError: an option has no effect with the others.
     """
     if fields.get("zero_init") and block == "basic":
         _require_branch_norms(slots, depths)
@@ -171,21 +179,21 @@ def make_resnet(
     )
 
 
-# Where the options that residual networks share are defined.
+# Functions and classes that define the options of residual networks.
 DEFINED_IN = (make_resnet, BasicBlock)
 
 
 def _require_branch_norms(slots: tuple[Slots, ...], depths: Sequence[int]) -> None:
-    """Refuses `zero_init` where basic blocks end in a convolution with an activation of its own.
+    """Refuses `zero_init` if basic blocks end in a convolution with an activation of its own.
 
-    Behind that activation no gradient would reach a norm that starts with zeros.
+    After that activation no gradient would reach a norm whose scale starts at zero.
     """
     pairs = enumerate(zip(slots, depths, strict=False), start=1)
     activated = [stage for stage, (slot, depth) in pairs if depth and slot.has("conv")]
     if activated:
         where = f"stage{'s' * (len(activated) > 1)} {', '.join(map(str, activated))}"
         raise ValueError(
-            f"zero_init = True has no effect in {where}, because "
-            "the convolutions that a method puts in end in norms and activations of their own: "
-            "leave it out, or take a network of bottlenecks"
+            f"zero_init = True has no effect in {where}, because a method inserts "
+            "convolutions that end in norms and activations of their own: leave it out, or "
+            "use a network of bottlenecks"
         )

@@ -1,8 +1,8 @@
-"""Residual networks over pictures, for the experiments on images: clips of one frame.
+"""Residual networks for images, for the papers' experiments on images: clips of one frame.
 
-He et al.: Deep Residual Learning for Image Recognition, CVPR 2016. `resnet_50` strides in the
-3x3 convolution of its bottlenecks, as torchvision's does; `cifar_resnet_110` is the paper's
-section 4.2.
+He et al.: Deep Residual Learning for Image Recognition, CVPR 2016. `resnet_50` strides in the 3x3
+convolution of its bottlenecks, like torchvision's. `cifar_resnet_110` is from the paper's section
+4.2.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from vidjax.models import resnet
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, depths_of
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.resnet import ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, depths_of
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, doubling
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Triple
@@ -26,11 +26,11 @@ KERNELS: dict[str, tuple[Triple, ...]] = {
 
 
 def build(*, frames: int | None = 1, width: int = 64, whole: Any = None, **options: Any) -> ResNet:
-    """ResNet-50 over frames.
+    """Builds a ResNet-50 over frames.
 
     Args:
-      frames: the number of frames a clip has; None is any.
-      width: channels of the stem and inside of stage 1.
+      frames: the number of frames of a clip; None means any.
+      width: channels of the stem and inside stage 1.
       whole: further fields of the network.
       **options: as in `make_resnet`.
     """
@@ -49,12 +49,12 @@ def build(*, frames: int | None = 1, width: int = 64, whole: Any = None, **optio
 def build_cifar(
     *, depths: tuple[int, ...], block: str = "basic", width: int = 16, **options: Any
 ) -> ResNet:
-    """A residual network over pictures of 32x32: three stages, and no pool in the stem.
+    """Builds a residual network for images of 32x32: three stages, and no pool in the stem.
 
     Args:
       depths: blocks of each of the three stages.
       block: `basic` or `bottleneck`.
-      width: channels of the stem and inside of stage 1.
+      width: channels of the stem and inside stage 1.
       **options: as in `make_resnet`.
     """
     expansion = 4 if block == "bottleneck" else 1
@@ -72,7 +72,7 @@ def build_cifar(
     )
 
 
-# Where the options of networks over frames are defined.
+# Functions and classes that define the options of networks over frames.
 DEFINED_IN = (build, *resnet.DEFINED_IN)
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 _PAPER = "He et al.: Deep Residual Learning for Image Recognition, CVPR 2016"
@@ -91,9 +91,9 @@ _CIFAR = Family(
         "mean": (125.3 / 255, 123.0 / 255, 113.9 / 255),
         "std": (63.0 / 255, 62.1 / 255, 66.7 / 255),
         "paper": _PAPER,
-        "notes": "Basic blocks and projections; the paper's own zero-padded shortcuts are "
-        "shortcut='pad_around', and 12 bottlenecks a stage block='bottleneck', "
-        "depths=(12, 12, 12). The RMS paper does not say which it has; this is the one of 1.7 M.",
+        "notes": "Basic blocks with projection shortcuts. shortcut='pad_around' gives the paper's "
+        "own zero-padded shortcuts, and block='bottleneck' with depths=(12, 12, 12) bottlenecks. "
+        "The RMS paper does not say which it uses; this is the one of 1.7 M.",
     },
     stages=(1, 2, 3),
     defined_in=resnet.DEFINED_IN,

@@ -1,8 +1,8 @@
 """3D residual networks: Hara et al. (CVPR 2018), and the thesis' own backbones (`_e1`).
 
-Both stack blocks of 3x3x3 convolutions and halve T, H and W at the stem's pool and at stages 2
-to 4. Hara's stem is 7x7x7 and bottlenecks widen four times; the thesis' stem is 3x7x7 and its
-bottlenecks leave at the width they work at (expansion 1).
+Both stack blocks of 3x3x3 convolutions, and halve T, H and W in the stem's pool and in stages 2 to
+4. Hara's stem is 7x7x7, and the output of bottlenecks is four times as wide as their middle. The
+thesis' stem is 3x7x7, and the output of its bottlenecks is as wide as their middle (expansion 1).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
-from vidjax.models.options import EXPANSION, OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import EXPANSION, OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import POOL, Stem
 from vidjax.settings import boolean, optional, several, whole
 
@@ -29,17 +29,17 @@ def build(
     expansion: int = 1,
     **options: Any,
 ) -> ResNet:
-    """A 3D ResNet.
+    """Builds a 3D ResNet.
 
     Args:
       block: `basic` or `bottleneck`.
-      stem_kernel: size of the first convolution.
+      stem_kernel: kernel size of the first convolution.
       stem_strides: strides of the first convolution, along T, H, W.
-      stem_pool: whether a max-pool follows it; torchvision's network of 18 layers has none, and
-        the thesis' code had none before November 2020.
+      stem_pool: whether a max-pool follows it; torchvision's 18-layer network has none, and the
+        thesis' code had none before November 2020.
       width: channels of the stem, and of stage 1 before it is widened.
-      widen: width inside the blocks, as a multiple (wide networks, k).
-      expansion: width of a stage's output, as a multiple.
+      widen: widening factor inside the blocks (k of wide networks).
+      expansion: output width of a stage, as a multiple of its inner width.
       **options: as in `make_resnet`.
     """
     pool = POOL if stem_pool else None
@@ -71,12 +71,12 @@ _HARA = Family(
         "std": (0.2768, 0.2713, 0.2737),
         "paper": "Hara, Kataoka, Satoh: Can Spatiotemporal 3D CNNs Retrace the History of 2D "
         "CNNs and ImageNet? CVPR 2018",
-        "notes": "Stem 7x7x7; bottlenecks leave four times wider, with 2048 channels at the "
-        "head. The thesis' networks of these depths (`_e1`) have a 3x7x7 stem, which is 37,632 "
-        "parameters less, and bottlenecks that keep the width they work at, with 512: no "
-        "checkpoint fits both. Table 7.1 prints twice the multiply-adds at 16x224x224 and "
-        "elementwise operations. wide_r3d_50 is the published file's, with a stem of 64 "
-        "channels; later code has 128 (stem_width).",
+        "notes": "The stem is 7x7x7. Bottlenecks expand four times, so the classifier takes 2048 "
+        "channels. The thesis' networks of these depths (`_e1`) have a 3x7x7 stem, with 37,632 "
+        "fewer parameters, and bottlenecks with expansion 1, so 512 channels: no checkpoint fits "
+        "both. Table 7.1 prints twice the multiply-adds at 16x224x224, plus elementwise "
+        "operations. wide_r3d_50 is the network of the published file, with a stem of 64 channels; "
+        "later code has 128 (stem_width).",
     },
     defined_in=DEFINED_IN,
 )
@@ -89,14 +89,14 @@ E1 = Family(
         "mean": (124 / 255, 117 / 255, 104 / 255),
         "std": (1 / (0.0167 * 255),) * 3,
         "paper": "Stergiou: Modelling across time, PhD thesis, chapters 4 to 6 (baselines)",
-        "notes": "Stem 3x7x7, bottleneck expansion 1: the parameter counts that the thesis "
-        "prints for r3d-34, 50 and 101 and wide-r3d-50, where Hara's networks of these names "
-        "(without `_e1`) have a 7x7x7 stem and expansion 4. The operations printed for depths "
-        "50 and 101 and for the wide network are twice the multiply-adds; the 26.6 printed for "
-        "depth 34 is not reproduced by any common input. Class Regularization adds 491,520 "
-        "parameters to each, where table 6.4 prints 0.9 M, and 2.5 M for the wide one. Table 5.2 "
-        "prints 35.7 M and 23.1 G for MTConv in r3d_50_e1: multi_temporal={} has 29.4 M and "
-        "22.1 G, and 36.9 M and 24.5 G with split_input=False.",
+        "notes": "Stem 3x7x7, bottleneck expansion 1: the parameter counts that the thesis prints "
+        "for r3d-34, 50 and 101 and wide-r3d-50, while Hara's networks of these names (without "
+        "`_e1`) have a 7x7x7 stem and expansion 4. The operations printed for depths 50 and 101 "
+        "and for the wide network are twice the multiply-adds; no common input reproduces the 26.6 "
+        "printed for depth 34. Class Regularization adds 491,520 parameters to each, where table "
+        "6.4 prints 0.9 M, and 2.5 M for the wide one. Table 5.2 prints 35.7 M and 23.1 G for "
+        "MTConv in r3d_50_e1: multi_temporal={} has 29.4 M and 22.1 G, or 36.9 M and 24.5 G with "
+        "split_input=False.",
     },
     defined_in=DEFINED_IN,
 )
@@ -111,7 +111,7 @@ def _hara(depth: int, **more: Any) -> dict[str, Any]:
 
 
 def e1_shape(depth: int, **more: Any) -> dict[str, Any]:
-    """What `build` is given for one of the thesis' networks."""
+    """Returns the arguments of `build` for one of the thesis' networks."""
     return _shape(depth, stem_kernel=(3, 7, 7), **more)
 
 

@@ -6,27 +6,27 @@ import functools
 from typing import Any
 
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, WIDTH
-from vidjax.models.plans import DEPTHS, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
+from vidjax.models.stage_blocks import DEPTHS, doubling
 from vidjax.models.stem import Stem
 from vidjax.settings import optional
 
 
 def build(*, width: int = 64, groups: int = 32, **options: Any) -> ResNet:
-    """A 3D ResNeXt.
+    """Builds a 3D ResNeXt.
 
     Args:
-      width: channels of the stem; blocks work at twice as many and leave at four times.
-      groups: of the middle convolutions, the cardinality.
+      width: channels of the stem; blocks have twice as many inside and four times as many outside.
+      groups: groups of the middle convolutions, the cardinality.
       **options: as in `make_resnet`.
 
     Raises:
-      ValueError: the groups do not divide the width of the blocks.
+      ValueError: the width of the blocks is not divisible by the groups.
     """
     if 2 * width % groups:
         raise ValueError(
-            f"width = {width}: its blocks have {2 * width} channels, not divisible into "
+            f"width = {width}: its blocks have {2 * width} channels, which cannot be divided into "
             f"{groups} groups (groups = {groups})"
         )
     return make_resnet(
@@ -51,11 +51,11 @@ _FAMILY = Family(
         "paper": "Hara, Kataoka, Satoh: Can Spatiotemporal 3D CNNs Retrace the History of 2D "
         "CNNs and ImageNet? CVPR 2018",
         "notes": "The published network, with a stem of 64 channels; later code has 128 "
-        "(stem_width). Table 7.1 prints twice the multiply-adds at 16x224x224 and elementwise "
+        "(stem_width). Table 7.1 prints twice the multiply-adds at 16x224x224, plus elementwise "
         "operations.",
     },
     refused={
-        "multi_temporal": "its convolutions have groups, which an MTConv has not; "
+        "multi_temporal": "its convolutions have groups, which MTConvs do not support; "
         "multi_temporal={'kernels': 'depthwise'} is for channel-wise networks such as ir_csn_50"
     },
     defined_in=DEFINED_IN,

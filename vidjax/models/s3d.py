@@ -1,7 +1,7 @@
 """S3D and S3D-G: Inception v1 with convolutions over space, then time (Xie et al., ECCV 2018).
 
-S3D-G gates channels by their means. Public code differs in padding, norms and gates, which `form`
-chooses; no public network has the number of parameters that the paper prints.
+S3D-G gates channels by their means. Public implementations differ in padding, norms and gates;
+`form` selects one. None has the number of parameters that the paper prints.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from vidjax.slots.block import Make, Triple
 
 
 def symmetric_pool(x: jax.Array, window: Triple, strides: Triple) -> jax.Array:
-    """Maxima, padded alike on both sides; windows of two are not padded."""
+    """Max-pools with equal padding on both sides; windows of two are not padded."""
     return max_pool(x, window, strides, [(size - 1) // 2 for size in window])
 
 
 def ceiling_pool(x: jax.Array, window: Triple, strides: Triple) -> jax.Array:
-    """Maxima, padded by window - stride in all and then at the end until every cell is in one."""
+    """Max-pools with window - stride of padding, and more at the end to cover every cell."""
     pads = []
     for size, own, step in zip(x.shape[1:4], window, strides, strict=True):
         total = max(own - step, 0)
@@ -43,13 +43,13 @@ def ceiling_pool(x: jax.Array, window: Triple, strides: Triple) -> jax.Array:
 
 @dataclass(frozen=True)
 class Form:
-    """What the public codes differ in.
+    """What differs between public implementations.
 
     Attributes:
-      epsilon: added to the norms' variances.
-      momentum: share of old running statistics kept by an update.
-      pool: takes maxima over windows.
-      padding: of convolutions; None is half a kernel on both sides.
+      epsilon: epsilon of the norms.
+      momentum: share of the old running statistics that an update keeps.
+      pool: max-pools over windows.
+      padding: padding of convolutions; None is half a kernel on both sides.
       gate_bias: whether gates have a bias.
       windows: as in `Inception`.
     """
@@ -70,10 +70,10 @@ FORMS: Mapping[str, Form] = {
 
 
 class SpaceToDepth(nn.Module):
-    """A convolution over cubes of 2x2x2 pixels, laid out as channels (MIL-NCE's stem).
+    """A convolution over cubes of 2x2x2 pixels, rearranged into channels (MIL-NCE's stem).
 
     Attributes:
-      features: output channels.
+      features: channels of the output.
     """
 
     features: int
@@ -87,7 +87,7 @@ class SpaceToDepth(nn.Module):
         """
         batch, *sizes, channels = x.shape
         if any(size % 2 for size in sizes):
-            raise ValueError(f"space_to_depth takes clips of even T, H and W, not {sizes}")
+            raise ValueError(f"space_to_depth takes clips with even T, H and W, not {sizes}")
         halves = [size // 2 for size in sizes]
         cubes = x.reshape(batch, halves[0], 2, halves[1], 2, halves[2], 2, channels)
         cubes = cubes.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(batch, *halves, 8 * channels)
@@ -96,7 +96,7 @@ class SpaceToDepth(nn.Module):
 
 
 def _conv(features: int, kernel_size: Triple, **more: Any) -> nn.Module:
-    """Over space and then time, with as many channels between; of one pixel it stays whole."""
+    """Convolves over space and then time, with equal channels; a 1x1x1 kernel is not split."""
     if kernel_size == (1, 1, 1):
         return Conv(features, kernel_size, name=more["name"])
     return Conv2Plus1D(features, kernel_size, mid=features, **more)
@@ -111,16 +111,16 @@ def build(
     norm_group_size: int | None = None,
     **options: Any,
 ) -> Inception:
-    """The network.
+    """Builds an S3D.
 
     Args:
-      form: whose code: `torchvision` (padded alike on both sides), `slim` (the original in
-        TensorFlow: SAME everywhere, gates without bias) or `mil_nce` (norms of PyTorch, the mean of
-        all frames).
-      gated: whether the stem and each branch are gated, and the first convolution is whole.
+      form: implementation: `torchvision` (equal padding on both sides), `slim` (the original in
+        TensorFlow: SAME padding, gates without bias) or `mil_nce` (PyTorch's norms, the mean of all
+        frames).
+      gated: whether to gate the stem and each branch, and not to factorise the first convolution.
       space_to_depth: whether the first convolution is over cubes of 2x2x2 pixels (MIL-NCE's
         released networks).
-      norm_epsilon: added to variances; None is that of the form.
+      norm_epsilon: epsilon of the norms; None is the form's.
       norm_group_size: clips that share batch statistics; None is the whole batch.
       **options: as in `Inception`.
     """
@@ -158,8 +158,8 @@ _PLAIN = Family(
         **_FACTS,
         "mean": (0.43216, 0.394666, 0.37645),
         "std": (0.22803, 0.22145, 0.216989),
-        "notes": "torchvision's weights were trained with 15 frames a second and score 68.4 % by "
-        "one clip of 128 frames. Clips have 14 frames or more there. The paper prints 8.77 M and "
+        "notes": "torchvision's weights were trained at 15 frames per second and score 68.4 % with "
+        "one clip of 128 frames. Clips there need at least 14 frames. The paper prints 8.77 M and "
         "66.4 G, which no public code has.",
     },
     methods=("class_reg",),
@@ -174,10 +174,10 @@ _GATED = Family(
         **_FACTS,
         "mean": (0.0, 0.0, 0.0),
         "std": (1.0, 1.0, 1.0),
-        "notes": "The first convolution is whole and 3 frames long, as slim's comment prefers. "
-        "MIL-NCE's weights have space_to_depth, 512 outputs in place of classes, and colours in "
-        "[0, 1] at 10 frames a second. The paper prints 11.56 M and 71.4 G, which no public code "
-        "has.",
+        "notes": "The first convolution is not factorised and spans 3 frames, as slim's comment "
+        "prefers. MIL-NCE's weights have space_to_depth, 512 outputs instead of classes, and "
+        "colours in [0, 1] at 10 frames per second. The paper prints 11.56 M and 71.4 G, which no "
+        "public code has.",
     },
     methods=("class_reg",),
     stages=(2, 3, 4),

@@ -1,4 +1,4 @@
-"""Shortcuts of residual blocks whose output has another shape than their input."""
+"""Shortcuts of residual blocks whose output shape differs from their input shape."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Triple = tuple[int, int, int]
 
 
 class _Shortcut(nn.Module):
-    """What shortcuts are made from.
+    """The common fields of shortcuts.
 
     Attributes:
       features: channels of the block's output.
-      strides: of the block.
+      strides: strides of the block.
       conv: factory of 1x1x1 convolutions.
       norm: factory of norms.
     """
@@ -35,7 +35,7 @@ class _Shortcut(nn.Module):
 
 
 class Projection(_Shortcut):
-    """Strided 1x1x1 convolution and norm (He et al. 2015, option B)."""
+    """A strided 1x1x1 convolution and a norm (He et al. 2015, option B)."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -44,9 +44,9 @@ class Projection(_Shortcut):
 
 
 class BareProjection(_Shortcut):
-    """Strided 1x1x1 convolution, with a norm only where the number of channels changes.
+    """A strided 1x1x1 convolution, with a norm only if the number of channels changes.
 
-    X3D in PyTorchVideo's form.
+    PyTorchVideo's X3D has it.
     """
 
     @nn.compact
@@ -57,10 +57,10 @@ class BareProjection(_Shortcut):
 
 
 class AverageProjection(_Shortcut):
-    """Mean over 3x3 pictures with the block's stride, then 1x1x1 convolution and norm (bLNet).
+    """A strided 3x3 average pool, then a 1x1x1 convolution and a norm (bLNet).
 
-    What lies outside of the picture counts as zeros. Without a change of channels there is
-    nothing but the mean, without a stride only the projection.
+    Padding counts as zeros. If the number of channels stays the same, it only pools; if the stride
+    is 1, it only projects.
     """
 
     @nn.compact
@@ -69,7 +69,7 @@ class AverageProjection(_Shortcut):
         if self.strides != (1, 1, 1):
             window, strides = (1, 1, 3, 3, 1), (1, *self.strides, 1)
             pads = ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0))
-            # A constant zero: only with one is this the sum that JAX can differentiate.
+            # The initial value must be a constant zero, or JAX cannot differentiate this sum.
             zero, full = np.zeros((), np.float32), x.astype(jnp.float32)
             mean = lax.reduce_window(full, zero, lax.add, window, strides, pads) / 9
             x = mean.astype(x.dtype)
@@ -79,7 +79,7 @@ class AverageProjection(_Shortcut):
 
 
 class Pad(_Shortcut):
-    """Every stride-th element, and empty channels after the others (option A)."""
+    """Strided subsampling, with zero channels appended (He et al. 2015, option A)."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -89,7 +89,7 @@ class Pad(_Shortcut):
 
 
 class PadAround(_Shortcut):
-    """The same with half of the empty channels before the others."""
+    """The same as `Pad`, with half of the zero channels in front."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:

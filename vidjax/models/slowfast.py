@@ -1,7 +1,7 @@
 """SlowFast: a slow wide pathway and a fast thin one (Feichtenhofer et al., ICCV 2019).
 
-The network takes the fast pathway's frames and picks the slow ones itself. After the stem and
-three stages strided convolutions over time carry fast features over, behind the slow channels.
+The network samples the slow pathway's frames from its clip itself. After the stem and the first
+three stages, lateral connections (strided convolutions over time) append features to the slow ones.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
 from vidjax.models.interface import check_clip, classify, make_head
-from vidjax.models.options import ODD, OPTIONS, multiple
-from vidjax.models.plans import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.resnet import DEFINED_IN, check_remat
+from vidjax.models.shared_options import ODD, OPTIONS, multiple
 from vidjax.models.slowonly import pathway
 from vidjax.models.stage import Stage
+from vidjax.models.stage_blocks import DEPTHS, Blocks, last_stage, make_norm
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import one_of
 from vidjax.slots.block import Make, Slots
@@ -35,18 +35,18 @@ BETA = 8
 class SlowFast(nn.Module):
     """A SlowFast network.
 
-    Sown outputs are the slow pathway's; those of the fast one have `fast_` before their names.
+    The slow pathway's outputs are sown; those of the fast pathway have the prefix `fast_`.
 
     Attributes:
       num_classes: number of logits.
-      alpha: frames of the fast pathway for one of the slow.
+      alpha: frames of the fast pathway per frame of the slow one.
       slow, fast: blocks of the pathways' stages.
-      stems: of the slow and of the fast pathway.
-      lateral: makes the connections.
-      head_width: features that the classifier gets.
-      form: `pytorchvideo`, or `mmaction2`, which picks every alpha-th frame for the slow pathway
+      stems: stems of the slow and the fast pathway.
+      lateral: factory of the lateral connections.
+      head_width: number of features that the classifier takes.
+      form: `pytorchvideo`, or `mmaction2`, which takes every alpha-th frame for the slow pathway
         and puts the fast features first before the classifier.
-      dropout, scan, remat, dtype, slots: as in `ResNet`; the slots are those of both pathways.
+      dropout, scan, remat, dtype, slots: as in `ResNet`; both pathways share the slots.
     """
 
     num_classes: int
@@ -68,7 +68,7 @@ class SlowFast(nn.Module):
         """Maps normalised clips `[B, T, H, W, 3]` to logits float32 `[B, num_classes]`.
 
         Raises:
-          ValueError: the clip has another shape, or T is no multiple of alpha.
+          ValueError: the clip has the wrong shape, or T is not a multiple of alpha.
         """
         check_clip(clip)
         head, classifier = make_head(self.num_classes, self.head_width, self.slots)
@@ -90,7 +90,7 @@ class SlowFast(nn.Module):
         length = clip.shape[1]
         if length % self.alpha:
             raise ValueError(
-                f"T = {length} is no multiple of {self.alpha}, the slow pathway's share"
+                f"T = {length} is not a multiple of {self.alpha}, the ratio of fast to slow frames"
             )
         if self.form == "mmaction2":
             return np.arange(0, length, self.alpha)
@@ -118,16 +118,16 @@ def build(
     width: int = 64,
     **options: Any,
 ) -> SlowFast:
-    """A SlowFast network.
+    """Builds a SlowFast network.
 
     Args:
       depths: blocks of each stage.
       alpha: as in `SlowFast`.
-      lateral_kernel: size of the connections, over time; MMAction2's network of 101 layers and 8
-        frames has 7.
+      lateral_kernel: temporal kernel size of the lateral connections; MMAction2's 101-layer network
+        for 8 frames has 7.
       temporal_blocks: blocks of stage 3 with convolutions over time; None is all.
-      form: `pytorchvideo`, or `mmaction2` (connections without norm and activation).
-      width: channels of the slow stem; the fast one has an eighth.
+      form: `pytorchvideo`, or `mmaction2` (lateral connections without norm and activation).
+      width: channels of the slow stem; the fast stem has an eighth.
       **options: as in `make_resnet`.
     """
     norm = make_norm(options.pop("norm_epsilon", 1e-5), options.pop("norm_group_size", None))
@@ -152,7 +152,7 @@ def build(
             functools.partial(stem, features=width // BETA, kernel_size=(5, 7, 7)),
         ),
         lateral=functools.partial(Lateral, alpha, lateral_kernel, connection_norm),
-        # Connections after the last block widen the slow pathway.
+        # The lateral connection after the last block widens the slow pathway.
         head_width=(BETA + 1 + 2 * (3 - last)) * 4 * 2**last * width // BETA,
         form=form,
         remat=check_remat(options.pop("remat", ()), depths),
@@ -170,8 +170,8 @@ _FAMILY = Family(
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
         "notes": "The clip holds the fast pathway's frames. Printed operations are at 256x256; "
-        "34.4 is slowfast_50_4x16's, whose 39.8 no form has; 65.7 beside SF-101 is "
-        "slowfast_50's. The published training starts with empty branches (zero_init).",
+        "34.4 belongs to slowfast_50_4x16, and no form has its printed 39.8; 65.7 beside SF-101 "
+        "belongs to slowfast_50. The published training starts with zero branches (zero_init).",
     },
     defined_in=(SlowFast, *DEFINED_IN),
 )

@@ -1,8 +1,8 @@
 """SlowOnly: the slow pathway of SlowFast by itself (Feichtenhofer et al., ICCV 2019, section 3.1).
 
-No stride in time anywhere; convolutions over time in stages 3 and 4 alone. A bottleneck has its
-own in its first convolution. A basic block has it in the first of its two as PySlowFast does, or
-in both (`temporal_convs=2`) as MMAction2 does.
+There is no temporal stride, and only stages 3 and 4 convolve over time. A bottleneck does so in its
+first convolution. A basic block does so in the first of its two convolutions, like PySlowFast's, or
+in both (`temporal_convs=2`), like MMAction2's.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS, HALVING_SPACE, Blocks, Vary, block_plans, doubling
 from vidjax.models.stem import POOL_SPACE, Stem
 from vidjax.settings import whole
 from vidjax.slots.block import Triple
@@ -28,14 +28,14 @@ def pathway(
     factories: Factories,
     **fields: Any,
 ) -> tuple[Blocks, ...]:
-    """The bottlenecks of a SlowOnly network, or of one pathway of a SlowFast one.
+    """Plans the bottlenecks of a SlowOnly network, or of one pathway of a SlowFast network.
 
     Args:
       depths: blocks of each stage.
-      width: channels inside of stage 1, and of the stem.
-      temporal: of a stage and a block, from 0, whether it convolves over time.
-      factories: parts of the blocks.
-      **fields: of all blocks.
+      width: channels inside stage 1, and of the stem.
+      temporal: tells for a stage and a block, from 0, whether the block convolves over time.
+      factories: factories of the blocks' layers.
+      **fields: further fields of all blocks.
     """
 
     def vary(stage: int, index: int, inputs: int, factories: Factories) -> Mapping[str, Any]:
@@ -48,7 +48,7 @@ def pathway(
 
 
 def bottleneck_kernels(time: int) -> tuple[Triple, ...]:
-    """Sizes of a bottleneck's convolutions with `time` frames in the first."""
+    """Returns the kernel sizes of a bottleneck with `time` frames in the first convolution."""
     return (time, 1, 1), (1, 3, 3), (1, 1, 1)
 
 
@@ -60,13 +60,13 @@ def build(
     dropout: float = 0.5,
     **options: Any,
 ) -> ResNet:
-    """A SlowOnly network.
+    """Builds a SlowOnly network.
 
     Args:
       block: `basic` or `bottleneck`.
       temporal_convs: convolutions over time in a basic block of stages 3 and 4, 1 or 2.
-      width: channels of the stem and inside of stage 1.
-      dropout: rate before the classifier.
+      width: channels of the stem and inside stage 1.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
 
     Raises:
@@ -74,8 +74,8 @@ def build(
     """
     if temporal_convs == 2 and not any(options["depths"][2:]):
         raise ValueError(
-            f"temporal_convs = 2 has no effect: depths = {options['depths']} leave stages 3 and 4 "
-            "without blocks"
+            f"temporal_convs = 2 has no effect: depths = {options['depths']} has no blocks in "
+            "stages 3 and 4"
         )
     return make_resnet(
         stem=functools.partial(Stem, kernel_size=(1, 7, 7), pool=POOL_SPACE),
@@ -108,7 +108,7 @@ _FACTS: dict[str, Any] = {
     "mean": (0.45, 0.45, 0.45),
     "std": (0.225, 0.225, 0.225),
     "paper": "Feichtenhofer et al.: SlowFast Networks for Video Recognition, ICCV 2019",
-    "notes": "Tested at 256x256 over 30 views. The published training starts with empty "
+    "notes": "Tested at 256x256 with 30 views. The published training starts with zero "
     "branches (zero_init) and has dropout 0.5. Table 5.2 prints 26.6 M, which no form of it has; "
     "its 27.3 operations are those of 4 frames at 256x256.",
 }
@@ -118,9 +118,9 @@ _BASIC = Family(
     {**OPTIONS, "temporal_convs": whole(1, 2)},
     _FACTS
     | {
-        "notes": "No public definition: one convolution over time a block, as PySlowFast's rule "
-        "says, costs about what slowonly_50 does; with temporal_convs=2 it is MMAction2's, with "
-        "61,008,080 parameters."
+        "notes": "There is no public definition. One convolution over time per block, as in "
+        "PySlowFast's rule, costs about as much as slowonly_50; temporal_convs=2 gives MMAction2's "
+        "network, with 61,008,080 parameters."
     },
     defined_in=DEFINED_IN,
 )

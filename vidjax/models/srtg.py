@@ -1,7 +1,7 @@
 """The thesis' networks with Squeeze and Recursion Temporal Gates (Stergiou, thesis, chapter 4).
 
-Its own backbones with a gate after each block (`final`), the placement of all results after
-table 4.1. Any other residual network takes the gates as the option `srtg`.
+They are its own backbones with a gate after each block (`final`), the placement of all results
+after table 4.1. Any other residual network takes the gates by the option `srtg`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from vidjax.models import r2plus1d, resnet3d
 from vidjax.models.cards import Family
 
 _NOTES = (
-    " With gates after each block, of LSTM cells in two layers. All that was published fuses "
-    "always (gate='none', the default); the thesis' text tests each clip (gate='hard'). Of 16 "
-    "frames the last stage has one, and its gates are always open. The code had no max-pool after "
-    "the stem before November 2020: with stem_pool=False that stage has two frames."
+    " With gates after each block, of LSTM cells in two layers. All published results always "
+    "fuse (gate='none', the default); the thesis' text tests each clip (gate='hard'). With 16 "
+    "frames the last stage has a single frame, so its gates are always open. The code had no "
+    "max-pool after the stem before November 2020: with stem_pool=False that stage has two frames."
 )
 
 

@@ -1,4 +1,4 @@
-"""A stage of a residual network: blocks one after the other, compiled one by one or in a loop."""
+"""A stage of a residual network: a sequence of blocks, compiled one by one or as a loop."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ from vidjax.models.blocks import Factories
 from vidjax.slots.block import Make, Slots, end
 
 STREAMS = ("dropout", "noise")
-# Stacking the parameters of a loop costs as much compiling as so many blocks.
+# Compiling a loop costs as much as compiling this many blocks.
 LEAST = 6
 
 
 class Stage(nn.Module):
-    """Blocks, then the slot at the stage's end.
+    """A sequence of blocks, then the slot at the stage's end.
 
     Attributes:
-      blocks: makes the blocks, called with `slots` and `name`.
-      slots: what methods put in.
-      scan: run the blocks after the first, where they are all of one make or of two in turns,
-        as a loop whose body is compiled once. The parameters keep their names; random streams
-        are split otherwise than without.
-      before: blocks of the stages before.
-      total: blocks of all stages.
-      remat: keep no more of each block than its input for the backward pass, which computes the
-        block once more.
+      blocks: factories of the blocks, called with `slots` and `name`.
+      slots: modules that methods insert.
+      scan: run the blocks after the first as a loop whose body is compiled once, if they are all
+        equal or alternate between two kinds. The parameters keep their names, but random streams
+        are split differently.
+      before: number of blocks in earlier stages.
+      total: number of blocks in all stages.
+      remat: keep only the input of each block for the backward pass, which recomputes the block.
     """
 
     blocks: tuple[Make, ...]
@@ -48,10 +47,10 @@ class Stage(nn.Module):
     ) -> jax.Array:
         """Maps `[B, T, H, W, C]` to the shape of the last block's output.
 
-        The classifier's kernel `[F, num_classes]` is for the slots that read it.
+        The classifier's kernel `[F, num_classes]` is for slots that read it.
         """
         looped = range(0)
-        # The first block gets what no other does: channels of the stage before.
+        # The first block differs from the others: its input has the channels of the stage before.
         alike = not self.slots.has("branch_drop", "after_block", "gate_blocks")
         scan = self.scan and alike and not self.is_initializing()
         if scan and (period := _period(self.blocks[1:])):
@@ -75,13 +74,13 @@ class Stage(nn.Module):
         return (nn.remat(run) if self.remat else run)(self, x)
 
     def _slots(self, number: int) -> Slots:
-        """The slots of a block: what drops branches must know how deep it is."""
+        """Returns the slots of a block; a method that drops branches needs the block's depth."""
         depth = (self.before + number) / (self.total or len(self.blocks))
         own = self.slots.of_block(number)
         return own.changed("branch_drop", lambda make: functools.partial(make, depth=depth))
 
     def _loop(self, numbers: range, period: int, x: jax.Array, *, train: bool) -> jax.Array:
-        """Stacks the variables of equal blocks, scans over them and lays the new ones apart."""
+        """Stacks the variables of equal blocks, scans over them and unstacks the new ones."""
         names = [f"block{number}" for number in numbers]
         turns = [names[turn::period] for turn in range(period)]
         makes = self.blocks[numbers.start - 1 : numbers.start - 1 + period]
@@ -91,7 +90,7 @@ class Stage(nn.Module):
             {c: jax.tree.map(_stack, *(known[c][name] for name in turn)) for c in known}
             for turn in turns
         ]
-        # Otherwise XLA fuses the stacking into whatever reads a parameter, and compiles longer.
+        # Otherwise XLA fuses the stacking into every reader of a parameter, and compiles longer.
         stacked = lax.optimization_barrier(stacked)
         mutable = [c for c in (*known, "intermediates") if self.is_mutable_collection(c)]
 
@@ -114,7 +113,7 @@ class Stage(nn.Module):
         return x
 
     def _keys(self, count: int) -> dict[str, jax.Array]:
-        """So many keys of each random stream that there is."""
+        """Returns `count` keys of each random stream in use."""
         streams = [stream for stream in STREAMS if self.has_rng(stream)]
         return {stream: jax.random.split(self.make_rng(stream), count) for stream in streams}
 
@@ -124,7 +123,7 @@ def _stack(*leaves: jax.Array) -> jax.Array:
 
 
 def _period(blocks: Sequence[Make]) -> int:
-    """After how many blocks their makes come again, 1 or 2; 0 if they do not."""
+    """Returns the period after which blocks repeat, 1 or 2; 0 if they do not."""
     keys = [_key(block) for block in blocks]
     for period in (1, 2):
         if all(first == second for first, second in zip(keys, keys[period:], strict=False)):
@@ -133,7 +132,7 @@ def _period(blocks: Sequence[Make]) -> int:
 
 
 def _key(value: Any) -> Any:
-    """What two factories have in common if they make the same block."""
+    """Returns a value that is equal for two factories that make the same block."""
     if isinstance(value, functools.partial):
         keywords = tuple(sorted((name, _key(item)) for name, item in value.keywords.items()))
         return _key(value.func), tuple(map(_key, value.args)), keywords

@@ -1,4 +1,4 @@
-"""The entrance of residual networks: convolution and max-pool, for space or for both."""
+"""The stem of residual networks: a convolution and a max-pool, spatial or spatio-temporal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ POOL_SPACE: tuple[Triple, Triple] = ((1, 3, 3), (1, 2, 2))
 
 
 class Stem(nn.Module):
-    """Convolution with spatial stride 2, norm, activation, max-pool.
+    """A convolution with spatial stride 2, a norm, an activation and a max-pool.
 
     Attributes:
       features: channels of the output.
-      kernel_size: of the convolution.
-      factories: the stem's parts.
-      strides: of the convolution.
-      pool: window, strides and, if not half a window, padding of the max-pool; None is none.
+      kernel_size: kernel size of the convolution.
+      factories: factories of the layers.
+      strides: strides of the convolution.
+      pool: window, strides and, if not half a window, padding of the max-pool; None for none.
     """
 
     features: int

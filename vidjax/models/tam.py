@@ -1,8 +1,8 @@
-"""Two networks over frames whose temporal module goes by the name of TAM.
+"""Two networks over frames with a temporal module called TAM.
 
 `tam_50` is TANet with the Temporal Adaptive Module of Liu et al. (ICCV 2021), whose numbers the
-thesis prints; `tam_ibm_50` has the Temporal Aggregation Module of Fan et al. (NeurIPS 2019), which
-the thesis cites for them.
+thesis prints. `tam_ibm_50` has the Temporal Aggregation Module of Fan et al. (NeurIPS 2019), which
+the thesis cites for these numbers.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from vidjax.layers.temporal_adaptive import TemporalAdaptive
 from vidjax.layers.temporal_aggregation import TemporalAggregation
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.models.tsm import FrameFeatures
 from vidjax.settings import boolean
 from vidjax.slots.block import Make
 
 
 def build(*, dropout: float = 0.5, **options: Any) -> ResNet:
-    """TANet: temporal adaptive modules after each bottleneck's first activation.
+    """Builds TANet, with a temporal adaptive module after each bottleneck's first activation.
 
     Args:
-      dropout: rate before the classifier.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
 
@@ -40,12 +40,12 @@ def build(*, dropout: float = 0.5, **options: Any) -> ResNet:
 
 
 def build_ibm(*, temporal_pooling: bool = True, dropout: float = 0.5, **options: Any) -> ResNet:
-    """Temporal aggregation at the entrance of every branch.
+    """Builds a ResNet-50 with temporal aggregation at the start of every branch.
 
     Args:
-      temporal_pooling: halve the frames after stages 1 to 3. The published weights were trained
-        without.
-      dropout: rate before the classifier.
+      temporal_pooling: halve the number of frames after stages 1 to 3. The published weights were
+        trained without it.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
     halve = functools.partial(max_pool, window=(3, 1, 1), strides=(2, 1, 1))
@@ -80,8 +80,8 @@ _IBM = Family(
         "frame_stride": 2,
         "paper": "Fan et al.: More Is Less: Learning Efficient Video Representations by "
         "Big-Little Network and Depthwise Temporal Aggregation, NeurIPS 2019",
-        "notes": "The module on a plain ResNet-50; the paper's own network is blvnet_tam_50. "
-        "Published weights are without temporal_pooling, which halves the frames three times.",
+        "notes": "The module in a plain ResNet-50; the paper's own network is blvnet_tam_50. "
+        "Published weights are without temporal_pooling, which halves time after stages 1 to 3.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,

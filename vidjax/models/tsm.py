@@ -13,15 +13,15 @@ import jax.numpy as jnp
 from vidjax.layers.temporal_shift import TemporalShift
 from vidjax.models import resnet2d
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.settings import whole
 from vidjax.slots.block import Make
 
 
 class FrameFeatures(nn.Module):
-    """Mean of each frame over space: frames are classified one by one."""
+    """Averages each frame over space: frames are classified one by one."""
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -31,11 +31,12 @@ class FrameFeatures(nn.Module):
 
 
 def build(*, fraction: int = 8, dropout: float = 0.5, **options: Any) -> ResNet:
-    """A ResNet over frames with shifts at the entrance of every branch.
+    """Builds a ResNet over frames with temporal shifts at the start of every branch.
 
     Args:
-      fraction: one in so many channels comes from the next frame, as many from the one before.
-      dropout: rate before the classifier.
+      fraction: 1 / fraction of the channels comes from the next frame, and as many from the
+        previous.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
 

@@ -1,7 +1,7 @@
-"""Temporal Segment Networks: frames far apart, seen one by one (Wang et al., ECCV 2016).
+"""Temporal Segment Networks: frames far apart, processed one by one (Wang et al., ECCV 2016).
 
-The classifier gets the mean of the frames' features, which is the mean of their logits. A frame
-has three colours, or five pairs of optical flow (`channels=10`).
+The classifier takes the mean of the frames' features, which gives the mean of their logits. A frame
+has three colours, or five fields of optical flow (`channels=10`).
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from typing import Any
 from vidjax.models import resnet2d
 from vidjax.models.bninception import BNInception
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS
-from vidjax.models.plans import DEPTHS
 from vidjax.models.resnet import ResNet
+from vidjax.models.shared_options import OPTIONS
+from vidjax.models.stage_blocks import DEPTHS
 from vidjax.settings import whole
 
-# More are no stack of flow that anyone has trained with.
+# Nobody has trained with larger stacks of flow.
 _CHANNELS = whole(1, 64)
 
 
 def build(*, channels: int = 3, dropout: float = 0.4, **options: Any) -> ResNet:
-    """ResNet-50 over frames.
+    """Builds a ResNet-50 over frames.
 
     Args:
-      channels: of a frame: 3 colours, or more of stacked optical flow.
-      dropout: rate before the classifier.
+      channels: channels of a frame: 3 for RGB, or more for stacked optical flow.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
     """
     return resnet2d.build(frames=None, whole={"channels": channels}, dropout=dropout, **options)
@@ -42,8 +42,8 @@ _RESNET = Family(
         "clip": (8, 224, 224),
         "frame_stride": 8,
         "paper": _PAPER,
-        "notes": "MMAction2's: 25 frames and 10 crops in tests. Frames are taken from equal parts "
-        "of a video.",
+        "notes": "MMAction2's: 25 frames and 10 crops in tests. Frames are sampled from equal "
+        "segments of a video.",
         **resnet2d.IMAGENET,
     },
     defined_in=resnet2d.DEFINED_IN,
@@ -60,8 +60,8 @@ _INCEPTION = Family(
         "mean": (123 / 255, 117 / 255, 104 / 255),
         "std": (1 / 255, 1 / 255, 1 / 255),
         "paper": _PAPER,
-        "notes": "tsn-pytorch's: colours in BGR, in 0 to 255, less their mean. The thesis' row "
-        "TSN+Flow of Moments in Time is this network of flow alone (channels=10, dropout 0.7, "
+        "notes": "tsn-pytorch's: colours in BGR, from 0 to 255, minus their mean. The thesis' row "
+        "TSN+Flow for Moments in Time is this network on flow only (channels=10, dropout 0.7, "
         "mean 128).",
     },
     methods=("class_reg",),

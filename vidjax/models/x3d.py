@@ -1,7 +1,8 @@
 """X3D: small networks grown one axis at a time (Feichtenhofer, CVPR 2020).
 
-Channel-wise convolutions, squeeze-excitation in every second block, swish inside of bottlenecks
-that widen 2.25 times; no stride in time, four in space.
+It has channel-wise (depthwise) convolutions, squeeze-excitation in every second block, and swish
+inside bottlenecks that widen 2.25 times. All four
+stages stride in space, none in time.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from vidjax.layers.pooling import global_avg_pool
 from vidjax.layers.squeeze_excite import SqueezeExcite
 from vidjax.models.blocks import Factories
 from vidjax.models.cards import Family
-from vidjax.models.options import OPTIONS, WIDTH
 from vidjax.models.resnet import DEFINED_IN, ResNet, make_resnet
+from vidjax.models.shared_options import OPTIONS, WIDTH
 from vidjax.settings import one_of, optional
 from vidjax.slots.block import Make
 
@@ -29,17 +30,17 @@ FORMS = {"pytorchvideo": "bare_projection", "mmaction2": "projection"}
 
 
 def round_width(width: float, least: int = 8) -> int:
-    """The nearest multiple of 8 that is not below 0.9 of the width, at least `least`."""
+    """Rounds to a multiple of 8 that is at least 0.9 of the width, and at least `least`."""
     rounded = max(least, int(width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * width else rounded
 
 
 class Stem(nn.Module):
-    """Convolution over space, channel-wise convolution over time, norm, activation.
+    """A spatial convolution, a channel-wise convolution over time, a norm and an activation.
 
     Attributes:
       features: channels of the output.
-      factories: the network's parts.
+      factories: factories of the layers.
     """
 
     features: int
@@ -54,11 +55,11 @@ class Stem(nn.Module):
 
 
 class Neck(nn.Module):
-    """Widening convolution, global mean, and a matrix to the classifier's features.
+    """A widening convolution, the global mean, and a linear layer to the classifier's features.
 
     Attributes:
       width: channels before the mean.
-      features: what the classifier gets.
+      features: number of features that the classifier takes.
       norm: factory of the norm.
     """
 
@@ -84,24 +85,24 @@ def build(
     dropout: float = 0.5,
     **options: Any,
 ) -> ResNet:
-    """An X3D network.
+    """Builds an X3D network.
 
     Args:
       depths: blocks of each stage.
-      widths: channels that each stage puts out, as published; the stem has the first.
-      form: `pytorchvideo`, or `mmaction2`, with a norm in the first shortcut of stage 1 too.
-      width: channels of the stem; other widths keep their proportion to it. None is as published.
-      neck: features that the classifier gets.
-      dropout: rate before the classifier.
+      widths: output channels of each stage, as published; the stem has the first.
+      form: `pytorchvideo`, or `mmaction2`, which also has a norm in the first shortcut of stage 1.
+      width: channels of the stem; other widths scale with it. None is as published.
+      neck: number of features that the classifier takes.
+      dropout: dropout rate before the classifier.
       **options: as in `make_resnet`.
 
     Raises:
-      ValueError: the form has no effect, since a shortcut is given.
+      ValueError: the form has no effect, because a shortcut is given.
     """
     if form != "pytorchvideo" and "shortcut" in options:
         raise ValueError(
-            f"form = {form!r} has no effect, because shortcut = {options['shortcut']!r}: of X3D, "
-            "forms differ in the shortcut alone"
+            f"form = {form!r} has no effect, because shortcut = {options['shortcut']!r}: X3D's "
+            "forms differ only in the shortcut"
         )
     if width is not None:
         widths = tuple(width * value // widths[0] for value in widths)
@@ -143,8 +144,8 @@ _FAMILY = Family(
         "std": (0.225, 0.225, 0.225),
         "paper": "Feichtenhofer: X3D: Expanding Architectures for Efficient Video Recognition, "
         "CVPR 2020",
-        "notes": "The published training starts with empty branches (zero_init). Tested at "
-        "182x182 (XS, S), 256x256 (M) and 356x356 (L, XL), where the printed operations are "
+        "notes": "The published training starts with zero branches (zero_init). Tested at "
+        "182x182 (XS, S), 256x256 (M) and 356x356 (L, XL), for which the printed operations are "
         "counted; the printed parameters of XL leave out the norms'.",
     },
     defined_in=DEFINED_IN,

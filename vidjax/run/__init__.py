@@ -1,1 +1,1 @@
-"""A run: its configuration, network, state, checkpoints and work directory, on its devices."""
+"""A training run: its configuration, network, state, checkpoints, work directory and devices."""

@@ -1,4 +1,4 @@
-"""Whether a machine can hold the batches that a configuration asks for."""
+"""Checks that the batches of a configuration fit into the machine's memory."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from vidjax.run.config import Config, ConfigError
 
 
 def check_batch_memory(config: Config) -> None:
-    """Refuses batches of which a single one is larger than the memory of this machine.
+    """Refuses a batch size if one batch is larger than the memory of this machine.
 
     Raises:
-      ConfigError: names the setting, what one batch takes and what there is.
+      ConfigError: names the setting, the size of a batch and the memory.
     """
     memory = machine_memory()
     clip, channels = config.clip.frames, config.data.channels
@@ -26,14 +26,14 @@ def check_batch_memory(config: Config) -> None:
         needed = count * clip_bytes // jax.process_count()
         if memory and needed > memory:
             raise ConfigError(
-                f"{name} = {count}: one batch of {clip_bytes / 2**20:.4g} MiB a clip takes "
-                f"{needed / 2**30:.4g} GiB, and this machine has {memory / 2**30:.4g}; at most "
+                f"{name} = {count}: one batch of {clip_bytes / 2**20:.4g} MiB per clip takes "
+                f"{needed / 2**30:.4g} GiB, but this machine has {memory / 2**30:.4g}; at most "
                 f"{memory * jax.process_count() // clip_bytes} would fit"
             )
 
 
 def machine_memory() -> int:
-    """Bytes of memory of this machine; 0 where the system does not tell."""
+    """Returns the bytes of memory of this machine; 0 if the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Checkpoints: the state, the data iterator and the clock, written atomically, together."""
+"""Checkpoints of a run: the state, the data iterator and the clock, saved together atomically."""
 
 from __future__ import annotations
 
@@ -16,74 +16,74 @@ from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
-from vidjax.array_files import ArrayFilesError, check_arrays, check_files
 from vidjax.array_paths import check_place
+from vidjax.array_validation import ArrayFilesError, check_arrays, check_files
 from vidjax.run import checksums
 from vidjax.run.machine_errors import MachineError, of_machine
 from vidjax.run.processes import after_first, is_first
 from vidjax.storage import retries
-from vidjax.storage.leases import assure
-from vidjax.storage.local import folder_here, remove_folder
+from vidjax.storage.leases import check_lease
+from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
-from vidjax.storage.writing import make_folder, refuse_link, sweep
+from vidjax.storage.writing import make_folder, refuse_link, remove_unfinished
 from vidjax.terminal import complain
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
-# Orbax writes it last where folders cannot be renamed.
+# Orbax writes this file last on storage that cannot rename folders.
 _COMMITTED = "commit_success.txt"
 
 
-# A share of videos, or a loss with its sign turned.
+# The score: a share of videos, or a negated loss.
 Score = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is absent or cannot be read."""
+    """The checkpoint is absent or cannot be read."""
 
 
 class RemovedError(CheckpointError):
-    """A run that trains has removed the checkpoint, to keep a newer one."""
+    """A run that is training has removed the checkpoint, to keep a newer one."""
 
 
 class _Best(msgspec.Struct):
-    """Which step was the best, and how good."""
+    """The step of the best checkpoint, and its score."""
 
     step: records.Count
     score: Score
 
 
 def read_best(file: Path) -> tuple[int, float]:
-    """The best step so far, and its score.
+    """Reads the best step so far, and its score.
 
     Raises:
       RecordError: the file is damaged.
-      OSError: it cannot be read.
+      OSError: the file cannot be read.
     """
     best = records.read(
         file,
         _Best,
         "move it away; the next evaluation in training writes a new one, and a step or 'last' "
-        "needs none",
+        "works without it",
     )
     return best.step, best.score
 
 
 class Checkpoints:
-    """The checkpoints of a work directory: the most recent ones and the best.
+    """The checkpoints of a work directory: the most recent ones and the best one.
 
     Each holds the training state, a small `run` record (data iterator, clock) and checksums of its
-    files, and appears under its step number only once it is complete and was read back.
+    files. It gets its step number as a name only when it is complete and was read back.
 
     Args:
-      directory: folder of the checkpoints; made if absent.
-      keep: how many recent ones stay; the best one stays besides.
-      read_only: writes, tidies and removes nothing, beside a run that may be writing.
-      say: told what deserves a note.
+      directory: folder of the checkpoints; created if absent.
+      keep: how many recent ones to keep, besides the best one.
+      read_only: writes and removes nothing, for use beside a run that may be writing.
+      say: called with warnings.
 
     Raises:
-      PlaceError: checkpoints cannot live at that path.
-      RecordError: what says which one is the best is damaged.
+      PlaceError: checkpoints cannot be stored at that path.
+      RecordError: the file that names the best checkpoint is damaged.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def best_step(self) -> int | None:
-        """Step of the checkpoint with the best evaluation, or None before the first."""
+        """Step of the checkpoint with the best evaluation, or None before the first evaluation."""
         return (self._best or self._read_best())[0]
 
     def best_score(self) -> float:
@@ -132,10 +132,10 @@ class Checkpoints:
         return (self._best or self._read_best())[1]
 
     def save(self, step: int, state: Any, run: Run) -> None:
-        """Starts to write a checkpoint; the arrays are copied before this returns.
+        """Starts saving a checkpoint; the arrays are copied before this returns.
 
         Raises:
-          MachineError: this one, or the one before, could not be written.
+          MachineError: this checkpoint, or the one before, could not be written.
         """
         items = ocp.args.Composite(
             **{_STATE: ocp.args.StandardSave(state), _RUN: ocp.args.JsonSave(run)}
@@ -143,13 +143,13 @@ class Checkpoints:
         self.wait()
         self._saving = step
         with self._writing():
-            assure(str(self._directory))
+            check_lease(str(self._directory))
             self._manager.save(step, args=items)
 
     def mark_best(self, step: int, score: float) -> None:
         """Makes the checkpoint of `step` the one that `best` means."""
         self.wait()
-        # Kept here too: another process may see the file late.
+        # Kept in memory too, because another process may see the file late.
         self._best = (step, score)
         if is_first():
             records.write(self._best_file, {"step": step, "score": score})
@@ -160,10 +160,10 @@ class Checkpoints:
         return read_best(self._best_file)
 
     def _tidy(self) -> None:
-        """Makes the folder, without what a killed process left of a checkpoint.
+        """Creates the folder, and removes what a killed process left of a checkpoint.
 
         Raises:
-          LinkError: a part of it is a link: what is old is removed, and must not be another's.
+          LinkError: a part of it is a link; removing old files must not touch somebody else's.
         """
         make_folder(self._directory, self._directory.parent)
         if is_url(self._directory) and not self._directory.is_dir():
@@ -171,28 +171,28 @@ class Checkpoints:
         for each in self._directory.iterdir():
             refuse_link(each)
         if is_first():
-            sweep(self._directory, owned=True)
+            remove_unfinished(self._directory, owned=True)
             for folder in self._unfinished():
                 remove_folder(folder)
 
     def _unfinished(self) -> list[Path]:
-        """Folders of checkpoints that a killed process began."""
+        """Returns the folders of checkpoints that a killed process began."""
         if not is_url(self._directory):
             return list(self._directory.glob("*.orbax-checkpoint-tmp*"))
         folders = [each for each in self._directory.iterdir() if each.name.isdecimal()]
         return [each for each in folders if not (each / _COMMITTED).is_file()]
 
     def _finish(self) -> None:
-        """Reads back what was just written, and adds checksums; by process 0, in Orbax' thread.
+        """Reads the new checkpoint back and adds checksums; runs in process 0, in Orbax's thread.
 
-        Orbax gives the folder its final name afterwards, so that it appears with them.
+        Orbax gives the folder its final name afterwards, so it appears with its checksums.
         """
         unfinished = sorted(self._directory.glob(f"{self._saving}.orbax-checkpoint-tmp*"))
         folder = unfinished[0] if unfinished else self._directory / str(self._saving)
         handler = ocp.StandardCheckpointHandler()
         try:
             handler.metadata(for_libraries(folder / _STATE))
-        # Orbax answers what it cannot read with whatever its readers raise.
+        # Orbax raises whatever its readers raise on files that it cannot read.
         except Exception as error:
             raise CheckpointError(
                 f"checkpoint {self._saving} in {self._directory} was written, but cannot be read "
@@ -203,10 +203,11 @@ class Checkpoints:
         checksums.seal(folder)
 
     def _meet(self, **given: Any) -> None:
-        """Waits for the other processes, as Orbax does by default, unless the save has failed.
+        """Waits for the other processes, as Orbax does by default, unless saving has failed.
 
-        In the process in which it has, Orbax calls this in a `finally`, with the error on its way.
-        The others wait for something else then, and all of them would stand there for 20 minutes.
+        In the process where saving failed, Orbax calls this in a `finally` while the error
+        propagates. The others are waiting for something else then, and all would hang for 20
+        minutes.
         """
         in_background = threading.current_thread() is not threading.main_thread()
         if in_background and sys.exception() is not None:
@@ -215,25 +216,25 @@ class Checkpoints:
             ocp.multihost.get_barrier_sync_fn()(**given)
 
     def check(self) -> None:
-        """Returns at once, unless what was started has failed in this process.
+        """Returns at once; raises if saving has failed in this process.
 
         Raises:
-          MachineError: it could not be written.
+          MachineError: the checkpoint could not be written.
         """
         if self._failed:
             self.wait()
 
     def wait(self) -> None:
-        """Returns when everything started is on disk.
+        """Waits until everything started is on disk.
 
         Raises:
-          MachineError: it could not be written.
+          MachineError: the checkpoint could not be written.
         """
         with self._writing():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits, then frees the manager's threads.
+        """Waits until everything is saved, then frees the manager's threads.
 
         Raises:
           MachineError: something could not be written.
@@ -246,26 +247,26 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Tells the machine's errors from mistakes, whatever Orbax makes of them."""
+        """Distinguishes errors of the machine from bugs, whatever exception Orbax makes of them."""
         try:
             yield
         except Exception as error:
             if (reason := of_machine(error)) is None:
                 raise
             raise MachineError(
-                f"checkpoint {self._saving} could not be written into {self._directory}: {reason}. "
-                f"{self._whole()}; the same command goes on from the last one when that is mended"
+                f"checkpoint {self._saving} could not be written to {self._directory}: {reason}. "
+                f"{self._whole()}; after fixing that, resume with the same command"
             ) from error
 
     def _whole(self) -> str:
         steps = [step for step in self.steps() if step != self._saving]
-        return f"Checkpoints {steps} are whole" if steps else "There is none before it"
+        return f"Checkpoints {steps} are intact" if steps else "There is none before it"
 
     def resolve(self, which: str) -> int:
-        """The step that `best`, `last` or a number means.
+        """Returns the step that `best`, `last` or a number means.
 
         Raises:
-          CheckpointError: there is no such checkpoint; those that exist are listed.
+          CheckpointError: the checkpoint does not exist; lists those that do.
         """
         steps = self.steps()
         if which == "last":
@@ -284,10 +285,10 @@ class Checkpoints:
         return self.steps()[-1] if self.steps() else None
 
     def restore(self, step: int, like: Any) -> tuple[Any, Run]:
-        """Reads a checkpoint into arrays of the shapes, dtypes and shardings of `like`.
+        """Reads a checkpoint into arrays with the shapes, dtypes and shardings of `like`.
 
         Raises:
-          RemovedError: it is gone.
+          RemovedError: the checkpoint was removed.
           CheckpointError: it is damaged or belongs to another network; says what to do.
         """
         after_first(lambda: self._verify(step, like), "checking the checkpoint")
@@ -296,24 +297,24 @@ class Checkpoints:
         )
         try:
             restored = self._manager.restore(step, args=items)
-        # Orbax answers damage with whatever its readers raise, a bare Exception among it.
+        # Orbax raises whatever its readers raise on damaged files, even a bare Exception.
         except Exception as error:
             self._refuse_removed(step)
             raise CheckpointError(
-                f"checkpoint {step} in {self._directory} cannot be read: it is damaged or of "
-                f"another network ({_first_line(error)}). {self._others(step)}"
+                f"checkpoint {step} in {self._directory} cannot be read: it is damaged or "
+                f"belongs to another network ({_first_line(error)}). {self._others(step)}"
             ) from error
         return restored[_STATE], restored[_RUN]
 
     def _verify(self, step: int, like: Any) -> None:
-        """Compares files with their checksums and claims with `like`, in process 0 alone."""
+        """Checks the files' checksums, and their claims against `like`, in process 0 only."""
         if not is_first():
             return
         self._refuse_removed(step)
-        # Of a bucket its files are looked at here, since a look reads in all of their places.
+        # A bucket's files are fetched first, because checking reads them at many places.
         with contextlib.ExitStack() as stack:
             try:
-                folder = stack.enter_context(folder_here(self._directory / str(step)))
+                folder = stack.enter_context(local_folder_copy(self._directory / str(step)))
             except FileNotFoundError:
                 self._refuse_removed(step)
                 raise
@@ -324,8 +325,8 @@ class Checkpoints:
         try:
             if not checksums.verify(folder):
                 self._say(
-                    f"checkpoint {step} has no checksums: an older version wrote it, and damage "
-                    "to it may go unseen"
+                    f"checkpoint {step} has no checksums: an older version wrote it, so damage "
+                    "may go unnoticed"
                 )
         except (checksums.DamageError, FileNotFoundError) as error:
             self._refuse_removed(step)
@@ -341,25 +342,25 @@ class Checkpoints:
         except (ArrayFilesError, OSError) as error:
             self._refuse_removed(step)
             raise CheckpointError(
-                f"checkpoint {step} in {self._directory} cannot be read: it is damaged or of "
-                f"another network ({error}). {self._others(step)}"
+                f"checkpoint {step} in {self._directory} cannot be read: it is damaged or "
+                f"belongs to another network ({error}). {self._others(step)}"
             ) from None
 
     def _refuse_removed(self, step: int) -> None:
         if not (self._directory / str(step)).is_dir():
             raise RemovedError(
-                f"checkpoint {step} in {self._directory} was removed while it was read, as a run "
-                "in training does with all but the newest; the same command takes a newer one"
+                f"checkpoint {step} in {self._directory} was removed while it was being read: a "
+                "run in training keeps only the newest. The same command takes a newer one"
             )
 
     def _others(self, step: int) -> str:
-        """What to use in its stead, as the end of an error."""
+        """Suggests other checkpoints, as the end of an error message."""
         others = [other for other in self.steps() if other != step]
         if not others:
             return "There is no other: train again in another --workdir"
         return (
-            f"There are {others}: read one with --checkpoint={others[-1]}. Move the folder {step} "
-            "away to train on from it"
+            f"There are {others}: use one with --checkpoint={others[-1]}. To resume training from "
+            f"it, move the folder {step} away"
         )
 
 
@@ -379,7 +380,7 @@ class _RecentAndBest(checkpoint_managers.PreservationPolicy):
 
 @contextlib.contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Without Orbax's own remark that a folder is opened to be read, which is what was asked."""
+    """Silences Orbax's remark that a folder is opened only for reading, which is intended."""
     before = logging.get_verbosity()
     logging.set_verbosity(min(before, logging.ERROR))
     try:
@@ -389,7 +390,7 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _shapes(like: Any) -> dict[str, tuple[int, ...]]:
-    """Shapes of a tree's arrays, under the names that Orbax gives them."""
+    """Returns the shapes of a tree's arrays, under Orbax's names for them."""
     leaves = jax.tree_util.tree_leaves_with_path(like)
     return {jax.tree_util.keystr(path, simple=True, separator="."): x.shape for path, x in leaves}
 

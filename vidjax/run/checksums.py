@@ -1,7 +1,7 @@
-"""Checksums of a saved checkpoint's files, kept beside them, against disks that change bits.
+"""Checksums of a checkpoint's files, kept beside them, to detect bit rot on disk.
 
-They are CRC-32: they find damage, not malice. A GiB takes 0.4 to 0.7 s of one core, once after
-writing, in the thread that saves, and once before restoring.
+They are CRC-32, so they detect damage but not malice. A GiB takes 0.4 to 0.7 s of one core, once
+after writing, in the thread that saves, and once before restoring.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from typing import Any
 import msgspec
 
 from vidjax import records
-from vidjax.storage.local import folder_here
+from vidjax.storage.local_copies import local_folder_copy
 
 FILE = "checksums.json"
-# Orbax writes these after everything else, and restores without them.
+# Orbax writes these files after everything else, and restores without them.
 _LATER = ("_CHECKPOINT_METADATA", "commit_success.txt")
 _CHUNK = 1 << 22
 
 
 class DamageError(ValueError):
-    """A file is not as it was saved."""
+    """A file differs from what was saved."""
 
 
 class _Sums(msgspec.Struct):
-    """What is kept: facts of each file by its name, and a checksum of these."""
+    """The content of the checksum file: facts of each file by name, and a checksum of them all."""
 
     files: dict[str, dict[str, Any]]
     own: str = ""
 
 
 def seal(folder: Path) -> None:
-    """Keeps size and checksum of every file in a folder, as `checksums.json` in it.
+    """Writes size and checksum of every file in a folder to `checksums.json` in it.
 
-    What a bucket holds is fetched, many files at a time.
+    Files in a bucket are fetched, many at a time.
 
     Raises:
       OSError: the folder cannot be read or written.
     """
-    with folder_here(folder) as here:
+    with local_folder_copy(folder) as here:
         files = {file.relative_to(here).as_posix(): _facts(file) for file in _files(here)}
     records.write(folder / FILE, {"files": files, "own": _own(files)})
 
@@ -50,10 +50,10 @@ def verify(folder: Path) -> bool:
     """Compares the files of a folder with its checksums.
 
     Returns:
-      False where it has none.
+      False if the folder has no checksums.
 
     Raises:
-      DamageError: names the first file that is not as it was saved.
+      DamageError: names the first file that differs from what was saved.
       OSError: a file cannot be read.
     """
     if not (folder / FILE).is_file():

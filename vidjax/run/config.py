@@ -1,6 +1,6 @@
-"""The configuration as frozen, typed values: misspelt keys and wrong types end here.
+"""The configuration as frozen, typed values; misspelt keys and wrong types are refused here.
 
-`vidjax/run/groups.py` says what each setting means, `vidjax/run/defaults.py` has the defaults.
+`vidjax/run/setting_groups.py` documents the settings; `vidjax/run/defaults.py` has the defaults.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from typing import Any
 
 from vidjax.data.multigrid import Multigrid
 from vidjax.data.pipeline import Augmentation, ClipShape
-from vidjax.meanings import meanings
-from vidjax.names import nearest
-from vidjax.run.allowed import ALLOWED
+from vidjax.docstrings import meanings
+from vidjax.run.conflicting_settings import check_conflicts
 from vidjax.run.defaults import defaults
-from vidjax.run.groups import (
+from vidjax.run.setting_groups import (
     DataConfig,
     EvalConfig,
     EveryConfig,
@@ -26,30 +25,31 @@ from vidjax.run.groups import (
     ScheduleConfig,
     TrainConfig,
 )
-from vidjax.run.together import check_together
+from vidjax.run.setting_ranges import ALLOWED
 from vidjax.run.typed_values import ConfigError, typed
 from vidjax.settings import check, shown
+from vidjax.untrusted_names import nearest
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """A whole run.
+    """The configuration of a run.
 
     Attributes:
-      seed: seed of everything that is drawn at random.
-      dtype: type that the network computes in.
+      seed: seed of all random numbers.
+      dtype: dtype that the network computes in.
       model: the network.
       data: videos, and how they are stored.
-      clip: what a clip is.
-      augment: what training may change of a clip.
-      train: how it is trained.
-      optimizer: how weights follow gradients.
-      schedule: the learning rate over time.
-      every: when something is done beside training.
+      clip: length, stride and size of a clip.
+      augment: augmentation of training clips.
+      train: how the network is trained.
+      optimizer: the optimiser and its settings.
+      schedule: the learning-rate schedule.
+      every: intervals of logging, checkpoints and evaluation.
       mesh: devices.
-      eval: which views of which videos are scored.
-      multigrid: shapes of batches that change in turn.
-      writers: what metrics are written to beside `metrics.jsonl`: `tensorboard`, `csv`, `wandb`, or
+      eval: evaluation protocol: which views of which videos are scored.
+      multigrid: multigrid training: batches of varying shape.
+      writers: where metrics are written, besides `metrics.jsonl`: `tensorboard`, `csv`, `wandb`, or
         writers of other packages.
     """
 
@@ -75,26 +75,26 @@ class Config:
                 check(vars(values), table, where)
             except ValueError as error:
                 raise ConfigError(str(error)) from None
-        check_together(self)
+        check_conflicts(self)
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Config:
     """Builds a `Config` from nested mappings, such as an `ml_collections.ConfigDict`.
 
-    A setting that is missing has its default, so that runs which are older than it can be opened.
+    A missing setting gets its default, so runs from before the setting existed can be opened.
 
     Raises:
-      ConfigError: a key is unknown (the nearest known one is named), or a value is not allowed
-        (`vidjax.run.allowed`).
+      ConfigError: a key is unknown (the error names the nearest known one), or a value is not
+        allowed (`vidjax.run.setting_ranges`).
     """
     return _build(Config, mapping, "config", defaults().to_dict())
 
 
 def check_path(path: str) -> None:
-    """Refuses the path of a setting, such as `optimizer.lr`, that leads nowhere.
+    """Refuses the path of a setting, such as `optimizer.lr`, if it does not exist.
 
     Raises:
-      ConfigError: names the part that is unknown and the nearest known one.
+      ConfigError: names the unknown part and the nearest known one.
     """
     kind: Any = Config
     here = "config"
@@ -119,7 +119,7 @@ def is_free(path: str) -> bool:
 
 
 def _elsewhere(name: str) -> str:
-    """A hint at settings of other groups that are called so or mean it; empty if there are none.
+    """Suggests settings of other groups with this name or meaning; empty if there are none.
 
     `train.learning_rate` is `optimizer.lr`, whose meaning begins with "learning rate".
     """
@@ -136,7 +136,7 @@ def _elsewhere(name: str) -> str:
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
-    """The nested mapping that `from_mapping` reads, of plain JSON types."""
+    """Converts a configuration to the nested mapping of `from_mapping`, of plain JSON types."""
     return dataclasses.asdict(config)
 
 

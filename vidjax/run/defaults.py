@@ -1,8 +1,8 @@
-"""The default of every setting; configuration files change what they need.
+"""The default of every setting; configuration files override what they need.
 
-Durations are texts: "400 steps", "20 epochs" or, of the whole run, "5%". What each setting
-means is said in `vidjax/run/config.py`, and what it may be in `vidjax/run/allowed.py`. A setting
-that joins them has the default that changes nothing: runs that are older than it go on as they
+Durations are texts: "400 steps", "20 epochs", or "5%" of the whole run. `vidjax/run/config.py` and
+`vidjax/run/setting_groups.py` document each setting, and `vidjax/run/setting_ranges.py` has its
+allowed values. The default of a new setting must change nothing, so that older runs resume as they
 began.
 """
 
@@ -15,7 +15,7 @@ from ml_collections import config_dict
 
 
 def defaults() -> ml_collections.ConfigDict:
-    """The complete configuration; a setting that is None here may be given a value by flags."""
+    """Returns the complete configuration; flags may also set the settings that are None here."""
     config = ml_collections.ConfigDict()
     config.seed = 0
     config.dtype = "float32"

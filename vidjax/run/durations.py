@@ -1,4 +1,4 @@
-"""Durations given in steps, epochs or percent of the run."""
+"""Durations in steps, epochs or percent of the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 _FORM = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*(steps?|epochs?|%|percent)\s*")
-# As many steps of a millisecond take thirty thousand years.
+# At a millisecond each, so many steps would take thirty thousand years.
 LARGEST = 1e15
 
 
@@ -21,12 +21,17 @@ def steps(text: str, *, steps_per_epoch: float, total: int | None = None) -> int
     """Converts a duration to steps, rounded to the nearest, at least 1 unless it is zero.
 
     Args:
-      text: such as "400 steps", "20 epochs" or "5%".
-      steps_per_epoch: training videos over batch size.
-      total: steps of the whole run, which percentages are of.
+      text: the duration, such as "400 steps", "20 epochs" or "5%".
+      steps_per_epoch: number of training videos divided by the batch size.
+      total: steps of the whole run, to which percentages refer.
 
     Raises:
-      ValueError: the text has another form, or a percentage stands where no total is known.
+      ValueError: the text is not a duration, or is a percentage although `total` is unknown.
+
+    Example:
+      >>> from vidjax.run.durations import steps
+      >>> steps("20 epochs", steps_per_epoch=12.5), steps("5%", steps_per_epoch=12.5, total=400)
+      (250, 20)
     """
     match = _FORM.fullmatch(text)
     if not match:

@@ -1,4 +1,4 @@
-"""What a configuration means: its network and its data."""
+"""The network and the data set that a configuration describes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidjax.data import catalog
+from vidjax.data.class_matching import Relabelled, renamed, require_known
 from vidjax.data.prepared import PreparedSplit, VideoSource, channels_of
-from vidjax.data.relabelled import Relabelled, renamed, require_known
 from vidjax.data.synthetic import SyntheticSplit
 from vidjax.data.targets import is_multi_label
-from vidjax.data.views import refuse_hopeless
+from vidjax.data.views import refuse_coinciding_expected
 from vidjax.run import sharding
 from vidjax.run.batch_memory import check_batch_memory
 from vidjax.run.config import Config, ConfigError
@@ -32,9 +32,8 @@ class Experiment:
     Attributes:
       config: the configuration.
       network: its network.
-      directory: of the prepared data set; None for synthetic arrays.
-      mapping: what the data set's labels are called among the network's classes, of those that
-        are called otherwise.
+      directory: folder of the prepared data set; None for synthetic arrays.
+      mapping: from data set labels to the network's classes, for those that are named differently.
     """
 
     config: Config
@@ -53,22 +52,22 @@ class Experiment:
         mapping: Mapping[str, str] | None = None,
         unprepared: str = "",
     ) -> Experiment:
-        """Checks the configuration against devices, classes and splits; prepares its data set.
+        """Checks the configuration against devices, classes and splits, and prepares its data set.
 
-        What does not fit is said before videos are decoded, where their list tells it.
+        Misfits are reported before videos are decoded, if the list of videos reveals them.
 
         Args:
           config: the configuration.
           progress: called with (what is done, how many, of how many).
-          training: whether the network is to be trained.
-          classes: those of a network that is trained already; the data set's are matched with them
-            by name. To go on training it must have all of them. None takes the data set's own.
-          mapping: what the data set's labels are called among `classes`, of those that are called
-            otherwise.
+          training: whether the network will be trained.
+          classes: classes of a network that is already trained; the data set's are matched with
+            them by name. To continue training, the data set must have all of them. None takes the
+            data set's own.
+          mapping: from data set labels to `classes`, for those that are named differently.
           unprepared: as in `vidjax.data.catalog.Request`.
 
         Raises:
-          ClassesError: the data set has others.
+          ClassesError: the data set has other classes.
           ValueError: the data, the network's name or options, or a batch size does not fit.
         """
         mesh = Network.of(config, ("any",)).mesh
@@ -88,12 +87,12 @@ class Experiment:
         def judge(found: Sequence[str], splits: Sequence[str], look: catalog.Look) -> None:
             network = network_for(found)
             _require_splits(config, splits, training)
-            refuse_hopeless(look(config.eval.split), network.views)
-            # One class of several that a video may have is there or not.
+            refuse_coinciding_expected(look(config.eval.split), network.views)
+            # With several labels per video, a single class is still a yes-or-no question.
             if training and len(found) == 1 and not config.data.multi_label:
                 raise ConfigError(
-                    f"{config.data.name} has one class, {found[0]!r}: any network is always "
-                    "right; name a folder or list with several"
+                    f"{config.data.name} has only one class, {found[0]!r}, so any network would "
+                    "be right; name a folder or list with several"
                 )
 
         directory = _prepare(config, judge, progress, unprepared)
@@ -105,7 +104,7 @@ class Experiment:
         return cls(config, network, directory, mapping or {})
 
     def split(self, name: str) -> VideoSource:
-        """A split of the data set, its labels numbered as the network's classes are.
+        """Opens a split of the data set, with labels numbered like the network's classes.
 
         Raises:
           ValueError: the data set has no such split.
@@ -126,7 +125,7 @@ def _split(config: Config, directory: Path | None, name: str) -> VideoSource:
 
 
 def _cache(config: Config, directory: Path) -> ShardCache | None:
-    """The copies that shards are read from; None where they are read in place."""
+    """Returns the cache that shards are copied to; None if they are read in place."""
     data = config.data
     if data.cache_dir or is_url(directory):
         return shard_cache(data.cache_dir, data.cache_gb)
@@ -134,9 +133,9 @@ def _cache(config: Config, directory: Path) -> ShardCache | None:
 
 
 def _fitting(config: Config, classes: Sequence[str], training: bool) -> Network:
-    """The network for classes that neither augmentation nor views mix up."""
+    """Makes the network, if augmentation and views do not confuse its classes."""
     network = Network.of(config, tuple(classes))
-    network.views  # noqa: B018 — it refuses what does not fit
+    network.views  # noqa: B018 — evaluating it refuses a misfit
     if training:
         network.check_mirroring()
         network.check_training()
@@ -150,8 +149,8 @@ def _require_splits(config: Config, splits: Sequence[str], training: bool) -> No
     for setting, name in wanted.items():
         if name not in splits:
             raise ConfigError(
-                f"{setting} = {name!r}: {config.data.name} has videos of {', '.join(splits)} "
-                f"alone; set {setting}, or add videos of {name!r}"
+                f"{setting} = {name!r}: {config.data.name} has only videos of "
+                f"{', '.join(splits)}; set {setting}, or add videos of {name!r}"
             )
 
 
@@ -159,17 +158,17 @@ def _require_kind(config: Config, source: VideoSource) -> None:
     there = is_multi_label(source)
     if config.data.multi_label != there:
         raise ConfigError(
-            f"data.multi_label = {config.data.multi_label}: a video of {config.data.name} has "
-            f"{'several labels' if there else 'one label'}; set data.multi_label={there}"
+            f"data.multi_label = {config.data.multi_label}: the videos of {config.data.name} have "
+            f"{'several labels' if there else 'one label'} each; set data.multi_label={there}"
         )
 
 
 def _require_input(config: Config, source: VideoSource) -> None:
-    """Refuses a data set of frames where flow is asked for, whoever made it."""
+    """Refuses a data set of frames if flow is requested, and the other way round."""
     if channels_of(source) != config.data.channels:
         raise ConfigError(
             f"data.input = {config.data.input!r}: {config.data.name} is stored as "
-            f"{'frames' if config.data.flow else 'flow'}; set data.input to what it is"
+            f"{'frames' if config.data.flow else 'flow'}; change data.input accordingly"
         )
 
 

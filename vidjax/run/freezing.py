@@ -1,4 +1,4 @@
-"""Training a part of a network while the rest stays as it is."""
+"""Freezes a part of a network while the rest is trained."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import jax
 import optax
 
 from vidjax.layers.norm import BatchNorm
-from vidjax.names import nearest
-from vidjax.run.config import ConfigError
-from vidjax.run.parts import check_known, is_called, names
+from vidjax.run.network_parts import check_known, is_called, names
+from vidjax.run.typed_values import ConfigError
+from vidjax.untrusted_names import nearest
 
 Params = Any
 
 
 def frozen(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
-    """Which parameters stay as they are.
+    """Marks the parameters that are frozen.
 
     Args:
       params: a network's parameters.
-      part: name of a module or parameter, such as `class_reg` or `head`: all without it in their
-        path stay. Empty stands for all.
-      parts: those in any of these parts (`vidjax.run.parts`) stay too.
+      part: name of a module or parameter to train, such as `class_reg` or `head`: all parameters
+        without it in their path are frozen. Empty trains all.
+      parts: parameters in any of these parts (`vidjax.run.network_parts`) are frozen too.
 
     Returns:
       A tree of True and False like `params`.
 
     Raises:
-      ConfigError: no parameter has a part, or none is left to train.
+      ConfigError: no parameter has such a part, or none is left to train.
     """
     paths = [names(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     if part and not any(part in path for path in paths):
         known = {name for path in paths for name in path}
         raise ConfigError(
-            f"train.train_only = {part!r} is in no parameter (is its method in model.options?): "
-            f"{nearest(part, known)}"
+            f"train.train_only = {part!r} is in no parameter's path (is its method in "
+            f"model.options?): {nearest(part, known)}"
         )
     check_known(params, parts, "train.frozen")
 
@@ -51,7 +51,7 @@ def frozen(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
 
 
 def hold(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
-    """The same values, of which only those that are trained get a gradient, as in `frozen`."""
+    """Stops the gradients of frozen parameters, as in `frozen`; the values stay the same."""
     return jax.tree.map(
         lambda leaf, held: jax.lax.stop_gradient(leaf) if held else leaf,
         params,
@@ -62,12 +62,12 @@ def hold(params: Params, part: str, parts: Sequence[str] = ()) -> Params:
 def train_part(
     optimizer: optax.GradientTransformationExtraArgs, part: str, parts: Sequence[str] = ()
 ) -> optax.GradientTransformationExtraArgs:
-    """An optimiser that changes, decays and keeps momentum of what is trained alone.
+    """Restricts an optimiser to the trained parameters: updates, weight decay and momentum.
 
     Args:
-      optimizer: of that.
+      optimizer: the optimiser.
       part: as in `frozen`.
-      parts: likewise.
+      parts: as in `frozen`.
     """
 
     def labels(params: Params) -> Params:
@@ -80,15 +80,15 @@ def train_part(
 def as_in_evaluation(
     parts: Sequence[str], *, batch_norm: bool = False, all_but_first: bool = False
 ) -> Iterator[None]:
-    """While it is open, modules of some parts run with `train=False` wherever they are called.
+    """Runs modules of some parts with `train=False` while the context is open.
 
-    Batch norms in them use their stored statistics and leave them as they are, dropout and the
-    noise of methods are off.
+    Their batch norms use the stored statistics and do not update them; dropout and the noise of
+    methods are off.
 
     Args:
       parts: as in `frozen`.
-      batch_norm: all batch norms of the network do so, too.
-      all_but_first: all but the one that is called first do so.
+      batch_norm: also for all batch norms of the network.
+      all_but_first: also for all batch norms except the one that is called first.
     """
     first: list[Sequence[str]] = []
 
@@ -111,7 +111,7 @@ def as_in_evaluation(
 
 
 def check_scan(params: Params, parts: Sequence[str]) -> None:
-    """Refuses parts inside of stages whose blocks are compiled as one loop: all run alike.
+    """Refuses to freeze parts inside a stage that is compiled as a loop over equal blocks.
 
     Raises:
       ConfigError: names the part.
@@ -120,8 +120,8 @@ def check_scan(params: Params, parts: Sequence[str]) -> None:
         for inside in names(path)[1:-1]:
             if part := next((part for part in parts if is_called(inside, part)), None):
                 raise ConfigError(
-                    f"train.frozen has {part!r}, which is inside of a stage, whose blocks "
-                    "model.options.scan runs alike: freeze whole stages, or set scan to False"
+                    f"train.frozen has {part!r}, which is inside a stage, but model.options.scan "
+                    "runs all its blocks alike: freeze whole stages, or set scan to False"
                 )
 
 
@@ -133,11 +133,11 @@ def check_batch_norm(
     Args:
       model: the network.
       clip_shape: `(B, T, H, W, C)`.
-      setting: that freezes them.
-      fewest: how many it must have.
+      setting: the setting that freezes them.
+      fewest: smallest number of batch norms.
 
     Raises:
-      ConfigError: it has fewer.
+      ConfigError: the network has fewer.
     """
     found: set[Sequence[str]] = set()
 

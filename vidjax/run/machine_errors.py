@@ -1,7 +1,7 @@
 """Errors of the machine: a full disk, a missing permission, too little memory.
 
-They say nothing about what the user gave. The same command may succeed once they are mended, so
-that they have an exit code of their own.
+They are not the user's mistake. The same command may succeed once they are fixed, so they have an
+exit code of their own.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import errno
 import os
 import re
 
-from vidjax.data.makers import ClusterError
-from vidjax.storage.buckets import BucketError, of_store
+from vidjax.data.shard_executors import ClusterError
+from vidjax.storage.buckets import BucketError, store_error
 
 # "Input or output error" in sysexits.h.
 EXIT_CODE = 74
-# Of files, disks and memory; what else a system answers is about the names it was given.
+# Errors of files, disks and memory; other system errors concern the names that were given.
 _NUMBERS = (
     errno.EACCES, errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE,
     errno.ENFILE, errno.ENOLCK, errno.ENOMEM, errno.ENOSPC, errno.EPERM, errno.EROFS, errno.ESTALE,
     errno.ETIMEDOUT,
 )  # fmt: skip
-# TensorStore, and XLA on its devices.
+# Errors of TensorStore, and of XLA on its devices.
 _TOLD = re.compile(r"os_error_code='(\d+)'|OS error (\d+)")
 _NO_MEMORY = re.compile(
     r"RESOURCE_EXHAUSTED|[Oo]ut of memory|bad_alloc|Cannot allocate memory|can't start new thread"
@@ -29,14 +29,14 @@ _NO_MEMORY = re.compile(
 
 
 class MachineError(OSError):
-    """The machine could not do its part; the message says which."""
+    """The machine failed; the message says how."""
 
 
 def of_machine(error: BaseException) -> str | None:
-    """What the machine lacks, in one line, or None where the error is of another kind.
+    """Describes an error of the machine in one line; returns None for any other error.
 
     Args:
-      error: as raised; what it was raised from and what a group holds are looked at too.
+      error: the exception; its causes and the exceptions of a group are examined too.
     """
     if isinstance(error, BaseExceptionGroup):
         found = (of_machine(inner) for inner in error.exceptions)
@@ -53,7 +53,7 @@ def of_machine(error: BaseException) -> str | None:
         return os.strerror(number) if number in _NUMBERS else None
     if isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
         return _no_memory(str(error))
-    if (reason := of_store(error)) is not None:
+    if (reason := store_error(error)) is not None:
         return reason
     cause = error.__cause__
     return None if cause is None else of_machine(cause)

@@ -1,4 +1,4 @@
-"""The network of a configuration: module, normalisation, optimiser and first state."""
+"""The network of a configuration: module, normalisation, optimiser and initial state."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from vidjax.data.flow import STILL
-from vidjax.data.sides import refuse_mirrors
+from vidjax.data.left_right_labels import refuse_mirrors
+from vidjax.data.optical_flow import STILL
 from vidjax.data.targets import Targets
 from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.interface import channels_of
-from vidjax.models.listing import model_card, variant
+from vidjax.models.model_list import model_card, variant
 from vidjax.models.registry import Reading, create_model, readings
 from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
 from vidjax.run.config import Config, ConfigError
 from vidjax.run.freezing import check_batch_norm, check_scan, frozen, train_part
+from vidjax.run.layerwise_learning_rates import check_rates, factor_of, with_rates
 from vidjax.run.optimizer import make_optimizer
-from vidjax.run.part_rates import check_rates, factor_of, with_rates
 from vidjax.run.state import TrainState, init_state, state_like
 
 
 @dataclass(frozen=True)
 class Network:
-    """A configuration's network for so many classes, on a mesh of devices.
+    """A configuration's network for given classes, on a mesh of devices.
 
     Attributes:
       config: the configuration.
-      classes: class names, index by index.
+      classes: class names, in the order of the logits.
       mesh: all devices.
     """
 
@@ -47,28 +47,28 @@ class Network:
 
     @classmethod
     def of(cls, config: Config, classes: tuple[str, ...]) -> Network:
-        """The network on all devices.
+        """Makes the network on all devices.
 
         Raises:
           ValueError: the mesh, the network's name or an option does not fit.
         """
         network = cls(config, classes, sharding.make_mesh(config.mesh))
-        # Made here, so that what does not fit is said early.
+        # Created right away, so that errors come early.
         _require_channels(config, channels_of(network.module))
         return network
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """Mean of the colours in [0, 1] that it is made for, or of flow's x and y."""
+        """Mean of red, green and blue in [0, 1] that it expects, or of flow's x and y."""
         if self.config.data.flow and not self.config.model.mean:
             return (STILL / 255,) * 2
         return self.config.model.mean or model_card(self.config.model.name).mean
 
     @property
     def std(self) -> tuple[float, ...]:
-        """Standard deviation of the colours in [0, 1], or of flow's x and y.
+        """Standard deviation of red, green and blue in [0, 1], or of flow's x and y.
 
-        Of flow it is the mean of the colours' (yjxiong/tsn-pytorch).
+        For flow it is the mean of the three colours' (yjxiong/tsn-pytorch).
         """
         colours = model_card(self.config.model.name).std
         if self.config.data.flow and not self.config.model.std:
@@ -88,7 +88,7 @@ class Network:
 
     @property
     def reading(self) -> Reading | None:
-        """What the methods in it have to say of a batch."""
+        """What the network's methods report about a batch."""
         return readings(self.config.model.name, self.config.model.options)
 
     def _norm_option(self) -> dict[str, int]:
@@ -108,12 +108,12 @@ class Network:
 
     @property
     def targets(self) -> Targets:
-        """What the labels of its clips are as arrays."""
+        """How the labels of its clips become arrays."""
         return Targets(len(self.classes) if self.config.data.multi_label else None)
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """`(T, H, W, C)` of a training clip: C is 3, or 2 L of flow."""
+        """`(T, H, W, C)` of a training clip: C is 3, or 2 L for flow."""
         clip = self.config.clip
         return (clip.frames, clip.size, clip.size, self.config.data.channels)
 
@@ -122,7 +122,7 @@ class Network:
         """The evaluation protocol.
 
         Raises:
-          ValueError: it mirrors crops, and labels tell left from right.
+          ValueError: the protocol mirrors crops, but labels distinguish left and right.
         """
         config, clip = self.config.eval, self.config.clip
         views = Views(
@@ -138,17 +138,17 @@ class Network:
         return views
 
     def check_mirroring(self) -> None:
-        """Refuses to train on mirrored clips where labels tell left from right.
+        """Refuses to train on mirrored clips if labels distinguish left and right.
 
         Raises:
-          ValueError: names two of the labels and what to set.
+          ValueError: names two of the labels, and the setting to change.
         """
         augment = self.config.augment
         if augment.flip and not augment.flip_sided:
             refuse_mirrors(self.classes, f"augment.flip = {augment.flip:g}", "augment.flip=0")
 
     def optimizer(self, rate: optax.Schedule) -> optax.GradientTransformationExtraArgs:
-        """The optimiser with a learning-rate schedule."""
+        """Makes the optimiser with a learning-rate schedule."""
         config, train = self.config.optimizer, self.config.train
         optimizer = make_optimizer(config, rate)
         if config.lr_factors or self._depths is not None:
@@ -158,7 +158,7 @@ class Network:
         return optimizer
 
     def check_training(self) -> None:
-        """Refuses an optimiser, and parts of the network, that do not fit; computes nothing.
+        """Refuses an optimiser, or names of parts, that do not fit the network; computes nothing.
 
         Raises:
           ConfigError: names the setting.
@@ -181,7 +181,7 @@ class Network:
                 check_scan(params, train.frozen)
 
     def _check_eval_frames(self) -> None:
-        """Refuses clips of a length in evaluation that the trained network would not take."""
+        """Refuses an evaluation clip length that the trained network would not accept."""
         frames, init = self.config.eval.frames, functools.partial(self.module.init, train=False)
         (_, *sizes), key = self.clip_shape, jax.random.key(0)
         try:
@@ -199,7 +199,7 @@ class Network:
 
     @functools.cached_property
     def _depths(self) -> Mapping[str, int] | None:
-        """How deep the network's modules are; None where the rate does not depend on it."""
+        """Returns the depths of the network's modules; None if the learning rate ignores them."""
         decay = self.config.optimizer.layer_decay
         if decay == 1:
             return None
@@ -208,11 +208,11 @@ class Network:
         except ValueError as error:
             raise ConfigError(
                 f"optimizer.layer_decay = {decay!r} with {self.config.model.name}: {error}; set it "
-                "to 1, and give optimizer.lr_factors instead"
+                "to 1, and use optimizer.lr_factors instead"
             ) from None
 
     def init(self, optimizer: optax.GradientTransformation) -> tuple[TrainState, Any]:
-        """The first state and its shardings."""
+        """Makes the initial state and its shardings."""
         return init_state(
             self.module,
             optimizer,
@@ -223,12 +223,12 @@ class Network:
         )
 
     def state_like(self, optimizer: optax.GradientTransformation) -> Any:
-        """Shapes, dtypes and shardings of the state that `init` makes."""
+        """Returns shapes, dtypes and shardings of the state that `init` makes."""
         ema, shape = self.config.train.ema > 0, (1, *self.clip_shape)
         return state_like(self.module, optimizer, shape, ema=ema, mesh=self.mesh)
 
     def probabilities(self, variables: Any, clip: jax.Array) -> jax.Array:
-        """Crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
+        """Maps crops uint8 `[B, S, T, H, W, 3]` to probabilities float32 `[B, S, K]`."""
         flat = normalize(clip.reshape(-1, *clip.shape[2:]), self.mean, self.std)
         logits = self.module.apply(variables, flat, train=False)
         scale = jax.nn.sigmoid if self.config.data.multi_label else jax.nn.softmax
@@ -236,10 +236,10 @@ class Network:
 
 
 def _require_channels(config: Config, channels: int) -> None:
-    """Refuses a network that takes other channels than its input has.
+    """Refuses a network whose number of input channels differs from its input's.
 
     Raises:
-      ConfigError: names both, and the fix.
+      ConfigError: names both numbers, and the fix.
     """
     given, name = config.data.channels, config.model.name
     if channels == given:
@@ -251,6 +251,6 @@ def _require_channels(config: Config, channels: int) -> None:
         fix += f", or data.flow_pairs={channels // 2}"
     pairs = f" and data.flow_pairs = {config.data.flow_pairs}" if config.data.flow else ""
     raise ConfigError(
-        f"{name} takes {channels} channels a frame, and data.input = {config.data.input!r}{pairs} "
-        f"gives {given}: {fix}"
+        f"{name} takes {channels} channels per frame, but data.input = "
+        f"{config.data.input!r}{pairs} gives {given}: {fix}"
     )

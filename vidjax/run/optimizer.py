@@ -1,9 +1,9 @@
-"""The optimiser: any of optax by its name, with clipping and the decay of kernels.
+"""The optimiser: any optimiser of optax by name, with gradient clipping and weight decay.
 
-Settings reach an optimiser by the names of its parameters: `optimizer.momentum` is its `momentum`,
-`b1` or `beta`, `optimizer.nesterov` its `nesterov`, `optimizer.weight_decay` its `weight_decay`
-where it takes a mask too. Otherwise the decay is added to the gradient, as in SGD.
-`optimizer.options` are its other parameters.
+Settings are passed to the optimiser's parameters by name: `optimizer.momentum` to `momentum`, `b1`
+or `beta`, `optimizer.nesterov` to `nesterov`, and `optimizer.weight_decay` to `weight_decay` if it
+also takes a mask. Otherwise the decay is added to the gradient, as in SGD. `optimizer.options` has
+its other parameters.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from vidjax.names import nearest
 from vidjax.run.defaults import defaults
-from vidjax.run.groups import OptimizerConfig
+from vidjax.run.setting_groups import OptimizerConfig
 from vidjax.run.typed_values import ConfigError
 from vidjax.settings import Kind, check, number, one_of, shown
+from vidjax.untrusted_names import nearest
 
 CONTRIB = "contrib."
 _MOMENTUM = ("momentum", "b1", "beta")
 _MASKS = ("mask", "weight_decay_mask")
-# What decays a running average, whatever the optimiser; optax itself looks at none of them.
+# Decays of running averages in any optimiser; optax itself does not check them.
 _SHARES = ("b1", "b2", "b3", "beta", "beta3", "decay", "rho", "momentum")
 _SHARE = number(0, below=1)
 _LARGEST = 1e9
-# Weights of `vidjax.layers.recurrence` that are not called kernels.
+# Weights of `vidjax.layers.recurrence` whose names do not contain "kernel".
 _RECURRENT = ("recurrent_kernel", "peephole")
 _NONE = ("_", "scale_by", "schedule_free")
 
@@ -40,11 +40,11 @@ Make = Callable[..., optax.GradientTransformation]
 
 
 def decayed(params: Any, *, recurrent: bool = False) -> Any:
-    """Which parameters weight decay acts on: kernels, not norm scales and not biases.
+    """Marks the parameters that weight decay applies to: kernels, but not norm scales and biases.
 
     Args:
       params: a network's parameters.
-      recurrent: the weights between the steps of recurrent cells, too: kernels and peepholes.
+      recurrent: include the recurrent weights of recurrent cells: kernels and peepholes.
 
     Returns:
       A tree of True and False like `params`.
@@ -57,10 +57,10 @@ def decayed(params: Any, *, recurrent: bool = False) -> Any:
 
 @functools.cache
 def optimizers() -> Mapping[str, Make]:
-    """The optimisers of optax by name, and those of `optax.contrib` as `contrib.NAME`.
+    """Lists the optimisers of optax by name, and those of `optax.contrib` as `contrib.NAME`.
 
-    They are its public functions that take a learning rate, except for parts of optimisers
-    (`scale_by_...`) and `schedule_free...`, which evaluates by other parameters than it trains.
+    They are its public functions with a learning rate, except for parts of optimisers
+    (`scale_by_...`) and `schedule_free...`, which evaluates with other parameters than it trains.
     """
     homes = {"": optax, CONTRIB: optax.contrib}
     return {
@@ -74,9 +74,10 @@ def optimizers() -> Mapping[str, Make]:
 def make_optimizer(
     config: OptimizerConfig, rate: optax.Schedule
 ) -> optax.GradientTransformationExtraArgs:
-    """Clipping (if on), then the decay, in the gradient or beside it, and the optimiser.
+    """Chains gradient clipping (if on), weight decay and the optimiser.
 
-    AdamW is `optax.adamw`, whose decay is beside the gradient (Loshchilov and Hutter 2019).
+    The decay is added to the gradient, except in optimisers with decoupled decay. AdamW is
+    `optax.adamw`, whose decay is decoupled (Loshchilov and Hutter 2019).
 
     Raises:
       ConfigError: the name or an option is unknown, or a setting has no effect or does not fit.
@@ -84,7 +85,7 @@ def make_optimizer(
     known = optimizers()
     if config.name not in known:
         raise ConfigError(
-            f"optimizer.name = {config.name!r} is no optimiser of optax: "
+            f"optimizer.name = {config.name!r} is not an optimiser of optax: "
             f"{nearest(config.name, known)}"
         )
     make = known[config.name]
@@ -104,7 +105,7 @@ def make_optimizer(
 def _arguments(
     config: OptimizerConfig, parameters: Mapping[str, inspect.Parameter]
 ) -> tuple[dict[str, Any], bool]:
-    """What settings say to an optimiser, and whether the decay is among it."""
+    """Returns the optimiser's arguments, and whether they include the decay."""
     given: dict[str, Any] = {}
     momentum = next((name for name in _MOMENTUM if name in parameters), None)
     if momentum:
@@ -137,11 +138,11 @@ def _without(config: OptimizerConfig, setting: str, fix: str) -> str:
 
 
 def _options(config: OptimizerConfig, make: Make, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the parameters that no other setting reaches.
+    """Returns the values of the parameters that no other setting sets.
 
     Raises:
-      ConfigError: the optimiser has no such parameter, another setting says it, one is missing, or
-        a value is of the wrong kind.
+      ConfigError: the optimiser has no such parameter, another setting sets it, one is missing, or
+        a value is of the wrong type.
     """
     parameters = inspect.signature(make).parameters
     ours = {"learning_rate": "lr", **{name: _setting(name) for name in given}}
@@ -151,7 +152,7 @@ def _options(config: OptimizerConfig, make: Make, given: Mapping[str, Any]) -> d
     for name in config.options:
         if name in ours:
             raise ConfigError(
-                f"optimizer.options has {name!r}, which optimizer.{ours[name]} says: set that"
+                f"optimizer.options has {name!r}, which optimizer.{ours[name]} sets: use that"
             )
         if name not in free:
             raise ConfigError(
@@ -172,7 +173,7 @@ def _options(config: OptimizerConfig, make: Make, given: Mapping[str, Any]) -> d
         check(config.options, table, "optimizer.options.")
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    # Configurations hold lists, where optax has tuples.
+    # Configurations hold lists where optax expects tuples.
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in config.options.items()
@@ -180,14 +181,14 @@ def _options(config: OptimizerConfig, make: Make, given: Mapping[str, Any]) -> d
 
 
 def _setting(parameter: str) -> str:
-    """The setting that reaches a parameter."""
+    """Returns the setting that sets a parameter."""
     if parameter in _MASKS:
         return "decay_norm_and_bias"
     return "momentum" if parameter in _MOMENTUM else parameter
 
 
 def _kind(name: str, default: Any) -> Kind:
-    """What an option may be: of the kind of its default."""
+    """Returns the kind of an option: that of its default."""
     if isinstance(default, bool):
         return one_of(True, False)
     if name in _SHARES:
@@ -206,7 +207,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _try(optimizer: optax.GradientTransformation) -> None:
-    """Traces an update of kernels and a bias, which shows what does not fit; computes nothing.
+    """Traces an update of kernels and a bias, which reveals misfits; computes nothing.
 
     Raises:
       Exception: whatever the optimiser raises.
@@ -216,7 +217,7 @@ def _try(optimizer: optax.GradientTransformation) -> None:
     state = jax.eval_shape(optimizer.init, params)
     for leaf in jax.tree.leaves(state):
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            raise ValueError("it keeps a random key, which checkpoints do not hold")
+            raise ValueError("it keeps a random key, which checkpoints cannot store")
     jax.eval_shape(optimizer.update, params, state, params)
 
 

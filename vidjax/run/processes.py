@@ -1,6 +1,6 @@
 """A job of several processes: how they find one another, and who does what first.
 
-Every process runs the same program. Process 0 alone writes what people read; the others compute,
+Every process runs the same program. Only process 0 writes what people read. The others compute,
 read their rows of each batch, and write their part of a checkpoint.
 """
 
@@ -20,33 +20,33 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from vidjax import hanging
-from vidjax.run import channel, meeting
-from vidjax.run.channel import EXIT_CODE as EXIT_CODE
-from vidjax.run.channel import PATIENCE, AbsentError, Company
-from vidjax.run.config import ConfigError
-from vidjax.run.meeting import Address
+from vidjax import watchdog
+from vidjax.run import process_messages, rendezvous
+from vidjax.run.process_messages import EXIT_CODE as EXIT_CODE
+from vidjax.run.process_messages import PATIENCE, AbsentError, Company
+from vidjax.run.rendezvous import Address
+from vidjax.run.typed_values import ConfigError
 from vidjax.terminal import complain
 
 T = TypeVar("T")
-# Seconds that the others give process 0 for what it does alone, and for preparing a data set.
+# Seconds that the others give process 0 for work that it does alone, and for preparing a data set.
 SOME_TIME, DAYS = 3600, 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a command line says of the job that a process belongs to.
+    """The job that a process belongs to, as stated on the command line.
 
     Attributes:
       coordinator_address: HOST:PORT of process 0.
-      num_processes: in the job.
-      process_id: of this one, from 0.
-      distributed: True joins what the launcher (SLURM, a TPU slice, Open MPI) says, False stays
-        alone, None joins where a launcher started several processes.
-      heartbeat_timeout: seconds without a sign of life after which a process counts as dead. JAX
-        gives one every half of that time, so that a process may pause for half of it.
-      join_timeout: seconds for which the processes wait for one another.
-      bind_address: HOST:PORT where process 0 listens; None is at `coordinator_address`.
+      num_processes: number of processes in the job.
+      process_id: index of this process, from 0.
+      distributed: True joins the job of the launcher (SLURM, a TPU slice, Open MPI), False stays
+        alone, None joins if a launcher started several processes.
+      heartbeat_timeout: seconds without a heartbeat after which a process counts as dead. JAX sends
+        one every half of that time, so a process may pause for half of it.
+      join_timeout: seconds that the processes wait for one another.
+      bind_address: HOST:PORT where process 0 listens; None is `coordinator_address`.
     """
 
     coordinator_address: str | None = None
@@ -58,12 +58,12 @@ class Job:
     bind_address: str | None = None
 
     def join(self) -> None:
-        """Connects this process with the others; to be called before anything is computed.
+        """Connects this process with the others; call it before anything is computed.
 
         Raises:
-          ConfigError: the processes are not known, and it says which flags name them; or they have
-            other numbers than they should; or the port is in use.
-          AbsentError: some do not come.
+          ConfigError: the processes are not known, and the error says which flags name them; or
+            they have the wrong numbers; or the port is in use.
+          AbsentError: some processes do not arrive.
         """
         stated = (self.coordinator_address, self.num_processes, self.process_id)
         if stated == (None, None, None):
@@ -86,22 +86,22 @@ class Job:
         listens = self._listens() or _listens_at(str(address))
         if index == 0:
             if listens is None and count > 1:
-                complain(f"process 0 listens at all interfaces: {address.host} is none of them")
+                complain(f"process 0 listens on all interfaces: {address.host} is none of them")
             place = Address.parse(listens) if listens else None
-            token = meeting.receive(place, address, count, self.join_timeout)
+            token = rendezvous.receive(place, address, count, self.join_timeout)
         elif index < count:
-            token = meeting.visit(address, index, count, self.join_timeout)
+            token = rendezvous.visit(address, index, count, self.join_timeout)
         else:
-            # Process 0 is to tell the others; it may come later than this one.
+            # Process 0 must tell the others, and may arrive later than this one.
             with contextlib.suppress(AbsentError):
-                meeting.visit(address, index, count, self.join_timeout)
+                rendezvous.visit(address, index, count, self.join_timeout)
             raise ConfigError(f"--process_id={index} is not below --num_processes={count}")
-        # A launcher's own idea of devices would leave each process a single one.
+        # A launcher's own choice of devices would give each process a single one.
         self._initialize("deactivate", listens)
-        channel.enter(Company(count, index, self.join_timeout, token))
+        process_messages.enter(Company(count, index, self.join_timeout, token))
 
     def _listens(self) -> str | None:
-        """Where the command line says that process 0 listens."""
+        """The address where process 0 listens, as the command line states it."""
         if self.bind_address is None:
             return None
         return str(Address.parse(self.bind_address, "--coordinator_bind_address"))
@@ -110,21 +110,21 @@ class Job:
         found = launcher()
         if self.distributed is False or not (self.distributed or found):
             return
-        # A TPU may be alone, which JAX asks its machine.
+        # A TPU may be alone; JAX finds out from the machine.
         if found in ("SLURM", "MPI"):
-            complain(f"waiting for what {found} started, for up to {self.join_timeout} s")
+            complain(f"waiting up to {self.join_timeout} s for the processes that {found} started")
         try:
             self._initialize(None, self._listens())
         # A machine with a TPU need not be one of several.
         except ValueError as error:
             if self.distributed or found != "TPU":
                 raise ConfigError(
-                    f"JAX does not find the other processes ({error}): give "
+                    f"JAX does not find the other processes ({error}): pass "
                     "--coordinator_address=HOST:PORT, --num_processes=N and --process_id=K, or "
                     "--nodistributed"
                 ) from None
             return
-        channel.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
+        process_messages.enter(Company(jax.process_count(), jax.process_index(), self.join_timeout))
 
     def _initialize(self, detection: str | None, listens: str | None) -> None:
         before = signal.getsignal(signal.SIGTERM)
@@ -142,15 +142,14 @@ class Job:
         except jax.errors.JaxRuntimeError as error:
             reason = str(error).splitlines()[0]
             raise AbsentError(f"JAX could not join the processes of this job: {reason}") from None
-        # JAX would note SIGTERM from here on and do nothing.
+        # From here on JAX would catch SIGTERM and do nothing.
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _listens_at(coordinator: str | None) -> str | None:
-    """Where process 0 listens: at the address that it was given, if that is one of this machine.
+    """Returns where process 0 listens: its given address, if that belongs to this machine.
 
-    JAX itself would listen on all interfaces. Where the address is not this machine's, as behind a
-    router, or no address is given, it does.
+    Otherwise, as behind a router or without an address, it listens on all interfaces, as JAX does.
     """
     host, _, port = (coordinator or "").rpartition(":")
     try:
@@ -159,63 +158,64 @@ def _listens_at(coordinator: str | None) -> str | None:
         return None
     for family, _kind, _protocol, _name, (address, *_) in found if host else []:
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as probe:
-            # Any port: whether the address is here is asked, not whether the port is free.
+            # Any port will do: the test is whether the address belongs here, not whether the port
+            # is free.
             probe.bind((address, 0))
             return f"[{address}]:{port}" if family == socket.AF_INET6 else f"{address}:{port}"
     return None
 
 
 def launcher() -> str | None:
-    """What started this process as one of several, or None."""
+    """Names the launcher that started this process as one of several, or returns None."""
     for name, variable in (("SLURM", "SLURM_STEP_NUM_TASKS"), ("MPI", "OMPI_COMM_WORLD_SIZE")):
         if int(os.environ.get(variable) or 1) > 1:
             return name
-    # Which slice a TPU belongs to is asked of its machine, by JAX.
+    # JAX finds out from the machine which slice a TPU belongs to.
     chips = glob.glob("/dev/accel[0-9]*") + glob.glob("/dev/vfio/[0-9]*")
     return "TPU" if chips and importlib.util.find_spec("libtpu") else None
 
 
 def is_first() -> bool:
     """Whether this process writes what people read."""
-    return channel.company().index == 0
+    return process_messages.company().index == 0
 
 
 def first_says(value: bool) -> bool:
-    """What process 0 gave, in every process."""
-    if channel.alone():
+    """Returns the value of process 0 in every process."""
+    if process_messages.alone():
         return value
-    key = channel.turn("what process 0 says")
+    key = process_messages.turn("what process 0 says")
     if is_first():
-        channel.tell(key, str(value))
+        process_messages.tell(key, str(value))
     return _from_first(key, SOME_TIME) == "True"
 
 
 def after_first(work: Callable[[], T], what: str, seconds: float = SOME_TIME) -> T:
-    """Does work that writes in process 0, then in the others, which find it done.
+    """Does work that writes in process 0 first, and then in the others, which find it done.
 
     Args:
-      work: may take long in process 0; the others wait.
-      what: fixed name of it, said in errors.
-      seconds: for which they wait.
+      work: may take long in process 0, while the others wait.
+      what: fixed name of the work, used in errors.
+      seconds: time limit of the others.
 
     Raises:
-      ValueError, OSError: it failed in process 0, where its own error is raised, and one of the
-        same exit code in the others.
-      AbsentError: it is not done in that time.
+      ValueError, OSError: the work failed in process 0, which raises its own error; the others
+        raise one with the same exit code.
+      AbsentError: the work is not done in time.
     """
-    if channel.alone():
+    if process_messages.alone():
         return work()
-    key = channel.turn(what)
+    key = process_messages.turn(what)
     if is_first():
         try:
             result = work()
         except Exception as error:
-            channel.fail(error, f"could not do its part: {what}")
+            process_messages.fail(error, f"could not do its part: {what}")
             raise
-        channel.tell(key, "done")
+        process_messages.tell(key, "done")
         return result
-    # Process 0 has a watch of its own.
-    with hanging.paused():
+    # Process 0 has its own watchdog.
+    with watchdog.paused():
         _from_first(key, seconds)
     return work()
 
@@ -224,23 +224,23 @@ def meet(what: str, seconds: float = SOME_TIME) -> None:
     """Waits until all processes are here.
 
     Args:
-      what: fixed name of what they meet for, said in errors.
-      seconds: for which they wait for one another.
+      what: fixed name of the barrier, used in errors.
+      seconds: time limit.
 
     Raises:
-      AbsentError: some did not come in that time, or are lost; names them.
+      AbsentError: some processes did not arrive in time, or are lost; names them.
       ValueError, OSError: another process has failed; says why.
     """
-    if not channel.alone():
-        # Whoever does not come has a watch of its own.
-        with hanging.paused():
-            channel.exchange(what, "", lambda key, said: "all", seconds)
+    if not process_messages.alone():
+        # A process that does not arrive has its own watchdog.
+        with watchdog.paused():
+            process_messages.exchange(what, "", lambda key, said: "all", seconds)
 
 
 def all_end(seconds: float = 5) -> bool:
-    """Whether every process is about to end, as this one; looks for so long."""
+    """Whether every process is about to end, like this one; waits for at most `seconds`."""
     try:
-        channel.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
+        process_messages.exchange("the end", "", lambda key, said: "all", seconds, heed=False)
     # It failed, whatever JAX makes of that.
     except Exception:
         return False
@@ -248,17 +248,17 @@ def all_end(seconds: float = 5) -> bool:
 
 
 def shake_hands() -> None:
-    """Opens what devices send messages through, while all processes are here.
+    """Opens the connections between devices while all processes are here.
 
     A transport gives up on a process whose first message is half a minute late.
     """
-    if not channel.alone():
-        meet("the first messages", channel.company().patience)
+    if not process_messages.alone():
+        meet("the first messages", process_messages.company().patience)
         multihost_utils.process_allgather(np.zeros(()))
 
 
 def _from_first(key: str, seconds: float) -> str:
-    """What process 0 tells under a key."""
+    """Reads the text that process 0 sets under a key."""
     what = key.rpartition("/")[0]
     late = f"process 0 has not finished {what} within {seconds:g} s"
-    return channel.wait(lambda: channel.told(key), seconds, lambda: late)
+    return process_messages.wait(lambda: process_messages.told(key), seconds, lambda: late)

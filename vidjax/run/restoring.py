@@ -1,4 +1,4 @@
-"""Opening the trained network of a run."""
+"""Restores the state of a run's checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vidjax.run.state import TrainState
 
 
 def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, TrainState]:
-    """The state of a checkpoint, and its step.
+    """Restores the state of a checkpoint, together with its step.
 
     Args:
       network: of the run's configuration.
@@ -22,12 +22,12 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
       checkpoint: a step, `best` or `last`.
 
     Raises:
-      CheckpointError: there is no such checkpoint or it cannot be read.
+      CheckpointError: the checkpoint does not exist or cannot be read.
     """
     directory = workdir / "checkpoints"
     if not directory.is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoints; train first")
-    # The rate does not matter: the optimiser is made only for the shape of its state.
+    # The learning rate is irrelevant: the optimiser only provides the shape of its state.
     like = network.state_like(network.optimizer(optax.constant_schedule(0.0)))
     while True:
         try:
@@ -35,6 +35,7 @@ def restore(network: Network, workdir: Path, checkpoint: str) -> tuple[int, Trai
                 step = checkpoints.resolve(checkpoint)
                 return step, checkpoints.restore(step, like=like)[0]
         except RemovedError:
-            # A training beside has a newer one by now; processes of a job may not all see that.
+            # A concurrent training run has a newer one by now, which not all processes may have
+            # seen.
             if checkpoint.isdecimal() or jax.process_count() > 1:
                 raise

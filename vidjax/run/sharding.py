@@ -1,27 +1,30 @@
-"""Where arrays live: a named mesh, batches split over it, large parameters split over `fsdp`."""
+"""Shardings of arrays: a named mesh, batches split over it, large parameters split over `fsdp`."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from vidjax.run.config import Config, ConfigError
-from vidjax.run.groups import MeshConfig
+from vidjax.run.setting_groups import MeshConfig
+from vidjax.run.typed_values import ConfigError
+
+if TYPE_CHECKING:
+    from vidjax.run.config import Config
 
 BATCH_AXES = ("data", "fsdp")
-# Splitting a small array costs more in messages than it saves in memory.
+# Splitting a smaller array costs more in communication than it saves in memory.
 _SMALLEST_SPLIT = 2**16
 
 
 def make_mesh(config: MeshConfig) -> Mesh:
-    """A mesh of all devices with axes `data` and `fsdp`.
+    """Makes a mesh of all devices with axes `data` and `fsdp`.
 
     Raises:
       ConfigError: the axes do not multiply to the number of devices.
@@ -38,10 +41,10 @@ def make_mesh(config: MeshConfig) -> Mesh:
 
 
 def at_hand(config: MeshConfig) -> MeshConfig:
-    """The mesh itself if it fits the devices that are here, else the one that is most like it.
+    """Returns the mesh itself if it fits this machine's devices, else the most similar one.
 
-    Large parameters are split over as many devices as both have in common: an array on one device
-    is the whole of what several had.
+    Large parameters are split over a number of devices that both meshes can have. With one device,
+    an array holds everything that several devices held.
     """
     devices = jax.device_count()
     if _fits(config, devices):
@@ -54,30 +57,30 @@ def at_hand(config: MeshConfig) -> MeshConfig:
 
 
 def on_hand(config: Config, given: Collection[str] = ()) -> tuple[Config, list[str]]:
-    """A configuration for the devices that are here, whatever it was made for.
+    """Adapts a configuration to the devices of this machine, whatever it was made for.
 
-    Results do not depend on what changes: where arrays lie, and how many clips are scored at once.
+    Results stay the same: only the placement of arrays and the evaluation's batch size change.
 
     Args:
-      config: as it was made.
-      given: paths of settings that somebody has just given, and that stay.
+      config: the original configuration.
+      given: paths of settings that the user has just set, which are kept.
 
     Returns:
-      The configuration, and lines that say what is other.
+      The configuration, and lines that describe the changes.
     """
     notes, devices = [], jax.device_count()
     mesh, batch = config.mesh, config.eval.batch_size
     if not {"mesh.data", "mesh.fsdp"} & set(given) and (here := at_hand(mesh)) != mesh:
         notes.append(
             f"mesh.data = {mesh.data} by mesh.fsdp = {mesh.fsdp} does not fit {devices} "
-            f"device{'s' * (devices > 1)}: {here.data} by {here.fsdp} is used"
+            f"device{'s' * (devices > 1)}: using {here.data} by {here.fsdp}"
         )
         mesh = here
     if "eval.batch_size" not in given and batch % devices:
         batch += -batch % devices
         notes.append(
             f"eval.batch_size = {config.eval.batch_size} is not divisible by {devices} devices: "
-            f"{batch} is used"
+            f"using {batch}"
         )
     views = dataclasses.replace(config.eval, batch_size=batch)
     return dataclasses.replace(config, mesh=mesh, eval=views), notes
@@ -88,7 +91,7 @@ def _fits(config: MeshConfig, devices: int) -> bool:
 
 
 def _sizes(config: MeshConfig, devices: int) -> tuple[int, int]:
-    """Devices along the axes, where -1 is as many as the other axis leaves."""
+    """Returns the devices along the axes, with -1 replaced by the remaining number."""
     sizes = (config.data, config.fsdp)
     if sizes.count(-1) != 1:
         return sizes
@@ -97,14 +100,14 @@ def _sizes(config: MeshConfig, devices: int) -> tuple[int, int]:
 
 
 def describe(mesh: Mesh) -> str:
-    """Its devices, axes and processes, in a line."""
+    """Describes devices, axes and processes in one line."""
     axes = ", ".join(f"{name} {size}" for name, size in mesh.shape.items())
     kind = mesh.devices.flat[0].device_kind
     return f"on {mesh.size} x {kind} ({axes}) in {jax.process_count()} process(es)"
 
 
 def check_batch(name: str, size: int, mesh: Mesh) -> None:
-    """Refuses a batch that the devices do not divide.
+    """Refuses a batch size that is not divisible by the number of devices.
 
     Raises:
       ConfigError: names the setting, its value and the nearest sizes that fit.
@@ -121,12 +124,12 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """A whole copy on each device."""
+    """Keeps a whole copy on each device."""
     return NamedSharding(mesh, P())
 
 
 def state_shardings(shapes: Any, mesh: Mesh) -> Any:
-    """A sharding for each array of a state given as shapes: large ones are split over `fsdp`."""
+    """Returns a sharding for each array of a state's shapes: large ones are split over `fsdp`."""
     return jax.tree.map(lambda leaf: NamedSharding(mesh, _split(leaf.shape, mesh)), shapes)
 
 
@@ -142,7 +145,7 @@ def _split(shape: tuple[int, ...], mesh: Mesh) -> P:
 
 
 def to_devices(batch: Mapping[str, np.ndarray], mesh: Mesh) -> dict[str, jax.Array]:
-    """Puts this process' rows of a batch on its devices, as part of the global batch."""
+    """Puts this process's rows of a batch on its devices, as part of the global batch."""
     sharding = batch_sharding(mesh)
     return {
         name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()

@@ -1,4 +1,4 @@
-"""Everything a training step reads and writes, as one tree of arrays."""
+"""The training state: everything a training step reads and writes, as one tree of arrays."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Tree = Any
 
 
 class TrainState(struct.PyTreeNode):
-    """State of a run.
+    """The state of a run.
 
     Attributes:
-      step: number of steps done, int32.
+      step: number of finished steps, int32.
       params: parameters, float32.
-      batch_stats: running statistics of the normalisations, float32.
+      batch_stats: running statistics of batch norms, float32.
       opt_state: the optimiser's state.
-      ema: running average of the parameters, or None when off.
-      seed: key data of the random stream that steps draw from.
+      ema: moving average of the parameters, or None if it is off.
+      seed: key data of the random stream for steps.
     """
 
     step: jax.Array
@@ -41,7 +41,7 @@ class TrainState(struct.PyTreeNode):
 
     @property
     def variables(self) -> dict[str, Tree]:
-        """What evaluation applies: the averaged parameters where they are kept."""
+        """The variables for evaluation: with averaged parameters if there are any."""
         params = self.params if self.ema is None else self.ema
         return {"params": params, "batch_stats": self.batch_stats}
 
@@ -55,14 +55,14 @@ def init_state(
     ema: bool,
     mesh: Mesh,
 ) -> tuple[TrainState, Tree]:
-    """Makes the first state, its arrays born where they belong, and their shardings.
+    """Makes the initial state, sharded from the start, and its shardings.
 
     Args:
       model: the network.
       optimizer: its optimiser.
       clip_shape: `(B, T, H, W, 3)`; B may be 1.
-      seed: of initialisation and of the steps' random stream.
-      ema: keep an average of the parameters.
+      seed: seed of the initialisation and of the steps' random stream.
+      ema: whether to keep a moving average of the parameters.
       mesh: devices.
     """
     init = _initializer(model, optimizer, clip_shape, ema)
@@ -72,7 +72,8 @@ def init_state(
     if on_cpu and mesh.size == 1:
         return jax.device_put(drawn(init, key), shardings), shardings
     made = jax.jit(init, out_shardings=shardings).lower(key)
-    # It runs once, and a CPU takes minutes to compile it well: each array is drawn by its own code.
+    # It runs once, and a CPU takes minutes to optimise it, so each array is drawn by code of its
+    # own.
     return made.compile(QUICKLY if on_cpu else None)(key), shardings
 
 
@@ -84,7 +85,7 @@ def state_like(
     ema: bool,
     mesh: Mesh,
 ) -> Tree:
-    """Shapes, dtypes and shardings of what `init_state` makes, on devices that need not be here."""
+    """Returns shapes, dtypes and shardings of `init_state`, even for devices that are elsewhere."""
     return _placed(_initializer(model, optimizer, clip_shape, ema), mesh)
 
 
@@ -103,10 +104,10 @@ def _initializer(
     clip_shape: tuple[int, ...],
     ema: bool,
 ) -> Callable[[jax.Array], TrainState]:
-    # The key is an argument, so that all seeds are one program to a cache of compiled ones.
+    # The key is an argument, so that all seeds share one cached program.
     def init(key: jax.Array) -> TrainState:
         at_init, in_steps = jax.random.split(key)
-        # The forward pass is traced for its shapes and thrown away: one primitive an operator.
+        # The forward pass is traced only for its shapes, so each operator may be one primitive.
         with force_lowering("lax"):
             variables = model.init(at_init, jnp.zeros(clip_shape), train=False)
         params = variables["params"]

@@ -1,4 +1,4 @@
-"""Values of settings, of the types that they are said to have."""
+"""Converts the values of settings to their declared types."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from ml_collections import ConfigDict
-
 from vidjax.settings import shown
 
-# What the types of settings are called in errors.
+# Names of the types of settings in errors.
 _KINDS: Mapping[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -32,15 +30,15 @@ class ConfigError(ValueError):
 
 
 def typed(kind: Any, value: Any, path: str) -> Any:
-    """A value as one of its setting's type: whole numbers become numbers, lists tuples.
+    """Converts a value to its setting's type: whole numbers become floats, lists become tuples.
 
     Args:
       kind: the type, as in the classes of `vidjax.run.config`.
-      value: of the setting.
-      path: of the setting, for errors.
+      value: value of the setting.
+      path: path of the setting, for errors.
 
     Raises:
-      ConfigError: it is of another type.
+      ConfigError: the value is of another type.
     """
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
@@ -48,7 +46,7 @@ def typed(kind: Any, value: Any, path: str) -> Any:
     if origin is tuple:
         return _tuple(args, value, path)
     if origin is not None:
-        # Of a dict, the order counts.
+        # In a dict the order counts.
         return _options(_as_given(value) if origin is dict else value, path)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -77,19 +75,22 @@ def _tuple(kinds: tuple[Any, ...], value: Any, path: str) -> tuple[Any, ...]:
 
 
 def _as_given(value: Any) -> Any:
-    """A mapping in its own order; a `ConfigDict` keeps that of its keys and shows them sorted."""
+    """Returns a mapping in the given order; a `ConfigDict` keeps that order but shows it sorted."""
+    # Benchmarks configure nothing and run where there is no ml_collections.
+    from ml_collections import ConfigDict
+
     keys = vars(value).get("_fields") if isinstance(value, ConfigDict) else None
     return value if keys is None else {name: value[name] for name in keys}
 
 
 def _options(value: Any, path: str) -> dict[str, Any]:
-    """Model and data options as plain dicts and lists, whatever configuration type they had."""
+    """Returns model or data options as plain dicts and lists."""
     if not hasattr(value, "items"):
         raise ConfigError(f"{path} = {shown(value)}: options by name are expected")
     for name in value:
-        # Other names are none of ours, and lead elsewhere in the paths of settings.
+        # Other names cannot be options, and would break the paths of settings.
         if not isinstance(name, str) or not _OPTION.fullmatch(name):
-            raise ConfigError(f"{path} has {shown(name)}, which is no name of an option")
+            raise ConfigError(f"{path} has {shown(name)}, which is not a name of an option")
     return {name: _plain(item, f"{path}.{name}") for name, item in value.items()}
 
 

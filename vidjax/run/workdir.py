@@ -1,4 +1,4 @@
-"""The work directory of a run: which configuration it belongs to and where it ran."""
+"""The work directory of a run: which configuration it belongs to, and where the run started."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from vidjax.array_paths import check_place
 from vidjax.layers.convolution.choice import given_table
 from vidjax.run.config import Config, ConfigError, from_mapping, to_mapping
 from vidjax.run.processes import after_first, is_first
-from vidjax.storage.writing import PART, make_folder, sweep
+from vidjax.storage.writing import PART, make_folder, remove_unfinished
 
-# Whose versions decide what a run computes.
-PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain")
+# Packages whose versions determine what a run computes.
+PACKAGES = (
+    "vidjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain",
+    "onednn-cpu-gomp",
+)  # fmt: skip
 # Settings that change neither the result nor its meaning: a run may resume with other values.
 _FREE = (
     "data.workers",
@@ -33,18 +36,18 @@ _FREE = (
     "every.keep",
     "augment.flip_sided",
     "writers",
-    # Where arrays lie decides nothing of what they are, but for `vidjax.training.other_devices`.
+    # The placement of arrays does not change them, except in `vidjax.training.changed_devices`.
     "mesh.data",
     "mesh.fsdp",
 )
-# What may change together with the duration: when a run is looked at, and on what.
+# Settings that may change with the duration: intervals of logging, and the evaluation protocol.
 _DURATION = "train.duration"
 _WITH_DURATION = ("every.", "eval.")
 _EARLIER = re.compile(r"config-until-step(\d{1,15})(?:-\d+)?\.json")
 _STARTS = re.compile(r"environment(?:-\d+)?\.json")
 # Groups whose order counts.
 _ORDERED = ("augment.also",)
-# What a start leaves that was refused, or killed, before the directory was a run's.
+# Files left by a start that was refused or killed before the directory belonged to a run.
 _BEFORE = (".lock", ".lock-owner.json")
 _WRITE_ANEW = (
     "put a copy back; the command that started the run writes an equal one into a new --workdir"
@@ -52,7 +55,7 @@ _WRITE_ANEW = (
 
 
 class _Start(msgspec.Struct):
-    """What is kept of a start, of which this is looked at."""
+    """The part of a start's record that is read here."""
 
     devices: list[str] = []
 
@@ -64,35 +67,35 @@ def claim(
     step: int = 0,
     mesh: Mapping[str, int] | None = None,
 ) -> None:
-    """Makes `workdir` the place of a run with `config`, or checks that it already is.
+    """Makes `workdir` the directory of a run with `config`, or checks that it already is.
 
-    `config.json` is what the run is now. Of a run whose duration changes, what it was stays beside
-    it as `config-until-step<N>.json`.
+    `config.json` is the run's present configuration. If the duration of a run changes, the former
+    configuration is kept beside it as `config-until-step<N>.json`.
 
     Args:
-      workdir: the run's directory; made if absent.
+      workdir: the run's directory; created if absent.
       config: the run's configuration.
       classes: class names, kept so that the network can be used without its data.
-      step: that a run with another duration goes on after.
-      mesh: devices along each axis, where the configuration's mesh does not fit those that are
-        here; kept beside the configuration, as part of what this start ran on.
+      step: step after which a run with a changed duration continues.
+      mesh: devices along each axis, if the configuration's mesh does not fit this machine; kept
+        beside the configuration, as part of the record of this start.
 
     Raises:
-      ConfigError: the directory belongs to another configuration, or holds other things.
+      ConfigError: the directory belongs to another configuration, or holds other files.
     """
     here = environment() | ({} if mesh is None else {"mesh": dict(mesh)})
     after_first(lambda: _claim(workdir, config, classes, step, here), "claiming the work directory")
 
 
 def check(workdir: Path, config: Config) -> None:
-    """Refuses a directory that cannot be the place of a run with `config`; writes nothing.
+    """Refuses a directory that cannot belong to a run with `config`; writes nothing.
 
     Raises:
-      ConfigError: the directory belongs to another configuration, or holds other things.
-      PlaceError: no checkpoint could be kept at such a path.
+      ConfigError: the directory belongs to another configuration, or holds other files.
+      PlaceError: checkpoints cannot be stored at that path.
     """
     check_place(workdir / "checkpoints")
-    # A table of convolutions that cannot be read is refused before anything is written, too.
+    # An unreadable convolution table is also refused before anything is written.
     given_table()
     file = workdir / "config.json"
     if file.is_file():
@@ -110,10 +113,10 @@ def check(workdir: Path, config: Config) -> None:
 
 
 def changed_duration(workdir: Path, config: Config) -> Mapping[str, str]:
-    """What is other in a run that goes on with another duration, by setting; else empty.
+    """Returns the settings that change in a run that continues with another duration, else {}.
 
     Raises:
-      RecordError: its configuration is damaged.
+      RecordError: the run's configuration is damaged.
     """
     if not (workdir / "config.json").is_file() or not _has_begun(workdir):
         return {}
@@ -122,11 +125,11 @@ def changed_duration(workdir: Path, config: Config) -> Mapping[str, str]:
 
 
 def earlier(workdir: Path) -> list[Config]:
-    """The configurations that the run in `workdir` had before its duration was changed.
+    """Returns the configurations that a run had before its duration was changed.
 
     Raises:
       RecordError: one of them is damaged.
-      ConfigError: one of them is none.
+      ConfigError: one of them is invalid.
     """
     files = sorted(file for file in workdir.glob("*.json") if _EARLIER.fullmatch(file.name))
     return [_read(file, "move it away; the run can go on without it") for file in files]
@@ -138,18 +141,18 @@ def _claim(
     check(workdir, config)
     make_folder(workdir)
     if is_first():
-        sweep(workdir, owned=True)
+        remove_unfinished(workdir, owned=True)
         if changed_duration(workdir, config):
             _write_once(workdir, f"config-until-step{step}", read_config(workdir))
         records.write(workdir / "config.json", json.loads(json.dumps(to_mapping(config))))
-        # What has been predicted means the classes that the run began with.
+        # Saved predictions refer to the classes that the run began with.
         if begun_with(workdir) is None:
             records.write(workdir / "classes.json", list(classes))
         _write_once(workdir, "environment", here)
 
 
 def _changes(workdir: Path, config: Config) -> dict[str, str]:
-    """What differs from the run's configuration, with the defaults of settings younger than it."""
+    """Returns the differences from the run's configuration; settings it lacks have defaults."""
     old, new = (
         json.loads(json.dumps(to_mapping(each)))
         for each in (from_mapping(read_config(workdir)), config)
@@ -167,18 +170,18 @@ def _is_of_others(file: Path) -> bool:
 
 
 def _has_begun(workdir: Path) -> bool:
-    """Whether a run has left anything there; one refused for its settings has not."""
+    """Whether a run has left anything there; a run refused for its settings has not."""
     checkpoints = workdir / "checkpoints"
     saved = checkpoints.is_dir() and any(checkpoints.iterdir())
     return saved or (workdir / "metrics.jsonl").is_file()
 
 
 def read_config(workdir: Path) -> dict[str, Any]:
-    """The configuration of the run in `workdir`, as plain mappings.
+    """Returns the configuration of the run in `workdir`, as plain mappings.
 
     Raises:
       ConfigError: there is no run.
-      RecordError: its configuration is damaged.
+      RecordError: the configuration is damaged.
     """
     file = workdir / "config.json"
     if not file.is_file():
@@ -197,21 +200,21 @@ def _read(file: Path, way_out: str) -> Config:
 
 
 def begun_with(workdir: Path) -> tuple[str, ...] | None:
-    """The class names that a run in `workdir` began with; None where none has begun.
+    """Returns the class names that a run in `workdir` began with; None if no run has begun.
 
     Raises:
-      RecordError: its list of classes is damaged.
+      RecordError: the list of classes is damaged.
     """
     known = _has_begun(workdir) and (workdir / "classes.json").is_file()
     return read_classes(workdir) if known else None
 
 
 def read_classes(workdir: Path) -> tuple[str, ...]:
-    """The class names of the run in `workdir`.
+    """Returns the class names of the run in `workdir`.
 
     Raises:
       ConfigError: there is no run.
-      RecordError: its list of classes is damaged.
+      RecordError: the list of classes is damaged.
     """
     file = workdir / "classes.json"
     if not file.is_file():
@@ -220,10 +223,10 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
 
 
 def device_counts(workdir: Path) -> set[int]:
-    """How many devices the starts of the run in `workdir` had.
+    """Returns the numbers of devices that the starts of a run had.
 
     Raises:
-      RecordError: what is kept of one of them is damaged.
+      RecordError: the record of a start is damaged.
     """
     way_out = "move it away; the run can go on without it"
     files = (file for file in workdir.glob("environment*.json") if _STARTS.fullmatch(file.name))
@@ -231,7 +234,7 @@ def device_counts(workdir: Path) -> set[int]:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, devices, machine, given tables and, in a git checkout, the commit."""
+    """Returns versions, devices, machine, convolution tables and, in a git checkout, the commit."""
     devices = jax.devices()
     return {
         "python": platform.python_version(),
@@ -246,7 +249,7 @@ def environment() -> dict[str, Any]:
 
 
 def versions(packages: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Packages with their versions, or `not installed`."""
+    """Yields packages with their versions, or `not installed`."""
     for package in packages:
         try:
             yield package, importlib.metadata.version(package)
@@ -263,7 +266,7 @@ def _git_commit() -> str | None:
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Paths of settings that are not the same, each with a text that says how."""
+    """Yields the paths of differing settings, each with a description of the difference."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
             here = f"{path}.{key}" if path else str(key)
@@ -275,7 +278,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, str]
 
 
 def _write_once(workdir: Path, name: str, value: Any) -> None:
-    """Keeps what earlier starts of the run wrote: `name.json`, then `name-2.json`, ..."""
+    """Writes a record beside those of earlier starts: `name.json`, then `name-2.json`, ..."""
     number, file = 1, workdir / f"{name}.json"
     while file.exists():
         way_out = "move it away; this start writes one of its own"

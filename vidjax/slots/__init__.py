@@ -1,13 +1,19 @@
-"""Where methods reach a network: the slots of its blocks, and what puts modules into them.
+"""Slots: the points of a network's blocks where methods insert their modules.
 
-Authors of methods import from here; `vidjax.methods` says what a method's file has.
+Authors of methods import from here; `vidjax.methods` describes a method's file.
 """
 
-from vidjax.meanings import settings_of
+from vidjax.docstrings import settings_of
 from vidjax.slots.block import PLACEMENTS, Make, Points, Slots, end
-from vidjax.slots.filling import AllSlots, filled, hashable, maker, values_of
+from vidjax.slots.module_insertion import (
+    AllSlots,
+    as_tuples,
+    insert_module,
+    module_factory,
+    option_settings,
+)
 from vidjax.slots.option import Option, Reading
-from vidjax.slots.places import STAGES, Places, Stages, take_points, take_stages
+from vidjax.slots.places import STAGES, Places, Stages, parse_points, pop_stages
 
 __all__ = [
     "PLACEMENTS",
@@ -20,12 +26,12 @@ __all__ = [
     "Reading",
     "Slots",
     "Stages",
+    "as_tuples",
     "end",
-    "filled",
-    "hashable",
-    "maker",
+    "insert_module",
+    "module_factory",
+    "option_settings",
+    "parse_points",
+    "pop_stages",
     "settings_of",
-    "take_points",
-    "take_stages",
-    "values_of",
 ]

@@ -1,4 +1,4 @@
-"""What a method declares: an option of `create_model` and what it puts into the slots."""
+"""The declaration of a method: an option of `create_model`, and what it inserts into slots."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from vidjax.settings import Setting
-from vidjax.slots.filling import AllSlots
+from vidjax.slots.module_insertion import AllSlots
 from vidjax.slots.places import Places
 
 Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]
@@ -17,22 +17,22 @@ Reading = Callable[[Mapping[str, Any], jax.Array], dict[str, jax.Array]]
 
 @dataclass(frozen=True)
 class Option:
-    """An option of `create_model` that puts a method into a network.
+    """An option of `create_model` that inserts a method into a network.
 
     Attributes:
-      name: of the option.
-      fill: maps the slots of all stages, the option's value and the network's places to slots.
-        It raises ValueError in one line for a value that is not allowed.
-      allowed: what the value may be, as text.
-      meaning: what it does, in a sentence.
-      settings: those that the value may be a mapping of, by name.
-      reading: maps what a network has sown into `intermediates`, and its logits, to what is
-        worth a line in the log: named values `[B]`, of which the mean is taken.
+      name: name of the option.
+      fill: function of the slots of all stages, the option's value and the network's places that
+        returns new slots. It raises a one-line ValueError for a value that is not allowed.
+      allowed: allowed values, as text.
+      meaning: what the option does, in a sentence.
+      settings: settings by name, if the value may be a mapping.
+      reading: function of the values that a network has sown into `intermediates`, and its logits,
+        that returns named values `[B]`; their means are logged.
       several: whether the option may have several values, in a tuple or list.
-      check: called with the slots when all options have filled theirs; raises ValueError where
+      check: called with the slots when all options have filled theirs; raises ValueError if
         settings have no effect.
-      rank: options of lower rank fill the slots first, and the modules in a slot run in this
-        order. Among equal ranks those of vidjax come first, then the names of modules decide.
+      rank: options of lower rank fill the slots first, and the modules in a slot run in this order.
+        Among equal ranks those of vidjax come first, then the order of module names.
     """
 
     name: str

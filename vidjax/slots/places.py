@@ -1,4 +1,4 @@
-"""Where methods may go in a network, and where their settings say that they go."""
+"""Where methods can be inserted in a network, and where their settings say they are."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _DIFFERENT = Kind(
         and 0 < len(given) == len(set(given))
     ),
 )
-# The setting that `take_stages` takes.
+# The setting that `pop_stages` reads.
 STAGES: Mapping[str, Setting] = {
     "stages": Setting(
-        ..., _DIFFERENT.text, "stages that the method is in; if left out, all that have blocks"
+        ..., _DIFFERENT.text, "stages to insert it in; if left out, all that have blocks"
     )
 }
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where methods may go in a network.
+    """Where methods can be inserted in a network.
 
     Attributes:
-      stages: numbers of the stages with places for them.
-      empty: those of them that have no block, and so nothing to put a method into.
-      block: what blocks are: `basic` or `bottleneck`.
-      depths: number of blocks of stage 1, of stage 2 and so on; empty where nobody knows.
+      stages: numbers of the stages with slots.
+      empty: those stages that have no blocks, so that nothing can be inserted.
+      block: kind of blocks: `basic` or `bottleneck`.
+      depths: number of blocks of stage 1, of stage 2 and so on; empty if unknown.
     """
 
     stages: Stages
@@ -43,7 +43,7 @@ class Places:
     depths: tuple[int, ...] = ()
 
     def deepest(self, stages: Stages) -> int | None:
-        """Blocks of the deepest of some stages; None where nobody knows."""
+        """Returns the number of blocks of the deepest of some stages; None if unknown."""
         return max(self.depths[stage - 1] for stage in stages) if self.depths else None
 
     @property
@@ -52,36 +52,38 @@ class Places:
         return points_of(2 if self.block == "basic" else 3)
 
 
-def take_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
-    """The points that a method's setting `at` names.
+def parse_points(method: str, at: Any, places: Places) -> tuple[str, ...]:
+    """Checks and returns the points that a method's setting `at` names.
 
     Raises:
-      ValueError: it names none, one twice, or one that blocks do not have.
+      ValueError: it names no point, one twice, or one that blocks do not have.
     """
     if not isinstance(at, tuple) or not at or not all(isinstance(point, str) for point in at):
-        raise ValueError(f"{method} at = {shown(at)}: a tuple of points, such as ('norm3',)")
+        raise ValueError(
+            f"{method} at = {shown(at)}: expected a tuple of points, such as ('norm3',)"
+        )
     for point in at:
         if point not in places.points:
             raise ValueError(
-                f"{method} at = {at}: {point!r} in a block: one of {', '.join(places.points)}, "
-                f"those of a {places.block} block"
+                f"{method} at = {at}: {point!r} is not a point of a {places.block} block, which "
+                f"has {', '.join(places.points)}"
             )
     if len(set(at)) < len(at):
-        raise ValueError(f"{method} at = {at}: each point once")
+        raise ValueError(f"{method} at = {at}: name each point once")
     return at
 
 
-def take_stages(method: str, values: dict[str, Any], places: Places, last: int = 4) -> Stages:
-    """Takes the setting `stages` out of a method's.
+def pop_stages(method: str, values: dict[str, Any], places: Places, last: int = 4) -> Stages:
+    """Removes the setting `stages` from a method's settings, and returns its stages.
 
     Args:
       method: name of the option.
-      values: its settings.
-      places: of the network.
-      last: how many of the stages that have blocks are the default, from the end.
+      values: settings of the method.
+      places: places of the network.
+      last: how many of the last stages with blocks are the default.
 
     Raises:
-      ValueError: it names what is no stage, one twice, or one without blocks.
+      ValueError: it names a stage that does not exist, one twice, or one without blocks.
     """
     if "stages" not in values:
         return tuple(stage for stage in places.stages if stage not in places.empty)[-last:]
@@ -93,6 +95,6 @@ def take_stages(method: str, values: dict[str, Any], places: Places, last: int =
             raise ValueError(f"{method} in stage {stage!r}: this network's stages are {known}")
         if stage in places.empty:
             raise ValueError(
-                f"{method} stages = {stages}: depths leave stage {stage} without blocks"
+                f"{method} stages = {stages}: stage {stage} has no blocks, according to depths"
             )
     return tuple(map(int, stages))

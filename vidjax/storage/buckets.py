@@ -1,4 +1,4 @@
-"""The file systems behind URLs, what they are asked, and what their errors mean."""
+"""Requests to Cloud Storage and S3 through fsspec, with clear errors."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-# etils would give gs:// to TensorFlow, which knows neither s3:// nor where a test's store listens.
-# It is read at each use, so that an earlier import of etils does no harm.
+# Otherwise etils opens gs:// with TensorFlow, which supports neither s3:// nor the local store of
+# a test. etils reads the variable at each use, so it may be imported earlier.
 os.environ.setdefault("EPATH_USE_TF", "false")
-# Otherwise gcsfs asks of each bucket whether it is zonal, by another protocol, again and again.
+# Otherwise gcsfs asks for each bucket, again and again, whether it is zonal.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
-# Package, extra of this package, and what makes a store of each kind take our word for who we are.
+# Package, extra of vidjax, and how to sign in, by scheme.
 _KINDS = {
     "gs": (
         "gcsfs",
@@ -29,7 +29,7 @@ _KINDS = {
     ),
     "s3": ("s3fs", "s3", "run `aws configure`, or set AWS_ACCESS_KEY_ID and its companions"),
 }
-# Seconds that one request may take.
+# Time limit of one request in seconds.
 _LONGEST = 100
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
 _QUOTA = re.compile(r"quota|rate ?limit|SlowDown|insufficient storage", re.IGNORECASE)
@@ -38,45 +38,45 @@ _WHO = re.compile(
     r"SignatureDoesNotMatch",
     re.IGNORECASE,
 )
-# Where errors of stores come from, and what TensorStore says of them.
+# Packages whose errors come from a store, and TensorStore's messages about a store.
 _CLIENTS = ("gcsfs", "s3fs", "aiohttp", "aiobotocore", "botocore")
 _TENSORSTORE = re.compile(r"http_response_code='(4(?!04)\d\d|5\d\d)'|All \d+ retry attempts failed")
-# What S3 and those who speak its protocol say of a condition that does not hold.
+# Messages of S3-compatible stores about a failed condition.
 _CONDITION = re.compile(r"PreconditionFailed|pre-?conditions?\b|ConditionalRequestConflict", re.I)
 _setting = threading.Lock()
 
 
 class BucketError(OSError):
-    """A bucket cannot do what is asked; the message names the URL and the fix."""
+    """A request to a bucket failed; the message names the URL and the fix."""
 
 
 def scheme_of(url: str) -> str | None:
-    """`gs` of `gs://bucket/folder`; None of a local path."""
+    """Returns the scheme of a URL, such as `gs`; None for a local path."""
     found = _SCHEME.match(url)
     return found[1] if found else None
 
 
 def require(url: str) -> None:
-    """Refuses a URL whose kind is unknown or needs a package.
+    """Checks that a URL's scheme is supported and its package is installed.
 
     Raises:
-      BucketError: names the kinds, or the package.
+      BucketError: names the supported schemes, or the missing package.
     """
     scheme = scheme_of(url) or ""
     if scheme not in _KINDS:
         known = " and ".join(f"{each}://" for each in _KINDS)
-        local = "; a local file is named by its path alone" if scheme == "file" else ""
-        raise BucketError(f"{url}: URLs begin with {known}, not {scheme}://{local}")
+        local = "; for a local file, give just its path" if scheme == "file" else ""
+        raise BucketError(f"{url}: supported are {known}, not {scheme}://{local}")
     package, extra, _ = _KINDS[scheme]
     if importlib.util.find_spec(package) is None:
         raise BucketError(f"{url} needs the package {package}: pip install 'vidjax[{extra}]'")
 
 
 def file_system(url: str) -> Any:
-    """The fsspec file system of a URL, the same one that etils and Orbax use.
+    """Returns the fsspec file system of a URL, the same one that etils and Orbax use.
 
     Raises:
-      BucketError: its kind is unknown or needs a package.
+      BucketError: the scheme is not supported, or its package is not installed.
     """
     require(url)
     _configure()
@@ -87,31 +87,31 @@ def file_system(url: str) -> Any:
 
 @functools.cache
 def _configure() -> None:
-    """Sets what holds for every file system of a kind, whoever opens it."""
+    """Sets the defaults of all file systems, whoever opens them."""
     import fsspec.config
 
     with _setting:
         for protocol in ("gcs", "gs", "s3"):
             settings = fsspec.config.conf.setdefault(protocol, {})
-            # Others write there too: what is listed is what is there now.
+            # Other processes write there too, so listings must not be cached.
             settings.setdefault("use_listings_cache", False)
         for protocol in ("gcs", "gs"):
             fsspec.config.conf[protocol].setdefault("requests_timeout", _LONGEST)
-    # It prints a traceback of each error that it raises, too.
+    # gcsfs also logs a traceback of each error that it raises.
     logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
 @functools.lru_cache(maxsize=256)
 def check_bucket(url: str) -> None:
-    """Asks once a process whether a URL's bucket is there and may be read.
+    """Checks, once per process, that a URL's bucket exists and is readable.
 
     Raises:
-      BucketError: it is not there, or this account may not read it.
+      BucketError: the bucket does not exist, or this account may not read it.
     """
     fs = file_system(url)
     bucket, key = _split(url)
     try:
-        with telling(url):
+        with bucket_errors(url):
             if scheme_of(url) == "gs":
                 fs.call("GET", "b/{}/o", bucket, prefix=key, maxResults=1, json_out=True)
             else:
@@ -119,7 +119,7 @@ def check_bucket(url: str) -> None:
     except FileNotFoundError:
         scheme = scheme_of(url)
         raise BucketError(
-            f"{url}: there is no bucket {bucket!r}. Make it, or correct the name "
+            f"{url}: there is no bucket {bucket!r}. Create it, or correct the name "
             f"({scheme}://BUCKET/FOLDER)"
         ) from None
 
@@ -130,13 +130,13 @@ def _split(url: str) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def telling(url: str | os.PathLike[str]) -> Iterator[None]:
-    """Makes whatever a store's client raises an `OSError` that names the URL and the fix.
+def bucket_errors(url: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns the errors of a store's client into `OSError`s that name the URL and the fix.
 
     Raises:
-      FileNotFoundError: nothing is there.
-      FileExistsError: something is there that must not be.
-      BucketError: everything else.
+      FileNotFoundError: there is no such object.
+      FileExistsError: there is an object that must not exist.
+      BucketError: any other error.
     """
     try:
         yield
@@ -158,61 +158,61 @@ def _reason(url: str, error: Exception) -> str:
     forbidden = isinstance(error, PermissionError) or text.startswith("Forbidden") or code == "403"
     if code == "429" or _QUOTA.search(text):
         return (
-            f"{url}: the store's quota is used up ({text}); raise it, or remove what is not "
-            "needed. The same command goes on afterwards"
+            f"{url}: the store's quota is exceeded ({text}); raise it, or delete what you do not "
+            "need. Then run the same command again: it resumes"
         )
     module = type(error).__module__
     if code == "401" or module.startswith("google.auth") or (not forbidden and _WHO.search(text)):
         return f"{url}: the credentials are missing or have expired; {sign_in}"
     if forbidden:
         return (
-            f"{url}: this account has no right to do that ({text}); give it the role of a reader "
-            "or writer of objects there, or name another bucket"
+            f"{url}: this account has no permission for that ({text}); give it a role that can "
+            "read or write objects there, or use another bucket"
         )
     return (
-        f"{url}: the store did not answer as it should ({type(error).__name__}: {text}); when it "
-        "does, the same command goes on"
+        f"{url}: the request to the store failed ({type(error).__name__}: {text}); run the same "
+        "command again when the store works: it resumes"
     )
 
 
-def of_store(error: BaseException) -> str | None:
-    """What a store did not do, where its clients tell libraries such as Orbax, not this module.
+def store_error(error: BaseException) -> str | None:
+    """Describes a store's error that reached a library such as Orbax instead of this module.
 
     Returns:
-      One line, or None where the error is of another kind.
+      One line, or None if the error has another cause.
     """
     text = " ".join(str(error).split())
-    # gcsfs has no kind of its own for it.
+    # gcsfs has no exception type for it.
     if isinstance(error, OSError) and text.startswith("Forbidden: "):
-        return f"this account has no right to do that ({text[:200]})"
+        return f"this account has no permission for that ({text[:200]})"
     if type(error).__module__.partition(".")[0] in _CLIENTS:
-        return f"the store did not answer as it should ({type(error).__name__}: {text[:200]})"
+        return f"the request to the store failed ({type(error).__name__}: {text[:200]})"
     if _TENSORSTORE.search(text):
-        return f"the store did not answer as it should ({text[:200]})"
+        return f"the request to the store failed ({text[:200]})"
     return None
 
 
 def version(url: str) -> str | None:
-    """What stands for an object's content now, for conditional writes; None where none is.
+    """Returns the version of an object for conditional writes; None if there is no object.
 
     Raises:
-      BucketError: the store does not say.
+      BucketError: the request fails.
     """
     found = facts(url)
     return None if found is None else str(found.get("generation") or found["ETag"])
 
 
 def facts(url: str) -> dict[str, Any] | None:
-    """What a store says of an object, in one request; None where none is.
+    """Returns an object's metadata, with one request; None if there is no object.
 
     Raises:
-      BucketError: the store does not say.
+      BucketError: the request fails.
     """
     fs, (bucket, key) = file_system(url), _split(url)
     if not key:
         return None
     try:
-        with telling(url):
+        with bucket_errors(url):
             if scheme_of(url) == "gs":
                 found: dict[str, Any] = fs.call("GET", "b/{}/o/{}", bucket, key, json_out=True)
             else:
@@ -223,32 +223,32 @@ def facts(url: str) -> dict[str, Any] | None:
 
 
 def is_folder(url: str) -> bool:
-    """Whether objects lie below a URL; one request.
+    """Returns whether there are objects below a URL, with one request.
 
     Raises:
-      BucketError: the store does not say.
+      BucketError: the request fails.
     """
     fs, (bucket, key) = file_system(url), _split(url)
     if scheme_of(url) != "gs":
-        with telling(url):
+        with bucket_errors(url):
             return bool(fs.isdir(url))
     below = {"prefix": f"{key.rstrip('/')}/"} if key else {}
-    with contextlib.suppress(FileNotFoundError), telling(url):
+    with contextlib.suppress(FileNotFoundError), bucket_errors(url):
         found = fs.call("GET", "b/{}/o", bucket, maxResults=1, json_out=True, **below)
         return bool(found.get("items")) or not key
     return False
 
 
 def read(url: str) -> tuple[bytes, str] | None:
-    """An object's content and its version; None where none is.
+    """Reads an object's content and version; None if there is no object.
 
     Raises:
-      BucketError: the store does not say.
+      BucketError: the request fails.
     """
-    # Read between two looks, so that the two belong together.
+    # The version is read before and after the content, so that the two belong together.
     while (before := version(url)) is not None:
         try:
-            with telling(url):
+            with bucket_errors(url):
                 content: bytes = file_system(url).cat_file(url)
         except FileNotFoundError:
             return None
@@ -258,27 +258,27 @@ def read(url: str) -> tuple[bytes, str] | None:
 
 
 def write(url: str, content: bytes, *, over: str | None = "") -> str:
-    """Writes an object whole.
+    """Writes a whole object.
 
     Args:
-      url: of the object.
-      content: of it.
-      over: the version that it replaces; None where no object may be there yet, and empty where
-        it does not matter.
+      url: URL of the object.
+      content: content of the object.
+      over: the version that may be replaced. None requires that there is no object yet. An empty
+        text replaces any version.
 
     Returns:
       The new version.
 
     Raises:
-      FileExistsError: the object is not the one that is to be replaced.
-      BucketError: it cannot be written.
+      FileExistsError: the existing object is another version.
+      BucketError: the object cannot be written.
     """
     fs = file_system(url)
-    with telling(url):
+    with bucket_errors(url):
         try:
             made = (_write_gs if scheme_of(url) == "gs" else _write_s3)(fs, url, content, over)
         except FileExistsError:
-            # An answer may be lost after the work was done; the next try meets its own object.
+            # The answer to a successful write may get lost. The retry then finds its own object.
             there = read(url) if over != "" else None
             if there is None or there[0] != content:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), url) from None
@@ -314,49 +314,49 @@ def _write_s3(fs: Any, url: str, content: bytes, over: str | None) -> str:
 
 
 def upload(file: str | os.PathLike[str], url: str) -> None:
-    """Puts a file of this machine in the place of an object, which is seen whole or not at all.
+    """Uploads a local file to an object, which appears complete or not at all.
 
     Raises:
-      BucketError: it cannot be written.
+      BucketError: the object cannot be written.
     """
-    with telling(url):
+    with bucket_errors(url):
         file_system(url).put_file(os.fspath(file), url)
 
 
 def download(url: str, file: str | os.PathLike[str]) -> None:
-    """Copies an object to a file of this machine.
+    """Downloads an object to a local file.
 
     Raises:
-      FileNotFoundError: no object is there.
-      BucketError: it cannot be read.
+      FileNotFoundError: there is no object.
+      BucketError: the object cannot be read.
     """
-    with telling(url):
+    with bucket_errors(url):
         file_system(url).get_file(url, os.fspath(file))
 
 
 def remove_below(url: str) -> None:
-    """Removes every object of a folder, if there are any.
+    """Removes all objects of a folder, if there are any.
 
     Raises:
-      BucketError: one cannot be removed.
+      BucketError: an object cannot be removed.
     """
-    with contextlib.suppress(FileNotFoundError), telling(url):
+    with contextlib.suppress(FileNotFoundError), bucket_errors(url):
         file_system(url).rm(url, recursive=True)
 
 
 def remove(url: str, *, only: str = "") -> None:
-    """Removes an object, if it is there.
+    """Removes an object, if it exists.
 
     Args:
-      url: of the object.
-      only: the version that is removed; another one stays.
+      url: URL of the object.
+      only: remove only this version.
 
     Raises:
-      BucketError: it cannot be removed.
+      BucketError: the object cannot be removed.
     """
     bucket, key = _split(url)
     fs = file_system(url)
-    with contextlib.suppress(FileNotFoundError, FileExistsError), telling(url):
+    with contextlib.suppress(FileNotFoundError, FileExistsError), bucket_errors(url):
         if scheme_of(url) == "gs":
             condition = {"ifGenerationMatch": only} if only else {}
             fs.call("DELETE", "b/{}/o/{}", bucket, key, **condition)

@@ -1,6 +1,6 @@
-"""Locks that several may share, or one may have alone; they die with their process.
+"""Shared and exclusive file locks, which end with their process.
 
-Windows has none of this kind, and no ArrayRecord either, whose files they are for.
+They protect ArrayRecord files. Windows has neither such locks nor ArrayRecord.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_
 
 
 class FileLock:
-    """A lock of the operating system, on a file that stays, empty.
+    """A lock of the operating system on an empty file, which stays.
 
-    Each object is a holder of its own, also within one process.
+    Each instance is a separate holder, also within one process.
 
     Args:
-      file: stands for what is locked; made if absent, in a folder that is there.
+      file: the lock file; created if it does not exist, in an existing folder.
 
     Raises:
-      OSError: it cannot be made.
+      OSError: the file cannot be created.
     """
 
     def __init__(self, file: Path) -> None:
         self._descriptor = os.open(file, _FLAGS, 0o666)
 
     def share(self) -> None:
-        """Waits until nobody has it alone, and shares it."""
+        """Acquires a shared lock; waits while another holder has an exclusive lock."""
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
     def own(self) -> None:
-        """Waits until nobody else has or shares it; what this one shared is given up before."""
+        """Acquires an exclusive lock; waits for all others. Releases an own shared lock first."""
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
 
     def try_own(self) -> bool:
-        """Has it alone if nobody else has or shares it now."""
+        """Tries to acquire an exclusive lock without waiting; returns whether that succeeded."""
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,11 +47,11 @@ class FileLock:
         return True
 
     def close(self) -> None:
-        """Gives it up for good."""
+        """Releases the lock and closes its file."""
         os.close(self._descriptor)
 
     def __enter__(self) -> FileLock:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def __exit__(self, *_: object) -> None:

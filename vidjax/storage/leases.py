@@ -1,12 +1,12 @@
-"""Who owns a folder of a bucket: a small object that is written under conditions.
+"""Leases: exclusive ownership of a folder in a bucket, by conditional writes to a small object.
 
-The owner renews the object every few seconds. Another process takes it over when it has stayed the
-same for a minute, by the clock of the one who looks; clocks of machines are not compared. Each
-write names the version that it replaces, so that of two processes one succeeds.
+The owner renews the object every few seconds. Another process takes over if the object has not
+changed for a minute by its own clock. Clocks of different machines are never compared. Each write
+names the version that it replaces, so that only one of two processes succeeds.
 
-An owner that was stopped for longer than a minute may find that its lease is another's. It ends at
-once: it looks before it replaces an object of the folder, if its last renewal was long ago. What it
-replaces it names by version, so that it overwrites nothing that the other has written meanwhile.
+An owner that was suspended for longer than a minute may have lost its lease, and then exits at
+once. If its last renewal was long ago, it renews the lease before it replaces an object of the
+folder. It replaces objects by version, so that it overwrites nothing that the new owner wrote.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from typing import Any
 import msgspec
 
 from vidjax.storage import buckets
-from vidjax.storage.beating import beating
+from vidjax.storage.heartbeat import heartbeat
 from vidjax.terminal import complain
 
-# Seconds from one renewal to the next, and without one until an owner counts as dead.
+# Seconds between renewals, and seconds without one after which an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
 _LOOK = 2.0
-# "Service unavailable" in sysexits.h: another start finds out who owns the folder.
+# "Service unavailable" in sysexits.h. A restart finds out who owns the folder.
 _LOST = 69
 
 
 class _Record(msgspec.Struct):
-    """What an owner says of itself."""
+    """The content of the lease object."""
 
     host: str
     process: int
@@ -47,17 +47,17 @@ class _Record(msgspec.Struct):
     beat: int = 0
 
 
-# Those of this process.
+# The leases that this process holds.
 _held: set[Lease] = set()
 
 
 class Lease:
-    """One that owns, or tries to own, a folder of a bucket.
+    """A lease of a folder in a bucket, held or to be acquired.
 
     Args:
-      record: the object that says who has it.
-      say: told whose lease is taken over.
-      lost: called when another process has taken the lease over; ends this one.
+      record: the lease object.
+      say: called with messages about a lease that is taken over.
+      lost: called if another process has taken over the lease; by default, exits this process.
     """
 
     def __init__(
@@ -73,10 +73,10 @@ class Lease:
         self._renewed = _now()
 
     def attempt(self) -> str | None:
-        """Takes the place and returns None, or says who has it.
+        """Acquires the lease and returns None, or returns a description of its owner.
 
         Raises:
-          BucketError: the store does not answer, or does not allow it.
+          BucketError: a request to the store fails.
         """
         there = buckets.read(self._url)
         if there is None:
@@ -84,17 +84,19 @@ class Lease:
         record = _parsed(there[0])
         if not _is_dead_here(record):
             self._say(
-                f"{in_words(record)} has left its mark at {self._url}: looking for a sign of life "
-                f"for up to {DEAD_AFTER:g} s"
+                f"{describe_owner(record)} holds the lease {self._url}: checking for up to "
+                f"{DEAD_AFTER:g} s whether it is alive"
             )
             if self._shows_life(there[1]):
-                return in_words(record)
+                return describe_owner(record)
             self._say(
-                f"{in_words(record)} has shown no sign of life for {DEAD_AFTER:g} s: this process "
-                "takes its place"
+                f"{describe_owner(record)} has not renewed its lease for {DEAD_AFTER:g} s: this "
+                "process takes it over"
             )
         else:
-            self._say(f"{in_words(record)} has ended without a word: this process takes its place")
+            self._say(
+                f"{describe_owner(record)} has ended without releasing it: this process takes over"
+            )
         return self._take(there[1])
 
     def _take(self, over: str | None) -> str | None:
@@ -103,31 +105,31 @@ class Lease:
             self._version = buckets.write(self._url, self._content(), over=over)
         except FileExistsError:
             there = buckets.read(self._url)
-            return in_words(_parsed(there[0]) if there else {})
+            return describe_owner(_parsed(there[0]) if there else {})
         self._renewed = began
         _held.add(self)
         return None
 
     def covers(self, url: str) -> bool:
-        """Whether an object lies in the folder."""
+        """Returns whether an object is in the folder."""
         return url.startswith(self._folder)
 
-    def assure(self, url: str, doubtful: bool) -> None:
-        """Renews the record if an object of the folder is to be written and it may be another's.
+    def check(self, url: str, doubtful: bool) -> None:
+        """Renews the lease before an object is written, if the lease may have been lost.
 
         Args:
-          url: of the object.
-          doubtful: whether there is another reason to doubt than the time of the last renewal.
+          url: URL of the object.
+          doubtful: renew even if the last renewal was recent.
 
         Raises:
-          BucketError: the store does not answer.
+          BucketError: a request to the store fails.
         """
         doubtful = doubtful or _now() - self._renewed > DEAD_AFTER / 2
         if doubtful and self.covers(url):
             self.renew()
 
     def _shows_life(self, version: str) -> bool:
-        """Whether the record is renewed or removed before it is old enough to be a dead one's."""
+        """Waits; returns whether the lease changes before its owner counts as dead."""
         began = time.monotonic()
         while time.monotonic() - began < DEAD_AFTER:
             time.sleep(min(_LOOK, BEAT))
@@ -136,14 +138,14 @@ class Lease:
         return False
 
     def signs_of_life(self) -> contextlib.AbstractContextManager[None]:
-        """Renews the record from time to time while the context is open."""
-        return beating(self.renew, BEAT, f"owner of {self._url}")
+        """Opens a context that renews the lease periodically."""
+        return heartbeat(self.renew, BEAT, f"owner of {self._url}")
 
     def renew(self) -> None:
-        """Says that this process lives; ends it if another one has taken its place.
+        """Renews the lease; exits this process if another one has taken it over.
 
         Raises:
-          BucketError: the store does not answer.
+          BucketError: a request to the store fails.
         """
         with self._renewing:
             if self._version is None:
@@ -164,7 +166,7 @@ class Lease:
             self._renewed = began
 
     def release(self) -> None:
-        """Gives the place back; what another process has put there stays."""
+        """Releases the lease, unless another process has taken it over."""
         with self._renewing:
             version, self._version = self._version, None
             _held.discard(self)
@@ -185,40 +187,40 @@ class Lease:
 
     def _end(self) -> None:
         complain(
-            f"error: another process has taken over {self._url}, because this one showed no sign "
-            f"of life for {DEAD_AFTER:g} s; it ends, so that it overwrites nothing of the other's"
+            f"error: another process has taken over {self._url}, because this one did not renew it "
+            f"for {DEAD_AFTER:g} s. This process exits, so that it overwrites nothing"
         )
         os._exit(_LOST)
 
 
-def holds(url: str) -> bool:
-    """Whether this process owns the folder that an object lies in."""
+def holds_lease(url: str) -> bool:
+    """Returns whether this process owns the folder of an object."""
     return any(lease.covers(url) for lease in list(_held))
 
 
-def assure(url: str, *, doubtful: bool = False) -> None:
-    """Ends this process if the folder in which it is about to write an object is another's by now.
+def check_lease(url: str, *, doubtful: bool = False) -> None:
+    """Checks before a write that this process still owns the folder; if not, exits the process.
 
     Args:
-      url: of the object.
-      doubtful: looks even if the last renewal was not long ago.
+      url: URL of the object to be written.
+      doubtful: check even if the last renewal was recent.
 
     Raises:
-      BucketError: the store does not answer.
+      BucketError: a request to the store fails.
     """
     for lease in list(_held):
-        lease.assure(url, doubtful)
+        lease.check(url, doubtful)
 
 
-def in_words(record: dict[str, Any]) -> str:
-    """An owner, as errors name it."""
+def describe_owner(record: dict[str, Any]) -> str:
+    """Describes an owner for errors."""
     if not {"host", "process", "since"} <= record.keys():
         return "another process"
     return "process {process} on {host} since {since}".format(**record)
 
 
 def _parsed(content: bytes) -> dict[str, Any]:
-    """The record; empty where it is damaged."""
+    """Parses a lease object; empty if it is damaged."""
     try:
         return msgspec.to_builtins(msgspec.json.decode(content, type=_Record))
     except msgspec.MsgspecError:
@@ -226,7 +228,7 @@ def _parsed(content: bytes) -> dict[str, Any]:
 
 
 def _is_dead_here(record: dict[str, Any]) -> bool:
-    """Whether the owner was a process that this machine would have, and has not."""
+    """Returns whether the owner was a process of this machine that no longer runs."""
     if record.get("machine") != _machine():
         return False
     try:
@@ -239,13 +241,13 @@ def _is_dead_here(record: dict[str, Any]) -> bool:
 
 
 def _now() -> float:
-    """Seconds, also those for which the machine slept, where its clock knows them."""
+    """Returns monotonic seconds, including time that the machine was suspended if possible."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def _machine() -> str:
-    """Stands for this running machine and the numbers of processes that it knows."""
+    """Identifies this boot of the machine and its process namespace."""
     parts = [platform.node()]
     for file in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         with contextlib.suppress(OSError):

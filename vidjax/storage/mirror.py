@@ -1,4 +1,4 @@
-"""A folder that a library fills on this machine, kept up to date in a bucket."""
+"""Mirrors a local folder, which a library writes to, to a bucket."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 from vidjax.storage import buckets
 from vidjax.storage.paths import is_url
 
-# Seconds between two uploads, and at least so many times what the last one took.
+# Seconds between two uploads: at least _EVERY, and _SHARE times the last upload's duration.
 _EVERY, _SHARE = 30.0, 20.0
 
 
 class Mirror:
-    """A folder to write into, and where it is to be in the end.
+    """A local folder to write to, and its destination.
 
     Attributes:
-      here: the folder on this machine; the wanted one itself where that is local.
+      here: the local folder; the destination itself if that is local.
 
     Args:
-      folder: the wanted one.
+      folder: the destination.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,14 +35,14 @@ class Mirror:
         self._due = time.monotonic() + _EVERY
 
     def is_due(self) -> bool:
-        """Whether it is time for a `sync`."""
+        """Returns whether it is time for a `sync`."""
         return self._temporary is not None and time.monotonic() > self._due
 
     def sync(self) -> None:
-        """Returns when the bucket has what was written here; files may have grown, not changed.
+        """Uploads new and grown files. Files must not change in place.
 
         Raises:
-          BucketError: the store does not take it.
+          BucketError: an upload fails.
         """
         if self._temporary is None:
             return
@@ -57,10 +57,10 @@ class Mirror:
         self._due = began + took + max(_EVERY, _SHARE * took)
 
     def close(self) -> None:
-        """Brings the bucket up to date, and removes what is here of it.
+        """Uploads the remaining changes and removes the local copy.
 
         Raises:
-          BucketError: the store does not take it.
+          BucketError: an upload fails.
         """
         try:
             self.sync()

@@ -1,21 +1,21 @@
-"""One owner of a folder at a time.
+"""Exclusive ownership of a folder by one process.
 
-A process owns a folder while the context of `owned` is open. A second one is refused in one line,
-or waits. Readers need no ownership. Two things guard a folder:
+A process owns a folder while the context of `owned` is open. A second process gets a one-line
+error, or waits. Readers need no ownership. Two things guard a folder:
 
-- A lock of the operating system on a file. It dies with its process, however that ends, and decides
-  alone among processes of one running machine.
-- A record of the owner (machine, process, since when), touched every few seconds. It decides where
-  the lock says nothing: between machines whose shared disk keeps locks on each machine alone
-  (Lustre with `localflock`), or on disks without locks. A record of another machine that nobody has
-  touched for a minute is that of a dead process.
+- A file lock of the operating system. It ends with its process, however that ends, and is
+  sufficient between processes of one machine.
+- A record file with the owner (machine, process, start time), touched every few seconds. It decides
+  where the lock does not work: between machines whose shared disk has only machine-local locks
+  (Lustre with `localflock`), or on disks without locks. If the record of another machine has not
+  been touched for a minute, its process counts as dead.
 
-What is guaranteed: on one machine, and on shared disks that keep locks for all machines (NFS since
-version 4, Lustre with `flock`), two processes never own a folder at once. On other shared disks the
-record alone decides. It relies on exclusive creation of files, and an owner that was stopped for
-more than a minute, such as a suspended machine, may find that another one has taken its place.
+Guarantees: on one machine, and on shared disks with locks across machines (NFS since version 4,
+Lustre with `flock`), two processes never own a folder at the same time. On other shared disks only
+the record decides. It relies on exclusive creation of files, and an owner that was suspended for
+more than a minute may find that another process has taken over.
 
-A folder of a bucket has a lease instead, which `leases` describes.
+A folder in a bucket has a lease instead (`vidjax.storage.leases`).
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from vidjax import records
-from vidjax.storage.beating import beating
-from vidjax.storage.leases import Lease, in_words
+from vidjax.storage.heartbeat import heartbeat
+from vidjax.storage.leases import Lease, describe_owner
 from vidjax.storage.paths import is_url
 from vidjax.storage.writing import new, refuse_link
 from vidjax.terminal import complain
 
-# Seconds from one sign of life to the next, and without one until an owner counts as dead.
+# Seconds between heartbeats, and seconds without one after which an owner counts as dead.
 BEAT, DEAD_AFTER = 10.0, 60.0
 _LOOK = 0.5
-# What a lease in a folder is called.
+# File name of a lease in a folder.
 _RECORD = ".lock-owner.json"
 
 
 class _Record(msgspec.Struct):
-    """What an owner says of itself."""
+    """The content of the record file."""
 
     host: str
     process: int
@@ -74,23 +74,23 @@ def owned(
 ) -> Iterator[Owner | Lease]:
     """Owns a folder while the context is open.
 
-    On a disk it leaves one empty file, `.lock`, behind: removing it would let two processes in.
+    On a disk an empty file `.lock` stays behind, because removing it could let two processes in.
 
     Args:
-      folder: to be owned; made if absent, unless `beside`.
-      beside: keeps the files that say so beside the folder, not in it, for a folder that appears
+      folder: folder to own; created if it does not exist, unless `beside` is set.
+      beside: keep the lock files beside the folder instead of in it, for a folder that must appear
         only when it is complete.
-      wait: waits for another owner to finish, instead of refusing.
+      wait: wait for another owner to finish, instead of raising an error.
       advice: what to do about another owner, as the end of the error.
-      say: told in one line what is waited for, and whose place is taken.
+      say: called with one-line messages about waiting and taking over.
 
     Yields:
-      The owner, which a process that ends at once can `release` before.
+      The owner. A process that exits abruptly can call its `release` before.
 
     Raises:
-      InUseError: another process owns the folder, and `wait` is False; names both.
-      LinkError: a link stands in the lock's place.
-      OSError: the place cannot be written.
+      InUseError: another process owns the folder, and `wait` is False; the message names both.
+      LinkError: the lock file is a symbolic link.
+      OSError: the lock file cannot be written.
     """
     stem = folder.with_name(f"{folder.name}.lock") if beside else folder / ".lock"
     owner = _owner(stem, say)
@@ -111,16 +111,16 @@ def owned(
 
 
 def remove_owned(folder: Path) -> None:
-    """Removes a folder that this process owns, with all that is in it, as far as that is possible.
+    """Removes a folder that this process owns, with its contents, as far as possible.
 
     Raises:
-      BucketError: the store does not answer.
+      BucketError: a request to the store fails.
     """
     if not is_url(folder):
-        # Windows keeps a lock that is open, and with it the folder.
+        # Windows cannot remove an open lock file, nor its folder.
         shutil.rmtree(folder, ignore_errors=True)
         return
-    # The lease goes when it is given back; an owner that misses it ends its process.
+    # The lease is removed on release. An owner that misses its lease exits its process.
     for file in folder.rglob("*"):
         if file.name != _RECORD:
             file.unlink(missing_ok=True)
@@ -136,21 +136,21 @@ def _owner(stem: Path, say: Callable[[str], None]) -> Owner | Lease:
 
 
 class Owner:
-    """One that owns, or tries to own, what two files stand for: a lock, and who has it."""
+    """The owner of a folder on a disk, by a lock file and a record file; or a candidate for it."""
 
     def __init__(self, lock: Path, record: Path) -> None:
         self._file, self._record = lock, record
-        # A system without locks is told apart from a lock that is taken, by its error.
+        # Without the fallback, a system without locks raises another error than a taken lock.
         self._lock = FileLock(lock, timeout=0, thread_local=False, fallback_to_soft=False)
         self._token = secrets.token_hex(8)
 
     def attempt(self) -> str | None:
-        """Takes the place and returns None, or says who has it."""
+        """Acquires ownership and returns None, or returns a description of the owner."""
         try:
             self._lock.acquire()
             locks = True
         except Timeout:
-            return in_words(self._read())
+            return describe_owner(self._read())
         except (NotImplementedError, OSError) as error:
             if isinstance(error, PermissionError) or not self._file.exists():
                 raise
@@ -164,12 +164,12 @@ class Owner:
         return other
 
     def _take_record(self, locks: bool) -> str | None:
-        """Puts our record where no living owner's is; `locks` is whether the lock is ours."""
+        """Writes our record unless the owner is alive; `locks` is whether we hold the file lock."""
         there = self._read()
         if self._record.exists():
-            # Where locks work, a process of this running machine that had one is dead.
+            # If locks work, another owner on this boot of the machine must be dead.
             if not (locks and there.get("boot") == _boot()) and self._shows_life():
-                return in_words(there)
+                return describe_owner(there)
             self._record.unlink(missing_ok=True)
         mine = {
             "host": platform.node(),
@@ -182,14 +182,14 @@ class Owner:
             with new(self._record) as file:
                 file.write(json.dumps(mine) + "\n")
         except FileExistsError:
-            return in_words(self._read())
+            return describe_owner(self._read())
         return None
 
     def _shows_life(self) -> bool:
-        """Whether the record is touched or removed before it is old enough to be a dead one's."""
+        """Waits; returns whether the record is touched before its owner counts as dead."""
         began, touched = time.monotonic(), self._touched()
         while time.monotonic() - began < DEAD_AFTER:
-            # Both times are the disk's own: clocks of machines differ.
+            # Both times are by the disk's clock, since clocks of machines differ.
             self._file.touch()
             age = self._file.stat().st_mtime - (touched or 0.0)
             if touched is not None and age > DEAD_AFTER:
@@ -206,23 +206,23 @@ class Owner:
             return None
 
     def _read(self) -> dict[str, Any]:
-        """The record; empty where there is none, or one that is only being written."""
+        """Reads the record; empty if there is none, or if it is just being written."""
         try:
             return records.read_mapping(self._record, "", _Record)
         except (OSError, ValueError):
             return {}
 
     def signs_of_life(self) -> contextlib.AbstractContextManager[None]:
-        """Touches the record from time to time while the context is open."""
+        """Opens a context that touches the record periodically."""
 
         def touch() -> None:
             if self._read().get("token") == self._token:
                 os.utime(self._record)
 
-        return beating(touch, BEAT, f"owner of {self._file}")
+        return heartbeat(touch, BEAT, f"owner of {self._file}")
 
     def release(self) -> None:
-        """Gives the place back; a record that another machine has put there stays."""
+        """Releases ownership; a record of another machine stays."""
         with contextlib.suppress(OSError):
             if self._read().get("token") == self._token:
                 self._record.unlink()
@@ -230,6 +230,6 @@ class Owner:
 
 
 def _boot() -> str:
-    """Stands for this running machine: containers of one kernel share it, and its locks."""
+    """Identifies this boot of the kernel, which containers share together with its locks."""
     file = Path("/proc/sys/kernel/random/boot_id")
     return file.read_text().strip() if file.is_file() else platform.node()

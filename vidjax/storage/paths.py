@@ -1,4 +1,4 @@
-"""Paths that users give: of a disk, or URLs of a bucket."""
+"""Converts the paths that users give: local paths, or URLs of a bucket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, cast
 from vidjax.storage import buckets
 
 _ONE_SLASH = re.compile(r"^(gs|s3):/+(?=[^/])")
-# Names with dots may be longer, in parts of 63.
+# Names with dots may be longer, in parts of up to 63 characters.
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
@@ -19,12 +19,12 @@ class UrlError(ValueError):
 
 
 def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether a path leads into a bucket."""
+    """Returns whether a path is a URL of a bucket."""
     return buckets.scheme_of(os.fspath(path)) is not None
 
 
 def for_libraries(path: Path) -> Any:
-    """The path as Orbax and TFDS take it, which write by themselves: etils' own for a URL."""
+    """Converts a path for Orbax and TFDS, which write by themselves: an etils path for a URL."""
     if not is_url(path):
         return path
     from etils import epath
@@ -33,17 +33,21 @@ def for_libraries(path: Path) -> Any:
 
 
 def as_path(given: str | os.PathLike[str]) -> Path:
-    """The path that a user means: a `pathlib.Path`, or for a URL a `UrlPath`, which reads like one.
+    """Converts a user's path to a `pathlib.Path`, or a URL to a `UrlPath`, which reads like one.
 
-    A bucket is asked for once a process, so that a wrong one is told before anything begins.
+    The bucket is checked once per process, so that a wrong name is reported before work begins.
+
+    >>> as_path("runs/demo").name
+    'demo'
 
     Raises:
-      UrlError: no such kind of URL, no such bucket, no right to read it, or a package is missing.
+      UrlError: the scheme is not supported, the bucket does not exist or is not readable, or a
+        package is missing.
     """
     text = os.fspath(given)
     if not is_url(text):
         if slip := _ONE_SLASH.match(text):
-            raise UrlError(f"{text}: a URL has two slashes, as in {slip[1]}://bucket/folder")
+            raise UrlError(f"{text}: a URL needs two slashes, as in {slip[1]}://bucket/folder")
         return Path(given)
     from vidjax.storage.url_path import UrlPath
 
@@ -61,10 +65,10 @@ def _bucket(url: str) -> str:
     scheme, rest = url.split("://", 1)
     bucket = rest.partition("/")[0]
     if not bucket:
-        raise UrlError(f"{url}: it names no bucket; {scheme}://BUCKET/FOLDER does")
+        raise UrlError(f"{url}: the bucket is missing; write {scheme}://BUCKET/FOLDER")
     if not _BUCKET.fullmatch(bucket):
         raise UrlError(
-            f"{url}: no bucket can be called {bucket!r}; names have 3 to 63 small letters, digits, "
-            "dots, dashes and underscores, and begin and end with a letter or digit"
+            f"{url}: {bucket!r} is not a valid bucket name; names have 3 to 63 lowercase letters, "
+            "digits, dots, dashes and underscores, and start and end with a letter or digit"
         )
     return f"{scheme}://{bucket}"

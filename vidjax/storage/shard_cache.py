@@ -1,10 +1,9 @@
-"""Copies of large files on this machine's own disk: shards of data sets that lie in a bucket.
+"""A local cache of large files: shards of data sets in a bucket, copied to this machine's disk.
 
-The processes of a machine share a folder of copies. One copies, the others wait for it. A copy is
-seen when it is whole, under a name that stands for where it is from and for its version, so that
-a file that was replaced is copied anew. Where a copy needs room, those go that were not read for
-longest, and never one that is being read. Who is killed leaves an unfinished copy, which the next
-one removes.
+The processes of a machine share the cache folder. One process copies a file, and the others wait
+for it. A copy appears when it is complete. Its name is unique to the source and its version, so a
+replaced source is copied again. To make room, the least recently read copies are removed, but never
+one that is being read. A killed process leaves an unfinished copy, which the next one removes.
 """
 
 from __future__ import annotations
@@ -23,51 +22,51 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vidjax.storage.facts import Facts
-from vidjax.storage.fetching import fetch
+from vidjax.storage.bucket_cache import BucketCache
+from vidjax.storage.download import fetch
+from vidjax.storage.file_info import FileInfo
 from vidjax.storage.file_locks import FileLock
-from vidjax.storage.near_bucket import NearBucket
 from vidjax.storage.paths import as_path, is_url
 from vidjax.storage.writing import PART, growing, make_folder, replacing
 
-# Files that this process keeps open though nobody reads them now: opening one takes 0.2 ms.
+# Files that this process keeps open while nobody reads them; opening one takes 0.2 ms.
 _IDLE = 16
-# Copies that are made ahead at once, and seconds that a reader waits for room.
+# Concurrent prefetches, and seconds that a reader waits for room.
 _AHEAD, _PATIENCE = 2, 60.0
 _LOCK = ".lock"
 _SHARE = 0.9
 
 
 def home() -> Path:
-    """Where copies are kept if no other folder is named: `~/.cache/vidjax/shards`."""
+    """Returns the default cache folder, `~/.cache/vidjax/shards`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidjax" / "shards"
 
 
 @functools.cache
 def shard_cache(folder: str = "", gigabytes: float | None = None) -> ShardCache:
-    """The folder of copies that a process has, the same one for all its readers.
+    """Returns the process' shard cache, the same one for all readers with the same arguments.
 
     Args:
-      folder: on this machine; empty is `home()`. A URL names a near bucket: its copies are shared
-        by all machines, and each machine copies what it reads from there to `home()`.
-      gigabytes: of all copies on this machine; None is nine tenths of what is free.
+      folder: local cache folder; empty is `home()`. A URL is a cache in a nearby bucket, which all
+        machines share. Each machine then copies what it reads from there to `home()`.
+      gigabytes: size limit of the local cache; None is nine tenths of the free space.
 
     Raises:
-      OSError: the folder cannot be made, or the bucket cannot be written.
+      OSError: the folder cannot be created, or the bucket cannot be written.
     """
     limit = None if gigabytes is None else round(gigabytes * 1e9)
     if is_url(folder):
-        return ShardCache(home(), limit, NearBucket(as_path(folder)))
+        return ShardCache(home(), limit, BucketCache(as_path(folder)))
     return ShardCache(as_path(folder) if folder else home(), limit)
 
 
 class _NoRoomError(Exception):
-    """All copies are being read."""
+    """There is no room, because all copies are being read."""
 
 
 @dataclass
 class _Opened:
-    """A copy that is open, or about to be."""
+    """A copy that is open or about to be opened."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
@@ -76,7 +75,7 @@ class _Opened:
 
     def close(self) -> None:
         if self.reader is not None:
-            # One that has met damage tells it once more.
+            # A reader that has met damage raises the error again.
             with contextlib.suppress(Exception):
                 self.reader.close()
         if self.held is not None:
@@ -84,19 +83,19 @@ class _Opened:
 
 
 class ShardCache:
-    """A folder of copies. Threads and processes may share it.
+    """A cache folder. Threads and processes may share it.
 
     Args:
-      folder: on this machine's own disk; made if absent.
-      limit: bytes of all copies; None is nine tenths of what is free.
-      near: where other machines may have copied a shard to already.
+      folder: folder on a local disk; created if it does not exist.
+      limit: total size of the copies in bytes; None is nine tenths of the free space.
+      near: cache in a nearby bucket that other machines also use.
 
     Raises:
-      OSError: the folder cannot be made.
+      OSError: the folder cannot be created.
     """
 
     def __init__(
-        self, folder: Path, limit: int | None = None, near: NearBucket | None = None
+        self, folder: Path, limit: int | None = None, near: BucketCache | None = None
     ) -> None:
         self.folder, self.near = make_folder(folder), near
         if limit is None:
@@ -104,35 +103,38 @@ class ShardCache:
         self.limit = limit
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
         self._mutex = threading.Lock()
-        self._expected: deque[tuple[Path, Facts]] = deque()
+        self._expected: deque[tuple[Path, FileInfo]] = deque()
         self._ahead = 0
 
-    def check(self, source: Path, stored: Facts) -> None:
-        """Refuses a file that is larger than all copies together may be.
+    def check(self, source: Path, stored: FileInfo) -> None:
+        """Refuses a file that is larger than the whole cache.
 
         Raises:
           ValueError: names the file, the limit and the fix.
         """
         if stored.size > self.limit:
             raise ValueError(
-                f"copies in {self.folder} may take {self.limit / 1e9:.3g} GB together, and "
-                f"{source} alone has {stored.size / 1e9:.3g} GB: set data.cache_gb to "
+                f"the cache {self.folder} is limited to {self.limit / 1e9:.3g} GB, but {source} "
+                f"alone has {stored.size / 1e9:.3g} GB: set data.cache_gb to "
                 f"{1.01 * stored.size / 1e9:.3g} or more, or data.cache_dir to a larger disk"
             )
 
     @contextlib.contextmanager
-    def reading(self, source: Path, stored: Facts, opener: Callable[[str], Any]) -> Iterator[Any]:
-        """A copy, opened; it stays while the context is open.
+    def reading(
+        self, source: Path, stored: FileInfo, opener: Callable[[str], Any]
+    ) -> Iterator[Any]:
+        """Opens a copy. It is not removed while the context is open.
 
         Args:
           source: the file or object.
-          stored: what its folder told of it.
-          opener: gets the path of the copy and gives what is yielded, which has `close`.
+          stored: its metadata from the listing of its folder.
+          opener: opens the path of the copy; its result, which needs a method `close`, is yielded.
 
         Raises:
-          ReplacedMeanwhileError: the source is not what was listed.
-          ValueError: it does not fit, or only into the place of others that are being read.
-          OSError: the source cannot be read, or the copy not be written.
+          ReplacedMeanwhileError: the source was replaced since it was listed.
+          ValueError: the file does not fit into the cache, or only if copies were removed that are
+            being read.
+          OSError: the source cannot be read, or the copy cannot be written.
         """
         self.check(source, stored)
         name = _name(source, stored)
@@ -154,15 +156,15 @@ class ShardCache:
         finally:
             with self._mutex:
                 opened.users -= 1
-                # What could not be opened is tried anew, and what was dropped has no other user.
+                # Forget a copy that could not be opened; close a dropped copy after its last user.
                 if opened.reader is None and self._opened.get(name) is opened:
                     del self._opened[name]
                 if self._opened.get(name) is not opened and not opened.users:
                     opened.close()
             self._close_idle(_IDLE)
 
-    def drop(self, source: Path, stored: Facts) -> None:
-        """Removes a copy that turned out to be wrong. Whoever reads it now keeps what he has."""
+    def drop(self, source: Path, stored: FileInfo) -> None:
+        """Removes a damaged copy. Current readers keep their open file."""
         name = _name(source, stored)
         with self._mutex:
             opened = self._opened.pop(name, None)
@@ -170,8 +172,8 @@ class ShardCache:
                 opened.close()
         (self.folder / name).unlink(missing_ok=True)
 
-    def expect(self, source: Path, stored: Facts) -> None:
-        """Copies a file in the background, if there is room. Nothing is said if that fails."""
+    def expect(self, source: Path, stored: FileInfo) -> None:
+        """Copies a file in the background, if there is room. Failures are ignored."""
         with self._mutex:
             there = (self.folder / _name(source, stored)).exists()
             if there or stored.size > self.limit or (source, stored) in self._expected:
@@ -183,7 +185,7 @@ class ShardCache:
         threading.Thread(target=self._copy_ahead, name="shards ahead", daemon=True).start()
 
     def close(self) -> None:
-        """Closes what nobody reads now; the copies stay."""
+        """Closes the open files that nobody reads. The copies stay."""
         self._close_idle(0)
 
     def _copy_ahead(self) -> None:
@@ -193,12 +195,12 @@ class ShardCache:
                     self._ahead -= 1
                     return
                 source, stored = self._expected.popleft()
-            # Who needs it meets the same error. Threads cannot be started while a process ends.
+            # A reader will get the same error. Threads cannot be started while a process exits.
             with contextlib.suppress(OSError, RuntimeError, _NoRoomError):
                 self._held(source, stored, patient=False).close()
 
-    def _held(self, source: Path, stored: Facts, *, patient: bool) -> FileLock:
-        """The shared lock of a copy that is there and whole."""
+    def _held(self, source: Path, stored: FileInfo, *, patient: bool) -> FileLock:
+        """Copies a file if needed; returns the shared lock of the complete copy."""
         name = _name(source, stored)
         file, lock = self.folder / name, FileLock(self.folder / f"{name}{_LOCK}")
         try:
@@ -208,14 +210,14 @@ class ShardCache:
                     os.utime(file)
                     return lock
                 lock.own()
-                # Another one may have copied it meanwhile.
+                # Another process may have copied it in the meantime.
                 if not file.exists():
                     self._copy(source, stored, file, patient)
         except BaseException:
             lock.close()
             raise
 
-    def _copy(self, source: Path, stored: Facts, file: Path, patient: bool) -> None:
+    def _copy(self, source: Path, stored: FileInfo, file: Path, patient: bool) -> None:
         for part in self.folder.glob(f"{file.name}.*{PART}"):
             part.unlink(missing_ok=True)
         with replacing(file) as part:
@@ -226,10 +228,10 @@ class ShardCache:
                 self.near.fetch(file.name, source, stored, part)
 
     def _reserve(self, part: Path, size: int, patient: bool) -> None:
-        """Makes an unfinished copy as long as it will be, within the limit.
+        """Allocates the full size of an unfinished copy, within the limit.
 
         Raises:
-          ValueError: all copies are being read, for long.
+          ValueError: all copies have been in use for too long.
           OSError: the disk is full.
         """
         began = time.monotonic()
@@ -241,13 +243,13 @@ class ShardCache:
                 raise _NoRoomError
             if time.monotonic() - began > _PATIENCE:
                 raise ValueError(
-                    f"copies in {self.folder} may take {self.limit / 1e9:.3g} GB together, and so "
-                    "many are being read at once: set data.cache_gb to more"
+                    f"the cache {self.folder} is limited to {self.limit / 1e9:.3g} GB, and all its "
+                    "copies are being read at once: raise data.cache_gb"
                 )
             time.sleep(0.1)
 
     def _has_reserved(self, part: Path, size: int) -> bool:
-        # One process at a time, so that all count the same.
+        # One process at a time, so that all see the same sizes.
         with FileLock(self.folder / _LOCK) as lock:
             lock.own()
             if not self._make_room(self.limit - size):
@@ -257,14 +259,14 @@ class ShardCache:
             except OSError as error:
                 if error.errno != errno.ENOSPC:
                     raise
-                # Others have taken the disk: of the copies as many must go.
+                # Other programs have filled the disk, so more copies must go.
                 self._close_idle(0)
                 self._make_room(self._used() - size)
                 _allocate(part, size)
         return True
 
     def _make_room(self, limit: int) -> bool:
-        """Removes copies that nobody reads, the longest unread first, until the limit holds."""
+        """Removes unused copies, the least recently read first, until the limit is met."""
         used = self._used()
         for file in sorted(self._files(), key=_last_read):
             if used <= limit:
@@ -273,10 +275,10 @@ class ShardCache:
         return used <= limit
 
     def _remove(self, file: Path) -> int:
-        """Removes a copy, or what is left of one, unless somebody reads or writes it.
+        """Removes a copy, finished or not, unless a process is using it.
 
         Returns:
-          How many bytes that makes free.
+          The number of freed bytes.
         """
         unfinished = file.name.endswith(PART)
         owner = file.name.removesuffix(PART).rpartition(".")[0] if unfinished else file.name
@@ -294,28 +296,28 @@ class ShardCache:
         return sum(map(_size, self._files()))
 
     def _close_idle(self, keep: int) -> None:
-        """Closes copies that nobody reads now, but for those that were read last."""
+        """Closes the unused copies except for the `keep` most recently read ones."""
         with self._mutex:
             idle = [name for name, opened in self._opened.items() if not opened.users]
             for name in idle[: max(0, len(idle) - keep)]:
-                # It was read until now, and not only when it was opened.
+                # Marks the time of the last read, which is later than the opening.
                 with contextlib.suppress(OSError):
                     os.utime(self.folder / name)
                 self._opened.pop(name).close()
 
 
-def _name(source: Path, stored: Facts) -> str:
-    """Of a copy: stands for where it is from and for its content."""
+def _name(source: Path, stored: FileInfo) -> str:
+    """Returns the name of a copy, which is unique to its source and version."""
     text = f"{source}\0{stored.size}\0{stored.version}"
     return f"{hashlib.sha256(text.encode()).hexdigest()[:20]}-{source.name[:100]}"
 
 
 def _allocate(part: Path, size: int) -> None:
-    """Takes the disk's room at once: a full one is told before anything is on its way."""
+    """Reserves disk space, so that a full disk is reported before the download."""
     try:
         with growing(part) as stream:
             stream.truncate(size)
-            # macOS has no such call: there a full disk is met on the way.
+            # macOS has no such call. There, a full disk is noticed during the download.
             if size and hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(stream.fileno(), 0, size)
     except OSError as error:

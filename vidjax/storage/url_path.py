@@ -13,16 +13,16 @@ from typing import IO, Any
 from etils.epath.gpath import PosixGPath
 
 from vidjax.storage import buckets
-from vidjax.storage.buckets import telling
+from vidjax.storage.buckets import bucket_errors
 
 _BUFFER = 1 << 20
 
 
 class UrlPath(PosixGPath):
-    """An object or a folder of a bucket, with what vidjax asks of a `pathlib.Path`.
+    """An object or folder in a bucket, with the methods of `pathlib.Path` that vidjax uses.
 
-    It reads. Everything is written through `vidjax.storage.writing`. There are no links, and a
-    folder is there as long as something is in it.
+    It can only be read. All writing goes through `vidjax.storage.writing`. There are no links, and
+    a folder exists as long as it contains an object.
     """
 
     @property
@@ -30,53 +30,53 @@ class UrlPath(PosixGPath):
         return buckets.file_system(str(self))
 
     def exists(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether an object or a folder is there."""
+        """Returns whether there is an object or a folder."""
         del follow_symlinks
         return self.is_file() or self.is_dir()
 
     def is_file(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether an object is there."""
+        """Returns whether there is an object."""
         del follow_symlinks
         return buckets.facts(str(self)) is not None
 
     def is_dir(self, *, follow_symlinks: bool = True) -> bool:
-        """Whether objects lie below."""
+        """Returns whether there are objects below."""
         del follow_symlinks
         return buckets.is_folder(str(self))
 
     def is_symlink(self) -> bool:
-        """Never: a bucket has no links."""
+        """Returns False: a bucket has no links."""
         return False
 
     def absolute(self) -> UrlPath:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def resolve(self, strict: bool = False) -> UrlPath:
-        """Itself."""
+        """Returns itself."""
         del strict
         return self
 
     def expanduser(self) -> UrlPath:
-        """Itself."""
+        """Returns itself."""
         return self
 
     def is_absolute(self) -> bool:
-        """Whether it has a bucket, as paths relative to one do not."""
+        """Returns whether the path contains a bucket; relative paths do not."""
         return self._uri_scheme is not None
 
     def samefile(self, other: str | os.PathLike[str]) -> bool:
-        """Whether another path is the same URL."""
+        """Returns whether another path is the same URL."""
         return str(self) == os.fspath(other).rstrip("/")
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Size in bytes, and seconds since 1970 of its last change by the store's clock.
+        """Returns the size in bytes and the modification time by the store's clock.
 
         Raises:
-          FileNotFoundError: nothing is there.
+          FileNotFoundError: there is no object or folder.
         """
         del follow_symlinks
-        with telling(self):
+        with bucket_errors(self):
             found = self._fs.info(str(self))
         folder = found.get("type") == "directory"
         changed = found.get("mtime") or found.get("LastModified")
@@ -87,21 +87,21 @@ class UrlPath(PosixGPath):
     lstat = stat
 
     def iterdir(self) -> Iterator[UrlPath]:
-        """What lies in a folder.
+        """Yields the objects and folders in a folder.
 
         Raises:
-          FileNotFoundError: nothing does.
+          FileNotFoundError: there is no such folder.
         """
-        with telling(self):
+        with bucket_errors(self):
             found = self._fs.ls(str(self), detail=False)
         own = str(self).split("://", 1)[1].rstrip("/")
-        # Some tools put an empty object in the place of a folder.
+        # Some tools create an empty object for a folder.
         names = {name.rstrip("/") for name in found} - {own}
         for name in sorted(names):
             yield self / name.rsplit("/", 1)[1]
 
     def glob(self, pattern: str) -> Iterator[UrlPath]:
-        """What in a folder has a name of the pattern; `**/` looks into all folders below."""
+        """Yields the paths in a folder that match a pattern; `**/` searches all folders below."""
         deep = pattern.startswith("**/")
         wanted = pattern.removeprefix("**/").split("/")
         if not deep and len(wanted) > 1:
@@ -115,23 +115,23 @@ class UrlPath(PosixGPath):
                     yield path
 
     def rglob(self, pattern: str) -> Iterator[UrlPath]:
-        """What in a folder and all below it has a name of the pattern."""
+        """Yields the paths in a folder and all folders below it that match a pattern."""
         return self.glob(f"**/{pattern}")
 
     def walk(
         self, top_down: bool = True, on_error: Any = None, follow_symlinks: bool = False
     ) -> Iterator[tuple[UrlPath, list[str], list[str]]]:
-        """Folders below with the names of what is in them, one request a folder."""
+        """Walks the folders below with the names of their contents, one request per folder."""
         del top_down, on_error, follow_symlinks
-        with telling(self):
+        with bucket_errors(self):
             for root, folders, files in self._fs.walk(str(self)):
                 place = type(self)(f"{self._uri_scheme}://{root}")
                 own = place.name
                 yield place, folders, [name for name in files if name and name != own]
 
     def _below(self) -> Iterator[UrlPath]:
-        """Every object below, in one listing."""
-        with telling(self):
+        """Yields every object below, from one listing."""
+        with bucket_errors(self):
             found = self._fs.find(str(self))
         for name in sorted(found):
             yield type(self)(f"{self._uri_scheme}://{name}")
@@ -144,56 +144,56 @@ class UrlPath(PosixGPath):
         errors: str | None = None,
         newline: str | None = None,
     ) -> IO[Any]:
-        """A stream to read.
+        """Opens the object for reading.
 
         Raises:
-          FileNotFoundError: no object is there.
-          ValueError: it is to be written; `vidjax.storage.writing` does that.
+          FileNotFoundError: there is no object.
+          ValueError: the mode is for writing, which `vidjax.storage.writing` does.
         """
         del buffering
         if mode not in ("r", "rt", "rb"):
-            raise ValueError(f"{self}: objects are written by vidjax.storage.writing")
+            raise ValueError(f"{self}: use vidjax.storage.writing to write objects")
         if mode != "rb":
             stream = io.BytesIO(self.read_bytes())
             return io.TextIOWrapper(stream, encoding or "utf-8", errors, newline)
-        with telling(self):
+        with bucket_errors(self):
             return io.BufferedReader(self._fs.open(str(self), "rb"), _BUFFER)
 
     def read_bytes(self) -> bytes:
-        """The object's content.
+        """Reads the object's content.
 
         Raises:
-          FileNotFoundError: no object is there.
+          FileNotFoundError: there is no object.
         """
-        with telling(self):
+        with bucket_errors(self):
             content: bytes = self._fs.cat_file(str(self))
         return content
 
     def read_text(
         self, encoding: str | None = None, errors: str | None = None, newline: str | None = None
     ) -> str:
-        """The object's content as text.
+        """Reads the object's content as text.
 
         Raises:
-          FileNotFoundError: no object is there.
+          FileNotFoundError: there is no object.
         """
         with self.open("r", encoding=encoding, errors=errors, newline=newline) as stream:
             return str(stream.read())
 
     def mkdir(self, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        """Does nothing: a folder is there with its first object."""
+        """Does nothing: a folder exists as soon as it contains an object."""
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Removes the object.
 
         Raises:
-          FileNotFoundError: none is there, unless `missing_ok`.
+          FileNotFoundError: there is no object, and `missing_ok` is False.
         """
         if not missing_ok and not self.is_file():
             raise FileNotFoundError(str(self))
         buckets.remove(str(self))
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise ValueError(f"{self}: objects are written and moved by vidjax.storage alone")
+        raise ValueError(f"{self}: only vidjax.storage may write and move objects")
 
     rename = replace = touch = write_bytes = write_text = rmtree = rmdir = copy = _refuse

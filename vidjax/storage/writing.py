@@ -1,11 +1,10 @@
-"""The one way in which files are written: whole or not at all, and never through a link.
+"""Writes files atomically and never through a symbolic link. All writing goes through this module.
 
-On a disk a file is written under a name that nobody can guess, which is opened only if nothing has
-it, and takes its place when it is complete. A process that is killed leaves the old file, and at
-most a `.part` beside it. A link in the place of a file is refused: it may have been put there by
-others, and point anywhere.
+On a disk, a file is written under an unguessable new name and renamed when it is complete. A killed
+process leaves the old file, and at most a `.part` file beside it. A symbolic link in the place of a
+file is refused, because somebody else may have created it, and it may point anywhere.
 
-An object of a bucket is written into a file of this machine first, and uploaded in one go.
+An object of a bucket is first written to a local file, and then uploaded at once.
 """
 
 from __future__ import annotations
@@ -21,29 +20,29 @@ from pathlib import Path
 from typing import IO
 
 from vidjax.storage import buckets, leases
-from vidjax.storage.growing import GrowingObject
+from vidjax.storage.bucket_append import AppendStream
 from vidjax.storage.paths import is_url
 
 PART = ".part"
-# Beyond any single file: what nobody has touched for so long, in seconds, nobody writes.
+# Age in seconds of an unfinished file after which nobody can still be writing it.
 _ABANDONED = 24 * 3600.0
 _LONGEST = 150
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class LinkError(ValueError):
-    """A link stands where something would be written."""
+    """A symbolic link is in the place of a file to be written."""
 
 
 @contextlib.contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """A path to write to that takes the place of `file` when the context ends without an error.
+    """Opens a context with a temporary path that replaces `file` if the context ends without error.
 
-    For libraries that write to paths; others get a stream from `writing` or `writing_bytes`. The
-    file is there, and empty. After an error it is removed.
+    It is for libraries that write to paths; otherwise use `writing` or `writing_bytes`. The
+    temporary file exists and is empty. After an error it is removed.
 
     Raises:
-      LinkError: `file` is a link.
+      LinkError: `file` is a symbolic link.
       OSError: the folder cannot be written.
     """
     if is_url(file):
@@ -60,38 +59,38 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        # One without a number says all that there is to say.
+        # An error without a number has a complete message already.
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(file)
         raise
 
 
 def _upload(unfinished: Path, url: str) -> None:
-    """Puts a file in the place of an object, unless the folder has another owner by now.
+    """Uploads a file to an object, unless another process has taken over the folder.
 
     Raises:
-      BucketError: it cannot be written.
+      BucketError: the object cannot be written.
     """
-    if not leases.holds(url):
+    if not leases.holds_lease(url):
         buckets.upload(unfinished, url)
         return
-    # Nobody can have taken the folder over before the version was known, and what is written after
-    # that is of another version.
+    # If another process takes over after the version was read, its writes change the version, and
+    # the conditional write fails.
     version = buckets.version(url)
-    leases.assure(url)
+    leases.check_lease(url)
     try:
         buckets.write(url, unfinished.read_bytes(), over=version)
     except FileExistsError:
-        leases.assure(url, doubtful=True)
+        leases.check_lease(url, doubtful=True)
         raise buckets.BucketError(
-            f"{url}: another process has written there since; nothing was overwritten. Let one "
+            f"{url}: another process has written to it; nothing was overwritten. Let only one "
             "process work there"
         ) from None
 
 
 @contextlib.contextmanager
 def _to_upload(file: Path) -> Iterator[Path]:
-    """An empty file of this machine that goes when the context ends."""
+    """Opens a context with an empty local file, which is removed when the context ends."""
     with tempfile.TemporaryDirectory(prefix="vidjax-") as folder:
         unfinished = Path(folder) / f"{file.name[:_LONGEST]}{PART}"
         unfinished.touch()
@@ -100,12 +99,12 @@ def _to_upload(file: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(file: Path) -> Iterator[IO[str]]:
-    """A text file, such as a table, that appears when the context ends without an error.
+    """Opens a text file for writing, which appears if the context ends without error.
 
-    It is UTF-8. Names of files are bytes, of which not all are text: they are written as they are.
+    The encoding is UTF-8. File names may contain bytes that are not text; they are written as is.
 
     Raises:
-      LinkError: `file` is a link.
+      LinkError: `file` is a symbolic link.
       OSError: the folder cannot be written.
     """
     with (
@@ -117,10 +116,10 @@ def writing(file: Path) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def writing_bytes(file: Path) -> Iterator[IO[bytes]]:
-    """A file that appears when the context ends without an error; it can be sought.
+    """Opens a seekable binary file for writing, which appears if the context ends without error.
 
     Raises:
-      LinkError: `file` is a link.
+      LinkError: `file` is a symbolic link.
       OSError: the folder cannot be written.
     """
     with replacing(file) as unfinished, unfinished.open("w+b") as stream:
@@ -128,31 +127,31 @@ def writing_bytes(file: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(file: Path, text: str, *, durable: bool = False) -> None:
-    """Writes a text file whole.
+    """Writes a whole text file.
 
     Args:
-      file: to be written.
-      text: for it.
-      durable: returns only when the disk has it, so that a machine that stops keeps it.
+      file: file to write.
+      text: content of the file.
+      durable: wait until the data is on the disk, so that it survives a crash of the machine.
 
     Raises:
-      LinkError: `file` is a link.
-      OSError: it cannot be written.
+      LinkError: `file` is a symbolic link.
+      OSError: the file cannot be written.
     """
     with writing(file) as stream:
         stream.write(text)
-        # Of a bucket: it has the object when `writing` returns.
+        # A bucket has the object when `writing` returns.
         if durable and not is_url(file):
             stream.flush()
             os.fsync(stream.fileno())
 
 
 def write_bytes(file: Path, data: bytes | bytearray | memoryview) -> None:
-    """Writes a file whole.
+    """Writes a whole binary file.
 
     Raises:
-      LinkError: `file` is a link.
-      OSError: it cannot be written.
+      LinkError: `file` is a symbolic link.
+      OSError: the file cannot be written.
     """
     with writing_bytes(file) as stream:
         stream.write(data)
@@ -160,11 +159,11 @@ def write_bytes(file: Path, data: bytes | bytearray | memoryview) -> None:
 
 @contextlib.contextmanager
 def new(file: Path) -> Iterator[IO[str]]:
-    """A text file that is not there yet, and is written line by line.
+    """Opens a new text file for writing, which must not exist yet.
 
     Raises:
-      FileExistsError: something is there.
-      OSError: it cannot be written.
+      FileExistsError: the file exists.
+      OSError: the file cannot be written.
     """
     if is_url(file):
         refuse_there(file)
@@ -178,20 +177,19 @@ def new(file: Path) -> Iterator[IO[str]]:
 
 
 def unfinished(file: Path) -> Path:
-    """Where `line_by_line` puts the lines of a file until it is complete."""
+    """Returns the temporary path of a file that `line_by_line` is writing."""
     return file.with_name(f"{file.stem[:_LONGEST]}.unfinished{file.suffix}")
 
 
 @contextlib.contextmanager
 def line_by_line(file: Path) -> Iterator[IO[str]]:
-    """A text file that takes long: it gets its name when the context ends without an error.
+    """Opens a text file that takes long to write; it gets its name when it is complete.
 
-    Until then, and after an error, what was written stands in `unfinished(file)`. Of nothing no
-    file stays.
+    Until then, and after an error, the lines are in `unfinished(file)`. An empty file is removed.
 
     Raises:
-      FileExistsError: something is there, or comes while the lines are written.
-      OSError: it cannot be written.
+      FileExistsError: the file exists, or is created by somebody else in the meantime.
+      OSError: the file cannot be written.
     """
     part = unfinished(file)
     for each in (file, part):
@@ -214,7 +212,7 @@ def line_by_line(file: Path) -> Iterator[IO[str]]:
 
 @contextlib.contextmanager
 def _object_line_by_line(file: Path, part: Path) -> Iterator[IO[str]]:
-    lines = GrowingObject(str(part))
+    lines = AppendStream(str(part))
     try:
         yield lines
         lines.close()
@@ -226,31 +224,31 @@ def _object_line_by_line(file: Path, part: Path) -> Iterator[IO[str]]:
 
 
 def refuse_there(path: Path) -> None:
-    """Refuses to write where something is.
+    """Refuses to write to a path that exists.
 
     Raises:
-      FileExistsError: names it.
+      FileExistsError: names the path.
     """
     if is_there(path):
-        raise FileExistsError(f"{path} is there already; name another, or remove it")
+        raise FileExistsError(f"{path} exists already; choose another, or remove it")
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file, a folder or a link, also one that leads nowhere, has a name."""
+    """Returns whether a path is a file, a folder, or a link, even a broken one."""
     return path.exists() if is_url(path) else os.path.lexists(path)
 
 
 def appending(file: Path) -> io.TextIOWrapper:
-    """A text file that grows at its end, to be closed by the caller.
+    """Opens a text file for appending. The caller closes it.
 
-    In a bucket its lines are seen within seconds, and certainly after `sync`.
+    In a bucket, lines appear within seconds, and at the latest after `sync`.
 
     Raises:
-      LinkError: `file` is a link.
-      OSError: it cannot be written.
+      LinkError: `file` is a symbolic link.
+      OSError: the file cannot be written.
     """
     if is_url(file):
-        return GrowingObject(str(file))
+        return AppendStream(str(file))
     refuse_link(file)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -258,12 +256,12 @@ def appending(file: Path) -> io.TextIOWrapper:
 
 
 def sync(stream: io.TextIOWrapper) -> None:
-    """Returns when a process that is killed cannot take the lines of `appending` with it.
+    """Saves the lines of an `appending` stream, so that they survive if the process is killed.
 
     Raises:
-      OSError: they cannot be written.
+      OSError: the lines cannot be written.
     """
-    if isinstance(stream, GrowingObject):
+    if isinstance(stream, AppendStream):
         stream.sync()
     else:
         stream.flush()
@@ -271,14 +269,14 @@ def sync(stream: io.TextIOWrapper) -> None:
 
 @contextlib.contextmanager
 def growing(file: Path) -> Iterator[IO[bytes]]:
-    """A file of bytes that comes in several goes, such as a download, and stays after an error.
+    """Opens a binary file that is written in several steps, such as a download.
 
-    The stream stands at its end. Its name should say that it is unfinished, as `.part` does. It is
-    on a disk: bytes of an object cannot be changed.
+    The stream is positioned at the end. The file stays after an error, so its name should mark it
+    as unfinished, for example by `.part`. It must be on a disk, since objects cannot be modified.
 
     Raises:
-      LinkError: `file` is a link.
-      OSError: it cannot be written.
+      LinkError: `file` is a symbolic link.
+      OSError: the file cannot be written.
     """
     refuse_link(file)
     flags = os.O_RDWR | os.O_CREAT
@@ -289,11 +287,11 @@ def growing(file: Path) -> Iterator[IO[bytes]]:
 
 
 def finish(part: Path, file: Path) -> None:
-    """Puts what has grown in its final place, when the disk has it.
+    """Syncs a `growing` file to the disk and renames it to its final name.
 
     Raises:
-      LinkError: `file` is a link.
-      OSError: it cannot be written.
+      LinkError: `file` is a symbolic link.
+      OSError: the file cannot be written.
     """
     refuse_link(file)
     with growing(part) as stream:
@@ -302,14 +300,14 @@ def finish(part: Path, file: Path) -> None:
 
 
 def move(file: Path, to: Path) -> None:
-    """Gives a file another name in its folder, in the place of what has it.
+    """Renames a file within its folder, replacing an existing file.
 
     Raises:
-      FileNotFoundError: it is not there.
-      OSError: it cannot be renamed.
+      FileNotFoundError: the file does not exist.
+      OSError: the file cannot be renamed.
     """
     if is_url(file):
-        leases.assure(str(to))
+        leases.check_lease(str(to))
         buckets.write(str(to), file.read_bytes())
         file.unlink()
     else:
@@ -317,19 +315,19 @@ def move(file: Path, to: Path) -> None:
 
 
 def make_folder(folder: Path, within: Path | None = None) -> Path:
-    """Makes a folder, and those above it.
+    """Creates a folder and its parents, if they do not exist.
 
     Args:
-      folder: to be made, if it is not there.
-      within: a folder above it that the user has named, such as a run's. Below it no part of the
-        path may be a link, which could lead to any other place.
+      folder: folder to create.
+      within: a parent folder chosen by the user, such as that of a run. No part of the path below
+        it may be a symbolic link, which could point anywhere.
 
     Returns:
       The folder.
 
     Raises:
-      LinkError: a part of the path below `within` is a link.
-      OSError: it cannot be made.
+      LinkError: a part of the path below `within` is a symbolic link.
+      OSError: the folder cannot be created.
     """
     if within is not None:
         parts = folder.relative_to(within).parts
@@ -337,26 +335,26 @@ def make_folder(folder: Path, within: Path | None = None) -> Path:
             raise LinkError(f"{folder} is not below {within}")
         for count in range(1, len(parts) + 1):
             refuse_link(within.joinpath(*parts[:count]))
-    # In a bucket a folder is there with its first object.
+    # In a bucket, a folder exists as soon as it contains an object.
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def refuse_link(path: Path) -> None:
-    """Refuses to write where a link stands.
+    """Refuses to write to a symbolic link.
 
     Raises:
-      LinkError: names the link and where it leads.
+      LinkError: names the link and its target.
     """
     if path.is_symlink():
         raise LinkError(
-            f"{path} is a link to {os.readlink(path)}, and nothing is written through links: "
-            "remove it, or put what it points to in its place"
+            f"{path} is a symbolic link to {os.readlink(path)}, and vidjax does not write through "
+            "links: remove it, or replace it by its target"
         )
 
 
 def check_writable(folder: Path) -> None:
-    """Writes an empty file and removes it, so that what cannot be written is told before the work.
+    """Checks that a folder is writable by writing and removing an empty file.
 
     Raises:
       OSError: the folder cannot be written.
@@ -370,18 +368,18 @@ def check_writable(folder: Path) -> None:
         pass
 
 
-def sweep(folder: Path, *, owned: bool = False) -> None:
-    """Removes unfinished files that killed processes have left in a folder of a disk.
+def remove_unfinished(folder: Path, *, owned: bool = False) -> None:
+    """Removes unfinished files of killed processes from a folder on a disk.
 
     Args:
-      folder: to tidy.
-      owned: whether nobody else writes there. Without it only what nobody has touched for a day is
-        removed.
+      folder: folder to clean up.
+      owned: whether no other process writes there. If False, only files that have not been touched
+        for a day are removed.
     """
     if is_url(folder):
         return
     for part in folder.glob(f"*{PART}"):
-        # Another process may remove it at the same time, or its owner complete it.
+        # Another process may remove it at the same time, or its owner may complete it.
         with contextlib.suppress(OSError):
             if part.is_file() and (owned or time.time() - part.lstat().st_mtime > _ABANDONED):
                 part.unlink()

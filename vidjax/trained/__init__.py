@@ -1,1 +1,1 @@
-"""Trained networks: opening them, whoever trained them, and using them."""
+"""Trained networks, whoever trained them: opening and using them."""

@@ -1,8 +1,8 @@
-"""Features of clips: what a network makes of them before it classifies.
+"""Features of clips: the output of a network's layers before the classifier.
 
-Networks sow what their parts put out: `stem`, a `stage1` for each stage, and `pre_logits`, the
-embedding that the classifier gets. SlowFast has those of its fast pathway as well, with `fast_`
-before their names. Under `jax.jit` nothing is computed beyond the layer that is asked for.
+Networks sow the outputs of their parts: `stem`, `stage1` and so on, and `pre_logits`, the embedding
+that the classifier takes. SlowFast also sows those of its fast pathway, with the prefix `fast_`.
+Under `jax.jit`, nothing beyond the requested layer is computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from vidjax.names import nearest
+from vidjax.untrusted_names import nearest
 
 EMBEDDING = "pre_logits"
 
@@ -27,20 +27,30 @@ def features(
     *,
     pooled: bool = True,
 ) -> jax.Array:
-    """Features of normalised clips at a layer of a network.
+    """Computes the features of normalised clips at a layer of a network.
 
     Args:
       model: the network.
       variables: `{"params": ..., "batch_stats": ...}`.
       clips: `[B, T, H, W, 3]`, normalised.
-      layer: `pre_logits`, the embedding that the classifier gets; or `stem`, `stage1`, ...
-      pooled: average over time and space.
+      layer: `pre_logits`, the embedding that the classifier takes; or `stem`, `stage1`, ...
+      pooled: whether to average over time and space.
 
     Returns:
-      float32 `[B, C]`; of a stage `[B, T', H', W', C]` where it is not pooled.
+      float32 `[B, C]`; for a stage without pooling, `[B, T', H', W', C]`.
 
     Raises:
-      ValueError: the network has no such layer, or the clips have another shape.
+      ValueError: the network has no such layer, or the clips have the wrong shape.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, vidjax
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
+      >>> clips = jnp.zeros((1, 4, 32, 32, 3))
+      >>> variables = jax.jit(lambda: model.init(jax.random.key(0), clips, train=False))()
+      >>> vidjax.features(model, variables, clips).shape
+      (1, 8)
+      >>> vidjax.features(model, variables, clips, "stage1", pooled=False).shape
+      (1, 2, 8, 8, 4)
     """
     found = _sown(model, variables, clips)
     if layer not in found:
@@ -50,27 +60,36 @@ def features(
 
 
 def layers(model: nn.Module, variables: Any, clips: Any) -> dict[str, tuple[int, ...]]:
-    """Layers that `features` knows, in the order of computation, with their shapes before pooling.
+    """Lists the layers that `features` knows, in order of computation, with unpooled shapes.
 
     Nothing is computed.
 
     Args:
       model: the network.
-      variables: arrays, or their shapes as `jax.eval_shape` gives them.
-      clips: `[B, T, H, W, 3]`, floating-point; likewise.
+      variables: arrays, or their shapes as returned by `jax.eval_shape`.
+      clips: `[B, T, H, W, 3]`, floating-point; arrays or shapes.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, vidjax
+      >>> from vidjax.trained.features import layers
+      >>> model = vidjax.create_model("r3d_18", num_classes=5, width=4, depths=(1, 1, 0, 0))
+      >>> clips = jax.ShapeDtypeStruct((1, 4, 32, 32, 3), jnp.float32)
+      >>> init = lambda clips: model.init(jax.random.key(0), clips, train=False)
+      >>> layers(model, jax.eval_shape(init, clips), clips)["stage2"]
+      (1, 1, 4, 4, 8)
     """
     found = jax.eval_shape(lambda *given: _sown(model, *given), variables, clips)
     return {name: found[name].shape for name in sorted(found, key=_place)}
 
 
 def _sown(model: nn.Module, variables: Any, clips: jax.Array) -> dict[str, jax.Array]:
-    """What the network itself sows; what blocks and methods sow inside is theirs."""
+    """Returns what the network itself sows, without what its blocks and methods sow."""
     _, state = model.apply(variables, clips, train=False, mutable=["intermediates"])
     sown: Mapping[str, Any] = state["intermediates"]
     return {name: value[0] for name, value in sown.items() if isinstance(value, tuple)}
 
 
 def _place(name: str) -> tuple[bool, bool, str, bool]:
-    """Where a layer stands in the network: the stem first, then the stages, then the embedding."""
+    """Sort key of a layer: the stem first, then the stages, then the embedding."""
     part = name.removeprefix("fast_")
     return name == EMBEDDING, part != "stem", part, part != name

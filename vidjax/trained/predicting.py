@@ -1,4 +1,4 @@
-"""Predicting what happens in video files with a trained network."""
+"""Predicts what happens in video files with a trained network."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import numpy as np
 
 from vidjax.data.decode import DecodeError
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.trained.batched import in_batches
-from vidjax.trained.looking import Ended, Event, Look, Looking
+from vidjax.trained.batching import in_batches
 from vidjax.trained.prediction import Prediction
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
+from vidjax.trained.video_clips import ClipSampler, EndOfVideo, Event, SampledClip
 
-# Of each number of crops, which one is the centre.
+# Index of the central crop, by number of crops.
 _CENTRE = {1: 0, 3: 1, 10: 4}
-# Clips computed at once where nobody says how many.
+# Default number of clips per batch.
 _BATCH = 8
 
 
 @dataclass(frozen=True)
 class WindowPrediction(Prediction):
-    """What a network says of a window that slides over a video.
+    """The prediction for one window of a video.
 
     Attributes:
-      end: seconds, exclusive.
-      picture: the middle of its frames, as the centre crop shows it, uint8 `[size, size, 3]`.
+      end: end of the window in seconds, exclusive.
+      picture: its middle frame as the central crop shows it, uint8 `[size, size, 3]`.
     """
 
     end: float
@@ -38,7 +38,7 @@ class WindowPrediction(Prediction):
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A video that cannot be read, and why."""
+    """A video that cannot be read, and the reason."""
 
     error: str
 
@@ -46,24 +46,24 @@ class Unreadable:
 def predict_videos(
     trained: Trained, videos: Manifest, *, batch_size: int = _BATCH, threads: int = 2
 ) -> Iterator[tuple[Entry, Prediction | Unreadable]]:
-    """What happens in many videos, in their order; each is seen as `Trained.predict` sees it.
+    """Predicts many videos, in order, each in the same way as `Trained.predict`.
 
     Args:
       trained: the network.
-      videos: files and pieces of files; their labels may be empty.
-      batch_size: most clips computed at once, of one video or several.
-      threads: videos that are decoded at a time.
+      videos: files and pieces of files; labels may be empty.
+      batch_size: largest number of clips per batch, of one or several videos.
+      threads: videos decoded at the same time.
 
     Raises:
       ValueError: the weights cannot be read.
     """
-    looking = Looking(trained.preprocessing, trained.clips, trained.crops, threads=threads)
+    looking = ClipSampler(trained.preprocessing, trained.clips, trained.crops, threads=threads)
     size = min(batch_size, len(videos.entries) * trained.clips)
     scored = in_batches(trained.score, looking.all(videos), size)
     for number, group in itertools.groupby(scored, key=lambda each: each[0].video):
         *clips, (end, _) = group
         entry = videos.entries[number]
-        assert isinstance(end, Ended)
+        assert isinstance(end, EndOfVideo)
         if end.error:
             yield entry, Unreadable(end.error)
             continue
@@ -80,30 +80,31 @@ def predict_windows(
     end: float | None = None,
     batch_size: int = _BATCH,
 ) -> Iterator[WindowPrediction]:
-    """What happens when in a video of any length: windows slide over it, one clip each.
+    """Predicts what happens when in a video of any length, by windows of one clip each.
 
-    Memory does not grow with the video.
+    Memory use does not grow with the length of the video.
 
     Args:
       trained: the network.
       video: a file.
-      every: seconds from the start of a window to the start of the next; None lets each follow
-        the one before. The last one is moved back, so that it ends with the video.
-      start: seconds from the first frame, of a piece; None is 0.
-      end: seconds, exclusive; None is the end.
-      batch_size: windows computed at once.
+      every: seconds from the start of a window to the start of the next; None makes windows
+        adjacent. The last window is moved back, so that it ends with the video.
+      start: start of the piece in seconds from the first frame; None is 0.
+      end: end of the piece in seconds, exclusive; None is the end of the video.
+      batch_size: windows per batch.
 
     Raises:
-      DecodeError: the video cannot be read; if it breaks midway, after what comes before that.
-      ValueError: `every` is not above 0 or shorter than a frame, or the weights cannot be read.
+      DecodeError: the video cannot be read. If it breaks off midway, the windows before that come
+        first.
+      ValueError: `every` is not above 0 or is shorter than a frame, or the weights cannot be read.
     """
     file = video.absolute()
     manifest = Manifest(file.parent, (Entry(file.name, "", "", start, end),), ())
-    looking = Looking(trained.preprocessing, 0, trained.crops, every)
+    looking = ClipSampler(trained.preprocessing, 0, trained.crops, every)
     pictures: collections.deque[np.ndarray] = collections.deque()
     events = _picturing(looking.all(manifest), pictures)
     for event, found in in_batches(trained.score, events, batch_size):
-        if isinstance(event, Look):
+        if isinstance(event, SampledClip):
             window = event.window
             yield WindowPrediction(window.start, window.end, found, pictures.popleft())
         elif event.error:
@@ -111,9 +112,9 @@ def predict_windows(
 
 
 def _picturing(events: Iterable[Event], pictures: collections.deque[np.ndarray]) -> Iterator[Event]:
-    """The same events; the middle picture of each clip is kept."""
+    """Passes events on, and keeps the middle frame of each clip."""
     for event in events:
-        if isinstance(event, Look):
+        if isinstance(event, SampledClip):
             centre = event.window.crops[_CENTRE[len(event.window.crops)]]
             pictures.append(centre[len(centre) // 2].copy())
         yield event

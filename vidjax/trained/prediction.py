@@ -1,4 +1,4 @@
-"""What a network says of a video."""
+"""The prediction of a network for a video."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network says of a video or a piece of it.
+    """The prediction of a network for a video or a piece of it.
 
     Attributes:
       start: seconds from the video's first frame.
       end: seconds, exclusive; None is the end of the video.
-      probabilities: float32 `[K]`, of the classes.
+      probabilities: of the classes, float32 `[K]`.
     """
 
     start: float
@@ -23,11 +23,11 @@ class Prediction:
     probabilities: np.ndarray
 
     def top(self, labels: Sequence[str], count: int = 5) -> list[tuple[str, float]]:
-        """The likeliest classes, best first, with their probabilities.
+        """Returns the most likely classes with their probabilities, best first.
 
         Args:
           labels: names of the K classes.
-          count: how many.
+          count: how many classes to return.
         """
         order = np.argsort(-self.probabilities, kind="stable")[:count]
         return [(labels[k], float(self.probabilities[k])) for k in order]

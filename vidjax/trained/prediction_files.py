@@ -1,4 +1,4 @@
-"""Predictions as a table, CSV or JSON, that is written row by row."""
+"""Writes predictions row by row to a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from vidjax.storage.writing import line_by_line
 
 TOP = 5
 SUFFIXES = (".csv", ".json")
-# A row: its fields, and the likeliest classes with their probabilities, best first.
+# A row: its fields, and the most likely classes with their probabilities, best first.
 Row = Callable[[Mapping[str, Any], Sequence[tuple[str, float]]], None]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a row has.
+    """The fields of a row.
 
     Attributes:
       before: names of the fields before the classes.
-      after: names of those after them.
+      after: names of the fields after them.
     """
 
     before: Sequence[str]
@@ -40,24 +40,24 @@ OF_WINDOWS = Layout(("start", "end"))
 def writing_rows(
     file: Path, layout: Layout, about: Mapping[str, Any], classes: int
 ) -> Iterator[Row]:
-    """A table that gets its name when the context ends without an error.
+    """Opens a table for writing; it gets its name only when the context ends without an error.
 
-    Before that, and after an error, it is `NAME.unfinished.csv` or `NAME.unfinished.json`, as
-    `vidjax.storage.writing.line_by_line` says, and holds the rows until then. JSON is an object of
-    `about`, `rows`, and `finished`, which is false there.
+    Until then, and after an error, it is named `NAME.unfinished.csv` or `NAME.unfinished.json`, as
+    described in `vidjax.storage.writing.line_by_line`, and holds the rows so far. The JSON is an
+    object of `about`, `rows` and `finished`, which is false in an unfinished file.
 
     Args:
-      file: to be written; its suffix is one of `SUFFIXES`.
-      layout: of the rows.
-      about: what JSON says beside the rows.
-      classes: K, of which a row names up to `TOP`.
+      file: the file to write; its suffix is one of `SUFFIXES`.
+      layout: fields of the rows.
+      about: further content of the JSON object.
+      classes: number of classes K; a row names at most `TOP` of them.
 
     Yields:
-      What writes a row.
+      A function that writes a row.
 
     Raises:
-      FileExistsError: something is there.
-      OSError: it cannot be written.
+      FileExistsError: the file exists already.
+      OSError: the file cannot be written.
     """
     with line_by_line(file) as stream:
         sheet = (_Csv if file.suffix == ".csv" else _Json)(stream, layout, about, min(TOP, classes))
@@ -130,7 +130,7 @@ class _Json:
 
 
 def _cell(value: Any) -> Any:
-    """What a table shows: seconds to the millisecond, nothing for None, 1 and 0 for yes and no."""
+    """Formats a cell: seconds to the millisecond, an empty cell for None, 1 and 0 for booleans."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, float):

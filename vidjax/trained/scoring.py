@@ -1,4 +1,4 @@
-"""Scoring videos with a network: the compiled forward pass over an evaluation protocol."""
+"""Evaluates a network: runs the compiled forward pass over the videos of a protocol."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from vidjax.data.views import refuse_coinciding, view_batches
 from vidjax.evaluation.clip_level import HITS, with_hits, without_hits
 from vidjax.evaluation.protocol import score_videos
 from vidjax.evaluation.report import write_report
-from vidjax.hanging import doing
 from vidjax.progress import ProgressLine
-from vidjax.run.agreement import agree_on_data
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
+from vidjax.run.process_consistency import agree_on_data
 from vidjax.run.processes import after_first, is_first
 from vidjax.run.sharding import BATCH_AXES, to_devices
 from vidjax.storage.writing import check_writable, make_folder
-from vidjax.trained.trained import Trained
+from vidjax.trained.trained_network import Trained
+from vidjax.watchdog import doing
 
 Variables = Any
 Progress = Callable[[int, int], None]
 Forward = Callable[[Variables, jax.Array], jax.Array]
-# Folder of a run's evaluations.
+# Folder of a run's evaluation reports.
 REPORTS = "eval"
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What the videos of a split score.
+    """The scores of the videos of a split.
 
     Attributes:
       scores: probabilities `[N, K]`, averaged over the views of each video.
-      labels: int64 `[N]`, or bool `[N, K]` of several labels a video.
-      clips: `clip_top1` and `clip_top5`, scores of single views as in `clip_level`; empty of
-        several labels a video, and of another pass than the network's own.
+      labels: int64 `[N]`, or bool `[N, K]` for several labels per video.
+      clips: `clip_top1` and `clip_top5`, scores of single views as in `clip_level`. Empty for
+        several labels per video, and for a custom `forward`.
     """
 
     scores: np.ndarray
@@ -52,16 +52,16 @@ class Scored:
 
 
 class Scorer:
-    """Scores the videos of the evaluation split of an experiment.
+    """Scores the videos of an experiment's evaluation split.
 
     Args:
       experiment: network, data and protocol.
-      forward: maps variables and crops uint8 `[B, S, T, H, W, 3]` to probabilities `[B, S, K]`;
-        None is the network's own pass. It is compiled.
-      width: K, where `forward` maps to something else; None is the number of classes.
+      forward: maps variables and crops uint8 `[B, S, T, H, W, 3]` to probabilities `[B, S, K]`; it
+        is compiled. None is the network's own forward pass.
+      width: K, if `forward` does not return the classes; None is the number of classes.
 
     Raises:
-      ValueError: the protocol's views coincide, or the split is absent.
+      ValueError: views of the protocol coincide, or the split does not exist.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class Scorer:
 
     @property
     def name(self) -> str:
-        """Name of the protocol, such as `test-10x3`: split, clips by crops."""
+        """Name of the protocol, such as `test-10x3`: split, clips and crops."""
         return f"{self._experiment.config.eval.split}-{self._views.clips}x{self._views.crops}"
 
     def score(self, variables: Variables, progress: Progress | None = None) -> Scored:
-        """Scores of all videos, averaged over their views, and of the single views."""
+        """Scores all videos: averages over their views, and scores of single views."""
         (averages,), labels = self._averages([variables], progress, hits=self._of_clips)
         scores, clips = without_hits(averages) if self._of_clips else (averages, {})
         return Scored(scores, labels, clips)
@@ -90,16 +90,16 @@ class Scorer:
     def score_each(
         self, variants: Sequence[Variables], progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities `[V, N, K]` with each of V variables, and labels as in `Scored`.
+        """Returns probabilities `[V, N, K]` for V sets of variables, and labels as in `Scored`.
 
-        Each video is read once, however many variables there are.
+        Each video is read once, however many sets there are.
         """
         return self._averages(variants, progress, hits=False)
 
     def _averages(
         self, variants: Sequence[Variables], progress: Progress | None, hits: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """As `score_each`; with hits `[V, N, K + 2]`, as `with_hits` has them."""
+        """Does the same as `score_each`; hits `[V, N, K + 2]` are as in `with_hits`."""
         config = self._experiment.config
         batches = view_batches(
             self._source,
@@ -141,7 +141,7 @@ class Scorer:
     ) -> list[Path]:
         """Writes scores, predictions and classes under `workdir/eval`; see `write_report`.
 
-        A report of this name that is of other videos or views is renamed; `say` is told.
+        An existing report of this name for other videos or views is renamed, and `say` is told.
         """
         views = self._views
         facts = {
@@ -181,10 +181,10 @@ class Scorer:
 
 
 def _require_place(folder: Path) -> None:
-    """Makes a folder and a file in it, which is gone again.
+    """Checks that a folder is writable: makes it and a temporary file in it.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the folder cannot be written.
     """
     if is_first():
         make_folder(folder, folder.parent)
@@ -201,31 +201,31 @@ def evaluate(
     unprepared: str = "",
     keep_scores: bool = False,
 ) -> list[Path]:
-    """Scores a trained network and writes the report.
+    """Evaluates a trained network and writes the report.
 
     Args:
-      config: with the data set and the protocol to use; of a run, the run's.
+      config: configuration with the data set and the protocol; for a run, the run's.
       trained: the network.
-      output: folder that gets the report, under `eval`; of a run, the run's directory.
-      progress: told how far it is.
+      output: folder for the report, under `eval`; for a run, the run's directory.
+      progress: called with the progress.
       mapping: as in `Experiment.open`.
-      unprepared: what to do where the data set is not prepared yet, as the end of an error; empty
-        prepares it where the configuration says.
-      keep_scores: whether all scores are kept beside the report.
+      unprepared: advice if the data set is not prepared yet, as the end of an error message. If
+        empty, the data set is prepared as the configuration says.
+      keep_scores: whether to keep all scores beside the report.
 
     Returns:
-      The report's files: JSON, predictions, picture; none in processes that do not write.
+      The report's files: JSON, predictions and figure; none in processes that do not write.
 
     Raises:
-      ValueError: the weights cannot be read, the protocol does not fit the videos, or only one of
-        network and data set is of several labels a video.
-      OSError: the report has no place in the folder.
+      ValueError: the weights cannot be read, the protocol does not fit the videos, or the network
+        is multi-label and the data set is not, or the other way round.
+      OSError: the report cannot be written.
     """
     if trained.multi_label != config.data.multi_label:
         raise ValueError(
-            f"data.multi_label = {config.data.multi_label}: {trained.source} answers with "
-            f"{'several classes' if trained.multi_label else 'one class'} a clip, and scores say "
-            f"nothing of other labels; set data.multi_label={trained.multi_label}"
+            f"data.multi_label = {config.data.multi_label}: {trained.source} predicts "
+            f"{'several classes' if trained.multi_label else 'one class'} per clip, so its scores "
+            f"would be meaningless; set data.multi_label={trained.multi_label}"
         )
     experiment = Experiment.open(
         config, progress.count, classes=trained.labels, mapping=mapping, unprepared=unprepared
@@ -233,8 +233,8 @@ def evaluate(
     scorer = Scorer(experiment)
     variables = trained.variables
     agree_on_data(experiment, (config.eval.split,), step=trained.step)
-    # Before hours of scoring whose report would find no place.
-    after_first(lambda: _require_place(output / REPORTS), "looking for a place for the report")
+    # Checked first, because hours of scoring would be lost if the report could not be written.
+    after_first(lambda: _require_place(output / REPORTS), "checking the folder for the report")
     scored = scorer.score(
         variables, lambda done, total: progress.show(f"evaluating {done}/{total}")
     )

@@ -1,4 +1,4 @@
-"""A picture of what happens when in a video: classes over time, with frames of it below."""
+"""Draws a timeline of a video: the likely classes over time, with frames below."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from vidjax.data.transforms import resize
-from vidjax.names import lettering
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.predicting import WindowPrediction
+from vidjax.untrusted_names import lettering
 
-# So many pieces of time are told apart; more are put together in pairs.
+# Largest number of pieces; beyond it, pairs of pieces are merged.
 _MOST_PIECES = 1024
 _ROWS = 6
-# A class that never wins is shown if it was once as likely as this.
+# A class that is never the most likely is shown if it once reached this probability.
 _NOTABLE = 0.2
 _PICTURE = 96
 # Inches.
@@ -27,9 +27,9 @@ _WIDTH, _LEFT, _RIGHT = 12.0, 2.5, 0.25
 _TITLE, _BAND, _ROW, _AXIS, _EDGE = 0.5, 0.34, 0.42, 0.42, 0.15
 _FILM = 0.8
 _LETTER, _FEWEST_LETTERS = 0.07, 6
-# How light red, green and blue are (ITU-R BT.709).
+# Relative luminance of red, green and blue (ITU-R BT.709).
 _LIGHT = np.array([0.2126, 0.7152, 0.0722])
-# Colours that are told apart by people who see few, in the order of time (Okabe and Ito, 2008).
+# Colours that colour-blind people can tell apart, in temporal order (Okabe and Ito, 2008).
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 _OTHER, _PAPER, _INK, _FAINT = "#9AA0A6", "#F1F3F4", "#202124", "#5F6368"
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
@@ -38,13 +38,13 @@ _MOST_TICKS = 12
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of time.
+    """A piece of the timeline.
 
     Attributes:
       start: seconds.
       end: seconds.
       probabilities: `[K]`, the mean over its windows.
-      picture: of the first one, uint8 `[96, 96, 3]`.
+      picture: frame of its first window, uint8 `[96, 96, 3]`.
     """
 
     start: float
@@ -54,7 +54,7 @@ class Piece:
 
 
 class Timeline:
-    """Gathers windows in the order of time, in memory that is bounded, and draws them."""
+    """Collects windows in temporal order, in bounded memory, and draws them."""
 
     def __init__(self) -> None:
         self._pieces: list[Piece] = []
@@ -74,11 +74,11 @@ class Timeline:
             self._halve()
 
     def pieces(self) -> tuple[Piece, ...]:
-        """What was gathered: a piece a window, or of several windows where there are many."""
+        """The collected pieces: one per window, or one per several windows if there are many."""
         return tuple(self._pieces)
 
     def _halve(self) -> None:
-        """Puts pairs of pieces together; an odd last one is half full."""
+        """Merges pairs of pieces; an odd last piece is then half full."""
         pieces = self._pieces
         pairs = [_together(*pair, 1) for pair in zip(pieces[::2], pieces[1::2], strict=False)]
         odd = len(pieces) % 2
@@ -89,21 +89,21 @@ class Timeline:
     def draw(self, file: Path, labels: Sequence[str], title: str) -> None:
         """Draws a PNG.
 
-        Each of the strongest classes has a row, in the order in which they begin, with its
-        probability as the height of a strip. Above, the likeliest class of each moment is named,
-        the paler the less likely it is. Below are frames of the video.
+        Each of the strongest classes has a row, in the order in which they begin; the height of a
+        strip is the probability. The top row names the most likely class of each moment, paler
+        where it is less likely. Frames of the video are below.
 
         Args:
-          file: to be written.
+          file: the file to write.
           labels: names of the classes.
-          title: above.
+          title: title of the figure.
 
         Raises:
           ValueError: no window was added.
-          OSError: it cannot be written.
+          OSError: the file cannot be written.
         """
         if not self._pieces:
-            raise ValueError("a timeline without windows")
+            raise ValueError("a timeline needs at least one window")
         from matplotlib.figure import Figure
 
         pieces = list(_side_by_side(self._pieces))
@@ -123,13 +123,13 @@ class Timeline:
 
 
 def _together(first: Piece, second: Piece, weight: int) -> Piece:
-    """One piece of two, of which the first counts `weight` times."""
+    """Merges two pieces, of which the first counts `weight` times."""
     mean = (weight * first.probabilities + second.probabilities) / (weight + 1)
     return replace(first, end=max(first.end, second.end), probabilities=mean)
 
 
 def _side_by_side(pieces: Sequence[Piece]) -> Iterator[Piece]:
-    """Pieces of which each ends where the next begins: a moment belongs to the nearest window."""
+    """Closes gaps between pieces: a moment belongs to the nearest window."""
     begin = pieces[0].start
     for piece, after in itertools.pairwise([*pieces, None]):
         assert piece is not None
@@ -139,20 +139,21 @@ def _side_by_side(pieces: Sequence[Piece]) -> Iterator[Piece]:
 
 
 def _strongest(chances: np.ndarray, lengths: np.ndarray) -> list[int]:
-    """The classes that win the most, or come near to it, in the order in which they begin."""
+    """Returns the classes that are often or nearly the most likely, in the order they begin."""
     winners = chances.argmax(axis=1)
     best = chances.max(axis=1)
     won = np.bincount(winners, lengths * best, minlength=chances.shape[1])
     order = np.lexsort((-chances.max(axis=0), -won))[:_ROWS]
     shown = [int(k) for k in order if won[k] or chances[:, k].max() > _NOTABLE]
-    # A class begins where a tenth of it is over: flickers before that do not count.
+    # A class begins when a tenth of its total probability has passed, so early flickers do not
+    # count.
     mass = np.cumsum(lengths[:, None] * chances[:, shown] ** 2, axis=0)
     begins = dict(zip(shown, (mass >= 0.1 * mass[-1]).argmax(axis=0), strict=True))
     return sorted(shown, key=lambda k: begins[k])
 
 
 def _axes(figure: Any, heights: Sequence[float], place: int) -> Any:
-    """Axes for one of several strips from top to bottom, of heights in inches."""
+    """Adds axes for one of several strips from top to bottom, with heights in inches."""
     total = sum(heights)
     bottom = total - sum(heights[: place + 1])
     width = _WIDTH - _LEFT - _RIGHT
@@ -176,7 +177,7 @@ def _draw_winners(
     labels: Sequence[str],
     colours: dict[int, str],
 ) -> None:
-    """Who wins when, by name where there is room."""
+    """Draws the most likely class of each moment, with its name if there is room."""
     from matplotlib.colors import to_rgb
 
     inches = (_WIDTH - _LEFT - _RIGHT) / (edges[-1] - edges[0])
@@ -195,7 +196,7 @@ def _draw_winners(
 
 
 def _runs(winners: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Winner, first piece and the one after the last of each stretch without a change."""
+    """Yields class, first piece and end piece of each stretch without a change."""
     changes = np.flatnonzero(np.diff(winners)) + 1
     for first, last in itertools.pairwise([0, *changes, len(winners)]):
         yield int(winners[first]), int(first), int(last)
@@ -208,7 +209,7 @@ def _draw_rows(
     labels: Sequence[str],
     colours: dict[int, str],
 ) -> None:
-    """A strip a class, from its probability 0 to 1."""
+    """Draws a strip per class, with its probability from 0 to 1."""
     begin, end = edges[0], edges[-1]
     for row, (index, colour) in enumerate(colours.items()):
         bottom = -row - 0.9
@@ -225,7 +226,7 @@ def _draw_rows(
 
 
 def _draw_film(axes: Any, pieces: Sequence[Piece]) -> None:
-    """Frames, each below the time that it is of."""
+    """Draws frames below their time."""
     begin, end = pieces[0].start, pieces[-1].end
     count = max(1, int((_WIDTH - _LEFT - _RIGHT) / _FILM))
     width = (end - begin) / count
@@ -240,13 +241,13 @@ def _draw_film(axes: Any, pieces: Sequence[Piece]) -> None:
 
 
 def _ticks(begin: float, end: float) -> list[float]:
-    """Round moments within a time."""
+    """Returns round times within an interval."""
     step = next((s for s in _STEPS if (end - begin) / s <= _MOST_TICKS), (end - begin) / 10)
     return [k * step for k in range(math.ceil(begin / step), math.floor(end / step + 1e-9) + 1)]
 
 
 def _clock(seconds: float, ticks: Sequence[float]) -> str:
-    """A moment as `m:ss`, with hours or tenths where they are needed."""
+    """Formats a time as `m:ss`, with hours or tenths if they are needed."""
     tenths = len(ticks) > 1 and ticks[1] - ticks[0] < 1
     minutes, rest = divmod(round(seconds, 1), 60)
     second = f"{rest:04.1f}" if tenths else f"{round(rest):02}"

@@ -1,1 +1,1 @@
-"""Training: the loop, its steps, and what it reports."""
+"""Training of networks: the loop, its step, schedules and logs."""

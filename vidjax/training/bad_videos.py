@@ -1,4 +1,4 @@
-"""Videos that cannot be read while training: counted per class, within a budget."""
+"""Counts unreadable videos in training per class, and stops a run that has too many."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-# The class of damaged records that nothing tells the class of.
+# Stands for the class of damaged records whose class is not known.
 UNKNOWN = "(unknown)"
-# Counts clips where those of all classes would count some clips several times.
+# The number of clips; with multi-label targets, counts per class count some clips several times.
 _CLIPS = "(unreadable clips)"
 
 
 class BadVideosError(ValueError):
-    """More clips than the budget allows could not be read."""
+    """More clips were unreadable than the budget allows."""
 
 
 class BadVideos:
     """Counts masked clips.
 
-    Each process notes its own; what all of them have noted is added up in `agree`.
+    Each process notes its own clips. `agree` adds up the counts of all processes.
 
     Args:
       classes: class names.
       budget: largest fraction of clips that may be unreadable.
-      state: counts of an earlier run to go on from.
+      state: counts of an earlier start to continue from.
     """
 
-    # Fractions of a handful of clips say nothing.
+    # The fraction is meaningless for a handful of clips.
     _FEWEST_CLIPS = 100
 
     def __init__(
@@ -42,7 +42,7 @@ class BadVideos:
         self._own: collections.Counter[str] = collections.Counter()
 
     def note(self, batch: Mapping[str, np.ndarray]) -> None:
-        """Counts a batch; a process that is alone agrees with itself at once.
+        """Counts a batch. With a single process it also calls `agree`.
 
         Raises:
           BadVideosError: as `agree`.
@@ -57,17 +57,17 @@ class BadVideos:
             self.agree()
 
     def _note_several(self, unreadable: np.ndarray) -> None:
-        """Counts clips whose labels are rows of yes and no."""
+        """Counts clips with multi-label targets."""
         self._own[_CLIPS] += len(unreadable)
         self._own[UNKNOWN] += int(np.sum(~unreadable.any(axis=1)))
         for name, count in zip(self._classes, unreadable.sum(axis=0), strict=True):
             self._own[name] += int(count)
 
     def agree(self) -> None:
-        """Adds up what the processes have noted; all of them call it after the same batch.
+        """Adds up the counts of all processes. All of them must call it after the same batch.
 
         Raises:
-          BadVideosError: the budget is exceeded; counts per class are in the message.
+          BadVideosError: the budget is exceeded; the message has the counts per class.
         """
         names = ("clips", *self._classes, UNKNOWN, _CLIPS)
         noted = np.array([self._own[name] for name in names])
@@ -79,14 +79,14 @@ class BadVideos:
         if clips >= self._FEWEST_CLIPS and bad > self._budget * clips:
             per_class = {name: self.counts[name] for name in names[1:-1] if self.counts[name]}
             raise BadVideosError(
-                f"{bad} of {clips} training clips could not be read, above data.bad_video_budget "
-                f"= {self._budget:g}; per class: {per_class}. Remove the prepared data set, "
-                "and start the same command again"
+                f"{bad} of {clips} training clips could not be read, which is more than "
+                f"data.bad_video_budget = {self._budget:g} allows; per class: {per_class}. Remove "
+                "the prepared data set and start the same command again"
             )
 
     @property
     def unreadable(self) -> int:
-        """Unreadable clips so far."""
+        """Number of unreadable clips so far."""
         if _CLIPS in self.counts:
             return self.counts[_CLIPS]
         return self.counts.total() - self.counts["clips"]

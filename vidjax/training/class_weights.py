@@ -1,7 +1,7 @@
-"""What each class weighs in a run's loss, and how often it is seen.
+"""Class weights of a run's loss, and the number of training videos per class.
 
-The weights belong to the run. They are kept in its directory, and a run whose weights have changed
-since it began, because its table was edited, is refused.
+The weights are stored in the run's work directory. A run refuses to resume if its weights have
+changed since it began, for example because its table was edited.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 from vidjax.data import tables
 from vidjax.data.class_weight_table import read_class_weights
 from vidjax.data.prepared import VideoSource
-from vidjax.names import told
 from vidjax.run.config import Config, ConfigError
 from vidjax.storage.paths import as_path
 from vidjax.storage.writing import writing
+from vidjax.untrusted_names import told
 
 FILE = "class_weights.csv"
 _COUNTED = ("balanced", "inverse_sqrt")
@@ -28,12 +28,12 @@ _SETTING = "train.class_weights"
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """The classes of a run.
+    """The classes of a run with their weights.
 
     Attributes:
-      classes: their names.
-      counts: training videos of each, int `[K]`; None where nothing needs them.
-      weights: of each in the loss, index by index; empty where all weigh the same.
+      classes: names of the classes.
+      counts: number of training videos per class, int `[K]`; None if no option needs them.
+      weights: weight of each class in the loss; empty if all are equal.
     """
 
     classes: tuple[str, ...]
@@ -42,7 +42,7 @@ class ClassWeights:
 
     @classmethod
     def of(cls, config: Config, source: VideoSource) -> ClassWeights:
-        """Those of a configuration and its training split.
+        """Computes the weights from a configuration and its training split.
 
         Raises:
           ConfigError: a table of weights does not fit the classes.
@@ -55,10 +55,10 @@ class ClassWeights:
         return cls(source.classes, counts, weigh(train.class_weights, counts, source.classes))
 
     def keep(self, workdir: Path) -> None:
-        """Writes the weights into a run's directory, or compares them with those that are there.
+        """Writes the weights to the work directory, or compares them with the weights there.
 
         Raises:
-          ConfigError: the run began with others.
+          ConfigError: the run began with other weights.
         """
         file = workdir / FILE
         if not self.weights:
@@ -77,31 +77,31 @@ class ClassWeights:
         for name, old, new in zip(self.classes, before, self.weights, strict=True):
             if old != new:
                 raise ConfigError(
-                    f"{_SETTING}: class {told(name)!r} weighs {new:g} now, and {old:g} when the "
-                    f"run began. Name another --workdir, or weigh classes as {file} does"
+                    f"{_SETTING}: class {told(name)!r} now has weight {new:g}, but it had {old:g} "
+                    f"when the run began. Use another --workdir, or the weights in {file}"
                 )
 
 
 def require_table(choice: str) -> None:
-    """Refuses a table of weights that is not there, before data are prepared for hours.
+    """Checks that a table of weights exists, before hours of data preparation.
 
     Raises:
-      ConfigError: there is no such file.
+      ConfigError: the file does not exist.
     """
     if choice not in ("none", *_COUNTED) and not as_path(choice).is_file():
-        raise ConfigError(f"{_SETTING} = {choice!r}: there is no such file")
+        raise ConfigError(f"{_SETTING} = {choice!r}: the file does not exist")
 
 
 def weigh(choice: str, counts: np.ndarray, classes: Sequence[str]) -> tuple[float, ...]:
-    """The weights of the classes, index by index; empty where all weigh the same.
+    """Returns the weights of the classes; empty if all are equal.
 
-    Those made from counts have a mean of 1 over the videos. A class without videos weighs nothing.
+    Weights made from counts have a mean of 1 over the videos. A class without videos has weight 0.
 
     Args:
-      choice: `none`; `balanced`, n / (K count) for n videos of K classes that have some;
-        `inverse_sqrt`, in proportion to 1 / sqrt(count); or the path of a CSV.
-      counts: videos of each class, int `[K]`.
-      classes: their names.
+      choice: `none`; `balanced`, n / (K count) for n videos of K classes with videos;
+        `inverse_sqrt`, proportional to 1 / sqrt(count); or the path of a CSV.
+      counts: number of videos per class, int `[K]`.
+      classes: names of the classes.
 
     Raises:
       ConfigError: the table does not fit the classes.
@@ -117,5 +117,7 @@ def weigh(choice: str, counts: np.ndarray, classes: Sequence[str]) -> tuple[floa
     except ValueError as error:
         raise ConfigError(f"{_SETTING}: {error}") from None
     if not np.dot(weights, counts):
-        raise ConfigError(f"{_SETTING}: {choice} gives no class with videos a weight above 0")
+        raise ConfigError(
+            f"{_SETTING}: {choice} must give a weight above 0 to at least one class with videos"
+        )
     return weights

@@ -1,4 +1,4 @@
-"""Batches of clips for a training or evaluation loop of one's own."""
+"""Batches of clips for your own training or evaluation loop."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from vidjax.run.defaults import defaults
 from vidjax.run.experiment import Experiment
 from vidjax.run.network import Network
 from vidjax.run.processes import is_first
-from vidjax.training import grid
+from vidjax.training import multigrid
 from vidjax.training.plan import Plan
 from vidjax.training.step import augmented
 
 
 @dataclass(frozen=True)
 class Clips:
-    """Batches by number, of which number k is the same each time; iterating reads ahead.
+    """Batches by number. Batch k is the same each time; iterating reads ahead.
 
-    A batch holds `clip` `[B, T, H, W, 3]`, `label` int32 `[B]`, an index into `classes`, and `mask`
-    bool `[B]`, False for rows to leave out: videos that cannot be read, and what fills the last
-    batch. With `data={"multi_label": True}` labels are float32 `[B, C]`, 1 for each class that a
-    video has and 0 for the others. For evaluation it also holds `video` int32 `[B]`, the number of
-    the video that a row shows a view of.
+    A batch holds `clip` `[B, T, H, W, 3]`, `label` int32 `[B]` (an index into `classes`) and `mask`
+    bool `[B]`. The mask is False for rows to ignore: unreadable videos and padding of the last
+    batch. With `data={"multi_label": True}`, labels are float32 `[B, C]`, 1 for each class of the
+    video and 0 for the others. For evaluation a batch also holds `video` int32 `[B]`, the number of
+    the video that a row is a view of.
 
     Attributes:
       config: the whole configuration.
       classes: names of the classes.
-      training: whether clips are drawn at random and augmented; else each video comes once, in
+      training: whether clips are drawn at random and augmented. If not, each video comes once, in
         the views of `config.eval`.
-      normalized: whether clips are float32, their colours normalised; else uint8.
+      normalized: whether clips are float32 with normalised colours; else they are uint8.
       length: number of batches.
     """
 
@@ -55,22 +55,22 @@ class Clips:
     _batches: grain.MapDataset = field(repr=False)
 
     def __len__(self) -> int:
-        """Number of batches, of all epochs."""
+        """Returns the number of batches over all epochs."""
         return self.length
 
     def __getitem__(self, number: int) -> Batch:
-        """Batch `number`, counted from 0; of several processes, this one's part."""
+        """Returns batch `number`, counted from 0; with several processes, this one's part."""
         if not 0 <= number < self.length:
             raise IndexError(f"batch {number} of {self.length}")
         return self._finished(self._batches[number])
 
     def __iter__(self) -> Iterator[Batch]:
-        """All batches in order, decoded ahead by threads."""
+        """Yields all batches in order; threads decode ahead."""
         batches = prefetch(self._batches[: self.length], self.config.data.threads)
         yield from map(self._finished, batches)
 
     def _finished(self, batch: Batch) -> Batch:
-        """The batch with what training and scoring leave to the device done."""
+        """Applies the steps that training and evaluation do on the device."""
         if self.training and self.config.augment.device:
             batch = jax.device_get(jax.jit(augmented)(batch))
         if not self.training:
@@ -92,27 +92,30 @@ def clips(
     normalized: bool = True,
     **settings: Mapping[str, Any],
 ) -> Clips:
-    """Batches of clips from videos, for a loop of one's own.
+    """Loads batches of clips from videos, for your own loop.
 
         for batch in vidjax.clips("videos.csv", batch_size=8, clip={"frames": 8, "size": 64}):
             logits = model.apply(variables, batch["clip"], train=False)
 
-    Videos are decoded once and kept prepared under `data.data_dir`, as `vidjax train` keeps them.
-    Processes of their own decode them, so a script calls this under `if __name__ == "__main__"`.
+    Videos are decoded once and stored under `data.data_dir`, as `vidjax train` does. Separate
+    processes decode them, so call this under `if __name__ == "__main__"` in a script.
 
     Args:
-      source: a folder of videos or a CSV; or a configuration: the name of one of ours, such as
-        `demo`, a configuration file, or what `get_config` returns.
-      split: of the videos; empty is `data.train_split` or, not training, `eval.split`.
-      training: whether clips are drawn at random and augmented; None is for every split but
+      source: a folder of videos or a CSV, or a configuration: the name of one of vidjax's, such as
+        `demo`, a configuration file, or a result of `get_config`.
+      split: name of the split. Empty is `data.train_split` for training and `eval.split` otherwise.
+      training: whether clips are drawn at random and augmented. None is True for every split except
         `eval.split`.
-      batch_size: videos a batch, over all processes; None is that of the configuration.
-      epochs: how often each video comes; in evaluation it is once.
-      normalized: float32 clips with normalised colours; else uint8.
+      batch_size: videos per batch, over all processes. None takes it from the configuration.
+      epochs: how often each video comes in training; in evaluation it comes once.
+      normalized: return float32 clips with normalised colours; False returns uint8.
       **settings: groups of settings to change, such as `clip={"frames": 8}`.
 
+    Returns:
+      The batches, as a sequence.
+
     Raises:
-      ValueError: there is no such source, split or setting, or the videos do not fit.
+      ValueError: the source, split or setting does not exist, or the videos do not fit.
     """
     config = _configured(source, settings)
     if training is None:
@@ -123,9 +126,9 @@ def clips(
     videos = experiment.split(config.data.train_split if training else config.eval.split)
     network = experiment.network
     if training:
-        plan = Plan.of(config, len(videos), grid.batch_unit(network))
+        plan = Plan.of(config, len(videos), multigrid.batch_unit(network))
         batches, length = (
-            grid.batches(config, videos, grid.make_timetable(network, plan)),
+            multigrid.batches(config, videos, multigrid.make_timetable(network, plan)),
             plan.total,
         )
     else:
@@ -145,7 +148,7 @@ def _configured(source: Any, settings: Mapping[str, Mapping[str, Any]]) -> Confi
     for group, changes in settings.items():
         if not isinstance(changes, Mapping):
             raise ValueError(
-                f"{group} = {changes!r}: settings by name are expected, such as "
+                f"{group} = {changes!r}: pass a group of settings by name, such as "
                 "clip={'frames': 8}"
             )
         mapping[group] = {**mapping.get(group, {}), **changes}
@@ -179,7 +182,7 @@ def _changed(
 
 
 def _by_view(batch: Batch) -> Batch:
-    """Evaluation's batches `[B, S, ...]` with a row for each view of S, `[B * S, ...]`."""
+    """Turns evaluation batches `[B, S, ...]` into one row per view, `[B * S, ...]`."""
     rows, crops = batch["clip"].shape[:2]
     flat = {
         name: np.repeat(values, crops, axis=0) for name, values in batch.items() if name != "clip"

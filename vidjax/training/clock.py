@@ -1,4 +1,4 @@
-"""The run's clock: time spent in all, speed since the last look, time spent waiting for data."""
+"""A run's clock: total time, speed since the last lap, and time spent waiting for data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lap:
-    """What happened since the last look.
+    """Measurements since the last lap.
 
     Attributes:
-      seconds: a step took on average.
-      waiting: share of the time that was spent waiting for data.
-      clips_per_second: that were trained on.
-      flops_per_second: of the network's multiply-adds, two each.
+      seconds: mean seconds per step.
+      waiting: share of the time spent waiting for data.
+      clips_per_second: training throughput.
+      flops_per_second: FLOP/s of the network; a multiply-add counts as two.
     """
 
     seconds: float
@@ -26,10 +26,10 @@ class Lap:
 
 
 class Clock:
-    """Measures a run over all its starts.
+    """Measures the time of a run over all its starts.
 
     Args:
-      seconds: what the clock showed in the checkpoint that the run resumes from.
+      seconds: time of the clock in the checkpoint that the run resumes from.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -42,14 +42,14 @@ class Clock:
         return time.monotonic() - self._origin
 
     def restart_lap(self) -> None:
-        """Starts a lap now, so that an evaluation or a save does not count as training time."""
+        """Starts a new lap, so that an evaluation or a save does not count as training time."""
         self._lap_start = time.monotonic()
         self._waited = 0.0
         self._steps = self._clips = self._multiply_adds = 0
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Counts the time inside as waiting for data."""
+        """Counts the time inside the context as waiting for data."""
         start = time.monotonic()
         yield
         self._waited += time.monotonic() - start
@@ -61,7 +61,7 @@ class Clock:
         self._multiply_adds += multiply_adds
 
     def lap(self) -> Lap:
-        """What happened since the lap's start; a new lap begins."""
+        """Returns the measurements since the lap began, and starts a new lap."""
         elapsed = max(time.monotonic() - self._lap_start, 1e-9)
         lap = Lap(
             elapsed / max(self._steps, 1),

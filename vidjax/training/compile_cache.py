@@ -1,4 +1,4 @@
-"""Compiled programs are kept, so that a run that is started again does not compile anew."""
+"""Keeps compiled programs on disk, so that a restarted run does not compile again."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ _XLA_CACHES = "JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES"
 
 
 def enable() -> None:
-    """Keeps what takes a second or more to compile in `~/.cache/vidjax/compiled`.
+    """Caches programs that take a second or more to compile in `~/.cache/vidjax/compiled`.
 
-    JAX's own settings win: `JAX_COMPILATION_CACHE_DIR` names another folder or a bucket, and
-    `JAX_ENABLE_COMPILATION_CACHE=false` turns it off. Process 0 of a job writes, the others read.
+    JAX's own settings take precedence: `JAX_COMPILATION_CACHE_DIR` names another folder or a
+    bucket, and `JAX_ENABLE_COMPILATION_CACHE=false` turns the cache off. Process 0 of a job writes;
+    the others read.
 
     Raises:
-      UrlError: the bucket cannot be used; JAX itself would compile everything without a word.
+      UrlError: the bucket cannot be used. JAX itself would compile everything without a warning.
     """
-    config: Any = jax.config  # some series of JAX have no types for its settings
+    config: Any = jax.config  # some versions of JAX have no types for its settings
     chosen = config.jax_compilation_cache_dir
     if chosen is None:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -32,13 +33,13 @@ def enable() -> None:
         config.update("jax_compilation_cache_dir", str(folder))
     elif is_url(chosen) and config.jax_enable_compilation_cache:
         as_path(chosen)
-        # XLA itself would keep how it tuned kernels for a GPU beside it, and knows no buckets.
+        # XLA would store its GPU autotuning results beside it, and cannot write to buckets.
         if _XLA_CACHES not in os.environ:
             config.update(_XLA_CACHES.lower(), "none")
 
 
 def _processor() -> str:
-    """Stands for the CPU's instructions: machines that share a home may not share programs."""
+    """Identifies the CPU's instructions: machines that share a home may need other programs."""
     cpus = Path("/proc/cpuinfo")
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.is_file() else []
     features = next((line for line in lines if line.startswith(("flags", "Features"))), "")
@@ -47,7 +48,7 @@ def _processor() -> str:
 
 
 class Hits:
-    """Counts programs that came from the cache while it is open, and those that did not."""
+    """Counts programs that the cache had, and programs that it did not have, inside the context."""
 
     def __init__(self) -> None:
         self.found = self.missed = 0

@@ -1,9 +1,9 @@
-"""What the time of a run went to, over all its starts.
+"""Goodput: what a run spends its time on, over all its starts.
 
 Each start adds lines `spent` to `timing.jsonl`: when it began, and its seconds by kind up to a
-step. A start that was killed has done steps that the next one did again, from the checkpoint that
-it resumed after; their seconds were spent in vain. Seconds after the last line of a killed start,
-and those between two starts, are not known here.
+step. The steps of a killed start after its last checkpoint are done again by the next start; their
+seconds were wasted. Time after the last line of a killed start and time between starts is not
+known.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import msgspec
 
 from vidjax import records
 from vidjax.progress import duration
-from vidjax.training.spending import KINDS
+from vidjax.training.phase_timer import KINDS
 
 TIMING = "timing.jsonl"
 SPENT = "spent"
-# What people are told, in this order; `restarts` is starting up and work that was done again.
+# The reported kinds, in this order. `restarts` is startup time and work that was done again.
 SHARES = ("steps", "waiting", "compiling", "checkpoints", "evaluation", "restarts")
 _WORDS = {"waiting": "waiting for data"}
-# What each start pays, whether its steps are kept or not.
+# Kinds that every start needs, whether its steps are kept or not.
 _PAID = ("starting", "compiling")
 
 
 class Spent(msgspec.Struct):
-    """A line: what a start has spent up to a step.
+    """A line of `timing.jsonl`: the time that a start has spent up to a step.
 
     Attributes:
-      step: of the run.
-      began: the start, in seconds since 1970.
-      starting: seconds until the training step is compiled, without those of `compiling`.
-      compiling: seconds, likewise for the others.
+      step: step of the run.
+      began: when the start began, in seconds since 1970.
+      starting: seconds until the training step was compiled, without the seconds of `compiling`.
+      compiling: seconds of compilation. The other fields are seconds of their kinds.
     """
 
     step: records.Count
@@ -48,7 +48,7 @@ class Spent(msgspec.Struct):
     evaluation: records.Amount = 0.0
 
     def seconds(self) -> dict[str, float]:
-        """Seconds by kind."""
+        """Returns seconds by kind."""
         return {kind: getattr(self, kind) for kind in KINDS}
 
 
@@ -58,9 +58,9 @@ class Start:
 
     Attributes:
       first: step that it resumed after.
-      last: the last one that it told of.
-      seconds: by kind, of what was kept.
-      repeated: seconds whose work was done again by a later start.
+      last: last step that it logged.
+      seconds: useful seconds by kind.
+      repeated: seconds whose work a later start did again.
     """
 
     first: int
@@ -70,25 +70,25 @@ class Start:
 
 
 def read_spent(workdir: Path) -> list[Spent]:
-    """The lines of all starts of a run; none where it has no `timing.jsonl`.
+    """Reads the lines of all starts of a run; empty without `timing.jsonl`.
 
     Raises:
-      RecordError: a line is damaged; names file and line.
+      RecordError: a line is damaged; names the file and the line.
     """
     file = workdir / TIMING
     if not file.is_file():
         return []
-    lines = records.read_lines(file, f"move {file} away; the shares of earlier starts go with it")
+    lines = records.read_lines(file, f"move {file} away; earlier starts then no longer count")
     return [records.converted(each, Spent) for each in lines if each.get("split") == SPENT]
 
 
 def starts(lines: Sequence[Spent]) -> list[Start]:
-    """The starts of a run, the earliest first."""
+    """Returns the starts of a run, the earliest first."""
     by_start: dict[float, list[Spent]] = {}
     for line in lines:
         by_start.setdefault(line.began, []).append(line)
     found: list[Start] = []
-    # The earliest step that a later start went back to.
+    # The earliest step from which a later start resumed.
     kept = float("inf")
     for began in sorted(by_start, reverse=True):
         own = by_start[began]
@@ -107,7 +107,7 @@ def _start(lines: Sequence[Spent], kept: float) -> Start:
 
 
 def shares(found: Sequence[Start]) -> dict[str, float]:
-    """Fractions of the time of all starts, by the names in `SHARES`; they sum to 1."""
+    """Returns fractions of the time of all starts, by the names in `SHARES`; they sum to 1."""
     sums = {kind: sum(start.seconds[kind] for start in found) for kind in KINDS}
     sums["restarts"] = sums["starting"] + sum(start.repeated for start in found)
     total = sum(sums[name] for name in SHARES)
@@ -115,18 +115,18 @@ def shares(found: Sequence[Start]) -> dict[str, float]:
 
 
 def total_seconds(found: Sequence[Start]) -> float:
-    """Seconds of all starts."""
+    """Returns the seconds of all starts."""
     return sum(sum(start.seconds.values()) + start.repeated for start in found)
 
 
 def sentence(found: Sequence[Start]) -> str:
-    """The shares in words."""
+    """Describes the shares in words."""
     total = max(total_seconds(found), 1e-9)
     texts = [f"{_WORDS.get(name, name)} {share:.1%}" for name, share in shares(found).items()]
     again = sum(start.repeated for start in found) / total
     begun = sum(start.seconds["starting"] for start in found) / total
     count = "1 start" if len(found) == 1 else f"{len(found)} starts"
     return (
-        f"{duration(total)} in {count}: {', '.join(texts)} (starting up {begun:.1%}, work done "
-        f"again {again:.1%})"
+        f"{duration(total)} in {count}: {', '.join(texts)} (startup {begun:.1%}, repeated work "
+        f"{again:.1%})"
     )

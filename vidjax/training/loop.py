@@ -1,8 +1,8 @@
 """The training loop.
 
-Its order is law: load data → step → metrics → checkpoint → evaluate. A checkpoint holds all
-that the following steps depend on, so that a run killed anywhere and started again ends in the
-same arrays and the same lines of `metrics.jsonl` as one that was never interrupted.
+The order is fixed: load data → step → metrics → checkpoint → evaluate. A checkpoint holds
+everything that later steps depend on. A run that is killed at any time and started again ends with
+the same arrays and the same lines in `metrics.jsonl` as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ import numpy as np
 from vidjax.data.multigrid import GridShape
 from vidjax.data.pipeline import prefetch
 from vidjax.evaluation.summary import as_text, main_score, numbers_of, summarize
-from vidjax.hanging import doing
 from vidjax.layers.convolution.choice import given_table
 from vidjax.progress import ProgressLine, duration
-from vidjax.run.agreement import agree, agree_on_data, compare
 from vidjax.run.checkpoint import Checkpoints
 from vidjax.run.config import Config
 from vidjax.run.experiment import Experiment
 from vidjax.run.machine_errors import MachineError, of_machine
+from vidjax.run.process_consistency import agree, agree_on_data, compare
 from vidjax.run.processes import DAYS, after_first, first_says, is_first, meet
 from vidjax.run.sharding import describe, on_hand, to_devices
 from vidjax.run.state import TrainState
@@ -36,106 +35,107 @@ from vidjax.storage.leases import Lease
 from vidjax.storage.ownership import Owner, owned
 from vidjax.storage.writing import writing_bytes
 from vidjax.trained.scoring import Scorer
-from vidjax.training import grid, longer
-from vidjax.training.account import Account
-from vidjax.training.announcing import announced
+from vidjax.training import changed_duration, multigrid
 from vidjax.training.bad_videos import BadVideos
-from vidjax.training.balance import Balance, input_rate
+from vidjax.training.changed_devices import check_device_count
 from vidjax.training.class_weights import ClassWeights, require_table
 from vidjax.training.clock import Clock
-from vidjax.training.compile import Compiled, compile_step
+from vidjax.training.compile_step import Compiled, compile_step
+from vidjax.training.goodput_log import GoodputLog
+from vidjax.training.initial_weights import resolve, start_from
+from vidjax.training.input_throughput import InputThroughput, input_rate
 from vidjax.training.meter import Meter, NonFiniteError
+from vidjax.training.metric_writer import MetricWriter, progress_text
 from vidjax.training.open_writers import OpenWriters, check_writers
-from vidjax.training.other_devices import refuse_another_result
+from vidjax.training.phase_timer import PhaseTimer
 from vidjax.training.plan import Plan
 from vidjax.training.preemption import Preemption
-from vidjax.training.reporting import MetricWriter, progress_text
 from vidjax.training.schedules import learning_rate
-from vidjax.training.spending import Spending
-from vidjax.training.starting import resolve, start_from
+from vidjax.training.startup_notes import startup_notes
 from vidjax.training.step import quantities
+from vidjax.watchdog import doing
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: after which step, and whether it was asked to stop before its end."""
+    """How a run ended: its last step, and whether it was asked to stop early."""
 
     step: int
     preempted: bool
 
 
 def train(config: Config, workdir: Path, *, began: float | None = None) -> Outcome:
-    """Trains to the end of `config.train.duration`, resuming what `workdir` holds.
+    """Trains to the end of `config.train.duration`; resumes the run in `workdir` if there is one.
 
     Args:
-      config: of the run.
-      workdir: its folder.
-      began: when the command began, by `time.monotonic()`, for what the time went to; None is now.
+      config: configuration of the run.
+      workdir: work directory of the run.
+      began: when the command began, by `time.monotonic()`, for the time report; None is now.
 
     Raises:
-      ValueError: configuration, data or checkpoint do not fit; it says what to change.
+      ValueError: configuration, data or checkpoint do not fit; the message says what to change.
       NonFiniteError: a loss or gradient is not finite.
-      MachineError: the machine failed; it says how the run goes on.
+      MachineError: the machine failed; the message says how to continue.
     """
     try:
-        return _train(config, workdir, Spending(began))
+        return _train(config, workdir, PhaseTimer(began))
     except MachineError:
         raise
     except Exception as error:
         if (reason := of_machine(error)) is None:
             raise
         raise MachineError(
-            f"{reason}. When that is mended, the same command goes on with the run in {workdir} "
-            "from its last checkpoint"
+            f"{reason}. After you fix this, start the same command again: it resumes the run in "
+            f"{workdir} from its last checkpoint"
         ) from error
 
 
-def _train(given: Config, workdir: Path, spending: Spending) -> Outcome:
+def _train(given: Config, workdir: Path, timer: PhaseTimer) -> Outcome:
     agree(given, {"--workdir": workdir})
     given = resolve(given)
     check_writers(given.writers, workdir)
-    # Before data are prepared for hours.
+    # Checked before hours of data preparation.
     after_first(lambda: check(workdir, given), "looking at the work directory")
     require_table(given.train.class_weights)
     with ProgressLine(silent=not is_first()) as progress:
         known = begun_with(workdir)
         config, notes = on_hand(given) if known else (given, [])
         experiment = Experiment.open(config, progress.count, training=True, classes=known)
-        # Before the work directory is claimed: what is refused leaves none behind, or the old one.
+        # Checked before the work directory is claimed, so that a refused run does not change it.
         source = experiment.split(config.data.train_split)
-        plan = Plan.of(config, len(source), grid.batch_unit(experiment.network))
+        plan = Plan.of(config, len(source), multigrid.batch_unit(experiment.network))
         classes, scorer = ClassWeights.of(config, source), Scorer(experiment)
         agree_on_data(experiment, (config.data.train_split, config.eval.split), steps=plan.total)
         with _owned(workdir) as owner:
             if known:
-                refuse_another_result(workdir, experiment.network)
+                check_device_count(workdir, experiment.network)
             as_given = dataclasses.replace(experiment.network, config=given)
-            going_on = longer.going_on(workdir, as_given, plan, len(source))
+            continuation = changed_duration.continuation(workdir, as_given, plan, len(source))
             mesh = experiment.network.mesh.shape if config.mesh != given.mesh else None
-            claim(workdir, given, experiment.network.classes, going_on.step, mesh)
+            claim(workdir, given, experiment.network.classes, continuation.step, mesh)
             after_first(lambda: classes.keep(workdir), "keeping the weights of classes")
-            for note in (*notes, *going_on.notes):
+            for note in (*notes, *continuation.notes):
                 progress.note(note)
-            # From here on there is something to save; before, SIGTERM ends the process as usual.
+            # From here on there is a state to save. Before, SIGTERM ends the process as usual.
             with Preemption() as preemption:
                 run = _Run(experiment, plan, classes, scorer, workdir, progress, preemption, owner)
-                return run.go(spending)
+                return run.go(timer)
 
 
 @contextlib.contextmanager
 def _owned(workdir: Path) -> Iterator[Owner | Lease | None]:
-    """The work directory for this job alone, of which process 0 owns it."""
+    """Claims the work directory for this job; process 0 owns it."""
     with contextlib.ExitStack() as stack:
 
         def own() -> Owner | Lease | None:
-            advice = "wait until it has ended, end it, or name another --workdir"
+            advice = "wait until it ends, stop it, or use another --workdir"
             return stack.enter_context(owned(workdir, advice=advice)) if is_first() else None
 
         yield after_first(own, "owning the work directory")
 
 
 class _Run:
-    """What lives as long as one start of a run."""
+    """State of one start of a run."""
 
     def __init__(
         self,
@@ -153,23 +153,23 @@ class _Run:
         source = experiment.split(config.data.train_split)
         self._config, self._workdir, self._progress = config, workdir, progress
         self.plan, self._classes = plan, classes
-        # Also those of the durations that the run had before: there it is evaluated, too.
-        self._ends = longer.ends(workdir, self._network, len(source))
-        self._table = grid.make_timetable(self._network, self.plan)
+        # Includes the ends under earlier durations, where the run is evaluated too.
+        self._ends = changed_duration.ends(workdir, self._network, len(source))
+        self._table = multigrid.make_timetable(self._network, self.plan)
         rate = learning_rate(
             config, total=self.plan.total, steps_per_epoch=self.plan.steps_per_epoch
         )
-        self._rate = grid.scaled_by_batch(rate, self._table)
+        self._rate = multigrid.scaled_by_batch(rate, self._table)
         self._optimizer = self._network.optimizer(self._rate)
-        self._batches = grid.batches(config, source, self._table)
+        self._batches = multigrid.batches(config, source, self._table)
         self._scorer = scorer
         self._checkpoints = Checkpoints(
             workdir / "checkpoints", config.every.keep, say=progress.note
         )
 
-    def go(self, spending: Spending) -> Outcome:
-        """Resumes, and steps to the plan's end unless SIGTERM comes before."""
-        self._spending = spending
+    def go(self, timer: PhaseTimer) -> Outcome:
+        """Resumes the run and trains to the end of the plan, or until SIGTERM."""
+        self._timer = timer
         with contextlib.ExitStack() as stack:
             stack.callback(self._checkpoints.close)
             with self._nothing_to_lose():
@@ -177,42 +177,45 @@ class _Run:
             stack.callback(self._writer.close)
             if step == self.plan.total:
                 return Outcome(step, preempted=False)
-            self._account = Account(
-                spending,
+            self._goodput = GoodputLog(
+                timer,
                 self._workdir,
                 self._writer.write_timing,
                 self._progress.note,
                 silent=not is_first(),
             )
             outcome = self._loop(state, step)
-            with spending.on("checkpoints"):
+            with timer.phase("checkpoints"):
                 self._checkpoints.wait()
-            self._account.close(outcome.step)
+            self._goodput.close(outcome.step)
             return outcome
 
     def _nothing_to_lose(
         self, *finish: Callable[[], None]
     ) -> contextlib.AbstractContextManager[None]:
-        """A time in which SIGTERM ends the run at once, when what is being written is on disk."""
+        """A context in which SIGTERM ends the run as soon as pending writes are on disk."""
 
         def leave() -> None:
             for each in (self._checkpoints.wait, *finish):
                 each()
             if self._owner is not None:
                 self._owner.release()
-            self._progress.note("stopped by SIGTERM; the same command resumes the run")
+            self._progress.note("stopped by SIGTERM; start the same command again to resume")
             self._progress.stop()
 
         return self._preemption.nothing_to_lose(leave)
 
     def _resume(self) -> tuple[TrainState, int]:
-        """The newest checkpoint's state, or a new one, with everything set to go on from it."""
+        """Restores the newest checkpoint or makes a new state, and prepares the run to continue."""
         self._progress.note(describe(self._network.mesh))
-        for line in announced(self._config, self._classes):
+        for line in startup_notes(self._config, self._classes):
             self._progress.note(line)
         if table := given_table():
             backends = ", ".join(table["backends"])
-            self._progress.note(f"convolutions by {table['path']}, which has rows for {backends}")
+            self._progress.note(
+                f"convolution algorithms are chosen by {table['path']}, which has rows for "
+                f"{backends}"
+            )
         doing("making the network", compiling=True)
         state, self._shardings = self._network.init(self._optimizer)
         doing("opening checkpoints")
@@ -228,10 +231,10 @@ class _Run:
             state = start_from(state, model, self._network.classes, self._progress.note)
         self._restore(state, run)
         self._writer = self._open_writer(step)
-        # A run that ended between a checkpoint and its evaluation owes the evaluation.
+        # A run that ended between a checkpoint and its evaluation still has to evaluate.
         owed = steps and (self.plan.evaluates(step) or step in self._ends)
         if owed and not first_says(self._writer.has(step, self._scorer.name)):
-            with self._spending.on("evaluation"):
+            with self._timer.phase("evaluation"):
                 self._evaluate(state, step)
         return state, step
 
@@ -251,25 +254,25 @@ class _Run:
             self._data.set_state(run["data"])
 
     def _loop(self, state: TrainState, step: int) -> Outcome:
-        """Steps to the plan's end, or until the machine is about to be taken away."""
-        with self._accounted(step), self._spending.on("compiling"):
+        """Trains to the end of the plan, or until the job is about to be preempted."""
+        with self._accounted(step), self._timer.phase("compiling"):
             compiled = self._compile(state, step)
-            # One process compiles longer than another, and no transport waits so long.
+            # Compile times differ between processes by more than a transport's timeout.
             meet("the first step")
-        balance = self._measure_input(step)
-        self._spending.go_on_with("steps")
-        self._account.tell(step)
+        throughput = self._measure_input(step)
+        self._timer.switch_to("steps")
+        self._goodput.log(step)
         self._clock.restart_lap()
         while step < self.plan.total:
             self._checkpoints.check()
             doing(f"waiting for the batch of step {step + 1}")
-            with self._clock.waiting(), self._spending.on("waiting"):
+            with self._clock.waiting(), self._timer.phase("waiting"):
                 batch = self._load()
             doing(f"step {step + 1}")
             shape = self._table.shape(step)
-            balance.begin()
+            throughput.begin()
             state, metrics = compiled[shape].step(state, to_devices(batch, self._network.mesh))
-            balance.end(metrics, shape.batch)
+            throughput.end(metrics, shape.batch)
             self._clock.count(shape.batch, compiled[shape].multiply_adds)
             step += 1
             self._meter.add(step, metrics)
@@ -281,27 +284,27 @@ class _Run:
                     self._save(step, state)
             except NonFiniteError as error:
                 self._give_up(error)
-            # The evaluation is owed then, and made up for by the resumed run.
+            # The resumed run then does the evaluation.
             if stopping:
                 return Outcome(step, preempted=True)
             if self.plan.evaluates(step):
-                with self._accounted(step), self._spending.on("evaluation"):
+                with self._accounted(step), self._timer.phase("evaluation"):
                     self._evaluate(state, step)
-                self._account.tell(step)
+                self._goodput.log(step)
         return Outcome(step, preempted=False)
 
     def _accounted(self, step: int) -> contextlib.AbstractContextManager[None]:
-        """As `_nothing_to_lose`, with the time until then told."""
-        return self._nothing_to_lose(lambda: self._account.tell(step), self._writer.flush)
+        """Like `_nothing_to_lose`, and logs the time spent so far before leaving."""
+        return self._nothing_to_lose(lambda: self._goodput.log(step), self._writer.flush)
 
     def _compile(self, state: TrainState, step: int) -> dict[GridShape, Compiled]:
-        """The step for every shape that batches have, ahead of the first."""
+        """Compiles the step for every batch shape, before the first step."""
         compiled = {}
         for shape in self._table.shapes:
             what = f"compiling the training step for batches of {shape}"
             self._progress.show(what)
             doing(what, compiling=True)
-            network = grid.shaped(self._network, shape)
+            network = multigrid.shaped(self._network, shape)
             one = compile_step(
                 network, self._optimizer, state, self._shardings, self._classes.weights
             )
@@ -315,12 +318,12 @@ class _Run:
         self._writer.write_timing(step, "compile", _bill(list(compiled.values())))
         return compiled
 
-    def _measure_input(self, step: int) -> Balance:
+    def _measure_input(self, step: int) -> InputThroughput:
         def tell(line: str, rates: dict[str, float]) -> None:
-            self._writer.write_timing(step, "balance", rates)
+            self._writer.write_timing(step, "input_throughput", rates)
             self._progress.note(line)
 
-        return Balance(input_rate(self._batches, self._config.data.threads, step), tell)
+        return InputThroughput(input_rate(self._batches, self._config.data.threads, step), tell)
 
     def _load(self) -> dict[str, np.ndarray]:
         batch: dict[str, np.ndarray] = next(self._data)
@@ -344,7 +347,7 @@ class _Run:
         left = (self.plan.total - step) * lap.seconds
         text = progress_text(step, self.plan.total, numbers, lap.clips_per_second, left)
         self._progress.show(text, final=step == self.plan.total)
-        self._account.tell_now_and_then(step)
+        self._goodput.log_occasionally(step)
 
     def _save(self, step: int, state: TrainState) -> None:
         self._bad.agree()
@@ -354,11 +357,11 @@ class _Run:
             "bad_videos": dict(self._bad.counts),
             "seconds": self._clock.seconds,
         }
-        with self._spending.on("checkpoints"):
-            # A checkpoint means that the lines before it are there.
+        with self._timer.phase("checkpoints"):
+            # Lines before a checkpoint must be on disk before it.
             self._writer.flush()
             self._checkpoints.save(step, state, run)
-        self._account.tell(step)
+        self._goodput.log(step)
 
     def _evaluate(self, state: TrainState, step: int) -> None:
         def show(done: int, total: int) -> None:
@@ -372,14 +375,14 @@ class _Run:
         meet("the report", DAYS)
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
-        # Last, since an evaluation that has its line is not done again.
+        # Written last, because an evaluation with a line is not done again.
         self._writer.write(step, self._scorer.name, numbers_of(summary))
         took = duration(self._clock.seconds - start)
         self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()
 
     def _give_up(self, error: NonFiniteError) -> None:
-        """Dumps the batch of the failing step, which its number alone determines."""
+        """Saves the batch of the failing step, which is determined by the step number."""
         part = f"-process{jax.process_index()}" if jax.process_count() > 1 else ""
         file = self._workdir / f"non-finite-step{error.step}{part}.npz"
         batch = self._batches[error.step - 1]
@@ -390,7 +393,7 @@ class _Run:
 
 
 def _bill(compiled: Sequence[Compiled]) -> dict[str, float]:
-    """What compiling took, and what a step costs; all shapes cost about the same."""
+    """Returns the total compile time, and the cost of a step; all shapes cost about the same."""
     return {
         "seconds": sum(each.seconds for each in compiled),
         "multiply_adds_per_step": max(each.multiply_adds for each in compiled),

@@ -1,4 +1,4 @@
-"""Averages of the steps' metrics, read from the devices only when they are needed."""
+"""Averages the metrics of steps, and reads them from the devices only when needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-# Of a step's metrics, what is no quantity to average.
+# Metrics of a step that are not averaged.
 _OTHERS = ("clips", "finite")
 
 
@@ -15,7 +15,7 @@ class NonFiniteError(ArithmeticError):
     """A loss or gradient is not a finite number.
 
     Attributes:
-      step: step that it was computed in, counted from 1.
+      step: step that computed it, counted from 1.
       quantity: the first such quantity.
     """
 
@@ -26,11 +26,11 @@ class NonFiniteError(ArithmeticError):
 
 
 class Meter:
-    """Collects the metrics of steps between two log lines.
+    """Collects the metrics of the steps between two log lines.
 
     Args:
-      quantities: what the flags `finite` stand for (`vidjax.training.step.quantities`).
-      sums: state of an earlier meter, to go on from.
+      quantities: names of the flags in `finite` (`vidjax.training.step.quantities`).
+      sums: state of an earlier meter to continue from.
     """
 
     def __init__(self, quantities: Sequence[str], sums: Mapping[str, float] | None = None) -> None:
@@ -39,11 +39,11 @@ class Meter:
         self._pending: list[tuple[int, Mapping[str, jax.Array]]] = []
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
-        """Takes the metrics of a step without waiting for them to be computed."""
+        """Adds the metrics of a step without waiting for their computation."""
         self._pending.append((step, metrics))
 
     def sums(self) -> dict[str, float]:
-        """Sums since the last `averages`: what a checkpoint keeps.
+        """Returns the sums since the last `averages`, which a checkpoint stores.
 
         Raises:
           NonFiniteError: for the first step with a quantity that is not finite.
@@ -59,7 +59,7 @@ class Meter:
         return dict(self._sums)
 
     def averages(self) -> dict[str, float]:
-        """Means since the last call, which starts the meter anew.
+        """Returns the means since the last call, and resets the meter.
 
         Raises:
           NonFiniteError: as `sums`.

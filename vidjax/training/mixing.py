@@ -1,4 +1,4 @@
-"""Which of MixUp and CutMix a batch is mixed by."""
+"""Mixes a batch with MixUp or CutMix."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from vidjax.methods.mixup import mixup
 
 @dataclass(frozen=True)
 class Mixing:
-    """Mixes a batch by one of the methods that are on.
+    """Mixes a batch with one of the enabled methods.
 
-    Where both are, each batch takes either with a chance of one half, as timm does by default.
-    With gradient accumulation a part of a batch counts as a batch.
+    If both are enabled, each batch is mixed with either with probability 0.5, as timm does by
+    default. With gradient accumulation, each part of a batch counts as a batch.
 
     Attributes:
-      mixup: alpha of MixUp; 0 is off.
-      cutmix: alpha of CutMix; 0 is off.
-      chance: of a batch to be mixed at all.
+      mixup: alpha of MixUp; 0 turns it off.
+      cutmix: alpha of CutMix; 0 turns it off.
+      chance: probability that a batch is mixed.
     """
 
     mixup: float = 0.0
@@ -32,13 +32,13 @@ class Mixing:
     def __call__(
         self, key: jax.Array, clip: jax.Array, targets: jax.Array, mask: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """Clips `[B, T, H, W, C]` and targets `[B, K]`, mixed; both as given where it is off.
+        """Mixes clips `[B, T, H, W, C]` and targets `[B, K]`; unchanged if both methods are off.
 
         Args:
-          key: of the draw.
-          clip: any dtype; MixUp makes float32 of bytes.
-          targets: what a loss compares probabilities with.
-          mask: bool `[B]`, which clips were readable; the others take no part.
+          key: random key.
+          clip: clips of any dtype; MixUp turns uint8 into float32.
+          targets: target probabilities.
+          mask: bool `[B]`, True for readable clips. Other clips are not mixed.
         """
         if not self.mixup and not self.cutmix:
             return clip, targets

@@ -1,4 +1,4 @@
-"""The writers of a run, called as one; what one of them cannot do does not end the run."""
+"""Calls all metric writers of a run as one. A failing writer does not stop the run."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from vidjax.storage.writing import LinkError
 from vidjax.training import writers
 from vidjax.training.writers import Writer
 
-# What stands in the run's own folder and is in the way: the user can mend it.
+# Errors about files in the run's folder, which the user can fix.
 _TO_MEND = (ConfigError, RecordError, LinkError)
 
 
 def check_writers(names: Sequence[str], workdir: Path | None = None) -> None:
-    """Refuses writers that cannot be, before anything else is done.
+    """Refuses writers that cannot work, before anything else is done.
 
     Args:
-      names: of the writers.
-      workdir: of the run, where it is known.
+      names: names of the writers.
+      workdir: work directory of the run, if it is known.
 
     Raises:
-      ConfigError: one is unknown, needs a package that is not installed, or cannot write into a
-        bucket; says what to do.
+      ConfigError: a writer is unknown, needs a package that is not installed, or cannot write to a
+        bucket. The message says what to do.
     """
     for name in names:
         module = _load(name, names)
         if workdir is not None and is_url(workdir) and getattr(module, "ON_DISK", False):
             raise ConfigError(
-                f"the writer {name} keeps files of its own in the run's directory, and {workdir} "
-                "is in a bucket: leave it out of `writers`, or name a local --workdir"
+                f"the writer {name} writes local files, but {workdir} is in a bucket: remove it "
+                "from `writers`, or use a local --workdir"
             )
         needs = getattr(module, "NEEDS", "")
         if needs and importlib.util.find_spec(needs) is None:
@@ -47,18 +47,18 @@ def check_writers(names: Sequence[str], workdir: Path | None = None) -> None:
 
 
 class OpenWriters:
-    """Several writers as one. One that fails is reported once, and is not called again.
+    """Several writers as one. A failing writer is reported once and is not called again.
 
     Args:
-      config: of the run; names its `writers`.
-      workdir: of the run.
-      step: that it resumes after.
-      say: told what has failed.
+      config: configuration of the run, which names its `writers`.
+      workdir: work directory of the run.
+      step: step that the run resumes after.
+      say: prints failures.
 
     Raises:
-      ConfigError: a writer is unknown, or something in the run's folder is in its way.
-      LinkError: likewise.
-      RecordError: likewise.
+      ConfigError: a writer is unknown, or something in the run's folder blocks it.
+      LinkError: a link in the run's folder blocks a writer.
+      RecordError: a damaged file in the run's folder blocks a writer.
     """
 
     def __init__(
@@ -98,8 +98,8 @@ class OpenWriters:
     def _report(self, name: str, error: Exception) -> None:
         reason = " ".join(str(error).split())[:300]
         self._say(
-            f"the writer {name} failed and writes no more until the run is started again; the run "
-            f"goes on, and metrics.jsonl has everything ({type(error).__name__}: {reason})"
+            f"the writer {name} failed and is off until the run is started again; the run "
+            f"continues, and metrics.jsonl has everything ({type(error).__name__}: {reason})"
         )
 
 

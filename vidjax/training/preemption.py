@@ -1,4 +1,4 @@
-"""SIGTERM: a machine that is about to be taken away lets the run save first."""
+"""Saves a run on SIGTERM, which precedes the preemption of a machine."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from vidjax.terminal import complain
-from vidjax.training.listening import Listener, end_now
+from vidjax.training.signal_listener import Listener, end_now
 
-# What a process exits with after it saved on SIGTERM: "try again later" in sysexits.h.
+# Exit code of a process that saved on SIGTERM: "try again later" in sysexits.h.
 EXIT_CODE = 75
-# Of a process that SIGTERM has ended, as shells give it.
+# Exit code that shells report for a process that SIGTERM has ended.
 _ENDED = 128 + signal.SIGTERM
 
 
 class Preemption:
-    """Notes SIGTERM while the context is open; a second one ends the process at once.
+    """Listens for SIGTERM while the context is open. A second SIGTERM ends the process at once.
 
     Args:
-      every: steps between the processes' agreements; a single process agrees at once.
+      every: steps between two agreements of the processes; a single process agrees at once.
     """
 
     def __init__(self, every: int = 10) -> None:
@@ -33,7 +33,7 @@ class Preemption:
         self._every = every
         self._leave: Callable[[], None] | None = None
         self._lock = threading.Lock()
-        # Python's own half has nothing to do: the thread has heard before.
+        # The Python handler does nothing, because the thread has already reacted.
         self._listener = Listener(signal.SIGTERM, self._heard, lambda *_: None)
 
     def __enter__(self) -> Preemption:
@@ -53,7 +53,7 @@ class Preemption:
             complain("ended by a second SIGTERM")
             end_now(_ENDED)
         self._asked = True
-        # Leaving may have to wait; meanwhile a second one must be heard.
+        # Leaving may have to wait; a second signal must still be heard meanwhile.
         threading.Thread(target=self._leave_if_free, name="leaving", daemon=True).start()
 
     def _leave_if_free(self) -> None:
@@ -64,21 +64,21 @@ class Preemption:
     def _end(self, leave: Callable[[], None]) -> None:
         try:
             leave()
-        # Nobody is there to catch it: it is told, and the process ends as one that has to resume.
+        # Nothing catches this error: it is printed, and the exit code asks for a resume.
         except Exception as error:
             complain(f"error: {error}")
         end_now(EXIT_CODE)
 
     @contextlib.contextmanager
     def nothing_to_lose(self, leave: Callable[[], None]) -> Iterator[None]:
-        """While it is open, SIGTERM ends the process within seconds, also during a compilation.
+        """A context in which SIGTERM ends the process within seconds, even during a compilation.
 
-        For times in which nothing is computed that is not in a checkpoint: before the first step,
-        and during an evaluation, which the resumed run makes up for. Each process of a job leaves
-        by itself.
+        Use it when no result would be lost that is not in a checkpoint: before the first step, and
+        during an evaluation, which the resumed run does again. Each process of a job leaves on its
+        own.
 
         Args:
-          leave: called first, in another thread; it sees to what is being written.
+          leave: called first, in another thread; it finishes pending writes.
         """
         with self._lock:
             if self._asked:
@@ -87,12 +87,12 @@ class Preemption:
         try:
             yield
         finally:
-            # Waits for good where the process is about to end.
+            # Waits forever if the process is about to end.
             with self._lock:
                 self._leave = None
 
     def agreed(self, step: int) -> bool:
-        """Whether to save and stop after `step`; the same answer in every process."""
+        """Returns whether to save and stop after `step`, with one answer for all processes."""
         if jax.process_count() == 1:
             return self._asked
         if step % self._every:

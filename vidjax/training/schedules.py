@@ -1,4 +1,4 @@
-"""The learning rate over time: linear scaling with the batch, warm-up, then a curve."""
+"""Learning rate schedules: linear scaling with the batch size, warm-up, then a curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from vidjax.run.durations import steps
 
 
 def scaled_rate(config: Config) -> float:
-    """Peak learning rate: in proportion to the batch (Goyal et al. 2017, linear scaling rule)."""
+    """Returns the peak learning rate, scaled with the batch size (Goyal et al. 2017)."""
     optimizer = config.optimizer
     if not optimizer.reference_batch:
         return optimizer.lr
@@ -17,7 +17,7 @@ def scaled_rate(config: Config) -> float:
 
 
 def drops(config: Config, *, total: int, steps_per_epoch: float) -> list[int]:
-    """Steps at which a rate that falls in steps does so; none of another schedule's."""
+    """Returns the steps at which a step schedule drops the rate; empty for other schedules."""
     schedule = config.schedule
     if schedule.name != "step":
         return []
@@ -27,7 +27,7 @@ def drops(config: Config, *, total: int, steps_per_epoch: float) -> list[int]:
 
 
 def learning_rate(config: Config, *, total: int, steps_per_epoch: float) -> optax.Schedule:
-    """The schedule of a run of `total` steps: a function of the step number.
+    """Returns the schedule of a run of `total` steps, a function of the step number.
 
     Raises:
       ConfigError: the schedule's name is unknown.

@@ -1,4 +1,4 @@
-"""The loss of data sets with several labels a video: each class is a yes or no by itself."""
+"""The loss for multi-label data: each class is an independent yes or no."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import optax
 
 
 def sigmoid_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Binary cross-entropy, the mean over classes, as PyTorch's `BCEWithLogitsLoss` has it.
+    """Binary cross-entropy, averaged over classes like PyTorch's `BCEWithLogitsLoss`.
 
-    The mean keeps the loss, and with it learning rates, of one size for any number of classes.
+    The mean keeps the scale of the loss, and therefore of learning rates, independent of the number
+    of classes.
 
     Args:
       logits: float32 `[B, C]`.
@@ -23,14 +24,15 @@ def sigmoid_cross_entropy(logits: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def smoothed(targets: jax.Array, share: float) -> jax.Array:
-    """Targets `[B, C]` of which a share is spread over yes and no, half to each.
+    """Smooths targets `[B, C]`: a share is spread equally over yes and no.
 
-    As `label_smoothing` of Keras' `BinaryCrossentropy`: 1 becomes 1 - share / 2, and 0 share / 2.
+    This is `label_smoothing` of Keras' `BinaryCrossentropy`: 1 becomes 1 - share / 2, and 0 becomes
+    share / 2.
     """
     return (1 - share) * targets + share / 2
 
 
 def hits(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Whether the likeliest class of a clip is one of its labels, bool `[B]`."""
+    """Returns whether the most likely class of a clip is one of its labels, bool `[B]`."""
     best = jnp.argmax(logits, axis=-1, keepdims=True)
     return jnp.take_along_axis(targets, best, axis=-1)[:, 0] > 0

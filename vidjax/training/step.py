@@ -1,4 +1,4 @@
-"""One training step: loss, gradients, update and what to report of them."""
+"""One training step: loss, gradients, parameter update and metrics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from vidjax.data.chain.device import apply_on_device
-from vidjax.data.chain.draw import Draw
+from vidjax.data.thesis_augmentation.device import apply_on_device
+from vidjax.data.thesis_augmentation.parameters import Draw
 from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Reading
@@ -31,33 +31,35 @@ Metrics = dict[str, jax.Array]
 class Step:
     """The pure function `(state, batch) -> (state, metrics)`.
 
-    The batch is that of `vidjax.data.pipeline.train_batches`; what the host left undone of its
-    augmentation is done first. Metrics are scalars: `loss`, `top1`, `clips` (readable ones),
-    `grad_norm` and what `reading` reads; and `finite`, a flag for the loss and one for each
-    gradient in the order of `quantities`.
+    The batch comes from `vidjax.data.pipeline.train_batches`. If its augmentation is left to the
+    device, it is applied first. Metrics are scalars: `loss`, `top1`, `clips` (number of readable
+    clips), `grad_norm` and the values of `reading`. `finite` holds a flag for the loss and one for
+    each gradient, in the order of `quantities`.
 
     Attributes:
-      model: the network, which says its `num_classes`.
+      model: the network, with its `num_classes`.
       optimizer: transforms gradients into updates.
-      mean: of the colours, or of flow, in [0, 1].
-      std: of the colours, in [0, 1].
+      mean: mean of the colours, or of flow, in [0, 1].
+      std: standard deviation of the colours, or of flow, in [0, 1].
       label_smoothing: share of the target that is spread over all classes.
-      accumulate: parts of the batch computed one after the other; their gradients add up to
-        those of the whole batch, while batch normalisation sees a part at a time.
-      ema: decay of the average of the parameters, where the state keeps one.
-      mix: alpha of CutMix; 0 is off.
-      mix_chance: of a batch to be mixed.
-      mixup: alpha of MixUp; 0 is off.
-      class_weights: of the classes in the loss, index by index; empty gives each the same.
-      train_only: the part that is trained, in a network that otherwise runs as in evaluation;
-        empty is all.
-      frozen: parts that are not trained, and run as in evaluation.
-      frozen_batch_norm: batch norms run as in evaluation, and their scales and biases train.
-      partial_batch_norm: likewise, all but the first one.
-      augments: batches come with the draws of `vidjax.data.chain`, which are applied here.
-      reading: what methods in the network have to say, as in `vidjax.models.registry`.
-      multi_label: labels are float32 `[B, C]`, a yes or no for each class; the loss is that of
-        `vidjax.training.sigmoid_loss`, and a metric `hit1` takes the place of `top1`.
+      accumulate: number of parts of the batch that are computed one after the other. Their
+        gradients add up to those of the whole batch, but batch normalisation sees one part at a
+        time.
+      ema: decay of the moving average of the parameters, if the state has one.
+      mix: alpha of CutMix; 0 turns it off.
+      mix_chance: probability that a batch is mixed.
+      mixup: alpha of MixUp; 0 turns it off.
+      class_weights: class weights in the loss; empty weighs all classes equally.
+      train_only: the part of the network that is trained; the rest runs as in evaluation. Empty
+        trains everything.
+      frozen: parts that are not trained and run as in evaluation.
+      frozen_batch_norm: batch norms run as in evaluation; their scales and biases are trained.
+      partial_batch_norm: as `frozen_batch_norm`, for all batch norms but the first.
+      augments: batches come with augmentation draws of `vidjax.data.thesis_augmentation`, which are
+        applied here.
+      reading: reads values of methods in the network, as in `vidjax.models.registry`.
+      multi_label: labels are float32 `[B, C]`, a yes or no for each class. The loss is that of
+        `vidjax.training.sigmoid_loss`, and the metric `hit1` replaces `top1`.
     """
 
     model: nn.Module
@@ -80,13 +82,13 @@ class Step:
     multi_label: bool = False
 
     def __call__(self, state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        """Does one step; both the state and the batch are left as they were."""
+        """Computes one step without changing the state or the batch."""
         if self.augments:
             batch = augmented(batch)
         count = jnp.maximum(jnp.sum(batch["mask"]), 1)
         divisor = self._criterion.divisor(batch, count)
         (loss, (stats, sums)), grads = self._gradients(state, batch, divisor)
-        # Otherwise XLA fuses what makes a gradient into each of its readers, and makes it anew.
+        # Without it, XLA fuses the computation of a gradient into each reader and repeats it.
         grads = jax.lax.optimization_barrier(grads)
         updates, opt_state = self.optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
@@ -94,7 +96,7 @@ class Step:
         squares = jnp.stack(list(map(sum_of_squares, jax.tree.leaves(grads))))
         average = state.ema
         if average is not None:
-            # In this form what does not change stays the same to the last bit.
+            # Written like this, unchanged parameters keep their average to the last bit.
             average = jax.tree.map(
                 lambda old, new: old + (1 - self.ema) * (new - old), average, params
             )
@@ -173,25 +175,25 @@ class Step:
         return loss, (updated.get("batch_stats", {}), sums)
 
     def _split(self, rows: jax.Array) -> jax.Array:
-        # Strided parts keep every device's share of a part on that device.
+        # Strided parts keep each device's rows on that device.
         return rows.reshape(-1, self.accumulate, *rows.shape[1:]).swapaxes(0, 1)
 
 
 def sum_of_squares(leaf: jax.Array) -> jax.Array:
-    """A scalar; a flattened view, as of `vdot`, would gather what devices have split."""
+    """Returns the sum of squares. Flattening, as in `vdot`, would gather sharded arrays."""
     axes = tuple(range(leaf.ndim))
     return jax.lax.dot_general(leaf, leaf, ((axes, axes), ((), ())))
 
 
 def augmented(batch: Batch) -> Batch:
-    """A batch with the draws of its augmentation applied to its clips, and gone."""
+    """Applies the augmentation draws of a batch to its clips and removes them from the batch."""
     draws = Draw(**{name: batch[name] for name in Draw._fields})
     kept = {name: rows for name, rows in batch.items() if name not in Draw._fields}
     return kept | {"clip": apply_on_device(batch["clip"], draws)}
 
 
 def quantities(params: Tree) -> list[str]:
-    """Names of what the flags `finite` of a step stand for."""
+    """Returns the names of the flags in `finite` of a step."""
     paths = jax.tree_util.tree_leaves_with_path(params)
     names = ("/".join(str(key.key) for key in path) for path, _ in paths)
     return ["loss", *(f"gradient of {name}" for name in names)]

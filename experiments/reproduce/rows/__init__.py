@@ -1,1 +1,1 @@
-"""Rows that several tables share, and the systems that they are of."""
+"""Rows that several tables share, and their networks."""

@@ -1,10 +1,10 @@
-"""Rows of the ICIP paper, on Hara's networks and I3D: its tables 1 and 2."""
+"""Rows of tables 1 and 2 of the ICIP paper, with Hara's networks and I3D."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
 
 _METHOD: dict[str, Any] = {"class_reg": {"form": "icip"}}
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
@@ -29,12 +29,12 @@ _SCORES = {
 }
 
 
-def rows_on(dataset: str, counted: bool = False) -> list[Printed]:
-    """Rows of the three networks without and with the method.
+def rows_on(dataset: str, counted: bool = False) -> list[PaperRow]:
+    """Returns the rows of the three networks without and with the method.
 
     Args:
       dataset: `kinetics400`, `ucf101` or `hmdb51`.
-      counted: with table 1's columns and rounded scores, else with table 2's.
+      counted: whether the columns and rounded scores are those of table 1, or those of table 2.
     """
     rows = []
     for model, (label, plain, more, latency, operations, rounded) in _NETWORKS.items():
@@ -47,7 +47,7 @@ def rows_on(dataset: str, counted: bool = False) -> list[Printed]:
                 facts = {"data": dataset, "latency": f"+{latency}" if with_it else "-"}
             why = _WIDE if model == "wide_r3d_50" else _TWICE
             rows.append(
-                Printed(
+                PaperRow(
                     f"{label} (w/ ClassReg)" if with_it else label,
                     scores[place],
                     operations=operations[place] if counted else None,
@@ -65,11 +65,11 @@ def rows_on(dataset: str, counted: bool = False) -> list[Printed]:
 
 
 def _config(model: str, dataset: str, with_it: bool) -> str:
-    """What trains a row; small data sets have 100 epochs at 224 pixels, and their first split."""
+    """Returns the configuration of a row; small data sets use their first split."""
     small = "" if dataset == "kinetics400" else f",dataset={dataset},split=1"
     return f"class_reg:model={model},form=icip{small}" + ("" if with_it else ",baseline=true")
 
 
 def _weights(model: str, dataset: str) -> dict[str, Any]:
-    """Weights of the network with the method; those without it are the configuration's."""
+    """Returns the weights to start a row with the method from, on small data sets."""
     return {} if dataset == "kinetics400" else {"model.weights": f"weights/{model}_cr"}

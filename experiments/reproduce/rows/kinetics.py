@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..printed import Network, Printed
-from .systems import OTHERS, backbone_rows, mtnet_rows
+from ..paper_row import Network, PaperRow
+from .networks import OTHERS, backbone_rows, mtnet_rows
 
 _R2PLUS1D = "the numbers are those of R(2+1)D-34 on 32x112x112, whatever its name"
 _IP = "counted on 32 frames, which give the printed operations; the table says 8"
 
 
-def others_on_kinetics() -> list[Printed]:
-    """Other people's networks, in the order of table 5.1."""
+def others_on_kinetics() -> list[PaperRow]:
+    """Returns the rows of other authors' networks, in the order of table 5.1."""
     ip_101: dict[str, Any] = {
         "network": Network("ip_csn_101", 32, 256),
         "operations": 83.0,
@@ -36,11 +36,11 @@ def others_on_kinetics() -> list[Printed]:
     ]
 
 
-def ours_on_kinetics(mtnet_s: str) -> list[Printed]:
-    """The thesis' own networks.
+def ours_on_kinetics(mtnet_s: str) -> list[PaperRow]:
+    """Returns the rows of the thesis' own networks.
 
     Args:
-      mtnet_s: the input that the table prints for MTNet_S.
+      mtnet_s: input size that the table prints for MTNet_S.
     """
     scores = {"MTNet_S": (74.8, 92.1), "MTNet_M": (76.6, 92.5), "MTNet_L": (78.1, 93.2)}
     gated = {"SRTG r3d-101": (73.2, 91.3), "SRTG r(2+1)d-101": (73.8, 92.0)}

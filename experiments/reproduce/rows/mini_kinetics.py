@@ -5,26 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
 
 REFERENCES = {"slowonly_34": "baseline", "slowonly_50": "slowonly_50_baseline"}
 
 
-def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[Printed]:
-    """Rows that `configs/rms_mini_kinetics.py` trains.
+def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[PaperRow]:
+    """Returns rows that `configs/rms_mini_kinetics.py` trains.
 
-    They are counted without their regularisers, which have no parameters and do nothing in a test.
+    Regularisers are not counted: they have no parameters and do nothing in a test.
 
     Args:
-      model: `slowonly_34`, whose rows are called as there, or `slowonly_50`, before whose names
-        the network stands.
+      model: `slowonly_34` or `slowonly_50`; rows of the latter have the network before their name.
       rows: name in that file -> label, top-1 and perhaps top-5, such as `77.0±0.31`.
     """
     prefix = "" if model == "slowonly_34" else f"{model}_"
     found = []
     for row, (label, *scores) in rows.items():
         found.append(
-            Printed(
+            PaperRow(
                 label,
                 name=prefix + row,
                 network=Network(model, 8, 224, classes=200),
@@ -38,7 +37,7 @@ def mini_kinetics_rows(model: str, rows: Mapping[str, tuple[str, ...]]) -> list[
 
 
 def with_deviations(*scores: str) -> dict[str, Any]:
-    """Top-1 and top-5 as fields of `Printed`, from texts such as `77.0±0.31`."""
+    """Parses top-1 and top-5, such as `77.0±0.31`, into fields of `PaperRow`."""
     fields: dict[str, Any] = {}
     facts = {}
     for name, text in zip(("top1", "top5"), scores, strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
 
 _NAS, _FIXED = {"arch": "NAS"}, {"arch": "Fixed"}
 GATED_MIT = {
@@ -15,28 +15,30 @@ GATED_MIT = {
 }
 
 
-def others_on_moments() -> tuple[Printed, ...]:
-    """Rows of other people's networks, none of which the thesis' own recipe trains."""
+def others_on_moments() -> tuple[PaperRow, ...]:
+    """Returns the rows of other authors' networks, which no configuration here trains."""
     return (
-        Printed("EvaNet", 31.8, network=Network("evanet_1", 16, 224), facts=_NAS),
-        Printed("AssembleNet", 34.3, 62.7, network=Network("assemblenet_101", 32, 224), facts=_NAS),
-        Printed("MF-Net", 27.3, 48.2, network=Network("mfnet", 16, 224), facts=_FIXED),
-        Printed("I3D", 29.5, 56.1, network=Network("i3d", 64, 224), facts=_FIXED),
-        Printed(
+        PaperRow("EvaNet", 31.8, network=Network("evanet_1", 16, 224), facts=_NAS),
+        PaperRow(
+            "AssembleNet", 34.3, 62.7, network=Network("assemblenet_101", 32, 224), facts=_NAS
+        ),
+        PaperRow("MF-Net", 27.3, 48.2, network=Network("mfnet", 16, 224), facts=_FIXED),
+        PaperRow("I3D", 29.5, 56.1, network=Network("i3d", 64, 224), facts=_FIXED),
+        PaperRow(
             "CoST",
             32.4,
             60.0,
             network=Network("cost_101", 32, 224, {"long_clips": True}),
             facts=_FIXED,
         ),
-        Printed(
+        PaperRow(
             "SoundNet",
             7.6,
             18.0,
             facts=_FIXED,
             why="left out: it hears sound, and sees no frame; the data sets here have no sound",
         ),
-        Printed(
+        PaperRow(
             "TSN+Flow",
             15.7,
             34.7,

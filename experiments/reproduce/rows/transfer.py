@@ -1,7 +1,7 @@
-"""Rows of networks that are tuned on UCF-101 and HMDB-51: tables 4.6, 4.7 and 5.9 of the thesis.
+"""Rows of networks that are fine-tuned on UCF-101 and HMDB-51: tables 4.6, 4.7, 5.9 of the thesis.
 
-A network begins with weights that an earlier table's run has left: put its work directory, or
-weights, at `weights/NETWORK-PRE`, such as `weights/srtg_r3d_34-hacs-k-700`.
+A network starts from the weights of an earlier table's run: put its work directory, or the weights,
+at `weights/NETWORK-PRE`, such as `weights/srtg_r3d_34-hacs-k-700`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..printed import Network, Printed
-from .systems import GATED, MTNETS, PLAIN
+from ..paper_row import Network, PaperRow
+from .networks import GATED, MTNETS, PLAIN
 
 _KNOWN = {**PLAIN, **GATED, **MTNETS}
 
@@ -24,17 +24,17 @@ def gated_to(
     named: str = "{}",
     printing: tuple[str, ...] = (),
     **more: Any,
-) -> list[Printed]:
-    """Rows of the thesis' own networks.
+) -> list[PaperRow]:
+    """Returns rows of the thesis' own networks.
 
     Args:
       dataset: `ucf101` or `hmdb51`.
-      pre: data sets that the weights are of, as the thesis writes them.
-      scores: top-1 and top-5, by what the thesis calls the network.
-      config: that trains them.
-      named: how their folders are called, with the network for `{}`.
+      pre: data sets of the weights, as the thesis writes them.
+      scores: top-1 and top-5, by the network's name in the thesis.
+      config: configuration that trains them.
+      named: name of their folders, with `{}` for the network.
       printing: as in `System.row`.
-      **more: likewise.
+      **more: further arguments of `System.row`.
     """
     suffix = pre.lower().replace("+", "-")
     return [
@@ -53,8 +53,8 @@ def gated_to(
     ]
 
 
-def others_to_ucf101() -> tuple[Printed, ...]:
-    """Rows of others' numbers, which tables 4.6 and 5.9 share."""
+def others_to_ucf101() -> tuple[PaperRow, ...]:
+    """Returns the rows of other authors, which tables 4.6 and 5.9 share."""
     rows = (
         ("I3D", Network("i3d", 64, 224), "K-400", 92.4, 97.6),
         ("TSM", Network("tsm_50", 16, 224), "K-400", 92.3, 97.9),
@@ -64,6 +64,6 @@ def others_to_ucf101() -> tuple[Printed, ...]:
         ("SF r3d-101", Network("slowfast_101_16x8", 64, 256), "ImageNet", 95.8, 99.1),
     )
     return tuple(
-        Printed(label, top1, top5, network=network, facts={"pre": pre})
+        PaperRow(label, top1, top5, network=network, facts={"pre": pre})
         for label, network, pre, top1, top5 in rows
     )

@@ -1,1 +1,1 @@
-"""One file a table, each with a `TABLE`; a table is added by adding a file."""
+"""The tables, one file each with a `TABLE`; to add a table, add a file."""

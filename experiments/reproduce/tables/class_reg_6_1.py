@@ -1,11 +1,11 @@
-"""Networks with and without Class Regularization: table 6.1 of the thesis, of their layers."""
+"""Layers of networks with and without Class Regularization: table 6.1 of the thesis."""
 
 from dataclasses import replace
 
-from ..paper import paper_table
-from ..printed import Printed
-from ..rows.regularized import PAIRS, mtnet_cr_row, pair_rows
-from ..rows.systems import mtnet_rows
+from ..paper_row import PaperRow
+from ..paper_scale import paper_table
+from ..rows.class_reg import PAIRS, mtnet_cr_row, pair_rows
+from ..rows.networks import mtnet_rows
 
 # Blocks and channels of the stages, as printed.
 _LAYERS = {
@@ -20,14 +20,14 @@ _LAYERS = {
 _LABELS = {"mtnet_s": "MTNet_S", "mtnet_m": "MTNet_M", "mtnet_l": "MTNet_L"}
 
 
-def _of_layers(row: Printed, key: str, affection: str) -> Printed:
-    """The row with its layers, and without the numbers of other tables."""
+def _of_layers(row: PaperRow, key: str, affection: str) -> PaperRow:
+    """Returns the row with its layers and without numbers."""
     blocks, channels = _LAYERS[key]
     facts = {"blocks": blocks, "channels": channels, "affection": affection}
     return replace(row.bare(), facts=facts)
 
 
-def _pair(key: str) -> tuple[Printed, Printed]:
+def _pair(key: str) -> tuple[PaperRow, PaperRow]:
     if key in PAIRS:
         return pair_rows(key)
     (without,) = mtnet_rows({_LABELS[key]: (0.0, 0.0)}, "kinetics400")

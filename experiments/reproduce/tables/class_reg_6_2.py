@@ -1,8 +1,8 @@
 """Class Regularization and others on HACS: table 6.2 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.regularized import mtnet_cr_row
-from ..rows.systems import OTHERS, SF_101_OF_50, backbone_rows, mtnet_rows
+from ..paper_scale import paper_table
+from ..rows.class_reg import mtnet_cr_row
+from ..rows.networks import OTHERS, SF_101_OF_50, backbone_rows, mtnet_rows
 from .mtnet_5_5 import MTNETS_HACS
 from .srtg_4_2 import GATED_HACS, IG65, K400, PLAIN_HACS
 

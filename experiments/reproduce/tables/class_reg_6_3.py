@@ -1,8 +1,8 @@
 """Class Regularization and others on Kinetics-400: table 6.3 of the thesis."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
+from ..rows.class_reg import mtnet_cr_row
 from ..rows.kinetics import others_on_kinetics, ours_on_kinetics
-from ..rows.regularized import mtnet_cr_row
 
 _FACTS = {"input": "16x256x256", "backbone": "ResNet(X3D)"}
 _FACTS_S = {**_FACTS, "input": "13x182x182"}

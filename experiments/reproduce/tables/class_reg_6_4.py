@@ -1,7 +1,7 @@
 """Pairs with and without Class Regularization, from scratch: table 6.4 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.regularized import PAIRS, pair_rows
+from ..paper_scale import paper_table
+from ..rows.class_reg import PAIRS, pair_rows
 
 TABLE = paper_table(
     "6.4",

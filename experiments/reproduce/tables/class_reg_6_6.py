@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from ..paper import paper_table
-from ..printed import Contingency, Printed
+from ..paper_row import Contingency, PaperRow
+from ..paper_scale import paper_table
+from ..rows.class_reg import PAIRS, mtnet_cr_row, pair_rows
 from ..rows.kinetics import ours_on_kinetics
-from ..rows.regularized import PAIRS, mtnet_cr_row, pair_rows
 
 _SCRATCH = {
     "r3d-50": Contingency(8112, 576, 659, 4314, 5.445, 1.9e-2),
@@ -20,8 +20,8 @@ _MTNETS = {
 }
 
 
-def _rows() -> list[Printed]:
-    """Pairs, whose top-1 follows from the counts."""
+def _rows() -> list[PaperRow]:
+    """Returns the pairs of rows; their top-1 follows from the counts."""
     rows = []
     for label in PAIRS:
         without, regularized = pair_rows(label)

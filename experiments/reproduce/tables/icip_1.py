@@ -1,12 +1,12 @@
 """Class Regularization and others on Kinetics-400: table 1 of the ICIP paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 from ..rows.icip import rows_on
 
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
 _OTHERS = (
-    Printed(
+    PaperRow(
         "ResNet50-3D",
         61.3,
         operations=80.32,
@@ -14,7 +14,7 @@ _OTHERS = (
         facts={"pre": "-", "layers": "50"},
         why=_TWICE,
     ),
-    Printed(
+    PaperRow(
         "ResNeXt101-3D",
         65.1,
         operations=148.91,
@@ -22,7 +22,7 @@ _OTHERS = (
         facts={"pre": "-", "layers": "101"},
         why="148.91 are ResNet152-3D's in the thesis, table 7.1, which has 76.96 for this one",
     ),
-    Printed(
+    PaperRow(
         "MF-Net",
         72.8,
         operations=22.7,
@@ -30,7 +30,7 @@ _OTHERS = (
         facts={"pre": "ImageNet", "layers": "50"},
         why=_TWICE,
     ),
-    Printed(
+    PaperRow(
         "R(2+1)D-ResNet50",
         72.0,
         operations=238.12,

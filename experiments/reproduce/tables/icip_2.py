@@ -1,6 +1,6 @@
 """Class Regularization on three data sets, with added latency: table 2 of the ICIP paper."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.icip import rows_on
 
 TABLE = paper_table(

@@ -1,21 +1,21 @@
 """Multi-temporal convolutions against 3D ones: table 5.2 of the thesis, and at equal operations.
 
-`small` is r3d_50_e1 with one block a stage and a quarter of the width, in whose bottlenecks the
-3x3x3 convolution is replaced. MTConvs cost less; `narrow` is the 3D network with fewer channels,
-which costs as much as they do.
+At scale `small` the network is r3d_50_e1 with one block per stage and a quarter of the width;
+MTConvs replace the 3x3x3 convolutions of its bottlenecks. MTConvs cost less, so the row `narrow` is
+the 3D network with fewer channels and the same cost.
 """
 
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from .. import budget
-from ..paper import paper_setups
-from ..printed import Network, Printed
+from .. import small_scale
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_setups
 from ..table import Row, Table
 
 _OPTIONS = {"width": 16, "depths": (1, 1, 1, 1), "zero_init": True}
-_NOTE = "The rate is that of table 4.1, the length was chosen on the 3D network, with seed 100."
+_NOTE = "Learning rate as in table 4.1; epochs were chosen on the 3D network, with seed 100."
 _ROWS: dict[str, dict[str, Any]] = {
     "r3d": {},
     "narrow": {"width": 15},
@@ -25,21 +25,21 @@ _ROWS: dict[str, dict[str, Any]] = {
 
 
 def _small(row: str) -> ConfigDict:
-    return budget.temporal("r3d_50_e1", _OPTIONS | _ROWS[row], rate=0.003)
+    return small_scale.temporal("r3d_50_e1", _OPTIONS | _ROWS[row], rate=0.003)
 
 
 _MTCONV: dict[str, Any] = {"multi_temporal": {}}
 _ALL_CHANNELS: dict[str, Any] = {"multi_temporal": {"split_input": False}}
-# Rows that are not called as in `configs/mtconv.py`.
+# Arguments of `configs/mtconv.py` for rows that have another name there.
 _ARGUMENTS = {"narrow": "r3d", "mtconv_all": "mtconv,split_input=false"}
-# Of 64 channels: 22.2 billion multiply-adds a clip; MTConvs have 22.1.
+# Channels instead of 64: 22.2 billion multiply-adds per clip; MTConvs have 22.1.
 _NARROW = 58
 _TWICE = "printed are two operations a multiply-add"
 
 
-def _printed(row: str, label: str, network: Network, **more: Any) -> Printed:
-    """A row of the thesis, which `configs/mtconv.py` trains by its name there."""
-    return Printed(
+def _printed(row: str, label: str, network: Network, **more: Any) -> PaperRow:
+    """Returns a row of the thesis, which `configs/mtconv.py` trains."""
+    return PaperRow(
         label,
         name=row,
         network=network,
@@ -136,8 +136,8 @@ TABLE = Table(
     ),
     reference="r3d",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
-        "small": {"marionette": budget.marionette(_small, "12 epochs", _NOTE, minutes=12)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
+        "small": {"marionette": small_scale.marionette(_small, "12 epochs", _NOTE, minutes=12)},
         "paper": paper_setups(_PRINTED),
     },
     printed=_PRINTED,

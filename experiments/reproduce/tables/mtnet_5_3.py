@@ -1,8 +1,8 @@
 """MTNets and others on Moments in Time: table 5.3 of the thesis."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.moments import GATED_MIT, others_on_moments
-from ..rows.systems import backbone_rows, mtnet_rows
+from ..rows.networks import backbone_rows, mtnet_rows
 
 _FIXED = {"arch": "Fixed"}
 MTNETS_MIT = {"MTNet_M": (34.5, 58.6), "MTNet_L": (35.2, 59.3)}

@@ -1,7 +1,7 @@
 """MTNets and others on Kinetics-700: table 5.4 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.systems import OTHERS, backbone_rows, mtnet_rows
+from ..paper_scale import paper_table
+from ..rows.networks import OTHERS, backbone_rows, mtnet_rows
 from .srtg_4_3 import ALONE, GATED_K700, HACS, K600, OTHERS_K700
 
 TABLE = paper_table(

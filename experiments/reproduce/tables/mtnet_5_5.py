@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..paper import paper_table
-from ..rows.systems import OTHERS, SF_101_OF_50, backbone_rows, mtnet_rows
+from ..paper_scale import paper_table
+from ..rows.networks import OTHERS, SF_101_OF_50, backbone_rows, mtnet_rows
 from .srtg_4_2 import GATED_HACS, PLAIN_HACS
 
 MTNETS_HACS = {"MTNet_S": (80.7, 95.2), "MTNet_M": (83.4, 95.9), "MTNet_L": (86.6, 96.7)}

@@ -1,6 +1,6 @@
-"""The share of the local branch: table 5.6 of the thesis; delta = 1 has no prolonged branch."""
+"""Share of the local branch: table 5.6 of the thesis. With delta = 1 it is the only branch."""
 
-from ..ablation import mtnet_row, mtnet_table
+from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row
 
 _SHARES = {
@@ -10,7 +10,7 @@ _SHARES = {
     "1/2": (1 / 2, 79.7),
     "1/4": (1 / 4, 77.1),
 }
-# Of the networks by share: top-1, top-5, operations, parameters.
+# For each network and share: top-1, top-5, operations, parameters.
 _PRINTED = {
     "mtnet_m": {
         "1": (82.2, 93.6, 10.8, 29.7),

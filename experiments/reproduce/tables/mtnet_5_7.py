@@ -1,6 +1,6 @@
-"""Cells of the squeeze and recursion in MTBlocks: table 5.7 of the thesis."""
+"""Recurrent cells of squeeze and recursion in MTBlocks: table 5.7 of the thesis."""
 
-from ..ablation import mtnet_row, mtnet_table
+from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row
 
 _CELLS = {
@@ -9,7 +9,7 @@ _CELLS = {
     "lstm": ("LSTM", 83.1),
     "peephole_lstm": ("LSTM (peephole)", 83.2),
 }
-# Parameters and operations, then of the networks by cell: milliseconds forward and backward,
+# Parameters and operations; then for each network and cell: milliseconds forward and backward,
 # top-1, top-5.
 _PARAMS = {"rnn": 24.3, "lstm": 26.5, "peephole_lstm": 26.5, "gru": 25.8}
 _OPERATIONS = {"mtnet_s": 5.8, "mtnet_m": 8.8}

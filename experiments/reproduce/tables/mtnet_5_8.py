@@ -1,6 +1,6 @@
-"""How the prolonged branch's inputs are halved: table 5.8 of the thesis."""
+"""Pooling of the prolonged branch's input: table 5.8 of the thesis."""
 
-from ..ablation import mtnet_row, mtnet_table
+from ..mtnet_ablation import mtnet_row, mtnet_table
 from ..table import Row
 
 # Label, and top-1 of MTNet_S, MTNet_M and MTNet_L.

@@ -1,7 +1,7 @@
-"""Times of Class Feature Pyramids: table 7.1 of the thesis, in which nothing is trained."""
+"""Times of Class Feature Pyramids: table 7.1 of the thesis, which needs no training."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 
 _TWICE = "printed are two operations a multiply-add, and elementwise ones"
 _MTNET = "table 5.1 prints others for the same networks; what this one counts, it does not say"
@@ -23,7 +23,7 @@ TABLE = paper_table(
     "Times of Class Feature Pyramids",
     "thesis, table 7.1; vidjax benchmark pyramids measures them",
     [
-        Printed(
+        PaperRow(
             label,
             operations=operations,
             network=network,

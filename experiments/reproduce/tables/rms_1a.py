@@ -1,6 +1,6 @@
-"""Where in a residual branch Random Mean Scaling is: table 1a of the RMS paper."""
+"""Position of Random Mean Scaling in a residual branch: table 1a of the RMS paper."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 TABLE = paper_table(

@@ -1,6 +1,6 @@
-"""What alpha is drawn from: table 1b of the RMS paper."""
+"""Distribution of alpha: table 1b of the RMS paper."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 TABLE = paper_table(

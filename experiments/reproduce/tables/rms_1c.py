@@ -1,6 +1,6 @@
-"""Which part of the features is scaled: table 1c of the RMS paper."""
+"""Scaled part of the features: table 1c of the RMS paper."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 TABLE = paper_table(

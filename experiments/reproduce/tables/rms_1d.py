@@ -1,6 +1,6 @@
-"""Which low-pass filter: table 1d of the RMS paper."""
+"""Low-pass filters: table 1d of the RMS paper."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 TABLE = paper_table(

@@ -1,7 +1,7 @@
-"""Random Mean Scaling and others' networks on Mini-Kinetics: table 3 of the RMS paper."""
+"""Random Mean Scaling and other networks on Mini-Kinetics: table 3 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 from ..rows.mini_kinetics import mini_kinetics_rows
 
 _OTHERS = (
@@ -16,7 +16,7 @@ TABLE = paper_table(
     "Random Mean Scaling and others' networks on Mini-Kinetics",
     "RMS paper, table 3",
     (
-        *(Printed(label, top1, top5, network=network) for label, network, top1, top5 in _OTHERS),
+        *(PaperRow(label, top1, top5, network=network) for label, network, top1, top5 in _OTHERS),
         *mini_kinetics_rows(
             "slowonly_34",
             {

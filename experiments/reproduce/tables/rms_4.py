@@ -1,7 +1,7 @@
 """Random Mean Scaling on Kinetics-400: table 4 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 
 # Network, frames, and top-1 and top-5 by row of `configs/rms_rows.py`.
 _ROWS = {
@@ -20,7 +20,7 @@ TABLE = paper_table(
     "Random Mean Scaling on Kinetics-400",
     "RMS paper, table 4, of ResNet-50s; our text of it has lost the star of rows with 10 crops",
     [
-        Printed(
+        PaperRow(
             label + _METHODS[row],
             *score,
             name=f"{model}_{row}",

@@ -1,7 +1,7 @@
 """Random Mean Scaling on Something-Something-v2: table 5 of the RMS paper."""
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 
 _ROWS = {
     "baseline": ("SlowFast-50", 59.5, 86.6),
@@ -13,7 +13,7 @@ TABLE = paper_table(
     "Random Mean Scaling on Something-Something-v2",
     "RMS paper, table 5, from weights of Kinetics-400",
     [
-        Printed(
+        PaperRow(
             label,
             top1,
             top5,

@@ -2,8 +2,8 @@
 
 from vidjax.configs import rms_images
 
-from ..paper import paper_table
-from ..printed import Network, Printed
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_table
 
 # Size of a picture, classes, and label, top-1 and top-5 by row.
 _ROWS = {
@@ -30,7 +30,7 @@ TABLE = paper_table(
     "Random Mean Scaling on images",
     "RMS paper, table 6",
     [
-        Printed(
+        PaperRow(
             label,
             top1,
             top5,

@@ -1,31 +1,29 @@
 """Temporal gates by placement and by how they are trained: table 4.1 of the thesis.
 
-The table has gates at four placements. What it does not say is how they were trained: `none` always
-fuses, as the released code does; `hard` tests each clip from the first step; `warmup` does so
-after half of the training. `small` is r3d_34_e1 with one block a stage and 12 channels for 64, on
-clips of 12 frames, of which the stages have 6, 3, 2 and 1.
+The table has gates at four placements, but it does not say how they were trained. `none` always
+fuses, like the released code; `hard` tests each clip from the first step; `warmup` tests after half
+of the training. At scale `small` the network is r3d_34_e1 with one block per stage and 12 channels
+instead of 64. Clips have 12 frames; the stages have 6, 3, 2 and 1.
 """
-
-from collections.abc import Mapping
 
 from ml_collections import ConfigDict
 
-from .. import budget
-from ..paper import paper_setups
-from ..printed import Network, Printed
+from .. import small_scale
+from ..paper_row import Network, PaperRow
+from ..paper_scale import paper_setups
 from ..table import Row, Table
 
 _OPTIONS = {"width": 12, "depths": (1, 1, 1, 1), "zero_init": True}
 _NOTE = (
-    "Rate and length were chosen with seed 100 on the network without gates and on the one that "
-    "always fuses after its blocks, so that both learn."
+    "Learning rate and epochs were chosen with seed 100 on the network without gates and on the "
+    "one that always fuses after its blocks, so that both learn."
 )
 _TRAININGS = {"none": "always fused", "hard": "tested", "warmup": "tested after half"}
 _EPOCHS, _BATCHES = 12, 96
 
 
 def _options(row: str, steps: int) -> dict[str, object]:
-    """Options of a row such as `final_hard`, whose run has so many steps."""
+    """Returns the options of a row such as `final_hard`, for a run with this number of steps."""
     if row == "without":
         return {}
     placement, training = row.split("_")
@@ -37,10 +35,10 @@ def _options(row: str, steps: int) -> dict[str, object]:
 
 def _small(row: str) -> ConfigDict:
     options = _OPTIONS | _options(row, _EPOCHS * _BATCHES)
-    return budget.temporal("r3d_34_e1", options, rate=0.003)
+    return small_scale.temporal("r3d_34_e1", options, rate=0.003)
 
 
-# 150 epochs of about half a million clips, 184 in a batch of the multigrid on average.
+# 150 epochs of about half a million clips; a multigrid batch has 184 clips on average.
 _STEPS = 150 * 500_000 // 184
 # Top-1 and top-5 of r3d-34 and of r(2+1)d-34.
 _SCORES = {
@@ -60,19 +58,19 @@ _ROWS = (
 )
 
 
-def _printed(model: str, place: int, prefix: str, label: str) -> list[Printed]:
-    """The rows of a network, with each training that the thesis leaves open."""
+def _printed(model: str, place: int, prefix: str, label: str) -> list[PaperRow]:
+    """Returns the rows of a network, one for each way to train the gates."""
     rows = []
     for row, words in _ROWS:
         options = _options(row, _STEPS)
         top1, top5 = _SCORES[row.split("_")[0]][place]
         rows.append(
-            Printed(
+            PaperRow(
                 f"{label}, {words}",
                 top1,
                 top5,
                 name=prefix + row,
-                # As gates that always fuse: a test of a gate compares a few vectors.
+                # Counted as if gates always fused: a test compares a few vectors only.
                 network=Network(
                     model, 16, 224, {key: options[key] for key in options if key == "srtg"}
                 ),
@@ -83,11 +81,6 @@ def _printed(model: str, place: int, prefix: str, label: str) -> list[Printed]:
             )
         )
     return rows
-
-
-def _counted(options: Mapping[str, object]) -> dict[str, object]:
-    """Gates as if they always fused: the test of one compares a few vectors."""
-    return {key: value for key, value in options.items() if key == "srtg"}
 
 
 _PRINTED = (
@@ -102,8 +95,10 @@ TABLE = Table(
     rows=tuple(Row(row, words, _SCORES[row.split("_")[0]][0][0]) for row, words in _ROWS),
     reference="without",
     setups={
-        "smoke": {"marionette": budget.smoke(_small)},
-        "small": {"marionette": budget.marionette(_small, f"{_EPOCHS} epochs", _NOTE, minutes=30)},
+        "smoke": {"marionette": small_scale.smoke(_small)},
+        "small": {
+            "marionette": small_scale.marionette(_small, f"{_EPOCHS} epochs", _NOTE, minutes=30)
+        },
         "paper": paper_setups(_PRINTED),
     },
     printed=_PRINTED,

@@ -1,7 +1,7 @@
 """Temporal gates and others on HACS: table 4.2 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.systems import OTHERS, backbone_rows
+from ..paper_scale import paper_table
+from ..rows.networks import OTHERS, backbone_rows
 
 K400, IG65, K700 = ({"pre": name} for name in ("K-400", "IG65", "K-700"))
 PLAIN_HACS = {

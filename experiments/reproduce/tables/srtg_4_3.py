@@ -1,7 +1,7 @@
 """Temporal gates and others on Kinetics-700: table 4.3 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.systems import OTHERS, backbone_rows
+from ..paper_scale import paper_table
+from ..rows.networks import OTHERS, backbone_rows
 
 K600, HACS = {"pre": "K-600"}, {"pre": "HACS"}
 ALONE = ("operations",)

@@ -1,8 +1,8 @@
 """Temporal gates and others on Moments in Time: table 4.4 of the thesis."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.moments import GATED_MIT, others_on_moments
-from ..rows.systems import backbone_rows
+from ..rows.networks import backbone_rows
 
 TABLE = paper_table(
     "4.4",

@@ -1,7 +1,7 @@
 """Pairs with and without temporal gates on three data sets: table 4.5 of the thesis."""
 
-from ..paper import paper_table
-from ..rows.systems import backbone_rows
+from ..paper_scale import paper_table
+from ..rows.networks import backbone_rows
 
 SCORES = {
     "hacs": {

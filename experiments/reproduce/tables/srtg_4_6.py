@@ -1,6 +1,6 @@
 """From large data sets to UCF-101: table 4.6 of the thesis."""
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.transfer import gated_to, others_to_ucf101
 
 TABLE = paper_table(

@@ -1,12 +1,12 @@
-"""What weights begin with, on UCF-101 and HMDB-51: table 4.7 of the thesis."""
+"""Pre-training for UCF-101 and HMDB-51: table 4.7 of the thesis."""
 
 from typing import Any
 
-from ..paper import paper_table
+from ..paper_scale import paper_table
 from ..rows.transfer import gated_to
 
 PRE = ("HACS", "HACS+K-700", "HACS+MiT")
-# Top-1 on UCF-101 and on HMDB-51, for each start.
+# Top-1 on UCF-101 and on HMDB-51, for each pre-training.
 SCORES = {
     "SRTG r3d-34": ((94.8, 74.3), (95.8, 74.2), (95.2, 74.2)),
     "SRTG r(2+1)d-34": ((94.1, 72.9), (94.6, 73.2), (95.6, 74.5)),

@@ -18,8 +18,8 @@ from tests.videos import numbered_frames, write_video
 from vidjax.data import catalog
 from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.prepared_videos import PreparationError
-from vidjax.data.makers import beam as beam_maker
 from vidjax.data.prepared import PreparedSplit
+from vidjax.data.shard_executors import beam as beam_maker
 
 _HERE = importlib.util.find_spec("apache_beam") is not None
 needs_beam = pytest.mark.skipif(not _HERE, reason="Apache Beam is not installed")
@@ -100,7 +100,7 @@ def test_what_fails_on_beam_is_the_machines_in_one_line(request_of, monkeypatch)
         raise OSError(28, "No space left on device", "/tmp/x")
 
     monkeypatch.setattr(beam_maker, "make", fail)
-    with pytest.raises(OSError, match="DirectRunner has failed: .*No space left") as told:
+    with pytest.raises(OSError, match="DirectRunner failed: .*No space left") as told:
         catalog.prepare("ucf101", request_of("there", beam=catalog.Beam("DirectRunner")))
     assert len(str(told.value).splitlines()) == 1
 

@@ -100,9 +100,17 @@ def test_what_is_listed_twice_or_under_two_labels_is_named(k400):
         ("train", TRAIN.replace("time_start", "start"), "train.csv lacks the column 'time_start'"),
         ("train", TRAIN + "x,---QUuC4vJs\n", "train.csv, line 5: fewer fields"),
         ("train", TRAIN + "x,---QUuC4vJs,a,10,train\n", "line 5: time_start 'a' is not a number"),
-        ("train", TRAIN + "x,short,0,10,train\n", "line 5: .*'short' of 11 characters"),
+        (
+            "train",
+            TRAIN + "x,short,0,10,train\n",
+            "line 5: .*'short': a row needs a label and an id of 11 characters",
+        ),
         ("val", VAL + "x,abcdefghijk,0,10,val\n", "'x' is not in its list of 3 classes"),
-        ("val", VAL.replace("validate", "train"), "line 2: split 'train' in a list of split 'val'"),
+        (
+            "val",
+            VAL.replace("validate", "train"),
+            "line 2: split 'train' in the CSV of split 'val'",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_list_is_named(k400, file, content, message):
@@ -113,14 +121,16 @@ def test_what_is_wrong_with_a_list_is_named(k400, file, content, message):
 
 def test_a_list_that_is_absent_is_named(tree):
     tree.text("annotations/train.csv", TRAIN)
-    with pytest.raises(ManifestError, match=r"holds no val.csv or annotations/val.csv"):
+    with pytest.raises(ManifestError, match=r"contains no val.csv or annotations/val.csv"):
         Kinetics400.manifest_of(tree.request())
 
 
 def test_a_source_video_on_both_sides_is_refused_unless_told(k400):
     k400.text("annotations/val.csv", VAL + "testifying,---QUuC4vJs,184,194,val\n")
     k400.videos("val/---QUuC4vJs_000184_000194.mp4")
-    with pytest.raises(ManifestError, match="group '---QUuC4vJs' is in training and in evaluation"):
+    with pytest.raises(
+        ManifestError, match="group '---QUuC4vJs' is in both training and evaluation"
+    ):
         Kinetics400.manifest_of(k400.request())
     assert len(Kinetics400.manifest_of(k400.request(allow_group_leak=True)).entries) == 5
     assert "warning: kinetics400: group '---QUuC4vJs'" in k400.notes[0]
@@ -145,5 +155,5 @@ def test_mini_kinetics_joins_its_ids_with_the_lists_of_kinetics_400(k400):
 def test_mini_kinetics_names_a_line_that_is_no_id(k400):
     k400.text("train_ytid_list.txt", "---QUuC4vJs\ntestifying 1\n")
     k400.text("val_ytid_list.txt", "-3ouPhoy2A_\n")
-    with pytest.raises(ManifestError, match="train_ytid_list.txt, line 2: 'testifying 1' is not"):
+    with pytest.raises(ManifestError, match="train_ytid_list.txt, line 2: 'testifying 1' does not"):
         MiniKinetics200.manifest_of(k400.request())

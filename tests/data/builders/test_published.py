@@ -9,16 +9,16 @@ import pytest
 
 from tests.data.builders.conftest import rows
 from tests.videos import numbered_frames, read_numbers, write_video
-from vidjax.data import catalog, shard_making
+from vidjax.data import catalog, shard_writer
 from vidjax.data.builders import prepared_videos
 from vidjax.data.builders.hacs import HACS
 from vidjax.data.builders.ucf101 import UCF101
+from vidjax.data.decoded_cache import DecodedCache
 from vidjax.data.manifest import ManifestError
 from vidjax.data.prepared import PreparedSplit
-from vidjax.data.shard_making import Made
-from vidjax.data.spool import Spool
+from vidjax.data.process_pool import run_each
+from vidjax.data.shard_writer import Made
 from vidjax.data.verdicts import COLUMNS, Verdict
-from vidjax.data.workers import run_each
 from vidjax.records import read as read_record
 
 PUBLISHED = [name for name in catalog.list_datasets() if name not in ("marionette", "video_folder")]
@@ -58,7 +58,7 @@ def test_an_empty_folder_and_none_are_named(name, tmp_path):
     for folder, message in (
         ("", "data.manual_dir"),
         (str(tmp_path / "absent"), "data.manual_dir = '.*absent'"),
-        (str(tmp_path), "hold(s|ing)? no"),
+        (str(tmp_path), "contains no"),
     ):
         request = catalog.Request(tmp_path / "data", manual_dir=folder)
         with pytest.raises(ManifestError, match=message):
@@ -101,9 +101,9 @@ def test_whole_clips_come_frame_for_frame_and_what_is_lost_is_told(tree):
         "ucf101: 1 of 101 classes, 5 of 9,537 train videos listed, 1 of 3,783 test videos listed"
     )
     assert out == (
-        "ucf101: left out: 2 of 5 train videos, the first 'YoYo/v_YoYo_g09_c01.avi' (listed twice)"
+        "ucf101: excluded: 2 of 5 train videos, the first 'YoYo/v_YoYo_g09_c01.avi' (listed twice)"
     )
-    assert names == f"ucf101: {folder / 'excluded.csv'} names them, and 1 broken videos"
+    assert names == f"ucf101: {folder / 'excluded.csv'} lists them, and 1 broken videos"
 
 
 def _hacs(tree, *pieces):
@@ -124,7 +124,7 @@ def test_pieces_are_cut_by_their_times_and_one_beyond_the_end_is_named(tree):
         f"{video}@9-11": list(range(90, 110)),
     }
     errors = {row["video"]: row["error"] for row in PreparedSplit(folder, "train").broken}
-    assert "its piece ends at 13 s, the video at 12 s" in errors[f"{video}@11-13"]
+    assert "its segment ends at 13 s, the video at 12 s" in errors[f"{video}@11-13"]
     assert "without frames between 20 s and 22" in errors[f"{video}@20-22"]
 
 
@@ -137,11 +137,11 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
 
     with pytest.raises(KeyboardInterrupt):
         catalog.prepare("ucf101", tree.request(split=2, storage=EXACT, progress=stop))
-    (spool,) = tree.data_dir.glob("ucf101/*/*.decoded")
+    (cache,) = tree.data_dir.glob("ucf101/*/*.decoded")
     manifest = UCF101.manifest_of(tree.request(split=2))
     # The training split is a shard that is there; the test split has a video that waits for it.
-    (shard,) = [read_record(file, Made, "") for file in spool.glob("made/*.json")]
-    waiting = {entry.path for entry in manifest.entries if Spool(spool).has(entry.path)}
+    (shard,) = [read_record(file, Made, "") for file in cache.glob("made/*.json")]
+    waiting = {entry.path for entry in manifest.entries if DecodedCache(cache).has(entry.path)}
     done = {*shard.videos, *waiting}
     assert (len(done), len(waiting)) == (3, 1)
     decoded = set()
@@ -150,7 +150,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
         decoded.update(job.name for job in jobs)
         return run_each(function, jobs, **settings)
 
-    monkeypatch.setattr(shard_making, "run_each", note)
+    monkeypatch.setattr(shard_writer, "run_each", note)
     folder = catalog.prepare("ucf101", tree.request(split=2, storage=EXACT))
     assert decoded == {entry.path for entry in manifest.entries} - done
     found = records(folder, "train") | records(folder, "test")
@@ -159,7 +159,7 @@ def test_what_was_decoded_before_an_interruption_is_not_decoded_again(tree, monk
         first = int(name[-10:-8]) % 3
         assert numbers(record)[0] == first
     assert not list(PreparedSplit(folder, "train").broken)
-    assert not spool.exists()
+    assert not cache.exists()
     assert [path.name for path in folder.parent.iterdir() if "incomplete" in path.name] == []
 
 
@@ -199,5 +199,7 @@ def test_verdicts_keep_videos_out_by_name(tree):
 def test_a_list_of_which_nothing_is_there_is_refused(tree):
     _hacs(tree, (0.0, 2.0))
     (tree.folder / "Archery/v_a2X2hz1G6i8.mp4").unlink()
-    with pytest.raises(ManifestError, match="holds none of the 1 videos .*Expected:"):
+    with pytest.raises(
+        ManifestError, match="contains none of the 1 videos .*Expected folder contents:"
+    ):
         HACS.manifest_of(tree.request())

@@ -111,13 +111,13 @@ def test_what_cannot_be_used_is_left_out_by_name(tmp_path, clips):
         ],
     )  # fmt: skip
     folder, (note,) = prepare(tmp_path)
-    assert note.startswith("4 of 9 videos are left out")
+    assert note.startswith("4 of 9 videos are excluded")
     assert len(found(folder, "train")[0]) == 5
     rows = (folder / "excluded.csv").read_text()
     for told in (
         "train-0.tar/bare.mp4,(no label),train,it has no label",
-        "train-0.tar/twice.mp4,a,train,its key is there twice in train-0.tar (with .mp4)",
-        "train-0.tar/fields.mp4,(no label),train,its label cannot be read (has no text or number",
+        "train-0.tar/twice.mp4,a,train,its key occurs twice in train-0.tar (with .mp4)",
+        "train-0.tar/fields.mp4,(no label),train,its label cannot be read ('label' is not a text",
         f"train-0.tar/broken.mp4,a,train,{tmp_path}/tars/train-0.tar/broken.mp4: not a readable",
     ):
         assert told in rows
@@ -146,7 +146,7 @@ def test_a_damaged_tar_is_named_with_the_byte_or_left_out(tmp_path, clips, how):
         prepare(tmp_path)
     assert "damaged=skip" in str(told.value)
     folder, notes = prepare(tmp_path, damaged="skip")
-    assert any("they are left out" in note for note in notes)
+    assert any("they are skipped" in note for note in notes)
     assert len(found(folder, "train")[0]) == 2
 
 
@@ -163,15 +163,15 @@ def test_labels_are_taken_from_where_the_option_says(tmp_path, clips):
 
 
 def test_what_is_no_folder_of_tars_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ManifestError, match=r"data\.manual_dir = .* is no folder"):
+    with pytest.raises(ManifestError, match=r"data\.manual_dir = .* is not a folder"):
         prepare(tmp_path)
     (tmp_path / "tars").mkdir()
-    with pytest.raises(ManifestError, match=r"holds no \.tar files"):
+    with pytest.raises(ManifestError, match=r"contains no \.tar files"):
         prepare(tmp_path)
     for options, told in (
         ({"labels": "cls"}, "did you mean 'label'"),
-        ({"label": "png"}, "is none of cls, json, txt"),
-        ({"damaged": "keep"}, "neither refuse nor skip"),
+        ({"label": "png"}, "must be cls, json, txt"),
+        ({"damaged": "keep"}, "must be refuse or skip"),
     ):
         with pytest.raises(ManifestError, match=told):
             prepare(tmp_path, **options)

@@ -15,11 +15,11 @@ from vidjax.slots import (
     AllSlots,
     Option,
     Places,
-    filled,
-    maker,
+    insert_module,
+    module_factory,
+    option_settings,
+    pop_stages,
     settings_of,
-    take_stages,
-    values_of,
 )
 
 SETTINGS = {"start": number(-10, 10)}
@@ -46,10 +46,10 @@ class ChannelGain(nn.Module):
 
 def fill(slots: AllSlots, value: Any, places: Places) -> AllSlots:
     """At the end of stages."""
-    values = values_of("channel_gain", value)
-    stages = take_stages("channel_gain", values, places)
-    make = maker("channel_gain", ChannelGain, values, SETTINGS, more=STAGES)
-    return filled("channel_gain", slots, stages, "after_stage", make)
+    values = option_settings("channel_gain", value)
+    stages = pop_stages("channel_gain", values, places)
+    make = module_factory("channel_gain", ChannelGain, values, SETTINGS, more=STAGES)
+    return insert_module("channel_gain", slots, stages, "after_stage", make)
 
 
 def gained(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:

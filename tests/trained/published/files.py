@@ -11,9 +11,9 @@ import numpy as np
 from tests import references
 from tests.convert import pyslowfast
 from tests.convert.pickles import mapping, tensor, write_blobs, write_zip
-from vidjax.convert.fitting import AXES
 from vidjax.convert.loading import layouts, shapes
-from vidjax.models.listing import model_card
+from vidjax.convert.state_dict import AXES
+from vidjax.models.model_list import model_card
 
 # Names of key lists by network and layout, where more than one network has the same names.
 LISTS = {

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from vidjax.trained.published import registry
-from vidjax.trained.published.row import Checkpoint
+from vidjax.trained.published.checkpoint import Checkpoint
 
 REAL = registry.checkpoints()
 

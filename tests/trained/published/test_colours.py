@@ -6,8 +6,8 @@ import pytest
 
 import vidjax
 from tests.trained.published.rows import REAL
-from vidjax.convert.colours import to_rgb
-from vidjax.trained.published.clips import preprocessing_of
+from vidjax.convert.input_normalization import to_rgb
+from vidjax.trained.published.clip_preprocessing import preprocessing_of
 
 BGR = {row.network: row for row in REAL if row.channels == "BGR"}
 CLIP = (1, 8, 32, 32, 3)
@@ -72,5 +72,5 @@ def test_only_the_kernels_that_see_the_clip_change():
 
 
 def test_a_network_whose_first_kernel_is_not_known_is_refused():
-    with pytest.raises(ValueError, match="no kernel"):
+    with pytest.raises(ValueError, match="no first convolution"):
         to_rgb({"params": {"first": {"kernel": np.zeros((1, 1, 1, 3, 4))}}, "batch_stats": {}})

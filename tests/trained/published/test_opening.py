@@ -6,7 +6,7 @@ import pytest
 
 from tests.trained.published import files
 from tests.trained.published.rows import REAL, unsummed
-from vidjax.trained.opening import open_weights
+from vidjax.trained.open_weights import open_weights
 from vidjax.trained.published.registry import class_names
 
 USABLE = [unsummed(row) for row in REAL if row.usable is not False]

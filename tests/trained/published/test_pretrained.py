@@ -13,9 +13,9 @@ from tests.convert.test_loading import CLASSES, WIDTH, small_state
 from tests.trained.published.rows import named
 from tests.videos import numbered_frames, write_video
 from vidjax.convert.loading import convert
-from vidjax.trained.opening import open_weights
-from vidjax.trained.published.row import Checkpoint
-from vidjax.trained.wanted import WeightsError
+from vidjax.trained.open_weights import open_weights
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.weights_name import WeightsError
 
 # What makes a row one of a network that is quickly run.
 TINY = {
@@ -123,10 +123,10 @@ def without(part):
 WRONG = {
     "classes": (
         small_state() | {"fc.weight": np.ones((7, 32)), "fc.bias": np.ones(7)},
-        r"the classifier has 7 classes, that of r3d_18:kinetics700-hara 6",
+        r"the classifier has 7 classes, but that of r3d_18:kinetics700-hara has 6",
     ),
     "layers": (without("layer3"), "does not fit r3d_18"),
-    "network": ({"blocks.0.conv.weight": np.ones(3)}, "these are no weights of r3d_18"),
+    "network": ({"blocks.0.conv.weight": np.ones(3)}, "these are not weights of r3d_18"),
     "numbers": (
         small_state() | {"bn1.bias": np.array([1, np.nan, 1, 1])},
         "does not fit r3d_18.*nonfinite",
@@ -167,7 +167,9 @@ def test_a_file_of_another_form_is_refused(shared, register):
     trained = vidjax.load_pretrained("cifar_resnet_110", "cifar10", path=file)
     assert trained.variables["params"]["head"]["kernel"].shape == (64, 10)
     register(tiny(row.name, options={"depths": [3, 3, 3]}, num_classes=10, sha256_prefix=None))
-    with pytest.raises(WeightsError, match="it is of the form .*pad_around.* of {'depths'"):
+    with pytest.raises(
+        WeightsError, match="its network has the options .*pad_around.* has {'depths'"
+    ):
         _ = vidjax.load_pretrained("cifar_resnet_110", "cifar10", path=file).variables
 
 
@@ -191,7 +193,7 @@ def test_a_sum_that_is_published_is_compared_before_anything_is_read(register, c
     assert load().variables
     (cache / row.file).write_bytes(data[:-1] + b"x")
     with pytest.raises(
-        WeightsError, match=r"SHA-256 .*cut short or replaced; remove it"
+        WeightsError, match=r"SHA-256 .*truncated or replaced; remove it"
     ) as refused:
         load()
     assert f"r3d_18:{cache / row.file}" in str(refused.value)
@@ -201,7 +203,9 @@ def test_a_size_that_is_published_is_compared(register, cache):
     row = tiny(bytes=10)
     register(row)
     file = save(cache / row.file, small_state())
-    with pytest.raises(WeightsError, match=f"has {file.stat().st_size:,} bytes, .* 10: it was cut"):
+    with pytest.raises(
+        WeightsError, match=f"has {file.stat().st_size:,} bytes, .* 10: it was truncated"
+    ):
         load()
 
 
@@ -213,7 +217,7 @@ def test_the_sum_tells_which_of_several_weights_a_file_of_the_user_is(register, 
         tiny(tag="kinetics700-two", sha256=total, file="two"),
     )
     assert vidjax.load_pretrained("r3d_18", "kinetics700", path=file).tag == "kinetics700-two"
-    with pytest.raises(WeightsError, match=r"SHA-256 .*give the file as r3d_18:.*to take it as"):
+    with pytest.raises(WeightsError, match=r"SHA-256 .*name it r3d_18:.*to use it as"):
         vidjax.load_pretrained("r3d_18", "kinetics700-one", path=file)
 
 
@@ -245,7 +249,10 @@ PREDICT = "experiments.predict"
 def test_a_command_takes_a_tag_and_refuses_in_one_line(tmp_path, cache):
     video = write_video(tmp_path / "a.mp4", numbered_frames(9))
     for text, why in (
-        ("r3d_50:kinetics700-hara", "has to be fetched by hand: get r3d50_K_200ep.pth from https:"),
+        (
+            "r3d_50:kinetics700-hara",
+            "must be downloaded by hand: get r3d50_K_200ep.pth from https:",
+        ),
         ("r3d_50:kinetcs700-hara", "did you mean 'kinetics700-hara'"),
         ("r3d_50:absent.pth", "there is no file"),
     ):
@@ -268,4 +275,4 @@ def test_a_command_takes_a_file_that_was_put_into_the_cache(tmp_path, cache):
     )
     line = refusal(done)
     assert str(file) in line
-    assert "it was cut short or replaced; remove it to have it fetched again" in line
+    assert "it was truncated or replaced; remove it to download it again" in line

@@ -11,9 +11,9 @@ import vidjax
 from tests.trained.published.rows import REAL, named
 from vidjax.convert.loading import sources
 from vidjax.trained.published import registry
-from vidjax.trained.published.clips import preprocessing_of
+from vidjax.trained.published.clip_preprocessing import preprocessing_of
 from vidjax.trained.published.registry import candidates, class_names
-from vidjax.trained.wanted import WeightsError
+from vidjax.trained.weights_name import WeightsError
 
 FILE = registry._FILE
 ADDED = re.compile(r".*:kinetics400-pyslowfast.*|slowfast_101:kinetics400-mmaction2")
@@ -174,7 +174,7 @@ def test_the_nearest_of_unknown_names_are_named_first():
         candidates("i4d", "kinetics400")
     with pytest.raises(WeightsError, match=r"did you mean 'kinetics400-cypw'\? Known:"):
         candidates("mfnet", "kinetics400-cypv")
-    with pytest.raises(WeightsError, match=r"no published weights of mtnet_s are known"):
+    with pytest.raises(WeightsError, match=r"there are no published weights of mtnet_s"):
         candidates("mtnet_s", "kinetics400")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from experiments import opening
+from experiments import network_flags
 from tests.convert.test_loading import small_state
 from tests.trained.published.test_pretrained import save, tiny
 from tests.videos import numbered_frames, write_video
@@ -35,7 +35,7 @@ def weights(register, cache, monkeypatch):
     row = tiny(dataset="charades")
     register(row)
     save(cache / row.file, small_state())
-    monkeypatch.setattr(opening, "CLASS_NAMES", SimpleNamespace(value=None))
+    monkeypatch.setattr(network_flags, "CLASS_NAMES", SimpleNamespace(value=None))
     return row.name
 
 
@@ -49,7 +49,7 @@ def test_their_mean_average_precision_is_that_of_their_predictions(
     weights, videos, tmp_path, monkeypatch
 ):
     monkeypatch.setattr("sys.argv", ["evaluate"])
-    config, trained = opening.of_weights(weights, settings(videos, tmp_path))
+    config, trained = network_flags.of_weights(weights, settings(videos, tmp_path))
     assert config.data.multi_label
     with ProgressLine(silent=True) as progress:
         report, *_ = evaluate(config, trained, tmp_path / "out", progress, mapping=MAPPING)
@@ -75,13 +75,13 @@ def test_weights_and_labels_of_two_kinds_are_refused(
     row = tiny(dataset="charades" if several else "kinetics700")
     register(row)
     save(cache / row.file, small_state())
-    monkeypatch.setattr(opening, "CLASS_NAMES", SimpleNamespace(value=None))
+    monkeypatch.setattr(network_flags, "CLASS_NAMES", SimpleNamespace(value=None))
     monkeypatch.setattr("sys.argv", ["evaluate", f"--config.data.multi_label={not several}"])
     settings = common.base()
     settings.data.multi_label = not several
-    config, trained = opening.of_weights(row.name, settings)
+    config, trained = network_flags.of_weights(row.name, settings)
     classes = "several classes" if several else "one class"
-    message = f"data.multi_label = {not several}: .* answers with {classes} a clip"
+    message = f"data.multi_label = {not several}: .* predicts {classes} per clip"
     with ProgressLine(silent=True) as progress, pytest.raises(ValueError, match=message):
         evaluate(config, trained, tmp_path / "out", progress)
     assert not (tmp_path / "out").exists()

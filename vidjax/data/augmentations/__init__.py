@@ -1,1 +1,1 @@
-"""Augmentations by name, a file each. `vidjax/data/augmenting.py` says what such a file has."""
+"""Augmentations by name, one file each, as `vidjax.data.extra_augmentations` documents."""

@@ -1,8 +1,8 @@
-"""RandAugment: several operations of one strength (Cubuk et al., NeurIPS 2020, algorithm 1).
+"""RandAugment: random operations of one magnitude (Cubuk et al., NeurIPS 2020, algorithm 1).
 
-Each layer draws one of 14 operations. Their strongest amounts are AutoAugment's. As in
-torchvision, factors of brightness, color, contrast and sharpness go away from 1 to either side,
-so that a larger magnitude is a larger change.
+Each layer draws one of 14 operations. The maximum magnitudes are those of AutoAugment. As in
+torchvision, the factors of brightness, color, contrast and sharpness deviate from 1 in either
+direction, so that a larger magnitude is a larger change.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _SPACE = space(shear=0.3, shift=150 / 331, turn=30, enhance=0.9, bits=4)
 
 @dataclass(frozen=True)
 class RandAugment:
-    """The same operations for all frames of a clip.
+    """Applies the same random operations to all frames of a clip.
 
     Attributes:
-      layers: operations, one after the other (the paper's N).
-      magnitude: strength of all of them, up to `levels` (the paper's M).
-      levels: the magnitude of the strongest changes: 10, or 30 as torchvision counts.
-      chance: of a clip to be changed.
+      layers: number of operations, applied one after the other (the paper's N).
+      magnitude: strength of every operation, up to `levels` (the paper's M).
+      levels: the largest magnitude: 10 as in the paper, or 30 as in torchvision.
+      chance: probability that a clip is augmented.
 
     Raises:
       ValueError: the magnitude is above `levels`.
@@ -46,12 +46,12 @@ class RandAugment:
     def __post_init__(self) -> None:
         if self.magnitude > self.levels:
             raise ValueError(
-                f"magnitude = {self.magnitude} is above levels = {self.levels}; make it smaller, "
-                "or set levels = 30"
+                f"magnitude = {self.magnitude} is above levels = {self.levels}; lower it, or set "
+                "levels = 30"
             )
 
     def __call__(self, rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-        """Changes a clip uint8 `[T, H, W, 3]`."""
+        """Augments a clip uint8 `[T, H, W, 3]`."""
         if rng.random() >= self.chance:
             return clip
         for index in rng.integers(len(_SPACE), size=self.layers):

@@ -1,7 +1,7 @@
-"""Random erasing: a box of the picture is covered (Zhong et al., AAAI 2020; arXiv 2017).
+"""Random erasing: covers a random box of the frames (Zhong et al., AAAI 2020; arXiv 2017).
 
-Algorithm 1 of the paper: area and shape of the box are uniform, and box and place are drawn anew
-until the box lies within the picture.
+This is algorithm 1 of the paper: area and aspect ratio of the box are uniform. Size and position
+are redrawn until the box lies within the frame.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ SETTINGS: Mapping[str, Kind] = {
     "ratio": rising(number(above=0, most=100)),
     "fill": one_of("noise", "zero", "mean"),
 }
-# Boxes that never fit, of an extreme shape, leave the clip as it is.
+# If a box of an extreme shape never fits, the clip is left unchanged.
 _TRIES = 100
 
 
 @dataclass(frozen=True)
 class RandomErasing:
-    """The same box, with the same contents, in all frames of a clip.
+    """Covers the same box with the same content in all frames of a clip.
 
     Attributes:
-      chance: of a clip to lose a box.
-      area: range of the box's share of the picture's area.
-      ratio: range of the box's height over its width.
-      fill: what covers it: `noise` (each pixel of random colours), `zero` (black), or `mean` (the
+      chance: probability that a box of a clip is erased.
+      area: range of the box's area, as a fraction of the frame's area.
+      ratio: range of the box's aspect ratio, height over width.
+      fill: content of the box: `noise` (a random colour per pixel), `zero` (black), or `mean` (the
         clip's mean colour).
     """
 
@@ -42,7 +42,7 @@ class RandomErasing:
     fill: str = "noise"
 
     def __call__(self, rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-        """Covers a box of a clip uint8 `[T, H, W, 3]`; the clip that is given stays."""
+        """Returns a copy of a clip uint8 `[T, H, W, 3]` with a box covered."""
         if rng.random() >= self.chance:
             return clip
         top, left, height, width = self.box(rng, *clip.shape[1:3])
@@ -51,7 +51,7 @@ class RandomErasing:
         return erased
 
     def box(self, rng: np.random.Generator, height: int, width: int) -> tuple[int, int, int, int]:
-        """Top, left, height and width of a box within a picture, in pixels; empty if none fits."""
+        """Draws top, left, height and width of a box in pixels; all 0 if no box fits."""
         for _ in range(_TRIES):
             area = height * width * rng.uniform(*self.area)
             ratio = rng.uniform(*self.ratio)

@@ -1,8 +1,9 @@
-"""TrivialAugment: one operation at a random strength (Mueller and Hutter, ICCV 2021).
+"""TrivialAugment: one random operation at a random strength (Mueller and Hutter, ICCV 2021).
 
-Algorithm 1 with the space "wide" of table 8: an operation of 14 and one of 31 strengths, both
-uniform. The paper shifts by up to 32 pixels of pictures of any size; here it is that share of a
-picture of 224 pixels, so that clips of a multigrid's sizes change alike.
+This is algorithm 1 with the "wide" space of table 8: one of 14 operations and one of 31 strengths,
+both uniform. The paper translates by up to 32 pixels whatever the image size. Here the limit is
+32/224 of the frame size, so that the differently sized clips of a multigrid schedule are augmented
+alike.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ _STRENGTHS = 31
 
 @dataclass(frozen=True)
 class TrivialAugment:
-    """One operation for all frames of a clip.
+    """Applies one random operation to all frames of a clip.
 
     Attributes:
-      chance: of a clip to be changed.
+      chance: probability that a clip is augmented.
     """
 
     chance: float = 1.0
 
     def __call__(self, rng: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-        """Changes a clip uint8 `[T, H, W, 3]`."""
+        """Augments a clip uint8 `[T, H, W, 3]`."""
         if rng.random() >= self.chance:
             return clip
         operation = _WIDE[int(rng.integers(len(_WIDE)))]

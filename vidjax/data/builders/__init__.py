@@ -1,18 +1,21 @@
-"""The data sets, one small file each, over a common prepared form.
+"""The data set builders, one small file per data set. All write the same prepared format.
 
-A module of a data set has a function `prepare(request: Request) -> Path`, which brings it into
-its prepared form and returns the folder. It is a file here, one that another package names in an
-entry point of the group `vidjax.data.builders`, or one registered by `vidjax.plugins.register`; its
-name is what `--config.data.name` says. There are two ways to write one.
+The module of a data set has a function `prepare(request: Request) -> Path`, which prepares the data
+set and returns its folder. The module is a file in this package, a module that another package
+names in an entry point of the group `vidjax.data.builders`, or one registered with
+`vidjax.plugins.register`. Its name is the value of `--config.data.name`. There are two ways to
+write one.
 
-- Published videos with annotations: a subclass of `PublishedVideos` that says where they are from
-  and reads the annotations into a `Listing` of `Entry` values; `prepare = TheClass.prepare`.
-- Anything else: a subclass of `PreparedVideos`, named as the data set is, and `prepare`, which
-  makes a `Manifest` (`read_manifest` reads a folder or a CSV) and calls `prepare_videos(builder)`.
+- For published videos with annotations, subclass `PublishedVideos`: state where the data set comes
+  from, read the annotations into a `Listing` of `Entry` values, and set
+  `prepare = TheClass.prepare`.
+- For anything else, subclass `PreparedVideos`, with the name of the data set, and write a `prepare`
+  that makes a `Manifest` (`read_manifest` reads a folder or a CSV) and calls
+  `prepare_videos(builder)`.
 
-`request.options` holds the user's settings of the data set. Unknown ones are refused with a
-ValueError; keyword arguments of `PublishedVideos.read` are known by themselves. All that authors
-need can be imported from here; `CONTRIBUTING.md` has a whole data set.
+`request.options` holds the user's options for the data set. Refuse unknown options with a
+ValueError; for a `PublishedVideos`, the keyword arguments of `read` are the known ones. Everything
+that you need can be imported from this package. `CONTRIBUTING.md` contains a complete example.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports on first use: a process that only lists data sets does not load TFDS."""
+    """Imports on first use, so that a process that only lists data sets does not load TFDS."""
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(home), name)

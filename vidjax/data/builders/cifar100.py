@@ -1,21 +1,21 @@
-"""CIFAR-100: small pictures of 100 kinds of things, for experiments without time."""
+"""CIFAR-100: small images of 100 classes, for experiments without a time dimension."""
 
 from vidjax.data.builders.published_images import PublishedImages
 
 
 class CIFAR100(PublishedImages):
-    """CIFAR-100 (Krizhevsky 2009): 60,000 pictures of 32x32 in 100 classes."""
+    """CIFAR-100 (Krizhevsky 2009): 60,000 images of 32x32 pixels in 100 classes."""
 
     name = "cifar100"
     HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
     LAYOUT = """
-        cifar-100-binary.tar.gz, where there is no network; else it is downloaded
+        cifar-100-binary.tar.gz, if there is no network; otherwise it is downloaded
         """
     CLASSES = 100
     VIDEOS = (("train", 50000), ("test", 10000))
     TRAPS = (
-        "Labels are the 100 fine ones; the files have 20 coarse ones beside them.",
-        "Pictures are stored as PNG, without loss, whatever data.quality and short_side say.",
+        "The labels are the 100 fine classes; the 20 coarse classes in the files are not used.",
+        "Images are stored losslessly as PNG; data.quality and data.short_side have no effect.",
         "There is no validation split.",
     )
 

@@ -1,4 +1,4 @@
-"""Diving-48: dives whose class is told by the movement alone."""
+"""Diving-48: competitive dives that differ only in their motion."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, json_list, locate, objects
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _LISTS = {1: "Diving48_{}.json", 2: "Diving48_V2_{}.json"}
 
 
 class Diving48(PublishedVideos):
-    """Diving-48 (Li et al. 2018): 16,997 dives of 48 classes, labels as corrected in 2020."""
+    """Diving-48 (Li et al. 2018): 16,997 dives of 48 classes, with the labels corrected in 2020."""
 
     name = "diving48"
     HOMEPAGE = "http://www.svcl.ucsd.edu/projects/resound/dataset.html"
@@ -24,16 +24,16 @@ class Diving48(PublishedVideos):
     CLASSES = 48
     VIDEOS = (("train", 15027), ("test", 1970))
     TRAPS = (
-        "The first version's labels are noisy: its numbers are not comparable with the second's.",
-        "Clips are used whole: end_frame disagrees with some of them.",
-        "A group is the video of a competition, the first 11 signs of a name.",
+        "The labels of version 1 are noisy. Do not compare its results with those of version 2.",
+        "Clips are used whole, because end_frame is wrong for some of them.",
+        "A group is one competition video: the first 11 characters of a clip's name.",
     )
 
     @classmethod
     def read(cls, folder: Path, version: int = 2) -> Listing:
-        """Labels are takeoff, somersaults, twists and position, joined by `+`."""
+        """Reads one version's lists. Labels are takeoff+somersaults+twists+position."""
         if version not in _LISTS:
-            raise ManifestError(f"data.options.version = {version!r}: 1 or 2")
+            raise ManifestError(f"data.options.version = {version!r}: must be 1 or 2")
         vocabulary = locate(folder, "Diving48_vocab.json", "*/Diving48_vocab.json")
         names = ["+".join(map(str, parts)) for parts in json_list(vocabulary)]
         classes = in_order(enumerate(names), 0, vocabulary)

@@ -1,4 +1,4 @@
-"""EGTEA Gaze+: cooking seen from the cook's head, in three official splits."""
+"""EGTEA Gaze+: egocentric cooking videos, with three official splits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, lines, locate
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _CLIP = r"(?P<clip>(?P<session>[^\s-]+-[^\s-]+-[^\s-]+)-\d+-\d+-F\d+-F\d+)"
 _LINE = rf"{_CLIP}\s+(?P<action>\d+)(?:\s+\d+)*"
@@ -14,7 +14,7 @@ _EXAMPLE = "P21-R04-ContinentalBreakfast-291175-294945-F006979-F007088 1 1 1"
 
 
 class EGTEAGazePlus(PublishedVideos):
-    """EGTEA Gaze+ (Li et al. 2018): 10,321 clips of 106 actions out of 86 cooking sessions."""
+    """EGTEA Gaze+ (Li et al. 2018): 10,321 clips of 106 actions from 86 cooking sessions."""
 
     name = "egtea_gaze_plus"
     HOMEPAGE = "https://cbs.ic.gatech.edu/fpv"
@@ -26,20 +26,20 @@ class EGTEAGazePlus(PublishedVideos):
     CLASSES = 106
     VIDEOS = (("train", 8299), ("test", 2022))
     TRAPS = (
-        "Numbers of actions begin at 1 in the lists, at 0 in prepared sets.",
-        "Clips are used whole: the times in their names are a little narrower than they are.",
-        "A group is a session; to hold out validation videos, take whole sessions.",
+        "Action numbers start at 1 in the lists and at 0 in the prepared data set.",
+        "Clips are used whole. They are slightly longer than the times in their names say.",
+        "A group is a session. To hold out validation videos, take whole sessions.",
     )
     LEAKS = (
-        "The official splits divide each class, not the sessions: most sessions are on both sides, "
-        "so that the same kitchen, person and dish are seen in training."
+        "The official splits divide each class, not the sessions. Most sessions are in both train "
+        "and test, so that the same kitchen, person and dish are seen in training."
     )
 
     @classmethod
     def read(cls, folder: Path, split: int = 1) -> Listing:
-        """The official split `split`, 1 to 3."""
+        """Reads official split number `split`, 1 to 3."""
         if split not in (1, 2, 3):
-            raise ManifestError(f"data.options.split = {split!r}: 1, 2 or 3")
+            raise ManifestError(f"data.options.split = {split!r}: must be 1, 2 or 3")
         actions = locate(folder, "action_idx.txt", "*/action_idx.txt", "*/*/action_idx.txt")
         rows = lines(actions, r"(?P<name>.*\S)\s+(?P<index>\d+)", "Inspect/Read recipe 1")
         names = in_order(((int(match["index"]), match["name"]) for _, match in rows), 1, actions)

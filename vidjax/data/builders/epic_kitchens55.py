@@ -1,4 +1,4 @@
-"""EPIC-Kitchens-55: what people do in their own kitchens, seen from their heads."""
+"""EPIC-Kitchens-55: egocentric videos of people in their own kitchens."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from vidjax.data.annotations import in_order, locate, number, seconds, table
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _COLUMNS = (
     "participant_id",
@@ -23,7 +23,7 @@ Row = tuple[str, Mapping[str, str]]
 
 
 class EpicKitchens55(PublishedVideos):
-    """EPIC-Kitchens-55 (Damen et al. 2018): 28,472 labelled pieces of 272 videos, 28 kitchens."""
+    """EPIC-Kitchens-55 (Damen et al. 2018): 28,472 labelled segments of 272 videos, 28 kitchens."""
 
     name = "epic_kitchens55"
     HOMEPAGE = "https://github.com/epic-kitchens/epic-kitchens-55-annotations"
@@ -34,22 +34,23 @@ class EpicKitchens55(PublishedVideos):
         """
     CLASSES = 125
     VIDEOS = (("train", 28472),)
-    # Published are training clips alone, of which some are for validation here.
+    # Only training clips are published; some of them are used for validation here.
     WHOLE = 0.7
     TRAPS = (
-        "The official tests have no labels. Of the published training clips, those of participants "
-        "P01 to P25 are for training here, the others for validation, as Baradel et al. 2018 do.",
-        "Numbers of frames in the annotations are those of 60 a second, which few videos have; "
-        "pieces are cut by their times.",
-        "Pieces overlap, and one piece may be listed under two labels; the second is left out.",
-        "125 is the number of verbs; there are 352 nouns, and 2,513 actions, pairs of both.",
+        "The official test sets have no labels. Of the published training clips, those of "
+        "participants P01 to P25 are used for training and the others for validation, as in "
+        "Baradel et al. 2018.",
+        "Frame numbers in the annotations assume 60 frames per second, which few videos have. "
+        "Segments are cut by their times instead.",
+        "Segments overlap. If a segment is listed with two labels, the second one is excluded.",
+        "There are 125 verbs, 352 nouns, and 2,513 actions, which are verb-noun pairs.",
     )
 
     @classmethod
     def read(cls, folder: Path, target: str = "verb") -> Listing:
-        """Labels are of `target`: `verb`, `noun`, or `action`, both together."""
+        """Reads the labels of `target`: `verb`, `noun`, or `action`, which is both together."""
         if target not in _TARGETS:
-            raise ManifestError(f"data.options.target = {target!r}: {', '.join(_TARGETS)}")
+            raise ManifestError(f"data.options.target = {target!r}: must be {', '.join(_TARGETS)}")
         name = "EPIC_train_action_labels.csv"
         annotations = locate(folder, name, f"*/{name}")
         rows = list(table(annotations, _COLUMNS))
@@ -66,7 +67,7 @@ class EpicKitchens55(PublishedVideos):
 
 
 def _names(folder: Path, kind: str) -> list[str]:
-    """Names of the verbs or nouns in the order of their numbers."""
+    """Reads the names of the verbs or nouns in the order of their numbers."""
     file = locate(folder, f"EPIC_{kind}_classes.csv")
     rows = table(file, (f"{kind}_id", "class_key"))
     pairs = (
@@ -93,7 +94,7 @@ def _entries(
     for (where, row), label in zip(rows, labels, strict=True):
         person, video = row["participant_id"], row["video_id"]
         if not (person[:1] == "P" and person[1:].isdecimal()):
-            raise ManifestError(f"{where}: participant_id {person!r} is not of the form 'P01'")
+            raise ManifestError(f"{where}: participant_id {person!r} does not look like 'P01'")
         split = "train" if int(person[1:]) <= _LAST_OF_TRAINING else "val"
         start = seconds(row["start_timestamp"], "start_timestamp", where)
         end = seconds(row["stop_timestamp"], "stop_timestamp", where)

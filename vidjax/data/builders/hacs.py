@@ -1,4 +1,4 @@
-"""HACS Clips: two seconds of untrimmed videos, each said to show its class or not to."""
+"""HACS Clips: two-second clips of untrimmed videos, each a positive or negative of its class."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,16 +7,16 @@ from vidjax.data.annotations import locate, number, table
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
 from vidjax.data.splits import split_name
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _COLUMNS = ("classname", "youtube_id", "subset", "start", "end", "label")
 _SHOWN, _NOT_SHOWN = "1", "-1"
-# The class of clips that do not show what was looked for.
+# The class of negative clips.
 NONE = "none of them"
 
 
 class HACS(PublishedVideos):
-    """HACS Clips v1.1.1 (Zhao et al. 2019): 1.55 million clips of 2 s out of 504,000 videos."""
+    """HACS Clips v1.1.1 (Zhao et al. 2019): 1.55 million clips of 2 s from 504,000 videos."""
 
     name = "hacs"
     HOMEPAGE = "http://hacs.csail.mit.edu"
@@ -26,19 +26,19 @@ class HACS(PublishedVideos):
         """
     CLASSES = 200
     VIDEOS = (("train", 1509478), ("val", 20245))
-    # Those that show their class are about a third.
+    # About a third of the clips are positives.
     WHOLE = 0.2
     TRAPS = (
-        "Videos are published whole; clips are cut here by their start and end in seconds.",
-        "Label -1 says that a clip does not show its class, and no more. Such clips, about two "
-        f"thirds, are used with data.options.negatives=true, as a class {NONE!r} of their own; one "
-        "that shows another class is listed under that one alone.",
-        "Testing clips have no labels and are left out, but for rows that have one.",
+        "Whole videos are published. Clips are cut here by their start and end in seconds.",
+        "Label -1 only says that a clip does not show its class. About two thirds of the clips are "
+        f"such negatives. data.options.negatives=true includes them as a class {NONE!r}. A "
+        "negative that is a positive of another class is listed only under that class.",
+        "Testing clips without labels are excluded.",
     )
 
     @classmethod
     def read(cls, folder: Path, negatives: bool = False) -> Listing:
-        """Clips that show their class, and with `negatives` the others; grouped by video."""
+        """Reads the positive clips, and with `negatives` also the negatives, grouped by video."""
         file = locate(folder, "HACS_clips*.csv", "*/HACS_clips*.csv")
         files = videos_by_stem(folder)
         shown: list[Entry] = []
@@ -50,7 +50,7 @@ class HACS(PublishedVideos):
                 (shown if row["label"] == _SHOWN else others).append(_entry(row, files, where))
         if not negatives:
             return Listing.of(sorted(classes), shown)
-        # First those that show something, so that a second listing of a clip gives way to them.
+        # Positives first: a clip's second listing is excluded.
         return Listing.of([*sorted(classes), NONE], [*shown, *others])
 
 
@@ -59,7 +59,7 @@ def _labelled(row: Mapping[str, str], where: str) -> bool:
         return True
     if split_name(row["subset"]) == "test":
         return False
-    raise ManifestError(f"{where}: label {row['label']!r} is neither 1 nor -1")
+    raise ManifestError(f"{where}: label {row['label']!r} must be 1 or -1")
 
 
 def _entry(row: Mapping[str, str], files: Mapping[str, str], where: str) -> Entry:

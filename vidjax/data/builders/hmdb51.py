@@ -1,4 +1,4 @@
-"""HMDB-51: actions in films and videos of the web, in three official splits."""
+"""HMDB-51: actions in films and web videos, with three official splits."""
 
 import re
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from pathlib import Path, PurePosixPath
 from vidjax.data.annotations import lines, locate
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
-# What the 0, 1 and 2 behind a video's name in a list stand for.
+# Meaning of the digit after a video's name in a list; 0 is neither.
 _PARTS = {"1": "train", "2": "test"}
-# Parts of the body seen, camera, people, side, quality and number, behind source and class.
+# Visible body parts, camera, people, side, quality and number follow source and class.
 _END = r"_[a-z]_[a-z]{2}_np\d+_[a-z]{2}_[a-z]{3}_\d+"
 
 
 class HMDB51(PublishedVideos):
-    """HMDB-51 (Kuehne et al. 2011): 6,766 clips of 51 actions, 5,100 of them in a split."""
+    """HMDB-51 (Kuehne et al. 2011): 6,766 clips of 51 actions, 5,100 of them in each split."""
 
     name = "hmdb51"
     HOMEPAGE = "https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database"
@@ -28,32 +28,32 @@ class HMDB51(PublishedVideos):
     CLASSES = 51
     VIDEOS = (("train", 3570), ("test", 1530))
     TRAPS = (
-        "Lists mark 1,666 videos of each split with a 0: they belong to neither side.",
-        "A group is a source and its class, by the file's name; two classes of one film are two.",
-        "Names hold brackets and other signs that shells and glob take for patterns.",
-        "Test splits overlap: a network trained on split 1 has seen videos that split 2 tests on.",
+        "The lists mark 1,666 videos of each split with a 0: they are in neither train nor test.",
+        "A group is a source film and a class, from the file name. A film may have several groups.",
+        "File names contain brackets and other characters that shells and glob read as patterns.",
+        "Test splits overlap: a network trained on split 1 has seen test videos of split 2.",
     )
 
     @classmethod
     def read(cls, folder: Path, split: int = 1) -> Listing:
-        """The official split `split`, 1 to 3."""
+        """Reads official split number `split`, 1 to 3."""
         return read_lists(folder, split, "testTrainMulti*", "012")
 
 
 def read_lists(folder: Path, split: int, lists: str, marks: str) -> Listing:
-    """One list a class, `<class>_test_split<n>.txt`, with a mark behind each video's name.
+    """Reads one list per class, `<class>_test_split<n>.txt`, with a digit after each video's name.
 
     Args:
       folder: the data set's.
       split: 1 to 3.
-      lists: pattern of the folder that the lists are in.
-      marks: the marks that may occur: 0 for neither side, 1 for training, 2 for test.
+      lists: pattern of the folder that contains the lists.
+      marks: the digits that may occur: 0 for neither, 1 for train, 2 for test.
 
     Raises:
-      ManifestError: the lists are absent or do not have their form.
+      ManifestError: the lists are missing or malformed.
     """
     if split not in (1, 2, 3):
-        raise ManifestError(f"data.options.split = {split!r}: 1, 2 or 3")
+        raise ManifestError(f"data.options.split = {split!r}: must be 1, 2 or 3")
     end = f"_test_split{split}.txt"
     home = locate(folder, *list_patterns(lists, split)).parent
     files = videos_by_stem(folder)
@@ -66,7 +66,7 @@ def read_lists(folder: Path, split: int, lists: str, marks: str) -> Listing:
 
 
 def list_patterns(lists: str, split: int) -> list[str]:
-    """Where the lists of a split may be below a data set's folder."""
+    """Returns the patterns of where a split's lists may be below a data set's folder."""
     name = f"*_test_split{split}.txt"
     return [name, f"{lists}/{name}", f"*/{lists}/{name}"]
 
@@ -82,15 +82,15 @@ def _listed(file: Path, label: str, marks: str, files: dict[str, str]) -> Iterat
 
 
 def source(stem: str, label: str, where: str) -> str:
-    """The film or video that a clip is cut from, by its name.
+    """Returns the film or video that a clip was cut from, as its file name says.
 
     Raises:
-      ManifestError: the name has another form.
+      ManifestError: the name is malformed.
     """
     match = re.fullmatch(rf"(?P<source>.+?)_{re.escape(label)}{_END}", stem)
     if match is None:
         raise ManifestError(
-            f"{where}: {stem!r} is not of the form '<source>_{label}_u_nm_np1_ba_goo_0'"
+            f"{where}: {stem!r} does not look like '<source>_{label}_u_nm_np1_ba_goo_0'"
         )
     return match["source"]
 

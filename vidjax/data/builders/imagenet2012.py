@@ -1,24 +1,24 @@
-"""ImageNet as of the challenge of 2012, for pretraining on pictures."""
+"""ImageNet (ILSVRC 2012), for pretraining on images."""
 
 from vidjax.data.builders.published_images import PublishedImages
 
 
 class ImageNet2012(PublishedImages):
-    """ImageNet (Russakovsky et al. 2015): 1.28 million training pictures of 1,000 classes."""
+    """ImageNet (Russakovsky et al. 2015): 1.28 million training images of 1,000 classes."""
 
     name = "imagenet2012"
     HOMEPAGE = "https://image-net.org"
     LAYOUT = """
-        ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, as they are downloaded
+        ILSVRC2012_img_train.tar, ILSVRC2012_img_val.tar, as downloaded
         """
     FILES = ("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar")
     CLASSES = 1000
     VIDEOS = (("train", 1281167), ("val", 50000))
     TRAPS = (
-        "Classes are named by their WordNet numbers, in the order of these.",
-        "The published validation split is the split val; the test split has no labels.",
-        "Pictures keep their published size, whatever data.quality and short_side say.",
-        "Labels of val follow from the order of names in the tar: use it as it was published.",
+        "Class names are WordNet ids, in sorted order.",
+        "The published validation set is the split val. The test set has no labels.",
+        "Images keep their published size; data.quality and data.short_side have no effect.",
+        "The labels of val depend on the order of names in the tar. Use the published tar.",
     )
 
 

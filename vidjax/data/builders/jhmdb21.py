@@ -1,4 +1,4 @@
-"""JHMDB-21: clips of HMDB-51 cut to the action of one person whose joints are known."""
+"""JHMDB-21: clips of HMDB-51, trimmed to the action of one person with annotated joints."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,20 +27,20 @@ class JHMDB21(PublishedVideos):
     CLASSES = 21
     VIDEOS = (("train", 660), ("test", 268))
     TRAPS = (
-        "The zipped folders hold .AppleDouble and .DS_Store, which are no videos.",
-        "A group is a source and its class in the official splits, a source in the folds of a "
-        "manifest.csv.",
-        "Results on folds are not comparable with published ones.",
+        "The published archives contain .AppleDouble and .DS_Store files, which are not videos.",
+        "In the official splits a group is a source film and a class. In the folds of a "
+        "manifest.csv it is a source film.",
+        "Results on folds are not comparable with published results.",
     )
 
     @classmethod
     def read(cls, folder: Path, split: int | None = None, fold: int | None = None) -> Listing:
-        """The official split `split`, 1 to 3, or one `fold` of a manifest.csv as test split.
+        """Reads official split `split`, 1 to 3, or uses one `fold` of a manifest.csv as test split.
 
-        Where neither is said, split 1, or where there are no lists, fold 0.
+        The default is split 1, or fold 0 if there are no lists.
         """
         if split is not None and fold is not None:
-            raise ManifestError("data.options has both a split and a fold; name one")
+            raise ManifestError("data.options has both a split and a fold; give one of them")
         manifests = [place / "manifest.csv" for place in (folder, folder.absolute().parent)]
         there = [file for file in manifests if file.is_file()]
         listed = locate_if_there(folder, *list_patterns(_LISTS, split or 1)) is not None
@@ -68,7 +68,7 @@ def _entries(
         path = home / row["file"]
         if not path.is_relative_to(folder):
             raise ManifestError(f"{where}: {row['file']!r} is not below {folder}")
-        # A group is written `class/source`; no fold shares a source, whatever the class.
+        # A group is written `class/source`. Folds never share a source, not even between classes.
         source = row["group"].rpartition("/")[2]
         part = "test" if row["fold"] == fold else "train"
         yield Entry(path.relative_to(folder).as_posix(), row["label"], part, group=source)

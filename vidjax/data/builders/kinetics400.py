@@ -1,10 +1,10 @@
-"""Kinetics-400: ten seconds of a video of the web for each of 400 human actions."""
+"""Kinetics-400: ten-second clips of web videos, 400 human actions."""
 
 from vidjax.data.builders.kinetics import Kinetics
 
 
 class Kinetics400(Kinetics):
-    """Kinetics-400 (Kay et al. 2017): 306,245 clips of 10 s of as many YouTube videos."""
+    """Kinetics-400 (Kay et al. 2017): 306,245 clips of 10 s, each from another YouTube video."""
 
     name = "kinetics400"
     CLASSES = 400

@@ -11,8 +11,8 @@ class Kinetics700(Kinetics):
     VIDEOS = (("train", 545317), ("val", 35000))
     TRAPS = (
         *Kinetics.TRAPS,
-        "Labels of the test split were never published.",
-        "The copy of the videos that is handed around is that of 2020, kinetics700_2020.",
+        "The labels of the test split were never published.",
+        "The copy of the videos in circulation is that of 2020: use kinetics700_2020.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Kinetics-700 as published again in 2020, with at least 700 videos in each class."""
+"""Kinetics-700 as republished in 2020, with at least 700 videos per class."""
 
 from vidjax.data.builders.kinetics import Kinetics
 
@@ -11,8 +11,8 @@ class Kinetics7002020(Kinetics):
     VIDEOS = (("train", 545793), ("val", 34256))
     TRAPS = (
         *Kinetics.TRAPS,
-        "Labels of the test split were never published.",
-        "Archives hold macOS's ._ files, which are no videos, and about 25 empty ones.",
+        "The labels of the test split were never published.",
+        "The archives contain macOS ._ files, which are not videos, and about 25 empty files.",
     )
 
 

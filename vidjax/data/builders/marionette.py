@@ -1,4 +1,4 @@
-"""The generated data set of acting figures, as a TFDS data set."""
+"""marionette, the generated data set of acting figures, as a TFDS data set."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class Marionette(PreparedVideos):
 
 
 def prepare(request: Request) -> Path:
-    """Generates the videos of `MarionetteSpec(**request.options)`, then prepares them.
+    """Generates the videos of `MarionetteSpec(**request.options)` and prepares them.
 
     Raises:
       ValueError: an option is not one of `MarionetteSpec`, or its value is not allowed.

@@ -1,4 +1,4 @@
-"""Mini-Kinetics-200: a part of Kinetics-400 named by two lists of video ids."""
+"""Mini-Kinetics-200: the subset of Kinetics-400 given by two lists of video ids."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,30 +7,30 @@ from vidjax.data.annotations import lines, locate
 from vidjax.data.builders.kinetics import Kinetics, kinetics_entries
 from vidjax.data.builders.published_videos import Listing
 from vidjax.data.manifest import Entry, Exclusion
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 
 class MiniKinetics200(Kinetics):
-    """Mini-Kinetics-200 (Xie et al. 2018): 400 training and 25 validation clips a class."""
+    """Mini-Kinetics-200 (Xie et al. 2018): 400 training and 25 validation clips per class."""
 
     name = "mini_kinetics200"
     HOMEPAGE = "https://github.com/s9xie/Mini-Kinetics-200"
     LAYOUT = f"""{Kinetics.LAYOUT.rstrip()}
-        train_ytid_list.txt, val_ytid_list.txt beside them, one video id a line
+        train_ytid_list.txt, val_ytid_list.txt beside them, one video id per line
         """
     CLASSES = 200
     VIDEOS = (("train", 80000), ("val", 5000))
     TRAPS = (
         *Kinetics.TRAPS,
-        "The videos, and the CSVs with their labels and times, are those of Kinetics-400.",
-        "Some listed ids are no longer in newer CSVs of Kinetics-400; excluded.csv names them.",
-        "Some papers call all Kinetics-400 clips of 200 classes, 121,215 for training, "
-        "Mini-Kinetics too; that is another data set.",
+        "The videos and the CSVs with labels and times are those of Kinetics-400.",
+        "Newer CSVs of Kinetics-400 lack some of the listed ids; excluded.csv names them.",
+        "Some papers use the name Mini-Kinetics for all Kinetics-400 clips of 200 classes (121,215 "
+        "for training). That is another data set.",
     )
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """The listed part of Kinetics-400's training and validation splits."""
+        """Reads the listed part of Kinetics-400's training and validation splits."""
         files = videos_by_stem(folder, prefer="replacement")
         entries: list[Entry] = []
         unknown: list[Exclusion] = []

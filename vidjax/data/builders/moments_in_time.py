@@ -1,4 +1,4 @@
-"""Moments in Time: three seconds in which something happens, whoever does it."""
+"""Moments in Time: three-second clips of events and actions."""
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -13,35 +13,35 @@ _EXAMPLE = "blocking/getty-karate-video-id635808620_4.mp4,blocking,3,0"
 
 
 class MomentsInTime(PublishedVideos):
-    """Moments in Time (Monfort et al. 2019): 836,000 clips of 3 s in 339 classes, first version."""
+    """Moments in Time v1 (Monfort et al. 2019): 836,000 clips of 3 s in 339 classes."""
 
     name = "moments_in_time"
     HOMEPAGE = "http://moments.csail.mit.edu"
     LAYOUT = """
-        Moments_in_Time_256x256_30fps/ or Moments_in_Time_Raw/ or Moments_in_Time_Mini/, or what
-        is in it:
+        Moments_in_Time_256x256_30fps/ or Moments_in_Time_Raw/ or Moments_in_Time_Mini/, or its
+        contents:
         moments_categories.txt: name,index
-        trainingSet.csv, validationSet.csv: video,label,responses for it,responses against it
+        trainingSet.csv, validationSet.csv: video,label,votes for it,votes against it
         training/blocking/getty-karate-video-id635808620_4.mp4, validation/...
         """
     CLASSES = 339
     VIDEOS = (("train", 802264), ("val", 33900))
     TRAPS = (
-        "The second version has 305 classes and 727,305 and 30,500 clips, the small one 200 and "
-        "100,000 and 10,000; either is read as the first is.",
-        "Indices are those of moments_categories.txt, which is not in alphabetical order.",
-        "Labels of the test split were never published.",
-        "The multi-label set has files of the same names and is not read here.",
+        "Version 2 has 305 classes with 727,305 training and 30,500 validation clips; the mini set "
+        "has 200 classes with 100,000 and 10,000. Both are read the same way.",
+        "Class indices are those of moments_categories.txt, which is not in alphabetical order.",
+        "The labels of the test split were never published.",
+        "The multi-label version has files of the same names. It is not supported.",
         "A few files are broken, and some names are too long for some file systems.",
     )
     LEAKS = (
-        "Whether its training and validation share source videos is not documented. Moments of one "
-        "source stay where the official splits have them, so that scores compare with others'."
+        "It is not documented whether training and validation share source videos. The official "
+        "splits are used unchanged, so that scores are comparable with published ones."
     )
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """A group is the video that moments were cut from, the file's name up to their second."""
+        """Reads both splits. A group is the source video: the file name without the second."""
         categories = locate(folder, "moments_categories.txt", "*/moments_categories.txt")
         rows = lines(categories, r"(?P<name>[^,]+),\s*(?P<index>\d+)", "clapping,0")
         names = ((int(match["index"]), match["name"]) for _, match in rows)

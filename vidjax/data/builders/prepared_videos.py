@@ -1,8 +1,8 @@
-"""The prepared form: each video's frames or flow as JPEG, written once, read frame by frame.
+"""Prepares video data sets: each video's frames or flow are stored as JPEG, once.
 
-Training decodes only the frames of a clip from it, 6 to 8 times faster than seeking in MP4.
-A data set is one subclass of `PreparedVideos` that names its manifest; everything else,
-decoding, broken files, labels, progress and going on after an interruption, is here.
+Training then decodes only the frames of a clip, 6 to 8 times faster than seeking in MP4. A data set
+is one subclass of `PreparedVideos` with a manifest. Decoding, broken files, labels, progress and
+resuming after an interruption are handled here.
 """
 
 from __future__ import annotations
@@ -17,19 +17,17 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from vidjax.data.assembling import MADE, begin, describe, require_there
 from vidjax.data.catalog import Request
 from vidjax.data.code_version import code_version
-from vidjax.data.description import ARRAY_RECORD, Description
+from vidjax.data.dataset_assembly import MADE, require_shards, save_plan, write_metadata
+from vidjax.data.dataset_info import ARRAY_RECORD, DatasetInfo
+from vidjax.data.decode_jobs import Job, frames, video_name
+from vidjax.data.decoded_cache import Decoded, DecodedCache, unfinished_folder
+from vidjax.data.expected_videos import expected_videos
+from vidjax.data.frame_rates import rates_note
 from vidjax.data.integrity import open_data_set
-from vidjax.data.makers.beam import make_with_beam
-from vidjax.data.makers.dask import make_on_dask
-from vidjax.data.makers.here import make_here
 from vidjax.data.manifest import Entry, Manifest
-from vidjax.data.outlook import outlook
-from vidjax.data.rates import rates_note
-from vidjax.data.recognition import find, is_finished
-from vidjax.data.report import (
+from vidjax.data.preparation_report import (
     EXCLUDED,
     REPORT,
     ReportError,
@@ -38,26 +36,28 @@ from vidjax.data.report import (
     total,
     write_report,
 )
-from vidjax.data.shard_making import Made, Task
+from vidjax.data.prepared_lookup import find_prepared, is_finished
+from vidjax.data.shard_executors.beam import make_with_beam
+from vidjax.data.shard_executors.dask import make_on_dask
+from vidjax.data.shard_executors.local import make_here
 from vidjax.data.shard_plan import plan
-from vidjax.data.sources import Sources
-from vidjax.data.spool import Decoded, Spool, spool_of
-from vidjax.data.stored_form import features_of
-from vidjax.data.video_jobs import Job, frames, video_name
-from vidjax.storage.local import remove_folder
+from vidjax.data.shard_writer import Made, Task
+from vidjax.data.source_files import SourceFiles
+from vidjax.data.tfds_features import features_of
+from vidjax.storage.local_copies import remove_folder
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
 
-# TFDS reads what is in its folder, and may import what is named there: it gets none.
+# TFDS may import code that files in its folder name, so it gets a folder that cannot exist.
 _NOWHERE = os.path.join(os.devnull, "tfds")
 
 
 class PreparationError(ValueError):
-    """The videos of a data set cannot be prepared."""
+    """A data set cannot be prepared, for example because too many videos are broken."""
 
 
 class PreparedVideos(tfds.core.GeneratorBasedBuilder):
-    """Common base of the video data sets.
+    """Base class of the video data sets.
 
     Args:
       manifest: the videos, their labels and splits.
@@ -68,13 +68,13 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES: Mapping[str, str] = {"1.0.0": "JPEG frames, labels, rates and groups."}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Leaves TFDS's own data sets their names."""
+        """Skips TFDS's registry, so that TFDS's own data sets keep their names."""
         super().__init_subclass__(skip_registration=True, **kwargs)
 
     def __init__(self, *, manifest: Manifest, request: Request) -> None:
         self.manifest = manifest
         self.request = request
-        self.sources = Sources.of(manifest)
+        self.sources = SourceFiles.of(manifest)
         self.broken: list[Row] = [
             _row(exclusion.entry, exclusion.reason) for exclusion in manifest.excluded
         ]
@@ -98,22 +98,22 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
-        """TFDS's own way to write; `prepare_videos` makes shards that need no common folder."""
+        """Not used: `prepare_videos` writes the shards, without a folder shared by all workers."""
         raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
 
     def _generate_examples(self) -> Any:
-        """As `_split_generators`."""
+        """Not used, like `_split_generators`."""
         raise NotImplementedError("vidjax.data.builders.prepare_videos(builder) prepares it")
 
     def tasks(self) -> list[Task]:
-        """The shards to be made."""
+        """Returns one task per shard."""
         manifest, storage = self.manifest, self.request.storage
         return [
             Task(
                 shard,
                 root=str(manifest.root),
                 folder=str(self.folder),
-                made=str(spool_of(self.folder) / MADE),
+                made=str(unfinished_folder(self.folder) / MADE),
                 classes=manifest.classes,
                 multi_label=manifest.multi_label,
                 storage=storage,
@@ -123,22 +123,22 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         ]
 
     def decode_again(self, name: str) -> Decoded | None:
-        """A video's frames as they would be stored; None if there is no such video.
+        """Decodes a video to the frames that would be stored; None if there is no such video.
 
         Raises:
-          DecodeError: it cannot be decoded.
+          DecodeError: the video cannot be decoded.
         """
         for entry in self.manifest.entries:
             if video_name(entry) == name:
-                spool = Spool(spool_of(self.folder))
-                return frames(Job(self.manifest.file(entry), entry, self.request.storage, spool))
+                cache = DecodedCache(unfinished_folder(self.folder))
+                return frames(Job(self.manifest.file(entry), entry, self.request.storage, cache))
         return None
 
     def leave_out(self, broken: Mapping[str, str]) -> None:
-        """Takes what cannot be decoded into the data set's record, in the order of the manifest.
+        """Records the undecodable videos, in the order of the manifest.
 
         Args:
-          broken: why, by the video's name.
+          broken: the reason, by video name.
         """
         self.broken[len(self.manifest.excluded) :] = [
             _row(entry, broken[name])
@@ -147,14 +147,14 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         ]
 
     def check_budget(self, split: str, *, whole: bool = False) -> None:
-        """Refuses a split of which too many videos are broken.
+        """Refuses a split with too many broken videos.
 
         Args:
-          split: its name.
-          whole: whether all of it has been tried.
+          split: name of the split.
+          whole: whether all of its videos have been tried.
 
         Raises:
-          PreparationError: names their number per class, and the first.
+          PreparationError: gives the number of broken videos per class, and the first error.
         """
         tried = self.broken[len(self.manifest.excluded) :]
         broken = [row for row in tried if row["split"] == split]
@@ -162,29 +162,28 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         if len(broken) > budget * listed or (whole and len(broken) == listed):
             per_class = collections.Counter(row["label"] for row in broken)
             raise PreparationError(
-                f"{len(broken)} of {listed} videos of split {split!r} cannot be read, above the "
-                f"budget of {budget:.0%} (per class: {dict(per_class)}). "
-                f"First: {broken[0]['error']}. "
+                f"{len(broken)} of {listed} videos of split {split!r} cannot be read; the budget "
+                f"is {budget:.0%} (per class: {dict(per_class)}). "
+                f"First error: {broken[0]['error']}. "
                 "Remove these videos from the manifest, or raise data.bad_video_budget."
             )
 
 
 def prepare_videos(builder: PreparedVideos) -> Path:
-    """Writes the data set of `builder` unless it is there; returns its folder.
+    """Prepares the data set of `builder` if it is not prepared yet; returns its folder.
 
-    What was decoded before an interruption is not decoded again. Beside the data come
-    `report.csv`, with the videos found, missing and broken of each class, `excluded.csv`, with the
-    name of each video that is left out and why, and records of the files that it was made of and of
-    the order of its videos. A data set that is complete is read, and nothing else: others may own
-    it.
+    Videos that were decoded before an interruption are not decoded again. Beside the data, the
+    folder gets `report.csv`, which counts found, missing and broken videos per class,
+    `excluded.csv`, which lists each excluded video with the reason, a record of the source files,
+    and an index of the videos. A complete data set is only read, since others may own it.
 
     Raises:
-      PreparationError: too many videos cannot be read, or they have one label where several are
-        asked for, or the other way round.
-      DamagedError: it is there, and not as it was written.
-      OSError: the machine fails, such as by a full disk. No video is condemned for it, and the same
-        call goes on.
-      ValueError: of `Request.judge`, whether the data set is there or not.
+      PreparationError: too many videos cannot be read, or the manifest has one label per video and
+        `request.multi_label` is set, or the reverse.
+      DamagedError: the data set exists and is damaged.
+      OSError: the machine failed, for example because the disk is full. No video is excluded for
+        that, and the same call resumes.
+      ValueError: raised by `Request.judge`, whether the data set exists or not.
     """
     request, folder, manifest = builder.request, builder.folder, builder.manifest
     _require_kind(builder)
@@ -192,9 +191,13 @@ def prepare_videos(builder: PreparedVideos) -> Path:
     request.judge(
         manifest.classes,
         manifest.splits,
-        lambda split: outlook(manifest, split, short_side=storage.short_side, fps=storage.fps),
+        lambda split: expected_videos(
+            manifest, split, short_side=storage.short_side, fps=storage.fps
+        ),
     )
-    found = find(folder, builder.stem, builder.sources, manifest.splits, builder.decode_again)
+    found = find_prepared(
+        folder, builder.stem, builder.sources, manifest.splits, builder.decode_again
+    )
     if found.note:
         request.note(f"{builder.name}: {found.note}")
     if found.folder is None and not is_finished(folder):
@@ -213,7 +216,7 @@ def _require_kind(builder: PreparedVideos) -> None:
     asked, there = builder.request.multi_label, builder.manifest.multi_label
     if asked != there:
         raise PreparationError(
-            f"data.multi_label = {asked}: a video of {builder.name} has "
+            f"data.multi_label = {asked}, but a video of {builder.name} has "
             f"{'several labels' if there else 'one label'}; set data.multi_label={there}"
         )
 
@@ -222,21 +225,21 @@ def _complete(builder: PreparedVideos) -> None:
     folder = builder.folder
     if not (folder / REPORT).is_file():
         made = _make(builder)
-        describe(folder, builder.info, made)
+        write_metadata(folder, builder.info, made)
         if note := rates_note([rate for shard in made for rate in shard.rates]):
             builder.request.note(f"{builder.name}: {note}")
         builder.sources.write(folder, builder.manifest.notes)
         write_report(folder, builder.manifest, builder.broken)
-    # The record of what was made goes last: until then the same command goes on.
-    remove_folder(spool_of(folder))
+    # Removed last: while it exists, the same command resumes.
+    remove_folder(unfinished_folder(folder))
 
 
 @contextlib.contextmanager
 def _no_video_to_blame(note: Callable[[str], None]) -> Iterator[None]:
-    """Says of an error of the machine that it is no video's, and that nothing is lost.
+    """Explains that an error of the machine is not the fault of a video, and that nothing is lost.
 
     Raises:
-      OSError: the machine's error, also where ArrayRecord made another kind of it.
+      OSError: the machine's error, even if ArrayRecord raised it as another type.
     """
     try:
         yield
@@ -245,14 +248,14 @@ def _no_video_to_blame(note: Callable[[str], None]) -> Iterator[None]:
         if failed is None:
             raise
         note(
-            "preparing stopped because the machine failed, as the error says. No video is "
-            "condemned for it; once it is mended, the same command goes on"
+            "preparation stopped because of an error of this machine, not of a video. No video was "
+            "excluded for it. Fix the problem and run the same command again: it resumes"
         )
         raise failed from None
 
 
 def _failure_in(text: str) -> OSError | None:
-    """The system's error that a library's own error tells in words."""
+    """Finds the system error that is quoted in a library's error message."""
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EACCES, errno.EROFS):
         if f"{os.strerror(number)}; " in text:
             file = text.rpartition("writing ")[2].partition(";")[0]
@@ -261,30 +264,30 @@ def _failure_in(text: str) -> OSError | None:
 
 
 def _make(builder: PreparedVideos) -> list[Made]:
-    """Makes the shards, and takes what they lack into the data set's record.
+    """Writes the shards and records the videos that could not be decoded.
 
     Returns:
-      What was made, in the order of the plan.
+      The shards, in the order of the plan.
 
     Raises:
-      PreparationError: of `check_budget`, as soon as it is so.
+      PreparationError: too many videos are broken; raised as soon as that is known.
     """
     tasks, made = builder.tasks(), dict[str, Made]()
-    begin(builder.folder, tasks)
+    save_plan(builder.folder, tasks)
     for shard in _makers(builder, tasks):
         made[shard.file] = shard
         if shard.broken:
             lost = {name: why for each in made.values() for name, why in each.broken.items()}
             builder.leave_out(lost)
             builder.check_budget(shard.split)
-    require_there(builder.folder, tasks)
+    require_shards(builder.folder, tasks)
     for split in builder.manifest.splits:
         builder.check_budget(split, whole=True)
     return [made[task.shard.file] for task in tasks]
 
 
 def _makers(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
-    """The shards as they are made, by whomever the request names."""
+    """Yields the shards as they are finished by this machine, Beam or Dask, as requested."""
     request, total, done = builder.request, len(builder.manifest.entries), 0
 
     def progress(videos: int) -> None:
@@ -306,13 +309,13 @@ def _makers(builder: PreparedVideos, tasks: Sequence[Task]) -> Iterator[Made]:
 
 
 def _check_again(builder: PreparedVideos, folder: Path) -> None:
-    """The budget holds for a data set that is there, too: it may have been prepared with another.
+    """Checks an existing data set against the budget, since it may have been prepared with another.
 
-    A report that is damaged is written anew.
+    A damaged report is written again.
 
     Raises:
-      PreparationError: names the split and what is broken of it.
-      DamagedError: of `open_data_set`.
+      PreparationError: names the split and its number of broken videos.
+      DamagedError: the data set is damaged.
     """
     info = open_data_set(folder).info
     if not _is_told(folder, info):
@@ -323,14 +326,14 @@ def _check_again(builder: PreparedVideos, folder: Path) -> None:
         readable = split.broken + split.prepared
         if split.broken > budget * readable:
             raise PreparationError(
-                f"{split.broken} of {readable} videos of split {split.split!r} cannot be read, "
-                f"above the budget of {budget:.0%}; {folder / EXCLUDED} names them. Remove "
-                "them from the manifest, or raise data.bad_video_budget."
+                f"{split.broken} of {readable} videos of split {split.split!r} cannot be read; the "
+                f"budget is {budget:.0%}. {folder / EXCLUDED} lists them. Remove them from the "
+                "manifest, or raise data.bad_video_budget."
             )
 
 
-def _is_told(folder: Path, info: Description) -> bool:
-    """Whether the report is there and counts as many videos as there are."""
+def _is_told(folder: Path, info: DatasetInfo) -> bool:
+    """Returns whether the report exists and agrees with the number of videos."""
     try:
         counts = {each.split: each.prepared for each in total(read_report(folder))}
     except ReportError:

@@ -1,4 +1,4 @@
-"""Published data sets of pictures: TFDS itself prepares them, as files with random access."""
+"""Published image data sets, which TFDS itself prepares as ArrayRecord files."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
 from vidjax.data.catalog import Request
-from vidjax.data.description import ARRAY_RECORD, INFO, Description
+from vidjax.data.dataset_info import ARRAY_RECORD, INFO, DatasetInfo
 from vidjax.data.integrity import open_data_set, record_sizes, refuse_halves
 from vidjax.data.manifest import ManifestError
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
 
-# What no other archive helps against.
+# Errors that downloading again would not fix.
 _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 class PublishedImages:
-    """Common base of the data sets of pictures; each is a video of one frame when it is read.
+    """Base class of the image data sets. Each image is read as a video of one frame.
 
     Attributes:
-      name: as in TFDS.
-      HOMEPAGE: where to get it.
-      LAYOUT: the folder that `--manual_dir` names, as text.
-      FILES: what must lie in that folder; empty where TFDS downloads the data set.
-      CLASSES: number of classes as published.
-      VIDEOS: number of pictures per split as published.
-      TRAPS: what goes wrong with it, and what is done about it.
+      name: name in TFDS.
+      HOMEPAGE: where to get the data set.
+      LAYOUT: contents of the folder that `--manual_dir` names, as text.
+      FILES: files that must be in that folder; empty if TFDS downloads the data set.
+      CLASSES: published number of classes.
+      VIDEOS: published number of images per split.
+      TRAPS: known pitfalls and how they are handled.
     """
 
     name: ClassVar[str]
@@ -47,18 +47,20 @@ class PublishedImages:
 
     @classmethod
     def prepare(cls, request: Request) -> Path:
-        """Prepares the data set below `request.data_dir` unless it is there; returns its folder.
+        """Prepares the data set below `request.data_dir` if it is not there; returns its folder.
 
-        Pictures are stored as they are published: `request.storage` changes nothing.
+        Images are stored as published; `request.storage` has no effect.
 
         Raises:
-          ValueError: an option is given, a file is missing, or the data set is there in a form
-            that cannot be read at random; or it cannot be downloaded.
+          ValueError: an option is given, a file is missing, the data set exists in a format without
+            random access, or it cannot be downloaded.
         """
         for option in request.options:
-            raise ManifestError(f"data.options.{option} is unknown to {cls.name}; it has none")
+            raise ManifestError(
+                f"data.options.{option} is unknown to {cls.name}; it has no options"
+            )
         if request.storage.flow:
-            raise ManifestError(f"data.input = 'flow': the pictures of {cls.name} have no flow")
+            raise ManifestError(f"data.input = 'flow': the images of {cls.name} have no flow")
         made_by = tfds.builder_cls(cls.name)
         data_dir = request.data_dir.absolute()
         folder = data_dir / cls.name / str(made_by.VERSION)
@@ -77,22 +79,22 @@ class PublishedImages:
 
     @classmethod
     def describe(cls) -> str:
-        """What a user has to know, as text."""
+        """Describes the data set for users, as text."""
         pictures = ", ".join(f"{split} {count:,}" for split, count in cls.VIDEOS)
         parts = [
             inspect.cleandoc(cls.__doc__ or ""),
-            f"From {cls.HOMEPAGE}. {cls.CLASSES} classes; pictures as published: {pictures}.",
+            f"From {cls.HOMEPAGE}. {cls.CLASSES} classes; images as published: {pictures}.",
             f"Folder that --manual_dir names:\n{inspect.cleandoc(cls.LAYOUT)}",
         ]
         return "\n\n".join([*parts, "\n".join(f"- {trap}" for trap in cls.TRAPS)])
 
 
 def _refuse_other_form(name: str, folder: Path) -> None:
-    there = Description.read(folder).file_format
+    there = DatasetInfo.read(folder).file_format
     if there != ARRAY_RECORD:
         raise ManifestError(
-            f"{folder} holds {name} as {there[:50]}, which cannot be read at random; "
-            "remove it, or set another data.data_dir"
+            f"{folder} contains {name} as {there[:50]}, a format without random access; remove it, "
+            "or set another data.data_dir"
         )
 
 
@@ -100,8 +102,8 @@ def _require_files(cls: type[PublishedImages], manual_dir: str) -> None:
     missing = [name for name in cls.FILES if not (as_path(manual_dir) / name).is_file()]
     if missing:
         raise ManifestError(
-            f"data.manual_dir = {manual_dir!r} holds no {missing[0]}; {cls.name} is from "
-            f"{cls.HOMEPAGE}, and its folder is expected as\n{inspect.cleandoc(cls.LAYOUT)}"
+            f"data.manual_dir = {manual_dir!r} contains no {missing[0]}. Get {cls.name} from "
+            f"{cls.HOMEPAGE}. Expected folder contents:\n{inspect.cleandoc(cls.LAYOUT)}"
         )
 
 
@@ -114,13 +116,13 @@ def _write(cls: type[PublishedImages], builder: tfds.core.DatasetBuilder, manual
     except (NonMatchingChecksumError, tarfile.TarError, EOFError) as error:
         first = str(error).strip().splitlines()[0]
         raise ManifestError(
-            f"{cls.name}: an archive is not as it was published, or was cut short ({first}). "
-            f"Download it anew from {cls.HOMEPAGE}"
+            f"{cls.name}: an archive is truncated or differs from the published one ({first}). "
+            f"Download it again from {cls.HOMEPAGE}"
         ) from None
     except OSError as error:
         if error.errno in _OF_THE_MACHINE:
             raise
         raise ManifestError(
-            f"{cls.name} cannot be prepared: {error}. Without a network, --manual_dir names a "
+            f"{cls.name} cannot be prepared: {error}. Without a network, set --manual_dir to a "
             f"folder with\n{inspect.cleandoc(cls.LAYOUT)}"
         ) from None

@@ -1,7 +1,8 @@
 """Data sets as their authors publish them: annotation files, folders of videos, official splits.
 
-A data set is one subclass that says where to get it, how its folder looks and how its annotations
-read; what is missing, broken, listed twice or out of place is dealt with here, by name.
+A data set is one subclass that states where to get it and what its folder contains, and that reads
+its annotations. Missing, broken, duplicate and misplaced videos are handled here and reported by
+name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, ClassVar
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
+from vidjax.data.exclusions import broken_video, duplicates, empty_segment, missing_file
 from vidjax.data.manifest import (
     SPLITS,
     Entry,
@@ -25,19 +27,18 @@ from vidjax.data.manifest import (
     few,
     refuse_leak,
 )
-from vidjax.data.report import EXCLUDED, read_report
-from vidjax.data.soundness import absent, condemned, empty, repeated
+from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.storage.paths import as_path
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What annotations say.
+    """The contents of a data set's annotations.
 
     Attributes:
-      classes: names in the order of their indices.
-      entries: the videos, paths relative to the data set's folder.
-      excluded: what is listed but of no use, and why.
+      classes: class names in the order of their indices.
+      entries: the videos; paths are relative to the data set's folder.
+      excluded: listed videos that cannot be used, with the reason.
     """
 
     classes: tuple[str, ...]
@@ -48,22 +49,23 @@ class Listing:
     def of(
         cls, classes: Iterable[str], entries: Iterable[Entry], excluded: Iterable[Exclusion] = ()
     ) -> Listing:
-        """From any iterables."""
+        """Makes a listing from any iterables."""
         return cls(tuple(classes), tuple(entries), tuple(excluded))
 
 
 class PublishedVideos(PreparedVideos):
-    """Common base of the published data sets.
+    """Base class of the published video data sets.
 
     Attributes:
-      HOMEPAGE: where to get it.
-      LAYOUT: the folder that `--manual_dir` names, as text.
-      CLASSES: number of classes as published.
-      VIDEOS: number of clips per split as published, of the first split where there are several.
-      WHOLE: share of `VIDEOS` below which a list counts as cut short; copies differ a little.
-      TRAPS: what goes wrong with it, and what is done about it.
-      LEAKS: what its official splits share between training and evaluation; empty where nothing
-        is known, and then a shared group is an error.
+      HOMEPAGE: where to get the data set.
+      LAYOUT: contents of the folder that `--manual_dir` names, as text.
+      CLASSES: published number of classes.
+      VIDEOS: published number of clips per split; of the first one if there are several official
+        splits.
+      WHOLE: fraction of `VIDEOS` below which a list counts as truncated. Copies differ a little.
+      TRAPS: known pitfalls and how they are handled.
+      LEAKS: what the official splits share between training and evaluation. If empty, a group in
+        both is an error.
     """
 
     HOMEPAGE: ClassVar[str]
@@ -77,33 +79,38 @@ class PublishedVideos(PreparedVideos):
     @classmethod
     @abstractmethod
     def read(cls, folder: Path) -> Listing:
-        """Reads the annotations below `folder`; keyword arguments of subclasses are options.
+        """Reads the annotations below `folder`. Keyword arguments of subclasses are options.
 
         Raises:
-          ManifestError: a file is absent or does not have its published form.
+          ManifestError: a file is missing or differs from its published format.
         """
 
     @classmethod
     def manifest_of(cls, request: Request) -> Manifest:
-        """The videos that can be used, and by name those that cannot.
+        """Lists the usable videos, and the excluded ones with the reason.
 
         Raises:
-          ManifestError: the folder or its annotations do not fit; nothing is there; a group is in
-            training and in evaluation.
+          ManifestError: the folder or its annotations are wrong, no video exists, or a group is in
+            both training and evaluation.
         """
         folder = _folder(cls, request)
         listing = _read(cls, folder, request.options)
         _refuse_unknown_labels(cls.name, listing)
         manifest = Manifest(folder.absolute(), listing.entries, listing.classes, listing.excluded)
-        manifest = manifest.without(repeated()).without(empty).without(absent(folder))
+        manifest = (
+            manifest.without(duplicates()).without(empty_segment).without(missing_file(folder))
+        )
         if not manifest.entries:
             lost = [exclusion.entry.path for exclusion in manifest.excluded]
-            raise ManifestError(
-                f"{folder} holds none of the {len(lost)} videos that its annotations list, such "
-                f"as {few(lost)}. Expected:\n{cls.LAYOUT}"
+            none = (
+                f"none of the {len(lost)} videos in its annotations, such as {few(lost)}"
+                if lost
+                else "no videos"
             )
+            layout = inspect.cleandoc(cls.LAYOUT)
+            raise ManifestError(f"{folder} contains {none}. Expected folder contents:\n{layout}")
         if request.verdicts:
-            manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+            manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
         _judge_leak(cls, manifest, request)
         return manifest
 
@@ -112,7 +119,7 @@ class PublishedVideos(PreparedVideos):
         """Prepares the data set in `request.manual_dir`; returns its folder.
 
         Raises:
-          ValueError: as `manifest_of`, or too many videos cannot be read.
+          ValueError: like `manifest_of`, or too many videos cannot be read.
         """
         manifest = cls.manifest_of(request)
         builder = cls(manifest=manifest, request=request)
@@ -122,12 +129,12 @@ class PublishedVideos(PreparedVideos):
         folder = prepare_videos(builder)
         broken = sum(each.broken for each in read_report(folder))
         if broken or manifest.excluded:
-            request.note(f"{cls.name}: {folder / EXCLUDED} names them, and {broken} broken videos")
+            request.note(f"{cls.name}: {folder / EXCLUDED} lists them, and {broken} broken videos")
         return folder
 
     @classmethod
     def describe(cls) -> str:
-        """What a user has to know, as text."""
+        """Describes the data set for users, as text."""
         videos = ", ".join(f"{split} {count:,}" for split, count in cls.VIDEOS)
         parts = [
             inspect.cleandoc(cls.__doc__ or ""),
@@ -146,12 +153,12 @@ def _folder(cls: type[PublishedVideos], request: Request) -> Path:
     if request.manual_dir and as_path(request.manual_dir).is_dir():
         return as_path(request.manual_dir)
     problem = (
-        f"data.manual_dir = {request.manual_dir!r} is no folder"
+        f"data.manual_dir = {request.manual_dir!r} is not a folder"
         if request.manual_dir
         else "data.manual_dir is empty"
     )
     raise ManifestError(
-        f"{problem}; {cls.name} is from {cls.HOMEPAGE}, and its folder is expected as\n"
+        f"{problem}. Get {cls.name} from {cls.HOMEPAGE}. Expected folder contents:\n"
         f"{inspect.cleandoc(cls.LAYOUT)}"
     )
 
@@ -162,7 +169,7 @@ def _read(cls: type[PublishedVideos], folder: Path, options: Mapping[str, Any]) 
         if name not in known:
             raise ManifestError(
                 f"data.options.{name} is unknown to {cls.name}; "
-                f"{f'known: {few(known)}' if known else 'it has none'}"
+                f"{f'its options: {few(known)}' if known else 'it has no options'}"
             )
     return cls.read(folder, **options)
 
@@ -182,13 +189,13 @@ def _judge_leak(cls: type[PublishedVideos], manifest: Manifest, request: Request
     if not (cls.LEAKS or request.allow_group_leak):
         refuse_leak(cls.name, manifest)
     request.note(
-        f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in training and in "
+        f"warning: {cls.name}: group {few(manifest.leaked_groups)} is in both training and "
         f"evaluation, which inflates the score. {cls.LEAKS}".rstrip()
     )
 
 
 def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
-    """What is missing of the data set as published; lists cut short look like any other."""
+    """Says what the published data set has and this one lacks: a truncated list looks valid."""
     classes = len({entry.label for entry in manifest.entries})
     whole = max(cls.CLASSES, len(manifest.classes))
     listed = _count(manifest, listed=True)
@@ -201,7 +208,7 @@ def _part(cls: type[PublishedVideos], manifest: Manifest) -> str:
 
 
 def _left_out(manifest: Manifest) -> str:
-    """How many listed videos of each split are of no use, and the first of them."""
+    """Says how many listed videos of each split are excluded, and names the first."""
     if not manifest.excluded:
         return ""
     listed, used = _count(manifest, listed=True), _count(manifest, listed=False)
@@ -211,7 +218,7 @@ def _left_out(manifest: Manifest) -> str:
         if listed[split] > used[split]
     ]
     first = manifest.excluded[0]
-    return f"left out: {', '.join(parts)}, the first {first.entry.path!r} ({first.reason})"
+    return f"excluded: {', '.join(parts)}, the first {first.entry.path!r} ({first.reason})"
 
 
 def _count(manifest: Manifest, *, listed: bool) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Something-Something v2: what hands do with things, told by templates of sentences."""
+"""Something-Something v2: hands acting on objects, labelled by caption templates."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ from vidjax.data.annotations import (
 )
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _NAMES = {"train": "train", "val": "validation", "test": "test"}
 _VIDEOS = "20bn-something-something-v2"
 
 
 class SomethingSomethingV2(PublishedVideos):
-    """Something-Something v2 (Goyal et al. 2017): 220,847 videos of 174 actions with things."""
+    """Something-Something v2 (Goyal et al. 2017): 220,847 videos of 174 actions with objects."""
 
     name = "something_something_v2"
     HOMEPAGE = "https://www.qualcomm.com/developer/software/something-something-v-2-dataset"
@@ -34,15 +34,15 @@ class SomethingSomethingV2(PublishedVideos):
     CLASSES = 174
     VIDEOS = (("train", 168913), ("val", 24777), ("test", 27157))
     TRAPS = (
-        "Some labels tell left from right: train with augment.flip=0.",
-        "The test split is there where test-answers.csv is; without it there are no labels.",
-        "Videos have 12 frames a second; frame numbers of copies extracted at 30 do not fit them.",
-        "Who filmed a video is not published, so that its group is the video itself.",
+        "Some labels distinguish left from right: train with augment.flip=0.",
+        "The test split needs test-answers.csv, which contains its labels.",
+        "Videos have 12 frames per second. Frame numbers of copies extracted at 30 do not apply.",
+        "The person who filmed a video is not published, so each video is its own group.",
     )
 
     @classmethod
     def read(cls, folder: Path) -> Listing:
-        """Labels are templates without their brackets, in the published order."""
+        """Reads all splits. Labels are templates without brackets, in the published order."""
         files = videos_by_stem(folder)
         labels = _labels(locate(folder, *_patterns("labels.json")))
         entries = [*_listed(folder, "train", files), *_listed(folder, "val", files)]

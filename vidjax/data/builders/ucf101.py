@@ -1,4 +1,4 @@
-"""UCF-101: actions in videos of the web, in three official splits."""
+"""UCF-101: actions in web videos, with three official splits."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,16 +7,16 @@ from pathlib import Path, PurePosixPath
 from vidjax.data.annotations import in_order, lines, locate, locate_if_there
 from vidjax.data.builders.published_videos import Listing, PublishedVideos
 from vidjax.data.manifest import Entry, ManifestError
-from vidjax.data.tree import videos_by_stem
+from vidjax.data.video_files import videos_by_stem
 
 _FORM = r"(?P<path>(?P<label>\w+)/\w+\.avi)(?:\s+\d+)?"
 _NAME = re.compile(r"v_(?P<label>\w+?)_g(?P<group>0[1-9]|1\d|2[0-5])_c\d+", re.IGNORECASE)
-# Groups of 1 to 25 that each official split tests on.
+# Which of the groups 1 to 25 are in the test set of each official split.
 _TEST_GROUPS = {1: range(1, 8), 2: range(8, 15), 3: range(15, 22)}
 
 
 class UCF101(PublishedVideos):
-    """UCF-101 (Soomro et al. 2012): 13,320 clips of 101 actions, 320x240, 25 frames a second."""
+    """UCF-101 (Soomro et al. 2012): 13,320 clips of 101 actions, 320x240, 25 frames per second."""
 
     name = "ucf101"
     HOMEPAGE = "https://www.crcv.ucf.edu/data/UCF101.php"
@@ -24,23 +24,23 @@ class UCF101(PublishedVideos):
         UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi, or the class folders themselves, or
         all videos in one folder
         ucfTrainTestlist/classInd.txt, trainlist01.txt, testlist01.txt, ... 02, 03; without them
-        the splits follow from the groups in the file names, as the lists do
+        the splits are derived from the groups in the file names, which gives the same splits
         """
     CLASSES = 101
     VIDEOS = (("train", 9537), ("test", 3783))
     TRAPS = (
-        "v_PommelHorse_g05_c01 to c04 are 400x226, not 320x240; each video keeps its size here.",
-        "The files of the folder HandstandPushups are spelt v_HandStandPushups in some copies and "
-        "v_HandstandPushups in others; names are compared without regard to case.",
-        "Test splits overlap: a network trained on split 1 has seen videos that split 2 tests on.",
-        "Copies of the lists that were cut short go around; how many videos are listed is told.",
+        "v_PommelHorse_g05_c01 to c04 are 400x226, not 320x240. Each video keeps its size.",
+        "The files in HandstandPushups are named v_HandStandPushups in some copies and "
+        "v_HandstandPushups in others. Names are compared case-insensitively.",
+        "Test splits overlap: a network trained on split 1 has seen test videos of split 2.",
+        "Truncated copies of the lists are in circulation. A note says if videos are missing.",
     )
 
     @classmethod
     def read(cls, folder: Path, split: int = 1) -> Listing:
-        """The official split `split`, 1 to 3; a group of clips is cut from one video."""
+        """Reads official split number `split`, 1 to 3. The clips of a group come from one video."""
         if split not in _TEST_GROUPS:
-            raise ManifestError(f"data.options.split = {split!r}: 1, 2 or 3")
+            raise ManifestError(f"data.options.split = {split!r}: must be 1, 2 or 3")
         files = {stem.lower(): path for stem, path in videos_by_stem(folder).items()}
         found = locate_if_there(folder, "classInd.txt", "*/classInd.txt")
         if found is None:
@@ -70,10 +70,10 @@ def _listed(
 
 
 def _by_groups(files: Iterable[str], split: int) -> Iterator[Entry]:
-    """As the lists: they name every video, and a group's number says on which side it is."""
+    """Derives a split like the lists do: the group number decides between train and test."""
     for path in map(PurePosixPath, files):
         name = _name(path, str(path))
-        # The folder is spelt as the class is.
+        # The folder has the spelling of the class.
         label = path.parent.name if _alike(path.parent.name, name["label"]) else name["label"]
         part = "test" if int(name["group"]) in _TEST_GROUPS[split] else "train"
         yield Entry(str(path), label, part, group=f"{label} {name['group']}")
@@ -87,7 +87,7 @@ def _name(path: PurePosixPath, where: str) -> re.Match[str]:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         raise ManifestError(
-            f"{where}: {path.name!r} is not of the form 'v_ApplyEyeMakeup_g01_c01.avi' with a "
+            f"{where}: {path.name!r} does not look like 'v_ApplyEyeMakeup_g01_c01.avi' with a "
             "group of g01 to g25"
         )
     return match

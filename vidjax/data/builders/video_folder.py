@@ -4,26 +4,26 @@ from pathlib import Path
 
 from vidjax.data.builders.prepared_videos import PreparedVideos, prepare_videos
 from vidjax.data.catalog import Request
+from vidjax.data.exclusions import broken_video
 from vidjax.data.manifest import few, read_manifest
-from vidjax.data.report import EXCLUDED, read_report
-from vidjax.data.soundness import condemned
+from vidjax.data.preparation_report import EXCLUDED, read_report
 from vidjax.storage.paths import as_path
 
 
 class VideoFolder(PreparedVideos):
-    """Videos named by a manifest or found in a folder of classes."""
+    """Videos from a CSV manifest or a folder of classes."""
 
 
 def prepare(request: Request) -> Path:
-    """Prepares the videos of `request.manifest`.
+    """Prepares the videos of `request.manifest`, a folder or a CSV; returns the prepared folder.
 
     Raises:
-      ValueError: no manifest is named, or `vidjax.data.manifest` refuses it.
+      ValueError: no manifest is given, or it is invalid.
     """
     for option in request.options:
-        raise ValueError(f"data.options.{option} is unknown to video_folder; it has none")
+        raise ValueError(f"data.options.{option} is unknown to video_folder; it has no options")
     if not request.manifest:
-        raise ValueError("data.manifest is empty; name a folder of videos or a CSV file")
+        raise ValueError("data.manifest is empty; set it to a folder of videos or a CSV file")
     manifest = read_manifest(
         request.manifest,
         root=request.root or None,
@@ -34,14 +34,14 @@ def prepare(request: Request) -> Path:
         request.note(note)
     if manifest.leaked_groups:
         request.note(
-            f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in training and "
-            "in evaluation, which inflates the score"
+            f"warning: {request.manifest}: group {few(manifest.leaked_groups)} is in both training "
+            "and evaluation, which inflates the score"
         )
     if request.verdicts:
-        manifest = manifest.without(condemned(as_path(request.verdicts), manifest))
+        manifest = manifest.without(broken_video(as_path(request.verdicts), manifest))
     folder = prepare_videos(VideoFolder(manifest=manifest, request=request))
     lost = sum(count.listed - count.prepared for count in read_report(folder))
     if lost:
         total = len(manifest.entries) + len(manifest.excluded)
-        request.note(f"{lost} of {total} videos are left out; {folder / EXCLUDED} names them")
+        request.note(f"{lost} of {total} videos are excluded; {folder / EXCLUDED} lists them")
     return folder

@@ -1,9 +1,9 @@
-"""marionette: generated videos of people acting, the data set that needs no download.
+"""marionette: a generated data set of human actions that needs no download.
 
 Articulated figures walk, wave, sit down and so on, rendered to real H.264 files. Body, clothes,
 camera, background, bystanders, tempo, phase and duration vary from video to video. Two pairs of
-classes differ only in the order of time (sit down and stand up, pick up and put down) and one
-only in speed (waving slowly and quickly): no single frame decides those.
+classes differ only in temporal order (sit down and stand up, pick up and put down), and one pair
+only in speed (waving slowly and quickly). No single frame can tell those apart.
 """
 
 from vidjax.data.marionette.actions import CLASSES, TIMED

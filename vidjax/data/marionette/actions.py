@@ -1,7 +1,7 @@
-"""The actions: each is a motion, a function from phase to pose.
+"""The action classes. Each is a motion: a function from phase to pose.
 
-A `Cycle` repeats; its phase counts repetitions. A `Deed` happens once, from phase 0 to 1, and
-its reverse in time is another class: the poses are the same, in the other order.
+A cyclic action repeats, and its phase counts the repetitions. A one-time action happens once, from
+phase 0 to 1. Played backwards it is another class, with the same poses in reverse order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidjax.data.marionette.figure import Arm, Build, Leg, Pose, joints
+from vidjax.data.marionette.skeleton import Arm, Build, Leg, Pose, joints
 
 Motion = Callable[[float], Pose]
 _TURN = 2 * math.pi
@@ -22,16 +22,16 @@ _TURN = 2 * math.pi
 
 @dataclass(frozen=True)
 class Action:
-    """A class.
+    """An action class.
 
     Attributes:
-      motion: phase to pose.
-      tempo: range of repetitions a second; for a deed, of deeds a second.
-      view: range of the angle between the figure's forward axis and the picture, in degrees:
+      motion: function from phase to pose.
+      tempo: range of repetitions per second; for a one-time action, 1 / duration.
+      view: range of the angle between the figure's forward axis and the image plane, in degrees:
         0 is a side view, 90 faces the camera.
-      repeats: a cycle, or a deed done once.
-      backwards: the deed runs from phase 1 to 0.
-      prop: a `chair` or a `thing` that belongs to it.
+      repeats: whether the action is cyclic; if not, it is done once.
+      backwards: whether a one-time action runs from phase 1 to 0.
+      prop: object of the action: a `chair`, a `thing`, or empty.
     """
 
     motion: Motion
@@ -47,12 +47,12 @@ def _wave(phase: float) -> float:
 
 
 def _pulse(phase: float) -> float:
-    """From 0 to 1 and back within a repetition, at rest at both ends."""
+    """Goes smoothly from 0 to 1 and back within one repetition."""
     return 0.5 - 0.5 * math.cos(_TURN * phase)
 
 
 def _ease(phase: float) -> float:
-    """From 0 to 1, starting and ending at rest."""
+    """Goes smoothly from 0 to 1."""
     phase = min(max(phase, 0.0), 1.0)
     return phase * phase * (3 - 2 * phase)
 
@@ -96,7 +96,7 @@ def _run(phase: float) -> Pose:
 
 
 def _skip(phase: float) -> Pose:
-    """A step and a hop on each leg in turn: the free knee high, both arms thrown up."""
+    """Steps and hops on alternating legs, with the free knee high and the arms swinging up."""
     hop = abs(_wave(phase))
     legs = tuple(
         Leg(
@@ -112,7 +112,7 @@ def _skip(phase: float) -> Pose:
 
 
 def _jump(phase: float) -> Pose:
-    """Crouch, leap straight up with both arms, land."""
+    """Crouches, jumps straight up with both arms raised, and lands."""
     crouch, fly = _pulse(phase * 2) if phase % 1 < 0.5 else 0.0, 0.0
     if phase % 1 >= 0.5:
         fly = math.sin(_TURN * (phase % 1 - 0.5))
@@ -184,7 +184,7 @@ def _kick(phase: float) -> Pose:
 
 
 def _sit(phase: float) -> Pose:
-    """From standing to sitting, leaning forward on the way."""
+    """Goes from standing to sitting, leaning forward on the way."""
     down = _ease(phase)
     leaning = math.sin(math.pi * down)
     leg = Leg(pitch=1.45 * down, knee=1.5 * down + 0.04)
@@ -193,7 +193,7 @@ def _sit(phase: float) -> Pose:
 
 
 def _take(phase: float) -> Pose:
-    """Bend the knees, take a thing from the ground, come up with it."""
+    """Bends the knees, takes a thing from the ground and stands up with it."""
     down = math.sin(math.pi * _ease(phase)) ** 1.2
     leg = Leg(pitch=1.05 * down, knee=1.5 * down + 0.04)
     up = _ease((phase - 0.5) * 2)
@@ -235,8 +235,8 @@ ACTIONS: dict[str, Action] = {
 CLASSES: tuple[str, ...] = tuple(sorted(ACTIONS))
 
 _SHARED = Counter(action.motion for action in ACTIONS.values())
-# Classes whose poses another class has too, in the other order or at another speed: no single frame
-# tells them apart.
+# Classes that share their poses with another class and differ in order or speed only, so that no
+# single frame tells them apart.
 TIMED: tuple[str, ...] = tuple(name for name in CLASSES if _SHARED[ACTIONS[name].motion] > 1)
 
 
@@ -251,7 +251,7 @@ _ENDS = {
 
 @functools.cache
 def acting_limbs(action: Action) -> tuple[str, ...]:
-    """The limbs that make an action: they turn at least half as far as the one that turns most."""
+    """Returns the limbs that move at least half as far as the limb that moves most."""
     poses = [joints(action.motion(phase), Build()) for phase in np.linspace(0, 1, 33)]
     reach = {
         name: float(np.ptp([pose[end] - pose[start] for pose in poses], axis=0).max())

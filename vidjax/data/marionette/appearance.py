@@ -1,4 +1,4 @@
-"""What differs from video to video: body, clothes, camera, room, light, bystanders, timing."""
+"""Draws what varies from video to video: body, clothes, camera, light, bystanders, timing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vidjax.data.marionette.actions import Action
-from vidjax.data.marionette.figure import Build
+from vidjax.data.marionette.skeleton import Build
 
 Color = tuple[float, float, float]
 _SKIN = ((241, 203, 176), (224, 172, 138), (198, 140, 102), (150, 98, 66), (104, 66, 46))
@@ -17,7 +17,7 @@ _HAIR = ((40, 30, 26), (84, 56, 36), (150, 108, 60), (200, 170, 110), (120, 118,
 
 @dataclass(frozen=True)
 class Performer:
-    """A person: body and clothes; colours are RGB 0..255."""
+    """A person's body and clothes. Colours are RGB, 0 to 255."""
 
     build: Build
     girth: float
@@ -35,19 +35,19 @@ class Take:
 
     Attributes:
       seconds: duration.
-      tempo: repetitions (or deeds) a second.
-      phase: where a cycle starts; for a deed, the second at which it begins.
-      yaw: angle between the figure's forward axis and the picture in radians.
-      faces_left: mirrored.
-      scale: height of a 1.75 m figure as a fraction of the picture's.
-      center: where the figure stands, as fractions of width and height (of the ground).
-      follows: share of the figure's travel that the camera goes along with.
-      shake: amplitude of the hand-held camera as a fraction of the height.
-      roll: tilt of the camera in radians.
-      light: factor on all brightness.
-      noise: deviation of the sensor's noise, 0..255.
-      balls: distractors.
-      bystander: whether someone stands in the back.
+      tempo: repetitions per second; for a one-time action, 1 / duration.
+      phase: phase at the start of a cyclic action; start time in seconds of a one-time action.
+      yaw: angle between the figure's forward axis and the image plane in radians.
+      faces_left: whether the figure is mirrored.
+      scale: height of a 1.75 m figure as a fraction of the image height.
+      center: position of the figure's feet, as fractions of width and height.
+      follows: fraction of the figure's motion that the camera follows.
+      shake: amplitude of camera shake as a fraction of the height.
+      roll: camera roll in radians.
+      light: brightness factor.
+      noise: standard deviation of the sensor noise, on a scale of 0 to 255.
+      balls: number of moving distractor balls.
+      bystander: whether someone stands in the background.
     """
 
     seconds: float
@@ -67,7 +67,7 @@ class Take:
 
 
 def draw_performer(rng: np.random.Generator) -> Performer:
-    """Draws a person."""
+    """Draws a random person."""
     tall = rng.uniform(0.94, 1.06)
     base = Build()
     legs, arms = tall * rng.uniform(0.95, 1.05), tall * rng.uniform(0.94, 1.06)
@@ -95,12 +95,12 @@ def draw_performer(rng: np.random.Generator) -> Performer:
 
 
 def draw_take(rng: np.random.Generator, action: Action) -> Take:
-    """Draws how a video of `action` is filmed."""
+    """Draws how a video of `action` is filmed, from a random generator."""
     tempo = float(np.exp(rng.uniform(*np.log(action.tempo))))
     seconds = rng.uniform(2.1, 3.2)
     phase = rng.random()
     if not action.repeats:
-        # Time before the deed and after it are drawn alike: reversal must not show in them.
+        # The times before and after it have one distribution, so they do not reveal reversal.
         phase = rng.uniform(0.1, 0.9) * max(seconds - 1 / tempo, 0.0)
     return Take(
         seconds=seconds,

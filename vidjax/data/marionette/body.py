@@ -1,4 +1,4 @@
-"""Drawing a body: tapered limbs from back to front, shaded by distance."""
+"""Renders a body: tapered limbs from back to front, shaded by distance."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from vidjax.data.marionette.appearance import Performer
 
 Image = np.ndarray
 Point = np.ndarray
-# Sub-pixel bits of OpenCV's drawing functions: limbs glide instead of jumping between pixels.
+# Sub-pixel bits of OpenCV's drawing functions, so that limbs move smoothly.
 _SHIFT = 4
 LIMBS = ("arm_l", "arm_r", "leg_l", "leg_r", "trunk")
 
 
 class Brush:
-    """Draws in metres on a picture.
+    """Draws on an image in units of metres.
 
     Args:
-      image: float32 `[H, W, 3]`, drawn on.
-      project: point in space `[3]` to (x, y) in pixels.
-      pixels: pixels a metre.
-      light: factor on all colours.
+      image: float32 `[H, W, 3]`, modified in place.
+      project: maps a point in space `[3]` to (x, y) in pixels.
+      pixels: pixels per metre.
+      light: brightness factor.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Brush:
         color: tuple[float, ...],
         shade: float = 1.0,
     ) -> None:
-        """A rounded limb with radii `wide` at its start and `narrow` at its end."""
+        """Draws a rounded limb with radius `wide` at its start and `narrow` at its end."""
         a, b = self.project(start), self.project(end)
         along = b - a
         across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
@@ -54,7 +54,7 @@ class Brush:
     def disc(
         self, center: Point, radius: float, color: tuple[float, ...], shade: float = 1.0
     ) -> None:
-        """A disc of `radius` metres."""
+        """Draws a disc of `radius` metres."""
         self._disc(self.project(center), radius, self._paint(color, shade))
 
     def _disc(self, center: Point, radius: float, paint: list[float]) -> None:
@@ -63,7 +63,7 @@ class Brush:
         cv2.circle(self.image, (int(x), int(y)), size, paint, -1, cv2.LINE_AA, _SHIFT)
 
     def polygon(self, points: list[Point], color: tuple[float, ...], shade: float = 1.0) -> None:
-        """A convex polygon."""
+        """Draws a convex polygon."""
         outline = np.array([self.project(point) for point in points])
         hull = cv2.convexHull(self._fixed(outline))
         cv2.fillConvexPoly(self.image, hull, self._paint(color, shade), cv2.LINE_AA, _SHIFT)
@@ -77,7 +77,7 @@ class Brush:
 
 
 def draw_body(brush: Brush, points: dict[str, Point], performer: Performer, near: str) -> None:
-    """Draws a person from back to front; `near` is the side, l or r, that is closer."""
+    """Draws a person from back to front; `near` is the side closer to the camera, l or r."""
     far = "r" if near == "l" else "l"
     _leg(brush, points, performer, far, 0.72)
     _arm(brush, points, performer, far, 0.74)
@@ -90,7 +90,7 @@ def draw_body(brush: Brush, points: dict[str, Point], performer: Performer, near
 def draw_limbs(
     brush: Brush, points: dict[str, Point], performer: Performer, limbs: Sequence[str]
 ) -> None:
-    """Draws some of a person's `LIMBS` alone."""
+    """Draws only the given ones of a person's `LIMBS`."""
     for name in limbs:
         part, _, side = name.partition("_")
         if part == "arm":

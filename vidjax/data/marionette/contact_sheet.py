@@ -1,4 +1,4 @@
-"""Contact sheets: videos as rows of frames, to look at."""
+"""Contact sheets: images with one row of frames per video."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vidjax.names import short
+from vidjax.untrusted_names import short
 
 
 def contact_sheet(
     videos: Sequence[np.ndarray], labels: Sequence[str], columns: int = 8
 ) -> np.ndarray:
-    """Lays frames out, a row a video with its label, evenly spaced in time.
+    """Lays out evenly spaced frames, one row per video, under the video's label.
 
     Args:
-      videos: each uint8 `[T, H, W, 3]`, of one size.
-      labels: one a video.
-      columns: frames of each video.
+      videos: videos uint8 `[T, H, W, 3]` of the same size.
+      labels: one label per video.
+      columns: number of frames per video.
 
     Returns:
       uint8 `[H', W', 3]`, RGB.

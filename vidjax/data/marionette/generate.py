@@ -1,4 +1,4 @@
-"""Writing the data set: H.264 files and a manifest."""
+"""Generates the data set: H.264 files, masks and a manifest."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import numpy as np
 from vidjax.data.encode import write_mp4
 from vidjax.data.marionette.actions import CLASSES
 from vidjax.data.marionette.render import performer_name, render_masks, render_video
-from vidjax.data.workers import Lost, run_each
+from vidjax.data.process_pool import Lost, run_each
 from vidjax.settings import Kind, check, one_of, several, whole
 from vidjax.storage.ownership import owned
 from vidjax.storage.writing import writing, writing_bytes
 
 Progress = Callable[[int, int], None]
-# To make one video takes a second; it is not waited for longer than this.
+# Time limit of one video in seconds. It usually takes a second.
 _SECONDS = 600.0
 _MANIFEST = "manifest.csv"
 SPEC = {
@@ -41,14 +41,14 @@ SPEC = {
 
 @dataclass(frozen=True)
 class MarionetteSpec:
-    """A version of the data set; equal specs give equal files.
+    """The settings of a generated data set. Equal specs give equal files.
 
     Attributes:
-      train_per_class: training videos of each class.
-      test_per_class: test videos of each class, by other performers.
-      seed: of everything random.
-      size: height and width in pixels, even.
-      fps: frames a second.
+      train_per_class: training videos per class.
+      test_per_class: test videos per class, with other performers.
+      seed: random seed.
+      size: height and width in pixels, both even.
+      fps: frames per second.
       classes: labels to generate.
 
     Raises:
@@ -69,7 +69,7 @@ class MarionetteSpec:
 
     @property
     def tag(self) -> str:
-        """A short name that differs between specs."""
+        """A short name that is unique to the spec."""
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -92,22 +92,21 @@ def generate(
 ) -> Path:
     """Writes `directory/videos/SPLIT/LABEL/LABEL_0000.mp4` and `directory/manifest.csv`.
 
-    Where the acting limbs are in a video lies in `directory/masks/SPLIT/LABEL/LABEL_0000.npz`.
-
-    What an interrupted call has written is kept and not made again. Of several processes that are
-    asked for the same videos one makes them, and the others wait.
+    `directory/masks/SPLIT/LABEL/LABEL_0000.npz` holds the masks of the limbs that perform the
+    action. A call after an interruption writes only the missing files. If several processes ask for
+    the same videos, one generates them and the others wait.
 
     Args:
-      directory: where to; made if absent.
-      spec: which videos.
-      workers: processes; None is one a core.
-      progress: called with (videos there, videos in all).
+      directory: output folder; created if it does not exist.
+      spec: which videos to generate.
+      workers: number of processes; None is one per core.
+      progress: called with (videos that exist, total number of videos).
 
     Returns:
-      The manifest's path.
+      The path of the manifest.
 
     Raises:
-      OSError: the machine fails, such as by a full disk; the same call goes on with what is left.
+      OSError: the machine failed, for example because the disk is full. The same call resumes.
     """
     manifest = directory / _MANIFEST
     if not is_generated(directory, spec):
@@ -120,7 +119,7 @@ def generate(
 
 
 def is_generated(directory: Path, spec: MarionetteSpec) -> bool:
-    """Whether all videos of a specification are there, with their masks and their list."""
+    """Returns whether all videos of a spec exist, with their masks and the manifest."""
     return (directory / _MANIFEST).is_file() and not _missing(list(_jobs(directory, spec)))
 
 
@@ -129,7 +128,7 @@ def _make_missing(jobs: list[_Job], workers: int | None, progress: Progress | No
     made = run_each(_make, missing, workers=workers, seconds=_SECONDS)
     for done, (job, found) in enumerate(made, start=len(jobs) - len(missing) + 1):
         if isinstance(found, Lost):
-            raise ChildProcessError(f"{job.file} could not be made: {found}; start it again")
+            raise ChildProcessError(f"{job.file} could not be generated: {found}; run it again")
         if progress:
             progress(done, len(jobs))
 
@@ -139,20 +138,23 @@ def _missing(jobs: list[_Job]) -> list[_Job]:
 
 
 def mask_file(video: Path) -> Path:
-    """Where the masks of a video of the data set are."""
+    """Returns the path of a generated video's masks."""
     *root, _, split, label, name = video.parts
     return Path(*root, "masks", split, label, name).with_suffix(".npz")
 
 
 def read_masks(video: Path) -> np.ndarray:
-    """Where the acting limbs are in a video of the data set, bool `[T, H, W]`.
+    """Reads the masks of the limbs that perform the action, bool `[T, H, W]`.
+
+    Args:
+      video: path of a generated video.
 
     Raises:
-      ValueError: they are not there.
+      ValueError: the video has no masks.
     """
     file = mask_file(video)
     if not file.is_file():
-        raise ValueError(f"{file} is absent: {video} is no video that was generated with masks")
+        raise ValueError(f"{file} is missing: {video} was not generated with masks")
     with np.load(file) as stored:
         bits, shape = stored["bits"], tuple(stored["shape"])
     return np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)

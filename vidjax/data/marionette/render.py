@@ -1,4 +1,4 @@
-"""Rendering a video of the data set from its seed: performer, take, room and action to frames."""
+"""Renders a video of the data set from its seed."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 from vidjax.data.marionette import appearance, scene
 from vidjax.data.marionette.actions import ACTIONS, Action, acting_limbs
 from vidjax.data.marionette.body import Brush, draw_body, draw_limbs
-from vidjax.data.marionette.figure import Pose, joints
+from vidjax.data.marionette.skeleton import Pose, joints
 
 Image = np.ndarray
-# Drawn at twice the size and averaged down: thin limbs stay whole.
+# Rendered at twice the size and averaged down, so that thin limbs have no gaps.
 _OVERSAMPLING = 2
 _PERFORMERS = {"train": 24, "test": 8}
 _STANDING = 1.75
@@ -24,7 +24,7 @@ _COLOURS = ("shirt", "skin", "trousers", "shoes", "hair")
 
 
 def performer_name(split: str, seed: int, index: int) -> str:
-    """Who acts in video number `index` of a class; splits share nobody."""
+    """Returns the performer of video number `index` of a class. Splits share no performers."""
     people = _PERFORMERS.get(split, 8)
     return f"{split}-{seed}-{index % people:02}"
 
@@ -38,15 +38,18 @@ def render_video(
     size: tuple[int, int] = (96, 128),
     fps: int = 15,
 ) -> Image:
-    """Renders one video; the same arguments give the same pixels, alone or among others.
+    """Renders one video. The same arguments always give the same pixels.
+
+    >>> render_video("walk", size=(32, 32), fps=2).shape[1:]
+    (32, 32, 3)
 
     Args:
       label: one of `CLASSES`.
-      seed: of the data set.
+      seed: seed of the data set.
       split: `train` or `test`; their performers differ.
       index: number of the video within its class and split.
       size: height and width in pixels.
-      fps: frames a second.
+      fps: frames per second.
 
     Returns:
       uint8 `[T, H, W, 3]`, RGB.
@@ -58,9 +61,9 @@ def render_video(
 
 
 def render_masks(label: str, **video: Any) -> Image:
-    """Where the limbs are that act, in the frames of a video.
+    """Renders the masks of the limbs that perform the action.
 
-    A limb counts where something stands before it, too.
+    Occluded parts of a limb are included.
 
     Args:
       label: as in `render_video`.
@@ -85,15 +88,15 @@ def _shoot(
     fps: int = 15,
 ) -> _Shot:
     if label not in ACTIONS:
-        raise ValueError(f"label {label!r} is unknown: one of {', '.join(sorted(ACTIONS))}")
+        raise ValueError(f"label {label!r} is unknown: known are {', '.join(sorted(ACTIONS))}")
     person = _generator(seed, performer_name(split, seed, index))
-    # Classes that differ in time alone share their draws' distribution, not their draws.
+    # Classes that differ only in time share the distribution of these draws, not the draws.
     film = _generator(seed, f"{split}/{label}/{index}")
     return _Shot(label, appearance.draw_performer(person), film, size, fps)
 
 
 class _Shot:
-    """One video while it is rendered."""
+    """The state of one video during rendering."""
 
     def __init__(
         self,
@@ -130,7 +133,7 @@ class _Shot:
         self._travelled = self._pose(self.take.seconds / 2).travel
 
     def film(self, picture: Callable[[_Shot, float], Image]) -> Image:
-        """A picture of each frame's time, in order."""
+        """Renders an image for the time of each frame."""
         return np.stack(
             [picture(self, k / self._fps) for k in range(round(self.take.seconds * self._fps))]
         )
@@ -142,7 +145,7 @@ class _Shot:
         return self.action.motion(1 - done if self.action.backwards else done)
 
     def frame(self, time: float) -> Image:
-        """The picture at a time in seconds, uint8 `[H, W, 3]`."""
+        """Renders the frame at a time in seconds, uint8 `[H, W, 3]`."""
         pose = self._pose(time)
         pan, bob = self._camera(pose, time)
         image = self._behind(pan)
@@ -154,32 +157,32 @@ class _Shot:
         return self._finish(image)
 
     def mask(self, time: float) -> Image:
-        """Where the acting limbs are at a time, bool `[H, W]`."""
+        """Renders the mask of the acting limbs at a time, bool `[H, W]`."""
         pose = self._pose(time)
         image = np.zeros((self._height, self._width, 3), np.float32)
         brush, points = self._figure(image, pose, *self._camera(pose, time))
         white: dict[str, Any] = dict.fromkeys(_COLOURS, (255.0,) * 3)
         performer = dataclasses.replace(self._performer, **white)
         draw_limbs(brush, points, performer, acting_limbs(self.action))
-        # Half of a pixel, in the dimmest light.
+        # Half a pixel covered, at the lowest brightness.
         return self._shrink(image)[..., 0] > 0.5 * 255 * self.take.light * 0.9
 
     def _camera(self, pose: Pose, time: float) -> tuple[float, float]:
-        """How far the camera has turned and risen, in pixels."""
+        """Computes the pan and rise of the camera in pixels."""
         travel = pose.travel - self._travelled
         along = np.cos(self.take.yaw) * (-1 if self.take.faces_left else 1)
         sway = self.take.shake * self._height * self._hand(time)
         return along * travel * self.take.follows * self._pixels + sway[0], sway[1]
 
     def _hand(self, time: float) -> np.ndarray:
-        """The sway of a hand-held camera."""
+        """Computes the shake of a hand-held camera."""
         rates, phases = self._sway
         waves = np.sin(2 * np.pi * (rates * time + phases))
         return np.array([waves[0] + 0.5 * waves[1], waves[2] + 0.5 * waves[3]])
 
     def _behind(self, pan: float) -> Image:
         span = self._room.shape[1] - self._width
-        # A room of mirrored halves has no end, however far a runner goes.
+        # The room is repeated mirrored, so it never ends, however far a runner goes.
         place = (self._margin + pan) % (2 * span)
         left = span - abs(span - place)
         move = np.array([[1, 0, -left], [0, 1, 0]], np.float64)
@@ -200,7 +203,7 @@ class _Shot:
     def _figure(
         self, image: Image, pose: Pose, pan: float, bob: float
     ) -> tuple[Brush, dict[str, np.ndarray]]:
-        """What draws the figure, and where its joints are."""
+        """Returns a brush for the figure, and the positions of its joints."""
         x = self.take.center[0] * self._width - pan
         y = self.take.center[1] * self._height + bob
         points = joints(pose, self._performer.build)
@@ -214,7 +217,7 @@ class _Shot:
             self._chair(brush)
         if self.action.prop == "thing" and not pose.carried:
             brush.disc(np.array([0.42, 0.09, -0.15]), 0.09, self._thing)
-        # The figure's left is away from the camera: a turn shows its right side, or its front.
+        # The figure's left side is away from the camera.
         draw_body(brush, points, self._performer, near="r")
         if self.action.prop == "thing" and pose.carried:
             brush.disc(points["wrist_r"] + np.array([0.06, -0.03, 0.0]), 0.09, self._thing)
@@ -255,7 +258,7 @@ class _Shot:
         return np.rint(small + grain).clip(0, 255).astype(np.uint8)
 
     def _shrink(self, image: Image) -> Image:
-        """Rolls the camera and averages down to the video's size."""
+        """Applies the camera roll and averages down to the video's size."""
         turn = cv2.getRotationMatrix2D(
             (self._width / 2, self._height / 2), float(np.degrees(self.take.roll)), 1.0
         )

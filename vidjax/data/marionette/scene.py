@@ -1,4 +1,4 @@
-"""The room behind the figure: wall, floor, furniture, and what moves about in it."""
+"""Renders the room behind the figure: wall, floor, furniture and moving balls."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ Image = np.ndarray
 
 
 def draw_room(rng: np.random.Generator, height: int, width: int, horizon: int) -> Image:
-    """A wall and a floor that meet at row `horizon`, with windows, pictures and furniture.
+    """Renders a wall and a floor that meet at row `horizon`, with windows, pictures and furniture.
 
     Args:
-      rng: draws it.
-      height: of the picture in pixels.
-      width: of the picture in pixels.
+      rng: random generator.
+      height: height of the image in pixels.
+      width: width of the image in pixels.
       horizon: row where the floor begins.
 
     Returns:
-      float32 `[height, width, 3]`, RGB 0..255.
+      float32 `[height, width, 3]`, RGB, 0 to 255.
     """
     room = np.empty((height, width, 3), np.float32)
     wall, floor = _muted(rng, 165, 235, 0.4), _muted(rng, 110, 190, 0.5)
@@ -36,7 +36,7 @@ def draw_room(rng: np.random.Generator, height: int, width: int, horizon: int) -
 
 
 def _muted(rng: np.random.Generator, low: float, high: float, saturation: float) -> np.ndarray:
-    """A colour that leaves the eye to the figure."""
+    """Draws a muted colour, so that the figure stands out."""
     color = rng.uniform(low, high, 3)
     return saturation * color + (1 - saturation) * color.mean()
 
@@ -56,7 +56,7 @@ def _planks(rng: np.random.Generator, room: Image, horizon: int) -> None:
 
 
 def _hang(rng: np.random.Generator, room: Image, horizon: int) -> None:
-    """A window or a picture on the wall."""
+    """Draws a window or a picture on the wall."""
     high, wide = rng.integers(horizon // 6, horizon // 2, 2)
     top = int(rng.integers(0, max(1, horizon // 2)))
     left = int(rng.integers(-20, room.shape[1]))
@@ -70,7 +70,7 @@ def _hang(rng: np.random.Generator, room: Image, horizon: int) -> None:
 
 
 def _furnish(rng: np.random.Generator, room: Image, horizon: int) -> None:
-    """A cupboard or a table against the wall."""
+    """Draws a cupboard or a table against the wall."""
     high, wide = int(rng.integers(20, horizon // 2 + 21)), int(rng.integers(25, 80))
     left = int(rng.integers(-20, room.shape[1]))
     color = _muted(rng, 110, 190, 0.4)

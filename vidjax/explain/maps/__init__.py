@@ -1,18 +1,18 @@
-"""Maps of what in a clip speaks for a class, one file each.
+"""Methods that draw maps of the evidence for a class in a clip, one file each.
 
-A file has a function and a tuple
+A file defines a function and a tuple
 
     MAPS = (Map("my_map", "My map", my_map, "Paper, year, equation"),)
 
-with which it is found by itself: here, in a package that names it in an entry point of the group
-`vidjax.explain.maps`, or registered by `vidjax.plugins.register`. The command line, the page,
-`saliency_map` and the bench of truth go over all of them.
+Maps are found in this folder, in packages with an entry point of the group `vidjax.explain.maps`,
+and among those registered by `vidjax.plugins.register`. The command line, the page, `saliency_map`
+and the benchmark of maps use all of them.
 
-The function is called with a network that is opened for explanation (`TracedNetwork`), its
-variables, a clip `[1, T, H, W, 3]`, the number of a class and the name of a layer or None, and with
-the settings of its own as keywords. `vidjax.explain.measured` has features and gradients as arrays
-of NumPy, and `vidjax.explain.perturbing` the scores of clips that are shown in part;
-`vidjax.explain.features` finds what a layer's name means, `vidjax.explain.passes` computes.
+The function gets a traced network (`TracedNetwork`), its variables, a clip `[1, T, H, W, 3]`, a
+class number, the name of a layer or None, and its own settings as keywords.
+`vidjax.explain.features_and_gradients` computes features and gradients as NumPy arrays.
+`vidjax.explain.perturbation` scores partly hidden clips. `vidjax.explain.layer_lookup` finds a
+layer by name, and `vidjax.explain.compiled_passes` has the compiled passes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ import sys
 from collections.abc import Mapping
 
 from vidjax import plugins
-from vidjax.explain.drawing import Heat, Map
-from vidjax.names import nearest
+from vidjax.explain.map_types import Heat, Map
+from vidjax.untrusted_names import nearest
 
 __all__ = ["Heat", "Map", "known", "named"]
 
 
 def known() -> Mapping[str, Map]:
-    """All maps by name, those of vidjax first."""
+    """Returns all maps by name, those of vidjax first."""
     return _found()[0]
 
 
 def named(name: str) -> Map:
-    """A map by its name.
+    """Returns a map by its name.
 
     Raises:
-      ValueError: there is no such map, or it cannot be used.
+      ValueError: the map does not exist or cannot be used.
     """
     found, unusable = _found()
     if name in unusable:

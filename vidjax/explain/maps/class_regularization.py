@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import Heat, Map
+from vidjax.explain.map_types import Heat, Map
 from vidjax.explain.regularized_tubes import name_of, regularized_pass, regularized_places
 from vidjax.explain.saliency_tubes import SETTINGS, low_tubes
-from vidjax.explain.traced import TracedNetwork
-from vidjax.names import nearest
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import shown
+from vidjax.untrusted_names import nearest
 
 
 def draw_stage_tube(
@@ -27,18 +27,18 @@ def draw_stage_tube(
     mode: str = "thesis",
     tau: float | None = None,
 ) -> Heat:
-    """The tube of one stage, whose channels the class's mapped row weighs.
+    """Draws the tube of one stage, whose channels are weighted by the class's mapped row.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
-      layer: the stage, such as `layer3`, or the place in it; None is the last one.
-      mode: `thesis` adds squares of channels that are brought to [0, 1] one by one; `cam` adds
+      layer: the stage, such as `layer3`, or a module in it; None is the last stage.
+      mode: `thesis` rescales each channel to [0, 1], squares it and adds the squares. `cam` adds
         the weighted channels as they are.
-      tau: channels whose largest weighted activation is below this share of the largest of all
-        are left out; None keeps all.
+      tau: removes channels whose largest weighted activation is below this share of the largest
+        activation overall. None keeps all channels.
     """
     place = _place(network, layer)
     _, found = regularized_pass(network)(variables, clip)
@@ -48,7 +48,7 @@ def draw_stage_tube(
 
 
 def _place(network: TracedNetwork, layer: str | None) -> int:
-    """Which of a network's places is meant: the last one that is it, or lies in it."""
+    """Returns the index of the location that a name means, or of the last location inside it."""
     names = [place.name for place in regularized_places(network)]
     if layer is None:
         return len(names) - 1

@@ -1,7 +1,7 @@
-"""Eigen-CAM: what the channels have in common, the same for every class.
+"""Eigen-CAM: the first principal direction of the channels, the same for every class.
 
-Muhammad and Yeasin, IJCNN 2020, eq. 2 and 3: activations are projected on their first right
-singular vector, with a row for each place in space and time.
+Source: Muhammad and Yeasin, IJCNN 2020, eq. 2 and 3. Activations, with one row per location in
+space and time, are projected on their first right singular vector.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import Heat, Map
-from vidjax.explain.measured import features_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import features_of
+from vidjax.explain.map_types import Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_eigen_cam(
     network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
 ) -> Heat:
-    """`A v`, where v is the first right singular vector of features A, `[places, channels]`.
+    """Computes `A v`: v is the first right singular vector of features A `[locations, channels]`.
 
-    A singular vector has no sign of its own. It gets the one in which the map adds up to more than
-    0; for rectified features the map then has no negative place.
+    The sign of a singular vector is arbitrary. It is chosen so that the map's sum is positive. For
+    rectified features the map then has no negative values.
     """
     del class_index
     return Heat(tuple(map(_cells, features_of(network, variables, clip, layer))), 1)
@@ -29,7 +29,7 @@ def draw_eigen_cam(
 
 def _cells(features: np.ndarray) -> np.ndarray:
     places = features.reshape(len(features), -1).T.astype(np.float64)
-    # The products of channels or of places, whichever are fewer, have the same vectors.
+    # The smaller of the two Gram matrices has the same singular vectors.
     if len(places) < places.shape[1]:
         values, vectors = np.linalg.eigh(places @ places.T)
         projected = vectors[:, -1] * np.sqrt(max(values[-1], 0))

@@ -1,6 +1,6 @@
-"""Grad-CAM++: positive gradients count, each as much as its place does for the channel.
+"""Grad-CAM++: only positive gradients count, each weighted by its location's share.
 
-Chattopadhyay et al., WACV 2018, eq. 9, 10 and 19, with sums over frames, rows and columns.
+Source: Chattopadhyay et al., WACV 2018, eq. 9, 10 and 19, with sums over frames, rows and columns.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
-from vidjax.explain.measured import added, gradients_at
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import added, gradients_at
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_grad_cam_plus_plus(
     network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
 ) -> Heat:
-    """`relu(sum_k w_k a_k)`, where `w_k = sum(alpha_k relu(g_k))`.
+    """Computes `relu(sum_k w_k a_k)`, where `w_k = sum(alpha_k relu(g_k))`.
 
     `alpha_k = g_k^2 / (2 g_k^2 + sum(a_k) g_k^3)` for a score that is the exponential of the logit
-    (section 3.3). The factor that the exponential adds to all weights is left out: it would
-    overflow, and changes nothing once a map is brought to [0, 1].
+    (section 3.3). The exponential's common factor in all weights is left out. It could overflow,
+    and it has no effect after a map is rescaled to [0, 1].
     """
     pairs = gradients_at(network, variables, clip, class_index, layer)
     return Heat(tuple(_cells(a, g) for a, g in pairs), WITH_GRADIENT)

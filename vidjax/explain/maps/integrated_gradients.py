@@ -1,7 +1,7 @@
 """Integrated gradients: what each pixel adds to a class's logit, from a blank clip to this one.
 
-Sundararajan et al., ICML 2017, eq. 1. The integral is a sum over the middles of equal steps, which
-comes nearer with fewer steps than the sum over their ends (eq. 3).
+Source: Sundararajan et al., ICML 2017, eq. 1. The integral is approximated at the midpoints of
+equal steps, which needs fewer steps than the sum over their ends (eq. 3).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK, blank_of
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map, Progress
-from vidjax.explain.measured import clip_gradients
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK, blank_clip
+from vidjax.explain.features_and_gradients import clip_gradients
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map, Progress
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import whole
 
 SETTINGS = {"steps": whole(1, 100_000), "blank": BLANK}
@@ -30,25 +30,25 @@ def draw_integrated_gradients(
     blank: str = "grey",
     progress: Progress | None = None,
 ) -> Heat:
-    """`sum_k (x - b)_k mean_n g_k(b + (n - 1/2) / steps (x - b))` over the colours k of a pixel.
+    """Computes `sum_k (x - b)_k mean_n g_k(b + (n - 1/2) / steps (x - b))` over the colours k.
 
-    It is signed. With many steps all of it adds up to the logit of the clip without that of the
-    blank one.
+    The map is signed. With many steps it adds up to the logit of the clip minus the logit of the
+    blank clip.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
       layer: has no effect.
-      steps: how many clips on the way.
-      blank: what the way begins at: `grey` is the mean colour, `still` the mean of all frames in
-        each of them, `blurred` the clip without detail.
-      progress: told the passes that are done.
+      steps: number of clips between the blank clip and this one.
+      blank: the blank clip b. `grey` is the mean colour, `still` repeats the mean of all frames,
+        `blurred` is the clip without detail.
+      progress: called with the number of finished passes and the total.
     """
     del layer
     plain = np.asarray(clip, np.float32)
-    start = blank_of(plain, blank)
+    start = blank_clip(plain, blank)
     total = np.zeros(np.moveaxis(plain[0], -1, 0).shape)
     for step in range(steps):
         between = start + (step + 0.5) / steps * (plain - start)

@@ -1,7 +1,7 @@
-"""Occlusion: how much of a class's score is lost where a window of the clip is blank.
+"""Occlusion: how much a class's score drops when a window of the clip is blank.
 
-Zeiler and Fergus, ECCV 2014, section 4.2, with windows of space and time. A place has the mean of
-all windows that it lies in.
+Source: Zeiler and Fergus, ECCV 2014, section 4.2, with windows in space and time. The value of a
+location is the mean over all windows that contain it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.perturbing import OVER, SCORE, Perturbed, extents_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import OVER, SCORE, Perturbed, extents_of
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import optional, whole
 
 SETTINGS = {
@@ -44,30 +44,30 @@ def draw_occlusion(
     blank: str = "grey",
     progress: Progress | None = None,
 ) -> Heat:
-    """The mean loss of score over all windows that a place lies in; it is signed.
+    """Computes the mean drop of the score over all windows that contain a location, with its sign.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
       layer: has no effect.
-      over: windows lie in space and time (`spacetime`), take whole frames (`time`), or all frames
-        (`space`).
-      frames: that a window takes; None is a quarter of the clip.
-      pixels: of a window's sides; None is a quarter of each side.
-      steps: in how many steps a window moves by its own size.
-      score: of the class, `probability` (the paper) or `logit`.
-      blank: what windows hold: `grey` is the mean colour, `still` the mean of all frames in each of
-        them, `blurred` the clip without detail.
-      progress: told the passes that are done.
+      over: windows in space and time (`spacetime`), of whole frames (`time`), or through all
+        frames (`space`).
+      frames: frames per window; None is a quarter of the clip.
+      pixels: side of a window in pixels; None is a quarter of each side of the clip.
+      steps: number of steps in which a window moves by its own size.
+      score: score of the class, `probability` (the paper) or `logit`.
+      blank: what a window is filled with. `grey` is the mean colour, `still` the mean of all
+        frames, `blurred` the clip without detail.
+      progress: called with the number of finished passes and the total.
     """
     del layer
     size = tuple(map(int, clip.shape[1:4]))
     in_time, in_space = extents_of(over, ("frames", frames), ("pixels", pixels))
     wanted = (frames if in_time else size[0], *(pixels if in_space else own for own in size[1:]))
     windows = [_intervals(own, length, steps) for own, length in zip(size, wanted, strict=True)]
-    # What is the same everywhere along an axis takes one cell there.
+    # An axis along which the map does not vary has one cell.
     shape = [
         own if told else 1 for own, told in zip(size, (in_time, in_space, in_space), strict=True)
     ]
@@ -92,7 +92,7 @@ def draw_occlusion(
 
 
 def _intervals(size: int, length: int | None, steps: int) -> list[slice]:
-    """Intervals of an axis, from end to end; the last one ends with it."""
+    """Returns intervals that cover an axis; the last one ends with the axis."""
     length = min(length or -(-size // _SHARE), size)
     stride = max(1, length // steps)
     starts = [*range(0, size - length, stride), size - length]

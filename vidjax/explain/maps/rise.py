@@ -1,7 +1,7 @@
-"""RISE: the mean of random masks, weighted by the class's score where they alone are shown.
+"""RISE: the mean of random masks, weighted by the class's score for the masked clip.
 
-Petsiuk et al., BMVC 2018, section 3.2 and eq. 6. Masks are random cells of a grid in space and
-time, enlarged linearly and shifted at random.
+Source: Petsiuk et al., BMVC 2018, section 3.2 and eq. 6. Masks are random cells of a grid in space
+and time, upsampled linearly and shifted at random.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.blanks import BLANK
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.enlarging import enlarge
-from vidjax.explain.perturbing import OVER, SCORE, Perturbed, extents_of
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.blank_clips import BLANK
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import OVER, SCORE, Perturbed, extents_of
+from vidjax.explain.traced_network import TracedNetwork
+from vidjax.explain.upsampling import upsample
 from vidjax.settings import number, optional, whole
 
 SETTINGS = {
@@ -48,25 +48,25 @@ def draw_rise(
     blank: str = "grey",
     progress: Progress | None = None,
 ) -> Heat:
-    """`sum_n f(x * m_n) m_n / (masks * share)` over random masks m.
+    """Computes `sum_n f(x * m_n) m_n / (masks * share)` over random masks m.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
       layer: has no effect.
-      over: masks differ in space and time (`spacetime`), show whole frames (`time`), or are the
-        same in all frames (`space`).
-      masks: how many; the paper takes 4000 or more, and fewer give more noise.
+      over: masks vary in space and time (`spacetime`), show whole frames (`time`), or are the same
+        in all frames (`space`).
+      masks: number of masks. The paper uses 4000 or more; fewer masks give a noisier map.
       times: cells of the grid in time; None is 4.
       sides: cells along each side of a frame; None is 7, as in the paper.
-      share: of the cells that are shown, the paper's p.
-      seed: of the masks; mask number n depends on the seed and n alone.
-      score: of the class, `probability` (the paper) or `logit`.
-      blank: what is seen where a mask shows nothing: `grey` is the mean colour, `still` the mean of
-        all frames in each of them, `blurred` the clip without detail.
-      progress: told the passes that are done.
+      share: share of the cells that are shown, the paper's p.
+      seed: seed of the masks. Mask number n depends only on the seed and n.
+      score: score of the class, `probability` (the paper) or `logit`.
+      blank: what replaces the hidden parts. `grey` is the mean colour, `still` the mean of all
+        frames, `blurred` the clip without detail.
+      progress: called with the number of finished passes and the total.
     """
     del layer
     in_time, in_space = extents_of(over, ("times", times), ("sides", sides))
@@ -85,20 +85,20 @@ def draw_rise(
 def random_mask(
     rng: np.random.Generator, size: Sequence[int], grid: Sequence[int], share: float
 ) -> np.ndarray:
-    """A mask `[T, H, W]` in [0, 1], each of whose places is `share` on average.
+    """Draws a mask `[T, H, W]` in [0, 1] whose mean is `share` at every location.
 
     Args:
-      rng: where chance comes from.
+      rng: random number generator.
       size: T, H, W.
-      grid: cells along each axis, at most its size.
-      share: of the cells that are 1.
+      grid: number of cells along each axis, at most its size.
+      share: probability that a cell is 1.
     """
     cells = (rng.random(grid) < share).astype(np.float32)
     lengths = [-(-own // count) for own, count in zip(size, grid, strict=True)]
-    # One cell more than the clip has room for, so that there is room to shift it by one.
+    # One cell more than the clip holds, so that the mask can be shifted by up to one cell.
     spread = [(count + 1) * length for count, length in zip(grid, lengths, strict=True)]
     shifts = [int(rng.integers(length + 1)) for length in lengths]
-    large = enlarge(cells, (spread[0], spread[1], spread[2]), 1)
+    large = upsample(cells, (spread[0], spread[1], spread[2]), 1)
     window = tuple(slice(shift, shift + own) for shift, own in zip(shifts, size, strict=True))
     return large[window]
 

@@ -1,13 +1,13 @@
-"""The Saliency Tube as a map (`vidjax.explain.saliency_tubes` has its equation)."""
+"""The Saliency Tube as a map. See `vidjax.explain.saliency_tubes` for its equation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
-from vidjax.explain.measured import gradients_at
+from vidjax.explain.features_and_gradients import gradients_at
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map
 from vidjax.explain.saliency_tubes import SETTINGS, low_tubes
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_tube(
@@ -20,18 +20,18 @@ def draw_tube(
     mode: str = "thesis",
     tau: float | None = None,
 ) -> Heat:
-    """The tube of a clip, as `vidjax.explain.saliency_tube` gives it.
+    """Draws the tube of a clip, as `vidjax.explain.saliency_tube` computes it.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
-      layer: whose features are shown.
-      mode: `thesis` adds squares of channels that are brought to [0, 1] one by one; `cam` adds
+      layer: the layer whose features are shown.
+      mode: `thesis` rescales each channel to [0, 1], squares it and adds the squares. `cam` adds
         the weighted channels as they are.
-      tau: channels whose largest weighted activation is below this share of the largest of all
-        are left out; None keeps all.
+      tau: removes channels whose largest weighted activation is below this share of the largest
+        activation overall. None keeps all channels.
     """
     pairs = gradients_at(network, variables, clip, class_index, layer)
     weighted = [a * g.sum((1, 2, 3), keepdims=True) for a, g in pairs]

@@ -1,7 +1,7 @@
-"""Score-CAM: channels weighted by the class's score where they alone are shown of the clip.
+"""Score-CAM: channels are weighted by the class's score for the clip masked with each channel.
 
-Wang et al., CVPR workshops 2020, definition 3 and algorithm 1. Masks are channels enlarged to the
-clip as every map is, and brought to [0, 1].
+Source: Wang et al., CVPR workshops 2020, definition 3 and algorithm 1. Masks are channels that are
+upsampled to the clip like every map and rescaled to [0, 1].
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 from scipy import special
 
 from vidjax.explain.back_step import normalize
-from vidjax.explain.drawing import Heat, Map, Progress
-from vidjax.explain.enlarging import enlarge
-from vidjax.explain.measured import added, features_of
-from vidjax.explain.perturbing import SCORE, Perturbed
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import added, features_of
+from vidjax.explain.map_types import Heat, Map, Progress
+from vidjax.explain.perturbation import SCORE, Perturbed
+from vidjax.explain.traced_network import TracedNetwork
+from vidjax.explain.upsampling import upsample
 from vidjax.settings import boolean, optional, whole
 
 SETTINGS = {"score": SCORE, "softmax": boolean(), "top": optional(whole(1, 2**31 - 1))}
@@ -34,22 +34,23 @@ def draw_score_cam(
     top: int | None = None,
     progress: Progress | None = None,
 ) -> Heat:
-    """`relu(sum_k w_k a_k)`, where w are the scores of the clip seen through each channel.
+    """Computes `relu(sum_k w_k a_k)`, where w are the scores of the clip masked with each channel.
 
-    Features of several groups (SlowFast) share one softmax and are rectified one by one.
+    Feature groups of several sizes (SlowFast) share one softmax and are rectified one by one.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
-      layer: whose features are shown.
-      score: of the class, `logit` or `probability`; the authors' code has the probability, without
-        `softmax`.
-      softmax: whether scores become weights by a softmax over all channels (algorithm 1), or are
-        the weights, less the score of a blank clip (definition 3).
-      top: only so many channels, those of the largest variance (Faster Score-CAM); None is all.
-      progress: told the passes that are done.
+      layer: the layer whose features are shown.
+      score: score of the class, `logit` or `probability`. The authors' code has the probability,
+        without `softmax`.
+      softmax: whether a softmax over all channels turns scores into weights (algorithm 1). If not,
+        the weights are the scores minus the score of a blank clip (definition 3).
+      top: use only this many channels, those with the largest variance (Faster Score-CAM). None
+        uses all.
+      progress: called with the number of finished passes and the total.
     """
     features = features_of(network, variables, clip, layer)
     places = _places(features, top)
@@ -58,7 +59,7 @@ def draw_score_cam(
     def masks() -> Any:
         yield blank
         for group, channel in places:
-            yield normalize(enlarge(features[group][channel], clip.shape[1:4]))
+            yield normalize(upsample(features[group][channel], clip.shape[1:4]))
 
     seen = Perturbed(network, variables, clip, class_index, score)
     nothing, *scores = (own for _, own in seen.answers(masks(), len(places) + 1, progress))
@@ -72,7 +73,7 @@ def draw_score_cam(
 
 
 def _places(features: list[np.ndarray], top: int | None) -> list[tuple[int, int]]:
-    """Group and number of the channels that are seen through."""
+    """Returns group and number of the channels that are used as masks."""
     every = [(group, channel) for group, own in enumerate(features) for channel in range(len(own))]
     if top is None:
         return every

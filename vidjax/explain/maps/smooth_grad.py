@@ -1,6 +1,6 @@
 """SmoothGrad: the mean gradient of noisy copies of a clip.
 
-Smilkov et al., arXiv 1706.03825, 2017, section 2.1; drawn as a gradient is.
+Source: Smilkov et al., arXiv 1706.03825, 2017, section 2.1. It is drawn like the gradient.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map, Progress
-from vidjax.explain.measured import clip_gradients
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import clip_gradients
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map, Progress
+from vidjax.explain.traced_network import TracedNetwork
 from vidjax.settings import number, whole
 
 SETTINGS = {"samples": whole(1, 100_000), "noise": number(0, 10), "seed": whole(0, 2**31 - 1)}
@@ -29,18 +29,18 @@ def draw_smooth_grad(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Heat:
-    """`max_k |mean_n g_k(x + e_n)|` with normal noise e.
+    """Computes `max_k |mean_n g_k(x + e_n)|` with normal noise e.
 
     Args:
-      network: that is explained.
-      variables: of it.
+      network: the network to explain.
+      variables: its variables.
       clip: `[1, T, H, W, 3]`.
       class_index: the class.
-      layer: where gradients are taken; None is the clip itself.
-      samples: how many noisy clips.
-      noise: its standard deviation, as a share of the clip's range of values.
-      seed: of the noise; clip number n depends on the seed and n alone.
-      progress: told the passes that are done.
+      layer: the layer whose gradients are taken; None is the clip itself.
+      samples: number of noisy clips.
+      noise: standard deviation of the noise, as a share of the clip's range of values.
+      seed: seed of the noise. Clip number n depends only on the seed and n.
+      progress: called with the number of finished passes and the total.
     """
     plain = np.asarray(clip, np.float32)
     deviation = noise * float(np.ptp(plain))

@@ -1,7 +1,7 @@
-"""XGrad-CAM: gradients weighted by activations give each channel's weight.
+"""XGrad-CAM: each channel's weight is its gradient, averaged with its activations as weights.
 
-Fu et al., Axiom-based Grad-CAM, BMVC 2020: weights that meet its axioms of sensitivity and
-conservation as nearly as weights of whole channels can, with sums over frames, rows and columns.
+Source: Fu et al., Axiom-based Grad-CAM, BMVC 2020. These weights meet the axioms of sensitivity and
+conservation as nearly as weights of whole channels can. Sums are over frames, rows and columns.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from vidjax.explain.drawing import WITH_GRADIENT, Heat, Map
-from vidjax.explain.measured import added, gradients_at
-from vidjax.explain.traced import TracedNetwork
+from vidjax.explain.features_and_gradients import added, gradients_at
+from vidjax.explain.map_types import WITH_GRADIENT, Heat, Map
+from vidjax.explain.traced_network import TracedNetwork
 
 
 def draw_xgrad_cam(
     network: TracedNetwork, variables: Any, clip: Any, class_index: int, layer: str | None
 ) -> Heat:
-    """`relu(sum_k w_k a_k)`, where `w_k = sum(a_k g_k) / sum(a_k)`.
+    """Computes `relu(sum_k w_k a_k)`, where `w_k = sum(a_k g_k) / sum(a_k)`.
 
-    A channel whose activations add up to nothing has no such weight, and is left out.
+    A channel whose activations add up to 0 has no such weight and is left out.
     """
     pairs = gradients_at(network, variables, clip, class_index, layer)
     return Heat(tuple(_cells(a, g) for a, g in pairs), WITH_GRADIENT)

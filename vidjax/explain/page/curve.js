@@ -1,4 +1,4 @@
-// How much of a map's heat is in each frame: the mean over space. It is pressed to go to a frame.
+// The mean of a map in each frame, as a curve. Click it to go to a frame.
 
 class Curve {
   constructor(frames) {
@@ -34,7 +34,7 @@ class Curve {
     this.line.setAttribute("d", `M${points.join("L")}`);
     this.area.setAttribute("d", `M0 100L${points.join("L")}L100 100Z`);
     const peak = volume.means.indexOf(most) + 1;
-    this.legend.textContent = `importance over time: the map's mean, at most ${most.toFixed(2)} (frame ${peak})`;
+    this.legend.textContent = `mean of the map in each frame; largest ${most.toFixed(2)} (frame ${peak})`;
     this.plot.setAttribute("aria-label", `the mean of the map over space, largest at frame ${peak} of ${this.frames}`);
   }
 

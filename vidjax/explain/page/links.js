@@ -1,6 +1,6 @@
-// Who relies on whom in a pyramid, and the lines that say so.
+// Parents and children in a pyramid, and the lines between them.
 
-// Between two layers no more lines are drawn than so many, the strongest.
+// The most lines between two layers; the strongest are drawn.
 const MOST_LINES = 120;
 const CLASS = -1;
 
@@ -11,12 +11,12 @@ function svg(tag, attributes, ...children) {
   return node;
 }
 
-// What a kernel relies on, each a row, a column and a weight; row -1 is the class.
+// The children of a kernel, each as row, column and weight; row -1 is the class.
 function childrenOf(pyramid, row, column) {
   return pyramid.lists[row === CLASS ? pyramid.root : pyramid.layers[row].lists[column]];
 }
 
-// What relies on each kernel, by row and column.
+// The parents of each kernel, by row and column.
 function parentsOf(pyramid) {
   const parents = pyramid.layers.map(layer => layer.kernels.map(() => []));
   const note = (row, column) => {
@@ -34,8 +34,8 @@ function strengthOf(pyramid, weight) {
   return room > 0 ? Math.min(1, Math.max(0, (weight - pyramid.theta) / room)) : 1;
 }
 
-// A line from the lower edge of one node to the upper edge of another, as a curve that leaves both
-// upright: so it does not run through its neighbours.
+// A curve from the lower edge of one node to the upper edge of another. It leaves both vertically,
+// so that it does not cross their neighbours.
 function lineBetween(from, to) {
   const x = from.left + from.width / 2, y = from.top + from.height;
   const middle = (y + to.top) / 2, end = to.left + to.width / 2;
@@ -47,8 +47,8 @@ function boxOf(node, root) {
   return {left: own.left - all.left, top: own.top - all.top, width: own.width, height: own.height};
 }
 
-// Faint lines between all tiles that are shown. Those between two layers are one path for weak and
-// one for strong, as what is painted at once does not darken where it crosses itself.
+// Faint lines between all visible tiles. Between two layers there is one path for weak lines and one
+// for strong ones, because lines of one path do not darken where they cross.
 function faintLines(pyramid, tiles, boxes) {
   const between = new Map();
   for (const [row, column] of tiles) {

@@ -1,5 +1,5 @@
-// One explanation: the video with heat over it, its curve over time, what is known of it, and maps
-// and kernels to choose from.
+// One explanation: the video with a heatmap, its curve over time, facts about it, and the maps and
+// kernels to choose from.
 
 class Panel {
   constructor(given) {
@@ -15,7 +15,7 @@ class Panel {
     this.screen.style.setProperty("--aspect", this.canvas.width / this.canvas.height);
     this.stage = make("div", {class: "stage"}, this.screen, this.caption, this.kernel);
     this.pyramid = given.pyramid ? new Pyramid(given.pyramid, this) : null;
-    const chosen = [this.gallery("maps", given.heats), this.gallery("the class, stage by stage", given.stages)];
+    const chosen = [this.gallery("maps", given.heats), this.gallery("tubes of the class by stage", given.stages)];
     const rest = [...chosen, this.pyramid?.root].filter(Boolean);
     this.root = make("section", {class: rest.length ? "panel" : "panel plain"},
       make("h2", {dir: "auto"}, given.title),
@@ -27,7 +27,7 @@ class Panel {
     this.show(this.first);
   }
 
-  // Maps side by side, of which one is shown large.
+  // Maps side by side; the chosen one is shown large.
   gallery(title, heats) {
     if (!heats.length || (heats === this.given.heats && heats.length < 2)) return null;
     const tiles = heats.map(own => {
@@ -47,11 +47,11 @@ class Panel {
     });
     const facts = this.given.facts.map(([name, value]) => make("div", {}, named(name, "dt"), named(value, "dd")));
     return make("div", {class: "about"},
-      ...(scores.length ? [make("h3", {}, "best classes"), make("ol", {class: "scores"}, ...scores)] : []),
+      ...(scores.length ? [make("h3", {}, "top classes"), make("ol", {class: "scores"}, ...scores)] : []),
       ...(facts.length ? [make("dl", {class: "facts"}, ...facts)] : []));
   }
 
-  // Shows a map of the class, of a stage or of a layer, and closes the kernel that was open.
+  // Shows a map of the class, a stage or a layer, and closes the open kernel.
   show(own) {
     this.kernel.hidden = true;
     this.stage.classList.remove("open");
@@ -67,7 +67,7 @@ class Panel {
     this.kernel.hidden = false;
     this.stage.classList.add("open");
     this.put({heat, name: `kernel ${layer.kernels[column]} of ${layer.name}`,
-      caption: heat ? cellsOf(heat) : "after pooling: it is nowhere in space and time"});
+      caption: heat ? cellsOf(heat) : "after pooling: no location in space and time"});
   }
 
   kernelFacts(row, column) {
@@ -87,7 +87,7 @@ class Panel {
     const lines = [...byRow(kernels)].map(([row, own]) => make("p", {class: "line"},
       row === CLASS ? "the class" : named(this.given.pyramid.layers[row].name),
       ...(row === CLASS ? [] : own.map(kernel => this.chip(...kernel)))));
-    return make("div", {class: "relatives"}, make("h3", {}, `${title}${kernels.length ? "" : " nothing here"}`), ...lines);
+    return make("div", {class: "relatives"}, make("h3", {}, `${title}${kernels.length ? "" : " no kernel of this pyramid"}`), ...lines);
   }
 
   chip(row, column, weight) {
@@ -102,7 +102,7 @@ class Panel {
   put(own) {
     this.shown = own;
     this.caption.replaceChildren(named(own.name), make("span", {}, own.caption));
-    this.canvas.setAttribute("aria-label", `the video with the heat of ${own.name}`);
+    this.canvas.setAttribute("aria-label", `the video with the heatmap of ${own.name}`);
     this.curve.show(own.heat);
     this.draw();
   }

@@ -1,4 +1,4 @@
-// What all panels share: the time, how heat is drawn, and the controls of both.
+// The parts that all panels share: the time, the drawing of heatmaps, and the controls of both.
 
 const shared = {frame: 0, frames: 1, opacity: 0, colours: null};
 
@@ -6,7 +6,7 @@ function element(name) {
   return document.getElementById(name);
 }
 
-// A node with attributes and children. Names come in as text alone, never as HTML.
+// Makes a node with attributes and children. Names are inserted as text, never as HTML.
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,12 +18,12 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
-// A name from outside, whose direction of writing stays its own.
+// A name from outside, which keeps its own direction of writing.
 function named(text, tag = "bdi") {
   return make(tag, {class: "name"}, text);
 }
 
-// Whole videos are shown at once; of clips of several lengths, all end together.
+// The share of the clip that has been played. Clips of different lengths all end together.
 function shareOfTime() {
   return shared.frames > 1 ? shared.frame / (shared.frames - 1) : 0;
 }
@@ -44,8 +44,8 @@ function goTo(frame) {
 
 const heatCanvas = document.createElement("canvas");
 
-// Draws a frame and the heat over it. Where colours are even, all of the frame is tinted; else
-// heat is the more opaque the more there is, and the rest of the video stays as it is.
+// Draws a frame and the heatmap over it. Even colours tint the whole frame. Otherwise opacity grows
+// with the heat, and cold parts of the video stay as they are.
 function paint(canvas, clip, volume, finest) {
   const context = canvas.getContext("2d"), frame = frameOf(clip);
   context.imageSmoothingQuality = "high";
@@ -55,12 +55,12 @@ function paint(canvas, clip, volume, finest) {
   heatCanvas.width = Math.max(1, Math.round(canvas.width * reduced));
   heatCanvas.height = Math.max(1, Math.round(canvas.height * reduced));
   const last = clip.images.length - 1;
-  const heat = enlarged(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height);
+  const heat = upsampled(volume, last ? frame / last : 0, heatCanvas.width, heatCanvas.height);
   tint(heatCanvas, heat, volume.signed);
   context.drawImage(heatCanvas, 0, 0, canvas.width, canvas.height);
 }
 
-// Of a difference the middle is nothing, and the two ends speak for one class or the other.
+// In a difference, the middle of the range is transparent and the ends are the two classes.
 function tint(canvas, heat, signed) {
   const even = shared.colours.even && !signed, opaque = 255 * shared.opacity;
   const table = signed ? data.signed : shared.colours.table;
@@ -116,7 +116,7 @@ function connectControls() {
   colours.addEventListener("change", () => chooseColours(colours.value));
 }
 
-// What sticks to the top of the window sticks below the bar, which may have one line or two.
+// Sticky elements stop below the bar, which has one line or two.
 function makeRoomForBar() {
   const bar = document.querySelector(".bar");
   new ResizeObserver(() => {

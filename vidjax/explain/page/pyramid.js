@@ -1,7 +1,7 @@
-// The pyramid: the class at its apex, then level by level the layers, with a tile for each kernel.
+// The pyramid: the class at its apex, then the layers level by level, with a tile for each kernel.
 
 const TILE_ROOM = 78;
-// Of a layer no fewer tiles stand in a line, where it has as many, and the name has as much room.
+// The fewest tiles per line of a layer (if it has as many), and the room for its name.
 const LEAST_TILES = 3;
 
 class Pyramid {
@@ -25,8 +25,8 @@ class Pyramid {
     new ResizeObserver(() => this.arrange()).observe(this.root);
   }
 
-  // Levels are as wide as there is room, and wider the deeper they are; their layers share a line
-  // as long as each has room for some tiles.
+  // Levels fill the width, and deeper levels show more tiles. Layers of a level share a line as long
+  // as each has room for some tiles.
   arrange() {
     const fit = Math.max(LEAST_TILES, Math.floor(this.root.clientWidth / TILE_ROOM));
     for (const rows of this.levels) {
@@ -36,7 +36,7 @@ class Pyramid {
     this.connect();
   }
 
-  // Draws the faint lines anew, as after tiles have come or gone.
+  // Redraws the faint lines after tiles were added or removed.
   connect() {
     const {width, height} = this.root.getBoundingClientRect();
     this.lines.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -51,14 +51,14 @@ class Pyramid {
     return row === CLASS ? this.apex : this.rows[row].tiles.get(column);
   }
 
-  // Where a kernel is; one that is not shown is behind the button for more.
+  // The box of a kernel; a hidden kernel has the box of the button "more".
   boxOf(row, column) {
     const node = this.nodeOf(row, column) ?? this.rows[row].more;
     if (!this.boxes.has(node)) this.boxes.set(node, boxOf(node, this.root));
     return this.boxes.get(node);
   }
 
-  // Draws strong lines from a kernel to what it relies on, and to what relies on it.
+  // Highlights the lines from a kernel to its children and to its parents.
   light(kernel) {
     this.lines.querySelectorAll(".lit").forEach(line => line.remove());
     this.root.querySelectorAll(".related").forEach(node => node.classList.remove("related"));
@@ -95,7 +95,8 @@ class Pyramid {
     this.light(this.opened);
   }
 
-  // Arrows move among tiles. Each layer has one stop for Tab: thousands would be a trap.
+  // Arrow keys move among tiles. Each layer has only one tab stop, because there may be thousands of
+  // tiles.
   move(event) {
     const [down, right] = {
       ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0],
@@ -139,7 +140,7 @@ class Row {
   fill(fit) {
     this.fit = fit;
     const total = this.layer.kernels.length, few = Math.min(fit, 3 + 2 * this.layer.level);
-    // The button for more takes the place of a tile.
+    // The button "more" takes the room of one tile.
     const first = this.all || total <= few ? total : Math.max(1, few - 1);
     const nodes = this.wanted(first).map(column => this.kept(column));
     this.lay(total > few ? [...nodes, this.more] : nodes);
@@ -149,7 +150,7 @@ class Row {
     this.stop();
   }
 
-  // Columns of the first tiles, and of what is opened beyond them.
+  // Columns of the first tiles, and of the open kernel if it comes later.
   wanted(count) {
     const {opened} = this.pyramid, columns = [...Array(count).keys()];
     if (opened?.[0] === this.row && opened[1] >= count) columns.push(opened[1]);
@@ -162,7 +163,7 @@ class Row {
     return this.tiles.get(column);
   }
 
-  // Leaves alone what is there already: a node that is moved loses the focus.
+  // Does not touch nodes that are already in place: a node that is moved loses the focus.
   lay(nodes) {
     this.head.style.maxWidth = `${TILE_ROOM * Math.max(LEAST_TILES, Math.min(nodes.length, this.fit))}px`;
     const {children} = this.line;

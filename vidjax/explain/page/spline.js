@@ -1,10 +1,11 @@
-// Enlarges heat as `enlarging.py` does: by cubic splines through all cells, of which the first and
-// the last lie on the first and the last frame, row and column.
+// Upsamples heatmaps as `upsampling.py` does: by cubic splines through all cells. The first and the
+// last cell lie on the first and the last frame, row and column.
 
 const POLE = Math.sqrt(3) - 2;
 const GAIN = 6;
 
-// What a volume's spline is made of; found when it is first shown, as a page has thousands.
+// The coefficients of a volume's spline. They are computed when it is first shown, because a page
+// has thousands of volumes.
 function splineOf(volume) {
   if (!volume.spline) {
     const values = Float32Array.from(bytesOf(volume.data), byte => byte / 255);
@@ -19,7 +20,7 @@ function bytesOf(text) {
   return Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
 }
 
-// Values become coefficients of the spline along an axis.
+// Turns values into coefficients of the spline along one axis.
 function prefilter(values, size, axis) {
   const count = size[axis];
   if (count < 2) return;
@@ -33,7 +34,7 @@ function prefilter(values, size, axis) {
   }
 }
 
-// The recursive filter of Unser et al., 1993, of a line that goes on beyond its ends as in a mirror.
+// The recursive filter of Unser et al., 1993, with mirrored ends.
 function filterLine(line) {
   const last = line.length - 1, turned = POLE ** last;
   let power = POLE, first = line[0] + turned * line[last];
@@ -44,7 +45,7 @@ function filterLine(line) {
   for (let k = last - 1; k >= 0; k--) line[k] = POLE * (line[k + 1] - line[k]);
 }
 
-// The four coefficients that make the spline at a place between cells, and their shares.
+// The four coefficients that determine the spline at a position between cells, and their weights.
 function tapsAt(place, cells) {
   const first = Math.min(Math.floor(place), Math.max(cells - 2, 0)), rest = place - first;
   const mirrored = cell => {
@@ -62,7 +63,7 @@ function tapsAt(place, cells) {
 
 const knownTaps = new Map();
 
-// Taps of so many pixels, the first and the last of which lie on the first and the last cell.
+// The taps of all pixels; the first and the last pixel lie on the first and the last cell.
 function tapsOf(pixels, cells) {
   const key = `${pixels} ${cells}`;
   if (!knownTaps.has(key)) {
@@ -72,7 +73,7 @@ function tapsOf(pixels, cells) {
   return knownTaps.get(key);
 }
 
-// The sum of four parts of `values`, each `length` long, by their shares.
+// The weighted sum of four parts of `values`, each `length` long.
 function mixed(values, taps, length) {
   const [a, b, c, d] = taps.cells.map(cell => cell * length), [p, q, r, s] = taps.weights;
   const sum = new Float32Array(length);
@@ -94,7 +95,7 @@ function planeAt(volume, share, width, height, use) {
   });
 }
 
-// The least and the largest value of a spline, looked for on cells and halfway between them.
+// The smallest and the largest value of a spline, on cells and halfway between them.
 function rangeOf(volume) {
   const [times, rows, columns] = volume.size.map(cells => 2 * cells - 1);
   let low = Infinity, high = -Infinity;
@@ -107,11 +108,11 @@ function rangeOf(volume) {
   return {low, high};
 }
 
-// Heat in [0, 1] of `width * height` pixels, at a share of the clip's time.
-function enlarged(volume, share, width, height) {
+// The heatmap in [0, 1] of `width * height` pixels, at a share of the clip's time.
+function upsampled(volume, share, width, height) {
   const {low, high} = splineOf(volume), heat = new Float32Array(width * height);
   const spread = high - low;
-  // What is the same everywhere shows nothing.
+  // A constant volume shows nothing.
   if (spread < 1e-6) return heat;
   planeAt(volume, share, width, height, (value, place) => {
     heat[place] = Math.min(1, Math.max(0, (value - low) / spread));
@@ -121,10 +122,10 @@ function enlarged(volume, share, width, height) {
 
 const FINE = 48;
 
-// The mean of a volume over space, for each frame; of a difference, whichever way it points.
+// The mean of a volume over space, for each frame; of a difference, the mean of its absolute value.
 function meansOverSpace(volume, frames) {
   return Array.from({length: frames}, (_, frame) => {
-    const heat = enlarged(volume, frames > 1 ? frame / (frames - 1) : 0, FINE, FINE);
+    const heat = upsampled(volume, frames > 1 ? frame / (frames - 1) : 0, FINE, FINE);
     return heat.reduce((sum, value) => sum + strength(value, volume.signed), 0) / heat.length;
   });
 }

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.convolution import patches
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
@@ -40,7 +40,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return jax.linear_transpose(lambda kernel: _blocked_kernel(problem, kernel), kernel)(blocked)[0]
 
 
-FORM = Form(fits, forward, None, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, None, kernel_gradient)
 
 
 def _blocks(problem: Problem) -> tuple[int, int]:

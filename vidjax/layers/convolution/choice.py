@@ -1,4 +1,4 @@
-"""Which form computes a convolution: that of the most similar one in a table of measurements.
+"""Which algorithm computes a convolution: that of the most similar one in a table of measurements.
 
 `vidjax benchmark kernels --measure=table.csv` measures such a table on the machine
 at hand; the environment's `VIDJAX_CONVOLUTIONS` names it, in place of the one that comes along for
@@ -12,44 +12,48 @@ import functools
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidjax.layers.convolution.forms import FORMS, candidates
+from vidjax.layers.convolution.algorithms import ALGORITHMS, candidates
 from vidjax.layers.convolution.problem import Problem
 from vidjax.storage.paths import as_path
 
 VARIABLE = "VIDJAX_CONVOLUTIONS"
 COLUMNS = (
-    "backend", "pass", "clip", "kernel", "strides", "pads", "outputs", "groups", "form", "ms",
+    "backend", "pass", "clip", "kernel", "strides", "pads", "outputs", "groups", "algorithm", "ms",
     "others",
 )  # fmt: skip
+_RENAMED = {"form": "algorithm"}
 # Where nothing similar was measured: the first that fits.
 _UNMEASURED = (
-    "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps", "xla",
+    "onednn", "pointwise", "shifted", "blocks", "winograd", "overlap", "phases", "patches", "taps",
+    "xla",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A row of a table: a problem, a pass of it, and the form that was the fastest."""
+    """A row of a table: a problem, a pass of it, and its algorithms, the fastest first."""
 
     name: str
     problem: Problem
-    form: str
+    algorithms: tuple[str, ...]
 
 
 def choose(name: str, problem: Problem, backend: str) -> str:
-    """The form for a pass of a problem."""
+    """The algorithm for a pass of a problem."""
     if backend not in backends():
         return "xla"
     fitting = set(candidates(name, problem))
-    rows = [row for row in _rows(name, backend) if row.form in fitting and _alike(row, problem)]
-    if rows:
-        return min(rows, key=lambda row: _distance(row.problem, problem)).form
-    return next(form for form in _UNMEASURED if form in fitting)
+    rows = [row for row in _rows(name, backend) if _alike(row, problem)]
+    rows = [row for row in rows if fitting.intersection(row.algorithms)]
+    if not rows:
+        return next(algorithm for algorithm in _UNMEASURED if algorithm in fitting)
+    nearest = min(rows, key=lambda row: _distance(row.problem, problem))
+    return next(algorithm for algorithm in nearest.algorithms if algorithm in fitting)
 
 
 def backends() -> frozenset[str]:
@@ -79,6 +83,8 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
         raise ValueError(f"{path}: not a table but a binary file ({error.reason})") from error
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     reader = csv.DictReader(lines)
+    # Tables that were measured before version 0.2 call an algorithm a form.
+    reader.fieldnames = [_RENAMED.get(name, name) for name in reader.fieldnames or ()]
     if missing := [column for column in COLUMNS if column not in (reader.fieldnames or ())]:
         raise ValueError(f"{path}: no column {', '.join(missing)}; it has {reader.fieldnames}")
     table: dict[str, list[Measured]] = {}
@@ -87,9 +93,10 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
             # Of a row that was cut off, as by an interrupted measurement, the rest is None.
             if absent := [column for column in COLUMNS if row[column] is None]:
                 raise ValueError(f"no {', '.join(absent)}; take the row out or measure anew")
-            measured = Measured(row["pass"], _problem(row), row["form"])
-            if measured.form not in FORMS:
-                raise ValueError(f"form {measured.form!r}: one of {', '.join(FORMS)}")
+            algorithms = (row["algorithm"], *(each.split(":")[0] for each in row["others"].split()))
+            if unknown := [algorithm for algorithm in algorithms if algorithm not in ALGORITHMS]:
+                raise ValueError(f"algorithm {unknown[0]!r}: one of {', '.join(ALGORITHMS)}")
+            measured = Measured(row["pass"], problem_of_row(row), algorithms)
         except ValueError as error:
             raise ValueError(f"{path}, row {number}: {error}") from error
         table.setdefault(row["backend"], []).append(measured)
@@ -97,13 +104,13 @@ def read_table(path: Path) -> dict[str, list[Measured]]:
 
 
 def row_of(name: str, problem: Problem, backend: str, ms: dict[str, float]) -> dict[str, str]:
-    """The row of a table that says how long each form took, in milliseconds."""
-    order = sorted(ms, key=lambda form: ms[form])
+    """The row of a table that says how long each algorithm took, in milliseconds."""
+    order = sorted(ms, key=lambda algorithm: ms[algorithm])
     return {
         **key_of(name, problem, backend),
-        "form": order[0],
+        "algorithm": order[0],
         "ms": f"{ms[order[0]]:.3g}",
-        "others": " ".join(f"{form}:{ms[form]:.3g}" for form in order[1:]),
+        "others": " ".join(f"{algorithm}:{ms[algorithm]:.3g}" for algorithm in order[1:]),
     }
 
 
@@ -126,7 +133,8 @@ def _text(sizes: Sequence[int]) -> str:
     return "x".join(map(str, sizes))
 
 
-def _problem(row: dict[str, str]) -> Problem:
+def problem_of_row(row: Mapping[str, str]) -> Problem:
+    """The convolution that a row of a table is about."""
     shape, kernel, strides = (
         tuple(map(int, row[key].split("x"))) for key in ("clip", "kernel", "strides")
     )

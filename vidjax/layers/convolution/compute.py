@@ -1,4 +1,4 @@
-"""A convolution with its gradients, each in the form that is chosen for it."""
+"""A convolution with its gradients, each in the algorithm that is chosen for it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import functools
 import jax
 
 from vidjax.layers.convolution import split
+from vidjax.layers.convolution.algorithm import PASSES
+from vidjax.layers.convolution.algorithms import ALGORITHMS, candidates
 from vidjax.layers.convolution.choice import choose
-from vidjax.layers.convolution.forms import FORMS
 from vidjax.layers.convolution.problem import Problem, live_taps, without_dead_taps
 
 
@@ -16,10 +17,15 @@ def convolve(problem: Problem, x: jax.Array, kernel: jax.Array, backend: str) ->
     """`[B, T', H', W', O]`, by the table of a backend."""
     live = live_taps(problem)
     problem, kernel = without_dead_taps(problem, live), kernel[live]
-    if problem.kind == "grouped" and backend == "cpu":
+    if problem.kind == "grouped" and backend == "cpu" and not _computed_whole(problem):
         dense = functools.partial(_with_gradients, backend)
         return split.convolve(problem, x, kernel, dense)
     return _with_gradients(backend, problem, x, kernel)
+
+
+def _computed_whole(problem: Problem) -> bool:
+    """Whether there is an algorithm beside XLA's slow one that computes all groups at once."""
+    return all(set(candidates(name, problem)) - {"xla"} for name in PASSES)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -51,7 +57,7 @@ def _pass(backend: str, name: str, problem: Problem, one: jax.Array, other: jax.
 # Not inlined: a network has many convolutions of the same shapes, which are traced once.
 @functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=False)
 def _computed(
-    form: str, name: str, problem: Problem, one: jax.Array, other: jax.Array
+    algorithm: str, name: str, problem: Problem, one: jax.Array, other: jax.Array
 ) -> jax.Array:
-    result: jax.Array = getattr(FORMS[form], name)(problem, one, other)
+    result: jax.Array = getattr(ALGORITHMS[algorithm], name)(problem, one, other)
     return result

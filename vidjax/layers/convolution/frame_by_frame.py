@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.convolution.windows import windows
@@ -77,7 +77,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return gradient.transpose(0, 2, 3, 4, 1)
 
 
-FORM = Form(fits, forward, None, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, None, kernel_gradient)
 
 
 def _parts(problem: Problem) -> int:

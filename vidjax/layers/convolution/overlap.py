@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 
 # Elements of the shares, which are in memory at once.
@@ -45,7 +45,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
     return shares.astype(g.dtype)
 
 
-FORM = Form(fits, None, input_gradient)
+ALGORITHM = Algorithm(fits, None, input_gradient)
 
 
 def _laid(taps: list[jax.Array], axis: int, stride: int, before: int, length: int) -> jax.Array:

@@ -5,7 +5,7 @@ each program reads its part of a clip once, from the second level of the cache o
 memory of a TPU, and keeps its sums in registers until they are whole. A GPU computes what
 `channelwise_triton` says, a TPU what `channelwise_mosaic` says, and a CPU interprets the latter,
 slowly, for tests. JAX has called Pallas' Triton backend deprecated since 0.11: where it is gone,
-this form is for TPUs alone, and a GPU has XLA's own convolution.
+this algorithm is for TPUs alone, and a GPU has XLA's own convolution.
 
 Checked by interpretation against XLA's own convolution, and by lowering for CUDA and TPU; the
 compilers for an H100 and a TPU v5e take it too. It has not been run, nor timed, on an accelerator,
@@ -22,7 +22,7 @@ from types import ModuleType
 import jax
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 
 
@@ -63,7 +63,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return _on_its_platform(compute, x, g).reshape(problem.kernel).astype(x.dtype)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def _has_triton() -> bool:
@@ -75,12 +75,12 @@ def _on_its_platform(compute: Callable[..., jax.Array], *arrays: jax.Array) -> j
     """Computes as the platform that a program is compiled for has it."""
     from vidjax.layers.convolution import channelwise_mosaic
 
-    forms = {
+    algorithms = {
         "cpu": functools.partial(compute, channelwise_mosaic, interpret=True),
         "tpu": functools.partial(compute, channelwise_mosaic),
     }
     if _has_triton():
         from vidjax.layers.convolution import channelwise_triton
 
-        forms["cuda"] = functools.partial(compute, channelwise_triton)
-    return lax.platform_dependent(*arrays, **forms)
+        algorithms["cuda"] = functools.partial(compute, channelwise_triton)
+    return lax.platform_dependent(*arrays, **algorithms)

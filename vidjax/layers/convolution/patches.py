@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.apart import apart
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.convolution.windows import windows
+from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
 
 # Elements of the patches in memory at once: 16 MiB of float32.
@@ -64,7 +64,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
 
     gradient = summed(contract, (pad(x, problem.pads), g), _parts(problem)).astype(x.dtype)
     # Turned once here; fused into the optimiser it would be read across memory many times.
-    gradient = apart(jnp.transpose, gradient) if turned else gradient
+    gradient = compute_once(jnp.transpose, gradient) if turned else gradient
     return gradient.reshape(problem.kernel)
 
 
@@ -72,4 +72,4 @@ def _parts(problem: Problem) -> int:
     return parts(problem.shape[0], problem.positions * math.prod(problem.kernel[:4]), _ELEMENTS)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)

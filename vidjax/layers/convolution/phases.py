@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from vidjax.layers.convolution import patches
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
@@ -45,4 +45,4 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
     return pad(dx, tuple(edges))
 
 
-FORM = Form(fits, None, input_gradient)
+ALGORITHM = Algorithm(fits, None, input_gradient)

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.apart import apart
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem, Triple
+from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
 
 
@@ -55,11 +55,11 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
         preferred_element_type=jnp.float32,
     ).astype(x.dtype)
     # Turned once here; fused into the optimiser it would be read across memory many times.
-    gradient = apart(jnp.transpose, gradient) if turned else gradient
+    gradient = compute_once(jnp.transpose, gradient) if turned else gradient
     return gradient.reshape(problem.kernel)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def product(x: jax.Array, matrix: jax.Array) -> jax.Array:

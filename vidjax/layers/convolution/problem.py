@@ -1,4 +1,4 @@
-"""What is convolved with what: all that the choice of a form depends on."""
+"""What is convolved with what: all that the choice of an algorithm depends on."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Problem:
       strides: along T, H, W.
       pads: zeros (before, after) along T, H, W; negative cuts.
       groups: parts that the channels are convolved in, separately.
+      dtype: of the input, the kernel and the result.
     """
 
     shape: tuple[int, ...]
@@ -28,6 +29,7 @@ class Problem:
     strides: Triple
     pads: Pads
     groups: int = 1
+    dtype: str = "float32"
 
     @property
     def size(self) -> Triple:
@@ -37,6 +39,11 @@ class Problem:
             for a in range(3)
         )
         return time, height, width
+
+    @property
+    def result(self) -> tuple[int, ...]:
+        """The shape of the result, `[B, T', H', W', O]`."""
+        return self.shape[0], *self.size, self.outputs
 
     @property
     def positions(self) -> int:

@@ -7,7 +7,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.convolution.shifted import fits, shifted
 from vidjax.layers.padding import pad
@@ -23,4 +23,4 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return jnp.stack(sums).reshape(problem.kernel).astype(x.dtype)
 
 
-FORM = Form(fits, None, None, kernel_gradient)
+ALGORITHM = Algorithm(fits, None, None, kernel_gradient)

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.apart import apart
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.problem import Problem
+from vidjax.layers.optimization_barrier import compute_once
 from vidjax.layers.padding import pad
 
 
@@ -34,7 +34,7 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
             total = total + shifted(problem, x, tap) * kernel[tap][0]
         return total.astype(x.dtype)
 
-    return apart(convolve, x, kernel)
+    return compute_once(convolve, x, kernel)
 
 
 def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Array:
@@ -76,7 +76,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return gradient[:, :, :, None].astype(x.dtype)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def shifted(problem: Problem, x: jax.Array, tap: tuple[int, ...]) -> jax.Array:

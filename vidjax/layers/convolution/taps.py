@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.in_parts import mapped, parts
 from vidjax.layers.convolution.pointwise import every, product
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
 
-# XLA's 2D convolution forms its patches in memory too: past this many elements, where a patch is
+# XLA's 2D convolution gathers its patches in memory too: past this many elements, where a patch is
 # long, it falls from 90 to 12-36 GFLOP/s (2 cores, AVX-512), so it is given fewer frames at once.
 _ELEMENTS = 2**20
 _LONG_PATCH = 200
@@ -58,7 +58,7 @@ def input_gradient(problem: Problem, kernel: jax.Array, g: jax.Array) -> jax.Arr
     return forward(problem.mirrored(), g, kernel[::-1, ::-1, ::-1].swapaxes(3, 4))
 
 
-FORM = Form(fits, forward, input_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient)
 
 
 def _conv2d(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from vidjax.layers.convolution.form import Form
+from vidjax.layers.convolution.algorithm import Algorithm
 from vidjax.layers.convolution.in_parts import mapped, parts, summed
 from vidjax.layers.convolution.problem import Problem
 from vidjax.layers.padding import pad
@@ -86,7 +86,7 @@ def kernel_gradient(problem: Problem, x: jax.Array, g: jax.Array) -> jax.Array:
     return _tap_gradients(list(products), axes).astype(x.dtype)
 
 
-FORM = Form(fits, forward, input_gradient, kernel_gradient)
+ALGORITHM = Algorithm(fits, forward, input_gradient, kernel_gradient)
 
 
 def _axes(problem: Problem) -> tuple[int, ...]:

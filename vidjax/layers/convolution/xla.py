@@ -1,11 +1,11 @@
-"""XLA's own convolution: the reference of all other forms, and what accelerators start from."""
+"""XLA's own convolution: the reference of the others, and what accelerators use."""
 
 from __future__ import annotations
 
 import jax
 from jax import lax
 
-from vidjax.layers.convolution.form import from_forward
+from vidjax.layers.convolution.algorithm import from_forward
 from vidjax.layers.convolution.problem import Problem
 
 
@@ -21,4 +21,4 @@ def forward(problem: Problem, x: jax.Array, kernel: jax.Array) -> jax.Array:
     )
 
 
-FORM = from_forward(lambda problem, name: True, forward)
+ALGORITHM = from_forward(lambda problem, name: True, forward)

@@ -1,4 +1,4 @@
-"""The card of an export: all that a program must know to feed the network and read its answer."""
+"""The card of an export: everything a program needs to call the network and read its output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from vidjax.run.workdir import versions
 from vidjax.storage.writing import write_text
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import INPUT, OUTPUT
 
 FILE = "card.json"
@@ -18,15 +18,15 @@ _PACKAGES = ("vidjax", "jax", "jaxlib", "flax", "tensorflow", "tensorflow-cpu")
 
 
 def card(
-    exported: Exported, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
+    exported: ExportRequest, kind: str, platforms: Sequence[str], files: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """The card, of plain JSON types.
+    """Makes the card, of plain JSON types.
 
     Args:
       exported: the network.
       kind: `stablehlo` or `saved_model`.
-      platforms: that it runs on.
-      files: as `digests` gives them.
+      platforms: platforms that it runs on.
+      files: size and SHA-256 of the files, as returned by `digests`.
     """
     trained, seen = exported.trained, exported.preprocessing
     frames, height, width = exported.clip
@@ -67,7 +67,7 @@ def card(
 
 
 def digests(directory: Path) -> dict[str, dict[str, Any]]:
-    """Size in bytes and sha256 of every file in a folder, by name."""
+    """Returns size in bytes and SHA-256 of every file in a folder, by name."""
     return dict(_digests(directory))
 
 

@@ -1,12 +1,12 @@
-"""Loads the network that was exported into the folder of this file.
+"""Loads the exported network in the folder of this file.
 
-It needs NumPy and, by the format that card.json names, JAX with flatbuffers or TensorFlow alone.
+It needs only NumPy and, depending on the format in card.json, JAX with flatbuffers or TensorFlow.
 
     from load import load
     network, card = load()
     logits = network(clips)  # uint8 RGB [B, T, H, W, 3] to float32 [B, K]
 
-or `python load.py clip.npy` for the likeliest classes of a clip, uint8 RGB [T, H, W, 3].
+or `python load.py clip.npy` for the most likely classes of a clip, uint8 RGB [T, H, W, 3].
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-# Bytes of a card: 16,000 of the longest class names fit.
+# Largest card in bytes: enough for 16,000 of the longest class names.
 _MOST = 2**24
 
 Network = Callable[[np.ndarray], np.ndarray]
-# What a program of JAX alone may call by name. Others reach into the process that runs it, such as
+# Custom calls that a JAX program may make. Others reach into the process that runs it, such as
 # callbacks into Python, and a file must not choose what they call.
 _CALLS = frozenset(
     (
@@ -36,14 +36,14 @@ _CALLS = frozenset(
 
 
 def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str, Any]]:
-    """The network as a function of clips, and its card.
+    """Loads the network as a function of clips, together with its card.
 
     Args:
-      folder: of an export.
+      folder: the folder of an export.
 
     Raises:
-      ValueError: the folder is in a bucket, a file is not as it was written, or a program of JAX
-        calls what it must not.
+      ValueError: the folder is in a bucket, a file has changed since the export, or a JAX program
+        makes a forbidden call.
     """
     if "://" in str(folder):
         raise ValueError(
@@ -58,10 +58,10 @@ def load(folder: str | Path = Path(__file__).parent) -> tuple[Network, dict[str,
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of an export.
+    """Reads the card of an export.
 
     Raises:
-      ValueError: it is damaged; says what is wrong with it.
+      ValueError: the card is damaged; says how.
     """
     file = folder / "card.json"
     try:
@@ -85,15 +85,15 @@ def read_card(folder: Path) -> dict[str, Any]:
             raise ValueError(f"{file} is damaged (a file has no sha256); copy it again")
     names = card.get("classes")
     if names is not None and not _are_texts(names):
-        raise ValueError(f"{file} is damaged (the classes are no list of texts); copy it again")
-    # Earlier versions exported networks of one class a clip alone.
+        raise ValueError(f"{file} is damaged (the classes are not a list of texts); copy it again")
+    # Earlier versions exported only networks with one class per clip.
     if card["output"].setdefault("probabilities", "softmax") not in ("softmax", "sigmoid"):
         raise ValueError(f"{file} is damaged (the probabilities are unknown); copy it again")
     return card
 
 
 def _read_json(file: Path) -> Any:
-    """JSON of a regular file of bounded size, of finite numbers and keys that are there once."""
+    """Reads JSON from a regular file of bounded size; refuses duplicate keys, NaN and Infinity."""
     facts = file.stat()
     if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST:
         raise ValueError(f"it is not a file of at most {_MOST} bytes")
@@ -119,28 +119,30 @@ def _are_texts(value: Any) -> bool:
 
 
 def checked(network: Network, shape: list[Any]) -> Network:
-    """The network, which says what it expects where it is given something else.
+    """Wraps the network so that it refuses wrong clips with a clear error.
 
     Args:
       network: maps clips to logits.
-      shape: of clips, the first entry standing for any number.
+      shape: shape of clips; the first entry stands for any number.
     """
 
     def run(clips: np.ndarray) -> np.ndarray:
         given = list(np.shape(clips))
         if len(given) != len(shape) or given[1:] != shape[1:] or clips.dtype != np.uint8:
             wanted = ", ".join(map(str, ("B", *shape[1:])))
-            raise ValueError(f"clips are {clips.dtype} {given}; uint8 [{wanted}] is expected")
+            raise ValueError(
+                f"clips are {clips.dtype} {given}, but the network takes uint8 [{wanted}]"
+            )
         return network(clips)
 
     return run
 
 
 def check(folder: Path, card: dict[str, Any]) -> None:
-    """Refuses files that are absent or damaged.
+    """Checks that all files are there and undamaged.
 
     Raises:
-      ValueError: names the first one.
+      ValueError: names the first wrong file.
     """
     for name, facts in card["files"].items():
         file = folder / name
@@ -157,13 +159,13 @@ def _with_jax(folder: Path) -> Network:
     file = folder / "network.stablehlo"
     exported = export.deserialize(bytearray(file.read_bytes()))
     for name in sorted(_called(exported.mlir_module_serialized) - _CALLS):
-        raise ValueError(f"{file} is refused: it calls {name!r}, which no exported network does")
+        raise ValueError(f"{file} is refused: it calls {name!r}, as no exported network does")
     call = jax.jit(exported.call)
     return lambda clips: np.asarray(call(clips))
 
 
 def _called(module: bytes) -> set[str]:
-    """Names of what a serialized module calls outside of it."""
+    """Returns the names of a serialized module's custom calls."""
     from jax.extend.mlir import ir
     from jax.extend.mlir.dialects import chlo, stablehlo
 
@@ -189,7 +191,7 @@ def _with_tensorflow(folder: Path) -> Network:
     call = model.signatures["serving_default"]
 
     def network(clips: np.ndarray) -> np.ndarray:
-        # The signature does not keep the model alive, so that this function has to.
+        # The signature does not keep the model alive, so this function must.
         assert model is not None
         return np.asarray(call(clips=tf.constant(clips))["logits"])
 
@@ -197,7 +199,7 @@ def _with_tensorflow(folder: Path) -> Network:
 
 
 def probabilities(logits: np.ndarray, card: dict[str, Any]) -> np.ndarray:
-    """Of classes `[..., K]`: of one, or of each by itself, as the card says."""
+    """Converts logits `[..., K]` to probabilities: softmax or sigmoid, as the card says."""
     if card["output"]["probabilities"] == "sigmoid":
         return np.exp(-np.logaddexp(0, -logits))
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -217,7 +219,7 @@ def _print_likeliest(file: str, top: int = 5) -> None:
 
 
 def _shown(name: object) -> str:
-    """A name as text: what a terminal would obey is written out."""
+    """Formats a name as text, with terminal control characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(name))
 
 

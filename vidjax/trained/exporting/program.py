@@ -1,4 +1,4 @@
-"""The program that is exported: clips of bytes to logits, for any number of clips."""
+"""The program to export: from clips of bytes to logits, for any number of clips."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from jax import export, lax
 
 from vidjax.data.transforms import normalize
 from vidjax.layers.lowering import force_lowering
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 INPUT, OUTPUT = "clips", "logits"
 Program = Callable[[Any, jax.Array], jax.Array]
 
 
-def program_of(exported: Exported) -> Program:
-    """The function of variables and clips, uint8 `[B, T, H, W, 3]`, to float32 logits `[B, K]`.
+def program_of(exported: ExportRequest) -> Program:
+    """Returns the function from variables and clips uint8 `[B, T, H, W, 3]` to logits `[B, K]`.
 
-    Each platform gets the form that is fast on it, chosen when the program is lowered for it, not
-    by where it is traced; the variables are one and the same to all. Accelerators get the
-    backend's own operators, over the whole batch. Our forms for the CPU divide their work by the
-    number of clips, which is not known here: the CPU takes the clips one after another, which
-    fills it as well.
+    Logits are float32. Each platform gets the algorithms that are fast on it, chosen when the
+    program is lowered for that platform, wherever it is traced. All platforms share one set of
+    variables. Accelerators run the backend's own operators over the whole batch. Our CPU algorithms
+    divide their work by the number of clips, which is unknown here, so the CPU takes one clip after
+    another, which keeps it equally busy.
     """
     model, seen = exported.trained.model, exported.preprocessing
 
@@ -45,7 +45,7 @@ def program_of(exported: Exported) -> Program:
     return logits
 
 
-def clips_of(exported: Exported) -> jax.ShapeDtypeStruct:
-    """The shape of clips uint8 `[B, T, H, W, 3]` with any B of at least 1."""
+def clips_of(exported: ExportRequest) -> jax.ShapeDtypeStruct:
+    """Returns the shape of clips, uint8 `[B, T, H, W, 3]` with any B of at least 1."""
     (batch,) = export.symbolic_shape("batch")
     return jax.ShapeDtypeStruct((batch, *exported.clip, 3), jnp.uint8)

@@ -1,7 +1,7 @@
-"""The network as a TensorFlow SavedModel: the same StableHLO inside one TensorFlow operation.
+"""Exports a TensorFlow SavedModel: the same StableHLO inside one TensorFlow operation.
 
-The operation is the one that `jax2tf` uses. `jax2tf` itself writes the newest StableHLO, which no
-TensorFlow of the same time reads.
+It is the operation that `jax2tf` uses. `jax2tf` itself writes the newest StableHLO, which no
+TensorFlow of the same date can read.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ import jax
 from jax import export
 from jax.extend.mlir.dialects import stablehlo
 
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import INPUT, OUTPUT, clips_of, program_of
 
-# Every TensorFlow from 2.20 on reads this; 2.21 reads up to 1.13, where JAX 0.12 writes 1.18.
+# TensorFlow 2.20 and newer read this version. 2.21 reads up to 1.13, while JAX 0.12 writes 1.18.
 _STABLEHLO = "1.8.0"
 
 
-def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None:
+def write(exported: ExportRequest, directory: Path, platforms: Sequence[str]) -> None:
     """Writes a SavedModel with the signature `serving_default`.
 
     Args:
       exported: the network.
       directory: a folder.
-      platforms: of `PLATFORMS`, that it is to run on.
+      platforms: platforms to run on, each one of `PLATFORMS`.
 
     Raises:
-      ValueError: TensorFlow or its operation is not there, or the network needs a newer StableHLO.
+      ValueError: TensorFlow or its XlaCallModule is missing, or the network needs a newer
+        StableHLO.
     """
     try:
         import tensorflow as tf
@@ -46,7 +47,7 @@ def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None
     network = _operation(exported, platforms, call_module)
     leaves = jax.tree.leaves(variables)
     holder = tf.Module()
-    # Variables, not constants: a graph is one protocol buffer, of at most 2 GB.
+    # Variables instead of constants, because a graph is one protocol buffer of at most 2 GB.
     holder.variables_of_network = variables
 
     def logits(clips: Any) -> dict[str, Any]:
@@ -58,9 +59,9 @@ def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None
 
 
 def _operation(
-    exported: Exported, platforms: Sequence[str], call_module: Callable[..., Any]
+    exported: ExportRequest, platforms: Sequence[str], call_module: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """The network, of the leaves of its variables and clips, as tensors."""
+    """Applies the network to tensors: the leaves of its variables, and clips."""
     shapes = jax.eval_shape(lambda: exported.trained.variables)
     program = jax.jit(program_of(exported))
     lowered = export.export(program, platforms=platforms)(shapes, clips_of(exported))
@@ -85,6 +86,6 @@ def _of_version(module: str) -> bytes:
         return stablehlo.serialize_portable_artifact_str(module, _STABLEHLO)
     except ValueError as error:
         raise ValueError(
-            f"saved_model is StableHLO {_STABLEHLO}, for TensorFlow; the network has operations "
-            f"that are newer ({error}): export --format=stablehlo"
+            f"saved_model uses StableHLO {_STABLEHLO} for TensorFlow, but the network has newer "
+            f"operations ({error}): export --format=stablehlo"
         ) from None

@@ -1,4 +1,4 @@
-"""The network as one file of StableHLO, written and versioned by `jax.export`."""
+"""Exports the network as one StableHLO file, written and versioned by `jax.export`."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import jax
 from jax import export
 
 from vidjax.storage.writing import write_bytes
-from vidjax.trained.exporting.exported import Exported
+from vidjax.trained.exporting.export_request import ExportRequest
 from vidjax.trained.exporting.program import clips_of, program_of
 
 FILE = "network.stablehlo"
 
 
-def write(exported: Exported, directory: Path, platforms: Sequence[str]) -> None:
-    """Writes `network.stablehlo`, with the weights in it.
+def write(exported: ExportRequest, directory: Path, platforms: Sequence[str]) -> None:
+    """Writes `network.stablehlo`, which includes the weights.
 
     Args:
       exported: the network.
       directory: a folder.
-      platforms: of `PLATFORMS`, that it is to run on.
+      platforms: platforms to run on, each one of `PLATFORMS`.
     """
-    # The variables are constants of the program: handed on as arguments inside of it, they are
-    # written once for all platforms.
+    # The variables are constants of the program. Passing them on as arguments inside it writes them
+    # only once for all platforms.
     network = functools.partial(program_of(exported), exported.trained.variables)
     program = export.export(jax.jit(network), platforms=platforms)(clips_of(exported))
     write_bytes(directory / FILE, program.serialize())

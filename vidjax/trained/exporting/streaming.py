@@ -1,4 +1,4 @@
-"""What it takes to run a network on a stream of video: size, work, memory and time."""
+"""The cost of running a network on a video stream: size, computation, memory and time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import jax
 
 from vidjax.evaluation.cost import count_cost
 from vidjax.storage.writing import write_text, writing
-from vidjax.trained.exporting.exported import Exported
-from vidjax.trained.exporting.here import Here
+from vidjax.trained.exporting.export_request import ExportRequest
+from vidjax.trained.exporting.local_run import LocalRun
 
 
 @dataclass(frozen=True)
 class Window:
-    """A clip every so many frames of a stream.
+    """The cost of one clip per fixed number of frames.
 
     Attributes:
-      every: frames from one clip to the next.
-      clips_per_second: that have to be computed.
-      macs_per_second: multiply-adds.
-      buffer_frames: that have to be kept.
-      buffer_bytes: of these, cropped, uint8.
+      every: frames from the start of one clip to the start of the next.
+      clips_per_second: clips to compute.
+      macs_per_second: multiply-adds to compute.
+      buffer_frames: frames to keep.
+      buffer_bytes: memory for those frames, cropped, as uint8.
       busy: share of this machine's time; above 1 it cannot keep up.
     """
 
@@ -40,21 +40,21 @@ class Window:
 
 @dataclass(frozen=True)
 class Streaming:
-    """The streaming-size report.
+    """The streaming report.
 
     Attributes:
-      artifact_bytes: of all files that hold the network.
+      artifact_bytes: size of all files of the network.
       params: number of parameters.
-      float32_bytes: of the parameters.
-      bfloat16_bytes: of the parameters, if they were stored so.
-      macs_per_clip: multiply-adds of a clip.
-      clip_seconds: of video that a clip stands for, its frames times their stride.
-      fps: frames a second of the stream.
-      working_bytes: largest memory for activations, a clip at a time; None where the compiler does
-        not say.
-      seconds_per_clip: measured, a clip at a time, median of several.
-      device: where memory and time were measured.
-      windows: by how often a clip is computed.
+      float32_bytes: size of the parameters.
+      bfloat16_bytes: size of the parameters if stored in bfloat16.
+      macs_per_clip: multiply-adds per clip.
+      clip_seconds: length of video that a clip covers: its frames times their stride.
+      fps: frames per second of the stream.
+      working_bytes: peak memory for activations, one clip at a time; None if the compiler does not
+        report it.
+      seconds_per_clip: measured, one clip at a time; the median of several runs.
+      device: device on which memory and time were measured.
+      windows: costs by the interval between clips.
     """
 
     artifact_bytes: int
@@ -70,15 +70,15 @@ class Streaming:
     windows: tuple[Window, ...]
 
     def __str__(self) -> str:
-        """For a terminal."""
+        """Formats the report for a terminal."""
         lines = [
             f"artifact            {_mib(self.artifact_bytes)}",
             f"parameters          {self.params:,}: {_mib(self.float32_bytes)} in float32, "
             f"{_mib(self.bfloat16_bytes)} in bfloat16",
-            f"multiply-adds       {self.macs_per_clip / 1e9:.3g} G a clip of "
+            f"multiply-adds       {self.macs_per_clip / 1e9:.3g} G per clip of "
             f"{self.clip_seconds:.3g} s at {self.fps:g} frames/s",
-            f"activations         {_mib(self.working_bytes)} a clip ({self.device})",
-            f"time                {self.seconds_per_clip * 1e3:.3g} ms a clip ({self.device})",
+            f"activations         {_mib(self.working_bytes)} per clip ({self.device})",
+            f"time                {self.seconds_per_clip * 1e3:.3g} ms per clip ({self.device})",
             "a clip every   clips/s   G multiply-adds/s   frames kept        MiB   busy here",
         ]
         return "\n".join([*lines, *map(_row, self.windows)])
@@ -93,17 +93,19 @@ def _row(window: Window) -> str:
 
 
 def _mib(size: int | None) -> str:
-    return "not known" if size is None else f"{size / 2**20:.3g} MiB"
+    return "unknown" if size is None else f"{size / 2**20:.3g} MiB"
 
 
-def streaming(exported: Exported, here: Here, artifact_bytes: int, fps: float) -> Streaming:
-    """The report.
+def streaming(
+    exported: ExportRequest, here: LocalRun, artifact_bytes: int, fps: float
+) -> Streaming:
+    """Makes the report.
 
     Args:
       exported: the network.
-      here: the network on this machine.
-      artifact_bytes: of the files that hold it.
-      fps: frames a second of the stream.
+      here: the network, compiled on this machine.
+      artifact_bytes: size of the network's files.
+      fps: frames per second of the stream.
     """
     cost = count_cost(exported.trained.model, exported.clip)
     stride = exported.preprocessing.stride
@@ -128,7 +130,7 @@ def streaming(exported: Exported, here: Here, artifact_bytes: int, fps: float) -
     )
 
 
-def _window(exported: Exported, every: int, macs: int, seconds: float, fps: float) -> Window:
+def _window(exported: ExportRequest, every: int, macs: int, seconds: float, fps: float) -> Window:
     rate = fps / every
     frames = frames_kept(exported.clip[0], exported.preprocessing.stride, every)
     size = frames * math.prod(exported.clip[1:]) * 3
@@ -136,12 +138,12 @@ def _window(exported: Exported, every: int, macs: int, seconds: float, fps: floa
 
 
 def frames_kept(frames: int, stride: int, every: int) -> int:
-    """How many frames of a stream a buffer for its clips holds: those that some clip has.
+    """Returns how many frames a buffer must keep: those that belong to some clip.
 
     Args:
-      frames: of a clip.
-      stride: from one frame of a clip to the next.
-      every: frames from the start of a clip to that of the next.
+      frames: frames per clip.
+      stride: frames of the stream from one frame of a clip to the next.
+      every: frames of the stream from the start of a clip to the start of the next.
     """
     places = [number * stride for number in range(frames)]
     return sum(

@@ -1,5 +1,5 @@
-"""Features in files: `.npz` and `.h5`, written whole, read back without running anything.
+"""Feature files, `.npz` and `.h5`: written atomically, and read without running code.
 
-Both hold the columns of `table.Features`: `features` and, for each of its rows, `video`, `label`,
-`split`, `group`, `start`, `end` and `clip`; and `about`, a JSON text that says how they were made.
+Both hold the columns of `table.Features`: `features`, and for each row `video`, `label`, `split`,
+`group`, `start`, `end` and `clip`. `about` is a JSON text that says how the features were made.
 """

@@ -1,8 +1,7 @@
-"""Features as HDF5: one data set a column, in chunks, each with a checksum.
+"""Feature files in HDF5: one dataset per column, in chunks with checksums.
 
-What a file may hold is narrow: plain numbers and texts of fixed length, in the file itself. Links
-to other files, filters and virtual data sets are refused, and so is what claims to be larger than
-the file.
+Only plain numbers and fixed-length texts in the file itself are read. Links to other files,
+filters, virtual datasets, and anything that claims to be larger than the file are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from vidjax.trained.feature_files.table import COLUMNS, FeaturesError
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _NAMES = ("features", *COLUMNS, "about")
-# Bytes of a chunk of features, and values of one of another column.
+# Bytes per chunk of features, and values per chunk of another column.
 _CHUNK, _ROWS = 2**18, 4096
 _KEPT = {"fletcher32": True, "track_times": False}
 
@@ -32,14 +31,14 @@ def write(
     blocks: Iterable[np.ndarray],
     about: str,
 ) -> None:
-    """Writes a file whole, block by block; arguments are those of `npz.write`.
+    """Writes a file atomically, block by block; the arguments are those of `npz.write`.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     with replacing(file) as unfinished, h5py.File(unfinished, "w") as group:
         rows = max(1, min(shape[0], _CHUNK // (shape[1] * np.dtype(dtype).itemsize)))
-        # Data sets that may grow take chunks longer than they are, as those without rows need.
+        # Resizable datasets may have chunks longer than themselves, which empty ones need.
         made = group.create_dataset(
             "features", shape, dtype, maxshape=(None, shape[1]), chunks=(rows, shape[1]), **_KEPT
         )
@@ -54,14 +53,15 @@ def write(
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, `about` among them.
+    """Reads the arrays of a file by name, including `about`.
 
     Raises:
-      FeaturesError: it is damaged, or holds what it may not; the text goes after its name.
-      OSError: it cannot be read.
+      FeaturesError: the file is damaged or holds something forbidden; the message continues its
+        name.
+      OSError: the file cannot be read.
     """
     size = file.stat().st_size
-    # The bytes are read here: the library's own errors cannot be told from those of a disk.
+    # The bytes are read here, because h5py's own errors do not tell damage from a failing disk.
     with file.open("rb") as stream:
         try:
             with h5py.File(stream, "r") as group:
@@ -78,7 +78,7 @@ def _array(group: Any, name: str, size: int) -> np.ndarray:
         raise FeaturesError(f"its {name} is a link to elsewhere")
     found = group[name]
     if not isinstance(found, h5py.Dataset):
-        raise FeaturesError(f"its {name} is no array")
+        raise FeaturesError(f"its {name} is not an array")
     facts = found.id.get_create_plist()
     filters = {facts.get_filter(index)[0] for index in range(facts.get_nfilters())}
     if found.is_virtual or found.external or filters - {h5py.h5z.FILTER_FLETCHER32}:
@@ -87,7 +87,7 @@ def _array(group: Any, name: str, size: int) -> np.ndarray:
         raise FeaturesError(f"its {name} is {found.dtype} {list(found.shape)[:9]}")
     chunk = np.prod(found.chunks or (0,), dtype=float) * found.dtype.itemsize
     if max(float(found.nbytes), chunk) > size or found.id.get_storage_size() < found.nbytes:
-        raise FeaturesError(f"its {name} claims more bytes than it has")
+        raise FeaturesError(f"its {name} claims more bytes than the file holds")
     values = found[()]
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
@@ -95,7 +95,7 @@ def _array(group: Any, name: str, size: int) -> np.ndarray:
 
 
 def _encoded(texts: np.ndarray) -> np.ndarray:
-    """Texts as UTF-8 of one length, filled up with zeros."""
+    """Encodes texts as UTF-8 of one length, padded with zeros."""
     encoded = [text.encode() for text in texts.tolist()]
     longest = max([1, *map(len, encoded)])
     return np.array(encoded, h5py.string_dtype("utf-8", longest))

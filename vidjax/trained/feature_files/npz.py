@@ -25,18 +25,18 @@ def write(
     blocks: Iterable[np.ndarray],
     about: str,
 ) -> None:
-    """Writes a file whole, block by block.
+    """Writes a file atomically, block by block.
 
     Args:
-      file: to be written.
+      file: the file to write.
       columns: arrays `[N]` by name.
       shape: `(N, C)` of the features.
       dtype: of the features.
-      blocks: features `[n, C]`, N rows in all.
+      blocks: features `[n, C]`, N rows in total.
       about: a JSON text.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: the file cannot be written.
     """
     with writing_bytes(file) as stream, zipfile.ZipFile(stream, "w") as archive:
         with zipped_arrays.entry(archive, "features") as member:
@@ -50,10 +50,11 @@ def write(
 
 
 def read(file: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name, `about` among them.
+    """Reads the arrays of a file by name, including `about`.
 
     Raises:
-      FeaturesError: it is damaged, or claims more than it has; the text goes after its name.
-      OSError: it cannot be read.
+      FeaturesError: the file is damaged, or claims more than it holds; the message continues its
+        name.
+      OSError: the file cannot be read.
     """
     return zipped_arrays.read(file, _NAMES, FeaturesError)

@@ -1,4 +1,4 @@
-"""Features of many clips, and what is known of each clip."""
+"""Features of many clips, with what is known about each clip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DTYPES = ("float16", "float32")
 
 
 class FeaturesError(ValueError):
-    """A file holds no features, or damaged ones."""
+    """A file holds no features, or is damaged."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Features:
 
     Attributes:
       features: float16 or float32 `[N, C]`.
-      video: names `[N]` of the videos.
-      label: class names `[N]`; empty where there are none.
-      split: `[N]`, such as `train`; empty where there are none.
-      group: persons or sources `[N]`; empty where there are none.
-      start: float64 `[N]`, seconds from the video's first frame.
-      end: float64 `[N]`, exclusive.
-      clip: int64 `[N]`, number of the clip within its video; 0 where clips are averaged.
-      about: how the features were made, as JSON holds it.
+      video: video names `[N]`.
+      label: class names `[N]`; empty if unknown.
+      split: splits `[N]`, such as `train`; empty if unknown.
+      group: persons or sources `[N]`; empty if unknown.
+      start: float64 `[N]`, in seconds from the video's first frame.
+      end: float64 `[N]`, in seconds, exclusive.
+      clip: int64 `[N]`, index of the clip within its video; 0 if clips are averaged.
+      about: how the features were made, of JSON types.
     """
 
     features: np.ndarray
@@ -48,10 +48,10 @@ class Features:
         return len(self.features)
 
     def of_split(self, name: str) -> Features:
-        """The rows of a split.
+        """Returns the rows of a split.
 
         Raises:
-          FeaturesError: there are none; says which splits there are.
+          FeaturesError: the split has no rows; lists the splits.
         """
         found = self.where(self.split == name)
         if not len(found):
@@ -60,13 +60,13 @@ class Features:
         return found
 
     def where(self, chosen: np.ndarray) -> Features:
-        """The rows that are chosen, by booleans or indices `[N]`."""
+        """Returns the rows chosen by booleans or indices `[N]`."""
         rows = {name: getattr(self, name)[chosen] for name in ("features", *COLUMNS)}
         return dataclasses.replace(self, **rows)
 
 
 def joined(tables: Sequence[Features]) -> Features:
-    """Tables one below the other; `about` is the last one's."""
+    """Concatenates tables; `about` is taken from the last one."""
     rows = {
         name: np.concatenate([getattr(table, name) for table in tables])
         for name in ("features", *COLUMNS)
@@ -75,10 +75,11 @@ def joined(tables: Sequence[Features]) -> Features:
 
 
 def checked(columns: Mapping[str, np.ndarray], about: Mapping[str, Any]) -> Features:
-    """A table of what a file holds.
+    """Makes a table from the content of a file.
 
     Raises:
-      FeaturesError: a column is absent or of another kind; the text goes after the file's name.
+      FeaturesError: a column is missing or of the wrong kind; the message continues the file's
+        name.
     """
     for name in ("features", *COLUMNS):
         if name not in columns:

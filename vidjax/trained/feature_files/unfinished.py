@@ -1,8 +1,8 @@
-"""A file of features that is being made: a folder beside it, in which rows gather.
+"""An unfinished feature file: a folder beside it that collects rows.
 
-`features.npz.unfinished` holds numbered pieces, each a whole file of features. A process that is
-killed loses what it has not saved yet, some seconds of work; the next one with the same settings
-goes on behind the last piece. The folder belongs to one process at a time.
+`features.npz.unfinished` holds numbered pieces, each a complete feature file. A killed process
+loses only its unsaved work, a few seconds. The next process with the same settings resumes after
+the last piece. The folder belongs to one process at a time.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ import msgspec
 import numpy as np
 
 from vidjax import records
-from vidjax.names import told
 from vidjax.settings import shown
 from vidjax.storage.ownership import owned, remove_owned
-from vidjax.storage.writing import is_there, make_folder, refuse_link, sweep
+from vidjax.storage.writing import is_there, make_folder, refuse_link, remove_unfinished
 from vidjax.trained.feature_files.files import kind_of, read_features, write_blocks, write_features
 from vidjax.trained.feature_files.table import TEXTS, Features, FeaturesError, joined
+from vidjax.untrusted_names import told
 
-# Seconds of work that a kill may cost.
+# Seconds of work that a killed process may lose.
 _SAVED_EVERY = 10.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: features `[C]`, and the values of the columns."""
+    """One row: features `[C]`, and the values of the other columns."""
 
     features: np.ndarray
     video: str
@@ -45,21 +45,21 @@ class Row:
 
 
 class Skipped(msgspec.Struct):
-    """A video that could not be read, or not to its end, and why."""
+    """A video that could not be read, or not to its end, and the reason."""
 
     video: str
     error: str
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far the work is: `video` of the list is next, and `rows` of its rows are there."""
+    """The progress: index of the next video, and how many of its rows exist."""
 
     video: records.Count = 0
     rows: records.Count = 0
 
 
 class _State(msgspec.Struct):
-    """What a piece says of all work until its end."""
+    """The state of the whole extraction at the end of a piece."""
 
     settings: dict[str, Any]
     position: Position
@@ -67,12 +67,12 @@ class _State(msgspec.Struct):
 
 
 class Unfinished:
-    """Rows of a file that is being made, those of earlier processes too.
+    """The rows of an unfinished file, including those of earlier processes.
 
     Attributes:
-      position: where to go on.
+      position: where to resume.
       skipped: videos that could not be read.
-      count: rows so far.
+      count: number of rows so far.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], dtype: str) -> None:
@@ -90,17 +90,17 @@ class Unfinished:
             self._pieces.append(piece)
 
     def add(self, row: Row) -> None:
-        """Takes a row of the video that is next."""
+        """Adds a row of the current video."""
         self._rows.append(row)
         self.count += 1
         self.position = Position(self.position.video, self.position.rows + 1)
         self._save_in_time()
 
     def end_video(self, skipped: Skipped | None = None) -> None:
-        """Goes on to the next video.
+        """Moves on to the next video.
 
         Args:
-          skipped: why this one has no more rows, where it should have.
+          skipped: why the current video has fewer rows than it should.
         """
         if skipped:
             self.skipped.append(skipped)
@@ -108,10 +108,10 @@ class Unfinished:
         self._save_in_time()
 
     def save(self) -> None:
-        """Writes a piece of what came since the last one, if there are rows at all.
+        """Saves the rows since the last piece as a new piece, if there are any.
 
         Raises:
-          OSError: it cannot be written.
+          OSError: the piece cannot be written.
         """
         if not self.count:
             return
@@ -122,16 +122,16 @@ class Unfinished:
         self._rows, self._saved = [], time.monotonic()
 
     def finish(self, output: Path, about: Mapping[str, Any]) -> None:
-        """Writes the file.
+        """Writes the complete file.
 
         Raises:
           FeaturesError: there are no rows.
-          OSError: it cannot be written.
+          OSError: the file cannot be written.
         """
         if not self.count:
             raise FeaturesError(f"no video could be read: {self._first_error()}")
         self.save()
-        # Features are read once more, piece by piece: they may be more than memory holds.
+        # The pieces are read back one by one, as all features together may exceed the memory.
         small = [_without_features(read_features(piece)) for piece in self._pieces]
         width = max(width for _, width in small)
         columns = replace(joined([columns for columns, _ in small]), about=about)
@@ -159,13 +159,13 @@ class Unfinished:
             if theirs.get(name) != ours.get(name):
                 raise FeaturesError(
                     f"{told(str(self._folder))} was begun with {name} = {shown(theirs.get(name))}, "
-                    f"not {shown(ours.get(name))}: give the same settings to go on, or remove the "
+                    f"not {shown(ours.get(name))}: use the same settings to resume, or remove the "
                     "folder"
                 )
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Settings by their paths, such as `preprocessing.size`."""
+    """Flattens settings to paths, such as `preprocessing.size`."""
     found: dict[str, Any] = {}
     for name, value in settings.items():
         inner = isinstance(value, dict)
@@ -175,19 +175,19 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def making(output: Path, settings: Mapping[str, Any], dtype: str) -> Iterator[Unfinished]:
-    """Owns what is being made of a file while the context is open; what there is is saved.
+    """Owns an unfinished file while the context is open, and saves its rows at the end.
 
-    Where the file is there when the context ends, the folder beside it is removed.
+    If the complete file exists when the context ends, the folder beside it is removed.
 
     Args:
-      output: `.npz` or `.h5`, which is not there yet.
-      settings: what must not change until the file is complete, of JSON's types.
+      output: the `.npz` or `.h5` file, which does not exist yet.
+      settings: settings that must stay the same until the file is complete, of JSON types.
       dtype: `float16` or `float32`.
 
     Raises:
-      FeaturesError: the file is there, or was begun with other settings.
-      InUseError: another process is making it.
-      LinkError: a link stands in the folder's place.
+      FeaturesError: the file exists, or was begun with other settings.
+      InUseError: another process is writing it.
+      LinkError: there is a link in place of the folder.
     """
     kind_of(output)
     _refuse_there(output)
@@ -197,7 +197,7 @@ def making(output: Path, settings: Mapping[str, Any], dtype: str) -> Iterator[Un
     with owned(folder):
         try:
             _refuse_there(output)
-            sweep(folder, owned=True)
+            remove_unfinished(folder, owned=True)
             rows = Unfinished(folder, settings, dtype)
             with _kept(rows):
                 yield rows
@@ -208,7 +208,7 @@ def making(output: Path, settings: Mapping[str, Any], dtype: str) -> Iterator[Un
 
 @contextlib.contextmanager
 def _kept(rows: Unfinished) -> Iterator[None]:
-    """Saves what there is when work ends early."""
+    """Saves the rows if the work ends early."""
     try:
         yield
     except BaseException:
@@ -219,11 +219,11 @@ def _kept(rows: Unfinished) -> Iterator[None]:
 
 def _refuse_there(output: Path) -> None:
     if is_there(output):
-        raise FeaturesError(f"{told(str(output))} is there already; name another --output")
+        raise FeaturesError(f"{told(str(output))} exists already; choose another --output")
 
 
 def _without_features(table: Features) -> tuple[Features, int]:
-    """The other columns, and C; 0 where there are no rows."""
+    """Returns the other columns, and C; 0 if there are no rows."""
     features = np.empty((len(table), 0), table.features.dtype)
     return replace(table, features=features), table.features.shape[1] if len(table) else 0
 

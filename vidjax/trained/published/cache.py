@@ -1,4 +1,4 @@
-"""The folder that keeps published weights on this machine."""
+"""The cache folder for published weights on this machine."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pooch
 
-from vidjax.trained.published.row import Checkpoint
+from vidjax.trained.published.checkpoint import Checkpoint
 
 VARIABLE = "VIDJAX_CACHE"
 
 
 def folder() -> Path:
-    """What the environment variable `VIDJAX_CACHE` names; else the system's place for caches."""
+    """The folder named by the environment variable `VIDJAX_CACHE`, or the system's cache folder."""
     named = os.environ.get(VARIABLE)
     return Path(named).expanduser() if named else Path(pooch.os_cache("vidjax")) / "weights"
 
 
 def place(row: Checkpoint) -> Path:
-    """Where a checkpoint's file lies in the cache, or belongs."""
+    """The path of a checkpoint's file in the cache, whether it exists or not."""
     return folder() / row.file
 
 
 def by_hand(row: Checkpoint) -> str:
-    """What people can do where a program cannot fetch a file, as the end of an error."""
-    return f"get it some other way and put it at {place(row)}"
+    """Tells what to do if a file cannot be downloaded, as the end of an error message."""
+    return f"download it some other way and put it at {place(row)}"

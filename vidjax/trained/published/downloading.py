@@ -1,4 +1,4 @@
-"""Downloads: resumed where they broke off, checked, and named as the file only when complete."""
+"""Downloads files: resumes interrupted downloads, and names a file only when it is complete."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ from vidjax.progress import ProgressLine
 from vidjax.storage.ownership import owned
 from vidjax.storage.writing import PART, finish, growing, make_folder
 
-# Tries in a row that bring nothing, and all tries.
+# Limits: consecutive attempts that receive nothing, and attempts in total.
 _ATTEMPTS, _MOST_ATTEMPTS = 3, 100
-# Seconds: before a second try, and each time as many more; and without an answer.
+# Seconds before another attempt, times the failures in a row; and of silence before a timeout.
 _PAUSE, _SILENCE = 1.0, 30.0
-# Bytes that are written at once, and at most lost where a connection breaks off.
+# Bytes written at once, which is also what a broken connection loses at most.
 _CHUNK = 2**16
-# Digits of a version's hash, and what matches them in names of files.
+# Hexadecimal digits of a version's hash, and the pattern that finds them in file names.
 _DIGITS = 12
 _MARK = "[0-9a-f]" * _DIGITS
-# Answers of a server that another try may change.
+# Status codes for which another attempt may succeed.
 _PASSING = (408, 425, 429)
 _REASON = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class DownloadError(Exception):
-    """A file cannot be had from its address; says why in a few words."""
+    """A file cannot be downloaded; says why in a few words."""
 
 
 def download(url: str, file: Path, check: Callable[[Path], None]) -> None:
-    """Fetches a file, unless another process has done so meanwhile.
+    """Downloads a file, unless another process has done so meanwhile.
 
-    What has arrived lies beside it in a file that ends in `.part`, from which a later call goes on
-    if the server's file is still the same.
+    Received data is kept beside it in a file that ends in `.part`. A later call resumes from there
+    if the server still has the same file.
 
     Args:
       url: http or https; redirects are followed.
-      file: where it shall be.
-      check: given what has arrived; raises a ValueError if that is not the file.
+      file: where to put it.
+      check: called with the received file; raises a ValueError if it is the wrong one.
 
     Raises:
-      DownloadError: it cannot be had, or is another file; then what has arrived is removed.
-      OSError: it cannot be kept.
+      DownloadError: the file cannot be downloaded, or is the wrong one; then the data is removed.
+      OSError: the file cannot be written.
     """
     make_folder(file.parent)
     with owned(file, beside=True, wait=True):
@@ -65,7 +65,7 @@ def download(url: str, file: Path, check: Callable[[Path], None]) -> None:
 
 
 def _arrived(url: str, file: Path) -> Path:
-    """The complete part file; tries again as long as that brings something."""
+    """Returns the complete part file; tries again as long as an attempt receives data."""
     with ProgressLine() as line:
         transfer, failures = _Transfer(file, line), 0
         for _ in range(_MOST_ATTEMPTS):
@@ -73,7 +73,7 @@ def _arrived(url: str, file: Path) -> Path:
             try:
                 return transfer.run(url)
             except OSError as error:
-                # Errors of the machine have a number, those of the network have none.
+                # Errors of this machine have an errno, network errors have none.
                 if error.errno is not None:
                     raise
                 failures = 0 if transfer.size > before else failures + 1
@@ -84,13 +84,13 @@ def _arrived(url: str, file: Path) -> Path:
 
 
 class _HereError(Exception):
-    """Some of the file is here already: ask for the rest."""
+    """A part of the file is here already: request the rest."""
 
 
 class _Transfer:
-    """The transfer of one file, in as many goes as it takes.
+    """The transfer of one file, in as many requests as it takes.
 
-    `pooch` fetches. It writes into this object, which sees each answer of the server first.
+    `pooch` downloads. It writes into this object, which sees each response of the server first.
     """
 
     def __init__(self, file: Path, line: ProgressLine) -> None:
@@ -101,11 +101,11 @@ class _Transfer:
         self.size = 0
 
     def run(self, url: str) -> Path:
-        """Fetches the file, or what is missing of it.
+        """Downloads the file, or the missing rest of it.
 
         Raises:
-          OSError: without a number, the connection failed, or the server refused; with one, the
-            file cannot be kept.
+          OSError: without an errno, the connection failed or the server refused; with one, the file
+            cannot be written.
         """
         try:
             self._ask(url)
@@ -130,8 +130,8 @@ class _Transfer:
             fetch(url, self, None)
 
     def _answered(self, response: Any, **_: Any) -> None:
-        """Opens the part that an answer belongs to; redirects and refusals have none."""
-        # Else the connection stays open until Python tidies up.
+        """Opens the part file that a response belongs to; redirects and refusals have none."""
+        # Otherwise the connection stays open until garbage collection.
         self._open.callback(response.close)
         if response.status_code == 200:
             self._begin(response)
@@ -141,7 +141,7 @@ class _Transfer:
             self._forget()
 
     def _begin(self, response: Any) -> None:
-        """The whole file comes, or part of it is here and the rest can be asked for."""
+        """Starts receiving the whole file, or requests the rest if a part of it is here."""
         length = response.headers.get("Content-Length", "")
         self._total = int(length) if length.isdigit() else None
         part = self._named(response)
@@ -160,7 +160,7 @@ class _Transfer:
         self.size = 0
 
     def _go_on(self, response: Any) -> None:
-        """The rest comes, if it is that of the same file."""
+        """Continues with the rest, if it belongs to the same file."""
         found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
         self._total = int(found[2]) if found and found[2] != "*" else self._total
         same = found and int(found[1]) == self.size and self._named(response) == self._part
@@ -170,7 +170,7 @@ class _Transfer:
         self._stream = self._open.enter_context(growing(self._part))
 
     def _named(self, response: Any) -> Path:
-        """Where what arrives is kept: another place for another version of the server's file."""
+        """Returns the part file, a different one for each version of the server's file."""
         heads = response.headers
         version = heads.get("ETag") or heads.get("Last-Modified") or ""
         mark = hashlib.sha256(f"{version} {self._total}".encode()).hexdigest()[:_DIGITS]
@@ -182,7 +182,7 @@ class _Transfer:
         self._part, self.size = None, 0
 
     def write(self, chunk: bytes) -> None:
-        """Takes what arrives."""
+        """Writes received data."""
         assert self._stream is not None
         self._stream.write(chunk)
         self.size += len(chunk)
@@ -190,7 +190,7 @@ class _Transfer:
         self._line.show(f"fetching {self._file.name}: {self.size / 1e6:,.1f}{of} MB")
 
     def flush(self) -> None:
-        """Leaves when to write to the system."""
+        """Leaves it to the system when to write."""
 
 
 def _status(error: OSError) -> int | None:
@@ -205,7 +205,7 @@ def _may_pass(error: OSError) -> bool:
 def _in_words(error: OSError) -> str:
     status = _status(error)
     if status == 404:
-        return "HTTP 404: there is no such file"
+        return "HTTP 404: the file does not exist"
     if status is not None:
         return f"HTTP {status}" + (": too many redirects" if status < 400 else "")
     text = str(error)
@@ -214,5 +214,5 @@ def _in_words(error: OSError) -> str:
     if "timed out" in text.lower():
         return f"no answer within {_SILENCE:.0f} seconds"
     if "IncompleteRead" in text or "broke off" in text:
-        return "the connection breaks off before the end"
+        return "the connection broke off before the end"
     return " ".join(f"{type(error).__name__}: {text}".split())[:200]

@@ -1,4 +1,4 @@
-"""Published weights by name."""
+"""Loads published weights by name."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidjax.convert.checkpoint_reader import read_tensors
 from vidjax.convert.loading import Converted, convert
-from vidjax.convert.reading import read_tensors
 from vidjax.models.registry import create_model
 from vidjax.storage.paths import as_path
 from vidjax.terminal import complain
-from vidjax.trained.published.clips import colours_of, preprocessing_of
-from vidjax.trained.published.finding import file_of
+from vidjax.trained.published.checkpoint import Checkpoint, Scores
+from vidjax.trained.published.clip_preprocessing import colours_of, preprocessing_of
 from vidjax.trained.published.registry import candidates, class_names
-from vidjax.trained.published.row import Checkpoint, Scores
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import WeightsError
+from vidjax.trained.published.weight_files import file_of
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import WeightsError
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Pretrained(Trained):
     """A network with published weights.
 
     Attributes:
-      tag: of the weights, all of it.
-      dataset: that they were trained on.
-      scores: that the publisher states, with their protocol; None is none.
-      licence: as the project states it.
-      caution: what to know of them; empty is nothing.
+      tag: full tag of the weights.
+      dataset: data set that they were trained on.
+      scores: scores that the publisher states, with their protocol; None if not stated.
+      licence: as stated by the project.
+      caution: a warning about the weights; empty if there is none.
     """
 
     tag: str = ""
@@ -48,30 +48,30 @@ def load_pretrained(
     num_classes: int | None = None,
     **options: Any,
 ) -> Pretrained:
-    """A network with published weights, downloaded the first time.
+    """Loads a network with published weights, and downloads them on first use.
 
         pretrained = vidjax.load_pretrained("i3d", "kinetics400")
         clip = vidjax.read_clip("video.mp4", pretrained.preprocessing)
         logits = pretrained.model.apply(pretrained.variables, clip[None], train=False)
 
-    Clips are RGB, whatever the weights were trained on. The arrays are read when they are first
-    asked for.
+    The network takes RGB clips, whatever channel order the weights were trained with. The arrays
+    are read on first access.
 
     Args:
       network: as in `list_models()`.
-      tag: one of `list_pretrained()`, or what it begins with up to a dash: `kinetics400` is the
-        preferred one of those on this machine, or else of those that can be downloaded.
-      path: the file, where you have it; None looks for it in the folder that the environment
+      tag: one of `list_pretrained()`, or its beginning up to a dash. `kinetics400` is the preferred
+        one among those on this machine, or else among those that can be downloaded.
+      path: path of the file, if you have it. None looks for it in the folder that the environment
         variable `VIDJAX_CACHE` names, and downloads it there.
-      num_classes: logits, where you want others: the classifier then starts anew, without names of
-        classes. None is the published number.
+      num_classes: number of classes, if you want another one. The classifier is then newly
+        initialised and has no class names. None is the published number.
       **options: of the network, as in `create_model`.
 
     Raises:
-      WeightsError: there are no such weights, they do not compute what was published, or the file
-        cannot be had; says what to do.
-      ValueError: there is no such network, or an option is unknown. Reading `variables`: the file
-        is damaged or another one.
+      WeightsError: the weights do not exist, do not compute what was published, or cannot be
+        downloaded; says what to do.
+      ValueError: the network does not exist, or an option is unknown. Accessing `variables` raises
+        it if the file is damaged or the wrong one.
     """
     row, file = file_of(candidates(network, tag), None if path is None else as_path(path))
     if row.usable is None:
@@ -100,7 +100,7 @@ def _read(row: Checkpoint, file: Path, options: Mapping[str, Any], num_classes: 
     """Reads the weights.
 
     Raises:
-      WeightsError: the file is damaged, or of other weights than the row says; names it.
+      WeightsError: the file is damaged, or holds other weights than the row states; names it.
     """
     try:
         tensors = read_tensors(file)
@@ -118,13 +118,15 @@ def _read(row: Checkpoint, file: Path, options: Mapping[str, Any], num_classes: 
 def _compare(row: Checkpoint, converted: Converted, options: Mapping[str, Any]) -> None:
     if converted.num_classes != row.num_classes:
         raise WeightsError(
-            f"the classifier has {converted.num_classes} classes, that of {row.name} "
+            f"the classifier has {converted.num_classes} classes, but that of {row.name} has "
             f"{row.num_classes}"
         )
     if converted.report.layout != row.layout:
         raise WeightsError(
-            f"the names are those of {converted.report.layout}, {row.name} has those of "
+            f"the key names are those of {converted.report.layout}, but {row.name} has those of "
             f"{row.layout}"
         )
     if dict(converted.options) != dict(options):
-        raise WeightsError(f"it is of the form {converted.options}, {row.name} of {dict(options)}")
+        raise WeightsError(
+            f"its network has the options {converted.options}, but {row.name} has {dict(options)}"
+        )

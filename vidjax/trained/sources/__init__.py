@@ -1,5 +1,5 @@
-"""Where trained networks come from, one file a kind of source.
+"""Sources of trained networks, one file for each kind.
 
-A file here has a function `find(wanted: Wanted) -> Trained | None`: the network, if what is wanted
-is of its kind. A new file is found by itself.
+Each file has a function `find(wanted: Wanted) -> Trained | None`. It returns the network if the
+requested weights are of its kind. New files are found automatically.
 """

@@ -1,19 +1,19 @@
-"""Networks of folders that `vidjax convert` has written."""
+"""Opens networks from folders that `vidjax convert` has written."""
 
 from __future__ import annotations
 
-from vidjax.convert import folder
+from vidjax.convert import converted_folder
 from vidjax.models.registry import create_model
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import Wanted
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import WeightsName
 
 
-def find(wanted: Wanted) -> Trained | None:
-    """The network of a folder of converted weights, if the place is one."""
-    if wanted.network or not (wanted.path / folder.FACTS).is_file():
+def find(wanted: WeightsName) -> Trained | None:
+    """Opens the network of a folder of converted weights, or returns None for anything else."""
+    if wanted.network or not (wanted.path / converted_folder.FACTS).is_file():
         return None
-    found = folder.read(wanted.path)
+    found = converted_folder.read(wanted.path)
     options = {**found.options, **wanted.options}
     frames, height, width = found.clip
     size = min(height, width)

@@ -1,30 +1,30 @@
-"""Networks with published weights."""
+"""Opens networks with published weights."""
 
 from __future__ import annotations
 
 import re
 
-from vidjax.models.listing import variant
+from vidjax.models.model_list import variant
 from vidjax.trained.published.pretrained import load_pretrained
-from vidjax.trained.trained import Trained
-from vidjax.trained.wanted import Wanted, WeightsError
+from vidjax.trained.trained_network import Trained
+from vidjax.trained.weights_name import WeightsError, WeightsName
 
 _NAMED = re.compile(r"(?P<network>\w{2,}):(?P<tag>[\w.+-]+)")
 _FILES = (".pth", ".pyth", ".pt", ".tar", ".th", ".ckpt", ".safetensors")
 
 
-def find(wanted: Wanted) -> Trained | None:
-    """The network of a tag, if what is wanted is `NETWORK:TAG`.
+def find(wanted: WeightsName) -> Trained | None:
+    """Opens the network of a tag, if the text is `NETWORK:TAG`.
 
     Raises:
-      ValueError: there is no such network, or it has no such weights; names the nearest.
+      ValueError: the network does not exist or has no such weights; names the nearest.
     """
     named = _NAMED.fullmatch(wanted.text)
-    # A folder may well have the name of a data set; a file is a file.
+    # A folder may have the name of a data set, so only an existing file counts as a file.
     taken = wanted.path.is_file() if wanted.network else wanted.path.exists()
     if taken or named is None:
         return None
     if wanted.place.endswith(_FILES):
-        raise WeightsError(f"{wanted.text}: there is no file {wanted.path.absolute()}")
+        raise WeightsError(f"{wanted.text}: the file {wanted.path.absolute()} does not exist")
     variant(named["network"])
     return load_pretrained(named["network"], named["tag"], **wanted.options)

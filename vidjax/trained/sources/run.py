@@ -1,4 +1,4 @@
-"""Networks of runs of this project."""
+"""Opens networks from training runs of this project."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vidjax.run.sharding import on_hand
 from vidjax.run.workdir import read_classes, read_config
 from vidjax.storage.paths import as_path
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import Wanted
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import WeightsName
 
 
-def find(wanted: Wanted) -> Trained | None:
-    """The network of a run's last checkpoint, if the place is a run's directory."""
+def find(wanted: WeightsName) -> Trained | None:
+    """Opens the network of a run's last checkpoint, if the path is a run's directory."""
     if not (wanted.path / "checkpoints").is_dir():
         return None
     return open_run(wanted.path)
@@ -25,7 +25,7 @@ def find(wanted: Wanted) -> Trained | None:
 def open_run(
     workdir: str | Path, config: Config | None = None, checkpoint: str = "last"
 ) -> Trained:
-    """The network of a run, seen in the views of its evaluation.
+    """Opens the network of a run, with the views of its evaluation.
 
         run = vidjax.open_run("runs/mine")
         clip = vidjax.read_clip("my.mp4", run.preprocessing)
@@ -33,13 +33,13 @@ def open_run(
 
     Args:
       workdir: the run's directory.
-      config: the run's configuration, where some of its settings are changed; None reads it, and
-        takes the devices that are here.
+      config: the run's configuration with some changed settings; None reads it, for the devices of
+        this machine.
       checkpoint: a step, `best` or `last`.
 
     Raises:
-      ValueError: there is no run, its files are damaged, or a setting is another that decides what
-        its logits mean.
+      ValueError: there is no run, its files are damaged, or a changed setting would change the
+        meaning of the logits.
     """
     workdir = as_path(workdir)
     own = from_mapping(read_config(workdir))
@@ -54,7 +54,7 @@ def open_run(
 
 
 def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
-    """A configuration's network with the weights of a run.
+    """Combines a configuration's network with the weights of a run.
 
     Args:
       network: of the run's configuration, or one with the same parameters.
@@ -83,7 +83,7 @@ def trained_of(network: Network, workdir: Path, checkpoint: str) -> Trained:
 
 
 def preprocessing_of(network: Network) -> Preprocessing:
-    """How a run's videos are stored, and how its evaluation cuts them."""
+    """Returns the preprocessing of a run: how videos are stored, and how evaluation crops them."""
     data, clip, views = network.config.data, network.config.clip, network.views
     return Preprocessing(
         frames=views.shape.frames,

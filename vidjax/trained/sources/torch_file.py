@@ -1,31 +1,31 @@
-"""Networks of PyTorch files, converted as they are read."""
+"""Opens networks from PyTorch files, which are converted on reading."""
 
 from __future__ import annotations
 
 from vidjax.convert.loading import Converted, convert
-from vidjax.models.listing import model_card
+from vidjax.models.model_list import model_card
 from vidjax.models.registry import create_model
-from vidjax.names import told
 from vidjax.trained.preprocessing import Preprocessing
-from vidjax.trained.published.clips import colours_of
-from vidjax.trained.published.recognising import row_of
-from vidjax.trained.trained import Trained, Weights
-from vidjax.trained.wanted import Wanted, WeightsError
+from vidjax.trained.published.clip_preprocessing import colours_of
+from vidjax.trained.published.identify import row_of
+from vidjax.trained.trained_network import Trained, Weights
+from vidjax.trained.weights_name import WeightsError, WeightsName
+from vidjax.untrusted_names import told
 
 
-def find(wanted: Wanted) -> Trained | None:
-    """The network of a PyTorch file, if the place is a file.
+def find(wanted: WeightsName) -> Trained | None:
+    """Opens the network of a PyTorch file, if the path is a file.
 
-    The colours of a file that is published are those of the registry; clips are those of the card.
+    The registry gives the normalisation of a published file; the card gives the clip.
 
     Raises:
-      WeightsError: it is one, and no network is named.
+      WeightsError: the path is a file, but the text names no network.
     """
     if not wanted.path.is_file():
         return None
     if not wanted.network:
         raise WeightsError(
-            f"{told(wanted.text)} is a file: say of which network, as in x3d_m:{told(wanted.text)}"
+            f"{told(wanted.text)} is a file: name its network too, as in x3d_m:{told(wanted.text)}"
         )
     row = row_of(wanted.network, wanted.path)
     known = {**row.options, **colours_of(row)} if row else {}
@@ -34,12 +34,12 @@ def find(wanted: Wanted) -> Trained | None:
 
 
 def trained_of(name: str, converted: Converted, source: str) -> Trained:
-    """The network that a converted checkpoint fits.
+    """Returns the network that a converted checkpoint fits.
 
     Args:
       name: of the network.
       converted: its weights.
-      source: where they are from, for people.
+      source: origin of the weights, for messages.
     """
     card = model_card(name)
     return Trained(

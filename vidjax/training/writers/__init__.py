@@ -1,10 +1,10 @@
-"""What metrics are written to beside `metrics.jsonl`: a file for each writer.
+"""Metric writers beside `metrics.jsonl`, one file each.
 
-A writer is a module with a function `open(workdir, step, config)`, which gives a `Writer`. If it
-needs a package that is not installed with vidjax, its `NEEDS` names the package. Its `INSTALL` is
-what pip installs, if that is called otherwise. `ON_DISK = True` refuses runs in a bucket, for a
-package that writes files by itself. Modules of other packages join by entry points of the group
-`vidjax.training.writers` (`vidjax.plugins`).
+A writer is a module with a function `open(workdir, step, config)` that returns a `Writer`. If it
+needs a package that vidjax does not install, `NEEDS` names the package, and `INSTALL` is its name
+for pip if that differs. `ON_DISK = True` refuses work directories in a bucket, for packages that
+write local files. Other packages add writers by entry points of the group `vidjax.training.writers`
+(`vidjax.plugins`).
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Protocol
 
 
 class Writer(Protocol):
-    """Takes the metrics of a run, in the process that writes for all of them.
+    """Gets the metrics of a run, in the one process that writes them.
 
     It is opened at each start of the run, with the step that the run resumes after. An interrupted
-    run may have written later steps, and is about to write them again: what becomes of those is up
-    to the writer. Its errors are reported, and end nothing but its own writing.
+    run may have written later steps, which will be written again; the writer decides what to do
+    with them. Errors of a writer are reported and stop only that writer.
     """
 
     def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
-        """Adds numbers of a step.
+        """Adds the numbers of a step.
 
         Args:
-          step: number of steps done.
-          split: `train`, the name of an evaluation, or `timing/...` for what a clock says, which
-            differs from run to run.
-          numbers: by name; some may be NaN or infinite.
+          step: number of finished steps.
+          split: `train`, the name of an evaluation, or `timing/...` for times, which differ from
+            run to run.
+          numbers: numbers by name; some may be NaN or infinite.
         """
 
     def flush(self) -> None:
-        """Writes what is buffered."""
+        """Writes the buffers."""
 
     def close(self) -> None:
-        """Writes what is buffered, and no more."""
+        """Writes the buffers and closes the writer."""

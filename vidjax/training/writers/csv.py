@@ -1,7 +1,7 @@
-"""A table for spreadsheets, `metrics.csv`: a row for each step and split, a column for each number.
+"""Writes `metrics.csv` for spreadsheets: one row per step and split, one column per number.
 
-Rows past the checkpoint that a run resumes after are moved to `metrics-interrupted.csv`. What a
-clock says is left out, so that equal runs have equal tables.
+Rows after the checkpoint that a run resumes from are moved to `metrics-interrupted.csv`. Times are
+left out, so that equal runs have equal tables.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Row = Mapping[str, Any]
 
 
 class Table:
-    """A CSV file that grows by rows, and by columns where a row brings new names.
+    """A CSV file that grows by rows, and by columns if a row has new names.
 
-    Cells and names of columns are as they stand in the file (`vidjax.data.tables.cells`).
+    Cells and column names are as in the file (`vidjax.data.tables.cells`).
 
     Args:
-      file: the table; it is made with the first row.
+      file: the table; it is created with the first row.
 
     Raises:
-      ConfigError: the file is there and is no such table.
+      ConfigError: the file exists but is not such a table.
       LinkError: it is a link.
     """
 
@@ -48,10 +48,10 @@ class Table:
             self._columns = tables.columns(file, ConfigError) or list(_FIRST)
 
     def rows(self) -> list[dict[str, str]]:
-        """The rows as they stand, by column.
+        """Returns the rows by column, as they are in the file.
 
         Raises:
-          ConfigError: names the line that is wrong.
+          ConfigError: names the invalid line.
         """
         if not self._begun:
             return []
@@ -73,7 +73,7 @@ class Table:
             self.close()
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """Writes the table anew, with the columns that it has and those of its rows."""
+        """Rewrites the table with its columns and those of the rows."""
         found = itertools.chain(self._columns, *rows)
         self._columns = list(dict.fromkeys(found))
         with writing(self._file) as stream:
@@ -82,12 +82,12 @@ class Table:
         self._begun = True
 
     def flush(self) -> None:
-        """Returns when no row can be lost."""
+        """Returns when all rows are safe."""
         if self._stream is not None:
             sync(self._stream)
 
     def close(self) -> None:
-        """Ends what `add` has begun to write; more rows may follow."""
+        """Finishes writing; more rows may follow."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -97,7 +97,7 @@ class Table:
         csv.writer(stream, lineterminator="\n").writerows(lines)
 
     def _cut(self) -> None:
-        """Takes away half a last row, which a kill leaves; `metrics.jsonl` has it, too."""
+        """Removes an incomplete last row, which a kill may leave; `metrics.jsonl` has it too."""
         data = records.content(self._file, records.MOST_OF_TABLE, ConfigError)
         whole = data[: data.rfind(b"\n") + 1]
         if whole != data:
@@ -105,14 +105,14 @@ class Table:
 
 
 class Metrics:
-    """Writes numbers to a table; those that are not finite are empty cells.
+    """Writes numbers to a table. Numbers that are not finite are empty cells.
 
     Args:
-      workdir: of the run.
-      step: that the run resumes after.
+      workdir: work directory of the run.
+      step: step that the run resumes after.
 
     Raises:
-      ConfigError: a table there is damaged.
+      ConfigError: an existing table is damaged.
     """
 
     def __init__(self, workdir: Path, step: int) -> None:
@@ -123,7 +123,7 @@ class Metrics:
         for row in self._table.rows():
             (until if _step(row, file) <= step else later).append(row)
         if later:
-            # What is set aside is on disk before it is gone from its place.
+            # The moved rows are on disk before they are removed here.
             aside = Table(workdir / "metrics-interrupted.csv")
             aside.add(later)
             aside.close()
@@ -151,7 +151,7 @@ def open(workdir: Path, step: int, config: Config) -> Metrics:
     """Opens `metrics.csv`.
 
     Raises:
-      ConfigError: a table there is damaged.
+      ConfigError: an existing table is damaged.
     """
     del config
     return Metrics(workdir, step)
@@ -159,5 +159,5 @@ def open(workdir: Path, step: int, config: Config) -> Metrics:
 
 def _step(row: Mapping[str, str], file: Path) -> int:
     if not row["step"].isdecimal() or len(row["step"]) > 15:
-        raise ConfigError(f"{file}: step = {row['step']!r} is no step; move the file away")
+        raise ConfigError(f"{file}: step = {row['step']!r} is not a step; move the file away")
     return int(row["step"])

@@ -1,6 +1,6 @@
-"""Events for TensorBoard, in the folder `tensorboard` of the run.
+"""Writes events for TensorBoard to the folder `tensorboard` of the run.
 
-TensorBoard itself leaves out steps that an interrupted run wrote past its last checkpoint.
+TensorBoard hides steps that an interrupted run wrote after its last checkpoint.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Events:
     """Writes each number as a scalar `split/name`.
 
     Args:
-      folder: of the event files.
-      step: that the run resumes after; TensorBoard forgets the later ones.
+      folder: folder of the event files.
+      step: step that the run resumes after; TensorBoard hides later ones.
     """
 
     def __init__(self, folder: Path, step: int) -> None:

@@ -1,9 +1,8 @@
-"""Weights & Biases: numbers go to a run there, or to a local folder with `WANDB_MODE=offline`.
+"""Weights & Biases: sends numbers to a run there, or to a local folder with `WANDB_MODE=offline`.
 
-The run's id is kept in `wandb.json`, so that a run that resumes goes on in the same one. Numbers
-are drawn over `step`. Those of steps that an interrupted run has sent already are sent again; they
-are the same numbers at the same places. `WANDB_PROJECT`, `WANDB_NAME` and W&B's other variables
-mean what they mean there.
+The id of the W&B run is stored in `wandb.json`, so that a resumed run continues the same one.
+Numbers are plotted over `step`. Steps that an interrupted run has already sent are sent again, with
+the same numbers. `WANDB_PROJECT`, `WANDB_NAME` and W&B's other variables have their usual meaning.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ class Run:
     """Sends each number as `split/name`.
 
     Args:
-      run: of the package wandb.
+      run: a run of the package wandb.
     """
 
     def __init__(self, run: Any) -> None:
         self._run = run
-        # Their own counter only rises; ours goes back to the last checkpoint.
+        # W&B's own step only rises; ours goes back to the last checkpoint.
         run.define_metric("step", hidden=True)
         run.define_metric("*", step_metric="step")
 
@@ -48,7 +47,7 @@ class Run:
         self._run.log({"step": step, **named})
 
     def flush(self) -> None:
-        """W&B sends what it has by itself, in a process of its own."""
+        """Does nothing: W&B sends numbers in a process of its own."""
 
     def close(self) -> None:
         """As in `Writer`."""
@@ -56,17 +55,17 @@ class Run:
 
 
 def open(workdir: Path, step: int, config: Config) -> Run:
-    """Starts a run of W&B, or goes on with the one that this run began.
+    """Starts a W&B run, or continues the one that this run began.
 
     Raises:
-      RecordError: the id that was kept is damaged.
-      LinkError: the folder that W&B keeps its files in is a link.
-      Exception: whatever W&B raises, such as without a network or an account.
+      RecordError: the stored id is damaged.
+      LinkError: W&B's folder is a link.
+      Exception: any error of W&B, such as without a network or an account.
     """
     del step
     import wandb
 
-    # W&B itself writes there.
+    # W&B writes to this folder.
     make_folder(workdir / "wandb", workdir)
     return Run(
         wandb.init(
@@ -82,10 +81,10 @@ def open(workdir: Path, step: int, config: Config) -> Run:
 
 
 def run_id(workdir: Path) -> str:
-    """The id of the run at W&B, made up at its first start.
+    """Returns the W&B id of the run, which is generated at its first start.
 
     Raises:
-      RecordError: the file that keeps it is damaged.
+      RecordError: the file with the id is damaged.
     """
     file = workdir / "wandb.json"
     if not file.exists():

@@ -1,0 +1,89 @@
+"""A training step compiled for devices that need not be here; nothing is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from jax.experimental.topologies import get_topology_desc
+from jax.sharding import AxisType
+
+from vidjax.configs import synthetic
+from vidjax.haste import QUICKLY
+from vidjax.layers.lowering import force_lowering
+from vidjax.run.config import Config, from_mapping
+from vidjax.run.network import Network
+from vidjax.run.sharding import BATCH_AXES
+from vidjax.training.compile_step import lower_step
+
+
+def devices(count: int, topology: str = "") -> list[jax.Device]:
+    """So many simulated devices, or those of a topology such as `v5e:2x4`; before any other."""
+    jax.config.update("jax_num_cpu_devices", count)
+    jax.config.update("jax_platforms", "cpu")
+    if not topology:
+        return jax.devices()
+    return list(get_topology_desc(platform="tpu", topology_name=topology).devices)
+
+
+def step_config(
+    model: str,
+    clip: tuple[int, int, int],
+    mesh: Mapping[str, int],
+    *,
+    batch: int,
+    dtype: str,
+    width: int | None = None,
+    train: Mapping[str, Any] | None = None,
+) -> Config:
+    """The configuration of a step.
+
+    Args:
+      model: network, as in `vidjax.list_models()`.
+      clip: frames, height and width.
+      mesh: sizes of the axes `data` and `fsdp`.
+      batch: clips of all devices together.
+      dtype: compute type.
+      width: channels of the stem; None is as published.
+      train: settings of `train` besides.
+
+    Raises:
+      ValueError: height and width differ.
+    """
+    frames, height, size = clip
+    if height != size:
+        raise ValueError(f"--clip={frames},{height},{size}: training cuts out squares")
+    config = synthetic.get_config(f"model={model}")
+    config.dtype = dtype
+    if width:
+        config.model.options.width = width
+    config.clip.update({"frames": frames, "size": size})
+    config.train.update({"batch_size": batch, **(train or {})})
+    config.mesh.update(mesh)
+    return from_mapping(config)
+
+
+def network_on(devices: Sequence[jax.Device], config: Config, classes: int) -> Network:
+    """The network of a configuration on a mesh of these devices."""
+    axes = (AxisType.Auto, AxisType.Auto)
+    shape = np.array(devices).reshape(config.mesh.data, config.mesh.fsdp)
+    mesh = jax.sharding.Mesh(shape, BATCH_AXES, axis_types=axes)
+    return Network(config, tuple(map(str, range(classes))), mesh)
+
+
+def compile_step(network: Network, *, quickly: bool) -> Any:
+    """The compiled training step, as an accelerator computes it.
+
+    Args:
+      network: on its devices.
+      quickly: without XLA's slower optimisations, where the program is to be read alone.
+    """
+    optimizer = network.optimizer(optax.constant_schedule(0.1))
+    state = network.state_like(optimizer)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
+    with force_lowering("lax"):
+        lowered = lower_step(network, optimizer, state, shardings)
+    return lowered.compile(QUICKLY if quickly else None)

@@ -1,0 +1,264 @@
+"""How time and memory of a training step, and of its start, grow: one axis at a time.
+
+A step of a small network is compiled and timed at several batches, frames, pixels, widths, depths
+and numbers of classes, then with several numbers of simulated devices. The start of a run is timed
+with several numbers of videos. An exponent is the slope of a straight line through the logarithms
+of all points: 1 is linear. The last slope is that between the two largest points, where what is
+constant weighs least. Width and depth are compared with the multiply-adds that they ask for.
+
+Examples:
+  vidjax benchmark growth --output=runs/growth
+  vidjax benchmark growth --axes=videos --videos=10,1000,100000
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import msgspec
+import numpy as np
+from absl import flags
+
+import vidjax
+from vidjax.data import tables
+from vidjax.storage.paths import as_path
+from vidjax.storage.writing import make_folder, writing
+from vidjax.terminal import complain, say
+from vidjax.training.malloc_settings import keep_freed_memory
+
+from . import growth_devices, growth_videos
+from .arguments import clip_sizes, numbers
+from .comparison import release
+from .flops_and_bytes import TRAINING, count_demand
+from .growth_figure import draw
+from .machine import describe, versions
+from .timing import print_table, time_in_turns
+from .train_step import make_step
+
+_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
+_WIDTH = flags.DEFINE_integer("width", 16, "channels of its stem", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch", 4, "clips of a step", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height and width of a clip")
+_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
+_FACTORS = flags.DEFINE_list("factors", ["1", "2", "4"], "that batch, frames and width grow by")
+_VIDEOS = flags.DEFINE_list("videos", ["10", "100", "1000", "10000", "100000"], "numbers of videos")
+_DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "numbers of simulated devices")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
+_AXES = flags.DEFINE_list(
+    "axes",
+    ["batch", "frames", "pixels", "width", "depth", "classes", "devices", "videos"],
+    "which",
+)
+_ALSO = flags.DEFINE_string("also", "", "growth.csv of another run, which the figure shows too")
+_OUTPUT = flags.DEFINE_string("output", "", "new folder for growth.csv and growth.png")
+# An exponent this much above linear is told of: less is noise of a shared machine.
+_SLACK = 0.1
+COLUMNS = ("axis", "quantity", "from", "to", "exponent", "last slope", "asked for", "")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A quantity along an axis.
+
+    Attributes:
+      axis: what grows.
+      quantity: what is measured, with its unit.
+      points: sizes along the axis, and the quantity there.
+      asked: what a perfect program would take, up to a factor, at the same sizes; None is linear.
+    """
+
+    axis: str
+    quantity: str
+    points: Mapping[int, float]
+    asked: Mapping[int, float] | None = None
+
+    @property
+    def exponent(self) -> float:
+        """Of all points."""
+        return slope(self.points)
+
+    @property
+    def last(self) -> float:
+        """Between the two largest points."""
+        return slope(dict(sorted(self.points.items())[-2:]))
+
+    @property
+    def asked_exponent(self) -> float:
+        """Of what is asked for; at least linear."""
+        return max(1.0, slope(dict(sorted(self.asked.items())[-2:]))) if self.asked else 1.0
+
+    def cells(self) -> tuple[str, ...]:
+        """The row under `COLUMNS`."""
+        sizes = sorted(self.points)
+        above = self.last > self.asked_exponent + _SLACK
+        return (
+            f"{self.axis}, {sizes[0]} to {sizes[-1]}",
+            self.quantity,
+            f"{self.points[sizes[0]]:.3g}",
+            f"{self.points[sizes[-1]]:.3g}",
+            f"{self.exponent:.2f}",
+            f"{self.last:.2f}",
+            f"{self.asked_exponent:.2f}",
+            "above" if above else "",
+        )
+
+
+def slope(points: Mapping[int, float]) -> float:
+    """The exponent e of the law `a * size ** e` that fits positive points best, in logarithms."""
+    sizes = np.log(np.array(sorted(points), float))
+    values = np.log([max(points[size], 1e-9) for size in sorted(points)])
+    return float(np.polyfit(sizes, values, 1)[0])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measures each axis, prints the exponents, and writes points and figure.
+
+    Raises:
+      ValueError: an axis is unknown, or the output is there already.
+    """
+    del arguments
+    keep_freed_memory()
+    known: dict[str, Callable[[], list[Line]]] = {
+        **{axis: partial(_of_step, axis) for axis in _STEPS},
+        "devices": _of_devices,
+        "videos": _of_videos,
+    }
+    for axis in _AXES.value:
+        if axis not in known:
+            raise ValueError(f"--axes={axis}: of {', '.join(known)}")
+    if _OUTPUT.value and as_path(_OUTPUT.value).exists():
+        raise ValueError(f"--output={_OUTPUT.value} is there: name a new folder")
+    say(describe(), versions())
+    lines: list[Line] = []
+    for axis in _AXES.value:
+        found = known[axis]()
+        for line in found:
+            complain("  ".join(line.cells()))
+        lines += found
+    title = (
+        f"{_MODEL.value} of width {_WIDTH.value}, {_BATCH.value} clips of {'x'.join(_CLIP.value)}, "
+        "float32, training, where the axis does not say otherwise"
+    )
+    print_table(title, COLUMNS, [line.cells() for line in lines])
+    if _OUTPUT.value:
+        folder = make_folder(as_path(_OUTPUT.value))
+        _write(folder / "growth.csv", lines)
+        draw(folder / "growth.png", [*_earlier(), *lines])
+
+
+def _write(file: Path, lines: Sequence[Line]) -> None:
+    with writing(file) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("axis", "quantity", "size", "value"))
+        for line in lines:
+            rows = sorted(line.points.items())
+            writer.writerows((line.axis, line.quantity, *point) for point in rows)
+
+
+class _Point(msgspec.Struct):
+    """A row of `growth.csv`."""
+
+    axis: str
+    quantity: str
+    size: int
+    value: float
+
+
+def _earlier() -> list[Line]:
+    """The lines of another run, without what is asked for."""
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    if _ALSO.value:
+        for _, row in tables.read(as_path(_ALSO.value), _Point):
+            found.setdefault((row.axis, row.quantity), {})[row.size] = row.value
+    return [Line(axis, quantity, points) for (axis, quantity), points in found.items()]
+
+
+@dataclass(frozen=True)
+class _Size:
+    """What a step is of."""
+
+    batch: int
+    clip: tuple[int, int, int]
+    width: int
+    blocks: int
+    classes: int
+
+
+def _base() -> _Size:
+    return _Size(_BATCH.value, clip_sizes(_CLIP.value), _WIDTH.value, 2, _CLASSES.value)
+
+
+def _factors() -> tuple[int, ...]:
+    return numbers("factors", _FACTORS.value)
+
+
+def _grown(axis: str) -> dict[int, _Size]:
+    """Sizes along an axis, and the steps that they are of."""
+    base, factors = _base(), _factors()
+    frames, height, width = base.clip
+    changes: dict[str, dict[int, dict[str, Any]]] = {
+        "batch": {base.batch * f: {"batch": base.batch * f} for f in factors},
+        "frames": {frames * f: {"clip": (frames * f, height, width)} for f in factors},
+        "pixels": {
+            height * width * f**2 // 4: {"clip": (frames, height * f // 2, width * f // 2)}
+            for f in factors
+        },
+        "width": {base.width * f // 2: {"width": base.width * f // 2} for f in factors},
+        "depth": {4 * f: {"blocks": f} for f in factors},
+        "classes": {10 * 10**k: {"classes": 10 * 10**k} for k in range(len(factors) + 1)},
+    }
+    return {size: _Size(**(vars(base) | change)) for size, change in changes[axis].items()}
+
+
+_STEPS = ("batch", "frames", "pixels", "width", "depth", "classes")
+
+
+def _of_step(axis: str) -> list[Line]:
+    times, memory, compiling, asked = {}, {}, {}, {}
+    for size, each in _grown(axis).items():
+        model = vidjax.create_model(
+            _MODEL.value, num_classes=each.classes, width=each.width, depths=(each.blocks,) * 4
+        )
+        shape = (each.batch, *each.clip, 3)
+        asked[size] = float(TRAINING * count_demand(model, shape).macs)
+        step = make_step(model, shape)
+        times[size] = time_in_turns({"step": step}, _ROUNDS.value)["step"]
+        memory[size], compiling[size] = step.memory / 2**20, step.seconds
+        del step
+        release()
+        jax.clear_caches()
+    return [
+        Line(axis, "ms a step", times, asked),
+        Line(axis, "MiB planned", memory, asked if axis in ("width", "depth") else None),
+        Line(axis, "s to compile", compiling),
+    ]
+
+
+def _of_devices() -> list[Line]:
+    found = {count: growth_devices.measure(count) for count in numbers("devices", _DEVICES.value)}
+    several = {count: each for count, each in found.items() if count > 1}
+    return [
+        Line("devices", "MiB planned a device", _each(found, "memory", 2**20)),
+        Line("devices", "s to compile", _each(found, "compile")),
+        Line("devices", "MiB sent a device", _each(several, "sent", 2**20)),
+    ]
+
+
+def _of_videos() -> list[Line]:
+    found = {}
+    for count in numbers("videos", _VIDEOS.value):
+        with tempfile.TemporaryDirectory() as scratch:
+            found[count] = growth_videos.measure(count, Path(scratch))
+    lines = [Line("videos", f"s to {part}", _each(found, part)) for part in growth_videos.PARTS]
+    return [*lines, Line("videos", "MiB", _each(found, "memory", 2**20))]
+
+
+def _each(found: Mapping[int, Mapping[str, float]], name: str, unit: float = 1) -> dict[int, float]:
+    return {count: each[name] / unit for count, each in found.items()}

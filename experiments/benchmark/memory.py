@@ -1,0 +1,114 @@
+"""How much memory training, evaluation and explanations take at most, beside PyTorch's training.
+
+Each row is a process of its own. It compiles and runs the work once, returns what compiling has
+left over to the system, and looks at its own size every millisecond while it runs three times more.
+What the process had before the network was made, its libraries that is, does not count. On an
+accelerator the peak is the device's.
+
+Planned is what XLA reserves: arguments, results and scratch; PyTorch plans nothing.
+
+Example:
+  vidjax benchmark memory --models=r3d_18,x3d_s --batch=8
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+from absl import flags
+
+import vidjax
+from vidjax import records
+from vidjax.terminal import complain, say
+
+from .arguments import clip_sizes
+from .machine import describe, versions
+from .memory_case import MAPS, Asked, Found
+from .timing import print_table
+
+_MODELS = flags.DEFINE_list("models", ["r3d_18", "x3d_s", "slowonly_50"], "networks")
+_BATCH = flags.DEFINE_integer("batch", 8, "clips of a step", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height and width")
+_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
+_MAPS = flags.DEFINE_list("maps", list(MAPS), "explanations of one clip")
+_PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "who is measured beside")
+_STAGES = (1, 2, 3, 4)
+COLUMNS = ("network", "what", "clips", "planned, MiB", "peak, MiB", "peak a clip, MiB", "of torch")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measures each case in a process of its own and prints a row for each.
+
+    Raises:
+      ValueError: a network, a map or a clip is unknown.
+    """
+    del arguments
+    for name in _MAPS.value:
+        if name not in MAPS:
+            raise ValueError(f"--maps={name}: of {', '.join(MAPS)}")
+    cases = [case for name in _MODELS.value for case in _cases(name)]
+    say(describe(), versions())
+    rows, peaks = [], dict[tuple[str, str], float]()
+    for case in cases:
+        found = _measure(case)
+        peaks[case.model, case.what] = found.peak
+        other = peaks.get((case.model, case.what.replace("vidjax", "torch").partition(", ")[0]))
+        rows.append(_row(case, found, other))
+        complain("  ".join(rows[-1]))
+    print_table(f"clips of {'x'.join(_CLIP.value)}, float32", COLUMNS, rows)
+
+
+def _cases(model: str) -> Iterator[Asked]:
+    """PyTorch's first, so that the others can be compared with them."""
+    vidjax.model_card(model)
+    clip, batch = clip_sizes(_CLIP.value), _BATCH.value
+    if _PEER.value == "torch" and _has_peer(model):
+        yield Asked(model, "torch train", batch, clip, _WIDTH.value)
+        yield Asked(model, "torch forward", batch, clip, _WIDTH.value)
+    yield Asked(model, "vidjax train", batch, clip, _WIDTH.value)
+    if _takes_remat(model):
+        yield Asked(model, "vidjax train, remat", batch, clip, _WIDTH.value, _STAGES)
+    yield Asked(model, "vidjax forward", batch, clip, _WIDTH.value)
+    for name in _MAPS.value:
+        yield Asked(model, name, 1, clip, _WIDTH.value)
+
+
+def _has_peer(model: str) -> bool:
+    if not importlib.util.find_spec("torch"):
+        return False
+    from ..torch_networks.registry import PEERS
+
+    return model in PEERS
+
+
+def _takes_remat(model: str) -> bool:
+    try:
+        vidjax.create_model(model, remat=_STAGES)
+    except ValueError:
+        return False
+    return True
+
+
+def _measure(case: Asked) -> Found:
+    command = [sys.executable, "-m", f"{__package__}.memory_case", json.dumps(vars(case))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{case.model}, {case.what}: {done.stderr.strip()}")
+    return records.parsed(done.stdout.splitlines()[-1], Found)
+
+
+def _row(case: Asked, found: Found, other: float | None) -> tuple[str, ...]:
+    is_own_pass = case.what.startswith("vidjax") and other
+    return (
+        case.model,
+        case.what,
+        str(case.batch),
+        f"{found.planned / 2**20:.0f}" if found.planned else "-",
+        f"{found.peak / 2**20:.0f}",
+        f"{found.peak / 2**20 / case.batch:.0f}",
+        f"{found.peak / other:.2f}" if is_own_pass and other else "-",
+    )

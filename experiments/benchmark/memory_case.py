@@ -1,0 +1,157 @@
+"""One row of `vidjax benchmark memory`, in a process of its own.
+
+`python -m experiments.benchmark.memory_case '{"model": "r3d_18", ...}'` prints planned and peak
+bytes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+import vidjax
+from vidjax import records
+from vidjax.terminal import say
+
+from .compiled import initial_variables
+from .forward_pass import make_forward
+from .own_memory import resident
+from .train_step import make_step
+
+# Settings of maps that make many passes: enough of them for the peak.
+MAPS: Mapping[str, Mapping[str, Any]] = {
+    "saliency_tube": {},
+    "class_feature_pyramid": {},
+    "grad_cam": {},
+    "integrated_gradients": {"steps": 2},
+    "rise": {"masks": 16},
+    "occlusion": {"over": "time"},
+}
+_CLASSES, _RUNS, _EVERY = 400, 3, 0.001
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be measured.
+
+    Attributes:
+      model: network, as in `vidjax.list_models()`.
+      what: `vidjax` or `torch` with `train` or `forward`, or a map of `MAPS`.
+      batch: clips.
+      clip: frames, height and width.
+      width: channels of the stem; None is the published number.
+      remat: stages that the backward pass computes once more.
+    """
+
+    model: str
+    what: str
+    batch: int
+    clip: tuple[int, int, int]
+    width: int | None = None
+    remat: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """Bytes: as XLA plans them, 0 where nobody plans, and at most."""
+
+    planned: int
+    peak: int
+
+
+def main(text: str) -> None:
+    """Measures what the text asks for and prints what was found."""
+    asked = records.parsed(text, Asked)
+    # Libraries and threads that all of them start with.
+    jax.block_until_ready(jax.jit(jnp.sum)(jnp.ones(8)))
+    if asked.what.startswith("torch"):
+        import torch
+
+        torch.ones(8).sum()
+    before = resident()
+    work, planned = _made(asked)
+    work()
+    gc.collect()
+    _return_freed_memory()
+    peak = _peak_while(work) - before
+    device = _device_peak()
+    say(json.dumps(asdict(Found(planned, peak if device is None else device))))
+
+
+def _made(asked: Asked) -> tuple[Callable[[], object], int]:
+    shape = (asked.batch, *asked.clip, 3)
+    if asked.what.startswith("torch"):
+        return _of_torch(asked, shape), 0
+    options: dict[str, Any] = {"width": asked.width} if asked.width else {}
+    if asked.remat:
+        options["remat"] = asked.remat
+    model = vidjax.create_model(asked.model, num_classes=_CLASSES, **options)
+    if asked.what in MAPS:
+        return _of_map(asked, model, shape), 0
+    make = make_step if "train" in asked.what else make_forward
+    made = make(model, shape)
+    return made, made.memory
+
+
+def _of_map(asked: Asked, model: Any, shape: tuple[int, ...]) -> Callable[[], object]:
+    from vidjax.explain.saliency_map import saliency_map
+
+    clip = jax.random.normal(jax.random.key(1), shape)
+    variables = initial_variables(model, clip)
+    settings = MAPS[asked.what]
+    return partial(saliency_map, model, variables, clip[0], 0, asked.what, **settings)
+
+
+def _of_torch(asked: Asked, shape: tuple[int, ...]) -> Callable[[], object]:
+    from ..torch_networks.registry import network
+    from .torch_baseline import LAYOUTS, make_pass
+
+    peer = network(asked.model, _CLASSES, width=asked.width, depths=None)
+    train, layout = "train" in asked.what, LAYOUTS["torch"]
+    return make_pass(peer, shape, _CLASSES, train=train, dtype="float32", layout=layout)
+
+
+def _return_freed_memory() -> None:
+    """What compiling has freed goes back to the system, where the C library can do that."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def _peak_while(work: Callable[[], object]) -> int:
+    """The most bytes that the process has while it works."""
+    most, done = resident(), threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(_EVERY):
+            most = max(most, resident())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(_RUNS):
+            work()
+    finally:
+        done.set()
+        watcher.join()
+    return most
+
+
+def _device_peak() -> int | None:
+    stats = jax.devices()[0].memory_stats()
+    return stats.get("peak_bytes_in_use") if stats else None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,80 @@
+"""A training step compiled for a TPU that need not be here, and what in it would be slow there.
+
+Counts float32 products, transposes, copies, pads and the padding of tiles, and names the largest of
+each. TPUs are compiled for with `pip install 'vidjax[tpu]'`; nothing is run.
+
+Examples:
+  vidjax benchmark program --model=r3d_50 --topology=v5e:2x2
+  vidjax benchmark program --model=x3d_m --topology=""    # as this machine's CPU has it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from absl import flags, logging
+
+from vidjax.storage.paths import as_path
+from vidjax.storage.writing import write_text
+from vidjax.terminal import say
+
+from .arguments import clip_sizes, form, named
+from .compiled_step import compile_step, devices, network_on, step_config
+from .findings import FLOAT32, KINDS, TILES, Finding, findings
+from .machine import versions
+from .timing import print_table
+
+_MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
+_TOPOLOGY = flags.DEFINE_string("topology", "v5e:2x2", "TPUs; empty is this machine's CPU")
+_CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device", lower_bound=1)
+_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width of a clip")
+_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
+_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
+_DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "compute type")
+_SHOWN = flags.DEFINE_integer("shown", 4, "largest of each kind that are named", lower_bound=0)
+_OUTPUT = flags.DEFINE_string("output", "", "file for the compiled program's text")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Compiles the step and prints what is found in it."""
+    del arguments
+    logging.set_verbosity(logging.ERROR)
+    found_devices = devices(1, _TOPOLOGY.value)
+    mesh = {"data": len(found_devices), "fsdp": 1}
+    config = step_config(
+        _MODEL.value,
+        clip_sizes(_SHAPE.value),
+        mesh,
+        batch=_CLIPS.value * len(found_devices),
+        dtype=_DTYPE.value,
+        width=_WIDTH.value,
+    )
+    program = compile_step(
+        network_on(found_devices, config, _CLASSES.value), quickly=not _TOPOLOGY.value
+    )
+    text = program.as_text() or ""
+    if _OUTPUT.value:
+        write_text(as_path(_OUTPUT.value), text)
+    _print(findings(text), program)
+
+
+def _print(found: Sequence[Finding], program: object) -> None:
+    sizes = program.memory_analysis()  # type: ignore[attr-defined]
+    title = (
+        f"{named(_MODEL.value, form(_WIDTH.value, None))}, {_DTYPE.value}, {_CLIPS.value} clips of "
+        f"{'x'.join(_SHAPE.value)} a device, for {_TOPOLOGY.value or 'this CPU'}; "
+        f"{sizes.temp_size_in_bytes / 2**20:.0f} MiB of scratch"
+    )
+    rows = []
+    for kind in KINDS:
+        own = [each for each in found if each.kind == kind]
+        rows.append((kind, str(len(own)), f"{sum(each.size for each in own) / 2**20:.1f}"))
+    say(versions())
+    print_table(title, ("what", "how many", "MiB"), rows)
+    named_ones = []
+    for kind in KINDS:
+        own = [each for each in found if each.kind == kind][: _SHOWN.value]
+        named_ones += [(kind, each.what, f"{each.size / 2**20:.2f}", each.where) for each in own]
+    if named_ones:
+        print_table("the largest", ("what", "array", "MiB", "made from"), named_ones)
+    say(f"{FLOAT32}: the size is the result's. {TILES}: the size is what the padding takes.")

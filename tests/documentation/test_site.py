@@ -1,0 +1,51 @@
+"""The site is built without a warning, and its reference has every name, setting and command."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import vidjax
+from tests.documentation.pages import ROOT
+from vidjax.__main__ import commands
+from vidjax.run.listing import settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    """The folder of the pages that are generated."""
+    folder = tmp_path_factory.mktemp("reference")
+    command = [sys.executable, ROOT / ".ci/reference.py", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_reference_has_everything(reference):
+    text = {page.stem: page.read_text() for page in reference.iterdir()}
+    for name in vidjax.__all__:
+        assert f"heading: vidjax.{name}\n" in text["python"]
+    for setting in settings():
+        assert f"| `{setting.path}` |" in text["settings"]
+    for name in commands():
+        assert f"\n## vidjax {name}" in text["commands"]
+    assert "| `--workdir` |" in text["commands"]
+
+
+def test_the_site_is_built_with_warnings_as_errors(reference, tmp_path):
+    pytest.importorskip("zensical", reason="the extra `docs` is not installed")
+    for name in ("mkdocs.yml", "vidjax"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "docs", tmp_path / "docs", ignore=shutil.ignore_patterns("reference"))
+    shutil.copytree(reference, tmp_path / "docs/reference")
+    made = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    done = subprocess.run(made, cwd=tmp_path, capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    assert not re.search(r"^(griffe|mkdocstrings): ", told, re.MULTILINE), told
+    assert (tmp_path / "site/index.html").exists()
+    assert (tmp_path / "site/reference/settings/index.html").exists()

@@ -1,0 +1,149 @@
+"""What the documentation tells people to type, typed in its order, page by page.
+
+Commands get smaller clips, networks and durations than people would give them. What cannot be had
+here is left out, each kind for a reason; `test_flags.py` parses the flags of those too.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from tests.commands import run_command
+from tests.documentation import stage
+from tests.documentation.pages import ROOT
+from tests.documented import typed_in
+
+pytestmark = pytest.mark.slow
+
+CLIPS = ("--config.clip.frames=16", "--config.eval.size=112")
+STEPS = (
+    "--config.train.duration=2 steps",
+    "--config.train.batch_size=2",
+    "--config.eval.batch_size=2",
+)
+# Pages, or some of their sections.
+PAGES = (
+    ("README.md", None),
+    ("docs/get-started.md", None),
+    ("docs/own-videos.md", None),
+    ("docs/predicting.md", None),
+    ("docs/training.md", "Training"),
+    ("docs/python.md", None),
+    ("docs/methods.md", None),
+    ("docs/fusion.md", None),
+    ("docs/features.md", None),
+    ("docs/pretrained.md", "Open them"),
+    ("docs/pretrained.md", "Use them"),
+    ("docs/pretrained.md", "PyTorch files"),
+    ("docs/pretrained.md", "Converting"),
+    ("docs/pretrained.md", "What they score here"),
+    ("docs/pretrained.md", "Tuning on few videos"),
+    ("docs/optimization.md", None),
+    ("docs/augmentation.md", None),
+    ("docs/sweeps.md", None),
+    ("docs/explaining.md", None),
+    ("docs/maps-evaluated.md", None),
+    ("docs/export.md", None),
+    ("docs/figures.md", None),
+    ("docs/class_regularization.md", None),
+    ("docs/random_mean_scaling.md", None),
+    ("docs/temporal_modelling.md", None),
+    ("docs/reproducing.md", None),
+)
+LEFT_OUT = (
+    (r"gs://|s3://|BUCKET|--dask|--beam", "a bucket or a cluster"),
+    (r"ucf101|hacs_|kinetics700|--dataset=", "a data set that has to be downloaded"),
+    (r"experiments\.benchmark", "measures for minutes; tests/experiments runs each part"),
+    (r"experiments\.reproduce .*(--scale=small|--table=all)", "trains for half an hour"),
+    (r"\bRUN\b|RUN_A|RUN\.\.\.|MAPS", "stands for what the reader has"),
+    (r"method=truth|method=amplified|--layer=stem", "needs other runs; tests/explain has them"),
+    (r"data\.name=|class_reg:|regularized", "starts from a run on Kinetics"),
+    (r"\$run", "a loop of the shell"),
+    (r"tau=|x3d_m --format", "a folder of another section"),
+)
+# What blocks of Python take for granted.
+GIVEN = """
+import sys, numpy as np, jax, jax.numpy as jnp, vidjax
+sys.path.insert(0, "exported/demo")
+my_step = lambda state, batch: (state, 0.0)
+my_scores = lambda state, batch: None
+state = tube = rise = pyramid = None
+frames = np.zeros((4, 32, 32, 3), np.uint8)
+"""
+# They need what no command of their page makes: a network on 5 classes, TensorFlow's own program.
+NOT_RUN = ("from IPython.display", "import tensorflow as tf", "from load import load")
+
+
+@pytest.fixture(scope="module")
+def place(shared, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("typed")
+    stage.build(shared, folder)
+    return folder
+
+
+def small(typed):
+    """The command with flags that make it quick; the last of equal flags counts."""
+    arguments = list(typed.arguments)
+    given = " ".join(arguments)
+    more = ()
+    if typed.module == "experiments.demo":
+        more = () if "--smoke" in arguments else ("--smoke",)
+    elif typed.module in ("experiments.train", "experiments.sweep"):
+        more = STEPS if "tune:" in given else stage.TINY
+        if re.search(r"--config=(?!folder|tune)\w+", given):
+            # A work's configuration, or the demo: its own small version.
+            arguments[0] = re.sub(r",?dataset=\w+", "", arguments[0])
+            if "smoke=true" not in arguments[0]:
+                arguments[0] += (":" if ":" not in arguments[0] else ",") + "smoke=true"
+            more = ("--config.train.duration=2 steps",)
+        if typed.module == "experiments.sweep":
+            more = (*more, "--seeds=1", *(("--optuna=2",) if "--optuna" in given else ()))
+    elif "--weights=i3d" in given:
+        more = CLIPS
+    elif typed.module == "experiments.contact_sheet":
+        arguments = [re.sub(r":dataset=\w+", ":smoke=true", each) for each in arguments]
+    return replace(typed, arguments=(*arguments, *more))
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("file", "heading"), PAGES)
+def test_what_people_are_told_to_type_runs(place, tmp_path, monkeypatch, file, heading):
+    here = tmp_path / "here"
+    here.mkdir()
+    for each in place.iterdir():
+        (here / each.name).symlink_to(each)
+    monkeypatch.setenv("VIDJAX_CACHE", str(place / "cache"))
+    typed = typed_in(file, heading)
+    assert typed
+    blocks = [GIVEN]
+    for each in typed:
+        if each.python:
+            if not each.python.startswith(NOT_RUN):
+                stage.put_runs(here, each.python)
+                blocks.append(each.python)
+            continue
+        text = f"{each.module} {' '.join(each.arguments)}"
+        if any(re.search(pattern, text) for pattern, _ in LEFT_OUT):
+            continue
+        if each.module not in ("experiments.train", "experiments.sweep", "experiments.demo"):
+            stage.put_runs(here, text.partition("--output")[0])
+        quick = small(each)
+        done = run_command(quick.module, *quick.arguments, cwd=here)
+        assert done.returncode == 0, f"{quick}\n{done.stderr}"
+    if len(blocks) > 1:
+        program = "\n".join(blocks)
+        environment = {"PYTHONPATH": str(ROOT), "VIDJAX_CACHE": str(place / "cache")}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=here,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{program}\n{done.stderr}"
+    shutil.rmtree(here, ignore_errors=True)

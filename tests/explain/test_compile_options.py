@@ -1,0 +1,66 @@
+"""Tests compiler options of passes: they change the duration but not the result."""
+
+import jax
+import numpy as np
+import pytest
+
+from tests.explain.third_party_networks import OTHERS
+from vidjax.explain import compile_options
+from vidjax.explain.compile_options import compiled, full_optimization
+from vidjax.explain.traced_network import trace_network
+from vidjax.haste import hastily
+
+
+@pytest.fixture
+def network(monkeypatch):
+    """A network, without an optimisation level set in the environment."""
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+    return trace_network(*OTHERS["plain"]())
+
+
+def options_of(network, monkeypatch, make=None):
+    """Returns the compiler options of a pass."""
+    seen = []
+    jit = jax.jit
+
+    def spy(function, **options):
+        seen.append(options["compiler_options"])
+        return jit(function, **options)
+
+    monkeypatch.setattr(jax, "jit", spy)
+    compiled(make or logits)(network)
+    return seen[0]
+
+
+def logits(network):
+    return lambda weights, clip: network.evaluate(weights, clip, [network.graph.logits])[0]
+
+
+def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
+    assert options_of(network, monkeypatch) is None
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    assert options_of(network, monkeypatch) == hastily()
+    with full_optimization():
+        assert options_of(network, monkeypatch) is None
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
+    assert options_of(network, monkeypatch) is None
+
+
+def test_on_other_devices_xla_compiles_as_it_does(network, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    assert options_of(network, monkeypatch) is None
+
+
+def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
+    _, weights, clip = OTHERS["plain"]()
+    make = compiled(logits)
+    monkeypatch.setattr(compile_options, "MANY", 5)
+    in_haste = make(network)
+    assert make(network) is in_haste
+    with full_optimization():
+        well = make(network)
+    assert well is not in_haste
+    found = [np.asarray(run(weights, clip)) for run in (in_haste, well)]
+    np.testing.assert_allclose(*found, rtol=1e-5)

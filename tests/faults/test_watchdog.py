@@ -1,0 +1,240 @@
+"""Processes that hang: each says where its threads are and leaves with 69."""
+
+import signal
+import socket
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.commands import refusal, run_command
+from tests.faults.tiny import command, ending, settings, start, wait_for_line
+from tests.training.test_resume import wait_for_step
+from vidjax import watchdog
+
+# What a machine under load may take beyond the stated time.
+SOON = 30
+PROGRAM = """
+import ctypes, sys, time
+from vidjax import watchdog
+{before}
+with watchdog.Watch({seconds}, 69, "start it again"):
+    watchdog.doing("step 5")
+    print("busy", flush=True)
+    {work}
+print("done")
+"""
+
+
+def begun(work, seconds=1, before=""):
+    """A process that is watched, and does something of which it gives no sign."""
+    process = start(PROGRAM.format(work=work, seconds=seconds, before=before))
+    wait_for_line(process, "busy")
+    return process
+
+
+def test_a_process_in_which_nothing_moves_says_where_its_threads_are_and_leaves():
+    stuck = "def stuck():\n    time.sleep(600)"
+    code, errors, _ = ending(begun("stuck()", before=stuck), SOON)
+    assert code == 69
+    assert errors.startswith("error: this process hangs: no progress for ")
+    assert "(--hang_timeout=1) since: step 5. It exits with code 69; start it again." in errors
+    assert "in stuck" in errors
+
+
+def test_a_library_that_hangs_may_hold_the_interpreter_lock():
+    stuck = "def stuck():\n    ctypes.PyDLL(None).sleep(600)"
+    code, errors, _ = ending(begun("stuck()", before=stuck), SOON)
+    assert code == (69 if sys.platform == "linux" else 1)
+    assert "in stuck" in errors
+
+
+@pytest.mark.slow
+def test_whoever_reads_what_is_printed_may_hang_too():
+    full = "import os; os.set_blocking(2, False)\ntry:\n    while os.write(2, b'x' * 1024): pass\n"
+    full += "except BlockingIOError: os.set_blocking(2, True)"
+    process = begun("time.sleep(600)", before=full)
+    assert process.wait(SOON) == 69
+    process.communicate()
+
+
+def test_a_stopped_process_leaves_as_soon_as_it_goes_on():
+    process = begun("time.sleep(600)", seconds=4)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGCONT)
+    code, errors, seconds = ending(process, SOON)
+    assert code == 69, errors
+    assert seconds < 3
+    assert "no progress" in errors
+
+
+STAYING = {
+    "signs of life": "for _ in range(18): watchdog.doing('more'); time.sleep(0.1)",
+    "a compilation": "watchdog.doing('it', compiling=True); time.sleep(1.6)",
+    "a pause": "with watchdog.paused(): watchdog.doing('that counts for nothing'); time.sleep(1.6)",
+}
+
+
+@pytest.mark.parametrize("work", STAYING.values(), ids=STAYING)
+def test_who_gives_signs_compiles_or_waits_for_others_stays(work):
+    process = begun(work)
+    out, errors = process.communicate(timeout=SOON)
+    assert (process.returncode, out, errors) == (0, "done\n", "")
+
+
+@pytest.mark.slow
+def test_a_compilation_and_what_comes_after_a_pause_have_an_end():
+    for work in (
+        "watchdog.doing('it', compiling=True); time.sleep(600)",
+        "with watchdog.paused(): time.sleep(1.5)\n    time.sleep(600)",
+    ):
+        code, errors, _ = ending(begun(work), SOON)
+        assert code == 69, errors
+
+
+def test_without_a_time_nothing_is_watched():
+    before = threading.active_count()
+    with watchdog.Watch(0, 69):
+        assert threading.active_count() == before
+
+
+PREPARING = """
+from pathlib import Path
+from types import SimpleNamespace
+from vidjax.data import catalog
+def prepare(request):
+    request.begin("it is not there")
+    time.sleep(1.6)
+catalog._module = lambda name: SimpleNamespace(prepare=prepare)
+"""
+
+
+def test_whoever_prepares_a_data_set_is_not_watched_until_it_is_done():
+    work = "catalog.prepare('any', catalog.Request(Path()))\n    print('prepared', flush=True)"
+    work += "\n    time.sleep(600)"
+    process = begun(work, before=PREPARING)
+    out, errors = process.communicate(timeout=SOON)
+    assert (process.returncode, out) == (69, "prepared\n"), errors
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "604801", "soon"])
+def test_the_time_has_a_range(seconds):
+    done = run_command(
+        "experiments.train", "--config=demo", "--workdir=x", f"--hang_timeout={seconds}"
+    )
+    assert "hang_timeout" in refusal(done)
+
+
+DECODER = "import cv2, time\ncv2.imdecode = lambda *_: time.sleep(600)"
+
+
+def decoder_stuck_after(step, workdir):
+    """A fault: when the run has told of a step, no picture is decoded any more."""
+    return f"""
+import cv2, time
+from pathlib import Path
+decode, metrics = cv2.imdecode, Path({str(workdir / "metrics.jsonl")!r})
+def stuck(*given):
+    while {step} and '"step": {step}' not in (metrics.read_text() if metrics.exists() else ''):
+        return decode(*given)
+    time.sleep(600)
+cv2.imdecode = stuck
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [0, 30])
+def test_a_decoder_that_never_returns_ends_a_training(tmp_path, step):
+    """From the beginning, and in the middle; then the same command goes on."""
+    workdir = tmp_path / "run"
+    stuck = decoder_stuck_after(step, workdir)
+    process = command("train", *settings(workdir), "--hang_timeout=8", fault=stuck)
+    code, errors, _ = ending(process)
+    assert code == 69, errors
+    assert "in stuck" in errors
+    assert "the same command resumes from the last checkpoint" in errors
+    code, errors, _ = ending(command("train", *settings(workdir)))
+    assert code == 0, errors
+
+
+@pytest.mark.slow
+def test_a_decoder_that_never_returns_ends_an_evaluation(tiny_run):
+    process = command("evaluate", f"--workdir={tiny_run}", "--hang_timeout=3", fault=DECODER)
+    code, errors, _ = ending(process)
+    assert code == 69, errors
+    assert "the same command evaluates again" in errors
+
+
+@pytest.mark.slow
+def test_a_store_that_never_answers_ends_a_training(tmp_path):
+    """It takes the question, as a server does that hangs, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asking = f"""
+import socket
+from vidjax.data.synthetic import SyntheticSplit
+def ask(*_):
+    store = socket.create_connection({server.getsockname()!r})
+    store.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n')
+    return store.recv(1)
+SyntheticSplit.__getitem__ = ask
+"""
+        process = command("train", *settings(tmp_path / "run"), "--hang_timeout=8", fault=asking)
+        code, errors, _ = ending(process)
+    assert code == 69, errors
+    assert "in ask" in errors
+
+
+def job_of_two(workdir, *faults):
+    """Two processes that train, each with a fault; what JAX itself notices is not asked for."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"--coordinator_address=127.0.0.1:{free.getsockname()[1]}"
+    flags = [address, "--num_processes=2", "--heartbeat_timeout=600", "--hang_timeout=12"]
+    given = [*settings(workdir, train__duration="4000 steps"), *flags]
+    return [
+        command("train", *given, f"--process_id={number}", fault=fault)
+        for number, fault in enumerate(faults)
+    ]
+
+
+@pytest.mark.slow
+def test_a_decoder_that_hangs_in_one_process_is_told_by_what_that_one_waits_for(tmp_path):
+    workdir = tmp_path / "run"
+    job = job_of_two(workdir, "", decoder_stuck_after(21, workdir))
+    try:
+        for number, process in enumerate(job):
+            code, errors, _ = ending(process)
+            assert code == 69, errors
+            assert f"process {number} of 2 hangs" in errors
+            assert ("since: waiting for the batch" in errors) == (number == 1)
+            assert ("in stuck" in errors) == (number == 1)
+    finally:
+        for process in job:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stopped", [0, 1])
+def test_a_stopped_process_ends_the_others_and_then_itself(tmp_path, stopped):
+    workdir = tmp_path / "run"
+    job = job_of_two(workdir, "", "")
+    try:
+        wait_for_step(workdir, 21, job[0])
+        job[stopped].send_signal(signal.SIGSTOP)
+        code, errors, seconds = ending(job[1 - stopped])
+        assert code == 69, errors
+        assert f"process {1 - stopped} of 2 hangs" in errors
+        assert 'File "' in errors
+        assert seconds < 12 + SOON
+        job[stopped].send_signal(signal.SIGCONT)
+        code, errors, _ = ending(job[stopped], SOON)
+        # Whether its own watch or JAX, which misses the other one, is the first to see it.
+        assert code in (69, -signal.SIGABRT), errors
+        assert "hangs: no progress" in errors
+    finally:
+        for process in job:
+            process.kill()
+            process.communicate()

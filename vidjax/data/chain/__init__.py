@@ -1,1 +1,0 @@
-"""The thesis' chain of augmentations: what is drawn for a clip, and how it is applied."""

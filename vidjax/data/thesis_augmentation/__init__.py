@@ -1,0 +1,1 @@
+"""The thesis' augmentation chain: draws random parameters for a clip and applies them."""

@@ -1,0 +1,48 @@
+"""A map with its title and caption."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CaptionedMap:
+    """A map of a clip, as pictures show it.
+
+    Attributes:
+      title: name of the map, and of the network if there are several.
+      volume: the map at the clip's size, `[T, H, W]` in [0, 1], or in [-1, 1] if `signed`.
+      facts: facts for the caption, such as `kick 98.1 %` and `4x7x7 cells`.
+      signed: whether the map is a difference of two maps.
+    """
+
+    title: str
+    volume: np.ndarray = field(repr=False)
+    facts: tuple[str, ...] = ()
+    signed: bool = False
+
+    @property
+    def caption(self) -> str:
+        """The facts on one line."""
+        return " · ".join(filter(None, self.facts))
+
+    def minus(self, other: CaptionedMap, label: str, other_label: str) -> CaptionedMap:
+        """Returns this map minus the same map of another class, given the names of both classes."""
+        told = f"red: {label}, blue: {other_label}"
+        return CaptionedMap(
+            f"{self.title}, difference", self.volume - other.volume, (told,), signed=True
+        )
+
+
+def resolution(cells: Sequence[np.ndarray]) -> str:
+    """Describes the sizes of volumes, such as `4x7x7 cells`."""
+    return f"{' and '.join('x'.join(map(str, own.shape)) for own in cells)} cells"
+
+
+def cost(passes: int, seconds: float) -> str:
+    """Describes the cost of a map, such as `3 passes, 0.41 s`."""
+    told = f"{seconds:.0f}" if seconds >= 100 else f"{seconds:.2g}"
+    return f"{passes} pass{'es' * (passes != 1)}, {told} s"

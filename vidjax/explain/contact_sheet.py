@@ -1,0 +1,88 @@
+"""Draws a contact sheet of a video: one row of frames, one row per map, and the colour bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidjax.data.encode import write_png
+from vidjax.explain.captioned_map import CaptionedMap
+from vidjax.explain.captions import caption, line
+from vidjax.explain.colours import scale
+from vidjax.explain.panels import Panels
+from vidjax.explain.source_video import SourceVideo
+
+COLUMNS = 5
+WIDEST = 2400
+_GAP = 3
+_BAR = 14
+
+
+def write_sheet(
+    file: Path,
+    footage: SourceVideo,
+    drawn: Sequence[CaptionedMap],
+    colours: str,
+    columns: int = COLUMNS,
+) -> None:
+    """Writes a contact sheet as PNG.
+
+    Args:
+      file: the file to write.
+      footage: the video.
+      drawn: maps of the clip that was cut from it.
+      colours: one of `vidjax.explain.colours.COLOURS`.
+      columns: frames per row, evenly spaced in time.
+    """
+    chosen = spread(len(footage.places), columns)
+    panels = Panels(footage, drawn, colours, WIDEST / len(chosen) - _GAP)
+    tiles = [
+        panels.at(frame, footage.places[number])
+        for number, frame in enumerate(footage.frames())
+        if number in chosen
+    ]
+    rows = [_row([own[place] for own in tiles]) for place in range(len(drawn) + 1)]
+    width = rows[0].shape[1]
+    parts = [_times(footage.times[chosen], panels.size[1]), rows[0]]
+    for own, row in zip(drawn, rows[1:], strict=True):
+        parts += [caption(own.title, own.facts, width), row]
+    parts.append(_legend(drawn, colours, width, whole=bool(footage.inside().all())))
+    write_png(file, np.concatenate(parts))
+
+
+def spread(count: int, most: int) -> list[int]:
+    """Returns at most `most` numbers below `count`, evenly spread from the first to the last."""
+    return np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
+
+
+def _row(tiles: Sequence[np.ndarray]) -> np.ndarray:
+    gap = ((0, 0), (0, _GAP), (0, 0))
+    return np.concatenate([np.pad(own, gap, constant_values=255) for own in tiles], axis=1)
+
+
+def _times(times: np.ndarray, width: int) -> np.ndarray:
+    return _row([line(f"{time:.2f} s", width) for time in times])
+
+
+def _legend(drawn: Sequence[CaptionedMap], colours: str, width: int, *, whole: bool) -> np.ndarray:
+    """Draws the colour bars and what they mean."""
+    seen = "" if whole else "the network saw only the part inside the thin frame"
+    bars = []
+    if not all(own.signed for own in drawn):
+        bars.append((scale(colours, signed=False), "low to high; each map has its own scale"))
+    if any(own.signed for own in drawn):
+        told = "blue is evidence for the second class, red for the first"
+        bars.append((scale(colours, signed=True), told))
+    parts = [np.full((_GAP * 2, width, 3), 255, np.uint8)]
+    for number, (bar, text) in enumerate(bars):
+        told = f"{text}; {seen}" if seen and not number else text
+        beside = line(told, width - bar.shape[1] - _GAP, centred=False)
+        tall = beside.shape[0]
+        strip = np.full((tall, width, 3), 255, np.uint8)
+        top = (tall - _BAR) // 2
+        strip[top : top + _BAR, _GAP : _GAP + bar.shape[1]] = bar
+        strip[:, _GAP + bar.shape[1] :] = beside
+        parts.append(strip)
+    return np.concatenate(parts)
