@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Literal, jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun
 
 from vidjax.haste import QUICKLY
+from vidjax.jaxpr import bind, is_literal, opened
 
 # What JAX calls a function that is compiled by itself.
 _COMPILED = ("jit", "pjit")
@@ -25,8 +26,8 @@ def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
     No two leaves share their memory: a training step gives away the state that it gets.
     """
     program, results = jax.make_jaxpr(init, return_shape=True)(key)
-    jaxpr = program.jaxpr
-    known = dict(zip((*jaxpr.invars, *jaxpr.constvars), (key, *program.consts), strict=True))
+    jaxpr, constants = opened(program)
+    known = dict(zip((*jaxpr.invars, *jaxpr.constvars), (key, *constants), strict=True))
     draws: dict[int, Callable[..., Any]] = {}
     for operation in _needed(jaxpr):
         given = [_value(known, each) for each in operation.invars]
@@ -36,7 +37,7 @@ def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
                 draws[id(inner)] = jax.jit(jaxpr_as_fun(inner), compiler_options=QUICKLY)
             found = draws[id(inner)](*given)
         else:
-            found = operation.primitive.bind(*given, **operation.params)
+            found = bind(operation.primitive, given, operation.params)
             found = found if operation.primitive.multiple_results else [found]
         known.update(zip(operation.outvars, found, strict=True))
     leaves, seen = [], set[int]()
@@ -48,14 +49,14 @@ def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
 
 def _needed(jaxpr: Any) -> list[Any]:
     """The operations that results depend on, in their order."""
-    needed = {each for each in jaxpr.outvars if not isinstance(each, Literal)}
+    needed = {each for each in jaxpr.outvars if not is_literal(each)}
     operations = []
     for operation in reversed(jaxpr.eqns):
         if not needed.isdisjoint(operation.outvars):
             operations.append(operation)
-            needed |= {each for each in operation.invars if not isinstance(each, Literal)}
+            needed |= {each for each in operation.invars if not is_literal(each)}
     return operations[::-1]
 
 
 def _value(known: dict[Any, Any], each: Any) -> Any:
-    return each.val if isinstance(each, Literal) else known[each]
+    return each.val if is_literal(each) else known[each]
