@@ -22,8 +22,8 @@ from absl import flags
 
 import vidjax
 from vidjax.__main__ import commands
-from vidjax.untrusted_names import nearest
 from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
 
 from .arguments import clip_sizes
 from .case import Case
