@@ -80,7 +80,7 @@ def one(
       ValueError: the video cannot be read.
     """
     start, end = piece
-    prediction = trained.prediction(video, start=start, end=end)
+    prediction = trained.prediction(video, start=start, end=end, once=True)
     entry, top = Entry(str(video), "", "", start, end), prediction.top(trained.labels, TOP)
     if scores:
         scores.add(entry, prediction)

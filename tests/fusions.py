@@ -65,6 +65,19 @@ def computations(text: str) -> list[Computation]:
     return found
 
 
+def kernels(text: str) -> set[str]:
+    """The different fusions of a program, of which XLA compiles each once, whatever their names."""
+    fused = set(re.findall(r" fusion\(.*?calls=%([\w.\-]+)", text))
+    return {_nameless(lines) for name, lines in _bodies(text) if name in fused}
+
+
+def _nameless(lines: list[str]) -> str:
+    """What instructions do, with numbers in place of their names, and not where they come from."""
+    numbers: dict[str, str] = {}
+    body = re.sub(r", (?:metadata|backend_config)=\{.*", "", "\n".join(lines), flags=re.M)
+    return _NAME.sub(lambda name: numbers.setdefault(name[1], f"%{len(numbers)}"), body)
+
+
 def _bodies(text: str) -> Iterator[tuple[str, list[str]]]:
     name, lines = "", []
     for line in text.splitlines():

@@ -37,9 +37,9 @@ def trace_first_values_once() -> None:
     def quick(scope, name, init, *args, unbox=True, **more):
         if not more and scope.has_variable("params", name):
             value = scope.get_variable("params", name)
-            if hasattr(value, "shape") and value.shape == _first_shape(
-                init, tuple(tuple(arg) if isinstance(arg, list) else arg for arg in args)
-            ):
+            # Some of Flax's layers give the shape as a list, which a cache cannot look up.
+            given = (tuple(own) if isinstance(own, list) else own for own in args)
+            if hasattr(value, "shape") and value.shape == _first_shape(init, *given):
                 scope.reserve(name, "params")
                 return value
         return param(scope, name, init, *args, unbox=unbox, **more)
@@ -48,7 +48,7 @@ def trace_first_values_once() -> None:
 
 
 @functools.cache
-def _first_shape(init, args):
+def _first_shape(init, *args):
     return jax.eval_shape(lambda: init(jax.random.key(0), *args)).shape
 
 

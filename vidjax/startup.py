@@ -1,7 +1,8 @@
 """The first seconds of a command, while its libraries are imported.
 
 During that time, Ctrl-C must end the command at once and with one line. Also, too little address
-space must be reported, because libraries would end in a segmentation fault.
+space must be reported, because libraries would end in a segmentation fault. A command that is asked
+for help does not import the libraries at all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import sys
 import time
 from types import FrameType
 
+from vidjax.helping import asked_for_help, import_stand_ins
+
 # Start time of the command, by the monotonic clock; nothing slow is imported before this.
 BEGAN = time.monotonic()
 # Bytes of address space needed to load the libraries and train a small network.
@@ -19,10 +22,12 @@ _LEAST = 1_500_000_000
 
 
 def guard() -> None:
-    """Handles Ctrl-C until the command does, and refuses a memory limit that is too low."""
+    """Handles Ctrl-C until the command does, a memory limit that is too low, and `--help`."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _leave)
     _require_memory()
+    if asked_for_help(sys.argv):
+        import_stand_ins()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

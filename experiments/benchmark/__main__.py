@@ -24,6 +24,7 @@ Examples:
   vidjax benchmark memory --models=r3d_18,x3d_s
   vidjax benchmark growth --output=runs/growth
   vidjax benchmark multigrid --model=r3d_18 --clip=16,112,112
+  vidjax benchmark start --models=r3d_18,mtnet_s
   vidjax benchmark scale --model=r3d_50 --devices=8 --machine=h100
   vidjax benchmark roofline --machines=v5e,h100
   vidjax benchmark program --model=r3d_50 --topology=v5e:2x2
@@ -57,6 +58,7 @@ PARTS = (
     "memory",
     "growth",
     "multigrid",
+    "start",
     "scale",
     "roofline",
     "program",

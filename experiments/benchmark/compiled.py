@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
-from vidjax.run.state import QUICKLY
+from vidjax.layers.lowering import force_lowering
+from vidjax.run.drawing import drawn
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ def compile_timed(function: Any, *arguments: Any) -> tuple[Any, float]:
 
 def initial_variables(model: Any, clip: jax.Array) -> Any:
     """A network's variables for clips `[B, T, H, W, 3]`."""
-    # They are made once: on a CPU that is not worth compiling well.
-    options = QUICKLY if jax.default_backend() == "cpu" else None
-    init = jax.jit(
-        lambda x: model.init(jax.random.key(0), x, train=False), compiler_options=options
-    )
-    return init(clip[:1])
+
+    def init(key: jax.Array) -> Any:
+        with force_lowering("lax"):
+            return model.init(key, jnp.zeros((1, *clip.shape[1:])), train=False)
+
+    key = jax.random.key(0)
+    return drawn(init, key) if jax.default_backend() == "cpu" else jax.jit(init)(key)

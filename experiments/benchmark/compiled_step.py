@@ -12,11 +12,11 @@ from jax.experimental.topologies import get_topology_desc
 from jax.sharding import AxisType
 
 from vidjax.configs import synthetic
+from vidjax.haste import QUICKLY
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.network import Network
 from vidjax.run.sharding import BATCH_AXES
-from vidjax.run.state import QUICKLY
 from vidjax.training.compile_step import lower_step
 
 

@@ -14,7 +14,7 @@ import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.compile_options import full_optimization
-from vidjax.run.state import QUICKLY
+from vidjax.haste import QUICKLY
 from vidjax.terminal import complain
 
 from .arguments import clip_sizes

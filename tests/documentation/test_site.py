@@ -10,7 +10,7 @@ import pytest
 import vidjax
 from tests.documentation.pages import ROOT
 from vidjax.__main__ import commands
-from vidjax.run.listing import settings
+from vidjax.run.setting_list import settings
 
 pytestmark = pytest.mark.slow
 

@@ -273,7 +273,10 @@ def test_converted_weights_are_exported_without_a_run(tmp_path):
         (["--workdir=RUN", "--format=onnx"], "one of <stablehlo|saved_model>; see --help"),
         (["--workdir=RUN/none", "--format=stablehlo"], "config.json is absent. Train first"),
         (["--format=stablehlo"], "name a run with --workdir, or weights with --weights"),
-        (["--weights=w", "--format=stablehlo", "--clip=16,x"], "--clip=16,x: must be FRAMES,HEIGHT,WIDTH"),
+        (
+            ["--weights=w", "--format=stablehlo", "--clip=16,x"],
+            "--clip=16,x: must be FRAMES,HEIGHT,WIDTH",
+        ),
     ],
 )
 def test_what_does_not_fit_is_one_line(workdir, tmp_path, arguments, error):
@@ -315,8 +318,8 @@ def test_a_buffer_of_that_many_frames_and_no_smaller_one_serves_every_clip(frame
 )
 def test_clips_of_another_shape_or_type_are_named_with_what_is_expected(clips):
     network = load.checked(lambda clips: clips, ["batch", 4, 24, 24, 3])
-    given = f"clips are {clips.dtype} {list(clips.shape)}, but the network takes uint8 [B, 4, 24, 24, 3]"
-    with pytest.raises(ValueError, match=re.escape(given)):
+    given = f"clips are {clips.dtype} {list(clips.shape)}, but"
+    with pytest.raises(ValueError, match=re.escape(given) + r".* takes uint8 \[B, 4, 24, 24, 3\]"):
         network(clips)
     assert network(np.zeros((3, 4, 24, 24, 3), np.uint8)).shape == (3, 4, 24, 24, 3)
 

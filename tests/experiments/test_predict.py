@@ -204,14 +204,14 @@ def test_names_of_classes_must_be_as_many_as_there_are(folder, tmp_path):
 
 FAULT = """
 import signal
-from experiments import predicted
-whole = predicted.predict_videos
+from experiments import prediction_output
+whole = prediction_output.predict_videos
 def interrupting(*given, **more):
     for count, found in enumerate(whole(*given, **more), start=1):
         yield found
         if count == 2:
             signal.raise_signal(signal.SIGINT)
-predicted.predict_videos = interrupting
+prediction_output.predict_videos = interrupting
 """
 
 

@@ -108,7 +108,10 @@ def test_a_data_set_describes_itself():
     [
         (["--dataset=ucf10"], "data set 'ucf10' is unknown: did you mean 'ucf101'"),
         (["--dataset=ucf101"], "data.manual_dir is empty. Get ucf101 from https://www.crcv"),
-        (["--dataset=ucf101", "--manual_dir=nowhere"], "data.manual_dir = 'nowhere' is not a folder"),
+        (
+            ["--dataset=ucf101", "--manual_dir=nowhere"],
+            "data.manual_dir = 'nowhere' is not a folder",
+        ),
         (["--dataset=ucf101", "--option=split"], "--option=split: name=value is expected"),
     ],
 )
@@ -121,4 +124,7 @@ def test_what_is_wrong_is_said_in_one_error(arguments, message):
 
 def test_an_option_that_is_unknown_is_named_with_those_there_are(ucf):
     code, _, err = call("--dataset=ucf101", f"--manual_dir={ucf}", "--option=fold=1")
-    assert (code, err) == (2, "error: data.options.fold is unknown to ucf101; its options: 'split'\n")
+    assert (code, err) == (
+        2,
+        "error: data.options.fold is unknown to ucf101; its options: 'split'\n",
+    )

@@ -111,7 +111,9 @@ def test_weights_are_compared_with_themselves_by_their_folder(evaluated, tmp_pat
 
 
 def test_compared_weights_that_were_not_evaluated_are_named(evaluated):
-    assert "has no evaluation; vidjax evaluate makes one" in refusal(call("compare", evaluated, "i3d:never-evaluated"))
+    assert "has no evaluation; vidjax evaluate makes one" in refusal(
+        call("compare", evaluated, "i3d:never-evaluated")
+    )
 
 
 def test_the_views_of_weights_are_drawn(weights, data, tmp_path):

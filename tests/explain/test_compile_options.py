@@ -8,6 +8,7 @@ from tests.explain.third_party_networks import OTHERS
 from vidjax.explain import compile_options
 from vidjax.explain.compile_options import compiled, full_optimization
 from vidjax.explain.traced_network import trace_network
+from vidjax.haste import hastily
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def logits(network):
 def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
     monkeypatch.setattr(compile_options, "MANY", 5)
-    assert options_of(network, monkeypatch) == compile_options.HASTILY
+    assert options_of(network, monkeypatch) == hastily()
     with full_optimization():
         assert options_of(network, monkeypatch) is None
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")
@@ -56,10 +57,10 @@ def test_a_pass_says_the_same_however_it_is_compiled(network, monkeypatch):
     _, weights, clip = OTHERS["plain"]()
     make = compiled(logits)
     monkeypatch.setattr(compile_options, "MANY", 5)
-    hastily = make(network)
-    assert make(network) is hastily
+    in_haste = make(network)
+    assert make(network) is in_haste
     with full_optimization():
         well = make(network)
-    assert well is not hastily
-    found = [np.asarray(run(weights, clip)) for run in (hastily, well)]
+    assert well is not in_haste
+    found = [np.asarray(run(weights, clip)) for run in (in_haste, well)]
     np.testing.assert_allclose(*found, rtol=1e-5)

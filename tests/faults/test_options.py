@@ -110,7 +110,11 @@ def test_settings_are_found_by_introspection():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("r3d_18", {"class_reg": {"affection": 0.5}}, "class_reg affection = 0.5: expected 4 numbers, one"),
+        (
+            "r3d_18",
+            {"class_reg": {"affection": 0.5}},
+            "class_reg affection = 0.5: expected 4 numbers, one",
+        ),
         (
             "r3d_18",
             {"class_reg": {"stages": (1.0,)}},

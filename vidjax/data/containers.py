@@ -53,10 +53,6 @@ _OPTIONS = {
 _PICTURES = {b"\xff\xd8\xff": "jpeg_pipe", b"BM": "bmp_pipe"}
 # Bytes of one FFmpeg allocation: four per pixel, and padding.
 _BYTES_A_PIXEL, _PADDING = 4, 2**22
-# A malformed title is no reason to refuse a video. PyAV 19 handles that by itself.
-_TITLES: dict[str, Any] = (
-    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-)
 
 
 def address(path: str | Path) -> str:
@@ -109,7 +105,7 @@ def _opened(
             format=_format(file),
             options=_OPTIONS | {"max_pixels": str(limits.pixels)},
             timeout=seconds,
-            **_TITLES,
+            **_titles(),
         )
     except av.error.ExitError as error:
         raise DecodeTimeoutError(f"{path}: opening takes longer than {seconds:g} s") from error
@@ -132,6 +128,11 @@ def _opened(
         # Callers decode in a process per core; threads of one decoder would only compete.
         stream.thread_type = "NONE"
         yield container, stream
+
+
+def _titles() -> dict[str, Any]:
+    """Ignores malformed titles, which are no reason to refuse a video; PyAV 19 does so itself."""
+    return {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 def _format(path: str | Path) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 SMALL = 25
 
@@ -73,9 +73,9 @@ def mcnemar(
     exact = only_a + only_b < SMALL if exact is None else exact
     statistic = edwards(only_a, only_b)
     if exact:
-        p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+        p = min(1.0, 2 * special.bdtr(min(only_a, only_b), only_a + only_b, 0.5))
     else:
-        p = stats.chi2.sf(statistic, df=1)
+        p = special.chdtrc(1, statistic)
     both, neither = int((a & b).sum()), int((~a & ~b).sum())
     return McNemar(only_a, only_b, statistic, float(p), both, neither, exact)
 

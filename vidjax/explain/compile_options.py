@@ -10,24 +10,17 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 
 from vidjax.explain.traced_network import TracedNetwork
+from vidjax.haste import in_haste
 from vidjax.program import Program
 
 # An r3d_152 has fewer operations, an mtnet_s has more.
 MANY = 4000
-# XLA's fusion emitters take several times as long to compile as its older loop code. Later
-# versions of JAX have only the emitters and reject the flag.
-_HAS_CHOICE = jax.__version_info__ < (0, 11)
-HASTILY: dict[str, Any] = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-} | ({"xla_cpu_use_fusion_emitters": False} if _HAS_CHOICE else {})
 _THOROUGH = contextvars.ContextVar("thorough", default=False)
 
 
@@ -62,7 +55,4 @@ def compiled(make: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[
 
 
 def _options(program: Program) -> dict[str, Any] | None:
-    chosen = "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", "")
-    if chosen or jax.default_backend() != "cpu":
-        return None
-    return HASTILY if len(program.operations) > MANY else None
+    return in_haste() if len(program.operations) > MANY else None

@@ -12,14 +12,12 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, Sharding
 
+from vidjax.haste import QUICKLY
 from vidjax.layers.lowering import force_lowering
+from vidjax.run.drawing import drawn
 from vidjax.run.sharding import state_shardings
 
 Tree = Any
-QUICKLY: dict[str, Any] = {
-    "xla_backend_optimization_level": 0,
-    "xla_llvm_disable_expensive_passes": True,
-}
 
 
 class TrainState(struct.PyTreeNode):
@@ -70,10 +68,13 @@ def init_state(
     init = _initializer(model, optimizer, clip_shape, ema)
     like, key = _placed(init, mesh), jax.random.key(seed)
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
+    on_cpu = jax.default_backend() == "cpu"
+    if on_cpu and mesh.size == 1:
+        return jax.device_put(drawn(init, key), shardings), shardings
     made = jax.jit(init, out_shardings=shardings).lower(key)
     # It runs once, and a CPU takes minutes to optimise it, so each array is drawn by code of its
     # own.
-    return made.compile(QUICKLY if jax.default_backend() == "cpu" else None)(key), shardings
+    return made.compile(QUICKLY if on_cpu else None)(key), shardings
 
 
 def state_like(

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.data.views import Views
+from vidjax.haste import in_haste
 from vidjax.storage.paths import as_path
 from vidjax.trained.features import EMBEDDING, features
 from vidjax.trained.prediction import Prediction
@@ -113,6 +114,11 @@ class Trained:
     def _probabilities(self) -> Callable[..., jax.Array]:
         return jax.jit(self.probabilities)
 
+    @functools.cached_property
+    def _probabilities_once(self) -> Callable[..., jax.Array]:
+        """The same for a single call, whose compiling takes longer than its computing."""
+        return jax.jit(self.probabilities, compiler_options=in_haste())
+
     def predict(
         self,
         video: str | Path,
@@ -135,7 +141,12 @@ class Trained:
         return self.prediction(video, start=start, end=end).top(self.labels, top)
 
     def prediction(
-        self, video: str | Path, *, start: float | None = None, end: float | None = None
+        self,
+        video: str | Path,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        once: bool = False,
     ) -> Prediction:
         """Predicts a video file, with the probabilities of all classes.
 
@@ -145,6 +156,7 @@ class Trained:
           video: a file.
           start: start of the piece in seconds from the first frame; None is 0.
           end: end of the piece in seconds, exclusive; None is the end of the video.
+          once: compile with fewer optimizations on a CPU, which pays for a single video.
 
         Raises:
           ValueError: the weights or the video cannot be read.
@@ -152,7 +164,8 @@ class Trained:
         views = self.views
         record = as_record(as_path(video), self.preprocessing, views, start=start, end=end)
         crops = np.stack([views.cut(record, clip) for clip in range(views.clips)])
-        mean = np.asarray(self.score(crops)).mean(axis=(0, 1))
+        compute = self._probabilities_once if once else self._probabilities
+        mean = np.asarray(compute(self.variables, crops)).mean(axis=(0, 1))
         return Prediction(start or 0.0, end, mean)
 
     def features(self, crops: Any, layer: str = EMBEDDING, *, pooled: bool = True) -> jax.Array:

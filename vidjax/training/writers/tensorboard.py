@@ -5,8 +5,10 @@ TensorBoard hides steps that an interrupted run wrote after its last checkpoint.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from vidjax.run.config import Config
 from vidjax.storage.mirror import Mirror
@@ -22,10 +24,15 @@ class Events:
     """
 
     def __init__(self, folder: Path, step: int) -> None:
+        self._mirror = Mirror(folder)
+        self._step = step
+
+    @functools.cached_property
+    def _events(self) -> Any:
+        """Opened with the first number: with PyTorch installed, the import takes seconds."""
         from tensorboardX import SummaryWriter
 
-        self._mirror = Mirror(folder)
-        self._events = SummaryWriter(str(self._mirror.here), purge_step=step + 1)
+        return SummaryWriter(str(self._mirror.here), purge_step=self._step + 1)
 
     def write(self, step: int, split: str, numbers: Mapping[str, float]) -> None:
         """As in `Writer`."""
@@ -36,12 +43,14 @@ class Events:
 
     def flush(self) -> None:
         """As in `Writer`."""
-        self._events.flush()
+        if "_events" in vars(self):
+            self._events.flush()
         self._mirror.sync()
 
     def close(self) -> None:
         """As in `Writer`."""
-        self._events.close()
+        if "_events" in vars(self):
+            self._events.close()
         self._mirror.close()
 
 

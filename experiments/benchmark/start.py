@@ -1,0 +1,93 @@
+"""How long one waits before anything happens: for the compiler, for a start, and for help.
+
+Each measurement is a process of its own. Nothing is taken from a cache of compiled programs but in
+the second starts, whose cache the first ones have filled.
+
+Examples:
+  vidjax benchmark start
+  vidjax benchmark start --parts=compile --models=mtnet_s --passes=forward,train
+  vidjax benchmark start --parts=help --rounds=5
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from absl import flags
+
+import vidjax
+from vidjax.__main__ import commands
+from vidjax.terminal import say
+from vidjax.untrusted_names import nearest
+
+from .arguments import clip_sizes
+from .case import Case
+from .machine import describe, versions
+from .started import Start, help_seconds, predicting, training
+from .timing import print_table
+from .waiting import Wait, wait
+
+PARTS = ("compile", "runs", "help")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), f"of {', '.join(PARTS)}")
+_MODELS = flags.DEFINE_list(
+    "models", ["r3d_18", "r3d_50", "slowfast_50", "i3d", "mtnet_s"], "networks that are compiled"
+)
+_PASSES = flags.DEFINE_list("passes", ["forward", "train"], "forward, train")
+_BATCH = flags.DEFINE_integer("batch", 4, "clips a pass", lower_bound=1)
+_CLIP = flags.DEFINE_string("clip", "8,64,64", "frames,height,width")
+_RUN = flags.DEFINE_string("run", "r3d_18", "network that is trained for a step and predicts")
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "of --help, to take the median of", lower_bound=1)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints a table for each part.
+
+    Raises:
+      ValueError: a flag names what there is not.
+      RuntimeError: a command failed.
+    """
+    del arguments
+    for flag, known in (("parts", PARTS), ("passes", ("forward", "train"))):
+        for value in flags.FLAGS[flag].value:
+            if value not in known:
+                raise ValueError(f"--{flag}={value}: {nearest(value, known)}")
+    for name in (*_MODELS.value, _RUN.value):
+        vidjax.model_card(name)
+    clip = clip_sizes(_CLIP.value)
+    say(describe(), versions())
+    if "compile" in _PARTS.value:
+        cases = [
+            Case(name, task, "float32", _BATCH.value, clip)
+            for name in _MODELS.value
+            for task in _PASSES.value
+        ]
+        title = f"compiling, {_BATCH.value} clips of {_CLIP.value} in float32"
+        print_table(title, Wait.COLUMNS, [_apart(case).cells() for case in cases])
+    if "runs" in _PARTS.value:
+        with tempfile.TemporaryDirectory() as folder:
+            rows = [start.cells() for start in _starts(Path(folder), clip)]
+        print_table(f"commands with {_RUN.value}", Start.COLUMNS, rows)
+    if "help" in _PARTS.value:
+        seconds = {name: help_seconds(name, _ROUNDS.value) for name in commands()}
+        rows = [(f"vidjax {name} --help", f"{took:.2f}") for name, took in seconds.items()]
+        rows.append(("median", f"{statistics.median(seconds.values()):.2f}"))
+        print_table(f"help, medians of {_ROUNDS.value}", ("command", "s"), rows)
+
+
+def _apart(case: Case) -> Wait:
+    """Waits in a process of its own, so that its memory is its own, too."""
+    spawning = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, spawning) as process:
+        return process.submit(wait, case).result()
+
+
+def _starts(folder: Path, clip: tuple[int, int, int]) -> Iterator[Start]:
+    for turn in ("first", "second"):
+        yield training(folder, turn, _RUN.value, _BATCH.value, clip)
+    for turn in ("first", "second"):
+        yield predicting(folder, turn)

@@ -1,0 +1,62 @@
+"""Drawing first weights one after the other, where compiling them together would take minutes.
+
+A network draws thousands of arrays of a few dozen shapes. As one program, XLA compiles each draw
+anew; one by one, the draws of a shape share a program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import jaxpr_as_fun
+
+from vidjax.haste import QUICKLY
+from vidjax.jaxpr import bind, is_literal, opened
+
+# What JAX calls a function that is compiled by itself.
+_COMPILED = ("jit", "pjit")
+
+
+def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
+    """`init(key)`, an operation at a time, without those that no result depends on.
+
+    No two leaves share their memory: a training step gives away the state that it gets.
+    """
+    program, results = jax.make_jaxpr(init, return_shape=True)(key)
+    jaxpr, constants = opened(program)
+    known = dict(zip((*jaxpr.invars, *jaxpr.constvars), (key, *constants), strict=True))
+    draws: dict[int, Callable[..., Any]] = {}
+    for operation in _needed(jaxpr):
+        given = [_value(known, each) for each in operation.invars]
+        if operation.primitive.name in _COMPILED:
+            inner = operation.params["jaxpr"]
+            if id(inner) not in draws:
+                draws[id(inner)] = jax.jit(jaxpr_as_fun(inner), compiler_options=QUICKLY)
+            found = draws[id(inner)](*given)
+        else:
+            found = bind(operation.primitive, given, operation.params)
+            found = found if operation.primitive.multiple_results else [found]
+        known.update(zip(operation.outvars, found, strict=True))
+    leaves, seen = [], set[int]()
+    for leaf in (_value(known, each) for each in jaxpr.outvars):
+        leaves.append(jnp.copy(leaf) if id(leaf) in seen else leaf)
+        seen.add(id(leaf))
+    return jax.tree.unflatten(jax.tree.structure(results), leaves)
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """The operations that results depend on, in their order."""
+    needed = {each for each in jaxpr.outvars if not is_literal(each)}
+    operations = []
+    for operation in reversed(jaxpr.eqns):
+        if not needed.isdisjoint(operation.outvars):
+            operations.append(operation)
+            needed |= {each for each in operation.invars if not is_literal(each)}
+    return operations[::-1]
+
+
+def _value(known: dict[Any, Any], each: Any) -> Any:
+    return each.val if is_literal(each) else known[each]
