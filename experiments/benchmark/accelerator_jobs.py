@@ -69,7 +69,7 @@ def jobs(
 def _check(flag: str, given: Sequence[str], known: Mapping[str, object]) -> None:
     for name in given:
         if name not in known:
-            raise ValueError(f"--{flag}={name}: of {', '.join(known)}")
+            raise ValueError(f"--{flag}={name}: must be one of {', '.join(known)}")
 
 
 def _machine(folder: Path, networks: Sequence[str], tiny: bool) -> list[Job]:

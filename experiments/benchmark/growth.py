@@ -132,7 +132,7 @@ def main(arguments: Sequence[str]) -> None:
     }
     for axis in _AXES.value:
         if axis not in known:
-            raise ValueError(f"--axes={axis}: of {', '.join(known)}")
+            raise ValueError(f"--axes={axis}: must be one of {', '.join(known)}")
     if _OUTPUT.value and as_path(_OUTPUT.value).exists():
         raise ValueError(f"--output={_OUTPUT.value} is there: name a new folder")
     say(describe(), versions())

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> None:
     del arguments
     for name in _MAPS.value:
         if name not in MAPS:
-            raise ValueError(f"--maps={name}: of {', '.join(MAPS)}")
+            raise ValueError(f"--maps={name}: must be one of {', '.join(MAPS)}")
     cases = [case for name in _MODELS.value for case in _cases(name)]
     say(describe(), versions())
     rows, peaks = [], dict[tuple[str, str], float]()

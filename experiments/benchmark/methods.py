@@ -62,7 +62,7 @@ def main(arguments: Sequence[str]) -> None:
     for flag, names, known in (("methods", _METHODS, METHODS), ("passes", _PASSES, _MAKERS)):
         for name in names.value:
             if name not in known:
-                raise ValueError(f"--{flag}={name}: of {', '.join(known)}")
+                raise ValueError(f"--{flag}={name}: must be one of {', '.join(known)}")
     chosen: dict[str, Mapping[str, Any]] = {"without": {}}
     chosen |= {name: METHODS[name] for name in _METHODS.value}
     given, dtype = form(_WIDTH.value, _DEPTHS.value), jnp.dtype(_DTYPE.value)

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str]) -> None:
     for flag, known in (("models", NETWORKS), ("machines", CHIPS)):
         for name in flags.FLAGS[flag].value:
             if name not in known:
-                raise ValueError(f"--{flag}={name}: of {', '.join(known)}")
+                raise ValueError(f"--{flag}={name}: must be one of {', '.join(known)}")
     asked, predicted = list[tuple[str, ...]](), list[tuple[str, ...]]()
     for name in _MODELS.value:
         batch, text = NETWORKS[name]

@@ -128,7 +128,7 @@ def test_methods_prints_what_each_adds_to_the_step_without():
 def test_an_unknown_method_or_pass_is_answered_with_those_there_are():
     for flag, known in (("methods", "RMS, RMS-GF"), ("passes", "forward, train")):
         said = refusal(run_command("experiments.benchmark", "methods", f"--{flag}=backward"))
-        assert f"--{flag}=backward: of {known}" in said
+        assert f"--{flag}=backward: must be one of {known}" in said
 
 
 @pytest.mark.slow

@@ -130,7 +130,7 @@ def test_growth_prints_exponents_and_draws_them(tmp_path):
 
 def test_growth_refuses_what_there_is_not():
     done = run_command("experiments.benchmark", "growth", "--axes=colour")
-    assert "--axes=colour: of batch, frames" in refusal(done)
+    assert "--axes=colour: must be one of batch, frames" in refusal(done)
 
 
 @pytest.mark.slow
