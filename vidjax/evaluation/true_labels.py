@@ -19,10 +19,12 @@ def true_labels(table: ScoreTable) -> np.ndarray:
     for name, text in zip(table.names.tolist(), table.labels.tolist(), strict=True):
         labels = apart(text) if table.multi_label else (text,)
         strange = [label for label in labels if label not in places]
-        if strange or not text:
-            what = f"has the label {strange[0]!r}, which is not a class of the scores"
-            what = what if text else "has no label"
-            raise ScoresError(f"{name!r} {what}; give all videos labels, or none")
+        if not text:
+            raise ScoresError(f"{name!r} has no label; give all videos labels, or none")
+        if strange:
+            raise ScoresError(
+                f"{name!r} has the label {strange[0]!r}, which is not a class of the scores"
+            )
         found.append([places[label] for label in labels])
     if not table.multi_label:
         return np.array(found).reshape(-1)
