@@ -63,7 +63,7 @@ class Library:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._functions = _loaded(path)
+        self._functions = ctypes.CDLL(path)
         for name, arguments in _FUNCTIONS.items():
             getattr(self._functions, f"dnnl_{name}").argtypes = arguments
         self.engine = self.create("engine_create", _CPU, 0)
@@ -120,15 +120,3 @@ def _installed() -> str | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     return next((str(file.locate()) for file in files if file.name == _FILE), None)
-
-
-def _loaded(path: str) -> ctypes.CDLL:
-    # The threads of OpenMP would spin after each call and take the cores from XLA's own. The
-    # runtime reads this while it is loaded; other libraries keep their own setting.
-    before = os.environ.get("GOMP_SPINCOUNT")
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-    try:
-        return ctypes.CDLL(path)
-    finally:
-        if before is None:
-            del os.environ["GOMP_SPINCOUNT"]
