@@ -80,12 +80,8 @@ def load_torch(
     """Loads a PyTorch checkpoint of a known project into a network's variables.
 
     Names and shapes of the tensors tell which variant of a network a file belongs to, such as
-    torchvision's R(2+1)D. The result is a dict of variables that also holds their network as
-    `model`:
-
-        loaded = vidjax.load_torch("r2plus1d_18", "r2plus1d_18-91a641e6.pth")
-        clip = (frames / 255 - np.array(loaded.mean)) / np.array(loaded.std)
-        logits = loaded.model.apply(loaded, clip, train=False)
+    torchvision's R(2+1)D. The result is a dict of variables that also holds their network:
+    `loaded.model.apply(loaded, clip, train=False)`.
 
     A newly initialised classifier and parameters that the file lacks are logged as warnings.
 
@@ -129,20 +125,9 @@ def load_torch(
       >>> loaded = vidjax.load_torch("r3d_18", state_dict, width=4, depths=(1, 0, 0, 0))
       >>> print(loaded.report)
       3D-ResNets-PyTorch: 17 loaded, 0 reshaped, 0 reinitialised, 0 added, 0 missing, 0 unused
-      >>> loaded.num_classes
-      5
     """
-    found = convert(
-        name,
-        source,
-        num_classes,
-        allow=allow,
-        entry=entry,
-        mean=mean,
-        std=std,
-        channels=channels,
-        **options,
-    )
+    colours: dict[str, Any] = {"mean": mean, "std": std, "channels": channels}
+    found = convert(name, source, num_classes, allow=allow, entry=entry, **colours, **options)
     facts = Facts(
         name, found.options, found.num_classes, found.mean, found.std, found.frames, found.report
     )

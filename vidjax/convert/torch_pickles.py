@@ -1,9 +1,8 @@
 """Reads the pickles of `torch.save` without running code from them.
 
-A pickle is a program for a small stack machine. This machine knows the instructions that PyTorch
-writes. It keeps tensors, texts, numbers and their containers. Names of other objects become
-placeholders or are refused. Nothing here recurses, so nesting costs no stack, and each instruction
-takes at most about 100 bytes of memory besides its text.
+A pickle is a program for a small stack machine. This one knows the instructions that PyTorch
+writes. It keeps tensors, texts, numbers and containers; other names become placeholders or are
+refused. Nothing recurses, and an instruction takes about 100 bytes at most besides its text.
 """
 
 from __future__ import annotations
