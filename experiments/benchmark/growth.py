@@ -23,7 +23,6 @@ from typing import Any
 
 import jax
 import msgspec
-import numpy as np
 from absl import flags
 
 import vidjax
@@ -38,6 +37,7 @@ from .arguments import clip_sizes, numbers
 from .comparison import release
 from .flops_and_bytes import TRAINING, count_demand
 from .growth_figure import draw
+from .growth_line import Line
 from .machine import describe, versions
 from .timing import print_table, time_in_turns
 from .train_step import make_step
@@ -58,63 +58,7 @@ _AXES = flags.DEFINE_list(
 )
 _ALSO = flags.DEFINE_string("also", "", "growth.csv of another run, which the figure shows too")
 _OUTPUT = flags.DEFINE_string("output", "", "new folder for growth.csv and growth.png")
-# An exponent this much above linear is told of: less is noise of a shared machine.
-_SLACK = 0.1
 COLUMNS = ("axis", "quantity", "from", "to", "exponent", "last slope", "asked for", "")
-
-
-@dataclass(frozen=True)
-class Line:
-    """A quantity along an axis.
-
-    Attributes:
-      axis: what grows.
-      quantity: what is measured, with its unit.
-      points: sizes along the axis, and the quantity there.
-      asked: what a perfect program would take, up to a factor, at the same sizes; None is linear.
-    """
-
-    axis: str
-    quantity: str
-    points: Mapping[int, float]
-    asked: Mapping[int, float] | None = None
-
-    @property
-    def exponent(self) -> float:
-        """Of all points."""
-        return slope(self.points)
-
-    @property
-    def last(self) -> float:
-        """Between the two largest points."""
-        return slope(dict(sorted(self.points.items())[-2:]))
-
-    @property
-    def asked_exponent(self) -> float:
-        """Of what is asked for; at least linear."""
-        return max(1.0, slope(dict(sorted(self.asked.items())[-2:]))) if self.asked else 1.0
-
-    def cells(self) -> tuple[str, ...]:
-        """The row under `COLUMNS`."""
-        sizes = sorted(self.points)
-        above = self.last > self.asked_exponent + _SLACK
-        return (
-            f"{self.axis}, {sizes[0]} to {sizes[-1]}",
-            self.quantity,
-            f"{self.points[sizes[0]]:.3g}",
-            f"{self.points[sizes[-1]]:.3g}",
-            f"{self.exponent:.2f}",
-            f"{self.last:.2f}",
-            f"{self.asked_exponent:.2f}",
-            "above" if above else "",
-        )
-
-
-def slope(points: Mapping[int, float]) -> float:
-    """The exponent e of the law `a * size ** e` that fits positive points best, in logarithms."""
-    sizes = np.log(np.array(sorted(points), float))
-    values = np.log([max(points[size], 1e-9) for size in sorted(points)])
-    return float(np.polyfit(sizes, values, 1)[0])
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vidjax.storage.writing import writing_bytes
 
 if TYPE_CHECKING:
-    from .growth import Line
+    from .growth_line import Line
 
 _ACROSS = 4
 _MARKS = ("o", "s", "^", "D", "v", "P")

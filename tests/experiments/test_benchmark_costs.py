@@ -9,7 +9,7 @@ import vidjax
 from experiments.benchmark import decoders
 from experiments.benchmark.flops_and_bytes import count_demand
 from experiments.benchmark.generated_videos import FPS, generated
-from experiments.benchmark.growth import Line, slope
+from experiments.benchmark.growth_line import Line, slope
 from experiments.benchmark.roofline import CHIPS, Product, products
 from tests.commands import refusal, run_command
 from vidjax.data.decode import read_video

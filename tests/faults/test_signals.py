@@ -98,7 +98,7 @@ def test_ctrl_c_during_imports_is_one_line(tmp_path):
     # Shells start jobs in the background deaf to Ctrl-C, and these tests may run in one.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", "--help"],
+        [sys.executable, "-m", "experiments.train", "--workdir=none"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,

@@ -11,7 +11,7 @@ from tests.fusions import kernels
 from tests.quickly import UNOPTIMIZED
 from vidjax.run.config import from_mapping
 from vidjax.run.network import Network
-from vidjax.training.compile import lower_step
+from vidjax.training.compile_step import lower_step
 
 OPTIMIZER = optax.sgd(0.1, momentum=0.9)
 # Blocks of the last stage, which are alike but for the first one.
