@@ -13,7 +13,7 @@ import sys
 import time
 from types import FrameType
 
-from vidjax.helping import asked_for_help, import_stand_ins
+from vidjax.fast_help import asked_for_help, import_stand_ins
 
 # Start time of the command, by the monotonic clock; nothing slow is imported before this.
 BEGAN = time.monotonic()

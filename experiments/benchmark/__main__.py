@@ -6,8 +6,14 @@ What is measured:
   kernels      single convolutions, against XLA and PyTorch
   methods      what the papers' methods cost
   pyramids     what Class Feature Pyramids cost
+  explanations how long each explanation takes, against a forward pass
+  memory       peak memory of training and explanations, against PyTorch
+  growth       how time and memory grow with batch, frames, videos and more
+  start        how long compiling, starting and --help take
   multigrid    epochs with a multigrid, against the fixed shape
   scale        communication between devices, and the predicted efficiency
+  roofline     what accelerators should reach, on paper
+  program      copies, padding and float32 products in a compiled step
   machine      the fastest matrix products and copies on this machine
   profile      the most expensive operations of a training step
   accelerator  all of this on an accelerator, as a report

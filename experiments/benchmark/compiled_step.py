@@ -12,7 +12,7 @@ from jax.experimental.topologies import get_topology_desc
 from jax.sharding import AxisType
 
 from vidjax.configs import synthetic
-from vidjax.haste import QUICKLY
+from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.layers.lowering import force_lowering
 from vidjax.run.config import Config, from_mapping
 from vidjax.run.network import Network
@@ -86,4 +86,4 @@ def compile_step(network: Network, *, quickly: bool) -> Any:
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     with force_lowering("lax"):
         lowered = lower_step(network, optimizer, state, shardings)
-    return lowered.compile(QUICKLY if quickly else None)
+    return lowered.compile(FAST_COMPILE if quickly else None)

@@ -29,12 +29,16 @@ from .forward_pass import make_forward
 from .machine import describe, versions
 from .timing import print_table, time_in_turns
 
-_MODELS = flags.DEFINE_list("models", ["r3d_18", "x3d_s", "slowonly_50"], "networks")
-_CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_MASKS = flags.DEFINE_integer("masks", 32, "of RISE", lower_bound=1)
-_VIEWS = flags.DEFINE_integer("views", 30, "of a video", lower_bound=1)
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "rounds to take the median of", lower_bound=1)
+_MODELS = flags.DEFINE_list(
+    "models", ["r3d_18", "x3d_s", "slowonly_50"], "NETWORK,...: Networks to measure."
+)
+_CLIP = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
+_WIDTH = flags.DEFINE_integer(
+    "width", None, "Channels of the stem; the published width by default."
+)
+_MASKS = flags.DEFINE_integer("masks", 32, "Number of masks of RISE.", lower_bound=1)
+_VIEWS = flags.DEFINE_integer("views", 30, "Views of a video.", lower_bound=1)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds; the median counts.", lower_bound=1)
 _PLAIN = "a forward pass"
 _MAPS: Mapping[str, Mapping[str, Any]] = {
     "saliency_tube": {},

@@ -42,22 +42,30 @@ from .machine import describe, versions
 from .timing import print_table, time_in_turns
 from .train_step import make_step
 
-_MODEL = flags.DEFINE_string("model", "r3d_18", "network, as in vidjax.list_models()")
-_WIDTH = flags.DEFINE_integer("width", 16, "channels of its stem", lower_bound=1)
-_BATCH = flags.DEFINE_integer("batch", 4, "clips of a step", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height and width of a clip")
-_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
-_FACTORS = flags.DEFINE_list("factors", ["1", "2", "4"], "that batch, frames and width grow by")
-_VIDEOS = flags.DEFINE_list("videos", ["10", "100", "1000", "10000", "100000"], "numbers of videos")
-_DEVICES = flags.DEFINE_list("devices", ["1", "2", "4", "8"], "numbers of simulated devices")
-_ROUNDS = flags.DEFINE_integer("rounds", 5, "rounds to take the median of", lower_bound=1)
+_MODEL = flags.DEFINE_string(
+    "model", "r3d_18", "NETWORK: Network to measure, from vidjax.list_models()."
+)
+_WIDTH = flags.DEFINE_integer("width", 16, "Channels of the stem.", lower_bound=1)
+_BATCH = flags.DEFINE_integer("batch", 4, "Clips per step.", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
+_CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
+_FACTORS = flags.DEFINE_list(
+    "factors", ["1", "2", "4"], "FACTOR,...: Factors for batch, frames and width."
+)
+_VIDEOS = flags.DEFINE_list(
+    "videos", ["10", "100", "1000", "10000", "100000"], "COUNT,...: Numbers of videos."
+)
+_DEVICES = flags.DEFINE_list(
+    "devices", ["1", "2", "4", "8"], "COUNT,...: Numbers of simulated devices."
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds; the median counts.", lower_bound=1)
 _AXES = flags.DEFINE_list(
     "axes",
     ["batch", "frames", "pixels", "width", "depth", "classes", "devices", "videos"],
-    "which",
+    "AXIS,...: What grows.",
 )
-_ALSO = flags.DEFINE_string("also", "", "growth.csv of another run, which the figure shows too")
-_OUTPUT = flags.DEFINE_string("output", "", "new folder for growth.csv and growth.png")
+_ALSO = flags.DEFINE_string("also", "", "FILE: growth.csv of another run, to show in the figure.")
+_OUTPUT = flags.DEFINE_string("output", "", "FOLDER: New folder for growth.csv and growth.png.")
 COLUMNS = ("axis", "quantity", "from", "to", "exponent", "last slope", "asked for", "")
 
 

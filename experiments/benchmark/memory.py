@@ -30,12 +30,16 @@ from .machine import describe, versions
 from .memory_case import MAPS, Asked, Found
 from .timing import print_table
 
-_MODELS = flags.DEFINE_list("models", ["r3d_18", "x3d_s", "slowonly_50"], "networks")
-_BATCH = flags.DEFINE_integer("batch", 8, "clips of a step", lower_bound=1)
-_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "frames, height and width")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_MAPS = flags.DEFINE_list("maps", list(MAPS), "explanations of one clip")
-_PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "who is measured beside")
+_MODELS = flags.DEFINE_list(
+    "models", ["r3d_18", "x3d_s", "slowonly_50"], "NETWORK,...: Networks to measure."
+)
+_BATCH = flags.DEFINE_integer("batch", 8, "Clips per step.", lower_bound=1)
+_CLIP = flags.DEFINE_list("clip", ["8", "64", "64"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
+_WIDTH = flags.DEFINE_integer(
+    "width", None, "Channels of the stem; the published width by default."
+)
+_MAPS = flags.DEFINE_list("maps", list(MAPS), "METHOD,...: Explanations of one clip to measure.")
+_PEER = flags.DEFINE_enum("peer", "torch", ["torch", "none"], "Framework to compare with.")
 _STAGES = (1, 2, 3, 4)
 COLUMNS = ("network", "what", "clips", "planned, MiB", "peak, MiB", "peak a clip, MiB", "of torch")
 

@@ -24,15 +24,21 @@ from .findings import FLOAT32, KINDS, TILES, Finding, findings
 from .machine import versions
 from .timing import print_table
 
-_MODEL = flags.DEFINE_string("model", "r3d_50", "network, as in vidjax.list_models()")
-_TOPOLOGY = flags.DEFINE_string("topology", "v5e:2x2", "TPUs; empty is this machine's CPU")
-_CLIPS = flags.DEFINE_integer("clips", 8, "of a step on each device", lower_bound=1)
-_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "frames, height and width of a clip")
-_WIDTH = flags.DEFINE_integer("width", None, "channels of the stem; as published if not given")
-_CLASSES = flags.DEFINE_integer("classes", 400, "of the network", lower_bound=1)
-_DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "compute type")
-_SHOWN = flags.DEFINE_integer("shown", 4, "largest of each kind that are named", lower_bound=0)
-_OUTPUT = flags.DEFINE_string("output", "", "file for the compiled program's text")
+_MODEL = flags.DEFINE_string(
+    "model", "r3d_50", "NETWORK: Network to compile, from vidjax.list_models()."
+)
+_TOPOLOGY = flags.DEFINE_string(
+    "topology", "v5e:2x2", "TOPOLOGY: TPUs to compile for; empty is this CPU."
+)
+_CLIPS = flags.DEFINE_integer("clips", 8, "Clips per step and device.", lower_bound=1)
+_SHAPE = flags.DEFINE_list("clip", ["16", "112", "112"], "FRAMES,HEIGHT,WIDTH: Size of a clip.")
+_WIDTH = flags.DEFINE_integer(
+    "width", None, "Channels of the stem; the published width by default."
+)
+_CLASSES = flags.DEFINE_integer("classes", 400, "Number of classes.", lower_bound=1)
+_DTYPE = flags.DEFINE_enum("dtype", "bfloat16", ["float32", "bfloat16"], "Compute type.")
+_SHOWN = flags.DEFINE_integer("shown", 4, "How many findings of each kind to list.", lower_bound=0)
+_OUTPUT = flags.DEFINE_string("output", "", "FILE: File for the text of the compiled program.")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ import vidjax
 from vidjax.evaluation.cost import count_cost
 from vidjax.explain.class_feature_pyramids import Pyramid, class_feature_pyramid
 from vidjax.explain.compile_options import full_optimization
-from vidjax.haste import QUICKLY
+from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.terminal import complain
 
 from .arguments import clip_sizes
@@ -72,7 +72,7 @@ def _row(name: str) -> tuple[str, ...]:
     sizes = clip_sizes(_CLIP.value)
     clip = jax.random.normal(jax.random.key(1), (1, *sizes, 3))
     # Variables are made once: not worth compiling well.
-    options = QUICKLY if jax.default_backend() == "cpu" else None
+    options = FAST_COMPILE if jax.default_backend() == "cpu" else None
     init = jax.jit(partial(model.init, train=False), compiler_options=options)
     variables = init(jax.random.key(0), clip)
     forward = jax.jit(partial(model.apply, train=False))

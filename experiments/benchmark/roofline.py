@@ -40,10 +40,10 @@ from .timing import print_table
 _MODELS = flags.DEFINE_list(
     "models",
     ["r3d_50", "r2plus1d_34", "slowfast_50", "x3d_m", "ir_csn_101", "mtnet_m"],
-    "networks of the accelerator's table",
+    "NETWORK,...: Networks to predict.",
 )
-_MACHINES = flags.DEFINE_list("machines", ["v5e", "h100"], "accelerators")
-_COUNT = flags.DEFINE_bool("count", True, "with JAX's own count, for which the step is traced")
+_MACHINES = flags.DEFINE_list("machines", ["v5e", "h100"], "CHIP,...: Accelerators.")
+_COUNT = flags.DEFINE_bool("count", True, "Adds JAX's own count, which traces the step.")
 # Arrays of a product's result that norms and activations move, forwards and backwards.
 _MOVED = 3 + 5
 

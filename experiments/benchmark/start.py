@@ -27,21 +27,25 @@ from vidjax.untrusted_names import nearest
 
 from .arguments import clip_sizes
 from .case import Case
+from .command_start import Start, help_seconds, predicting, training
+from .compile_time import Wait, wait
 from .machine import describe, versions
-from .started import Start, help_seconds, predicting, training
 from .timing import print_table
-from .waiting import Wait, wait
 
 PARTS = ("compile", "runs", "help")
-_PARTS = flags.DEFINE_list("parts", list(PARTS), f"of {', '.join(PARTS)}")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), f"PART,...: Parts to measure: {', '.join(PARTS)}.")
 _MODELS = flags.DEFINE_list(
-    "models", ["r3d_18", "r3d_50", "slowfast_50", "i3d", "mtnet_s"], "networks that are compiled"
+    "models",
+    ["r3d_18", "r3d_50", "slowfast_50", "i3d", "mtnet_s"],
+    "NETWORK,...: Networks to compile.",
 )
-_PASSES = flags.DEFINE_list("passes", ["forward", "train"], "forward, train")
-_BATCH = flags.DEFINE_integer("batch", 4, "clips a pass", lower_bound=1)
-_CLIP = flags.DEFINE_string("clip", "8,64,64", "frames,height,width")
-_RUN = flags.DEFINE_string("run", "r3d_18", "network that is trained for a step and predicts")
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "of --help, to take the median of", lower_bound=1)
+_PASSES = flags.DEFINE_list("passes", ["forward", "train"], "PASS,...: Passes: forward, train.")
+_BATCH = flags.DEFINE_integer("batch", 4, "Clips per pass.", lower_bound=1)
+_CLIP = flags.DEFINE_string("clip", "8,64,64", "FRAMES,HEIGHT,WIDTH: Size of the clips.")
+_RUN = flags.DEFINE_string(
+    "run", "r3d_18", "NETWORK: Network that trains for one step and predicts."
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds of --help; the median counts.", lower_bound=1)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -5,22 +5,11 @@ import shlex
 
 import pytest
 
+from experiments.benchmark.__main__ import PARTS
 from tests.commands import run_command
 from vidjax.__main__ import commands
 
-BENCHMARKS = (
-    "models",
-    "data",
-    "kernels",
-    "methods",
-    "pyramids",
-    "multigrid",
-    "scale",
-    "machine",
-    "profile",
-    "accelerator",
-)
-COMMANDS = [(name,) for name in commands()] + [("benchmark", part) for part in BENCHMARKS]
+COMMANDS = [(name,) for name in commands()] + [("benchmark", part) for part in PARTS]
 # A flag of the help, with the sentences below it.
 FLAG = re.compile(r"^  --(\[no\])?([\w.]+)(=.*)?\n((?:      .*\n?)+)", re.MULTILINE)
 # `benchmark` by itself lists what can be measured; its parts have the flags.

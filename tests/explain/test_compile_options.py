@@ -8,7 +8,7 @@ from tests.explain.third_party_networks import OTHERS
 from vidjax.explain import compile_options
 from vidjax.explain.compile_options import compiled, full_optimization
 from vidjax.explain.traced_network import trace_network
-from vidjax.haste import hastily
+from vidjax.fast_compilation import fast_compile_options
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def logits(network):
 def test_only_large_programs_are_compiled_in_haste(network, monkeypatch):
     assert options_of(network, monkeypatch) is None
     monkeypatch.setattr(compile_options, "MANY", 5)
-    assert options_of(network, monkeypatch) == hastily()
+    assert options_of(network, monkeypatch) == fast_compile_options()
     with full_optimization():
         assert options_of(network, monkeypatch) is None
     monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=2")

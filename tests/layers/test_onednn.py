@@ -20,7 +20,7 @@ from vidjax.layers.convolution import choice, xla
 from vidjax.layers.convolution.algorithm import PASSES
 from vidjax.layers.convolution.algorithms import candidates
 from vidjax.layers.convolution.onednn import algorithm, call
-from vidjax.layers.convolution.onednn.library import OFF, VARIABLE, Library, library
+from vidjax.layers.convolution.onednn.shared_library import OFF, VARIABLE, Library, library
 from vidjax.layers.convolution.portable import portable
 
 if library() is None:
@@ -156,7 +156,7 @@ def test_a_call_that_fails_ends_the_program():
     )
     x, kernel = arrays_of(PROBLEM)["forward"]
     algorithm.forward(PROBLEM, x, kernel)
-    numbers = np.full(call._NUMBERS, -1, np.int64)
+    numbers = np.full(22, -1, np.int64)
     with pytest.raises(jax.errors.JaxRuntimeError, match="StopIteration"):
         jax.block_until_ready(jax.ffi.ffi_call(call.TARGET, results)(x, kernel, problem=numbers))
 
@@ -209,11 +209,12 @@ def test_a_wrong_path_is_named(monkeypatch, tmp_path):
 
 
 def test_a_library_that_is_not_onednn_is_passed_over(monkeypatch):
-    installed = "vidjax.layers.convolution.onednn.library._installed"
+    installed = "vidjax.layers.convolution.onednn.shared_library._installed"
     with monkeypatch.context() as patched:
         patched.delenv(VARIABLE, raising=False)
         patched.setattr(installed, lambda: "libc.so.6")
         library.cache_clear()
-        assert library() is None
+        with pytest.warns(RuntimeWarning, match="cannot be loaded, so convolutions take longer"):
+            assert library() is None
     library.cache_clear()
     assert isinstance(library(), Library)

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 
 from vidjax.explain.traced_network import TracedNetwork
-from vidjax.haste import in_haste
+from vidjax.fast_compilation import fast_compile_on_cpu
 from vidjax.program import Program
 
 # An r3d_152 has fewer operations, an mtnet_s has more.
@@ -55,4 +55,4 @@ def compiled(make: Callable[..., Callable[..., Any]]) -> Callable[..., Callable[
 
 
 def _options(program: Program) -> dict[str, Any] | None:
-    return in_haste() if len(program.operations) > MANY else None
+    return fast_compile_on_cpu() if len(program.operations) > MANY else None

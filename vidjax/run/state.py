@@ -12,10 +12,10 @@ import optax
 from flax import struct
 from jax.sharding import Mesh, Sharding
 
-from vidjax.haste import QUICKLY
+from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.layers.lowering import force_lowering
-from vidjax.run.drawing import drawn
 from vidjax.run.sharding import state_shardings
+from vidjax.run.weight_init import init_op_by_op
 
 Tree = Any
 
@@ -70,11 +70,11 @@ def init_state(
     shardings = jax.tree.map(lambda leaf: leaf.sharding, like)
     on_cpu = jax.default_backend() == "cpu"
     if on_cpu and mesh.size == 1:
-        return jax.device_put(drawn(init, key), shardings), shardings
+        return jax.device_put(init_op_by_op(init, key), shardings), shardings
     made = jax.jit(init, out_shardings=shardings).lower(key)
     # It runs once, and a CPU takes minutes to optimise it, so each array is drawn by code of its
     # own.
-    return made.compile(QUICKLY if on_cpu else None)(key), shardings
+    return made.compile(FAST_COMPILE if on_cpu else None)(key), shardings
 
 
 def state_like(

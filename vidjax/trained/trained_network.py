@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vidjax.data.views import Views
-from vidjax.haste import in_haste
+from vidjax.fast_compilation import fast_compile_on_cpu
 from vidjax.storage.paths import as_path
 from vidjax.trained.features import EMBEDDING, features
 from vidjax.trained.prediction import Prediction
@@ -117,7 +117,7 @@ class Trained:
     @functools.cached_property
     def _probabilities_once(self) -> Callable[..., jax.Array]:
         """The same for a single call, whose compiling takes longer than its computing."""
-        return jax.jit(self.probabilities, compiler_options=in_haste())
+        return jax.jit(self.probabilities, compiler_options=fast_compile_on_cpu())
 
     def predict(
         self,

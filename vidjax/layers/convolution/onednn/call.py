@@ -99,22 +99,23 @@ _RESULTS = _Frame.results.offset + _Buffers.each.offset
 _ATTRIBUTES = _Frame.attributes.offset + _Attributes.each.offset
 # The interface that this is written for; later ones with the same first number understand it.
 _VERSION = (0, 1)
-# How many numbers say what a call is about.
-_NUMBERS = 22
 _CreateError = ctypes.CFUNCTYPE(c_void_p, POINTER(_Error))
 
 
 def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> jax.Array:
-    """A pass of a problem, which oneDNN must have, as an operation of the program.
+    """Computes one pass of a convolution by oneDNN, as an operation of the traced program.
 
     Args:
       name: `forward`, `input_gradient` or `kernel_gradient`.
-      problem: its shapes.
-      one: its first array, as in `vidjax.layers.convolution.algorithm`.
-      other: its second one, of the same dtype.
+      problem: the convolution. oneDNN must support the pass (`primitive.available`).
+      one: the first array of the pass, as in `vidjax.layers.convolution.algorithm`.
+      other: the second array, of the same dtype.
 
     Returns:
       The result, of the same dtype.
+
+    Raises:
+      ValueError: an array has another dtype than the problem.
     """
     if not one.dtype.name == other.dtype.name == problem.dtype:
         raise ValueError(f"arrays {one.dtype} and {other.dtype} in a {problem.dtype} convolution")
@@ -134,7 +135,7 @@ def convolve(name: str, problem: Problem, one: jax.Array, other: jax.Array) -> j
 
 
 def _encoded(name: str, problem: Problem) -> np.ndarray:
-    """What a call is about, as numbers that other processes understand, too."""
+    """Returns the pass and its convolution as numbers, which other processes understand too."""
     pads = [side for pad in problem.pads for side in pad]
     numbers = (_PASSES.index(name), DTYPES[problem.dtype], *problem.shape, *problem.kernel)
     return np.array((*numbers, *problem.strides, *pads, problem.groups), np.int64)
@@ -168,7 +169,8 @@ def _handle(frame: int) -> int | None:
     # Addresses are read one by one: the structures as objects would take several times as long.
     arguments, results = _pointer(frame + _ARGUMENTS), _pointer(frame + _RESULTS)
     described = _pointer(_pointer(frame + _ATTRIBUTES))
-    numbers = ctypes.string_at(_pointer(described + _Array.data.offset), 8 * _NUMBERS)
+    count = _pointer(described + _Array.size.offset)
+    numbers = ctypes.string_at(_pointer(described + _Array.data.offset), 8 * count)
     buffers = (arguments, arguments + _WORD, results, results + _WORD)
     try:
         _compiled(numbers).run(
@@ -197,6 +199,6 @@ _HANDLER = ctypes.CFUNCTYPE(c_void_p, c_void_p)(_handle)
 
 @functools.cache
 def _register() -> None:
-    """Makes the target known; programs from the compilation cache name it, too."""
+    """Registers the target with XLA. Programs from the compilation cache call it by name."""
     address = ctypes.cast(_HANDLER, c_void_p).value
     jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(address), platform="cpu")

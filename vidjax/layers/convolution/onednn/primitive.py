@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from ctypes import c_int, c_int64, c_void_p
 
-from vidjax.layers.convolution.onednn.library import Library, OneDNNError, library
+from vidjax.layers.convolution.onednn.shared_library import Library, OneDNNError, library
 from vidjax.layers.convolution.problem import Problem
 
 DTYPES = {"float32": 3, "bfloat16": 2}

@@ -9,6 +9,7 @@ import ctypes
 import functools
 import importlib.metadata
 import os
+import warnings
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from typing import Any
 
@@ -90,11 +91,11 @@ class Library:
         return made
 
     def stream(self) -> c_void_p:
-        """A new stream, in which primitives run one after the other."""
+        """Creates a stream, which runs primitives one after the other."""
         return self.create("stream_create", self.engine, _IN_ORDER)
 
     def implementation(self, description: c_void_p) -> str:
-        """What computes a primitive, such as `brgconv:avx512_core`."""
+        """Returns the name of a primitive's kernel, such as `brgconv:avx512_core`."""
         text = c_char_p()
         self.call("primitive_desc_query", description, 8, 0, ctypes.byref(text))
         return (text.value or b"").decode()
@@ -102,7 +103,13 @@ class Library:
 
 @functools.cache
 def library() -> Library | None:
-    """oneDNN, or None where it is absent, cannot be loaded, or `VIDJAX_ONEDNN=off`."""
+    """Loads oneDNN once. Returns None if it is not installed, cannot be loaded or is switched off.
+
+    `VIDJAX_ONEDNN` is the path of another build, or `off`.
+
+    Raises:
+      ValueError: the library that `VIDJAX_ONEDNN` names cannot be loaded.
+    """
     path = os.environ.get(VARIABLE) or _installed()
     if path in (None, OFF):
         return None
@@ -111,6 +118,12 @@ def library() -> Library | None:
     except (OSError, AttributeError, OneDNNError) as error:
         if os.environ.get(VARIABLE):
             raise ValueError(f"{VARIABLE}={path}: {error}. Use {VARIABLE}={OFF}.") from error
+        warnings.warn(
+            f"oneDNN cannot be loaded, so convolutions take longer: {error}. "
+            f"{VARIABLE}={OFF} hides this line.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
         return None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidjax.__main__ import commands
-from vidjax.helping import asked_for_help
+from vidjax.fast_help import asked_for_help
 
 ROOT = Path(__file__).parents[1]
 HEAVY = "jax flax grain orbax scipy tensorflow tensorflow_datasets av cv2"

@@ -13,14 +13,14 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
-from vidjax.haste import QUICKLY
+from vidjax.fast_compilation import FAST_COMPILE
 from vidjax.jaxpr import bind, is_literal, opened
 
 # What JAX calls a function that is compiled by itself.
 _COMPILED = ("jit", "pjit")
 
 
-def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
+def init_op_by_op(init: Callable[..., Any], key: jax.Array) -> Any:
     """`init(key)`, an operation at a time, without those that no result depends on.
 
     No two leaves share their memory: a training step gives away the state that it gets.
@@ -34,7 +34,7 @@ def drawn(init: Callable[..., Any], key: jax.Array) -> Any:
         if operation.primitive.name in _COMPILED:
             inner = operation.params["jaxpr"]
             if id(inner) not in draws:
-                draws[id(inner)] = jax.jit(jaxpr_as_fun(inner), compiler_options=QUICKLY)
+                draws[id(inner)] = jax.jit(jaxpr_as_fun(inner), compiler_options=FAST_COMPILE)
             found = draws[id(inner)](*given)
         else:
             found = bind(operation.primitive, given, operation.params)

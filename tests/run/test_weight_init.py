@@ -1,4 +1,4 @@
-"""First weights drawn one by one are those that one compiled program draws."""
+"""Initial weights drawn one by one are those that one compiled program draws."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,8 @@ import pytest
 
 import vidjax
 from vidjax.layers.lowering import force_lowering
-from vidjax.run import drawing
-from vidjax.run.drawing import drawn
+from vidjax.run import weight_init
+from vidjax.run.weight_init import init_op_by_op
 
 
 def init_of(name, depths):
@@ -25,7 +25,7 @@ def init_of(name, depths):
 @pytest.mark.parametrize("name", ["r3d_18", "mtnet_s"])
 def test_weights_are_those_of_one_program(name):
     init, key = init_of(name, (1, 0, 0, 1)), jax.random.key(3)
-    one_by_one, together = drawn(init, key), jax.jit(init)(key)
+    one_by_one, together = init_op_by_op(init, key), jax.jit(init)(key)
     assert jax.tree.structure(one_by_one) == jax.tree.structure(together)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7), one_by_one, together
@@ -33,7 +33,7 @@ def test_weights_are_those_of_one_program(name):
 
 
 def test_no_two_arrays_share_their_memory():
-    leaves = jax.tree.leaves(drawn(init_of("r3d_18", (1, 0, 0, 0)), jax.random.key(0)))
+    leaves = jax.tree.leaves(init_op_by_op(init_of("r3d_18", (1, 0, 0, 0)), jax.random.key(0)))
     assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
 
 
@@ -48,8 +48,8 @@ def test_draws_of_a_shape_are_compiled_once(monkeypatch):
         compiled.clear()
         init = init_of("r3d_18", (1, 0, 0, last))
         with monkeypatch.context() as patch:
-            patch.setattr(drawing.jax, "jit", spy)
-            drawn(init, jax.random.key(0))
+            patch.setattr(weight_init.jax, "jit", spy)
+            init_op_by_op(init, jax.random.key(0))
         return len(compiled)
 
     assert 0 < count(2) == count(4)
