@@ -1,0 +1,59 @@
+# @title Install vidjax
+# vidjax is installed if it is missing, and then those of its dependencies that are missing.
+# Packages that are here stay as they are: JAX, NumPy and TensorFlow are those of this machine.
+REPOSITORY = "OWNER/vidjax"  # on GitHub
+
+import importlib.util
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+# Modules that come in packages of several names, of which one is enough.
+MODULES = {"tensorflow-cpu": "tensorflow", "opencv-python-headless": "cv2"}
+
+
+def pip_install(*arguments):
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*command, *arguments], check=True)
+
+
+def installed():
+    for package in metadata.distributions():
+        try:
+            yield Requirement(f"{package.name}=={package.version}")
+        except InvalidRequirement:  # a package of the operating system
+            pass
+
+
+def is_missing(package):
+    if package in MODULES:
+        return importlib.util.find_spec(MODULES[package]) is None
+    try:
+        return not metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return True
+
+
+if importlib.util.find_spec("vidjax") is None:
+    print(f"vidjax is missing: installing it from github.com/{REPOSITORY}")
+    pip_install("--no-deps", f"git+https://github.com/{REPOSITORY}")
+
+needed = [Requirement(line) for line in metadata.requires("vidjax")]
+needed = [each for each in needed if not each.marker or each.marker.evaluate({"extra": ""})]
+missing = [each for each in needed if is_missing(each.name)]
+if missing:
+    print("Installing what is missing:", ", ".join(each.name for each in missing))
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as kept:
+        kept.writelines(f"{package}\n" for package in installed())
+        kept.flush()
+        pip_install("--constraint", kept.name, *map(str, missing))
+    importlib.invalidate_caches()
+for each in needed:
+    if each not in missing and each.name not in MODULES:
+        version = metadata.version(each.name)
+        if not each.specifier.contains(version, prereleases=True):
+            print(f"{each.name} {version} stays, though vidjax is made for {each.specifier}")
+print(f"vidjax {metadata.version('vidjax')} with JAX {metadata.version('jax')} is ready")
