@@ -3,6 +3,7 @@
 # Packages that are here stay as they are: JAX, NumPy and TensorFlow are those of this machine.
 REPOSITORY = "OWNER/vidjax"  # on GitHub
 
+import contextlib
 import importlib.util
 import subprocess
 import sys
@@ -22,10 +23,9 @@ def pip_install(*arguments):
 
 def installed():
     for package in metadata.distributions():
-        try:
+        # Packages of the operating system may have versions of another kind.
+        with contextlib.suppress(InvalidRequirement):
             yield Requirement(f"{package.name}=={package.version}")
-        except InvalidRequirement:  # a package of the operating system
-            pass
 
 
 def is_missing(package):

@@ -27,7 +27,7 @@ FIRST = (
     "convert/test_parity.py",
     "training/test_resume.py",
     "experiments/test_command_lines.py",
-    "test_notebook.py",
+    "colab/test_notebooks_run.py",
     "run/test_processes.py",
     "experiments/test_prepare.py",
     "run/test_sharding.py",

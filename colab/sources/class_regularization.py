@@ -1,13 +1,14 @@
 # %% [markdown]
 # # Class Regularization
 #
-# A. Stergiou, R. Poppe, R. C. Veltkamp, *Learning Class Regularized Features for Action Recognition*,
-# [arXiv:2002.02651](https://arxiv.org/abs/2002.02651), 2020, and chapter 6 of
-# [A. Stergiou's thesis](https://arxiv.org/abs/2110.02120).
+# A. Stergiou, R. Poppe, R. C. Veltkamp, *Learning Class Regularized Features for Action
+# Recognition*, [arXiv:2002.02651](https://arxiv.org/abs/2002.02651), 2020, and chapter 6 of [A.
+# Stergiou's thesis](https://arxiv.org/abs/2110.02120).
 #
-# A kernel inside a network is the same for every class. Class Regularization gives each stage a guess
-# at the class, and scales the stage's channels by their weights for the guessed class. This notebook
-# shows the scaling, trains a small network with it, and looks at what the stages guess and amplify.
+# A kernel inside a network is the same for every class. Class Regularization gives each stage a
+# guess at the class, and scales the stage's channels by their weights for the guessed class. This
+# notebook shows the scaling, trains a small network with it, and looks at what the stages guess and
+# amplify.
 
 # %% [markdown]
 # ## The scaling
@@ -29,7 +30,8 @@ for stage, rate in enumerate(AFFECTION, start=1):
     plt.plot(weights, scale(weights, rate, "symmetric"), label=f"stage {stage}, λ = {rate}")
 plt.xlabel("mapped weight of a channel, for the guessed class")
 plt.ylabel("factor of the channel")
-plt.legend();
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # A channel whose weight is in the middle stays as it is. Channels that speak for the class are
@@ -38,8 +40,8 @@ plt.legend();
 #
 # ## In a network
 #
-# It is one option of any residual network. What does it add? One map per stage: F × C parameters, and
-# the multiply-adds of mapping all classes once per batch.
+# It is one option of any residual network. What does it add? One map per stage: F × C parameters,
+# and the multiply-adds of mapping all classes once per batch.
 
 # %%
 import vidjax
@@ -50,8 +52,8 @@ for name, more in (("without", {}), ("with", {"class_reg": {}})):
     print(f"{name:8s}{cost.params:10,} parameters{cost.macs:14,} multiply-adds per clip")
 
 # %% [markdown]
-# `vidjax.options("r3d_18")` lists its settings. One of them is `bounds`: the formula that both texts
-# print contradicts what they say about it, so vidjax has three readings. The page "Class
+# `vidjax.options("r3d_18")` lists its settings. One of them is `bounds`: the formula that both
+# texts print contradicts what they say about it, so vidjax has three readings. The page "Class
 # Regularization" of the documentation explains them.
 #
 # ## Train
@@ -79,27 +81,30 @@ train(from_mapping(config), Path("runs/regularized"))
 # %% [markdown]
 # ## Do the stages guess right?
 #
-# The run logs how often the guess of a stage is the network's own answer. Chance is one in four here.
-# The late stages should agree more often than the early ones, whose features are still far from
-# classes.
+# The run logs how often the guess of a stage is the network's own answer. Chance is one in four
+# here. The late stages should agree more often than the early ones, whose features are still far
+# from classes.
 
 # %%
 import json
 
-lines = [json.loads(line) for line in Path("runs/regularized/metrics.jsonl").open()]
+lines = [
+    json.loads(line) for line in Path("runs/regularized/metrics.jsonl").read_text().splitlines()
+]
 for stage in sorted({key for line in lines for key in line if key.startswith("agreement/")}):
     seen = [(line["step"], line[stage]) for line in lines if stage in line]
     plt.plot(*zip(*seen, strict=True), label=stage.removeprefix("agreement/"))
 plt.xlabel("step")
 plt.ylabel("guess is the network's answer")
 plt.ylim(0, 1)
-plt.legend();
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # ## What does it amplify?
 #
-# For a video of the test set, take the channels that the last stage amplifies most for the class that
-# it guesses, and draw where they are active. This is figure 6.3 of the thesis.
+# For a video of the test set, take the channels that the last stage amplifies most for the class
+# that it guesses, and draw where they are active. This is figure 6.3 of the thesis.
 
 # %%
 from vidjax.explain.amplified_channels import amplified
@@ -127,9 +132,9 @@ figure.tight_layout()
 # ## Does it help?
 #
 # The thesis reports +0.6 points for r3d-50 on Kinetics-400. A run of a minute cannot show a
-# difference of that size. Our repetitions at a small scale show none beyond noise, or a loss, and the
-# documentation has their numbers. At the works' own scale nobody has trained it with vidjax yet. To
-# try it on your data:
+# difference of that size. Our repetitions at a small scale show none beyond noise, or a loss, and
+# the documentation has their numbers. At the works' own scale nobody has trained it with vidjax
+# yet. To try it on your data:
 #
 # ```
 # vidjax train --config=folder --config.data.manifest=videos.csv --workdir=runs/plain

@@ -34,14 +34,15 @@ for folder in sorted(Path(VIDEOS).glob("**/")):
         print(f"{count:4d} files in {folder}")
 
 # %% [markdown]
-# A folder that holds `train` and `test` keeps that split. Without these two, one fifth of each class
-# becomes the test set. A CSV with the columns `path,label,split` works too, and may say more, for
-# example which videos show the same person.
+# A folder that holds `train` and `test` keeps that split. Without these two, one fifth of each
+# class becomes the test set. A CSV with the columns `path,label,split` works too, and may say more,
+# for example which videos show the same person.
 #
 # ## Check the files
 #
-# Broken files are common in collections of videos. `check_videos` decodes every file, and says which
-# are bad, and why. Training skips bad files anyway, and says so; a run stops only if there are many.
+# Broken files are common in collections of videos. `check_videos` decodes every file, and says
+# which are bad, and why. Training skips bad files anyway, and says so; a run stops only if there
+# are many.
 
 # %%
 # !vidjax check_videos {VIDEOS} --output=verdicts.csv
@@ -76,8 +77,8 @@ display(Image("batch.png"))
 # %% [markdown]
 # ## Train, and score
 #
-# The first start decodes the videos once, into a form from which training reads single frames. If you
-# interrupt the cell and run it again, the run goes on where it stopped. The evaluation averages
+# The first start decodes the videos once, into a form from which training reads single frames. If
+# you interrupt the cell and run it again, the run goes on where it stopped. The evaluation averages
 # several clips and crops of each test video.
 
 # %%
@@ -123,5 +124,5 @@ display(Image(filename=str(next(Path("seen").glob("*.png")))))
 # ## Where to go next
 #
 # Few videos? Start from published weights, which helps more than anything else: see the notebook
-# `published_weights`. The guide "Your own videos" in the documentation says what happens to rotated,
-# truncated and odd files.
+# `published_weights`. The guide "Your own videos" in the documentation says what happens to
+# rotated, truncated and odd files.

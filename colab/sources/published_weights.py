@@ -34,7 +34,8 @@ print("preprocessing:", network.preprocessing)
 # %% [markdown]
 # ## Predict a video
 #
-# Set `VIDEO` to a file of yours, or to an address. This one is a test file of MMAction2 (Apache-2.0).
+# Set `VIDEO` to a file of yours, or to an address. This one is a test file of MMAction2
+# (Apache-2.0).
 
 # %%
 VIDEO = "https://raw.githubusercontent.com/open-mmlab/mmaction2/main/demo/demo.mp4"
@@ -73,8 +74,9 @@ figure.tight_layout()
 # ## Features
 #
 # The input of the classifier is a short description of a clip: for I3D, 1,024 numbers. Videos with
-# similar actions have similar features, even for actions that the network has never been trained on.
-# To see that we need a small data set; these are generated figures, unlike anything in Kinetics.
+# similar actions have similar features, even for actions that the network has never been trained
+# on. To see that we need a small data set; these are generated figures, unlike anything in
+# Kinetics.
 
 # %%
 from pathlib import Path
@@ -93,9 +95,9 @@ SIZE = 224 if LARGE else 112
 #     --config.eval.size={SIZE} --output=features.npz
 
 # %% [markdown]
-# A linear probe is a logistic regression on the features of the training videos. Its accuracy on the
-# test videos says how much the frozen network knows about these actions. The picture shows the two
-# directions along which the features vary most.
+# A linear probe is a logistic regression on the features of the training videos. Its accuracy on
+# the test videos says how much the frozen network knows about these actions. The picture shows the
+# two directions along which the features vary most.
 
 # %%
 import numpy as np
@@ -114,14 +116,16 @@ for action in ACTIONS:
     plt.scatter(*places[table.label == action].T, label=action)
 plt.xlabel("first principal direction")
 plt.ylabel("second principal direction")
-plt.legend();
+plt.legend()
+plt.show()
 
 # %% [markdown]
 # ## Fine-tune
 #
-# `part=head` trains a new classifier on the frozen network, with augmentation. `part=all` trains every
-# layer, which needs more videos and more time. With few videos the head is often the better choice.
-# This is ordinary training: the run's folder, the evaluation and every command work as for any run.
+# `part=head` trains a new classifier on the frozen network, with augmentation. `part=all` trains
+# every layer, which needs more videos and more time. With few videos the head is often the better
+# choice. This is ordinary training: the run's folder, the evaluation and every command work as for
+# any run.
 
 # %%
 EPOCHS = 20 if LARGE else 4
@@ -138,5 +142,5 @@ for video in sorted(Path(VIDEOS).rglob("test/*/*_0000.mp4")):
 # %% [markdown]
 # ## Where to go next
 #
-# The guide "Published weights" has scores that we measured on real videos, says which files of PyTorch
-# can be read, and what such a file does not say about itself.
+# The guide "Published weights" has scores that we measured on real videos, says which files of
+# PyTorch can be read, and what such a file does not say about itself.

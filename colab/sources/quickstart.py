@@ -1,10 +1,10 @@
 # %% [markdown]
 # # vidjax in five minutes
 #
-# This notebook makes videos of moving figures, trains a small 3D ResNet on them, scores it on videos
-# that it has not seen, names the action in one of them, and shows where the network looked. It takes
-# two minutes on a CPU. On a GPU or TPU it uses more videos and more classes
-# (Runtime → Change runtime type).
+# This notebook makes videos of moving figures, trains a small 3D ResNet on them, scores it on
+# videos that it has not seen, names the action in one of them, and shows where the network looked.
+# It takes two minutes on a CPU. On a GPU or TPU it uses more videos and more classes (Runtime →
+# Change runtime type).
 
 # %%
 import jax
@@ -17,8 +17,8 @@ print(jax.devices())
 #
 # vidjax comes with a generator of videos, so nothing has to be downloaded. The files are ordinary
 # H.264. Performer, clothes, camera and background change from video to video. Look at the first two
-# rows: sitting down and standing up show the same poses in the opposite order. No single frame tells
-# them apart, so a network must look at time.
+# rows: sitting down and standing up show the same poses in the opposite order. No single frame
+# tells them apart, so a network must look at time.
 
 # %%
 import matplotlib.pyplot as plt
@@ -35,8 +35,8 @@ print(len(CLASSES), "classes:", ", ".join(CLASSES))
 # ## Train
 #
 # `demo` is one of the configurations that come with vidjax; `vidjax config` lists them. Any setting
-# can be changed. Here a CPU gets four of the sixteen classes. The last line of the log says where the
-# time went.
+# can be changed. Here a CPU gets four of the sixteen classes. The last line of the log says where
+# the time went.
 
 # %%
 from pathlib import Path
@@ -55,9 +55,9 @@ train(from_mapping(config), Path("runs/quickstart"))
 # %% [markdown]
 # ## Score
 #
-# The training ended with an evaluation: every test video, in three clips and three crops each, whose
-# scores are averaged. The run's folder has the scores, the predictions and this picture. A row is what
-# a video shows, a column is what the network said.
+# The training ended with an evaluation: every test video, in three clips and three crops each,
+# whose scores are averaged. The run's folder has the scores, the predictions and this picture. A
+# row is what a video shows, a column is what the network said.
 
 # %%
 import json
@@ -68,7 +68,8 @@ chance = 1 / len(scores["per_class"])
 print(f"top-1 {scores['top1']:.1%} of {scores['videos']} videos; chance is {chance:.1%}")
 plt.figure(figsize=(7, 7))
 plt.imshow(plt.imread(report.with_name(f"{report.stem}-confusion.png")))
-plt.axis("off");
+plt.axis("off")
+plt.show()
 
 # %% [markdown]
 # ## Name the action in a video
@@ -88,8 +89,8 @@ for action, probability in run.predict(video):
 # %% [markdown]
 # ## See where the network looked
 #
-# A Saliency Tube shows where in space and time the network found evidence for a class: the brighter,
-# the more. A good network looks at the limbs that move, not at the wall.
+# A Saliency Tube shows where in space and time the network found evidence for a class: the
+# brighter, the more. A good network looks at the limbs that move, not at the wall.
 
 # %%
 from vidjax.explain.colours import overlay
@@ -109,5 +110,5 @@ figure.tight_layout()
 # %% [markdown]
 # ## Where to go next
 #
-# `own_videos` trains on videos of yours, and `published_weights` starts from what others have trained.
-# `tubes_and_pyramids` says more about the picture above.
+# `own_videos` trains on videos of yours, and `published_weights` starts from what others have
+# trained. `tubes_and_pyramids` says more about the picture above.

@@ -2,19 +2,19 @@
 # # Random Mean Scaling
 #
 # J. Kim, S. Cha, D. Wee, S. Bae, J. Kim, *Regularization on Spatio-Temporally Smoothed Feature for
-# Action Recognition*,
-# [CVPR 2020](https://openaccess.thecvf.com/content_CVPR_2020/html/Kim_Regularization_on_Spatio-Temporally_Smoothed_Feature_for_Action_Recognition_CVPR_2020_paper.html).
+# Action Recognition*, [CVPR
+# 2020](https://openaccess.thecvf.com/content_CVPR_2020/html/Kim_Regularization_on_Spatio-Temporally_Smoothed_Feature_for_Action_Recognition_CVPR_2020_paper.html).
 #
-# 3D networks overfit small data sets. Random Mean Scaling (RMS) disturbs their features in training,
-# but only the smooth part: the local mean over space and time is scaled by a random factor, while
-# edges and motion stay. This notebook shows the split, trains a network with and without RMS, and
-# measures which part each of them relies on.
+# 3D networks overfit small data sets. Random Mean Scaling (RMS) disturbs their features in
+# training, but only the smooth part: the local mean over space and time is scaled by a random
+# factor, while edges and motion stay. This notebook shows the split, trains a network with and
+# without RMS, and measures which part each of them relies on.
 
 # %% [markdown]
 # ## Split a clip
 #
-# Inside a network the method works on features. On a video one can see what it does. `m` is the mean
-# of the 3 × 3 × 3 positions around each position; `r = x - m` is the rest.
+# Inside a network the method works on features. On a video one can see what it does. `m` is the
+# mean of the 3 × 3 × 3 positions around each position; `r = x - m` is the rest.
 
 # %%
 import jax
@@ -40,9 +40,9 @@ for axis, title, picture in (
 figure.tight_layout()
 
 # %% [markdown]
-# In training each clip draws α from a normal distribution with mean 1 and standard deviation 0.5, and
-# the features become α m + r. In the pictures brightness and colour change with α, while the outlines
-# stay where they are.
+# In training each clip draws α from a normal distribution with mean 1 and standard deviation 0.5,
+# and the features become α m + r. In the pictures brightness and colour change with α, while the
+# outlines stay where they are.
 
 # %%
 factors = (0.0, 0.5, 1.0, 1.5, 2.0)
@@ -58,8 +58,8 @@ figure.tight_layout()
 # ## In a network
 #
 # It is one option of any residual network, has no parameters, and stands in the last two stages. In
-# training two passes over the same clip differ. In evaluation α is its mean, 1, so nothing is left of
-# it.
+# training two passes over the same clip differ. In evaluation α is its mean, 1, so nothing is left
+# of it.
 
 # %%
 import vidjax
@@ -82,8 +82,8 @@ print("evaluation, twice:  ", evaluated()[0], evaluated()[0])
 # %% [markdown]
 # ## Train with and without
 #
-# Few videos, so that the network overfits: that is what the method is for. Both runs are equal except
-# for the option. They take about a minute each on a CPU.
+# Few videos, so that the network overfits: that is what the method is for. Both runs are equal
+# except for the option. They take about a minute each on a CPU.
 
 # %%
 import json
@@ -107,7 +107,9 @@ for name, options in RUNS.items():
 
 # %%
 for name in RUNS:
-    lines = [json.loads(line) for line in Path("runs", name, "metrics.jsonl").open()]
+    lines = [
+        json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
+    ]
     trained = [line["top1"] for line in lines if line["split"] == "train"][-1]
     (tested,) = [line["top1"] for line in lines if line["split"] == "test"]
     print(f"{name:6s} last training steps {trained:.0%}, test videos {tested:.0%}")
@@ -147,21 +149,26 @@ scales = np.linspace(0, 2, 9)
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
 for name in RUNS:
     variables = vidjax.open_run(f"runs/{name}").variables
-    for axis, scaled in zip(axes, (partial(accuracy, high=1.0), partial(accuracy, low=1.0)), strict=True):
+    for axis, scaled in zip(
+        axes, (partial(accuracy, high=1.0), partial(accuracy, low=1.0)), strict=True
+    ):
         part = "low" if axis is axes[0] else "high"
-        axis.plot(scales, [scaled(variables, **{part: float(scale)}) for scale in scales], label=name)
+        axis.plot(
+            scales, [scaled(variables, **{part: float(scale)}) for scale in scales], label=name
+        )
         axis.set_xlabel(f"factor of the {part} frequencies")
 axes[0].set_ylabel("top-1 of clips")
-axes[0].legend();
+axes[0].legend()
+plt.show()
 
 # %% [markdown]
-# A flat curve on the left means that a network does not care how strong the local means are. That is
-# what RMS trains, and in the paper's figure its curve is flat there. Runs this short differ from seed
-# to seed, so change `config.seed` before you believe a difference.
+# A flat curve on the left means that a network does not care how strong the local means are. That
+# is what RMS trains, and in the paper's figure its curve is flat there. Runs this short differ from
+# seed to seed, so change `config.seed` before you believe a difference.
 #
 # ## Does it help?
 #
 # The paper reports gains on Kinetics and Something-Something. At our small scale the gap between
-# training and test accuracy shrinks on a data set where the network overfits, but test accuracy does
-# not grow; the page "Random Mean Scaling" of the documentation has the numbers. At the paper's scale
-# nobody has trained it with vidjax yet.
+# training and test accuracy shrinks on a data set where the network overfits, but test accuracy
+# does not grow; the page "Random Mean Scaling" of the documentation has the numbers. At the paper's
+# scale nobody has trained it with vidjax yet.
