@@ -16,6 +16,7 @@ import pytest
 
 from tests.documented import typed_in
 from tests.videos import write_video
+from tests.wheels import build_wheel
 
 ROOT = Path(__file__).parents[1]
 TINY = (
@@ -33,14 +34,7 @@ TINY = (
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """The wheel, built from the working tree by the tools that are installed here."""
-    folder = tmp_path_factory.mktemp("wheel")
-    built = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
-    built += ["--no-deps", "--no-build-isolation", "--no-index", "-w", str(folder), str(ROOT)]
-    done = subprocess.run(built, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (found,) = folder.glob("*.whl")
-    return found
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

@@ -1,32 +1,179 @@
-"""The notebook runs from top to bottom."""
+"""Each notebook runs whole: from the wheel, in an empty folder, on newer Pythons with newest JAX.
 
+The environment begins like a machine of Colab, with JAX, NumPy and TensorFlow but not with what
+vidjax needs besides. The first cell installs the rest.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
+import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbclient
-import nbformat
 import pytest
 
-NOTEBOOK = Path(__file__).parents[1] / "colab" / "quickstart.ipynb"
+from tests.colab.notebooks import NAMES, ROOT, code, read, render
+from tests.wheels import build_wheel
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(3600),
+    pytest.mark.filterwarnings("ignore:Parsing dates:DeprecationWarning"),
+]
+PYTHONS = ("3.12", "3.13")
+# What lies on a machine of Colab, whatever its versions.
+THERE = ("jax", "numpy", "tensorflow-cpu", "matplotlib", "ipykernel")
+KEPT = ("jax", "jaxlib", "numpy", "tensorflow-cpu")
+# How many pictures a notebook shows at least, and what its cells print.
+SHOWS = {
+    "quickstart": (3, ["16 classes", "top-1", "sit_down"]),
+    "own_videos": (3, ["cut_off.mp4", "empty.mp4", "done: ", "top-1", "McNemar"]),
+    "published_weights": (2, ["arm wrestling", "linear probe", "was called"]),
+    "class_regularization": (3, ["multiply-adds per clip", "done: "]),
+    "random_mean_scaling": (3, ["evaluation, twice", "last training steps"]),
+    "temporal_gates_and_mtconv": (4, ["redundancy of frames", "mtconv  top-1"]),
+    "tubes_and_pyramids": (3, ["level 1", "level 2  first"]),
+    "own_network_and_method": (1, ["tiny_r3d", "stem_frames", "evaluation by 0.000"]),
+    "several_devices": (2, ["8 devices", "step 8", "12 steps"]),
+}
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Parsing dates:DeprecationWarning")
-def test_quickstart_runs_and_predicts(tmp_path, monkeypatch):
-    monkeypatch.setenv("VIDJAX_NOTEBOOK_DIR", str(tmp_path))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+@dataclass(frozen=True)
+class Machine:
+    """An environment, and the versions of the packages that must stay."""
+
+    home: Path
+    kept: dict[str, str]
+
+    @property
+    def python(self):
+        return self.home / "bin/python"
+
+    def versions(self):
+        program = f"from importlib.metadata import version as v; print(*map(v, {KEPT}))"
+        return dict(zip(KEPT, called(self.python, "-c", program).split(), strict=True))
+
+
+def called(*command, **settings):
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    clean |= settings.pop("env", {})
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, **settings)
+    if "No matching distribution" in done.stderr or "ConnectionError" in done.stderr:
+        pytest.skip("pip finds no packages here")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def interpreter(version):
+    """A Python of this version that can make environments, or a skip."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]
+    for each in filter(None, found):
+        program = "import ensurepip, sys; print(sys.executable)"
+        done = subprocess.run([each, "-c", program], capture_output=True, text=True)
+        if done.returncode == 0:
+            return done.stdout.strip()
+    pytest.skip(f"no Python {version} answers here")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module", params=PYTHONS)
+def machine(request, wheel, tmp_path_factory):
+    home = tmp_path_factory.mktemp(f"python{request.param}")
+    called(interpreter(request.param), "-m", "venv", home)
+    install = (home / "bin/python", "-m", "pip", "install", "--quiet")
+    called(*install, *THERE)
+    called(*install, "--no-deps", wheel)
+    specification = home / "share/jupyter/kernels/colab/kernel.json"
+    specification.parent.mkdir(parents=True, exist_ok=True)
+    command = [str(home / "bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    # As a user's: nothing of the tests' own settings, and the command `vidjax` on the path.
+    settings = {"PATH": f"{home / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": "", "XLA_FLAGS": ""}
+    specification.write_text(
+        json.dumps(
+            {"argv": command, "display_name": "colab", "language": "python", "env": settings}
+        )
+    )
+    made = Machine(home, {})
+    return Machine(home, made.versions())
+
+
+def settings_of(name, request):
+    """What a reader sets in a notebook."""
+    if name != "published_weights":
+        return {}
+    shared = request.getfixturevalue("shared")
+    weights = shared / "weights/i3d_kinetics400_hassony2.pth"
+    video = shared / "clips/misc/demo.mp4"
+    for file in (weights, video):
+        if not file.is_file():
+            pytest.skip(f"no {file}: without a network nothing can be downloaded")
+    return {"PATH": str(weights), "VIDEO": str(video)}
+
+
+def set_values(notebook, values):
+    """Sets variables, and lets cells fail whose commands fail."""
+    for cell in code(notebook):
+        for name, value in values.items():
+            cell.source = re.sub(rf"(?m)^{name} = .*", f"{name} = {value!r}", cell.source)
+        if re.search(r"^!", cell.source, re.MULTILINE):
+            cell.source += "\nassert _exit_code == 0"
+
+
+def outputs(notebook):
+    """What the cells have printed, and how many pictures they show."""
+    found = [output for cell in code(notebook) for output in cell.outputs]
+    texts = [output.get("text", "") for output in found]
+    pictures = sum("image/png" in output.get("data", {}) for output in found)
+    return "".join(texts), pictures
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_runs_whole(name, machine, request, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_PATH", str(machine.home / "share/jupyter"))
+    notebook = read(name)
+    set_values(notebook, settings_of(name, request))
     client = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(NOTEBOOK.parent)}}
+        notebook, timeout=900, kernel_name="colab", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
-    outputs = [
-        "".join(output.get("text", "") for output in cell.get("outputs", []))
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
-    assert "16 classes" in outputs[1]
-    assert "top-1" in outputs[3]
-    lines = outputs[4].splitlines()
-    assert len(lines) == 6
-    assert all("%" in line for line in lines[1:])
-    (shown,) = notebook.cells[-1]["outputs"]
-    assert shown["data"]["text/html"].startswith("<div><iframe srcdoc=")
+    pictures, phrases = SHOWS[name]
+    text, shown = outputs(notebook)
+    assert [phrase for phrase in phrases if phrase not in text] == []
+    assert shown >= pictures
+    assert machine.versions() == machine.kept
+
+
+def test_the_first_cell_installs_vidjax_from_its_address(tmp_path):
+    """The address leads to this repository, and every dependency is there."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("the sources are no repository of git")
+    venv.create(tmp_path / "home", with_pip=True, symlinks=True)
+    (packages,) = (tmp_path / "home").glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    (tmp_path / "install.py").write_text(render.INSTALL)
+    told = called(
+        tmp_path / "home/bin/python",
+        "install.py",
+        cwd=tmp_path,
+        env={
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.file://{ROOT}.insteadOf",
+            "GIT_CONFIG_VALUE_0": f"https://github.com/{render.REPOSITORY}",
+            "PIP_NO_BUILD_ISOLATION": "0",
+            "PIP_NO_INDEX": "1",
+        },
+    )
+    lines = told.splitlines()
+    assert lines[0].endswith(f"github.com/{render.REPOSITORY}")
+    assert re.fullmatch(r"vidjax \S+ with JAX \S+ is ready", lines[-1])
+    assert (packages / "vidjax/__init__.py").is_file()
