@@ -76,7 +76,7 @@ if not LARGE:
     config.data.options.train_per_class = 40
     config.clip.frames, config.clip.stride = 8, 4
 config.every.log = "10 steps"
-train(from_mapping(config), Path("runs/regularized"))
+outcome = train(from_mapping(config), Path("runs/regularized"))
 
 # %% [markdown]
 # ## Do the stages guess right?

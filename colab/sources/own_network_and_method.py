@@ -163,7 +163,7 @@ if jax.default_backend() == "cpu":
     config.data.options.train_per_class = 32
     config.clip.frames, config.clip.stride = 8, 4
 config.every.log = "10 steps"
-train(from_mapping(config), Path("runs/own"))
+outcome = train(from_mapping(config), Path("runs/own"))
 
 # %% [markdown]
 # The run has everything that other runs have: it resumes, is evaluated, predicts and is explained.

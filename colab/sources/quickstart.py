@@ -50,7 +50,7 @@ if not LARGE:
     config.data.options.classes = SHOWN
     config.data.options.train_per_class = 40
     config.every.log = "10 steps"
-train(from_mapping(config), Path("runs/quickstart"))
+outcome = train(from_mapping(config), Path("runs/quickstart"))
 
 # %% [markdown]
 # ## Score

@@ -78,7 +78,7 @@ def configured(network, **options):
 
 
 config = configured("r3d_18", srtg="res", gate="hard", gate_warmup_steps=40)
-train(from_mapping(config), Path("runs/gates"))
+outcome = train(from_mapping(config), Path("runs/gates"))
 
 # %%
 lines = [json.loads(line) for line in Path("runs/gates/metrics.jsonl").read_text().splitlines()]
@@ -154,7 +154,7 @@ figure.tight_layout()
 # Any residual network takes them in place of its 3 × 3 × 3 convolutions.
 
 # %%
-train(from_mapping(configured("r3d_18", multi_temporal={})), Path("runs/mtconv"))
+outcome = train(from_mapping(configured("r3d_18", multi_temporal={})), Path("runs/mtconv"))
 for name in ("gates", "mtconv"):
     lines = [
         json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()

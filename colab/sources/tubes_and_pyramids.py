@@ -30,7 +30,7 @@ if jax.default_backend() == "cpu":
     config.data.options.classes = ("clap", "jump", "kick", "sit_down")
     config.data.options.train_per_class = 40
 config.every.log = "10 steps"
-train(from_mapping(config), Path("runs/explained"))
+outcome = train(from_mapping(config), Path("runs/explained"))
 
 # %%
 network = vidjax.open_run("runs/explained")
@@ -77,9 +77,12 @@ print("made of", " and ".join("x".join(map(str, cells.shape)) for cells in tube.
 #
 # ## Another class, and other maps
 #
-# What speaks for another class in the same clip? And do other methods agree? `saliency_map` draws
-# any of sixteen maps by name. Where they differ, none of them is right by itself: the page "Do maps
-# tell the truth?" of the documentation measures all of them on videos whose moving limbs are known.
+# What speaks for another class in the same clip? With `tau=0.5` the tubes of two classes may look
+# much alike: they show where the network finds features that matter, and less which class these
+# speak for. And do other methods agree? Occlusion hides pieces of the clip, and shows where the
+# score of the class falls. `saliency_map` draws any of sixteen maps by name. Where they differ,
+# none of them is right by itself: the page "Do maps tell the truth?" of the documentation measures
+# all of them on videos whose moving limbs are known.
 
 # %%
 rows = {"kick": tube.volume}

@@ -126,13 +126,14 @@ def set_values(notebook, values):
         for name, value in values.items():
             cell.source = re.sub(rf"(?m)^{name} = .*", f"{name} = {value!r}", cell.source)
         if re.search(r"^!", cell.source, re.MULTILINE):
-            cell.source += "\nassert _exit_code == 0"
+            # `check_videos` ends so if it has found bad files.
+            cell.source += f"\nassert _exit_code == {int('check_videos' in cell.source)}"
 
 
 def outputs(notebook):
     """What the cells have printed, and how many pictures they show."""
     found = [output for cell in code(notebook) for output in cell.outputs]
-    texts = [output.get("text", "") for output in found]
+    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in found]
     pictures = sum("image/png" in output.get("data", {}) for output in found)
     return "".join(texts), pictures
 
