@@ -90,7 +90,10 @@ def name_stack(equation: Any) -> str:
 
 def bind(primitive: core.Primitive, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
     """Computes an equation for given inputs, as JAX itself does."""
-    return primitive.bind(*arrays, **primitive.get_bind_params(dict(params)))
+    given = primitive.get_bind_params(dict(params))
+    # Before JAX 0.10 the programs that an equation calls are no parameters, but come first.
+    called, given = given if isinstance(given, tuple) else ((), given)
+    return primitive.bind(*called, *arrays, **given)
 
 
 def is_literal(atom: Any) -> bool:

@@ -6,8 +6,9 @@ contain: terminal codes for colours and titles, and rich's markup, have no effec
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import IO, Any
 
 from rich.console import Console
@@ -63,3 +64,16 @@ def table(
     for row in rows:
         drawn.add_row(*(shown(str(value)) for value in row))
     console(width=width).print(drawn)
+
+
+@contextlib.contextmanager
+def without_absl_warnings() -> Iterator[None]:
+    """Silences a library's warning of what is intended here; commands silence all of them."""
+    from absl import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(min(before, logging.ERROR))
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -48,8 +48,9 @@ from vidjax.training.loop import train
 config = demo.get_config()
 if not LARGE:
     config.data.options.classes = SHOWN
-    config.data.options.train_per_class = 40
-    config.every.log = "10 steps"
+    config.data.options.train_per_class = 64
+    config.train.duration = "24 epochs"
+config.every.log = "20 steps"
 outcome = train(from_mapping(config), Path("runs/quickstart"))
 
 # %% [markdown]

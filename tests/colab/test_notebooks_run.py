@@ -34,7 +34,7 @@ SHOWS = {
     "quickstart": (3, ["16 classes", "top-1", "sit_down"]),
     "own_videos": (3, ["cut_off.mp4", "empty.mp4", "done: ", "top-1", "McNemar"]),
     "published_weights": (2, ["arm wrestling", "linear probe", "was called"]),
-    "class_regularization": (3, ["multiply-adds per clip", "done: "]),
+    "class_regularization": (3, ["multiply-adds per clip"]),
     "random_mean_scaling": (3, ["evaluation, twice", "last training steps"]),
     "temporal_gates_and_mtconv": (4, ["redundancy of frames", "mtconv  top-1"]),
     "tubes_and_pyramids": (3, ["level 1", "level 2  first"]),

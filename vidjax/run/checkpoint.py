@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import jax
 import msgspec
 import orbax.checkpoint as ocp
-from absl import logging
 from orbax.checkpoint import checkpoint_managers
 
 from vidjax import records
@@ -26,7 +25,7 @@ from vidjax.storage.leases import check_lease
 from vidjax.storage.local_copies import local_folder_copy, remove_folder
 from vidjax.storage.paths import for_libraries, is_url
 from vidjax.storage.writing import make_folder, refuse_link, remove_unfinished
-from vidjax.terminal import complain
+from vidjax.terminal import complain, without_absl_warnings
 
 Run = dict[str, Any]
 _STATE, _RUN = "state", "run"
@@ -115,7 +114,8 @@ class Checkpoints:
                 ),
             )
         retries.bound()
-        with _without_warnings():
+        # Orbax warns that the folder is opened only for reading, which is intended.
+        with without_absl_warnings():
             place = for_libraries(self._directory)
             self._manager = ocp.CheckpointManager(place, options=options)
 
@@ -376,17 +376,6 @@ class _RecentAndBest(checkpoint_managers.PreservationPolicy):
         steps = [info.step for info in checkpoints]
         kept = {*steps[-self._keep :], self._best_step()}
         return [step in kept for step in steps]
-
-
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Silences Orbax's remark that a folder is opened only for reading, which is intended."""
-    before = logging.get_verbosity()
-    logging.set_verbosity(min(before, logging.ERROR))
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _shapes(like: Any) -> dict[str, tuple[int, ...]]:

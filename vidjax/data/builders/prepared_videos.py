@@ -47,6 +47,7 @@ from vidjax.data.tfds_features import features_of
 from vidjax.storage.local_copies import remove_folder
 from vidjax.storage.ownership import owned
 from vidjax.storage.paths import as_path
+from vidjax.terminal import without_absl_warnings
 
 # TFDS may import code that files in its folder name, so it gets a folder that cannot exist.
 _NOWHERE = os.path.join(os.devnull, "tfds")
@@ -80,7 +81,9 @@ class PreparedVideos(tfds.core.GeneratorBasedBuilder):
         ]
         self.stem = f"{manifest.digest[:12]}-{request.storage.tag}"
         config = tfds.core.BuilderConfig(name=f"{self.stem}-{self.sources.digest[:8]}")
-        super().__init__(config=config, file_format=ARRAY_RECORD, data_dir=_NOWHERE)
+        # TFDS warns of a configuration that is not in its list, as none is.
+        with without_absl_warnings():
+            super().__init__(config=config, file_format=ARRAY_RECORD, data_dir=_NOWHERE)
         data_dir = as_path(request.data_dir).absolute()
         self.folder = data_dir / self.name / config.name / str(self.VERSION)
 
