@@ -52,13 +52,17 @@ for folder in sorted(Path(VIDEOS).glob("**/")):
 #
 # Each row is a clip of a batch, after decoding, cropping and augmentation. If the action is cut off
 # here, the network cannot learn it. Then use larger crops (`--config.augment.scale`) or clips that
-# span more time (`--config.clip.stride`).
+# span more time (`--config.clip.stride`). `--config.data.verdicts` leaves out the bad files by
+# name.
 
 # %%
-# Small clips and a small network, so that a CPU is enough. Raise them on a GPU.
-import jax
+import subprocess
+import sys
 
-LARGE = jax.default_backend() != "cpu"
+# Asked in another process: JAX takes a GPU's memory, which the commands below need.
+ASKED = [sys.executable, "-c", "import jax; print(jax.default_backend())"]
+LARGE = "cpu" not in subprocess.run(ASKED, capture_output=True, text=True, check=True).stdout
+# Small clips and a small network, so that a CPU is enough.
 SIZE, EPOCHS, WIDTH = (112, 60, 64) if LARGE else (48, 20, 16)
 FOLDER = (
     f"--config=folder:width={WIDTH} --config.data.manifest={VIDEOS} "

@@ -81,18 +81,48 @@ figure.tight_layout()
 # %%
 from pathlib import Path
 
-from vidjax.data.marionette import MarionetteSpec, generate
+from vidjax.data.marionette import MarionetteSpec, contact_sheet, generate, render_video
 
 ACTIONS = ("jump", "sit_down", "walk", "wave_both_hands")
 PER_CLASS = 40 if LARGE else 10
 made = MarionetteSpec(train_per_class=PER_CLASS, test_per_class=PER_CLASS // 2, classes=ACTIONS)
-VIDEOS = str(generate(Path("figures"), made).parent / "videos")
-WEIGHTS = f"{NETWORK}:{PATH or TAG}"
-SIZE = 224 if LARGE else 112
+VIDEOS = generate(Path("figures"), made).parent / "videos"
+plt.figure(figsize=(12, 6))
+plt.imshow(contact_sheet([render_video(action) for action in ACTIONS], ACTIONS))
+plt.axis("off")
+plt.show()
+
+# %% [markdown]
+# `vidjax.clips` gives batches of clips that are decoded as training decodes them. Without
+# normalisation they are bytes, which `network.features` takes: it normalises them as the weights
+# were trained. In a terminal, `vidjax features` does this for any number of videos and writes a
+# file.
 
 # %%
-# !vidjax features --weights={WEIGHTS} --config.data.manifest={VIDEOS} --config.clip.frames=16 \
-#     --config.eval.size={SIZE} --output=features.npz
+import numpy as np
+
+SIZE = 224 if LARGE else 112
+CLIPS = {
+    "clip": {"frames": 16, "stride": 2, "size": SIZE, "fit": True},
+    "data": {"short_side": SIZE + 16},
+    "eval": {"clips": 1, "crops": 1, "size": SIZE, "short_side": SIZE + 16, "batch_size": 4},
+}
+
+
+def described(split):
+    """Features float32 [N, C] and labels [N] of the videos of a split."""
+    found, labels = [], []
+    data = vidjax.clips(VIDEOS, split, training=False, normalized=False, **CLIPS)
+    for batch in data:
+        seen = batch["mask"]
+        found.append(np.asarray(network.features(batch["clip"]))[seen])
+        labels.extend(data.classes[label] for label in batch["label"][seen])
+    return np.concatenate(found), np.array(labels)
+
+
+train_features, train_labels = described("train")
+test_features, test_labels = described("test")
+print("training", train_features.shape, "test", test_features.shape)
 
 # %% [markdown]
 # A linear probe is a logistic regression on the features of the training videos. Its accuracy on
@@ -100,20 +130,19 @@ SIZE = 224 if LARGE else 112
 # two directions along which the features vary most.
 
 # %%
-import numpy as np
-
-table = vidjax.read_features("features.npz")
-train, test = table.of_split("train"), table.of_split("test")
-probe = vidjax.evaluation.linear_probe(train.features, train.label, test.features, test.label)
-neighbours = vidjax.evaluation.knn(train.features, train.label, test.features, test.label, k=5)
+parts = (train_features, train_labels, test_features, test_labels)
+probe = vidjax.evaluation.linear_probe(*parts)
+neighbours = vidjax.evaluation.knn(*parts, k=5)
 print(f"linear probe {probe.top1:.1%}, nearest neighbours {neighbours.top1:.1%}, chance 25 %")
 
-centred = table.features - table.features.mean(axis=0)
+every = np.concatenate([train_features, test_features])
+names = np.concatenate([train_labels, test_labels])
+centred = every - every.mean(axis=0)
 _, _, directions = np.linalg.svd(centred, full_matrices=False)
 places = centred @ directions[:2].T
 plt.figure(figsize=(6, 5))
 for action in ACTIONS:
-    plt.scatter(*places[table.label == action].T, label=action)
+    plt.scatter(*places[names == action].T, label=action)
 plt.xlabel("first principal direction")
 plt.ylabel("second principal direction")
 plt.legend()
@@ -125,17 +154,25 @@ plt.show()
 # `part=head` trains a new classifier on the frozen network, with augmentation. `part=all` trains
 # every layer, which needs more videos and more time. With few videos the head is often the better
 # choice. This is ordinary training: the run's folder, the evaluation and every command work as for
-# any run.
+# any run. In a terminal it is `vidjax train --config=finetune:weights=i3d:kinetics400,part=head`.
 
 # %%
-EPOCHS = 20 if LARGE else 4
-# !vidjax train --config=finetune:weights={WEIGHTS},part=head --config.data.manifest={VIDEOS} \
-#     --config.train.duration="{EPOCHS} epochs" --config.every.log="2 steps" \
-#     --config.eval.crops=1 --workdir=runs/tuned
+from vidjax.configs import finetune
+from vidjax.run.config import from_mapping
+from vidjax.training.loop import train
+
+config = finetune.get_config(f"weights={NETWORK}:{PATH or TAG},part=head")
+config.data.manifest = str(VIDEOS)
+config.clip.size = config.eval.size = SIZE
+config.data.short_side = config.eval.short_side = SIZE + 16
+config.eval.crops = 1
+config.train.duration = "20 epochs" if LARGE else "4 epochs"
+config.every.log = "2 steps"
+outcome = train(from_mapping(config), Path("runs/tuned"))
 
 # %%
 tuned = vidjax.open_run("runs/tuned")
-for video in sorted(Path(VIDEOS).rglob("test/*/*_0000.mp4")):
+for video in sorted(VIDEOS.glob("test/*/*_0000.mp4")):
     (action, probability), *_ = tuned.predict(video)
     print(f"{video.parent.name:16s} was called {action} ({probability:.0%})")
 

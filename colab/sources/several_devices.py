@@ -2,35 +2,77 @@
 # # Several devices
 #
 # vidjax uses every device that JAX sees: a CPU, eight GPUs, a TPU. The result of a run does not
-# depend on their number. This notebook shows how a batch and the parameters are laid out over eight
-# devices, trains the same run on one device and on eight, and resumes it on four. If your machine
-# has a single device, JAX simulates eight on its CPU. That is slower than one, but the program is
-# the same.
-
-# %%
-import os
-import subprocess
-import sys
-
-counted = subprocess.run(
-    [sys.executable, "-c", "import jax; print(jax.device_count())"],
-    capture_output=True,
-    text=True,
-    check=True,
-)
-SIMULATED = int(counted.stdout) < 8
-if SIMULATED:
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ["JAX_NUM_CPU_DEVICES"] = "8"
-
-import jax
-
-print(jax.device_count(), "devices,", "simulated" if SIMULATED else "real", "·", jax.devices()[0])
+# depend on their number. This notebook trains the same run on one device and on eight, resumes it
+# on four, and shows how a batch and the parameters lie on them.
+#
+# So that it runs anywhere, JAX simulates the devices on the CPU. That is slower than one device,
+# but the programs are those of real ones.
 
 # %% [markdown]
-# JAX fixes its devices when it is first used. So the variables must be set before that, and a
-# notebook must be restarted to change them.
+# ## One device and eight
 #
+# The same command twice: in a terminal you would type just that. The two variables ask JAX for
+# simulated devices. With real ones leave them out. `train.batch_size` counts the clips of all
+# devices together.
+
+# %%
+SETTINGS = (
+    "--config=demo:smoke=true '--config.model.options.depths=(1,1,0,0)' --config.clip.frames=4 "
+    "--config.clip.size=32 --config.eval.size=32 "
+    "'--config.every.log=1 steps' '--config.every.checkpoint=4 steps'"
+)
+SIMULATED = "JAX_PLATFORMS=cpu JAX_NUM_CPU_DEVICES"
+
+# %%
+# !{SIMULATED}=1 vidjax train {SETTINGS} '--config.train.duration=8 steps' --workdir=runs/one
+
+# %%
+# !{SIMULATED}=8 vidjax train {SETTINGS} '--config.train.duration=8 steps' --workdir=runs/eight
+
+# %% [markdown]
+# A line of each log names the devices. Now compare the losses, step by step.
+
+# %%
+import json
+from pathlib import Path
+
+
+def losses(run):
+    lines = Path("runs", run, "metrics.jsonl").read_text().splitlines()
+    found = [line for line in map(json.loads, lines) if line["split"] == "train"]
+    return {line["step"]: line["loss"] for line in found}
+
+
+one, eight = losses("one"), losses("eight")
+for step, loss in one.items():
+    print(f"step {step}: {loss:.6f} and {eight[step]:.6f}, apart {abs(loss - eight[step]):.1e}")
+
+# %% [markdown]
+# They differ only by rounding, since sums are added in another order. The difference grows from
+# step to step, as it would between two kinds of hardware. Batch normalisation is part of this: it
+# takes the statistics of the whole batch, over all devices, unless you set `train.batch_norm`.
+#
+# ## Go on with another number of devices
+#
+# A machine was taken away, and the next one is smaller? The same command resumes from the last
+# checkpoint, on any number of devices that divides the batch.
+
+# %%
+# !{SIMULATED}=4 vidjax train {SETTINGS} '--config.train.duration=12 steps' --workdir=runs/eight
+
+# %%
+import matplotlib.pyplot as plt
+
+found = losses("eight")
+plt.figure(figsize=(6, 3))
+plt.plot(found.keys(), found.values(), "o-")
+plt.axvline(8.5, linestyle=":", color="grey")
+plt.text(8.6, max(found.values()), "four devices", va="top")
+plt.xlabel("step")
+plt.ylabel("loss")
+plt.show()
+
+# %% [markdown]
 # ## A mesh
 #
 # Devices form a mesh with two axes. Along `data`, every device has all parameters and a share of
@@ -38,21 +80,25 @@ print(jax.device_count(), "devices,", "simulated" if SIMULATED else "real", "·"
 # device's memory. Here is how the mesh 2 × 4 lays out a batch of 16 clips: each device has two.
 
 # %%
+import jax
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 8)
+
 from vidjax.run.setting_groups import MeshConfig
 from vidjax.run.sharding import batch_sharding, make_mesh, state_shardings
 
-mesh = make_mesh(MeshConfig(data=jax.device_count() // 4, fsdp=4))
-batch = jax.device_put(jax.numpy.zeros((2 * jax.device_count(), 128)), batch_sharding(mesh))
+mesh = make_mesh(MeshConfig(data=2, fsdp=4))
+batch = jax.device_put(jax.numpy.zeros((16, 64)), batch_sharding(mesh))
 jax.debug.visualize_array_sharding(batch)
 
 # %% [markdown]
-# And here is where the parameters of a network go. Small arrays stay whole, because splitting them
-# costs more in messages than it saves in memory.
+# And here is what each device holds of the parameters of a network. Small arrays stay whole,
+# because splitting them costs more in messages than it saves in memory. `--config.mesh.fsdp=4` sets
+# the axis of a run.
 
 # %%
 import math
-
-import matplotlib.pyplot as plt
 
 import vidjax
 
@@ -69,70 +115,6 @@ plt.figure(figsize=(6, 3))
 plt.bar([f"{data} x {parts}" for data, parts in MESHES], held)
 plt.xlabel("mesh: data x fsdp")
 plt.ylabel("MiB of r3d_18 on each device")
-plt.show()
-
-# %% [markdown]
-# ## One device and eight
-#
-# The same command twice: in a terminal you would type just that. `train.batch_size` counts the
-# clips of all devices together. Batch normalisation takes the statistics of the whole batch unless
-# you say otherwise, so the result stays the same.
-
-# %%
-SETTINGS = (
-    "--config=demo:smoke=true --config.model.options.depths=(1,1,0,0) --config.clip.frames=4 "
-    "--config.clip.size=32 --config.eval.size=32 --config.train.duration='8 steps' "
-    "--config.every.log='1 steps' --config.every.checkpoint='4 steps'"
-)
-ONE = "JAX_PLATFORMS=cpu JAX_NUM_CPU_DEVICES=1" if SIMULATED else "CUDA_VISIBLE_DEVICES=0"
-FOUR = "JAX_PLATFORMS=cpu JAX_NUM_CPU_DEVICES=4" if SIMULATED else "CUDA_VISIBLE_DEVICES=0,1,2,3"
-
-# %%
-# !{ONE} vidjax train {SETTINGS} --workdir=runs/one
-
-# %%
-# !vidjax train {SETTINGS} --workdir=runs/eight
-
-# %% [markdown]
-# The first line of each log names the devices. Now compare the losses, step by step.
-
-# %%
-import json
-from pathlib import Path
-
-
-def losses(run):
-    lines = [
-        json.loads(line) for line in Path("runs", run, "metrics.jsonl").read_text().splitlines()
-    ]
-    return {line["step"]: line["loss"] for line in lines if line["split"] == "train"}
-
-
-one, eight = losses("one"), losses("eight")
-for step, loss in one.items():
-    print(f"step {step}: {loss:.6f} and {eight[step]:.6f}, apart {abs(loss - eight[step]):.1e}")
-
-# %% [markdown]
-# They differ only by rounding, since sums are added in another order. It grows from step to step,
-# as it would between two kinds of hardware.
-#
-# ## Go on with another number of devices
-#
-# A machine was taken away, and the next one is smaller? The same command resumes from the last
-# checkpoint, on any number of devices that divides the batch.
-
-# %%
-SETTINGS = SETTINGS.replace("8 steps", "12 steps")
-# !{FOUR} vidjax train {SETTINGS} --workdir=runs/eight
-
-# %%
-found = losses("eight")
-plt.figure(figsize=(6, 3))
-plt.plot(found.keys(), found.values(), "o-")
-plt.axvline(8.5, linestyle=":", color="grey")
-plt.text(8.6, max(found.values()), "four devices")
-plt.xlabel("step")
-plt.ylabel("loss")
 plt.show()
 
 # %% [markdown]
