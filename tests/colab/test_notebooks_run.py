@@ -1,7 +1,7 @@
-"""Each notebook runs whole: from the wheel, in an empty folder, on newer Pythons with newest JAX.
+"""Each notebook runs whole, from the wheel, in an empty folder.
 
-The environment begins like a machine of Colab, with JAX, NumPy and TensorFlow but not with what
-vidjax needs besides. The first cell installs the rest.
+It runs on Python 3.12 and 3.13 with the newest JAX, and with the versions that Colab had. The
+environment begins with JAX, NumPy and TensorFlow; the first cell installs what else is missing.
 """
 
 import json
@@ -25,9 +25,14 @@ pytestmark = [
     pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:Parsing dates:DeprecationWarning"),
 ]
-PYTHONS = ("3.12", "3.13")
-# What lies on a machine of Colab, whatever its versions.
-THERE = ("jax", "numpy", "tensorflow-cpu", "matplotlib", "ipykernel")
+# What is there before the first cell: the newest, and what Colab has.
+NEWEST = ("jax", "numpy", "tensorflow-cpu", "matplotlib")
+COLAB = ("-r", str(Path(__file__).with_name("colab-2026-08.txt")))
+MACHINES = {
+    "python3.12": ("3.12", NEWEST),
+    "python3.13": ("3.13", NEWEST),
+    "colab": ("3.13", COLAB),
+}
 KEPT = ("jax", "jaxlib", "numpy", "tensorflow-cpu")
 # How many pictures a notebook shows at least, and what its cells print.
 SHOWS = {
@@ -86,12 +91,13 @@ def wheel(tmp_path_factory):
     return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(scope="module", params=PYTHONS)
+@pytest.fixture(scope="module", params=MACHINES)
 def machine(request, wheel, tmp_path_factory):
-    home = tmp_path_factory.mktemp(f"python{request.param}")
-    called(interpreter(request.param), "-m", "venv", home)
+    version, there = MACHINES[request.param]
+    home = tmp_path_factory.mktemp(request.param)
+    called(interpreter(version), "-m", "venv", home)
     install = (home / "bin/python", "-m", "pip", "install", "--quiet")
-    called(*install, *THERE)
+    called(*install, *there, "ipykernel")
     called(*install, "--no-deps", wheel)
     specification = home / "share/jupyter/kernels/colab/kernel.json"
     specification.parent.mkdir(parents=True, exist_ok=True)
