@@ -56,4 +56,11 @@ for each in needed:
         version = metadata.version(each.name)
         if not each.specifier.contains(version, prereleases=True):
             print(f"{each.name} {version} stays, though vidjax is made for {each.specifier}")
-print(f"vidjax {metadata.version('vidjax')} with JAX {metadata.version('jax')} is ready")
+
+used = [sys.executable, "-c", "import tensorflow_datasets, vidjax.training.loop"]
+tried = subprocess.run(used, capture_output=True, text=True)
+if tried.returncode:
+    print("vidjax cannot be imported:", tried.stderr.strip().rpartition("\n")[2])
+    print("Upgrade the package that this names, with %pip install --upgrade, and restart.")
+else:
+    print(f"vidjax {metadata.version('vidjax')} with JAX {metadata.version('jax')} is ready")

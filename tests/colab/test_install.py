@@ -29,11 +29,13 @@ MODULES = {"tensorflow", "cv2"}
 def machine(monkeypatch, capsys):
     """Runs the cell on a machine with some packages; returns its calls of pip and its lines."""
 
-    def run(packages, modules=MODULES, *, vidjax=True):
+    def run(packages, modules=MODULES, *, vidjax=True, fails=""):
         there = dict(packages)
         calls = []
 
-        def called(command, check):
+        def called(command, check=False, **_):
+            if "-c" in command:
+                return SimpleNamespace(returncode=bool(fails), stderr=f"Traceback:\n{fails}\n")
             assert check
             assert command[1:4] == ["-m", "pip", "install"]
             arguments = [part for part in command[4:] if not re.match("--(quiet|disable)", part)]
@@ -102,6 +104,12 @@ def test_an_older_package_stays_and_is_named(machine):
     calls, lines = machine({**COLAB, "av": "15.0", "jax": "0.7.2"})
     assert calls == []
     assert lines[0] == "jax 0.7.2 stays, though vidjax is made for >=0.10"
+
+
+def test_a_package_that_cannot_be_imported_is_told(machine):
+    _, lines = machine({**COLAB, "av": "15.0"}, fails="VersionError: protobuf is too old")
+    assert lines[0] == "vidjax cannot be imported: VersionError: protobuf is too old"
+    assert "ready" not in " ".join(lines)
 
 
 def test_versions_of_the_operating_system_do_no_harm(machine):
