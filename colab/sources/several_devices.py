@@ -48,9 +48,9 @@ for step, loss in one.items():
     print(f"step {step}: {loss:.6f} and {eight[step]:.6f}, apart {abs(loss - eight[step]):.1e}")
 
 # %% [markdown]
-# They differ only by rounding, since sums are added in another order. The difference grows from
-# step to step, as it would between two kinds of hardware. Batch normalisation is part of this: it
-# takes the statistics of the whole batch, over all devices, unless you set `train.batch_norm`.
+# They differ by rounding at most, since sums are added in another order. Batch normalisation is
+# part of this: it takes the statistics of the whole batch, over all devices, unless you set
+# `train.batch_norm`.
 #
 # ## Go on with another number of devices
 #

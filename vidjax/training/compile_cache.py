@@ -52,14 +52,20 @@ class Hits:
 
     def __init__(self) -> None:
         self.found = self.missed = 0
+        self._open = True
 
     def __enter__(self) -> Hits:
         jax.monitoring.register_event_listener(self._count)
         return self
 
     def __exit__(self, *_: object) -> None:
-        jax.monitoring.unregister_event_listener(self._count)
+        self._open = False
+        # JAX 0.7 keeps listeners.
+        if hasattr(jax.monitoring, "unregister_event_listener"):
+            jax.monitoring.unregister_event_listener(self._count)
 
     def _count(self, event: str, **_: object) -> None:
+        if not self._open:
+            return
         self.found += event == "/jax/compilation_cache/cache_hits"
         self.missed += event == "/jax/compilation_cache/cache_misses"
