@@ -64,7 +64,8 @@ figure.tight_layout()
 # %%
 import vidjax
 
-model = vidjax.create_model("r3d_18", num_classes=4, width=8, random_scaling={})
+OPTIONS = {"num_classes": 4, "width": 8, "depths": (1, 1, 1, 1)}
+model = vidjax.create_model("r3d_18", random_scaling={}, **OPTIONS)
 clips = jax.random.normal(jax.random.key(0), (2, 4, 32, 32, 3))
 variables = jax.jit(lambda: model.init(jax.random.key(1), clips, train=False))()
 
