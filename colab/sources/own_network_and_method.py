@@ -16,7 +16,6 @@
 import types
 
 import jax
-import jax.numpy as jnp
 
 import vidjax
 from vidjax import plugins
@@ -146,7 +145,9 @@ for name in ("tiny_r3d", "r3d_18"):
 # %% [markdown]
 # ## Train them
 #
-# A configuration names the network, and gives the option. The rest is that of the demo.
+# A configuration names the network, and gives the options. The rest is that of the demo, whose
+# network ends with features of 6 x 6 cells instead of one, so that an explanation can point at
+# limbs.
 
 # %%
 from pathlib import Path
@@ -157,7 +158,9 @@ from vidjax.training.loop import train
 
 config = demo.get_config()
 config.model.name = "tiny_r3d"
-config.model.options = {"width": 16, "stem_frames": 3, "channel_drop": {"rate": 0.1}}
+del config.model.options.stem_kernel  # ours is called stem_frames
+own = {"depths": (1, 1, 1, 0), "stem_frames": 3, "channel_drop": {"rate": 0.1}}
+config.model.options.update(own)
 if jax.default_backend() == "cpu":
     config.data.options.classes = ("jump", "kick", "sit_down", "stand_up")
     config.data.options.train_per_class = 32
