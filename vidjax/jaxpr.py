@@ -2,7 +2,8 @@
 
 JAX gives no guarantees about jaxprs. Version 0.10 keeps the constants of a jaxpr beside it and
 counts the parts of a loop (`num_consts`, `num_carry`). Version 0.12 keeps constants inside, and
-parts in trees (`ft_in`). Both are read here. Anything else is refused rather than guessed at.
+parts in trees (`ft_in`). Both are read here, and version 0.7, which is like 0.10 but for `bind`.
+Anything else is refused rather than guessed at.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
-_KNOWN = "0.10 to 0.12"
+_KNOWN = "0.7 and 0.10 to 0.12"
 # Primitives that only call a body; without the body, a network would lose operations.
 _CALLS = frozenset(
     {"jit", "pjit", "closed_call", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"}
