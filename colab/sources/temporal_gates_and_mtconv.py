@@ -103,15 +103,17 @@ plt.show()
 #
 # A multi-temporal convolution gives most channels to a *local* branch at full size, and the rest to
 # a *prolonged* branch at half the size, on half of the frames. Which half? Those that are least
-# like their neighbours. The similarity is the cosine of the frames' mean features. Here colours
-# stand in for features; frames with a green edge are kept.
+# like their neighbours. The similarity is the cosine of the frames' mean features, and a frame's
+# redundancy is the sum over both neighbours. The first and the last frame have one neighbour, and
+# are never chosen. Here colours stand in for features. Frames with a green edge are kept: expect
+# those in which something moves.
 
 # %%
 from vidjax.data.marionette import render_video
 from vidjax.layers.temporal_frame_selection import redundancy, temporal_frame_selection
 
 video = render_video("sit_down")
-clip = video[:: len(video) // 12][:12]
+clip = video[np.linspace(0, len(video) - 1, 12).astype(int)]
 # What differs from the mean of the clip, in 8 x 8 blocks: a stand-in for features of a network.
 small = clip[:, :96, :128].reshape(12, 12, 8, 16, 8, 3).mean(axis=(2, 4)).reshape(1, 12, 1, 1, -1)
 features = jnp.asarray(small - small.mean(axis=1, keepdims=True), jnp.float32)
@@ -124,7 +126,7 @@ for number, axis in enumerate(axes.flat):
     for spine in axis.spines.values():
         spine.set(color="limegreen" if kept else "none", linewidth=5)
 figure.tight_layout()
-print("redundancy of frames 1 to 10:", np.round(redundancy(features)[0], 2))
+print("redundancy of frames 1 to 10:", *(f"{value:.2f}" for value in redundancy(features)[0]))
 
 # %% [markdown]
 # ## What it saves
