@@ -10,7 +10,8 @@
 #
 # A network is a `flax.linen` module that maps clips `[B, T, H, W, 3]` to logits. `make_resnet`
 # builds residual ones from a description; every method of vidjax then fits them, because their
-# blocks have slots. This one has one block per stage and a wide stem in time.
+# blocks have slots. This one has three stages of one block, and halves its features once after the
+# stem, so that an explanation has enough cells to point at limbs.
 
 # %%
 import types
@@ -34,7 +35,8 @@ def build(*, stem_frames: int = 5, **options):
     def stem(**given):
         return Stem(kernel_size=(stem_frames, 7, 7), **given)
 
-    return make_resnet(stem=stem, **options)
+    strides = ((1, 1, 1), (2, 2, 2), (1, 1, 1), (1, 1, 1))  # of the stages, along T, H, W
+    return make_resnet(stem=stem, strides=strides, **options)
 
 
 facts = {
@@ -45,7 +47,7 @@ facts = {
     "paper": "This notebook",
 }
 family = Family(build, {**OPTIONS, "stem_frames": whole(1, 16)}, facts, defined_in=DEFINED_IN)
-variant = family.variant("tiny_r3d", {"depths": (1, 1, 1, 1), "block": "basic"}, 0, 0)
+variant = family.variant("tiny_r3d", {"depths": (1, 1, 1, 0), "block": "basic"}, 0, 0)
 plugins.register("vidjax.models", "my_network", types.SimpleNamespace(VARIANTS=(variant,)))
 print(vidjax.list_models("tiny*"))
 print(vidjax.count_cost(vidjax.create_model("tiny_r3d", num_classes=16, width=16), (16, 48, 48)))
@@ -145,9 +147,7 @@ for name in ("tiny_r3d", "r3d_18"):
 # %% [markdown]
 # ## Train them
 #
-# A configuration names the network, and gives the options. The rest is that of the demo, whose
-# network ends with features of 6 x 6 cells instead of one, so that an explanation can point at
-# limbs.
+# A configuration names the network, and gives the options. The rest is that of the demo.
 
 # %%
 from pathlib import Path
@@ -158,9 +158,7 @@ from vidjax.training.loop import train
 
 config = demo.get_config()
 config.model.name = "tiny_r3d"
-del config.model.options.stem_kernel  # ours is called stem_frames
-own = {"depths": (1, 1, 1, 0), "stem_frames": 3, "channel_drop": {"rate": 0.1}}
-config.model.options.update(own)
+config.model.options = {"width": 16, "stem_frames": 3, "channel_drop": {"rate": 0.1}}
 if jax.default_backend() == "cpu":
     config.data.options.classes = ("jump", "kick", "sit_down", "stand_up")
     config.data.options.train_per_class = 32

@@ -101,14 +101,12 @@ display(Image(str(newest), width=500))
 # %% [markdown]
 # ## Name what happens in a video
 #
-# The video may be any file, also one of a class that you did not train.
+# The video may be any file. `--explain --output=seen` would also draw where the network looked; the
+# notebook `tubes_and_pyramids` is about that.
 
 # %%
 video = next(file for file in sorted(Path(VIDEOS).rglob("*.mp4")) if "test" in file.parts)
-# !vidjax predict --workdir=runs/mine --video={video} --explain --output=seen
-
-# %%
-display(Image(filename=str(next(Path("seen").glob("*.png")))))
+# !vidjax predict --workdir=runs/mine --video={video}
 
 # %% [markdown]
 # ## Compare two runs
