@@ -22,6 +22,23 @@ class AbsentError(ValueError):
     """The videos of a data set are not on this machine; the message says where to put them."""
 
 
+def located(config: ConfigDict, dataset: str, output: Path, data_dir: Path) -> ConfigDict:
+    """Sets where the videos and their prepared form are, and returns the configuration.
+
+    Args:
+      config: configuration of a row.
+      dataset: as in `locate`.
+      output: folder for manifests.
+      data_dir: folder of prepared data sets.
+
+    Raises:
+      AbsentError: the videos are not on this machine.
+    """
+    config.data.data_dir = str(data_dir)
+    config.data.update(locate(dataset, config, output))
+    return config
+
+
 def locate(dataset: str, config: ConfigDict, output: Path) -> Mapping[str, str]:
     """Returns the settings of `config.data` that locate a data set.
 

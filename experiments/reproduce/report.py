@@ -1,4 +1,4 @@
-"""Writes the results of a plan: `table.md`, `table.csv`, `runs.csv` and `figure.png`."""
+"""Writes the results of a plan: tables as Markdown and CSV, and pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from vidjax.storage.writing import write_text
 
 from ..runs import start_log
-from . import csv_tables, figure, markdown
+from . import contrast_results, csv_tables, figure, markdown
 from .plan import Plan
 from .results import read_result
 from .statistics import summarize
@@ -25,11 +25,14 @@ def write_report(plan: Plan) -> Path:
     setups = plan.table.at(plan.scale)
     results = [read_result(run, setups[run.dataset].timed) for run in plan.runs]
     summaries = {name: summarize(plan, results, name) for name in plan.datasets}
+    contrasts = contrast_results.evaluate(plan, results)
     folder = plan.folder
     csv_tables.write_rows(folder / "table.csv", summaries)
     csv_tables.write_runs(folder / "runs.csv", summaries)
+    if contrasts:
+        csv_tables.write_contrasts(folder / "contrasts.csv", contrasts)
     title = f"{plan.table.name}, scale {plan.scale}"
-    figure.draw(folder / "figure.png", summaries, plan.table.reference, title)
+    figure.draw(folder / "figure.png", summaries, contrasts, title)
     text = folder / "table.md"
-    write_text(text, markdown.render(plan, summaries, start_log.noted(folder)))
+    write_text(text, markdown.render(plan, summaries, contrasts, start_log.noted(folder)))
     return text

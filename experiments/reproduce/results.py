@@ -43,6 +43,7 @@ class Result:
       cpu_seconds: CPU time of its process, over all cores.
       compile_seconds: the part of `seconds` for compiling the training step.
       correct: whether each test video is right.
+      timed: test videos of classes that no single frame decides.
       train_videos: number of training videos that were evaluated.
     """
 
@@ -57,6 +58,7 @@ class Result:
     cpu_seconds: float = float("nan")
     compile_seconds: float = float("nan")
     correct: Mapping[str, bool] = field(default_factory=dict)
+    timed: frozenset[str] = frozenset()
     train_videos: int = 0
 
     @property
@@ -97,6 +99,7 @@ def read_result(run: Run, timed: Collection[str] = ()) -> Result:
         cpu_seconds=record["cpu_seconds"],
         compile_seconds=_lines(run.workdir / "timing.jsonl", "compile")[-1].seconds,
         correct={row.video: row.is_right for row in rows},
+        timed=frozenset(row.video for row in rows if row.label in timed),
         train_videos=seen_scores.videos,
     )
 
