@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,14 @@ def compile_step(
     forward = count_cost(network.module, network.clip_shape[:3]).macs
     macs = 3 * forward * network.config.train.batch_size
     return Compiled(compiled, seconds, macs, cached=hits.found > 0)
+
+
+def bill(compiled: Sequence[Compiled]) -> dict[str, float]:
+    """Returns the total compile time, and the cost of a step; all shapes cost about the same."""
+    return {
+        "seconds": sum(each.seconds for each in compiled),
+        "multiply_adds_per_step": max(each.multiply_adds for each in compiled),
+    }
 
 
 def lower_step(
