@@ -82,9 +82,9 @@ def planned(
       ValueError: a named contrast has a row that is not trained on its data set.
     """
     known = {dataset: {row for row, _ in pairs} for dataset, pairs in rows.items()}
-    if not named:
-        return tuple(_by_default(rows, known))
     kept = [each for each in named if each.dataset in rows]
+    if not kept:
+        return tuple(_by_default(rows, known))
     for each in kept:
         for row in (each.row, each.reference):
             if row not in known[each.dataset]:
