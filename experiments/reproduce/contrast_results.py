@@ -27,6 +27,7 @@ class ContrastResult:
     Attributes:
       contrast: the contrast.
       primary: whether it is the table's primary contrast.
+      planned: number of seeds in the plan.
       seeds: seeds that both rows have finished.
       by_seed: difference of each of these seeds.
       over_seeds: their mean with the 95 % Student-t interval.
@@ -39,6 +40,7 @@ class ContrastResult:
 
     contrast: Contrast
     primary: bool
+    planned: int
     seeds: tuple[int, ...]
     by_seed: tuple[float, ...]
     over_seeds: Interval
@@ -69,7 +71,7 @@ def evaluate(plan: Plan, results: Sequence[Result]) -> list[ContrastResult]:
         for result in results
         if result.state == "finished"
     }
-    found = [_one(each, each == plan.primary, finished) for each in plan.contrasts]
+    found = [_one(plan, each, finished) for each in plan.contrasts]
     others = [each for each in found if not each.primary]
     corrected = iter(holm([each.p for each in others]))
     return [
@@ -93,7 +95,7 @@ def aligned(reference: Result, row: Result) -> np.ndarray:
 
 
 def _one(
-    contrast: Contrast, primary: bool, finished: Mapping[tuple[str, str, int], Result]
+    plan: Plan, contrast: Contrast, finished: Mapping[tuple[str, str, int], Result]
 ) -> ContrastResult:
     seeds = [
         seed
@@ -115,7 +117,8 @@ def _one(
     p = paired_p(by_seed)
     return ContrastResult(
         contrast,
-        primary,
+        contrast == plan.primary,
+        len({run.seed for run in plan.runs if run.dataset == contrast.dataset}),
         tuple(seeds),
         tuple(by_seed),
         interval(by_seed),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..runs.markdown import number, percent, rows
+from . import power_figure
 from .contrast_results import ContrastResult
 from .contrasts import METRICS
 
+POWER = "power.png"
 COLUMNS = (
     "contrast",
     "data set",
@@ -41,7 +43,10 @@ def render(contrasts: Sequence[ContrastResult]) -> list[str]:
     others = sum(not each.primary for each in contrasts)
     text = _NO_PRIMARY if others == len(contrasts) else _PRIMARY
     meaning = _MEANING.format(corrected=text.format(others=others))
-    return ["## Contrasts", meaning, rows(COLUMNS, [list(_cells(each)) for each in contrasts])]
+    parts = ["## Contrasts", meaning, rows(COLUMNS, [list(_cells(each)) for each in contrasts])]
+    if known := power_figure.measurable(contrasts):
+        parts += [power_figure.sentence(known), f"![which difference can be seen]({POWER})"]
+    return parts
 
 
 def _cells(found: ContrastResult) -> Iterator[str]:

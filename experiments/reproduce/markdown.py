@@ -10,7 +10,7 @@ from vidjax.run.config import Config
 from ..runs.markdown import failures, number, percent
 from ..runs.markdown import rows as rows_of
 from ..runs.start_log import in_words
-from . import contrasts_markdown, tuning
+from . import budget, contrasts_markdown, tuning
 from .contrast_results import ContrastResult
 from .plan import Plan
 from .statistics import Summary
@@ -62,7 +62,8 @@ def render(
         others=_OTHERS if any(each.row.against for each in every) else "",
         source=table.source,
     )
-    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts), meaning]
+    parts = [f"# {table.name}, scale {plan.scale}: {table.title}", in_words(starts)]
+    parts += [*_left_out(plan), meaning]
     for dataset, rows in summaries.items():
         parts += [
             f"## {dataset}",
@@ -73,6 +74,13 @@ def render(
     parts += contrasts_markdown.render(contrasts)
     parts += ["![differences and top-1 of each row](figure.png)"]
     return "\n\n".join(parts) + "\n"
+
+
+def _left_out(plan: Plan) -> list[str]:
+    found = budget.read(plan.folder)
+    if found is None or all(found.has(run) or budget.done(run) for run in plan.runs):
+        return []
+    return [f"{found.in_words(plan)}."]
 
 
 def _budget(plan: Plan, dataset: str, rows: Sequence[Summary]) -> str:
@@ -112,5 +120,8 @@ def _cells(row: Summary) -> Iterator[str]:
 
 
 def _failures(rows: Sequence[Summary]) -> list[str]:
-    lost = (result for row in rows for result in row.results if result.state != "finished")
-    return failures((result.run.name, result.state, result.error) for result in lost)
+    lost = [result for row in rows for result in row.results if result.state != "finished"]
+    begun = [result for result in lost if result.state != "not started"]
+    others = [f"`{result.run.name}`" for result in lost if result.state == "not started"]
+    text = failures((result.run.name, result.state, result.error) for result in begun)
+    return [*text, *([f"Not started: {', '.join(others)}."] if others else [])]

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from vidjax.storage.writing import write_text
 
 from ..runs import start_log
-from . import contrast_results, csv_tables, figure, markdown
+from . import contrast_results, contrasts_markdown, csv_tables, figure, markdown, power_figure
 from .plan import Plan
 from .results import read_result
 from .statistics import summarize
-
-
-def note_start(plan: Plan, start: Mapping[str, Any]) -> None:
-    """Adds a start to the start log of a plan: date, command, hardware, workers, seconds."""
-    start_log.note(plan.folder, start)
 
 
 def write_report(plan: Plan) -> Path:
@@ -33,6 +26,8 @@ def write_report(plan: Plan) -> Path:
         csv_tables.write_contrasts(folder / "contrasts.csv", contrasts)
     title = f"{plan.table.name}, scale {plan.scale}"
     figure.draw(folder / "figure.png", summaries, contrasts, title)
+    if known := power_figure.measurable(contrasts):
+        power_figure.draw(folder / contrasts_markdown.POWER, known)
     text = folder / "table.md"
     write_text(text, markdown.render(plan, summaries, contrasts, start_log.noted(folder)))
     return text

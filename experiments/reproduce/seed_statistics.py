@@ -26,11 +26,10 @@ def paired_p(differences: Sequence[float]) -> float:
     Returns:
       The p-value; NaN for fewer than two seeds, or if all seeds have the same difference.
     """
-    if len(differences) < 2:
+    # Equal differences of fractions may differ in the last digit.
+    if len(differences) < 2 or np.ptp(differences) < 1e-12:
         return float("nan")
     error = float(np.std(differences, ddof=1)) / len(differences) ** 0.5
-    if not error > 0:
-        return float("nan")
     statistic = abs(float(np.mean(differences))) / error
     return float(2 * stats.t.sf(statistic, len(differences) - 1))
 

@@ -25,7 +25,7 @@ from .data_sets import located
 from .table import Table, Tuning
 
 VALIDATION = "val"
-_FOLDER, _CHOICES = "tuning", "tuning.json"
+FOLDER, CHOICES = "tuning", "tuning.json"
 _WAY_OUT = "Name another --output; all rows of a table must be tuned alike"
 
 
@@ -70,7 +70,7 @@ class Trial(run.Run):
     @property
     def name(self) -> str:
         """Such as `tuning/marionette/rms/rate0.05-60_epochs`."""
-        return f"{_FOLDER}/{self.dataset}/{self.row}/{self.workdir.name}"
+        return f"{FOLDER}/{self.dataset}/{self.row}/{self.workdir.name}"
 
 
 def trials(
@@ -92,7 +92,7 @@ def trials(
             config.seed = setup.tuning.seed
             config.optimizer.lr, config.train.duration = rate, duration
             config.eval.split = VALIDATION
-            place = table.folder(scale, output) / _FOLDER / dataset / row.name
+            place = table.folder(scale, output) / FOLDER / dataset / row.name
             workdir = place / f"rate{rate:g}-{duration.replace(' ', '_')}"
             settings = from_mapping(config)
             found.append(Trial(config.seed, workdir, settings, dataset, row.name, rate, duration))
@@ -110,7 +110,7 @@ def write_down(table: Table, scale: str, output: Path, planned: Sequence[Trial])
         "scale": scale,
         "runs": {each.name: to_mapping(each.config) for each in planned},
     }
-    file = table.folder(scale, output) / _FOLDER / "plan.json"
+    file = table.folder(scale, output) / FOLDER / "plan.json"
     plan_file.write_down(file, mapping, _WAY_OUT)
 
 
@@ -140,7 +140,7 @@ def choose(folder: Path, finished: Sequence[Trial]) -> dict[str, dict[str, Choic
             raise ValueError(
                 f"all trials of {trial.row} on {trial.dataset} failed; see {trial.log}"
             )
-    records.write(folder / _CHOICES, {"seed": finished[0].seed, "chosen": _plain(chosen)})
+    records.write(folder / CHOICES, {"seed": finished[0].seed, "chosen": _plain(chosen)})
     return chosen
 
 
@@ -150,7 +150,7 @@ def read_choices(folder: Path) -> dict[str, dict[str, Choice]]:
     Raises:
       RecordError: the file is damaged.
     """
-    file = folder / _CHOICES
+    file = folder / CHOICES
     way_out = "remove it and start the command with --tune again"
     return records.read(file, _Choices, way_out).chosen if file.is_file() else {}
 
