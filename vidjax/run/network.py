@@ -21,7 +21,7 @@ from vidjax.data.transforms import normalize
 from vidjax.data.views import Views
 from vidjax.models.interface import channels_of
 from vidjax.models.model_list import model_card, variant
-from vidjax.models.registry import Reading, create_model, readings
+from vidjax.models.registry import Guesses, Reading, create_model, guesses, readings
 from vidjax.models.stage_depths import stage_depths
 from vidjax.run import sharding
 from vidjax.run.config import Config, ConfigError
@@ -90,6 +90,11 @@ class Network:
     def reading(self) -> Reading | None:
         """What the network's methods report about a batch."""
         return readings(self.config.model.name, self.config.model.options)
+
+    @property
+    def guesses(self) -> Guesses | None:
+        """The classes that the network's methods take the clips of a batch to be."""
+        return guesses(self.config.model.name, self.config.model.options)
 
     def _norm_option(self) -> dict[str, int]:
         choice = self.config.train.batch_norm
