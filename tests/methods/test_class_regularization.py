@@ -164,8 +164,14 @@ def test_gradients_reach_features_and_map_but_not_the_classifier() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("affection", 1.5), ("affection", -0.1), ("bounds", "a"), ("level", "b"), ("match", "c")]
-    + [("row", "d")],
+    [
+        ("affection", 1.5),
+        ("affection", -0.1),
+        ("bounds", "a"),
+        ("level", "b"),
+        ("match", "c"),
+        ("row", "d"),
+    ],
 )
 def test_values_that_mean_nothing_are_refused(name, value) -> None:
     settings = {name: value}
