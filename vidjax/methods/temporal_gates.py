@@ -179,9 +179,8 @@ def openness(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, j
 def reading(intermediates: Mapping[str, Any], logits: jax.Array) -> dict[str, jax.Array]:
     """Reads what a run logs of its gates, each `[B]`.
 
-    Besides `openness` it is the mean magnitude of states, `state_size/<where>`, and, if there are
-    gates, `logits_deviation`: the standard deviation of a clip's logits over the classes. Both are
-    close to zero while small states keep the network from learning.
+    Besides `openness` these are the mean magnitude of states, `state_size/<where>`, and, if there
+    are gates, `logits_deviation`: the standard deviation of a clip's logits over the classes.
     """
     sizes = dict(_sown(intermediates, {SIZE: SIZE}))
     deviation = {"logits_deviation": jnp.std(logits.astype(jnp.float32), axis=-1)} if sizes else {}

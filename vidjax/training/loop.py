@@ -384,7 +384,7 @@ class _Run:
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Written last, because an evaluation with a line is not done again.
-        self._writer.write(step, self._scorer.name, numbers_of(summary))
+        self._writer.write(step, self._scorer.name, {**numbers_of(summary), **scored.readings})
         took = duration(self._clock.seconds - start)
         self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()

@@ -34,9 +34,5 @@ def smoothed(targets: jax.Array, share: float) -> jax.Array:
 
 def hits(logits: jax.Array, targets: jax.Array) -> jax.Array:
     """Returns whether the most likely class of a clip is one of its labels, bool `[B]`."""
-    return has_class(targets, jnp.argmax(logits, axis=-1))
-
-
-def has_class(targets: jax.Array, index: jax.Array) -> jax.Array:
-    """Returns whether a class, int `[B]`, is among the labels `[B, C]` of a clip, bool `[B]`."""
-    return jnp.take_along_axis(targets, index[:, None], axis=-1)[:, 0] > 0
+    best = jnp.argmax(logits, axis=-1, keepdims=True)
+    return jnp.take_along_axis(targets, best, axis=-1)[:, 0] > 0

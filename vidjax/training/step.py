@@ -17,10 +17,11 @@ from vidjax.data.transforms import normalize
 from vidjax.layers.step_count import with_counts_of
 from vidjax.models.registry import Guesses, Reading
 from vidjax.run.freezing import as_in_evaluation, hold
+from vidjax.run.guesses import right_guesses
 from vidjax.run.state import TrainState
 from vidjax.training.loss import Loss
 from vidjax.training.mixing import Mixing
-from vidjax.training.sigmoid_loss import has_class, hits
+from vidjax.training.sigmoid_loss import hits
 
 Tree = Any
 Batch = Mapping[str, jax.Array]
@@ -33,8 +34,8 @@ class Step:
 
     The batch comes from `vidjax.data.pipeline.train_batches`. If its augmentation is left to the
     device, it is applied first. Metrics are scalars: `loss`, `top1`, `clips` (number of readable
-    clips), `grad_norm` and the values of `reading` and `guesses`. `finite` holds a flag for the loss
-    and one for each gradient, in the order of `quantities`.
+    clips), `grad_norm` and the values of `reading` and `guesses`. `finite` holds a flag for the
+    loss and one for each gradient, in the order of `quantities`.
 
     Attributes:
       model: the network, with its `num_classes`.
@@ -175,17 +176,13 @@ class Step:
         if self.reading:
             values |= self.reading(updated["intermediates"], logits)
         if self.guesses:
-            found = self.guesses(updated["intermediates"]).items()
-            values |= {f"right/{name}": self._is_right(guess, label) for name, guess in found}
+            values |= right_guesses(self.guesses(updated["intermediates"]), label)
         sums = {name: jnp.sum(value, where=mask) for name, value in values.items()}
         return loss, (updated.get("batch_stats", {}), sums)
 
     @property
     def _reads(self) -> bool:
         return self.reading is not None or self.guesses is not None
-
-    def _is_right(self, guess: jax.Array, label: jax.Array) -> jax.Array:
-        return has_class(label, guess) if self.multi_label else guess == label
 
     def _split(self, rows: jax.Array) -> jax.Array:
         # Strided parts keep each device's rows on that device.
