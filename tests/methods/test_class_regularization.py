@@ -181,12 +181,12 @@ def test_values_that_mean_nothing_are_refused(name, value) -> None:
 
 
 def test_a_random_row_scales_as_its_class_would() -> None:
-    y, sown = run(row="random", affection=0.6)
+    y, sown = run(row="random", affection=0.6, relu=False)
     index = np.asarray(sown["class_index"])
     assert index.dtype == np.int32
     np.testing.assert_array_equal(index, random_class(jnp.mean(X, axis=(1, 2, 3)), W.shape[1]))
-    assert (index != account(X, W, KERNEL)[1]).any()
-    rows = np.maximum(np.float64(W).T @ np.float64(KERNEL), 0)[index]
+    assert (index != account(X, W, KERNEL, relu=False)[1]).any()
+    rows = (np.float64(W).T @ np.float64(KERNEL))[index]
     low, high = rows.min(1, keepdims=True), rows.max(1, keepdims=True)
     factors = 0.6 + 0.8 * (rows - low) / (high - low)
     np.testing.assert_allclose(sown["factors"], factors, rtol=1e-5)
