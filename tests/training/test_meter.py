@@ -18,7 +18,9 @@ STEPS = [
 
 def metered(steps, first=1, meter=None, per_epoch=8):
     """A meter after some steps, of epochs of equal length."""
-    meter = meter or Meter(QUANTITIES, lambda step: 0 if step % per_epoch else per_epoch)
+    meter = meter or Meter(
+        QUANTITIES, epoch_steps=lambda step: 0 if step % per_epoch else per_epoch
+    )
     for number, values in enumerate(steps, first):
         meter.add(number, values | {"finite": np.ones(2, bool)})
     return meter
@@ -50,7 +52,9 @@ def test_an_epoch_is_averaged_over_its_clips_whatever_was_logged_between():
 
 def test_a_resumed_meter_goes_on_within_the_epoch():
     before, whole = metered(STEPS[:5]), metered(STEPS)
-    after = Meter(QUANTITIES, lambda step: 8 * (step == 8), before.sums(), before.epoch_sums())
+    after = Meter(
+        QUANTITIES, before.sums(), before.epoch_sums(), epoch_steps=lambda step: 8 * (step == 8)
+    )
     metered(STEPS[5:], 6, after)
     assert after.ended_epochs() == whole.ended_epochs()
     assert after.epoch_sums() == whole.epoch_sums()
@@ -59,7 +63,8 @@ def test_a_resumed_meter_goes_on_within_the_epoch():
 
 def test_an_epoch_that_was_seen_in_part_has_no_average():
     # A checkpoint of before epochs were counted has no sums of them.
-    meter = Meter(QUANTITIES, lambda step: 0 if step % 4 else 4, {"steps": 2.0, "loss": 1.0})
+    sums = {"steps": 2.0, "loss": 1.0}
+    meter = Meter(QUANTITIES, sums, epoch_steps=lambda step: 0 if step % 4 else 4)
     metered(STEPS[:6], 3, meter)
     assert meter.ended_epochs() == [(8, over_clips(STEPS[2:6]))]
     unreadable = metered([{"loss": 0.0, "clips": 0.0}], per_epoch=1)

@@ -84,6 +84,7 @@ def lower_step(
         partial_batch_norm=config.train.partial_batch_norm,
         augments=config.augment.device,
         reading=network.reading,
+        guesses=network.guesses,
         multi_label=config.data.multi_label,
     )
     size, split = config.train.batch_size, batch_sharding(mesh)

@@ -247,7 +247,7 @@ class _Run:
     def _restore(self, state: TrainState, run: Mapping[str, Any]) -> None:
         data = self._config.data
         names, ends = quantities(state.params), self.plan.epoch_steps
-        self._meter = Meter(names, ends, run.get("meter"), run.get("epoch"))
+        self._meter = Meter(names, run.get("meter"), run.get("epoch"), epoch_steps=ends)
         self._clock = Clock(run.get("seconds", 0.0))
         self._bad = BadVideos(self._network.classes, data.bad_video_budget, run.get("bad_videos"))
         self._data = prefetch(self._batches, data.threads)
@@ -384,7 +384,7 @@ class _Run:
         if main_score(summary) > self._checkpoints.best_score():
             self._checkpoints.mark_best(step, main_score(summary))
         # Written last, because an evaluation with a line is not done again.
-        self._writer.write(step, self._scorer.name, numbers_of(summary))
+        self._writer.write(step, self._scorer.name, {**numbers_of(summary), **scored.readings})
         took = duration(self._clock.seconds - start)
         self._progress.note(f"step {step}: {self._scorer.name} {as_text(summary)} in {took}")
         self._clock.restart_lap()

@@ -33,17 +33,19 @@ class Meter:
 
     Args:
       quantities: names of the flags in `finite` (`vidjax.training.step.quantities`).
-      epoch_steps: length in steps of the epoch that ends at a step, or 0 (`Plan.epoch_steps`).
       sums: `sums` of an earlier meter to continue from.
       epoch: `epoch_sums` of an earlier meter to continue from.
+      epoch_steps: length in steps of the epoch that ends at a step, or 0 (`Plan.epoch_steps`). None
+        counts no epochs.
     """
 
     def __init__(
         self,
         quantities: Sequence[str],
-        epoch_steps: Callable[[int], int],
         sums: Mapping[str, float] | None = None,
         epoch: Mapping[str, float] | None = None,
+        *,
+        epoch_steps: Callable[[int], int] | None = None,
     ) -> None:
         self._quantities, self._epoch_steps = quantities, epoch_steps
         self._sums = dict(sums or {"steps": 0.0})
@@ -110,7 +112,7 @@ class Meter:
             self._sums["steps"] += 1
             self._epoch["steps"] += 1
             self._epoch["clips"] += clips
-            if length := self._epoch_steps(step):
+            if self._epoch_steps and (length := self._epoch_steps(step)):
                 self._end_epoch(step, length)
         self._pending.clear()
 
