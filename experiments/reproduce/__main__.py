@@ -248,7 +248,10 @@ def _reproduce(plan: Plan, progress: ProgressLine) -> bool:
         within = budget.fit(plan, _HOURS.value, _workers())
         progress.note(within.in_words(plan))
         runs = [run for run in plan.runs if within.has(run)]
-    _execute(runs, plan.folder, plan.name, progress)
+    # Rows that begin from the network of another row wait for it.
+    for later in (False, True):
+        part = [run for run in runs if bool(run.begins) == later]
+        _execute(part, plan.folder, plan.name, progress)
     progress.note(str(write_report(plan)))
     return all(is_finished(run) for run in runs)
 

@@ -71,7 +71,8 @@ def fit(plan: Plan, hours: float, workers: int) -> Budget:
     """Fits a plan to a number of hours, or returns the stored choice for the same hours.
 
     Seeds are left out from the last one on, until three are left; then rows from the last one on.
-    The rows of the primary contrast and the reference rows are never left out.
+    The rows of the first contrast, the reference row, and rows that others begin from are never
+    left out.
 
     Args:
       plan: the plan; at least one of its runs is finished.
@@ -155,11 +156,10 @@ def _rows(plan: Plan) -> list[str]:
 
 
 def _needed(plan: Plan) -> set[str]:
-    """Returns the rows that are never left out."""
-    if primary := plan.primary:
-        return {primary.row, primary.reference, plan.table.reference}
+    """Returns the rows that are never left out; the primary contrast is the first one."""
     first = plan.contrasts[:1]
-    return {plan.table.reference, *(row for each in first for row in (each.row, each.reference))}
+    rows = {plan.table.reference, *(row for each in first for row in (each.row, each.reference))}
+    return rows | {run.begins for run in plan.runs if run.begins}
 
 
 def _without_last(rows: Sequence[str], needed: set[str]) -> list[str]:

@@ -36,10 +36,12 @@ class Run(run.Run):
     Attributes:
       dataset: name of the data set.
       row: name of the row.
+      begins: name of the row whose network it begins from; see `Row`.
     """
 
     dataset: str
     row: str
+    begins: str = ""
     part_of: ClassVar[str] = "reproduction"
 
     @property
@@ -99,8 +101,10 @@ class Plan:
                 if choice := chosen.get(name, {}).get(row.name):
                     config.optimizer.lr = choice.rate
                     config.train.duration = choice.duration
+                if row.begins:
+                    config.model.weights = str(folder / name / row.begins / f"seed{seed}")
                 workdir = folder / name / row.name / f"seed{seed}"
-                runs.append(Run(seed, workdir, from_mapping(config), name, row.name))
+                runs.append(Run(seed, workdir, from_mapping(config), name, row.name, row.begins))
         return cls(table, scale, folder, tuple(runs), chosen)
 
     @property

@@ -28,12 +28,15 @@ class Row:
       label: label in the table.
       paper: the paper's top-1 in percent; None if it prints none.
       against: name of the row to compare with; if empty, the table's reference.
+      begins: name of the row whose trained network, with the same seed, this one begins from; empty
+        begins anew.
     """
 
     name: str
     label: str
     paper: float | None = None
     against: str = ""
+    begins: str = ""
 
 
 @dataclass(frozen=True)
