@@ -14,7 +14,8 @@ from ..runs.statistics import Interval, interval
 from .contrasts import Contrast
 from .plan import Plan
 from .results import Result
-from .seed_statistics import bootstrap, holm, paired_p
+from .seed_statistics import holm, paired_p
+from .variance_components import over_videos
 
 # Metrics that are means over test videos, so that other videos can be drawn.
 _OF_VIDEOS = ("top1", "timed_top1")
@@ -31,11 +32,12 @@ class ContrastResult:
       seeds: seeds that both rows have finished.
       by_seed: difference of each of these seeds.
       over_seeds: their mean with the 95 % Student-t interval.
-      over_videos: their mean with the bootstrap's 95 % interval over seeds and videos; NaN for
-        metrics that are not means over test videos.
+      over_videos: their mean with the mixed model's 95 % interval for other seeds and videos; NaN
+        for metrics that are not means over test videos.
       p: p-value of the paired t-test over seeds.
       corrected: the same after Holm's correction; `p` itself for the primary contrast.
-      videos: whether each video is right, `[seeds, 2, videos]` with the reference first.
+      videos: whether each video is right, `[seeds, 2, videos]` with the reference first; no videos
+        for metrics that are not means over them.
     """
 
     contrast: Contrast
@@ -113,7 +115,6 @@ def _one(
     ]
     videos = _videos(contrast, pairs)
     unknown = Interval(float("nan"), float("nan"))
-    known = pairs and contrast.metric in _OF_VIDEOS and videos.size
     p = paired_p(by_seed)
     return ContrastResult(
         contrast,
@@ -122,7 +123,7 @@ def _one(
         tuple(seeds),
         tuple(by_seed),
         interval(by_seed),
-        bootstrap(_differences(videos)) if known else unknown,
+        over_videos(_differences(videos)) if videos.size else unknown,
         p,
         p,
         videos,
@@ -131,7 +132,7 @@ def _one(
 
 def _videos(contrast: Contrast, pairs: Sequence[Sequence[Result]]) -> np.ndarray:
     """Returns `[seeds, 2, videos]`; only timed classes, if the metric is theirs."""
-    if not pairs:
+    if not pairs or contrast.metric not in _OF_VIDEOS:
         return np.zeros((0, 2, 0), bool)
     first = pairs[0][0]
     for reference, _ in pairs:

@@ -25,7 +25,7 @@ _MEANING = (
     "The contrasts were in `plan.json` before the first run started. The unit is the seed: "
     "*difference* is the mean over seeds of the row minus its reference, with the 95 % interval of "
     "the paired Student-t test over seeds, and *p* is the p-value of that test. *over seeds and "
-    "videos* is half the width of the interval of a bootstrap that draws both, for other seeds and "
+    "videos* is half the width of the interval of a mixed model with both, for other seeds and "
     "other test videos. {corrected} McNemar's test is made for each seed alone; `runs.csv` has its "
     "counts and p-values."
 )
@@ -61,4 +61,5 @@ def _cells(found: ContrastResult) -> Iterator[str]:
     yield number(found.p, ".2g")
     yield "" if found.primary else number(found.corrected, ".2g")
     yield str(len(found.seeds))
-    yield f"{sum(test.p_value < 0.05 for test in found.tests)} of {len(found.seeds)}"
+    small = sum(test.p_value < 0.05 for test in found.tests)
+    yield f"{small} of {len(found.tests)}" if found.tests else "–"

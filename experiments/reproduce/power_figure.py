@@ -10,10 +10,12 @@ from vidjax.storage.writing import writing_bytes
 from vidjax.untrusted_names import lettering
 
 from .contrast_results import ContrastResult
-from .power import Components, components, detectable
+from .power import detectable
+from .variance_components import Components, components
 
 _SEEDS = range(2, 21)
 _VIDEOS = (200, 500, 2000, 10_000)
+_TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100)
 
 
 def measurable(contrasts: Sequence[ContrastResult]) -> ContrastResult | None:
@@ -29,11 +31,14 @@ def draw(file: Path, found: ContrastResult) -> None:
       found: a contrast with two or more finished seeds; the number of seeds of its plan is marked.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     variances, videos = components(found.differences), found.differences.shape[1]
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for number, count in enumerate(sorted({*_VIDEOS, videos, math.inf})):
+    # A curve that would lie on the plan's own is left out.
+    others = [count for count in _VIDEOS if not 0.8 < count / videos < 1.25]
+    for number, count in enumerate(sorted([*others, videos, math.inf])):
         points = [100 * detectable(variances, seeds, count) for seeds in _SEEDS]
         label = "any number of videos" if math.isinf(count) else f"{count:,.0f} videos"
         width = 2.5 if count == videos else 1.2
@@ -43,12 +48,14 @@ def draw(file: Path, found: ContrastResult) -> None:
     place = {"xytext": (12, 14), "textcoords": "offset points"}
     axes.annotate(f"this plan: {own:.1f} points", (found.planned, own), **place)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(FixedLocator(_TICKS))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.set_xticks([2, 5, 10, 15, 20])
     axes.set_xlabel("seeds")
     axes.set_ylabel("difference in points that is found with 80 %")
     axes.set_title(lettering(f"{found.contrast.name}; {_in_words(variances)}", 200), fontsize=9)
-    axes.grid(alpha=0.3, which="both")
+    axes.grid(alpha=0.3)
     axes.legend(title="test videos", fontsize="small")
     with writing_bytes(file) as stream:
         figure.savefig(stream, format="png", dpi=110)

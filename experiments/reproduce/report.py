@@ -25,7 +25,7 @@ def write_report(plan: Plan) -> Path:
     if contrasts:
         csv_tables.write_contrasts(folder / "contrasts.csv", contrasts)
     title = f"{plan.table.name}, scale {plan.scale}"
-    figure.draw(folder / "figure.png", summaries, contrasts, title)
+    figure.draw(folder / "figure.png", summaries, contrasts, plan.table.reference, title)
     if known := power_figure.measurable(contrasts):
         power_figure.draw(folder / contrasts_markdown.POWER, known)
     text = folder / "table.md"

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.reproduce.power import Components, components, detectable
-from experiments.reproduce.seed_statistics import bootstrap, holm, paired_p
+from experiments.reproduce.power import detectable
+from experiments.reproduce.seed_statistics import holm, paired_p
+from experiments.reproduce.variance_components import Components, components, over_videos
 
 
 def test_the_p_value_is_that_of_scipys_paired_test():
@@ -66,46 +67,34 @@ def covered(interval, truth):
     return abs(interval.mean - truth) <= interval.half
 
 
-def test_the_bootstrap_covers_other_seeds_and_other_videos():
+def test_the_interval_covers_other_seeds_and_other_videos():
     generator = np.random.default_rng(2)
-    hits = np.zeros(2)
-    draws = 200
+    hits, draws = np.zeros(2), 600
     for _ in range(draws):
         data = simulated(generator, 5, 150, 0.05, of_seeds=0.02, of_videos=0.12)
         of_seeds = data.mean(1)
         half = stats.sem(of_seeds) * stats.t.ppf(0.975, 4)
-        hits += [covered(bootstrap(data), 0.05), abs(of_seeds.mean() - 0.05) <= half]
-    # Three standard errors of 200 throws at 95 %.
-    assert hits[0] / draws > 0.95 - 3 * (0.95 * 0.05 / draws) ** 0.5
+        hits += [covered(over_videos(data), 0.05), abs(of_seeds.mean() - 0.05) <= half]
+    ours, over_seeds = hits / draws
+    # Three standard errors of so many throws at 95 %.
+    assert ours > 0.95 - 3 * (0.95 * 0.05 / draws) ** 0.5
+    # An interval over seeds alone says nothing of other videos, and misses more often.
+    assert over_seeds < ours
 
 
-def test_the_bootstrap_is_not_much_wider_than_needed():
+def test_the_interval_is_that_of_the_paired_test_if_videos_do_not_differ():
     generator = np.random.default_rng(3)
-    # No video is special, so that the interval over seeds is right, and the mean of many halves
-    # tells how much wider the bootstrap's is.
-    halves = []
-    for _ in range(40):
-        data = simulated(generator, 8, 400, 0.0, of_seeds=0.05, of_videos=0.0)
-        of_seeds = stats.sem(data.mean(1)) * stats.t.ppf(0.975, 7)
-        halves.append((bootstrap(data).half, of_seeds))
-    ours, theirs = np.mean(halves, axis=0)
-    assert 1 <= ours / theirs < 1.3
-
-
-def test_the_bootstrap_has_the_variance_that_enumeration_gives():
-    data = np.array([[1.0, 0.0, 0.0, -1.0], [0.0, 0.0, 1.0, 0.0]])
-    # All draws of two seeds and of four videos.
-    means = [
-        data[np.ix_(rows, columns)].mean()
-        for rows in itertools.product(range(2), repeat=2)
-        for columns in itertools.product(range(4), repeat=4)
-    ]
-    expected = stats.t.ppf(0.975, 1) * np.std(means) * 2**0.5
-    found = bootstrap(data)
-    assert found.mean == pytest.approx(data.mean())
-    assert found.half == pytest.approx(expected, rel=0.06)
-    assert bootstrap(data) == found
-    assert math.isnan(bootstrap(data[:1]).half)
+    # Videos differ less than chance lets them, so that their variance is estimated as zero.
+    rows = [generator.permutation([1.0, 0.0, 0.0, -1.0] * 50) for _ in range(6)]
+    data = np.array(rows)
+    data -= data.mean(0)
+    data += np.linspace(-0.1, 0.2, 6)[:, None]
+    assert components(data).videos == 0
+    low, high = stats.t.interval(0.95, 5, loc=data.mean(), scale=stats.sem(data.mean(1)))
+    found = over_videos(data)
+    assert found.mean == pytest.approx((low + high) / 2)
+    assert found.half == pytest.approx((high - low) / 2)
+    assert math.isnan(over_videos(data[:1]).half)
 
 
 def test_variances_are_recovered_from_simulated_data():
