@@ -23,6 +23,7 @@ from .statistics import Summary
 _OF_PRIMARY, _OF_OTHERS = "C3", "C0"
 # Inches: one line, the lettering around a panel, the width of a panel, and the rows' labels.
 _LINE, _AROUND, _WIDE, _LABELS = 0.36, 0.75, 3.6, 1.6
+_LEAST = 7.0
 # Dots are below their mark, in lines.
 _ASIDE = 0.28
 
@@ -34,10 +35,21 @@ def draw(
     reference: str,
     title: str,
 ) -> None:
-    """Draws the picture.
+    """Draws the picture into a PNG file; the other arguments as in `compose`."""
+    figure = compose(summaries, contrasts, reference, title)
+    with writing_bytes(file) as stream:
+        figure.savefig(stream, format="png", dpi=110)
+
+
+def compose(
+    summaries: Mapping[str, Sequence[Summary]],
+    contrasts: Sequence[ContrastResult],
+    reference: str,
+    title: str,
+) -> Any:
+    """Returns the picture as a Matplotlib figure.
 
     Args:
-      file: PNG file to write.
       summaries: rows of each data set.
       contrasts: results of the contrasts; each is a line in a panel of differences.
       reference: name of the row that is subtracted where a line names no other.
@@ -48,8 +60,8 @@ def draw(
     metrics = [*dict.fromkeys(each.contrast.metric for each in contrasts)]
     lines = [_most_lines(contrasts, metric) for metric in metrics]
     lines.append(max(map(len, summaries.values())))
-    size = (_LABELS + _WIDE * len(summaries), 0.7 + sum(_AROUND + _LINE * n for n in lines))
-    figure = Figure(figsize=size, layout="constrained")
+    wide, high = _LABELS + _WIDE * len(summaries), 0.7 + sum(_AROUND + _LINE * n for n in lines)
+    figure = Figure(figsize=(max(_LEAST, wide), high), layout="constrained")
     grid = figure.subplots(
         len(lines), len(summaries), squeeze=False, sharex="row", height_ratios=lines
     )
@@ -64,8 +76,7 @@ def draw(
     for axes, dataset in zip(grid[0], summaries, strict=True):
         axes.set_title(lettering(dataset), loc="left")
     figure.suptitle(f"{lettering(title)}\nmean over seeds, 95 % interval; dots are seeds")
-    with writing_bytes(file) as stream:
-        figure.savefig(stream, format="png", dpi=110)
+    return figure
 
 
 def _shown(contrasts: Sequence[ContrastResult], metric: str, dataset: str) -> list[ContrastResult]:

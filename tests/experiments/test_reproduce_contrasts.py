@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from experiments.reproduce.contrast_results import evaluate
 from experiments.reproduce.contrasts import Contrast, contrasts, planned
+from experiments.reproduce.figure import compose
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.report import write_report
+from experiments.reproduce.results import read_result
 from experiments.reproduce.seed_statistics import holm
+from experiments.reproduce.statistics import summarize
 from experiments.reproduce.table import find_tables
 from tests.experiments.test_reproduce_statistics import TABLE, TRAIN_VIDEOS, VIDEOS, finish
 
@@ -89,6 +93,26 @@ def test_the_text_says_which_difference_the_plan_can_see(written):
     assert "With 4 seeds and 40 test videos the plan finds a difference of" in text
     assert "from 4 finished seeds of method - plain, top-1, made_up" in text
     assert (plan.folder / "power.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_picture_has_a_line_for_each_contrast_and_a_dot_for_each_seed(written):
+    plan, _, _ = written
+    results = [read_result(run, ("b",)) for run in plan.runs]
+    found = evaluate(plan, results)
+    summaries = {"made_up": summarize(plan, results, "made_up")}
+    axes = compose(summaries, found, "plain", "a title").axes
+    # Three metrics of the contrasts, and top-1.
+    assert len(axes) == 4
+    *differences_of, accuracy = axes
+    for panel, metric in zip(differences_of, ("top1", "timed_top1", "gap"), strict=True):
+        shown = [each for each in found if each.contrast.metric == metric]
+        names = [label.get_text() for label in panel.get_yticklabels()]
+        assert names == ["the method", "another"]
+        dots = [line for line in panel.get_lines() if line.get_marker() == "."]
+        for line, each in zip(dots, shown, strict=True):
+            assert line.get_xdata() == pytest.approx(100 * np.array(each.by_seed))
+    assert accuracy.get_xlim() == (0, 100)
+    assert len(accuracy.get_yticklabels()) == 3
 
 
 def test_contrasts_are_in_the_plan_before_a_run(tmp_path):
