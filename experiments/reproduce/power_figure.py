@@ -45,8 +45,13 @@ def draw(file: Path, found: ContrastResult) -> None:
         axes.plot(_SEEDS, points, label=label, color=f"C{number}", linewidth=width)
     own = 100 * detectable(variances, found.planned, videos)
     axes.plot(found.planned, own, "o", color="black", markersize=9)
-    place = {"xytext": (-6, -22), "textcoords": "offset points", "ha": "right"}
-    axes.annotate(f"this plan:\n{own:.1f} points", (found.planned, own), **place)
+    axes.annotate(
+        f"this plan:\n{own:.1f} points",
+        (found.planned, own),
+        xytext=(-6, -24),
+        textcoords="offset points",
+        ha="right",
+    )
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(FixedLocator(_TICKS))
     axes.yaxis.set_major_formatter("{x:g}")

@@ -8,7 +8,7 @@ runs take.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -155,7 +155,7 @@ def read_choices(folder: Path) -> dict[str, dict[str, Choice]]:
     return records.read(file, _Choices, way_out).chosen if file.is_file() else {}
 
 
-def in_words(grid: Tuning | None, chosen: dict[str, Choice]) -> str:
+def in_words(grid: Tuning | None, chosen: Mapping[str, Choice]) -> str:
     """Says how the rows were tuned, for the table; empty if the data set has no grid."""
     if grid is None:
         return ""
