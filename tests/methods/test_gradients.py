@@ -65,7 +65,7 @@ REGULARIZATIONS = [
     {"relu": False},
     {"level": "batch", "bias": True},
     {"match": "max"},
-    # The smallest difference draws another random class; test_class_regularization.py has those.
+    # The smallest difference draws another random class; test_random_class.py has those.
     {"row": "guess"},
 ]
 DROPS = [
