@@ -20,7 +20,6 @@ from vidjax.methods.class_regularization import (
     agreement,
     check,
     guesses,
-    random_class,
     scale,
 )
 
@@ -178,40 +177,6 @@ def test_values_that_mean_nothing_are_refused(name, value) -> None:
     for refuse in (lambda: check(ClassRegularization(**settings)), lambda: run(**settings)):
         with pytest.raises(ValueError, match=f"{name} = {value!r}"):
             refuse()
-
-
-def test_a_random_row_scales_as_its_class_would() -> None:
-    y, sown = run(row="random", affection=0.6, relu=False)
-    index = np.asarray(sown["class_index"])
-    assert index.dtype == np.int32
-    np.testing.assert_array_equal(index, random_class(jnp.mean(X, axis=(1, 2, 3)), W.shape[1]))
-    assert (index != account(X, W, KERNEL, relu=False)[1]).any()
-    rows = (np.float64(W).T @ np.float64(KERNEL))[index]
-    low, high = rows.min(1, keepdims=True), rows.max(1, keepdims=True)
-    factors = 0.6 + 0.8 * (rows - low) / (high - low)
-    np.testing.assert_allclose(sown["factors"], factors, rtol=1e-5)
-    np.testing.assert_allclose(y, X * factors[:, None, None, None], rtol=1e-5, atol=1e-5)
-    # The map still learns, the features have the factors as their gradient.
-    grads = jax.grad(lambda kernel: run(kernel=kernel, row="random")[0].sum())(jnp.asarray(KERNEL))
-    assert abs(grads).max() > 0
-
-
-def test_random_classes_are_equally_likely_and_stay_with_their_clips() -> None:
-    pooled = jnp.asarray(np.random.default_rng(0).normal(size=(4000, 6)), jnp.float32)
-    classes = np.asarray(random_class(pooled, 5))
-    counts = np.bincount(classes, minlength=5)
-    # Five standard deviations of a binomial of a fifth.
-    assert abs(counts - 800).max() < 5 * np.sqrt(4000 * 0.2 * 0.8)
-    np.testing.assert_array_equal(random_class(pooled[:7], 5), classes[:7])
-    np.testing.assert_array_equal(random_class(pooled[::-1], 5), classes[::-1])
-    assert len(set(random_class(pooled[:9], 5, "batch").tolist())) == 1
-    means = [set(random_class(part, 5, "batch").tolist()) for part in jnp.split(pooled, 40)]
-    assert len(set.union(*means)) == 5
-
-
-def test_a_random_row_has_no_match() -> None:
-    with pytest.raises(ValueError, match="match = 'max' has no effect, because row = 'random'"):
-        vidjax.create_model("r3d_18", class_reg={"row": "random", "match": "max"}, **TINY)
 
 
 def test_guesses_are_the_chosen_classes_by_place() -> None:
