@@ -26,7 +26,12 @@ ROWS = (
 )
 _OPTIONS = {"width": 12, "depths": (1, 1, 2, 2), "dropout": 0.0}
 _SEEDS = 10
-_NOTE = "20 training videos of each class, so that the baseline overfits."
+_NOTE = (
+    "20 training videos of each class. A run of the baseline with seed 0 and rate 0.05, before the "
+    "plan, ended at 97 % on its augmented training clips and at 90 % on the test videos."
+)
+# Estimated from that run, which took 3.1 minutes on one core.
+_MINUTES = 100
 
 
 def configure(row: str) -> ConfigDict:
@@ -44,7 +49,7 @@ _GPU = evidence_scale.on_gpu(configure, {"width": 64, "depths": (3, 4, 6, 3)})
 _NAMES = [row.name for row in ROWS]
 _SETUPS = {
     "marionette": evidence_scale.marionette(
-        configure, _SEEDS, _NOTE, train_per_class=20, tuning=TUNING
+        configure, _SEEDS, _NOTE, train_per_class=20, tuning=TUNING, minutes=_MINUTES
     )
 }
 
