@@ -1,6 +1,5 @@
 """Plans that fit a number of hours: what is left out, and what stays."""
 
-import dataclasses
 import json
 
 import pytest
@@ -66,7 +65,7 @@ def test_the_choice_is_made_once(tmp_path):
     # Runs that turn out to be slow change nothing.
     finish(plan.runs[1], 36_000.0)
     assert budget.fit(plan_of(tmp_path), 6, workers=2) == first
-    assert budget.fit(plan, 7, workers=2) != first
+    assert budget.fit(plan, 40, workers=2) != first
 
 
 def test_finished_runs_count_with_their_own_time(tmp_path):
@@ -115,4 +114,3 @@ def test_a_damaged_choice_is_refused(tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"seeds": "all"}))
     with pytest.raises(ValueError, match="budget.json is damaged"):
         budget.fit(plan, 6, workers=2)
-    assert dataclasses.fields(budget.Budget)

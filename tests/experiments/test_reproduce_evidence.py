@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tarfile
 from collections import Counter
 
@@ -10,6 +11,7 @@ import pytest
 from experiments.reproduce import code_digest, data_sets, evidence_scale, run, worker
 from experiments.reproduce.plan import Plan
 from experiments.reproduce.table import find_tables
+from tests.commands import refusal, run_command
 from vidjax.run.config import from_mapping
 
 TABLES = [table for table in find_tables(["all"]) if table.name.startswith("evidence.")]
@@ -132,3 +134,28 @@ def test_class_regularization_is_trained_alone_on_a_trained_network(tmp_path):
         worker.carry_out(run.make_order(each, code_digest.digest()))
         record = worker.read_record(each.record)
         assert record["state"] == "finished", record
+
+
+@pytest.mark.slow
+def test_a_table_is_tuned_and_then_trained_within_its_hours(tmp_path):
+    given = ["--table=evidence.rms-cifar", "--scale=smoke", f"--output={tmp_path}"]
+    given += [f"--data_dir={tmp_path / 'data'}", "--workers=2"]
+    tuned = run_command("experiments.reproduce", *given, "--tune")
+    assert tuned.returncode == 0, tuned.stderr[-2000:]
+    folder = tmp_path / "evidence.rms-cifar-smoke"
+    assert len((folder / "tuning.csv").read_text().splitlines()) == 1 + 4 * 2
+    assert not (folder / "table.md").exists()
+    trained = run_command("experiments.reproduce", *given, "--hours=2")
+    assert trained.returncode == 0, trained.stderr[-2000:]
+    assert "--hours=2 leaves out nothing" in trained.stderr + trained.stdout
+    text = (folder / "table.md").read_text()
+    assert text.count("| 1 of 1 |") == 4
+    assert "Each row was tuned on the validation videos alone" in text
+    tuned_to = json.loads((folder / "plan.json").read_text())["tuned"]["marionette"]
+    assert {*tuned_to} == {"baseline", "rms", "rms_1x1", "rms_whole"}
+
+
+def test_hours_have_no_effect_on_tuning(tmp_path):
+    given = ("--table=evidence.rms", "--tune", "--hours=2")
+    done = run_command("experiments.reproduce", *given, cwd=tmp_path)
+    assert "--hours has no effect with --tune" in refusal(done)
