@@ -21,6 +21,7 @@ QUANTITIES = (
     "train_top1",
     "gap",
     "train_accuracy",
+    "gap_as_trained",
     "seconds",
     "cpu_seconds",
 )
