@@ -29,7 +29,10 @@ _ROWS = (
     Row("rms_1x1", "RMS, window 1x1"),
     Row("rms_whole", "RMS, window of the whole map"),
 )
-_TUNING = Tuning((0.05, 0.1, 0.2), ("40 epochs",))
+_LENGTH = "30 epochs"
+# Estimated: a picture costs three quarters of a clip of `evidence.rms`.
+_MINUTES = 180
+_TUNING = Tuning((0.05, 0.1, 0.2), (_LENGTH,))
 _NOTE = (
     "Of the 100 training pictures of each class 80 train and 20 are for validation, so that the "
     "rates of all rows are tuned without test pictures."
@@ -42,14 +45,14 @@ def _configure(row: str) -> ConfigDict:
     config.data.update({"short_side": 32, "quality": 100})
     config.augment.crop = "padded"
     config.clip.size = 32
-    config.train.update({"batch_size": 64, "duration": "40 epochs"})
+    config.train.update({"batch_size": 64, "duration": _LENGTH})
     config.optimizer.update({"lr": 0.1, "nesterov": True})
     config.every.log = "2 epochs"
     config.eval.update({"clips": 1, "size": 32, "batch_size": 100})
     return config
 
 
-_SETUP = Setup(_configure, tuple(range(5)), _NOTE, tuning=_TUNING)
+_SETUP = Setup(_configure, tuple(range(5)), _NOTE, minutes=_MINUTES, tuning=_TUNING)
 _NAMES = [row.name for row in _ROWS]
 
 TABLE = Table(
